@@ -1,0 +1,197 @@
+"""Strict JSON: exact numbers, no doubled keys, no constants beyond RFC 8259, faults with places.
+
+Numbers come out as `Number`, the text as written, so that no value ever passes through a float.
+Objects with a doubled key come out as `DoubledKeys`; readers report them with the path they know.
+Source: rules-v1 section 2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from oepnode.domain.faults import FaultLog
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, the work done and the work in all."""
+
+_PROGRESS_EVERY: Final = 64
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+
+
+class Number(str):
+    """A JSON number, as written."""
+
+    __slots__ = ()
+
+
+class BadConstant:
+    """``NaN``, ``Infinity`` or ``-Infinity``, which JSON does not know."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class DoubledKeys(dict[str, Any]):
+    """An object in which keys occur twice.
+
+    Attributes:
+        doubled: The keys that occur more than once.
+    """
+
+    doubled: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names = [name for name, _ in pairs]
+    bad = DoubledKeys(found)
+    bad.doubled = tuple(name for name in found if names.count(name) > 1)
+    return bad
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=BadConstant,
+)
+
+
+def decode_utf8(data: bytes, log: FaultLog) -> str | None:
+    """Decode UTF-8 without a byte order mark, or note the fault and return None."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        log.add("$", "json.utf8", f"the bytes are not UTF-8 at byte {exc.start}")
+        return None
+    if text.startswith("\ufeff"):
+        log.add("$", "json.bom", "JSON text has no byte order mark (RFC 8259 §8.1)")
+        return None
+    return text
+
+
+def read_value(data: bytes, log: FaultLog) -> Any | None:  # noqa: ANN401 - any JSON value
+    """Read one JSON value that is the whole of ``data``; None with a fault noted otherwise."""
+    text = decode_utf8(data, log)
+    if text is None:
+        return None
+    scanned = _scan(text, _skip(text, 0), "$", log)
+    if scanned is None:
+        return None
+    value, end = scanned
+    _check_end(text, end, len(text), "$", log)
+    return value
+
+
+def read_records(
+    data: bytes, log: FaultLog, progress: Progress | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Yield (record number from 0, value) of a JSON array or of NDJSON, one at a time.
+
+    A syntax fault ends an array, and skips a line of NDJSON. Only one record's objects exist at a
+    time; the decoded text is held whole.
+    """
+    text = decode_utf8(data, log)
+    if text is None:
+        return
+    start = _skip(text, 0)
+    records = _array if text[start : start + 1] == "[" else _lines
+    count = 0
+    for number, value, place in records(text, start, log):
+        count += 1
+        yield number, value
+        if progress is not None and number % _PROGRESS_EVERY == 0:
+            progress("parse", place, len(text))
+    if progress is not None:
+        progress("parse", len(text), len(text))
+    if count == 0 and log.count == 0:
+        log.add("$", "document.empty", "a document has at least one record")
+
+
+def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
+    place = _skip(text, start + 1)
+    if text[place : place + 1] == "]":
+        _check_end(text, place + 1, len(text), "$", log)
+        return
+    number = 0
+    while True:
+        scanned = _scan(text, place, f"$.records[{number}]", log)
+        if scanned is None:
+            return
+        value, place = scanned
+        yield number, value, place
+        place = _skip(text, place)
+        mark = text[place : place + 1]
+        if mark == "]":
+            _check_end(text, place + 1, len(text), "$", log)
+            return
+        if mark != ",":
+            _syntax(f"$.records[{number}]", "expecting , or ]", text, place, log)
+            return
+        place = _skip(text, place + 1)
+        number += 1
+
+
+def _lines(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
+    number = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        first = _skip(text, start)
+        if first < end:
+            path = f"$.records[{number}]"
+            scanned = _scan(text, first, path, log, end)
+            if scanned is not None and _check_end(text, scanned[1], end, path, log):
+                yield number, scanned[0], end
+            number += 1
+        start = end + 1
+
+
+def _scan(
+    text: str, place: int, path: str, log: FaultLog, end: int | None = None
+) -> tuple[Any, int] | None:
+    """Scan one value; in NDJSON (``end`` given) a value may not cross its line's end."""
+    try:
+        value, after = _DECODER.raw_decode(text, place)
+    except json.JSONDecodeError as exc:
+        _syntax(path, exc.msg, text, exc.pos, log)
+        return None
+    except RecursionError:
+        log.add(path, "json.nesting", "nested far deeper than any document of this kind")
+        return None
+    if end is not None and after > end:
+        _syntax(path, "in NDJSON a record is one line", text, end, log)
+        return None
+    return value, after
+
+
+def _check_end(text: str, place: int, end: int, path: str, log: FaultLog) -> bool:
+    after = _skip(text, place)
+    if after < end:
+        where = _place(text, after)
+        log.add(path, "json.trailing", f"nothing but white space may follow the value ({where})")
+        return False
+    return True
+
+
+def _syntax(path: str, message: str, text: str, place: int, log: FaultLog) -> None:
+    reason = message[0].lower() + message[1:]
+    log.add(path, "json.syntax", f"not JSON: {reason} ({_place(text, place)})")
+
+
+def _place(text: str, place: int) -> str:
+    line = text.count("\n", 0, place) + 1
+    return f"line {line}, column {place - (text.rfind(chr(10), 0, place) + 1) + 1}"
+
+
+def _skip(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    return place if match is None else match.end()

@@ -1,0 +1,93 @@
+"""Keys of a round and pseudonyms of sites and aggregators.
+
+An NMI is guessable, so its hash is keyed, and the key is secret per aggregator and per round: an
+aggregator can recompute its own pseudonyms and nobody else's, and nothing links two rounds.
+Source: rules-v1 section 7, RFC 5869 (HKDF), RFC 2104 (HMAC).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from oepnode.errors import ConfigError, DigestMismatch
+
+KEY_SIZE: Final = 32
+UNASSIGNED: Final = ""
+"""The aggregator id of the unassigned partition."""
+
+_ROUND_INFO: Final = b"oep1 round"
+_AGGREGATOR_INFO: Final = b"oep1 aggregator"
+_NMI_INFO: Final = b"oep1 nmi"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundContext:
+    """Which round of which contract on which chain; bound into every key.
+
+    Attributes:
+        chain_id: EIP-155 chain id.
+        contract: Address of the consensus contract, 20 bytes.
+        number: Round number, from 1.
+    """
+
+    chain_id: int
+    contract: bytes
+    number: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.chain_id < 1 << 256 or not 0 <= self.number < 1 << 64:
+            raise ConfigError("chain id is a uint256 and the round a uint64")
+        if len(self.contract) != 20:
+            raise ConfigError(f"a contract address is 20 bytes, received {len(self.contract)}")
+
+    def encode(self) -> bytes:
+        """Chain id (32 bytes) ‖ contract (20) ‖ round (8)."""
+        return self.chain_id.to_bytes(32) + self.contract + self.number.to_bytes(8)
+
+
+def check_salt(salt: bytes, digest: bytes) -> None:
+    """Check a salt against the snapshot's commitment.
+
+    Raises:
+        DigestMismatch: If SHA-256(salt) is not ``digest``.
+    """
+    received = sha256(salt).digest()
+    if len(salt) != KEY_SIZE or not hmac.compare_digest(received, digest):
+        raise DigestMismatch("snapshot salt", digest, received)
+
+
+def round_key(salt: bytes, context: RoundContext) -> bytes:
+    """K_round, 32 bytes, from the snapshot's 32-byte salt."""
+    return _hkdf(salt, sha256(context.encode()).digest(), _ROUND_INFO)
+
+
+def aggregator_key(round_key: bytes, aggregator_id: str) -> bytes:
+    """K_agg of one aggregator in one round, 32 bytes."""
+    return _hkdf(round_key, None, _AGGREGATOR_INFO + aggregator_id.encode())
+
+
+def aggregator_pseudonym(round_key: bytes, aggregator_id: str) -> bytes:
+    """Pseudonym of an aggregator in one round, 32 bytes."""
+    return hmac.digest(round_key, _AGGREGATOR_INFO + aggregator_id.encode(), "sha256")
+
+
+def site_pseudonym(aggregator_key: bytes, nmi: str) -> bytes:
+    """Pseudonym of an NMI under one aggregator in one round, 32 bytes."""
+    return hmac.digest(aggregator_key, _NMI_INFO + nmi.encode(), "sha256")
+
+
+def site_pseudonyms(aggregator_key: bytes, nmis: Iterable[str]) -> list[bytes]:
+    """Pseudonyms of many NMIs, in their order."""
+    digest = hmac.digest
+    return [digest(aggregator_key, _NMI_INFO + nmi.encode(), "sha256") for nmi in nmis]
+
+
+def _hkdf(key_material: bytes, salt: bytes | None, info: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_SIZE, salt=salt, info=info).derive(key_material)

@@ -1,0 +1,84 @@
+"""National Metering Identifiers and their checksum.
+
+An NMI is ten characters of ``0-9 A-Z`` without ``O`` and ``I``. On the wire it stands without its
+checksum; an eleventh character is accepted only as the checksum, is checked, and is dropped.
+Source: AEMO NMI Procedure, Part C §6.3 field 1, rules-v1 section 4.
+
+No error message here repeats the NMI: it names the position and the character at fault.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NewType
+
+from oepnode.errors import EvidenceError
+
+Nmi = NewType("Nmi", str)
+
+NMI_LENGTH: Final = 10
+ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_ALLOWED: Final = frozenset(ALPHABET)
+
+
+class NmiError(EvidenceError):
+    """A text is not an NMI.
+
+    Attributes:
+        rule: Short name of the rule that is broken.
+    """
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+def checksum(nmi: str) -> int:
+    """Return the checksum digit, 0 to 9, of a ten-character NMI.
+
+    From the right, the ASCII code of each character is taken, doubled at the 1st, 3rd, 5th … place,
+    and all decimal digits are added up; the checksum completes the sum to a multiple of ten.
+
+    Raises:
+        NmiError: If the text is not ten allowed characters.
+    """
+    _check_characters(nmi)
+    return _checksum(nmi)
+
+
+def parse(text: str) -> Nmi:
+    """Return the NMI of a text of ten characters, or of eleven with a right checksum.
+
+    Raises:
+        NmiError: For any other text; the message does not repeat it.
+    """
+    if not isinstance(text, str):
+        raise NmiError("nmi.type", "an NMI is a string")
+    if len(text) == NMI_LENGTH + 1:
+        _check_characters(text[:NMI_LENGTH])
+        if text[-1] != str(_checksum(text[:NMI_LENGTH])):
+            raise NmiError("nmi.checksum", "the eleventh character is not the NMI's checksum")
+        return Nmi(text[:NMI_LENGTH])
+    _check_characters(text)
+    return Nmi(text)
+
+
+def _check_characters(text: str) -> None:
+    if not isinstance(text, str):
+        raise NmiError("nmi.type", "an NMI is a string")
+    if len(text) != NMI_LENGTH:
+        raise NmiError("nmi.length", f"an NMI has 10 characters, received {len(text)}")
+    if not _ALLOWED.issuperset(text):
+        place = next(i for i, char in enumerate(text) if char not in _ALLOWED)
+        raise NmiError(
+            "nmi.character",
+            f"character {place + 1} is {text[place]!a}; allowed are 0-9 and A-Z "
+            "in upper case without O and I",
+        )
+
+
+def _checksum(nmi: str) -> int:
+    total = 0
+    for place, char in enumerate(reversed(nmi)):
+        code = ord(char) * 2 if place % 2 == 0 else ord(char)
+        total += sum(int(digit) for digit in str(code))
+    return -total % 10
