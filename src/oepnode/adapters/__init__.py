@@ -1,1 +1,1 @@
-"""oepnode."""
+"""The outside, one file each. Foreign exceptions and types stop here."""

@@ -362,14 +362,20 @@ class _Reader:
                     "without interval times a record has a tradingDate and 288 intervals",
                 )
                 return None
-            return period_start(day, place + 1)
+            return self._after_epoch(period_start(day, place + 1), path)
         start = None if first is None else self._time(first, f"{path}.diStartTime", grid=True)
         end = None if last is None else self._time(last, f"{path}.diEndTime", grid=True)
         if first is None:
-            return None if end is None else end - INTERVAL_S
+            return None if end is None else self._after_epoch(end - INTERVAL_S, path)
         if start is not None and last is not None and end is not None:
             self._check_order(start, end, path, last)
         return start
+
+    def _after_epoch(self, start: int, path: str) -> int | None:
+        if start >= 0:
+            return start
+        self._log.add(path, "time.format", "the interval starts before 1970-01-01T00:00:00Z")
+        return None
 
     def _check_order(self, start: int, end: int, path: str, shown: object) -> None:
         if end <= start:

@@ -27,7 +27,7 @@ def show_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = _NMI_LIKE.sub("[withheld]", str(value))
-    text = ascii(text) if isinstance(value, str) else text
+    text = ascii(text) if type(value) is str else text
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
 
 

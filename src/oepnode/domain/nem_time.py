@@ -1,7 +1,7 @@
 """NEM time, dispatch intervals and timestamps.
 
 NEM time is UTC+10:00 all year. A dispatch interval (DI) is 300 s and named by its end; inside,
-instants are whole UTC seconds. Source: rules-v1 section 3, Part C §6.3 (``diStarttime``, ``diEndtime``).
+instants are whole UTC seconds. Source: rules-v1 section 3, Part C §6.3 (``diStarttime``).
 """
 
 from __future__ import annotations
