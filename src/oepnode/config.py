@@ -46,10 +46,14 @@ class ChainSettings(BaseModel):
     rpc_url: str = Field(description="JSON-RPC endpoint of a node of the chain")
     chain_id: int = Field(ge=1, description="EIP-155 chain id; a node of another chain is refused")
     contract: Address = Field(description="address of OepConsensus")
-    start_block: int = Field(0, ge=0, description="block of the contract's deployment")
-    confirmations: int = Field(0, ge=0, description="blocks on top of one before it is believed")
-    timeout_s: float = Field(20, gt=0, description="deadline of one request to the node")
-    receipt_timeout_s: float = Field(60, gt=0, description="how long a transaction may take")
+    start_block: int = Field(default=0, ge=0, description="block of the contract's deployment")
+    confirmations: int = Field(
+        default=0, ge=0, description="blocks on top of one before it is believed"
+    )
+    timeout_s: float = Field(default=20, gt=0, description="deadline of one request to the node")
+    receipt_timeout_s: float = Field(
+        default=60, gt=0, description="how long a transaction may take"
+    )
 
 
 class FeedSettings(BaseModel):
@@ -57,9 +61,11 @@ class FeedSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    profile: Literal["wide", "edge"] = Field("wide", description="decimals and range of limits")
+    profile: Literal["wide", "edge"] = Field(
+        default="wide", description="decimals and range of limits"
+    )
     import_sign: Literal["canonical", "magnitude"] = Field(
-        "canonical", description="how import limits are written"
+        default="canonical", description="how import limits are written"
     )
 
 
@@ -69,7 +75,9 @@ class HttpSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(0, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    port: int = Field(
+        default=0, ge=0, le=65535, description="port to listen on; 0 takes a free one"
+    )
 
 
 class _Settings(BaseSettings):
@@ -92,45 +100,63 @@ class _Settings(BaseSettings):
 class SenderSettings(_Settings):
     """Settings of ``oepnode sender serve``."""
 
-    http: HttpSettings = Field(HttpSettings(), description="where the gateway listens")
+    http: HttpSettings = Field(default=HttpSettings(), description="where the gateway listens")
     chain: ChainSettings = Field(description="the consensus contract")
-    feed: FeedSettings = Field(FeedSettings(), description="what the feed's documents look like")
+    feed: FeedSettings = Field(
+        default=FeedSettings(), description="what the feed's documents look like"
+    )
     data_dir: Path = Field(description="documents and index")
     key_file: Path = Field(description="key of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="bearer token for publishing documents")
-    max_document_bytes: int = Field(512 * 2**20, gt=0, description="largest document accepted")
+    max_document_bytes: int = Field(
+        default=512 * 2**20, gt=0, description="largest document accepted"
+    )
 
 
 class RegistrySettings(_Settings):
     """Settings of ``oepnode registry serve``."""
 
-    http: HttpSettings = Field(HttpSettings(), description="where the registry listens")
+    http: HttpSettings = Field(default=HttpSettings(), description="where the registry listens")
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="snapshots, salts and index")
-    max_request_bytes: int = Field(64 * 2**10, gt=0, description="largest request accepted")
-    request_window_s: int = Field(120, gt=0, description="how far a request's time may be off")
+    max_request_bytes: int = Field(default=64 * 2**10, gt=0, description="largest request accepted")
+    request_window_s: int = Field(
+        default=120, gt=0, description="how far a request's time may be off"
+    )
 
 
 class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
-    http: HttpSettings = Field(HttpSettings(), description="where status and bundles are served")
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="where status and bundles are served"
+    )
     chain: ChainSettings = Field(description="the consensus contract")
-    feed: FeedSettings = Field(FeedSettings(), description="what the feed's documents look like")
+    feed: FeedSettings = Field(
+        default=FeedSettings(), description="what the feed's documents look like"
+    )
     data_dir: Path = Field(description="database and archive of this worker")
     key_file: Path = Field(description="key of this worker's signer")
     operator: Address = Field(description="lasting address of this worker's operator")
     sender_url: str = Field(description="the sender's gateway")
     registry_url: str = Field(description="the NMI registry")
-    poll_interval_s: float = Field(1800, gt=0, description="how often the sender is asked")
-    follow_interval_s: float = Field(5, gt=0, description="how often the chain is asked")
-    reveal_turn_s: float = Field(4, ge=0, description="wait between members' turns to reveal")
-    is_requester: bool = Field(False, description="open a round for a new document by itself")
-    archive_key: PublicKey | None = Field(
-        None, description="auditor's public key to seal each round's inputs to"
+    poll_interval_s: float = Field(default=1800, gt=0, description="how often the sender is asked")
+    follow_interval_s: float = Field(default=5, gt=0, description="how often the chain is asked")
+    reveal_turn_s: float = Field(
+        default=4, ge=0, description="wait between members' turns to reveal"
     )
-    max_document_bytes: int = Field(512 * 2**20, gt=0, description="largest document fetched")
-    http_timeout_s: float = Field(30, gt=0, description="deadline of one request to a service")
+    is_requester: bool = Field(
+        default=False, description="open a round for a new document by itself"
+    )
+    archive_key: PublicKey | None = Field(
+        default=None, description="auditor's public key to seal each round's inputs to"
+    )
+    max_document_bytes: int = Field(
+        default=512 * 2**20, gt=0, description="largest document fetched"
+    )
+    http_timeout_s: float = Field(
+        default=30, gt=0, description="deadline of one request to a service"
+    )
 
 
 AnySettings = TypeVar("AnySettings", bound=_Settings)
