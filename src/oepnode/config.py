@@ -74,7 +74,7 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=0, ge=0, le=65535, description="port to listen on; 0 takes a free one"
     )
