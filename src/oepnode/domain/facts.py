@@ -98,7 +98,7 @@ class Round(Struct, frozen=True):
         member_count: Size of the electorate.
         horizon_start: UTC seconds.
         interval_count: Of the horizon.
-        inputs: keccak256(abi.encode(envelopeDigest, registryDigest)).
+        opened_at: UTC seconds.
         vote_deadline: UTC seconds; ballots count strictly before it.
         reveal_deadline: UTC seconds; reveals count strictly before it.
         voted: Bitmap of members who voted or abstained.
@@ -115,7 +115,7 @@ class Round(Struct, frozen=True):
     member_count: int
     horizon_start: int
     interval_count: int
-    inputs: bytes
+    opened_at: int
     vote_deadline: int
     reveal_deadline: int
     voted: int
