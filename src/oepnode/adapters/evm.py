@@ -1,0 +1,493 @@
+"""The consensus contract over JSON-RPC, behind the ports `ChainReader` and `Chain`.
+
+Guarantees: a node of another chain is refused when connecting; foreign exceptions stop here; a
+write returns only after its transaction succeeded in a block. Source: ``OepConsensus.sol``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+import aiohttp
+from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress, HexStr
+from hexbytes import HexBytes
+from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
+from web3.contract.async_contract import AsyncContract, AsyncContractFunction
+from web3.exceptions import TransactionNotFound
+from web3.types import EventData, TxParams, TxReceipt, Wei
+
+from oepnode.adapters import artefact
+from oepnode.adapters.evm_errors import translated
+from oepnode.config import ChainSettings
+from oepnode.domain import facts
+from oepnode.domain.facts import Electorate, Event, Head, LogPlace, Member, Phase, Round
+from oepnode.domain.nem_time import INTERVAL_S
+from oepnode.errors import ConfigError, ConflictError, TransportError
+
+_PAGE_BLOCKS: Final = 5_000
+_RECEIPT_POLL_S: Final = 0.25
+_BUMP_AFTER_S: Final = 15.0
+_GAS_MARGIN: Final = 1.25
+
+
+def checksum_address(address: bytes | str) -> ChecksumAddress:
+    """The EIP-55 form of an address."""
+    return Web3.to_checksum_address(address if isinstance(address, str) else "0x" + address.hex())
+
+
+class EvmReader:
+    """Reads the contract. Make one with `connect`, and `close` it."""
+
+    def __init__(self, web3: AsyncWeb3[Any], settings: ChainSettings) -> None:
+        self._web3 = web3
+        self._settings = settings
+        self._contract: AsyncContract = web3.eth.contract(
+            address=checksum_address(settings.contract), abi=artefact.consensus()["abi"]
+        )
+        self._electorates: dict[int, Electorate] = {}
+        self._block_times: dict[int, int] = {}
+
+    # -- identity --------------------------------------------------------------------------
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 chain id, as checked when the connection was made."""
+        return self._settings.chain_id
+
+    @property
+    def contract(self) -> bytes:
+        """Address of the contract, 20 bytes."""
+        return bytes.fromhex(self._settings.contract[2:])
+
+    async def check(self) -> None:
+        """Check that the node is of the right chain and that the contract answers.
+
+        Raises:
+            ConfigError: For a node of another chain, or an address without a contract.
+            TransportError: If the node does not answer.
+        """
+        with translated(f"node {self._settings.rpc_url}"):
+            received = await self._web3.eth.chain_id
+            code = await self._web3.eth.get_code(self._contract.address)
+        if received != self._settings.chain_id:
+            raise ConfigError(
+                f"node {self._settings.rpc_url}: expected chain id {self._settings.chain_id}, "
+                f"received {received}; set chain.chain_id or another chain.rpc_url"
+            )
+        if not code:
+            raise ConfigError(
+                f"there is no contract at {self._contract.address} on chain {received}; "
+                "set chain.contract to the address of OepConsensus"
+            )
+
+    async def close(self) -> None:
+        """Close the connection; may be called again."""
+        provider = self._web3.provider
+        if isinstance(provider, AsyncHTTPProvider):
+            await provider.disconnect()
+
+    # -- state -----------------------------------------------------------------------------
+
+    async def head(self) -> Head:
+        """The newest block that is deep enough to be believed."""
+        with translated("newest block"):
+            number = await self._web3.eth.block_number
+            block = await self._web3.eth.get_block(max(0, number - self._settings.confirmations))
+        return Head(block["number"], bytes(block["hash"]), block["timestamp"])
+
+    async def block_hash(self, number: int) -> bytes:
+        """Hash of the block at a height now, 32 bytes."""
+        with translated(f"block {number}"):
+            block = await self._web3.eth.get_block(number)
+        return bytes(block["hash"])
+
+    async def block_time(self, block: int) -> int:
+        """Time of a block, UTC seconds."""
+        if block not in self._block_times:
+            with translated(f"block {block}"):
+                self._block_times[block] = (await self._web3.eth.get_block(block))["timestamp"]
+        return self._block_times[block]
+
+    async def round_count(self) -> int:
+        """Number of the newest round, 0 where there is none."""
+        return int(await self._call("roundCount"))
+
+    async def round(self, number: int) -> Round | None:
+        """A round's state now, or None."""
+        try:
+            view = await self._call("round", number)
+        except ConflictError as exc:
+            if "UnknownRound" in str(exc):
+                return None
+            raise
+        return _round(number, _named(self._contract, "round", view))
+
+    async def current_epoch(self) -> int:
+        """The epoch of a round that would be opened now."""
+        return int(await self._call("currentEpoch"))
+
+    async def current_electorate(self) -> Electorate:
+        """The electorate of a round that would be opened now."""
+        return await self.electorate(await self.current_epoch())
+
+    async def electorate(self, epoch: int) -> Electorate:
+        """The electorate of an epoch; it never changes."""
+        if epoch not in self._electorates:
+            terms = _named(self._contract, "terms", await self._call("terms", epoch))
+            seats, views = await self._call("electorate", epoch)
+            fields = _component_names(self._contract, "seat")
+            members = [
+                _member(seat, dict(zip(fields, view, strict=True)))
+                for seat, view in zip(seats, views, strict=True)
+            ]
+            self._electorates[epoch] = Electorate(
+                epoch=epoch,
+                members=tuple(sorted(members, key=lambda member: member.index)),
+                quorum=terms["quorum"],
+                vote_window_s=terms["voteWindow"],
+                reveal_window_s=terms["revealWindow"],
+                rules_version=terms["rulesVersion"],
+            )
+        return self._electorates[epoch]
+
+    async def member_of_signer(self, signer: bytes) -> Member | None:
+        """The member whose signer this is now, or None."""
+        seat = int(await self._call("seatOfSigner", checksum_address(signer)))
+        if not seat:
+            return None
+        return _member(seat, _named(self._contract, "seat", await self._call("seat", seat)))
+
+    async def endpoint(self, operator: bytes) -> str:
+        """The URL under which an operator's worker serves bundles, or an empty string."""
+        return str(await self._call("endpointOf", checksum_address(operator)))
+
+    async def latest_final(self, horizon_start: int, interval_count: int) -> int:
+        """The latest final round of a horizon (start in UTC seconds), or 0."""
+        units = horizon_start // INTERVAL_S
+        return int(await self._call("latestFinal", units, interval_count))
+
+    async def has_role(self, role: str, account: bytes) -> bool:
+        """Whether an account holds ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or the admin's role."""
+        code = await self._call(role)
+        return bool(await self._call("hasRole", code, checksum_address(account)))
+
+    async def balance_wei(self, account: bytes) -> int:
+        """An account's balance in wei."""
+        with translated("balance"):
+            return int(await self._web3.eth.get_balance(checksum_address(account)))
+
+    # -- events ----------------------------------------------------------------------------
+
+    async def events(self, first_block: int, last_block: int) -> list[Event]:
+        """All events of rounds in a range of blocks, in chain order."""
+        found: list[Event] = []
+        for start in range(first_block, last_block + 1, _PAGE_BLOCKS):
+            end = min(last_block, start + _PAGE_BLOCKS - 1)
+            found.extend(await self._logs({"fromBlock": start, "toBlock": end}))
+        return found
+
+    async def round_events(self, number: int) -> list[Event]:
+        """All events of one round, in chain order."""
+        last = (await self.head()).number
+        topics = [None, "0x" + number.to_bytes(32).hex()]
+        found: list[Event] = []
+        for start in range(self._settings.start_block, last + 1, _PAGE_BLOCKS):
+            end = min(last, start + _PAGE_BLOCKS - 1)
+            found.extend(await self._logs({"fromBlock": start, "toBlock": end, "topics": topics}))
+        return [event for event in found if event.round == number]
+
+    async def _logs(self, query: dict[str, Any]) -> list[Event]:
+        with translated("events"):
+            logs = await self._web3.eth.get_logs(
+                cast(Any, {**query, "address": self._contract.address})
+            )
+        by_topic = {
+            self._contract.events[name]().topic: self._contract.events[name]() for name in _EVENTS
+        }
+        found: list[Event] = []
+        for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
+            event = by_topic.get(HexStr(log["topics"][0].to_0x_hex()))
+            if event is not None:
+                found.append(_event(event.process_log(log), found))
+        return found
+
+    async def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - any ABI value
+        with translated(f"reading {name}"):
+            return await self._contract.functions[name](*arguments).call()
+
+
+class EvmChain(EvmReader):
+    """Reads and writes the contract with one account; its transactions go one after another."""
+
+    def __init__(
+        self, web3: AsyncWeb3[Any], settings: ChainSettings, account: LocalAccount
+    ) -> None:
+        super().__init__(web3, settings)
+        self._account = account
+        self._sending = asyncio.Lock()
+
+    @property
+    def signer(self) -> bytes:
+        """Address of the account that signs, 20 bytes."""
+        return bytes.fromhex(self._account.address[2:])
+
+    async def open_round(
+        self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
+    ) -> int:
+        """Open a round and return its number (``REQUESTER_ROLE``)."""
+        units = horizon_start // INTERVAL_S
+        receipt = await self._send("openRound", units, interval_count, envelope, registry)
+        (log,) = self._contract.events.RoundOpened().process_receipt(receipt)
+        return int(log["args"]["round"])
+
+    async def cast_ballot(self, round_number: int, seat: int, ballot: bytes) -> bytes:
+        """Cast the blind ballot of a seat."""
+        return _hash(await self._send("castBallot", round_number, seat, ballot))
+
+    async def abstain(self, round_number: int, seat: int, reason: int) -> bytes:
+        """Abstain with a reason."""
+        return _hash(await self._send("abstain", round_number, seat, reason))
+
+    async def reveal_root(
+        self, round_number: int, root: bytes, partitions: int, ballots: Sequence[tuple[int, bytes]]
+    ) -> bytes:
+        """Reveal a result; ``ballots`` are all (seat, ballot) of the round in the order cast."""
+        packed = b"".join(seat.to_bytes(4) + ballot for seat, ballot in ballots)
+        return _hash(await self._send("revealRoot", round_number, root, partitions, packed))
+
+    async def fail_round(self, round_number: int) -> bytes:
+        """Close a round as failed after its reveal deadline."""
+        return _hash(await self._send("failRound", round_number))
+
+    async def transact(self, name: str, *arguments: object) -> bytes:
+        """Call any other function of the contract, such as ``addWorkers``."""
+        return _hash(await self._send(name, *arguments))
+
+    async def _send(self, name: str, *arguments: object) -> TxReceipt:
+        async with self._sending:
+            function = self._contract.functions[name](*arguments)
+            with translated(name):
+                transaction = await self._prepare(function)
+            return await send(self._web3, self._account, transaction, name, self._settings)
+
+    async def _prepare(self, function: AsyncContractFunction) -> TxParams:
+        sender = self._account.address
+        gas = await function.estimate_gas({"from": sender})
+        nonce = await self._web3.eth.get_transaction_count(sender, "latest")
+        fields: TxParams = {
+            "from": sender,
+            "nonce": nonce,
+            "gas": int(gas * _GAS_MARGIN),
+            "chainId": self._settings.chain_id,
+            **(await fee_fields(self._web3)),
+        }
+        return await function.build_transaction(fields)
+
+
+async def fee_fields(web3: AsyncWeb3[Any]) -> TxParams:
+    """The fee of a transaction now: EIP-1559 where the chain has a base fee, else a gas price."""
+    block = await web3.eth.get_block("latest")
+    base = block.get("baseFeePerGas")
+    if base is None:
+        return {"gasPrice": await web3.eth.gas_price}
+    tip = await web3.eth.max_priority_fee
+    return {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": tip}
+
+
+async def send(
+    web3: AsyncWeb3[Any],
+    account: LocalAccount,
+    transaction: TxParams,
+    what: str,
+    settings: ChainSettings,
+) -> TxReceipt:
+    """Sign, send and await a transaction, raising its fee while it is not mined.
+
+    Raises:
+        ConflictError: If it was mined and reverted, or another of the account came first.
+        TransportError: If it is not known to be mined within ``receipt_timeout_s``.
+    """
+    deadline = asyncio.get_running_loop().time() + settings.receipt_timeout_s
+    sent: list[HexBytes] = []
+    while True:
+        signed = account.sign_transaction(cast(Any, transaction))
+        with translated(what):
+            sent.append(await web3.eth.send_raw_transaction(signed.raw_transaction))
+        receipt = await _await_any(web3, sent, what, min(_BUMP_AFTER_S, _left(deadline)))
+        if receipt is not None:
+            if receipt["status"] != 1:
+                raise ConflictError(f"{what}: the transaction was mined and reverted")
+            return receipt
+        if _left(deadline) <= 0:
+            raise TransportError(
+                f"{what}: transaction {sent[-1].to_0x_hex()} is not mined after "
+                f"{settings.receipt_timeout_s:g} s; its outcome is unknown"
+            )
+        _raise_fee(transaction)
+
+
+async def _await_any(
+    web3: AsyncWeb3[Any], hashes: Sequence[HexBytes], what: str, timeout_s: float
+) -> TxReceipt | None:
+    end = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        for tx_hash in hashes:
+            with translated(what):
+                try:
+                    return await web3.eth.get_transaction_receipt(tx_hash)
+                except TransactionNotFound:
+                    pass
+        if _left(end) <= 0:
+            return None
+        await asyncio.sleep(_RECEIPT_POLL_S)
+
+
+def _left(deadline: float) -> float:
+    return deadline - asyncio.get_running_loop().time()
+
+
+def _raise_fee(transaction: TxParams) -> None:
+    fields = cast(dict[str, Any], transaction)
+    for name in ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"):
+        if name in fields:
+            fields[name] = Wei(int(fields[name]) * 5 // 4 + 1)
+
+
+def open_web3(settings: ChainSettings) -> AsyncWeb3[Any]:
+    """A connection to the node; nothing is sent yet."""
+    timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
+    return AsyncWeb3(AsyncHTTPProvider(settings.rpc_url, request_kwargs={"timeout": timeout}))
+
+
+async def connect_reader(settings: ChainSettings) -> EvmReader:
+    """Connect for reading, and check chain and contract."""
+    return await _checked(EvmReader(open_web3(settings), settings))
+
+
+async def connect(settings: ChainSettings, account: LocalAccount) -> EvmChain:
+    """Connect for reading and writing, and check chain and contract."""
+    return cast(EvmChain, await _checked(EvmChain(open_web3(settings), settings, account)))
+
+
+async def _checked(reader: EvmReader) -> EvmReader:
+    try:
+        await reader.check()
+    except BaseException:
+        await reader.close()
+        raise
+    return reader
+
+
+# -- ABI values to facts -------------------------------------------------------------------
+
+
+def _component_names(contract: AsyncContract, function: str) -> list[str]:
+    (output,) = contract.get_function_by_name(function).abi["outputs"]
+    return [component["name"] for component in cast(Any, output)["components"]]
+
+
+def _named(contract: AsyncContract, function: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    return dict(zip(_component_names(contract, function), value, strict=True))
+
+
+def _address(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _hash(receipt: TxReceipt) -> bytes:
+    return bytes(receipt["transactionHash"])
+
+
+def _member(seat: int, view: dict[str, Any]) -> Member:
+    return Member(seat, view["index"], _address(view["operator"]), _address(view["signer"]))
+
+
+def _round(number: int, view: dict[str, Any]) -> Round:
+    is_final = view["phase"] == Phase.FINAL
+    return Round(
+        number=number,
+        phase=Phase(view["phase"]),
+        epoch=view["epoch"],
+        rules_version=view["rulesVersion"],
+        quorum=view["quorum"],
+        member_count=view["memberCount"],
+        horizon_start=view["horizonStart"] * INTERVAL_S,
+        interval_count=view["horizonIntervals"],
+        opened_at=view["openedAt"],
+        vote_deadline=view["voteDeadline"],
+        reveal_deadline=view["revealDeadline"],
+        voted=view["voted"],
+        root=bytes(view["root"]) if is_final else b"",
+        partitions=view["partitions"],
+        matched=view["matched"],
+    )
+
+
+def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.RoundOpened(
+        place=place,
+        round=args["round"],
+        epoch=args["epoch"],
+        requester=_address(args["requester"]),
+        horizon_start=args["horizonStart"] * INTERVAL_S,
+        interval_count=args["horizonIntervals"],
+        envelope_digest=bytes(args["envelopeDigest"]),
+        registry_digest=bytes(args["registryDigest"]),
+        rules_version=args["rulesVersion"],
+        vote_deadline=args["voteDeadline"],
+        reveal_deadline=args["revealDeadline"],
+    )
+
+
+def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.BallotCast(place, args["round"], args["seat"], bytes(args["ballot"]))
+
+
+def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.Abstained(place, args["round"], args["seat"], args["reason"])
+
+
+def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    root = bytes(args["root"])
+    return facts.RootRevealed(place, args["round"], root, args["partitions"], args["matched"])
+
+
+def _finalised(args: Any, place: LogPlace, before: list[Event]) -> Event:  # noqa: ANN401
+    root = bytes(args["root"])
+    # The contract emits RootRevealed with the matching members in the same transaction.
+    matched = next(
+        e.matched for e in reversed(before) if isinstance(e, facts.RootRevealed) and e.root == root
+    )
+    return facts.RoundFinalised(place, args["round"], root, args["partitions"], matched)
+
+
+def _failed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.RoundFailed(place, args["round"])
+
+
+def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.RoundCancelled(place, args["round"], args["reason"])
+
+
+_EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
+    "RoundOpened": _opened,
+    "BallotCast": _ballot,
+    "Abstained": _abstained,
+    "RootRevealed": _revealed,
+    "RoundFinalised": _finalised,
+    "RoundFailed": _failed,
+    "RoundCancelled": _cancelled,
+}
+
+
+def _event(data: EventData, before: list[Event]) -> Event:
+    place = LogPlace(
+        data["blockNumber"],
+        bytes(data["blockHash"]),
+        bytes(data["transactionHash"]),
+        data["logIndex"],
+    )
+    return _EVENTS[data["event"]](data["args"], place, before)
