@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @title Who votes in which epoch, and under which terms
+/// @notice A worker is an operator, its lasting and cold address, and the hot signer that votes for it. The two hold a
+/// seat from one epoch until another. Every change of members, signers or policy begins a new epoch, and what an epoch
+/// says never changes afterwards: a round keeps the epoch in which it opened.
+///
+///  - A seat changes once, when it ends. A new signer is a new seat with the operator's index.
+///  - A signer has one seat, ever: once its seat has ended the address cannot be used again, by nobody.
+///  - An operator has one live seat at most.
+///  - A member's index, 0 to 127, is its bit in the bitmaps. It is unique within an epoch, and free again once the seat
+///    has ended.
+///  - A quorum is the policy's share of the members, rounded up, and a strict majority at least.
+///
+/// @dev State-changing calls loop over nothing but their own calldata. Epochs and seats count from 1; 0 means none.
+abstract contract Electorate is AccessControl {
+    /// @notice What an administrator decides about future rounds.
+    struct Policy {
+        uint8 quorumNumerator; // share of the members that a quorum needs, rounded up; 2/3 unless there is a reason
+        uint8 quorumDenominator;
+        uint32 voteWindow; // seconds
+        uint32 revealWindow; // seconds, after the vote
+        uint16 rulesVersion; // of encoding and tree
+    }
+
+    /// @notice A worker to be added.
+    struct NewWorker {
+        address operator;
+        address signer;
+        string url;
+    }
+
+    /// @notice What an epoch fixes for its rounds. One slot.
+    struct Terms {
+        uint128 members; // bit i: the member with index i
+        uint8 memberCount;
+        uint8 quorum;
+        uint8 quorumNumerator;
+        uint8 quorumDenominator;
+        uint32 voteWindow;
+        uint32 revealWindow;
+        uint16 rulesVersion;
+    }
+
+    /// @notice A seat as others read it.
+    struct SeatView {
+        address operator;
+        address signer;
+        uint32 since; // first epoch
+        uint32 until; // first epoch no more, or the largest uint32 while the seat is live
+        uint8 index;
+    }
+
+    // One slot, found by the signer: all that a vote needs to know of its sender.
+    struct Seat {
+        address operator;
+        uint32 since; // first epoch, 0 where the address never was a signer
+        uint32 until; // first epoch no more
+        uint8 index; // the member's bit
+    }
+
+    /// @notice May pause, and nothing else.
+    bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
+    /// @notice Most members at a time: one bit each in a bitmap of 128.
+    uint256 public constant MAX_MEMBERS = 128;
+    /// @notice Longest voting or reveal window, in seconds.
+    uint32 public constant MAX_WINDOW = 7 days;
+    /// @notice Longest URL or reason, in bytes.
+    uint256 public constant MAX_TEXT = 200;
+
+    uint32 private constant NOT_ENDED = type(uint32).max;
+
+    mapping(uint32 epoch => Terms) internal _terms;
+    mapping(address signer => Seat) internal _seats;
+    mapping(uint32 seat => address signer) private _signers;
+    mapping(address operator => address signer) private _signerOf;
+    mapping(address operator => string url) private _endpoints;
+
+    // These three and the number of rounds, declared next, share a slot: opening a round reads and writes one.
+    uint32 internal _epoch;
+    uint32 private _seatCount;
+    bool private _paused;
+
+    /// @notice An epoch began: rounds opened from now on have these members and this quorum.
+    event EpochStarted(uint32 indexed epoch, uint128 members, uint8 memberCount, uint8 quorum);
+    /// @notice The policy changed, from this epoch on.
+    event PolicyChanged(
+        uint32 indexed epoch,
+        uint8 quorumNumerator,
+        uint8 quorumDenominator,
+        uint32 voteWindow,
+        uint32 revealWindow,
+        uint16 rulesVersion
+    );
+    /// @notice A worker became a member, from this epoch on.
+    event WorkerAdded(uint32 indexed epoch, address indexed operator, address indexed signer, uint8 index);
+    /// @notice A worker is no member any more, from this epoch on.
+    event WorkerRemoved(uint32 indexed epoch, address indexed operator, address indexed signer);
+    /// @notice An operator has another signer, from this epoch on.
+    event SignerRotated(uint32 indexed epoch, address indexed operator, address indexed signer, address previousSigner);
+    /// @notice A worker's address on the network changed.
+    event EndpointChanged(address indexed operator, string url);
+    /// @notice Opening and voting stopped.
+    event Paused(address indexed by);
+    /// @notice Opening and voting go on.
+    event Unpaused(address indexed by);
+
+    /// @notice The share is no share: denominator zero, or more than one.
+    error InvalidQuorum(uint8 numerator, uint8 denominator);
+    /// @notice A window is zero or too long.
+    error InvalidWindow(uint32 longest, uint32 received);
+    /// @notice Something that must be given is zero or empty.
+    error Missing(string what);
+    /// @notice A text is too long.
+    error TextTooLong(uint256 longest, uint256 received);
+    /// @notice The operator is a member.
+    error AlreadyMember(address operator, address signer);
+    /// @notice The signer has, or had, the seat of this operator.
+    error SignerUsed(address signer, address operator);
+    /// @notice All places are taken.
+    error ElectorateFull(uint256 most);
+    /// @notice The account is not the operator of a member.
+    error NotMember(address account);
+    /// @notice There is no such seat.
+    error UnknownSeat(uint32 last, uint32 received);
+    /// @notice There is no such epoch.
+    error UnknownEpoch(uint32 last, uint32 received);
+    /// @notice Opening and voting are stopped, or for {unpause}: are not.
+    error PauseState(bool expected, bool received);
+
+    /// @notice Begins epoch 1, without members.
+    /// @param admin Holder of the administrator's role.
+    /// @param policy Quorum, windows and rules version.
+    constructor(address admin, Policy memory policy) {
+        if (admin == address(0)) revert Missing("admin");
+        _grantRole(DEFAULT_ADMIN_ROLE, admin);
+        Terms memory first;
+        _startPolicy(first, policy);
+    }
+
+    /// @notice Adds workers, from the next epoch on; one epoch begins for all of them.
+    /// @param workers Operators that are no members, signers never used, and the workers' addresses on the network.
+    function addWorkers(NewWorker[] calldata workers) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        if (workers.length == 0) revert Missing("workers");
+        uint32 epoch = _epoch + 1;
+        Terms memory next = _terms[_epoch];
+        for (uint256 i = 0; i < workers.length; ++i) {
+            NewWorker calldata worker = workers[i];
+            if (worker.operator == address(0)) revert Missing("operator");
+            address held = _signerOf[worker.operator];
+            if (held != address(0)) revert AlreadyMember(worker.operator, held);
+            if (next.memberCount == MAX_MEMBERS) revert ElectorateFull(MAX_MEMBERS);
+            uint8 index = _lowestFree(next.members);
+            next.members |= _bit(index);
+            ++next.memberCount;
+            _takeSeat(epoch, worker.operator, worker.signer, index);
+            emit WorkerAdded(epoch, worker.operator, worker.signer, index);
+            _setEndpoint(worker.operator, worker.url);
+        }
+        _startEpoch(next);
+    }
+
+    /// @notice Removes a worker, from the next epoch on. Rounds that are open keep its vote.
+    /// @param operator The worker's operator.
+    function removeWorker(address operator) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        uint32 epoch = _epoch + 1;
+        (address signer, uint8 index) = _leaveSeat(epoch, operator);
+        emit WorkerRemoved(epoch, operator, signer);
+        Terms memory next = _terms[_epoch];
+        next.members &= ~_bit(index);
+        --next.memberCount;
+        _startEpoch(next);
+    }
+
+    /// @notice Gives the calling operator another signer, from the next epoch on. In rounds that are open its former
+    /// signer votes.
+    /// @param signer The new signer, an address that never was one.
+    function rotateSigner(address signer) external {
+        uint32 epoch = _epoch + 1;
+        (address previous, uint8 index) = _leaveSeat(epoch, msg.sender);
+        _takeSeat(epoch, msg.sender, signer, index);
+        emit SignerRotated(epoch, msg.sender, signer, previous);
+        _startEpoch(_terms[_epoch]);
+    }
+
+    /// @notice Sets quorum, windows and rules version, from the next epoch on.
+    /// @param policy The new policy.
+    function setPolicy(Policy calldata policy) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _startPolicy(_terms[_epoch], policy);
+    }
+
+    /// @notice Says where the calling operator's worker is to be found. Takes effect at once.
+    /// @param url The worker's base URL.
+    function setEndpoint(string calldata url) external {
+        if (_signerOf[msg.sender] == address(0)) revert NotMember(msg.sender);
+        _setEndpoint(msg.sender, url);
+    }
+
+    /// @notice Stops opening and voting.
+    function pause() external onlyRole(GUARDIAN_ROLE) {
+        _requirePaused(false);
+        _paused = true;
+        emit Paused(msg.sender);
+    }
+
+    /// @notice Lets opening and voting go on.
+    function unpause() external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _requirePaused(true);
+        _paused = false;
+        emit Unpaused(msg.sender);
+    }
+
+    /// @notice The epoch that a round opened now would have.
+    /// @return The last epoch.
+    function currentEpoch() external view returns (uint32) {
+        return _epoch;
+    }
+
+    /// @notice What an epoch fixes for its rounds.
+    /// @param epoch The epoch.
+    /// @return Its terms.
+    function terms(uint32 epoch) public view returns (Terms memory) {
+        if (epoch == 0 || epoch > _epoch) revert UnknownEpoch(_epoch, epoch);
+        return _terms[epoch];
+    }
+
+    /// @notice The members of an epoch. Walks through the seats: meant for calls from outside the chain.
+    /// @param epoch The epoch.
+    /// @return members The seats that vote in it, in the order in which they were taken.
+    function electorate(uint32 epoch) external view returns (SeatView[] memory members) {
+        members = new SeatView[](terms(epoch).memberCount);
+        uint256 found = 0;
+        for (uint32 id = 1; found < members.length; ++id) {
+            Seat memory seat = _seats[_signers[id]];
+            if (seat.since <= epoch && epoch < seat.until) members[found++] = seatOf(_signers[id]);
+        }
+    }
+
+    /// @notice How many seats there have been.
+    /// @return The last seat.
+    function seatCount() external view returns (uint32) {
+        return _seatCount;
+    }
+
+    /// @notice A page of seats, ended ones included.
+    /// @param from The first seat wanted, from 1.
+    /// @param count How many at most.
+    /// @return page The seats `from` and following, as many as there are.
+    function seats(uint32 from, uint32 count) external view returns (SeatView[] memory page) {
+        uint32 last = _seatCount;
+        if (from == 0) revert UnknownSeat(last, from);
+        page = new SeatView[](from > last ? 0 : Math.min(uint256(last) - from + 1, count));
+        for (uint32 i = 0; i < page.length; ++i) {
+            page[i] = seatOf(_signers[from + i]);
+        }
+    }
+
+    /// @notice The seat of a signer, live or ended.
+    /// @param signer The signer.
+    /// @return The seat, all zero where the address never was a signer.
+    function seatOf(address signer) public view returns (SeatView memory) {
+        Seat memory seat = _seats[signer];
+        if (seat.since == 0) signer = address(0);
+        return SeatView(seat.operator, signer, seat.since, seat.until, seat.index);
+    }
+
+    /// @notice The signer of a member.
+    /// @param operator The member's operator.
+    /// @return The signer, or zero where the address is not the operator of a member.
+    function signerOf(address operator) external view returns (address) {
+        return _signerOf[operator];
+    }
+
+    /// @notice Where an operator's worker is to be found.
+    /// @param operator The operator.
+    /// @return The URL that was set last, also after the worker was removed.
+    function endpointOf(address operator) external view returns (string memory) {
+        return _endpoints[operator];
+    }
+
+    /// @notice Whether opening and voting are stopped.
+    /// @return True while paused.
+    function paused() external view returns (bool) {
+        return _paused;
+    }
+
+    function _requirePaused(bool expected) internal view {
+        if (_paused != expected) revert PauseState(expected, _paused);
+    }
+
+    function _requireText(string calldata text) internal pure {
+        if (bytes(text).length > MAX_TEXT) revert TextTooLong(MAX_TEXT, bytes(text).length);
+    }
+
+    function _bit(uint8 index) internal pure returns (uint128) {
+        return uint128(1) << index;
+    }
+
+    function _startPolicy(Terms memory next, Policy memory policy) private {
+        if (policy.quorumDenominator == 0 || policy.quorumNumerator > policy.quorumDenominator) {
+            revert InvalidQuorum(policy.quorumNumerator, policy.quorumDenominator);
+        }
+        _requireWindow(policy.voteWindow);
+        _requireWindow(policy.revealWindow);
+        if (policy.rulesVersion == 0) revert Missing("rulesVersion");
+        next.quorumNumerator = policy.quorumNumerator;
+        next.quorumDenominator = policy.quorumDenominator;
+        next.voteWindow = policy.voteWindow;
+        next.revealWindow = policy.revealWindow;
+        next.rulesVersion = policy.rulesVersion;
+        uint32 epoch = _startEpoch(next);
+        emit PolicyChanged(
+            epoch,
+            policy.quorumNumerator,
+            policy.quorumDenominator,
+            policy.voteWindow,
+            policy.revealWindow,
+            policy.rulesVersion
+        );
+    }
+
+    function _startEpoch(Terms memory next) private returns (uint32 epoch) {
+        next.quorum = _quorum(next);
+        epoch = ++_epoch;
+        _terms[epoch] = next;
+        emit EpochStarted(epoch, next.members, next.memberCount, next.quorum);
+    }
+
+    // The share asked for, rounded up, and a strict majority at least.
+    function _quorum(Terms memory terms_) private pure returns (uint8) {
+        uint256 share = Math.ceilDiv(uint256(terms_.memberCount) * terms_.quorumNumerator, terms_.quorumDenominator);
+        // Not more than the members, so within a byte; an empty electorate's quorum of one is never used.
+        return uint8(Math.max(share, uint256(terms_.memberCount) / 2 + 1));
+    }
+
+    function _takeSeat(uint32 epoch, address operator, address signer, uint8 index) private {
+        if (signer == address(0)) revert Missing("signer");
+        if (_seats[signer].since != 0) revert SignerUsed(signer, _seats[signer].operator);
+        _seats[signer] = Seat(operator, epoch, NOT_ENDED, index);
+        _signers[++_seatCount] = signer;
+        _signerOf[operator] = signer;
+    }
+
+    function _leaveSeat(uint32 epoch, address operator) private returns (address signer, uint8 index) {
+        signer = _signerOf[operator];
+        if (signer == address(0)) revert NotMember(operator);
+        index = _seats[signer].index;
+        _seats[signer].until = epoch;
+        delete _signerOf[operator];
+    }
+
+    function _setEndpoint(address operator, string calldata url) private {
+        _requireText(url);
+        _endpoints[operator] = url;
+        emit EndpointChanged(operator, url);
+    }
+
+    function _lowestFree(uint128 members) private pure returns (uint8) {
+        uint256 taken = members;
+        return uint8(Math.log2(~taken & (taken + 1)));
+    }
+
+    function _requireWindow(uint32 window) private pure {
+        if (window == 0 || window > MAX_WINDOW) revert InvalidWindow(MAX_WINDOW, window);
+    }
+}

@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Electorate} from "./Electorate.sol";
+import {Entries} from "./Entries.sol";
+import {Rfc9162} from "./Rfc9162.sol";
+
+/// @title Agreement of independent workers on the result of a round of operating envelopes
+/// @notice One contract for one sender. A requester opens a round with the digests of its inputs. Each worker votes
+/// blind for the result that it computed, or abstains with a reason. Then anyone reveals a result: the contract works
+/// out what each member's ballot for it would be, and counts those that are equal. A result with a quorum is final.
+///
+/// Guarantees
+///  1. One worker, one vote, one round: a member casts one ballot or abstains once, and cannot take it back.
+///  2. Only a quorum makes a root final: at least the quorum frozen with the round, itself never less than a strict
+///     majority of the round's own electorate.
+///  3. One root at most is final in a round.
+///  4. A ballot counts only for the result that it was made for, only for its own operator, and only once per result.
+///  5. What is final, failed or cancelled stays so, and its record does not change.
+///  6. Only the electorate of the round's own epoch votes. Changes of members, signers, quorum, windows or rules take
+///     effect for rounds opened afterwards.
+///  7. Every vote costs the same; nothing that one account does makes another's vote dearer.
+///  8. No round is stranded. Neither a pause nor a change of membership stops a reveal before the round's reveal
+///     deadline, or its closing as failed after it.
+///  9. A pause stops opening and voting, and never changes a result.
+/// 10. A ballot says nothing of its result before the reveal to someone who has not computed that result, and cannot
+///     be used by another operator, in another round, contract or chain.
+///
+/// Exact bytes
+///  - result hash: keccak256(abi.encode(bytes32 root, uint32 partitions))
+///  - ballot:      keccak256(abi.encode(uint256 chainId, address contract, uint64 round, address operator,
+///                 bytes32 resultHash))
+///  - ballots hash: H(0) = keccak256(abi.encode(uint256 chainId, address contract, uint64 round)), and for each ballot
+///                 in the order cast H(n) = keccak256(abi.encodePacked(bytes32 H(n-1), uint8 index, address operator,
+///                 bytes32 ballot)). Abstentions are not in it. Only this hash is stored; the ballots are in the
+///                 BallotCast events, and whoever reveals brings them back in the order cast, 53 bytes each:
+///                 uint8 index ‖ address operator ‖ bytes32 ballot.
+///
+/// @dev No upgrade, no external call but the SHA-256 precompile in the inclusion views, and no loop in a state-changing
+/// call over anything but its own calldata. Rounds, seats and epochs count from 1; 0 means none.
+contract OepConsensus is Electorate {
+    // ------------------------------------------------------------------------------------------------------ types
+
+    /// @notice What has become of a round, as stored.
+    enum Status {
+        None,
+        Open,
+        Final,
+        Failed,
+        Cancelled
+    }
+
+    /// @notice What can happen to a round now: its status, with an open round's told apart by the time.
+    enum Phase {
+        None,
+        Voting,
+        Revealing,
+        Expired,
+        Final,
+        Failed,
+        Cancelled
+    }
+
+    /// @notice Why a worker could not compute a result.
+    enum Reason {
+        None,
+        InputsUnavailable,
+        InputMismatch,
+        InputInvalid,
+        RulesUnknown,
+        InternalFault
+    }
+
+    /// @notice A round as others read it.
+    struct RoundView {
+        Status status;
+        Phase phase;
+        uint32 epoch;
+        uint32 horizonStart; // in units of 300 s since the Unix epoch
+        uint16 horizonIntervals; // of 300 s
+        uint16 rulesVersion;
+        uint40 openedAt;
+        uint40 voteDeadline; // voting until before this second, revealing from it on
+        uint40 revealDeadline; // revealing until before this second
+        uint8 memberCount;
+        uint8 quorum;
+        uint128 members;
+        uint128 voted; // bit i: cast a ballot or abstained
+        bytes32 ballotsHash; // zero once final: the events hold the ballots
+        bytes32 root; // the rest is zero until final
+        uint32 partitions;
+        uint128 matched;
+    }
+
+    // Three slots, all written when the round opens, so that each vote and the final reveal only change them.
+    struct Round {
+        Poll poll;
+        bytes32 ballotsHashOrRoot; // the root once final
+        Outcome outcome;
+    }
+
+    // What a vote reads and changes.
+    struct Poll {
+        uint128 waiting; // members that have neither cast a ballot nor abstained
+        uint32 epoch; // the electorate's
+        uint40 voteDeadline; // first second without voting
+        uint32 horizonStart; // in units of 300 s
+        uint16 horizonIntervals; // of 300 s
+        Status status;
+    }
+
+    // What the reveal reads and the final one changes.
+    struct Outcome {
+        uint128 matched; // members that voted for the final root
+        uint32 partitions; // leaves of the tree with the final root
+        uint40 openedAt;
+        uint40 revealDeadline; // first second without revealing
+        uint8 quorum;
+    }
+
+    // -------------------------------------------------------------------------------------------------- constants
+
+    /// @notice May open and cancel rounds.
+    bytes32 public constant REQUESTER_ROLE = keccak256("REQUESTER_ROLE");
+    uint256 private constant PACKED_BALLOT = 53;
+
+    // ---------------------------------------------------------------------------------------------------- storage
+
+    // In the slot of the epoch, see Electorate.
+    uint32 private _roundCount;
+    mapping(uint32 round => Round) private _rounds;
+    mapping(uint32 round => mapping(uint8 index => Reason)) private _abstentions;
+    mapping(uint32 round => mapping(bytes32 resultHash => uint128 matched)) private _candidates;
+    mapping(uint48 horizon => uint32 round) private _latestFinal;
+
+    // ----------------------------------------------------------------------------------------------------- events
+
+    /// @notice A round opened. The digests are SHA-256 over the exact bytes of the two inputs.
+    event RoundOpened(
+        uint32 indexed round,
+        uint32 indexed epoch,
+        address indexed requester,
+        uint32 horizonStart,
+        uint16 horizonIntervals,
+        bytes32 envelopeDigest,
+        bytes32 registryDigest,
+        uint16 rulesVersion,
+        uint40 voteDeadline,
+        uint40 revealDeadline
+    );
+    /// @notice A member cast its ballot.
+    event BallotCast(uint32 indexed round, address indexed operator, bytes32 ballot);
+    /// @notice A member could not compute, and says why.
+    event Abstained(uint32 indexed round, address indexed operator, Reason reason);
+    /// @notice A result was revealed, and these members had voted for it.
+    event RootRevealed(
+        uint32 indexed round, bytes32 indexed root, uint32 partitions, uint128 matched, uint8 count, uint8 quorum
+    );
+    /// @notice A root is final. `superseded` is the round that was the latest final one of the same horizon, or 0.
+    event RoundFinalised(uint32 indexed round, bytes32 indexed root, uint32 partitions, uint32 superseded);
+    /// @notice The reveal window closed without a quorum. `silent`: members that neither voted nor abstained.
+    event RoundFailed(uint32 indexed round, uint128 silent);
+    /// @notice A requester gave the round up.
+    event RoundCancelled(uint32 indexed round, address indexed by, string reason);
+
+    // ----------------------------------------------------------------------------------------------------- errors
+
+    /// @notice There is no such round.
+    error UnknownRound(uint32 last, uint32 received);
+    /// @notice A round needs at least one member.
+    error EmptyElectorate(uint32 epoch);
+    /// @notice The horizon has no interval.
+    error EmptyHorizon();
+    /// @notice The round has another status than the call needs.
+    error WrongStatus(uint32 round, Status expected, Status received);
+    /// @notice The voting window has closed.
+    error VotingClosed(uint32 round, uint40 deadline, uint256 time);
+    /// @notice The voting window is open, and these members have not voted.
+    error VotingStillOpen(uint32 round, uint40 deadline, uint256 time, uint128 waiting);
+    /// @notice The reveal window has closed.
+    error RevealClosed(uint32 round, uint40 deadline, uint256 time);
+    /// @notice The reveal window has not closed.
+    error RevealStillOpen(uint32 round, uint40 deadline, uint256 time);
+    /// @notice The account is not a signer of the round's epoch.
+    error NotInElectorate(address account, uint32 epoch);
+    /// @notice The member has cast a ballot or abstained.
+    error AlreadyVoted(uint32 round, address operator);
+    /// @notice The packed ballots do not have a whole number of ballots.
+    error BallotsLength(uint256 each, uint256 received);
+    /// @notice The ballots supplied are not those cast, in the order cast.
+    error BallotsMismatch(bytes32 expected, bytes32 received);
+    /// @notice Nobody voted for this result.
+    error NothingMatched(uint32 round, bytes32 resultHash);
+    /// @notice This result has been revealed and counted.
+    error AlreadyRevealed(uint32 round, bytes32 resultHash, uint128 matched);
+
+    // ------------------------------------------------------------------------------------------------ constructor
+
+    /// @notice Begins epoch 1, without members.
+    /// @param admin Holder of the administrator's role.
+    /// @param policy Quorum, windows and rules version.
+    constructor(address admin, Policy memory policy) Electorate(admin, policy) {}
+
+    // ----------------------------------------------------------------------------------------------------- rounds
+
+    /// @notice Opens a round with the electorate, quorum, windows and rules of the current epoch.
+    /// @param horizonStart Start of the horizon, in units of 300 s since the Unix epoch.
+    /// @param horizonIntervals Length of the horizon, in intervals of 300 s.
+    /// @param envelopeDigest SHA-256 of the envelope document's bytes.
+    /// @param registryDigest SHA-256 of the registry snapshot's bytes.
+    /// @return number The round's number.
+    function openRound(uint32 horizonStart, uint16 horizonIntervals, bytes32 envelopeDigest, bytes32 registryDigest)
+        external
+        onlyRole(REQUESTER_ROLE)
+        returns (uint32 number)
+    {
+        _requirePaused(false);
+        if (horizonIntervals == 0) revert EmptyHorizon();
+        if (envelopeDigest == 0) revert Missing("envelopeDigest");
+        if (registryDigest == 0) revert Missing("registryDigest");
+        uint32 epoch = _epoch;
+        Terms memory terms_ = _terms[epoch];
+        if (terms_.memberCount == 0) revert EmptyElectorate(epoch);
+
+        number = ++_roundCount;
+        uint40 voteDeadline = uint40(block.timestamp) + terms_.voteWindow;
+        uint40 revealDeadline = voteDeadline + terms_.revealWindow;
+        Round storage round_ = _rounds[number];
+        round_.poll = Poll(terms_.members, epoch, voteDeadline, horizonStart, horizonIntervals, Status.Open);
+        round_.ballotsHashOrRoot = _emptyBallotsHash(number);
+        round_.outcome = Outcome(0, 0, uint40(block.timestamp), revealDeadline, terms_.quorum);
+        emit RoundOpened(
+            number,
+            epoch,
+            msg.sender,
+            horizonStart,
+            horizonIntervals,
+            envelopeDigest,
+            registryDigest,
+            terms_.rulesVersion,
+            voteDeadline,
+            revealDeadline
+        );
+    }
+
+    /// @notice Casts the calling signer's ballot.
+    /// @param number The round.
+    /// @param ballot The blind ballot, see {ballotFor}.
+    function castBallot(uint32 number, bytes32 ballot) external {
+        if (ballot == 0) revert Missing("ballot");
+        Round storage round_ = _rounds[number];
+        (address operator, uint8 index) = _takeVote(round_.poll, number);
+        round_.ballotsHashOrRoot = keccak256(abi.encodePacked(round_.ballotsHashOrRoot, index, operator, ballot));
+        emit BallotCast(number, operator, ballot);
+    }
+
+    /// @notice Says that the calling signer's worker could not compute a result.
+    /// @param number The round.
+    /// @param reason Why.
+    function abstain(uint32 number, Reason reason) external {
+        if (reason == Reason.None) revert Missing("reason");
+        (address operator, uint8 index) = _takeVote(_rounds[number].poll, number);
+        _abstentions[number][index] = reason;
+        emit Abstained(number, operator, reason);
+    }
+
+    /// @notice Reveals a result and counts the ballots cast for it; with a quorum it is final. Open to anyone, once the
+    /// voting window has closed or every member has cast a ballot or abstained.
+    /// @param number The round.
+    /// @param root Root of the round tree.
+    /// @param partitions How many leaves that tree has.
+    /// @param ballots All ballots in the order cast, 53 bytes each: uint8 index ‖ address operator ‖ bytes32 ballot.
+    function revealRoot(uint32 number, bytes32 root, uint32 partitions, bytes calldata ballots) external {
+        Round storage round_ = _rounds[number];
+        _requireRevealing(round_, number);
+        bytes32 result = resultHash(root, partitions);
+        (uint128 matched, uint8 count) = _tally(number, result, ballots, round_.ballotsHashOrRoot);
+        if (count == 0) revert NothingMatched(number, result);
+        uint8 quorum = round_.outcome.quorum;
+        emit RootRevealed(number, root, partitions, matched, count, quorum);
+        if (count < quorum) {
+            // Only here can a result come twice: votes are over, so one with a quorum would have ended the round.
+            uint128 known = _candidates[number][result];
+            if (known != 0) revert AlreadyRevealed(number, result, known);
+            _candidates[number][result] = matched;
+            return;
+        }
+        uint48 horizon = _horizon(round_.poll.horizonStart, round_.poll.horizonIntervals);
+        round_.poll.status = Status.Final;
+        round_.ballotsHashOrRoot = root;
+        round_.outcome.matched = matched;
+        round_.outcome.partitions = partitions;
+        uint32 superseded = _latestFinal[horizon];
+        // A round that ends after a later one of its horizon supersedes nothing.
+        if (superseded < number) _latestFinal[horizon] = number;
+        else superseded = 0;
+        emit RoundFinalised(number, root, partitions, superseded);
+    }
+
+    /// @notice Closes a round whose reveal window has passed without a final root. Open to anyone.
+    /// @param number The round.
+    function failRound(uint32 number) external {
+        Round storage round_ = _rounds[number];
+        _requireOpen(round_.poll.status, number);
+        uint40 deadline = round_.outcome.revealDeadline;
+        if (block.timestamp < deadline) revert RevealStillOpen(number, deadline, block.timestamp);
+        round_.poll.status = Status.Failed;
+        emit RoundFailed(number, round_.poll.waiting);
+    }
+
+    /// @notice Gives up a round that has no final root, before its reveal window has passed.
+    /// @param number The round.
+    /// @param reason Why, for the record.
+    function cancelRound(uint32 number, string calldata reason) external onlyRole(REQUESTER_ROLE) {
+        _requireText(reason);
+        Round storage round_ = _rounds[number];
+        _requireOpen(round_.poll.status, number);
+        _requireBeforeRevealDeadline(round_.outcome.revealDeadline, number);
+        round_.poll.status = Status.Cancelled;
+        emit RoundCancelled(number, msg.sender, reason);
+    }
+
+    // -------------------------------------------------------------------------------------------------- inclusion
+
+    /// @notice Reverts unless the partition entry is in the round's final tree.
+    /// @param number A final round.
+    /// @param partitionEntry The entry's bytes.
+    /// @param index The entry's position in the round tree, from 0.
+    /// @param path Sibling hashes from the entry up to the root.
+    function verifyPartition(uint32 number, bytes calldata partitionEntry, uint256 index, bytes32[] calldata path)
+        public
+        view
+    {
+        Entries.partition(partitionEntry);
+        _verifyInFinal(number, partitionEntry, index, path);
+    }
+
+    /// @notice Reverts unless the site entry is in the partition's tree, and the partition entry in the round's final
+    /// tree.
+    /// @param number A final round.
+    /// @param siteEntry The site entry's bytes.
+    /// @param siteIndex Its position in the partition's tree, from 0.
+    /// @param sitePath Sibling hashes from the site entry up to the partition's root.
+    /// @param partitionEntry The partition entry's bytes.
+    /// @param index Its position in the round tree, from 0.
+    /// @param path Sibling hashes from the partition entry up to the round's root.
+    function verifySite(
+        uint32 number,
+        bytes calldata siteEntry,
+        uint256 siteIndex,
+        bytes32[] calldata sitePath,
+        bytes calldata partitionEntry,
+        uint256 index,
+        bytes32[] calldata path
+    ) external view {
+        Entries.requireSite(siteEntry);
+        (bytes32 root, uint32 sites) = Entries.partition(partitionEntry);
+        Rfc9162.verify(Rfc9162.leafHash(siteEntry), siteIndex, sites, sitePath, root);
+        _verifyInFinal(number, partitionEntry, index, path);
+    }
+
+    // ------------------------------------------------------------------------------------------------------ views
+
+    /// @notice How many rounds there have been.
+    /// @return The last round.
+    function roundCount() external view returns (uint32) {
+        return _roundCount;
+    }
+
+    /// @notice All that the chain keeps of a round.
+    /// @param number The round.
+    /// @return The round's facts.
+    function round(uint32 number) external view returns (RoundView memory) {
+        if (number == 0 || number > _roundCount) revert UnknownRound(_roundCount, number);
+        Poll memory poll = _rounds[number].poll;
+        Outcome memory outcome = _rounds[number].outcome;
+        Terms memory terms_ = _terms[poll.epoch];
+        bytes32 hash = _rounds[number].ballotsHashOrRoot;
+        bool isFinal = poll.status == Status.Final;
+        return RoundView({
+            status: poll.status,
+            phase: _phase(poll, outcome),
+            epoch: poll.epoch,
+            horizonStart: poll.horizonStart,
+            horizonIntervals: poll.horizonIntervals,
+            rulesVersion: terms_.rulesVersion,
+            openedAt: outcome.openedAt,
+            voteDeadline: poll.voteDeadline,
+            revealDeadline: outcome.revealDeadline,
+            memberCount: terms_.memberCount,
+            quorum: outcome.quorum,
+            members: terms_.members,
+            voted: terms_.members & ~poll.waiting,
+            ballotsHash: isFinal ? bytes32(0) : hash,
+            root: isFinal ? hash : bytes32(0),
+            partitions: outcome.partitions,
+            matched: outcome.matched
+        });
+    }
+
+    /// @notice Why a member abstained.
+    /// @param number The round.
+    /// @param index The member's index in the round's electorate.
+    /// @return The reason, or None.
+    function abstention(uint32 number, uint8 index) external view returns (Reason) {
+        return _abstentions[number][index];
+    }
+
+    /// @notice Who had voted for a result that was revealed.
+    /// @param number The round.
+    /// @param result The result's hash, see {resultHash}.
+    /// @return The bitmap of those members, or 0 where the result was not revealed.
+    function candidate(uint32 number, bytes32 result) external view returns (uint128) {
+        Round storage round_ = _rounds[number];
+        if (round_.poll.status == Status.Final) {
+            bytes32 final_ = resultHash(round_.ballotsHashOrRoot, round_.outcome.partitions);
+            if (result == final_) return round_.outcome.matched;
+        }
+        return _candidates[number][result];
+    }
+
+    /// @notice The latest round of a horizon that is final.
+    /// @param horizonStart Start of the horizon, in units of 300 s since the Unix epoch.
+    /// @param horizonIntervals Length of the horizon, in intervals of 300 s.
+    /// @return The round, or 0.
+    function latestFinal(uint32 horizonStart, uint16 horizonIntervals) external view returns (uint32) {
+        return _latestFinal[_horizon(horizonStart, horizonIntervals)];
+    }
+
+    /// @notice The ballot by which an operator votes for a result.
+    /// @param number The round.
+    /// @param operator The operator; its signer casts the ballot.
+    /// @param root Root of the round tree.
+    /// @param partitions How many leaves that tree has.
+    /// @return The ballot.
+    function ballotFor(uint32 number, address operator, bytes32 root, uint32 partitions)
+        external
+        view
+        returns (bytes32)
+    {
+        return _ballot(number, operator, resultHash(root, partitions));
+    }
+
+    /// @notice The hash that a ballot stands for.
+    /// @param root Root of the round tree.
+    /// @param partitions How many leaves that tree has.
+    /// @return The result's hash.
+    function resultHash(bytes32 root, uint32 partitions) public pure returns (bytes32) {
+        return keccak256(abi.encode(root, partitions));
+    }
+
+    // ----------------------------------------------------------------------------------------- internals: rounds
+
+    // Uses up the one vote of a member: for a ballot or for an abstention.
+    function _takeVote(Poll storage poll, uint32 number) private returns (address operator, uint8 index) {
+        _requirePaused(false);
+        // Fields of one slot, read in a row, cost one read.
+        uint128 waiting = poll.waiting;
+        uint32 epoch = poll.epoch;
+        uint40 deadline = poll.voteDeadline;
+        Status status = poll.status;
+        _requireOpen(status, number);
+        if (block.timestamp >= deadline) revert VotingClosed(number, deadline, block.timestamp);
+
+        Seat storage seat = _seats[msg.sender];
+        operator = seat.operator;
+        index = seat.index;
+        if (epoch < seat.since || epoch >= seat.until) revert NotInElectorate(msg.sender, epoch);
+        uint128 bit = _bit(index);
+        if (waiting & bit == 0) revert AlreadyVoted(number, operator);
+        poll.waiting = waiting & ~bit;
+    }
+
+    function _requireRevealing(Round storage round_, uint32 number) private view {
+        uint128 waiting = round_.poll.waiting;
+        uint40 deadline = round_.poll.voteDeadline;
+        _requireOpen(round_.poll.status, number);
+        if (waiting != 0 && block.timestamp < deadline) {
+            revert VotingStillOpen(number, deadline, block.timestamp, waiting);
+        }
+        _requireBeforeRevealDeadline(round_.outcome.revealDeadline, number);
+    }
+
+    // Counts the ballots that were cast for a result. That they are all the ballots, and those cast, is what the
+    // ballots hash says at the end.
+    function _tally(uint32 number, bytes32 result, bytes calldata ballots, bytes32 expected)
+        private
+        view
+        returns (uint128 matched, uint8 count)
+    {
+        if (ballots.length % PACKED_BALLOT != 0) revert BallotsLength(PACKED_BALLOT, ballots.length);
+        bytes32 hash = _emptyBallotsHash(number);
+        // Both preimages are built once and changed in place: hash ‖ packed ballot, 85 bytes, and the five words of
+        // _ballot.
+        bytes memory link = new bytes(32 + PACKED_BALLOT);
+        bytes memory vote = abi.encode(block.chainid, address(this), number, address(0), result);
+        for (uint256 at = 0; at < ballots.length; at += PACKED_BALLOT) {
+            uint256 index;
+            bool matches;
+            assembly ("memory-safe") {
+                let packed := add(ballots.offset, at)
+                mstore(add(link, 32), hash)
+                calldatacopy(add(link, 64), packed, PACKED_BALLOT)
+                hash := keccak256(add(link, 32), add(32, PACKED_BALLOT))
+                index := byte(0, calldataload(packed))
+                mstore(add(vote, 128), shr(96, calldataload(add(packed, 1)))) // fourth word: the operator
+                matches := eq(keccak256(add(vote, 32), 160), calldataload(add(packed, 21)))
+            }
+            if (matches) {
+                matched |= uint128(1 << index);
+                ++count;
+            }
+        }
+        if (hash != expected) revert BallotsMismatch(expected, hash);
+    }
+
+    function _ballot(uint32 number, address operator, bytes32 result) private view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), number, operator, result));
+    }
+
+    function _emptyBallotsHash(uint32 number) private view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), number));
+    }
+
+    function _verifyInFinal(uint32 number, bytes calldata partitionEntry, uint256 index, bytes32[] calldata path)
+        private
+        view
+    {
+        Round storage round_ = _rounds[number];
+        Status status = round_.poll.status;
+        if (status != Status.Final) revert WrongStatus(number, Status.Final, status);
+        Rfc9162.verify(
+            Rfc9162.leafHash(partitionEntry), index, round_.outcome.partitions, path, round_.ballotsHashOrRoot
+        );
+    }
+
+    function _phase(Poll memory poll, Outcome memory outcome) private view returns (Phase) {
+        if (poll.status == Status.Final) return Phase.Final;
+        if (poll.status == Status.Failed) return Phase.Failed;
+        if (poll.status == Status.Cancelled) return Phase.Cancelled;
+        if (block.timestamp >= outcome.revealDeadline) return Phase.Expired;
+        if (block.timestamp >= poll.voteDeadline || poll.waiting == 0) return Phase.Revealing;
+        return Phase.Voting;
+    }
+
+    function _requireOpen(Status status, uint32 number) private pure {
+        if (status != Status.Open) revert WrongStatus(number, Status.Open, status);
+    }
+
+    function _requireBeforeRevealDeadline(uint40 deadline, uint32 number) private view {
+        if (block.timestamp >= deadline) revert RevealClosed(number, deadline, block.timestamp);
+    }
+
+    function _horizon(uint32 start, uint16 intervals) private pure returns (uint48) {
+        return uint48(start) << 16 | intervals;
+    }
+}

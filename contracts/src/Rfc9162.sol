@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title Inclusion in a SHA-256 Merkle tree of RFC 9162 §2.1
+/// @notice A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right); a node without a sibling moves up as
+/// it is. A proof is bound to its position: {verify} takes the leaf's index and the tree's size, and every step is
+/// decided by them, as in §2.1.3.2.
+/// @dev Internal functions only. Whatever does not prove inclusion reverts, malformed input too.
+library Rfc9162 {
+    /// @notice The leaf's index lies outside the tree.
+    error IndexOutOfRange(uint256 size, uint256 received);
+    /// @notice The path has another length than the one that the index and the size demand.
+    error PathLength(uint256 expected, uint256 received);
+    /// @notice The path leads to another root.
+    error RootMismatch(bytes32 expected, bytes32 received);
+
+    /// @notice The hash of a leaf.
+    /// @param entry The leaf's bytes.
+    /// @return The leaf hash.
+    function leafHash(bytes memory entry) internal pure returns (bytes32) {
+        return sha256(bytes.concat(hex"00", entry));
+    }
+
+    /// @notice Reverts unless `leaf` is at `index` of the tree of `size` leaves with this `root`.
+    /// @param leaf The leaf hash.
+    /// @param index The leaf's position, from 0.
+    /// @param size How many leaves the tree has.
+    /// @param path The sibling hashes, from the leaf up.
+    /// @param root The tree's root hash.
+    function verify(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root) internal pure {
+        if (index >= size) revert IndexOutOfRange(size, index);
+        uint256 expected = pathLength(index, size);
+        if (path.length != expected) revert PathLength(expected, path.length);
+        // `node` and `last` are the positions, on the level reached, of our node and of the level's last one.
+        uint256 node = index;
+        uint256 last = size - 1;
+        bytes32 hash = leaf;
+        for (uint256 i = 0; i < path.length; ++i) {
+            // A last node with an even position has no sibling here: it moves up until it has one.
+            while (node == last && node & 1 == 0) {
+                node >>= 1;
+                last >>= 1;
+            }
+            hash = node & 1 == 1 ? _nodeHash(path[i], hash) : _nodeHash(hash, path[i]);
+            node >>= 1;
+            last >>= 1;
+        }
+        if (hash != root) revert RootMismatch(root, hash);
+    }
+
+    /// @notice How many hashes the path of leaf `index` has in a tree of `size` leaves.
+    /// @param index The leaf's position, below `size`.
+    /// @param size How many leaves the tree has.
+    /// @return length One for each level on which our node has a sibling.
+    function pathLength(uint256 index, uint256 size) internal pure returns (uint256 length) {
+        uint256 last = size - 1;
+        while (last != 0) {
+            if (index != last || index & 1 == 1) ++length;
+            index >>= 1;
+            last >>= 1;
+        }
+    }
+
+    function _nodeHash(bytes32 left, bytes32 right) private pure returns (bytes32) {
+        return sha256(abi.encodePacked(hex"01", left, right));
+    }
+}
