@@ -74,28 +74,57 @@ class Object:
     members: tuple[tuple[str, Any], ...]
 
 
-def _json(text: str) -> Any:
-    """One JSON text; raises ``ValueError`` or ``RecursionError``."""
-
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is not JSON")
-
-    return json.loads(
-        text,
-        object_pairs_hook=lambda pairs: Object(tuple(pairs)),
-        parse_int=Number,
-        parse_float=Number,
-        parse_constant=refuse,
-    )
+DECODER = json.JSONDecoder(
+    object_pairs_hook=lambda pairs: Object(tuple(pairs)),
+    parse_int=Number,
+    parse_float=Number,
+    parse_constant=Constant,
+)
+SPACE = " \t\r\n"
 
 
-def _parse_json(text: str, path: str) -> Any:
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in SPACE:
+        at += 1
+    return at
+
+
+def _value(text: str, at: int, path: str) -> tuple[Any, int]:
+    """The JSON value that starts at ``at``, and where it ends."""
     try:
-        return _json(text)
+        return DECODER.raw_decode(text, at)
     except RecursionError as exc:
-        raise Rejected([(path, "json.depth")]) from exc
+        raise Rejected([(path, "json.nesting")]) from exc
     except ValueError as exc:
         raise Rejected([(path, "json.syntax")]) from exc
+
+
+def _whole(text: str, path: str) -> Any:
+    """The one JSON value of a text, with nothing but white space around it."""
+    value, end = _value(text, _skip(text, 0), path)
+    if _skip(text, end) != len(text):
+        raise Rejected([(path, "json.trailing")])
+    return value
+
+
+def _array(text: str) -> list[Any]:
+    """The elements of a text that is one JSON array; faults name the element."""
+    at = _skip(text, _skip(text, 0) + 1)
+    elements: list[Any] = []
+    closed = text[at : at + 1] == "]"
+    while not closed:
+        path = f"$.records[{len(elements)}]"
+        value, at = _value(text, at, path)
+        elements.append(value)
+        at = _skip(text, at)
+        closed = text[at : at + 1] == "]"
+        if not closed and text[at : at + 1] != ",":
+            raise Rejected([(path, "json.syntax")])
+        if not closed:
+            at = _skip(text, at + 1)
+    if _skip(text, at + 1) != len(text):
+        raise Rejected([("$", "json.trailing")])
+    return elements
 
 
 def _text(data: bytes) -> str:
@@ -110,12 +139,11 @@ def _text(data: bytes) -> str:
 def read_records(data: bytes) -> list[Any]:
     """The records of an envelope document: a JSON array, or NDJSON."""
     text = _text(data)
-    stripped = text.lstrip(" \t\r\n")
-    if stripped.startswith("["):
-        records = _parse_json(text, "$")
+    if text.lstrip(SPACE).startswith("["):
+        records = _array(text)
     else:
-        lines = [line for line in text.split("\n") if line.strip(" \t\r")]
-        records = [_parse_json(line, f"$.records[{i}]") for i, line in enumerate(lines)]
+        lines = [line for line in text.split("\n") if line.strip(SPACE)]
+        records = [_whole(line, f"$.records[{i}]") for i, line in enumerate(lines)]
     if not records:
         raise Rejected([("$", "document.empty")])
     return records
@@ -126,6 +154,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.faults: list[tuple[str, str]] = []
+        self.import_signs: dict[str, str] = {}
 
     def fault(self, path: str, rule: str) -> None:
         self.faults.append((path, rule))
@@ -135,14 +164,24 @@ class Reader:
             raise Rejected(self.faults)
 
     def string(self, value: Any, path: str) -> str | None:
-        """A string without control characters and lone surrogates."""
+        """A string whose form is checked elsewhere."""
         if not isinstance(value, str):
             self.fault(path, "field.type")
             return None
-        if any(ord(c) <= 0x1F or ord(c) == 0x7F or 0xD800 <= ord(c) <= 0xDFFF for c in value):
-            self.fault(path, "string.character")
-            return None
         return value
+
+    def text(self, value: Any, path: str, most: int) -> str | None:
+        """A free text of 1 to ``most`` bytes, without control characters and lone surrogates."""
+        text = self.string(value, path)
+        if text is None:
+            return None
+        if any(ord(c) <= 0x1F or ord(c) == 0x7F or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+            self.fault(path, "field.value")
+            return None
+        if not 1 <= len(text.encode()) <= most:
+            self.fault(path, "field.value")
+            return None
+        return text
 
     def array(self, value: Any, path: str) -> list[Any] | None:
         if not isinstance(value, list):
@@ -177,11 +216,12 @@ class Reader:
         for key, item in value.members:
             name = also.get(key, key)
             if key in spellings:
-                self.fault(f"{path}.{name}", "json.duplicate_key")
+                self.fault(path, "json.duplicate_key")
             elif name not in names:
                 self.fault(path, "field.unknown")
             elif name in found:
-                self.fault(f"{path}.{name}", "field.two_spellings")
+                # Two spellings of one field count as a doubled key.
+                self.fault(path, "json.duplicate_key")
             spellings.add(key)
             found[name] = item
         for name in required.split():
@@ -224,6 +264,8 @@ def microseconds(text: str) -> int | None:
             return None
         offset = (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
     whole = (local - EPOCH) // timedelta(seconds=1) - offset
+    if whole < 0:
+        return None
     return whole * 1_000_000 + int((fraction or "0").ljust(6, "0"))
 
 
@@ -233,7 +275,7 @@ def instant(text: str) -> int | str:
     if micros is None:
         return "time.format"
     if micros % 1_000_000:
-        return "time.fraction"
+        return "time.grid"
     seconds = micros // 1_000_000
     return seconds if seconds % STEP == 0 else "time.grid"
 
@@ -405,20 +447,17 @@ def _interval_start(
         if end is None:
             return None
     if start is not None and end is not None and end != start + STEP:
-        reader.fault(f"{path}.diEndTime", "interval.length")
+        reader.fault(f"{path}.diEndTime", "time.order" if end <= start else "time.length")
         return None
     if start is None and end is not None:
         start = end - STEP
     if start is None:
-        if length != 288:
-            reader.fault(path, "interval.no_time")
-            return None
-        if day is None:
-            reader.fault(path, "interval.no_time")
+        if length != 288 or day is None:
+            reader.fault(path, "time.missing")
             return None
         start = period_start(day, position + 1)
     if start < 0:
-        reader.fault(path, "time.range")
+        reader.fault(path, "time.format")
         return None
     return start
 
@@ -434,9 +473,12 @@ def _limits(
             continue
         value = item[kind]
         if not isinstance(value, Number):
-            reader.fault(f"{path}.{kind}", "field.type")
+            is_constant = isinstance(value, Constant)
+            reader.fault(f"{path}.{kind}", "number.constant" if is_constant else "field.type")
             continue
         result = watts(value.text, kind, profile, import_sign)
+        if "Import" in kind and result not in (0, "limit.decimals", "limit.range"):
+            reader.import_signs.setdefault(value.text[0].strip("0123456789"), f"{path}.{kind}")
         if isinstance(result, str):
             reader.fault(f"{path}.{kind}", result)
             continue
@@ -464,9 +506,7 @@ def _read_record(
         timing = _choice(reader, record["oeTiming"], f"{path}.oeTiming", TIMINGS)
     if "oeObjectiveFunction" in record:
         place = f"{path}.oeObjectiveFunction"
-        objective = reader.string(record["oeObjectiveFunction"], place)
-        if objective is not None and not 1 <= len(objective.encode()) <= 255:
-            reader.fault(place, "objective.length")
+        objective = reader.text(record["oeObjectiveFunction"], place, 255)
     if "oeApplicationLevel" in record:
         place = f"{path}.oeApplicationLevel"
         level = _choice(reader, record["oeApplicationLevel"], place, LEVELS)
@@ -480,12 +520,12 @@ def _read_record(
     if "tradingDate" in record:
         day = reader.string(record["tradingDate"], f"{path}.tradingDate")
         if day is not None and day_start(day) is None:
-            reader.fault(f"{path}.tradingDate", "date.format")
+            reader.fault(f"{path}.tradingDate", "time.format")
             day = None
     if "operatingEnvelopes" in record:
         elements = reader.array(record["operatingEnvelopes"], f"{path}.operatingEnvelopes")
         if elements == []:
-            reader.fault(f"{path}.operatingEnvelopes", "envelopes.count")
+            reader.fault(f"{path}.operatingEnvelopes", "array.length")
 
     rows: list[Row] = []
     for e, element_value in enumerate(elements or []):
@@ -498,17 +538,17 @@ def _read_record(
         if "nmi" in element:
             inner = _nmi(reader, element["nmi"], f"{place}.nmi")
             if inner is not None and nmi is not None and inner != nmi:
-                reader.fault(f"{place}.nmi", "nmi.differs")
+                reader.fault(f"{place}.nmi", "nmi.mismatch")
         if "oeApplicationLevel" in element:
             inside = f"{place}.oeApplicationLevel"
             inner_level = _choice(reader, element["oeApplicationLevel"], inside, LEVELS)
             if inner_level is not None and level is not None and inner_level != level:
-                reader.fault(inside, "level.differs")
+                reader.fault(inside, "level.mismatch")
         intervals = None
         if "intervals" in element:
             intervals = reader.array(element["intervals"], f"{place}.intervals")
             if intervals is not None and not 1 <= len(intervals) <= 576:
-                reader.fault(f"{place}.intervals", "intervals.count")
+                reader.fault(f"{place}.intervals", "array.length")
         for i, interval_value in enumerate(intervals or []):
             inside = f"{place}.intervals[{i}]"
             item = reader.members(
@@ -536,11 +576,11 @@ def _standing(rows: list[Row]) -> Row | str:
     if len({row.limits for row in rows}) == 1:
         return rows[0]
     if any(row.submitted is None for row in rows):
-        return "rows.no_submission"
+        return "submission.missing"
     for row in rows:
         for other in rows:
             if row.submitted == other.submitted and row.limits != other.limits:
-                return "rows.conflict"
+                return "submission.conflict"
     return max(rows, key=lambda row: row.submitted or 0)
 
 
@@ -556,9 +596,11 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
             continue
         nmi, level, timing, objective, rows = record
         if sites.setdefault((nmi, level), (timing, objective)) != (timing, objective):
-            reader.fault(path, "site.conflict")
+            reader.fault(path, "site.meaning")
         for row in rows:
             by_key.setdefault((nmi, level, row.start), []).append(row)
+    if len(reader.import_signs) == 2:
+        reader.fault(reader.import_signs[""], "import_sign.mixed")
     reader.done()
 
     stands: dict[tuple[str, int], dict[int, Limits]] = {}
@@ -618,7 +660,7 @@ def _hex(reader: Reader, value: Any, path: str, pattern: str) -> bytes | None:
     if text is None:
         return None
     if re.fullmatch(pattern, text) is None:
-        reader.fault(path, "hex.format")
+        reader.fault(path, "field.value")
         return None
     return bytes.fromhex(text.removeprefix("0x"))
 
@@ -631,11 +673,9 @@ def _read_aggregator(reader: Reader, value: Any, path: str) -> tuple[str | None,
     if "id" in item:
         identity = reader.string(item["id"], f"{path}.id")
         if identity is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", identity):
-            reader.fault(f"{path}.id", "aggregator.id")
+            reader.fault(f"{path}.id", "field.value")
     if "name" in item:
-        name = reader.string(item["name"], f"{path}.name")
-        if name is not None and not 1 <= len(name.encode()) <= 200:
-            reader.fault(f"{path}.name", "aggregator.name")
+        reader.text(item["name"], f"{path}.name", 200)
     if "publicKey" in item:
         key = _hex(reader, item["publicKey"], f"{path}.publicKey", "[0-9a-fA-F]{64}")
     if "address" in item:
@@ -658,7 +698,7 @@ def _read_assignment(reader: Reader, value: Any, path: str) -> Assignment | None
     if "to" in item:
         end = _grid_time(reader, item["to"], f"{path}.to")
         if start is not None and end is not None and end <= start:
-            reader.fault(f"{path}.to", "assignment.order")
+            reader.fault(f"{path}.to", "time.order")
     if len(reader.faults) > faults or nmi is None or aggregator is None or start is None:
         return None
     return Assignment(nmi, aggregator, start, end)
@@ -667,9 +707,7 @@ def _read_assignment(reader: Reader, value: Any, path: str) -> Assignment | None
 def read_registry(data: bytes) -> Snapshot:
     """Read a registry snapshot (section 6); raises ``Rejected``."""
     reader = Reader()
-    top = reader.members(
-        _parse_json(_text(data), "$"), "$", "asOf saltDigest aggregators assignments"
-    )
+    top = reader.members(_whole(_text(data), "$"), "$", "asOf saltDigest aggregators assignments")
     if top is None:
         raise Rejected(reader.faults)
     digest = None
@@ -846,7 +884,7 @@ class Partition:
     aggregator_id: str
     key: bytes
     pseudonym: bytes
-    nmis: tuple[str, ...]
+    nmis: tuple[str, ...]  # of each entry, in the order of the entries
     entries: tuple[bytes, ...]
     root: bytes
     entry: bytes
@@ -892,7 +930,7 @@ def compute_round(
     """
     document = read_envelope(envelope, profile, import_sign)
     snapshot = read_registry(registry)
-    if hashlib.sha256(salt).digest() != snapshot.salt_digest:
+    if len(salt) != 32 or hashlib.sha256(salt).digest() != snapshot.salt_digest:
         raise Rejected([("$.saltDigest", "salt.digest")])
 
     # Section 8: who holds which interval of which site.
@@ -906,26 +944,25 @@ def compute_round(
     partitions = []
     for identity, part in held.items():
         k_agg = aggregator_key(k_round, identity)
-        entries = []
+        sites = []
         for (nmi, level), rows in part.items():
             timing, objective = document.sites[nmi, level]
-            pseudonym = site_pseudonym(k_agg, nmi)
-            entries.append(
-                site_entry(
-                    pseudonym,
-                    level=level,
-                    timing=timing,
-                    objective=objective,
-                    start=document.start,
-                    count=document.count,
-                    limits=rows,
-                )
+            entry = site_entry(
+                site_pseudonym(k_agg, nmi),
+                level=level,
+                timing=timing,
+                objective=objective,
+                start=document.start,
+                count=document.count,
+                limits=rows,
             )
-        entries.sort()
+            sites.append((entry, nmi))
+        sites.sort()
+        entries = tuple(entry for entry, _ in sites)
+        nmis = tuple(nmi for _, nmi in sites)
         pseudonym, root = aggregator_pseudonym(k_round, identity), tree_root(entries)
-        nmis = tuple(sorted({nmi for nmi, _ in part}))
         entry = partition_entry(pseudonym, root, len(entries))
-        partitions.append(Partition(identity, k_agg, pseudonym, nmis, tuple(entries), root, entry))
+        partitions.append(Partition(identity, k_agg, pseudonym, nmis, entries, root, entry))
     partitions.sort(key=lambda partition: partition.entry)
 
     root = tree_root([partition.entry for partition in partitions])

@@ -1,0 +1,146 @@
+"""The product and the reference model agree: on every root, and on what is refused.
+
+The model (``tests/reference/model.py``) shares no code with ``oepnode``. Section numbers are those
+of ``docs/spec/rules-v1.md``.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from tests import strategies
+from tests.reference import model
+
+from oepnode.domain.ballot import ballot_hash, result_hash
+from oepnode.domain.envelope import Feed, parse_document
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.partition import RoundResult, partition_round
+from oepnode.domain.registry import parse_snapshot
+from oepnode.errors import DigestMismatch, DocumentFault
+
+OPERATOR = bytes(range(20))
+GENEROUS = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def by_model(case: strategies.Case, envelope: bytes, registry: bytes) -> model.Round:
+    return model.compute_round(
+        envelope,
+        registry,
+        case.salt,
+        chain_id=case.chain_id,
+        contract=case.contract,
+        number=case.number,
+        profile=case.profile,
+        import_sign=case.import_sign,
+    )
+
+
+def by_product(case: strategies.Case, envelope: bytes, registry: bytes) -> RoundResult:
+    document = parse_document(envelope, Feed(case.profile, case.import_sign))
+    snapshot = parse_snapshot(registry)
+    context = RoundContext(case.chain_id, case.contract, case.number)
+    return partition_round(document, snapshot, case.salt, context)
+
+
+def assert_same(case: strategies.Case, theirs: model.Round, ours: RoundResult) -> None:
+    def parts(result: model.Round | RoundResult) -> list[tuple[object, ...]]:
+        return [
+            (p.aggregator_id, p.key, p.nmis, p.entries, p.root, p.entry) for p in result.partitions
+        ]
+
+    assert parts(ours) == parts(theirs)
+    assert ours.root == theirs.root
+    assert ours.partition_count == theirs.partition_count
+    digest = result_hash(ours.root, ours.partition_count)
+    assert digest == theirs.result_hash
+    ballot = ballot_hash(case.chain_id, case.contract, case.number, OPERATOR, digest)
+    assert ballot == theirs.ballot(OPERATOR)
+
+
+@settings(GENEROUS, max_examples=200)
+@given(case=strategies.rounds())
+def test_model_reads_what_the_strategy_meant(case: strategies.Case) -> None:
+    document = model.read_envelope(case.envelope, case.profile, case.import_sign)
+    assert document.rows == case.rows
+    assert document.sites == case.sites
+    snapshot = model.read_registry(case.registry)
+    holders = {(nmi, start): snapshot.holder(nmi, start) for nmi, start in case.holders}
+    assert holders == case.holders
+
+
+@settings(GENEROUS, max_examples=600)
+@given(case=strategies.rounds())
+def test_same_root_for_random_documents(case: strategies.Case) -> None:
+    theirs = by_model(case, case.envelope, case.registry)
+    assert_same(case, theirs, by_product(case, case.envelope, case.registry))
+    event(f"partitions: {theirs.partition_count}")
+    event(f"unassigned: {any(p.aggregator_id == '' for p in theirs.partitions)}")
+
+
+@settings(GENEROUS, max_examples=100)
+@given(case=strategies.rounds(), style=strategies.styles(), seed=st.integers(0, 2**32 - 1))
+def test_spelling_and_order_do_not_change_the_root(
+    case: strategies.Case, style: strategies.Style, seed: int
+) -> None:
+    """The same records, shuffled and written anew, have the same root."""
+    rnd = random.Random(seed)
+    shuffled = rnd.sample(case.records, len(case.records))
+    again = strategies.write_document(shuffled, style, rnd)
+    assert by_product(case, again, case.registry).root == (
+        by_product(case, case.envelope, case.registry).root
+    )
+
+
+def assert_refused_alike(damaged: strategies.Damaged) -> None:
+    case, is_registry = damaged.case, damaged.kind in strategies.REGISTRY_DAMAGES
+    envelope = case.envelope if is_registry else damaged.data
+    registry = damaged.data if is_registry else case.registry
+    with pytest.raises(model.Rejected) as theirs:
+        by_model(case, envelope, registry)
+    assert theirs.value.rules & damaged.rules
+    with pytest.raises(DocumentFault) as ours:
+        by_product(case, envelope, registry)
+    rules = {fault.rule for fault in ours.value.faults}
+    assert ours.value.more or rules & damaged.rules
+    assert all(fault.path.startswith("$") for fault in ours.value.faults)
+
+
+@pytest.mark.parametrize("kind", [*strategies.ENVELOPE_DAMAGES, *strategies.BYTE_DAMAGES])
+@settings(GENEROUS, max_examples=15)
+@given(data=st.data())
+def test_both_refuse_a_damaged_envelope(kind: str, data: st.DataObject) -> None:
+    assert_refused_alike(data.draw(strategies.damaged_envelopes(kind)))
+
+
+@pytest.mark.parametrize("kind", list(strategies.REGISTRY_DAMAGES))
+@settings(GENEROUS, max_examples=15)
+@given(data=st.data())
+def test_both_refuse_a_damaged_registry(kind: str, data: st.DataObject) -> None:
+    assert_refused_alike(data.draw(strategies.damaged_registries(kind)))
+
+
+@settings(GENEROUS, max_examples=600)
+@given(case=strategies.rounds(), seed=st.integers(0, 2**64 - 1), is_registry=st.booleans())
+def test_tampered_documents_are_judged_alike(
+    case: strategies.Case, seed: int, is_registry: bool
+) -> None:
+    """A few random bytes changed: both refuse, or both read the same."""
+    envelope, registry = case.envelope, case.registry
+    if is_registry:
+        registry = strategies.tamper(registry, seed)
+    else:
+        envelope = strategies.tamper(envelope, seed)
+    try:
+        theirs = by_model(case, envelope, registry)
+    except model.Rejected as exc:
+        event(f"refused: {sorted(exc.rules)[0]}")
+        with pytest.raises((DocumentFault, DigestMismatch)):
+            by_product(case, envelope, registry)
+    else:
+        event("still valid")
+        assert_same(case, theirs, by_product(case, envelope, registry))
