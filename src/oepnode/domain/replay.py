@@ -13,10 +13,12 @@ from typing import Final
 
 from oepnode.domain import keys
 from oepnode.domain.ballot import Result
-from oepnode.domain.envelope import parse_document
+from oepnode.domain.envelope import Document, parse_document
 from oepnode.domain.facts import Round, RoundOpened
+from oepnode.domain.faults import FaultLog
 from oepnode.domain.json_text import Progress
 from oepnode.domain.keys import RoundContext
+from oepnode.domain.nem_time import format_nem
 from oepnode.domain.partition import RULES_VERSION, RoundResult, partition_round
 from oepnode.domain.power import Feed
 from oepnode.domain.registry import parse_snapshot
@@ -27,10 +29,6 @@ KNOWN_RULES: Final = frozenset({RULES_VERSION})
 
 class RulesUnknown(EvidenceError):  # noqa: N818 - the name is the reason code on chain
     """The round follows rules that this release does not implement."""
-
-
-class HorizonMismatch(EvidenceError):  # noqa: N818 - reads as what it is
-    """The document's horizon is not the one that the round was opened with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,8 @@ def recompute(
     Raises:
         RulesUnknown: If the round follows other rules.
         DigestMismatch: If an input is not the one that the round was opened with.
-        DocumentFault: If the document or the snapshot breaks the rules.
-        HorizonMismatch: If the document covers another horizon than the round.
+        DocumentFault: If the document or the snapshot breaks the rules, or the document covers
+            another horizon than the round.
     """
     if opened.rules_version not in KNOWN_RULES:
         raise RulesUnknown(
@@ -94,12 +92,7 @@ def recompute(
     snapshot = parse_snapshot(inputs.registry)
     keys.check_salt(inputs.salt, snapshot.salt_digest)
     document = parse_document(inputs.envelope, inputs.feed, progress)
-    expected = opened.horizon_start, opened.interval_count
-    received = document.horizon_start, document.interval_count
-    if expected != received:
-        raise HorizonMismatch(
-            f"expected a horizon of (start, intervals) {expected}, the document has {received}"
-        )
+    _check_horizon(document, opened)
     return partition_round(document, snapshot, inputs.salt, context, progress)
 
 
@@ -130,3 +123,17 @@ def _check_digest(what: str, expected: bytes, data: bytes) -> None:
     received = sha256(data).digest()
     if received != expected:
         raise DigestMismatch(what, expected, received)
+
+
+def _check_horizon(document: Document, opened: RoundOpened) -> None:
+    log = FaultLog("envelope document")
+    received = document.horizon_start, document.interval_count
+    if received != (opened.horizon_start, opened.interval_count):
+        log.add(
+            "$",
+            "horizon.mismatch",
+            f"the round is for {opened.interval_count} intervals from "
+            f"{format_nem(opened.horizon_start)}",
+            f"{received[1]} intervals from {format_nem(received[0])}",
+        )
+    log.raise_if_any()
