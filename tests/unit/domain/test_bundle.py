@@ -8,15 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
-
-from oepnode.adapters import pymerkle_check, sealing
-from oepnode.domain import bundle, merkle
-from oepnode.domain.bundle import BundleError, VerifiedBundle
-from oepnode.domain.encoding import PartitionEntry, decode_site
-from oepnode.domain.keys import RoundContext, site_pseudonym
-from oepnode.domain.partition import Partition, RoundResult
-from oepnode.domain.power import NO_LIMIT
-from oepnode.errors import EvidenceError
 from tests.unit.cli.world import (
     CHAIN_ID,
     CONTEXT,
@@ -34,6 +25,15 @@ from tests.unit.cli.world import (
     sealed,
     verified,
 )
+
+from oepnode.adapters import pymerkle_check, sealing
+from oepnode.domain import bundle, merkle
+from oepnode.domain.bundle import BundleError, VerifiedBundle
+from oepnode.domain.encoding import PartitionEntry, decode_site
+from oepnode.domain.keys import RoundContext, site_pseudonym
+from oepnode.domain.partition import Partition, RoundResult
+from oepnode.domain.power import NO_LIMIT
+from oepnode.errors import EvidenceError
 
 ROOT, SIZE = RESULT.root, RESULT.partition_count
 
@@ -60,7 +60,7 @@ def failing(data: bytes, **more: Any) -> str:
     return caught.value.check
 
 
-# --- what is right ---------------------------------------------------------------------------------
+# --- what is right --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -128,7 +128,7 @@ def test_pymerkle_accepts_every_position(size: int) -> None:
             pymerkle_check.verify_inclusion(leaf, index, size, path, leaf[::-1])
 
 
-# --- length, name, file ----------------------------------------------------------------------------
+# --- length, name, file ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_file_tells_its_round() -> None:
     assert bundle.unpack_file(b"") is None
 
 
-# --- opening ---------------------------------------------------------------------------------------
+# --- opening --------------------------------------------------------------------------------------
 
 
 def test_only_the_right_key_and_round_open_a_bundle() -> None:
@@ -179,7 +179,7 @@ def test_only_the_right_key_and_round_open_a_bundle() -> None:
             sealing.open_sealed(key, message, purpose)
 
 
-# --- one failing bundle per check ------------------------------------------------------------------
+# --- one failing bundle per check -----------------------------------------------------------------
 
 
 def test_context() -> None:
