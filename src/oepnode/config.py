@@ -151,6 +151,7 @@ class WorkerSettings(_Settings):
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key to seal each round's inputs to"
     )
+    keep_rounds: int = Field(default=96, ge=1, description="rounds whose bundles are kept")
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="largest document fetched"
     )

@@ -67,11 +67,12 @@ class Registry(Protocol):
         """SHA-256 of the newest snapshot, or None where there is none yet."""
         ...
 
-    async def snapshot(self, digest: bytes) -> bytes:
-        """The snapshot with that SHA-256, checked.
+    async def snapshot(self, round_number: int, digest: bytes) -> bytes:
+        """The snapshot with that SHA-256, checked; asked for with the worker's signature.
 
         Raises:
             DigestMismatch: If other bytes were served.
+            ConflictError: If the registry refuses this worker.
             TransportError: If it could not be had.
         """
         ...
@@ -135,6 +136,14 @@ class ChainReader(Protocol):
         """All events of one round, in chain order."""
         ...
 
+    async def block_hash(self, number: int) -> bytes:
+        """Hash of the block at a height now, 32 bytes."""
+        ...
+
+    async def latest_final(self, horizon_start: int, interval_count: int) -> int:
+        """The latest final round of a horizon (start in UTC seconds), or 0."""
+        ...
+
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
         ...
@@ -159,20 +168,103 @@ class Chain(ChainReader, Protocol):
         """Open a round (``REQUESTER_ROLE``) and return its number."""
         ...
 
-    async def cast_ballot(self, round_number: int, seat: int, ballot: bytes) -> bytes:
-        """Cast the blind ballot of a seat."""
+    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
+        """Cast the signer's blind ballot."""
         ...
 
-    async def abstain(self, round_number: int, seat: int, reason: int) -> bytes:
+    async def abstain(self, round_number: int, reason: int) -> bytes:
         """Abstain with a reason."""
         ...
 
     async def reveal_root(
-        self, round_number: int, root: bytes, partitions: int, ballots: Sequence[tuple[int, bytes]]
+        self,
+        round_number: int,
+        root: bytes,
+        partitions: int,
+        ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
-        """Reveal a result; ``ballots`` are all (seat, ballot) of the round in the order cast."""
+        """Reveal a result; ``ballots`` are all (member, ballot) of the round in the order cast."""
         ...
 
     async def fail_round(self, round_number: int) -> bytes:
         """Close a round as failed after its reveal deadline."""
+        ...
+
+
+class Cursor(Struct, frozen=True):
+    """How far the chain was followed: the last block taken in, and its hash (32 bytes)."""
+
+    block: int
+    hash: bytes
+
+
+class StoredRound(Struct, frozen=True):
+    """A round as the store keeps it; ``state`` is opaque to the store."""
+
+    number: int
+    is_live: bool
+    state: bytes
+
+
+class StoredEffect(Struct, frozen=True):
+    """An effect as the store keeps it; ``id`` is deterministic, ``payload`` opaque."""
+
+    id: str
+    round: int
+    payload: bytes
+
+
+class Store(Protocol):
+    """A worker's durable state. Every method is one transaction, durable when it returns."""
+
+    def cursor(self) -> Cursor | None:
+        """How far the chain was followed, or None on the first start."""
+        ...
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Note how far the chain was followed."""
+        ...
+
+    def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:
+        """Keep a round's new state together with the effects that it asks for."""
+        ...
+
+    def effect_done(self, effect_id: str) -> None:
+        """Note that an effect was carried out, or has become pointless."""
+        ...
+
+    def pending_effects(self) -> list[StoredEffect]:
+        """Effects that were asked for and are not done, oldest first."""
+        ...
+
+    def round(self, number: int) -> StoredRound | None:
+        """One round's state, or None."""
+        ...
+
+    def rounds(self, limit: int, *, live_only: bool = False) -> list[StoredRound]:
+        """The newest rounds, newest first."""
+        ...
+
+    def close(self) -> None:
+        """Close the store; may be called again."""
+        ...
+
+
+class BundleShelf(Protocol):
+    """Where sealed bundles lie until aggregators fetch them."""
+
+    def put(self, round_number: int, name: str, sealed: bytes) -> None:
+        """Keep a sealed bundle under its name; whole or not at all."""
+        ...
+
+    def prune(self, keep_from: int) -> None:
+        """Drop the bundles of rounds below ``keep_from``."""
+        ...
+
+
+class InputArchive(Protocol):
+    """Where a round's inputs are kept, sealed to an auditor's key."""
+
+    def put(self, round_number: int, sealed: bytes) -> None:
+        """Keep a round's sealed inputs; whole or not at all."""
         ...

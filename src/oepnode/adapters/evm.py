@@ -31,6 +31,7 @@ _PAGE_BLOCKS: Final = 5_000
 _RECEIPT_POLL_S: Final = 0.25
 _BUMP_AFTER_S: Final = 15.0
 _GAS_MARGIN: Final = 1.25
+_NOT_ENDED: Final = 2**32 - 1
 
 
 def checksum_address(address: bytes | str) -> ChecksumAddress:
@@ -137,12 +138,9 @@ class EvmReader:
         """The electorate of an epoch; it never changes."""
         if epoch not in self._electorates:
             terms = _named(self._contract, "terms", await self._call("terms", epoch))
-            seats, views = await self._call("electorate", epoch)
-            fields = _component_names(self._contract, "seat")
-            members = [
-                _member(seat, dict(zip(fields, view, strict=True)))
-                for seat, view in zip(seats, views, strict=True)
-            ]
+            fields = _component_names(self._contract, "seatOf")
+            views = await self._call("electorate", epoch)
+            members = [_member(dict(zip(fields, view, strict=True))) for view in views]
             self._electorates[epoch] = Electorate(
                 epoch=epoch,
                 members=tuple(sorted(members, key=lambda member: member.index)),
@@ -155,10 +153,9 @@ class EvmReader:
 
     async def member_of_signer(self, signer: bytes) -> Member | None:
         """The member whose signer this is now, or None."""
-        seat = int(await self._call("seatOfSigner", checksum_address(signer)))
-        if not seat:
-            return None
-        return _member(seat, _named(self._contract, "seat", await self._call("seat", seat)))
+        value = await self._call("seatOf", checksum_address(signer))
+        seat = _named(self._contract, "seatOf", value)
+        return _member(seat) if seat["until"] == _NOT_ENDED else None
 
     async def endpoint(self, operator: bytes) -> str:
         """The URL under which an operator's worker serves bundles, or an empty string."""
@@ -243,19 +240,25 @@ class EvmChain(EvmReader):
         (log,) = self._contract.events.RoundOpened().process_receipt(receipt)
         return int(log["args"]["round"])
 
-    async def cast_ballot(self, round_number: int, seat: int, ballot: bytes) -> bytes:
-        """Cast the blind ballot of a seat."""
-        return _hash(await self._send("castBallot", round_number, seat, ballot))
+    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
+        """Cast the signer's blind ballot."""
+        return _hash(await self._send("castBallot", round_number, ballot))
 
-    async def abstain(self, round_number: int, seat: int, reason: int) -> bytes:
+    async def abstain(self, round_number: int, reason: int) -> bytes:
         """Abstain with a reason."""
-        return _hash(await self._send("abstain", round_number, seat, reason))
+        return _hash(await self._send("abstain", round_number, reason))
 
     async def reveal_root(
-        self, round_number: int, root: bytes, partitions: int, ballots: Sequence[tuple[int, bytes]]
+        self,
+        round_number: int,
+        root: bytes,
+        partitions: int,
+        ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
-        """Reveal a result; ``ballots`` are all (seat, ballot) of the round in the order cast."""
-        packed = b"".join(seat.to_bytes(4) + ballot for seat, ballot in ballots)
+        """Reveal a result; ``ballots`` are all (member, ballot) of the round in the order cast."""
+        packed = b"".join(
+            member.index.to_bytes(1) + member.operator + ballot for member, ballot in ballots
+        )
         return _hash(await self._send("revealRoot", round_number, root, partitions, packed))
 
     async def fail_round(self, round_number: int) -> bytes:
@@ -362,6 +365,16 @@ def open_web3(settings: ChainSettings) -> AsyncWeb3[Any]:
     return AsyncWeb3(AsyncHTTPProvider(settings.rpc_url, request_kwargs={"timeout": timeout}))
 
 
+async def chain_id_of(rpc_url: str) -> int:
+    """The chain id that a node tells."""
+    web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url))
+    try:
+        with translated(f"node {rpc_url}"):
+            return int(await web3.eth.chain_id)
+    finally:
+        await web3.provider.disconnect()
+
+
 async def connect_reader(settings: ChainSettings) -> EvmReader:
     """Connect for reading, and check chain and contract."""
     return await _checked(EvmReader(open_web3(settings), settings))
@@ -401,8 +414,8 @@ def _hash(receipt: TxReceipt) -> bytes:
     return bytes(receipt["transactionHash"])
 
 
-def _member(seat: int, view: dict[str, Any]) -> Member:
-    return Member(seat, view["index"], _address(view["operator"]), _address(view["signer"]))
+def _member(view: dict[str, Any]) -> Member:
+    return Member(view["index"], _address(view["operator"]), _address(view["signer"]))
 
 
 def _round(number: int, view: dict[str, Any]) -> Round:
@@ -443,11 +456,11 @@ def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN40
 
 
 def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.BallotCast(place, args["round"], args["seat"], bytes(args["ballot"]))
+    return facts.BallotCast(place, args["round"], _address(args["operator"]), bytes(args["ballot"]))
 
 
 def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.Abstained(place, args["round"], args["seat"], args["reason"])
+    return facts.Abstained(place, args["round"], _address(args["operator"]), args["reason"])
 
 
 def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401

@@ -1,8 +1,7 @@
 """What the chain says of rounds and of the electorate, as values.
 
 These are facts received, named in the past tense. Bytes inside, hex at the edges. Numbers follow
-the contract: a member's ``index`` is its bit in ``voted`` and ``matched`` bitmaps; a ``seat`` is an
-operator's tenure with one signer. Source: design section 7, ``contracts/src/OepConsensus.sol``.
+the contract: a member's ``index`` is its bit in ``voted`` and ``matched`` bitmaps. Source: design section 7, ``contracts/src/OepConsensus.sol``.
 """
 
 from __future__ import annotations
@@ -42,13 +41,11 @@ class Member(Struct, frozen=True):
     """A worker in an electorate.
 
     Attributes:
-        seat: Seat number, from 1.
         index: Bit in the round's bitmaps, 0 to 127.
         operator: Lasting address, 20 bytes.
         signer: Address that votes, 20 bytes.
     """
 
-    seat: int
     index: int
     operator: bytes
     signer: bytes
@@ -76,10 +73,6 @@ class Electorate(Struct, frozen=True):
     def by_index(self, bitmap: int) -> tuple[Member, ...]:
         """The members whose bits are set in ``bitmap``."""
         return tuple(member for member in self.members if bitmap >> member.index & 1)
-
-    def by_seat(self, seat: int) -> Member | None:
-        """The member of a seat, or None."""
-        return next((member for member in self.members if member.seat == seat), None)
 
     def by_operator(self, operator: bytes) -> Member | None:
         """The member with that lasting address, or None."""
@@ -154,7 +147,7 @@ class BallotCast(Struct, frozen=True, tag=True):
 
     place: LogPlace
     round: int
-    seat: int
+    operator: bytes
     ballot: bytes
 
 
@@ -163,7 +156,7 @@ class Abstained(Struct, frozen=True, tag=True):
 
     place: LogPlace
     round: int
-    seat: int
+    operator: bytes
     reason: int
 
 

@@ -1,1 +1,6 @@
-"""oepnode."""
+"""The worker: pure transition → committed to the store → effects carried out.
+
+``state`` and ``transition`` are pure. ``worker`` feeds them with what the chain says and keeps the
+order: a change and its effects are committed before any effect is carried out. ``effects`` carries
+them out, each safe to repeat. ``compute`` turns inputs into a result.
+"""

@@ -1,1 +1,1 @@
-"""oepnode."""
+"""Read-only HTTP views of a worker."""

@@ -1,0 +1,97 @@
+"""Deploying the consensus contract from the committed artefact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
+from msgspec import Struct
+
+from oepnode.adapters import artefact
+from oepnode.adapters.evm import checksum_address, fee_fields, open_web3, send
+from oepnode.adapters.evm_errors import translated
+from oepnode.config import ChainSettings
+
+
+class Policy(Struct, frozen=True):
+    """What a new contract's first epoch fixes.
+
+    Attributes:
+        quorum_numerator: Share of the members that a quorum needs, rounded up …
+        quorum_denominator: … and never less than a strict majority.
+        vote_window_s: Seconds from opening to the voting deadline.
+        reveal_window_s: Seconds from there to the reveal deadline.
+        rules_version: Of ``docs/spec``.
+    """
+
+    quorum_numerator: int = 2
+    quorum_denominator: int = 3
+    vote_window_s: int = 600
+    reveal_window_s: int = 600
+    rules_version: int = 1
+
+
+class Deployed(Struct, frozen=True):
+    """A contract that was deployed: address (20 bytes), block and transaction hash."""
+
+    address: bytes
+    block: int
+    transaction: bytes
+
+
+async def deploy(
+    rpc_url: str, chain_id: int, account: LocalAccount, admin: bytes, policy: Policy
+) -> Deployed:
+    """Deploy ``OepConsensus`` and return where it is.
+
+    Args:
+        rpc_url: Node of the chain.
+        chain_id: EIP-155 chain id of the transaction.
+        account: Pays and signs.
+        admin: Holder of the administrator's role, 20 bytes.
+        policy: Of the first epoch.
+
+    Raises:
+        ConflictError: If the deployment reverted.
+        TransportError: If the node does not answer or the transaction is not mined.
+    """
+    settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
+    web3 = open_web3(settings)
+    compiled = artefact.consensus()
+    try:
+        factory = web3.eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
+        terms = (
+            policy.quorum_numerator,
+            policy.quorum_denominator,
+            policy.vote_window_s,
+            policy.reveal_window_s,
+            policy.rules_version,
+        )
+        with translated("deploy"):
+            constructor = factory.constructor(checksum_address(admin), terms)
+            fields: Any = {
+                "from": account.address,
+                "nonce": await web3.eth.get_transaction_count(account.address, "latest"),
+                "chainId": chain_id,
+                **(await fee_fields(web3)),
+            }
+            transaction = await constructor.build_transaction(fields)
+        receipt = await send(web3, account, transaction, "deploy", settings)
+    finally:
+        await web3.provider.disconnect()
+    address = receipt["contractAddress"]
+    assert address is not None  # noqa: S101 - a deployment's receipt has one
+    return Deployed(
+        bytes.fromhex(address[2:]), receipt["blockNumber"], bytes(receipt["transactionHash"])
+    )
+
+
+async def deployed_code(rpc_url: str, address: bytes) -> bytes:
+    """The code at an address, empty where there is none."""
+    web3 = open_web3(ChainSettings(rpc_url=rpc_url, chain_id=1, contract="0x" + address.hex()))
+    try:
+        with translated("reading the code"):
+            return bytes(await web3.eth.get_code(checksum_address(address)))
+    finally:
+        await web3.provider.disconnect()

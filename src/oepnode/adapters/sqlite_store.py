@@ -1,0 +1,146 @@
+"""A worker's durable state in SQLite: one writer, short transactions, write-ahead log.
+
+`commit` is the step that a worker's promises rest on: a round's new state and the effects that it
+asks for become durable together, or not at all. A crash before it leaves the old state, and the
+chain tells the change again; a crash after it leaves the effects pending, and they are carried out
+on the next start.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from oepnode.errors import FatalError
+from oepnode.ports import Cursor, StoredEffect, StoredRound
+
+_SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS cursor (
+    only INTEGER PRIMARY KEY CHECK (only = 1), block INTEGER NOT NULL, hash BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS rounds (
+    number INTEGER PRIMARY KEY, is_live INTEGER NOT NULL, state BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS rounds_live ON rounds (is_live, number);
+CREATE TABLE IF NOT EXISTS effects (
+    id TEXT PRIMARY KEY, round INTEGER NOT NULL, payload BLOB NOT NULL,
+    is_done INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS effects_pending ON effects (is_done, round);
+"""
+
+
+class SqliteStore:
+    """The store of one worker.
+
+    Args:
+        path: Database file; made with mode 0600 where it does not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with _translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=True)
+            self._db: sqlite3.Connection | None = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _SCHEMA_VERSION):
+                raise FatalError(
+                    f"{path}: database version {version}, this release knows {_SCHEMA_VERSION}"
+                )
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    def cursor(self) -> Cursor | None:
+        """How far the chain was followed, or None on the first start."""
+        row = self._one("SELECT block, hash FROM cursor")
+        return None if row is None else Cursor(row[0], row[1])
+
+    def set_cursor(self, cursor: Cursor) -> None:
+        """Note how far the chain was followed."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO cursor (only, block, hash) VALUES (1, ?, ?)",
+                (cursor.block, cursor.hash),
+            )
+
+    def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:
+        """Keep a round's new state together with the effects that it asks for."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO rounds (number, is_live, state) VALUES (?, ?, ?)",
+                (stored.number, stored.is_live, stored.state),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO effects (id, round, payload, is_done) VALUES (?, ?, ?, 0)",
+                [(effect.id, effect.round, effect.payload) for effect in effects],
+            )
+
+    def effect_done(self, effect_id: str) -> None:
+        """Note that an effect was carried out, or has become pointless."""
+        with self._transaction() as db:
+            db.execute("UPDATE effects SET is_done = 1 WHERE id = ?", (effect_id,))
+
+    def pending_effects(self) -> list[StoredEffect]:
+        """Effects that were asked for and are not done, oldest round first."""
+        rows = self._all("SELECT id, round, payload FROM effects WHERE is_done = 0 ORDER BY round")
+        return [StoredEffect(*row) for row in rows]
+
+    def round(self, number: int) -> StoredRound | None:
+        """One round's state, or None."""
+        row = self._one("SELECT number, is_live, state FROM rounds WHERE number = ?", number)
+        return None if row is None else StoredRound(row[0], bool(row[1]), row[2])
+
+    def rounds(self, limit: int, *, live_only: bool = False) -> list[StoredRound]:
+        """The newest rounds, newest first."""
+        rows = self._all(
+            "SELECT number, is_live, state FROM rounds WHERE is_live >= ? "
+            "ORDER BY number DESC LIMIT ?",
+            int(live_only),
+            limit,
+        )
+        return [StoredRound(row[0], bool(row[1]), row[2]) for row in rows]
+
+    def close(self) -> None:
+        """Close the database; may be called again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._open()
+        with _translated():
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def _one(self, query: str, *arguments: object) -> Any:  # noqa: ANN401 - a row of SQLite
+        rows = self._all(query, *arguments)
+        return rows[0] if rows else None
+
+    def _all(self, query: str, *arguments: object) -> list[Any]:
+        with _translated():
+            return self._open().execute(query, arguments).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise FatalError("the store is closed")
+        return self._db
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as exc:
+        raise FatalError(f"the worker's database failed: {exc}") from exc

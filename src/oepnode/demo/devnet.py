@@ -1,0 +1,105 @@
+"""A local Anvil chain: found, started on a free port, stopped.
+
+Anvil comes from ``hardhat-free-devnet/`` of the project's checkout, or from the PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from oepnode.adapters.http_probe import post_json
+from oepnode.demo.processes import Child
+from oepnode.errors import ConfigError, TransportError
+
+CHAIN_ID: Final = 31337
+_MNEMONIC: Final = "test test test test test test test test test test test junk"
+_START_S: Final = 30.0
+
+
+def account(index: int) -> LocalAccount:
+    """One of Anvil's well-known, funded test accounts."""
+    Account.enable_unaudited_hdwallet_features()
+    found: LocalAccount = Account.from_mnemonic(_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
+    return found
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def launcher() -> list[str]:
+    """The command that starts Anvil.
+
+    Raises:
+        ConfigError: If there is neither the project's devnet nor an Anvil on the PATH.
+    """
+    starts = [Path(os.environ["OEPNODE_DEVNET"])] if "OEPNODE_DEVNET" in os.environ else []
+    starts += [parent / "hardhat-free-devnet" for parent in (Path.cwd(), *Path(__file__).parents)]
+    for folder in starts:
+        if (folder / "start").is_file() and (folder / "node_modules").is_dir():
+            return [str(folder / "start")]
+    anvil = shutil.which("anvil")
+    if anvil is None:
+        raise ConfigError(
+            "no Anvil found: run this in the project's checkout after scripts/demo or scripts/test "
+            "has set it up, or put anvil on the PATH"
+        )
+    return [anvil, "--chain-id", str(CHAIN_ID), "--mixed-mining", "--block-time", "1"]
+
+
+class Devnet:
+    """A running Anvil.
+
+    Args:
+        log: File that takes what Anvil prints.
+        accounts: How many funded accounts it makes.
+    """
+
+    def __init__(self, log: Path, accounts: int = 10) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [*launcher(), "--port", str(port), "--accounts", str(accounts), "--silent"]
+        self._child = Child("anvil", command, log, reads_output=False)
+        self._await_answer()
+
+    def rpc(self, method: str, *params: object) -> Any:  # noqa: ANN401 - any JSON value
+        """Call a method of the node, such as ``anvil_reorg``."""
+        body = msgspec.json.encode(
+            {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        )
+        answer = msgspec.json.decode(post_json(self.url, body, timeout_s=10))
+        if "error" in answer:
+            raise TransportError(f"{method}: {answer['error'].get('message')}")
+        return answer["result"]
+
+    def stop(self) -> None:
+        """Stop it; may be called again."""
+        self._child.stop()
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while True:
+            if not self._child.is_running:
+                raise TransportError(f"anvil ended early: {self._child.last_words()}")
+            try:
+                self.rpc("eth_chainId")
+            except TransportError:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise
+                time.sleep(0.1)
+            else:
+                return

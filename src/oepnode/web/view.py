@@ -1,0 +1,94 @@
+"""What a worker shows of itself: counts, hashes and times; no NMI, salt or key.
+
+The shapes of ``/v1/status``, and the protocol through which the pages ask for them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class RoundLine(Struct, frozen=True):
+    """A round as this worker sees it.
+
+    Attributes:
+        round: Number.
+        phase: ``voting``, ``final``, ``failed`` or ``cancelled``.
+        horizon: Start of the horizon in NEM time, and its length.
+        mine: What this worker did: ``computing 40 %``, ``ballot cast``, ``abstained: …`` …
+        root: Root that this worker computed, hex, or empty.
+        final_root: Final root, hex, or empty.
+        votes: Ballots and abstentions on chain.
+        members: Size of the electorate.
+        sites: Site entries of all partitions.
+        partitions: Leaves of the round tree.
+        unassigned_nmis: NMIs that nobody holds for some interval.
+        seconds: Time that computing took.
+        detail: Why this worker abstained, or warnings about the inputs.
+    """
+
+    round: int
+    phase: str
+    horizon: str
+    mine: str
+    root: str
+    final_root: str
+    votes: int
+    members: int
+    sites: int | None
+    partitions: int | None
+    unassigned_nmis: int | None
+    seconds: float | None
+    detail: str
+
+
+class Status(Struct, frozen=True):
+    """A worker at one moment.
+
+    Attributes:
+        version: Of this program.
+        operator: Address, hex.
+        signer: Address, hex.
+        chain_id: EIP-155.
+        contract: Address, hex.
+        head_block: Newest block taken in, or None.
+        head_time: Its time in NEM time, or empty.
+        chain_error: Why the chain cannot be followed, or empty.
+        sender_error: Why the sender cannot be asked, or empty.
+        rounds: Newest first.
+    """
+
+    version: str
+    operator: str
+    signer: str
+    chain_id: int
+    contract: str
+    head_block: int | None
+    head_time: str
+    chain_error: str
+    sender_error: str
+    rounds: list[RoundLine]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the worker follows its chain."""
+        return self.head_block is not None and not self.chain_error
+
+
+class WorkerView(Protocol):
+    """What the pages ask of a worker."""
+
+    def status(self) -> Status:
+        """The worker now."""
+        ...
+
+    def bundle(self, round_number: int, name: str) -> Path | None:
+        """The file of a sealed bundle, or None."""
+        ...
+
+    def metrics(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        ...

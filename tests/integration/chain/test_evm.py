@@ -1,0 +1,176 @@
+"""The chain adapter against the real contract on a real EVM."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from oepnode.adapters import deploy, evm
+from oepnode.adapters.evm import EvmChain
+from oepnode.config import ChainSettings
+from oepnode.demo.devnet import CHAIN_ID, Devnet, account
+from oepnode.domain import facts
+from oepnode.domain.ballot import Reason, Result, ballot_for
+from oepnode.domain.facts import Phase
+from oepnode.domain.keys import RoundContext
+from oepnode.errors import ConfigError, ConflictError, TransportError
+
+ENVELOPE, REGISTRY = b"\x11" * 32, b"\x22" * 32
+RESULT = Result(b"\x33" * 32, 4)
+HORIZON = 1_790_000_100 // 300 * 300
+
+
+@dataclass
+class World:
+    """A deployed contract with an administrator and three workers."""
+
+    settings: ChainSettings
+    admin: EvmChain
+    workers: list[EvmChain]
+
+    def context(self, number: int) -> RoundContext:
+        return RoundContext(self.admin.chain_id, self.admin.contract, number)
+
+    def operator(self, place: int) -> bytes:
+        return bytes.fromhex(account(10 + place).address[2:])
+
+    def ballot(self, number: int, place: int, result: Result = RESULT) -> bytes:
+        return ballot_for(self.context(number), self.operator(place), result)
+
+
+@pytest.fixture
+async def world(devnet: Devnet) -> AsyncIterator[World]:
+    admin = account(0)
+    policy = deploy.Policy(vote_window_s=4, reveal_window_s=4)
+    deployed = await deploy.deploy(
+        devnet.url, CHAIN_ID, admin, bytes.fromhex(admin.address[2:]), policy
+    )
+    settings = ChainSettings(
+        rpc_url=devnet.url,
+        chain_id=CHAIN_ID,
+        contract="0x" + deployed.address.hex(),
+        start_block=deployed.block,
+    )
+    chain = await evm.connect(settings, admin)
+    workers = [await evm.connect(settings, account(20 + place)) for place in range(3)]
+    await chain.transact(
+        "addWorkers",
+        [
+            (account(10 + place).address, account(20 + place).address, f"http://worker-{place}")
+            for place in range(3)
+        ],
+    )
+    role = await chain._call("REQUESTER_ROLE")
+    await chain.transact("grantRole", role, admin.address)
+    yield World(settings, chain, workers)
+    for connection in (chain, *workers):
+        await connection.close()
+
+
+async def until(chain: EvmChain, time: int) -> None:
+    """Wait until the chain's time has come to ``time``."""
+    while (await chain.head()).time < time:
+        await asyncio.sleep(0.2)
+
+
+async def test_a_round_from_opening_to_finality(world: World) -> None:
+    chain = world.admin
+    electorate = await chain.current_electorate()
+    assert [m.index for m in electorate.members] == [0, 1, 2]
+    assert electorate.quorum == 2
+    number = await chain.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    for place in (0, 2):
+        await world.workers[place].cast_ballot(number, world.ballot(number, place))
+    await world.workers[1].abstain(number, Reason.INPUTS_UNAVAILABLE)
+    members = electorate.members
+    ballots = [(members[place], world.ballot(number, place)) for place in (0, 2)]
+    await chain.reveal_root(number, RESULT.root, RESULT.partitions, ballots)
+
+    state = await chain.round(number)
+    assert state is not None
+    assert (state.phase, state.root, state.partitions) == (Phase.FINAL, RESULT.root, 4)
+    assert (state.voted, state.matched) == (0b111, 0b101)
+    assert (state.horizon_start, state.interval_count) == (HORIZON, 6)
+    assert await chain.latest_final(HORIZON, 6) == number
+    events = await chain.round_events(number)
+    assert [type(event).__name__ for event in events] == [
+        "RoundOpened",
+        "BallotCast",
+        "BallotCast",
+        "Abstained",
+        "RootRevealed",
+        "RoundFinalised",
+    ]
+    opened, abstained, final = events[0], events[3], events[5]
+    assert isinstance(opened, facts.RoundOpened)
+    assert (opened.envelope_digest, opened.registry_digest) == (ENVELOPE, REGISTRY)
+    assert isinstance(abstained, facts.Abstained)
+    assert (abstained.operator, abstained.reason) == (world.operator(1), 1)
+    assert isinstance(final, facts.RoundFinalised)
+    assert final.matched == 0b101
+
+
+async def test_ballots_equal_those_of_the_contract(world: World) -> None:
+    number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    expected = await world.admin._call(
+        "ballotFor", number, account(10).address, RESULT.root, RESULT.partitions
+    )
+    assert world.ballot(number, 0) == expected
+
+
+async def test_a_refusal_names_the_contracts_error(world: World) -> None:
+    number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    worker = world.workers[0]
+    await worker.cast_ballot(number, world.ballot(number, 0))
+    with pytest.raises(ConflictError, match="AlreadyVoted"):
+        await worker.cast_ballot(number, world.ballot(number, 0))
+    with pytest.raises(ConflictError, match="VotingStillOpen"):
+        await worker.reveal_root(number, RESULT.root, 4, [])
+    with pytest.raises(ConflictError, match="AccessControlUnauthorizedAccount"):
+        await worker.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+
+
+async def test_a_round_without_a_quorum_fails_after_its_windows(world: World) -> None:
+    number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    state = await world.admin.round(number)
+    assert state is not None
+    with pytest.raises(ConflictError, match="RevealStillOpen"):
+        await world.admin.fail_round(number)
+    await until(world.admin, state.reveal_deadline)
+    await world.admin.fail_round(number)
+    state = await world.admin.round(number)
+    assert state is not None
+    assert state.phase == Phase.FAILED
+
+
+async def test_an_unknown_round_is_none(world: World) -> None:
+    assert await world.admin.round(99) is None
+
+
+async def test_the_live_member_of_a_signer(world: World) -> None:
+    signer = world.workers[1].signer
+    member = await world.admin.member_of_signer(signer)
+    assert member is not None
+    assert (member.index, member.operator) == (1, world.operator(1))
+    await world.admin.transact("removeWorker", account(11).address)
+    assert await world.admin.member_of_signer(signer) is None
+    assert await world.admin.endpoint(world.operator(0)) == "http://worker-0"
+
+
+async def test_a_node_of_another_chain_is_refused(world: World) -> None:
+    wrong = world.settings.model_copy(update={"chain_id": 1})
+    with pytest.raises(ConfigError, match="expected chain id 1, received 31337"):
+        await evm.connect_reader(wrong)
+
+
+async def test_an_address_without_contract_is_refused(world: World) -> None:
+    wrong = world.settings.model_copy(update={"contract": "0x" + "77" * 20})
+    with pytest.raises(ConfigError, match="no contract"):
+        await evm.connect_reader(wrong)
+
+
+async def test_no_node_is_a_transport_error(world: World) -> None:
+    gone = world.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
+    with pytest.raises(TransportError, match="did not answer"):
+        await evm.connect_reader(gone)
