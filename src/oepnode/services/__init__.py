@@ -1,1 +1,1 @@
-"""oepnode."""
+"""Reference services over HTTP: the sender's gateway and the NMI registry."""

@@ -1,0 +1,148 @@
+"""The sender's gateway over HTTP: `ports.EnvelopeSource` for workers, and publishing for senders.
+
+Guarantees: bytes that leave here have the digest that was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from hashlib import sha256
+from pathlib import Path
+
+from msgspec import Struct
+
+from oepnode.adapters.http_client import (
+    MAX_JSON_BYTES,
+    HttpClient,
+    RequestRefused,
+    decode_json,
+    read_digest,
+)
+from oepnode.errors import ConfigError, DigestMismatch, DocumentFault, TransportError
+from oepnode.ports import LatestEnvelope
+
+
+class _Latest(Struct, rename="camel"):
+    digest: str
+    horizon_start: int
+    interval_count: int
+    size: int
+    registry_digest: str | None = None
+    round: int | None = None
+
+
+class Published(Struct, frozen=True, rename="camel"):
+    """What the gateway says of a document that it took.
+
+    Attributes:
+        digest: SHA-256, 64 hex digits.
+        size: Bytes.
+        horizon_start: UTC seconds.
+        interval_count: Of the horizon.
+        warnings: What was odd but allowed.
+        round: The round opened with it, where that was asked for.
+    """
+
+    digest: str
+    size: int
+    horizon_start: int
+    interval_count: int
+    warnings: list[str]
+    round: int | None = None
+
+
+class HttpSender:
+    """A sender's gateway.
+
+    Args:
+        url: Of the gateway.
+        max_bytes: Largest document that is fetched.
+        timeout_s: Deadline of one attempt, in seconds.
+        client: Carries the requests; by default a new one for ``url``.
+    """
+
+    def __init__(
+        self, url: str, *, max_bytes: int, timeout_s: float, client: HttpClient | None = None
+    ) -> None:
+        self._client = client or HttpClient(url, timeout_s)
+        self._max_bytes = max_bytes
+
+    async def latest(self) -> LatestEnvelope | None:
+        """The newest document, or None where there is none yet.
+
+        Raises:
+            TransportError: If the gateway does not answer as agreed.
+        """
+        what = "newest envelope document"
+        try:
+            found = await self._client.get_json("/v1/envelopes/latest", what, _Latest)
+        except RequestRefused as exc:
+            if exc.code == "envelope.none":
+                return None
+            raise TransportError(str(exc)) from exc
+        registry = found.registry_digest
+        return LatestEnvelope(
+            digest=read_digest(found.digest, what),
+            registry_digest=None if registry is None else read_digest(registry, what),
+            horizon_start=found.horizon_start,
+            interval_count=found.interval_count,
+            size=found.size,
+            round=found.round,
+        )
+
+    async def document(self, digest: bytes) -> bytes:
+        """The document with that SHA-256, checked.
+
+        Raises:
+            DigestMismatch: If other bytes were served.
+            TransportError: If it could not be had.
+        """
+        what = "envelope document"
+        try:
+            data = await self._client.get(f"/v1/documents/{digest.hex()}", what, self._max_bytes)
+        except RequestRefused as exc:
+            raise TransportError(str(exc)) from exc
+        received = sha256(data).digest()
+        if not hmac.compare_digest(received, digest):
+            raise DigestMismatch(what, digest, received)
+        return data
+
+    async def publish(
+        self, document: Path, token: str, registry_digest: bytes | None = None
+    ) -> Published:
+        """Publish a document, and open its round where a snapshot is named.
+
+        Args:
+            document: The file; it is streamed.
+            token: The publisher's bearer token.
+            registry_digest: SHA-256 of the snapshot for the round, or None to open none.
+
+        Raises:
+            ConfigError: If the file cannot be read.
+            DocumentFault: If the document breaks the rules.
+            ConflictError: If the gateway or the contract refuses.
+            TransportError: If the outcome is unknown; publishing again is safe.
+        """
+        if not await asyncio.to_thread(document.is_file):
+            raise ConfigError(f"{document}: no such file")
+        query = "" if registry_digest is None else f"?registry={registry_digest.hex()}"
+        what = "publishing the envelope document"
+        try:
+            answer = await self._client.send(
+                "POST",
+                f"/v1/envelopes{query}",
+                what,
+                limit=MAX_JSON_BYTES,
+                body=lambda: document,
+                headers={"Authorization": f"Bearer {token}"},
+            )
+        except RequestRefused as exc:
+            if exc.faults:
+                raise DocumentFault("envelope document", exc.faults, exc.more) from exc
+            raise
+        return decode_json(answer, what, Published)
+
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._client.close()

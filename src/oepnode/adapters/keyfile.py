@@ -1,0 +1,124 @@
+"""Account keys in files: raw hex, or an Ethereum keystore (Web3 Secret Storage v3) with a password.
+
+Guarantees: a file that everybody on the machine can read is refused, and a key never enters a
+message or a log. Leaves out hardware keys and remote signers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from msgspec import DecodeError
+from msgspec import json as msgspec_json
+
+from oepnode.errors import ConfigError
+
+_log = structlog.get_logger(__name__)
+
+_HEX_KEY: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{64}", re.ASCII)
+_MAX_BYTES: Final = 64 * 2**10
+OWNER_ONLY: Final = 0o600
+
+
+def read_secret(path: Path, what: str) -> bytes:
+    """Read a small secret file, without surrounding white space.
+
+    Args:
+        path: The file.
+        what: What it is, for messages, such as ``account key``.
+
+    Raises:
+        ConfigError: If it cannot be read, is empty, is far too large, or everybody may read it.
+    """
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as exc:
+        raise ConfigError(f"{path}: {what} file not readable: {exc.strerror}") from exc
+    _check_mode(path, what, mode)
+    if not data.strip() or len(data) > _MAX_BYTES:
+        raise ConfigError(f"{path}: the {what} file is empty or far too large")
+    return data.strip()
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner may read.
+
+    Raises:
+        ConfigError: If the file exists already, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError as exc:
+        raise ConfigError(f"{path}: exists already; a key is never overwritten") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
+
+
+def load_account(path: Path, password_file: Path | None = None) -> LocalAccount:
+    """Load an account from its key file.
+
+    Args:
+        path: 64 hex digits with or without ``0x``, or a keystore in JSON.
+        password_file: File with the keystore's password; needed for a keystore only.
+
+    Raises:
+        ConfigError: If the file holds no usable key, or the password does not open it.
+    """
+    data = read_secret(path, "account key")
+    key = _open_keystore(path, data, password_file) if data[:1] == b"{" else _raw_key(path, data)
+    try:
+        account: LocalAccount = Account.from_key(key)
+    except ValueError:
+        # The foreign message may repeat the key, so it is dropped with its cause.
+        raise ConfigError(f"{path}: the number in it is no key of the curve") from None
+    return account
+
+
+def write_new_account(path: Path) -> LocalAccount:
+    """Make a new account and write its key as hex to a new file of mode 0600.
+
+    Raises:
+        ConfigError: If the file exists already, or cannot be written.
+    """
+    account: LocalAccount = Account.create()
+    write_secret(path, bytes(account.key).hex().encode() + b"\n")
+    return account
+
+
+def _check_mode(path: Path, what: str, mode: int) -> None:
+    if mode & stat.S_IRWXO:
+        raise ConfigError(f"{path}: the {what} file is open to everybody; run chmod 600 on it")
+    if mode & stat.S_IRWXG:
+        _log.warning("secret_file.group_access", path=str(path), mend="chmod 600")
+
+
+def _raw_key(path: Path, data: bytes) -> bytes:
+    text = data.decode("ascii", errors="replace")
+    if not _HEX_KEY.fullmatch(text):
+        raise ConfigError(f"{path}: an account key is 64 hex digits or a keystore in JSON")
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _open_keystore(path: Path, data: bytes, password_file: Path | None) -> bytes:
+    if password_file is None:
+        raise ConfigError(f"{path}: a keystore needs a password file")
+    password = read_secret(password_file, "keystore password").decode("utf-8", "replace")
+    try:
+        keystore: dict[str, Any] = msgspec_json.decode(data, type=dict[str, Any])
+        return bytes(Account.decrypt(keystore, password))
+    except (DecodeError, RecursionError, ValueError, TypeError, KeyError, AttributeError):
+        raise ConfigError(f"{path}: the password does not open this keystore") from None

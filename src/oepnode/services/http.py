@@ -1,0 +1,170 @@
+"""What both services share over HTTP: refusals as JSON with a reason, and bounded reading.
+
+Guarantees: every answer that is no success is ``{"error": {"code", "message", …}}``; what a client
+sends is read up to a limit and a deadline; a fault of ours answers 500 without details, and is
+logged by its type and place only, because a message might repeat what a client sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from msgspec import json as msgspec_json
+
+from oepnode.errors import ConflictError, DocumentFault, EvidenceError, OepError, TransportError
+
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CHUNK_BYTES: Final = 2**18
+READ_DEADLINE_S: Final = 30.0
+"""How long a client may be silent in the middle of its request."""
+_MAX_MESSAGE: Final = 500
+
+
+class Refusal(OepError):  # noqa: N818 - reads as what it is
+    """A request is refused, with the HTTP status and a stable code for programs.
+
+    Attributes:
+        status: HTTP status, 4xx or 5xx.
+        code: Short stable name of the reason, such as ``token.wrong``.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def json_response(
+    body: object, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Answer with a JSON value."""
+    return web.Response(
+        body=msgspec_json.encode(body),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error of a handler into an answer with a reason."""
+    try:
+        return await handler(request)
+    except Refusal as exc:
+        headers = {"WWW-Authenticate": "Bearer"} if exc.status == 401 else None
+        return _refused(exc.status, exc.code, str(exc), headers=headers)
+    except DocumentFault as exc:
+        return _refused(422, "document.faults", str(exc), **_faults(exc))
+    except EvidenceError as exc:
+        return _refused(422, "request.malformed", str(exc))
+    except ConflictError as exc:
+        return _refused(409, "chain.refused", str(exc))
+    except TransportError as exc:
+        _log.warning("outside.unavailable", path=request.rel_url.path, reason=str(exc))
+        return _refused(503, "chain.unavailable", str(exc), headers={"Retry-After": "5"})
+    except web.HTTPException as exc:
+        return _http_error(exc)
+    except Exception as exc:  # the last line of defence: the service stays up
+        _log.error("request.fault", error=type(exc).__name__, at=_place_of(exc))
+        return _refused(500, "internal", "a fault of this service; its log names the place")
+
+
+async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
+    """Yield a request's body in pieces.
+
+    Raises:
+        Refusal: 413 past ``limit`` bytes, 415 for an encoded body, 408 for a silent client, 400
+            for a body that breaks off.
+    """
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Refusal(415, "body.encoding", "send the body without Content-Encoding")
+    if request.content_length is not None and request.content_length > limit:
+        raise _too_large(limit)
+    total = 0
+    while True:
+        try:
+            async with asyncio.timeout(READ_DEADLINE_S):
+                chunk = await request.content.read(CHUNK_BYTES)
+        except TimeoutError as exc:
+            raise Refusal(408, "body.timeout", "the body did not arrive in time") from exc
+        except (web.RequestPayloadError, ConnectionError) as exc:
+            raise Refusal(400, "body.incomplete", "the body broke off or is malformed") from exc
+        if not chunk:
+            return
+        total += len(chunk)
+        if total > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Read a small body whole; raises as `read_chunks` does."""
+    return b"".join([chunk async for chunk in read_chunks(request, limit)])
+
+
+def read_digest(text: str, what: str) -> bytes:
+    """Read 64 lower-case hex digits.
+
+    Raises:
+        Refusal: 400 for any other text.
+    """
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise Refusal(400, "digest.malformed", f"{what} is 64 lower-case hex digits (SHA-256)")
+    return bytes.fromhex(text)
+
+
+class MalformedHttp(logging.Filter):
+    """Reduces aiohttp's log of broken HTTP to the error's type.
+
+    Its own records quote the broken line, which can be a piece of a document when a client states
+    a wrong length.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Log the type through structlog, and drop the record."""
+        kind = record.exc_info[0] if record.exc_info else None
+        _log.info("http.malformed", error=kind.__name__ if kind else "unknown")
+        return False
+
+
+def _refused(
+    status: int,
+    code: str,
+    message: str,
+    headers: dict[str, str] | None = None,
+    **more: object,
+) -> web.Response:
+    error = {"code": code, "message": message[:_MAX_MESSAGE], **more}
+    return json_response({"error": error}, status, headers)
+
+
+def _faults(exc: DocumentFault) -> dict[str, Any]:
+    faults = [
+        {"path": f.path, "rule": f.rule, "message": f.message, "value": f.value} for f in exc.faults
+    ]
+    return {"faults": faults, "more": exc.more}
+
+
+def _http_error(exc: web.HTTPException) -> web.Response:
+    code = "http." + exc.reason.lower().replace(" ", "_")
+    headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else None
+    return _refused(exc.status, code, exc.reason, headers=headers)
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, "body.too_large", f"the body is larger than {limit} bytes")
+
+
+def _place_of(exc: BaseException) -> str:
+    frames = traceback.extract_tb(exc.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
