@@ -223,7 +223,7 @@ class Reader:
                 # Two spellings of one field count as a doubled key.
                 self.fault(path, "json.duplicate_key")
             spellings.add(key)
-            found[name] = item
+            found.setdefault(name, item)
         for name in required.split():
             if name not in found:
                 self.fault(f"{path}.{name}", "field.missing")
