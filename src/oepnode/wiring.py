@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from oepnode.node.state import RoundState
 from oepnode.node.worker import Worker
 from oepnode.ports import ChainReader
 from oepnode.services import registry, sender
+from oepnode.services.serving import serve
 from oepnode.web.pages import application
 from oepnode.web.view import RoundLine, Status
 
@@ -134,6 +136,31 @@ async def worker_parts(
         worker = Worker(settings, outside, store, metrics)
         view = _View(settings, worker, shelf, metrics, "0x" + chain.signer.hex())
         yield WorkerParts(worker, application(view), chain, sender_client, registry_client)
+
+
+async def run_worker(
+    settings: WorkerSettings, announce: Callable[[str], None], compute_result: Compute = compute
+) -> None:
+    """Run a worker until SIGINT or SIGTERM.
+
+    Args:
+        settings: As parsed.
+        announce: Told the URL once the worker listens.
+        compute_result: From inputs to result.
+
+    Raises:
+        OepError: Whatever ends the worker by itself.
+    """
+    async with worker_parts(settings, compute_result) as parts:
+        running = asyncio.create_task(parts.worker.run())
+        serving = asyncio.create_task(serve(parts.app, settings.http, announce))
+        await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
+        ended = running if running.done() else serving
+        for task in (running, serving):
+            task.cancel()
+        await asyncio.gather(running, serving, return_exceptions=True)
+        if not ended.cancelled():
+            ended.result()
 
 
 def _seal_inputs(archive_key: str | None) -> SealInputs | None:

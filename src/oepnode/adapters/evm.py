@@ -166,10 +166,9 @@ class EvmReader:
         units = horizon_start // INTERVAL_S
         return int(await self._call("latestFinal", units, interval_count))
 
-    async def has_role(self, role: str, account: bytes) -> bool:
-        """Whether an account holds ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or the admin's role."""
-        code = await self._call(role)
-        return bool(await self._call("hasRole", code, checksum_address(account)))
+    async def role_code(self, role: str) -> bytes:
+        """The code of ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or ``DEFAULT_ADMIN_ROLE``."""
+        return bytes(await self._call(role))
 
     async def balance_wei(self, account: bytes) -> int:
         """An account's balance in wei."""

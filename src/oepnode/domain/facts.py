@@ -1,7 +1,8 @@
 """What the chain says of rounds and of the electorate, as values.
 
-These are facts received, named in the past tense. Bytes inside, hex at the edges. Numbers follow
-the contract: a member's ``index`` is its bit in ``voted`` and ``matched`` bitmaps. Source: design section 7, ``contracts/src/OepConsensus.sol``.
+These are facts received, named in the past tense. Bytes inside, hex at the edges. A member's
+``index`` is its bit in the ``voted`` and ``matched`` bitmaps. Source: design section 7,
+``contracts/src/OepConsensus.sol``.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ async def world(devnet: Devnet) -> AsyncIterator[World]:
             for place in range(3)
         ],
     )
-    role = await chain._call("REQUESTER_ROLE")
+    role = await chain.role_code("REQUESTER_ROLE")
     await chain.transact("grantRole", role, admin.address)
     yield World(settings, chain, workers)
     for connection in (chain, *workers):

@@ -1,0 +1,318 @@
+"""The demo's stage: chain, contract, sender, registry and workers, each a process of its own.
+
+Layout of the folder, so that one can look at everything afterwards:
+
+| place | what |
+|---|---|
+| ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; the sources hold NMIs |
+| ``sender/``, ``registry/`` | the services' settings, documents and databases |
+| ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
+| ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
+| ``logs/`` | what every process said |
+| ``observed/`` | what everybody may see: status, metrics, the chain |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from oepnode.adapters import deploy, evm, sealing
+from oepnode.adapters.files import write_whole
+from oepnode.config import ChainSettings
+from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
+from oepnode.demo.processes import Child
+from oepnode.domain.ballot import Reason
+from oepnode.errors import TransportError
+
+_ADMIN: Final = 0
+_REQUESTER: Final = 1
+_FIRST_SIGNER: Final = 2
+_FIRST_OPERATOR: Final = 1_000
+_COMMAND_S: Final = 300
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be shown.
+
+    Attributes:
+        folder: Where everything is kept.
+        workers: How many.
+        byzantine: How many of them lie.
+        nmis: Connection points of the sample.
+        vote_window_s: Seconds to vote.
+        reveal_window_s: Seconds to reveal.
+        seed: Of the sample.
+    """
+
+    folder: Path
+    workers: int = 5
+    byzantine: int = 0
+    nmis: int = 300
+    vote_window_s: int = 12
+    reveal_window_s: int = 12
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Player:
+    """A worker of the demo: its name, operator (20 bytes), URL, and whether it lies."""
+
+    name: str
+    operator: bytes
+    url: str
+    is_lying: bool
+
+
+class Stage:
+    """Sets everything up on entering and takes it down on leaving."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.players: list[Player] = []
+        self.contract = ""
+        self.start_block = 0
+        self.sender_url = ""
+        self.registry_digest = ""
+        self.devnet: Devnet
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for child in reversed(self._children):
+            child.stop()
+        if hasattr(self, "devnet"):
+            self.devnet.stop()
+
+    # -- places ----------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> Path:
+        """The sample's folder."""
+        return self.plan.folder / "inputs"
+
+    @property
+    def auditor_key(self) -> Path:
+        """The auditor's key file."""
+        return self.plan.folder / "auditor.key.json"
+
+    def worker_folder(self, player: Player) -> Path:
+        """A worker's folder."""
+        return self.plan.folder / player.name
+
+    def log(self, name: str) -> Path:
+        """A process's log."""
+        return self.plan.folder / "logs" / f"{name}.log"
+
+    # -- acts, in their order --------------------------------------------------------------
+
+    def start_chain(self) -> str:
+        """Start Anvil; returns what to tell."""
+        accounts = _FIRST_SIGNER + self.plan.workers
+        self.devnet = Devnet(self.log("anvil"), accounts=accounts)
+        return f"Anvil on {self.devnet.url}, chain id {CHAIN_ID}"
+
+    def deploy_contract(self) -> str:
+        """Deploy the contract and enrol the workers; returns what to tell."""
+        for place in range(self.plan.workers):
+            self.players.append(
+                Player(
+                    name=f"worker-{place + 1}",
+                    operator=bytes.fromhex(account(_FIRST_OPERATOR + place).address[2:]),
+                    url=f"http://127.0.0.1:{free_port()}",
+                    is_lying=place >= self.plan.workers - self.plan.byzantine,
+                )
+            )
+        asyncio.run(self._deploy())
+        return f"{self.contract}, {len(self.players)} workers enrolled"
+
+    async def _deploy(self) -> None:
+        admin = account(_ADMIN)
+        policy = deploy.Policy(
+            vote_window_s=self.plan.vote_window_s, reveal_window_s=self.plan.reveal_window_s
+        )
+        owner = bytes.fromhex(admin.address[2:])
+        deployed = await deploy.deploy(self.devnet.url, CHAIN_ID, admin, owner, policy)
+        self.contract = evm.checksum_address(deployed.address)
+        self.start_block = deployed.block
+        chain = await evm.connect(ChainSettings(**self._chain()), admin)
+        try:
+            workers = [
+                (
+                    evm.checksum_address(player.operator),
+                    account(_FIRST_SIGNER + place).address,
+                    player.url,
+                )
+                for place, player in enumerate(self.players)
+            ]
+            await chain.transact("addWorkers", workers)
+            role = await chain.role_code("REQUESTER_ROLE")
+            await chain.transact("grantRole", role, account(_REQUESTER).address)
+        finally:
+            await chain.close()
+
+    def make_sample(self) -> str:
+        """Write the sample and the auditor's key; returns what to tell."""
+        made = self.command(
+            "sample",
+            "--out", str(self.inputs),
+            "--nmis", str(self.plan.nmis),
+            "--seed", str(self.plan.seed),
+            "--json",
+        )  # fmt: skip
+        private = sealing.generate_private_key()
+        public = sealing.public_key_of(private)
+        key = {"publicKey": public.hex(), "privateKey": private.hex()}
+        write_whole(self.auditor_key, json.dumps(key).encode())
+        return (
+            f"{made['nmis']} NMIs, {made['aggregators']} aggregators, {made['intervals']} intervals"
+        )
+
+    def start_services(self) -> str:
+        """Start the sender's gateway and the NMI registry; returns what to tell."""
+        self.registry_digest = self.command(
+            "registry", "publish", str(self.inputs / "registry.json"),
+            "--salt-file", str(self.inputs / "salt"),
+            "--data-dir", str(self.plan.folder / "registry" / "data"),
+            "--json",
+        )["digest"]  # fmt: skip
+        registry = self._serve("registry", {"data_dir": "data"})
+        self._write_key("sender", _REQUESTER)
+        token = self.plan.folder / "sender" / "token"
+        write_whole(token, secrets.token_hex(32).encode())
+        self.sender_url = self._serve(
+            "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
+        )
+        self._registry_url = registry
+        return f"sender on {self.sender_url}, registry on {registry}"
+
+    def start_workers(self) -> str:
+        """Start the workers; returns what to tell."""
+        auditor = json.loads(self.auditor_key.read_text("utf-8"))["publicKey"]
+        for place, player in enumerate(self.players):
+            self._write_key(player.name, _FIRST_SIGNER + place)
+            settings = {
+                "data_dir": "data",
+                "key_file": "key",
+                "operator": evm.checksum_address(player.operator),
+                "sender_url": self.sender_url,
+                "registry_url": self._registry_url,
+                "follow_interval_s": 0.5,
+                "reveal_turn_s": 2,
+                "archive_key": auditor,
+            }
+            port = int(player.url.rsplit(":", 1)[1])
+            config = self._write_settings(player.name, settings, port)
+            module = (
+                ["-m", "oepnode.demo.byzantine"]
+                if player.is_lying
+                else ["-m", "oepnode", "worker", "run", "--json"]
+            )
+            self._start(player.name, [*module, "--config", str(config)])
+        for child in self._children[-len(self.players) :]:
+            child.announcement()
+        return f"{len(self.players)} processes, {self.plan.byzantine} of them lying"
+
+    def publish(self, envelope: Path) -> int:
+        """Publish an envelope document and open a round with it; returns the round's number."""
+        answer = self.command(
+            "sender", "publish", str(envelope),
+            "--url", self.sender_url,
+            "--token-file", str(self.plan.folder / "sender" / "token"),
+            "--registry", self.registry_digest,
+            "--json",
+        )  # fmt: skip
+        return int(answer["round"])
+
+    # -- commands --------------------------------------------------------------------------
+
+    @property
+    def chain_options(self) -> list[str]:
+        """The options that name the contract on a command line."""
+        return ["--rpc", self.devnet.url, "--contract", self.contract]
+
+    def command(self, *words: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Run an ``oepnode`` command as a user would, and return the JSON that it prints.
+
+        Raises:
+            TransportError: If it fails; the message is the command's own.
+        """
+        code, value, errors = self.attempt(*words)
+        if code != 0:
+            last = errors.strip().splitlines()[-1] if errors.strip() else "no message"
+            raise TransportError(f"oepnode {words[0]} {words[1]} ended with {code}: {last}")
+        return value
+
+    def attempt(self, *words: str) -> tuple[int, Any, str]:
+        """Run an ``oepnode`` command; returns its exit code, its JSON or None, and its messages."""
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "oepnode", *words],
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_S,
+            check=False,
+        )
+        with self.log("commands").open("a") as log:
+            log.write(done.stderr)
+        return (
+            done.returncode,
+            json.loads(done.stdout) if done.stdout.strip() else None,
+            done.stderr,
+        )
+
+    # -- helpers ---------------------------------------------------------------------------
+
+    def _chain(self) -> dict[str, Any]:
+        return {
+            "rpc_url": self.devnet.url,
+            "chain_id": CHAIN_ID,
+            "contract": self.contract,
+            "start_block": self.start_block,
+        }
+
+    def _serve(self, name: str, settings: dict[str, Any]) -> str:
+        config = self._write_settings(name, settings, 0)
+        child = self._start(
+            name, ["-m", "oepnode", name, "serve", "--config", str(config), "--json"]
+        )
+        return str(child.announcement()["listening"])
+
+    def _start(self, name: str, words: list[str]) -> Child:
+        child = Child(name, [sys.executable, *words], self.log(name))
+        self._children.append(child)
+        return child
+
+    def _write_key(self, name: str, index: int) -> None:
+        key = self.plan.folder / name / "key"
+        write_whole(key, account(index).key.hex().encode())
+
+    def _write_settings(self, name: str, settings: dict[str, Any], port: int) -> Path:
+        path = self.plan.folder / name / "settings.toml"
+        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+        lines += ["", "[http]", f"port = {port}", "", "[chain]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in self._chain().items()]
+        write_whole(path, ("\n".join(lines) + "\n").encode())
+        return path
+
+
+def reason_name(code: int) -> str:
+    """The name of an abstention's reason."""
+    try:
+        return Reason(code).label
+    except ValueError:
+        return f"reason {code}"
