@@ -87,7 +87,7 @@ class SiteProof(_Record, frozen=True):
     version: Literal[1]
     chain_id: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$")]
     contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}$")]
-    round: Annotated[int, Meta(ge=1)]
+    round: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
     nmi: Annotated[str, Meta(pattern="^[0-9A-HJ-NP-Z]{10}$")]
     disclosure: Disclosure | None
     sites: Annotated[list[SiteInPartition], Meta(min_length=1, max_length=2)]
@@ -95,15 +95,6 @@ class SiteProof(_Record, frozen=True):
     index: _Uint32
     partitions: _Uint32
     path: _Path
-
-    @property
-    def context(self) -> RoundContext:
-        """The round that the proof says it is of.
-
-        Raises:
-            ConfigError: If the chain id is out of range.
-        """
-        return RoundContext(int(self.chain_id), bytes.fromhex(self.contract[2:]), self.round)
 
 
 @dataclass(frozen=True)
@@ -236,6 +227,8 @@ def _decode_sites(proof: SiteProof) -> tuple[SiteEntry, ...]:
         raise SiteProofError("sites", "the entries are of different sites")
     if len({entry.header.level for entry in entries}) != len(entries):
         raise SiteProofError("sites", "two entries have one application level")
+    if len({(e.header.horizon_start, e.header.interval_count) for e in entries}) != 1:
+        raise SiteProofError("sites", "the entries have different horizons")
     return entries
 
 

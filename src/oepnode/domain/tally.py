@@ -87,12 +87,14 @@ class RoundAccount:
     Attributes:
         members: One account each, in order of index.
         tallies: One for each result revealed on chain, in the order revealed.
+        revealed: The event of each of them.
         final: The final result, or None.
         differences: Where the chain's own count is another than this one; none on an honest chain.
     """
 
     members: tuple[Account, ...]
     tallies: tuple[Tally, ...]
+    revealed: tuple[RootRevealed, ...]
     final: Result | None
     differences: tuple[str, ...]
 
@@ -172,6 +174,7 @@ def account(context: RoundContext, electorate: Electorate, events: Sequence[Even
             for member in electorate.members
         ),
         tallies,
+        tuple(revealed),
         final,
         tuple(_differences(revealed, tallies, final)),
     )

@@ -1,0 +1,94 @@
+"""Files with an X25519 key pair, of aggregators and auditors.
+
+Guarantees: mode 0600, never overwritten, and a private key that does not fit its public key is
+refused. The file is JSON: ``{"aggregator", "publicKey", "privateKey"}``, keys as 64 hex digits; an
+auditor's has no ``aggregator``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from oepnode.adapters import keyfile, sealing
+from oepnode.errors import ConfigError
+
+_Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    public_key: _Key
+    private_key: _Key
+    aggregator: _Id | UnsetType = UNSET
+
+
+class KeyPair(Struct, frozen=True):
+    """Keys of 32 bytes, and whose they are; empty for an auditor."""
+
+    aggregator_id: str
+    public_key: bytes
+    private_key: bytes
+
+    def __repr__(self) -> str:
+        return f"KeyPair({self.aggregator_id!r}, {self.public_key.hex()})"
+
+
+def create(path: Path, aggregator_id: str = "") -> KeyPair:
+    """Make a key pair and write it to a new file.
+
+    Raises:
+        ConfigError: If the id is none, or the file exists or cannot be written.
+    """
+    private = sealing.generate_private_key()
+    pair = KeyPair(aggregator_id, sealing.public_key_of(private), private)
+    data = _encoded(pair)
+    _decoded(path, data)  # the id is checked before anything is written
+    keyfile.write_secret(path, data)
+    return pair
+
+
+def load(path: Path) -> KeyPair:
+    """Read a key pair.
+
+    Raises:
+        ConfigError: If the file cannot be read, is open to everybody, or holds no key pair.
+    """
+    return _decoded(path, keyfile.read_secret(path, "key pair"))
+
+
+def load_aggregator(path: Path) -> KeyPair:
+    """Read an aggregator's key pair.
+
+    Raises:
+        ConfigError: As `load`, or if the file names no aggregator.
+    """
+    pair = load(path)
+    if not pair.aggregator_id:
+        raise ConfigError(f"{path}: the key file names no aggregator")
+    return pair
+
+
+def _encoded(pair: KeyPair) -> bytes:
+    values = {"publicKey": pair.public_key.hex(), "privateKey": pair.private_key.hex()}
+    if pair.aggregator_id:
+        values = {"aggregator": pair.aggregator_id} | values
+    return msgspec.json.format(msgspec.json.encode(values), indent=2) + b"\n"
+
+
+def _decoded(path: Path, data: bytes) -> KeyPair:
+    try:
+        file = msgspec.json.decode(data, type=_File)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"{path}: not a key file: {exc}") from None
+    except (ValueError, RecursionError):
+        # The foreign message may repeat the key, so it is dropped with its cause.
+        raise ConfigError(f"{path}: not a key file: not JSON") from None
+    private = bytes.fromhex(file.private_key)
+    if sealing.public_key_of(private).hex() != file.public_key:
+        raise ConfigError(f"{path}: the private key does not belong to the public key")
+    identity = "" if file.aggregator is UNSET else file.aggregator
+    return KeyPair(identity, bytes.fromhex(file.public_key), private)
