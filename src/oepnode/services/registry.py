@@ -128,10 +128,13 @@ class RequestDesk:
         return snapshot
 
     async def _check_round(self, request: RegistryRequest, member: Member) -> None:
+        unknown = Refusal(404, "round.unknown", "this registry's node does not know the round yet")
+        if request.round > await self._chain.round_count():
+            raise unknown
         state = await self._chain.round(request.round)
         opened = await self._opening(request.round)
         if state is None or opened is None:
-            raise Refusal(404, "round.unknown", "this registry's node does not know the round yet")
+            raise unknown
         electorate = await self._chain.electorate(state.epoch)
         if electorate.by_operator(member.operator) is None:
             raise Refusal(

@@ -1,0 +1,85 @@
+"""``oepnode sample``: an envelope document, a registry snapshot, its salt and private keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec import to_builtins
+from rich.console import Console
+from rich.progress import Progress
+
+from oepnode.cli.output import JsonFlag, print_facts, print_json
+from oepnode.errors import ConfigError
+
+
+class DocumentFormat(StrEnum):
+    """How the envelope document is written."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+def sample(
+    out: Annotated[Path, typer.Option(help="New or empty folder.")],
+    nmis: Annotated[int, typer.Option(help="Number of NMIs.")] = 300,
+    aggregators: Annotated[int, typer.Option(help="Number of aggregators.")] = 3,
+    intervals: Annotated[int, typer.Option(help="Dispatch intervals from 04:00.")] = 288,
+    day: Annotated[str, typer.Option("--date", help="Trading day.")] = "2026-11-20",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
+    unassigned: Annotated[int, typer.Option(help="NMIs without an aggregator.")] = 4,
+    flex: Annotated[float, typer.Option(help="Share of NMIs at level Flex, 0 to 1.")] = 0.0,
+    format_: Annotated[
+        DocumentFormat, typer.Option("--format", help="One array, or a record a line.")
+    ] = DocumentFormat.JSON,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write sample data. Its salt and keys follow from the seed: use them for trying out only."""
+    from oepnode.demo.sample import SamplePlan, write_sample
+
+    plan = SamplePlan(
+        nmis=nmis,
+        aggregators=aggregators,
+        intervals=intervals,
+        day=_date(day),
+        seed=seed,
+        unassigned=unassigned,
+        flex=flex,
+        format="ndjson" if format_ is DocumentFormat.NDJSON else "json",
+    )
+    with _progress() as progress:
+        summary = write_sample(plan, out, progress)
+    facts = to_builtins(summary)
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts({"folder": out} | facts)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as exc:
+        raise ConfigError(f"--date is yyyy-mm-dd, received {text!r}") from exc
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage on stderr, where that is a terminal."""
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+        tasks: dict[str, int] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(bars.task_ids[tasks[stage]], completed=done)
+
+        yield show
