@@ -51,6 +51,12 @@ RoundOption = Annotated[
     int | None,
     typer.Option("--round", min=1, help="Round number. Default is the latest final round."),
 ]
+OwnRoundOption = Annotated[
+    int | None,
+    typer.Option(
+        "--round", min=1, help="Round number; only for a file that does not say it by itself."
+    ),
+]
 RoundStateOption = Annotated[
     Path | None,
     typer.Option(

@@ -97,9 +97,9 @@ class _Body(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     path: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VerifiedBundle:
-    """A bundle of which every check has passed; sites in entry order.
+    """A bundle of which every check has passed; sites in entry order. Its repr shows no NMI.
 
     Attributes:
         context: The round.

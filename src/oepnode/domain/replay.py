@@ -33,17 +33,17 @@ class RulesUnknown(EvidenceError):  # noqa: N818 - the name is the reason code o
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a round's result is computed from, besides its context.
+    """What a round's result is computed from, besides its context. All of it is secret.
 
     Attributes:
         envelope: Exact bytes of the envelope document.
         registry: Exact bytes of the registry snapshot.
-        salt: The snapshot's salt, 32 bytes. Secret.
+        salt: The snapshot's salt, 32 bytes.
         feed: How the document is to be read.
     """
 
-    envelope: bytes
-    registry: bytes
+    envelope: bytes = field(repr=False)
+    registry: bytes = field(repr=False)
     salt: bytes = field(repr=False)
     feed: Feed
 

@@ -174,7 +174,7 @@ def events(context: RoundContext = CONTEXT) -> list[Event]:
     return [
         opened(n),
         *ballots,
-        Abstained(place(6), n, 5, 2),
+        Abstained(place(6), n, MEMBERS[4].operator, 2),
         RootRevealed(place(7), n, bad.root, bad.partitions, 0b00010),
         RootRevealed(place(8), n, good.root, good.partitions, 0b01101),
         RoundFinalised(place(8), n, good.root, good.partitions, 0b01101),
@@ -267,7 +267,7 @@ class FakeReader:
         return OPENED_AT + block
 
     @asynccontextmanager
-    async def connect(self, rpc: str, contract: str, chain_id: int | None):
+    async def connect(self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0):
         """Stands in for ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure

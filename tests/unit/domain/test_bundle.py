@@ -95,6 +95,11 @@ def test_a_site_that_changes_aggregator_is_empty_where_the_other_holds_it() -> N
     assert (ours ^ theirs).all()
 
 
+def test_a_verified_bundle_shows_neither_key_nor_nmi() -> None:
+    assert "630500" not in repr(verified())
+    assert repr(verified().key)[2:-1] not in repr(verified())
+
+
 def test_foreign_nmis_are_those_outside_the_portfolio() -> None:
     got = verified("A2")
     assert bundle.foreign_nmis(got, got.nmis) == []

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.world import (
+    CONTEXT,
+    ENVELOPE,
+    MEMBERS,
+    REGISTRY,
+    RESULT,
+    SALT,
+    WRONG,
+    FakeReader,
+    changed,
+    state,
+)
+
+from oepnode.adapters import archive, sealing
+from oepnode.domain.facts import Phase, RootRevealed
+from oepnode.domain.power import Feed
+
+ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
+
+
+def test_rounds_newest_first(run: Run, reader: FakeReader) -> None:
+    value = json.loads(run("audit", "rounds", "--json").stdout)
+    assert [(r["round"], r["phase"]) for r in value] == [
+        (3, "final"),
+        (2, "cancelled"),
+        (1, "failed"),
+    ]
+    assert (value[0]["root"], value[1]["root"]) == ("0x" + RESULT.root.hex(), None)
+    assert [
+        r["round"] for r in json.loads(run("audit", "rounds", "--last", "1", "--json").stdout)
+    ] == [3]
+    table = run("audit", "rounds").stdout
+    assert "final" in table
+    assert "3/5" not in table
+    assert "5/5" in table
+
+
+def test_rounds_when_there_are_none(run: Run, reader: FakeReader) -> None:
+    reader.rounds.clear()
+    assert json.loads(run("audit", "rounds", "--json").stdout) == []
+    assert run("audit", "rounds").exit_code == 0
+
+
+def test_a_round_says_who_did_what(run: Run, reader: FakeReader) -> None:
+    result = run("audit", "round", "3", "--json")
+    assert result.exit_code == 0, result.output
+    value = json.loads(result.stdout)
+    assert [m["operator"] for m in value["members"]] == ADDRESSES
+    assert [m["standing"] for m in value["members"]] == [
+        "matched",
+        "mismatched",
+        "matched",
+        "matched",
+        "abstained",
+    ]
+    assert value["members"][4]["reason"] == "InputMismatch"
+    assert value["members"][1]["root"] == "0x" + WRONG.root.hex()
+    assert [m["seconds_after_opening"] for m in value["members"]] == [2, 3, 4, 5, 6]
+    assert [(r["matched"], r["is_final"]) for r in value["revealed"]] == [
+        ([ADDRESSES[1]], False),
+        ([ADDRESSES[0], ADDRESSES[2], ADDRESSES[3]], True),
+    ]
+    assert value["end"]["phase"] == "final"
+    assert value["differences"] == []
+
+    text = run("audit", "round", "3").stdout
+    assert "abstained: InputMismatch" in text
+    assert "voted for another root" in text
+    assert f"0x{RESULT.root.hex()} over {RESULT.partition_count} partitions" in text
+    assert all(address in text for address in ADDRESSES)
+
+
+@pytest.mark.parametrize(
+    ("number", "standing", "word"), [("1", "silent", "failed"), ("2", "silent", "feed was down")]
+)
+def test_a_round_without_a_result(
+    run: Run, reader: FakeReader, number: str, standing: str, word: str
+) -> None:
+    value = json.loads(run("audit", "round", number, "--json").stdout)
+    assert {m["standing"] for m in value["members"]} == {standing}
+    assert value["root"] is None
+    text = run("audit", "round", number).stdout
+    assert word in text
+    assert "was silent" in text
+
+
+def test_a_round_that_is_open(run: Run, reader: FakeReader) -> None:
+    reader.rounds[4] = state(4, Phase.VOTING)
+    result = run("audit", "round", "4")
+    assert result.exit_code == 0
+    assert "has not voted yet" in result.stdout
+    assert json.loads(run("audit", "round", "4", "--json").stdout)["end"] is None
+
+
+def test_an_unknown_round(run: Run, reader: FakeReader) -> None:
+    assert run("audit", "round", "9").exit_code == 2
+    assert run("audit", "round", "0").exit_code == 2
+
+
+def test_a_count_that_differs_from_the_chains(
+    run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = reader.round_events
+
+    async def lying(number: int) -> list[object]:
+        found = await honest(number)
+        return [
+            changed(e, matched=0b11111) if isinstance(e, RootRevealed) else e  # type: ignore[arg-type]
+            for e in found
+        ]
+
+    monkeypatch.setattr(reader, "round_events", lying)
+    result = run("audit", "round", "3")
+    assert result.exit_code == 1
+    assert "the count differs from the chain's" in result.stderr
+
+
+def test_events_before_the_start_block_are_missed_loudly(
+    run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(number: int) -> list[object]:
+        return []
+
+    monkeypatch.setattr(reader, "round_events", none)
+    result = run("audit", "round", "1")
+    assert (result.exit_code, "--start-block" in result.stderr) == (1, True)
+
+
+# --- replay --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inputs(run: Run, tmp_path: Path) -> Path:
+    assert run("audit", "keygen", "--out", "auditor.json").exit_code == 0
+    public = bytes.fromhex(json.loads((tmp_path / "auditor.json").read_text())["publicKey"])
+    message = archive.seal_inputs(public, CONTEXT, ENVELOPE, REGISTRY, SALT, Feed())
+    (tmp_path / "round-3.sealed").write_bytes(message)
+    (tmp_path / "envelope.json").write_bytes(ENVELOPE)
+    (tmp_path / "registry.json").write_bytes(REGISTRY)
+    (tmp_path / "salt").write_text(SALT.hex() + "\n")
+    (tmp_path / "salt").chmod(0o600)
+    return tmp_path
+
+
+ARCHIVE = ["--archive", "round-3.sealed", "--key", "auditor.json"]
+FILES = ["--envelope", "envelope.json", "--registry", "registry.json", "--salt", "salt"]
+
+
+@pytest.mark.parametrize("source", [ARCHIVE, FILES])
+def test_replay_gives_the_chains_root(
+    run: Run, reader: FakeReader, inputs: Path, source: list[str]
+) -> None:
+    result = run("audit", "replay", "3", *source)
+    assert result.exit_code == 0, result.output
+    assert "equal to the chain's final root" in result.stdout
+    assert "3 of 5 members voted for it" in result.stdout
+    value = json.loads(run("audit", "replay", "3", *source, "--json").stdout)
+    assert (value["equal"], value["final_root"]) == (True, value["computed_root"])
+    assert value["matched"] == [ADDRESSES[0], ADDRESSES[2], ADDRESSES[3]]
+    assert value["sites"]["unassigned_nmis"] == 1
+    assert SALT.hex() not in result.output
+    assert "63050" not in result.output
+
+
+def test_replay_that_gives_another_root(run: Run, reader: FakeReader, inputs: Path) -> None:
+    reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
+    result = run("audit", "replay", "3", *ARCHIVE, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["equal"] is False
+    assert "these inputs give" in result.stderr
+
+
+def test_replay_of_a_round_without_a_root(run: Run, reader: FakeReader, inputs: Path) -> None:
+    result = run("audit", "replay", "1", *FILES)
+    assert result.exit_code == 1
+    assert "no final root" in result.stderr
+    assert "these inputs give 0x" in result.stdout
+
+
+def test_replay_with_other_inputs(run: Run, reader: FakeReader, inputs: Path) -> None:
+    (inputs / "envelope.json").write_bytes(ENVELOPE + b"\n")
+    result = run("audit", "replay", "3", *FILES)
+    assert (result.exit_code, "envelope document: expected SHA-256" in result.stderr) == (1, True)
+    (inputs / "envelope.json").write_bytes(ENVELOPE)
+    (inputs / "salt").write_text("00" * 32)
+    result = run("audit", "replay", "3", *FILES)
+    assert (result.exit_code, "snapshot salt" in result.stderr) == (1, True)
+    assert run("audit", "replay", "3", *FILES, "--import-sign", "magnitude").exit_code == 1
+
+
+def test_replay_with_a_foreign_key(run: Run, reader: FakeReader, inputs: Path) -> None:
+    assert run("audit", "keygen", "--out", "other.json", "--json").exit_code == 0
+    result = run("audit", "replay", "3", *ARCHIVE[:3], "other.json")
+    assert (result.exit_code, "does not open" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ARCHIVE[:2],
+        ARCHIVE[2:],
+        FILES[:4],
+        [*ARCHIVE, *FILES],
+        [*FILES, "--profile", "other"],
+        [*FILES[:5], "envelope.json"],
+        [*ARCHIVE[:1], "none", *ARCHIVE[2:]],
+    ],
+)
+def test_replay_options_that_make_no_sense(
+    run: Run, reader: FakeReader, inputs: Path, words: list[str]
+) -> None:
+    (inputs / "envelope.json").chmod(0o600)
+    assert run("audit", "replay", "3", *words).exit_code == 2
+
+
+def test_the_key_is_an_x25519_pair(run: Run, inputs: Path) -> None:
+    value = json.loads((inputs / "auditor.json").read_text())
+    assert list(value) == ["publicKey", "privateKey"]
+    assert sealing.public_key_of(bytes.fromhex(value["privateKey"])).hex() == value["publicKey"]
