@@ -17,7 +17,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from oepnode.adapters import archive, keyfile
+from oepnode.adapters import archive
 from oepnode.cli import chain, keypair, output
 from oepnode.cli.chain import (
     ChainIdOption,
@@ -409,6 +409,8 @@ def _inputs(files: tuple[Path | None, Path | None, Path | None], feed: Feed) -> 
 
 
 def _salt(path: Path) -> bytes:
+    from oepnode.adapters import keyfile
+
     data = keyfile.read_secret(path, "salt")
     try:
         salt = bytes.fromhex(data.decode("ascii"))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from oepnode import __version__
-from oepnode.cli import aggregator, audit
+from oepnode.cli import aggregator, audit, contract, registry, sender, worker
+from oepnode.cli.demo import demo
 from oepnode.cli.exits import Commands
+from oepnode.cli.sample import sample
 from oepnode.cli.verify_site import verify_site
-
-_GROUPS: Final = ("contract", "worker", "sender", "registry")
-_COMMANDS: Final = ("demo", "sample")
 
 app = typer.Typer(
     cls=Commands,
@@ -44,12 +41,12 @@ def _root(
     """Options that stand before a command."""
 
 
-for _name in _COMMANDS:
-    if find_spec(f"oepnode.cli.{_name}"):
-        app.command(_name)(getattr(import_module(f"oepnode.cli.{_name}"), _name))
-for _name in _GROUPS:
-    if find_spec(f"oepnode.cli.{_name}"):
-        app.add_typer(import_module(f"oepnode.cli.{_name}").app, name=_name)
+app.command()(demo)
+app.command()(sample)
+app.add_typer(contract.app, name="contract")
+app.add_typer(worker.app, name="worker")
+app.add_typer(sender.app, name="sender")
+app.add_typer(registry.app, name="registry")
 app.add_typer(aggregator.app, name="aggregator")
 app.add_typer(audit.app, name="audit")
 app.command("verify-site")(verify_site)
