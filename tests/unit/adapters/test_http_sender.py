@@ -1,0 +1,134 @@
+"""The client of the sender's gateway, with the network replaced."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oepnode.adapters.http_client import Answer, HttpClient
+from oepnode.adapters.http_sender import HttpSender, Published
+from oepnode.errors import ConfigError, ConflictError, DigestMismatch, DocumentFault, TransportError
+from oepnode.ports import LatestEnvelope
+
+DOCUMENT = b"[]"
+DIGEST = sha256(DOCUMENT).digest()
+LATEST: dict[str, Any] = {
+    "digest": DIGEST.hex(),
+    "registryDigest": "0a" * 32,
+    "horizonStart": 1_795_000_200,
+    "intervalCount": 6,
+    "size": 2,
+    "round": 4,
+}
+PUBLISHED = {"digest": DIGEST.hex(), "size": 2, "horizonStart": 0, "intervalCount": 1}
+
+
+def sender(status: int, body: bytes | dict[str, Any], sent: list[Any] | None = None) -> HttpSender:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def exchange(*request: Any) -> Answer:
+        if sent is not None:
+            sent.append(request)
+        return Answer(status, data)
+
+    async def no_wait(_: float) -> None:
+        pass
+
+    client = HttpClient("http://sender.test", 5, exchange, no_wait)
+    return HttpSender("http://sender.test", max_bytes=100, timeout_s=5, client=client)
+
+
+def error(code: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "because", **more}}
+
+
+async def test_the_latest_document_is_read() -> None:
+    assert await sender(200, LATEST).latest() == LatestEnvelope(
+        digest=DIGEST,
+        registry_digest=b"\x0a" * 32,
+        horizon_start=1_795_000_200,
+        interval_count=6,
+        size=2,
+        round=4,
+    )
+
+
+async def test_a_document_without_a_round_is_read() -> None:
+    latest = await sender(200, LATEST | {"registryDigest": None, "round": None}).latest()
+    assert latest is not None
+    assert (latest.registry_digest, latest.round) == (None, None)
+
+
+async def test_no_document_yet_is_none() -> None:
+    assert await sender(404, error("envelope.none")).latest() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, error("http.not_found")),
+        (403, b""),
+        (200, b"{}"),
+        (200, LATEST | {"digest": "0x"}),
+        (200, LATEST | {"registryDigest": "00"}),
+    ],
+)
+async def test_another_answer_is_a_transport_error(status: int, body: Any) -> None:
+    with pytest.raises(TransportError):
+        await sender(status, body).latest()
+
+
+async def test_a_document_with_its_digest_is_returned() -> None:
+    sent: list[Any] = []
+    assert await sender(200, DOCUMENT, sent).document(DIGEST) == DOCUMENT
+    assert sent[0][1] == f"http://sender.test/v1/documents/{DIGEST.hex()}"
+    assert sent[0][4] == 100
+
+
+async def test_other_bytes_are_a_mismatch() -> None:
+    with pytest.raises(DigestMismatch) as mismatch:
+        await sender(200, DOCUMENT + b" ").document(DIGEST)
+    assert mismatch.value.expected == DIGEST
+
+
+async def test_an_unknown_document_is_a_transport_error() -> None:
+    with pytest.raises(TransportError, match="because"):
+        await sender(404, error("document.unknown")).document(DIGEST)
+
+
+async def test_a_document_is_published_with_token_and_snapshot(tmp_path: Path) -> None:
+    file = tmp_path / "envelope.json"
+    file.write_bytes(DOCUMENT)
+    sent: list[Any] = []
+    answer = PUBLISHED | {"warnings": ["odd"], "round": 3}
+    published = await sender(201, answer, sent).publish(file, "secret", b"\x0a" * 32)
+    assert published == Published(DIGEST.hex(), 2, 0, 1, ["odd"], 3)
+    method, url, body, headers, _ = sent[0]
+    assert (method, url) == ("POST", f"http://sender.test/v1/envelopes?registry={'0a' * 32}")
+    assert (body, headers) == (file, {"Authorization": "Bearer secret"})
+
+
+async def test_a_refused_document_tells_its_faults(tmp_path: Path) -> None:
+    file = tmp_path / "envelope.json"
+    file.write_bytes(DOCUMENT)
+    fault = {"path": "$", "rule": "document.empty", "message": "one at least", "value": ""}
+    with pytest.raises(DocumentFault) as refused:
+        await sender(422, error("document.faults", faults=[fault], more=2)).publish(file, "t")
+    assert refused.value.faults[0].rule == "document.empty"
+    assert refused.value.more == 2
+
+
+async def test_other_refusals_are_conflicts(tmp_path: Path) -> None:
+    file = tmp_path / "envelope.json"
+    file.write_bytes(DOCUMENT)
+    with pytest.raises(ConflictError, match="because"):
+        await sender(401, error("token.wrong")).publish(file, "t")
+
+
+async def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    sent: list[Any] = []
+    with pytest.raises(ConfigError, match="no such file"):
+        await sender(201, b"", sent).publish(tmp_path / "none.json", "t")
+    assert sent == []

@@ -1,0 +1,47 @@
+"""Unit tests of the services: no network, the chain in memory, time set by the test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pytest_socket
+from tests.fakes.chain import FakeChain, FakeClock, Ledger
+
+from oepnode.services.envelope_store import EnvelopeStore
+from oepnode.services.registry_store import RegistryStore
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ledger(clock: FakeClock) -> Ledger:
+    return Ledger(clock)
+
+
+@pytest.fixture
+def chain(ledger: Ledger) -> FakeChain:
+    return FakeChain(ledger)
+
+
+@pytest.fixture
+def envelopes(tmp_path: Path) -> Iterator[EnvelopeStore]:
+    store = EnvelopeStore(tmp_path / "sender")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RegistryStore]:
+    store = RegistryStore(tmp_path / "registry")
+    yield store
+    store.close()
