@@ -13,12 +13,19 @@ library Rfc9162 {
     error PathLength(uint256 expected, uint256 received);
     /// @notice The path leads to another root.
     error RootMismatch(bytes32 expected, bytes32 received);
+    /// @notice The hash could not be computed: the call had too little gas.
+    error Sha256Failed();
 
     /// @notice The hash of a leaf.
     /// @param entry The leaf's bytes.
     /// @return The leaf hash.
-    function leafHash(bytes memory entry) internal pure returns (bytes32) {
-        return sha256(bytes.concat(hex"00", entry));
+    function leafHash(bytes calldata entry) internal view returns (bytes32) {
+        uint256 preimage = _freeMemory();
+        assembly ("memory-safe") {
+            mstore8(preimage, 0)
+            calldatacopy(add(preimage, 1), entry.offset, entry.length)
+        }
+        return _sha256(preimage, entry.length + 1);
     }
 
     /// @notice Reverts unless `leaf` is at `index` of the tree of `size` leaves with this `root`.
@@ -27,15 +34,14 @@ library Rfc9162 {
     /// @param size How many leaves the tree has.
     /// @param path The sibling hashes, from the leaf up.
     /// @param root The tree's root hash.
-    function verify(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root) internal pure {
+    function verify(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root) internal view {
         if (index >= size) revert IndexOutOfRange(size, index);
-        uint256 expected = pathLength(index, size);
-        if (path.length != expected) revert PathLength(expected, path.length);
         // `node` and `last` are the positions, on the level reached, of our node and of the level's last one.
         uint256 node = index;
         uint256 last = size - 1;
         bytes32 hash = leaf;
         for (uint256 i = 0; i < path.length; ++i) {
+            if (last == 0) revert PathLength(pathLength(index, size), path.length);
             // A last node with an even position has no sibling here: it moves up until it has one.
             while (node == last && node & 1 == 0) {
                 node >>= 1;
@@ -45,6 +51,7 @@ library Rfc9162 {
             node >>= 1;
             last >>= 1;
         }
+        if (last != 0) revert PathLength(pathLength(index, size), path.length);
         if (hash != root) revert RootMismatch(root, hash);
     }
 
@@ -53,15 +60,37 @@ library Rfc9162 {
     /// @param size How many leaves the tree has.
     /// @return length One for each level on which our node has a sibling.
     function pathLength(uint256 index, uint256 size) internal pure returns (uint256 length) {
-        uint256 last = size - 1;
-        while (last != 0) {
+        for (uint256 last = size - 1; last != 0; last >>= 1) {
             if (index != last || index & 1 == 1) ++length;
             index >>= 1;
-            last >>= 1;
         }
     }
 
-    function _nodeHash(bytes32 left, bytes32 right) private pure returns (bytes32) {
-        return sha256(abi.encodePacked(hex"01", left, right));
+    function _nodeHash(bytes32 left, bytes32 right) private view returns (bytes32) {
+        uint256 preimage = _freeMemory();
+        assembly ("memory-safe") {
+            mstore8(preimage, 1)
+            mstore(add(preimage, 1), left)
+            mstore(add(preimage, 33), right)
+        }
+        return _sha256(preimage, 65);
+    }
+
+    // Preimages are written above the memory in use and not kept: Solidity's own sha256(bytes.concat(…)) takes new
+    // memory for each and costs three times as much.
+    function _freeMemory() private pure returns (uint256 start) {
+        assembly ("memory-safe") {
+            start := mload(0x40)
+        }
+    }
+
+    function _sha256(uint256 start, uint256 length) private view returns (bytes32 hash) {
+        bool done;
+        assembly ("memory-safe") {
+            done := staticcall(gas(), 2, start, length, 0, 32) // the precompile
+            hash := mload(0)
+        }
+        // It fails only for want of gas; what was in memory before would then be taken for the hash.
+        if (!done) revert Sha256Failed();
     }
 }

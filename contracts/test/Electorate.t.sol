@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+
+import {Electorate} from "../src/Electorate.sol";
+import {OepConsensus} from "../src/OepConsensus.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {vm} from "./support/Vm.sol";
+
+/// @dev Members, signers, policy, and the epochs that their changes begin.
+contract ElectorateTest is Fixture {
+    uint32 private constant NOT_ENDED = type(uint32).max;
+
+    function test_BeginsWithAnEmptyFirstEpoch() public {
+        assertEq(consensus.currentEpoch(), 1, "epoch");
+        Electorate.Terms memory terms = consensus.terms(1);
+        assertEq(terms.memberCount, 0, "members");
+        assertEq(terms.voteWindow, VOTE_WINDOW, "vote window");
+        assertEq(terms.revealWindow, REVEAL_WINDOW, "reveal window");
+        assertEq(terms.rulesVersion, 1, "rules");
+        assertEq(consensus.electorate(1).length, 0, "electorate");
+        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "admin"));
+        new OepConsensus(address(0), policy());
+    }
+
+    function test_AddsABatchInOneEpoch() public {
+        vm.expectEmit(address(consensus));
+        emit Electorate.WorkerAdded(2, operator(0), signer(0), 0);
+        vm.expectEmit(address(consensus));
+        emit Electorate.EndpointChanged(operator(0), "http://worker");
+        vm.expectEmit(address(consensus));
+        emit Electorate.WorkerAdded(2, operator(1), signer(1), 1);
+        vm.expectEmit(address(consensus));
+        emit Electorate.EndpointChanged(operator(1), "http://worker");
+        vm.expectEmit(address(consensus));
+        emit Electorate.EpochStarted(2, 3, 2, 2);
+        addWorkers(0, 2);
+        assertEq(consensus.currentEpoch(), 2, "epoch");
+        assertEq(consensus.seatCount(), 2, "seats");
+        assertEq(consensus.signerOf(operator(1)), signer(1), "signer");
+        assertEq(bytes(consensus.endpointOf(operator(1))), "http://worker", "endpoint");
+        Electorate.SeatView[] memory members = consensus.electorate(2);
+        assertEq(members.length, 2, "members");
+        assertSeat(members[1], 1, signer(1), 2, NOT_ENDED, 1);
+        assertEq(consensus.electorate(1).length, 0, "the epoch before");
+    }
+
+    function test_OperatorMayBeItsOwnSigner() public {
+        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        list[0].signer = operator(0);
+        vm.prank(ADMIN);
+        consensus.addWorkers(list);
+        assertEq(consensus.signerOf(operator(0)), operator(0), "signer");
+    }
+
+    function test_RefusesBadWorkers() public {
+        addWorkers(0, 1);
+        bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
+        Electorate.NewWorker[] memory list = newWorkers(5, 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, STRANGER, admin)
+        );
+        vm.prank(STRANGER);
+        consensus.addWorkers(list);
+
+        refusesWorkers(new Electorate.NewWorker[](0), abi.encodeWithSelector(Electorate.Missing.selector, "workers"));
+        list[0].operator = address(0);
+        refusesWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "operator"));
+        list = newWorkers(5, 1);
+        list[0].signer = address(0);
+        refusesWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "signer"));
+        list = newWorkers(5, 1);
+        list[0].operator = operator(0);
+        refusesWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(0), signer(0)));
+        list = newWorkers(5, 1);
+        list[0].signer = signer(0);
+        refusesWorkers(list, abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        list = newWorkers(5, 2);
+        list[1] = list[0];
+        refusesWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(5), signer(5)));
+        list = newWorkers(5, 1);
+        list[0].url = string(new bytes(201));
+        refusesWorkers(list, abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
+        assertEq(consensus.currentEpoch(), 2, "epoch");
+        assertEq(consensus.seatCount(), 1, "seats");
+    }
+
+    function test_HoldsAtMost128() public {
+        addWorkers(0, 128);
+        Electorate.Terms memory terms = consensus.terms(2);
+        assertEq(terms.members, type(uint128).max, "members");
+        assertEq(terms.quorum, 86, "quorum");
+        refusesWorkers(newWorkers(200, 1), abi.encodeWithSelector(Electorate.ElectorateFull.selector, 128));
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(127));
+        addWorkers(200, 1);
+        assertEq(consensus.seatOf(signer(200)).index, 127, "the place that was left");
+    }
+
+    function test_RemovesAndReusesTheLowestIndex() public {
+        addWorkers(0, 3);
+        vm.expectEmit(address(consensus));
+        emit Electorate.WorkerRemoved(3, operator(1), signer(1));
+        vm.expectEmit(address(consensus));
+        emit Electorate.EpochStarted(3, 5, 2, 2);
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(1));
+        assertEq(consensus.signerOf(operator(1)), address(0), "live signer");
+        assertSeat(consensus.seatOf(signer(1)), 1, signer(1), 2, 3, 1);
+        addWorkers(3, 1);
+        assertSeat(consensus.seatOf(signer(3)), 3, signer(3), 4, NOT_ENDED, 1);
+        assertEq(consensus.electorate(2).length, 3, "epoch 2");
+        assertEq(consensus.electorate(3).length, 2, "epoch 3");
+        assertEq(consensus.electorate(4).length, 3, "epoch 4");
+        assertEq(consensus.electorate(4)[2].operator, operator(3), "newest member");
+    }
+
+    function test_RemovalNeedsAMemberAndTheAdmin() public {
+        addWorkers(0, 1);
+        bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, operator(0), admin)
+        );
+        vm.prank(operator(0));
+        consensus.removeWorker(operator(0));
+        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, operator(9)));
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(9));
+        assertEq(consensus.currentEpoch(), 2, "epoch");
+    }
+
+    function test_AnOperatorComesBackWithAnotherSigner() public {
+        addWorkers(0, 2);
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(0));
+        refusesWorkers(newWorkers(0, 1), abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        list[0].signer = signer(50);
+        vm.prank(ADMIN);
+        consensus.addWorkers(list);
+        assertSeat(consensus.seatOf(signer(50)), 0, signer(50), 4, NOT_ENDED, 0);
+        assertSeat(consensus.seatOf(signer(0)), 0, signer(0), 2, 3, 0);
+    }
+
+    function test_RotatesTheSigner() public {
+        addWorkers(0, 2);
+        vm.expectEmit(address(consensus));
+        emit Electorate.SignerRotated(3, operator(1), signer(51), signer(1));
+        vm.expectEmit(address(consensus));
+        emit Electorate.EpochStarted(3, 3, 2, 2);
+        vm.prank(operator(1));
+        consensus.rotateSigner(signer(51));
+        assertSeat(consensus.seatOf(signer(1)), 1, signer(1), 2, 3, 1);
+        assertSeat(consensus.seatOf(signer(51)), 1, signer(51), 3, NOT_ENDED, 1);
+        assertEq(consensus.electorate(3)[1].signer, signer(51), "epoch 3");
+        assertEq(consensus.electorate(2)[1].signer, signer(1), "epoch 2");
+    }
+
+    function test_RotationNeedsTheOperatorAndAFreshSigner() public {
+        addWorkers(0, 2);
+        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, signer(0)));
+        vm.prank(signer(0));
+        consensus.rotateSigner(signer(50));
+        vm.expectRevert(abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(1), operator(1)));
+        vm.prank(operator(0));
+        consensus.rotateSigner(signer(1));
+        vm.expectRevert(abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        vm.prank(operator(0));
+        consensus.rotateSigner(signer(0));
+        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "signer"));
+        vm.prank(operator(0));
+        consensus.rotateSigner(address(0));
+        assertEq(consensus.signerOf(operator(0)), signer(0), "signer");
+        assertEq(consensus.currentEpoch(), 2, "epoch");
+    }
+
+    function test_SetsThePolicy() public {
+        addWorkers(0, 5);
+        vm.expectEmit(address(consensus));
+        emit Electorate.EpochStarted(3, 31, 5, 4);
+        vm.expectEmit(address(consensus));
+        emit Electorate.PolicyChanged(3, 3, 4, 7, 8, 9);
+        vm.prank(ADMIN);
+        consensus.setPolicy(Electorate.Policy(3, 4, 7, 8, 9));
+        Electorate.Terms memory terms = consensus.terms(3);
+        assertEq(terms.voteWindow, 7, "vote window");
+        assertEq(terms.revealWindow, 8, "reveal window");
+        assertEq(terms.rulesVersion, 9, "rules");
+        assertEq(terms.memberCount, 5, "members");
+        assertEq(consensus.terms(2).voteWindow, VOTE_WINDOW, "the epoch before");
+    }
+
+    function test_RefusesABadPolicy() public {
+        refusesPolicy(Electorate.Policy(2, 0, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 2, 0));
+        refusesPolicy(Electorate.Policy(4, 3, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 4, 3));
+        refusesPolicy(
+            Electorate.Policy(2, 3, 0, 1, 1), abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 0)
+        );
+        refusesPolicy(
+            Electorate.Policy(2, 3, 1, 7 days + 1, 1),
+            abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1)
+        );
+        refusesPolicy(
+            Electorate.Policy(2, 3, 1, 1, 0), abi.encodeWithSelector(Electorate.Missing.selector, "rulesVersion")
+        );
+        bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, GUARDIAN, admin)
+        );
+        vm.prank(GUARDIAN);
+        consensus.setPolicy(policy());
+        assertEq(consensus.currentEpoch(), 1, "epoch");
+    }
+
+    function testFuzz_QuorumIsTheShareRoundedUpAndAStrictMajority(uint8 members, uint8 numerator, uint8 denominator)
+        public
+    {
+        uint256 n = uint256(members) % 128 + 1;
+        vm.assume(denominator != 0 && numerator <= denominator);
+        addWorkers(0, n);
+        vm.prank(ADMIN);
+        consensus.setPolicy(Electorate.Policy(numerator, denominator, 1, 1, 1));
+        uint256 quorum = consensus.terms(3).quorum;
+        assertTrue(2 * quorum > n, "strict majority");
+        assertTrue(quorum <= n, "reachable");
+        assertTrue(quorum * denominator >= n * numerator, "share");
+        bool oneLessWouldDo = 2 * (quorum - 1) > n && (quorum - 1) * denominator >= n * numerator;
+        assertTrue(!oneLessWouldDo, "no more than needed");
+    }
+
+    function test_TwoThirdsByTheBook() public {
+        uint8[7] memory members = [1, 2, 3, 5, 9, 21, 100];
+        uint8[7] memory quorums = [1, 2, 2, 4, 6, 14, 67];
+        uint256 have = 0;
+        for (uint256 i = 0; i < members.length; ++i) {
+            addWorkers(have, members[i] - have);
+            have = members[i];
+            assertEq(consensus.terms(consensus.currentEpoch()).quorum, quorums[i], "quorum");
+        }
+    }
+
+    function test_SetsTheEndpointAtOnce() public {
+        addWorkers(0, 1);
+        vm.expectEmit(address(consensus));
+        emit Electorate.EndpointChanged(operator(0), "https://elsewhere");
+        vm.prank(operator(0));
+        consensus.setEndpoint("https://elsewhere");
+        assertEq(bytes(consensus.endpointOf(operator(0))), "https://elsewhere", "endpoint");
+        assertEq(consensus.currentEpoch(), 2, "epoch");
+        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, signer(0)));
+        vm.prank(signer(0));
+        consensus.setEndpoint("https://signer");
+        vm.expectRevert(abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
+        vm.prank(operator(0));
+        consensus.setEndpoint(string(new bytes(201)));
+    }
+
+    function test_PagesThroughTheSeats() public {
+        addWorkers(0, 5);
+        Electorate.SeatView[] memory page = consensus.seats(2, 3);
+        assertEq(page.length, 3, "page");
+        assertSeat(page[0], 1, signer(1), 2, NOT_ENDED, 1);
+        assertSeat(page[2], 3, signer(3), 2, NOT_ENDED, 3);
+        assertEq(consensus.seats(5, type(uint32).max).length, 1, "last page");
+        assertEq(consensus.seats(6, 1).length, 0, "beyond");
+        vm.expectRevert(abi.encodeWithSelector(Electorate.UnknownSeat.selector, 5, 0));
+        consensus.seats(0, 1);
+    }
+
+    function test_ViewsOfNothing() public {
+        assertEq(consensus.seatOf(STRANGER).signer, address(0), "seat of a stranger");
+        assertEq(consensus.signerOf(STRANGER), address(0), "signer of a stranger");
+        vm.expectRevert(abi.encodeWithSelector(Electorate.UnknownEpoch.selector, 1, 2));
+        consensus.electorate(2);
+        vm.expectRevert(abi.encodeWithSelector(Electorate.UnknownEpoch.selector, 1, 0));
+        consensus.terms(0);
+    }
+
+    function assertSeat(
+        Electorate.SeatView memory seat,
+        uint256 worker,
+        address signer_,
+        uint32 since,
+        uint32 until,
+        uint8 index
+    ) private pure {
+        assertEq(seat.operator, operator(worker), "operator");
+        assertEq(seat.signer, signer_, "signer");
+        assertEq(seat.since, since, "since");
+        assertEq(seat.until, until, "until");
+        assertEq(seat.index, index, "index");
+    }
+
+    function refusesWorkers(Electorate.NewWorker[] memory list, bytes memory error_) private {
+        vm.expectRevert(error_);
+        vm.prank(ADMIN);
+        consensus.addWorkers(list);
+    }
+
+    function refusesPolicy(Electorate.Policy memory policy_, bytes memory error_) private {
+        vm.expectRevert(error_);
+        vm.prank(ADMIN);
+        consensus.setPolicy(policy_);
+    }
+}

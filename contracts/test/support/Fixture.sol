@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Electorate} from "../../src/Electorate.sol";
+import {OepConsensus} from "../../src/OepConsensus.sol";
+import {Assert} from "./Assert.sol";
+import {vm} from "./Vm.sol";
+
+/// @dev A deployed contract with its roles, and what tests do with it. Worker i has the operator 0x1000 + i and the
+/// signer 0x2000 + i; ballots are kept in the order cast, as a revealer would collect them from the events.
+abstract contract Bench is Assert {
+    address internal constant ADMIN = address(0xad);
+    address internal constant REQUESTER = address(0x4e);
+    address internal constant GUARDIAN = address(0x6d);
+    address internal constant STRANGER = address(0x57);
+    uint32 internal constant VOTE_WINDOW = 100;
+    uint32 internal constant REVEAL_WINDOW = 50;
+    uint32 internal constant HORIZON = 5_900_000;
+    uint16 internal constant INTERVALS = 288;
+    bytes32 internal constant ENVELOPE = bytes32(uint256(0xe0));
+    bytes32 internal constant REGISTRY = bytes32(uint256(0x40));
+    bytes32 internal constant ROOT = bytes32(uint256(0xa11ce));
+    bytes32 internal constant OTHER_ROOT = bytes32(uint256(0xb0b));
+    uint32 internal constant PARTITIONS = 4;
+
+    OepConsensus internal consensus;
+    mapping(uint32 round => bytes) internal ballots;
+
+    function deploy() internal {
+        vm.warp(1_900_000_000);
+        consensus = new OepConsensus(ADMIN, policy());
+        bytes32 requester = consensus.REQUESTER_ROLE();
+        bytes32 guardian = consensus.GUARDIAN_ROLE();
+        vm.prank(ADMIN);
+        consensus.grantRole(requester, REQUESTER);
+        vm.prank(ADMIN);
+        consensus.grantRole(guardian, GUARDIAN);
+    }
+
+    function policy() internal pure returns (Electorate.Policy memory) {
+        return Electorate.Policy(2, 3, VOTE_WINDOW, REVEAL_WINDOW, 1);
+    }
+
+    function operator(uint256 i) internal pure returns (address) {
+        return address(uint160(0x1000 + i));
+    }
+
+    function signer(uint256 i) internal pure returns (address) {
+        return address(uint160(0x2000 + i));
+    }
+
+    function newWorkers(uint256 from, uint256 count) internal pure returns (Electorate.NewWorker[] memory list) {
+        list = new Electorate.NewWorker[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            list[i] = Electorate.NewWorker(operator(from + i), signer(from + i), "http://worker");
+        }
+    }
+
+    function addWorkers(uint256 from, uint256 count) internal {
+        vm.prank(ADMIN);
+        consensus.addWorkers(newWorkers(from, count));
+    }
+
+    function open() internal returns (uint32) {
+        return open(HORIZON);
+    }
+
+    function open(uint32 horizonStart) internal returns (uint32) {
+        vm.prank(REQUESTER);
+        return consensus.openRound(horizonStart, INTERVALS, ENVELOPE, REGISTRY);
+    }
+
+    function openWith(uint256 workers) internal returns (uint32) {
+        addWorkers(0, workers);
+        return open();
+    }
+
+    function vote(uint32 round, uint256 i, bytes32 root) internal {
+        castAs(round, signer(i), consensus.ballotFor(round, operator(i), root, PARTITIONS));
+    }
+
+    function castAs(uint32 round, address account, bytes32 ballot) internal {
+        Electorate.SeatView memory seat = consensus.seatOf(account);
+        vm.prank(account);
+        consensus.castBallot(round, ballot);
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
+    }
+
+    function abstain(uint32 round, uint256 i, OepConsensus.Reason reason) internal {
+        vm.prank(signer(i));
+        consensus.abstain(round, reason);
+    }
+
+    function reveal(uint32 round, bytes32 root) internal {
+        bytes memory packed = ballots[round];
+        vm.prank(STRANGER);
+        consensus.revealRoot(round, root, PARTITIONS, packed);
+    }
+
+    function warpToReveal(uint32 round) internal {
+        vm.warp(consensus.round(round).voteDeadline);
+    }
+
+    function warpToExpiry(uint32 round) internal {
+        vm.warp(consensus.round(round).revealDeadline);
+    }
+
+    function assertPhase(uint32 round, OepConsensus.Phase expected) internal view {
+        assertEq(uint256(consensus.round(round).phase), uint256(expected), "phase");
+    }
+
+    // That a call changed nothing of a round.
+    function snapshot(uint32 round) internal view returns (bytes32) {
+        return keccak256(abi.encode(consensus.round(round)));
+    }
+}
+
+/// @dev Most tests: a fresh contract for each.
+abstract contract Fixture is Bench {
+    function setUp() public {
+        deploy();
+    }
+}
