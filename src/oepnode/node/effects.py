@@ -282,9 +282,12 @@ class EffectRunner:
 
     async def _close(self, effect: st.CloseFailedRound) -> None:
         on_chain = await self._outside.chain.round(effect.round)
-        if on_chain is not None and not on_chain.phase.is_over:
-            await self._outside.chain.fail_round(effect.round)
-            self._log.warning("round closed as failed", round=effect.round)
+        if on_chain is None or on_chain.phase.is_over:
+            return
+        if on_chain.phase != Phase.EXPIRED:
+            raise ConflictError("the reveal window is still open on chain")
+        await self._outside.chain.fail_round(effect.round)
+        self._log.warning("round closed as failed", round=effect.round)
 
     # -- delivery --------------------------------------------------------------------------
 
