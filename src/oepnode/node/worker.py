@@ -64,6 +64,7 @@ class Worker:
         self._live: dict[int, RoundState] = {}
         self._effects: asyncio.TaskGroup | None = None
         self._running: set[str] = set()
+        self._again: set[str] = set()
         self.health = Health()
         self.runner = EffectRunner(outside, self.state_of, self._take_in, metrics)
 
@@ -236,14 +237,20 @@ class Worker:
 
     def _start(self, effect: Effect) -> None:
         name = st.effect_id(effect)
-        if self._effects is not None and name not in self._running:
+        if name in self._running:
+            self._again.add(name)
+        elif self._effects is not None:
             self._running.add(name)
             self._effects.create_task(self._carry_out(name, effect))
             self._metrics.pending_effects.set(len(self._running))
 
     async def _carry_out(self, name: str, effect: Effect) -> None:
         try:
-            await self.runner.carry_out(effect)
+            while True:
+                self._again.discard(name)
+                await self.runner.carry_out(effect)
+                if name not in self._again:
+                    break  # else a reorganisation asked anew while it was carried out
             self._store.effect_done(name)
         finally:
             self._running.discard(name)
@@ -262,7 +269,8 @@ class Worker:
         if after.is_over and not before.is_over:
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
-            self._log.info("round over", round=after.number, outcome=outcome)
+            tell = self._log.info if outcome == "matched" else self._log.warning
+            tell("round over", round=after.number, outcome=outcome)
 
     def _count_vote(self, state: RoundState) -> None:
         reason = next((r for who, r in state.abstentions if who == state.operator), None)
