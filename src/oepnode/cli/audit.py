@@ -303,10 +303,17 @@ def _account_row(record: Record, account: Account) -> tuple[object, ...]:
     return (
         hexed(account.member.operator),
         f"{did}: {reason}" if reason else did,
-        _short(account.results[0].root) if account.results else "–",
+        _root_voted_for(account),
         _after(record, account.place.block) if account.place else "–",
         hexed(account.place.transaction) if account.place else "–",
     )
+
+
+def _root_voted_for(account: Account) -> str:
+    if account.results:
+        return _short(account.results[0].root)
+    is_ballot = account.standing in (Standing.MISMATCHED, Standing.VOTED)
+    return "not revealed" if is_ballot else "–"
 
 
 def _reason(account: Account) -> str | None:

@@ -138,7 +138,7 @@ async def find_round(reader: ChainReader, number: int | None) -> tuple[Round, li
     """
     newest = await reader.round_count()
     if number is not None:
-        state = await reader.round(number)
+        state = await reader.round(number) if number <= newest else None
         if state is None:
             raise ConfigError(f"there is no round {number}; the newest is {newest}")
         return state, []

@@ -101,6 +101,7 @@ def test_a_round_that_is_open(run: Run, reader: FakeReader) -> None:
 
 def test_an_unknown_round(run: Run, reader: FakeReader) -> None:
     assert run("audit", "round", "9").exit_code == 2
+    assert run("audit", "round", str(1 << 64)).exit_code == 2
     assert run("audit", "round", "0").exit_code == 2
 
 
@@ -219,6 +220,18 @@ def test_replay_options_that_make_no_sense(
 ) -> None:
     (inputs / "envelope.json").chmod(0o600)
     assert run("audit", "replay", "3", *words).exit_code == 2
+
+
+def test_a_root_that_nobody_revealed_is_named_so(
+    run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = reader.round_events
+
+    async def unrevealed(number: int) -> list[object]:
+        return [e for e in await honest(number) if getattr(e, "root", b"") != WRONG.root]
+
+    monkeypatch.setattr(reader, "round_events", unrevealed)
+    assert "not revealed" in run("audit", "round", "3").stdout
 
 
 def test_the_key_is_an_x25519_pair(run: Run, inputs: Path) -> None:
