@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -54,4 +56,6 @@ app.command("verify-site")(verify_site)
 
 def main() -> None:
     """Run the command line with the arguments of this process."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ✓ shows ? instead
     app(prog_name="oepnode")

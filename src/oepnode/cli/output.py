@@ -65,7 +65,7 @@ LimitsFile = Annotated[
 
 def print_json(value: object) -> None:
     """Print a JSON value to stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

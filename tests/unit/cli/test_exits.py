@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
+from io import BytesIO, TextIOWrapper
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from oepnode import errors
 from oepnode.cli import exits
-from oepnode.cli.main import app
+from oepnode.cli.main import app, main
 from oepnode.domain.bundle import BundleError
 from oepnode.errors import DocumentFault, Fault
 
@@ -78,6 +81,16 @@ def test_a_closed_pipe_is_no_fault() -> None:
 def test_outside_text_does_not_steer_the_terminal() -> None:
     result = CliRunner().invoke(failing_with(errors.TransportError("a\x1b[31mb\nc")), ["go"])
     assert result.stderr == "oepnode: a?[31mb?c\n"
+
+
+def test_a_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "argv", ["oepnode", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert stdout.errors == "replace"
 
 
 def test_version_and_help() -> None:

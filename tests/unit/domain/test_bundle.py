@@ -133,6 +133,39 @@ def test_pymerkle_accepts_every_position(size: int) -> None:
             pymerkle_check.verify_inclusion(leaf, index, size, path, leaf[::-1])
 
 
+def packed(value: bytes | str | int) -> bytes:
+    """The shortest MessagePack form, written from its specification."""
+    if isinstance(value, int):
+        return bytes([value]) if value < 128 else b"\xcc" + bytes([value])
+    if isinstance(value, str):
+        return bytes([0xA0 + len(value)]) + value.encode()
+    head = b"\xc4" if len(value) < 1 << 8 else b"\xc5"
+    return head + len(value).to_bytes(1 if head == b"\xc4" else 2) + value
+
+
+def test_the_bytes_are_those_of_the_page() -> None:
+    # docs/spec/bundle.md section 1, by hand.
+    index = index_of("A1")
+    part = RESULT.partitions[index]
+    body = b"\x9a" + b"".join(
+        packed(element)
+        for element in (
+            CHAIN_ID.to_bytes(32) + CONTRACT + (3).to_bytes(8),
+            "A1",
+            part.key,
+            "".join(part.nmis).encode(),
+            b"".join(len(entry).to_bytes(4) for entry in part.entries),
+            b"".join(part.entries),
+            part.entry,
+            index,
+            SIZE,
+            b"".join(RESULT.path(index)),
+        )
+    )
+    expected = b"OEPB\x01" + len(body).to_bytes(8) + body
+    assert plaintext("A1") == expected.ljust(65536, b"\x00")
+
+
 # --- length, name, file ---------------------------------------------------------------------------
 
 
