@@ -81,9 +81,10 @@ class Stage:
         self.contract = ""
         self.start_block = 0
         self.sender_url = ""
+        self.registry_url = ""
         self.registry_digest = ""
         self.devnet: Devnet
-        self._children: list[Child] = []
+        self.children: dict[str, Child] = {}
 
     def __enter__(self) -> Stage:
         return self
@@ -94,7 +95,7 @@ class Stage:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for child in reversed(self._children):
+        for child in reversed(self.children.values()):
             child.stop()
         if hasattr(self, "devnet"):
             self.devnet.stop()
@@ -191,42 +192,41 @@ class Stage:
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
-        registry = self._serve("registry", {"data_dir": "data"})
+        self.registry_url = self._serve("registry", {"data_dir": "data"})
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
         write_whole(token, secrets.token_hex(32).encode())
         self.sender_url = self._serve(
             "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
         )
-        self._registry_url = registry
-        return f"sender on {self.sender_url}, registry on {registry}"
+        return f"sender on {self.sender_url}, registry on {self.registry_url}"
 
     def start_workers(self) -> str:
         """Start the workers; returns what to tell."""
-        auditor = json.loads(self.auditor_key.read_text("utf-8"))["publicKey"]
-        for place, player in enumerate(self.players):
-            self._write_key(player.name, _FIRST_SIGNER + place)
-            settings = {
-                "data_dir": "data",
-                "key_file": "key",
-                "operator": evm.checksum_address(player.operator),
-                "sender_url": self.sender_url,
-                "registry_url": self._registry_url,
-                "follow_interval_s": 0.5,
-                "reveal_turn_s": 2,
-                "archive_key": auditor,
-            }
-            port = int(player.url.rsplit(":", 1)[1])
-            config = self._write_settings(player.name, settings, port)
-            module = (
-                ["-m", "oepnode.demo.byzantine"]
-                if player.is_lying
-                else ["-m", "oepnode", "worker", "run", "--json"]
-            )
-            self._start(player.name, [*module, "--config", str(config)])
-        for child in self._children[-len(self.players) :]:
+        started = [self.start_worker(player) for player in self.players]
+        for child in started:
             child.announcement()
         return f"{len(self.players)} processes, {self.plan.byzantine} of them lying"
+
+    def start_worker(self, player: Player) -> Child:
+        """Start one worker, anew where it has ended; its database is kept."""
+        place = self.players.index(player)
+        self._write_key(player.name, _FIRST_SIGNER + place)
+        settings = {
+            "data_dir": "data",
+            "key_file": "key",
+            "operator": evm.checksum_address(player.operator),
+            "sender_url": self.sender_url,
+            "registry_url": self.registry_url,
+            "follow_interval_s": 0.5,
+            "reveal_turn_s": 2,
+            "archive_key": json.loads(self.auditor_key.read_text("utf-8"))["publicKey"],
+        }
+        port = int(player.url.rsplit(":", 1)[1])
+        config = self._write_settings(player.name, settings, port)
+        honest = ["-m", "oepnode", "worker", "run", "--json"]
+        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
+        return self._start(player.name, [*module, "--config", str(config)])
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
@@ -259,7 +259,7 @@ class Stage:
         return value
 
     def attempt(self, *words: str) -> tuple[int, Any, str]:
-        """Run an ``oepnode`` command; returns its exit code, its JSON or None, and its messages."""
+        """Run an ``oepnode`` command; returns its exit code, its JSON (with ``--json``), its messages."""
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "oepnode", *words],
             capture_output=True,
@@ -269,11 +269,8 @@ class Stage:
         )
         with self.log("commands").open("a") as log:
             log.write(done.stderr)
-        return (
-            done.returncode,
-            json.loads(done.stdout) if done.stdout.strip() else None,
-            done.stderr,
-        )
+        has_json = "--json" in words and bool(done.stdout.strip())
+        return done.returncode, json.loads(done.stdout) if has_json else None, done.stderr
 
     # -- helpers ---------------------------------------------------------------------------
 
@@ -294,7 +291,7 @@ class Stage:
 
     def _start(self, name: str, words: list[str]) -> Child:
         child = Child(name, [sys.executable, *words], self.log(name))
-        self._children.append(child)
+        self.children[name] = child
         return child
 
     def _write_key(self, name: str, index: int) -> None:

@@ -1,0 +1,127 @@
+"""The demo as a newcomer runs it: two rounds, five workers, one of them lying."""
+
+import base64
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCES = ("inputs", "sender/data/documents", "registry/data/snapshots", "registry/data/salts")
+"""Where the sender and the registry keep what only they and the workers may know."""
+
+
+@dataclass
+class Played:
+    """A demo that was played."""
+
+    code: int
+    output: str
+    summary: dict[str, Any]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    base = tmp_path_factory.mktemp("demo")
+    folder, out = base / "kept", base / "out.json"
+    words = ["--workers", "5", "--byzantine", "1", "--rounds", "2", "--nmis", "120"]
+    words += ["--vote-window", "30", "--folder", str(folder), "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "oepnode", "demo", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert out.is_file(), done.stdout + done.stderr
+    return Played(done.returncode, done.stdout, json.loads(out.read_text("utf-8")), folder)
+
+
+def test_every_round_is_final_with_the_honest_workers(played: Played) -> None:
+    assert played.code == 0, played.output
+    assert played.summary["ok"] is True
+    assert [line["round"] for line in played.summary["rounds"]] == [1, 2]
+    for line in played.summary["rounds"]:
+        assert (line["status"], line["quorum"], line["members"]) == ("finalised", 4, 5)
+        assert line["matched"] == ["worker-1", "worker-2", "worker-3", "worker-4"]
+        assert (line["mismatched"], line["abstained"]) == (["worker-5"], [])
+    roots = {line["root"] for line in played.summary["rounds"]}
+    assert len(roots) == 2
+
+
+def test_every_aggregator_verifies_every_round(played: Played) -> None:
+    reports = played.summary["aggregators"]
+    assert len(reports) == 3
+    assert all(report["verified"] and report["rounds"] == 2 for report in reports)
+    # 120 NMIs, 4 of nobody, and one that changes aggregator and so has two sites
+    assert sum(report["sites"] for report in reports) == 120 - 4 + 1
+    assert played.summary["unassigned_nmis"] == 4
+
+
+def test_the_liar_is_named(played: Played) -> None:
+    assert played.summary["found_out"] == ["worker-5"]
+    assert "worker-5 voted another root" in played.output
+
+
+def test_every_round_is_replayed_from_its_sealed_inputs(played: Played) -> None:
+    assert all(line["replayed"] for line in played.summary["rounds"])
+
+
+def _forms(secret: bytes) -> set[bytes]:
+    """How a secret would look in a log, a database or a transaction."""
+    return {
+        secret,
+        secret.hex().encode(),
+        secret.hex().upper().encode(),
+        base64.b64encode(secret).rstrip(b"="),
+    }
+
+
+def _secrets(folder: Path) -> set[bytes]:
+    records = json.loads((folder / "inputs" / "envelope.json").read_bytes())
+    nmis = {record["nmi"].encode() for record in records}
+    assert len(nmis) == 120
+    salt = bytes.fromhex((folder / "inputs" / "salt").read_text("ascii").strip())
+    return {form for secret in (*nmis, salt) for form in _forms(secret)}
+
+
+def _files(folder: Path, *, sources: bool) -> list[Path]:
+    found = []
+    for path in folder.rglob("*"):
+        place = path.relative_to(folder).as_posix()
+        if path.is_file() and place.startswith(SOURCES) == sources:
+            found.append(path)
+    return found
+
+
+def _leaks(paths: list[Path], secrets: set[bytes]) -> set[str]:
+    return {
+        str(path) for path in paths for data in [path.read_bytes()] for s in secrets if s in data
+    }
+
+
+def test_no_nmi_and_no_salt_leaves_the_sources(played: Played) -> None:
+    secrets = _secrets(played.folder)
+    watched = _files(played.folder, sources=False)
+    kinds = {"logs", "observed", "sender", "registry", "aggregators"}
+    kinds |= {f"worker-{place}" for place in range(1, 6)}
+    assert kinds <= {path.relative_to(played.folder).parts[0] for path in watched}
+    assert {path.suffix for path in watched} >= {".log", ".sqlite", ".metrics", ".html", ".json"}
+    assert _leaks(watched, secrets) == set()
+
+
+def test_the_search_for_leaks_would_find_one(played: Played) -> None:
+    sources = _files(played.folder, sources=True)
+    assert len(_leaks(sources, _secrets(played.folder))) >= 5
+
+
+def test_what_everybody_sees_names_no_aggregator(played: Played) -> None:
+    names = {report["id"].encode() for report in played.summary["aggregators"]}
+    names = {form for name in names for form in _forms(name)}
+    watched = [*(played.folder / "observed").iterdir(), *(played.folder / "logs").glob("worker*")]
+    assert len(watched) > 15
+    assert _leaks(watched, names) == set()
