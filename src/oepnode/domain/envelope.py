@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import InvalidOperation
 from typing import Any, Final
 
 import numpy as np
@@ -325,8 +324,6 @@ class _Reader:
             return canonical_limit(watts, kind, self._feed)
         except LimitError as exc:
             self._log.add(path, exc.rule, str(exc), show_value(text))
-        except (InvalidOperation, OverflowError):
-            self._log.add(path, "limit.range", "a number far out of range", show_value(text))
         return None
 
     def _note_sign(self, watts: int, path: str) -> None:

@@ -13,7 +13,7 @@ from oepnode.errors import DocumentFault, Fault
 
 MAX_FAULTS = 100
 _MAX_SHOWN = 60
-_NMI_LIKE = re.compile(r"[0-9A-Za-z]{10,11}")
+_NMI_LIKE = re.compile(r"[0-9A-Za-z]{10,}")
 
 
 def show_value(value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oepnode.domain.faults import FaultLog, show_value
-from oepnode.domain.json_text import BadConstant, DoubledKeys
+from oepnode.domain.json_text import BadConstant, DoubledKeys, Number
 from oepnode.domain.nmi import Nmi, NmiError
 from oepnode.domain.nmi import parse as parse_nmi
 
@@ -114,7 +114,9 @@ def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, i
 def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
     """An NMI without checksum, or with a right one. The value itself is never shown."""
     if type(value) is not str:
-        log.add(path, "field.type", "an NMI is a string", show_value(value))
+        # A number may be an NMI that lost its quotation marks and its leading zeros.
+        shown = "a number" if isinstance(value, Number) else show_value(value)
+        log.add(path, "field.type", "an NMI is a string", shown)
         return None
     try:
         return parse_nmi(value)

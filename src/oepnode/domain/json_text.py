@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -51,9 +52,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    names = [name for name, _ in pairs]
+    times = Counter(name for name, _ in pairs)
     bad = DoubledKeys(found)
-    bad.doubled = tuple(name for name in found if names.count(name) > 1)
+    bad.doubled = tuple(name for name, count in times.items() if count > 1)
     return bad
 
 
@@ -87,7 +88,7 @@ def read_value(data: bytes, log: FaultLog) -> Any | None:  # noqa: ANN401 - any 
     if scanned is None:
         return None
     value, end = scanned
-    _check_end(text, end, len(text), "$", log)
+    _check_end(text, end, "$", log)
     return value
 
 
@@ -119,7 +120,7 @@ def read_records(
 def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
     place = _skip(text, start + 1)
     if text[place : place + 1] == "]":
-        _check_end(text, place + 1, len(text), "$", log)
+        _check_end(text, place + 1, "$", log)
         return
     number = 0
     while True:
@@ -131,7 +132,7 @@ def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int
         place = _skip(text, place)
         mark = text[place : place + 1]
         if mark == "]":
-            _check_end(text, place + 1, len(text), "$", log)
+            _check_end(text, place + 1, "$", log)
             return
         if mark != ",":
             _syntax(f"$.records[{number}]", "expecting , or ]", text, place, log)
@@ -141,54 +142,57 @@ def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int
 
 
 def _lines(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
+    # Each line is cut out first, so that the work on a line does not grow with the document.
+    start = text.rfind("\n", 0, start) + 1
+    above = text.count("\n", 0, start)
     number = 0
     while start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        first = _skip(text, start)
-        if first < end:
+        line = text[start:end]
+        first = _skip(line, 0)
+        if first < len(line):
             path = f"$.records[{number}]"
-            scanned = _scan(text, first, path, log, end)
-            if scanned is not None and _check_end(text, scanned[1], end, path, log):
+            scanned = _scan(line, first, path, log, above)
+            if scanned is not None and _check_end(line, scanned[1], path, log, above):
                 yield number, scanned[0], end
             number += 1
-        start = end + 1
+        start, above = end + 1, above + 1
 
 
 def _scan(
-    text: str, place: int, path: str, log: FaultLog, end: int | None = None
+    text: str, place: int, path: str, log: FaultLog, above: int | None = None
 ) -> tuple[Any, int] | None:
-    """Scan one value; in NDJSON (``end`` given) a value may not cross its line's end."""
+    """Scan one value; in NDJSON ``text`` is one line, and ``above`` the number of lines above."""
     try:
-        value, after = _DECODER.raw_decode(text, place)
+        return _DECODER.raw_decode(text, place)
     except json.JSONDecodeError as exc:
-        _syntax(path, exc.msg, text, exc.pos, log)
-        return None
+        is_cut = above is not None and exc.pos >= len(text)
+        reason = (
+            "the line ends within the value; in NDJSON a record is one line" if is_cut else exc.msg
+        )
+        _syntax(path, reason, text, exc.pos, log, above or 0)
     except RecursionError:
         log.add(path, "json.nesting", "nested far deeper than any document of this kind")
-        return None
-    if end is not None and after > end:
-        _syntax(path, "in NDJSON a record is one line", text, end, log)
-        return None
-    return value, after
+    return None
 
 
-def _check_end(text: str, place: int, end: int, path: str, log: FaultLog) -> bool:
+def _check_end(text: str, place: int, path: str, log: FaultLog, above: int = 0) -> bool:
     after = _skip(text, place)
-    if after < end:
-        where = _place(text, after)
+    if after < len(text):
+        where = _place(text, after, above)
         log.add(path, "json.trailing", f"nothing but white space may follow the value ({where})")
         return False
     return True
 
 
-def _syntax(path: str, message: str, text: str, place: int, log: FaultLog) -> None:
+def _syntax(path: str, message: str, text: str, place: int, log: FaultLog, above: int = 0) -> None:
     reason = message[0].lower() + message[1:]
-    log.add(path, "json.syntax", f"not JSON: {reason} ({_place(text, place)})")
+    log.add(path, "json.syntax", f"not JSON: {reason} ({_place(text, place, above)})")
 
 
-def _place(text: str, place: int) -> str:
-    line = text.count("\n", 0, place) + 1
+def _place(text: str, place: int, above: int) -> str:
+    line = above + text.count("\n", 0, place) + 1
     return f"line {line}, column {place - (text.rfind(chr(10), 0, place) + 1) + 1}"
 
 

@@ -7,7 +7,7 @@ published". Source: Part C §6.3 (Decimal(4,2), kW), rules-v1 section 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 NO_LIMIT: Final = -(2**31)
@@ -53,7 +53,7 @@ def parse_milli(text: str, feed: Feed) -> int:
     Raises:
         LimitError: If it has too many decimals or is out of the profile's range.
     """
-    value = Decimal(text)
+    value = _decimal(text)
     if value.is_zero():
         return 0
     if value.adjusted() > 9:
@@ -92,6 +92,17 @@ def canonical_limit(watts: int, kind: int, feed: Feed) -> int:
             "limit.sign", "an import limit is not positive (see the setting import_sign=magnitude)"
         )
     return watts
+
+
+def _decimal(text: str) -> Decimal:
+    """The number; one whose exponent no `Decimal` can hold is replaced by one as far out."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        mantissa, _, exponent = text.lower().partition("e")
+        if not mantissa.strip("-0."):
+            return Decimal(0)
+        return Decimal("1e-99") if exponent.startswith("-") else Decimal("1e99")
 
 
 def _decimals(value: Decimal) -> int:

@@ -8,6 +8,7 @@ Source: design section 3, rules-v1 section 6.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,35 +126,40 @@ def parse_snapshot(data: bytes) -> Snapshot:
     names = _SNAPSHOT.spellings(value, "$", log)
     log.raise_if_any()
     assert isinstance(value, dict) and names is not None  # noqa: S101 - said by the line above
-    as_of = _instant(value["asOf"], "$.asOf", log, grid=False)
+    as_of = _instant(value["asOf"], "$.asOf", log, parse_timestamp, {})
     salt_digest = _hex(value["saltDigest"], "$.saltDigest", log)
-    aggregators = _aggregators(value["aggregators"], log)
-    columns = _assignments(value["assignments"], {a.id: i for i, a in enumerate(aggregators)}, log)
+    aggregators, index = _aggregators(value["aggregators"], log)
+    columns = _assignments(value["assignments"], index, log)
     log.raise_if_any()
     assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was noted
     return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
 
 
-def _aggregators(value: object, log: FaultLog) -> list[Aggregator]:
+def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[str, int]]:
+    """The aggregators, and the position of each id; ids of faulty ones are there as well."""
+    found: list[Aggregator] = []
+    index: dict[str, int] = {}
+    keys: set[bytes] = set()
     if not isinstance(value, list):
         log.add("$.aggregators", "field.type", "an array is expected here", show_value(value))
-        return []
-    found: list[Aggregator] = []
-    ids: set[str] = set()
-    keys: set[bytes] = set()
+        return found, index
     for place, item in enumerate(value):
         path = f"$.aggregators[{place}]"
         aggregator = _aggregator(item, path, log)
         if aggregator is None:
+            # Assignments to it are not at fault themselves.
+            identity = item.get("id") if isinstance(item, dict) else None
+            if type(identity) is str:
+                index.setdefault(identity, NO_AGGREGATOR)
             continue
-        if aggregator.id in ids:
+        if aggregator.id in index:
             log.add(f"{path}.id", "aggregator.duplicate", "an aggregator's id is unique")
         if aggregator.public_key in keys:
             log.add(f"{path}.publicKey", "aggregator.duplicate", "a public key is unique")
-        ids.add(aggregator.id)
+        index[aggregator.id] = len(found)
         keys.add(aggregator.public_key)
         found.append(aggregator)
-    return found
+    return found, index
 
 
 def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
@@ -163,7 +169,7 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
     if identity is not None and not _ID.fullmatch(identity):
         message = "letters, digits and . _ : - only, a letter or digit first"
         log.add(f"{path}.id", "field.value", message, show_value(identity))
-        return None
+        identity = None
     name = fields.read_text(value["name"], f"{path}.name", log, 200)
     key = _hex(value["publicKey"], f"{path}.publicKey", log)
     address, given = None, value.get("address")
@@ -187,7 +193,7 @@ def _assignments(
     if not isinstance(value, list):
         log.add("$.assignments", "field.type", "an array is expected here", show_value(value))
         value = []
-    seen: dict[str, int | None] = {}
+    seen: dict[str, Timestamp] = {}
     for place, item in enumerate(value):
         read = _assignment(item, f"$.assignments[{place}]", index, seen, log)
         if read is not None:
@@ -202,7 +208,7 @@ def _assignments(
 
 
 def _assignment(
-    value: object, path: str, index: dict[str, int], seen: dict[str, int | None], log: FaultLog
+    value: object, path: str, index: dict[str, int], seen: dict[str, Timestamp], log: FaultLog
 ) -> tuple[str, int, int, int] | None:
     if _ASSIGNMENT.spellings(value, path, log) is None or not isinstance(value, dict):
         return None
@@ -213,9 +219,9 @@ def _assignment(
     if known is None:
         message = "names an aggregator of the snapshot"
         log.add(f"{path}.aggregator", "assignment.aggregator", message, show_value(holder))
-    start = _remembered(value["from"], f"{path}.from", seen, log)
+    start = _grid_instant(value["from"], f"{path}.from", seen, log)
     given = value.get("to")
-    end = OPEN_END if given is None else _remembered(given, f"{path}.to", seen, log)
+    end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
     if start is not None and end is not None and end <= start:
         log.add(f"{path}.to", "time.order", "the end is not after the start", show_value(given))
     if log.count > before or nmi is None or known is None or start is None or end is None:
@@ -226,9 +232,17 @@ def _assignment(
 def _check_overlaps(
     nmi: npt.NDArray[np.bytes_], table: npt.NDArray[np.int64], log: FaultLog
 ) -> None:
-    clash = (nmi[1:] == nmi[:-1]) & (table[1:, 1] < table[:-1, 2])
-    for row in np.flatnonzero(clash):
-        other, here = sorted((int(table[row, 3]), int(table[row + 1, 3])))
+    """Compare each assignment with the one of the same NMI that ends last of those before it."""
+    if not len(nmi):
+        return
+    group = np.append(0, np.cumsum(nmi[1:] != nmi[:-1]))
+    # One sortable number per (NMI, end), as in `Snapshot.holders`; an open end is the last one.
+    end = (group << 34) | np.minimum(table[:, 2], (1 << 34) - 1)
+    latest = np.maximum.accumulate(end)
+    holder = np.maximum.accumulate(np.where(end == latest, np.arange(len(end)), 0))
+    clash = (group[1:] << 34 | table[1:, 1]) < latest[:-1]
+    for row in np.flatnonzero(clash & (group[1:] == group[:-1])):
+        other, here = sorted((int(table[holder[row], 3]), int(table[row + 1, 3])))
         log.add(
             f"$.assignments[{here}]",
             "assignment.overlap",
@@ -236,27 +250,31 @@ def _check_overlaps(
         )
 
 
-def _remembered(value: object, path: str, seen: dict[str, int | None], log: FaultLog) -> int | None:
-    """Read a grid instant; equal texts are read once, and only where they carry no warning."""
-    if type(value) is str and value in seen:
-        return seen[value]
-    before = len(log.warnings)
-    instant = _instant(value, path, log, grid=True)
-    if type(value) is str and instant is not None and len(log.warnings) == before:
-        seen[value] = instant
-    return instant
+def _grid_instant(
+    value: object, path: str, seen: dict[str, Timestamp], log: FaultLog
+) -> int | None:
+    """Read a grid instant; ``seen`` remembers texts, because many assignments start together."""
+    return _instant(value, path, log, parse_grid_instant, seen)
 
 
-def _instant(value: object, path: str, log: FaultLog, *, grid: bool) -> int | None:
+def _instant(
+    value: object,
+    path: str,
+    log: FaultLog,
+    parse: Callable[[str], Timestamp],
+    seen: dict[str, Timestamp],
+) -> int | None:
     if type(value) is not str:
         log.add(path, "field.type", "a timestamp is a string", show_value(value))
         return None
-    try:
-        instant: Timestamp = parse_grid_instant(value) if grid else parse_timestamp(value)
-    except ValueError as exc:
-        rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
-        log.add(path, rule, str(exc), show_value(value))
-        return None
+    instant = seen.get(value)
+    if instant is None:
+        try:
+            instant = seen[value] = parse(value)
+        except ValueError as exc:
+            rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
+            log.add(path, rule, str(exc), show_value(value))
+            return None
     if instant.warning:
         log.warn(path, instant.warning)
     return instant.seconds
@@ -264,7 +282,9 @@ def _instant(value: object, path: str, log: FaultLog, *, grid: bool) -> int | No
 
 def _hex(value: object, path: str, log: FaultLog) -> bytes | None:
     if type(value) is not str or not _HEX_32.fullmatch(value):
-        log.add(path, "field.value", "64 hex digits", show_value(value))
+        # Not shown: it may be a secret that was put here by mistake.
+        shown = f"{len(value)} characters" if type(value) is str else show_value(value)
+        log.add(path, "field.value", "64 hex digits", shown)
         return None
     return bytes.fromhex(value)
 
