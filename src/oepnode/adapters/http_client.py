@@ -68,7 +68,7 @@ class Answer(Struct, frozen=True):
 
 
 Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Answer]]
-"""One request, one answer: method, URL, body, headers, size limit of the answer."""
+"""One request, one answer: method, URL, body, headers, size limit of a success."""
 
 
 class HttpClient:
@@ -115,7 +115,7 @@ class HttpClient:
             method: Of HTTP.
             path: Below the service's URL.
             what: What is asked for, for messages.
-            limit: Most bytes of the answer.
+            limit: Most bytes of a success.
             body: Makes the body anew for each attempt.
             headers: To be sent.
 
@@ -165,7 +165,8 @@ class _Network:
         """Carry out one attempt.
 
         Raises:
-            TransportError: If there is no answer, or a larger one than ``limit``.
+            TransportError: If there is no answer, or one larger than ``limit``; a reason may be
+                as long as `MAX_JSON_BYTES`.
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -176,7 +177,8 @@ class _Network:
             async with self._session.request(
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
-                return Answer(response.status, await _read(response, url, limit))
+                most = limit if response.ok else MAX_JSON_BYTES
+                return Answer(response.status, await _read(response, url, most))
         except TimeoutError as exc:
             raise TransportError(f"{url}: no answer within {self._timeout.total} s") from exc
         except (aiohttp.ClientError, OSError) as exc:

@@ -61,6 +61,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except Refusal as exc:
+        _log.info("request.refused", at=_resource(request), status=exc.status, code=exc.code)
         headers = {"WWW-Authenticate": "Bearer"} if exc.status == 401 else None
         return _refused(exc.status, exc.code, str(exc), headers=headers)
     except DocumentFault as exc:
@@ -70,7 +71,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except ConflictError as exc:
         return _refused(409, "chain.refused", str(exc))
     except TransportError as exc:
-        _log.warning("outside.unavailable", path=request.rel_url.path, reason=str(exc))
+        _log.warning("outside.unavailable", at=_resource(request), reason=str(exc))
         return _refused(503, "chain.unavailable", str(exc), headers={"Retry-After": "5"})
     except web.HTTPException as exc:
         return _http_error(exc)
@@ -135,6 +136,12 @@ class MalformedHttp(logging.Filter):
         kind = record.exc_info[0] if record.exc_info else None
         _log.info("http.malformed", error=kind.__name__ if kind else "unknown")
         return False
+
+
+def _resource(request: web.Request) -> str:
+    """The endpoint as it was declared; the path itself could hold anything."""
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
 
 
 def _refused(

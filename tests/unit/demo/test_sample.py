@@ -15,9 +15,7 @@ from oepnode.demo.sample import (
     SamplePlan,
     SampleSummary,
     _digits,
-    _draw_numbers,
     _nmi_text,
-    _random,
     make_sites,
     sample_salt,
     write_sample,
@@ -142,16 +140,19 @@ def test_the_description_holds_digests_and_no_nmi(tmp_path: Path) -> None:
         assert (sha256(data).hexdigest(), len(data)) == (digest, size)
 
 
-def test_nmis_beyond_one_block_are_valid_and_distinct() -> None:
-    count = 2_000_500
-    text = _nmi_text(_draw_numbers(count, _random(SamplePlan(), "sites")))
-    assert text.shape == (count, 10)
-    names = text.view("S10").ravel()
-    assert len(np.unique(names)) == count
-    for place in (0, 1_999_999, 2_000_000, count - 1):
-        nmi.parse(names[place].decode())
-    assert names[1_999_999] == b"6306999999" and names[2_000_000] == b"VBBB000000"
-    assert names[2_000_034] == b"VBBB000010"
+def test_nmis_beyond_one_block_are_valid_and_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = _nmi_text(np.array([0, 1_999_999, 2_000_000, 2_000_034]))
+    assert text.view("S10").ravel().tolist() == [
+        b"6305000000",
+        b"6306999999",
+        b"VBBB000000",
+        b"VBBB000010",
+    ]
+    monkeypatch.setattr("oepnode.demo.sample._NUMERIC_BLOCK", 1000)
+    sites = make_sites(SamplePlan(nmis=3000))
+    names = sites.nmi.view("S10").ravel().tolist()
+    assert len(set(names)) == 3000
+    assert [nmi.parse(name.decode()).encode() for name in names] == names
 
 
 def test_a_block_is_drawn_without_repetition() -> None:
@@ -200,3 +201,14 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     with pytest.raises(ConfigError, match="cannot be made"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path / "mine")
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("oepnode.demo.sample._write", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)

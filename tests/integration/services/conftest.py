@@ -1,0 +1,133 @@
+"""Both services on free ports of 127.0.0.1, with the chain in memory."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import aiohttp
+import pytest
+import structlog
+from eth_account import Account
+
+from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
+from oepnode.demo.sample import SamplePlan, SampleSummary, write_sample
+from oepnode.services import registry, sender
+from oepnode.services.registry_store import RegistryStore
+from oepnode.services.serving import listening
+from tests.fakes.chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
+
+TOKEN = "a-token-of-the-publisher"
+LIMIT = 200_000
+WORKER = Account.from_key(b"\x01" * 32)
+OPERATOR = b"\x71" * 20
+CHAIN = ChainSettings(
+    rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
+)
+
+
+@dataclass
+class Sample:
+    """A small sample and its files."""
+
+    folder: Path
+    summary: SampleSummary
+    document: bytes
+    snapshot: bytes
+    salt: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return sha256(self.document).digest()
+
+    @property
+    def snapshot_digest(self) -> bytes:
+        return sha256(self.snapshot).digest()
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Nothing is printed in between, and a command's settings of the log end with its test."""
+    with structlog.testing.capture_logs():
+        yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    folder = tmp_path_factory.mktemp("sample")
+    summary = write_sample(SamplePlan(nmis=20, intervals=6), folder)
+    return Sample(
+        folder,
+        summary,
+        (folder / summary.envelope_file).read_bytes(),
+        (folder / "registry.json").read_bytes(),
+        bytes.fromhex((folder / "salt").read_text()),
+    )
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ledger(clock: FakeClock) -> Ledger:
+    ledger = Ledger(clock)
+    ledger.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
+    return ledger
+
+
+@pytest.fixture
+def sender_settings(tmp_path: Path) -> SenderSettings:
+    token = tmp_path / "token"
+    token.write_text(TOKEN + "\n")
+    token.chmod(0o600)
+    return SenderSettings(
+        chain=CHAIN,
+        data_dir=tmp_path / "sender",
+        key_file=tmp_path / "key",
+        token_file=token,
+        max_document_bytes=LIMIT,
+    )
+
+
+@pytest.fixture
+def registry_settings(tmp_path: Path) -> RegistrySettings:
+    return RegistrySettings(chain=CHAIN, data_dir=tmp_path / "registry", max_request_bytes=2000)
+
+
+@pytest.fixture
+async def sender_url(
+    sender_settings: SenderSettings, ledger: Ledger, clock: FakeClock
+) -> AsyncIterator[str]:
+    app = sender.application(sender_settings, FakeChain(ledger, REQUESTER), clock)
+    async with listening(app, HttpSettings()) as url:
+        yield url
+
+
+@pytest.fixture
+async def registry_url(
+    registry_settings: RegistrySettings, ledger: Ledger, clock: FakeClock, sample: Sample
+) -> AsyncIterator[str]:
+    store = RegistryStore(registry_settings.data_dir)
+    store.publish(sample.snapshot, sample.salt, clock.now())
+    store.close()
+    app = registry.application(registry_settings, FakeChain(ledger), clock)
+    async with listening(app, HttpSettings()) as url:
+        yield url
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield session
+
+
+async def reason_of(response: aiohttp.ClientResponse) -> str:
+    """The code of an answer that refuses; every one has a message as well."""
+    error = json.loads(await response.read())["error"]
+    assert error["message"]
+    return str(error["code"])

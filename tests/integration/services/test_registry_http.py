@@ -1,0 +1,250 @@
+"""The NMI registry over real HTTP, asked by the real client."""
+
+import asyncio
+import json
+from hashlib import sha256
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from oepnode.adapters.http_registry import HttpRegistry
+from oepnode.adapters.request_signature import sign_request
+from oepnode.config import RegistrySettings
+from oepnode.domain.salt_request import RegistryRequest, encode_request
+from oepnode.errors import ConflictError, TransportError
+from oepnode.services.registry_store import RegistryStore
+from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.integration.services.conftest import OPERATOR, WORKER, Sample, reason_of
+
+STRANGER = Account.from_key(b"\x02" * 32)
+
+
+def client(
+    url: str, clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = 10**6
+) -> HttpRegistry:
+    return HttpRegistry(
+        url,
+        account,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        clock=clock,
+        max_bytes=max_bytes,
+        timeout_s=10,
+    )
+
+
+@pytest.fixture
+async def round_number(ledger: Ledger, sample: Sample) -> int:
+    return await FakeChain(ledger).open_round(
+        sample.summary.horizon_start, 6, sample.digest, sample.snapshot_digest
+    )
+
+
+async def test_an_enrolled_worker_gets_snapshot_and_salt(
+    registry_url: str, clock: FakeClock, sample: Sample, round_number: int
+) -> None:
+    registry = client(registry_url, clock)
+    digest = await registry.latest_digest()
+    assert digest == sample.snapshot_digest
+    assert await registry.snapshot(round_number, digest) == sample.snapshot
+    assert await registry.salt(round_number, digest) == sample.salt
+    await registry.close()
+    await registry.close()
+
+
+async def test_what_travels_is_sealed(
+    http: aiohttp.ClientSession,
+    registry_url: str,
+    clock: FakeClock,
+    sample: Sample,
+    round_number: int,
+) -> None:
+    nmi = json.loads(sample.snapshot)["assignments"][0]["nmi"].encode()
+    for what, plain in (("snapshot", nmi), ("salt", sample.salt)):
+        body = signed(clock, sample, what=what, round=round_number, nonce=sha256(plain).digest())
+        async with http.post(f"{registry_url}/v1/requests", data=body) as response:
+            assert response.status == 200
+            assert response.headers["Cache-Control"] == "no-store"
+            assert plain not in await response.read()
+
+
+def signed(clock: FakeClock, sample: Sample, **changes: Any) -> bytes:
+    values: dict[str, Any] = {
+        "what": "salt",
+        "round": 1,
+        "snapshot_digest": sample.snapshot_digest,
+        "recipient": b"\x09" * 32,
+        "nonce": b"\x03" * 32,
+        "issued_at": int(clock.now()),
+    }
+    request = RegistryRequest(**(values | changes))
+    return encode_request(request, sign_request(WORKER, request, CHAIN_ID, CONTRACT))
+
+
+async def test_a_recorded_request_works_once_even_when_sent_at_once(
+    http: aiohttp.ClientSession,
+    registry_url: str,
+    clock: FakeClock,
+    sample: Sample,
+    round_number: int,
+) -> None:
+    body = signed(clock, sample, round=round_number)
+
+    async def post() -> tuple[int, str]:
+        async with http.post(f"{registry_url}/v1/requests", data=body) as response:
+            code = "" if response.status == 200 else await reason_of(response)
+            return response.status, code
+
+    answers = await asyncio.gather(*(post() for _ in range(6)))
+    assert sorted(answers) == [(200, "")] + [(409, "nonce.used")] * 5
+
+
+async def test_a_used_nonce_is_known_after_a_restart(
+    registry_settings: RegistrySettings,
+    http: aiohttp.ClientSession,
+    registry_url: str,
+    clock: FakeClock,
+    sample: Sample,
+    round_number: int,
+) -> None:
+    body = signed(clock, sample, round=round_number)
+    async with http.post(f"{registry_url}/v1/requests", data=body) as response:
+        assert response.status == 200
+    store = RegistryStore(registry_settings.data_dir)
+    request = RegistryRequest("salt", round_number, b"", b"", b"\x03" * 32, int(clock.now()))
+    assert not store.grant(request, OPERATOR, b"\x00" * 20, clock.now(), 240)
+    store.close()
+
+
+async def test_a_stranger_and_a_removed_worker_get_nothing(
+    registry_url: str, clock: FakeClock, sample: Sample, round_number: int, ledger: Ledger
+) -> None:
+    stranger = client(registry_url, clock, STRANGER)
+    with pytest.raises(ConflictError, match="no enrolled worker"):
+        await stranger.snapshot(round_number, sample.snapshot_digest)
+    await stranger.close()
+    ledger.remove_member(OPERATOR)
+    removed = client(registry_url, clock)
+    with pytest.raises(ConflictError, match="no enrolled worker"):
+        await removed.salt(round_number, sample.snapshot_digest)
+    await removed.close()
+
+
+async def test_without_a_chain_the_worker_is_told_to_come_back(
+    registry_url: str, clock: FakeClock, sample: Sample, round_number: int, ledger: Ledger
+) -> None:
+    ledger.is_down = True
+    registry = client(registry_url, clock)
+    with pytest.raises(TransportError, match="503"):
+        await registry.salt(round_number, sample.snapshot_digest)
+    ledger.is_down = False
+    assert await registry.salt(round_number, sample.snapshot_digest) == sample.salt
+    await registry.close()
+
+
+async def test_a_round_that_is_not_there_yet_is_worth_another_try(
+    registry_url: str, clock: FakeClock, sample: Sample
+) -> None:
+    registry = client(registry_url, clock)
+    with pytest.raises(TransportError, match="does not know the round yet"):
+        await registry.salt(1, sample.snapshot_digest)
+    await registry.close()
+
+
+async def test_a_larger_snapshot_than_the_client_wants_is_not_read(
+    registry_url: str, clock: FakeClock, sample: Sample, round_number: int
+) -> None:
+    registry = client(registry_url, clock, max_bytes=100)
+    with pytest.raises(TransportError, match="larger"):
+        await registry.snapshot(round_number, sample.snapshot_digest)
+    await registry.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "request.malformed"),
+        (b"\xff\xfe", 422, "request.malformed"),
+        (b"[" * 1900, 422, "request.malformed"),
+        (b'{"what": "salt"}', 422, "request.malformed"),
+        (b" " * 2001, 413, "body.too_large"),
+    ],
+)
+async def test_malformed_requests_are_refused_with_a_reason(
+    http: aiohttp.ClientSession, registry_url: str, body: bytes, status: int, code: str
+) -> None:
+    async with http.post(f"{registry_url}/v1/requests", data=body) as response:
+        assert response.status == status
+        assert await reason_of(response) == code
+    async with http.get(f"{registry_url}/healthz") as response:
+        assert await response.json() == {"status": "ok", "snapshots": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/requests", 405),
+        ("POST", "/v1/snapshots/latest", 405),
+        ("GET", "/v1/snapshots/" + "0" * 64, 404),
+        ("GET", "/salts/" + "0" * 64, 404),
+        ("GET", "/v1/../salts", 404),
+    ],
+)
+async def test_nothing_else_is_served(
+    http: aiohttp.ClientSession, registry_url: str, method: str, path: str, status: int
+) -> None:
+    async with http.request(method, registry_url + path) as response:
+        assert response.status == status
+        assert await reason_of(response)
+
+
+async def test_the_newest_snapshot_is_public_by_its_digest_only(
+    http: aiohttp.ClientSession, registry_url: str, sample: Sample
+) -> None:
+    async with http.get(f"{registry_url}/v1/snapshots/latest") as response:
+        body = await response.json()
+    assert body == {
+        "digest": sample.snapshot_digest.hex(),
+        "asOf": 1_795_096_800,
+        "saltDigest": sha256(sample.salt).hexdigest(),
+        "size": len(sample.snapshot),
+    }
+
+
+async def test_a_snapshot_published_while_serving_is_the_newest(
+    registry_settings: RegistrySettings,
+    registry_url: str,
+    clock: FakeClock,
+    sample: Sample,
+) -> None:
+    value = json.loads(sample.snapshot) | {"asOf": "2026-11-21T00:00:00+10:00"}
+    data = json.dumps(value).encode()
+    store = RegistryStore(registry_settings.data_dir)
+    store.publish(data, sample.salt, clock.now())
+    store.close()
+    registry = client(registry_url, clock)
+    assert await registry.latest_digest() == sha256(data).digest()
+    await registry.close()
+
+
+async def test_the_log_says_who_got_what_and_holds_no_secret(
+    registry_url: str, clock: FakeClock, sample: Sample, round_number: int
+) -> None:
+    registry = client(registry_url, clock)
+    with structlog.testing.capture_logs() as logs:
+        await registry.snapshot(round_number, sample.snapshot_digest)
+        await registry.salt(round_number, sample.snapshot_digest)
+    await registry.close()
+    granted = [line for line in logs if line["event"] == "registry.granted"]
+    assert [(line["what"], line["operator"]) for line in granted] == [
+        ("snapshot", OPERATOR.hex()),
+        ("salt", OPERATOR.hex()),
+    ]
+    text = str(logs)
+    assert sample.salt.hex() not in text
+    nmis = {line["nmi"] for line in json.loads(sample.snapshot)["assignments"]}
+    assert not any(nmi in text for nmi in nmis)

@@ -1,0 +1,497 @@
+"""The sender's gateway over real HTTP: what it takes, what it serves, what it refuses."""
+
+import asyncio
+import json
+import sqlite3
+import stat
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+from multidict import CIMultiDict
+from yarl import URL
+
+from oepnode.adapters.http_sender import HttpSender
+from oepnode.config import SenderSettings
+from oepnode.domain.facts import Phase
+from oepnode.errors import ConfigError, ConflictError, DocumentFault, TransportError
+from oepnode.services import sender
+from tests.fakes.chain import FakeChain, FakeClock, Ledger
+from tests.integration.services.conftest import LIMIT, TOKEN, Sample, reason_of
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+REGISTRY = "0a" * 32
+
+
+async def publish(http: aiohttp.ClientSession, url: str, data: bytes, query: str = "") -> Any:
+    async with http.post(f"{url}/v1/envelopes{query}", data=data, headers=BEARER) as response:
+        assert response.status in {200, 201}, await response.text()
+        return response.status, await response.json()
+
+
+def files(settings: SenderSettings) -> list[str]:
+    return sorted(path.name for path in (settings.data_dir / "documents").iterdir())
+
+
+# -- documents ---------------------------------------------------------------------------------
+
+
+async def test_a_document_is_stored_and_served_byte_for_byte(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
+) -> None:
+    status, body = await publish(http, sender_url, sample.document)
+    assert status == 201
+    assert body == {
+        "digest": sample.digest.hex(),
+        "size": len(sample.document),
+        "horizonStart": sample.summary.horizon_start,
+        "intervalCount": 6,
+        "warnings": [],
+    }
+    async with http.get(f"{sender_url}/v1/documents/{body['digest']}") as response:
+        assert await response.read() == sample.document
+        assert response.headers["Content-Type"] == "application/octet-stream"
+        assert response.headers["ETag"] == f'"{body["digest"]}"'
+        assert "immutable" in response.headers["Cache-Control"]
+    assert files(sender_settings) == [sample.digest.hex()]
+    path = sender_settings.data_dir / "documents" / sample.digest.hex()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_the_same_bytes_again_change_nothing(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
+) -> None:
+    first = await publish(http, sender_url, sample.document)
+    again = await publish(http, sender_url, sample.document)
+    assert (first[0], again[0]) == (201, 200)
+    assert first[1] == again[1]
+    assert files(sender_settings) == [sample.digest.hex()]
+
+
+async def test_a_cache_is_told_that_nothing_changed(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample
+) -> None:
+    await publish(http, sender_url, sample.document)
+    url = f"{sender_url}/v1/documents/{sample.digest.hex()}"
+    tag = {"If-None-Match": f'"{sample.digest.hex()}"'}
+    async with http.get(url, headers=tag) as response:
+        assert (response.status, await response.read()) == (304, b"")
+    async with http.head(url) as response:
+        assert response.status == 200
+        assert int(response.headers["Content-Length"]) == len(sample.document)
+    async with http.get(url, headers={"Range": "bytes=0-9"}) as response:
+        assert (response.status, await response.read()) == (206, sample.document[:10])
+
+
+async def test_the_client_reads_what_was_published(
+    sender_url: str, sample: Sample, ledger: Ledger
+) -> None:
+    client = HttpSender(sender_url, max_bytes=LIMIT, timeout_s=10)
+    try:
+        assert await client.latest() is None
+        path = sample.folder / sample.summary.envelope_file
+        published = await client.publish(path, TOKEN, sample.snapshot_digest)
+        assert published.round == 1
+        latest = await client.latest()
+        assert latest is not None
+        assert (latest.digest, latest.round) == (sample.digest, 1)
+        assert latest.registry_digest == sample.snapshot_digest
+        assert (latest.horizon_start, latest.interval_count, latest.size) == (
+            sample.summary.horizon_start,
+            6,
+            len(sample.document),
+        )
+        assert await client.document(sample.digest) == sample.document
+        with pytest.raises(TransportError):
+            await client.document(b"\x00" * 32)
+        with pytest.raises(ConflictError, match="not the publisher's"):
+            await client.publish(path, "a-token-of-somebody-else")
+    finally:
+        await client.close()
+        await client.close()
+    assert ledger.rounds[1].horizon_start == sample.summary.horizon_start
+
+
+async def test_a_larger_document_than_the_client_wants_is_not_read(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample
+) -> None:
+    await publish(http, sender_url, sample.document)
+    client = HttpSender(sender_url, max_bytes=len(sample.document) - 1, timeout_s=10)
+    with pytest.raises(TransportError, match="larger"):
+        await client.document(sample.digest)
+    await client.close()
+
+
+async def test_a_document_with_faults_is_refused_with_all_of_them(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
+) -> None:
+    records = json.loads(sample.document)
+    for record in records:
+        for interval in record["operatingEnvelopes"][0]["intervals"]:
+            interval["activePowerExportLimit"] = "much"
+    data = json.dumps(records).encode()
+    async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
+        assert response.status == 422
+        error = (await response.json())["error"]
+    assert error["code"] == "document.faults"
+    assert len(error["faults"]) == 100 and error["more"] == 20
+    first = error["faults"][0]
+    assert first["path"].startswith("$.records[0].operatingEnvelopes[0].intervals[0].")
+    assert first["rule"] == "field.type"
+    assert files(sender_settings) == []
+    client = HttpSender(sender_url, max_bytes=LIMIT, timeout_s=10)
+    path = sender_settings.token_file.with_name("bad.json")
+    path.write_bytes(data)
+    with pytest.raises(DocumentFault) as refused:
+        await client.publish(path, TOKEN)
+    assert (len(refused.value.faults), refused.value.more) == (100, 20)
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 50_000,
+        b'{"a":' * 20_000,
+        b"[NaN]",
+        b"null",
+        b"\x00" * 1000,
+    ],
+    ids=["empty", "array", "object", "utf8", "arrays", "objects", "nan", "null", "zeros"],
+)
+async def test_what_is_no_document_is_refused(
+    http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, data: bytes
+) -> None:
+    async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
+        assert response.status == 422
+        assert await reason_of(response) == "document.faults"
+    assert files(sender_settings) == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with length", "in chunks"])
+async def test_too_large_a_document_is_refused(
+    http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, told: bool
+) -> None:
+    async def chunks() -> Any:
+        for _ in range(LIMIT // 1000 + 1):
+            yield b" " * 1000
+
+    data = b" " * (LIMIT + 1) if told else chunks()
+    async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
+        assert response.status == 413
+        assert await reason_of(response) == "body.too_large"
+    assert files(sender_settings) == []
+
+
+async def test_an_encoded_body_is_refused(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample
+) -> None:
+    headers = BEARER | {"Content-Encoding": "gzip"}
+    async with http.post(
+        f"{sender_url}/v1/envelopes", data=sample.document, headers=headers
+    ) as response:
+        assert response.status in {400, 415}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": TOKEN},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer \u00e9\u00e9"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/envelopes", "/v1/rounds"])
+async def test_without_the_token_nothing_is_taken(
+    http: aiohttp.ClientSession,
+    sender_url: str,
+    sample: Sample,
+    sender_settings: SenderSettings,
+    headers: dict[str, str],
+    path: str,
+) -> None:
+    async with http.post(f"{sender_url}{path}", data=sample.document, headers=headers) as response:
+        assert response.status == 401
+        assert (await reason_of(response)).startswith("token.")
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert files(sender_settings) == []
+
+
+async def test_no_document_yet_is_said(http: aiohttp.ClientSession, sender_url: str) -> None:
+    async with http.get(f"{sender_url}/v1/envelopes/latest") as response:
+        assert response.status == 404
+        assert await reason_of(response) == "envelope.none"
+    async with http.get(f"{sender_url}/healthz") as response:
+        assert await response.json() == {"status": "ok", "documents": 0}
+
+
+# -- rounds ------------------------------------------------------------------------------------
+
+
+async def open_round(http: aiohttp.ClientSession, url: str, order: Any) -> tuple[int, Any]:
+    data = order if isinstance(order, bytes) else json.dumps(order).encode()
+    async with http.post(f"{url}/v1/rounds", data=data, headers=BEARER) as response:
+        return response.status, await response.json()
+
+
+async def test_a_round_is_opened_once(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+) -> None:
+    await publish(http, sender_url, sample.document)
+    order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
+    assert await open_round(http, sender_url, order) == (201, {"round": 1, "opened": True})
+    assert await open_round(http, sender_url, order) == (200, {"round": 1, "opened": False})
+    ledger.set_phase(1, Phase.FAILED)
+    assert await open_round(http, sender_url, order) == (201, {"round": 2, "opened": True})
+    async with http.get(f"{sender_url}/v1/envelopes/latest") as response:
+        body = await response.json()
+    assert (body["round"], body["registryDigest"]) == (2, REGISTRY)
+
+
+async def test_publishing_with_a_snapshot_opens_the_round(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+) -> None:
+    status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
+    assert (status, body["round"]) == (201, 1)
+    status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
+    assert (status, body["round"]) == (200, 1)
+    assert len(ledger.rounds) == 1
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        b"",
+        b"\xff",
+        b"[" * 4000,
+        [],
+        {},
+        {"envelopeDigest": REGISTRY},
+        {"envelopeDigest": REGISTRY, "registryDigest": 5},
+        {"envelopeDigest": REGISTRY, "registryDigest": "0x" + REGISTRY},
+        {"envelopeDigest": REGISTRY, "registryDigest": REGISTRY, "more": 1},
+    ],
+)
+async def test_a_malformed_order_is_refused(
+    http: aiohttp.ClientSession, sender_url: str, ledger: Ledger, order: Any
+) -> None:
+    status, body = await open_round(http, sender_url, order)
+    assert (status, body["error"]["code"]) == (422, "request.malformed")
+    assert ledger.rounds == {}
+
+
+async def test_a_large_order_is_refused(http: aiohttp.ClientSession, sender_url: str) -> None:
+    status, body = await open_round(http, sender_url, b" " * 10_000)
+    assert (status, body["error"]["code"]) == (413, "body.too_large")
+
+
+async def test_a_round_for_an_unknown_document_is_refused(
+    http: aiohttp.ClientSession, sender_url: str, ledger: Ledger
+) -> None:
+    order = {"envelopeDigest": "00" * 32, "registryDigest": REGISTRY}
+    status, body = await open_round(http, sender_url, order)
+    assert (status, body["error"]["code"]) == (404, "document.unknown")
+    assert ledger.rounds == {}
+
+
+@pytest.mark.parametrize("query", ["?registry=", "?registry=0x00", "?registry=ZZ", "?other=1"])
+async def test_a_malformed_query_is_refused_before_anything_is_stored(
+    http: aiohttp.ClientSession,
+    sender_url: str,
+    sample: Sample,
+    sender_settings: SenderSettings,
+    query: str,
+) -> None:
+    url = f"{sender_url}/v1/envelopes{query}"
+    async with http.post(url, data=sample.document, headers=BEARER) as response:
+        assert response.status == 400
+        assert await reason_of(response) in {"digest.malformed", "query.unknown"}
+    assert files(sender_settings) == []
+
+
+async def test_without_a_chain_the_document_is_kept_and_the_round_can_be_had_later(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+) -> None:
+    ledger.is_down = True
+    url = f"{sender_url}/v1/envelopes?registry={REGISTRY}"
+    async with http.post(url, data=sample.document, headers=BEARER) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"]
+        assert await reason_of(response) == "chain.unavailable"
+    ledger.is_down = False
+    status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
+    assert (status, body["round"]) == (201, 1)
+
+
+async def test_what_the_contract_refuses_is_told(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+) -> None:
+    await publish(http, sender_url, sample.document)
+    ledger.refusal = "EnforcedPause()"
+    order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
+    status, body = await open_round(http, sender_url, order)
+    assert (status, body["error"]["code"]) == (409, "chain.refused")
+    assert "EnforcedPause" in body["error"]["message"]
+
+
+# -- garbage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v1", 404),
+        ("GET", "/v1/documents/", 404),
+        ("GET", "/v1/documents/..", 400),
+        ("GET", "/v1/documents/../index.sqlite", 404),
+        ("GET", "/v1/documents/..%2findex.sqlite", 400),
+        ("GET", "/v1/documents/%2e%2e%2f%2e%2e%2fetc%2fpasswd", 400),
+        ("GET", "/v1/documents/" + "A" * 64, 400),
+        ("GET", "/v1/documents/" + "0" * 63, 400),
+        ("GET", "/v1/documents/" + "0" * 64, 404),
+        ("GET", "/v1/documents/" + "0" * 64 + "%00", 400),
+        ("GET", "/v1/documents/incoming-" + "0" * 16, 400),
+        ("POST", "/v1/documents/" + "0" * 64, 405),
+        ("PUT", "/v1/envelopes", 405),
+        ("GET", "/v1/envelopes", 405),
+        ("DELETE", "/v1/envelopes/latest", 405),
+        ("GET", "/v1/rounds", 405),
+        ("TRACE", "/healthz", 405),
+    ],
+)
+async def test_what_is_not_there_is_refused_with_a_reason(
+    http: aiohttp.ClientSession, sender_url: str, method: str, path: str, status: int
+) -> None:
+    url = URL(sender_url + path, encoded=True)
+    async with http.request(method, url, headers=BEARER) as response:
+        assert response.status == status
+        assert await reason_of(response)
+
+
+RAW = {
+    "nonsense": b"\x00\x01\x02\x03\r\n\r\n",
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "no method": b"BREW /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no version": b"GET /healthz\r\n\r\n",
+    "long line": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "long header": b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    "bad length": b"POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n",
+    "negative length": b"POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "two lengths": b"POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+    b"Content-Length: 2\r\n\r\nab",
+    "bad chunk": b"POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+    + TOKEN.encode()
+    + b"\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "bad header": b"GET /healthz HTTP/1.1\r\nHost: x\r\n6305000001 no colon\r\n\r\n",
+}
+
+
+async def exchange_raw(url: str, data: bytes) -> bytes:
+    parts = URL(url)
+    assert parts.host and parts.port
+    reader, writer = await asyncio.open_connection(parts.host, parts.port)
+    try:
+        writer.write(data)
+        writer.write_eof()
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("name", RAW)
+async def test_broken_http_is_refused_and_the_service_stays_up(
+    http: aiohttp.ClientSession, sender_url: str, name: str
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        answer = await exchange_raw(sender_url, RAW[name])
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+    assert "6305000001" not in str(logs)
+    async with http.get(f"{sender_url}/healthz") as response:
+        assert response.status == 200
+
+
+async def test_a_client_that_breaks_off_leaves_nothing(
+    http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings
+) -> None:
+    head = (
+        f"POST /v1/envelopes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Content-Length: 1000\r\n\r\n[half"
+    )
+    await exchange_raw(sender_url, head.encode())
+    async with http.get(f"{sender_url}/healthz") as response:
+        assert await response.json() == {"status": "ok", "documents": 0}
+    for _ in range(100):
+        if not files(sender_settings):
+            break
+        await asyncio.sleep(0.05)
+    assert files(sender_settings) == []
+
+
+async def test_many_and_long_headers_are_refused(
+    http: aiohttp.ClientSession, sender_url: str
+) -> None:
+    headers = CIMultiDict((f"X-{n}", "a" * 7000) for n in range(50))
+    async with http.get(f"{sender_url}/healthz", headers=headers) as response:
+        assert response.status in {200, 400}
+    async with http.get(f"{sender_url}/healthz") as response:
+        assert response.status == 200
+
+
+# -- what is kept ------------------------------------------------------------------------------
+
+
+async def test_the_index_and_the_log_hold_no_nmi(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
+        bad = sample.document.replace(b'"PRE"', b'"NOW"')
+        async with http.post(f"{sender_url}/v1/envelopes", data=bad, headers=BEARER) as response:
+            told = await response.text()
+    nmis = {record["nmi"] for record in json.loads(sample.document)}
+    kept = b"".join(path.read_bytes() for path in sender_settings.data_dir.glob("index.sqlite*"))
+    assert logs
+    for nmi in nmis:
+        assert nmi not in str(logs) and nmi not in told
+        assert nmi.encode() not in kept
+    with sqlite3.connect(sender_settings.data_dir / "index.sqlite") as db:
+        assert db.execute("SELECT digest FROM documents").fetchall() == [
+            (sha256(sample.document).digest(),)
+        ]
+
+
+async def test_a_fault_of_ours_is_told_without_details(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
+) -> None:
+    await publish(http, sender_url, sample.document)
+    for path in sender_settings.data_dir.glob("index.sqlite*"):
+        path.write_bytes(b"\x00" * path.stat().st_size)
+    with structlog.testing.capture_logs() as logs:
+        async with http.post(
+            f"{sender_url}/v1/envelopes", data=sample.document + b" ", headers=BEARER
+        ) as response:
+            assert response.status == 500
+            assert await reason_of(response) == "internal"
+    assert [line["event"] for line in logs] == ["request.fault"]
+    assert set(logs[0]) == {"event", "log_level", "error", "at"}
+
+
+@pytest.mark.parametrize("token", [b"", b"short", b"x" * 100_000])
+def test_a_token_that_is_none_is_refused_at_the_start(
+    sender_settings: SenderSettings, ledger: Ledger, clock: FakeClock, token: bytes
+) -> None:
+    sender_settings.token_file.write_bytes(token)
+    with pytest.raises(ConfigError, match="token"):
+        sender.application(sender_settings, FakeChain(ledger), clock)
+    assert not Path(sender_settings.data_dir).exists()

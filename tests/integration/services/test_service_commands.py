@@ -1,0 +1,118 @@
+"""``oepnode sender`` and ``oepnode registry`` as a user types them, over real HTTP."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner, Result
+
+from oepnode.cli import worker
+from oepnode.cli.main import app
+from oepnode.config import RegistrySettings, SenderSettings
+from oepnode.services import registry, sender
+from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.integration.services.conftest import Sample
+
+CHAIN_TABLE = f"""
+[chain]
+rpc_url = "http://127.0.0.1:1"
+chain_id = {CHAIN_ID}
+contract = "0x{CONTRACT.hex()}"
+"""
+
+
+async def run(*words: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, app, list(words))
+
+
+async def test_a_document_is_published_and_its_round_opened(
+    sender_url: str, sender_settings: SenderSettings, sample: Sample, ledger: Ledger
+) -> None:
+    document = sample.folder / sample.summary.envelope_file
+    words = ["sender", "publish", str(document), "--url", sender_url]
+    words += ["--token-file", str(sender_settings.token_file)]
+    done = await run(*words, "--registry", sample.snapshot_digest.hex(), "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["digest"], told["round"]) == (sample.digest.hex(), 1)
+    assert told["interval_count"] == 6
+    assert set(ledger.rounds) == {1}
+    again = await run(*words)
+    assert again.exit_code == 0
+    assert sample.digest.hex() in again.output
+
+
+@pytest.mark.parametrize("case", ["faulty", "token", "registry", "file", "nobody"])
+async def test_what_goes_wrong_has_its_exit_code(
+    sender_url: str,
+    sender_settings: SenderSettings,
+    sample: Sample,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+) -> None:
+    monkeypatch.setattr("oepnode.adapters.http_client.FIRST_WAIT_S", 0.001)
+    faulty = tmp_path / "faulty.json"
+    faulty.write_bytes(sample.document.replace(b'"PRE"', b'"NOW"'))
+    wrong = tmp_path / "wrong-token"
+    wrong.write_text("a-token-of-somebody-else")
+    wrong.chmod(0o600)
+    good, token = str(sample.folder / sample.summary.envelope_file), sender_settings.token_file
+    arguments, code = {
+        "faulty": ([str(faulty), "--url", sender_url, "--token-file", str(token)], 1),
+        "token": ([good, "--url", sender_url, "--token-file", str(wrong)], 1),
+        "registry": ([good, "--url", sender_url, "--token-file", str(token), "--registry", "1"], 2),
+        "file": ([str(tmp_path / "none"), "--url", sender_url, "--token-file", str(token)], 2),
+        "nobody": ([good, "--url", "http://127.0.0.1:1", "--token-file", str(token)], 3),
+    }[case]
+    done = await run("sender", "publish", *arguments)
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["sender", "registry"])
+def test_a_service_says_where_it_listens_and_stops_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async def sender_app(settings: SenderSettings) -> web.Application:
+        return sender.application(settings, FakeChain(Ledger()), FakeClock())
+
+    async def registry_app(settings: RegistrySettings) -> web.Application:
+        return registry.application(settings, FakeChain(Ledger()), FakeClock())
+
+    def announcer(as_json: bool) -> Callable[[str], None]:
+        announce = worker.announcer(as_json)
+
+        def announce_and_stop(url: str) -> None:
+            announce(url)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        return announce_and_stop
+
+    monkeypatch.setattr("oepnode.wiring.sender_app", sender_app)
+    monkeypatch.setattr("oepnode.wiring.registry_app", registry_app)
+    monkeypatch.setattr(f"oepnode.cli.{name}.announcer", announcer)
+    (tmp_path / "token").write_text("a-token-of-the-publisher")
+    (tmp_path / "token").chmod(0o600)
+    more = 'key_file = "key"\ntoken_file = "token"\n' if name == "sender" else ""
+    config = tmp_path / "settings.toml"
+    config.write_text(f'data_dir = "data"\n{more}{CHAIN_TABLE}')
+    done: Any = CliRunner().invoke(app, [name, "serve", "--config", str(config), "--json"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1
+    assert json.loads(lines[0])["listening"].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", ["sender", "registry"])
+def test_a_service_without_settings_ends_with_2(tmp_path: Path, name: str) -> None:
+    done = CliRunner().invoke(app, [name, "serve", "--config", str(tmp_path / "none.toml")])
+    assert done.exit_code == 2
+    assert "none.toml" in done.output
