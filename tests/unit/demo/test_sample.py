@@ -24,13 +24,15 @@ from oepnode.demo.sample import (
 from oepnode.domain import nmi
 from oepnode.domain.envelope import Document, parse_document
 from oepnode.domain.nem_time import INTERVAL_S
+from oepnode.domain.power import Feed
 from oepnode.domain.registry import OPEN_END, Snapshot, parse_snapshot
 from oepnode.errors import ConfigError
 
 
 def made(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snapshot]:
     summary = write_sample(plan, folder)
-    document = parse_document((folder / summary.envelope_file).read_bytes())
+    data = (folder / summary.envelope_file).read_bytes()
+    document = parse_document(data, Feed(profile="edge"))
     return summary, document, parse_snapshot((folder / "registry.json").read_bytes())
 
 
