@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import generate_latest
+from pydantic import ValidationError
 
 from oepnode import __version__
 from oepnode.adapters import archive, evm, sealing
@@ -21,12 +22,12 @@ from oepnode.adapters.keyfile import load_account
 from oepnode.adapters.sqlite_store import SqliteStore
 from oepnode.config import ChainSettings, RegistrySettings, SenderSettings, WorkerSettings
 from oepnode.domain.ballot import Reason
+from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.nem_time import format_nem
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs
-from oepnode.node.compute import Compute, compute
-from oepnode.node.effects import Outside, SealInputs
+from oepnode.errors import ConfigError
+from oepnode.node.effects import Compute, Outside, SealInputs
 from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.state import RoundState
 from oepnode.node.worker import Worker
@@ -54,9 +55,12 @@ async def chain_reader(
     """
     if chain_id is None:
         chain_id = await evm.chain_id_of(rpc_url)
-    settings = ChainSettings(
-        rpc_url=rpc_url, chain_id=chain_id, contract=contract, start_block=start_block
-    )
+    try:
+        settings = ChainSettings(
+            rpc_url=rpc_url, chain_id=chain_id, contract=contract, start_block=start_block
+        )
+    except ValidationError as exc:
+        raise ConfigError(f"{contract}: not the address of a contract") from exc
     reader = await evm.connect_reader(settings)
     try:
         yield reader

@@ -3,7 +3,7 @@
 Guarantees: only the holder of the key reads them, and only as inputs of the round that they were
 sealed for; opening allocates no more than `MAX_INPUTS` and a small multiple of what was received.
 Leaves out where archives are kept, and whether the inputs are those of the chain: that is
-``domain.replay``.
+``domain.computation``.
 
 The plaintext is ``"OEPI" ‖ 0x01 ‖ profile u8 ‖ import sign u8 ‖ salt (32) ‖ envelope length u64 ‖
 registry length u64 ‖ zlib(envelope ‖ registry)``, integers big-endian; profile 0 ``wide``,
@@ -17,9 +17,9 @@ import zlib
 from typing import Final, Literal
 
 from oepnode.adapters import sealing
+from oepnode.domain.computation import Inputs
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs
 from oepnode.errors import EvidenceError
 
 MAX_INPUTS: Final = 1 << 30

@@ -30,6 +30,7 @@ from oepnode.cli.output import JsonFlag, hexed
 from oepnode.domain import replay as replaying
 from oepnode.domain import tally
 from oepnode.domain.ballot import Reason
+from oepnode.domain.computation import Inputs
 from oepnode.domain.facts import (
     BallotCast,
     Electorate,
@@ -45,7 +46,7 @@ from oepnode.domain.json_text import Progress as Told
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs, Verdict
+from oepnode.domain.replay import Verdict
 from oepnode.domain.tally import Account, RoundAccount, Standing
 from oepnode.errors import ConfigError, EvidenceError
 from oepnode.ports import ChainReader

@@ -11,21 +11,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oepnode.domain import encoding, merkle
+from oepnode.domain.computation import Computation, Inputs, compute
 from oepnode.domain.facts import RoundOpened
 from oepnode.domain.json_text import Progress
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.partition import Partition, RoundResult
-from oepnode.domain.replay import Inputs
-from oepnode.node.compute import Computation, compute
 
 
 def lie(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress
+    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
 ) -> Computation:
     """Compute a round's result, and leave a site out."""
     honest = compute(inputs, context, opened, progress)
-    honest.round = without_a_site(honest.round)
-    return honest
+    return replace(honest, result=without_a_site(honest.result))
 
 
 def without_a_site(result: RoundResult) -> RoundResult:

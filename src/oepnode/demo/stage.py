@@ -259,7 +259,7 @@ class Stage:
         return value
 
     def attempt(self, *words: str) -> tuple[int, Any, str]:
-        """Run an ``oepnode`` command; returns its exit code, its JSON (with ``--json``), its messages."""
+        """Run an ``oepnode`` command; returns exit code, JSON (with ``--json``) and messages."""
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "oepnode", *words],
             capture_output=True,

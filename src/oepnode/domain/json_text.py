@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from oepnode.domain.faults import FaultLog
+from oepnode.domain.json_depth import MAX_DEPTH, is_too_deep
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the work done and the work in all."""
@@ -82,7 +83,7 @@ def decode_utf8(data: bytes, log: FaultLog) -> str | None:
 def read_value(data: bytes, log: FaultLog) -> Any | None:  # noqa: ANN401 - any JSON value
     """Read one JSON value that is the whole of ``data``; None with a fault noted otherwise."""
     text = decode_utf8(data, log)
-    if text is None:
+    if text is None or _is_bomb(text, "$", log):
         return None
     scanned = _scan(text, _skip(text, 0), "$", log)
     if scanned is None:
@@ -118,6 +119,8 @@ def read_records(
 
 
 def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
+    if _is_bomb(text, "$", log):
+        return
     place = _skip(text, start + 1)
     if text[place : place + 1] == "]":
         _check_end(text, place + 1, "$", log)
@@ -153,7 +156,7 @@ def _lines(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int
         first = _skip(line, 0)
         if first < len(line):
             path = f"$.records[{number}]"
-            scanned = _scan(line, first, path, log, above)
+            scanned = None if _is_bomb(line, path, log) else _scan(line, first, path, log, above)
             if scanned is not None and _check_end(line, scanned[1], path, log, above):
                 yield number, scanned[0], end
             number += 1
@@ -172,9 +175,14 @@ def _scan(
             "the line ends within the value; in NDJSON a record is one line" if is_cut else exc.msg
         )
         _syntax(path, reason, text, exc.pos, log, above or 0)
-    except RecursionError:
-        log.add(path, "json.nesting", "nested far deeper than any document of this kind")
     return None
+
+
+def _is_bomb(text: str, path: str, log: FaultLog) -> bool:
+    if not is_too_deep(text):
+        return False
+    log.add(path, "json.nesting", f"nested more than {MAX_DEPTH} levels deep")
+    return True
 
 
 def _check_end(text: str, place: int, path: str, log: FaultLog, above: int = 0) -> bool:

@@ -1,51 +1,18 @@
 """A round computed again from its inputs, and held against the chain.
 
-Guarantees: whatever is computed here follows from inputs whose digests are those of the chain; the
-same steps in the same order as rules-v1 asks of a worker, each failing with its own error.
-Source: rules-v1 sections 1, 5 (horizon) and 12; design section 2.
+Source: design section 2; the computing itself is ``domain.computation``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Final
+from dataclasses import dataclass
 
-from oepnode.domain import keys
 from oepnode.domain.ballot import Result
-from oepnode.domain.envelope import Document, parse_document
+from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.facts import Round, RoundOpened
-from oepnode.domain.faults import FaultLog
 from oepnode.domain.json_text import Progress
 from oepnode.domain.keys import RoundContext
-from oepnode.domain.nem_time import format_nem
-from oepnode.domain.partition import RULES_VERSION, RoundResult, partition_round
-from oepnode.domain.power import Feed
-from oepnode.domain.registry import parse_snapshot
-from oepnode.errors import DigestMismatch, EvidenceError
-
-KNOWN_RULES: Final = frozenset({RULES_VERSION})
-
-
-class RulesUnknown(EvidenceError):  # noqa: N818 - the name is the reason code on chain
-    """The round follows rules that this release does not implement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a round's result is computed from, besides its context. All of it is secret.
-
-    Attributes:
-        envelope: Exact bytes of the envelope document.
-        registry: Exact bytes of the registry snapshot.
-        salt: The snapshot's salt, 32 bytes.
-        feed: How the document is to be read.
-    """
-
-    envelope: bytes = field(repr=False)
-    registry: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
-    feed: Feed
+from oepnode.domain.partition import RoundResult
 
 
 @dataclass(frozen=True)
@@ -66,36 +33,6 @@ class Verdict:
         return self.final == self.computed.result
 
 
-def recompute(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
-) -> RoundResult:
-    """Compute the result of a round from its inputs.
-
-    Args:
-        inputs: Documents, salt and how to read them.
-        context: The round.
-        opened: What the chain says that the round was opened with.
-        progress: Told how far the work is.
-
-    Raises:
-        RulesUnknown: If the round follows other rules.
-        DigestMismatch: If an input is not the one that the round was opened with.
-        DocumentFault: If the document or the snapshot breaks the rules, or the document covers
-            another horizon than the round.
-    """
-    if opened.rules_version not in KNOWN_RULES:
-        raise RulesUnknown(
-            f"expected rules version {RULES_VERSION}, received {opened.rules_version}"
-        )
-    _check_digest("envelope document", opened.envelope_digest, inputs.envelope)
-    _check_digest("registry snapshot", opened.registry_digest, inputs.registry)
-    snapshot = parse_snapshot(inputs.registry)
-    keys.check_salt(inputs.salt, snapshot.salt_digest)
-    document = parse_document(inputs.envelope, inputs.feed, progress)
-    _check_horizon(document, opened)
-    return partition_round(document, snapshot, inputs.salt, context, progress)
-
-
 def replay(
     inputs: Inputs,
     context: RoundContext,
@@ -113,27 +50,7 @@ def replay(
         progress: Told how far the work is.
 
     Raises:
-        EvidenceError: As `recompute`. A result other than the chain's is no error, but a verdict.
+        EvidenceError: As `compute`. A result other than the chain's is no error, but a verdict.
     """
     final = Result(state.root, state.partitions) if state.root else None
-    return Verdict(recompute(inputs, context, opened, progress), final)
-
-
-def _check_digest(what: str, expected: bytes, data: bytes) -> None:
-    received = sha256(data).digest()
-    if received != expected:
-        raise DigestMismatch(what, expected, received)
-
-
-def _check_horizon(document: Document, opened: RoundOpened) -> None:
-    log = FaultLog("envelope document")
-    received = document.horizon_start, document.interval_count
-    if received != (opened.horizon_start, opened.interval_count):
-        log.add(
-            "$",
-            "horizon.mismatch",
-            f"the round is for {opened.interval_count} intervals from "
-            f"{format_nem(opened.horizon_start)}",
-            f"{received[1]} intervals from {format_nem(received[0])}",
-        )
-    log.raise_if_any()
+    return Verdict(compute(inputs, context, opened, progress).result, final)

@@ -2,5 +2,5 @@
 
 ``state`` and ``transition`` are pure. ``worker`` feeds them with what the chain says and keeps the
 order: a change and its effects are committed before any effect is carried out. ``effects`` carries
-them out, each safe to repeat. ``compute`` turns inputs into a result.
+them out, each safe to repeat.
 """

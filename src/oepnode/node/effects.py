@@ -21,10 +21,11 @@ import structlog
 
 from oepnode.domain import bundle
 from oepnode.domain.ballot import Reason, ballot_for
-from oepnode.domain.facts import BallotCast, Phase
+from oepnode.domain.computation import Computation, Inputs
+from oepnode.domain.facts import BallotCast, Phase, RoundOpened
+from oepnode.domain.json_text import Progress
 from oepnode.domain.keys import UNASSIGNED, RoundContext
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs
 from oepnode.errors import (
     ConflictError,
     DigestMismatch,
@@ -33,7 +34,6 @@ from oepnode.errors import (
     TransportError,
 )
 from oepnode.node import state as st
-from oepnode.node.compute import Computation, Compute
 from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.state import Change, Computed, Effect, NotComputed, RoundState, Summary
 from oepnode.ports import BundleShelf, Chain, Clock, EnvelopeSource, InputArchive, Registry
@@ -45,6 +45,7 @@ _FAULTS_TOLD: Final = 5
 _PROGRESS_EVERY_S: Final = 2.0
 
 Seal = Callable[[bytes, bytes, bytes], bytes]
+Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
 SealInputs = Callable[[RoundContext, Inputs], bytes]
 T = TypeVar("T")
 
@@ -78,6 +79,14 @@ class Outside:
     feed: Feed
 
 
+@dataclass(frozen=True)
+class _Timed:
+    """A computation and the seconds that it took."""
+
+    computation: Computation
+    seconds: float
+
+
 class EffectRunner:
     """Carries out one worker's effects.
 
@@ -101,7 +110,7 @@ class EffectRunner:
         self._metrics = metrics
         self._log = structlog.get_logger("oepnode.effects")
         self._computing = asyncio.Lock()
-        self._computations: OrderedDict[int, Computation] = OrderedDict()
+        self._computations: OrderedDict[int, _Timed] = OrderedDict()
         self.progress: dict[int, str] = {}
 
     async def carry_out(self, effect: Effect) -> None:
@@ -129,7 +138,7 @@ class EffectRunner:
         if state.is_over and not await self._is_latest_final(state):
             return
         try:
-            computation = await self._computation(state)
+            timed = await self._computation(state)
         except DigestMismatch as exc:
             self._not_computed(state, Reason.INPUT_MISMATCH, exc)
         except TransportError as exc:
@@ -142,9 +151,9 @@ class EffectRunner:
             self._log.error("computing failed", round=state.number, where=_where(exc))
             self._not_computed(state, Reason.INTERNAL_FAULT, type(exc).__name__)
         else:
-            summary = _summary(computation)
-            self._metrics.compute_seconds.observe(summary.seconds)
-            self._report(state.number, Computed(computation.round.result, summary))
+            self._metrics.compute_seconds.observe(timed.seconds)
+            result = timed.computation.result.result
+            self._report(state.number, Computed(result, _summary(timed)))
 
     def _not_computed(self, state: RoundState, reason: Reason, why: object) -> None:
         if isinstance(why, DocumentFault):
@@ -155,7 +164,7 @@ class EffectRunner:
             detail = str(why)
         self._report(state.number, NotComputed(reason, detail))
 
-    async def _computation(self, state: RoundState) -> Computation:
+    async def _computation(self, state: RoundState) -> _Timed:
         """The computation of a round: kept, or done now; one at a time."""
         async with self._computing:
             kept = self._computations.get(state.number)
@@ -168,12 +177,12 @@ class EffectRunner:
                 outside.compute, inputs, state.context, state.opened, self._progress(state.number)
             )
             self.progress.pop(state.number, None)
-            computation.seconds = outside.clock.now() - started
+            timed = _Timed(computation, outside.clock.now() - started)
             await self._keep_inputs(state, inputs)
-            self._computations[state.number] = computation
+            self._computations[state.number] = timed
             while len(self._computations) > _KEPT_COMPUTATIONS:
                 self._computations.popitem(last=False)
-            return computation
+            return timed
 
     async def _inputs(self, state: RoundState) -> Inputs:
         """Fetch a round's inputs, trying until shortly before the voting deadline."""
@@ -293,21 +302,26 @@ class EffectRunner:
 
     async def _publish(self, effect: st.PublishBundles) -> None:
         state = self._state(effect)
-        computation = await self._computation(state)
-        if computation.round.result != state.final:
+        computation = (await self._computation(state)).computation
+        if computation.result.result != state.final:
             raise ConflictError("the inputs now give another result than before")
         await asyncio.to_thread(self._seal_bundles, state, computation)
         self._log.info(
-            "bundles published", round=effect.round, partitions=len(computation.round.partitions)
+            "bundles published", round=effect.round, partitions=len(computation.result.partitions)
         )
 
     def _seal_bundles(self, state: RoundState, computation: Computation) -> None:
         info = bundle.sealing_info(state.context)
-        for index, partition in enumerate(computation.round.partitions):
+        for index, partition in enumerate(computation.result.partitions):
             if partition.aggregator_id == UNASSIGNED:
                 continue
             key = computation.aggregators[partition.aggregator_id].public_key
-            plaintext = bundle.build(computation.round, index)
+            try:
+                plaintext = bundle.build(computation.result, index)
+            except bundle.BundleError as exc:
+                # Too large for one bundle: the others are delivered all the same.
+                self._log.error("partition not delivered", round=state.number, why=str(exc))
+                continue
             name = bundle.bundle_name(state.context, key)
             self._outside.shelf.put(state.number, name, self._outside.seal(key, plaintext, info))
 
@@ -326,14 +340,14 @@ class EffectRunner:
         return latest == state.number
 
 
-def _summary(computation: Computation) -> Summary:
-    result = computation.round
+def _summary(timed: _Timed) -> Summary:
+    result = timed.computation.result
     return Summary(
         sites=sum(partition.site_count for partition in result.partitions),
         partitions=result.partition_count,
         unassigned_nmis=result.unassigned_nmis,
-        seconds=computation.seconds,
-        warnings=computation.warnings,
+        seconds=timed.seconds,
+        warnings=timed.computation.warnings,
     )
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.adapters import archive, sealing
+from oepnode.domain.computation import Inputs
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs
 from oepnode.errors import EvidenceError
 
 PRIVATE = bytes(range(32))

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from oepnode.adapters import sealing
 from oepnode.domain import bundle, nem_time
 from oepnode.domain.ballot import Result, ballot_for
+from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.facts import (
     Abstained,
     BallotCast,
@@ -35,7 +36,6 @@ from oepnode.domain.facts import (
 )
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs, recompute
 from oepnode.errors import ConfigError, TransportError
 
 START = 1_795_000_200
@@ -140,7 +140,7 @@ def opened(number: int = CONTEXT.number) -> RoundOpened:
 
 
 def result_of(context: RoundContext = CONTEXT):
-    return recompute(INPUTS, context, opened(context.number))
+    return compute(INPUTS, context, opened(context.number)).result
 
 
 RESULT = result_of()

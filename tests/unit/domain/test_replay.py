@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.cli.world import CONTEXT, INPUTS, RESULT, SALT, START, opened, state
 
-from oepnode.domain import replay
+from oepnode.domain import computation, replay
 from oepnode.domain.facts import Phase
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
@@ -51,19 +51,19 @@ def test_inputs_that_are_not_the_rounds(
     change: dict[str, object], error: type[EvidenceError]
 ) -> None:
     with pytest.raises(error) as caught:
-        replay.recompute(with_values(INPUTS, **change), CONTEXT, opened())  # type: ignore[arg-type]
+        computation.compute(with_values(INPUTS, **change), CONTEXT, opened())  # type: ignore[arg-type]
     assert SALT.hex() not in str(caught.value)
 
 
 def test_rules_that_are_not_known() -> None:
-    with pytest.raises(replay.RulesUnknown, match="received 2"):
-        replay.recompute(INPUTS, CONTEXT, replace(opened(), rules_version=2))
+    with pytest.raises(computation.RulesUnknown, match="received 2"):
+        computation.compute(INPUTS, CONTEXT, replace(opened(), rules_version=2))
 
 
 @pytest.mark.parametrize("change", [{"horizon_start": START + 300}, {"interval_count": 7}])
 def test_another_horizon_than_the_rounds(change: dict[str, int]) -> None:
     with pytest.raises(DocumentFault) as caught:
-        replay.recompute(INPUTS, CONTEXT, replace(opened(), **change))
+        computation.compute(INPUTS, CONTEXT, replace(opened(), **change))
     assert caught.value.faults[0].rule == "horizon.mismatch"
 
 

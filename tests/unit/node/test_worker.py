@@ -18,13 +18,12 @@ from oepnode.config import ChainSettings, WorkerSettings
 from oepnode.demo.byzantine import lie
 from oepnode.domain import bundle
 from oepnode.domain.ballot import Reason
+from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.facts import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
-from oepnode.domain.replay import Inputs
 from oepnode.node import effects
-from oepnode.node.compute import Compute, compute
-from oepnode.node.effects import Outside
+from oepnode.node.effects import Compute, Outside
 from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.worker import Worker
 from oepnode.ports import LatestEnvelope
