@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+
 from tests.reference.model import checksum
 
 STEP = 300
@@ -189,7 +190,9 @@ def spell_kilo(value: int, rnd: random.Random) -> Raw:
     """A JSON number for ``value`` / 1000, exactly."""
     negative, digits = value < 0, str(abs(value))
     if value == 0:
-        return Raw(rnd.choice(["0", "-0", "0.0", "-0.000", "0e5", "0.00E-9"]))
+        return Raw(
+            rnd.choice(["0", "-0", "0.0", "-0.000", "0e5", "0.00E-9", "0e99999999999999999999"])
+        )
     sign = "-" if negative else ""
     padded = digits.rjust(4, "0")
     whole, decimals = padded[:-3], padded[-3:]
