@@ -61,7 +61,9 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except Refusal as exc:
-        _log.info("request.refused", at=_resource(request), status=exc.status, code=exc.code)
+        # What is not there is asked for at every poll; only the rest is worth a line.
+        tell = _log.debug if exc.status == 404 else _log.info
+        tell("request.refused", at=_resource(request), status=exc.status, code=exc.code)
         headers = {"WWW-Authenticate": "Bearer"} if exc.status == 401 else None
         return _refused(exc.status, exc.code, str(exc), headers=headers)
     except DocumentFault as exc:
