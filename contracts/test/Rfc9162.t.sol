@@ -141,6 +141,17 @@ contract Rfc9162Test is Assert {
         assertRefused(leaf, uint256(index) ^ 1, 1 << 32, path, root);
     }
 
+    // Whatever gas a call gets, it ends with a right answer or none: a hash that could not be computed is no hash.
+    function testFuzz_WantOfGasProvesNothing(uint16 gas_) public view {
+        bytes32[] memory leaves = tree(8, 0);
+        bytes32[] memory path = ReferenceTree.path(leaves, 3);
+        bytes32 root = ReferenceTree.root(leaves);
+        path[2] ^= bytes32(uint256(1));
+        try verifier.verify{gas: uint256(gas_) % 20_000}(leaves[3], 3, 8, path, root) {
+            assertTrue(false, "what is no proof was taken for one");
+        } catch {}
+    }
+
     function assertRefused(bytes32 leaf, uint256 index, uint256 size, bytes32[] memory path, bytes32 root)
         private
         view
