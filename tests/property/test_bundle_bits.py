@@ -5,6 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from oepnode.adapters import sealing
+from oepnode.domain import bundle, merkle, site_proof
+from oepnode.domain.bundle import BundleError
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.site_proof import SiteProofError
+from oepnode.errors import EvidenceError
 from tests.unit.cli.world import (
     CHAIN_ID,
     CONTEXT,
@@ -16,13 +23,6 @@ from tests.unit.cli.world import (
     sealed,
     verified,
 )
-
-from oepnode.adapters import sealing
-from oepnode.domain import bundle, merkle, site_proof
-from oepnode.domain.bundle import BundleError
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.site_proof import SiteProofError
-from oepnode.errors import EvidenceError
 
 ROOT, SIZE = RESULT.root, RESULT.partition_count
 PLAIN = {name: plaintext(name) for name in IDS}

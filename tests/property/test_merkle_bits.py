@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference import rfc9162
 
 from oepnode.domain import merkle
+from tests.reference import rfc9162
 
 
 @st.composite

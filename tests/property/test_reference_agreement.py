@@ -11,8 +11,6 @@ import random
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from tests import strategies
-from tests.reference import model
 
 from oepnode.domain.ballot import ballot_hash, result_hash
 from oepnode.domain.envelope import Feed, parse_document
@@ -20,6 +18,8 @@ from oepnode.domain.keys import RoundContext
 from oepnode.domain.partition import RoundResult, partition_round
 from oepnode.domain.registry import parse_snapshot
 from oepnode.errors import DigestMismatch, DocumentFault
+from tests import strategies
+from tests.reference import model
 
 OPERATOR = bytes(range(20))
 GENEROUS = settings(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeClock
 
 from oepnode.adapters import sealing
 from oepnode.adapters.http_client import Answer, HttpClient
@@ -16,6 +15,7 @@ from oepnode.adapters.request_signature import recover_signer
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.salt_request import RegistryRequest, decode_request, seal_info
 from oepnode.errors import ConflictError, DigestMismatch, TransportError
+from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeClock
 
 ACCOUNT = Account.from_key(b"\x01" * 32)
 SNAPSHOT = b'{"a": "snapshot"}'

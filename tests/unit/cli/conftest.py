@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.world import CONTEXT, CONTRACT, IDS, PRIVATE, PUBLIC, FakeReader, sealed
 from typer.testing import CliRunner, Result
 
 from oepnode import wiring
@@ -14,6 +13,7 @@ from oepnode.adapters.http_client import RequestRefused
 from oepnode.cli.main import app
 from oepnode.domain import bundle
 from oepnode.errors import TransportError
+from tests.unit.cli.world import CONTEXT, CONTRACT, IDS, PRIVATE, PUBLIC, FakeReader, sealed
 
 Run = Callable[..., Result]
 

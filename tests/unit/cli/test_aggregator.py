@@ -6,6 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
+from oepnode.adapters import sealing
+from oepnode.adapters.http_client import RequestRefused
+from oepnode.domain import bundle
+from oepnode.domain.facts import Phase
+from oepnode.errors import ConfigError, TransportError
 from tests.unit.cli.conftest import Run, Workers
 from tests.unit.cli.world import (
     CONTEXT,
@@ -21,12 +27,6 @@ from tests.unit.cli.world import (
     sealed,
     state,
 )
-
-from oepnode.adapters import sealing
-from oepnode.adapters.http_client import RequestRefused
-from oepnode.domain import bundle
-from oepnode.domain.facts import Phase
-from oepnode.errors import ConfigError, TransportError
 
 OWN = ["--key", "A1.json"]
 

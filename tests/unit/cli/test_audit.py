@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+
+from oepnode.adapters import archive, sealing
+from oepnode.domain.facts import Phase, RootRevealed
+from oepnode.domain.power import Feed
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.world import (
     CONTEXT,
@@ -17,10 +21,6 @@ from tests.unit.cli.world import (
     changed,
     state,
 )
-
-from oepnode.adapters import archive, sealing
-from oepnode.domain.facts import Phase, RootRevealed
-from oepnode.domain.power import Feed
 
 ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
 

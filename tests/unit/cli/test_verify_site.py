@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.unit.cli.conftest import Run
-from tests.unit.cli.world import COUNT, FLEX, RESULT, FakeReader, state, verified
 
 from oepnode.domain import site_proof
 from oepnode.domain.facts import Phase
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.world import COUNT, FLEX, RESULT, FakeReader, state, verified
 
 NMI = "6305000001"
 

@@ -8,6 +8,15 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
+
+from oepnode.adapters import pymerkle_check, sealing
+from oepnode.domain import bundle, merkle
+from oepnode.domain.bundle import BundleError, VerifiedBundle
+from oepnode.domain.encoding import PartitionEntry, decode_site
+from oepnode.domain.keys import RoundContext, site_pseudonym
+from oepnode.domain.partition import Partition, RoundResult
+from oepnode.domain.power import NO_LIMIT
+from oepnode.errors import EvidenceError
 from tests.unit.cli.world import (
     CHAIN_ID,
     CONTEXT,
@@ -25,15 +34,6 @@ from tests.unit.cli.world import (
     sealed,
     verified,
 )
-
-from oepnode.adapters import pymerkle_check, sealing
-from oepnode.domain import bundle, merkle
-from oepnode.domain.bundle import BundleError, VerifiedBundle
-from oepnode.domain.encoding import PartitionEntry, decode_site
-from oepnode.domain.keys import RoundContext, site_pseudonym
-from oepnode.domain.partition import Partition, RoundResult
-from oepnode.domain.power import NO_LIMIT
-from oepnode.errors import EvidenceError
 
 ROOT, SIZE = RESULT.root, RESULT.partition_count
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.domain.documents import NMI, SALT, array, check_refusal, record, refusal
 
 from oepnode.domain.envelope import parse_document
 from oepnode.domain.faults import MAX_FAULTS, FaultLog, show_value
 from oepnode.domain.json_text import BadConstant, Number
 from oepnode.errors import DocumentFault, EvidenceError, Fault
+from tests.unit.domain.documents import NMI, SALT, array, check_refusal, record, refusal
 
 
 @pytest.mark.parametrize(

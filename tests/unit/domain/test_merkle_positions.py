@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import pytest
 from pymerkle import InclusionProof, InmemoryTree
-from tests.reference import rfc9162
 
 from oepnode.domain import merkle
+from tests.reference import rfc9162
 
 LARGEST = 300
 ENTRIES = [b"entry %d" % i for i in range(LARGEST)]

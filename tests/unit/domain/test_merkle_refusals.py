@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 from pymerkle import InclusionProof, InvalidProof
-from tests.reference import rfc9162
 
 from oepnode.domain import merkle
 from oepnode.domain.ballot import result_hash
 from oepnode.domain.encoding import PartitionEntry
 from oepnode.errors import EvidenceError
+from tests.reference import rfc9162
 
 SIZES = (*range(1, 34), 63, 64, 65, 100, 127, 128, 129, 255, 256, 257, 299, 300)
 LEAVES = [rfc9162.leaf_hash(b"entry %d" % i) for i in range(300)]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reference import model
 
 from oepnode.domain.nmi import ALPHABET, NmiError, checksum, parse
 from oepnode.errors import EvidenceError
+from tests.reference import model
 
 AEMO = {
     "2001985732": 8,

@@ -4,13 +4,13 @@ from dataclasses import replace as with_values
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.cli.world import CONTEXT, INPUTS, RESULT, SALT, START, opened, state
 
 from oepnode.domain import computation, replay
 from oepnode.domain.facts import Phase
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError
+from tests.unit.cli.world import CONTEXT, INPUTS, RESULT, SALT, START, opened, state
 
 FINAL = state(3, Phase.FINAL)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.cli.world import CHAIN_ID, CONTEXT, CONTRACT, FLEX, MOVING, RESULT, verified
 
 from oepnode.domain import site_proof
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.site_proof import SiteProof, SiteProofError
+from tests.unit.cli.world import CHAIN_ID, CONTEXT, CONTRACT, FLEX, MOVING, RESULT, verified
 
 ROOT, COUNT = RESULT.root, RESULT.partition_count
 NMI = "6305000003"

@@ -6,13 +6,13 @@ import pytest
 from eth_abi import encode
 from eth_utils import keccak
 from msgspec.structs import replace
-from tests.unit.cli.world import CONTEXT, ELECTORATE, MEMBERS, RESULT, WRONG, events, place
 
 from oepnode.domain import tally
 from oepnode.domain.ballot import Result
 from oepnode.domain.facts import Abstained, BallotCast, Event, RootRevealed, RoundFinalised
 from oepnode.domain.tally import Standing
 from oepnode.errors import EvidenceError
+from tests.unit.cli.world import CONTEXT, ELECTORATE, MEMBERS, RESULT, WRONG, events, place
 
 GOOD = RESULT.result
 EVENTS = events()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_socket
-from tests.fakes.chain import FakeChain, FakeClock, Ledger
 
 from oepnode.services.envelope_store import EnvelopeStore
 from oepnode.services.registry_store import RegistryStore
+from tests.fakes.chain import FakeChain, FakeClock, Ledger
 
 
 @pytest.fixture(autouse=True)

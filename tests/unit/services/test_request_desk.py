@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 
 from oepnode.adapters import sealing
 from oepnode.adapters.request_signature import sign_request
@@ -20,6 +19,7 @@ from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError, FatalEr
 from oepnode.services.http import Refusal
 from oepnode.services.registry import RequestDesk
 from oepnode.services.registry_store import RegistryStore
+from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 
 SALT = bytes(range(32))
 WINDOW_S = 120

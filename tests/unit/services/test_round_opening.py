@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from tests.fakes.chain import FakeChain, FakeClock, Ledger
 
 from oepnode.domain.facts import Phase
 from oepnode.errors import ConflictError, TransportError
 from oepnode.services.envelope_store import EnvelopeStore, StoredDocument
 from oepnode.services.round_opening import RoundOpener
+from tests.fakes.chain import FakeChain, FakeClock, Ledger
 
 DOCUMENT = StoredDocument(b"\x01" * 32, 10, 1_795_000_200, 6, 1.0, ())
 REGISTRY = b"\x0a" * 32

@@ -7,7 +7,6 @@ import pytest
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.chain import CHAIN_ID, CONTRACT
 
 from oepnode.adapters.request_signature import recover_signer, sign_request
 from oepnode.domain.keys import RoundContext
@@ -19,6 +18,7 @@ from oepnode.domain.salt_request import (
     typed_data,
 )
 from oepnode.errors import EvidenceError
+from tests.fakes.chain import CHAIN_ID, CONTRACT
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 ACCOUNT = Account.from_key(b"\x07" * 32)
