@@ -57,7 +57,7 @@ if (options.version) {
   process.stdout.write(`solc, the solidity compiler commandline interface (solc-js)\nVersion: ${solc.version()}\n`);
 } else if (options.standardJson) {
   const output = solc.compile(fs.readFileSync(0, 'utf8'), { import: reader(options) });
-  fs.writeFileSync(1, `${output}\n`);
+  process.stdout.write(`${output}\n`);
 } else {
   usage('give --version or --standard-json');
 }
