@@ -110,7 +110,7 @@ def check_refusal(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> Non
         assert fault.path.startswith("$")
         assert fault.message
         assert len(fault.value) < 100
-        assert str(fault).isascii() or "…" in fault.value
+        assert fault.value.replace("…", "").isascii()
         assert str(fault).isprintable()
 
 

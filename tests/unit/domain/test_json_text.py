@@ -248,16 +248,15 @@ def test_a_record_of_ndjson_may_not_cross_its_line() -> None:
 @pytest.mark.parametrize("bomb", ["[" * 10**6, '{"a":' * 10**6, "[" * 10**5 + "]" * 10**5])
 def test_json_nesting(bomb: str) -> None:
     with at_most(5):
-        fault = only(refusal(parse_document, f"[{GOOD},{bomb}".encode()))
-        assert (fault.path, fault.rule) == ("$.records[1]", "json.nesting")
-        fault = only(refusal(parse_snapshot, bomb.encode()))
-        assert (fault.path, fault.rule) == ("$", "json.nesting")
+        for parse, text in ((parse_document, f"[{GOOD},{bomb}"), (parse_snapshot, bomb)):
+            fault = only(refusal(parse, text.encode()))
+            assert (fault.path, fault.rule) == ("$", "json.nesting")
         fault = only(refusal(parse_document, f'{GOOD}\n{{"a":{bomb}\n'.encode()))
         assert (fault.path, fault.rule) == ("$.records[1]", "json.nesting")
 
 
-@pytest.mark.parametrize("depth", [100, 500, 900, 970, 990, 1000, 1100])
-def test_nesting_near_the_interpreter_s_bound_is_refused_as_any_other(depth: int) -> None:
+@pytest.mark.parametrize("depth", [60, 64, 65, 100, 900, 970, 990, 1000, 1100])
+def test_nesting_near_any_bound_is_refused_as_any_other(depth: int) -> None:
     for deep in ("[" * depth + "]" * depth, '{"nmi":' * depth + "1" + "}" * depth):
         for data in (f"[{deep}]", f'{GOOD}\n{{"nmi":{deep}}}'):
             refusal(parse_document, data.encode())
