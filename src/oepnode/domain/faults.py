@@ -13,11 +13,16 @@ from oepnode.errors import DocumentFault, Fault
 
 MAX_FAULTS = 100
 _MAX_SHOWN = 60
-_NMI_LIKE = re.compile(r"[0-9A-Za-z]{10,}")
+_RUN = re.compile(r"[0-9A-Za-z]{10,}")
+_CAPITALS = re.compile(r"[A-Z]{10}")
 
 
 def show_value(value: object) -> str:
-    """Return a short, safe text for a value: no containers, and nothing that may be an NMI."""
+    """Return a short, safe text for a value: no containers, and nothing that may be an NMI.
+
+    Ten or more letters and digits in a row are withheld, which also covers keys and salts in hex.
+    Words in mixed case, such as the names of fields, are shown.
+    """
     if isinstance(value, Mapping):
         return f"an object of {len(value)} fields"
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -26,9 +31,15 @@ def show_value(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = _NMI_LIKE.sub("[withheld]", str(value))
+    text = _RUN.sub(_unless_a_name, str(value))
     text = ascii(text) if type(value) is str else text
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
+
+
+def _unless_a_name(run: re.Match[str]) -> str:
+    text = run[0]
+    is_mixed = text.isalpha() and not text.isupper() and not text.islower()
+    return text if is_mixed and not _CAPITALS.search(text) else "[withheld]"
 
 
 class FaultLog:
