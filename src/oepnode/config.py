@@ -111,6 +111,13 @@ class SenderSettings(_Settings):
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="largest document accepted"
     )
+    document_access: Literal["members", "anyone"] = Field(
+        default="members",
+        description="who may read documents: enrolled workers by a signed request, or anyone",
+    )
+    request_window_s: int = Field(
+        default=120, gt=0, description="how far a request's time may be off"
+    )
 
 
 class RegistrySettings(_Settings):

@@ -50,11 +50,12 @@ class EnvelopeSource(Protocol):
         """The newest document, or None where there is none yet."""
         ...
 
-    async def document(self, digest: bytes) -> bytes:
-        """The document with that SHA-256, checked.
+    async def document(self, round_number: int, digest: bytes) -> bytes:
+        """The document with that SHA-256, checked; asked for with the worker's signature.
 
         Raises:
             DigestMismatch: If other bytes were served.
+            ConflictError: If the gateway refuses this worker.
             TransportError: If it could not be had.
         """
         ...

@@ -104,13 +104,17 @@ async def worker_parts(
     async with AsyncExitStack() as stack:
         chain = await evm.connect(settings.chain, account)
         stack.push_async_callback(chain.close)
+        clock = SystemClock()
         sender_client = HttpSender(
             settings.sender_url,
+            account,
+            chain_id=chain.chain_id,
+            contract=chain.contract,
+            clock=clock,
             max_bytes=settings.max_document_bytes,
             timeout_s=settings.http_timeout_s,
         )
         stack.push_async_callback(sender_client.close)
-        clock = SystemClock()
         registry_client = HttpRegistry(
             settings.registry_url,
             account,

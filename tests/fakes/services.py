@@ -27,7 +27,7 @@ class FakeSender:
             raise TransportError("the sender does not answer")
         return self.newest
 
-    async def document(self, digest: bytes) -> bytes:
+    async def document(self, round_number: int, digest: bytes) -> bytes:
         self.asked += 1
         if self.is_down or (digest not in self.documents and not self.swapped):
             raise TransportError("the sender does not answer")

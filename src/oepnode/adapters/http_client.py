@@ -107,7 +107,7 @@ class HttpClient:
         *,
         limit: int,
         body: Callable[[], Body] = lambda: None,
-        headers: Mapping[str, str] | None = None,
+        headers: Callable[[], Mapping[str, str]] = dict,
     ) -> bytes:
         """Send a request until it is answered, and return the body of a success.
 
@@ -117,7 +117,7 @@ class HttpClient:
             what: What is asked for, for messages.
             limit: Most bytes of a success.
             body: Makes the body anew for each attempt.
-            headers: To be sent.
+            headers: Makes the headers anew for each attempt.
 
         Raises:
             RequestRefused: If the service refuses the request.
@@ -125,9 +125,7 @@ class HttpClient:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = await self._exchange(
-                    method, self._base + path, body(), headers or {}, limit
-                )
+                answer = await self._exchange(method, self._base + path, body(), headers(), limit)
                 return _success(what, answer)
             except TransportError:
                 if attempt == ATTEMPTS:

@@ -3,7 +3,7 @@
 Guarantees: snapshot and salt are asked for with a fresh key, nonce, time and signature, and the
 snapshot that leaves here has the digest that was asked for. Leaves out holding the salt against the
 snapshot's commitment, which takes the parsed snapshot: `keys.check_salt` does it where both are.
-Source: ``domain.salt_request``.
+Source: ``domain.member_request``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from oepnode.adapters import sealing
 from oepnode.adapters.http_client import HttpClient, RequestRefused, read_digest
 from oepnode.adapters.request_signature import sign_request
 from oepnode.domain.keys import KEY_SIZE, RoundContext
-from oepnode.domain.salt_request import (
+from oepnode.domain.member_request import (
     NONCE_SIZE,
     RegistryRequest,
     What,
@@ -124,7 +124,7 @@ class HttpRegistry:
                 f"{what} of the registry",
                 limit=limit + _SEAL_BYTES,
                 body=lambda: self._signed(what, round_number, digest, recipient),
-                headers={"Content-Type": "application/json"},
+                headers=lambda: {"Content-Type": "application/json"},
             )
             return sealing.open_sealed(key, sealed, seal_info(what, context, digest))
         except RequestRefused as exc:

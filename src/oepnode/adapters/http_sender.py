@@ -1,15 +1,19 @@
 """The sender's gateway over HTTP: `ports.EnvelopeSource` for workers, and publishing for senders.
 
-Guarantees: bytes that leave here have the digest that was asked for.
+Guarantees: a document is asked for with a fresh nonce, time and signature in every attempt, and the
+bytes that leave here have the digest that was asked for. Source: ``domain.member_request``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import secrets
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from eth_account.signers.local import LocalAccount
 from msgspec import Struct
 
 from oepnode.adapters.http_client import (
@@ -19,8 +23,10 @@ from oepnode.adapters.http_client import (
     decode_json,
     read_digest,
 )
+from oepnode.adapters.request_signature import sign_request
+from oepnode.domain.member_request import NONCE_SIZE, DocumentRequest, encode_authorization
 from oepnode.errors import ConfigError, DigestMismatch, DocumentFault, TransportError
-from oepnode.ports import LatestEnvelope
+from oepnode.ports import Clock, LatestEnvelope
 
 
 class _Latest(Struct, rename="camel"):
@@ -53,19 +59,36 @@ class Published(Struct, frozen=True, rename="camel"):
 
 
 class HttpSender:
-    """A sender's gateway.
+    """A sender's gateway, for a worker.
 
     Args:
         url: Of the gateway.
+        account: The worker's signer.
+        chain_id: EIP-155 chain id of the rounds.
+        contract: Address of the consensus contract, 20 bytes.
+        clock: For the time of requests.
         max_bytes: Largest document that is fetched.
         timeout_s: Deadline of one attempt, in seconds.
         client: Carries the requests; by default a new one for ``url``.
     """
 
     def __init__(
-        self, url: str, *, max_bytes: int, timeout_s: float, client: HttpClient | None = None
+        self,
+        url: str,
+        account: LocalAccount,
+        *,
+        chain_id: int,
+        contract: bytes,
+        clock: Clock,
+        max_bytes: int,
+        timeout_s: float,
+        client: HttpClient | None = None,
     ) -> None:
         self._client = client or HttpClient(url, timeout_s)
+        self._account = account
+        self._chain_id = chain_id
+        self._contract = contract
+        self._clock = clock
         self._max_bytes = max_bytes
 
     async def latest(self) -> LatestEnvelope | None:
@@ -91,22 +114,59 @@ class HttpSender:
             round=found.round,
         )
 
-    async def document(self, digest: bytes) -> bytes:
-        """The document with that SHA-256, checked.
+    async def document(self, round_number: int, digest: bytes) -> bytes:
+        """The document with that SHA-256, checked, for a round that was opened with it.
 
         Raises:
             DigestMismatch: If other bytes were served.
+            ConflictError: If the gateway refuses this worker.
             TransportError: If it could not be had.
         """
         what = "envelope document"
         try:
-            data = await self._client.get(f"/v1/documents/{digest.hex()}", what, self._max_bytes)
+            data = await self._client.send(
+                "GET",
+                f"/v1/documents/{digest.hex()}",
+                what,
+                limit=self._max_bytes,
+                headers=lambda: self._signed(round_number, digest),
+            )
         except RequestRefused as exc:
-            raise TransportError(str(exc)) from exc
+            if exc.status == 404:  # not there yet: the gateway or its node lags behind
+                raise TransportError(str(exc)) from exc
+            raise
         received = sha256(data).digest()
         if not hmac.compare_digest(received, digest):
             raise DigestMismatch(what, digest, received)
         return data
+
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._client.close()
+
+    def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
+        """Headers with a nonce of their own, so that they can be sent after a failed attempt."""
+        request = DocumentRequest(
+            round=round_number,
+            digest=digest,
+            nonce=secrets.token_bytes(NONCE_SIZE),
+            issued_at=int(self._clock.now()),
+        )
+        signature = sign_request(self._account, request, self._chain_id, self._contract)
+        return {"Authorization": encode_authorization(request, signature)}
+
+
+class HttpPublisher:
+    """A sender's gateway, for whoever publishes to it.
+
+    Args:
+        url: Of the gateway.
+        timeout_s: Deadline of one attempt, in seconds.
+        client: Carries the requests; by default a new one for ``url``.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, client: HttpClient | None = None) -> None:
+        self._client = client or HttpClient(url, timeout_s)
 
     async def publish(
         self, document: Path, token: str, registry_digest: bytes | None = None
@@ -135,7 +195,7 @@ class HttpSender:
                 what,
                 limit=MAX_JSON_BYTES,
                 body=lambda: document,
-                headers={"Authorization": f"Bearer {token}"},
+                headers=lambda: {"Authorization": f"Bearer {token}"},
             )
         except RequestRefused as exc:
             if exc.faults:

@@ -1,7 +1,7 @@
-"""Signing a registry request, and recovering who signed it (EIP-712 with eth-account).
+"""Signing a member's request, and recovering who signed it (EIP-712 with eth-account).
 
 Guarantees: one signature has one accepted form, so a second valid form cannot be made from it
-(low s, v 27 or 28; EIP-2). Leaves out whether the signer may ask: that is ``services.registry``.
+(low s, v 27 or 28; EIP-2). Leaves out whether the signer may ask: that is ``services.enrolment``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_keys.exceptions import BadSignature
 
-from oepnode.domain.salt_request import SIGNATURE_SIZE, RegistryRequest, typed_data
+from oepnode.domain.member_request import SIGNATURE_SIZE, MemberRequest, typed_data
 from oepnode.errors import EvidenceError
 
 _HALF_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
@@ -21,14 +21,14 @@ _V: Final = frozenset({27, 28})
 
 
 def sign_request(
-    account: LocalAccount, request: RegistryRequest, chain_id: int, contract: bytes
+    account: LocalAccount, request: MemberRequest, chain_id: int, contract: bytes
 ) -> bytes:
     """Sign a request: r ‖ s ‖ v, 65 bytes."""
     return bytes(account.sign_message(_message(request, chain_id, contract)).signature)
 
 
 def recover_signer(
-    request: RegistryRequest, signature: bytes, chain_id: int, contract: bytes
+    request: MemberRequest, signature: bytes, chain_id: int, contract: bytes
 ) -> bytes:
     """Address of the account that signed a request, 20 bytes.
 
@@ -49,5 +49,5 @@ def recover_signer(
     return bytes.fromhex(address.removeprefix("0x"))
 
 
-def _message(request: RegistryRequest, chain_id: int, contract: bytes) -> SignableMessage:
+def _message(request: MemberRequest, chain_id: int, contract: bytes) -> SignableMessage:
     return encode_typed_data(full_message=typed_data(request, chain_id, contract))

@@ -62,15 +62,15 @@ def publish(
 async def _publish(
     document: Path, url: str, token_file: Path, registry: bytes | None, timeout_s: float
 ) -> Published:
-    from oepnode.adapters.http_sender import HttpSender
+    from oepnode.adapters.http_sender import HttpPublisher
     from oepnode.adapters.keyfile import read_secret
 
     token = read_secret(token_file, "bearer token").decode("utf-8", errors="replace")
-    sender = HttpSender(url, max_bytes=0, timeout_s=timeout_s)
+    publisher = HttpPublisher(url, timeout_s=timeout_s)
     try:
-        return await sender.publish(document, token, registry)
+        return await publisher.publish(document, token, registry)
     finally:
-        await sender.close()
+        await publisher.close()
 
 
 def _digest(text: str) -> bytes:

@@ -190,7 +190,9 @@ class EffectRunner:
         window = opened.vote_deadline - (state.now or outside.clock.now())
         give_up = opened.vote_deadline - min(30.0, max(window, 0.0) * 0.2)
         envelope = await self._until(
-            give_up, "fetch envelope", lambda: outside.sender.document(opened.envelope_digest)
+            give_up,
+            "fetch envelope",
+            lambda: outside.sender.document(state.number, opened.envelope_digest),
         )
         registry = await self._until(
             give_up,

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec import json as msgspec_json
 
 from oepnode.ports import LatestEnvelope
+from oepnode.services.enrolment import GRANTS_SCHEMA, Grants
 from oepnode.services.files import FileStore, Incoming, Index, make_folder
 
 _SCHEMA: Final = """
@@ -67,6 +68,9 @@ class EnvelopeStore:
     Args:
         data_dir: ``documents/`` and ``index.sqlite`` are made in it. One server owns it.
 
+    Attributes:
+        grants: Who was given which document, and the nonces that are used up.
+
     Raises:
         ConfigError: If the folder cannot be used.
     """
@@ -75,7 +79,8 @@ class EnvelopeStore:
         make_folder(data_dir)
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA)
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
+        self.grants = Grants(self._index)
 
     def incoming(self) -> Incoming:
         """Start to receive a document."""

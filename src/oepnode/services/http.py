@@ -35,12 +35,14 @@ class Refusal(OepError):  # noqa: N818 - reads as what it is
     Attributes:
         status: HTTP status, 4xx or 5xx.
         code: Short stable name of the reason, such as ``token.wrong``.
+        challenge: With 401: the kind of credentials that is wanted.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, challenge: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.challenge = challenge
 
 
 def json_response(
@@ -64,7 +66,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         # What is not there is asked for at every poll; only the rest is worth a line.
         tell = _log.debug if exc.status == 404 else _log.info
         tell("request.refused", at=_resource(request), status=exc.status, code=exc.code)
-        headers = {"WWW-Authenticate": "Bearer"} if exc.status == 401 else None
+        headers = {"WWW-Authenticate": exc.challenge} if exc.challenge else None
         return _refused(exc.status, exc.code, str(exc), headers=headers)
     except DocumentFault as exc:
         return _refused(422, "document.faults", str(exc), **_faults(exc))

@@ -1,12 +1,11 @@
 """What the NMI registry keeps: snapshots and salts as files, and an index that holds no NMI.
 
 Guarantees: a snapshot in the index is valid, and its salt is the one it commits to. Publishing the
-same snapshot again changes nothing. A nonce is used once.
+same snapshot again changes nothing.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,9 @@ from typing import Final
 from msgspec import Struct
 
 from oepnode.domain.keys import check_salt
+from oepnode.domain.member_request import What
 from oepnode.domain.registry import parse_snapshot
-from oepnode.domain.salt_request import RegistryRequest, What
+from oepnode.services.enrolment import GRANTS_SCHEMA, Grants
 from oepnode.services.files import FileStore, Index, make_folder
 
 _SCHEMA: Final = """
@@ -26,19 +26,6 @@ CREATE TABLE IF NOT EXISTS snapshots (
     salt_digest BLOB NOT NULL,
     size INTEGER NOT NULL,
     published_at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS nonces (
-    nonce BLOB PRIMARY KEY,
-    issued_at INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS nonces_by_time ON nonces (issued_at);
-CREATE TABLE IF NOT EXISTS grants (
-    granted_at REAL NOT NULL,
-    operator BLOB NOT NULL,
-    signer BLOB NOT NULL,
-    round INTEGER NOT NULL,
-    what TEXT NOT NULL,
-    snapshot_digest BLOB NOT NULL
 );
 """
 _SELECT: Final = "SELECT digest, as_of, salt_digest, size FROM snapshots"
@@ -67,6 +54,9 @@ class RegistryStore:
         data_dir: ``snapshots/``, ``salts/`` and ``index.sqlite`` are made in it. The server and the
             publishing command may use it at the same time.
 
+    Attributes:
+        grants: Who was given what, and the nonces that are used up.
+
     Raises:
         ConfigError: If the folder cannot be used.
     """
@@ -75,7 +65,8 @@ class RegistryStore:
         make_folder(data_dir)
         self._snapshots = FileStore(data_dir / "snapshots")
         self._salts = FileStore(data_dir / "salts")
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA)
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
+        self.grants = Grants(self._index)
 
     def publish(self, snapshot: bytes, salt: bytes, now: float) -> StoredSnapshot:
         """Validate and store a snapshot with its salt; ``now`` is in UTC seconds.
@@ -123,38 +114,6 @@ class RegistryStore:
         if what == "salt":
             return self._salts.read(snapshot.salt_digest, "snapshot salt")
         return self._snapshots.read(snapshot.digest, "registry snapshot")
-
-    def grant(
-        self,
-        request: RegistryRequest,
-        operator: bytes,
-        signer: bytes,
-        now: float,
-        keep_s: int,
-    ) -> bool:
-        """Use up a request's nonce and note who was given what, in one transaction.
-
-        Args:
-            request: The request, otherwise allowed.
-            operator: Lasting address of the worker, 20 bytes.
-            signer: Address that signed, 20 bytes.
-            now: UTC seconds.
-            keep_s: Nonces issued longer ago are forgotten; their requests are refused by time.
-
-        Returns:
-            False, with nothing changed, if the nonce was used before.
-        """
-        with self._index.transaction() as db:
-            db.execute("DELETE FROM nonces WHERE issued_at < ?", (int(now) - keep_s,))
-            try:
-                db.execute("INSERT INTO nonces VALUES (?, ?)", (request.nonce, request.issued_at))
-            except sqlite3.IntegrityError:
-                return False
-            db.execute(
-                "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)",
-                (now, operator, signer, request.round, request.what, request.snapshot_digest),
-            )
-        return True
 
     def close(self) -> None:
         """Close the index; may be called again."""

@@ -1,16 +1,17 @@
 """The sender's gateway: takes envelope documents, serves them by digest, opens rounds on chain.
 
 Guarantees: a document is stored exactly as received, only when it follows the rules, and never
-changes; publishing and opening need the bearer token. Leaves out who may read: a document holds
-NMIs and is served to everyone who can reach the gateway, so keep it on a network of sender and
-operators. Endpoints and settings: docs/services.md.
+changes; publishing and opening need the bearer token. A document holds NMIs, and is served to the
+workers of a round that was opened with it, for one signed request each time (setting
+``document_access``). Leaves out keeping it from others on the way: it is streamed, not sealed, so
+put TLS before the gateway. Endpoints and settings: docs/services.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import structlog
 from aiohttp import web
@@ -20,9 +21,11 @@ from msgspec import json as msgspec_json
 from oepnode.adapters.keyfile import read_secret
 from oepnode.config import SenderSettings
 from oepnode.domain.envelope import Document, parse_document
+from oepnode.domain.member_request import SCHEME, DocumentRequest, decode_authorization
 from oepnode.domain.power import Feed
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
+from oepnode.services.enrolment import AT_A_TIME, Enrolment
 from oepnode.services.envelope_store import EnvelopeStore, StoredDocument
 from oepnode.services.files import Incoming
 from oepnode.services.http import (
@@ -39,7 +42,9 @@ _log = structlog.get_logger(__name__)
 
 MIN_TOKEN_BYTES: Final = 16
 _MAX_JSON_BYTES: Final = 4096
-_FOREVER: Final = "public, max-age=31536000, immutable"
+_FOREVER: Final = "max-age=31536000, immutable"
+_CACHES: Final = {"members": f"private, {_FOREVER}", "anyone": f"public, {_FOREVER}"}
+"""A shared cache would hand a member's document to others."""
 
 _Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
@@ -68,7 +73,7 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
             web.get("/healthz", gateway.health),
         ]
     )
-    app.on_response_prepare.append(_name_by_digest)
+    app.on_response_prepare.append(gateway.name_by_digest)
 
     async def close(_: web.Application) -> None:
         store.close()
@@ -92,6 +97,9 @@ class _Gateway:
         self._clock = clock
         self._store = store
         self._opener = RoundOpener(chain, clock, store)
+        self._access: Literal["members", "anyone"] = settings.document_access
+        self._enrolment = Enrolment(chain, clock, store.grants, settings.request_window_s)
+        self._turns = asyncio.Semaphore(AT_A_TIME)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
 
@@ -134,9 +142,14 @@ class _Gateway:
         )
 
     async def document(self, request: web.Request) -> web.StreamResponse:
-        """The exact bytes of a document."""
+        """The exact bytes of a document, or of a range of it."""
         digest = read_digest(request.match_info["digest"], "a document's name")
-        await self._stored(digest)
+        if self._access == "anyone":
+            await self._stored(digest)
+        else:
+            asked, signature = _read_signed(request, digest)
+            async with self._turns:
+                await self._admit(asked, signature)
         known = request.if_none_match or ()
         if any(tag.value in {digest.hex(), "*"} for tag in known):
             return web.Response(status=304)
@@ -150,12 +163,24 @@ class _Gateway:
             {"status": "ok", "documents": await asyncio.to_thread(self._store.count)}
         )
 
+    async def name_by_digest(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Give a document its digest as ETag and let caches keep it for good."""
+        digest = request.match_info.get("digest")
+        if digest is not None and response.status in {200, 206, 304}:
+            response.headers["ETag"] = f'"{digest}"'
+            response.headers["Cache-Control"] = _CACHES[self._access]
+
+    async def _admit(self, asked: DocumentRequest, signature: bytes) -> None:
+        member = await self._enrolment.member_of(asked, signature)
+        await self._stored(asked.digest)
+        await self._enrolment.admit(member, asked)
+
     def _authorise(self, request: web.Request) -> None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            raise Refusal(401, "token.missing", "this needs the publisher's bearer token")
+            raise Refusal(401, "token.missing", "this needs the publisher's bearer token", "Bearer")
         if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
-            raise Refusal(401, "token.wrong", "the bearer token is not the publisher's")
+            raise Refusal(401, "token.wrong", "the bearer token is not the publisher's", "Bearer")
 
     async def _stored(self, digest: bytes) -> StoredDocument:
         document = await asyncio.to_thread(self._store.document, digest)
@@ -203,12 +228,22 @@ def _read_token(settings: SenderSettings) -> bytes:
     return token
 
 
-async def _name_by_digest(request: web.Request, response: web.StreamResponse) -> None:
-    """Give a document its digest as ETag and let caches keep it for good."""
-    digest = request.match_info.get("digest")
-    if digest is not None and response.status in {200, 206, 304}:
-        response.headers["ETag"] = f'"{digest}"'
-        response.headers["Cache-Control"] = _FOREVER
+def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, bytes]:
+    """The signed request in the header, for the document in the path."""
+    signed = decode_authorization(request.headers.get("Authorization", ""))
+    if signed is None:
+        raise Refusal(
+            401,
+            "request.missing",
+            f"documents are for enrolled workers: send Authorization: {SCHEME} with a signed "
+            "request (docs/services.md)",
+            challenge=SCHEME,
+        )
+    if signed[0].digest != digest:
+        raise Refusal(
+            401, "request.other_document", "the request names another document", challenge=SCHEME
+        )
+    return signed
 
 
 def _registry_of(request: web.Request) -> bytes | None:

@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 import structlog
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
+from oepnode.adapters.http_sender import HttpSender
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.demo.sample import SamplePlan, SampleSummary, write_sample
 from oepnode.services import registry, sender
@@ -124,6 +126,21 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield session
+
+
+def worker_client(
+    url: str, clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
+) -> HttpSender:
+    """A worker's client of the gateway."""
+    return HttpSender(
+        url,
+        account,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        clock=clock,
+        max_bytes=max_bytes,
+        timeout_s=10,
+    )
 
 
 async def reason_of(response: aiohttp.ClientResponse) -> str:

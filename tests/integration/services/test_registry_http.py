@@ -14,7 +14,8 @@ from eth_account.signers.local import LocalAccount
 from oepnode.adapters.http_registry import HttpRegistry
 from oepnode.adapters.request_signature import sign_request
 from oepnode.config import RegistrySettings
-from oepnode.domain.salt_request import RegistryRequest, encode_request
+from oepnode.domain.facts import Member
+from oepnode.domain.member_request import RegistryRequest, encode_request
 from oepnode.errors import ConflictError, TransportError
 from oepnode.services.registry_store import RegistryStore
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
@@ -116,7 +117,7 @@ async def test_a_used_nonce_is_known_after_a_restart(
         assert response.status == 200
     store = RegistryStore(registry_settings.data_dir)
     request = RegistryRequest("salt", round_number, b"", b"", b"\x03" * 32, int(clock.now()))
-    assert not store.grant(request, OPERATOR, b"\x00" * 20, clock.now(), 240)
+    assert not store.grants.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
     store.close()
 
 
@@ -239,7 +240,7 @@ async def test_the_log_says_who_got_what_and_holds_no_secret(
         await registry.snapshot(round_number, sample.snapshot_digest)
         await registry.salt(round_number, sample.snapshot_digest)
     await registry.close()
-    granted = [line for line in logs if line["event"] == "registry.granted"]
+    granted = [line for line in logs if line["event"] == "request.granted"]
     assert [(line["what"], line["operator"]) for line in granted] == [
         ("snapshot", OPERATOR.hex()),
         ("salt", OPERATOR.hex()),

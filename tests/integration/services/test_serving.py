@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from oepnode.adapters.http_sender import HttpSender
+from oepnode.adapters.http_client import HttpClient
 from oepnode.config import HttpSettings
 from oepnode.errors import ConfigError, TransportError
 from oepnode.services.http import errors_as_json, json_response, read_body
@@ -46,9 +46,9 @@ async def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> Non
     os.kill(os.getpid(), number)
     await asyncio.wait_for(task, 10)
     assert closed == [True]
-    client = HttpSender(url, max_bytes=1, timeout_s=1)
+    client = HttpClient(url, timeout_s=1)
     with pytest.raises(TransportError):
-        await client.latest()
+        await client.get("/", "hello", 1)
     await client.close()
 
 

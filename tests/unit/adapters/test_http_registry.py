@@ -13,7 +13,7 @@ from oepnode.adapters.http_client import Answer, HttpClient
 from oepnode.adapters.http_registry import HttpRegistry
 from oepnode.adapters.request_signature import recover_signer
 from oepnode.domain.keys import RoundContext
-from oepnode.domain.salt_request import RegistryRequest, decode_request, seal_info
+from oepnode.domain.member_request import RegistryRequest, decode_request, seal_info
 from oepnode.errors import ConflictError, DigestMismatch, TransportError
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeClock
 

@@ -13,8 +13,8 @@ from eth_account.signers.local import LocalAccount
 from oepnode.adapters import sealing
 from oepnode.adapters.request_signature import sign_request
 from oepnode.domain.keys import RoundContext
+from oepnode.domain.member_request import RegistryRequest, seal_info
 from oepnode.domain.registry import snapshot_json
-from oepnode.domain.salt_request import RegistryRequest, seal_info
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError, FatalError, TransportError
 from oepnode.services.http import Refusal
 from oepnode.services.registry import RequestDesk
