@@ -127,6 +127,20 @@ def parse_document(
     Raises:
         DocumentFault: With every fault, by path, rule and value.
     """
+    return parse_history(data, feed, progress)[0]
+
+
+def parse_history(
+    data: bytes, feed: Feed | None = None, progress: Progress | None = None
+) -> tuple[Document, Rows]:
+    """Read an envelope document as `parse_document` does, and keep what was superseded.
+
+    Returns:
+        The document, and all its rows with their submission times, the standing ones included.
+
+    Raises:
+        DocumentFault: With every fault, by path, rule and value.
+    """
     log = FaultLog("envelope document")
     reader = _Reader(log, feed or Feed())
     for number, record in read_records(data, log, progress):
@@ -415,8 +429,8 @@ class _Reader:
         block[:, 9] = np.arange(count)
         self._columns.append(block)
 
-    def document(self) -> Document:
-        """Resolve supersession and build the table.
+    def document(self) -> tuple[Document, Rows]:
+        """Resolve supersession and build the table; the rows come with it.
 
         Raises:
             DocumentFault: On conflicts between records, or a horizon that is too long.
@@ -441,7 +455,7 @@ class _Reader:
             )
             self._log.add("$", "horizon.length", message)
         self._log.raise_if_any()
-        return Document(
+        document = Document(
             horizon_start=start,
             interval_count=count,
             nmi=nmi[order],
@@ -454,6 +468,7 @@ class _Reader:
             records=self._records,
             warnings=self._log.warnings,
         )
+        return document, rows
 
     def _site_order(
         self,

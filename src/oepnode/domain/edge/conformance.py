@@ -1,0 +1,528 @@
+"""Conformance: telemetry against the envelope that was applied, and against dispatch targets.
+
+Guarantees: every measurement is counted in exactly one place (judged, without a limit, outside the
+horizon, at an NMI without an envelope); memory depends on sites and intervals, not on rows; the
+order of rows does not matter. Amounts are integer W.
+
+How a measurement is judged:
+
+* It belongs to the dispatch interval that it lies in: 10:00 is the last minute of DI 10:00.
+* The envelope is the published one with the submission timestamp that the telemetry states
+  (Part C §4.3 field 4). Where the telemetry states none, or one that was never published, the
+  envelope in force at the interval's start is taken, and that is counted. Where the publication
+  tells no times, as a bundle does, the envelope that stands is taken.
+* A limit that was not published is the default of the caller; without one, what the telemetry
+  states was applied (§4.3 fields 5 and 6: "or use default values").
+* At level NMI the flow at the connection point counts, at level Flex the sum of controlled
+  generation and controlled load (§6.3 field 4).
+* Beyond the limit by more than the tolerance is a breach.
+
+Leaves out validating the telemetry (``telemetry``), and reading it.
+Source: Part C §4.3 and §6.3, HLD §4.4 and §4.5 (post-dispatch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
+from oepnode.domain.nem_time import INTERVAL_S
+from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.supersession import NO_SUBMISSION
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Bools = npt.NDArray[np.bool_]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Places = npt.NDArray[np.intp]
+
+MINUTE_S: Final = 60
+MINUTES: Final = INTERVAL_S // MINUTE_S
+NO_HEADROOM: Final = 2**31 - 1
+"""Stands where nothing was measured against a limit."""
+
+_BATCH: Final = 1 << 19
+_MICROS: Final = 1_000_000
+
+COUNTS: Final = {
+    "readings": "measurements in the horizon",
+    "duplicates": "measurements of a minute that had one already",
+    "unlimited": "measurements without any limit to hold them against",
+    "defaulted": "judged by a default limit, at least in one direction",
+    "unapplied": "no envelope stated, though one was in force",
+    "unknown": "a submission timestamp that was never published for the interval",
+    "stale": "an envelope that a later one had replaced before the interval began",
+    "premature": "an envelope submitted after the measurement",
+    "misstated": "limits stated that are not those of the envelope",
+    "export_minutes": "beyond the export limit",
+    "import_minutes": "beyond the import limit",
+}
+"""What is counted per site, in minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far beyond a limit or off a target is still taken as conforming.
+
+    The larger of the two amounts counts.
+
+    Attributes:
+        watts: Absolute.
+        permille: Of the limit or target.
+        minutes: How many minutes of an interval must be in breach for the interval to be, 1 to 5.
+
+    Raises:
+        ValueError: If one is out of its range.
+    """
+
+    watts: int = 0
+    permille: int = 0
+    minutes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.watts < 0 or not 0 <= self.permille <= 1000 or not 1 <= self.minutes <= MINUTES:
+            raise ValueError("a tolerance is ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes")
+
+    def allowance(self, limits_w: Int64) -> Int64:
+        """Watts allowed beyond each limit; the fraction of a watt is not."""
+        part = np.abs(limits_w) * self.permille // 1000
+        return np.asarray(np.maximum(self.watts, part), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Limits that hold where none is published, W; None leaves it to what the telemetry states."""
+
+    export_w: int | None = None
+    import_w: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.export_w or 0) < 0 or (self.import_w or 0) > 0:
+            raise ValueError("a default export limit is ≥ 0 W, a default import limit ≤ 0 W")
+
+
+@dataclass(frozen=True, repr=False)
+class EnvelopeConformance:
+    """What came of holding telemetry against envelopes. Its repr shows no NMI.
+
+    Attributes:
+        envelopes: What was held against, of one application level.
+        tolerance: What was allowed.
+        counts: Per name of `COUNTS`, per site, int64.
+        expected: Minutes per site that have a limit, for sites with telemetry, int64.
+        missing: Of these, minutes without a measurement, int64.
+        minutes: Shape (sites, intervals), uint8: distinct minutes measured.
+        breach_minutes: Shape (sites, intervals), uint8.
+        headroom_w: Shape (sites, intervals), int32: least distance to a limit, negative beyond it;
+            `NO_HEADROOM` where nothing was judged.
+        worst_export_w: Per site, int64: furthest beyond the export limit, 0 if never.
+        worst_import_w: Per site, int64: furthest beyond the import limit, as a magnitude.
+        beyond_watt_minutes: Per site, int64: excess of the minutes in breach, whole.
+        rows: Measurements received.
+        foreign_rows: At NMIs without an envelope at this level.
+        foreign_nmis: How many NMIs those are.
+        outside_rows: Outside the horizon of the envelopes.
+    """
+
+    envelopes: Envelopes
+    tolerance: Tolerance
+    counts: dict[str, Int64]
+    expected: Int64
+    missing: Int64
+    minutes: npt.NDArray[np.uint8]
+    breach_minutes: npt.NDArray[np.uint8]
+    headroom_w: Int32
+    worst_export_w: Int64
+    worst_import_w: Int64
+    beyond_watt_minutes: Int64
+    rows: int
+    foreign_rows: int
+    foreign_nmis: int
+    outside_rows: int
+
+    @property
+    def is_breach(self) -> Bools:
+        """Shape (sites, intervals): enough minutes beyond a limit."""
+        return np.asarray(self.breach_minutes >= self.tolerance.minutes)
+
+    @property
+    def judged(self) -> Bools:
+        """Shape (sites, intervals): measured against a limit at least once."""
+        return np.asarray(self.headroom_w != NO_HEADROOM)
+
+    @property
+    def breach_intervals(self) -> Int64:
+        """Intervals in breach, per site."""
+        return np.asarray(self.is_breach.sum(axis=1), dtype=np.int64)
+
+    @property
+    def beyond_wh(self) -> Int64:
+        """Energy beyond the limits per site, whole Wh, each minute counted with its reading."""
+        return self.beyond_watt_minutes // 60
+
+    @property
+    def measured(self) -> Bools:
+        """Sites with telemetry."""
+        return self.counts["readings"] > 0
+
+    @property
+    def conforms(self) -> bool:
+        """Whether no interval is in breach."""
+        return not self.is_breach.any()
+
+
+class EnvelopeCheck:
+    """Takes telemetry in any order and any number of pieces; `report` tells what came of it.
+
+    Args:
+        envelopes: Published envelopes; the sites of other levels are left out.
+        level: 0 NMI, 1 Flex.
+        tolerance: What is allowed.
+        defaults: Limits where none is published.
+    """
+
+    def __init__(
+        self,
+        envelopes: Envelopes,
+        level: int = 0,
+        tolerance: Tolerance | None = None,
+        defaults: Defaults | None = None,
+    ) -> None:
+        self._envelopes = envelopes.at_level(level)
+        self._level = level
+        self._tolerance = tolerance or Tolerance()
+        self._defaults = defaults or Defaults()
+        sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
+        self._limits = self._envelopes.limits[:, :2].astype(np.int32)
+        self._in_force = in_force_us(self._envelopes)
+        self._older = _Older(self._envelopes)
+        self._counts = {name: np.zeros(sites, dtype=np.int64) for name in COUNTS}
+        self._seen = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
+        self._breaches = np.zeros(sites * intervals, dtype=np.int64)
+        self._headroom = np.full(sites * intervals, NO_HEADROOM, dtype=np.int64)
+        self._worst = np.zeros((2, sites), dtype=np.int64)
+        self._beyond = np.zeros(sites, dtype=np.int64)
+        self._rows = self._foreign = self._outside = 0
+        self._foreign_nmis: set[str] = set()
+
+    def add(self, telemetry: pl.DataFrame) -> None:
+        """Judge more measurements.
+
+        Args:
+            telemetry: Columns as in ``telemetry.COLUMNS``; ``minute`` in whole minutes.
+        """
+        site = self._sites(telemetry["nmi"])
+        for first in range(0, telemetry.height, _BATCH):
+            part = slice(first, min(first + _BATCH, telemetry.height))
+            self._add(_Batch(telemetry[part], self._level), site[part])
+
+    def report(self) -> EnvelopeConformance:
+        """What came of all measurements so far."""
+        sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
+        has_limit = (self._limits != NO_LIMIT).any(axis=1)
+        minutes = self._seen.reshape(sites, intervals, MINUTES).sum(axis=2, dtype=np.uint8)
+        is_measured = self._counts["readings"] > 0
+        expected = has_limit.sum(axis=1, dtype=np.int64) * MINUTES * is_measured
+        lacking = np.where(has_limit, MINUTES - minutes, 0).sum(axis=1, dtype=np.int64)
+        counts = {name: column.copy() for name, column in self._counts.items()}
+        counts["duplicates"] = counts["readings"] - minutes.sum(axis=1, dtype=np.int64)
+        breaches = self._breaches.reshape(sites, intervals)
+        return EnvelopeConformance(
+            envelopes=self._envelopes,
+            tolerance=self._tolerance,
+            counts=counts,
+            expected=expected,
+            missing=lacking * is_measured,
+            minutes=minutes,
+            breach_minutes=np.minimum(breaches, 255).astype(np.uint8),
+            headroom_w=np.clip(self._headroom, -NO_HEADROOM, NO_HEADROOM)
+            .astype(np.int32)
+            .reshape(sites, intervals),
+            worst_export_w=self._worst[EXPORT].copy(),
+            worst_import_w=self._worst[IMPORT].copy(),
+            beyond_watt_minutes=self._beyond.copy(),
+            rows=self._rows,
+            foreign_rows=self._foreign,
+            foreign_nmis=len(self._foreign_nmis),
+            outside_rows=self._outside,
+        )
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _sites(self, names: pl.Series) -> Places:
+        """Index of each row's site, −1 where there is no envelope."""
+        import polars as pl
+
+        if not len(names):
+            return np.empty(0, dtype=np.intp)
+        codes = names.cast(pl.Categorical)
+        distinct = codes.unique()
+        texts = distinct.cast(pl.String).to_list()
+        keys = np.array([str(text).encode("ascii", "replace")[:11] for text in texts], dtype="S11")
+        known = self._envelopes.nmis.astype("S11")
+        place = np.searchsorted(known, keys)
+        place[place == len(known)] = 0
+        found = np.where(known[place] == keys, place, -1) if len(known) else np.full(len(keys), -1)
+        self._foreign_nmis.update(
+            text for text, at in zip(texts, found.tolist(), strict=True) if at < 0
+        )
+        physical = distinct.to_physical().to_numpy()
+        table = np.full(int(physical.max()) + 1, -1, dtype=np.intp)
+        table[physical] = found
+        return np.asarray(table[codes.to_physical().to_numpy()])
+
+    def _add(self, batch: _Batch, site: Places) -> None:
+        start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
+        inside = (batch.minute > start) & (batch.minute <= end)
+        self._rows += len(site)
+        self._foreign += int((site < 0).sum())
+        self._outside += int(((site >= 0) & ~inside).sum())
+        kept = inside & (site >= 0)
+        if not kept.all():
+            batch, site = batch.take(kept), site[kept]
+        if not len(site):
+            return
+        self._count("readings", site)
+        minute = (batch.minute - start - 1) // MINUTE_S
+        self._seen[site, minute] = True
+        interval = minute // MINUTES
+        limits = self._applied(batch, site, interval)
+        self._judge(batch.flow_w, limits, site, site * self._envelopes.interval_count + interval)
+
+    def _applied(self, batch: _Batch, site: Places, interval: Int64) -> tuple[Int64, Int64]:
+        """Export and import limit of each row, `NO_LIMIT` where there is none."""
+        limits = [self._limits[site, kind, interval].astype(np.int64) for kind in (EXPORT, IMPORT)]
+        in_force = self._in_force[site, interval]
+        stated = batch.envelope_us
+        if (in_force != NO_SUBMISSION).any():
+            self._apply_submissions(batch, site, interval, limits)
+        elif (stated != NO_SUBMISSION).any() and self._envelopes.knows_submissions:
+            self._count("unknown", site[stated != NO_SUBMISSION])
+        published = [kind != NO_LIMIT for kind in limits]
+        off = np.zeros(len(site), dtype=np.bool_)
+        for kind in (EXPORT, IMPORT):
+            off |= published[kind] & (batch.stated_w[kind] != limits[kind])
+        self._count("misstated", site[off])
+        defaulted = ~published[EXPORT] | ~published[IMPORT]
+        if defaulted.any():
+            for kind, default in enumerate((self._defaults.export_w, self._defaults.import_w)):
+                fill = batch.stated_w[kind] if default is None else np.int64(default)
+                limits[kind] = np.where(published[kind], limits[kind], fill)
+            self._count("defaulted", site[defaulted])
+        return limits[EXPORT], limits[IMPORT]
+
+    def _apply_submissions(
+        self, batch: _Batch, site: Places, interval: Int64, limits: list[Int64]
+    ) -> None:
+        """Replace the limits that stand now by those of the submission that each row states."""
+        stated, in_force = batch.envelope_us, self._in_force[site, interval]
+        standing = self._envelopes.submitted_us[site, interval]
+        says_none = stated == NO_SUBMISSION
+        has_force = in_force != NO_SUBMISSION
+        self._count("unapplied", site[says_none & has_force])
+        wanted = np.where(says_none, in_force, stated)
+        other = np.flatnonzero((wanted != standing) & (standing != NO_SUBMISSION))
+        if len(other):
+            cell = site[other] * self._envelopes.interval_count + interval[other]
+            row = self._older.find(cell, wanted[other])
+            lost = other[row < 0]
+            self._count("unknown", site[lost[~says_none[lost]]])
+            again = self._older.find(cell, in_force[other])
+            row = np.where(row < 0, again, row)
+            found = row >= 0
+            for kind in (EXPORT, IMPORT):
+                older = self._envelopes.superseded.limits[row[found], kind]
+                limits[kind][other[found]] = older
+        before = has_force & ~says_none
+        self._count("stale", site[before & (stated < in_force)])
+        self._count("premature", site[~says_none & (stated > batch.minute * _MICROS)])
+
+    def _judge(self, flow: Int64, limits: tuple[Int64, Int64], site: Places, cell: Places) -> None:
+        missing = [limit == NO_LIMIT for limit in limits]
+        unlimited = missing[EXPORT] & missing[IMPORT]
+        self._count("unlimited", site[unlimited])
+        room = [
+            np.where(missing[EXPORT], NO_HEADROOM, limits[EXPORT] - flow),
+            np.where(missing[IMPORT], NO_HEADROOM, flow - limits[IMPORT]),
+        ]
+        np.minimum.at(self._headroom, cell, np.minimum(room[EXPORT], room[IMPORT]))
+        for kind, name in ((EXPORT, "export_minutes"), (IMPORT, "import_minutes")):
+            close = np.flatnonzero(room[kind] < 0)
+            if not len(close):
+                continue
+            excess = -room[kind][close]
+            is_breach = excess > self._tolerance.allowance(limits[kind][close])
+            rows, excess = close[is_breach], excess[is_breach]
+            self._count(name, site[rows])
+            np.add.at(self._breaches, cell[rows], 1)
+            np.maximum.at(self._worst[kind], site[rows], excess)
+            np.add.at(self._beyond, site[rows], excess)
+
+    def _count(self, name: str, site: Places) -> None:
+        if len(site):
+            self._counts[name] += np.bincount(site, minlength=self._envelopes.site_count)
+
+
+class _Batch:
+    """Columns of some rows as int64, with absent values as sentinels."""
+
+    __slots__ = ("envelope_us", "flow_w", "minute", "stated_w")
+
+    def __init__(self, frame: pl.DataFrame, level: int) -> None:
+        import polars as pl
+
+        def column(name: str, absent: int) -> Int64:
+            series = frame[name].cast(pl.Int64)
+            filled = series.fill_null(absent) if series.null_count() else series
+            return np.asarray(filled.to_numpy(), dtype=np.int64)
+
+        self.minute = column("minute", 0)
+        if level == 0:
+            self.flow_w = column("active_power_w", 0)
+        else:
+            self.flow_w = column("controlled_generation_w", 0) + column("controlled_load_w", 0)
+        self.stated_w = (column("export_limit_w", NO_LIMIT), column("import_limit_w", NO_LIMIT))
+        self.envelope_us = column("envelope_submitted_us", NO_SUBMISSION)
+
+    def take(self, kept: Bools) -> _Batch:
+        """The rows of a mask."""
+        part = object.__new__(_Batch)
+        part.minute, part.flow_w = self.minute[kept], self.flow_w[kept]
+        part.stated_w = (self.stated_w[0][kept], self.stated_w[1][kept])
+        part.envelope_us = self.envelope_us[kept]
+        return part
+
+
+class _Older:
+    """Finds superseded rows by (cell, submission)."""
+
+    def __init__(self, envelopes: Envelopes) -> None:
+        history = envelopes.superseded
+        self._times = np.unique(history.submitted_us)
+        rank = np.searchsorted(self._times, history.submitted_us)
+        self._keys = history.cell * (len(self._times) + 1) + rank
+
+    def find(self, cell: Int64, submitted_us: Int64) -> Int64:
+        """Row of each, −1 where there is none."""
+        if not len(self._keys):
+            return np.full(len(cell), -1, dtype=np.int64)
+        rank = np.searchsorted(self._times, submitted_us)
+        rank[rank == len(self._times)] = 0
+        key = cell * (len(self._times) + 1) + rank
+        place = np.searchsorted(self._keys, key)
+        place[place == len(self._keys)] = 0
+        is_there = (self._keys[place] == key) & (self._times[rank] == submitted_us)
+        return np.where(is_there, place, -1)
+
+
+def in_force_us(envelopes: Envelopes) -> Int64:
+    """Submission time of the envelope in force when each interval began, shape (sites, intervals).
+
+    The latest submitted until then; where all came later, the first of them, because it is the only
+    one that can have been meant; `supersession.NO_SUBMISSION` where no time is known.
+    """
+    starts = envelopes.horizon_start + INTERVAL_S * np.arange(envelopes.interval_count)
+    in_time = envelopes.submitted_us <= starts * _MICROS
+    found = np.where(in_time, envelopes.submitted_us, NO_SUBMISSION).reshape(-1)
+    cell, times = envelopes.superseded.cell, envelopes.superseded.submitted_us
+    early = times <= (starts * _MICROS)[cell % envelopes.interval_count]
+    np.maximum.at(found, cell[early], times[early])
+    first = envelopes.submitted_us.reshape(-1).copy()
+    np.minimum.at(first, cell, times)
+    return np.where(found == NO_SUBMISSION, first, found).reshape(envelopes.submitted_us.shape)
+
+
+# --- dispatch targets ----------------------------------------------------------------------------
+
+WITHIN, ABOVE, BELOW, UNMEASURED = range(4)
+VERDICTS: Final = ("within", "above", "below", "unmeasured")
+
+
+@dataclass(frozen=True)
+class DispatchConformance:
+    """A unit's flow at the end of each interval beside its target; one element per target.
+
+    Attributes:
+        interval_end: UTC seconds.
+        target_w: What was asked for.
+        actual_w: What flowed at the interval's end; 0 where unmeasured.
+        deviation_w: Actual − target: positive is more generation or less load.
+        verdict: uint8, index into `VERDICTS`.
+        tolerance: What was allowed.
+    """
+
+    interval_end: Int64
+    target_w: Int64
+    actual_w: Int64
+    deviation_w: Int64
+    verdict: npt.NDArray[np.uint8]
+    tolerance: Tolerance = field(default_factory=Tolerance)
+
+    @property
+    def conforms(self) -> bool:
+        """Whether every target was measured and met."""
+        return bool((self.verdict == WITHIN).all())
+
+    def count(self, verdict: int) -> int:
+        """How many intervals have a verdict."""
+        return int((self.verdict == verdict).sum())
+
+
+def check_dispatch(
+    minute: Sequence[int] | Int64,
+    flow_w: Sequence[int] | Int64,
+    interval_end: Sequence[int] | Int64,
+    target_w: Sequence[int] | Int64,
+    step: int,
+    tolerance: Tolerance | None = None,
+) -> DispatchConformance:
+    """Hold a unit's telemetry against its dispatch targets.
+
+    A target is what must be reached by the end of the interval (Part C §1.1, "Dispatch Target"),
+    so the measurement at that minute counts.
+
+    Args:
+        minute: UTC seconds of the unit's measurements, each at most once.
+        flow_w: The unit's flow at them: at level NMI its active power, at level Flex the sum of
+            controlled generation and load (`aggregate.DuidTelemetry.flow_w`).
+        interval_end: UTC seconds of the targets, each at most once.
+        target_w: The targets.
+        step: 2 or 3. In step 1 nobody is required to respond (HLD §4.3), so there is nothing to
+            conform to.
+        tolerance: What is allowed off the target.
+
+    Raises:
+        ValueError: For another step, or where a time stands twice.
+    """
+    if step not in {2, 3}:
+        raise ValueError(
+            "targets bind in steps 2 and 3 only; in step 1 no response is required (HLD §4.3)"
+        )
+    allowed = tolerance or Tolerance()
+    times, flows = np.asarray(minute, dtype=np.int64), np.asarray(flow_w, dtype=np.int64)
+    ends, targets = np.asarray(interval_end, dtype=np.int64), np.asarray(target_w, dtype=np.int64)
+    order, wanted = np.argsort(times, kind="stable"), np.argsort(ends, kind="stable")
+    times, flows = times[order], flows[order]
+    ends, targets = ends[wanted], targets[wanted]
+    if (times[1:] == times[:-1]).any() or (ends[1:] == ends[:-1]).any():
+        raise ValueError("a unit has one measurement a minute and one target an interval")
+    place = np.searchsorted(times, ends)
+    known = np.zeros(len(ends), dtype=np.bool_)
+    inside = place < len(times)
+    known[inside] = times[place[inside]] == ends[inside]
+    actual = np.zeros(len(ends), dtype=np.int64)
+    actual[known] = flows[place[known]]
+    deviation = np.where(known, actual - targets, 0)
+    verdict = np.full(len(ends), WITHIN, dtype=np.uint8)
+    beyond = np.abs(deviation) > allowed.allowance(targets)
+    verdict[beyond & (deviation > 0)] = ABOVE
+    verdict[beyond & (deviation < 0)] = BELOW
+    verdict[~known] = UNMEASURED
+    return DispatchConformance(ends, targets, actual, deviation, verdict, allowed)

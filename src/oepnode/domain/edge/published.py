@@ -1,0 +1,308 @@
+"""Envelopes as published, in one form for every use: from a document, a bundle or a limits file.
+
+Guarantees: a dense table of limits per site and interval, with the submission time of each where
+the source tells it, and the rows that a later submission superseded, so that a measurement can be
+held against the envelope that was applied at the time. Leaves out reading files and verifying
+bundles. Source: Part C §6.3 (field 6: submission time), §4.3 (field 4: the envelope applied).
+
+Example:
+    >>> document, rows = parse_history(data)                          # doctest: +SKIP
+    >>> envelopes = from_document(document, rows)                     # doctest: +SKIP
+    >>> envelopes.limits[site, EXPORT, interval]                      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.bundle import VerifiedBundle
+from oepnode.domain.envelope import LEVELS, MAX_HORIZON, Document
+from oepnode.domain.faults import FaultLog, show_value
+from oepnode.domain.nem_time import INTERVAL_S, OffGridError, parse_grid_instant
+from oepnode.domain.nmi import NmiError
+from oepnode.domain.nmi import parse as parse_nmi
+from oepnode.domain.power import IMPORT_KINDS, NO_LIMIT
+from oepnode.domain.supersession import NO_SUBMISSION, Rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+EXPORT: Final = 0
+IMPORT: Final = 1
+NO_TIMING: Final = 255
+"""Stands where the source does not say PRE or POST."""
+
+LIMIT_COLUMNS: Final = (
+    "active_export_w",
+    "active_import_w",
+    "reactive_export_var",
+    "reactive_import_var",
+)
+"""Columns of a limits file in the order of `power.KINDS`, as ``aggregator verify`` writes them."""
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """Rows that no longer stand, in order of (cell, submission).
+
+    Attributes:
+        cell: Site × number of intervals + interval, int64.
+        submitted_us: Microseconds since the epoch.
+        limits: Shape (rows, 4), int32.
+    """
+
+    cell: Int64
+    submitted_us: Int64
+    limits: Int32
+
+
+@dataclass(frozen=True, repr=False)
+class Envelopes:
+    """Published limits of sites over one horizon. Its repr shows no NMI.
+
+    Attributes:
+        nmis: Per site, ``S10``, in order of (NMI, level).
+        levels: Per site, uint8: 0 NMI, 1 Flex.
+        timings: Per site, uint8: 0 PRE, 1 POST, `NO_TIMING` unknown.
+        objectives: Per site, the objective function; empty where unknown.
+        horizon_start: UTC seconds.
+        limits: Shape (sites, 4, intervals), int32 W or var in the order of `power.KINDS`;
+            `power.NO_LIMIT` where none is published.
+        submitted_us: Shape (sites, intervals), int64, microseconds since the epoch, or
+            `supersession.NO_SUBMISSION` where unknown.
+        superseded: What a later submission replaced.
+    """
+
+    nmis: npt.NDArray[np.bytes_]
+    levels: npt.NDArray[np.uint8]
+    timings: npt.NDArray[np.uint8]
+    objectives: tuple[str, ...]
+    horizon_start: int
+    limits: Int32
+    submitted_us: Int64
+    superseded: Superseded
+
+    @property
+    def site_count(self) -> int:
+        """Number of (NMI, application level) pairs."""
+        return len(self.nmis)
+
+    @property
+    def interval_count(self) -> int:
+        """Length of the horizon in dispatch intervals."""
+        return int(self.limits.shape[2])
+
+    @property
+    def horizon_end(self) -> int:
+        """End of the last interval, UTC seconds."""
+        return self.horizon_start + self.interval_count * INTERVAL_S
+
+    @property
+    def knows_submissions(self) -> bool:
+        """Whether any submission time is known; a verified bundle has none."""
+        return bool((self.submitted_us != NO_SUBMISSION).any())
+
+    def at_level(self, level: int) -> Envelopes:
+        """The sites of one application level: 0 NMI, 1 Flex."""
+        return self._part(np.flatnonzero(self.levels == level))
+
+    def select(self, nmis: Iterable[str]) -> Envelopes:
+        """The sites of these NMIs; those that are not published are left out."""
+        wanted = np.array([name.encode() for name in nmis], dtype="S10")
+        return self._part(np.flatnonzero(np.isin(self.nmis, wanted)))
+
+    def _part(self, sites: npt.NDArray[np.intp]) -> Envelopes:
+        count = self.interval_count
+        rank = np.full(self.site_count, -1, dtype=np.int64)
+        rank[sites] = np.arange(len(sites))
+        owner, interval = np.divmod(self.superseded.cell, count)
+        kept = rank[owner] >= 0
+        return Envelopes(
+            nmis=self.nmis[sites],
+            levels=self.levels[sites],
+            timings=self.timings[sites],
+            objectives=tuple(self.objectives[i] for i in sites.tolist()),
+            horizon_start=self.horizon_start,
+            limits=self.limits[sites],
+            submitted_us=self.submitted_us[sites],
+            superseded=Superseded(
+                rank[owner[kept]] * count + interval[kept],
+                self.superseded.submitted_us[kept],
+                self.superseded.limits[kept],
+            ),
+        )
+
+
+def no_history() -> Superseded:
+    """Nothing superseded."""
+    empty = np.empty(0, dtype=np.int64)
+    return Superseded(empty, empty, np.empty((0, 4), dtype=np.int32))
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def from_document(document: Document, rows: Rows | None = None) -> Envelopes:
+    """Envelopes of a document.
+
+    Args:
+        document: From ``envelope.parse_history``.
+        rows: All rows of it, from the same; without them no submission time is known.
+    """
+    shape = (document.site_count, document.interval_count)
+    limits = np.full((shape[0], 4, shape[1]), NO_LIMIT, dtype=np.int32)
+    limits[document.row_site, :, document.row_interval] = document.limits
+    submitted, history = np.full(shape, NO_SUBMISSION, dtype=np.int64), no_history()
+    if rows is not None:
+        cell = rows.site * shape[1] + (rows.start - document.horizon_start) // INTERVAL_S
+        np.maximum.at(submitted.reshape(-1), cell, rows.submitted)
+        history = _history(cell, rows, submitted.reshape(-1))
+    return Envelopes(
+        nmis=document.nmi,
+        levels=document.level,
+        timings=document.timing,
+        objectives=document.objective,
+        horizon_start=document.horizon_start,
+        limits=limits,
+        submitted_us=submitted,
+        superseded=history,
+    )
+
+
+def _history(cell: Int64, rows: Rows, standing: Int64) -> Superseded:
+    older = np.flatnonzero((rows.submitted != NO_SUBMISSION) & (rows.submitted < standing[cell]))
+    older = older[np.lexsort((rows.submitted[older], cell[older]))]
+    return Superseded(cell[older], rows.submitted[older], rows.limits[older])
+
+
+def from_bundle(verified: VerifiedBundle) -> Envelopes:
+    """Envelopes of a verified bundle, which tells no submission times."""
+    return Envelopes(
+        nmis=np.array([name.encode() for name in verified.nmis], dtype="S10"),
+        levels=verified.levels,
+        timings=verified.timings,
+        objectives=verified.objectives,
+        horizon_start=verified.horizon_start,
+        limits=verified.limits,
+        submitted_us=np.full(
+            (verified.site_count, verified.interval_count), NO_SUBMISSION, dtype=np.int64
+        ),
+        superseded=no_history(),
+    )
+
+
+def from_frame(frame: pl.DataFrame) -> Envelopes:
+    """Envelopes of a limits file: a row for each site and interval.
+
+    Args:
+        frame: Columns nmi, level, interval_start (NEM time as text) and those of `LIMIT_COLUMNS`.
+
+    Raises:
+        DocumentFault: With every fault.
+    """
+    import polars as pl
+
+    log = FaultLog("limits file")
+    wanted = ("nmi", "level", "interval_start", *LIMIT_COLUMNS)
+    for name in wanted:
+        if name not in frame.columns:
+            log.add(f"$.{name}", "field.missing", "a column of a limits file is missing")
+    if not log.count and not frame.height:
+        log.add("$", "document.empty", "a limits file has at least one row")
+    log.raise_if_any()
+    start = _starts(frame["interval_start"].cast(pl.String), log)
+    nmi, level = _names(frame["nmi"].cast(pl.String), log), _levels(frame["level"], log)
+    limits = np.empty((frame.height, 4), dtype=np.int32)
+    for kind, name in enumerate(LIMIT_COLUMNS):
+        limits[:, kind] = _amounts(frame[name], kind, name, log)
+    log.raise_if_any()
+    return _dense(nmi, level, start, limits, log)
+
+
+def _starts(column: pl.Series, log: FaultLog) -> Int64:
+    found: dict[str, int] = {}
+    for text in column.unique().to_list():
+        try:
+            found[text] = parse_grid_instant(text or "").seconds
+        except ValueError as exc:
+            rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
+            log.add("$.interval_start", rule, str(exc), show_value(text))
+            found[text] = 0
+    return np.array([found[text] for text in column.to_list()], dtype=np.int64)
+
+
+def _names(column: pl.Series, log: FaultLog) -> npt.NDArray[np.bytes_]:
+    for text in column.unique().to_list():
+        try:
+            parse_nmi(text)
+        except NmiError as exc:
+            log.add("$.nmi", exc.rule, str(exc))
+    return np.array([str(text)[:10].encode("ascii", "replace") for text in column], dtype="S10")
+
+
+def _levels(column: pl.Series, log: FaultLog) -> npt.NDArray[np.uint8]:
+    values = column.to_list()
+    for text in sorted({str(value) for value in values} - set(LEVELS)):
+        log.add("$.level", "field.value", f"one of {', '.join(LEVELS)}", show_value(text))
+    return np.array([LEVELS.get(str(value), 0) for value in values], dtype=np.uint8)
+
+
+def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
+    """Watts of a column, `NO_LIMIT` where null."""
+    import polars as pl
+
+    if not (column.dtype.is_integer() or column.dtype == pl.Null):
+        log.add(f"$.{name}", "field.type", "whole W or var", str(column.dtype))
+        return np.full(len(column), NO_LIMIT, dtype=np.int32)
+    given = column.drop_nulls().cast(pl.Int64)
+    low, high = (given.min() or 0), (given.max() or 0)
+    is_wrong_side = high > 0 if kind in IMPORT_KINDS else low < 0  # type: ignore[operator]
+    if is_wrong_side:
+        sign = "negative or 0" if kind in IMPORT_KINDS else "positive or 0"
+        log.add(f"$.{name}", "limit.sign", f"a limit of this kind is {sign} (Part C §4.3)")
+    if low < -(2**31) + 1 or high > 2**31 - 1:  # type: ignore[operator]
+        log.add(f"$.{name}", "limit.range", "at most 2147483.647 kW (int32 watts)")
+        return np.full(len(column), NO_LIMIT, dtype=np.int32)
+    return np.asarray(column.cast(pl.Int32).fill_null(NO_LIMIT).to_numpy(), dtype=np.int32)
+
+
+def _dense(
+    nmi: npt.NDArray[np.bytes_],
+    level: npt.NDArray[np.uint8],
+    start: Int64,
+    limits: Int32,
+    log: FaultLog,
+) -> Envelopes:
+    keys = np.char.add(nmi, level.astype("S1"))
+    sites, site = np.unique(keys, return_inverse=True)
+    first = int(start.min())
+    count = (int(start.max()) - first) // INTERVAL_S + 1
+    if count > MAX_HORIZON:
+        log.add("$", "horizon.length", f"at most {MAX_HORIZON} intervals, received {count}")
+        log.raise_if_any()
+    interval = (start - first) // INTERVAL_S
+    cells = site.astype(np.int64) * count + interval
+    if len(np.unique(cells)) < len(cells):
+        message = "a site and interval stands twice in the limits file"
+        log.add("$", "row.duplicate", message)
+        log.raise_if_any()
+    table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)
+    table[site, :, interval] = limits
+    return Envelopes(
+        nmis=np.array([key[:10] for key in sites.tolist()], dtype="S10"),
+        levels=np.array([int(key[10:]) for key in sites.tolist()], dtype=np.uint8),
+        timings=np.full(len(sites), NO_TIMING, dtype=np.uint8),
+        objectives=("",) * len(sites),
+        horizon_start=first,
+        limits=table,
+        submitted_us=np.full((len(sites), count), NO_SUBMISSION, dtype=np.int64),
+        superseded=no_history(),
+    )
