@@ -1,0 +1,316 @@
+"""The two answers to a submission: system acknowledgement and transaction acknowledgement.
+
+A system acknowledgement says whether the data has the form that its definition asks for (schema
+validation), a transaction acknowledgement whether the business rules hold. Each finding has a code,
+a path, the rule with the document's section, and a value. Both are made in one pass: parts of a
+document that can be read are held to the business rules even where others cannot, and every finding
+is counted under its code although only the first hundred of a code are kept.
+
+Source: Part C §3.2 and §6.2 ("Submission Acknowledgement"), §4.2 and §5.2 for the datasets that
+promise the system acknowledgement only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from oepnode.domain.faults import FaultLog
+from oepnode.domain.nem_time import DAYLIGHT_SAVING_WARNING, NO_OFFSET_WARNING
+from oepnode.errors import DocumentFault, Fault
+
+MAX_PER_CODE: Final = 100
+"""Findings of one code that are kept; the others are counted."""
+
+_NAME: Final = re.compile(r"\.([A-Za-z]\w*)")
+_WARNINGS: Final = {
+    NO_OFFSET_WARNING: "time.no_offset",
+    DAYLIGHT_SAVING_WARNING: "time.daylight_saving_offset",
+}
+_CITED: Final = re.compile(r"(.*) \(((?:HLD|Part C|Appendix) .*)\)", re.DOTALL)
+_JSON: Final = "RFC 8259"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong, or odd, in a submission.
+
+    Attributes:
+        code: Stable name, such as ``period.duplicate``.
+        path: Place, such as ``$.records[0].energyBids[0].prices[3]`` or ``$.rows[17].minute``.
+        rule: Document and section of the rule.
+        message: What the rule wants.
+        value: What was found, shortened; withheld where it could be an NMI.
+    """
+
+    code: str
+    path: str
+    rule: str
+    message: str
+    value: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The finding as a JSON object."""
+        return {
+            "code": self.code,
+            "path": self.path,
+            "rule": self.rule,
+            "message": self.message,
+            "value": self.value,
+        }
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """One of the two answers.
+
+    Attributes:
+        kind: Which of them.
+        message_id: Names the submission.
+        accepted: Whether it passed; a submission whose form is refused is not accepted either.
+        findings: What speaks against it, in the order found, at most `MAX_PER_CODE` of each code.
+        counts: How many findings there are of each code, kept or not.
+        warnings: What is odd but allowed, kept as the findings are.
+        warning_counts: How many warnings there are of each code.
+    """
+
+    kind: Literal["system", "transaction"]
+    message_id: str
+    accepted: bool
+    findings: tuple[Finding, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = ()
+    warning_counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Number of findings, kept or not."""
+        return sum(self.counts.values())
+
+    @property
+    def code(self) -> str:
+        """``accepted`` or ``rejected``."""
+        return "accepted" if self.accepted else "rejected"
+
+    @property
+    def message(self) -> str:
+        """The answer in a sentence."""
+        if self.accepted:
+            return "data received" if self.kind == "system" else "all rules hold"
+        if not self.total:
+            return "not processed: the system acknowledgement is a refusal"
+        noun = "fault" if self.total == 1 else "faults"
+        return f"{self.total} {noun}: {', '.join(self.counts)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The acknowledgement as a JSON object."""
+        return {
+            "acknowledgement": self.kind,
+            "messageId": self.message_id,
+            "code": self.code,
+            "message": self.message,
+            "counts": dict(self.counts),
+            "faults": [finding.as_json() for finding in self.findings],
+            "warningCounts": dict(self.warning_counts),
+            "warnings": [finding.as_json() for finding in self.warnings],
+        }
+
+
+@dataclass(frozen=True)
+class Received(Generic[T]):
+    """A submission with its two acknowledgements.
+
+    Attributes:
+        what: Name of the dataset for messages.
+        value: What was read; None where the form is refused. A value whose business rules do not
+            hold is still here, so that it can be looked into.
+        system: The answer to its form.
+        transaction: The answer to its content.
+    """
+
+    what: str
+    value: T | None
+    system: Acknowledgement
+    transaction: Acknowledgement
+
+    @property
+    def accepted(self) -> bool:
+        """Whether both acknowledgements accept it."""
+        return self.system.accepted and self.transaction.accepted
+
+    def as_json(self) -> dict[str, Any]:
+        """Both acknowledgements as a JSON object."""
+        return {"system": self.system.as_json(), "transaction": self.transaction.as_json()}
+
+    def raise_if_refused(self) -> None:
+        """Refuse the submission unless both acknowledgements accept it.
+
+        Raises:
+            DocumentFault: With the findings of both.
+        """
+        if self.accepted:
+            return
+        found = (*self.system.findings, *self.transaction.findings)
+        faults = [Fault(f.path, f.code, f"{f.message} ({f.rule})", f.value) for f in found]
+        more = self.system.total + self.transaction.total - len(faults)
+        raise DocumentFault(self.what, faults, more)
+
+
+class _Pile:
+    """Findings of one kind, kept up to a number per code and counted beyond."""
+
+    def __init__(self) -> None:
+        self.kept: list[Finding] = []
+        self.counts: Counter[str] = Counter()
+
+    def has_room(self, code: str) -> bool:
+        return self.counts[code] < MAX_PER_CODE
+
+    def put(self, finding: Finding, times: int) -> None:
+        if self.has_room(finding.code):
+            self.kept.append(finding)
+        self.counts[finding.code] += times
+
+    def count_only(self, code: str, times: int) -> None:
+        self.counts[code] += times
+
+
+class Ledger(FaultLog):
+    """Gathers the findings of one submission; readers of the domain take it for their fault log.
+
+    Args:
+        what: Name of the dataset, such as ``NMI Boffer``.
+        section: The document's section that defines the dataset.
+        sections: Field name → section, for the faults of the form.
+    """
+
+    def __init__(self, what: str, section: str, sections: Mapping[str, str] | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.section = section
+        self._sections = dict(sections or {})
+        self._system = _Pile()
+        self._business = _Pile()
+        self._cautions = _Pile()
+
+    def add(self, path: str, rule: str, message: str, value: str = "", *, times: int = 1) -> None:
+        """Note a fault of the form; ``rule`` is its code."""
+        if not self._system.has_room(rule):
+            self._system.count_only(rule, times)
+            return
+        section = _JSON if rule.startswith("json.") else self.section_of(path)
+        self._system.put(Finding(rule, path, section, message, value), times)
+
+    def business(
+        self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
+    ) -> None:
+        """Note a broken business rule; ``times`` counts equal findings of which this is one."""
+        self._business.put(Finding(code, path, rule, message, value), times)
+
+    def caution(
+        self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
+    ) -> None:
+        """Note something odd but allowed."""
+        self._cautions.put(Finding(code, path, rule, message, value), times)
+
+    def warn(self, path: str, message: str) -> None:
+        """Note a warning of one of the domain's readers."""
+        code = _WARNINGS.get(message, "document.odd")
+        self._cautions.put(Finding(code, path, self.section_of(path), message), 1)
+
+    def rules(self, place: Callable[[str], str] | None = None) -> FaultLog:
+        """A fault log that files what it is given as broken business rules.
+
+        Args:
+            place: Turns the paths of a rule into paths of the document.
+        """
+        return _RuleLog(self, place or str)
+
+    def section_of(self, path: str) -> str:
+        """Section of the innermost field of a path that has one."""
+        for name in reversed(_NAME.findall(path)):
+            if name in self._sections:
+                return self._sections[name]
+        return self.section
+
+    @property
+    def count(self) -> int:
+        """Number of faults of the form so far."""
+        return self._system.counts.total()
+
+    @property
+    def business_count(self) -> int:
+        """Number of broken business rules so far."""
+        return self._business.counts.total()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The kept warnings as texts."""
+        return tuple(f"{finding.path}: {finding.message}" for finding in self._cautions.kept)
+
+    def raise_if_any(self) -> None:
+        """Refuse the document if its form has a fault.
+
+        Raises:
+            DocumentFault: With all kept faults.
+        """
+        self.received(None, "").raise_if_refused()
+
+    def received(self, value: T | None, message_id: str) -> Received[T]:
+        """Close the ledger: the value, where the form allows one, with both acknowledgements."""
+        is_formed = self.count == 0
+        system = _answer("system", message_id, self._system, is_formed, self._cautions)
+        passed = is_formed and self.business_count == 0
+        transaction = _answer("transaction", message_id, self._business, passed, _Pile())
+        return Received(self.what, value if is_formed else None, system, transaction)
+
+
+class _RuleLog(FaultLog):
+    """Takes faults of the pure rules, whose messages end with their section in brackets."""
+
+    def __init__(self, ledger: Ledger, place: Callable[[str], str]) -> None:
+        super().__init__(ledger.what)
+        self._ledger = ledger
+        self._place = place
+        self._first = ledger.business_count
+
+    def add(self, path: str, rule: str, message: str, value: str = "") -> None:
+        match = _CITED.fullmatch(message)
+        text, section = (match[1], match[2]) if match else (message, self._ledger.section)
+        self._ledger.business(rule, self._place(path), section, text, value)
+
+    def warn(self, path: str, message: str) -> None:
+        self._ledger.warn(self._place(path), message)
+
+    @property
+    def count(self) -> int:
+        return self._ledger.business_count - self._first
+
+
+def _answer(
+    kind: Literal["system", "transaction"],
+    message_id: str,
+    found: _Pile,
+    accepted: bool,
+    cautions: _Pile,
+) -> Acknowledgement:
+    return Acknowledgement(
+        kind,
+        message_id,
+        accepted,
+        tuple(found.kept),
+        dict(found.counts),
+        tuple(cautions.kept),
+        dict(cautions.counts),
+    )
+
+
+def message_id_of(data: bytes) -> str:
+    """A submission's message id where the receiver gives none: a digest of its bytes."""
+    return f"sha256-{sha256(data).hexdigest()[:32]}"

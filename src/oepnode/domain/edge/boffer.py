@@ -1,0 +1,609 @@
+"""Boffers as columns: their model, reading from JSON, canonical JSON, and rows for Parquet.
+
+A Boffer offers load (bands 1 to 10, ≤ 0) and generation (bands 11 to 20, ≥ 0) at twenty prices, per
+dispatch interval. NMI Boffers are those of Part C §3.3. DUID Boffers have ``duid`` in place of
+``nmi``, no ``bofferTiming``, and in each period ``maxAvailLoad``, ``maxAvailGen`` and
+``fixedLoad``, the three fields that Part C §3.3 removes.
+
+Guarantees: quantities are W of each band alone, whether or not the document accumulates them; rows
+keep the document's order. † Every example of the HLD prints ``fixedLoad`` 0 beside live bands: 0 is
+read as no fixed load, unless ``selfDispatch`` says that it is meant. Leaves out every rule of
+prices, signs and gate closure: `boffer_check` brings those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from oepnode.domain.edge.acknowledgement import Ledger
+from oepnode.domain.edge.spelling import (
+    BAD,
+    Attribute,
+    Choice,
+    Day,
+    Flag,
+    Identity,
+    Instant,
+    Items,
+    NmiText,
+    Quantity,
+    Shape,
+    Whole,
+)
+from oepnode.domain.edge.text import nem_text, write_records
+from oepnode.domain.edge.units import KW, NONE, PRICE, to_text
+from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY, period_start
+from oepnode.domain.supersession import NO_SUBMISSION
+
+BANDS: Final = 20
+LOAD_BANDS: Final = 10
+"""Bands 1 to 10 offer load, the others generation."""
+
+HORIZON: Final = 576
+"""Intervals of a DUID Boffer: 48 hours (HLD §4.1)."""
+
+Side = Literal["NMI", "DUID"]
+Level = Literal["NMI", "Flex"]
+Timing = Literal["PRE", "POST"]
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+
+SECTION: Final = "Part C §3.3"
+
+
+# --- the documents' form -------------------------------------------------------------------------
+
+_PERIOD_ID = Attribute(
+    "periodId",
+    Whole(1, PERIODS_PER_DAY, "period.range"),
+    f"{SECTION} field 5.3.1",
+    "Dispatch interval of the trading day: 1 ends 04:05, 288 ends 04:00 of the next day",
+    ("periodld",),
+)
+_BAND_AVAIL = Attribute(
+    "bandAvail",
+    Items(Quantity(KW), BANDS, BANDS, "bands.count"),
+    f"{SECTION} field 5.3.2",
+    "Quantity of each band in kW: bands 1 to 10 load ≤ 0, 11 to 20 generation ≥ 0",
+    ("bandAvailability",),
+)
+_NMI_PERIOD = Shape(_PERIOD_ID, _BAND_AVAIL)
+_DUID_PERIOD = Shape(
+    _PERIOD_ID,
+    _BAND_AVAIL,
+    Attribute(
+        "maxAvailLoad",
+        Quantity(KW),
+        "HLD §4.2.4",
+        "Most load that may be dispatched, kW ≤ 0",
+        required=False,
+        nullable=True,
+    ),
+    Attribute(
+        "maxAvailGen",
+        Quantity(KW),
+        "HLD §4.2.5",
+        "Most generation that may be dispatched, kW ≥ 0",
+        ("maxAvailGeneration",),
+        required=False,
+        nullable=True,
+    ),
+    Attribute(
+        "fixedLoad",
+        Quantity(KW),
+        "HLD §4.6 (11)",
+        "Energy fixed loading in kW, load negative; it takes precedence over the bands. "
+        "0 is none unless selfDispatch is true",
+        ("energyFixedLoading", "efl"),
+        required=False,
+        nullable=True,
+    ),
+    Attribute(
+        "selfDispatch",
+        Flag(),
+        "HLD §4.4",
+        "Whether a fixedLoad of 0 is a target of zero",
+        required=False,
+        nullable=True,
+    ),
+)
+
+
+def _bids(period: Shape) -> Attribute:
+    return Attribute(
+        "energyBids",
+        Items(
+            Shape(
+                Attribute(
+                    "tradingDate",
+                    Day(),
+                    f"{SECTION} field 5.1",
+                    "Trading day, 04:00 to 04:00 NEM time",
+                ),
+                Attribute(
+                    "prices",
+                    Items(Quantity(PRICE), BANDS, BANDS, "prices.count"),
+                    f"{SECTION} field 5.2",
+                    "Price of each band in $/MWh, multiples of 0.01",
+                ),
+                Attribute(
+                    "energyPeriods",
+                    Items(period, 1, PERIODS_PER_DAY, "periods.count"),
+                    f"{SECTION} field 5.3",
+                    "Dispatch intervals, each once",
+                ),
+            )
+        ),
+        f"{SECTION} field 5",
+        "Prices and quantities by trading day",
+    )
+
+
+_LEVEL = Attribute(
+    "bofferSummationLevel",
+    Choice(("NMI", "Flex")),
+    f"{SECTION} field 2",
+    "Whether quantities are the net flow at the connection point or of controllable assets only",
+)
+_ACCUMULATE = Attribute(
+    "accumulateBands",
+    Flag(),
+    f"{SECTION} field 4",
+    "Whether each band's quantity includes those nearer to the break between bands 10 and 11",
+)
+_SUBMITTED = Attribute(
+    "submissionDateTime",
+    Instant(),
+    f"{SECTION} field 6",
+    "When the Boffer was made, NEM time; it decides which is the latest",
+    ("submissionTimestamp",),
+)
+NMI_SHAPE: Final = Shape(
+    Attribute("nmi", NmiText(), f"{SECTION} field 1", "The NMI without checksum"),
+    _LEVEL,
+    Attribute(
+        "bofferTiming",
+        Choice(("PRE", "POST")),
+        f"{SECTION} field 3",
+        "Whether the Boffer was computed before the interval's start or after its end",
+    ),
+    _ACCUMULATE,
+    _bids(_NMI_PERIOD),
+    _SUBMITTED,
+)
+DUID_SHAPE: Final = Shape(
+    Attribute("duid", Identity(), "HLD §4.1", "The aggregator's unit: its whole portfolio"),
+    _LEVEL,
+    _ACCUMULATE,
+    _bids(_DUID_PERIOD),
+    _SUBMITTED,
+)
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class BofferDay:
+    """One trading day of one Boffer; rows are dispatch intervals in the document's order.
+
+    Attributes:
+        identity: NMI or DUID.
+        level: What its quantities sum up.
+        timing: PRE or POST; DUID Boffers are PRE.
+        trading_date: The day.
+        prices: Shape (20,), int64 cents per MWh.
+        periods: Shape (n,), int16, 1 to 288.
+        avail: Shape (n, 20), int32 W of each band alone, load ≤ 0.
+        max_avail_load: Shape (n,), int32 W, `units.NONE` where not given.
+        max_avail_gen: The same for generation.
+        fixed_load: Shape (n,), int32 W, `units.NONE` where there is no fixed load.
+        submitted_us: Microseconds since the epoch, or `supersession.NO_SUBMISSION`.
+        kind: Whose Boffer it is.
+        accumulated: Whether the document accumulates its bands.
+        record: Position of the record in its document.
+        bid: Position within ``energyBids``.
+        place: Shape (n,), position of each row within ``energyPeriods``.
+    """
+
+    identity: str
+    level: Level
+    timing: Timing
+    trading_date: date
+    prices: Int64s
+    periods: npt.NDArray[np.int16]
+    avail: Int32s
+    max_avail_load: Int32s
+    max_avail_gen: Int32s
+    fixed_load: Int32s
+    submitted_us: int = NO_SUBMISSION
+    kind: Side = "DUID"
+    accumulated: bool = False
+    record: int = 0
+    bid: int = 0
+    place: Int32s | None = None
+
+    @property
+    def bid_path(self) -> str:
+        """Place of the day in its document."""
+        return f"$.records[{self.record}].energyBids[{self.bid}]"
+
+    def path(self, row: int) -> str:
+        """Place of a row in its document."""
+        place = row if self.place is None else int(self.place[row])
+        return f"{self.bid_path}.energyPeriods[{place}]"
+
+    def starts(self) -> Int64s:
+        """Start of each row's interval, UTC seconds."""
+        first = int(period_start(self.trading_date, 1))
+        return first + (self.periods.astype(np.int64) - 1) * INTERVAL_S
+
+
+@dataclass(frozen=True)
+class Boffers:
+    """A document of Boffers.
+
+    Attributes:
+        days: Every trading day of every Boffer, in the document's order.
+        records: Number of Boffers.
+    """
+
+    days: tuple[BofferDay, ...]
+    records: int
+
+
+def make_day(
+    identity: str,
+    trading_date: date,
+    prices: Sequence[int] | Int64s,
+    avail: Sequence[Any] | npt.NDArray[np.integer],
+    *,
+    periods: Sequence[int] | None = None,
+    max_avail_load: int | Sequence[int] | None = None,
+    max_avail_gen: int | Sequence[int] | None = None,
+    fixed_load: int | Sequence[int] | None = None,
+    level: Level = "NMI",
+    timing: Timing = "PRE",
+    kind: Side = "DUID",
+    submitted_us: int = NO_SUBMISSION,
+    accumulated: bool = False,
+) -> BofferDay:
+    """Build a day from plain values.
+
+    Args:
+        identity: NMI or DUID.
+        trading_date: The day.
+        prices: Twenty prices in cents.
+        avail: Quantities in W of each band alone, shape (20,) or (n, 20).
+        periods: One per row; by default 1, 2, ….
+        max_avail_load: W, for all rows or one per row; None is not given.
+        max_avail_gen: The same for generation.
+        fixed_load: The same for the fixed load; 0 is a target of zero.
+        level: What the quantities sum up.
+        timing: PRE or POST.
+        kind: Whose Boffer it is.
+        submitted_us: Submission, microseconds since the epoch.
+        accumulated: How the Boffer is written.
+
+    Raises:
+        ValueError: If shapes do not fit.
+    """
+    rows = np.atleast_2d(np.asarray(avail, dtype=np.int32))
+    count = len(rows)
+    numbers = np.arange(1, count + 1) if periods is None else np.asarray(periods)
+    price_row = np.asarray(prices, dtype=np.int64)
+    if rows.shape[1] != BANDS or price_row.shape != (BANDS,) or numbers.shape != (count,):
+        raise ValueError("a day has 20 prices, and 20 bands and one period per row")
+
+    def column(value: int | Sequence[int] | None) -> Int32s:
+        given = np.asarray(NONE if value is None else value, dtype=np.int32)
+        return np.broadcast_to(given, (count,)).copy()
+
+    return BofferDay(
+        identity,
+        level,
+        timing,
+        trading_date,
+        price_row,
+        numbers.astype(np.int16),
+        rows,
+        column(max_avail_load),
+        column(max_avail_gen),
+        column(fixed_load),
+        submitted_us,
+        kind,
+        accumulated,
+    )
+
+
+def accumulate(avail: npt.NDArray[np.integer]) -> Int64s:
+    """Quantities added up from the break outwards (HLD §4.6 (10)), shape (n, 20)."""
+    wide = avail.astype(np.int64)
+    load = np.cumsum(wide[:, LOAD_BANDS - 1 :: -1], axis=1)[:, ::-1]
+    return np.concatenate((load, np.cumsum(wide[:, LOAD_BANDS:], axis=1)), axis=1)
+
+
+def increments(accumulated: npt.NDArray[np.integer]) -> Int64s:
+    """The reverse of `accumulate`: quantities of each band alone."""
+    wide = accumulated.astype(np.int64)
+    load, generation = wide[:, :LOAD_BANDS], wide[:, LOAD_BANDS:]
+    load = load - np.pad(load, ((0, 0), (0, 1)))[:, 1:]
+    generation = generation - np.pad(generation, ((0, 0), (1, 0)))[:, :-1]
+    return np.concatenate((load, generation), axis=1)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+_STAND_IN: Final = np.arange(BANDS, dtype=np.int64)
+"""Prices to go on with where a document's cannot be read; the document is refused anyway."""
+
+
+def read_record(value: object, number: int, log: Ledger) -> list[BofferDay]:
+    """Read one Boffer: faults of its form go to the log, the readable rest comes back.
+
+    Args:
+        value: The record as the strict reader gives it.
+        number: Its position in the document.
+        log: Takes the faults.
+    """
+    is_duid = DUID_SHAPE.has(value, "duid")
+    shape = DUID_SHAPE if is_duid else NMI_SHAPE
+    found = shape.read(value, f"$.records[{number}]", log)
+    if found is BAD or found["energyBids"] in (BAD, None):
+        return []
+    head = _Head(
+        identity=_or(found["duid" if is_duid else "nmi"], ""),
+        level=_or(found["bofferSummationLevel"], "NMI"),
+        timing="PRE" if is_duid else _or(found["bofferTiming"], "PRE"),
+        accumulated=_or(found["accumulateBands"], default=False),
+        submitted_us=_or(found["submissionDateTime"], NO_SUBMISSION),
+        kind="DUID" if is_duid else "NMI",
+        record=number,
+    )
+    days = (_day(head, bid, place, log) for place, bid in enumerate(found["energyBids"]))
+    return [day for day in days if day is not None]
+
+
+@dataclass(frozen=True)
+class _Head:
+    identity: str
+    level: Level
+    timing: Timing
+    accumulated: bool
+    submitted_us: int
+    kind: Side
+    record: int
+
+
+def _or(value: Any, default: Any) -> Any:  # noqa: ANN401 - any attribute
+    return default if value is None or value is BAD else value
+
+
+def _day(head: _Head, bid: Any, place: int, log: Ledger) -> BofferDay | None:  # noqa: ANN401
+    if bid is BAD or bid["energyPeriods"] in (BAD, None):
+        return None
+    day, prices = bid["tradingDate"], bid["prices"]
+    rows = [(i, row) for i, row in enumerate(bid["energyPeriods"]) if _is_usable(row)]
+    if day in (BAD, None) or not rows:
+        return None
+    has_prices = isinstance(prices, list) and BAD not in prices
+    written = np.array([row["bandAvail"] for _, row in rows], dtype=np.int64)
+    made = BofferDay(
+        identity=head.identity,
+        level=head.level,
+        timing=head.timing,
+        trading_date=day,
+        prices=np.array(prices, dtype=np.int64) if has_prices else _STAND_IN,
+        periods=np.array([row["periodId"] for _, row in rows], dtype=np.int16),
+        avail=written.astype(np.int32),
+        max_avail_load=_column(row.get("maxAvailLoad") for _, row in rows),
+        max_avail_gen=_column(row.get("maxAvailGen") for _, row in rows),
+        fixed_load=_column(_fixed(row) for _, row in rows),
+        submitted_us=head.submitted_us,
+        kind=head.kind,
+        accumulated=head.accumulated,
+        record=head.record,
+        bid=place,
+        place=np.array([i for i, _ in rows], dtype=np.int32),
+    )
+    return _separated(made, written, log) if head.accumulated else made
+
+
+def _is_usable(row: Any) -> bool:  # noqa: ANN401 - a read period or BAD
+    if row is BAD or row["periodId"] in (BAD, None):
+        return False
+    avail = row["bandAvail"]
+    return isinstance(avail, list) and BAD not in avail
+
+
+def _fixed(row: dict[str, Any]) -> object:
+    fixed = row.get("fixedLoad")
+    is_meant = row.get("selfDispatch") is True
+    return None if fixed == 0 and not is_meant else fixed
+
+
+def _column(values: Iterable[object]) -> Int32s:
+    found = [NONE if value is None or value is BAD else value for value in values]
+    return np.array(found, dtype=np.int32)
+
+
+def _separated(day: BofferDay, written: Int64s, log: Ledger) -> BofferDay:
+    """Take the accumulated quantities of a day apart, and note where they fall outwards."""
+    alone = increments(written)
+    load, generation = written[:, :LOAD_BANDS], written[:, LOAD_BANDS:]
+    falls = np.zeros(alone.shape, dtype=np.bool_)
+    # Only where both neighbours are on their side: a wrong side is a fault of its own.
+    falls[:, : LOAD_BANDS - 1] = (load[:, :-1] > load[:, 1:]) & (load[:, :-1] <= 0)
+    falls[:, LOAD_BANDS + 1 :] = (generation[:, 1:] < generation[:, :-1]) & (generation[:, 1:] >= 0)
+    for row, band in np.argwhere(falls):
+        log.business(
+            "bands.accumulation",
+            f"{day.path(int(row))}.bandAvail[{band}]",
+            f"{SECTION} field 4",
+            "accumulated quantities do not shrink from the break between bands 10 and 11 outwards",
+            f"{to_text(int(written[row, band]), KW)} kW",
+        )
+    alone[falls] = 0  # one fault each: not one of the sign as well
+    limit = np.iinfo(np.int32)
+    return replace(day, avail=np.clip(alone, limit.min + 1, limit.max).astype(np.int32))
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def write(days: Sequence[BofferDay], *, ndjson: bool = False) -> bytes:
+    """Write Boffers as canonical JSON: one spelling, exact numbers, NEM time.
+
+    Neighbouring days of one identity, level, timing and submission are one record. Each Boffer is
+    accumulated as its days say.
+    """
+    return write_records((_record(list(group)) for _, group in groupby(days, _boffer_of)), ndjson)
+
+
+def _boffer_of(day: BofferDay) -> tuple[object, ...]:
+    return day.kind, day.identity, day.level, day.timing, day.submitted_us, day.accumulated
+
+
+def _record(days: list[BofferDay]) -> Iterator[tuple[str, str]]:
+    first = days[0]
+    yield ("nmi" if first.kind == "NMI" else "duid"), f'"{first.identity}"'
+    yield "bofferSummationLevel", f'"{first.level}"'
+    if first.kind == "NMI":
+        yield "bofferTiming", f'"{first.timing}"'
+    yield "accumulateBands", "true" if first.accumulated else "false"
+    yield "energyBids", f"[{','.join(map(_bid_text, days))}]"
+    if first.submitted_us != NO_SUBMISSION:
+        yield "submissionDateTime", f'"{nem_text(first.submitted_us)}"'
+
+
+def _bid_text(day: BofferDay) -> str:
+    prices = ",".join(to_text(price, PRICE) for price in day.prices.tolist())
+    avail = accumulate(day.avail) if day.accumulated else day.avail
+    columns = (day.periods, avail, day.max_avail_load, day.max_avail_gen, day.fixed_load)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    periods = ",".join(_period_text(*row) for row in rows)
+    return (
+        f'{{"tradingDate":"{day.trading_date.isoformat()}","prices":[{prices}],'
+        f'"energyPeriods":[{periods}]}}'
+    )
+
+
+def _period_text(period: int, avail: list[int], load: int, generation: int, fixed: int) -> str:
+    bands = ",".join(to_text(watts, KW) for watts in avail)
+    parts = [f'"periodId":{period}', f'"bandAvail":[{bands}]']
+    named = (("maxAvailLoad", load), ("maxAvailGen", generation), ("fixedLoad", fixed))
+    parts += [f'"{name}":{to_text(watts, KW)}' for name, watts in named if watts != NONE]
+    if fixed == 0:
+        parts.append('"selfDispatch":true')
+    return f"{{{','.join(parts)}}}"
+
+
+# --- rows for Parquet ----------------------------------------------------------------------------
+
+_COLUMNS: Final[dict[str, pl.DataType]] = {
+    "kind": pl.String(),
+    "identity": pl.String(),
+    "level": pl.String(),
+    "timing": pl.String(),
+    "accumulated": pl.Boolean(),
+    "submitted_us": pl.Int64(),
+    "trading_date": pl.Date(),
+    "period": pl.Int16(),
+    "prices": pl.Array(pl.Int64, BANDS),
+    "avail": pl.Array(pl.Int32, BANDS),
+    "max_avail_load": pl.Int32(),
+    "max_avail_gen": pl.Int32(),
+    "fixed_load": pl.Int32(),
+}
+FRAME: Final = pl.Schema(_COLUMNS)
+"""Columns of Boffers in Parquet: cents, W of each band alone, null where not given."""
+
+
+def to_frame(days: Sequence[BofferDay]) -> pl.DataFrame:
+    """Rows of `FRAME`, one per dispatch interval."""
+    frames = [_frame(day) for day in days]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=FRAME)
+
+
+def _frame(day: BofferDay) -> pl.DataFrame:
+    count = len(day.periods)
+    same: dict[str, object] = {
+        "kind": day.kind,
+        "identity": day.identity,
+        "level": day.level,
+        "timing": day.timing,
+        "accumulated": day.accumulated,
+        "submitted_us": None if day.submitted_us == NO_SUBMISSION else day.submitted_us,
+        "trading_date": day.trading_date,
+    }
+    columns = {name: pl.Series([value] * count, dtype=FRAME[name]) for name, value in same.items()}
+    prices = np.broadcast_to(day.prices, (count, BANDS))
+    rest: dict[str, npt.NDArray[Any]] = {
+        "period": day.periods,
+        "prices": np.ascontiguousarray(prices),
+        "avail": day.avail,
+        "max_avail_load": day.max_avail_load,
+        "max_avail_gen": day.max_avail_gen,
+        "fixed_load": day.fixed_load,
+    }
+    columns |= {name: pl.Series(values, dtype=FRAME[name]) for name, values in rest.items()}
+    optional = pl.col("max_avail_load", "max_avail_gen", "fixed_load")
+    return pl.DataFrame(columns).with_columns(optional.replace(NONE, None))
+
+
+_DAY_KEY: Final = (
+    "kind",
+    "identity",
+    "level",
+    "timing",
+    "accumulated",
+    "submitted_us",
+    "trading_date",
+    "prices",
+)
+
+
+def from_frame(frame: pl.DataFrame) -> Boffers:
+    """Days of rows of `FRAME`, in the order in which each day first occurs.
+
+    Raises:
+        ValueError: If a column is missing or of another type.
+    """
+    if dict(frame.schema) != dict(FRAME):
+        raise ValueError(f"Boffers in Parquet have the columns {', '.join(FRAME.names())}")
+    groups = frame.with_columns(pl.col("prices").arr.to_list()).group_by(
+        _DAY_KEY, maintain_order=True
+    )
+    days = tuple(_from_rows(key, rows, i) for i, (key, rows) in enumerate(groups))
+    return Boffers(days, len(days))
+
+
+def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, number: int) -> BofferDay:
+    kind, identity, level, timing, accumulated, submitted, day, prices = key
+    column: Callable[[str], Int32s] = lambda name: (  # noqa: E731
+        rows[name].fill_null(NONE).to_numpy().astype(np.int32)
+    )
+    return BofferDay(
+        identity=identity,
+        level=cast("Level", level),
+        timing=cast("Timing", timing),
+        trading_date=day,
+        prices=np.array(prices, dtype=np.int64),
+        periods=rows["period"].to_numpy().astype(np.int16),
+        avail=rows["avail"].to_numpy().astype(np.int32),
+        max_avail_load=column("max_avail_load"),
+        max_avail_gen=column("max_avail_gen"),
+        fixed_load=column("fixed_load"),
+        submitted_us=NO_SUBMISSION if submitted is None else submitted,
+        kind=cast("Side", kind),
+        accumulated=accumulated,
+        record=number,
+    )
