@@ -16,11 +16,11 @@ from typing import Final
 import structlog
 
 from oepnode.adapters.request_signature import recover_signer
+from oepnode.adapters.sqlite_index import Index
 from oepnode.domain.facts import Member, RoundOpened
 from oepnode.domain.member_request import SCHEME, DocumentRequest, MemberRequest
 from oepnode.errors import EvidenceError
 from oepnode.ports import ChainReader, Clock
-from oepnode.services.files import Index
 from oepnode.services.http import Refusal
 
 _log = structlog.get_logger(__name__)

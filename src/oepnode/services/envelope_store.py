@@ -13,9 +13,10 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec import json as msgspec_json
 
+from oepnode.adapters.digest_files import FileStore, Incoming, make_folder
+from oepnode.adapters.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
 from oepnode.services.enrolment import GRANTS_SCHEMA, Grants
-from oepnode.services.files import FileStore, Incoming, Index, make_folder
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (

@@ -12,11 +12,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from oepnode.adapters.digest_files import FileStore, make_folder
+from oepnode.adapters.sqlite_index import Index
 from oepnode.domain.keys import check_salt
 from oepnode.domain.member_request import What
 from oepnode.domain.registry import parse_snapshot
 from oepnode.services.enrolment import GRANTS_SCHEMA, Grants
-from oepnode.services.files import FileStore, Index, make_folder
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS snapshots (

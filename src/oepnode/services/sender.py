@@ -18,6 +18,7 @@ from aiohttp import web
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.adapters.digest_files import Incoming
 from oepnode.adapters.keyfile import read_secret
 from oepnode.config import SenderSettings
 from oepnode.domain.envelope import Document, parse_document
@@ -27,7 +28,6 @@ from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
 from oepnode.services.enrolment import AT_A_TIME, Enrolment
 from oepnode.services.envelope_store import EnvelopeStore, StoredDocument
-from oepnode.services.files import Incoming
 from oepnode.services.http import (
     Refusal,
     errors_as_json,

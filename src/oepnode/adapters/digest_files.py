@@ -1,4 +1,4 @@
-"""Immutable files named by their SHA-256, and the SQLite index beside them.
+"""Immutable files named by their SHA-256.
 
 Guarantees: a file under its final name is complete and has that digest; files are readable by their
 owner only. A crash leaves at most a temporary file, which the next start removes, or a complete
@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -22,7 +18,6 @@ from oepnode.errors import ConfigError, DigestMismatch, FatalError
 _OWNER_FILE: Final = 0o600
 _OWNER_FOLDER: Final = 0o700
 _INCOMING: Final = "incoming-"
-_BUSY_S: Final = 10.0
 
 
 class Incoming:
@@ -120,48 +115,6 @@ class FileStore:
                 what, digest, received
             )
         return data
-
-
-class Index:
-    """An SQLite database with one writer at a time and short transactions.
-
-    Args:
-        path: The database file.
-        schema: SQL that makes the tables where they are missing.
-
-    Raises:
-        ConfigError: If it cannot be opened as a database.
-    """
-
-    def __init__(self, path: Path, schema: str) -> None:
-        self._lock = threading.Lock()
-        try:
-            path.touch(_OWNER_FILE)
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(schema)
-        except (OSError, sqlite3.DatabaseError) as exc:
-            raise ConfigError(f"{path}: not usable as the index: {exc}") from exc
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; it is undone if the block raises."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the database; may be called again."""
-        with self._lock, suppress(sqlite3.ProgrammingError):
-            self._connection.close()
 
 
 def make_folder(folder: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from oepnode.adapters.digest_files import FileStore, make_folder
+from oepnode.adapters.sqlite_index import Index
 from oepnode.errors import ConfigError, FatalError
-from oepnode.services.files import FileStore, Index, make_folder
 
 
 def test_bytes_are_stored_under_their_digest_for_the_owner_only(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""The SQLite index of a service: what it knows of its files, and which nonces were used.
+
+One writer at a time, short transactions, write-ahead log. The tables are each service's own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from oepnode.errors import ConfigError
+
+_OWNER_FILE: Final = 0o600
+_BUSY_S: Final = 10.0
+
+
+class Index:
+    """An SQLite database with one writer at a time and short transactions.
+
+    Args:
+        path: The database file.
+        schema: SQL that makes the tables where they are missing.
+
+    Raises:
+        ConfigError: If it cannot be opened as a database.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self._lock = threading.Lock()
+        try:
+            path.touch(_OWNER_FILE)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(schema)
+        except (OSError, sqlite3.DatabaseError) as exc:
+            raise ConfigError(f"{path}: not usable as the index: {exc}") from exc
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; it is undone if the block raises."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the database; may be called again."""
+        with self._lock, suppress(sqlite3.ProgrammingError):
+            self._connection.close()
