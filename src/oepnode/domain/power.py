@@ -106,13 +106,10 @@ def _decimal(text: str) -> Decimal:
 
 
 def _decimals(value: Decimal) -> int:
+    """Decimals of a value other than zero, whose trailing zeros do not count."""
     digits, exponent = value.as_tuple().digits, value.as_tuple().exponent
     assert isinstance(exponent, int)  # noqa: S101 - JSON numbers are finite
-    trailing = 0
-    for digit in reversed(digits):
-        if digit:
-            break
-        trailing += 1
+    trailing = next(place for place, digit in enumerate(reversed(digits)) if digit)
     return -(exponent + trailing)
 
 
