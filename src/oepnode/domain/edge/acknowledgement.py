@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -31,7 +31,6 @@ _WARNINGS: Final = {
     NO_OFFSET_WARNING: "time.no_offset",
     DAYLIGHT_SAVING_WARNING: "time.daylight_saving_offset",
 }
-_CITED: Final = re.compile(r"(.*) \(((?:HLD|Part C|Appendix) .*)\)", re.DOTALL)
 _JSON: Final = "RFC 8259"
 
 T = TypeVar("T")
@@ -64,6 +63,29 @@ class Finding:
             "message": self.message,
             "value": self.value,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that a day of a Boffer breaks, before the document's places are known.
+
+    Attributes:
+        code: Stable name.
+        rule: Document and section of the rule.
+        message: What the rule wants.
+        row: Index into the day's periods; None speaks of the whole day.
+        band: 1 to 20; None speaks of the whole row.
+        value: What was found.
+        field: Field that is meant; by default ``bandAvail`` where a band is given.
+    """
+
+    code: str
+    rule: str
+    message: str
+    row: int | None = None
+    band: int | None = None
+    value: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,14 +246,6 @@ class Ledger(FaultLog):
         code = _WARNINGS.get(message, "document.odd")
         self._cautions.put(Finding(code, path, self.section_of(path), message), 1)
 
-    def rules(self, place: Callable[[str], str] | None = None) -> FaultLog:
-        """A fault log that files what it is given as broken business rules.
-
-        Args:
-            place: Turns the paths of a rule into paths of the document.
-        """
-        return _RuleLog(self, place or str)
-
     def section_of(self, path: str) -> str:
         """Section of the innermost field of a path that has one."""
         for name in reversed(_NAME.findall(path)):
@@ -269,28 +283,6 @@ class Ledger(FaultLog):
         passed = is_formed and self.business_count == 0
         transaction = _answer("transaction", message_id, self._business, passed, _Pile())
         return Received(self.what, value if is_formed else None, system, transaction)
-
-
-class _RuleLog(FaultLog):
-    """Takes faults of the pure rules, whose messages end with their section in brackets."""
-
-    def __init__(self, ledger: Ledger, place: Callable[[str], str]) -> None:
-        super().__init__(ledger.what)
-        self._ledger = ledger
-        self._place = place
-        self._first = ledger.business_count
-
-    def add(self, path: str, rule: str, message: str, value: str = "") -> None:
-        match = _CITED.fullmatch(message)
-        text, section = (match[1], match[2]) if match else (message, self._ledger.section)
-        self._ledger.business(rule, self._place(path), section, text, value)
-
-    def warn(self, path: str, message: str) -> None:
-        self._ledger.warn(self._place(path), message)
-
-    @property
-    def count(self) -> int:
-        return self._ledger.business_count - self._first
 
 
 def _answer(
