@@ -202,6 +202,7 @@ class EnvelopeCheck:
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
         self._limits = self._envelopes.limits[:, :2].astype(np.int32)
         self._in_force = in_force_us(self._envelopes)
+        self._knows_submissions = self._envelopes.knows_submissions
         self._older = _Older(self._envelopes)
         self._counts = {name: np.zeros(sites, dtype=np.int64) for name in COUNTS}
         self._seen = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
@@ -303,8 +304,9 @@ class EnvelopeCheck:
         stated = batch.envelope_us
         if (in_force != NO_SUBMISSION).any():
             self._apply_submissions(batch, site, interval, limits)
-        elif (stated != NO_SUBMISSION).any() and self._envelopes.knows_submissions:
-            self._count("unknown", site[stated != NO_SUBMISSION])
+        if self._knows_submissions:
+            lost = (in_force == NO_SUBMISSION) & (stated != NO_SUBMISSION)
+            self._count("unknown", site[lost])
         published = [kind != NO_LIMIT for kind in limits]
         off = np.zeros(len(site), dtype=np.bool_)
         for kind in (EXPORT, IMPORT):
@@ -342,7 +344,7 @@ class EnvelopeCheck:
                 limits[kind][other[found]] = older
         before = has_force & ~says_none
         self._count("stale", site[before & (stated < in_force)])
-        self._count("premature", site[~says_none & (stated > batch.minute * _MICROS)])
+        self._count("premature", site[before & (stated > batch.minute * _MICROS)])
 
     def _judge(self, flow: Int64, limits: tuple[Int64, Int64], site: Places, cell: Places) -> None:
         missing = [limit == NO_LIMIT for limit in limits]

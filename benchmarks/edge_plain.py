@@ -1,0 +1,155 @@
+"""The rules of conformance once more, as a plain loop over rows: slow, short and obvious.
+
+The benchmark measures the columnar code beside it, and the tests hold the columnar code to its
+results. Nothing here is shared with ``oepnode.domain.edge`` but the shape of the input.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Limits = tuple[int | None, int | None]
+
+
+@dataclass
+class Published:
+    """Envelopes of one level.
+
+    ``versions``: per NMI and interval start, (submitted µs or None, export, import).
+    """
+
+    start: int
+    end: int
+    versions: dict[tuple[str, int], list[tuple[int | None, int | None, int | None]]]
+
+    @property
+    def nmis(self) -> set[str]:
+        """All NMIs with an envelope."""
+        return {nmi for nmi, _ in self.versions}
+
+
+@dataclass
+class Outcome:
+    """What the loop found, keyed by NMI or by (NMI, interval start)."""
+
+    counts: dict[str, dict[str, int]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(int))
+    )
+    headroom: dict[tuple[str, int], int] = field(default_factory=dict)
+    breaches: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    beyond: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    worst: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    foreign: int = 0
+    outside: int = 0
+
+
+def check(
+    rows: Iterable[Mapping[str, Any]],
+    published: Published,
+    *,
+    flex: bool = False,
+    watts: int = 0,
+    permille: int = 0,
+    default_export: int | None = None,
+    default_import: int | None = None,
+) -> Outcome:
+    """Judge telemetry row by row."""
+    found = Outcome()
+    nmis = published.nmis
+    seen: set[tuple[str, int]] = set()
+    envelopes = {key: _Cell(key[1], versions) for key, versions in published.versions.items()}
+    knows = any(cell.force is not None for cell in envelopes.values())
+    nothing = _Cell(0, [])
+    for row in rows:
+        nmi, minute = row["nmi"], row["minute"]
+        if nmi not in nmis:
+            found.foreign += 1
+            continue
+        if not published.start < minute <= published.end:
+            found.outside += 1
+            continue
+        counts = found.counts[nmi]
+        counts["readings"] += 1
+        if (nmi, minute) in seen:
+            counts["duplicates"] += 1
+        seen.add((nmi, minute))
+        start = (minute - 1) // 300 * 300
+        export, import_ = envelopes.get((nmi, start), nothing).applied(row, knows, counts)
+        stated = (row["export_limit_w"], row["import_limit_w"])
+        if (export is not None and stated[0] != export) or (
+            import_ is not None and stated[1] != import_
+        ):
+            counts["misstated"] += 1
+        if export is None or import_ is None:
+            counts["defaulted"] += 1
+            if export is None:
+                export = stated[0] if default_export is None else default_export
+            if import_ is None:
+                import_ = stated[1] if default_import is None else default_import
+        if flex:
+            flow = row["controlled_generation_w"] + row["controlled_load_w"]
+        else:
+            flow = row["active_power_w"]
+        _judge(found, nmi, start, flow, (export, import_), (watts, permille))
+    return found
+
+
+def _judge(
+    found: Outcome, nmi: str, start: int, flow: int, limits: Limits, tolerance: tuple[int, int]
+) -> None:
+    export, import_ = limits
+    if export is None and import_ is None:
+        found.counts[nmi]["unlimited"] += 1
+        return
+    least: int | None = None
+    for name, limit, sign in (("export_minutes", export, 1), ("import_minutes", import_, -1)):
+        if limit is None:
+            continue
+        room = sign * (limit - flow)
+        least = room if least is None or room < least else least
+        if -room > max(tolerance[0], abs(limit) * tolerance[1] // 1000):
+            found.counts[nmi][name] += 1
+            found.breaches[nmi, start] += 1
+            found.beyond[nmi] -= room
+            found.worst[nmi, name] = max(found.worst[nmi, name], -room)
+    key = (nmi, start)
+    if least is not None and (key not in found.headroom or least < found.headroom[key]):
+        found.headroom[key] = least
+
+
+class _Cell:
+    """What was published for one NMI and interval, by submission."""
+
+    __slots__ = ("by_time", "force", "standing")
+
+    def __init__(
+        self, start: int, versions: list[tuple[int | None, int | None, int | None]]
+    ) -> None:
+        timed = sorted((v for v in versions if v[0] is not None), key=lambda v: v[0] or 0)
+        in_time = [v for v in timed if (v[0] or 0) <= start * 1_000_000]
+        self.by_time = {v[0]: (v[1], v[2]) for v in timed}
+        self.force = (in_time[-1] if in_time else timed[0])[0] if timed else None
+        self.standing: Limits = versions[-1][1:] if versions else (None, None)
+
+    def applied(self, row: Mapping[str, Any], knows: bool, counts: dict[str, int]) -> Limits:
+        """Export and import limit of the envelope that was applied."""
+        stated = row["envelope_submitted_us"]
+        if self.force is None:
+            if stated is not None and knows:
+                counts["unknown"] += 1
+            return self.standing
+        if stated is None:
+            counts["unapplied"] += 1
+            return self.by_time[self.force]
+        if stated < self.force:
+            counts["stale"] += 1
+        if stated > row["minute"] * 1_000_000:
+            counts["premature"] += 1
+        limits = self.by_time.get(stated)
+        if limits is None:
+            counts["unknown"] += 1
+            return self.by_time[self.force]
+        return limits

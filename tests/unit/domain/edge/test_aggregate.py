@@ -1,0 +1,133 @@
+"""HLD Appendix H: what a unit measures in the two arrangements, on the houses of Appendix E.
+
+Houses 1 to 5, kW. The document's figures are checked as they stand, and where a caption or a
+figure cannot be right, the test's name says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oepnode.domain.edge.aggregate import UnitSums, UnitTelemetry, from_frame
+from tests.unit.domain.edge.columns import START, A, frame, reading
+
+NATIVE = [7.5, 7.5, 25, 25, 5]
+NATIVE_MORE = [8, 8, 20, 20, 20]
+POOL_AND_APPLIANCES = [4.4, 4.5, 6, 6.9, 8.2]
+CHARGE = [5, 5, 5, 5, 0]
+DISCHARGE_AND_SOLAR = [15, 15, 15, 10, 5]
+STORED = [10, 10, 10, 5, 0]
+NONE = [0, 0, 0, 0, 0]
+
+
+def unit(
+    uncontrolled: list[float], controlled: list[float], generation: list[float] = NONE
+) -> UnitTelemetry:
+    """Telemetry of five houses at one minute; loads given as magnitudes in kW."""
+    sums = UnitSums()
+    for place in range(5):
+        load, base, up = controlled[place], uncontrolled[place], generation[place]
+        sums.add(
+            frame(
+                reading(
+                    f"630500000{place}",
+                    1,
+                    round((up - base - load) * 1000),
+                    controlled_generation_w=round(up * 1000),
+                    controlled_load_w=round(-load * 1000),
+                    energy_stored_wh=STORED[place] * 1000,
+                )
+            )
+        )
+    return sums.unit()
+
+
+def kilowatts(found: UnitTelemetry) -> tuple[float, float, float, float]:
+    """Active power, controlled generation, controlled load, stored energy."""
+    columns = (
+        found.active_power_w,
+        found.controlled_generation_w,
+        found.controlled_load_w,
+        found.energy_stored_wh,
+    )
+    return tuple(int(column[0]) / 1000 for column in columns)  # type: ignore[return-value]
+
+
+def test_h_1_net_load_all_loads_on() -> None:
+    found = unit(NATIVE, POOL_AND_APPLIANCES)
+    assert kilowatts(found) == (-100, 0, -30, 35)
+    assert found.flow_w("NMI").tolist() == [-100_000]
+    assert found.flow_w("Flex").tolist() == [-30_000], "Flex: equals the controlled load"
+
+
+def test_h_1_net_load_controlled_load_off() -> None:
+    assert kilowatts(unit(NATIVE, NONE)) == (-70, 0, 0, 35)
+
+
+def test_h_1_more_native_load_shows_at_the_nmi_and_not_in_flex() -> None:
+    found = unit(NATIVE_MORE, NONE)
+    assert kilowatts(found) == (-76, 0, 0, 35)
+    assert found.flow_w("Flex").tolist() == [0]
+
+
+def test_h_2_net_generation_whose_caption_is_that_of_a_load_example() -> None:
+    """The caption has 30 kW of controlled load; −10 kW and Flex load 0 hold without it."""
+    assert kilowatts(unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)) == (-10, 60, 0, 35)
+    as_captioned = unit(NATIVE, POOL_AND_APPLIANCES, DISCHARGE_AND_SOLAR)
+    assert kilowatts(as_captioned) == (-40, 60, -30, 35)
+
+
+def test_h_2_net_generation_whose_caption_has_70_kw_native_load_instead_of_76() -> None:
+    assert kilowatts(unit(NATIVE_MORE, NONE, DISCHARGE_AND_SOLAR)) == (-16, 60, 0, 35)
+    assert kilowatts(unit(NATIVE, NONE, DISCHARGE_AND_SOLAR))[0] == -10
+
+
+def test_h_3_battery_charging_reaches_120_kw_and_not_the_documents_130() -> None:
+    """70 native + 30 controlled + 20 charging; the charging is controlled load as well."""
+    charging = [a + b for a, b in zip(POOL_AND_APPLIANCES, CHARGE, strict=True)]
+    found = unit(NATIVE, charging)
+    assert kilowatts(found) == (-120, 0, -50, 35)
+    documented = (-130, 0, -30, 35)
+    assert kilowatts(found) != documented
+    assert found.flow_w("NMI")[0] == -70_000 + found.flow_w("Flex")[0]
+    assert documented[0] != -70 + documented[2], "the document's own figures do not add up"
+
+
+def test_h_4_battery_discharging() -> None:
+    found = unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)
+    assert kilowatts(found) == (-10, 60, 0, 35)
+    assert found.flow_w("Flex").tolist() == [60_000]
+
+
+def test_a_missing_nmi_is_seen_in_the_minute_it_is_missing() -> None:
+    sums = UnitSums()
+    sums.add(frame(reading("6305000001", 2, 5), reading("6305000001", 1, 3)))
+    sums.add(frame(reading("6305000002", 1, 4)))
+    found = sums.unit()
+    assert found.minute.tolist() == [START + 60, START + 120]
+    assert found.active_power_w.tolist() == [7, 5]
+    assert found.nmis.tolist() == [2, 1]
+    assert found.is_whole.tolist() == [True, False]
+
+
+def test_sums_are_exact_beyond_32_bits() -> None:
+    sums = UnitSums()
+    sums.add(frame(*(reading(A, 1, 2_147_483_000) for _ in range(3))))
+    assert sums.unit().active_power_w.tolist() == [3 * 2_147_483_000]
+
+
+@pytest.mark.parametrize("pieces", [(), (frame(),)])
+def test_no_telemetry_is_an_empty_unit(pieces: tuple[object, ...]) -> None:
+    sums = UnitSums()
+    for piece in pieces:
+        sums.add(piece)  # type: ignore[arg-type]
+    assert len(sums.unit().minute) == 0
+    assert sums.unit().most_nmis == 0
+
+
+def test_telemetry_of_the_unit_itself_is_taken_as_it_is() -> None:
+    rows = frame(reading(A, 2, 9), reading(A, 1, 7))
+    found = from_frame(rows)
+    assert found.active_power_w.tolist() == [7, 9]
+    assert np.array_equal(found.nmis, [1, 1])
