@@ -256,6 +256,25 @@ def verify(
         output.write_frame(frame, format_, out)
 
 
+def open_verified(
+    file: Path,
+    key: Path,
+    number: int | None,
+    round_state: Path | None,
+    where: tuple[str | None, str | None, int | None],
+) -> tuple[VerifiedBundle, FinalRound]:
+    """Open a bundle's file and check it against its round, for commands that use its limits.
+
+    Raises:
+        BundleError: With the name of the check that failed.
+        ConfigError: If a file or the chain is not named as it must be.
+    """
+    pair = keypair.load_aggregator(key)
+    context, sealed = _read_bundle(file)
+    final = _final(context, number, round_state, where)
+    return _checked(context, sealed, pair, final, None), final
+
+
 def _checked(
     context: RoundContext | None,
     sealed: bytes,

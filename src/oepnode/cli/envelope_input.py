@@ -1,0 +1,180 @@
+"""Envelopes as the input of a command: a document, a limits file, or an aggregator's bundle.
+
+Which of them a file is follows from its content, not from its name. A bundle is opened and verified
+against its round first, exactly as ``aggregator verify`` does, so that nothing is constrained or
+judged by limits that the quorum did not agree on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from msgspec import Struct
+
+from oepnode.cli import aggregator, output
+from oepnode.cli.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
+from oepnode.domain.bundle import FILE_MAGIC
+from oepnode.domain.edge import published
+from oepnode.domain.edge.published import Envelopes
+from oepnode.domain.envelope import parse_history
+from oepnode.domain.nem_time import format_nem
+from oepnode.domain.power import Feed
+from oepnode.errors import ConfigError
+
+__all__ = [
+    "ChainIdOption",
+    "ContractOption",
+    "EnvelopeKeyOption",
+    "EnvelopeOption",
+    "ImportSignOption",
+    "ProfileOption",
+    "RoundStateOption",
+    "RpcOption",
+    "Source",
+    "feed_of",
+    "read",
+]
+
+EnvelopeOption = Annotated[
+    Path,
+    typer.Option(
+        "--envelope",
+        help="Envelopes: a document (JSON, NDJSON), limits from 'aggregator verify' (Parquet, "
+        "CSV), or your bundle from 'aggregator fetch' with --key.",
+    ),
+]
+EnvelopeKeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", help="Your key file, where --envelope is a bundle."),
+]
+ProfileOption = Annotated[
+    str, typer.Option("--profile", help="wide, or edge: Decimal(4,2) as Part C has it.")
+]
+ImportSignOption = Annotated[
+    str,
+    typer.Option("--import-sign", help="canonical (imports ≤ 0) or magnitude (written ≥ 0)."),
+]
+
+_MOST_BYTES: Final = 1 << 34
+_PARQUET: Final = b"PAR1"
+
+
+class Source(Struct, frozen=True):
+    """Where envelopes came from, for reports.
+
+    Attributes:
+        kind: ``document``, ``limits`` or ``bundle``.
+        file: The file's name.
+        text: One line for a person.
+        warnings: What was odd but allowed.
+    """
+
+    kind: str
+    file: str
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+def feed_of(profile: str, import_sign: str) -> Feed:
+    """Settings of the feed from the options.
+
+    Raises:
+        ConfigError: For another word.
+    """
+    if profile not in {"wide", "edge"}:
+        raise ConfigError(f"--profile is wide or edge, received {profile!r}")
+    if import_sign not in {"canonical", "magnitude"}:
+        raise ConfigError(f"--import-sign is canonical or magnitude, received {import_sign!r}")
+    return Feed(profile=profile, import_sign=import_sign)  # type: ignore[arg-type]
+
+
+def read(
+    file: Path,
+    *,
+    key: Path | None = None,
+    round_state: Path | None = None,
+    rpc: str | None = None,
+    contract: str | None = None,
+    chain_id: int | None = None,
+    feed: Feed | None = None,
+) -> tuple[Envelopes, Source]:
+    """Read envelopes from any of their forms.
+
+    Raises:
+        DocumentFault: If a document or limits file is wrong.
+        BundleError: If a bundle does not verify.
+        ConfigError: If the file is none of them, or a bundle comes without a key.
+    """
+    head = _head(file)
+    if head.startswith(FILE_MAGIC):
+        return _bundle(file, key, round_state, (rpc, contract, chain_id))
+    if key is not None:
+        raise ConfigError(f"--key opens a bundle, and {file} is none")
+    if head.startswith((_PARQUET, b"nmi,")):
+        return _limits(file, is_parquet=head.startswith(_PARQUET))
+    if head.lstrip()[:1] not in {b"[", b"{"}:
+        raise ConfigError(
+            f"{file}: neither an envelope document, nor limits in Parquet or CSV, nor a bundle "
+            "from 'aggregator fetch'"
+        )
+    document, rows = parse_history(output.read_file(file, "envelope document", _MOST_BYTES), feed)
+    envelopes = published.from_document(document, rows)
+    source = Source(
+        "document",
+        file.name,
+        f"document {file.name}: {_extent(envelopes)}",
+        document.warnings,
+    )
+    return envelopes, source
+
+
+def _bundle(
+    file: Path,
+    key: Path | None,
+    round_state: Path | None,
+    where: tuple[str | None, str | None, int | None],
+) -> tuple[Envelopes, Source]:
+    if key is None:
+        raise ConfigError(f"{file} is a bundle: name your key with --key")
+    verified, final = aggregator.open_verified(file, key, None, round_state, where)
+    envelopes = published.from_bundle(verified)
+    text = (
+        f"bundle {file.name} of {verified.aggregator_id}, verified against round "
+        f"{final.context.number} from {final.source}: {_extent(envelopes)}"
+    )
+    return envelopes, Source("bundle", file.name, text, final.notes)
+
+
+def _limits(file: Path, *, is_parquet: bool) -> tuple[Envelopes, Source]:
+    import polars as pl
+
+    try:
+        if is_parquet:
+            frame = pl.read_parquet(file)
+        else:
+            frame = pl.read_csv(file, infer_schema=False)
+            amounts = [name for name in published.LIMIT_COLUMNS if name in frame.columns]
+            frame = frame.with_columns(pl.col(name).cast(pl.Int64) for name in amounts)
+    except (pl.exceptions.PolarsError, OSError) as exc:
+        form = "Parquet" if is_parquet else "CSV with whole numbers"
+        raise ConfigError(f"{file}: not readable as {form}") from exc
+    envelopes = published.from_frame(frame)
+    text = f"limits {file.name}, taken as they are: {_extent(envelopes)}"
+    return envelopes, Source("limits", file.name, text)
+
+
+def _extent(envelopes: Envelopes) -> str:
+    return (
+        f"{envelopes.site_count} sites, {envelopes.interval_count} intervals from "
+        f"{format_nem(envelopes.horizon_start)}"
+    )
+
+
+def _head(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(4096)
+    except OSError as exc:
+        raise ConfigError(f"{file}: not readable: {exc.strerror}") from exc
