@@ -1,0 +1,284 @@
+"""Gate closure, and which Boffer counts.
+
+Guarantees: in each period the latest acknowledged Boffer that covers it counts; where there is none
+the previous trading day's rolls forward, and so on back; a Boffer that was refused counts nowhere.
+After gate closure the prices of a trading day are those in effect at gate closure.
+
+Source: HLD §4.1 (gate closure), §4.4 and §4.5 (roll-forward), §4.6 (12), §4.7 (Boffer processing),
+Part C §1.2 (Gate Closure for Boffer). HLD §4.7 orders Boffers by acknowledgement, Part C §3.3 field
+6 by the timestamp that the aggregator wrote; the former decides here, and the latter among equals.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.edge.acknowledgement import Broken
+from oepnode.domain.edge.boffer_rules import OfferDay
+from oepnode.domain.edge.clearing import BANDS, Ints
+from oepnode.domain.edge.scenario import Step
+from oepnode.domain.edge.units import PRICE, to_text
+from oepnode.domain.nem_time import PERIODS_PER_DAY, UtcSeconds, period_start
+from oepnode.domain.power import NO_LIMIT
+from oepnode.errors import EvidenceError
+
+_CLOSES_BEFORE_S: Final = 15 * 3600 + 1800
+"""12:30 of the day before is 15 h 30 min before 04:00."""
+
+_MICROS: Final = 1_000_000
+NOT_OFFERED: Final = -1
+"""Stands in `EffectiveDay.source` where no Boffer covers a period."""
+
+
+class MixedOfferError(EvidenceError):
+    """Boffers of several DUIDs or NMIs, or of both levels, where one is expected."""
+
+
+@dataclass(frozen=True)
+class Lodged:
+    """A day of a Boffer as it was received.
+
+    Attributes:
+        day: Its columns.
+        acknowledged_us: When it was acknowledged as accepted, microseconds since the epoch; None
+            where it was refused.
+    """
+
+    day: OfferDay
+    acknowledged_us: int | None
+
+
+@dataclass(frozen=True)
+class EffectiveDay:
+    """What counts on a trading day; row i speaks of period i + 1.
+
+    Attributes:
+        trading_date: The day.
+        prices: int64 cents, shape (288, 20).
+        avail: int64 watts, shape (288, 20).
+        max_avail_load: int64 watts, shape (288,), `NO_LIMIT` where absent.
+        max_avail_gen: Likewise.
+        fixed_load: Likewise.
+        source: Index of the Boffer among those given, or `NOT_OFFERED`; shape (288,).
+        days_back: How many days it rolled forward; shape (288,).
+    """
+
+    trading_date: date
+    prices: npt.NDArray[np.int64]
+    avail: npt.NDArray[np.int64]
+    max_avail_load: npt.NDArray[np.int64]
+    max_avail_gen: npt.NDArray[np.int64]
+    fixed_load: npt.NDArray[np.int64]
+    source: npt.NDArray[np.int64]
+    days_back: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The prices that a trading day keeps from gate closure on.
+
+    Attributes:
+        prices: Cents per MWh, shape (20,).
+        source: Index of the Boffer that they are from, among those given.
+    """
+
+    prices: Ints
+    source: int
+
+
+# --- gate closure --------------------------------------------------------------------------------
+
+
+def gate_closure(trading_date: date) -> UtcSeconds:
+    """When prices of a trading day freeze: 12:30 NEM time on the day before."""
+    return UtcSeconds(period_start(trading_date, 1) - _CLOSES_BEFORE_S)
+
+
+def is_rebid(submitted_us: int, trading_date: date) -> bool:
+    """Whether a Boffer was submitted after gate closure; at 12:30:00 it is in time."""
+    return submitted_us > gate_closure(trading_date) * _MICROS
+
+
+def frozen_prices(lodged: Sequence[Lodged], trading_date: date) -> Frozen | None:
+    """The prices that re-bids of a trading day have to keep.
+
+    They are those in effect at gate closure: of the latest accepted Boffer that was submitted in
+    time, else of the latest of an earlier trading day, which rolled forward. Where there was none
+    at all, the first accepted Boffer sets them; None if there is not even that.
+
+    Raises:
+        MixedOfferError: If the Boffers are not all of one unit.
+    """
+    accepted = _accepted(lodged, None)
+    in_time = [
+        number for number in accepted if not is_rebid(lodged[number].day.submitted_us, trading_date)
+    ]
+    dates = {number: lodged[number].day.trading_date for number in accepted}
+    at_closure = [number for number in in_time if dates[number] <= trading_date]
+    if at_closure:
+        newest = max(dates[number] for number in at_closure)
+        number = [n for n in at_closure if dates[n] == newest][-1]
+        return Frozen(lodged[number].day.prices, number)
+    first = next((number for number in accepted if dates[number] == trading_date), None)
+    return None if first is None else Frozen(lodged[first].day.prices, first)
+
+
+def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Broken]:
+    """A re-bid keeps the prices in effect at gate closure, and may change quantities.
+
+    Holds for Boffers of DUIDs in steps 1 and 3. Step 2 and NMI Boffers have no gate closure (HLD
+    §4.1, Part C §3.1): `check_rebids` knows, here the caller does.
+
+    Args:
+        frozen: Prices in effect at gate closure, shape (20,).
+        prices: Prices of the re-bid, shape (20,).
+    """
+    for band in np.flatnonzero(np.asarray(frozen) != np.asarray(prices)).tolist():
+        yield Broken(
+            "gate.price_changed",
+            "Part C §1.2 Gate Closure, HLD §4.1",
+            f"after gate closure (12:30 NEM time on the day before) the price of band {band + 1} "
+            f"stays at {to_text(int(frozen[band]), PRICE)} $/MWh; quantities may change",
+            band=band + 1,
+            value=to_text(int(prices[band]), PRICE),
+            field="prices",
+        )
+
+
+def check_rebids(days: Sequence[OfferDay], step: int | None) -> Iterator[tuple[int, Broken]]:
+    """Hold Boffers that were received one after the other to gate closure.
+
+    Args:
+        days: Accepted Boffers first, then those to be judged, in the order received; of any DUIDs
+            and NMIs.
+        step: 1, 2 or 3; None holds them to gate closure as steps 1 and 3 do.
+
+    Yields:
+        Index into ``days``, and the price that changed.
+    """
+    if step == Step.SELF_DISPATCH:
+        return
+    earlier: dict[tuple[str, str], list[Lodged]] = defaultdict(list)
+    for number, day in enumerate(days):
+        if day.kind != "DUID":
+            continue
+        before = earlier[day.identity, day.level]
+        if is_rebid(day.submitted_us, day.trading_date):
+            frozen = frozen_prices(before, day.trading_date)
+            if frozen is not None:
+                yield from ((number, broken) for broken in check_rebid(frozen.prices, day.prices))
+        before.append(Lodged(day, number))
+
+
+def is_fixed_load_live(*, is_acknowledged: bool, is_instructed: bool) -> bool:
+    """Whether a fixed load may be carried out.
+
+    It takes a dispatch instruction, or notice that the Boffer was accepted (HLD §4.6 (12)).
+    """
+    return is_acknowledged or is_instructed
+
+
+# --- which Boffer counts -------------------------------------------------------------------------
+
+
+def effective_day(
+    lodged: Sequence[Lodged], trading_date: date, at_us: int | None = None
+) -> EffectiveDay | None:
+    """What counts on a trading day.
+
+    Boffers need not repeat periods that have passed (HLD §4.1), so each period takes the latest
+    Boffer that covers it.
+
+    Args:
+        lodged: Boffers of one DUID or NMI, of any trading days, in the order received.
+        trading_date: The day asked for.
+        at_us: Leave out what was acknowledged after this instant.
+
+    Returns:
+        None where no Boffer covers any period, not even one of an earlier day.
+
+    Raises:
+        MixedOfferError: If the Boffers are not all of one unit.
+    """
+    found = _Gathered(trading_date)
+    for number in _latest_first(lodged, _accepted(lodged, at_us), trading_date):
+        found.take(lodged[number].day, number)
+        if found.is_full:
+            break
+    return found.result() if (found.source != NOT_OFFERED).any() else None
+
+
+def _accepted(lodged: Sequence[Lodged], at_us: int | None) -> list[int]:
+    """Indices of accepted Boffers, earliest acknowledgement first."""
+    units = {(item.day.kind, item.day.identity, item.day.level) for item in lodged}
+    if len(units) > 1:
+        raise MixedOfferError(
+            f"Boffers of {len(units)} units are mixed; one DUID or NMI and one summation level is "
+            "expected"
+        )
+    times = {
+        number: (item.acknowledged_us, item.day.submitted_us, number)
+        for number, item in enumerate(lodged)
+        if item.acknowledged_us is not None
+    }
+    kept = [n for n, (when, _, _) in times.items() if at_us is None or when <= at_us]
+    return sorted(kept, key=times.__getitem__)
+
+
+def _latest_first(
+    lodged: Sequence[Lodged], accepted: Sequence[int], trading_date: date
+) -> Iterator[int]:
+    """Boffers of the day, the latest first; then of the day before, and so on back."""
+    dates = {lodged[number].day.trading_date for number in accepted}
+    for day in sorted((d for d in dates if d <= trading_date), reverse=True):
+        for number in reversed(accepted):
+            if lodged[number].day.trading_date == day:
+                yield number
+
+
+class _Gathered:
+    """The rows of an effective day, filled once each."""
+
+    def __init__(self, trading_date: date) -> None:
+        self._date = trading_date
+        self._prices = np.zeros((PERIODS_PER_DAY, BANDS), dtype=np.int64)
+        self._avail = np.zeros((PERIODS_PER_DAY, BANDS), dtype=np.int64)
+        self._single = np.full((3, PERIODS_PER_DAY), NO_LIMIT, dtype=np.int64)
+        self._days_back = np.zeros(PERIODS_PER_DAY, dtype=np.int64)
+        self.source = np.full(PERIODS_PER_DAY, NOT_OFFERED, dtype=np.int64)
+
+    @property
+    def is_full(self) -> bool:
+        return bool((self.source != NOT_OFFERED).all())
+
+    def take(self, day: OfferDay, number: int) -> None:
+        """Fill in the periods that are still empty and that the Boffer covers."""
+        row = np.asarray(day.periods, dtype=np.intp) - 1
+        is_new = self.source[row] == NOT_OFFERED
+        new = row[is_new]
+        self._prices[new] = day.prices
+        self._avail[new] = day.avail[is_new]
+        for place, values in enumerate((day.max_avail_load, day.max_avail_gen, day.fixed_load)):
+            self._single[place, new] = values[is_new]
+        self._days_back[new] = (self._date - day.trading_date) // timedelta(days=1)
+        self.source[new] = number
+
+    def result(self) -> EffectiveDay:
+        load, generation, fixed = self._single
+        return EffectiveDay(
+            self._date,
+            self._prices,
+            self._avail,
+            load,
+            generation,
+            fixed,
+            self.source,
+            self._days_back,
+        )
