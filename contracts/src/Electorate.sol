@@ -80,9 +80,10 @@ abstract contract Electorate is AccessControl {
     mapping(address operator => address signer) private _signerOf;
     mapping(address operator => string url) private _endpoints;
 
-    // These three and the number of rounds, declared next, share a slot: opening a round reads and writes one.
+    // These four and the number of rounds, declared next, share a slot: opening a round reads and writes one.
     uint32 internal _epoch;
     uint32 private _seatCount;
+    uint32 private _administrators;
     bool private _paused;
 
     /// @notice An epoch began: rounds opened from now on have these members and this quorum.
@@ -129,6 +130,8 @@ abstract contract Electorate is AccessControl {
     error UnknownSeat(uint32 last, uint32 received);
     /// @notice There is no such epoch.
     error UnknownEpoch(uint32 last, uint32 received);
+    /// @notice The contract would be without an administrator.
+    error LastAdministrator(address account);
     /// @notice Opening and voting are stopped, or for {unpause}: are not.
     error PauseState(bool expected, bool received);
 
@@ -286,6 +289,28 @@ abstract contract Electorate is AccessControl {
     /// @return True while paused.
     function paused() external view returns (bool) {
         return _paused;
+    }
+
+    // Counts the administrators, so that there always is one: else a pause could not be lifted, and no seat be given.
+    function _grantRole(bytes32 role, address account) internal override returns (bool granted) {
+        granted = super._grantRole(role, account);
+        if (granted && role == DEFAULT_ADMIN_ROLE) ++_administrators;
+    }
+
+    function _revokeRole(bytes32 role, address account) internal override returns (bool revoked) {
+        revoked = super._revokeRole(role, account);
+        if (revoked && role == DEFAULT_ADMIN_ROLE && --_administrators == 0) revert LastAdministrator(account);
+    }
+
+    // The member whose seat in the epoch this signer has; zero where it has none.
+    function _seatIn(uint32 epoch, address signer) internal view returns (address operator, uint8 index) {
+        Seat storage seat = _seats[signer];
+        // Fields of one slot, read in a row, cost one read.
+        uint32 since = seat.since;
+        uint32 until = seat.until;
+        operator = seat.operator;
+        index = seat.index;
+        if (epoch < since || epoch >= until) operator = address(0);
     }
 
     function _requirePaused(bool expected) internal view {

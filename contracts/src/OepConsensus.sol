@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Electorate} from "./Electorate.sol";
 import {Entries} from "./Entries.sol";
 import {Rfc9162} from "./Rfc9162.sol";
+import {SignedBallots} from "./SignedBallots.sol";
 
 /// @title Agreement of independent workers on the result of a round of operating envelopes
 /// @notice One contract for one sender. A requester opens a round with the digests of its inputs. Each worker votes
@@ -92,6 +93,19 @@ contract OepConsensus is Electorate {
         uint128 matched;
     }
 
+    /// @notice A result that was revealed.
+    struct CandidateView {
+        bytes32 root;
+        uint32 partitions;
+        uint128 matched; // members that had voted for it
+    }
+
+    /// @notice A member that said it could not compute.
+    struct AbstentionView {
+        uint8 index;
+        Reason reason;
+    }
+
     // Three slots, all written when the round opens, so that each vote and the final reveal only change them.
     struct Round {
         Poll poll;
@@ -131,6 +145,8 @@ contract OepConsensus is Electorate {
     mapping(uint32 round => Round) private _rounds;
     mapping(uint32 round => mapping(uint8 index => Reason)) private _abstentions;
     mapping(uint32 round => mapping(bytes32 resultHash => uint128 matched)) private _candidates;
+    mapping(uint32 round => CandidateView[]) private _belowQuorum; // the same, in the order revealed
+    mapping(uint32 round => uint128 members) private _equivocators;
     mapping(uint48 horizon => uint32 round) private _latestFinal;
 
     // ----------------------------------------------------------------------------------------------------- events
@@ -152,6 +168,8 @@ contract OepConsensus is Electorate {
     event BallotCast(uint32 indexed round, address indexed operator, bytes32 ballot);
     /// @notice A member could not compute, and says why.
     event Abstained(uint32 indexed round, address indexed operator, Reason reason);
+    /// @notice A member signed two ballots for one round. Which of them was counted, if any, stays as it is.
+    event Equivocated(uint32 indexed round, address indexed operator, bytes32 ballot, bytes32 otherBallot);
     /// @notice A result was revealed, and these members had voted for it.
     event RootRevealed(
         uint32 indexed round, bytes32 indexed root, uint32 partitions, uint128 matched, uint8 count, uint8 quorum
@@ -185,7 +203,20 @@ contract OepConsensus is Electorate {
     error NotInElectorate(address account, uint32 epoch);
     /// @notice The member has cast a ballot or abstained.
     error AlreadyVoted(uint32 round, address operator);
-    /// @notice The packed ballots do not have a whole number of ballots.
+    /// @notice The signature of this entry is of an account that is not a signer of the round's epoch, or was made for
+    /// another round, contract or chain: then the account is one that nobody knows.
+    error SignerNotInElectorate(uint256 entry, address recovered, uint32 epoch);
+    /// @notice This entry is a second one of the same member.
+    error DuplicateEntry(uint256 entry, address operator);
+    /// @notice Nobody's ballot was cast: there was none, or all these members had voted before.
+    error NothingCast(uint32 round);
+    /// @notice The two ballots are one.
+    error SameBallot(uint32 round, address operator);
+    /// @notice The two ballots are of two members.
+    error TwoSigners(address first, address second);
+    /// @notice The equivocation is on record.
+    error AlreadyEquivocated(uint32 round, address operator);
+    /// @notice The packed ballots do not have a whole number of ballots, or not the number called for.
     error BallotsLength(uint256 each, uint256 received);
     /// @notice The ballots supplied are not those cast, in the order cast.
     error BallotsMismatch(bytes32 expected, bytes32 received);
@@ -250,8 +281,57 @@ contract OepConsensus is Electorate {
         if (ballot == 0) revert Missing("ballot");
         Round storage round_ = _rounds[number];
         (address operator, uint8 index) = _takeVote(round_.poll, number);
-        round_.ballotsHashOrRoot = keccak256(abi.encodePacked(round_.ballotsHashOrRoot, index, operator, ballot));
+        round_.ballotsHashOrRoot = _link(round_.ballotsHashOrRoot, index, operator, ballot);
         emit BallotCast(number, operator, ballot);
+    }
+
+    /// @notice Casts ballots that their signers have signed, and that anyone brings. A ballot whose member has voted
+    /// before is passed over, so that nobody spoils a batch by voting a moment earlier; whatever else is wrong is of
+    /// the caller's making, and refuses the batch whole.
+    /// @param number The round.
+    /// @param signedBallots 96 bytes each: bytes32 ballot ‖ bytes32 r ‖ bytes32 yParityAndS, see {ballotDigest}.
+    function castBallots(uint32 number, bytes calldata signedBallots) external {
+        uint256 entries = _entries(signedBallots, SignedBallots.LENGTH);
+        Round storage round_ = _rounds[number];
+        (uint128 waitingBefore, uint32 epoch) = _requireVoting(round_.poll, number);
+        uint128 waiting = waitingBefore;
+        bytes32 hash = round_.ballotsHashOrRoot;
+        bytes32 domain = SignedBallots.domain();
+        for (uint256 entry = 0; entry < entries; ++entry) {
+            (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, entry, domain, number, epoch);
+            uint128 bit = _bit(index);
+            if (waiting & bit == 0) {
+                if (waitingBefore & bit != 0) revert DuplicateEntry(entry, operator);
+                continue;
+            }
+            waiting &= ~bit;
+            hash = _link(hash, index, operator, ballot);
+            emit BallotCast(number, operator, ballot);
+        }
+        if (waiting == waitingBefore) revert NothingCast(number);
+        round_.poll.waiting = waiting;
+        round_.ballotsHashOrRoot = hash;
+    }
+
+    /// @notice Puts on record that a member signed two ballots for one round. Open to anyone, in a round of any status,
+    /// paused or not. It changes no vote and no tally.
+    /// @param number The round.
+    /// @param signedBallots The two ballots, 96 bytes each as in {castBallots}.
+    function reportEquivocation(uint32 number, bytes calldata signedBallots) external {
+        if (_entries(signedBallots, SignedBallots.LENGTH) != 2) {
+            revert BallotsLength(2 * SignedBallots.LENGTH, signedBallots.length);
+        }
+        _requireKnown(number);
+        uint32 epoch = _rounds[number].poll.epoch;
+        bytes32 domain = SignedBallots.domain();
+        (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, 0, domain, number, epoch);
+        (bytes32 otherBallot, address otherOperator,) = _signed(signedBallots, 1, domain, number, epoch);
+        if (operator != otherOperator) revert TwoSigners(operator, otherOperator);
+        if (ballot == otherBallot) revert SameBallot(number, operator);
+        uint128 known = _equivocators[number];
+        if (known & _bit(index) != 0) revert AlreadyEquivocated(number, operator);
+        _equivocators[number] = known | _bit(index);
+        emit Equivocated(number, operator, ballot, otherBallot);
     }
 
     /// @notice Says that the calling signer's worker could not compute a result.
@@ -283,6 +363,7 @@ contract OepConsensus is Electorate {
             uint128 known = _candidates[number][result];
             if (known != 0) revert AlreadyRevealed(number, result, known);
             _candidates[number][result] = matched;
+            _belowQuorum[number].push(CandidateView(root, partitions, matched));
             return;
         }
         uint48 horizon = _horizon(round_.poll.horizonStart, round_.poll.horizonIntervals);
@@ -312,6 +393,7 @@ contract OepConsensus is Electorate {
     /// @param number The round.
     /// @param reason Why, for the record.
     function cancelRound(uint32 number, string calldata reason) external onlyRole(REQUESTER_ROLE) {
+        if (bytes(reason).length == 0) revert Missing("reason");
         _requireText(reason);
         Round storage round_ = _rounds[number];
         _requireOpen(round_.poll.status, number);
@@ -371,7 +453,7 @@ contract OepConsensus is Electorate {
     /// @param number The round.
     /// @return The round's facts.
     function round(uint32 number) external view returns (RoundView memory) {
-        if (number == 0 || number > _roundCount) revert UnknownRound(_roundCount, number);
+        _requireKnown(number);
         Poll memory poll = _rounds[number].poll;
         Outcome memory outcome = _rounds[number].outcome;
         Terms memory terms_ = _terms[poll.epoch];
@@ -404,6 +486,48 @@ contract OepConsensus is Electorate {
     /// @return The reason, or None.
     function abstention(uint32 number, uint8 index) external view returns (Reason) {
         return _abstentions[number][index];
+    }
+
+    /// @notice Who abstained in a round, and why.
+    /// @param number The round.
+    /// @return list The members that abstained, by index.
+    function abstentions(uint32 number) external view returns (AbstentionView[] memory list) {
+        _requireKnown(number);
+        list = new AbstentionView[](MAX_MEMBERS);
+        uint256 found = 0;
+        for (uint8 index = 0; index < MAX_MEMBERS; ++index) {
+            Reason reason = _abstentions[number][index];
+            if (reason != Reason.None) list[found++] = AbstentionView(index, reason);
+        }
+        assembly ("memory-safe") {
+            mstore(list, found) // shorter than it was
+        }
+    }
+
+    /// @notice Who signed two ballots for a round, as far as it was reported.
+    /// @param number The round.
+    /// @return The bitmap of those members.
+    function equivocators(uint32 number) external view returns (uint128) {
+        _requireKnown(number);
+        return _equivocators[number];
+    }
+
+    /// @notice All results that were revealed in a round.
+    /// @param number The round.
+    /// @return list The results in the order revealed, so that a final one is the last.
+    function candidates(uint32 number) external view returns (CandidateView[] memory list) {
+        _requireKnown(number);
+        Round storage round_ = _rounds[number];
+        CandidateView[] storage below = _belowQuorum[number];
+        bool isFinal = round_.poll.status == Status.Final;
+        list = new CandidateView[](below.length + (isFinal ? 1 : 0));
+        for (uint256 i = 0; i < below.length; ++i) {
+            list[i] = below[i];
+        }
+        if (isFinal) {
+            list[below.length] =
+                CandidateView(round_.ballotsHashOrRoot, round_.outcome.partitions, round_.outcome.matched);
+        }
     }
 
     /// @notice Who had voted for a result that was revealed.
@@ -441,6 +565,47 @@ contract OepConsensus is Electorate {
         return _ballot(number, operator, resultHash(root, partitions));
     }
 
+    /// @notice What a signer signs so that somebody else can cast its ballot: the EIP-712 hash of
+    /// Ballot(uint64 round,bytes32 ballot) in the domain that {eip712Domain} tells.
+    /// @param number The round.
+    /// @param ballot The blind ballot, see {ballotFor}.
+    /// @return The hash.
+    function ballotDigest(uint32 number, bytes32 ballot) external view returns (bytes32) {
+        return SignedBallots.digest(SignedBallots.domain(), number, ballot);
+    }
+
+    /// @notice The domain of signatures, as in ERC-5267.
+    /// @return fields Which of the following are used: the first four.
+    /// @return name The name.
+    /// @return version The version.
+    /// @return chainId The chain.
+    /// @return verifyingContract This contract.
+    /// @return salt Not used.
+    /// @return extensions None.
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        return (
+            hex"0f",
+            SignedBallots.NAME,
+            SignedBallots.VERSION,
+            block.chainid,
+            address(this),
+            bytes32(0),
+            new uint256[](0)
+        );
+    }
+
     /// @notice The hash that a ballot stands for.
     /// @param root Root of the round tree.
     /// @param partitions How many leaves that tree has.
@@ -451,24 +616,38 @@ contract OepConsensus is Electorate {
 
     // ----------------------------------------------------------------------------------------- internals: rounds
 
-    // Uses up the one vote of a member: for a ballot or for an abstention.
+    // Uses up the one vote of the caller: for a ballot or for an abstention.
     function _takeVote(Poll storage poll, uint32 number) private returns (address operator, uint8 index) {
+        (uint128 waiting, uint32 epoch) = _requireVoting(poll, number);
+        (operator, index) = _seatIn(epoch, msg.sender);
+        if (operator == address(0)) revert NotInElectorate(msg.sender, epoch);
+        uint128 bit = _bit(index);
+        if (waiting & bit == 0) revert AlreadyVoted(number, operator);
+        poll.waiting = waiting & ~bit;
+    }
+
+    function _requireVoting(Poll storage poll, uint32 number) private view returns (uint128 waiting, uint32 epoch) {
         _requirePaused(false);
         // Fields of one slot, read in a row, cost one read.
-        uint128 waiting = poll.waiting;
-        uint32 epoch = poll.epoch;
+        waiting = poll.waiting;
+        epoch = poll.epoch;
         uint40 deadline = poll.voteDeadline;
         Status status = poll.status;
         _requireOpen(status, number);
         if (block.timestamp >= deadline) revert VotingClosed(number, deadline, block.timestamp);
+    }
 
-        Seat storage seat = _seats[msg.sender];
-        operator = seat.operator;
-        index = seat.index;
-        if (epoch < seat.since || epoch >= seat.until) revert NotInElectorate(msg.sender, epoch);
-        uint128 bit = _bit(index);
-        if (waiting & bit == 0) revert AlreadyVoted(number, operator);
-        poll.waiting = waiting & ~bit;
+    // Reads a signed ballot, and whose it is.
+    function _signed(bytes calldata signedBallots, uint256 entry, bytes32 domain, uint32 number, uint32 epoch)
+        private
+        view
+        returns (bytes32 ballot, address operator, uint8 index)
+    {
+        address signer;
+        (ballot, signer) = SignedBallots.read(signedBallots, entry, domain, number);
+        if (ballot == 0) revert Missing("ballot");
+        (operator, index) = _seatIn(epoch, signer);
+        if (operator == address(0)) revert SignerNotInElectorate(entry, signer, epoch);
     }
 
     function _requireRevealing(Round storage round_, uint32 number) private view {
@@ -488,7 +667,7 @@ contract OepConsensus is Electorate {
         view
         returns (uint128 matched, uint8 count)
     {
-        if (ballots.length % PACKED_BALLOT != 0) revert BallotsLength(PACKED_BALLOT, ballots.length);
+        _entries(ballots, PACKED_BALLOT);
         bytes32 hash = _emptyBallotsHash(number);
         // Both preimages are built once and changed in place: hash ‖ packed ballot, 85 bytes, and the five words of
         // _ballot.
@@ -512,6 +691,23 @@ contract OepConsensus is Electorate {
             }
         }
         if (hash != expected) revert BallotsMismatch(expected, hash);
+    }
+
+    function _entries(bytes calldata packed, uint256 each) private pure returns (uint256) {
+        if (packed.length % each != 0) revert BallotsLength(each, packed.length);
+        return packed.length / each;
+    }
+
+    // The ballots hash with one ballot more.
+    function _link(bytes32 hash, uint8 index, address operator, bytes32 ballot) private pure returns (bytes32 next) {
+        // keccak256(abi.encodePacked(…)), in memory that is not kept.
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, hash)
+            mstore(add(free, 32), or(shl(248, index), shl(88, operator)))
+            mstore(add(free, 53), ballot)
+            next := keccak256(free, 85)
+        }
     }
 
     function _ballot(uint32 number, address operator, bytes32 result) private view returns (bytes32) {
@@ -543,6 +739,10 @@ contract OepConsensus is Electorate {
         if (block.timestamp >= outcome.revealDeadline) return Phase.Expired;
         if (block.timestamp >= poll.voteDeadline || poll.waiting == 0) return Phase.Revealing;
         return Phase.Voting;
+    }
+
+    function _requireKnown(uint32 number) private view {
+        if (number == 0 || number > _roundCount) revert UnknownRound(_roundCount, number);
     }
 
     function _requireOpen(Status status, uint32 number) private pure {

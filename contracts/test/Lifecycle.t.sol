@@ -73,18 +73,21 @@ contract LifecycleTest is Fixture {
         bytes32 role = consensus.REQUESTER_ROLE();
         vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, ADMIN, role));
         vm.prank(ADMIN);
+        consensus.cancelRound(round, "no requester");
+        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "reason"));
+        vm.prank(REQUESTER);
         consensus.cancelRound(round, "");
         vm.expectRevert(abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
         vm.prank(REQUESTER);
         consensus.cancelRound(round, string(new bytes(201)));
         vm.expectRevert(wrongStatus(9, OepConsensus.Status.None));
         vm.prank(REQUESTER);
-        consensus.cancelRound(9, "");
+        consensus.cancelRound(9, "no such round");
         uint40 deadline = consensus.round(round).revealDeadline;
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(OepConsensus.RevealClosed.selector, round, deadline, uint256(deadline)));
         vm.prank(REQUESTER);
-        consensus.cancelRound(round, "");
+        consensus.cancelRound(round, "too late");
         assertPhase(round, OepConsensus.Phase.Expired);
     }
 

@@ -7,7 +7,7 @@ import {Assert} from "./Assert.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev A deployed contract with its roles, and what tests do with it. Worker i has the operator 0x1000 + i and the
-/// signer 0x2000 + i; ballots are kept in the order cast, as a revealer would collect them from the events.
+/// signer whose key is 0x2000 + i; ballots are kept in the order cast, as a revealer would collect them from the events.
 abstract contract Bench is Assert {
     address internal constant ADMIN = address(0xad);
     address internal constant REQUESTER = address(0x4e);
@@ -45,8 +45,12 @@ abstract contract Bench is Assert {
         return address(uint160(0x1000 + i));
     }
 
+    function signerKey(uint256 i) internal pure returns (uint256) {
+        return 0x2000 + i;
+    }
+
     function signer(uint256 i) internal pure returns (address) {
-        return address(uint160(0x2000 + i));
+        return vm.addr(signerKey(i));
     }
 
     function newWorkers(uint256 from, uint256 count) internal pure returns (Electorate.NewWorker[] memory list) {
@@ -84,6 +88,22 @@ abstract contract Bench is Assert {
         vm.prank(account);
         consensus.castBallot(round, ballot);
         ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
+    }
+
+    // Worker i's ballot as a relay brings it, 96 bytes.
+    function signed(uint32 round, uint256 i, bytes32 ballot) internal view returns (bytes memory) {
+        (bytes32 r, bytes32 vs) = vm.signCompact(signerKey(i), consensus.ballotDigest(round, ballot));
+        return abi.encodePacked(ballot, r, vs);
+    }
+
+    function signedVote(uint32 round, uint256 i, bytes32 root) internal view returns (bytes memory) {
+        return signed(round, i, consensus.ballotFor(round, operator(i), root, PARTITIONS));
+    }
+
+    // What a revealer would collect from the events of a batch.
+    function keep(uint32 round, uint256 i, bytes32 ballot) internal {
+        uint8 index = consensus.seatOf(signer(i)).index;
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(index, operator(i), ballot));
     }
 
     function abstain(uint32 round, uint256 i, OepConsensus.Reason reason) internal {

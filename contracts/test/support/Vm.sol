@@ -19,6 +19,12 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectEmit(address emitter) external;
     function lastCallGas() external view returns (Gas memory);
+    function addr(uint256 key) external pure returns (address);
+    function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
+    function eip712HashTypedData(string calldata json) external pure returns (bytes32);
+    function toString(uint256 value) external pure returns (string memory);
+    function toString(address value) external pure returns (string memory);
+    function toString(bytes32 value) external pure returns (string memory);
 }
 
 Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

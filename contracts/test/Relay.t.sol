@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Electorate} from "../src/Electorate.sol";
+import {OepConsensus} from "../src/OepConsensus.sol";
+import {SignedBallots} from "../src/SignedBallots.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {vm} from "./support/Vm.sol";
+
+/// @dev Ballots that somebody else brings: which signatures count, what spoils a batch, and at what price.
+contract RelayTest is Fixture {
+    bytes32 private constant BALLOT = bytes32(uint256(0xba));
+    // By number: the compiler takes block.chainid for something that stays the same throughout a call.
+    uint256 private constant CHAIN = 31_337;
+    uint256 private constant OTHER_CHAIN = 246;
+    uint256 private constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+
+    function test_CastsABatchInItsOrder() public {
+        uint32 round = openWith(5);
+        bytes32 hash = consensus.round(round).ballotsHash;
+        uint256[3] memory who = [uint256(3), 0, 4];
+        bytes memory batch;
+        for (uint256 k = 0; k < 3; ++k) {
+            bytes32 ballot = bytes32(who[k] + 1);
+            batch = bytes.concat(batch, signed(round, who[k], ballot));
+            hash = keccak256(abi.encodePacked(hash, uint8(who[k]), operator(who[k]), ballot));
+        }
+        for (uint256 k = 0; k < 3; ++k) {
+            vm.expectEmit(address(consensus));
+            emit OepConsensus.BallotCast(round, operator(who[k]), bytes32(who[k] + 1));
+        }
+        relay(round, batch);
+        assertEq(consensus.round(round).voted, 25, "voted");
+        assertEq(consensus.round(round).ballotsHash, hash, "ballots hash");
+    }
+
+    // Whoever casts, directly or through any number of relays, in whatever order: the round comes out the same.
+    function testFuzz_CountsAsIfCastDirectly(uint16 directly, uint16 second, uint8 shift) public {
+        uint256 n = 9;
+        uint32 round = openWith(n);
+        bytes[2] memory batches;
+        for (uint256 k = 0; k < n; ++k) {
+            uint256 i = (k + shift) % n;
+            if ((directly >> i) & 1 == 1) vote(round, i, ROOT);
+        }
+        for (uint256 b = 0; b < 2; ++b) {
+            for (uint256 i = 0; i < n; ++i) {
+                if ((directly >> i) & 1 == 1 || (second >> i) & 1 != b) continue;
+                batches[b] = bytes.concat(batches[b], signedVote(round, i, ROOT));
+                keep(round, i, consensus.ballotFor(round, operator(i), ROOT, PARTITIONS));
+            }
+            if (batches[b].length != 0) relay(round, batches[b]);
+        }
+        assertPhase(round, OepConsensus.Phase.Revealing);
+        reveal(round, ROOT);
+        assertEq(consensus.round(round).matched, (1 << n) - 1, "matched");
+    }
+
+    function test_TheDigestIsThatOfEip712() public view {
+        string memory json = string.concat(
+            '{"types":{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},',
+            '{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],',
+            '"Ballot":[{"name":"round","type":"uint64"},{"name":"ballot","type":"bytes32"}]},"primaryType":"Ballot",',
+            '"domain":{"name":"OepConsensus","version":"1","chainId":',
+            vm.toString(block.chainid),
+            ',"verifyingContract":"',
+            vm.toString(address(consensus)),
+            '"},"message":{"round":7,"ballot":"',
+            vm.toString(BALLOT),
+            '"}}'
+        );
+        assertEq(consensus.ballotDigest(7, BALLOT), vm.eip712HashTypedData(json), "digest");
+    }
+
+    function test_TellsItsDomain() public view {
+        (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifier,
+            bytes32 salt,
+            uint256[] memory extensions
+        ) = consensus.eip712Domain();
+        assertEq(fields, bytes1(0x0f), "fields");
+        assertEq(bytes(name), "OepConsensus", "name");
+        assertEq(bytes(version), "1", "version");
+        assertEq(chainId, block.chainid, "chain");
+        assertEq(verifier, address(consensus), "contract");
+        assertEq(salt, 0, "salt");
+        assertEq(extensions.length, 0, "extensions");
+    }
+
+    function test_WhoVotedAMomentEarlierSpoilsNothing() public {
+        uint32 round = openWith(4);
+        bytes memory batch = bytes.concat(
+            signed(round, 0, BALLOT), signed(round, 1, BALLOT), signed(round, 2, BALLOT), signed(round, 0, BALLOT)
+        );
+        castAs(round, signer(0), bytes32(uint256(1)));
+        abstain(round, 2, OepConsensus.Reason.InternalFault);
+        bytes32 hash = consensus.round(round).ballotsHash;
+        relay(round, batch);
+        assertEq(consensus.round(round).voted, 7, "voted");
+        assertEq(
+            consensus.round(round).ballotsHash,
+            keccak256(abi.encodePacked(hash, uint8(1), operator(1), BALLOT)),
+            "ballots hash"
+        );
+    }
+
+    function test_NothingIsCastTwice() public {
+        uint32 round = openWith(3);
+        bytes memory batch = bytes.concat(signed(round, 0, BALLOT), signed(round, 1, BALLOT));
+        relay(round, batch);
+        bytes memory error_ = abi.encodeWithSelector(OepConsensus.NothingCast.selector, round);
+        refuses(round, batch, error_);
+        refuses(round, signed(round, 1, bytes32(uint256(1))), error_);
+        refuses(round, "", error_);
+        vm.expectRevert(abi.encodeWithSelector(OepConsensus.AlreadyVoted.selector, round, operator(1)));
+        vm.prank(signer(1));
+        consensus.castBallot(round, BALLOT);
+    }
+
+    function test_RefusesTwoOfAMemberInOneBatch() public {
+        uint32 round = openWith(3);
+        bytes memory error_ = abi.encodeWithSelector(OepConsensus.DuplicateEntry.selector, 2, operator(1));
+        bytes memory start = bytes.concat(signed(round, 1, BALLOT), signed(round, 0, BALLOT));
+        refuses(round, bytes.concat(start, signed(round, 1, BALLOT)), error_);
+        refuses(round, bytes.concat(start, signed(round, 1, bytes32(uint256(1)))), error_);
+    }
+
+    function test_RefusesASignatureForSomethingElse() public {
+        uint32 round = openWith(3);
+        uint32 other = open();
+        bytes memory good = signed(round, 0, BALLOT);
+        refusesStranger(round, bytes.concat(good, signed(other, 1, BALLOT)), 1);
+
+        vm.chainId(OTHER_CHAIN);
+        bytes memory foreign = signed(round, 1, BALLOT);
+        vm.chainId(CHAIN);
+        refusesStranger(round, bytes.concat(good, foreign), 1);
+
+        OepConsensus here = consensus;
+        consensus = new OepConsensus(ADMIN, policy());
+        foreign = signed(round, 1, BALLOT);
+        consensus = here;
+        refusesStranger(round, bytes.concat(good, foreign), 1);
+        relay(round, good);
+    }
+
+    // After a fork of the chain a signature is good on the branch it was made for, whose number it names.
+    function test_TheDomainFollowsTheChain() public {
+        uint32 round = openWith(1);
+        vm.chainId(OTHER_CHAIN);
+        relay(round, signed(round, 0, BALLOT));
+        assertEq(consensus.round(round).voted, 1, "voted");
+    }
+
+    function test_OnlySignersOfTheRound() public {
+        uint32 round = openWith(3);
+        addWorkers(3, 1);
+        vm.prank(operator(1));
+        consensus.rotateSigner(signer(51));
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(2));
+        refuses(round, signed(round, 3, BALLOT), notInElectorate(0, signer(3), 2));
+        refuses(round, signed(round, 51, BALLOT), notInElectorate(0, signer(51), 2));
+        refuses(
+            round, bytes.concat(signed(round, 0, BALLOT), signed(round, 9, BALLOT)), notInElectorate(1, signer(9), 2)
+        );
+        relay(round, bytes.concat(signed(round, 1, BALLOT), signed(round, 2, BALLOT)));
+        assertEq(consensus.round(round).voted, 6, "voted");
+        uint32 next = open();
+        refuses(next, signed(next, 1, BALLOT), notInElectorate(0, signer(1), 5));
+        refuses(next, signed(next, 2, BALLOT), notInElectorate(0, signer(2), 5));
+        relay(next, bytes.concat(signed(next, 51, BALLOT), signed(next, 3, BALLOT)));
+        assertEq(consensus.round(next).voted, 10, "voted in the next round");
+    }
+
+    // The other signature that goes with every one, (r, n - s), with the parity turned.
+    function testFuzz_RefusesTheTwin(uint256 key, bytes32 ballot) public {
+        vm.assume(key != 0 && key < ORDER && ballot != 0);
+        uint32 round = openFor(vm.addr(key));
+        (bytes32 r, bytes32 vs) = vm.signCompact(key, consensus.ballotDigest(round, ballot));
+        uint256 s = uint256(vs) & (type(uint256).max >> 1);
+        uint256 parity = uint256(vs) >> 255;
+        bytes memory twin = abi.encodePacked(ballot, r, (ORDER - s) | ((1 - parity) << 255));
+        try consensus.castBallots(round, twin) {
+            assertTrue(false, "the twin was taken");
+        } catch {}
+        relay(round, abi.encodePacked(ballot, r, vs));
+        assertEq(consensus.round(round).voted, 1, "voted");
+    }
+
+    // Compact signatures have room for an s a little above half of the order. This is the one pair of twins of which
+    // both are known to fit: of s at half of the order, and one more. Both are by the same account.
+    function test_RefusesALargeS() public {
+        uint256 half = ORDER / 2;
+        bytes32 digest = consensus.ballotDigest(1, BALLOT);
+        (bytes32 r,) = vm.signCompact(signerKey(0), digest);
+        address account = ecrecover(digest, 28, r, bytes32(half));
+        assertEq(account, ecrecover(digest, 27, r, bytes32(half + 1)), "twins");
+        uint32 round = openFor(account);
+        assertEq(round, 1, "round");
+        refuses(round, abi.encodePacked(BALLOT, r, half + 1), invalid(0));
+        relay(round, abi.encodePacked(BALLOT, r, half | (1 << 255)));
+        assertEq(consensus.round(round).voted, 1, "voted");
+    }
+
+    function test_RefusesWhatNobodySigned() public {
+        uint32 round = openWith(2);
+        bytes memory good = signed(round, 0, BALLOT);
+        // No point of the curve has this r: zero, the order, or an x without a square root.
+        refuses(round, bytes.concat(good, abi.encodePacked(BALLOT, uint256(0), uint256(1))), invalid(1));
+        refuses(round, abi.encodePacked(BALLOT, ORDER, uint256(1)), invalid(0));
+        refuses(round, abi.encodePacked(BALLOT, uint256(5), uint256(1)), invalid(0));
+        refuses(round, abi.encodePacked(BALLOT, uint256(1), uint256(0)), invalid(0));
+        refuses(round, new bytes(96), invalid(0));
+        relay(round, good);
+    }
+
+    function testFuzz_RefusesAnyFlippedBit(uint16 place_) public {
+        uint32 round = openWith(3);
+        bytes memory batch = bytes.concat(signed(round, 2, BALLOT), signed(round, 0, BALLOT));
+        bytes32 before = snapshot(round);
+        uint256 place = uint256(place_) % (8 * batch.length);
+        batch[place / 8] ^= bytes1(uint8(1 << (place % 8)));
+        vm.prank(STRANGER);
+        try consensus.castBallots(round, batch) {
+            assertTrue(false, "a changed batch was taken");
+        } catch (bytes memory reason) {
+            bytes4 error_ = bytes4(reason);
+            assertTrue(
+                error_ == OepConsensus.SignerNotInElectorate.selector
+                    || error_ == SignedBallots.InvalidSignature.selector,
+                "refused by name"
+            );
+        }
+        assertEq(snapshot(round), before, "round");
+    }
+
+    function test_RefusesOddLengthsAndEmptyBallots() public {
+        uint32 round = openWith(2);
+        bytes memory good = signed(round, 0, BALLOT);
+        refuses(round, bytes.concat(good, hex"00"), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 97));
+        refuses(round, new bytes(95), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 95));
+        refuses(
+            round,
+            bytes.concat(good, signed(round, 1, 0)),
+            abi.encodeWithSelector(Electorate.Missing.selector, "ballot")
+        );
+    }
+
+    function test_FollowsTheRulesOfAVote() public {
+        uint32 round = openWith(3);
+        bytes memory batch = signed(round, 0, BALLOT);
+        refuses(
+            9,
+            batch,
+            abi.encodeWithSelector(
+                OepConsensus.WrongStatus.selector, 9, OepConsensus.Status.Open, OepConsensus.Status.None
+            )
+        );
+        vm.prank(GUARDIAN);
+        consensus.pause();
+        refuses(round, batch, abi.encodeWithSelector(Electorate.PauseState.selector, false, true));
+        vm.prank(ADMIN);
+        consensus.unpause();
+        uint40 deadline = consensus.round(round).voteDeadline;
+        vm.warp(deadline);
+        refuses(
+            round, batch, abi.encodeWithSelector(OepConsensus.VotingClosed.selector, round, deadline, uint256(deadline))
+        );
+        vm.warp(deadline - 1);
+        relay(round, batch);
+        warpToExpiry(round);
+        consensus.failRound(round);
+        refuses(
+            round,
+            signed(round, 1, BALLOT),
+            abi.encodeWithSelector(
+                OepConsensus.WrongStatus.selector, round, OepConsensus.Status.Open, OepConsensus.Status.Failed
+            )
+        );
+    }
+
+    /// forge-config: default.isolate = true
+    function test_GasOfARelayedRound() public {
+        costs(21, 16_000);
+        costs(100, 13_000);
+        costs(128, 13_000);
+    }
+
+    function costs(uint256 members, uint256 most) private {
+        deploy();
+        uint32 round = openWith(members);
+        delete ballots[round];
+        bytes memory batch;
+        for (uint256 i = 0; i < members; ++i) {
+            bytes32 ballot = consensus.ballotFor(round, operator(i), ROOT, PARTITIONS);
+            batch = bytes.concat(batch, signed(round, i, ballot));
+            keep(round, i, ballot);
+        }
+        relay(round, batch);
+        uint256 total = vm.lastCallGas().gasTotalUsed;
+        reveal(round, ROOT);
+        total += vm.lastCallGas().gasTotalUsed;
+        assertPhase(round, OepConsensus.Phase.Final);
+        assertTrue(total / members <= most, "gas for each member");
+    }
+
+    function openFor(address signer_) private returns (uint32) {
+        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        list[0].signer = signer_;
+        vm.prank(ADMIN);
+        consensus.addWorkers(list);
+        return open();
+    }
+
+    function relay(uint32 round, bytes memory batch) private {
+        vm.prank(STRANGER);
+        consensus.castBallots(round, batch);
+    }
+
+    function refuses(uint32 round, bytes memory batch, bytes memory error_) private {
+        vm.expectRevert(error_);
+        relay(round, batch);
+    }
+
+    // The entry's signature is somebody's under this round's digest, but nobody's that anyone knows.
+    function refusesStranger(uint32 round, bytes memory batch, uint256 entry) private {
+        bytes32 word = bytes32(0);
+        bytes32 r;
+        bytes32 vs;
+        uint256 place = 32 + 96 * entry;
+        assembly {
+            word := mload(add(batch, place))
+            r := mload(add(batch, add(place, 32)))
+            vs := mload(add(batch, add(place, 64)))
+        }
+        bytes32 s = bytes32(uint256(vs) & (type(uint256).max >> 1));
+        address recovered = ecrecover(consensus.ballotDigest(round, word), uint8(27 + (uint256(vs) >> 255)), r, s);
+        refuses(round, batch, notInElectorate(entry, recovered, 2));
+    }
+
+    function notInElectorate(uint256 entry, address account, uint32 epoch) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(OepConsensus.SignerNotInElectorate.selector, entry, account, epoch);
+    }
+
+    function invalid(uint256 entry) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(SignedBallots.InvalidSignature.selector, entry);
+    }
+}
