@@ -25,8 +25,13 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MOST_ROWS: Final = 48
+MOST_ROWS: Final = 40
 """Sites that a heat map shows: those with the least headroom."""
+
+_LEAST_SPAN: Final = 0.1
+"""Least span of the colours on each side, kW."""
+
+_UNKNOWN: Final = "#c4c4c4"
 
 _HOUR_S: Final = 3600
 _NEM_S: Final = 36_000
@@ -75,16 +80,16 @@ def envelope_band(
         top, bottom = np.repeat(upper, 2), np.repeat(lower, 2)
         axes.fill_between(x, bottom, top, color=plots.PALE, lw=0, label="operating envelope")
         axes.plot(x, top, color=plots.BLUE, lw=1.3, label="export limit")
-        axes.plot(x, bottom, color=plots.BLUE, lw=1.3, ls=(0, (4, 1.5)), label="import limit")
+        axes.plot(x, bottom, color=plots.GREEN, lw=1.3, label="import limit")
         axes.axhline(0, color=plots.MUTED, lw=0.6)
         if measured is not None:
             _draw_flow(axes, measured)
         _title(axes, title, subtitle)
-        axes.set_ylabel("kW      ← load   generation →")
+        axes.set_ylabel("← load        kW        generation →")
         axes.set_ylim(*_range(axes))
         axes.grid(axis="y", color=plots.GRID, lw=0.6)
         _time_axis(axes, int(edges[0]), int(edges[-1]))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=5, handlelength=1.8)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=5, handlelength=1.8)
     return figure
 
 
@@ -137,6 +142,10 @@ def headroom_map(
     least = np.where(headroom_w == NO_HEADROOM, NO_HEADROOM, headroom_w).min(axis=1)
     order = np.argsort(least, kind="stable")[:MOST_ROWS]
     shown = headroom_w[order]
+    if (shown < 0).any():
+        subtitle = f"{subtitle}; • beyond a limit"
+    if (shown == NO_HEADROOM).any():
+        subtitle = f"{subtitle}; grey: nothing to judge"
     if len(order) < len(headroom_w):
         subtitle = f"{subtitle}; the {len(order)} of {len(headroom_w)} sites with the least"
     rows = len(order)
@@ -153,7 +162,7 @@ def headroom_map(
             norm=_norm(values),
             rasterized=True,
         )
-        axes.set_facecolor("#efefef")
+        axes.set_facecolor(_UNKNOWN)
         _mark_breaches(axes, shown, edges)
         axes.set_ylim(rows, 0)
         axes.set_yticks(np.arange(rows) + 0.5, [labels[i] for i in order])
@@ -163,12 +172,18 @@ def headroom_map(
         _title(axes, title, subtitle)
         _time_axis(axes, int(edges[0]), int(edges[-1]))
         axes.spines[:].set_visible(False)
-        bar = figure.colorbar(
-            mesh, ax=axes, orientation="vertical", pad=0.012, aspect=max(14, rows / 1.6)
-        )
-        bar.outline.set_visible(False)
-        bar.set_label("least distance to a limit, kW\n(below 0: beyond the limit)")
+        _colour_bar(figure, axes, mesh, rows)
     return figure
+
+
+def _colour_bar(figure: Figure, axes: Axes, mesh: Any, rows: int) -> None:  # noqa: ANN401
+    low, high = mesh.norm.vmin, mesh.norm.vmax
+    bar = figure.colorbar(mesh, ax=axes, extend="max", pad=0.012, aspect=max(12, rows / 1.6))
+    bar.outline.set_visible(False)
+    ticks = [low, low / 2, 0, high / 2, high] if low < -_LEAST_SPAN else [0, high / 2, high]
+    bar.set_ticks(ticks, labels=[f"{tick:.1f}".replace("-", "−") for tick in ticks])
+    bar.minorticks_off()
+    bar.set_label("least distance to a limit, kW\n(below 0: beyond it)")
 
 
 def _mark_breaches(axes: Axes, shown: Int32, edges: Int64) -> None:
@@ -187,18 +202,21 @@ def _mark_breaches(axes: Axes, shown: Int32, edges: Int64) -> None:
 
 
 def _colours() -> Any:  # noqa: ANN401 - a colour map of matplotlib's
+    """Ample headroom is pale, none is dark blue, beyond the limit is red."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    below = [(0.0, "#8c2d04"), (0.4, plots.VERMILION), (0.5, "#fdd0a2")]
-    above = [(0.5, "#f3f7fb"), (0.62, "#a9cfe8"), (1.0, "#08519c")]
-    return LinearSegmentedColormap.from_list("headroom", below + above, N=512)
+    beyond = [(0.0, "#6e2000"), (0.5, "#f4a261")]
+    inside = [(0.5, "#08306b"), (0.6, "#2f7ebc"), (0.75, "#9ecae1"), (1.0, "#f2f7fb")]
+    return LinearSegmentedColormap.from_list("headroom", beyond + inside, N=512)
 
 
 def _norm(values: Any) -> Any:  # noqa: ANN401 - a masked array in, a norm of matplotlib's out
+    """Zero in the middle; the upper end is what three quarters of the cells stay below."""
     from matplotlib.colors import TwoSlopeNorm
 
-    low = min(float(values.min()) if values.count() else 0.0, -0.1)
-    high = max(float(values.max()) if values.count() else 0.0, 0.1)
+    known = values.compressed()
+    low = min(float(known.min()) if len(known) else 0.0, -_LEAST_SPAN)
+    high = max(float(np.quantile(known, 0.75)) if len(known) else 0.0, _LEAST_SPAN)
     return TwoSlopeNorm(0, low, high)
 
 
@@ -239,4 +257,13 @@ def _time_axis(axes: Axes, start: int, end: int) -> None:
             labels[place] += "\n" + format_nem(tick)[:10]
     axes.set_xlim(start, end)
     axes.set_xticks(ticks, labels)
-    axes.set_xlabel("NEM time (UTC+10)", loc="right", fontsize=8, color=plots.MUTED, labelpad=-4)
+    axes.annotate(
+        "NEM time (UTC+10)",
+        (1, 1),
+        (0, 7),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        fontsize=8.5,
+        color=plots.MUTED,
+    )
