@@ -2,10 +2,11 @@
 
 Guarantees: after `constrain` no price can dispatch an offer beyond its limits; an interval that did
 not breach is left as it was; of one that did, the bands that would clear last go first, which are
-the outermost from the break (band 1 for load, band 20 for generation); and at every price the
-constrained offer delivers what the original would, held to the limits. What was trimmed is listed.
+the outermost from the break (band 1 for load, band 20 for generation); and at every price load and
+generation are what the original would deliver, held to the limits. What was trimmed is listed.
 
-Leaves out: where limits come from and what stands for missing ones (``limits``). An offer of one
+Takes offers that follow ``boffer_rules``: quantities on their side, prices that rise. Leaves out:
+where limits come from and what stands for missing ones (``limits``). An offer of one
 site is held to that site's limits, one of a DUID to the sum over its sites.
 
 Source: Part C §6.1, §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5, §4.6 (10).
@@ -165,7 +166,8 @@ def constrain(
 ) -> Constrained:
     """Trim an offer so that no price can dispatch it beyond its limits.
 
-    Arguments and errors as in `check`. Bands that a fixed load overrides are trimmed too where
+    Arguments and errors as in `check`, and `AccumulationError` where a quantity stands on the wrong
+    side. Bands that a fixed load overrides are trimmed too where
     the interval breaches, so that nothing stands in the offer that the limits forbid.
     """
     before = check(avail, exports, imports, max_load, max_gen, fixed)
