@@ -221,6 +221,10 @@ class Ledger(FaultLog):
         self._business = _Pile()
         self._cautions = _Pile()
 
+    def describe(self, what: str, section: str, sections: Mapping[str, str]) -> None:
+        """Say what the document has turned out to be."""
+        self.what, self.section, self._sections = what, section, dict(sections)
+
     def add(self, path: str, rule: str, message: str, value: str = "", *, times: int = 1) -> None:
         """Note a fault of the form; ``rule`` is its code."""
         if not self._system.has_room(rule):

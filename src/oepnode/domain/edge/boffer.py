@@ -212,6 +212,7 @@ class BofferDay:
         record: Position of the record in its document.
         bid: Position within ``energyBids``.
         place: Shape (n,), position of each row within ``energyPeriods``.
+        has_prices: False where the prices could not be read and others stand in for them.
     """
 
     identity: str
@@ -230,6 +231,7 @@ class BofferDay:
     record: int = 0
     bid: int = 0
     place: Int32s | None = None
+    has_prices: bool = True
 
     @property
     def bid_path(self) -> str:
@@ -240,6 +242,19 @@ class BofferDay:
         """Place of a row in its document."""
         place = row if self.place is None else int(self.place[row])
         return f"{self.bid_path}.energyPeriods[{place}]"
+
+    def rows(self, chosen: npt.NDArray[np.intp]) -> BofferDay:
+        """The day with some of its rows."""
+        place = np.arange(len(self.periods), dtype=np.int32) if self.place is None else self.place
+        return replace(
+            self,
+            periods=self.periods[chosen],
+            avail=self.avail[chosen],
+            max_avail_load=self.max_avail_load[chosen],
+            max_avail_gen=self.max_avail_gen[chosen],
+            fixed_load=self.fixed_load[chosen],
+            place=place[chosen],
+        )
 
     def starts(self) -> Int64s:
         """Start of each row's interval, UTC seconds."""
@@ -413,6 +428,7 @@ def _day(head: _Head, bid: Any, place: int, log: Ledger) -> BofferDay | None:  #
         record=head.record,
         bid=place,
         place=np.array([i for i, _ in rows], dtype=np.int32),
+        has_prices=has_prices,
     )
     return _separated(made, written, log) if head.accumulated else made
 
