@@ -194,13 +194,8 @@ class _Pile:
     def has_room(self, code: str) -> bool:
         return self.counts[code] < MAX_PER_CODE
 
-    def put(self, finding: Finding, times: int) -> None:
-        if self.has_room(finding.code):
-            self.kept.append(finding)
-        self.counts[finding.code] += times
-
-    def count_only(self, code: str, times: int) -> None:
-        self.counts[code] += times
+    def keep(self, finding: Finding) -> None:
+        self.kept.append(finding)
 
 
 class Ledger(FaultLog):
@@ -219,6 +214,7 @@ class Ledger(FaultLog):
         self._sections = dict(sections or {})
         self._system = _Pile()
         self._business = _Pile()
+        self._oddities = _Pile()
         self._cautions = _Pile()
 
     def describe(self, what: str, section: str, sections: Mapping[str, str]) -> None:
@@ -227,28 +223,36 @@ class Ledger(FaultLog):
 
     def add(self, path: str, rule: str, message: str, value: str = "", *, times: int = 1) -> None:
         """Note a fault of the form; ``rule`` is its code."""
-        if not self._system.has_room(rule):
-            self._system.count_only(rule, times)
-            return
-        section = _JSON if rule.startswith("json.") else self.section_of(path)
-        self._system.put(Finding(rule, path, section, message, value), times)
+        if self._system.has_room(rule):
+            section = _JSON if rule.startswith("json.") else self.section_of(path)
+            self._system.keep(Finding(rule, path, section, message, value))
+        self._system.counts[rule] += times
 
     def business(
         self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
     ) -> None:
         """Note a broken business rule; ``times`` counts equal findings of which this is one."""
-        self._business.put(Finding(code, path, rule, message, value), times)
+        if self._business.has_room(code):
+            self._business.keep(Finding(code, path, rule, message, value))
+        self._business.counts[code] += times
 
     def caution(
         self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
     ) -> None:
-        """Note something odd but allowed."""
-        self._cautions.put(Finding(code, path, rule, message, value), times)
+        """Note content that is odd but allowed."""
+        if self._cautions.has_room(code):
+            self._cautions.keep(Finding(code, path, rule, message, value))
+        self._cautions.counts[code] += times
 
-    def warn(self, path: str, message: str) -> None:
+    def odd(self, code: str, path: str, message: str, value: str = "", *, times: int = 1) -> None:
+        """Note a form that is odd but allowed."""
+        if self._oddities.has_room(code):
+            self._oddities.keep(Finding(code, path, self.section_of(path), message, value))
+        self._oddities.counts[code] += times
+
+    def warn(self, path: str, message: str, *, times: int = 1) -> None:
         """Note a warning of one of the domain's readers."""
-        code = _WARNINGS.get(message, "document.odd")
-        self._cautions.put(Finding(code, path, self.section_of(path), message), 1)
+        self.odd(_WARNINGS.get(message, "document.odd"), path, message, times=times)
 
     def section_of(self, path: str) -> str:
         """Section of the innermost field of a path that has one."""
@@ -270,7 +274,8 @@ class Ledger(FaultLog):
     @property
     def warnings(self) -> tuple[str, ...]:
         """The kept warnings as texts."""
-        return tuple(f"{finding.path}: {finding.message}" for finding in self._cautions.kept)
+        kept = (*self._oddities.kept, *self._cautions.kept)
+        return tuple(f"{finding.path}: {finding.message}" for finding in kept)
 
     def raise_if_any(self) -> None:
         """Refuse the document if its form has a fault.
@@ -283,9 +288,9 @@ class Ledger(FaultLog):
     def received(self, value: T | None, message_id: str) -> Received[T]:
         """Close the ledger: the value, where the form allows one, with both acknowledgements."""
         is_formed = self.count == 0
-        system = _answer("system", message_id, self._system, is_formed, self._cautions)
+        system = _answer("system", message_id, self._system, is_formed, self._oddities)
         passed = is_formed and self.business_count == 0
-        transaction = _answer("transaction", message_id, self._business, passed, _Pile())
+        transaction = _answer("transaction", message_id, self._business, passed, self._cautions)
         return Received(self.what, value if is_formed else None, system, transaction)
 
 
@@ -294,7 +299,7 @@ def _answer(
     message_id: str,
     found: _Pile,
     accepted: bool,
-    cautions: _Pile,
+    warned: _Pile,
 ) -> Acknowledgement:
     return Acknowledgement(
         kind,
@@ -302,8 +307,8 @@ def _answer(
         accepted,
         tuple(found.kept),
         dict(found.counts),
-        tuple(cautions.kept),
-        dict(cautions.counts),
+        tuple(warned.kept),
+        dict(warned.counts),
     )
 
 

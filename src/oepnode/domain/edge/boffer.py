@@ -24,6 +24,7 @@ import numpy.typing as npt
 import polars as pl
 
 from oepnode.domain.edge.acknowledgement import Ledger
+from oepnode.domain.edge.clearing import BANDS, GENERATION, LOAD, accumulate
 from oepnode.domain.edge.spelling import (
     BAD,
     Attribute,
@@ -43,7 +44,6 @@ from oepnode.domain.edge.units import KW, NONE, PRICE, to_text
 from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY, period_start
 from oepnode.domain.supersession import NO_SUBMISSION
 
-BANDS: Final = 20
 LOAD_BANDS: Final = 10
 """Bands 1 to 10 offer load, the others generation."""
 
@@ -63,7 +63,7 @@ SECTION: Final = "Part C §3.3"
 
 _PERIOD_ID = Attribute(
     "periodId",
-    Whole(1, PERIODS_PER_DAY, "period.range"),
+    Whole(1, PERIODS_PER_DAY, "period.range", "a trading day has periods"),
     f"{SECTION} field 5.3.1",
     "Dispatch interval of the trading day: 1 ends 04:05, 288 ends 04:00 of the next day",
     ("periodld",),
@@ -339,22 +339,6 @@ def make_day(
     )
 
 
-def accumulate(avail: npt.NDArray[np.integer]) -> Int64s:
-    """Quantities added up from the break outwards (HLD §4.6 (10)), shape (n, 20)."""
-    wide = avail.astype(np.int64)
-    load = np.cumsum(wide[:, LOAD_BANDS - 1 :: -1], axis=1)[:, ::-1]
-    return np.concatenate((load, np.cumsum(wide[:, LOAD_BANDS:], axis=1)), axis=1)
-
-
-def increments(accumulated: npt.NDArray[np.integer]) -> Int64s:
-    """The reverse of `accumulate`: quantities of each band alone."""
-    wide = accumulated.astype(np.int64)
-    load, generation = wide[:, :LOAD_BANDS], wide[:, LOAD_BANDS:]
-    load = load - np.pad(load, ((0, 0), (0, 1)))[:, 1:]
-    generation = generation - np.pad(generation, ((0, 0), (1, 0)))[:, :-1]
-    return np.concatenate((load, generation), axis=1)
-
-
 # --- reading -------------------------------------------------------------------------------------
 
 _STAND_IN: Final = np.arange(BANDS, dtype=np.int64)
@@ -453,8 +437,10 @@ def _column(values: Iterable[object]) -> Int32s:
 
 def _separated(day: BofferDay, written: Int64s, log: Ledger) -> BofferDay:
     """Take the accumulated quantities of a day apart, and note where they fall outwards."""
-    alone = increments(written)
-    load, generation = written[:, :LOAD_BANDS], written[:, LOAD_BANDS:]
+    load, generation = written[:, LOAD], written[:, GENERATION]
+    alone = np.empty_like(written)
+    alone[:, LOAD] = -np.diff(load, axis=1, append=np.int64(0))
+    alone[:, GENERATION] = np.diff(generation, axis=1, prepend=np.int64(0))
     falls = np.zeros(alone.shape, dtype=np.bool_)
     # Only where both neighbours are on their side: a wrong side is a fault of its own.
     falls[:, : LOAD_BANDS - 1] = (load[:, :-1] > load[:, 1:]) & (load[:, :-1] <= 0)

@@ -113,7 +113,7 @@ class _Reader:
             if name not in self._used:
                 path, message = "$.columns", "a column that the dataset lacks is not read"
                 shown = show_value(name)
-                self.log.caution("column.unknown", path, self.log.section, message, shown)
+                self.log.odd("column.unknown", path, message, shown)
 
     def _absent(self, name: str, attribute: Attribute) -> pl.Series | None:
         if attribute.required:

@@ -69,6 +69,22 @@ class NmiText:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text of 1 to ``most`` UTF-8 bytes."""
+
+    most: int
+
+    def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
+        """The text as it stands."""
+        found = fields.read_text(value, path, log, self.most)
+        return BAD if found is None else found
+
+    def schema(self) -> dict[str, Any]:
+        """A string with its bounds; JSON Schema counts characters."""
+        return {"type": "string", "minLength": 1, "maxLength": self.most}
+
+
+@dataclass(frozen=True)
 class Identity:
     """A DUID: 1 to 64 letters, digits and ``._:#-``."""
 
@@ -223,8 +239,13 @@ class Quantity:
         log.add(path, f"{self.unit.family}.sign", text, show_value(value))
 
     def schema(self) -> dict[str, Any]:
-        """A number with its step and bounds."""
-        found: dict[str, Any] = {"type": "number", "multipleOf": float(self.unit.step)}
+        """A number with its bounds.
+
+        The step is a comment: validators try ``multipleOf`` in binary fractions, where 1.1 is no
+        multiple of 0.01.
+        """
+        comment = f"a multiple of {self.unit.step}"
+        found: dict[str, Any] = {"type": "number", "$comment": comment}
         if self.least is not None:
             found["minimum"] = self.least
         if self.most is not None:
@@ -239,6 +260,7 @@ class Whole:
     least: int
     most: int
     code: str
+    said: str
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The number."""
@@ -247,7 +269,8 @@ class Whole:
             return BAD
         found = int(value)
         if not self.least <= found <= self.most:
-            log.add(path, self.code, f"{self.least} to {self.most}", show_value(value))
+            message = f"{self.said} {self.least} to {self.most}"
+            log.add(path, self.code, message, show_value(value))
             return found if abs(found) < 2**15 else BAD
         return found
 
