@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from oepnode.domain import fields, supersession
 from oepnode.domain.faults import FaultLog, show_value
-from oepnode.domain.fields import Field, ObjectShape
+from oepnode.domain.fields import Field, ObjectShape, pick
 from oepnode.domain.json_text import Number, Progress, read_records
 from oepnode.domain.nem_time import (
     INTERVAL_S,
@@ -178,17 +178,19 @@ class _Reader:
         """Read one record of Part C §6.3."""
         log = self._log
         self._records += 1
+        before = log.count
         names = _RECORD.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return
-        before = log.count
-        nmi = fields.read_nmi(value[names["nmi"]], f"{path}.nmi", log)
+        nmi = fields.read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
         level = fields.read_choice(
-            value[names["oeApplicationLevel"]], f"{path}.oeApplicationLevel", log, LEVELS
+            pick(value, names, "oeApplicationLevel"), f"{path}.oeApplicationLevel", log, LEVELS
         )
-        timing = fields.read_choice(value[names["oeTiming"]], f"{path}.oeTiming", log, TIMINGS)
+        timing = fields.read_choice(
+            pick(value, names, "oeTiming"), f"{path}.oeTiming", log, TIMINGS
+        )
         objective = fields.read_text(
-            value[names["oeObjectiveFunction"]], f"{path}.oeObjectiveFunction", log, 255
+            pick(value, names, "oeObjectiveFunction"), f"{path}.oeObjectiveFunction", log, 255
         )
         submitted = self._submission(_optional(value, names, "submissionTimestamp"), path)
         day = self._trading_date(_optional(value, names, "tradingDate"), path)
@@ -196,7 +198,7 @@ class _Reader:
         if nmi is not None and level is not None and timing is not None and objective is not None:
             site = self._site(_Site(nmi, level), (timing, objective), path)
         elements = fields.read_array(
-            value[names["operatingEnvelopes"]], f"{path}.operatingEnvelopes", log, None
+            pick(value, names, "operatingEnvelopes"), f"{path}.operatingEnvelopes", log, None
         )
         whole = log.count == before
         for place, element in enumerate(elements or ()):
@@ -248,13 +250,13 @@ class _Reader:
         day: date | None,
     ) -> npt.NDArray[np.int64] | None:
         log = self._log
+        before = log.count
         names = _ELEMENT.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return None
-        before = log.count
         self._check_inner(value, names, path, nmi, level)
         intervals = fields.read_array(
-            value[names["intervals"]], f"{path}.intervals", log, MAX_INTERVALS
+            pick(value, names, "intervals"), f"{path}.intervals", log, MAX_INTERVALS
         )
         if intervals is None:
             return None
@@ -316,6 +318,8 @@ class _Reader:
         text = None if name is None else value[name]
         if text is None and kind > 1:
             return NO_LIMIT
+        if name is None:
+            return None  # its absence has been noted
         seen = self._limits_seen[kind & 1]
         known = seen.get(text) if isinstance(text, Number) else None
         if type(known) is int:

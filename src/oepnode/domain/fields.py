@@ -19,6 +19,10 @@ from oepnode.domain.nmi import parse as parse_nmi
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
+MISSING: Final = object()
+"""Stands for a required field that is not there; its fault has been noted."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of an object.
@@ -47,10 +51,10 @@ class ObjectShape:
         self._known: dict[tuple[str, ...], dict[str, str]] = {}
 
     def spellings(self, value: object, path: str, log: FaultLog) -> Mapping[str, str] | None:
-        """Return canonical name → spelling used, or None after noting why there is none.
+        """Return canonical name → spelling used, or None for what is no object.
 
         A missing required field, an unknown field, a doubled key or two spellings of one field are
-        faults of the object.
+        faults of the object; what else it holds can still be read, with `pick`.
         """
         if not isinstance(value, dict):
             log.add(path, "field.type", "an object is expected here", show_value(value))
@@ -61,9 +65,8 @@ class ObjectShape:
             return known
         before = log.count
         found = self._check(value, path, log)
-        if log.count > before:
-            return None
-        self._known[keys] = found
+        if log.count == before:
+            self._known[keys] = found
         return found
 
     def _check(self, value: dict[str, Any], path: str, log: FaultLog) -> dict[str, str]:
@@ -88,8 +91,16 @@ def _key(name: str) -> str:
     return show_value(name)
 
 
+def pick(value: Mapping[str, Any], names: Mapping[str, str], name: str) -> Any:  # noqa: ANN401
+    """The value of a required field, or `MISSING`, of which the readers say nothing more."""
+    spelling = names.get(name)
+    return MISSING if spelling is None else value[spelling]
+
+
 def read_text(value: object, path: str, log: FaultLog, max_bytes: int) -> str | None:
     """A string of 1 to ``max_bytes`` UTF-8 bytes without control characters or lone surrogates."""
+    if value is MISSING:
+        return None
     if type(value) is not str:
         log.add(path, "field.type", "a string is expected here", show_value(value))
         return None
@@ -104,6 +115,8 @@ def read_text(value: object, path: str, log: FaultLog, max_bytes: int) -> str | 
 
 def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, int]) -> int | None:
     """One of a few exact strings, as its code."""
+    if value is MISSING:
+        return None
     if type(value) is str and value in choices:
         return choices[value]
     rule = "field.value" if type(value) is str else "field.type"
@@ -113,6 +126,8 @@ def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, i
 
 def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
     """An NMI without checksum, or with a right one. The value itself is never shown."""
+    if value is MISSING:
+        return None
     if type(value) is not str:
         # A number may be an NMI that lost its quotation marks and its leading zeros.
         shown = "a number" if isinstance(value, Number) else show_value(value)
@@ -127,6 +142,8 @@ def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
 
 def read_array(value: object, path: str, log: FaultLog, most: int | None) -> list[Any] | None:
     """An array of at least one element, and at most ``most`` where that is given."""
+    if value is MISSING:
+        return None
     if not isinstance(value, list):
         log.add(path, "field.type", "an array is expected here", show_value(value))
         return None

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from oepnode.domain import fields
 from oepnode.domain.faults import FaultLog, show_value
-from oepnode.domain.fields import Field, ObjectShape
+from oepnode.domain.fields import MISSING, Field, ObjectShape, pick
 from oepnode.domain.json_text import read_value
 from oepnode.domain.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
 
@@ -124,12 +124,13 @@ def parse_snapshot(data: bytes) -> Snapshot:
     value = read_value(data, log)
     log.raise_if_any()
     names = _SNAPSHOT.spellings(value, "$", log)
-    log.raise_if_any()
+    if names is None:
+        log.raise_if_any()
     assert isinstance(value, dict) and names is not None  # noqa: S101 - said by the line above
-    as_of = _instant(value["asOf"], "$.asOf", log, parse_timestamp, {})
-    salt_digest = _hex(value["saltDigest"], "$.saltDigest", log)
-    aggregators, index = _aggregators(value["aggregators"], log)
-    columns = _assignments(value["assignments"], index, log)
+    as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
+    salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+    aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
+    columns = _assignments(pick(value, names, "assignments"), index, log)
     log.raise_if_any()
     assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was noted
     return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
@@ -141,7 +142,8 @@ def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[s
     index: dict[str, int] = {}
     keys: set[bytes] = set()
     if not isinstance(value, list):
-        log.add("$.aggregators", "field.type", "an array is expected here", show_value(value))
+        if value is not MISSING:
+            log.add("$.aggregators", "field.type", "an array is expected here", show_value(value))
         return found, index
     for place, item in enumerate(value):
         path = f"$.aggregators[{place}]"
@@ -163,22 +165,24 @@ def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[s
 
 
 def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
-    if _AGGREGATOR.spellings(value, path, log) is None or not isinstance(value, dict):
+    before = log.count
+    names = _AGGREGATOR.spellings(value, path, log)
+    if names is None or not isinstance(value, dict):
         return None
-    identity = fields.read_text(value["id"], f"{path}.id", log, 64)
+    identity = fields.read_text(pick(value, names, "id"), f"{path}.id", log, 64)
     if identity is not None and not _ID.fullmatch(identity):
         message = "letters, digits and . _ : - only, a letter or digit first"
         log.add(f"{path}.id", "field.value", message, show_value(identity))
         identity = None
-    name = fields.read_text(value["name"], f"{path}.name", log, 200)
-    key = _hex(value["publicKey"], f"{path}.publicKey", log)
+    name = fields.read_text(pick(value, names, "name"), f"{path}.name", log, 200)
+    key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
     address, given = None, value.get("address")
     if given is not None:
         if type(given) is not str or not _ADDRESS.fullmatch(given):
             log.add(f"{path}.address", "field.value", "0x and 40 hex digits", show_value(given))
             return None
         address = bytes.fromhex(given[2:])
-    if identity is None or name is None or key is None:
+    if log.count > before or identity is None or name is None or key is None:
         return None
     return Aggregator(identity, name, key, address)
 
@@ -191,7 +195,8 @@ def _assignments(
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []
     if not isinstance(value, list):
-        log.add("$.assignments", "field.type", "an array is expected here", show_value(value))
+        if value is not MISSING:
+            log.add("$.assignments", "field.type", "an array is expected here", show_value(value))
         value = []
     seen: dict[str, Timestamp] = {}
     for place, item in enumerate(value):
@@ -210,16 +215,17 @@ def _assignments(
 def _assignment(
     value: object, path: str, index: dict[str, int], seen: dict[str, Timestamp], log: FaultLog
 ) -> tuple[str, int, int, int] | None:
-    if _ASSIGNMENT.spellings(value, path, log) is None or not isinstance(value, dict):
-        return None
     before = log.count
-    nmi = fields.read_nmi(value["nmi"], f"{path}.nmi", log)
-    holder = value["aggregator"]
+    names = _ASSIGNMENT.spellings(value, path, log)
+    if names is None or not isinstance(value, dict):
+        return None
+    nmi = fields.read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+    holder = pick(value, names, "aggregator")
     known = index.get(holder) if type(holder) is str else None
-    if known is None:
+    if known is None and holder is not MISSING:
         message = "names an aggregator of the snapshot"
         log.add(f"{path}.aggregator", "assignment.aggregator", message, show_value(holder))
-    start = _grid_instant(value["from"], f"{path}.from", seen, log)
+    start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
     given = value.get("to")
     end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
     if start is not None and end is not None and end <= start:
@@ -264,6 +270,8 @@ def _instant(
     parse: Callable[[str], Timestamp],
     seen: dict[str, Timestamp],
 ) -> int | None:
+    if value is MISSING:
+        return None
     if type(value) is not str:
         log.add(path, "field.type", "a timestamp is a string", show_value(value))
         return None
@@ -281,6 +289,8 @@ def _instant(
 
 
 def _hex(value: object, path: str, log: FaultLog) -> bytes | None:
+    if value is MISSING:
+        return None
     if type(value) is not str or not _HEX_32.fullmatch(value):
         # Not shown: it may be a secret that was put here by mistake.
         shown = f"{len(value)} characters" if type(value) is str else show_value(value)

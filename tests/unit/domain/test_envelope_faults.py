@@ -602,3 +602,24 @@ def test_every_rule_of_the_sources_is_tested() -> None:
 def test_the_record_that_the_cases_are_made_of_is_good() -> None:
     assert parse_document(array(PLAIN, record(nmi=OTHER_NMI))).site_count == 2
     assert parse_document(array(limit(EXPORT, "5")), MAGNITUDE).site_count == 1
+
+
+def test_a_faulty_set_of_keys_hides_no_other_fault() -> None:
+    """Issue: every fault is listed; a missing or unknown field is one of several."""
+    bad = without(interval(activePowerImportLimit=1.23456, diEndTime="soon"), KINDS[0])
+    broken = without(record(interval(), bad, nmi="6305O00001", note=1), "oeTiming")
+    broken["operatingEnvelopes"][0] |= {"nmi": None, "remark": ""}
+    error = refusal(parse_document, array(broken))
+    second = "$.records[0].operatingEnvelopes[0].intervals[1]"
+    assert [(fault.path, fault.rule) for fault in error.faults] == [
+        ("$.records[0]", "field.unknown"),
+        ("$.records[0].oeTiming", "field.missing"),
+        ("$.records[0].nmi", "nmi.character"),
+        ("$.records[0].operatingEnvelopes[0]", "field.unknown"),
+        (f"{second}.activePowerExportLimit", "field.missing"),
+        (
+            "$.records[0].operatingEnvelopes[0].intervals[1].activePowerImportLimit",
+            "limit.decimals",
+        ),
+        (f"{second}.diEndTime", "time.format"),
+    ]

@@ -374,7 +374,7 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
     ),
     (
         "key twice at the top",
-        Raw(dump(snapshot())[:-1] + ',"asOf":1}'),
+        Raw(dump(snapshot())[:-1] + ',"asOf":"2026-11-20T04:00:00+10:00"}'),
         "$",
         "json.duplicate_key",
         None,
@@ -444,6 +444,7 @@ def test_a_faulty_aggregator_makes_no_fault_of_its_assignments() -> None:
         "field.type",
         "field.missing",
         "field.missing",
+        "field.type",
         "aggregator.duplicate",
     ]
 
