@@ -38,9 +38,21 @@ def sample(
     format_: Annotated[
         DocumentFormat, typer.Option("--format", help="One array, or a record a line.")
     ] = DocumentFormat.JSON,
+    edge: Annotated[
+        bool,
+        typer.Option(
+            "--edge",
+            help="Also write telemetry, forecasts, Boffers, dispatch targets and POST envelopes.",
+        ),
+    ] = False,
+    breaches: Annotated[
+        float,
+        typer.Option(help="With --edge: share of NMIs' intervals with a breach, 0 to 1."),
+    ] = 0.002,
     as_json: JsonFlag = False,
 ) -> None:
     """Write sample data. Its salt and keys follow from the seed: use them for trying out only."""
+    from oepnode.demo.edge_sample import EdgePlan, write_edge
     from oepnode.demo.sample import SamplePlan, write_sample
 
     plan = SamplePlan(
@@ -53,9 +65,11 @@ def sample(
         flex=flex,
         format="ndjson" if format_ is DocumentFormat.NDJSON else "json",
     )
+    edge_plan = EdgePlan(plan, breaches)
     with _progress() as progress:
-        summary = write_sample(plan, out, progress)
-    facts = to_builtins(summary)
+        facts = to_builtins(write_sample(plan, out, progress))
+        if edge:
+            facts["edge"] = to_builtins(write_edge(edge_plan, out, progress))
     if as_json:
         print_json(facts)
     else:

@@ -10,12 +10,12 @@ Source: Part C §6.3, rules-v1 sections 3 to 6; layout of the files: docs/sample
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,10 @@ _LEVELS: Final = ("NMI", "Flex")
 _HELD_SINCE_DAYS: Final = (30, 200, 400)
 """How long before the trading day assignments began."""
 
-_LEAST_EXPORT, _MOST = 150, 1000
+SUBMITTED_BEFORE_S: Final = 1800
+"""How long before the horizon the envelopes were submitted."""
+
+_LEAST_EXPORT, MOST_STEPS = 150, 1000
 _LEAST_IMPORT: Final = 200
 """Limits in steps of 10 W: exports 1.5 to 10 kW, imports 2 to 10 kW."""
 
@@ -164,6 +167,20 @@ class Sites:
     changing: int
 
 
+class LimitChunk(NamedTuple):
+    """Limits of some sites.
+
+    Attributes:
+        sites: Which.
+        exports: Shape (sites, intervals), steps of 10 W.
+        imports: The same, as magnitudes.
+    """
+
+    sites: slice
+    exports: npt.NDArray[np.int16]
+    imports: npt.NDArray[np.int16]
+
+
 # -- the whole sample ------------------------------------------------------------------------
 
 
@@ -207,11 +224,12 @@ def sample_aggregators(plan: SamplePlan) -> list[Aggregator]:
             name=f"Sample Aggregator {number}",
             public_key=sealing.public_key_of(sample_private_key(plan.seed, identity)),
         )
-        for number, identity in enumerate(_ids(plan), 1)
+        for number, identity in enumerate(aggregator_ids(plan), 1)
     ]
 
 
-def _ids(plan: SamplePlan) -> list[str]:
+def aggregator_ids(plan: SamplePlan) -> list[str]:
+    """Ids of the aggregators, largest first."""
     return [f"sample-{number:02d}" for number in range(1, plan.aggregators + 1)]
 
 
@@ -252,7 +270,7 @@ def _summary(
         unassigned_nmis=plan.unassigned,
         changing_nmis=int(sites.changing >= 0),
         aggregators=plan.aggregators,
-        aggregator_nmis={name: int(sizes[i]) for i, name in enumerate(_ids(plan))},
+        aggregator_nmis={name: int(sizes[i]) for i, name in enumerate(aggregator_ids(plan))},
         horizon_start=plan.horizon_start,
         intervals=plan.intervals,
         trading_date=plan.day.isoformat(),
@@ -270,7 +288,7 @@ def _summary(
 
 def make_sites(plan: SamplePlan) -> Sites:
     """Draw the NMIs, who holds them, and which are for the Flex level."""
-    random = _random(plan, "sites")
+    random = random_stream(plan, "sites")
     numbers = np.sort(_draw_numbers(plan.nmis, random))
     sizes = zipf_sizes(plan.nmis - plan.unassigned, plan.aggregators)
     holder = np.full(plan.nmis, -1, dtype=np.int16)
@@ -319,23 +337,45 @@ def _digits(numbers: npt.NDArray[np.int64], base: int, width: int) -> npt.NDArra
 
 
 def envelope_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Iterator[bytes]:
-    """The envelope document's bytes, in pieces of a few megabytes.
+    """The envelope document's bytes, in pieces of a few megabytes."""
+    submitted = plan.horizon_start - SUBMITTED_BEFORE_S
+    limits = limit_chunks(plan)
+    return document_chunks(plan, sites, limits, progress, timing="PRE", submitted=submitted)
+
+
+def limit_chunks(plan: SamplePlan) -> Iterator[LimitChunk]:
+    """The sites' limits, some at a time: the same numbers as often as it is called."""
+    limits = _Limits(plan)
+    step = max(1, _CHUNK_BYTES // _Template(plan, _LEVELS[0], b",\n", "PRE", 0).length)
+    for first in range(0, plan.nmis, step):
+        part = slice(first, min(first + step, plan.nmis))
+        exports, imports = limits.draw(part.stop - part.start)
+        yield LimitChunk(part, exports, imports)
+
+
+def document_chunks(
+    plan: SamplePlan,
+    sites: Sites,
+    limits: Iterable[LimitChunk],
+    progress: Progress,
+    *,
+    timing: Literal["PRE", "POST"],
+    submitted: int,
+) -> Iterator[bytes]:
+    """An envelope document's bytes, a piece for each piece of limits.
 
     Every record has the same length, because limits are written with four characters (five with
     their sign): so a piece is a matrix of bytes, copied from one record and filled in by column.
     """
     separator, end = (b",\n", b"]\n") if plan.format == "json" else (b"\n", b"\n")
-    templates = [_Template(plan, level, separator) for level in _LEVELS]
-    limits = _Limits(plan)
-    step = max(1, _CHUNK_BYTES // templates[0].length)
+    templates = [_Template(plan, level, separator, timing, submitted) for level in _LEVELS]
     if plan.format == "json":
         yield b"["
-    for first in range(0, plan.nmis, step):
-        part = slice(first, min(first + step, plan.nmis))
-        exports, imports = limits.draw(part.stop - part.start)
+    for chunk in limits:
+        part = chunk.sites
         flex = sites.is_flex[part]
         pieces = [
-            template.fill(sites.nmi[part][mask], exports[mask], imports[mask])
+            template.fill(sites.nmi[part][mask], chunk.exports[mask], chunk.imports[mask])
             for template, mask in zip(templates, (~flex, flex), strict=True)
         ]
         text = b"".join(pieces)
@@ -347,17 +387,18 @@ def envelope_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Itera
 class _Template:
     """One record as bytes, and where its NMI and limits stand."""
 
-    def __init__(self, plan: SamplePlan, level: str, separator: bytes) -> None:
+    def __init__(
+        self, plan: SamplePlan, level: str, separator: bytes, timing: str, submitted: int
+    ) -> None:
         interval = [
             _interval_text(plan.horizon_start + i * INTERVAL_S) for i in range(plan.intervals)
         ]
         head = (
-            f'{{"nmi":"{"0" * 10}","oeTiming":"PRE","oeObjectiveFunction":"{_OBJECTIVE}",'
+            f'{{"nmi":"{"0" * 10}","oeTiming":"{timing}","oeObjectiveFunction":"{_OBJECTIVE}",'
             f'"oeApplicationLevel":"{level}","operatingEnvelopes":[{{"nmi":"{"0" * 10}",'
             f'"oeApplicationLevel":"{level}","intervals":['
         )
-        submitted = format_nem(plan.horizon_start - 1800)
-        tail = f']}}],"submissionTimestamp":"{submitted}"}}'
+        tail = f']}}],"submissionTimestamp":"{format_nem(submitted)}"}}'
         text = (head + ",".join(interval) + tail).encode() + separator
         self._row = np.frombuffer(text, dtype=np.uint8)
         self._nmis = [i + len('"nmi":"') for i in _places(head, '"nmi":"')]
@@ -395,8 +436,10 @@ def _places(text: str, part: str) -> list[int]:
 
 def _limit_table(sign: str) -> Bytes:
     """Text of 0 to 10 kW in steps of 10 W, all of one width: 9.99 and 10.0."""
-    texts = [f"{sign}{step // 100}.{step % 100:02d}"[: 4 + len(sign)] for step in range(_MOST + 1)]
-    return np.frombuffer("".join(texts).encode(), dtype=np.uint8).reshape(_MOST + 1, -1)
+    texts = [
+        f"{sign}{step // 100}.{step % 100:02d}"[: 4 + len(sign)] for step in range(MOST_STEPS + 1)
+    ]
+    return np.frombuffer("".join(texts).encode(), dtype=np.uint8).reshape(MOST_STEPS + 1, -1)
 
 
 _EXPORT_TEXT: Final = _limit_table("")
@@ -407,7 +450,7 @@ class _Limits:
     """Draws limits: exports low at midday when solar fills the network, imports low at the peak."""
 
     def __init__(self, plan: SamplePlan) -> None:
-        self._random = _random(plan, "limits")
+        self._random = random_stream(plan, "limits")
         local = (4 * 3600 + np.arange(plan.intervals) * INTERVAL_S + INTERVAL_S / 2) % 86_400
         hour = local / 3600
         sun = np.sin(np.pi * np.clip((hour - 6) / 13.5, 0, 1)) ** 1.5
@@ -430,12 +473,12 @@ class _Limits:
     def _steps(self, values: Floats, least: int) -> npt.NDArray[np.int16]:
         """Add a site's own noise, and round to the steps within the range."""
         values += self._random.standard_normal(values.shape, dtype=np.float32) * np.float32(12)
-        return np.clip(values, least, _MOST).astype(np.int16)
+        return np.clip(values, least, MOST_STEPS).astype(np.int16)
 
 
 def _clouds(plan: SamplePlan) -> npt.NDArray[np.float64]:
     """Share of the sun that reaches the network in each interval, 0.6 to 1, smooth over an hour."""
-    drawn = _random(plan, "clouds").random(plan.intervals + 11)
+    drawn = random_stream(plan, "clouds").random(plan.intervals + 11)
     return 0.6 + 0.4 * np.convolve(drawn, np.full(12, 1 / 12), mode="valid")
 
 
@@ -468,7 +511,7 @@ def _without_end(snapshot: dict[str, Any]) -> bytes:
 def _assignments(plan: SamplePlan, sites: Sites, part: slice) -> list[str]:
     held = np.arange(part.start, part.stop)[sites.holder[part] >= 0]
     names = sites.nmi[held].tobytes().decode()
-    ids = _ids(plan)
+    ids = aggregator_ids(plan)
     starts = [
         format_nem(period_start(plan.day - timedelta(days=days), 1)) for days in _HELD_SINCE_DAYS
     ]
@@ -493,7 +536,7 @@ def _assignment(nmi: str, aggregator: str, start: str, end: str) -> str:
 # -- helpers ---------------------------------------------------------------------------------
 
 
-def _random(plan: SamplePlan, stream: str) -> np.random.Generator:
+def random_stream(plan: SamplePlan, stream: str) -> np.random.Generator:
     """A stream of its own for each purpose, so that one change does not move all the others."""
     return np.random.Generator(np.random.PCG64([plan.seed, *stream.encode()]))
 

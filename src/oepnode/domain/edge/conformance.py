@@ -255,6 +255,25 @@ class EnvelopeCheck:
             outside_rows=self._outside,
         )
 
+    def trace(self, telemetry: pl.DataFrame) -> Trace:
+        """Every minute of the only site; `trace` is the function to call.
+
+        Raises:
+            ValueError: If there is not one site.
+        """
+        if self._envelopes.site_count != 1:
+            raise ValueError("one site has a trace, and this NMI has no envelope at this level")
+        start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
+        batch = _Batch(telemetry, self._level)
+        batch = batch.take((batch.minute > start) & (batch.minute <= end))
+        site = np.zeros(len(batch.minute), dtype=np.intp)
+        interval = (batch.minute - start - 1) // INTERVAL_S
+        export, import_ = self._applied(batch, site, interval)
+        over, under = _room(batch.flow_w, (export, import_))
+        allowed = self._tolerance.allowance
+        is_breach = (over < -allowed(export)) | (under < -allowed(import_))
+        return Trace(batch.minute, batch.flow_w, export, import_, is_breach)
+
     # -- steps -----------------------------------------------------------------------------------
 
     def _sites(self, names: pl.Series) -> Places:
@@ -347,13 +366,9 @@ class EnvelopeCheck:
         self._count("premature", site[before & (stated > batch.minute * _MICROS)])
 
     def _judge(self, flow: Int64, limits: tuple[Int64, Int64], site: Places, cell: Places) -> None:
-        missing = [limit == NO_LIMIT for limit in limits]
-        unlimited = missing[EXPORT] & missing[IMPORT]
+        unlimited = (limits[EXPORT] == NO_LIMIT) & (limits[IMPORT] == NO_LIMIT)
         self._count("unlimited", site[unlimited])
-        room = [
-            np.where(missing[EXPORT], NO_HEADROOM, limits[EXPORT] - flow),
-            np.where(missing[IMPORT], NO_HEADROOM, flow - limits[IMPORT]),
-        ]
+        room = _room(flow, limits)
         np.minimum.at(self._headroom, cell, np.minimum(room[EXPORT], room[IMPORT]))
         for kind, name in ((EXPORT, "export_minutes"), (IMPORT, "import_minutes")):
             close = np.flatnonzero(room[kind] < 0)
@@ -370,6 +385,15 @@ class EnvelopeCheck:
     def _count(self, name: str, site: Places) -> None:
         if len(site):
             self._counts[name] += np.bincount(site, minlength=self._envelopes.site_count)
+
+
+def _room(flow: Int64, limits: tuple[Int64, Int64]) -> tuple[Int64, Int64]:
+    """Watts to the export and to the import limit, negative beyond; `NO_HEADROOM` without one."""
+    export, import_ = limits
+    return (
+        np.where(export == NO_LIMIT, NO_HEADROOM, export - flow),
+        np.where(import_ == NO_LIMIT, NO_HEADROOM, flow - import_),
+    )
 
 
 class _Batch:
@@ -439,6 +463,44 @@ def in_force_us(envelopes: Envelopes) -> Int64:
     first = envelopes.submitted_us.reshape(-1).copy()
     np.minimum.at(first, cell, times)
     return np.where(found == NO_SUBMISSION, first, found).reshape(envelopes.submitted_us.shape)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One site's measurements beside the limits that each was judged by, in order of time.
+
+    Attributes:
+        minute: UTC seconds.
+        flow_w: What was measured.
+        export_w: `power.NO_LIMIT` where there is none.
+        import_w: The same.
+        is_breach: Beyond a limit by more than the tolerance.
+    """
+
+    minute: Int64
+    flow_w: Int64
+    export_w: Int64
+    import_w: Int64
+    is_breach: Bools
+
+
+def trace(
+    envelopes: Envelopes,
+    nmi: str,
+    telemetry: pl.DataFrame,
+    level: int = 0,
+    tolerance: Tolerance | None = None,
+    defaults: Defaults | None = None,
+) -> Trace:
+    """Judge one site as `EnvelopeCheck` does, and keep every minute. Arguments as there.
+
+    Raises:
+        ValueError: If the NMI has no envelope at this level.
+    """
+    import polars as pl
+
+    check = EnvelopeCheck(envelopes.select([nmi]), level, tolerance, defaults)
+    return check.trace(telemetry.filter(pl.col("nmi").cast(pl.String) == nmi).sort("minute"))
 
 
 # --- dispatch targets ----------------------------------------------------------------------------
