@@ -3,6 +3,9 @@
 Guarantees: the same members match a result here as on chain, from nothing but the electorate and
 the ballots; every member of the electorate has exactly one standing. Leaves out reading the chain.
 Source: rules-v1 section 11, ``contracts/src/OepConsensus.sol`` (header, ``revealRoot``).
+
+The rest of the contract is ``domain.consensus``, which counts with this module. The two are the
+contract's twin: a test drives them and the contract in lockstep.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from eth_utils.crypto import keccak
 
@@ -26,6 +30,27 @@ from oepnode.domain.facts import (
 )
 from oepnode.domain.keys import RoundContext
 from oepnode.errors import EvidenceError
+
+PACKED_BALLOT_SIZE: Final = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A ballot as the rolling hash takes it in.
+
+    Attributes:
+        index: The member's bit.
+        operator: 20 bytes.
+        ballot: 32 bytes.
+    """
+
+    index: int
+    operator: bytes
+    ballot: bytes
+
+    def pack(self) -> bytes:
+        """Index u8 ‖ operator ‖ ballot, 53 bytes, as ``revealRoot`` wants it."""
+        return self.index.to_bytes(1) + self.operator + self.ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +135,40 @@ def ballots_hash(
     Raises:
         EvidenceError: If a ballot's operator is not in the electorate.
     """
+    return rolling_hash(context, _ballots(electorate, ballots))
+
+
+def rolling_hash(context: RoundContext, ballots: Iterable[Ballot]) -> bytes:
+    """As `ballots_hash`, of ballots that name their member's index themselves."""
     start = (context.chain_id, int.from_bytes(context.contract), context.number)
     value = keccak(b"".join(number.to_bytes(32) for number in start))
-    for cast in ballots:
-        member = _member(electorate, cast.operator)
-        value = keccak(value + member.index.to_bytes(1) + member.operator + cast.ballot)
+    for ballot in ballots:
+        value = keccak(value + ballot.pack())
     return value
+
+
+def matching(context: RoundContext, ballots: Iterable[Ballot], result: Result) -> list[Ballot]:
+    """The ballots that were cast for a result, in their order."""
+    return [b for b in ballots if b.ballot == ballot_for(context, b.operator, result)]
+
+
+def bitmap(ballots: Iterable[Ballot]) -> int:
+    """The bits of the ballots' members."""
+    return sum(1 << index for index in {ballot.index for ballot in ballots})
+
+
+def unpack(packed: bytes) -> list[Ballot]:
+    """Read ballots as ``revealRoot`` takes them.
+
+    Raises:
+        EvidenceError: If there is no whole number of ballots.
+    """
+    if len(packed) % PACKED_BALLOT_SIZE:
+        raise EvidenceError(f"packed ballots have 53 bytes each, received {len(packed)} bytes")
+    parts = (
+        packed[at : at + PACKED_BALLOT_SIZE] for at in range(0, len(packed), PACKED_BALLOT_SIZE)
+    )
+    return [Ballot(part[0], part[1:21], part[21:]) for part in parts]
 
 
 def count(
@@ -132,14 +185,9 @@ def count(
     Raises:
         EvidenceError: If a ballot's operator is not in the electorate.
     """
-    matched: list[Member] = []
-    bitmap = 0
-    for cast in ballots:
-        member = _member(electorate, cast.operator)
-        if cast.ballot == ballot_for(context, member.operator, result):
-            matched.append(member)
-            bitmap |= 1 << member.index
-    return Tally(result, tuple(matched), bitmap, electorate.quorum)
+    matched = matching(context, _ballots(electorate, ballots), result)
+    members = tuple(_member(electorate, ballot.operator) for ballot in matched)
+    return Tally(result, members, bitmap(matched), electorate.quorum)
 
 
 def account(context: RoundContext, electorate: Electorate, events: Sequence[Event]) -> RoundAccount:
@@ -212,6 +260,13 @@ def _differences(
             )
     if final is not None and not any(t.has_quorum for t in tallies if t.result == final):
         yield f"root {final.root.hex()}: final on chain, but the ballots give no quorum"
+
+
+def _ballots(electorate: Electorate, ballots: Iterable[BallotCast]) -> list[Ballot]:
+    return [
+        Ballot(_member(electorate, cast.operator).index, cast.operator, cast.ballot)
+        for cast in ballots
+    ]
 
 
 def _member(electorate: Electorate, operator: bytes) -> Member:

@@ -1,0 +1,46 @@
+"""The contract on Anvil and its Python twin stay equal, whatever anybody does."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.anvil import Anvil
+from tests.stateful.machine import ContractMachine
+
+LIVES = 25
+CAMPAIGN_LIVES = 1_500
+STEPS = 50
+
+
+def live(anvil: Anvil, count: int, *, is_new_each_time: bool) -> Counter[str]:
+    """Live so many lives; how often each outcome of each step came up."""
+    ContractMachine.anvil = anvil
+    ContractMachine.seen = Counter()
+    run_state_machine_as_test(
+        ContractMachine,
+        settings=settings(
+            max_examples=count,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=not is_new_each_time,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    return ContractMachine.seen
+
+
+def test_the_contract_and_its_twin_agree_after_every_step(anvil: Anvil) -> None:
+    seen = live(anvil, LIVES, is_new_each_time=False)
+    for what in ("castBallot: done", "castBallots: done", "revealRoot: done"):
+        assert seen[what] > LIVES, f"{what} only {seen[what]} times: the lives do not get far"
+
+
+@pytest.mark.campaign
+def test_the_contract_and_its_twin_agree_after_very_many_steps(anvil: Anvil) -> None:
+    seen = live(anvil, CAMPAIGN_LIVES, is_new_each_time=True)
+    assert seen["a round ended FINAL"] > CAMPAIGN_LIVES

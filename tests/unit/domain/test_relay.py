@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
+
+from oepnode.domain import relay
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.relay import Relayed, SignedBallot
+from oepnode.errors import EvidenceError
+
+CONTEXT = RoundContext(31337, bytes(range(20)), 7)
+BALLOT = bytes(range(100, 132))
+SIGNED = SignedBallot.of(BALLOT, 5, 6, 1)
+LINE = relay.encode(Relayed(CONTEXT, SIGNED))
+
+
+def test_what_is_signed_is_the_hash_of_the_typed_data() -> None:
+    message = encode_typed_data(full_message=relay.typed_data(CONTEXT, BALLOT))
+    expected = keccak(b"\x19" + message.version + message.header + message.body)
+    assert relay.ballot_digest(CONTEXT, BALLOT) == expected
+
+
+def test_parity_and_s_share_a_word() -> None:
+    assert (SIGNED.y_parity, SIGNED.s) == (1, 6)
+    assert SIGNED.parity_and_s == bytes([0x80]) + bytes(30) + b"\x06"
+    assert SignedBallot.of(BALLOT, 5, 6, 0).y_parity == 0
+    assert SIGNED.pack() == BALLOT + bytes(31) + b"\x05" + SIGNED.parity_and_s
+
+
+def test_packed_ballots_are_read_back() -> None:
+    other = SignedBallot.of(bytes(32), 1, 2, 0)
+    assert relay.unpack(relay.pack([SIGNED, other])) == [SIGNED, other]
+    assert relay.unpack(b"") == []
+    with pytest.raises(EvidenceError, match="95 bytes"):
+        relay.unpack(SIGNED.pack()[:-1])
+
+
+def test_a_file_of_signed_ballots_is_read_back() -> None:
+    assert relay.decode_lines(LINE + b"\n\n" + LINE) == [Relayed(CONTEXT, SIGNED)] * 2
+    assert relay.decode_lines(b"") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"{", "line 2 is not JSON"),
+        (b"[" * 10_000, "line 2"),
+        (b"\xff", "line 2"),
+        (LINE.replace(b'"round":7', b'"round":0'), "round"),
+        (LINE.replace(b'"round":7', b'"round":4294967296'), "round"),
+        (LINE.replace(b'"chainId":31337', b'"chainId":0'), "chainId"),
+        (LINE.replace(b'"ballot":"', b'"ballot":"ab'), "ballot"),
+        (LINE.replace(b'"signature":"00', b'"signature":"zz'), "signature"),
+        (LINE.replace(b'"contract":"0x', b'"contract":"'), "contract"),
+        (LINE.replace(b'"round"', b'"more":1,"round"'), "more"),
+        (b"{}", "chainId"),
+    ],
+)
+def test_a_line_that_is_no_signed_ballot_is_named(line: bytes, told: str) -> None:
+    with pytest.raises(EvidenceError, match=told):
+        relay.decode_lines(LINE + b"\n" + line)
