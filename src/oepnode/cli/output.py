@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oepnode.cli.exits import printable
+from oepnode.domain.edge.units import KW, to_text
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.power import NO_LIMIT
 from oepnode.errors import ConfigError
@@ -69,11 +70,26 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table to stdout."""
+    """Print a table to stdout; cells that are `Text` keep their style, and numbers stand right."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
+        table.add_row(*(_cell(cell) for cell in row))
     _console(sys.stdout).print(table)
+
+
+def kw(watts: int | None) -> Text:
+    """A quantity in kW, with the colour of its side: load blue, generation yellow."""
+    if watts is None or watts == NO_LIMIT:
+        return Text("–", style="dim", justify="right")
+    style = "blue" if watts < 0 else "yellow" if watts > 0 else ""
+    return Text(to_text(watts, KW), style=style, justify="right")
+
+
+def _cell(cell: object) -> Text:
+    if isinstance(cell, Text):
+        return cell
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    return Text(printable(str(cell)), justify="right" if is_number else None)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

@@ -1,0 +1,54 @@
+"""Showing the two acknowledgements of a submission, the same way for every dataset.
+
+Source: Part C §3.2 (system and transaction acknowledgement).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import typer
+from rich.text import Text
+
+from oepnode.cli import output
+from oepnode.cli.exits import EVIDENCE
+from oepnode.domain.edge.acknowledgement import Acknowledgement, Finding, Received
+
+_COLUMNS: Final = ("code", "path", "rule", "what is wrong", "found")
+
+
+def report(received: Received[Any], *, as_json: bool) -> None:
+    """Print both acknowledgements with every finding that was kept, and the counts of all.
+
+    Raises:
+        typer.Exit: With exit code 1 where one of them refuses.
+    """
+    if as_json:
+        output.print_json(received.as_json())
+    else:
+        for answer in (received.system, received.transaction):
+            _print(answer)
+    if not received.accepted:
+        raise typer.Exit(EVIDENCE)
+
+
+def _print(answer: Acknowledgement) -> None:
+    style = "bold green" if answer.accepted else "bold red"
+    mark = "✓" if answer.accepted else "✗"
+    output.say(f"{mark} {answer.kind} acknowledgement: {answer.code}, {answer.message}", style)
+    if answer.findings:
+        output.print_table(_COLUMNS, (_row(finding, "red") for finding in answer.findings))
+        _print_rest(len(answer.findings), answer.total, "faults")
+    if answer.warnings:
+        output.print_table(_COLUMNS, (_row(finding, "yellow") for finding in answer.warnings))
+        _print_rest(len(answer.warnings), sum(answer.warning_counts.values()), "warnings")
+
+
+def _print_rest(shown: int, total: int, noun: str) -> None:
+    if total > shown:
+        output.say(f"… and {total - shown} more {noun}", "dim")
+
+
+def _row(finding: Finding, colour: str) -> tuple[object, ...]:
+    code = Text(finding.code, style=colour)
+    return code, finding.path, finding.rule, finding.message, finding.value
