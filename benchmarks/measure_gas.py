@@ -1,0 +1,371 @@
+"""Measures the gas of OepConsensus on a local Anvil; started by ``benchmarks/gas``.
+
+How it is measured:
+
+- Every figure is the ``gasUsed`` of a receipt, so it holds the 21,000 of a transaction and its
+  calldata. That goes for the inclusion checks too, which are sent as transactions here; a contract
+  that calls them pays no 21,000 again, and a reader off chain pays nothing.
+- The code is the committed artefact's; its compiler and optimiser settings are printed.
+- ``round`` is all ballots and the reveal that finalises; opening is told apart. ``per_member`` is
+  ``round`` by members, all of whom vote.
+- Rounds are of a contract's first rounds, each with a horizon of its own: the dearest case. What a
+  later round costs is printed beside it.
+- The relayed round is one batch of all members' ballots, and the reveal.
+
+The newest rules of Ethereum, which Anvil has, price calldata highest (EIP-7623), which shows in the
+reveal at 100 workers. Under older rules no figure is higher.
+
+The JSON holds, by number of workers, ``direct`` (``first``, ``middle`` and ``last`` ballot,
+``reveal``, ``round``, ``per_member``), ``relayed`` (``round``, ``per_member``) and ``open``; beside
+them ``verify_partition_100``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from rich.console import Console
+from rich.table import Table
+from web3 import HTTPProvider, Web3
+from web3.types import RPCEndpoint
+
+from oepnode.adapters import artefact
+from oepnode.adapters.ballot_signature import sign_ballot
+from oepnode.demo.devnet import Devnet, account
+from oepnode.domain import merkle, relay
+from oepnode.domain.ballot import Reason, Result, ballot_for
+from oepnode.domain.encoding import PartitionEntry
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.tally import Ballot
+
+SIZES = (3, 5, 9, 21, 31, 100)
+HORIZON_START = 5_990_000
+DIGESTS = (b"\x11" * 32, b"\x22" * 32)
+WINDOW_S = 3_600
+TREE_SIZE = 100
+WRONG = Result(b"\x77" * 32, 4)
+
+
+@dataclass(frozen=True)
+class Voters:
+    """Signers of the electorate, and their operators, in order of index."""
+
+    signers: list[LocalAccount]
+    operators: list[bytes]
+
+
+class Contract:
+    """A new contract with an electorate; its methods return the gas that they took."""
+
+    def __init__(self, web3: Web3, voters: Voters) -> None:
+        self._web3 = web3
+        self.voters = voters
+        self.admin = web3.eth.accounts[0]
+        compiled = artefact.consensus()
+        factory = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
+        terms = (2, 3, WINDOW_S, WINDOW_S, 1)
+        receipt = self._wait(factory.constructor(self.admin, terms).transact({"from": self.admin}))
+        self.deploy_gas = receipt["gasUsed"]
+        self.functions: Any = web3.eth.contract(
+            address=receipt["contractAddress"], abi=compiled["abi"]
+        ).functions
+        self.address = bytes.fromhex(receipt["contractAddress"][2:])
+        self.send("grantRole", self.functions.REQUESTER_ROLE().call(), self.admin)
+        self.send("grantRole", self.functions.GUARDIAN_ROLE().call(), self.admin)
+        self.add_gas = self.send("addWorkers", self._workers())
+        self.rounds = 0
+
+    def send(self, name: str, *arguments: object, sender: str | None = None) -> int:
+        """Call a function in a transaction."""
+        function = getattr(self.functions, name)(*arguments)
+        receipt = self._wait(function.transact({"from": sender or self.admin}))
+        if receipt["status"] != 1:
+            raise SystemExit(f"{name} reverted")
+        return int(receipt["gasUsed"])
+
+    def open(self, horizon_start: int) -> int:
+        """Open a round."""
+        self.rounds += 1
+        return self.send("openRound", horizon_start, 6, *DIGESTS)
+
+    def cast(self, result: Result) -> list[int]:
+        """Let every member cast its ballot itself."""
+        return [
+            self.send("castBallot", self.rounds, ballot.ballot, sender=signer.address)
+            for signer, ballot in zip(self.voters.signers, self.ballots(result), strict=True)
+        ]
+
+    def cast_relayed(self, result: Result) -> int:
+        """Let somebody cast all members' signed ballots."""
+        signed = [
+            sign_ballot(signer, self.context, ballot.ballot)
+            for signer, ballot in zip(self.voters.signers, self.ballots(result), strict=True)
+        ]
+        return self.send("castBallots", self.rounds, relay.pack(signed))
+
+    def reveal(self, result: Result, ballots: Sequence[Ballot]) -> int:
+        """Reveal a result."""
+        packed = b"".join(ballot.pack() for ballot in ballots)
+        return self.send("revealRoot", self.rounds, result.root, result.partitions, packed)
+
+    def ballots(self, result: Result) -> list[Ballot]:
+        """The members' ballots for a result."""
+        return [
+            Ballot(index, operator, ballot_for(self.context, operator, result))
+            for index, operator in enumerate(self.voters.operators)
+        ]
+
+    @property
+    def context(self) -> RoundContext:
+        """The last round."""
+        return RoundContext(self._web3.eth.chain_id, self.address, self.rounds)
+
+    def _workers(self) -> list[tuple[bytes, str, str]]:
+        return [
+            (operator, signer.address, "http://worker.example:8080")
+            for operator, signer in zip(self.voters.operators, self.voters.signers, strict=True)
+        ]
+
+    def _wait(self, transaction: Any) -> Any:  # noqa: ANN401 - web3's types
+        return self._web3.eth.wait_for_transaction_receipt(transaction, poll_latency=0.01)
+
+
+# -- rounds --------------------------------------------------------------------------------
+
+
+def measure_rounds(web3: Web3, voters: Voters) -> tuple[dict[str, Any], dict[str, int]]:
+    """A direct round, a relayed one, and a direct one that supersedes the first."""
+    contract, size = Contract(web3, voters), len(voters.signers)
+    result = Result(b"\x33" * 32, 4)
+    opened = contract.open(HORIZON_START)
+    cast = contract.cast(result)
+    revealed = contract.reveal(result, contract.ballots(result))
+    direct = sum(cast) + revealed
+
+    contract.open(HORIZON_START + 6)
+    relayed = contract.cast_relayed(result) + contract.reveal(result, contract.ballots(result))
+
+    later = {"open": contract.open(HORIZON_START), "first": contract.cast(result)[0]}
+    later["reveal"] = contract.reveal(result, contract.ballots(result))
+    figures = {
+        "direct": {
+            "first": cast[0],
+            "middle": cast[size // 2],
+            "last": cast[-1],
+            "reveal": revealed,
+            "round": direct,
+            "per_member": round(direct / size),
+        },
+        "relayed": {"round": relayed, "per_member": round(relayed / size)},
+        "open": opened,
+    }
+    return figures, later
+
+
+# -- inclusion and other calls -------------------------------------------------------------
+
+
+def measure_inclusion(web3: Web3, voters: Voters) -> dict[str, int]:
+    """Partition and site inclusion in trees of 100 leaves, at their middle."""
+    size, index = TREE_SIZE, TREE_SIZE // 2
+    sites = [b"OEP1\x01" + bytes([place]) * 800 for place in range(size)]
+    site_leaves = [merkle.leaf_hash(site) for site in sites]
+    site_root = merkle.root_hash(site_leaves)
+    entries = [
+        PartitionEntry(merkle.leaf_hash(bytes([place])), site_root, size).encode()
+        for place in range(size)
+    ]
+    leaves = [merkle.leaf_hash(entry) for entry in entries]
+    result = Result(merkle.root_hash(leaves), size)
+    contract = Contract(web3, voters)
+    contract.open(HORIZON_START)
+    contract.cast(result)
+    contract.reveal(result, contract.ballots(result))
+    partition = (entries[index], index, merkle.inclusion_path(leaves, index))
+    site = (sites[index], index, merkle.inclusion_path(site_leaves, index))
+    return {
+        f"verifyPartition, {size} partitions": contract.send("verifyPartition", 1, *partition),
+        f"verifySite, {size} sites of 805 B": contract.send("verifySite", 1, *site, *partition),
+    }
+
+
+def measure_calls(web3: Web3, voters: Voters, spare: Sequence[LocalAccount]) -> dict[str, int]:
+    """What the other calls take, in an electorate of five."""
+    contract, size = Contract(web3, voters), len(voters.signers)
+    signer, operator = voters.signers[0], voters.operators[0]
+    found = {
+        "deployment": contract.deploy_gas,
+        f"addWorkers, each of {size}": contract.add_gas // size,
+    }
+    contract.open(HORIZON_START)
+    found["abstain"] = contract.send(
+        "abstain", contract.rounds, int(Reason.INPUT_INVALID), sender=signer.address
+    )
+    pair = [sign_ballot(signer, contract.context, bytes([place]) * 32) for place in (1, 2)]
+    found["reportEquivocation"] = contract.send(
+        "reportEquivocation", contract.rounds, relay.pack(pair)
+    )
+    found["cancelRound"] = contract.send("cancelRound", contract.rounds, "inputs withdrawn")
+    contract.open(HORIZON_START)
+    right = Result(b"\x33" * 32, 4)
+    mixed = [*contract.ballots(WRONG)[:1], *contract.ballots(right)[1:]]
+    for voter, ballot in zip(voters.signers, mixed, strict=True):
+        contract.send("castBallot", contract.rounds, ballot.ballot, sender=voter.address)
+    found["revealRoot below quorum"] = contract.reveal(WRONG, mixed)
+    found["revealRoot, final after that"] = contract.reveal(right, mixed)
+    contract.open(HORIZON_START)
+    _rpc(web3, "evm_increaseTime", 2 * WINDOW_S)
+    _rpc(web3, "evm_mine")
+    found["failRound"] = contract.send("failRound", contract.rounds)
+    found["setPolicy"] = contract.send("setPolicy", (3, 4, 600, 600, 1))
+    found["setEndpoint"] = contract.send(
+        "setEndpoint", "http://other.example:8080", sender=_as_sender(web3, operator)
+    )
+    found["rotateSigner"] = contract.send(
+        "rotateSigner", spare[0].address, sender=_as_sender(web3, operator)
+    )
+    found["removeWorker"] = contract.send("removeWorker", operator)
+    found["pause"] = contract.send("pause")
+    found["unpause"] = contract.send("unpause")
+    return found
+
+
+def _as_sender(web3: Web3, operator: bytes) -> str:
+    """Operators have no key here: Anvil sends for them."""
+    address = web3.to_checksum_address(operator)
+    _rpc(web3, "anvil_impersonateAccount", address)
+    _rpc(web3, "anvil_setBalance", address, hex(10**20))
+    return address
+
+
+def _rpc(web3: Web3, method: str, *params: object) -> Any:  # noqa: ANN401 - any JSON value
+    return web3.provider.make_request(RPCEndpoint(method), list(params))["result"]
+
+
+# -- telling -------------------------------------------------------------------------------
+
+
+def limits(found: dict[str, Any]) -> list[tuple[str, int, int, str]]:
+    """What is asked: what, measured, limit, and what peers take."""
+    lido, energy_web = "Lido 59,000 a vote", "Energy Web 193k/164k/140k a vote at 5/9/21"
+    ballots = [
+        found[str(size)]["direct"][which] for size in SIZES for which in ("first", "middle", "last")
+    ]
+    spread = round(100 * (max(ballots) - min(ballots)) / min(ballots))
+    return [
+        ("direct ballot, dearest of any", max(ballots), 40_000, f"{lido}; {energy_web}"),
+        ("  dearest over cheapest, %", spread, 10, "Energy Web: deciding vote 416,000"),
+        (
+            "direct round / member, 21",
+            found["21"]["direct"]["per_member"],
+            45_000,
+            "Lido 59,000 (1.24 M a round)",
+        ),
+        ("direct round / member, 5", found["5"]["direct"]["per_member"], 55_000, lido),
+        ("relayed round / worker, 21", found["21"]["relayed"]["per_member"], 16_000, "–"),
+        ("relayed round / worker, 100", found["100"]["relayed"]["per_member"], 13_000, "–"),
+        ("opening a round", max(found[str(size)]["open"] for size in SIZES), 120_000, "–"),
+        ("partition inclusion, tree of 100", found["verify_partition_100"], 40_000, "–"),
+    ]
+
+
+def tell(
+    console: Console, found: dict[str, Any], later: dict[str, dict[str, int]], calls: dict[str, int]
+) -> bool:
+    """Print everything; whether all limits hold."""
+    rounds = Table(
+        "workers", title="Gas of a round", title_justify="left", box=None, pad_edge=False
+    )
+    names = ("open", "first", "middle", "last", "reveal", "round", "/ member")
+    for name in (*names, "relayed", "/ member", "later open", "later ballot", "later reveal"):
+        rounds.add_column(name, justify="right")
+    for size in map(str, SIZES):
+        direct, relayed = found[size]["direct"], found[size]["relayed"]
+        row = (found[size]["open"], *direct.values(), *relayed.values(), *later[size].values())
+        rounds.add_row(size, *(f"{value:,}" for value in row))
+    console.print(rounds)
+    console.print(
+        "round: all ballots and the reveal, without opening. relayed: one batch of all ballots, "
+        "and the reveal.\nlater: a round that supersedes a final one of the same horizon.\n"
+    )
+    others = Table(
+        "call", title="Gas of other calls", title_justify="left", box=None, pad_edge=False
+    )
+    others.add_column("gas", justify="right")
+    for name, value in calls.items():
+        others.add_row(name, f"{value:,}")
+    console.print(others)
+    asked = Table("what", title="\nLimits", title_justify="left", box=None, pad_edge=False)
+    asked.add_column("measured", justify="right")
+    asked.add_column("limit", justify="right")
+    asked.add_column("holds")
+    asked.add_column("peers")
+    checked = limits(found)
+    for what, measured, limit, peers in checked:
+        holds = "yes" if measured <= limit else "NO"
+        asked.add_row(what, f"{measured:,}", f"{limit:,}", holds, peers)
+    console.print(asked)
+    return all(measured <= limit for _, measured, limit, _ in checked)
+
+
+def settings_line(web3: Web3) -> str:
+    """Compiler, optimiser and chain that the figures hold for."""
+    compiled = artefact.consensus()
+    settings = compiled["settings"]
+    optimizer = settings["optimizer"]
+    how = f"optimiser on, {optimizer['runs']} runs" if optimizer["enabled"] else "optimiser off"
+    fork = _rpc(web3, "anvil_nodeInfo")["hardFork"]
+    return (
+        f"OepConsensus as committed: solc {compiled['compiler']}, {how}, "
+        f"via IR {'yes' if settings['viaIR'] else 'no'}, EVM target {settings['evmVersion']}; "
+        f"{len(compiled['deployedBytecode']) // 2 - 1:,} bytes; measured on Anvil, rules of "
+        f"{fork}, from receipts\n"
+    )
+
+
+def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], bool]:
+    """Measure and print everything; the JSON, and whether all limits hold."""
+    console.print(settings_line(web3))
+    signers = [account(1 + place) for place in range(max(SIZES) + 1)]
+    operators = [bytes.fromhex(account(1_000 + place).address[2:]) for place in range(max(SIZES))]
+    found: dict[str, Any] = {}
+    later: dict[str, dict[str, int]] = {}
+    for size in SIZES:
+        voters = Voters(signers[:size], operators[:size])
+        found[str(size)], later[str(size)] = measure_rounds(web3, voters)
+    few = Voters(signers[:5], operators[:5])
+    calls = measure_calls(web3, few, signers[5:])
+    inclusion = measure_inclusion(web3, few)
+    found["verify_partition_100"] = next(iter(inclusion.values()))
+    return found, tell(console, found, later, {**calls, **inclusion})
+
+
+def main() -> int:
+    """Run the benchmark; the exit code."""
+    parser = argparse.ArgumentParser(prog="benchmarks/gas", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    wanted = parser.parse_args()
+    logging.disable(logging.INFO)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    with tempfile.TemporaryDirectory() as folder:
+        devnet = Devnet(Path(folder) / "anvil.log", accounts=max(SIZES) + 2)
+        try:
+            found, holds = measure(Web3(HTTPProvider(devnet.url)), console)
+        finally:
+            devnet.stop()
+    if wanted.json:
+        wanted.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
