@@ -96,7 +96,9 @@ def _from_decimal(text: str, unit: Unit) -> int:
     try:
         value = Decimal(text)
     except InvalidOperation as exc:
-        # An exponent that no Decimal holds: too far out on one side or the other.
+        # An exponent that no Decimal holds: nothing, or too far out on one side or the other.
+        if not text.lower().partition("e")[0].strip("-0."):
+            return 0
         raise _undecimal(text, unit) from exc
     if value.is_zero():
         return 0
@@ -104,12 +106,18 @@ def _from_decimal(text: str, unit: Unit) -> int:
         raise UnitError(f"{unit.family}.range", _range(unit), 0)
     if value.adjusted() < -_TOO_FAR:
         raise _decimals(unit, 0)
-    scaled = value.scaleb(unit.places)
-    rounded = scaled.to_integral_value(ROUND_HALF_EVEN)
-    if scaled != rounded:
-        nearest = int(rounded)
+    nearest = int(value.scaleb(unit.places).to_integral_value(ROUND_HALF_EVEN))
+    if _places(value) > unit.places:
         raise _decimals(unit, nearest if abs(nearest) <= unit.most else 0)
-    return int(rounded)
+    return nearest
+
+
+def _places(value: Decimal) -> int:
+    """Decimals that are not trailing zeros; exact for any number of digits."""
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101 - JSON numbers are finite
+    trailing = next(i for i, digit in enumerate(reversed(digits)) if digit)
+    return -(exponent + trailing)
 
 
 def _undecimal(text: str, unit: Unit) -> UnitError:
