@@ -142,12 +142,12 @@ def headroom_map(
     least = np.where(headroom_w == NO_HEADROOM, NO_HEADROOM, headroom_w).min(axis=1)
     order = np.argsort(least, kind="stable")[:MOST_ROWS]
     shown = headroom_w[order]
-    if (shown < 0).any():
-        subtitle = f"{subtitle}; • beyond a limit"
-    if (shown == NO_HEADROOM).any():
-        subtitle = f"{subtitle}; grey: nothing to judge"
     if len(order) < len(headroom_w):
-        subtitle = f"{subtitle}; the {len(order)} of {len(headroom_w)} sites with the least"
+        subtitle = f"{subtitle}, the {len(order)} with the least headroom"
+    if (shown < 0).any():
+        subtitle = f"{subtitle}; dots: beyond a limit"
+    if (shown == NO_HEADROOM).any():
+        subtitle = f"{subtitle}; grey: not judged"
     rows = len(order)
     row_in = 0.16 if rows > 12 else 0.26
     figure, axes = plots.new_figure(9.6, 1.75 + row_in * rows)
@@ -205,8 +205,8 @@ def _colours() -> Any:  # noqa: ANN401 - a colour map of matplotlib's
     """Ample headroom is pale, none is dark blue, beyond the limit is red."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    beyond = [(0.0, "#6e2000"), (0.5, "#f4a261")]
-    inside = [(0.5, "#08306b"), (0.6, "#2f7ebc"), (0.75, "#9ecae1"), (1.0, "#f2f7fb")]
+    beyond = [(0.0, "#c40000"), (0.25, "#ff4d00"), (0.5, "#ffb74d")]
+    inside = [(0.5, "#1f5fa0"), (0.6, "#4f97c8"), (0.75, "#a9d0e5"), (1.0, "#f2f7fb")]
     return LinearSegmentedColormap.from_list("headroom", beyond + inside, N=512)
 
 
@@ -231,17 +231,16 @@ def _range(axes: Axes) -> tuple[float, float]:
 
 
 def _title(axes: Axes, title: str, subtitle: str) -> None:
-    axes.set_title(title, pad=22 if subtitle else 8)
-    if subtitle:
-        axes.annotate(
-            subtitle,
-            (0, 1),
-            (0, 7),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=plots.MUTED,
-        )
+    axes.set_title(title, pad=22)
+    axes.annotate(
+        f"{subtitle}; NEM time",
+        (0, 1),
+        (0, 7),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        color=plots.MUTED,
+    )
 
 
 def _time_axis(axes: Axes, start: int, end: int) -> None:
@@ -257,13 +256,3 @@ def _time_axis(axes: Axes, start: int, end: int) -> None:
             labels[place] += "\n" + format_nem(tick)[:10]
     axes.set_xlim(start, end)
     axes.set_xticks(ticks, labels)
-    axes.annotate(
-        "NEM time (UTC+10)",
-        (1, 1),
-        (0, 7),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="right",
-        fontsize=8.5,
-        color=plots.MUTED,
-    )

@@ -34,6 +34,7 @@ __all__ = [
     "RpcOption",
     "Source",
     "feed_of",
+    "is_bundle",
     "read",
 ]
 
@@ -128,6 +129,15 @@ def read(
         document.warnings,
     )
     return envelopes, source
+
+
+def is_bundle(file: Path) -> bool:
+    """Whether a file is a bundle from ``aggregator fetch``, by its content.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
+    return _head(file).startswith(FILE_MAGIC)
 
 
 def _bundle(
