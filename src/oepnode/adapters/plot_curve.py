@@ -149,19 +149,33 @@ def _colour(watts: int) -> str:
 
 
 def _labels(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
-    """The quantity of each step, on the outer side of its line."""
+    """The quantity of each step: outside of its line, or on the side away from what was offered."""
+    unit = "" if scale.is_dense else " kW"
     for step in picture.steps:
-        unit = "" if scale.is_dense else " kW"
-        _label(axes, scale, step, f"{_signed(step.watts)}{unit}", plots.INK, "bold")
-    kept = {step.watts for step in picture.steps}
+        offered = quantity_at(picture.before, _price_in(step)) if picture.before else step.watts
+        is_above = step.watts >= 0 if offered == step.watts else offered < step.watts
+        text = f"{_signed(step.watts)}{unit}"
+        _label(axes, scale, step, text, plots.INK, "bold", is_above=is_above)
     for step in picture.before:
-        if step.watts not in kept:
-            _label(axes, scale, step, f"offered {_signed(step.watts)} kW", plots.MUTED, "normal")
+        if quantity_at(picture.steps, _price_in(step)) != step.watts:
+            text = f"offered {_signed(step.watts)}{unit}"
+            is_above = step.watts >= 0
+            _label(axes, scale, step, text, plots.MUTED, "normal", is_above=is_above)
 
 
-def _label(axes: Axes, scale: _Scale, step: Step, text: str, colour: str, weight: str) -> None:
+def _price_in(step: Step) -> int:
+    """A price at which a step clears."""
+    if step.low is not None:
+        return step.low if step.is_low_included else step.low + 1
+    if step.high is not None:
+        return step.high if step.is_high_included else step.high - 1
+    return 0
+
+
+def _label(
+    axes: Axes, scale: _Scale, step: Step, text: str, colour: str, weight: str, *, is_above: bool
+) -> None:
     left, right = scale.ends(step)
-    is_above = step.watts >= 0
     axes.annotate(
         text,
         ((left + right) / 2, step.watts / 1000),

@@ -227,7 +227,7 @@ def verify(
     """
     output.check_destination(format_, out, as_json=as_json)
     pair = keypair.load_aggregator(key)
-    held = None if portfolio is None else _portfolio(portfolio)
+    held = None if portfolio is None else read_portfolio(portfolio)
     context, sealed = _read_bundle(file)
     final = _final(context, number, round_state, (rpc, contract, chain_id))
     checks = {
@@ -348,7 +348,12 @@ def _read_bundle(file: Path) -> tuple[RoundContext | None, bytes]:
     return bundle.unpack_file(data) or (None, data)
 
 
-def _portfolio(file: Path) -> set[str]:
+def read_portfolio(file: Path) -> set[str]:
+    """The NMIs of a file, one a line, with or without their checksum.
+
+    Raises:
+        ConfigError: With the line that is none.
+    """
     data = output.read_file(file, "list of NMIs", 1 << 28)
     try:
         lines = data.decode("utf-8").splitlines()

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from oepnode import __version__
-from oepnode.cli import aggregator, audit, contract, registry, sender, worker
+from oepnode.cli import (
+    aggregator,
+    audit,
+    boffer,
+    contract,
+    envelope,
+    forecast,
+    registry,
+    sender,
+    telemetry,
+    worker,
+)
 from oepnode.cli.demo import demo
 from oepnode.cli.exits import Commands
 from oepnode.cli.sample import sample
@@ -51,7 +62,11 @@ app.add_typer(sender.app, name="sender")
 app.add_typer(registry.app, name="registry")
 app.add_typer(aggregator.app, name="aggregator")
 app.add_typer(audit.app, name="audit")
+app.add_typer(boffer.app, name="boffer")
 app.command("verify-site")(verify_site)
+app.add_typer(envelope.app, name="envelope")
+app.add_typer(telemetry.app, name="telemetry")
+app.add_typer(forecast.app, name="forecast")
 
 
 def main() -> None:

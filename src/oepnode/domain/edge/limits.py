@@ -93,42 +93,43 @@ class ActiveLimits:
         return int((self.exports == NO_LIMIT).sum() + (self.imports == NO_LIMIT).sum())
 
 
-def at_level(envelopes: Envelopes, level: str) -> Envelopes:
-    """The sites of one application level, ``NMI`` or ``Flex``.
-
-    Raises:
-        LevelMismatchError: If there is none.
-    """
-    found = envelopes.at_level(LEVELS[level])
-    if not found.site_count:
-        raise LevelMismatchError(level)
-    return found
-
-
-def active_limits(
-    envelopes: Envelopes, starts: npt.NDArray[Any], nmis: Sequence[str] | None = None
-) -> ActiveLimits:
-    """Limits of sites in intervals.
+class LimitTable:
+    """Active power limits of one application level, to be asked for sites and intervals.
 
     Args:
-        envelopes: Of one level, as from `at_level`.
-        starts: Interval starts, UTC seconds, shape (n,); outside the horizon there is no limit.
-        nmis: Which sites, in order; one that is not published has no limit. Default: all.
+        envelopes: As published, of any levels.
+        level: ``NMI`` or ``Flex``.
+
+    Raises:
+        LevelMismatchError: If the envelopes have no site of the level.
     """
-    published = [name.decode() for name in envelopes.nmis.tolist()]
-    wanted = published if nmis is None else list(nmis)
-    place = {nmi: number for number, nmi in enumerate(published)}
-    site = np.array([place.get(nmi, -1) for nmi in wanted], dtype=np.intp)
-    interval, rest = np.divmod(
-        np.asarray(starts, dtype=np.int64) - envelopes.horizon_start, INTERVAL_S
-    )
-    is_inside = (rest == 0) & (interval >= 0) & (interval < envelopes.interval_count)
-    is_known = (site >= 0)[:, None] & is_inside[None, :]
-    both = np.full((2, *is_known.shape), NO_LIMIT, dtype=np.int32)
-    row, column = np.nonzero(is_known)
-    for kind in (EXPORT, IMPORT):
-        both[kind, row, column] = envelopes.limits[site[row], kind, interval[column]]
-    return ActiveLimits(tuple(wanted), both[EXPORT], both[IMPORT])
+
+    def __init__(self, envelopes: Envelopes, level: str) -> None:
+        found = envelopes.at_level(LEVELS[level])
+        if not found.site_count:
+            raise LevelMismatchError(level)
+        self._envelopes = found
+        self.nmis = tuple(name.decode() for name in found.nmis.tolist())
+        self._place = {nmi: number for number, nmi in enumerate(self.nmis)}
+
+    def active(self, starts: npt.NDArray[Any], nmis: Sequence[str] | None = None) -> ActiveLimits:
+        """Limits of sites in intervals.
+
+        Args:
+            starts: Interval starts, UTC seconds, shape (n,); outside the horizon is no limit.
+            nmis: Which sites, in order; one that is not published has no limit. Default: all.
+        """
+        wanted = self.nmis if nmis is None else tuple(nmis)
+        site = np.array([self._place.get(nmi, -1) for nmi in wanted], dtype=np.intp)
+        interval, rest = np.divmod(
+            np.asarray(starts, dtype=np.int64) - self._envelopes.horizon_start, INTERVAL_S
+        )
+        is_inside = (rest == 0) & (interval >= 0) & (interval < self._envelopes.interval_count)
+        row, column = np.nonzero((site >= 0)[:, None] & is_inside[None, :])
+        both = np.full((2, len(wanted), len(interval)), NO_LIMIT, dtype=np.int32)
+        for kind in (EXPORT, IMPORT):
+            both[kind, row, column] = self._envelopes.limits[site[row], kind, interval[column]]
+        return ActiveLimits(wanted, both[EXPORT], both[IMPORT])
 
 
 def fill_missing(limits: ActiveLimits, default: DefaultLimits | None) -> ActiveLimits:

@@ -8,9 +8,8 @@ import pytest
 from oepnode.domain.edge.limits import (
     DefaultLimits,
     LevelMismatchError,
+    LimitTable,
     MissingLimitError,
-    active_limits,
-    at_level,
     fill_missing,
     portfolio_limits,
 )
@@ -40,19 +39,19 @@ def envelopes() -> Envelopes:
 
 
 def test_limits_of_one_level_do_not_bind_the_other() -> None:
-    flex = at_level(envelopes(), "Flex")
-    found = active_limits(flex, np.array([START]))
+    found = LimitTable(envelopes(), "Flex").active(np.array([START]))
     assert found.nmis == (A,)
     assert found.exports.tolist() == [[2000]]
     with pytest.raises(LevelMismatchError) as raised:
-        at_level(flex, "NMI")
+        LimitTable(envelopes().at_level(1), "NMI")
     assert raised.value.wanted == "NMI"
     assert A not in str(raised.value)
 
 
 def test_sites_and_intervals_come_in_the_order_asked_for() -> None:
-    site = at_level(envelopes(), "NMI")
-    found = active_limits(site, np.array([START + 600, START]), [B, C, A])
+    table = LimitTable(envelopes(), "NMI")
+    assert table.nmis == (A, B)
+    found = table.active(np.array([START + 600, START]), [B, C, A])
     assert found.nmis == (B, C, A)
     assert found.exports.tolist() == [[3000, 3000], [NO_LIMIT, NO_LIMIT], [1000, 1000]]
     assert found.imports.tolist() == [[-300, -300], [NO_LIMIT, NO_LIMIT], [-100, -100]]
@@ -61,12 +60,12 @@ def test_sites_and_intervals_come_in_the_order_asked_for() -> None:
 
 @pytest.mark.parametrize("start", [START - 300, START + 900, START + 1])
 def test_outside_the_horizon_and_off_its_grid_there_is_no_limit(start: int) -> None:
-    found = active_limits(at_level(envelopes(), "NMI"), np.array([start]), [A])
+    found = LimitTable(envelopes(), "NMI").active(np.array([start]), [A])
     assert found.exports.tolist() == [[NO_LIMIT]]
 
 
 def test_missing_limits_need_a_stated_default() -> None:
-    found = active_limits(at_level(envelopes(), "NMI"), np.array([START, START + 300]), [A, B])
+    found = LimitTable(envelopes(), "NMI").active(np.array([START, START + 300]), [A, B])
     with pytest.raises(MissingLimitError, match="2 limits are not published") as raised:
         fill_missing(found, None)
     assert raised.value.count == 2
@@ -84,7 +83,7 @@ def test_default_limits_have_the_signs_of_limits(export_w: int, import_w: int) -
 
 
 def test_a_portfolio_is_bound_by_the_sum_over_its_sites() -> None:
-    found = active_limits(at_level(envelopes(), "NMI"), np.array([START, START + 300]))
+    found = LimitTable(envelopes(), "NMI").active(np.array([START, START + 300]))
     with pytest.raises(MissingLimitError):
         portfolio_limits(found)
     exports, imports = portfolio_limits(fill_missing(found, DefaultLimits(0, 0)))
@@ -96,10 +95,10 @@ def test_sums_over_a_portfolio_do_not_overflow() -> None:
     many = envelopes()
     many.limits[:, 0] = 2**31 - 1
     many.limits[:, 1] = -(2**31) + 1
-    exports, imports = portfolio_limits(active_limits(at_level(many, "NMI"), np.array([START])))
+    exports, imports = portfolio_limits(LimitTable(many, "NMI").active(np.array([START])))
     assert (exports.tolist(), imports.tolist()) == ([2 * (2**31 - 1)], [-2 * (2**31 - 1)])
 
 
 def test_no_nmi_shows_in_the_repr() -> None:
-    found = active_limits(at_level(envelopes(), "NMI"), np.array([START]))
+    found = LimitTable(envelopes(), "NMI").active(np.array([START]))
     assert A not in repr(found)

@@ -1,0 +1,436 @@
+"""``oepnode boffer constrain``, and the picture of a supply curve with or without its envelope.
+
+Source: Part C §6.1 and §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5, Appendix D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+from rich.text import Text
+
+from oepnode.cli import envelope_input, output
+from oepnode.cli.aggregator import read_portfolio
+from oepnode.cli.boffer_input import (
+    BofferFile,
+    DateOption,
+    IdOption,
+    LevelOption,
+    Offerer,
+    by_offerer,
+    choice_of,
+    energy,
+    interval_end,
+    offerer_of,
+    usable,
+    watts_of,
+)
+from oepnode.cli.envelope_input import (
+    ChainIdOption,
+    ContractOption,
+    EnvelopeKeyOption,
+    EnvelopeOption,
+    RoundStateOption,
+    RpcOption,
+)
+from oepnode.cli.exits import EVIDENCE
+from oepnode.cli.output import JsonFlag
+from oepnode.domain.edge import boffer
+from oepnode.domain.edge.boffer import BofferDay
+from oepnode.domain.edge.constrain import QUANTITIES, energy_wh
+from oepnode.domain.edge.curve import Step, supply_curve
+from oepnode.domain.edge.gate import EffectiveDay
+from oepnode.domain.edge.hold import UNBOUND, HeldDay, hold
+from oepnode.domain.edge.limits import DefaultLimits, MissingLimitError
+from oepnode.domain.nem_time import PERIODS_PER_DAY, parse_timestamp
+from oepnode.domain.power import NO_LIMIT
+from oepnode.errors import ConfigError
+
+_SUMMARY: Final = ("unit", "level", "date", "intervals", "breach", "load cut", "generation cut")
+_TRIMS: Final = ("unit", "interval end", "period", "quantity", "offered kW", "kept kW")
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def constrain(
+    file: BofferFile,
+    envelope: EnvelopeOption,
+    key: EnvelopeKeyOption = None,
+    round_state: RoundStateOption = None,
+    rpc: RpcOption = None,
+    contract: ContractOption = None,
+    chain_id: ChainIdOption = None,
+    portfolio: Annotated[
+        Path | None,
+        typer.Option(
+            "--portfolio",
+            help="File with the NMIs of the DUID, one a line. Default: all sites of the envelope.",
+        ),
+    ] = None,
+    default_export: Annotated[
+        str | None,
+        typer.Option("--default-export", help="kW that a site may export where no limit is given."),
+    ] = None,
+    default_import: Annotated[
+        str | None,
+        typer.Option("--default-import", help="Likewise for imports, kW ≤ 0, as -5."),
+    ] = None,
+    covered: Annotated[
+        bool,
+        typer.Option(
+            "--covered", help="Leave intervals outside the envelopes' horizon as they are offered."
+        ),
+    ] = False,
+    identity: IdOption = None,
+    level: LevelOption = None,
+    on: DateOption = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only check: exit code 1 where an interval breaches."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File for the constrained Boffers, JSON, .ndjson or .parquet."),
+    ] = None,
+    submitted: Annotated[
+        str | None,
+        typer.Option("--submitted", help="submissionDateTime of what is written to --out."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw the curve as offered and as it may stand, .svg or .png."),
+    ] = None,
+    period: Annotated[
+        int | None,
+        typer.Option(
+            "--period",
+            min=1,
+            max=PERIODS_PER_DAY,
+            help="Period of the picture; default is the one that is cut most.",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hold Boffers to operating envelopes, and say what was trimmed.
+
+    The Boffer of an NMI is held to that NMI's envelope, the Boffer of a DUID to the sum over its
+    NMIs, each at its own level (NMI or Flex). Bands that would clear last go first: the outermost
+    from the break between load and generation. Limits that are not published need a stated default.
+    """
+    if check and out is not None:
+        raise ConfigError("--check writes nothing: leave out --out")
+    if plot is not None:
+        from oepnode.adapters import plots
+
+        plots.check(plot)
+    default = _default(default_export, default_import)
+    submitted_us = None if submitted is None else _instant(submitted)
+    wanted = None if portfolio is None else sorted(read_portfolio(portfolio))
+    envelopes, source = envelope_input.read(
+        envelope,
+        key=key,
+        round_state=round_state,
+        rpc=rpc,
+        contract=contract,
+        chain_id=chain_id,
+    )
+    choice = choice_of(identity, level, on)
+    chosen = by_offerer(usable(file), choice)
+    days = [
+        day for mine in chosen.values() for day in mine if choice.on in {None, day.trading_date}
+    ]
+    if not days:
+        raise ConfigError("no Boffer of the file is of this --date")
+    try:
+        found = hold(days, envelopes, wanted, default, is_covered_only=covered)
+    except MissingLimitError as exc:
+        raise ConfigError(
+            f"{exc}: state what a site may do then with --default-export and --default-import, or "
+            "leave intervals beyond the envelopes alone with --covered"
+        ) from exc
+    for text in source.warnings:
+        output.note(text)
+    if out is not None:
+        _write([item.constrained(submitted_us) for item in found], out)
+    if plot is not None:
+        _draw_held(found, period, plot)
+    if as_json:
+        output.print_json(_facts(found, source))
+    else:
+        _print(found, source, out, is_check=check)
+    if check and any(item.result.before.count for item in found):
+        raise typer.Exit(EVIDENCE)
+
+
+def _default(export: str | None, import_: str | None) -> DefaultLimits | None:
+    if export is None and import_ is None:
+        return None
+    if export is None or import_ is None:
+        raise ConfigError("--default-export and --default-import go together")
+    try:
+        return DefaultLimits(
+            watts_of(export, "--default-export"), watts_of(import_, "--default-import")
+        )
+    except ValueError as exc:
+        raise ConfigError(f"--default-export, --default-import: {exc}") from exc
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_timestamp(text).total_micros
+    except ValueError as exc:
+        raise ConfigError(f"--submitted: {exc}") from exc
+
+
+def _write(days: Sequence[BofferDay], out: Path) -> None:
+    if out.suffix.lower() == ".parquet":
+        output.write_frame(boffer.to_frame(days), output.Format.PARQUET, out)
+        return
+    output.write_file(out, boffer.write(days, ndjson=out.suffix.lower() == ".ndjson"))
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+
+def _cuts(item: HeldDay) -> tuple[int, int]:
+    """Load and generation beyond the limits, as energy; both ≥ 0."""
+    before = item.result.before
+    return energy_wh(before.over_import), energy_wh(before.over_export)
+
+
+def _print(
+    found: list[HeldDay], source: envelope_input.Source, out: Path | None, *, is_check: bool
+) -> None:
+    output.say(f"envelope: {source.text}", "dim")
+    rows = []
+    for item in found[: output.TABLE_ROWS]:
+        load, generation = _cuts(item)
+        breaches = item.result.before.count
+        rows.append(
+            (
+                item.day.identity,
+                item.day.level,
+                item.day.trading_date.isoformat(),
+                len(item.day.periods),
+                Text(str(breaches), style="bold red" if breaches else "green", justify="right"),
+                Text(energy(load), justify="right"),
+                Text(energy(generation), justify="right"),
+            )
+        )
+    output.print_table(_SUMMARY, rows)
+    if len(found) > len(rows):
+        output.say(f"… and {len(found) - len(rows)} more Boffers; --json has all", "dim")
+    defaults = sum(item.defaults for item in found)
+    if defaults:
+        output.note(f"{defaults} limits are not published; the stated default holds for them")
+    outside = sum(item.outside for item in found)
+    if outside:
+        output.note(f"{outside} intervals lie outside the envelopes and stay as offered")
+    if not is_check:
+        _print_trims(found)
+    breaches = sum(item.result.before.count for item in found)
+    noun = "interval breaches" if breaches == 1 else "intervals breach"
+    if not breaches:
+        output.say("✓ no interval breaches its envelope", "bold green")
+    elif is_check:
+        output.say(f"✗ {breaches} {noun} the envelope", "bold red")
+    else:
+        where = f"; constrained Boffers in {out}" if out is not None else ""
+        output.say(f"✓ {breaches} {noun} the envelope and were trimmed{where}", "bold green")
+
+
+def _print_trims(found: list[HeldDay]) -> None:
+    total = sum(len(item.result.changes) for item in found)
+    rows: list[tuple[object, ...]] = []
+    for item in found:
+        for row, what, offered, kept in item.result.changes.tolist():
+            if len(rows) == output.TABLE_ROWS:
+                break
+            period = int(item.day.periods[row])
+            rows.append(
+                (
+                    item.day.identity,
+                    interval_end(item.day.trading_date, period),
+                    period,
+                    QUANTITIES[what],
+                    output.kw(offered),
+                    output.kw(kept),
+                )
+            )
+    if rows:
+        output.print_table(_TRIMS, rows)
+    if total > len(rows):
+        output.say(f"… and {total - len(rows)} more quantities; --json has all", "dim")
+
+
+def _facts(found: list[HeldDay], source: envelope_input.Source) -> dict[str, Any]:
+    return {
+        "envelope": {"kind": source.kind, "file": source.file, "text": source.text},
+        "breaches": sum(item.result.before.count for item in found),
+        "defaultsUsed": sum(item.defaults for item in found),
+        "intervalsOutside": sum(item.outside for item in found),
+        "offers": [_day_facts(item) for item in found],
+    }
+
+
+def _day_facts(item: HeldDay) -> dict[str, Any]:
+    load, generation = _cuts(item)
+    before, day = item.result.before, item.day
+    return offerer_of(day).facts() | {
+        "tradingDate": day.trading_date.isoformat(),
+        "intervals": len(day.periods),
+        "breaches": before.count,
+        "loadCut_wh": load,
+        "generationCut_wh": generation,
+        "defaultsUsed": item.defaults,
+        "intervalsOutside": item.outside,
+        "breachingIntervals": [
+            {
+                "periodId": int(day.periods[row]),
+                "intervalEnd": interval_end(day.trading_date, int(day.periods[row])),
+                "exportLimit_w": int(item.exports[row]),
+                "importLimit_w": int(item.imports[row]),
+                "overExport_w": int(before.over_export[row]),
+                "overImport_w": int(before.over_import[row]),
+            }
+            for row in np.flatnonzero(before.is_breach).tolist()
+        ],
+        "trims": [
+            {
+                "periodId": int(day.periods[row]),
+                "quantity": QUANTITIES[what],
+                "offered_w": offered,
+                "kept_w": kept,
+            }
+            for row, what, offered, kept in item.result.changes.tolist()
+        ],
+    }
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def curve_of(day: EffectiveDay, row: int) -> tuple[Step, ...]:
+    """The supply curve of a row of an effective day."""
+    return supply_curve(
+        day.prices[row],
+        day.avail[row],
+        int(day.max_avail_load[row]),
+        int(day.max_avail_gen[row]),
+        int(day.fixed_load[row]),
+    )
+
+
+def bounds_of(day: EffectiveDay, row: int) -> tuple[tuple[str, int], ...]:
+    """The bounds that a row gives; one of zero is the axis itself."""
+    return _bounds(int(day.max_avail_load[row]), int(day.max_avail_gen[row]))
+
+
+def headline(offerer: Offerer, day: EffectiveDay, row: int) -> str:
+    """One line on what a curve is of."""
+    text = f"{_title(offerer)}, {_when(day.trading_date, row + 1)}"
+    days = int(day.days_back[row])
+    return f"{text}, rolled forward {days} day{'s' if days > 1 else ''}" if days else text
+
+
+def draw_curve(
+    offerer: Offerer, day: EffectiveDay, row: int, out: Path, *, prices: tuple[int, ...] = ()
+) -> None:
+    """Draw the curve of a row of an effective day."""
+    from oepnode.adapters import plots
+    from oepnode.adapters.plot_curve import CurvePicture, draw
+
+    picture = CurvePicture(
+        title=f"Supply curve of {_title(offerer)}",
+        subtitle=_when(day.trading_date, row + 1),
+        steps=curve_of(day, row),
+        low_price=int(day.prices[row].min()),
+        high_price=int(day.prices[row].max()),
+        bounds=bounds_of(day, row),
+        prices=prices,
+        remark=_remark(int(day.fixed_load[row])),
+    )
+    plots.save(draw(picture), out)
+
+
+def _draw_held(found: list[HeldDay], period: int | None, out: Path) -> None:
+    from oepnode.adapters import plots
+    from oepnode.adapters.plot_curve import CurvePicture, draw
+
+    item, row = _to_draw(found, period)
+    day, result = item.day, item.result
+    picture = CurvePicture(
+        title=f"Supply curve of {_title(offerer_of(day))} within its envelope",
+        subtitle=_when(day.trading_date, int(day.periods[row])),
+        steps=supply_curve(
+            day.prices,
+            result.avail[row],
+            int(result.max_load[row]),
+            int(result.max_gen[row]),
+            int(result.fixed[row]),
+        ),
+        before=supply_curve(
+            day.prices,
+            day.avail[row],
+            int(day.max_avail_load[row]),
+            int(day.max_avail_gen[row]),
+            int(day.fixed_load[row]),
+        ),
+        low_price=int(day.prices.min()),
+        high_price=int(day.prices.max()),
+        limits=_limits(item, row),
+        remark=_remark(int(result.fixed[row])),
+    )
+    plots.save(draw(picture), out)
+
+
+def _to_draw(found: list[HeldDay], period: int | None) -> tuple[HeldDay, int]:
+    """The row that is cut most, of a period or of all.
+
+    Raises:
+        ConfigError: If no Boffer has the period.
+    """
+    best: tuple[int, HeldDay, int] | None = None
+    for item in found:
+        before = item.result.before
+        cut = before.over_export + before.over_import
+        rows = np.arange(len(cut)) if period is None else np.flatnonzero(item.day.periods == period)
+        for row in rows[np.argsort(-cut[rows], kind="stable")][:1].tolist():
+            if best is None or cut[row] > best[0]:
+                best = int(cut[row]), item, row
+    if best is None:
+        raise ConfigError(f"no Boffer has period {period}")
+    return best[1], best[2]
+
+
+def _limits(item: HeldDay, row: int) -> tuple[tuple[str, int], ...]:
+    if item.exports[row] == UNBOUND:
+        return ()
+    named = (("export limit", item.exports[row]), ("import limit", item.imports[row]))
+    return tuple((name, int(watts)) for name, watts in named)
+
+
+def _bounds(max_load: int, max_gen: int) -> tuple[tuple[str, int], ...]:
+    named = (("maxAvailLoad", max_load), ("maxAvailGen", max_gen))
+    return tuple((name, watts) for name, watts in named if watts not in {NO_LIMIT, 0})
+
+
+def _remark(fixed: int) -> str:
+    if fixed == NO_LIMIT:
+        return ""
+    return "A fixed load is given: it goes before the bands at any price (HLD §4.6 (11))."
+
+
+def _title(offerer: Offerer) -> str:
+    return f"{offerer.identity} ({offerer.level} level)"
+
+
+def _when(on: date, period: int) -> str:
+    end = interval_end(on, period)
+    return f"Trading day {on.isoformat()}, period {period}: interval ending {end[11:16]} NEM time"
