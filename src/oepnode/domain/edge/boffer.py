@@ -13,6 +13,7 @@ prices, signs and gate closure: `boffer_check` brings those.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -213,6 +214,7 @@ class BofferDay:
         bid: Position within ``energyBids``.
         place: Shape (n,), position of each row within ``energyPeriods``.
         has_prices: False where the prices could not be read and others stand in for them.
+        is_rows: Whether it is from a file of rows; ``place`` then counts those.
     """
 
     identity: str
@@ -232,16 +234,25 @@ class BofferDay:
     bid: int = 0
     place: Int32s | None = None
     has_prices: bool = True
+    is_rows: bool = False
+
+    @property
+    def head_path(self) -> str:
+        """Place of the Boffer in its document; of its first row in a file of rows."""
+        return f"$.rows[{self._row(0)}]" if self.is_rows else f"$.records[{self.record}]"
 
     @property
     def bid_path(self) -> str:
         """Place of the day in its document."""
-        return f"$.records[{self.record}].energyBids[{self.bid}]"
+        return self.head_path if self.is_rows else f"{self.head_path}.energyBids[{self.bid}]"
 
     def path(self, row: int) -> str:
         """Place of a row in its document."""
-        place = row if self.place is None else int(self.place[row])
-        return f"{self.bid_path}.energyPeriods[{place}]"
+        place = self._row(row)
+        return f"$.rows[{place}]" if self.is_rows else f"{self.bid_path}.energyPeriods[{place}]"
+
+    def _row(self, row: int) -> int:
+        return row if self.place is None else int(self.place[row])
 
     def rows(self, chosen: npt.NDArray[np.intp]) -> BofferDay:
         """The day with some of its rows."""
@@ -571,6 +582,8 @@ _DAY_KEY: Final = (
     "trading_date",
     "prices",
 )
+_HEAD: Final = 6
+"""So many of the key tell a Boffer; the others its days."""
 
 
 def from_frame(frame: pl.DataFrame) -> Boffers:
@@ -581,14 +594,18 @@ def from_frame(frame: pl.DataFrame) -> Boffers:
     """
     if dict(frame.schema) != dict(FRAME):
         raise ValueError(f"Boffers in Parquet have the columns {', '.join(FRAME.names())}")
-    groups = frame.with_columns(pl.col("prices").arr.to_list()).group_by(
-        _DAY_KEY, maintain_order=True
-    )
-    days = tuple(_from_rows(key, rows, i) for i, (key, rows) in enumerate(groups))
-    return Boffers(days, len(days))
+    keyed = frame.with_columns(pl.col("prices").arr.to_list()).with_row_index("row")
+    boffers: dict[tuple[Any, ...], int] = {}
+    bids: Counter[int] = Counter()
+    days = []
+    for key, rows in keyed.group_by(_DAY_KEY, maintain_order=True):
+        record = boffers.setdefault(key[:_HEAD], len(boffers))
+        days.append(_from_rows(key, rows, record, bids[record]))
+        bids[record] += 1
+    return Boffers(tuple(days), len(boffers))
 
 
-def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, number: int) -> BofferDay:
+def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) -> BofferDay:
     kind, identity, level, timing, accumulated, submitted, day, prices = key
     column: Callable[[str], Int32s] = lambda name: (  # noqa: E731
         rows[name].fill_null(NONE).to_numpy().astype(np.int32)
@@ -607,5 +624,8 @@ def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, number: int) -> BofferD
         submitted_us=NO_SUBMISSION if submitted is None else submitted,
         kind=cast("Side", kind),
         accumulated=accumulated,
-        record=number,
+        record=record,
+        bid=bid,
+        place=rows["row"].to_numpy().astype(np.int32),
+        is_rows=True,
     )

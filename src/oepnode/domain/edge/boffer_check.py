@@ -23,6 +23,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
 from oepnode.domain.edge import boffer_rules, gate
 from oepnode.domain.edge.acknowledgement import Broken, Ledger, Received, message_id_of
@@ -32,8 +33,10 @@ from oepnode.domain.edge.boffer import (
     SECTION,
     BofferDay,
     Boffers,
+    from_frame,
     read_record,
 )
+from oepnode.domain.edge.boffer_rows import read_rows
 from oepnode.domain.edge.spelling import records
 from oepnode.domain.edge.text import nem_text
 from oepnode.domain.faults import show_value
@@ -41,6 +44,17 @@ from oepnode.domain.nem_time import INTERVAL_S, format_nem, trading_period
 from oepnode.domain.supersession import NO_SUBMISSION
 
 _MICROS: Final = 1_000_000
+_COLUMNS: Final = {
+    "bandAvail": "avail",
+    "duid": "identity",
+    "fixedLoad": "fixed_load",
+    "maxAvailGen": "max_avail_gen",
+    "maxAvailLoad": "max_avail_load",
+    "periodId": "period",
+    "submissionDateTime": "submitted_us",
+    "tradingDate": "trading_date",
+}
+"""Names of fields in a file of rows, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +107,38 @@ def validate(
 def check_days(
     days: Sequence[BofferDay], context: Context | None = None, *, message_id: str = ""
 ) -> Received[Boffers]:
-    """Check Boffers that were not read from JSON, such as rows of Parquet."""
+    """Hold Boffers to the business rules that have been read, or made, already."""
+    return _checked(days, context or Context(), Ledger("Boffer", SECTION), message_id)
+
+
+def validate_frame(
+    frame: pl.DataFrame, context: Context | None = None, *, message_id: str = ""
+) -> Received[Boffers]:
+    """Check Boffers in columns, as from Parquet.
+
+    Args:
+        frame: The columns of `boffer.FRAME`; those that may be null may be left out.
+        context: What the receiver knows.
+        message_id: Names the submission.
+
+    Returns:
+        The Boffers with both acknowledgements.
+    """
     log = Ledger("Boffer", SECTION)
+    read = read_rows(frame, log)
+    if read is None or log.count:
+        return log.received(None, message_id)
+    return _checked(from_frame(read).days, context or Context(), log, message_id)
+
+
+def _checked(
+    days: Sequence[BofferDay], context: Context, log: Ledger, message_id: str
+) -> Received[Boffers]:
     for _, group in groupby(days, lambda day: (day.record, day.identity, day.submitted_us)):
-        _check_record(list(group), context or Context(), log, is_whole=True)
-    _check_document(days, context or Context(), log)
-    return log.received(Boffers(tuple(_without_repeats(days)), len(days)), message_id)
+        _check_record(list(group), context, log, is_whole=True)
+    _check_document(days, context, log)
+    count = len({day.record for day in days})
+    return log.received(Boffers(tuple(_without_repeats(days)), count), message_id)
 
 
 # --- one record ----------------------------------------------------------------------------------
@@ -111,7 +151,7 @@ def _check_record(days: list[BofferDay], context: Context, log: Ledger, *, is_wh
         _check_timing(day, log)
     if is_whole and days and days[0].kind == "DUID":
         for broken in boffer_rules.check_horizon(days, context.step):
-            _put(f"$.records[{days[0].record}]", broken, log)
+            _put(days[0].head_path, broken, log)
 
 
 def _check_rules(day: BofferDay, context: Context) -> Iterable[Broken]:
@@ -134,8 +174,13 @@ def _place(day: BofferDay, broken: Broken) -> str:
     if broken.field == "prices":
         path = day.bid_path
     name = broken.field or ("bandAvail" if broken.band is not None else "")
-    path = f"{path}.{name}" if name else path
+    path = _field(day, path, name) if name else path
     return path if broken.band is None else f"{path}[{broken.band - 1}]"
+
+
+def _field(day: BofferDay, path: str, name: str) -> str:
+    """A field's place, by the name that it has in JSON or in a file of rows."""
+    return f"{path}.{_COLUMNS.get(name, name) if day.is_rows else name}"
 
 
 def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
@@ -150,7 +195,7 @@ def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
     if day.trading_date < today:
         log.business(
             "trading_date.past",
-            f"{day.bid_path}.tradingDate",
+            _field(day, day.bid_path, "tradingDate"),
             f"{SECTION} field 5.1",
             f"the trading date is today's ({today.isoformat()}) or a later one",
             day.trading_date.isoformat(),
@@ -160,7 +205,7 @@ def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
 def _check_timing(day: BofferDay, log: Ledger) -> None:
     if day.kind == "DUID" or day.submitted_us == NO_SUBMISSION:
         return
-    path, rule = f"$.records[{day.record}].submissionDateTime", f"{SECTION} field 3"
+    path, rule = _field(day, day.head_path, "submissionDateTime"), f"{SECTION} field 3"
     starts = day.starts()
     first, last = int(starts.min()), int(starts.max()) + INTERVAL_S
     shown = nem_text(day.submitted_us)
@@ -183,7 +228,7 @@ def _check_document(days: Sequence[BofferDay], context: Context, log: Ledger) ->
         where = "this trading day" if is_same_bid else "the same Boffer and submission"
         log.business(
             "period.duplicate",
-            f"{day.path(row)}.periodId",
+            _field(day, day.path(row), "periodId"),
             f"{SECTION} field 5.3",
             f"each period occurs once in {where}",
             str(int(day.periods[row])),
@@ -203,7 +248,7 @@ def _check_mixed(days: Sequence[BofferDay], log: Ledger) -> None:
         if day.kind != first.kind:
             log.business(
                 "document.mixed_kinds",
-                f"$.records[{day.record}]",
+                day.head_path,
                 "HLD §4.2.1",
                 f"a document holds {first.kind} Boffers or others, not both",
                 f"{day.kind} Boffer",
@@ -211,7 +256,7 @@ def _check_mixed(days: Sequence[BofferDay], log: Ledger) -> None:
         elif day.kind == "DUID" and day.identity != first.identity:
             log.business(
                 "duid.mixed",
-                f"$.records[{day.record}].duid",
+                _field(day, day.head_path, "duid"),
                 "HLD §4.2.1",
                 "a document speaks of one DUID, which is the aggregator's whole portfolio",
                 show_value(day.identity),
