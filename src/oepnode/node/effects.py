@@ -148,7 +148,7 @@ class EffectRunner:
         except ConflictError as exc:
             self._not_computed(state, Reason.INPUTS_UNAVAILABLE, exc)
         except Exception as exc:
-            self._log.error("computing failed", round=state.number, where=_where(exc))
+            self._log.error("computing failed", round=state.number, where=place_of(exc))
             self._not_computed(state, Reason.INTERNAL_FAULT, type(exc).__name__)
         else:
             self._metrics.compute_seconds.observe(timed.seconds)
@@ -165,12 +165,16 @@ class EffectRunner:
         self._report(state.number, NotComputed(reason, detail))
 
     async def _computation(self, state: RoundState) -> _Timed:
-        """The computation of a round: kept, or done now; one at a time."""
+        """The computation of a round: kept, or done now.
+
+        One computes at a time; fetching does not wait for it, so that a round whose inputs stay
+        away holds up no other.
+        """
+        kept = self._computations.get(state.number)
+        if kept is not None:
+            return kept
+        inputs = await self._inputs(state)
         async with self._computing:
-            kept = self._computations.get(state.number)
-            if kept is not None:
-                return kept
-            inputs = await self._inputs(state)
             outside = self._outside
             started = outside.clock.now()
             computation = await asyncio.to_thread(
@@ -247,10 +251,14 @@ class EffectRunner:
             try:
                 return await step()
             except (TransportError, ConflictError) as exc:
-                self._metrics.retries.labels(name.split("/")[1]).inc()
-                self._log.warning("will try again", effect=name, why=str(exc))
+                self.note_retry(name, str(exc))
             await asyncio.sleep(_jittered(wait))
             wait = min(wait * 2, _LONGEST_WAIT_S)
+
+    def note_retry(self, name: str, why: str) -> None:
+        """Log and count that an effect will be tried again."""
+        self._metrics.retries.labels(name.split("/")[1]).inc()
+        self._log.warning("will try again", effect=name, why=why)
 
     async def _cast(self, effect: st.CastBallot) -> None:
         state = self._state(effect)
@@ -353,7 +361,7 @@ def _summary(timed: _Timed) -> Summary:
     )
 
 
-def _where(exc: Exception) -> str:
+def place_of(exc: Exception) -> str:
     """Type and place of a fault of ours. Its message is left out: it could hold an NMI."""
     frame = traceback.extract_tb(exc.__traceback__)[-1]
     return f"{type(exc).__name__} at {Path(frame.filename).name}:{frame.lineno}"

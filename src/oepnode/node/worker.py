@@ -15,20 +15,23 @@ from typing import Final
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oepnode.config import WorkerSettings
 from oepnode.domain import facts
 from oepnode.domain.ballot import Reason
 from oepnode.domain.facts import Event, Head, Phase
 from oepnode.domain.keys import RoundContext
-from oepnode.errors import ConflictError, EvidenceError, TransportError
+from oepnode.errors import ConflictError, EvidenceError, FatalError, TransportError
 from oepnode.node import state as st
-from oepnode.node.effects import EffectRunner, Outside
+from oepnode.node.effects import EffectRunner, Outside, place_of
 from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.state import Change, Effect, Resynced, RoundState, Ticked
 from oepnode.node.transition import begin, transition
 from oepnode.ports import Cursor, LatestEnvelope, Store, StoredEffect, StoredRound
 
+_FAULT_WAIT_S: Final = 5.0
+_LONGEST_FAULT_WAIT_S: Final = 600.0
 _REORG_ROUNDS: Final = 8
 """How many of the newest rounds are read anew after a reorganisation."""
 
@@ -117,7 +120,11 @@ class Worker:
         chain = self._outside.chain
         head = await chain.head()
         cursor = self._store.cursor()
-        if cursor is not None and await self._has_reorganised(cursor, head):
+        if cursor is not None and head.number < cursor.block:
+            raise TransportError(
+                f"the node is at block {head.number}, behind block {cursor.block} taken in before"
+            )
+        if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
             await self._resync()
         first = self._settings.chain.start_block if cursor is None else cursor.block + 1
         if first <= head.number:
@@ -129,11 +136,6 @@ class Worker:
         self.health.head = head
         self._metrics.chain_head.set(head.number)
         self._metrics.chain_time.set(head.time)
-
-    async def _has_reorganised(self, cursor: Cursor, head: Head) -> bool:
-        if cursor.block > head.number:
-            return True
-        return await self._outside.chain.block_hash(cursor.block) != cursor.hash
 
     async def _resync(self) -> None:
         """Read the newest rounds anew; those above them come with the events that follow."""
@@ -218,6 +220,9 @@ class Worker:
         after, effects = transition(before, change, self._settings.reveal_turn_s)
         if after == before:
             return
+        if not effects and replace(after, now=before.now) == before:
+            self._live[number] = after  # only time has passed, and a restart learns it anew
+            return
         self._commit(after, effects)
         self._tell(before, after)
 
@@ -248,13 +253,28 @@ class Worker:
         try:
             while True:
                 self._again.discard(name)
-                await self.runner.carry_out(effect)
+                await self._carry_out_once(name, effect)
                 if name not in self._again:
                     break  # else a reorganisation asked anew while it was carried out
             self._store.effect_done(name)
         finally:
             self._running.discard(name)
             self._metrics.pending_effects.set(len(self._running))
+
+    async def _carry_out_once(self, name: str, effect: Effect) -> None:
+        """Carry an effect out; a fault of ours in one does not stop the others."""
+        wait = _FAULT_WAIT_S
+        while True:
+            try:
+                return await self.runner.carry_out(effect)
+            except FatalError:
+                raise
+            except EvidenceError as exc:
+                self.runner.note_retry(name, str(exc))
+            except Exception as exc:
+                self.runner.note_retry(name, f"a fault of ours: {place_of(exc)}")
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_FAULT_WAIT_S)
 
     def _tell(self, before: RoundState, after: RoundState) -> None:
         """Log and count what a change made known."""

@@ -22,9 +22,11 @@ from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.facts import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
+from oepnode.errors import FatalError, TransportError
 from oepnode.node import effects
 from oepnode.node.effects import Compute, Outside
 from oepnode.node.metrics import WorkerMetrics
+from oepnode.node.state import CastBallot
 from oepnode.node.worker import Worker
 from oepnode.ports import LatestEnvelope
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
@@ -424,3 +426,72 @@ async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
     worker = stage.worker()
     stage.clock.time = 1_795_000_000 // 1800 * 1800 + 60
     assert worker._until_next_poll() == 1740
+
+
+# -- one thing does not hold up another ----------------------------------------------------
+
+
+async def test_a_round_whose_inputs_stay_away_holds_up_no_other(stage: Stage) -> None:
+    workers = [stage.worker(place) for place in range(3)]
+    async with running(*workers):
+        await stage.open(b"\x99" * 32)
+        await until(lambda: stage.sender.asked > 3)
+        await stage.open()
+        await until(lambda: phase(stage, 2) == Phase.FINAL)
+    assert [type(vote) for vote in stage.votes(0)] == [BallotCast]
+
+
+async def test_a_fault_of_ours_in_one_effect_does_not_stop_the_worker(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oepnode.node.worker._FAULT_WAIT_S", 0.002)
+    worker = stage.worker()
+    carry_out: Callable[..., Awaitable[None]] = worker.runner.carry_out
+    failed = 0
+
+    async def failing_twice(effect: object) -> None:
+        nonlocal failed
+        if isinstance(effect, CastBallot) and failed < 2:
+            failed += 1
+            raise ZeroDivisionError
+        await carry_out(effect)
+
+    worker.runner.carry_out = failing_twice  # type: ignore[method-assign, assignment]
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    assert failed == 2
+
+
+async def test_a_failing_database_stops_the_worker(stage: Stage) -> None:
+    worker = stage.worker()
+    worker._store.close()
+    with pytest.raises(FatalError, match="closed"):
+        await worker.run()
+
+
+async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
+    worker = stage.worker()
+    await stage.open()
+    await worker.follow()
+    before = worker.newest(1)[0]
+    kept = stage.ledger.block_times.pop()
+    with pytest.raises(TransportError, match="behind block"):
+        await worker.follow()
+    assert worker.newest(1)[0] == before
+    stage.ledger.block_times.append(kept)
+    await worker.follow()
+    assert worker.newest(1)[0] == before
+
+
+async def test_time_that_passes_is_not_written_to_the_disk(stage: Stage) -> None:
+    worker = stage.worker()
+    await stage.open()
+    await worker.follow()
+    before = worker._store.round(1)
+    stage.pass_time(5)
+    await worker.follow()
+    assert worker._store.round(1) == before
+    state = worker.state_of(1)
+    assert state is not None
+    assert state.now == stage.clock.time
