@@ -133,7 +133,7 @@ class OnChain:
         Raises:
             Reverted: If the contract refused it.
         """
-        data = _data(name, arguments)
+        data = call_data(name, *arguments)
         receipt = self.anvil.send(sender, data, self.to, at)
         if not receipt.succeeded:
             # The same once more on the state before it, to learn the error.
@@ -156,7 +156,7 @@ class OnChain:
         """Values of views, or `Reverted` in their place; each with the time at which it is read."""
         answers = self.anvil.batch(
             [
-                ("eth_call", self._params({"data": _query(name, tuple(arguments))}, "latest", at))
+                ("eth_call", self._params({"data": _query(name, *arguments)}, "latest", at))
                 for name, arguments, at in calls
             ]
         )
@@ -211,12 +211,13 @@ def error_names() -> set[str]:
     return {name for name, _ in _errors().values()}
 
 
-def _data(name: str, arguments: Sequence[object]) -> str:
+def call_data(name: str, *arguments: object) -> str:
+    """The data of a call of a function of the contract."""
     selector, types, _ = _functions()[name]
-    return "0x" + (selector + encode(types, list(arguments))).hex()
+    return "0x" + (selector + encode(types, arguments)).hex()
 
 
-_query = cache(_data)
+_query = cache(call_data)
 
 
 @cache

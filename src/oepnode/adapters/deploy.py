@@ -1,4 +1,8 @@
-"""Deploying the consensus contract from the committed artefact."""
+"""Deploying the consensus contract from the committed artefact, and checking what is deployed.
+
+Guarantees: `deploy` returns only what it has checked; `check_code` compares every byte of the code
+but those that the constructor fills in (immutables), and says where it differs first.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from oepnode.adapters import artefact
 from oepnode.adapters.evm import checksum_address, fee_fields, open_web3, send
 from oepnode.adapters.evm_errors import translated
 from oepnode.config import ChainSettings
+from oepnode.errors import EvidenceError
 
 
 class Policy(Struct, frozen=True):
@@ -54,6 +59,7 @@ async def deploy(
 
     Raises:
         ConflictError: If the deployment reverted.
+        EvidenceError: If other code than the artefact's is at the new address.
         TransportError: If the node does not answer or the transaction is not mined.
     """
     settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
@@ -78,13 +84,50 @@ async def deploy(
             }
             transaction = await constructor.build_transaction(fields)
         receipt = await send(web3, account, transaction, "deploy", settings)
+        address = receipt["contractAddress"]
+        assert address is not None  # noqa: S101 - a deployment's receipt has one
+        with translated("reading the code"):
+            check_code(await web3.eth.get_code(address))
     finally:
         await web3.provider.disconnect()
-    address = receipt["contractAddress"]
-    assert address is not None  # noqa: S101 - a deployment's receipt has one
     return Deployed(
         bytes.fromhex(address[2:]), receipt["blockNumber"], bytes(receipt["transactionHash"])
     )
+
+
+def check_code(code: bytes) -> None:
+    """Check that code on a chain is the committed artefact's.
+
+    Raises:
+        EvidenceError: If it is not; the message says where it differs first.
+    """
+    if not code:
+        raise EvidenceError("there is no contract at this address")
+    compiled = artefact.consensus()
+    expected = bytes.fromhex(compiled["deployedBytecode"][2:])
+    if len(code) != len(expected):
+        raise EvidenceError(
+            f"other code than OepConsensus as committed: expected {len(expected)} bytes, "
+            f"received {len(code)}"
+        )
+    filled_in = compiled["immutableReferences"]
+    expected, received = _without(expected, filled_in), _without(code, filled_in)
+    if received != expected:
+        place = next(i for i in range(len(expected)) if received[i] != expected[i])
+        raise EvidenceError(
+            f"other code than OepConsensus as committed: byte {place} is {received[place]:#04x}, "
+            f"expected {expected[place]:#04x}"
+        )
+
+
+def _without(code: bytes, immutables: dict[str, list[dict[str, int]]]) -> bytes:
+    """Code with zeros where the constructor fills in values."""
+    masked = bytearray(code)
+    for places in immutables.values():
+        for place in places:
+            start, length = place["start"], place["length"]
+            masked[start : start + length] = bytes(length)
+    return bytes(masked)
 
 
 async def deployed_code(rpc_url: str, address: bytes) -> bytes:

@@ -7,7 +7,7 @@ write returns only after its transaction succeeded in a block. Source: ``OepCons
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, cast
 
 import aiohttp
@@ -17,14 +17,16 @@ from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
 from web3.contract.async_contract import AsyncContract, AsyncContractFunction
 from web3.exceptions import TransactionNotFound
-from web3.types import EventData, TxParams, TxReceipt, Wei
+from web3.types import EventData, LogReceipt, TxParams, TxReceipt, Wei
 
 from oepnode.adapters import artefact
 from oepnode.adapters.evm_errors import translated
 from oepnode.config import ChainSettings
 from oepnode.domain import facts
+from oepnode.domain.consensus.state import Policy, Role
 from oepnode.domain.facts import Electorate, Event, Head, LogPlace, Member, Phase, Round
 from oepnode.domain.nem_time import INTERVAL_S
+from oepnode.domain.tally import Ballot
 from oepnode.errors import ConfigError, ConflictError, TransportError
 
 _PAGE_BLOCKS: Final = 5_000
@@ -166,6 +168,42 @@ class EvmReader:
         units = horizon_start // INTERVAL_S
         return int(await self._call("latestFinal", units, interval_count))
 
+    async def policy(self) -> Policy:
+        """Quorum, windows and rules version of a round that would be opened now."""
+        terms = _named(
+            self._contract, "terms", await self._call("terms", await self.current_epoch())
+        )
+        return Policy(
+            quorum_numerator=terms["quorumNumerator"],
+            quorum_denominator=terms["quorumDenominator"],
+            vote_window_s=terms["voteWindow"],
+            reveal_window_s=terms["revealWindow"],
+            rules_version=terms["rulesVersion"],
+        )
+
+    async def equivocators(self, number: int) -> int:
+        """Bitmap of the members who are on record for two signed ballots in a round."""
+        return int(await self._call("equivocators", number))
+
+    async def is_paused(self) -> bool:
+        """Whether opening and voting are stopped."""
+        return bool(await self._call("paused"))
+
+    async def role_holders(self) -> dict[Role, list[bytes]]:
+        """Who holds each role now, in the order of getting it; read from ``start_block`` on."""
+        events = self._contract.events
+        granted, revoked = events.RoleGranted().topic, events.RoleRevoked().topic
+        holders: dict[bytes, dict[bytes, None]] = {role.value: {} for role in Role}
+        last = (await self.head()).number
+        for query in _pages(self._settings.start_block, last):
+            for log in await self._raw_logs({**query, "topics": [[granted, revoked]]}):
+                topic, role, account = (bytes(topic) for topic in log["topics"][:3])
+                held = holders.setdefault(role, {})
+                held.pop(account[12:], None)
+                if topic == bytes.fromhex(granted[2:]):
+                    held[account[12:]] = None
+        return {role: list(holders[role.value]) for role in Role}
+
     async def role_code(self, role: str) -> bytes:
         """The code of ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or ``DEFAULT_ADMIN_ROLE``."""
         return bytes(await self._call(role))
@@ -180,9 +218,8 @@ class EvmReader:
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         """All events of rounds in a range of blocks, in chain order."""
         found: list[Event] = []
-        for start in range(first_block, last_block + 1, _PAGE_BLOCKS):
-            end = min(last_block, start + _PAGE_BLOCKS - 1)
-            found.extend(await self._logs({"fromBlock": start, "toBlock": end}))
+        for query in _pages(first_block, last_block):
+            found.extend(await self._logs(query))
         return found
 
     async def round_events(self, number: int) -> list[Event]:
@@ -190,25 +227,27 @@ class EvmReader:
         last = (await self.head()).number
         topics = [None, "0x" + number.to_bytes(32).hex()]
         found: list[Event] = []
-        for start in range(self._settings.start_block, last + 1, _PAGE_BLOCKS):
-            end = min(last, start + _PAGE_BLOCKS - 1)
-            found.extend(await self._logs({"fromBlock": start, "toBlock": end, "topics": topics}))
+        for query in _pages(self._settings.start_block, last):
+            found.extend(await self._logs({**query, "topics": topics}))
         return [event for event in found if event.round == number]
 
     async def _logs(self, query: dict[str, Any]) -> list[Event]:
-        with translated("events"):
-            logs = await self._web3.eth.get_logs(
-                cast(Any, {**query, "address": self._contract.address})
-            )
         by_topic = {
             self._contract.events[name]().topic: self._contract.events[name]() for name in _EVENTS
         }
         found: list[Event] = []
-        for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
+        for log in await self._raw_logs(query):
             event = by_topic.get(HexStr(log["topics"][0].to_0x_hex()))
             if event is not None:
                 found.append(_event(event.process_log(log), found))
         return found
+
+    async def _raw_logs(self, query: dict[str, Any]) -> list[LogReceipt]:
+        with translated("events"):
+            logs = await self._web3.eth.get_logs(
+                cast(Any, {**query, "address": self._contract.address})
+            )
+        return sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"]))
 
     async def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - any ABI value
         with translated(f"reading {name}"):
@@ -256,7 +295,7 @@ class EvmChain(EvmReader):
     ) -> bytes:
         """Reveal a result; ``ballots`` are all (member, ballot) of the round in the order cast."""
         packed = b"".join(
-            member.index.to_bytes(1) + member.operator + ballot for member, ballot in ballots
+            Ballot(member.index, member.operator, ballot).pack() for member, ballot in ballots
         )
         return _hash(await self._send("revealRoot", round_number, root, partitions, packed))
 
@@ -393,6 +432,12 @@ async def _checked(reader: EvmReader) -> EvmReader:
     return reader
 
 
+def _pages(first: int, last: int) -> Iterator[dict[str, Any]]:
+    """Ranges of blocks for queries of logs, none too long for a node."""
+    for start in range(first, last + 1, _PAGE_BLOCKS):
+        yield {"fromBlock": start, "toBlock": min(last, start + _PAGE_BLOCKS - 1)}
+
+
 # -- ABI values to facts -------------------------------------------------------------------
 
 
@@ -484,6 +529,11 @@ def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: AN
     return facts.RoundCancelled(place, args["round"], args["reason"])
 
 
+def _equivocated(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    operator, ballots = _address(args["operator"]), (args["ballot"], args["otherBallot"])
+    return facts.Equivocated(place, args["round"], operator, *map(bytes, ballots))
+
+
 _EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
     "RoundOpened": _opened,
     "BallotCast": _ballot,
@@ -492,6 +542,7 @@ _EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
     "RoundFinalised": _finalised,
     "RoundFailed": _failed,
     "RoundCancelled": _cancelled,
+    "Equivocated": _equivocated,
 }
 
 

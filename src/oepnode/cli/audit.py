@@ -34,6 +34,7 @@ from oepnode.domain.computation import Inputs
 from oepnode.domain.facts import (
     BallotCast,
     Electorate,
+    Equivocated,
     Event,
     Phase,
     Round,
@@ -91,6 +92,11 @@ class Record(Struct, frozen=True):
         raise EvidenceError(
             f"round {self.state.number}: no RoundOpened event found; is --start-block too late?"
         )
+
+    @property
+    def equivocations(self) -> list[Equivocated]:
+        """Members shown to have signed two ballots, in chain order."""
+        return [event for event in self.events if isinstance(event, Equivocated)]
 
 
 # --- rounds --------------------------------------------------------------------------------------
@@ -213,6 +219,7 @@ def _record_json(record: Record) -> dict[str, Any]:
         "members": [_account_json(record, account) for account in record.account.members],
         "revealed": [_tally_json(record, place) for place in range(len(record.account.tallies))],
         "end": _end_json(record),
+        "equivocations": [_equivocation_json(record, shown) for shown in record.equivocations],
         "differences": list(record.account.differences),
     }
 
@@ -243,6 +250,15 @@ def _tally_json(record: Record, place: int) -> dict[str, Any]:
         "is_final": counted.result == record.account.final,
         "transaction": hexed(event.place.transaction),
         "seconds_after_opening": _after(record, event.place.block),
+    }
+
+
+def _equivocation_json(record: Record, shown: Equivocated) -> dict[str, Any]:
+    return {
+        "operator": hexed(shown.operator),
+        "ballots": [hexed(shown.ballot), hexed(shown.other_ballot)],
+        "transaction": hexed(shown.place.transaction),
+        "seconds_after_opening": _after(record, shown.place.block),
     }
 
 
@@ -293,6 +309,13 @@ def _print_record(record: Record) -> None:
             f"revealed {hexed(counted.result.root)}: {len(counted.matched)} ballots, {verdict}, "
             f"{_after(record, event.place.block)} s after opening, "
             f"transaction {hexed(event.place.transaction)}"
+        )
+    for shown in record.equivocations:
+        output.say(
+            f"{hexed(shown.operator)} signed two different ballots, shown "
+            f"{_after(record, shown.place.block)} s after opening, "
+            f"transaction {hexed(shown.place.transaction)}",
+            "bold red",
         )
 
 

@@ -1,56 +1,77 @@
-"""``oepnode contract``: deploy the consensus contract and manage its electorate."""
+"""``oepnode contract``: deploy the consensus contract, check it, and manage it.
+
+Leaves out voting, which is the worker's, but for signed ballots (``oepnode.cli.relay``). Source:
+design section 7.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from oepnode.cli.output import JsonFlag, print_facts, print_json, print_table
-from oepnode.config import ChainSettings
+from oepnode.cli import relay, transactions
+from oepnode.cli.chain import StartBlockOption
+from oepnode.cli.output import JsonFlag, print_json, print_table
+from oepnode.cli.transactions import Contract, Key, Rpc, print_named
+from oepnode.domain.consensus.state import Policy, Role
 from oepnode.errors import ConfigError
 
-app = typer.Typer(help="Deploy the contract, and manage its electorate.", no_args_is_help=True)
-
-Rpc = Annotated[str, typer.Option("--rpc", envvar="OEPNODE_RPC", help="JSON-RPC URL of a node.")]
-Contract = Annotated[
-    str, typer.Option("--contract", envvar="OEPNODE_CONTRACT", help="Address of OepConsensus.")
-]
-Key = Annotated[Path, typer.Option("--key-file", help="Key of the account that signs.")]
-
-_ROLES = {
-    "requester": "REQUESTER_ROLE",
-    "guardian": "GUARDIAN_ROLE",
-    "admin": "DEFAULT_ADMIN_ROLE",
-}
+app = typer.Typer(
+    help="Deploy the contract, check it, and manage its electorate.", no_args_is_help=True
+)
 
 
 @app.command()
 def deploy(
     rpc: Rpc,
-    key_file: Key,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="Key of the account that signs.")
+    ] = None,
     admin: Annotated[
         str | None, typer.Option(help="Administrator's address; by default the signing account.")
     ] = None,
     vote_window: Annotated[int, typer.Option(help="Seconds to vote.", min=1)] = 600,
     reveal_window: Annotated[int, typer.Option(help="Seconds to reveal.", min=1)] = 600,
     quorum: Annotated[str, typer.Option(help="Share of the members, such as 2/3.")] = "2/3",
+    verify_only: Annotated[
+        bool,
+        typer.Option("--verify-only", help="Deploy nothing; check the code at --contract."),
+    ] = False,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            "--contract", envvar="OEPNODE_CONTRACT", help="Address to check with --verify-only."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Deploy a new contract and print where it is."""
+    """Deploy a new contract, check its code, and print where it is.
+
+    With --verify-only it compares the code at --contract with the one that this release ships,
+    byte for byte, and exits 1 where they differ.
+    """
     from oepnode.adapters import deploy as deployment
     from oepnode.adapters.evm import chain_id_of, checksum_address
     from oepnode.adapters.keyfile import load_account
 
+    if verify_only:
+        if contract is None:
+            raise ConfigError("--verify-only needs --contract, the address to check")
+        _verify_code(rpc, contract, as_json)
+        return
+    if key_file is None:
+        raise ConfigError("deploying needs --key-file, the key of the account that signs")
     numerator, denominator = _share(quorum)
     account = load_account(key_file)
     policy = deployment.Policy(numerator, denominator, vote_window, reveal_window)
 
     async def go() -> deployment.Deployed:
         chain_id = await chain_id_of(rpc)
-        owner = _address(admin or account.address)
+        owner = transactions.address(admin or account.address)
         return await deployment.deploy(rpc, chain_id, account, owner, policy)
 
     done = asyncio.run(go())
@@ -58,48 +79,93 @@ def deploy(
         "contract": checksum_address(done.address),
         "block": done.block,
         "transaction": "0x" + done.transaction.hex(),
+        "verified": True,
     }
-    _print(facts, as_json)
+    print_named(facts, as_json)
+
+
+def _verify_code(rpc: str, contract: str, as_json: bool) -> None:
+    from oepnode.adapters import artefact
+    from oepnode.adapters import deploy as deployment
+
+    code = asyncio.run(deployment.deployed_code(rpc, transactions.address(contract)))
+    deployment.check_code(code)
+    facts = {
+        "contract": transactions.checksum(contract),
+        "verified": True,
+        "bytes": len(code),
+        "compiler": artefact.consensus()["compiler"],
+    }
+    print_named(facts, as_json)
 
 
 @app.command()
 def status(rpc: Rpc, contract: Contract, as_json: JsonFlag = False) -> None:
     """Show the electorate and terms of rounds opened now."""
-    from oepnode.adapters.evm import checksum_address
-    from oepnode.wiring import chain_reader
-
-    async def go() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        async with chain_reader(rpc, contract) as chain:
-            electorate = await chain.current_electorate()
-            members = [
-                {
-                    "index": member.index,
-                    "operator": checksum_address(member.operator),
-                    "signer": checksum_address(member.signer),
-                    "endpoint": await chain.endpoint(member.operator),
-                }
-                for member in electorate.members
-            ]
-            facts = {
-                "contract": checksum_address(chain.contract),
-                "chain_id": chain.chain_id,
-                "epoch": electorate.epoch,
-                "members": len(members),
-                "quorum": electorate.quorum,
-                "vote_window_s": electorate.vote_window_s,
-                "reveal_window_s": electorate.reveal_window_s,
-                "rules_version": electorate.rules_version,
-                "rounds": await chain.round_count(),
-            }
-            return facts, members
-
-    facts, members = asyncio.run(go())
+    facts, members = asyncio.run(_status(rpc, contract))
     if as_json:
         print_json({**facts, "electorate": members})
         return
-    _print(facts, as_json)
+    print_named(facts, as_json)
     columns = ("index", "operator", "signer", "endpoint")
     print_table(columns, [[member[name] for name in columns] for member in members])
+
+
+async def _status(rpc: str, contract: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    from oepnode.adapters.evm import checksum_address
+
+    async with transactions.reading(rpc, contract) as chain:
+        electorate = await chain.current_electorate()
+        policy = await chain.policy()
+        members = [
+            {
+                "index": member.index,
+                "operator": checksum_address(member.operator),
+                "signer": checksum_address(member.signer),
+                "endpoint": await chain.endpoint(member.operator),
+            }
+            for member in electorate.members
+        ]
+        facts = {
+            "contract": checksum_address(chain.contract),
+            "chain_id": chain.chain_id,
+            "paused": await chain.is_paused(),
+            "epoch": electorate.epoch,
+            "members": len(members),
+            "quorum": electorate.quorum,
+            "quorum_share": f"{policy.quorum_numerator}/{policy.quorum_denominator}",
+            "vote_window_s": electorate.vote_window_s,
+            "reveal_window_s": electorate.reveal_window_s,
+            "rules_version": electorate.rules_version,
+            "rounds": await chain.round_count(),
+        }
+        return facts, members
+
+
+@app.command()
+def roles(
+    rpc: Rpc,
+    contract: Contract,
+    start_block: StartBlockOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show who holds which role."""
+    from oepnode.adapters.evm import checksum_address
+
+    async def go() -> dict[Role, list[bytes]]:
+        async with transactions.reading(rpc, contract, start_block) as chain:
+            return await chain.role_holders()
+
+    holders = asyncio.run(go())
+    names: dict[str, list[str]] = {
+        role.name.lower(): [checksum_address(account) for account in accounts]
+        for role, accounts in holders.items()
+    }
+    if as_json:
+        print_json(names)
+        return
+    rows = [(name, account) for name, accounts in names.items() for account in accounts or ["–"]]
+    print_table(("role", "account"), rows)
 
 
 @app.command("add-worker")
@@ -113,8 +179,8 @@ def add_worker(
     as_json: JsonFlag = False,
 ) -> None:
     """Add a worker to the electorate of rounds opened from now on."""
-    worker = (_checksum(operator), _checksum(signer), url)
-    _transact(rpc, contract, key_file, as_json, "addWorkers", [worker])
+    worker = (transactions.checksum(operator), transactions.checksum(signer), url)
+    transactions.send(rpc, contract, key_file, as_json, "addWorkers", [worker])
 
 
 @app.command("remove-worker")
@@ -126,7 +192,9 @@ def remove_worker(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove a worker from the electorate of rounds opened from now on."""
-    _transact(rpc, contract, key_file, as_json, "removeWorker", _checksum(operator))
+    transactions.send(
+        rpc, contract, key_file, as_json, "removeWorker", transactions.checksum(operator)
+    )
 
 
 @app.command("rotate-signer")
@@ -138,7 +206,9 @@ def rotate_signer(
     as_json: JsonFlag = False,
 ) -> None:
     """Change the signer of the operator whose key signs; for rounds opened from now on."""
-    _transact(rpc, contract, key_file, as_json, "rotateSigner", _checksum(signer))
+    transactions.send(
+        rpc, contract, key_file, as_json, "rotateSigner", transactions.checksum(signer)
+    )
 
 
 @app.command("set-endpoint")
@@ -150,7 +220,70 @@ def set_endpoint(
     as_json: JsonFlag = False,
 ) -> None:
     """Publish where the worker of the operator whose key signs is found."""
-    _transact(rpc, contract, key_file, as_json, "setEndpoint", url)
+    transactions.send(rpc, contract, key_file, as_json, "setEndpoint", url)
+
+
+@app.command("set-policy")
+def set_policy(
+    rpc: Rpc,
+    contract: Contract,
+    key_file: Key,
+    quorum: Annotated[
+        str | None, typer.Option(help="Share of the members, such as 2/3.", show_default=False)
+    ] = None,
+    vote_window: Annotated[int | None, typer.Option(help="Seconds to vote.", min=1)] = None,
+    reveal_window: Annotated[int | None, typer.Option(help="Seconds to reveal.", min=1)] = None,
+    rules_version: Annotated[int | None, typer.Option(help="Of docs/spec.", min=1)] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change quorum, windows or rules of rounds opened from now on; the rest stays as it is."""
+    share = (None, None) if quorum is None else _share(quorum)
+    wanted = {
+        "quorum_numerator": share[0],
+        "quorum_denominator": share[1],
+        "vote_window_s": vote_window,
+        "reveal_window_s": reveal_window,
+        "rules_version": rules_version,
+    }
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    if not changes:
+        raise ConfigError("name what to change: --quorum, --vote-window, --reveal-window, …")
+
+    async def go() -> Policy:
+        async with transactions.reading(rpc, contract) as chain:
+            return replace(await chain.policy(), **changes)
+
+    transactions.send(rpc, contract, key_file, as_json, "setPolicy", astuple(asyncio.run(go())))
+
+
+@app.command("cancel-round")
+def cancel_round(
+    rpc: Rpc,
+    contract: Contract,
+    key_file: Key,
+    number: Annotated[int, typer.Option("--round", min=1, help="The round.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record; up to 200 bytes.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Give up a round that is not final (requester)."""
+    transactions.send(rpc, contract, key_file, as_json, "cancelRound", number, reason)
+
+
+@app.command()
+def pause(rpc: Rpc, contract: Contract, key_file: Key, as_json: JsonFlag = False) -> None:
+    """Stop opening and voting (guardian). Reveals go on, and no result changes."""
+    transactions.send(rpc, contract, key_file, as_json, "pause")
+
+
+@app.command()
+def unpause(rpc: Rpc, contract: Contract, key_file: Key, as_json: JsonFlag = False) -> None:
+    """Let opening and voting go on (administrator)."""
+    transactions.send(rpc, contract, key_file, as_json, "unpause")
+
+
+# -- roles ---------------------------------------------------------------------------------
+
+RoleName = Annotated[str, typer.Option("--role", help="requester, guardian or admin.")]
 
 
 @app.command()
@@ -158,45 +291,57 @@ def grant(
     rpc: Rpc,
     contract: Contract,
     key_file: Key,
-    role: Annotated[str, typer.Option(help="requester, guardian or admin.")],
+    role: RoleName,
     account: Annotated[str, typer.Option(help="Address that gets the role.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Give an account a role."""
-    if role not in _ROLES:
-        raise ConfigError(f"--role is one of {', '.join(_ROLES)}, received {role!r}")
-    _transact(rpc, contract, key_file, as_json, "grantRole", _ROLES[role], _checksum(account))
+    transactions.send(
+        rpc, contract, key_file, as_json, "grantRole", _role(role), transactions.checksum(account)
+    )
 
 
-def _transact(
-    rpc: str, contract: str, key_file: Path, as_json: bool, name: str, *arguments: object
+@app.command()
+def revoke(
+    rpc: Rpc,
+    contract: Contract,
+    key_file: Key,
+    role: RoleName,
+    account: Annotated[str, typer.Option(help="Address that loses the role.")],
+    as_json: JsonFlag = False,
 ) -> None:
-    from oepnode.adapters import evm
+    """Take a role from an account."""
+    transactions.send(
+        rpc, contract, key_file, as_json, "revokeRole", _role(role), transactions.checksum(account)
+    )
+
+
+@app.command()
+def renounce(
+    rpc: Rpc, contract: Contract, key_file: Key, role: RoleName, as_json: JsonFlag = False
+) -> None:
+    """Give up a role of the account whose key signs."""
     from oepnode.adapters.keyfile import load_account
 
-    account = load_account(key_file)
-
-    async def go() -> bytes:
-        settings = ChainSettings(
-            rpc_url=rpc, chain_id=await evm.chain_id_of(rpc), contract=_hex(contract)
-        )
-        chain = await evm.connect(settings, account)
-        try:
-            values: list[Any] = list(arguments)
-            if name == "grantRole":
-                values[0] = await chain.role_code(values[0])
-            return await chain.transact(name, *values)
-        finally:
-            await chain.close()
-
-    _print({"done": name, "transaction": "0x" + asyncio.run(go()).hex()}, as_json)
+    account = load_account(key_file).address
+    transactions.send(rpc, contract, key_file, as_json, "renounceRole", _role(role), account)
 
 
-def _print(facts: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(facts)
-    else:
-        print_facts({name.replace("_", " "): value for name, value in facts.items()})
+# -- signed ballots ------------------------------------------------------------------------
+
+app.command("sign-ballot")(relay.sign_ballot)
+app.command("relay")(relay.relay)
+app.command("report-equivocation")(relay.report_equivocation)
+
+
+# -- parts ---------------------------------------------------------------------------------
+
+
+def _role(name: str) -> bytes:
+    roles = {role.name.lower(): role for role in Role}
+    if name not in roles:
+        raise ConfigError(f"--role is one of {', '.join(roles)}, received {name!r}")
+    return roles[name].value
 
 
 def _share(text: str) -> tuple[int, int]:
@@ -207,20 +352,3 @@ def _share(text: str) -> tuple[int, int]:
     if not 0 < numerator <= denominator <= 255:
         raise ConfigError(f"--quorum is above 0 and at most 1, received {text!r}")
     return numerator, denominator
-
-
-def _hex(text: str) -> str:
-    digits = text.removeprefix("0x")
-    if len(digits) != 40 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-        raise ConfigError(f"an address is 0x and 40 hex digits, received {text!r}")
-    return "0x" + digits.lower()
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(_hex(text)[2:])
-
-
-def _checksum(text: str) -> str:
-    from oepnode.adapters.evm import checksum_address
-
-    return checksum_address(_hex(text))

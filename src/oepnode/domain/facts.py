@@ -196,6 +196,16 @@ class RoundCancelled(Struct, frozen=True, tag=True):
     reason: str
 
 
+class Equivocated(Struct, frozen=True, tag=True):
+    """A member was shown to have signed two ballots (32 bytes each) for one round."""
+
+    place: LogPlace
+    round: int
+    operator: bytes
+    ballot: bytes
+    other_ballot: bytes
+
+
 Event: TypeAlias = (
     RoundOpened
     | BallotCast
@@ -204,4 +214,5 @@ Event: TypeAlias = (
     | RoundFinalised
     | RoundFailed
     | RoundCancelled
+    | Equivocated
 )

@@ -1,8 +1,9 @@
 """Ballots signed by a worker for somebody else to bring: what is signed, and how it travels.
 
 Guarantees: a signed ballot is bound to one ballot, round, contract and chain, and has one accepted
-form. It says no more of the result than the ballot does. Leaves out signing and recovering
-(``adapters.ballot_signature``). Source: ``contracts/src/SignedBallots.sol``, EIP-712, ERC-2098.
+form. It says no more of the result than the ballot does. What a relay picks from many is a batch
+that the contract takes. Leaves out signing and recovering (``adapters.ballot_signature``).
+Source: ``contracts/src/SignedBallots.sol``, EIP-712, ERC-2098.
 
 A file of signed ballots holds one JSON object a line: ``{"chainId", "contract", "round", "ballot",
 "signature"}``, the last two in hex of 32 and 64 bytes.
@@ -10,13 +11,14 @@ A file of signed ballots holds one JSON object a line: ``{"chainId", "contract",
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Final, TypeAlias
 
 from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.facts import Electorate, Member
 from oepnode.domain.keys import RoundContext
 from oepnode.errors import EvidenceError
 
@@ -80,6 +82,36 @@ class Relayed(Struct, frozen=True):
     signed: SignedBallot
 
 
+Recover: TypeAlias = Callable[[RoundContext, SignedBallot], bytes | None]
+"""Who signed a ballot for a round, or nobody; a function of the outside."""
+
+
+class LeftOut(Struct, frozen=True):
+    """A signed ballot that is not brought: its place among those offered, from 0, and why."""
+
+    place: int
+    why: str
+
+
+class Batch(Struct, frozen=True):
+    """What a relay brings to the chain.
+
+    Attributes:
+        chosen: Members and their signed ballots, one each.
+        left_out: The others, in their order.
+    """
+
+    chosen: tuple[tuple[Member, SignedBallot], ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class Equivocation(Struct, frozen=True):
+    """Two different ballots that one member signed for one round."""
+
+    member: Member
+    ballots: tuple[SignedBallot, SignedBallot]
+
+
 class _Wire(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     chain_id: Annotated[int, Meta(ge=1)]
     contract: _Address
@@ -122,6 +154,76 @@ def ballot_digest(context: RoundContext, ballot: bytes) -> bytes:
 def _type_hash(name: str, fields: list[dict[str, str]]) -> bytes:
     listed = ",".join(f"{field['type']} {field['name']}" for field in fields)
     return keccak(text=f"{name}({listed})")
+
+
+# -- what a relay picks --------------------------------------------------------------------
+
+
+def batch_of(
+    context: RoundContext,
+    electorate: Electorate,
+    voted: int,
+    offered: Sequence[Relayed],
+    recover: Recover,
+) -> Batch:
+    """Pick the ballots that can be cast.
+
+    Args:
+        context: The round.
+        electorate: The round's.
+        voted: Bitmap of members who have voted or abstained.
+        offered: Signed ballots, of this round or others.
+        recover: Of signers.
+    """
+    chosen: list[tuple[Member, SignedBallot]] = []
+    left_out: list[LeftOut] = []
+    for place, relayed in enumerate(offered):
+        member = _member(context, electorate, relayed, recover)
+        if isinstance(member, str):
+            left_out.append(LeftOut(place, member))
+        elif voted >> member.index & 1:
+            left_out.append(LeftOut(place, "its member has voted already"))
+        else:
+            voted |= 1 << member.index
+            chosen.append((member, relayed.signed))
+    return Batch(tuple(chosen), tuple(left_out))
+
+
+def equivocations_in(
+    context: RoundContext, electorate: Electorate, offered: Sequence[Relayed], recover: Recover
+) -> list[Equivocation]:
+    """Find members who signed two different ballots for a round: one pair of each.
+
+    Args:
+        context: The round.
+        electorate: The round's.
+        offered: Signed ballots, of this round or others.
+        recover: Of signers.
+    """
+    first: dict[int, SignedBallot] = {}
+    found: dict[int, Equivocation] = {}
+    for relayed in offered:
+        member = _member(context, electorate, relayed, recover)
+        if not isinstance(member, str):
+            known = first.setdefault(member.index, relayed.signed)
+            if known.ballot != relayed.signed.ballot:
+                found.setdefault(member.index, Equivocation(member, (known, relayed.signed)))
+    return list(found.values())
+
+
+def _member(
+    context: RoundContext, electorate: Electorate, relayed: Relayed, recover: Recover
+) -> Member | str:
+    """Whose ballot it is, or why it is nobody's."""
+    if relayed.context != context:
+        return "it is for another round, contract or chain"
+    if relayed.signed.ballot == bytes(32):
+        return "its ballot is zero"
+    signer = recover(context, relayed.signed)
+    if signer is None:
+        return "its signature is none"
+    member = next((member for member in electorate.members if member.signer == signer), None)
+    return member or f"0x{signer.hex()} signed it, who is no signer of the round's electorate"
 
 
 # -- what travels --------------------------------------------------------------------------

@@ -5,9 +5,7 @@ Every step returns the state after it, or raises `Refused` with the contract's e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
 
 from oepnode.domain import relay, tally
 from oepnode.domain.ballot import Result
@@ -23,11 +21,8 @@ from oepnode.domain.consensus.state import (
     Status,
 )
 from oepnode.domain.keys import RoundContext
-from oepnode.domain.relay import SIGNED_BALLOT_SIZE, SignedBallot
+from oepnode.domain.relay import SIGNED_BALLOT_SIZE, Recover, SignedBallot
 from oepnode.domain.tally import PACKED_BALLOT_SIZE, Ballot
-
-Recover: TypeAlias = Callable[[RoundContext, SignedBallot], bytes | None]
-"""Who signed a ballot for a round, or nobody; a function of the outside."""
 
 
 def open_round(

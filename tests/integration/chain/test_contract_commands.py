@@ -1,0 +1,265 @@
+"""``oepnode contract …`` against a real chain: deploying, checking, managing, relaying."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account.signers.local import LocalAccount
+from typer.testing import CliRunner, Result
+
+from oepnode.adapters import artefact, deploy
+from oepnode.cli.main import app
+from oepnode.demo.devnet import Devnet, account
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.relay import Relayed, SignedBallot, decode_lines, encode
+from oepnode.errors import EvidenceError
+from tests.anvil import call_data
+
+ROOT, OTHER_ROOT = "33" * 32, "44" * 32
+ADMIN, GUARDIAN, REQUESTER, HEIR = (account(place) for place in (0, 1, 2, 3))
+SIGNERS = [account(20 + place) for place in range(3)]
+
+
+class World:
+    """A contract, and the command line with its options."""
+
+    def __init__(self, devnet: Devnet, folder: Path) -> None:
+        self.devnet = devnet
+        self.folder = folder
+        self.contract = ""
+        told = self.run("deploy", "--vote-window", "600", "--quorum", "3/4", key=ADMIN)
+        assert told["verified"] is True
+        self.contract = told["contract"]
+
+    def invoke(self, *arguments: str, key: LocalAccount | None = None) -> Result:
+        where = ["--rpc", self.devnet.url]
+        if self.contract:
+            where += ["--contract", self.contract]
+        if key is not None:
+            where += ["--key-file", str(self.key_file(key))]
+        group = [] if arguments[0] == "audit" else ["contract"]
+        return CliRunner().invoke(app, [*group, *arguments, *where])
+
+    def run(self, *arguments: str, key: LocalAccount | None = None) -> dict[str, Any]:
+        done = self.invoke(*arguments, "--json", key=key)
+        assert done.exit_code == 0, done.output
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    def refused(self, *arguments: str, key: LocalAccount | None = None, code: int = 1) -> str:
+        done = self.invoke(*arguments, key=key)
+        assert done.exit_code == code, done.output
+        return done.stderr
+
+    def key_file(self, key: LocalAccount) -> Path:
+        path = self.folder / f"{key.address}.key"
+        path.write_text(key.key.hex())
+        path.chmod(0o600)
+        return path
+
+    def open_round(self) -> None:
+        data = call_data("openRound", 5_990_000, 6, b"\x11" * 32, b"\x22" * 32)
+        transaction = {"from": REQUESTER.address, "to": self.contract, "data": data}
+        self.devnet.rpc("eth_sendTransaction", transaction)
+
+    def file(self, name: str, *ballots: Relayed) -> str:
+        path = self.folder / name
+        path.write_bytes(b"".join(encode(ballot) + b"\n" for ballot in ballots))
+        return str(path)
+
+    def signed(self, signer: LocalAccount, root: str = ROOT, number: int = 1) -> Relayed:
+        vote = ("--round", str(number), "--root", root, "--partitions", "4")
+        done = self.invoke("sign-ballot", *vote, key=signer)
+        assert done.exit_code == 0, done.output
+        (relayed,) = decode_lines(done.stdout.encode())
+        return relayed
+
+
+@pytest.fixture
+def world(devnet: Devnet, tmp_path: Path) -> World:
+    return World(devnet, tmp_path)
+
+
+@pytest.fixture
+def world_with_a_round(world: World) -> World:
+    for place, signer in enumerate(SIGNERS):
+        operator = account(10 + place).address
+        world.run("add-worker", "--operator", operator, "--signer", signer.address, key=ADMIN)
+    world.run("grant", "--role", "requester", "--account", REQUESTER.address, key=ADMIN)
+    world.open_round()
+    return world
+
+
+# -- code ----------------------------------------------------------------------------------
+
+
+def test_the_deployed_code_is_the_committed_one(world: World) -> None:
+    told = world.run("deploy", "--verify-only")
+    assert told == {
+        "contract": world.contract,
+        "verified": True,
+        "bytes": len(artefact.consensus()["deployedBytecode"]) // 2 - 1,
+        "compiler": artefact.consensus()["compiler"],
+    }
+
+
+def changed(byte: int) -> Callable[[bytes], bytes]:
+    return lambda code: code[:byte] + bytes([code[byte] ^ 1]) + code[byte + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (changed(1_000), "byte 1000 is"),
+        (lambda code: code + b"\x00", "bytes, received"),
+        (lambda code: code[:-1], "bytes, received"),
+        (lambda _: b"", "no contract at this address"),
+    ],
+    ids=["one bit", "longer", "shorter", "none"],
+)
+def test_other_code_is_told(world: World, change: Callable[[bytes], bytes], told: str) -> None:
+    code = bytes.fromhex(world.devnet.rpc("eth_getCode", world.contract, "latest")[2:])
+    world.devnet.rpc("anvil_setCode", world.contract, "0x" + change(code).hex())
+    assert told in world.refused("deploy", "--verify-only")
+
+
+def test_values_that_the_constructor_fills_in_are_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = {
+        "deployedBytecode": "0x600000007f",
+        "immutableReferences": {"7": [{"start": 1, "length": 2}]},
+    }
+    monkeypatch.setattr(artefact, "consensus", lambda: compiled)
+    deploy.check_code(bytes.fromhex("60abcd007f"))
+    with pytest.raises(EvidenceError, match="byte 3 is 0x01, expected 0x00"):
+        deploy.check_code(bytes.fromhex("60abcd017f"))
+
+
+def test_what_is_needed_is_asked_for(world: World) -> None:
+    assert "--key-file" in world.refused("deploy", code=2)
+    world.contract = ""
+    assert "--contract" in world.refused("deploy", "--verify-only", code=2)
+
+
+# -- managing ------------------------------------------------------------------------------
+
+
+def test_policy_changes_only_where_named(world: World) -> None:
+    before = world.run("status")
+    assert (before["quorum_share"], before["vote_window_s"]) == ("3/4", 600)
+    world.run("set-policy", "--reveal-window", "90", key=ADMIN)
+    after = world.run("status")
+    assert after == before | {"epoch": before["epoch"] + 1, "reveal_window_s": 90}
+    world.run("set-policy", "--quorum", "2/3", "--rules-version", "2", key=ADMIN)
+    assert world.run("status")["quorum_share"] == "2/3"
+    assert "name what to change" in world.refused("set-policy", key=ADMIN, code=2)
+    assert "AccessControl" in world.refused("set-policy", "--vote-window", "9", key=HEIR)
+
+
+def test_a_guardian_pauses_and_an_administrator_ends_it(world: World) -> None:
+    world.run("grant", "--role", "guardian", "--account", GUARDIAN.address, key=ADMIN)
+    world.run("pause", key=GUARDIAN)
+    assert world.run("status")["paused"] is True
+    assert "AccessControlUnauthorizedAccount" in world.refused("unpause", key=GUARDIAN)
+    world.run("unpause", key=ADMIN)
+    assert world.run("status")["paused"] is False
+    assert "PauseState" in world.refused("unpause", key=ADMIN)
+
+
+def test_a_requester_cancels_with_a_reason(world_with_a_round: World) -> None:
+    world = world_with_a_round
+    world.run("cancel-round", "--round", "1", "--reason", "wrong document", key=REQUESTER)
+    told = world.run("audit", "round", "1")
+    assert (told["phase"], told["end"]["reason"]) == ("cancelled", "wrong document")
+    again = world.refused("cancel-round", "--round", "1", "--reason", "again", key=REQUESTER)
+    assert "WrongStatus" in again
+
+
+def test_the_roles_are_handed_over(world: World) -> None:
+    assert world.run("roles") == {
+        "admin": [ADMIN.address],
+        "requester": [],
+        "guardian": [],
+    }
+    world.run("grant", "--role", "requester", "--account", REQUESTER.address, key=ADMIN)
+    world.run("grant", "--role", "admin", "--account", HEIR.address, key=ADMIN)
+    world.run("renounce", "--role", "admin", key=ADMIN)
+    assert "AccessControlUnauthorizedAccount" in world.refused("pause", key=ADMIN)
+    world.run("revoke", "--role", "requester", "--account", REQUESTER.address, key=HEIR)
+    assert world.run("roles") == {"admin": [HEIR.address], "requester": [], "guardian": []}
+    assert "LastAdministrator" in world.refused("renounce", "--role", "admin", key=HEIR)
+    assert "--role is one of" in world.refused("renounce", "--role", "owner", key=HEIR, code=2)
+
+
+# -- signed ballots ------------------------------------------------------------------------
+
+
+def test_a_relay_casts_what_workers_signed(world_with_a_round: World) -> None:
+    world = world_with_a_round
+    good = [world.signed(signer) for signer in SIGNERS]
+    context = good[0].context
+    stranger = Relayed(context, SignedBallot(good[2].signed.ballot[::-1], *signature(good[2])))
+    elsewhere = Relayed(RoundContext(1, context.contract, 1), good[2].signed)
+    unsigned = Relayed(context, SignedBallot.of(good[2].signed.ballot, 0, 0, 0))
+    file = world.file("ballots", good[0], stranger, elsewhere, unsigned, good[1], good[0])
+    told = world.run("relay", file, key=HEIR)
+    assert told["cast"] == [account(10).address.lower(), account(11).address.lower()]
+    assert {left["ballot"]: left["why"].split()[0] for left in told["left_out"]} == {
+        2: "0x" + told["left_out"][0]["why"][2:42],
+        3: "it",
+        4: "its",
+        6: "its",
+    }
+    state = world.run("audit", "round", "1")
+    assert [m["standing"] for m in state["members"]] == ["voted", "voted", "silent"]
+    assert {m["transaction"] for m in state["members"][:2]} == {told["transaction"]}
+
+    again = world.refused("relay", file, key=HEIR)
+    assert "none of these ballots can be cast" in again
+    assert "ballot 1 left out: its member has voted already" in again
+
+
+def signature(relayed: Relayed) -> tuple[bytes, bytes]:
+    return relayed.signed.r, relayed.signed.parity_and_s
+
+
+def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None:
+    world = world_with_a_round
+    first, second = (world.signed(SIGNERS[1], root) for root in (ROOT, OTHER_ROOT))
+    honest = world.signed(SIGNERS[0])
+    alone = world.file("alone", first, honest, first)
+    assert "no worker is shown here" in world.refused("report-equivocation", alone, key=HEIR)
+    file = world.file("evidence", honest, first, second)
+    told = world.run("report-equivocation", file, key=HEIR)
+    liar = account(11).address.lower()
+    assert [one["operator"] for one in told["reported"]] == [liar]
+    (shown,) = world.run("audit", "round", "1")["equivocations"]
+    assert shown["operator"] == liar
+    assert shown["ballots"] == ["0x" + b.signed.ballot.hex() for b in (first, second)]
+    assert shown["transaction"] == told["reported"][0]["transaction"]
+    assert "not on record" in world.refused("report-equivocation", file, key=HEIR)
+    table = world.invoke("audit", "round", "1")
+    assert f"{liar} signed two different ballots" in table.stdout
+
+
+def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> None:
+    world = world_with_a_round
+    assert "holds no signed ballot" in world.refused("relay", world.file("none"), key=HEIR)
+    one = world.signed(SIGNERS[0])
+    other = Relayed(RoundContext(one.context.chain_id, one.context.contract, 2), one.signed)
+    mixed = world.file("mixed", one, other)
+    assert "rounds 1, 2" in world.refused("relay", mixed, key=HEIR, code=2)
+    later = world.file("later", other)
+    assert "no round 2" in world.refused("relay", later, key=HEIR, code=2)
+    broken = tmp_path / "broken"
+    broken.write_text("{}\n")
+    assert "line 1 is no signed ballot" in world.refused("relay", str(broken), key=HEIR)
+    vote = ("--round", "1", "--root", ROOT, "--partitions", "4")
+    assert "is no signer" in world.refused("sign-ballot", *vote, key=HEIR)
+    short = ("--round", "1", "--root", "33", "--partitions", "4")
+    assert "64 hex digits" in world.refused("sign-ballot", *short, key=SIGNERS[0], code=2)
