@@ -26,6 +26,17 @@ from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, per
 PathOf = Callable[[int, str], str]
 """Row and column → place in the document."""
 
+RULES: Final = (
+    "gap",
+    "duplicate",
+    "conflict",
+    "superseded",
+    "clock_jump",
+    "outside_day",
+    "submitted_early",
+)
+"""Second parts of the codes, behind a dataset's family; ``superseded`` is a caution."""
+
 _MICROS: Final = 1_000_000
 _NEM_TIME: Final = "Part C §1.2 (NEM time)"
 
