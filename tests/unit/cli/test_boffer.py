@@ -1,0 +1,476 @@
+"""``oepnode boffer``: the documents' examples on the command line, and Boffers held to a bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from oepnode.domain.edge import boffer
+from oepnode.domain.edge.boffer import BofferDay
+from oepnode.domain.edge.gate import gate_closure
+from oepnode.domain.nem_time import period_start, trading_period
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.world import ENVELOPE, FLEX, HELD, MOVING, START, FakeReader
+from tests.unit.domain.edge.bands import avail, prices
+
+DAY = date(2026, 11, 20)
+D3, D3_PRICES = {3: -60, 13: 10, 19: 70}, prices({13: 1.1})
+SUBMITTED = (period_start(DAY, 1) - 12) * 1_000_000
+
+
+def make_day(*args: Any, **changes: Any) -> BofferDay:
+    """A day with a submission time, which every Boffer has."""
+    return boffer.make_day(*args, **({"submitted_us": SUBMITTED} | changes))
+
+
+def two_days(**changes: Any) -> list[BofferDay]:
+    """A DUID's Boffer for the 576 intervals from 04:00 on."""
+    settings: dict[str, Any] = {
+        "max_avail_load": -60_000,
+        "max_avail_gen": 80_000,
+        "submitted_us": SUBMITTED,
+        "bands": D3_PRICES,
+    } | changes
+    bands = settings.pop("bands")
+    return [
+        make_day("UNIT1", DAY + timedelta(days=i), bands, avail(D3, 288), **settings)
+        for i in range(2)
+    ]
+
+
+def put(path: Path, days: Sequence[BofferDay]) -> str:
+    if path.suffix == ".parquet":
+        boffer.to_frame(days).write_parquet(path)
+    else:
+        path.write_bytes(boffer.write(days, ndjson=path.suffix == ".ndjson"))
+    return path.name
+
+
+@pytest.fixture
+def d3(tmp_path: Path) -> str:
+    return put(tmp_path / "d3.json", two_days())
+
+
+# --- validate ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".json", ".ndjson", ".parquet"])
+def test_validate_accepts_every_form(run: Run, tmp_path: Path, suffix: str) -> None:
+    result = run("boffer", "validate", put(tmp_path / f"b{suffix}", two_days()), "--step", "3")
+    assert result.exit_code == 0, result.output
+    assert "✓ system acknowledgement: accepted" in result.stdout
+    assert "✓ transaction acknowledgement: accepted" in result.stdout
+
+
+def test_validate_tells_code_place_rule_and_value(run: Run, tmp_path: Path) -> None:
+    wrong = two_days()
+    wrong[0].avail[7, 10] = -5_000
+    result = run("boffer", "validate", put(tmp_path / "b.json", wrong), "--json")
+    assert result.exit_code == 1
+    value = json.loads(result.stdout)
+    (fault,) = [f for f in value["transaction"]["faults"] if f["code"] == "boffer.generation_sign"]
+    assert fault["path"] == "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]"
+    assert (fault["rule"], fault["value"]) == ("HLD §4.6 (8)", "-5 kW")
+    assert value["system"]["code"] == "accepted"
+
+
+def test_validate_shows_faults_in_a_table(run: Run, tmp_path: Path) -> None:
+    file = put(tmp_path / "b.json", two_days(fixed_load=-5_000))
+    result = run("boffer", "validate", file, "--step", "1")
+    assert result.exit_code == 1
+    assert "boffer.step1_fixed" in result.stdout
+    assert "more faults" in result.stdout, "the table is cut, the count is not"
+    assert "576 faults" in result.stdout
+
+
+def test_validate_holds_prices_to_gate_closure(run: Run, tmp_path: Path) -> None:
+    in_time = (gate_closure(DAY) - 60) * 1_000_000
+    earlier = put(tmp_path / "earlier.json", two_days(submitted_us=in_time))
+    changed = prices({13: 1.2})
+    later = put(tmp_path / "later.json", two_days(bands=changed))
+    assert run("boffer", "validate", later, "--step", "3").exit_code == 0
+    result = run("boffer", "validate", later, "--earlier", earlier, "--step", "3", "--json")
+    assert result.exit_code == 1
+    faults = json.loads(result.stdout)["transaction"]["faults"]
+    assert {(f["code"], f["path"]) for f in faults} == {
+        ("gate.price_changed", "$.records[0].energyBids[0].prices[12]")
+    }, "the second day's gate is still open"
+    again = run("boffer", "validate", later, "--earlier", earlier, "--step", "2", "--json")
+    codes = {f["code"] for f in json.loads(again.stdout)["transaction"]["faults"]}
+    assert "gate.price_changed" not in codes
+
+
+def test_validate_holds_to_market_and_capacity(run: Run, d3: str) -> None:
+    market = ["--floor", "-1000", "--ceiling", "15100"]
+    fits = ["--most-load", "-60", "--most-generation", "80"]
+    assert run("boffer", "validate", d3, *market, *fits).exit_code == 0
+    low = run("boffer", "validate", d3, "--floor", "-1000", "--ceiling", "15000")
+    assert low.exit_code == 1
+    assert "boffer.market_range" in low.stdout
+    small = run("boffer", "validate", d3, "--most-load", "-60", "--most-generation", "79.999")
+    assert small.exit_code == 1
+    assert "boffer.capacity" in small.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--floor", "-1000"], "go together"),
+        (["--floor", "1", "--ceiling", "0"], "not above"),
+        (["--floor", "a", "--ceiling", "0"], "--floor is a number of $/MWh"),
+        (["--most-load", "-1.2345", "--most-generation", "1"], "3 decimals"),
+    ],
+)
+def test_validate_refuses_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:
+    result = run("boffer", "validate", d3, *options)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+def test_a_file_that_is_no_boffer_is_refused_by_its_form(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('[{"duid": "U"}]')
+    assert run("boffer", "validate", "x.json").exit_code == 1
+    result = run("boffer", "clear", "x.json", "--price", "1")
+    assert result.exit_code == 1
+    assert "refused" in result.stderr
+    assert run("boffer", "clear", "none.json", "--price", "1").exit_code == 2
+
+
+# --- clear ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("price", "watts"), [("1", -60_000), ("1.05", 0), ("1500", 80_000)])
+def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
+    result = run("boffer", "clear", d3, "--price", price, "--period", "72", "--json")
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)["offers"]
+    assert first["periods"] == [
+        {
+            "periodId": 72,
+            "intervalEnd": "2026-11-20T10:00:00+10:00",
+            "price_cents": round(float(price) * 100),
+            "watts": watts,
+            "by": "bands",
+            "heldToMaxAvail": False,
+            "rolledForwardDays": 0,
+        }
+    ]
+    assert (first["duid"], second["tradingDate"]) == ("UNIT1", "2026-11-21")
+
+
+def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
+    day = make_day("UNIT1", DAY, D3_PRICES, avail(D3), max_avail_gen=75_000)
+    fixed = make_day("UNIT2", DAY, D3_PRICES, avail(D3), fixed_load=-5_000)
+    result = run("boffer", "clear", put(tmp_path / "b.json", [day, fixed]), "--price", "2000")
+    assert result.exit_code == 0
+    assert "bands, held to maxAvail" in result.stdout
+    assert "fixed load" in result.stdout
+    assert "note: b.json" in result.stderr, "the business rules are not all kept"
+
+
+def test_clear_takes_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path) -> None:
+    first = make_day("UNIT1", DAY, D3_PRICES, avail({3: -1}), submitted_us=1)
+    last = make_day("UNIT1", DAY, D3_PRICES, avail({3: -2}), submitted_us=2)
+    file = put(tmp_path / "b.json", [first, last])
+    result = run("boffer", "clear", file, "--price", "0", "--date", "2026-11-22", "--json")
+    (offer,) = json.loads(result.stdout)["offers"]
+    assert offer["tradingDate"] == "2026-11-22"
+    assert [(p["watts"], p["rolledForwardDays"]) for p in offer["periods"]] == [(-2000, 2)]
+    table = run("boffer", "clear", file, "--price", "0", "--date", "2026-11-22")
+    assert "rolled forward 2 days" in table.stdout
+    early = run("boffer", "clear", file, "--price", "0", "--date", "2026-11-19")
+    assert early.exit_code == 2
+
+
+def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str) -> None:
+    lines = ["interval_end,price", "2026-11-20T04:05:00+10:00,1", "2026-11-19T18:10:00Z,1500.00"]
+    (tmp_path / "p.csv").write_text("\n".join(lines))
+    options = ["--prices", "p.csv", "--date", "2026-11-20", "--json"]
+    for period, watts in (("1", -60_000), ("2", 80_000)):
+        result = run("boffer", "clear", d3, *options, "--period", period)
+        (offer,) = json.loads(result.stdout)["offers"]
+        assert offer["periods"][0]["watts"] == watts
+    missing = run("boffer", "clear", d3, *options)
+    assert missing.exit_code == 2
+    assert "no price for 286 of 288" in missing.stderr
+    (tmp_path / "p.csv").write_text("\n".join([*lines, lines[1]]))
+    doubled = run("boffer", "clear", d3, *options, "--period", "1")
+    assert "line 4: a second price" in doubled.stderr
+
+
+def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
+    for name in ("all.csv", "all.parquet"):
+        result = run("boffer", "clear", d3, "--price", "1", "--out", name)
+        assert result.exit_code == 0
+        assert "more intervals" in result.stdout
+    frame = pl.read_parquet(tmp_path / "all.parquet")
+    assert frame.height == 576
+    assert frame["cleared_w"].unique().to_list() == [-60_000]
+    assert "load -1,440.000 kWh" in result.stdout, "60 kW for 24 hours"
+    assert run("boffer", "clear", d3, "--price", "1", "--out", "all.txt").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ([], "either one --price or a file of --prices"),
+        (["--price", "1", "--prices", "p.csv"], "either one --price"),
+        (["--price", "1.001"], "2 decimals"),
+        (["--price", "nan"], "--price"),
+        (["--price", "1", "--level", "nmi"], "--level is NMI or Flex"),
+        (["--price", "1", "--date", "20.11.2026"], "--date"),
+        (["--price", "1", "--id", "UNIT2"], "no Boffer of the file"),
+        (["--prices", "absent.csv"], "not CSV"),
+    ],
+)
+def test_clear_refuses_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:
+    result = run("boffer", "clear", d3, *options)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+# --- curve ---------------------------------------------------------------------------------------
+
+
+def test_curve_shows_the_table_and_the_steps_of_hld_d3(run: Run, d3: str) -> None:
+    result = run("boffer", "curve", d3, "--date", "2026-11-20", "--price", "99")
+    assert result.exit_code == 0, result.output
+    for text in ("$1.00 < p < $1.10", "p ≥ $1,500.00", "maxAvailGen", "at $99.00: 10 kW"):
+        assert text in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines()]
+    (band19,) = [row for row in rows if row[:1] == ["19"]]
+    assert band19 == ["19", "generation", "1500", "70", "80"]
+
+
+def test_curve_as_json(run: Run, d3: str) -> None:
+    options = ["--date", "2026-11-20", "--period", "288", "--price", "1", "--json"]
+    value = json.loads(run("boffer", "curve", d3, *options).stdout)
+    assert [step["watts"] for step in value["steps"]] == [-60_000, 0, 10_000, 80_000]
+    assert value["intervalEnd"] == "2026-11-21T04:00:00+10:00"
+    assert value["accumulated_w"][0] == -60_000
+    assert value["fixedLoad_w"] is None
+    assert value["cleared"] == [{"price_cents": 100, "watts": -60_000}]
+
+
+def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:
+    pytest.importorskip("matplotlib")
+    result = run("boffer", "curve", d3, "--date", "2026-11-20", "--plot", "c.svg")
+    assert result.exit_code == 0
+    assert "Supply curve of UNIT1" in (tmp_path / "c.svg").read_text()
+    wrong = run("boffer", "curve", d3, "--date", "2026-11-20", "--plot", "c.pdf")
+    assert wrong.exit_code == 2
+    assert not (tmp_path / "c.pdf").exists()
+
+
+def test_curve_is_of_one_boffer(run: Run, d3: str) -> None:
+    result = run("boffer", "curve", d3)
+    assert result.exit_code == 2
+    assert "trading dates: 2" in result.stderr
+
+
+# --- constrain -----------------------------------------------------------------------------------
+
+WORLD_DAY, WORLD_PERIOD = trading_period(START)
+BUNDLE = ["--envelope", "A1.oepb", "--key", "A1.json"]
+SITE = HELD["A1"][0]
+
+
+def sites_boffer(identity: str, kilowatts: dict[int, float], **changes: Any) -> BofferDay:
+    periods = list(range(WORLD_PERIOD, WORLD_PERIOD + 6))
+    rows = avail(kilowatts, 6)
+    kind = "NMI" if identity[0].isdigit() else "DUID"
+    return make_day(identity, WORLD_DAY, D3_PRICES, rows, periods=periods, kind=kind, **changes)
+
+
+def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Path) -> None:
+    """The first site may export 1.5 kW, and import 2 kW in the first interval, 7 in the last."""
+    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 13: 1, 19: 7})])
+    result = run("boffer", "constrain", file, *BUNDLE, "--out", "held.json", "--json")
+    assert result.exit_code == 0, result.output
+    value = json.loads(result.stdout)
+    assert value["envelope"]["kind"] == "bundle"
+    assert "verified against round 3" in value["envelope"]["text"]
+    (offer,) = value["offers"]
+    assert offer["breaches"] == 6
+    assert offer["generationCut_wh"] == 6 * 6500 // 12
+    assert [t for t in offer["trims"] if t["periodId"] == WORLD_PERIOD] == [
+        {"periodId": WORLD_PERIOD, "quantity": "band 3", "offered_w": -4000, "kept_w": -2000},
+        {"periodId": WORLD_PERIOD, "quantity": "band 19", "offered_w": 7000, "kept_w": 500},
+    ]
+    again = run("boffer", "constrain", "held.json", *BUNDLE, "--check")
+    assert again.exit_code == 0
+    assert "✓ no interval breaches" in again.stdout
+
+
+def test_constrain_gives_the_same_from_bundle_and_document(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    (folder / "envelope.json").write_bytes(ENVELOPE)
+    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
+    outs = [
+        json.loads(run("boffer", "constrain", file, *source, "--json").stdout)["offers"]
+        for source in (BUNDLE, ["--envelope", "envelope.json"])
+    ]
+    assert outs[0] == outs[1]
+
+
+def test_constrain_refuses_a_bundle_that_does_not_verify(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    result = run(
+        "boffer", "constrain", file, "--envelope", "A2.oepb", "--key", "A1.json", "--out", "o.json"
+    )
+    assert result.exit_code == 1
+    assert not (folder / "o.json").exists()
+    no_key = run("boffer", "constrain", file, "--envelope", "A1.oepb")
+    assert no_key.exit_code == 2
+    assert "--key" in no_key.stderr
+
+
+def test_constrain_check_gives_exit_code_1(run: Run, reader: FakeReader, folder: Path) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    result = run("boffer", "constrain", file, *BUNDLE, "--check")
+    assert result.exit_code == 1
+    assert "✗ 6 intervals breach" in result.stdout
+    mixed = run("boffer", "constrain", file, *BUNDLE, "--check", "--out", "o.json")
+    assert mixed.exit_code == 2
+    assert not (folder / "o.json").exists()
+
+
+def test_constrain_a_unit_to_the_sum_over_its_portfolio(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    """Sites 1 to 4 may export 1.5, 2.5, 3.5 and 4.5 kW: 12 kW in all."""
+    (folder / "mine.txt").write_text("\n".join(HELD["A1"]))
+    file = put(folder / "b.json", [sites_boffer("UNIT1", {13: 10, 19: 7})])
+    result = run("boffer", "constrain", file, *BUNDLE, "--portfolio", "mine.txt", "--json")
+    assert result.exit_code == 0, result.output
+    (offer,) = json.loads(result.stdout)["offers"]
+    assert offer["breachingIntervals"][0]["exportLimit_w"] == 12_000
+    assert {(t["quantity"], t["kept_w"]) for t in offer["trims"]} == {("band 19", 2000)}
+
+
+def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    """One site of the bundle moves to A2 half-way, and has no limits here from then on."""
+    file = put(folder / "b.json", [sites_boffer(MOVING, {19: 7})])
+    result = run("boffer", "constrain", file, *BUNDLE)
+    assert result.exit_code == 2
+    assert "6 limits are not published" in result.stderr
+    assert MOVING not in result.stderr
+    options = ["--default-export", "0", "--default-import", "0", "--json"]
+    value = json.loads(run("boffer", "constrain", file, *BUNDLE, *options).stdout)
+    assert value["defaultsUsed"] == 6
+    kept = [t["kept_w"] for t in value["offers"][0]["trims"]]
+    assert kept == [0, 0, 0]
+
+
+def test_constrain_at_the_level_of_the_boffer(run: Run, reader: FakeReader, folder: Path) -> None:
+    flex = put(folder / "f.json", [sites_boffer(FLEX, {19: 20}, level="Flex")])
+    value = json.loads(run("boffer", "constrain", flex, *BUNDLE, "--json").stdout)
+    assert value["offers"][0]["trims"][0]["kept_w"] == 10_500
+    other = put(folder / "g.json", [sites_boffer(HELD["A3"][0], {19: 20}, level="Flex")])
+    options = ["--envelope", "A3.oepb", "--key", "A3.json"]
+    result = run("boffer", "constrain", other, *options)
+    assert result.exit_code == 1
+    assert "application level Flex" in result.stderr
+
+
+def test_constrain_leaves_uncovered_intervals_alone(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    periods = list(range(WORLD_PERIOD, WORLD_PERIOD + 8))
+    day = make_day(SITE, WORLD_DAY, D3_PRICES, avail({19: 7}, 8), periods=periods, kind="NMI")
+    file = put(folder / "b.json", [day])
+    assert run("boffer", "constrain", file, *BUNDLE).exit_code == 2
+    result = run("boffer", "constrain", file, *BUNDLE, "--covered", "--json")
+    value = json.loads(result.stdout)
+    assert (value["breaches"], value["intervalsOutside"]) == (6, 2)
+    table = run("boffer", "constrain", file, *BUNDLE, "--covered")
+    assert "2 intervals lie outside" in table.stderr
+
+
+def test_constrain_writes_with_a_new_submission_time(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7}, submitted_us=SUBMITTED)])
+    time = ["--submitted", "2026-11-20T03:59:59+10:00"]
+    for name in ("o.json", "o.ndjson", "o.parquet"):
+        assert run("boffer", "constrain", file, *BUNDLE, *time, "--out", name).exit_code == 0
+    record = json.loads((folder / "o.ndjson").read_text())
+    assert record["submissionDateTime"].startswith("2026-11-20T03:59:59")
+    assert boffer.from_frame(pl.read_parquet(folder / "o.parquet")).days[0].avail[0, 18] == 1500
+    wrong = run("boffer", "constrain", file, *BUNDLE, "--submitted", "now")
+    assert wrong.exit_code == 2
+
+
+def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
+    assert run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg").exit_code == 0
+    text = (folder / "c.svg").read_text()
+    for shown in ("offered +7 kW", "+1.5 kW", "export limit"):
+        assert shown in text
+    absent = run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg", "--period", "1")
+    assert absent.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--default-export", "1"], "go together"),
+        (["--default-export", "1", "--default-import", "1"], "not positive"),
+        (["--date", "2020-01-01"], "--date"),
+        (["--plot", "c.gif"], "ends in .svg or .png"),
+    ],
+)
+def test_constrain_refuses_wrong_options(
+    run: Run, reader: FakeReader, folder: Path, options: list[str], text: str
+) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    result = run("boffer", "constrain", file, *BUNDLE, *options)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+# --- compare -------------------------------------------------------------------------------------
+
+
+def test_compare_a_constrained_boffer_with_the_original(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7.5})])
+    run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    value = json.loads(run("boffer", "compare", file, "held.json", "--json").stdout)
+    (offer,) = value["offers"]
+    assert offer["generationChange_wh"] == -3000
+    assert offer["pricesChangedInBands"] == []
+    assert offer["periods"][0]["generationBefore_w"] == 7500
+    assert offer["periods"][0]["generationAfter_w"] == 1500
+
+
+def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:
+    before = put(tmp_path / "a.json", two_days())
+    after = put(tmp_path / "b.json", two_days(bands=prices({13: 1.2})))
+    result = run("boffer", "compare", before, after)
+    assert result.exit_code == 1
+    assert "change prices after gate closure" in result.stderr
+    assert "13" in result.stdout
+    later = run("boffer", "compare", before, after, "--date", "2026-11-21")
+    assert later.exit_code == 0, "the gate of the second day is still open"
+
+
+def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) -> None:
+    other = put(tmp_path / "o.json", [make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
+    result = run("boffer", "compare", d3, other)
+    assert result.exit_code == 2
+    both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
+    assert "1 Boffers are in the later file only" in run("boffer", "compare", d3, both).stderr
