@@ -16,7 +16,7 @@ import typer
 
 from oepnode.adapters import parquet_files
 from oepnode.cli import output
-from oepnode.domain.edge import boffer, boffer_check, gate
+from oepnode.domain.edge import boffer_check, gate
 from oepnode.domain.edge.acknowledgement import Received
 from oepnode.domain.edge.boffer import BofferDay, Boffers
 from oepnode.domain.edge.boffer_check import Context
@@ -76,11 +76,8 @@ def read(file: Path, context: Context | None = None) -> Received[Boffers]:
         ConfigError: If the file is not readable.
     """
     if parquet_files.is_parquet(file):
-        try:
-            found = boffer.from_frame(parquet_files.read_rows(file))
-        except ValueError as exc:
-            raise ConfigError(f"{file}: {exc}") from exc
-        return boffer_check.check_days(found.days, context, message_id=file.name)
+        rows = parquet_files.read_rows(file)
+        return boffer_check.validate_frame(rows, context, message_id=file.name)
     data = output.read_file(file, "file of Boffers", MOST_BYTES)
     return boffer_check.validate(data, context)
 
