@@ -153,3 +153,62 @@ class _Cell:
             counts["unknown"] += 1
             return self.by_time[self.force]
         return limits
+
+
+# --- validation ----------------------------------------------------------------------------------
+
+_NMI = frozenset("0123456789ABCDEFGHJKLMNPQRSTUVWXYZ")
+_AT_LEAST_0 = ("controlled_generation_w", "energy_stored_wh", "export_limit_w")
+_AT_MOST_0 = ("controlled_load_w", "import_limit_w")
+_REQUIRED = ("active_power_w", *_AT_LEAST_0, *_AT_MOST_0)
+_OPTIONAL = ("reactive_export_limit_var", "reactive_import_limit_var")
+
+
+def validate(rows: Iterable[Mapping[str, Any]], day_start: int) -> dict[str, int]:
+    """Count broken rules of Part C §4.3 and of time, row by row.
+
+    Args:
+        rows: Telemetry of NMIs in the document's order.
+        day_start: 04:00 of the trading day that each NMI should cover, UTC seconds.
+    """
+    found: dict[str, int] = defaultdict(int)
+    last: dict[str, int] = {}
+    seen: dict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        nmi, minute = row["nmi"], row["minute"]
+        _validate_form(row, found)
+        submitted, envelope = row["submitted_us"], row["envelope_submitted_us"]
+        if submitted is not None and submitted < minute * 1_000_000:
+            found["submitted_early"] += 1
+        if envelope is not None and envelope > minute * 1_000_000:
+            found["envelope_later"] += 1
+        if not day_start < minute <= day_start + 86_400:
+            found["outside"] += 1
+        if minute in seen[nmi]:
+            found["duplicate"] += 1
+        elif minute < last.get(nmi, minute):
+            found["jump"] += 1
+        seen[nmi].add(minute)
+        last[nmi] = minute
+    for minutes in seen.values():
+        inside = sum(1 for minute in minutes if day_start < minute <= day_start + 86_400)
+        found["missing"] += 1440 - inside
+    return {rule: count for rule, count in found.items() if count}
+
+
+def _validate_form(row: Mapping[str, Any], found: dict[str, int]) -> None:
+    nmi = row["nmi"]
+    if len(nmi) != 10 or not _NMI.issuperset(nmi):
+        found["nmi"] += 1
+    if row["minute"] % 60:
+        found["grid"] += 1
+    for name in _REQUIRED:
+        value = row[name]
+        if value is None or not -(2**31) < value < 2**31:
+            found["form"] += 1
+        elif (name in _AT_LEAST_0 and value < 0) or (name in _AT_MOST_0 and value > 0):
+            found["sign"] += 1
+    for name in _OPTIONAL:
+        value = row[name]
+        if value is not None and not -(2**31) < value < 2**31:
+            found["form"] += 1

@@ -48,7 +48,7 @@ MINUTES: Final = INTERVAL_S // MINUTE_S
 NO_HEADROOM: Final = 2**31 - 1
 """Stands where nothing was measured against a limit."""
 
-_BATCH: Final = 1 << 19
+_BATCH: Final = 1 << 18
 _MICROS: Final = 1_000_000
 
 COUNTS: Final = {
@@ -104,7 +104,7 @@ class Defaults:
     import_w: int | None = None
 
     def __post_init__(self) -> None:
-        if (self.export_w or 0) < 0 or (self.import_w or 0) > 0:
+        if not 0 <= (self.export_w or 0) < 2**31 or not -(2**31) < (self.import_w or 0) <= 0:
             raise ValueError("a default export limit is ≥ 0 W, a default import limit ≤ 0 W")
 
 
@@ -200,7 +200,10 @@ class EnvelopeCheck:
         self._tolerance = tolerance or Tolerance()
         self._defaults = defaults or Defaults()
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
-        self._limits = self._envelopes.limits[:, :2].astype(np.int32)
+        self._limits = [
+            np.ascontiguousarray(self._envelopes.limits[:, k]) for k in (EXPORT, IMPORT)
+        ]
+        self._has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self._limits)
         self._in_force = in_force_us(self._envelopes)
         self._knows_submissions = self._envelopes.knows_submissions
         self._older = _Older(self._envelopes)
@@ -222,12 +225,12 @@ class EnvelopeCheck:
         site = self._sites(telemetry["nmi"])
         for first in range(0, telemetry.height, _BATCH):
             part = slice(first, min(first + _BATCH, telemetry.height))
-            self._add(_Batch(telemetry[part], self._level), site[part])
+            self._add(_Batch(telemetry[part], self._level), site[part].astype(np.intp))
 
     def report(self) -> EnvelopeConformance:
         """What came of all measurements so far."""
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
-        has_limit = (self._limits != NO_LIMIT).any(axis=1)
+        has_limit = (self._limits[EXPORT] != NO_LIMIT) | (self._limits[IMPORT] != NO_LIMIT)
         minutes = self._seen.reshape(sites, intervals, MINUTES).sum(axis=2, dtype=np.uint8)
         is_measured = self._counts["readings"] > 0
         expected = has_limit.sum(axis=1, dtype=np.int64) * MINUTES * is_measured
@@ -270,33 +273,38 @@ class EnvelopeCheck:
         interval = (batch.minute - start - 1) // INTERVAL_S
         export, import_ = self._applied(batch, site, interval)
         over, under = _room(batch.flow_w, (export, import_))
+        upper, lower = export.astype(np.int64), import_.astype(np.int64)
         allowed = self._tolerance.allowance
-        is_breach = (over < -allowed(export)) | (under < -allowed(import_))
-        return Trace(batch.minute, batch.flow_w, export, import_, is_breach)
+        is_breach = (over < -allowed(upper)) | (under < -allowed(lower))
+        return Trace(batch.minute, batch.flow_w.astype(np.int64), upper, lower, is_breach)
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def _sites(self, names: pl.Series) -> Places:
+    def _sites(self, names: pl.Series) -> Int32:
         """Index of each row's site, −1 where there is no envelope."""
         import polars as pl
 
         if not len(names):
-            return np.empty(0, dtype=np.intp)
+            return np.empty(0, dtype=np.int32)
         codes = names.cast(pl.Categorical)
-        distinct = codes.unique()
-        texts = distinct.cast(pl.String).to_list()
+        physical = codes.to_physical().to_numpy()
+        used = np.flatnonzero(np.bincount(physical))
+        somewhere = np.zeros(int(used[-1]) + 1, dtype=np.int32)
+        somewhere[physical] = np.arange(len(physical), dtype=np.int32)
+        texts = codes.gather(somewhere[used]).cast(pl.String).to_list()
         keys = np.array([str(text).encode("ascii", "replace")[:11] for text in texts], dtype="S11")
         known = self._envelopes.nmis.astype("S11")
-        place = np.searchsorted(known, keys)
+        order = np.argsort(known)
+        place = np.searchsorted(known, keys, sorter=order)
         place[place == len(known)] = 0
-        found = np.where(known[place] == keys, place, -1) if len(known) else np.full(len(keys), -1)
+        at = order[place] if len(known) else np.zeros(len(keys), dtype=np.intp)
+        is_known = known[at] == keys if len(known) else np.zeros(len(keys), dtype=np.bool_)
+        found = np.where(is_known, at, -1)
         self._foreign_nmis.update(
-            text for text, at in zip(texts, found.tolist(), strict=True) if at < 0
+            text for text, site in zip(texts, found.tolist(), strict=True) if site < 0
         )
-        physical = distinct.to_physical().to_numpy()
-        table = np.full(int(physical.max()) + 1, -1, dtype=np.intp)
-        table[physical] = found
-        return np.asarray(table[codes.to_physical().to_numpy()])
+        somewhere[used] = found
+        return np.asarray(somewhere[physical], dtype=np.int32)
 
     def _add(self, batch: _Batch, site: Places) -> None:
         start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
@@ -316,34 +324,39 @@ class EnvelopeCheck:
         limits = self._applied(batch, site, interval)
         self._judge(batch.flow_w, limits, site, site * self._envelopes.interval_count + interval)
 
-    def _applied(self, batch: _Batch, site: Places, interval: Int64) -> tuple[Int64, Int64]:
+    def _applied(self, batch: _Batch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
         """Export and import limit of each row, `NO_LIMIT` where there is none."""
-        limits = [self._limits[site, kind, interval].astype(np.int64) for kind in (EXPORT, IMPORT)]
-        in_force = self._in_force[site, interval]
-        stated = batch.envelope_us
-        if (in_force != NO_SUBMISSION).any():
-            self._apply_submissions(batch, site, interval, limits)
+        limits = (self._limits[EXPORT][site, interval], self._limits[IMPORT][site, interval])
         if self._knows_submissions:
-            lost = (in_force == NO_SUBMISSION) & (stated != NO_SUBMISSION)
+            in_force = self._in_force[site, interval]
+            lost = (in_force == NO_SUBMISSION) & (batch.envelope_us != NO_SUBMISSION)
             self._count("unknown", site[lost])
-        published = [kind != NO_LIMIT for kind in limits]
+            self._apply_submissions(batch, site, interval, in_force, limits)
         off = np.zeros(len(site), dtype=np.bool_)
-        for kind in (EXPORT, IMPORT):
-            off |= published[kind] & (batch.stated_w[kind] != limits[kind])
+        defaulted = np.zeros(len(site), dtype=np.bool_)
+        for kind, default in ((EXPORT, self._defaults.export_w), (IMPORT, self._defaults.import_w)):
+            stated, differs = batch.stated_w[kind], batch.stated_w[kind] != limits[kind]
+            if self._has_gaps or differs.any():
+                absent = limits[kind] == NO_LIMIT
+                off |= differs & ~absent
+                defaulted |= absent
+                np.copyto(
+                    limits[kind], stated if default is None else np.int32(default), where=absent
+                )
         self._count("misstated", site[off])
-        defaulted = ~published[EXPORT] | ~published[IMPORT]
-        if defaulted.any():
-            for kind, default in enumerate((self._defaults.export_w, self._defaults.import_w)):
-                fill = batch.stated_w[kind] if default is None else np.int64(default)
-                limits[kind] = np.where(published[kind], limits[kind], fill)
-            self._count("defaulted", site[defaulted])
-        return limits[EXPORT], limits[IMPORT]
+        self._count("defaulted", site[defaulted])
+        return limits
 
     def _apply_submissions(
-        self, batch: _Batch, site: Places, interval: Int64, limits: list[Int64]
+        self,
+        batch: _Batch,
+        site: Places,
+        interval: Int64,
+        in_force: Int64,
+        limits: tuple[Int32, Int32],
     ) -> None:
         """Replace the limits that stand now by those of the submission that each row states."""
-        stated, in_force = batch.envelope_us, self._in_force[site, interval]
+        stated = batch.envelope_us
         standing = self._envelopes.submitted_us[site, interval]
         says_none = stated == NO_SUBMISSION
         has_force = in_force != NO_SUBMISSION
@@ -365,9 +378,12 @@ class EnvelopeCheck:
         self._count("stale", site[before & (stated < in_force)])
         self._count("premature", site[before & (stated > batch.minute * _MICROS)])
 
-    def _judge(self, flow: Int64, limits: tuple[Int64, Int64], site: Places, cell: Places) -> None:
-        unlimited = (limits[EXPORT] == NO_LIMIT) & (limits[IMPORT] == NO_LIMIT)
-        self._count("unlimited", site[unlimited])
+    def _judge(
+        self, flow: Int32 | Int64, limits: tuple[Int32, Int32], site: Places, cell: Places
+    ) -> None:
+        if self._has_gaps:
+            unlimited = (limits[EXPORT] == NO_LIMIT) & (limits[IMPORT] == NO_LIMIT)
+            self._count("unlimited", site[unlimited])
         room = _room(flow, limits)
         np.minimum.at(self._headroom, cell, np.minimum(room[EXPORT], room[IMPORT]))
         for kind, name in ((EXPORT, "export_minutes"), (IMPORT, "import_minutes")):
@@ -375,7 +391,8 @@ class EnvelopeCheck:
             if not len(close):
                 continue
             excess = -room[kind][close]
-            is_breach = excess > self._tolerance.allowance(limits[kind][close])
+            allowed = self._tolerance.allowance(limits[kind][close].astype(np.int64))
+            is_breach = excess > allowed
             rows, excess = close[is_breach], excess[is_breach]
             self._count(name, site[rows])
             np.add.at(self._breaches, cell[rows], 1)
@@ -387,35 +404,43 @@ class EnvelopeCheck:
             self._counts[name] += np.bincount(site, minlength=self._envelopes.site_count)
 
 
-def _room(flow: Int64, limits: tuple[Int64, Int64]) -> tuple[Int64, Int64]:
+def _room(flow: Int32 | Int64, limits: tuple[Int32, Int32]) -> tuple[Int64, Int64]:
     """Watts to the export and to the import limit, negative beyond; `NO_HEADROOM` without one."""
     export, import_ = limits
-    return (
-        np.where(export == NO_LIMIT, NO_HEADROOM, export - flow),
-        np.where(import_ == NO_LIMIT, NO_HEADROOM, flow - import_),
-    )
+    over = np.subtract(export, flow, dtype=np.int64)
+    under = np.subtract(flow, import_, dtype=np.int64)
+    for room, limit in ((over, export), (under, import_)):
+        absent = limit == NO_LIMIT
+        if absent.any():
+            room[absent] = NO_HEADROOM
+    return over, under
 
 
 class _Batch:
-    """Columns of some rows as int64, with absent values as sentinels."""
+    """Columns of some rows as integers, with absent values as sentinels."""
 
     __slots__ = ("envelope_us", "flow_w", "minute", "stated_w")
+
+    flow_w: Int32 | Int64
 
     def __init__(self, frame: pl.DataFrame, level: int) -> None:
         import polars as pl
 
-        def column(name: str, absent: int) -> Int64:
-            series = frame[name].cast(pl.Int64)
-            filled = series.fill_null(absent) if series.null_count() else series
-            return np.asarray(filled.to_numpy(), dtype=np.int64)
+        def watts(name: str) -> Int32:
+            series = frame[name].cast(pl.Int32)
+            filled = series.fill_null(NO_LIMIT) if series.null_count() else series
+            return np.asarray(filled.to_numpy(), dtype=np.int32)
 
-        self.minute = column("minute", 0)
+        self.minute: Int64 = np.asarray(frame["minute"].to_numpy(), dtype=np.int64)
         if level == 0:
-            self.flow_w = column("active_power_w", 0)
+            self.flow_w = watts("active_power_w")
         else:
-            self.flow_w = column("controlled_generation_w", 0) + column("controlled_load_w", 0)
-        self.stated_w = (column("export_limit_w", NO_LIMIT), column("import_limit_w", NO_LIMIT))
-        self.envelope_us = column("envelope_submitted_us", NO_SUBMISSION)
+            generation, load = watts("controlled_generation_w"), watts("controlled_load_w")
+            self.flow_w = np.add(generation, load, dtype=np.int64)
+        self.stated_w = (watts("export_limit_w"), watts("import_limit_w"))
+        stated = frame["envelope_submitted_us"].cast(pl.Int64)
+        filled = stated.fill_null(NO_SUBMISSION) if stated.null_count() else stated
+        self.envelope_us: Int64 = np.asarray(filled.to_numpy(), dtype=np.int64)
 
     def take(self, kept: Bools) -> _Batch:
         """The rows of a mask."""

@@ -219,40 +219,61 @@ def from_frame(frame: pl.DataFrame) -> Envelopes:
         log.add("$", "document.empty", "a limits file has at least one row")
     log.raise_if_any()
     start = _starts(frame["interval_start"].cast(pl.String), log)
-    nmi, level = _names(frame["nmi"].cast(pl.String), log), _levels(frame["level"], log)
+    nmi, names = _names(frame["nmi"].cast(pl.String), log)
+    level = _levels(frame["level"].cast(pl.String), log)
     limits = np.empty((frame.height, 4), dtype=np.int32)
     for kind, name in enumerate(LIMIT_COLUMNS):
         limits[:, kind] = _amounts(frame[name], kind, name, log)
     log.raise_if_any()
-    return _dense(nmi, level, start, limits, log)
+    return _dense(names, nmi * len(LEVELS) + level, start, limits, log)
 
 
 def _starts(column: pl.Series, log: FaultLog) -> Int64:
-    found: dict[str, int] = {}
-    for text in column.unique().to_list():
+    texts, place = _distinct(column)
+    found = np.zeros(len(texts), dtype=np.int64)
+    for i, text in enumerate(texts):
         try:
-            found[text] = parse_grid_instant(text or "").seconds
+            found[i] = parse_grid_instant(text or "").seconds
         except ValueError as exc:
             rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
             log.add("$.interval_start", rule, str(exc), show_value(text))
-            found[text] = 0
-    return np.array([found[text] for text in column.to_list()], dtype=np.int64)
+    return found[place]
 
 
-def _names(column: pl.Series, log: FaultLog) -> npt.NDArray[np.bytes_]:
-    for text in column.unique().to_list():
+def _names(column: pl.Series, log: FaultLog) -> tuple[Int64, npt.NDArray[np.bytes_]]:
+    """Place of each row's NMI among all of them in order, and those."""
+    texts, place = _distinct(column)
+    read: list[str] = []
+    for text in texts:
         try:
-            parse_nmi(text)
+            read.append(parse_nmi(text or ""))
         except NmiError as exc:
             log.add("$.nmi", exc.rule, str(exc))
-    return np.array([str(text)[:10].encode("ascii", "replace") for text in column], dtype="S10")
+            read.append("")
+    names, rank = np.unique(np.array([t.encode() for t in read], "S10"), return_inverse=True)
+    return rank.astype(np.int64)[place], names
 
 
-def _levels(column: pl.Series, log: FaultLog) -> npt.NDArray[np.uint8]:
-    values = column.to_list()
-    for text in sorted({str(value) for value in values} - set(LEVELS)):
-        log.add("$.level", "field.value", f"one of {', '.join(LEVELS)}", show_value(text))
-    return np.array([LEVELS.get(str(value), 0) for value in values], dtype=np.uint8)
+def _levels(column: pl.Series, log: FaultLog) -> Int64:
+    texts, place = _distinct(column)
+    for text in texts:
+        if text not in LEVELS:
+            log.add("$.level", "field.value", f"one of {', '.join(LEVELS)}", show_value(text))
+    return np.array([LEVELS.get(str(text), 0) for text in texts], dtype=np.int64)[place]
+
+
+def _distinct(column: pl.Series) -> tuple[list[str | None], Int64]:
+    """Distinct texts, and the place of each row's among them."""
+    import polars as pl
+
+    coded = column.cast(pl.Categorical)
+    distinct = coded.unique()
+    physical, codes = (
+        series.to_physical().cast(pl.Int64).fill_null(-1).to_numpy() for series in (distinct, coded)
+    )
+    table = np.zeros(int(physical.max()) + 2, dtype=np.int64)  # the last one is for null
+    table[physical] = np.arange(len(distinct))
+    return distinct.cast(pl.String).to_list(), table[codes]
 
 
 def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
@@ -275,30 +296,36 @@ def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
 
 
 def _dense(
-    nmi: npt.NDArray[np.bytes_],
-    level: npt.NDArray[np.uint8],
-    start: Int64,
-    limits: Int32,
-    log: FaultLog,
+    names: npt.NDArray[np.bytes_], key: Int64, start: Int64, limits: Int32, log: FaultLog
 ) -> Envelopes:
-    keys = np.char.add(nmi, level.astype("S1"))
-    sites, site = np.unique(keys, return_inverse=True)
+    """Rows as a table.
+
+    Args:
+        names: NMIs in order.
+        key: Per row, place of its NMI × number of levels + level.
+        start: Per row, interval start.
+        limits: Shape (rows, 4).
+        log: Takes faults.
+    """
+    used = np.zeros(len(names) * len(LEVELS), dtype=np.bool_)
+    used[key] = True
+    sites = np.flatnonzero(used)
+    site = (np.cumsum(used) - 1)[key]
     first = int(start.min())
     count = (int(start.max()) - first) // INTERVAL_S + 1
     if count > MAX_HORIZON:
         log.add("$", "horizon.length", f"at most {MAX_HORIZON} intervals, received {count}")
         log.raise_if_any()
     interval = (start - first) // INTERVAL_S
-    cells = site.astype(np.int64) * count + interval
-    if len(np.unique(cells)) < len(cells):
-        message = "a site and interval stands twice in the limits file"
-        log.add("$", "row.duplicate", message)
+    if int(np.bincount(site * count + interval).max()) > 1:
+        log.add("$", "row.duplicate", "a site and interval stands twice in the limits file")
         log.raise_if_any()
     table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)
-    table[site, :, interval] = limits
+    for kind in range(4):
+        table[site, kind, interval] = limits[:, kind]
     return Envelopes(
-        nmis=np.array([key[:10] for key in sites.tolist()], dtype="S10"),
-        levels=np.array([int(key[10:]) for key in sites.tolist()], dtype=np.uint8),
+        nmis=names[sites // len(LEVELS)],
+        levels=(sites % len(LEVELS)).astype(np.uint8),
         timings=np.full(len(sites), NO_TIMING, dtype=np.uint8),
         objectives=("",) * len(sites),
         horizon_start=first,

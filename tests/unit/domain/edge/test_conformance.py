@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from oepnode.domain.edge.conformance import (
     EnvelopeConformance,
     Tolerance,
     check_dispatch,
+    trace,
 )
 from oepnode.domain.edge.published import Envelopes
 from oepnode.domain.power import NO_LIMIT
@@ -264,6 +266,44 @@ def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_holds() 
     bare = report(published, row | {"export_limit_w": None, "import_limit_w": None})
     assert bare.counts["unlimited"].tolist() == [0, 1]
     assert bare.headroom_w[1, 0] == NO_HEADROOM
+    nothing_stated = row | {"export_limit_w": None, "import_limit_w": None}
+    by_default = report(published, nothing_stated, defaults=Defaults(export_w=4000))
+    assert by_default.headroom_w[1, 0] == -500
+
+
+def test_the_sites_of_a_bundle_are_not_in_the_order_of_their_nmis() -> None:
+    bundled = envelopes(record(A, FIVE), record(B, [(2, -2)] * 2), record(C, [(9, -9)] * 2))
+    turned = np.array([2, 0, 1])
+    shuffled = replace(
+        bundled,
+        nmis=bundled.nmis[turned],
+        limits=bundled.limits[turned],
+        submitted_us=bundled.submitted_us[turned],
+    )
+    rows = [reading(nmi, 1, 3000) for nmi in (A, B, C)]
+    found = report(shuffled, *rows)
+    assert found.counts["readings"].tolist() == [1, 1, 1]
+    assert found.headroom_w[:, 0].tolist() == [6000, 2000, -1000]
+
+
+def test_a_trace_judges_every_minute_as_the_report_does() -> None:
+    published = envelopes(*TWO, record(B, FIVE))
+    rows = [
+        reading(A, 2, 4000, envelope_submitted_us=NEW),
+        reading(A, 1, 4000, envelope_submitted_us=OLD),
+        reading(A, 3, -2000, envelope_submitted_us=NEW),
+        reading(A, 99, 9000),
+        reading(B, 1, 9000),
+    ]
+    found = trace(published, A, frame(*rows))
+    assert found.minute.tolist() == [START + 60, START + 120, START + 180]
+    assert found.export_w.tolist() == [5000, 3000, 3000]
+    assert found.import_w.tolist() == [-5000, -3000, -3000]
+    assert found.is_breach.tolist() == [False, True, False]
+    counted = report(published, *rows).counts["export_minutes"]
+    assert counted[0] == found.is_breach.sum()
+    with pytest.raises(ValueError, match="no envelope"):
+        trace(published, C, frame(*rows))
 
 
 def test_the_report_shows_no_nmi() -> None:
@@ -323,8 +363,8 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
             draw.randint(-10_000, 10_000),
             controlled_generation_w=draw.randint(0, 10_000),
             controlled_load_w=-draw.randint(0, 10_000),
-            export_limit_w=draw.choice([1000, 5000, 9000]),
-            import_limit_w=draw.choice([-1000, -5000, -9000]),
+            export_limit_w=draw.choice([None, 1000, 5000, 9000]),
+            import_limit_w=draw.choice([None, -1000, -5000, -9000]),
             envelope_submitted_us=draw.choice([None, 5, *(t and t * MICROS for t in times)]),
         )
         for _ in range(400)
