@@ -12,12 +12,13 @@ import {SignedBallots} from "./SignedBallots.sol";
 /// out what each member's ballot for it would be, and counts those that are equal. A result with a quorum is final.
 ///
 /// Guarantees
-///  1. One worker, one vote, one round: a member casts one ballot or abstains once, and cannot take it back.
+///  1. One worker, one vote, one round: a member casts one ballot or abstains once, itself or through a relay, and
+///     cannot take it back.
 ///  2. Only a quorum makes a root final: at least the quorum frozen with the round, itself never less than a strict
 ///     majority of the round's own electorate.
 ///  3. One root at most is final in a round.
 ///  4. A ballot counts only for the result that it was made for, only for its own operator, and only once per result.
-///  5. What is final, failed or cancelled stays so, and its record does not change.
+///  5. What is final, failed or cancelled stays so, and its votes, results and tallies do not change.
 ///  6. Only the electorate of the round's own epoch votes. Changes of members, signers, quorum, windows or rules take
 ///     effect for rounds opened afterwards.
 ///  7. Every vote costs the same; nothing that one account does makes another's vote dearer.
@@ -26,6 +27,10 @@ import {SignedBallots} from "./SignedBallots.sol";
 ///  9. A pause stops opening and voting, and never changes a result.
 /// 10. A ballot says nothing of its result before the reveal to someone who has not computed that result, and cannot
 ///     be used by another operator, in another round, contract or chain.
+/// 11. A relay only carries: it casts the ballots that signers of the round's epoch signed for this round, contract and
+///     chain, and no others. It keeps nobody from voting directly, and no member's vote spoils its batch.
+/// 12. An equivocation is on record once for a member and a round, on two signatures of its own, and moves no tally.
+/// 13. There always is an administrator.
 ///
 /// Exact bytes
 ///  - result hash: keccak256(abi.encode(bytes32 root, uint32 partitions))
@@ -36,9 +41,10 @@ import {SignedBallots} from "./SignedBallots.sol";
 ///                 bytes32 ballot)). Abstentions are not in it. Only this hash is stored; the ballots are in the
 ///                 BallotCast events, and whoever reveals brings them back in the order cast, 53 bytes each:
 ///                 uint8 index ‖ address operator ‖ bytes32 ballot.
+///  - signed:      see SignedBallots.
 ///
-/// @dev No upgrade, no external call but the SHA-256 precompile in the inclusion views, and no loop in a state-changing
-/// call over anything but its own calldata. Rounds, seats and epochs count from 1; 0 means none.
+/// @dev No upgrade, no external call but two precompiles (SHA-256 in the inclusion views, recovery of signers), and no
+/// loop in a state-changing call over anything but its own calldata. Rounds, seats and epochs count from 1; 0 means none.
 contract OepConsensus is Electorate {
     // ------------------------------------------------------------------------------------------------------ types
 
@@ -130,6 +136,15 @@ contract OepConsensus is Electorate {
         uint40 openedAt;
         uint40 revealDeadline; // first second without revealing
         uint8 quorum;
+    }
+
+    // A batch of signed ballots, as far as it is cast.
+    struct Batch {
+        uint128 waitingBefore;
+        uint128 waiting;
+        uint32 epoch;
+        bytes32 hash; // of the ballots
+        bytes form; // of what is signed
     }
 
     // -------------------------------------------------------------------------------------------------- constants
@@ -293,24 +308,25 @@ contract OepConsensus is Electorate {
     function castBallots(uint32 number, bytes calldata signedBallots) external {
         uint256 entries = _entries(signedBallots, SignedBallots.LENGTH);
         Round storage round_ = _rounds[number];
-        (uint128 waitingBefore, uint32 epoch) = _requireVoting(round_.poll, number);
-        uint128 waiting = waitingBefore;
-        bytes32 hash = round_.ballotsHashOrRoot;
-        bytes32 domain = SignedBallots.domain();
+        Batch memory batch;
+        (batch.waitingBefore, batch.epoch) = _requireVoting(round_.poll, number);
+        batch.waiting = batch.waitingBefore;
+        batch.hash = round_.ballotsHashOrRoot;
+        batch.form = SignedBallots.form(number);
         for (uint256 entry = 0; entry < entries; ++entry) {
-            (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, entry, domain, number, epoch);
+            (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, entry, batch.form, batch.epoch);
             uint128 bit = _bit(index);
-            if (waiting & bit == 0) {
-                if (waitingBefore & bit != 0) revert DuplicateEntry(entry, operator);
+            if (batch.waiting & bit == 0) {
+                if (batch.waitingBefore & bit != 0) revert DuplicateEntry(entry, operator);
                 continue;
             }
-            waiting &= ~bit;
-            hash = _link(hash, index, operator, ballot);
+            batch.waiting &= ~bit;
+            batch.hash = _link(batch.hash, index, operator, ballot);
             emit BallotCast(number, operator, ballot);
         }
-        if (waiting == waitingBefore) revert NothingCast(number);
-        round_.poll.waiting = waiting;
-        round_.ballotsHashOrRoot = hash;
+        if (batch.waiting == batch.waitingBefore) revert NothingCast(number);
+        round_.poll.waiting = batch.waiting;
+        round_.ballotsHashOrRoot = batch.hash;
     }
 
     /// @notice Puts on record that a member signed two ballots for one round. Open to anyone, in a round of any status,
@@ -323,9 +339,9 @@ contract OepConsensus is Electorate {
         }
         _requireKnown(number);
         uint32 epoch = _rounds[number].poll.epoch;
-        bytes32 domain = SignedBallots.domain();
-        (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, 0, domain, number, epoch);
-        (bytes32 otherBallot, address otherOperator,) = _signed(signedBallots, 1, domain, number, epoch);
+        bytes memory form = SignedBallots.form(number);
+        (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, 0, form, epoch);
+        (bytes32 otherBallot, address otherOperator,) = _signed(signedBallots, 1, form, epoch);
         if (operator != otherOperator) revert TwoSigners(operator, otherOperator);
         if (ballot == otherBallot) revert SameBallot(number, operator);
         uint128 known = _equivocators[number];
@@ -493,9 +509,12 @@ contract OepConsensus is Electorate {
     /// @return list The members that abstained, by index.
     function abstentions(uint32 number) external view returns (AbstentionView[] memory list) {
         _requireKnown(number);
-        list = new AbstentionView[](MAX_MEMBERS);
+        Poll memory poll = _rounds[number].poll;
+        Terms memory terms_ = _terms[poll.epoch];
+        list = new AbstentionView[](terms_.memberCount);
         uint256 found = 0;
-        for (uint8 index = 0; index < MAX_MEMBERS; ++index) {
+        uint128 voted = terms_.members & ~poll.waiting;
+        for (uint8 index = 0; voted >> index != 0; ++index) {
             Reason reason = _abstentions[number][index];
             if (reason != Reason.None) list[found++] = AbstentionView(index, reason);
         }
@@ -571,7 +590,7 @@ contract OepConsensus is Electorate {
     /// @param ballot The blind ballot, see {ballotFor}.
     /// @return The hash.
     function ballotDigest(uint32 number, bytes32 ballot) external view returns (bytes32) {
-        return SignedBallots.digest(SignedBallots.domain(), number, ballot);
+        return SignedBallots.digest(SignedBallots.form(number), ballot);
     }
 
     /// @notice The domain of signatures, as in ERC-5267.
@@ -638,13 +657,13 @@ contract OepConsensus is Electorate {
     }
 
     // Reads a signed ballot, and whose it is.
-    function _signed(bytes calldata signedBallots, uint256 entry, bytes32 domain, uint32 number, uint32 epoch)
+    function _signed(bytes calldata signedBallots, uint256 entry, bytes memory form, uint32 epoch)
         private
         view
         returns (bytes32 ballot, address operator, uint8 index)
     {
         address signer;
-        (ballot, signer) = SignedBallots.read(signedBallots, entry, domain, number);
+        (ballot, signer) = SignedBallots.read(signedBallots, entry, form);
         if (ballot == 0) revert Missing("ballot");
         (operator, index) = _seatIn(epoch, signer);
         if (operator == address(0)) revert SignerNotInElectorate(entry, signer, epoch);

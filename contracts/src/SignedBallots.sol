@@ -25,44 +25,37 @@ library SignedBallots {
     /// @notice The signature of this entry is none: no address comes of it, or it has a twin.
     error InvalidSignature(uint256 entry);
 
-    /// @notice The hash of the domain.
-    /// @return EIP-712's domainSeparator.
-    function domain() internal view returns (bytes32) {
-        return keccak256(
+    /// @notice What is signed in a round, all but the ballot. A batch fills in one ballot after another.
+    /// @param round The round.
+    /// @return A form for {digest} and {read}.
+    function form(uint32 round) internal view returns (bytes memory) {
+        bytes32 domain = keccak256(
             abi.encode(DOMAIN_TYPE, keccak256(bytes(NAME)), keccak256(bytes(VERSION)), block.chainid, address(this))
         );
+        // Message and digest, with room for the ballot and for the message's hash.
+        return abi.encodePacked(BALLOT_TYPE, uint256(round), bytes32(0), hex"1901", domain, bytes32(0));
     }
 
     /// @notice What a signer signs.
-    /// @param domain_ The hash of the domain.
-    /// @param round The round.
+    /// @param form_ The round's form.
     /// @param ballot The ballot.
     /// @return hash EIP-712's hash of the message.
-    function digest(bytes32 domain_, uint32 round, bytes32 ballot) internal pure returns (bytes32 hash) {
-        bytes32 ballotType = BALLOT_TYPE;
-        // Written above the memory in use and not kept: a batch would take 300 bytes of new memory for each ballot.
+    function digest(bytes memory form_, bytes32 ballot) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, ballotType)
-            mstore(add(free, 32), round)
-            mstore(add(free, 64), ballot)
-            let message := keccak256(free, 96)
-            mstore(free, hex"1901")
-            mstore(add(free, 2), domain_)
-            mstore(add(free, 34), message)
-            hash := keccak256(free, 66)
+            mstore(add(form_, 96), ballot)
+            mstore(add(form_, 162), keccak256(add(form_, 32), 96))
+            hash := keccak256(add(form_, 128), 66)
         }
     }
 
     /// @notice Reads a signed ballot, and reverts unless somebody signed it.
     /// @param packed Signed ballots, one after another.
     /// @param entry Which of them, from 0.
-    /// @param domain_ The hash of the domain.
-    /// @param round The round.
+    /// @param form_ The round's form.
     /// @return ballot The ballot.
     /// @return signer Who signed it for this round; an account that nobody knows, where the signature was made for
     /// something else.
-    function read(bytes calldata packed, uint256 entry, bytes32 domain_, uint32 round)
+    function read(bytes calldata packed, uint256 entry, bytes memory form_)
         internal
         pure
         returns (bytes32 ballot, address signer)
@@ -77,7 +70,7 @@ library SignedBallots {
         }
         uint256 s = vs & (type(uint256).max >> 1);
         if (s > LARGEST_S) revert InvalidSignature(entry);
-        signer = ecrecover(digest(domain_, round, ballot), uint8(27 + (vs >> 255)), r, bytes32(s));
+        signer = ecrecover(digest(form_, ballot), uint8(27 + (vs >> 255)), r, bytes32(s));
         if (signer == address(0)) revert InvalidSignature(entry);
     }
 }

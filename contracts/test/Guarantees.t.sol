@@ -4,200 +4,8 @@ pragma solidity ^0.8.30;
 import {Electorate} from "../src/Electorate.sol";
 import {OepConsensus} from "../src/OepConsensus.sol";
 import {Bench} from "./support/Fixture.sol";
+import {Handler} from "./support/Handler.sol";
 import {vm} from "./support/Vm.sol";
-
-/// @dev Does what it likes with the contract, and keeps plain books of it beside. Every call is one that must succeed,
-/// or one that is known to be refused and is checked to be.
-contract Handler is Bench {
-    uint256 private constant CHOICES = 3;
-
-    struct Book {
-        uint32 epoch;
-        uint128 members;
-        uint8 memberCount;
-        uint8 quorum;
-        uint40 voteDeadline;
-        uint40 revealDeadline;
-        uint128 voted;
-        uint128[CHOICES] backers; // by choice of root
-        bool[CHOICES] revealed;
-        bytes32 closed; // the round's view when it ended, hashed
-        bool isFinal;
-        uint256 choice; // of the final root
-    }
-
-    mapping(uint32 => Book) internal books;
-    uint256 public workers;
-    bool public isPaused;
-
-    constructor() {
-        deploy();
-        addWorkers(0, 5);
-        workers = 5;
-        openRound(0);
-    }
-
-    function contractUnderTest() external view returns (OepConsensus) {
-        return consensus;
-    }
-
-    function book(uint32 round) external view returns (Book memory) {
-        return books[round];
-    }
-
-    function rootOf(uint256 choice) public pure returns (bytes32) {
-        return bytes32(choice + 1);
-    }
-
-    function openRound(uint8 horizon) public {
-        if (isPaused || consensus.terms(consensus.currentEpoch()).memberCount == 0) return;
-        uint32 round = open(HORIZON + horizon % 3);
-        OepConsensus.RoundView memory view_ = consensus.round(round);
-        Book storage kept = books[round];
-        kept.epoch = view_.epoch;
-        kept.members = view_.members;
-        kept.memberCount = view_.memberCount;
-        kept.quorum = view_.quorum;
-        kept.voteDeadline = view_.voteDeadline;
-        kept.revealDeadline = view_.revealDeadline;
-    }
-
-    // Somebody who ever was a signer, or never, votes or abstains in some round.
-    function castVote(uint256 who, uint256 which, uint256 choice) public {
-        uint32 round = pick(which);
-        address account = signer(who % (workers + 1));
-        Electorate.SeatView memory seat = consensus.seatOf(account);
-        Book storage kept = books[round];
-        uint128 bit = uint128(1) << seat.index;
-        bool may = !isPaused && kept.closed == 0 && block.timestamp < kept.voteDeadline && seat.since <= kept.epoch
-            && kept.epoch < seat.until && kept.voted & bit == 0;
-        uint256 pickOf = choice % (CHOICES + 1);
-        if (pickOf == CHOICES) {
-            vm.prank(account);
-            try consensus.abstain(round, OepConsensus.Reason.InputInvalid) {
-                assertTrue(may, "an abstention that must not be");
-            } catch {
-                assertTrue(!may, "an abstention refused");
-            }
-        } else {
-            bytes32 ballot = consensus.ballotFor(round, seat.operator, rootOf(pickOf), PARTITIONS);
-            vm.prank(account);
-            try consensus.castBallot(round, ballot) {
-                assertTrue(may, "a vote that must not be");
-                ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
-                kept.backers[pickOf] |= bit;
-            } catch {
-                assertTrue(!may, "a vote refused");
-            }
-        }
-        if (may) kept.voted |= bit;
-    }
-
-    // Many vote, most of them alike, as in a round that goes well.
-    function castVotes(uint256 which, uint256 choices) public {
-        for (uint256 i = 0; i < workers; ++i) {
-            uint256 bits = choices >> (3 * i);
-            castVote(i, which, bits & 7 < 6 ? 0 : bits);
-        }
-    }
-
-    function revealSome(uint256 which, uint256 choice) public {
-        uint32 round = pick(which);
-        Book storage kept = books[round];
-        choice %= CHOICES;
-        uint256 count = ones(kept.backers[choice]);
-        bool may = kept.closed == 0 && (block.timestamp >= kept.voteDeadline || kept.voted == kept.members)
-            && block.timestamp < kept.revealDeadline && count != 0 && !kept.revealed[choice];
-        try consensus.revealRoot(round, rootOf(choice), PARTITIONS, ballots[round]) {
-            assertTrue(may, "a reveal that must not be");
-            kept.revealed[choice] = true;
-            if (count >= kept.quorum) {
-                kept.isFinal = true;
-                kept.choice = choice;
-                kept.closed = snapshot(round);
-            }
-        } catch {
-            assertTrue(!may, "a reveal refused");
-        }
-    }
-
-    function fail(uint256 which) public {
-        uint32 round = pick(which);
-        bool may = books[round].closed == 0 && block.timestamp >= books[round].revealDeadline;
-        try consensus.failRound(round) {
-            assertTrue(may, "a failure that must not be");
-            books[round].closed = snapshot(round);
-        } catch {
-            assertTrue(!may, "a failure refused");
-        }
-    }
-
-    function cancel(uint256 which) public {
-        if (which % 4 != 0) return; // seldom, or few rounds would live to be final
-        uint32 round = pick(which);
-        bool may = books[round].closed == 0 && block.timestamp < books[round].revealDeadline;
-        vm.prank(REQUESTER);
-        try consensus.cancelRound(round, "given up") {
-            assertTrue(may, "a cancellation that must not be");
-            books[round].closed = snapshot(round);
-        } catch {
-            assertTrue(!may, "a cancellation refused");
-        }
-    }
-
-    function passTime(uint8 seconds_) public {
-        vm.warp(block.timestamp + seconds_ % 80);
-    }
-
-    function addWorker(uint8 seldom) public {
-        if (seldom % 4 != 0 || consensus.terms(consensus.currentEpoch()).memberCount == 9) return;
-        addWorkers(workers, 1);
-        ++workers;
-    }
-
-    function removeWorker(uint256 who, uint8 seldom) public {
-        if (seldom % 4 != 0) return;
-        address account = operator(who % workers);
-        if (consensus.signerOf(account) == address(0)) return;
-        vm.prank(ADMIN);
-        consensus.removeWorker(account);
-    }
-
-    function rotateSigner(uint256 who) public {
-        address account = operator(who % workers);
-        if (consensus.signerOf(account) == address(0)) return;
-        vm.prank(account);
-        consensus.rotateSigner(signer(workers));
-        ++workers; // the number is used up; its operator is nobody
-    }
-
-    function setPolicy(uint8 share, uint8 voteWindow, uint8 revealWindow) public {
-        vm.prank(ADMIN);
-        consensus.setPolicy(
-            Electorate.Policy(share % 4, 3, uint32(voteWindow) % 100 + 1, uint32(revealWindow) % 100 + 1, 1)
-        );
-    }
-
-    function togglePause(uint8 seldom) public {
-        if (!isPaused && seldom % 4 != 0) return;
-        vm.prank(isPaused ? ADMIN : GUARDIAN);
-        if (isPaused) consensus.unpause();
-        else consensus.pause();
-        isPaused = !isPaused;
-    }
-
-    function ones(uint128 bitmap) public pure returns (uint256 count) {
-        for (; bitmap != 0; bitmap &= bitmap - 1) {
-            ++count;
-        }
-    }
-
-    // The newest rounds mostly, so that some get enough votes.
-    function pick(uint256 which) private view returns (uint32) {
-        uint32 count = consensus.roundCount();
-        return count - uint32(which % (count < 3 ? count : 3));
-    }
-}
 
 /// @dev The guarantees at the head of OepConsensus, by their numbers, after any sequence of calls.
 contract GuaranteesTest is Bench {
@@ -213,58 +21,83 @@ contract GuaranteesTest is Bench {
         targets[0] = address(handler);
     }
 
-    function invariant_1_OneVoteEach() public view {
+    function invariant_G1_OneVoteEach() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             Handler.Book memory kept = handler.book(round);
-            assertEq(consensus.round(round).voted, kept.voted, "voted");
-            assertEq(kept.backers[0] & kept.backers[1], 0, "backs two");
-            assertEq(kept.backers[0] & kept.backers[2], 0, "backs two");
-            assertEq(kept.backers[1] & kept.backers[2], 0, "backs two");
+            uint128 seen = kept.abstained;
+            assertEq(seen & kept.copied, 0, "two votes");
+            seen |= kept.copied;
+            for (uint256 choice = 0; choice < 3; ++choice) {
+                assertEq(seen & kept.backers[choice], 0, "two votes");
+                seen |= kept.backers[choice];
+            }
+            assertEq(consensus.round(round).voted, seen, "voted");
+            uint128 abstained;
+            OepConsensus.AbstentionView[] memory abstentions = consensus.abstentions(round);
+            for (uint256 i = 0; i < abstentions.length; ++i) {
+                abstained |= uint128(1) << abstentions[i].index;
+            }
+            assertEq(abstained, kept.abstained, "abstained");
         }
     }
 
-    function invariant_2_OnlyAQuorumIsFinal() public view {
+    function invariant_G2_OnlyAQuorumIsFinal() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             OepConsensus.RoundView memory view_ = consensus.round(round);
             assertTrue(2 * uint256(view_.quorum) > view_.memberCount, "strict majority");
             bool isFinal = view_.status == OepConsensus.Status.Final;
             assertTrue(isFinal == handler.book(round).isFinal, "final where the books say so");
             if (isFinal) assertTrue(handler.ones(view_.matched) >= view_.quorum, "quorum");
+            else assertEq(view_.root, 0, "root");
         }
     }
 
-    function invariant_3_OneRootIsFinal() public view {
+    function invariant_G3_OneRootIsFinal() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             Handler.Book memory kept = handler.book(round);
             bytes32 expected = kept.isFinal ? handler.rootOf(kept.choice) : bytes32(0);
             assertEq(consensus.round(round).root, expected, "root");
+            OepConsensus.CandidateView[] memory list = consensus.candidates(round);
+            uint256 withQuorum;
+            for (uint256 i = 0; i < list.length; ++i) {
+                if (handler.ones(list[i].matched) >= kept.quorum) ++withQuorum;
+            }
+            assertEq(withQuorum, kept.isFinal ? 1 : 0, "results with a quorum");
         }
     }
 
-    function invariant_4_ABallotCountsForItsResultOnly() public view {
+    function invariant_G4_ABallotCountsOnceAndForItsResultOnly() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             Handler.Book memory kept = handler.book(round);
             if (kept.isFinal) assertEq(consensus.round(round).matched, kept.backers[kept.choice], "matched");
             for (uint256 choice = 0; choice < 3; ++choice) {
                 bytes32 result = consensus.resultHash(handler.rootOf(choice), PARTITIONS);
-                uint128 expected = kept.revealed[choice] ? kept.backers[choice] : 0;
+                uint128 expected = handler.isRevealed(round, choice) ? kept.backers[choice] : 0;
                 assertEq(consensus.candidate(round, result), expected, "candidate");
+            }
+            OepConsensus.CandidateView[] memory list = consensus.candidates(round);
+            assertEq(list.length, kept.revealed.length, "candidates");
+            for (uint256 i = 0; i < list.length; ++i) {
+                assertEq(list[i].root, handler.rootOf(kept.revealed[i]), "candidate's root");
+                assertEq(list[i].partitions, PARTITIONS, "candidate's partitions");
+                assertEq(list[i].matched, kept.backers[kept.revealed[i]], "candidate's backers");
             }
         }
     }
 
-    function invariant_5_WhatHasEndedDoesNotChange() public view {
+    function invariant_G5_WhatHasEndedDoesNotChange() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             bytes32 closed = handler.book(round).closed;
-            if (closed != 0) assertEq(snapshot(round), closed, "ended round");
+            if (closed != 0) assertEq(handler.record(round), closed, "ended round");
         }
     }
 
-    function invariant_6_TheElectorateIsFrozen() public view {
+    function invariant_G6_TheElectorateIsFrozen() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             OepConsensus.RoundView memory view_ = consensus.round(round);
             Handler.Book memory kept = handler.book(round);
             assertEq(view_.members, kept.members, "members");
+            assertEq(view_.memberCount, kept.memberCount, "member count");
             assertEq(view_.quorum, kept.quorum, "quorum");
             assertEq(view_.voteDeadline, kept.voteDeadline, "vote deadline");
             assertEq(view_.revealDeadline, kept.revealDeadline, "reveal deadline");
@@ -278,16 +111,97 @@ contract GuaranteesTest is Bench {
         }
     }
 
-    // Paused or not, and whoever has left: an open round past its deadline can be closed by anyone.
-    function invariant_8_NoRoundIsStranded() public {
+    function invariant_G7_EveryVoteCostsTheSame() public view {
+        if (handler.dearestVote() == 0) return;
+        assertTrue(handler.dearestVote() - handler.cheapestVote() < 200, "votes differ in price");
+    }
+
+    // Paused or not, and whoever has left: an open round past its deadline can be closed by anyone. That reveals are
+    // not refused is what the handler checks at each.
+    function invariant_G8_NoRoundIsStranded() public {
+        uint256 now_ = vm.getBlockTimestamp();
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             if (handler.book(round).closed != 0) continue;
-            uint256 now_ = block.timestamp;
-            vm.warp(handler.book(round).revealDeadline > now_ ? handler.book(round).revealDeadline : now_);
+            uint40 deadline = handler.book(round).revealDeadline;
+            vm.warp(deadline > now_ ? deadline : now_);
             vm.prank(STRANGER);
             consensus.failRound(round);
             assertPhase(round, OepConsensus.Phase.Failed);
             vm.warp(now_);
         }
+    }
+
+    // That the moment of pausing changes no record is what the handler checks.
+    function invariant_G9_APauseStopsOpeningAndVoting() public view {
+        assertTrue(consensus.paused() == handler.isPaused(), "paused");
+        if (handler.isPaused()) assertEq(handler.stoppable(), handler.whenPaused(), "rounds and votes");
+    }
+
+    function invariant_G10_ACopiedBallotIsWorthNothing() public view {
+        for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
+            Handler.Book memory kept = handler.book(round);
+            OepConsensus.CandidateView[] memory list = consensus.candidates(round);
+            for (uint256 i = 0; i < list.length; ++i) {
+                assertEq(list[i].matched & kept.copied, 0, "copies counted");
+            }
+        }
+    }
+
+    // The handler checks of each batch that it is taken whole or not at all; here, that the ballots taken are those
+    // that were signed, in the order brought.
+    function invariant_G11_ARelayOnlyCarries() public view {
+        for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
+            if (handler.book(round).isFinal) continue;
+            assertEq(consensus.round(round).ballotsHash, handler.ballotsHash(round), "ballots hash");
+        }
+    }
+
+    function invariant_G12_EquivocationIsOnRecordOnce() public view {
+        for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
+            assertEq(consensus.equivocators(round), handler.book(round).equivocated, "equivocators");
+            assertEq(consensus.equivocators(round) & ~consensus.round(round).members, 0, "outside the electorate");
+        }
+    }
+
+    function invariant_G13_ThereIsAnAdministrator() public view {
+        assertTrue(consensus.hasRole(consensus.DEFAULT_ADMIN_ROLE(), ADMIN), "administrator");
+    }
+
+    // A campaign in which nothing happens finds nothing.
+    function test_TheCampaignGetsEverywhere() public {
+        uint256 seed = 1;
+        for (uint256 i = 0; i < 1500; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            step(seed % 18, seed >> 8);
+        }
+        Handler.Happened memory log = handler.log();
+        assertTrue(log.direct > 50 && log.relayed > 50 && log.passedOver > 5 && log.batchesRefused > 10, "ballots");
+        assertTrue(log.copies > 5 && log.abstentions > 5 && log.equivocations > 5, "misdeeds");
+        assertTrue(log.finals > 3 && log.candidates > 3 && log.failures > 3 && log.cancellations > 1, "outcomes");
+        assertTrue(log.pauses > 1 && log.rotations > 5 && log.removals > 1, "changes");
+    }
+
+    function step(uint256 action, uint256 bits) private {
+        uint8 small = uint8(bits);
+        uint256 which = bits >> 8 & 0xffff;
+        if (action == 0) handler.openRound(small);
+        else if (action == 1) handler.castVote(bits >> 24, which, bits >> 40);
+        else if (action == 2) handler.castVotes(which, bits >> 40);
+        else if (action == 3) handler.relay(which, bits >> 40, bits >> 80, small);
+        else if (action == 4) handler.reveal(which, 0, small);
+        else if (action == 5) handler.reveal(which, bits >> 40, small);
+        else if (action == 6) handler.fail(which);
+        else if (action == 7) handler.cancel(which, small);
+        else if (action == 8) handler.report(which, bits >> 40, small, uint8(bits >> 60), bits >> 70);
+        else if (action == 9) handler.passTime(small);
+        else if (action == 10) handler.passTimeToAnEdge(which, small);
+        else if (action == 11) handler.addWorker(small);
+        else if (action == 12) handler.removeWorker(bits >> 40, small);
+        else if (action == 13) handler.rotateSigner(bits >> 40, small);
+        else if (action == 14) handler.togglePause(small);
+        else if (action == 15) handler.setPolicy(small, uint8(bits >> 40), uint8(bits >> 50));
+        else if (action == 16) handler.playRound(bits >> 40, bits >> 80, small);
+        else handler.castVote(bits >> 24, 0, 4); // abstains in the newest round
+        if (action == 9) handler.handOver(bits & 1 == 0);
     }
 }

@@ -19,6 +19,7 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectEmit(address emitter) external;
     function lastCallGas() external view returns (Gas memory);
+    function getBlockTimestamp() external view returns (uint256);
     function addr(uint256 key) external pure returns (address);
     function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function eip712HashTypedData(string calldata json) external pure returns (bytes32);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+
+import {Electorate} from "../src/Electorate.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {vm} from "./support/Vm.sol";
+
+/// @dev Who may do what, and how the administrator's office goes from one to another.
+contract AdministrationTest is Fixture {
+    address private constant SUCCESSOR = address(0x5cc);
+    bytes32 private constant ADMIN_ROLE = 0;
+
+    // The successor takes the office from its predecessor, and so shows that it holds its key.
+    function test_HandsOver() public {
+        vm.prank(ADMIN);
+        consensus.grantRole(ADMIN_ROLE, SUCCESSOR);
+        vm.prank(SUCCESSOR);
+        consensus.revokeRole(ADMIN_ROLE, ADMIN);
+        assertTrue(!consensus.hasRole(ADMIN_ROLE, ADMIN), "predecessor");
+        refusesWithoutRole(ADMIN, ADMIN_ROLE);
+        vm.prank(ADMIN);
+        consensus.setPolicy(policy());
+        vm.prank(SUCCESSOR);
+        consensus.setPolicy(policy());
+        assertEq(consensus.currentEpoch(), 2, "epoch");
+    }
+
+    function test_TheLastAdministratorStays() public {
+        bytes memory error_ = abi.encodeWithSelector(Electorate.LastAdministrator.selector, ADMIN);
+        vm.expectRevert(error_);
+        vm.prank(ADMIN);
+        consensus.renounceRole(ADMIN_ROLE, ADMIN);
+        vm.expectRevert(error_);
+        vm.prank(ADMIN);
+        consensus.revokeRole(ADMIN_ROLE, ADMIN);
+        assertTrue(consensus.hasRole(ADMIN_ROLE, ADMIN), "administrator");
+        // Granting twice makes no second one.
+        vm.prank(ADMIN);
+        consensus.grantRole(ADMIN_ROLE, ADMIN);
+        vm.expectRevert(error_);
+        vm.prank(ADMIN);
+        consensus.renounceRole(ADMIN_ROLE, ADMIN);
+        // Nor does revoking somebody who is none use one up.
+        vm.prank(ADMIN);
+        consensus.revokeRole(ADMIN_ROLE, STRANGER);
+        vm.prank(ADMIN);
+        consensus.grantRole(ADMIN_ROLE, SUCCESSOR);
+        vm.prank(ADMIN);
+        consensus.renounceRole(ADMIN_ROLE, ADMIN);
+        vm.expectRevert(abi.encodeWithSelector(Electorate.LastAdministrator.selector, SUCCESSOR));
+        vm.prank(SUCCESSOR);
+        consensus.renounceRole(ADMIN_ROLE, SUCCESSOR);
+    }
+
+    function test_TheOtherRolesComeAndGo() public {
+        bytes32 requester = consensus.REQUESTER_ROLE();
+        bytes32 guardian = consensus.GUARDIAN_ROLE();
+        addWorkers(0, 1);
+        vm.prank(ADMIN);
+        consensus.revokeRole(requester, REQUESTER);
+        refusesWithoutRole(REQUESTER, requester);
+        open();
+        vm.prank(GUARDIAN);
+        consensus.renounceRole(guardian, GUARDIAN);
+        refusesWithoutRole(GUARDIAN, guardian);
+        vm.prank(GUARDIAN);
+        consensus.pause();
+    }
+
+    // A role is given by the administrator; a guardian or requester gives none, not even its own.
+    function test_OnlyTheAdministratorGivesRoles() public {
+        bytes32 requester = consensus.REQUESTER_ROLE();
+        bytes32 guardian = consensus.GUARDIAN_ROLE();
+        refusesWithoutRole(REQUESTER, ADMIN_ROLE);
+        vm.prank(REQUESTER);
+        consensus.grantRole(requester, STRANGER);
+        refusesWithoutRole(GUARDIAN, ADMIN_ROLE);
+        vm.prank(GUARDIAN);
+        consensus.grantRole(ADMIN_ROLE, GUARDIAN);
+        refusesWithoutRole(STRANGER, ADMIN_ROLE);
+        vm.prank(STRANGER);
+        consensus.revokeRole(guardian, GUARDIAN);
+    }
+
+    function refusesWithoutRole(address account, bytes32 role) private {
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, account, role));
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Electorate} from "../src/Electorate.sol";
+import {OepConsensus} from "../src/OepConsensus.sol";
+import {SignedBallots} from "../src/SignedBallots.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {vm} from "./support/Vm.sol";
+
+/// @dev Two signed ballots of one worker for one round: what is evidence, and what comes of it.
+contract EquivocationTest is Fixture {
+    bytes32 private constant BALLOT = bytes32(uint256(0xba));
+    bytes32 private constant OTHER = bytes32(uint256(0xbb));
+
+    function test_IsRecordedAndNamesTheWorker() public {
+        uint32 round = openWith(3);
+        bytes32 before = snapshot(round);
+        vm.expectEmit(address(consensus));
+        emit OepConsensus.Equivocated(round, operator(1), BALLOT, OTHER);
+        report(round, evidence(round, 1));
+        assertEq(consensus.equivocators(round), 2, "equivocators");
+        report(round, evidence(round, 2));
+        assertEq(consensus.equivocators(round), 6, "equivocators");
+        assertEq(snapshot(round), before, "round");
+    }
+
+    function test_IsRecordedOnce() public {
+        uint32 round = openWith(3);
+        report(round, evidence(round, 1));
+        bytes memory error_ = abi.encodeWithSelector(OepConsensus.AlreadyEquivocated.selector, round, operator(1));
+        refuses(round, evidence(round, 1), error_);
+        refuses(round, bytes.concat(signed(round, 1, OTHER), signed(round, 1, BALLOT)), error_);
+        refuses(round, bytes.concat(signed(round, 1, OTHER), signed(round, 1, ROOT)), error_);
+        uint32 next = open();
+        report(next, evidence(next, 1));
+        assertEq(consensus.equivocators(next), 2, "equivocators of the next round");
+    }
+
+    // The ballot that came first stays, and counts: which of two was meant is not for the chain to guess.
+    function test_MovesNoTally() public {
+        uint32 round = openWith(3);
+        bytes memory first = signedVote(round, 0, ROOT);
+        bytes memory second = signedVote(round, 0, OTHER_ROOT);
+        consensus.castBallots(round, first);
+        keep(round, 0, consensus.ballotFor(round, operator(0), ROOT, PARTITIONS));
+        report(round, bytes.concat(first, second));
+        vote(round, 1, ROOT);
+        abstain(round, 2, OepConsensus.Reason.InternalFault);
+        reveal(round, ROOT);
+        assertPhase(round, OepConsensus.Phase.Final);
+        assertEq(consensus.round(round).matched, 3, "matched");
+    }
+
+    function test_InARoundOfAnyStatusPausedOrNot() public {
+        addWorkers(0, 1);
+        uint32 finalised = open();
+        vote(finalised, 0, ROOT);
+        reveal(finalised, ROOT);
+        uint32 cancelled = open();
+        vm.prank(REQUESTER);
+        consensus.cancelRound(cancelled, "given up");
+        uint32 failed = open();
+        warpToExpiry(failed);
+        consensus.failRound(failed);
+        vm.prank(GUARDIAN);
+        consensus.pause();
+        for (uint32 round = finalised; round <= failed; ++round) {
+            bytes32 before = snapshot(round);
+            report(round, evidence(round, 0));
+            assertEq(consensus.equivocators(round), 1, "equivocators");
+            assertEq(snapshot(round), before, "round");
+        }
+    }
+
+    function test_OfASignerThatIsNoneAnyMore() public {
+        uint32 round = openWith(2);
+        vm.prank(operator(0));
+        consensus.rotateSigner(signer(50));
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(1));
+        report(round, evidence(round, 0));
+        report(round, evidence(round, 1));
+        assertEq(consensus.equivocators(round), 3, "equivocators");
+        refuses(
+            round,
+            evidence(round, 50),
+            abi.encodeWithSelector(OepConsensus.SignerNotInElectorate.selector, 0, signer(50), 2)
+        );
+    }
+
+    function test_RefusesWhatIsNoEvidence() public {
+        uint32 round = openWith(3);
+        uint32 other = open();
+        bytes memory one = signed(round, 1, BALLOT);
+        refuses(
+            round, bytes.concat(one, one), abi.encodeWithSelector(OepConsensus.SameBallot.selector, round, operator(1))
+        );
+        refuses(
+            round,
+            bytes.concat(one, signed(round, 2, OTHER)),
+            abi.encodeWithSelector(OepConsensus.TwoSigners.selector, operator(1), operator(2))
+        );
+        refuses(round, one, abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 96));
+        refuses(
+            round, bytes.concat(one, one, one), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 288)
+        );
+        refuses(round, "", abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 0));
+        refuses(round, bytes.concat(one, hex"01"), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 97));
+        refuses(
+            round, bytes.concat(one, signed(round, 1, 0)), abi.encodeWithSelector(Electorate.Missing.selector, "ballot")
+        );
+        refuses(
+            round, bytes.concat(one, new bytes(96)), abi.encodeWithSelector(SignedBallots.InvalidSignature.selector, 1)
+        );
+        refuses(9, evidence(9, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 9));
+        refuses(0, evidence(0, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 0));
+        // Two rounds are two ballots, not an equivocation.
+        try consensus.reportEquivocation(round, bytes.concat(one, signed(other, 1, OTHER))) {
+            assertTrue(false, "ballots of two rounds were taken for evidence");
+        } catch (bytes memory reason) {
+            assertEq(bytes4(reason), OepConsensus.SignerNotInElectorate.selector, "error");
+        }
+        assertEq(consensus.equivocators(round), 0, "equivocators");
+    }
+
+    function evidence(uint32 round, uint256 i) private view returns (bytes memory) {
+        return bytes.concat(signed(round, i, BALLOT), signed(round, i, OTHER));
+    }
+
+    function report(uint32 round, bytes memory ballots_) private {
+        vm.prank(STRANGER);
+        consensus.reportEquivocation(round, ballots_);
+    }
+
+    function refuses(uint32 round, bytes memory ballots_, bytes memory error_) private {
+        vm.expectRevert(error_);
+        report(round, ballots_);
+    }
+}

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Electorate} from "../../src/Electorate.sol";
+import {OepConsensus} from "../../src/OepConsensus.sol";
+import {Bench} from "./Fixture.sol";
+import {vm} from "./Vm.sol";
+
+/// @dev Does what it likes with the contract, and keeps plain books of it beside. Every call is one that must succeed,
+/// or one that must be refused, and is checked to be.
+contract Handler is Bench {
+    uint256 internal constant CHOICES = 3;
+
+    struct Book {
+        uint32 epoch;
+        uint128 members;
+        uint8 memberCount;
+        uint8 quorum;
+        uint40 voteDeadline;
+        uint40 revealDeadline;
+        uint128 voted;
+        uint128 abstained;
+        uint128 copied; // cast somebody else's ballot, or one made for another round
+        uint128[CHOICES] backers; // by choice of root
+        uint256[] revealed; // choices, in the order revealed
+        uint128 equivocated;
+        bytes32 closed; // the round's record when it ended, hashed
+        bool isFinal;
+        uint256 choice; // of the final root
+    }
+
+    // What has happened, so that a campaign in which nothing did is noticed.
+    struct Happened {
+        uint256 direct;
+        uint256 relayed;
+        uint256 passedOver;
+        uint256 batchesRefused;
+        uint256 copies;
+        uint256 abstentions;
+        uint256 finals;
+        uint256 candidates;
+        uint256 failures;
+        uint256 cancellations;
+        uint256 equivocations;
+        uint256 pauses;
+        uint256 rotations;
+        uint256 removals;
+    }
+
+    mapping(uint32 => Book) internal books;
+    Happened internal happened;
+    uint256 public workers; // signers ever; those above the first five belong to newcomers or rotated operators
+    bool public isPaused;
+    bytes32 public whenPaused; // what a pause stops, as it was when it began
+    uint256 public cheapestVote = type(uint256).max;
+    uint256 public dearestVote;
+    uint256 public administrators = 1;
+
+    constructor() {
+        deploy();
+        addWorkers(0, 5);
+        workers = 5;
+        openRound(0);
+    }
+
+    function contractUnderTest() external view returns (OepConsensus) {
+        return consensus;
+    }
+
+    function book(uint32 round) external view returns (Book memory) {
+        return books[round];
+    }
+
+    function log() external view returns (Happened memory) {
+        return happened;
+    }
+
+    function rootOf(uint256 choice) public pure returns (bytes32) {
+        return bytes32(choice + 1);
+    }
+
+    // ------------------------------------------------------------------------------------------------ rounds, votes
+
+    function openRound(uint8 horizon) public {
+        if (isPaused || consensus.terms(consensus.currentEpoch()).memberCount == 0) return;
+        uint32 round = open(HORIZON + horizon % 3);
+        OepConsensus.RoundView memory view_ = consensus.round(round);
+        Book storage kept = books[round];
+        kept.epoch = view_.epoch;
+        kept.members = view_.members;
+        kept.memberCount = view_.memberCount;
+        kept.quorum = view_.quorum;
+        kept.voteDeadline = view_.voteDeadline;
+        kept.revealDeadline = view_.revealDeadline;
+    }
+
+    // Somebody who ever was a signer, or never, votes or abstains in some round.
+    function castVote(uint256 who, uint256 which, uint256 choice) public {
+        uint32 round = pick(which);
+        cast(round, who % (workers + 1), choice % (CHOICES + 2), true);
+    }
+
+    // Many vote, most of them alike, as in a round that goes well.
+    function castVotes(uint256 which, uint256 choices) public {
+        uint32 round = pick(which);
+        for (uint256 i = 0; i < workers; ++i) {
+            uint256 bits = (choices >> (3 * i)) & 7;
+            cast(round, i, bits < 6 ? 0 : bits - 5, false);
+        }
+    }
+
+    // A relay brings a batch: whom the bits name, those who have voted among them; now and then one entry that spoils
+    // it all.
+    function relay(uint256 which, uint256 whom, uint256 choices, uint8 spoil) public {
+        uint32 round = pick(which);
+        Book storage kept = books[round];
+        bool mayVote = !isPaused && kept.closed == 0 && block.timestamp < kept.voteDeadline;
+        bytes memory batch;
+        uint128 counted;
+        uint128 named;
+        for (uint256 i = 0; i < workers; ++i) {
+            if ((whom >> i) & 1 == 0 || !votesIn(round, i)) continue;
+            named |= bitOf(i);
+            batch = bytes.concat(batch, signedChoice(round, i, (choices >> (2 * i)) & 3));
+            if (kept.voted & bitOf(i) == 0) counted |= bitOf(i);
+        }
+        bool isSpoilt = spoil % 4 == 0;
+        if (isSpoilt) batch = bytes.concat(batch, spoiling(round, spoil / 4, counted));
+        vm.prank(STRANGER);
+        try consensus.castBallots(round, batch) {
+            assertTrue(mayVote && !isSpoilt && counted != 0, "a batch that must not be");
+        } catch {
+            assertTrue(!mayVote || isSpoilt || counted == 0, "a batch refused");
+            ++happened.batchesRefused;
+            return;
+        }
+        happened.passedOver += ones(named & ~counted);
+        happened.relayed += ones(counted);
+        for (uint256 i = 0; i < workers; ++i) {
+            if (counted & bitOf(i) == 0 || (whom >> i) & 1 == 0 || !votesIn(round, i)) continue;
+            uint256 choice = (choices >> (2 * i)) & 3;
+            note(round, i, choice, ballotOf(round, i, choice));
+        }
+    }
+
+    // A round that goes well, or nearly: some vote directly, a relay brings all, the rest is up to the votes.
+    function playRound(uint256 directly, uint256 choices, uint8 horizon) public {
+        if (isPaused) return;
+        openRound(horizon);
+        uint256 mostlyRoot0 = choices & (choices >> 64) & (choices >> 128);
+        for (uint256 i = 0; i < workers; ++i) {
+            if ((directly >> i) & 1 == 1) cast(pick(0), i, (mostlyRoot0 >> (2 * i)) & 3, false);
+        }
+        relay(0, type(uint256).max, mostlyRoot0, 1);
+        passTimeToAnEdge(0, 0);
+        reveal(0, choices, 1);
+        reveal(0, 0, 1);
+    }
+
+    function reveal(uint256 which, uint256 choice, uint8 garbage) public {
+        uint32 round = pick(which);
+        Book storage kept = books[round];
+        choice %= CHOICES;
+        bytes memory supplied = ballots[round];
+        bool isGarbage = garbage % 4 == 0;
+        if (isGarbage) {
+            if (supplied.length == 0 || garbage % 8 == 0) supplied = bytes.concat(supplied, new bytes(53));
+            else supplied[uint256(garbage) % supplied.length] ^= 0x01;
+        }
+        uint256 count = ones(kept.backers[choice]);
+        bool may = kept.closed == 0 && (block.timestamp >= kept.voteDeadline || kept.voted == kept.members)
+            && block.timestamp < kept.revealDeadline && count != 0 && !isRevealed(round, choice) && !isGarbage;
+        vm.prank(STRANGER);
+        try consensus.revealRoot(round, rootOf(choice), PARTITIONS, supplied) {
+            assertTrue(may, "a reveal that must not be");
+        } catch {
+            assertTrue(!may, "a reveal refused");
+            return;
+        }
+        kept.revealed.push(choice);
+        if (count < kept.quorum) {
+            ++happened.candidates;
+            return;
+        }
+        kept.isFinal = true;
+        kept.choice = choice;
+        kept.closed = record(round);
+        ++happened.finals;
+    }
+
+    function fail(uint256 which) public {
+        uint32 round = pick(which);
+        bool may = books[round].closed == 0 && block.timestamp >= books[round].revealDeadline;
+        try consensus.failRound(round) {
+            assertTrue(may, "a failure that must not be");
+            books[round].closed = record(round);
+            ++happened.failures;
+        } catch {
+            assertTrue(!may, "a failure refused");
+        }
+    }
+
+    function cancel(uint256 which, uint8 seldom) public {
+        if (seldom % 8 != 0) return; // or few rounds would live to be final
+        uint32 round = pick(which);
+        bool may = books[round].closed == 0 && block.timestamp < books[round].revealDeadline;
+        vm.prank(REQUESTER);
+        try consensus.cancelRound(round, "given up") {
+            assertTrue(may, "a cancellation that must not be");
+            books[round].closed = record(round);
+            ++happened.cancellations;
+        } catch {
+            assertTrue(!may, "a cancellation refused");
+        }
+    }
+
+    function report(uint256 which, uint256 who, uint8 first, uint8 second, uint256 other) public {
+        uint32 round = pick(which);
+        uint256 i = who % workers;
+        uint256 j = other % 3 == 0 ? (i + 1) % workers : i;
+        bytes memory evidence = bytes.concat(signedChoice(round, i, first % 3), signedChoice(round, j, second % 3));
+        bool may = i == j && votesIn(round, i) && first % 3 != second % 3 && books[round].equivocated & bitOf(i) == 0;
+        try consensus.reportEquivocation(round, evidence) {
+            assertTrue(may, "evidence that must not be");
+            books[round].equivocated |= bitOf(i);
+            ++happened.equivocations;
+        } catch {
+            assertTrue(!may, "evidence refused");
+        }
+    }
+
+    function passTime(uint8 seconds_) public {
+        vm.warp(vm.getBlockTimestamp() + seconds_ % 60);
+    }
+
+    // To a second beside one of a round's two edges.
+    function passTimeToAnEdge(uint256 which, uint8 edge) public {
+        Book storage kept = books[pick(which)];
+        uint256 target = (edge & 1 == 0 ? kept.voteDeadline : kept.revealDeadline) - ((edge >> 1) & 1);
+        if (target > vm.getBlockTimestamp()) vm.warp(target);
+    }
+
+    // ------------------------------------------------------------------------------------------------- the electorate
+
+    function addWorker(uint8 seldom) public {
+        if (seldom % 4 != 0 || consensus.terms(consensus.currentEpoch()).memberCount == 9) return;
+        addWorkers(workers, 1);
+        ++workers;
+    }
+
+    function removeWorker(uint256 who, uint8 seldom) public {
+        if (seldom % 8 != 0) return;
+        address account = operator(who % workers);
+        if (consensus.signerOf(account) == address(0)) return;
+        vm.prank(ADMIN);
+        consensus.removeWorker(account);
+        ++happened.removals;
+    }
+
+    function rotateSigner(uint256 who, uint8 seldom) public {
+        address account = operator(who % workers);
+        if (seldom % 4 != 0 || consensus.signerOf(account) == address(0)) return;
+        vm.prank(account);
+        consensus.rotateSigner(signer(workers));
+        ++workers; // the number is used up; operator(number) is nobody
+        ++happened.rotations;
+    }
+
+    function setPolicy(uint8 share, uint8 voteWindow, uint8 revealWindow) public {
+        vm.prank(ADMIN);
+        consensus.setPolicy(
+            Electorate.Policy(share % 4, 3, uint32(voteWindow) % 100 + 1, uint32(revealWindow) % 100 + 1, 1)
+        );
+    }
+
+    function togglePause(uint8 seldom) public {
+        if (!isPaused && seldom % 8 != 0) return;
+        bytes32 before = latest();
+        vm.prank(isPaused ? ADMIN : GUARDIAN);
+        if (isPaused) consensus.unpause();
+        else consensus.pause();
+        isPaused = !isPaused;
+        assertEq(latest(), before, "rounds, before and after");
+        whenPaused = stoppable();
+        if (isPaused) ++happened.pauses;
+    }
+
+    function handOver(bool granting) public {
+        address successor = address(0x5cc);
+        bytes32 role = consensus.DEFAULT_ADMIN_ROLE();
+        vm.prank(ADMIN);
+        if (granting) consensus.grantRole(role, successor);
+        else consensus.revokeRole(role, successor);
+        administrators = granting ? 2 : 1;
+        if (granting) return;
+        vm.prank(ADMIN);
+        try consensus.renounceRole(role, ADMIN) {
+            assertTrue(false, "the last administrator left");
+        } catch {}
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- views
+
+    function isRevealed(uint32 round, uint256 choice) public view returns (bool) {
+        uint256[] storage list = books[round].revealed;
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (list[i] == choice) return true;
+        }
+        return false;
+    }
+
+    // What a pause stops: new rounds, and new votes in the rounds there are.
+    function stoppable() public view returns (bytes32 hash) {
+        uint32 count = consensus.roundCount();
+        hash = bytes32(uint256(count));
+        for (uint32 round = 1; round <= count; ++round) {
+            hash = keccak256(abi.encode(hash, consensus.round(round).voted));
+        }
+    }
+
+    // The hash of the ballots that the books have.
+    function ballotsHash(uint32 round) public view returns (bytes32 hash) {
+        hash = keccak256(abi.encode(block.chainid, address(consensus), uint64(round)));
+        bytes memory packed = ballots[round];
+        bytes memory link = new bytes(85);
+        for (uint256 at_ = 0; at_ < packed.length; at_ += 53) {
+            for (uint256 i = 0; i < 85; ++i) {
+                link[i] = i < 32 ? hash[i] : packed[at_ + i - 32];
+            }
+            hash = keccak256(link);
+        }
+    }
+
+    // All that can be read of a round.
+    function record(uint32 round) public view returns (bytes32) {
+        return keccak256(abi.encode(consensus.round(round), consensus.candidates(round), consensus.abstentions(round)));
+    }
+
+    function ones(uint128 bitmap) public pure returns (uint256 count) {
+        for (; bitmap != 0; bitmap &= bitmap - 1) {
+            ++count;
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------ internals
+
+    function cast(uint32 round, uint256 i, uint256 choice, bool isMeasured) private {
+        bool may = !isPaused && books[round].closed == 0 && block.timestamp < books[round].voteDeadline
+            && votesIn(round, i) && books[round].voted & bitOf(i) == 0;
+        bytes32 ballot = ballotOf(round, i, choice);
+        consensus.round(round); // so that every vote finds its slots read already
+        vm.prank(signer(i));
+        if (choice == CHOICES + 1) {
+            try consensus.abstain(round, OepConsensus.Reason.InputInvalid) {
+                assertTrue(may, "an abstention that must not be");
+            } catch {
+                assertTrue(!may, "an abstention refused");
+                return;
+            }
+            books[round].voted |= bitOf(i);
+            books[round].abstained |= bitOf(i);
+            ++happened.abstentions;
+            return;
+        }
+        try consensus.castBallot(round, ballot) {
+            assertTrue(may, "a vote that must not be");
+        } catch {
+            assertTrue(!may, "a vote refused");
+            return;
+        }
+        // The first vote in a transaction; a later one would find the round's slots changed already.
+        if (isMeasured) measure(vm.lastCallGas().gasTotalUsed);
+        ++happened.direct;
+        note(round, i, choice, ballot);
+    }
+
+    // Whose signer i is, and what bit, may differ from round to round: a signer has one seat only.
+    function bitOf(uint256 i) private view returns (uint128) {
+        return uint128(1) << consensus.seatOf(signer(i)).index;
+    }
+
+    function votesIn(uint32 round, uint256 i) private view returns (bool) {
+        Electorate.SeatView memory seat = consensus.seatOf(signer(i));
+        return seat.since <= books[round].epoch && books[round].epoch < seat.until && seat.since != 0;
+    }
+
+    // Choices 0 to 2 are roots. The next is somebody else's ballot for root 0, or one's own for the round before.
+    function ballotOf(uint32 round, uint256 i, uint256 choice) private view returns (bytes32) {
+        address own = consensus.seatOf(signer(i)).operator;
+        if (choice < CHOICES) return consensus.ballotFor(round, own, rootOf(choice), PARTITIONS);
+        if (i % 2 == 0 || operator(i - 1) == own) return consensus.ballotFor(round - 1, own, rootOf(0), PARTITIONS);
+        return consensus.ballotFor(round, operator(i - 1), rootOf(0), PARTITIONS);
+    }
+
+    function signedChoice(uint32 round, uint256 i, uint256 choice) private view returns (bytes memory) {
+        return signed(round, i, ballotOf(round, i, choice));
+    }
+
+    function spoiling(uint32 round, uint256 how, uint128 counted) private view returns (bytes memory) {
+        if (how % 4 == 0) return new bytes(96);
+        if (how % 4 == 1) return signed(round, workers + 7, bytes32(uint256(1))); // by a stranger
+        if (how % 4 == 2) return signed(round + 1, 0, bytes32(uint256(1))); // for another round
+        // Twice the same member, where the batch has one.
+        for (uint256 i = 0; i < workers; ++i) {
+            if (counted & bitOf(i) != 0 && votesIn(round, i)) {
+                return bytes.concat(signedChoice(round, i, 0), signedChoice(round, i, 1));
+            }
+        }
+        return new bytes(1);
+    }
+
+    function note(uint32 round, uint256 i, uint256 choice, bytes32 ballot) private {
+        Electorate.SeatView memory seat = consensus.seatOf(signer(i));
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
+        books[round].voted |= bitOf(i);
+        if (choice < CHOICES) {
+            books[round].backers[choice] |= bitOf(i);
+        } else if (ballot == consensus.ballotFor(round, seat.operator, rootOf(0), PARTITIONS)) {
+            assertTrue(false, "a copy that is none");
+        } else {
+            books[round].copied |= bitOf(i);
+            ++happened.copies;
+        }
+    }
+
+    function measure(uint256 gas_) private {
+        if (gas_ < cheapestVote) cheapestVote = gas_;
+        if (gas_ > dearestVote) dearestVote = gas_;
+    }
+
+    function latest() private view returns (bytes32 hash) {
+        uint32 count = consensus.roundCount();
+        for (uint32 round = count < 4 ? 1 : count - 3; round <= count; ++round) {
+            hash = keccak256(abi.encode(hash, record(round)));
+        }
+    }
+
+    // The newest rounds mostly, so that some get enough votes.
+    function pick(uint256 which) private view returns (uint32) {
+        uint32 count = consensus.roundCount();
+        return count - uint32(which % (count < 3 ? count : 3));
+    }
+}
