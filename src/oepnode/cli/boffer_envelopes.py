@@ -433,4 +433,4 @@ def _title(offerer: Offerer) -> str:
 
 def _when(on: date, period: int) -> str:
     end = interval_end(on, period)
-    return f"Trading day {on.isoformat()}, period {period}: interval ending {end[11:16]} NEM time"
+    return f"Trading day {on.isoformat()}, period {period}, ending {end[11:16]} NEM time"
