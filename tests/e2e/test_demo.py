@@ -62,6 +62,22 @@ def test_every_aggregator_verifies_every_round(played: Played) -> None:
     assert played.summary["unassigned_nmis"] == 4
 
 
+def test_a_kept_bundle_verifies_against_the_kept_round(played: Played) -> None:
+    """What docs/edge-guide.md starts from."""
+    key = played.folder / "inputs" / "keys" / "sample-01.key.json"
+    words = [str(played.folder / "aggregators" / "sample-01-2.bundle"), "--key", str(key)]
+    words += ["--round-state", str(played.folder / "observed" / "round-2.json"), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "oepnode", "aggregator", "verify", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["round"] == 2
+
+
 def test_the_liar_is_named(played: Played) -> None:
     assert played.summary["found_out"] == ["worker-5"]
     assert "worker-5 voted another root" in played.output

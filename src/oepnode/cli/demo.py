@@ -89,7 +89,7 @@ def _run(plan: Plan, rounds: int, console: Console) -> Report:
             if line.status == "finalised":
                 line.replayed = play.replay_as_auditor(stage, line)
                 tell("auditor", _replay(line))
-        report.unassigned_nmis = play.observe(stage)
+        report.unassigned_nmis = play.observe(stage, report.rounds)
     report.found_out = sorted({name for line in report.rounds for name in line.mismatched})
     report.ok = _is_ok(report, plan)
     report.seconds = round(time.monotonic() - started, 2)

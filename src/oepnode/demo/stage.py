@@ -9,7 +9,7 @@ Layout of the folder, so that one can look at everything afterwards:
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | what every process said |
-| ``observed/`` | what everybody may see: status, metrics, the chain |
+| ``observed/`` | what everybody may see: status, metrics, rounds, the chain |
 """
 
 from __future__ import annotations
