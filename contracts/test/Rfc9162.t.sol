@@ -4,18 +4,8 @@ pragma solidity ^0.8.30;
 import {Rfc9162} from "../src/Rfc9162.sol";
 import {Assert} from "./support/Assert.sol";
 import {ReferenceTree} from "./support/ReferenceTree.sol";
+import {Verifier} from "./support/Verifier.sol";
 import {vm} from "./support/Vm.sol";
-
-/// @dev Gives the library's internal functions an address that can revert.
-contract Verifier {
-    function verify(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root) external view {
-        Rfc9162.verify(leaf, index, size, path, root);
-    }
-
-    function leafHash(bytes calldata entry) external view returns (bytes32) {
-        return Rfc9162.leafHash(entry);
-    }
-}
 
 /// @dev Inclusion proofs against the recursive definition, and what is no proof.
 contract Rfc9162Test is Assert {
@@ -139,6 +129,50 @@ contract Rfc9162Test is Assert {
         }
         verifier.verify(leaf, index, 1 << 32, path, root);
         assertRefused(leaf, uint256(index) ^ 1, 1 << 32, path, root);
+    }
+
+    // Any position, any size up to 2³², any path, whether they fit or not: the verdict is that of the RFC's algorithm.
+    function testFuzz_AgreesWithTheRfc(uint32 index_, uint32 size_, uint8 shape, uint256 seed) public view {
+        uint256 size = (uint256(size_) >> (shape % 32)) + (shape & 1);
+        uint256 index = shape & 2 == 0 ? uint256(index_) % (size + 1) : size - (size == 0 ? 0 : 1);
+        bytes32[] memory path = tree(seed % 35, seed);
+        if (shape & 4 == 0 && index < size) path = tree(fittingLength(index, size), seed);
+        bytes32 leaf = sha256(abi.encode(seed));
+        (bool fits, bytes32 root) = ReferenceTree.walk(leaf, index, size, path);
+        try verifier.verify(leaf, index, size, path, root) {
+            assertTrue(fits, "what is no proof was taken for one");
+        } catch {
+            assertTrue(!fits, "a proof was refused");
+        }
+    }
+
+    // One hash for each level with a sibling: the bits of the index below its first parting from the last leaf, and the
+    // ones above.
+    function fittingLength(uint256 index, uint256 size) private pure returns (uint256 length) {
+        for (uint256 last = size - 1; last != 0; last >>= 1) {
+            if (index & 1 == 1 || index != last) ++length;
+            index >>= 1;
+        }
+    }
+
+    // A hash that could not be computed is refused as such, not taken for whatever lay in memory.
+    function test_WantOfGasIsNamed() public view {
+        bytes memory entry = new bytes(100_000);
+        uint256 least = 0; // does not do
+        uint256 enough = 1_000_000;
+        while (enough - least > 1) {
+            uint256 gas_ = (least + enough) / 2;
+            try verifier.leafHash{gas: gas_}(entry) {
+                enough = gas_;
+            } catch {
+                least = gas_;
+            }
+        }
+        try verifier.leafHash{gas: least}(entry) {
+            assertTrue(false, "enough gas, after all");
+        } catch (bytes memory reason) {
+            assertEq(bytes4(reason), Rfc9162.Sha256Failed.selector, "error");
+        }
     }
 
     // Whatever gas a call gets, it ends with a right answer or none: a hash that could not be computed is no hash.

@@ -16,6 +16,34 @@ library ReferenceTree {
         return _path(leaves, index, 0, leaves.length);
     }
 
+    // §2.1.3.2, step by step with its names: the root that a path leads to, and whether path and position fit.
+    function walk(bytes32 leafHash, uint256 leafIndex, uint256 treeSize, bytes32[] memory inclusionPath)
+        internal
+        pure
+        returns (bool fits, bytes32 r)
+    {
+        r = leafHash;
+        if (leafIndex >= treeSize) return (false, r); // 1
+        uint256 fn = leafIndex; // 2
+        uint256 sn = treeSize - 1;
+        for (uint256 i = 0; i < inclusionPath.length; ++i) {
+            bytes32 p = inclusionPath[i]; // 4
+            if (sn == 0) return (false, r); // 4.1
+            if (fn & 1 == 1 || fn == sn) {
+                r = sha256(abi.encodePacked(uint8(1), p, r)); // 4.2
+                while (fn & 1 == 0 && fn != 0) {
+                    fn >>= 1;
+                    sn >>= 1;
+                }
+            } else {
+                r = sha256(abi.encodePacked(uint8(1), r, p));
+            }
+            fn >>= 1; // 4.3
+            sn >>= 1;
+        }
+        fits = sn == 0; // 5
+    }
+
     function _root(bytes32[] memory leaves, uint256 from, uint256 to) private pure returns (bytes32) {
         if (to - from == 1) return leaves[from];
         uint256 middle = from + _split(to - from);
