@@ -27,8 +27,8 @@ from oepnode.domain.keys import RoundContext
 from oepnode.domain.nem_time import format_nem
 from oepnode.domain.power import Feed
 from oepnode.errors import ConfigError
-from oepnode.node.effects import Compute, Outside, SealInputs
 from oepnode.node.metrics import WorkerMetrics
+from oepnode.node.outside import Compute, Outside, SealInputs
 from oepnode.node.state import RoundState
 from oepnode.node.worker import Worker
 from oepnode.ports import ChainReader
@@ -246,7 +246,8 @@ class _View:
         if state.result is None:
             if state.reason is not None:
                 return f"abstained: {Reason(state.reason).label}"
-            return f"computing {self._worker.runner.progress.get(state.number, '')}".strip()
+            progress = self._worker.runner.computations.progress.get(state.number, "")
+            return f"computing {progress}".strip()
         if state.final is not None:
             return "matched" if state.final == state.result else "voted for another root"
         return "ballot cast" if state.have_i_voted else "computed, not voted yet"

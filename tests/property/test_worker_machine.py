@@ -80,12 +80,12 @@ class WorkerMachine(RuleBasedStateMachine):
     @rule(result=results)
     def computed(self, result: object) -> None:
         if self.state.result is None:
-            self.take(Computed(result, SUMMARY))  # type: ignore[arg-type]
+            self.take(Computed(opened().inputs, result, SUMMARY))  # type: ignore[arg-type]
 
     @rule(reason=some.sampled_from(Reason))
     def not_computed(self, reason: Reason) -> None:
         if self.state.reason is None:
-            self.take(NotComputed(reason, "because"))
+            self.take(NotComputed(opened().inputs, reason, "because"))
 
     @rule(after=some.integers(0, REVEAL_DEADLINE - OPENED_AT + 100))
     def ticked(self, after: int) -> None:

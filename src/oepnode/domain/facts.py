@@ -8,6 +8,7 @@ These are facts received, named in the past tense. Bytes inside, hex at the edge
 from __future__ import annotations
 
 from enum import IntEnum
+from hashlib import sha256
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -141,6 +142,16 @@ class RoundOpened(Struct, frozen=True, tag=True):
     rules_version: int
     vote_deadline: int
     reveal_deadline: int
+
+    @property
+    def inputs(self) -> bytes:
+        """What the round's result follows from, as 32 bytes.
+
+        After a reorganisation another round may bear the same number.
+        """
+        numbers = (self.round, self.horizon_start, self.interval_count, self.rules_version)
+        words = b"".join(number.to_bytes(8) for number in numbers)
+        return sha256(words + self.envelope_digest + self.registry_digest).digest()
 
 
 class BallotCast(Struct, frozen=True, tag=True):

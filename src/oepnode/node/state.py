@@ -118,15 +118,17 @@ class RoundState(Struct, frozen=True, kw_only=True):
 
 
 class Computed(Struct, frozen=True, tag=True):
-    """The worker has computed a result."""
+    """The worker has computed a result of these inputs (`RoundOpened.inputs`)."""
 
+    inputs: bytes
     result: Result
     summary: Summary
 
 
 class NotComputed(Struct, frozen=True, tag=True):
-    """The worker could not compute a result."""
+    """The worker could not compute a result of these inputs (`RoundOpened.inputs`)."""
 
+    inputs: bytes
     reason: Reason
     detail: str
 
@@ -138,7 +140,10 @@ class Ticked(Struct, frozen=True, tag=True):
 
 
 class Resynced(Struct, frozen=True, tag=True):
-    """The chain was reorganised; these are the round's events now, in chain order."""
+    """The chain was reorganised; these are the round's events now, in chain order.
+
+    They are of the same round (same inputs and epoch), or there are none because it is gone.
+    """
 
     events: tuple[Event, ...]
 
@@ -153,24 +158,21 @@ class ComputeResult(Struct, frozen=True, tag=True):
 
 
 class CastBallot(Struct, frozen=True, tag=True):
-    """Cast the blind ballot for a result."""
+    """Cast the blind ballot for the state's result."""
 
     round: int
-    result: Result
 
 
 class AbstainFromRound(Struct, frozen=True, tag=True):
-    """Abstain with a reason."""
+    """Abstain with the state's reason."""
 
     round: int
-    reason: Reason
 
 
 class RevealResult(Struct, frozen=True, tag=True):
-    """Reveal a result with all ballots of the round."""
+    """Reveal the state's result with all ballots of the round."""
 
     round: int
-    result: Result
 
 
 class CloseFailedRound(Struct, frozen=True, tag=True):

@@ -47,7 +47,15 @@ def begin(
     context: RoundContext, opened: facts.RoundOpened, electorate: Electorate, operator: bytes
 ) -> Step:
     """The state of a round that was just opened, and the first effects."""
-    state = RoundState(context=context, opened=opened, electorate=electorate, operator=operator)
+    is_known = opened.rules_version == RULES_VERSION
+    state = RoundState(
+        context=context,
+        opened=opened,
+        electorate=electorate,
+        operator=operator,
+        reason=None if is_known else Reason.RULES_UNKNOWN,
+        detail="" if is_known else f"this release knows rules version {RULES_VERSION}",
+    )
     return _ask(state, turn_s=0)
 
 
@@ -72,10 +80,12 @@ def _take_in(state: RoundState, change: Change) -> RoundState:
     match change:
         case Ticked(now):
             return _noting_close(replace(state, now=max(now, state.now)))
-        case Computed(result, summary):
-            return replace(state, result=result, summary=summary)
-        case NotComputed(reason, detail):
-            return state if state.result else replace(state, reason=reason, detail=detail)
+        case Computed(inputs, result, summary):
+            is_mine = inputs == state.opened.inputs
+            return replace(state, result=result, summary=summary) if is_mine else state
+        case NotComputed(inputs, reason, detail):
+            is_mine = inputs == state.opened.inputs and state.result is None
+            return replace(state, reason=reason, detail=detail) if is_mine else state
         case Resynced(events):
             return _resynced(state, events)
         case _:
@@ -104,9 +114,8 @@ def _take_in_event(state: RoundState, event: Event) -> RoundState:
 def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
     """Forget what the chain said, keep what was computed, and take the events in anew."""
     opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
-    if opened is None or opened.envelope_digest != state.opened.envelope_digest:
-        # The round is not on the chain any more, or another one bears its number.
-        return replace(state, phase=Phase.CANCELLED)
+    if opened is None:
+        return replace(state, phase=Phase.CANCELLED)  # not on the chain any more
     on_chain = ("cast", "abstain", "reveal", "close")
     state = replace(
         state,
@@ -144,13 +153,11 @@ def _wanted(state: RoundState, turn_s: float) -> Iterator[Effect]:
     if state.me is None:
         return
     if state.result is None and state.reason is None:
-        if state.opened.rules_version == RULES_VERSION:
-            if not state.is_over or state.final is not None:
-                yield ComputeResult(state.number)
-        elif _can_vote(state):
-            yield AbstainFromRound(state.number, Reason.RULES_UNKNOWN)
+        if not state.is_over or state.final is not None:
+            yield ComputeResult(state.number)
     elif _can_vote(state):
-        yield _vote(state)
+        is_ballot = state.result is not None
+        yield CastBallot(state.number) if is_ballot else AbstainFromRound(state.number)
     if not state.is_over:
         yield from _closing(state, turn_s)
     if state.final is not None and state.final == state.result:
@@ -161,15 +168,12 @@ def _can_vote(state: RoundState) -> bool:
     return not state.is_over and not state.have_i_voted and state.now < state.opened.vote_deadline
 
 
-def _vote(state: RoundState) -> Effect:
-    if state.result is not None:
-        return CastBallot(state.number, state.result)
-    return AbstainFromRound(state.number, state.reason or Reason.INTERNAL_FAULT)
-
-
 def _closing(state: RoundState, turn_s: float) -> Iterator[Effect]:
     if state.closed_at is None:
         return
+    # All turns, those of results without a quorum too, fit into the reveal window.
+    window = state.opened.reveal_deadline - state.opened.vote_deadline
+    turn_s = min(turn_s, window / (2 * len(state.electorate.members) + 1))
     if state.now >= state.opened.reveal_deadline:
         if state.now >= state.opened.reveal_deadline + _turn(state) * turn_s:
             yield CloseFailedRound(state.number)
@@ -178,7 +182,7 @@ def _closing(state: RoundState, turn_s: float) -> Iterator[Effect]:
         return
     turn = _turn(state) + (0 if _has_quorum(state) else len(state.electorate.members))
     if state.now >= state.closed_at + turn * turn_s and _matching(state):
-        yield RevealResult(state.number, state.result)
+        yield RevealResult(state.number)
 
 
 def _turn(state: RoundState) -> int:

@@ -24,14 +24,16 @@ from oepnode.domain.facts import Event, Head, Phase
 from oepnode.domain.keys import RoundContext
 from oepnode.errors import ConflictError, EvidenceError, FatalError, TransportError
 from oepnode.node import state as st
-from oepnode.node.effects import EffectRunner, Outside, place_of
+from oepnode.node.effects import EffectRunner, place_of
 from oepnode.node.metrics import WorkerMetrics
+from oepnode.node.outside import Outside
 from oepnode.node.state import Change, Effect, Resynced, RoundState, Ticked
 from oepnode.node.transition import begin, transition
 from oepnode.ports import Cursor, LatestEnvelope, Store, StoredEffect, StoredRound
 
 _FAULT_WAIT_S: Final = 5.0
 _LONGEST_FAULT_WAIT_S: Final = 600.0
+_PAGE_BLOCKS: Final = 5_000
 _REORG_ROUNDS: Final = 8
 """How many of the newest rounds are read anew after a reorganisation."""
 
@@ -69,7 +71,9 @@ class Worker:
         self._running: set[str] = set()
         self._again: set[str] = set()
         self.health = Health()
-        self.runner = EffectRunner(outside, self.state_of, self._take_in, metrics)
+        self.runner = EffectRunner(
+            outside, self.state_of, self._take_in, metrics, settings.keep_rounds
+        )
 
     # -- life ------------------------------------------------------------------------------
 
@@ -116,7 +120,11 @@ class Worker:
     # -- the chain -------------------------------------------------------------------------
 
     async def follow(self) -> None:
-        """Take in what the chain has to tell since the last time."""
+        """Take in what the chain has to tell since the last time.
+
+        Raises:
+            TransportError: If the node does not answer, or lags behind what was taken in before.
+        """
         chain = self._outside.chain
         head = await chain.head()
         cursor = self._store.cursor()
@@ -127,47 +135,53 @@ class Worker:
         if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
             await self._resync()
         first = self._settings.chain.start_block if cursor is None else cursor.block + 1
-        if first <= head.number:
-            for event in await chain.events(first, head.number):
-                await self._take_in_event(event)
-        self._store.set_cursor(Cursor(head.number, head.hash))
+        await self._take_in_blocks(first, head)
         for number in list(self._live):
             self._take_in(number, Ticked(head.time))
         self.health.head = head
         self._metrics.chain_head.set(head.number)
         self._metrics.chain_time.set(head.time)
 
-    async def _resync(self) -> None:
-        """Read the newest rounds anew; those above them come with the events that follow."""
-        self._log.warning("the chain was reorganised; reading the newest rounds anew")
-        newest = [st.decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS)]
-        for state in newest:
-            events = tuple(await self._outside.chain.round_events(state.number))
-            self._live[state.number] = state
-            self._take_in(state.number, Resynced(events))
-        for event in await self._rounds_not_known():
-            await self._take_in_event(event)
+    async def _take_in_blocks(self, first: int, head: Head) -> None:
+        """Take in the events of all blocks up to the head, noting the place after each page."""
+        chain = self._outside.chain
+        while first <= head.number:
+            last = min(first + _PAGE_BLOCKS - 1, head.number)
+            for event in await chain.events(first, last):
+                await self._take_in_event(event)
+            is_head = last == head.number
+            last_hash = head.hash if is_head else await chain.block_hash(last)
+            self._store.set_cursor(Cursor(last, last_hash))
+            first = last + 1
 
-    async def _rounds_not_known(self) -> list[Event]:
-        """Events of the newest rounds on chain that this worker does not know or took for gone."""
-        count = await self._outside.chain.round_count()
-        found: list[Event] = []
-        for number in range(max(1, count - _REORG_ROUNDS + 1), count + 1):
-            state = self.state_of(number)
-            if state is None or state.phase == Phase.CANCELLED:
-                found.extend(await self._outside.chain.round_events(number))
-        return found
+    async def _resync(self) -> None:
+        """Read the newest rounds anew, those that the chain has and those that are known here."""
+        self._log.warning("the chain was reorganised; reading the newest rounds anew")
+        chain = self._outside.chain
+        count = await chain.round_count()
+        numbers = {stored.number for stored in self._store.rounds(limit=_REORG_ROUNDS)}
+        numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
+        for number in sorted(numbers):
+            events = await chain.round_events(number)
+            opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
+            if opened is not None and self._is_new(opened):
+                await self._open(opened)
+            self._take_in(number, Resynced(tuple(events)))
+
+    def _is_new(self, opened: facts.RoundOpened) -> bool:
+        """Whether a round is not known here, was gone, or now is another one than it was."""
+        known = self.state_of(opened.round)
+        if known is None or known.phase == Phase.CANCELLED:
+            return True
+        return (known.opened.inputs, known.opened.epoch) != (opened.inputs, opened.epoch)
 
     async def _take_in_event(self, event: Event) -> None:
-        if isinstance(event, facts.RoundOpened):
-            await self._open(event)
-        else:
+        if not isinstance(event, facts.RoundOpened):
             self._take_in(event.round, event)
+        elif self._is_new(event):
+            await self._open(event)
 
     async def _open(self, opened: facts.RoundOpened) -> None:
-        known = self.state_of(opened.round)
-        if known is not None and known.opened.envelope_digest == opened.envelope_digest:
-            return
         chain = self._outside.chain
         electorate = await chain.electorate(opened.epoch)
         context = RoundContext(chain.chain_id, chain.contract, opened.round)

@@ -21,7 +21,6 @@ ELECTORATE = Electorate(
 RIGHT = Result(b"\x11" * 32, 4)
 WRONG = Result(b"\x22" * 32, 4)
 SUMMARY = Summary(sites=7, partitions=4, unassigned_nmis=1, seconds=0.5)
-COMPUTED = Computed(RIGHT, SUMMARY)
 
 
 def place(block: int = 1, log_index: int = 0) -> LogPlace:
@@ -69,3 +68,11 @@ def revealed(result: Result, matched: int) -> facts.RootRevealed:
 
 def finalised(result: Result = RIGHT, matched: int = 0b11111) -> facts.RoundFinalised:
     return facts.RoundFinalised(place(3, 1), 1, result.root, result.partitions, matched)
+
+
+def computed(number: int = 1, result: Result = RIGHT) -> Computed:
+    """The worker has computed a result of the round's inputs."""
+    return Computed(opened(number).inputs, result, SUMMARY)
+
+
+COMPUTED = computed()

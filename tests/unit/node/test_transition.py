@@ -34,6 +34,7 @@ from tests.unit.node.rounds import (
     WRONG,
     abstained,
     ballot,
+    computed,
     context,
     finalised,
     fresh,
@@ -68,19 +69,20 @@ def test_a_stranger_to_the_electorate_does_nothing() -> None:
 
 
 def test_unknown_rules_are_answered_with_an_abstention() -> None:
-    _, effects = begin(context(), opened(rules_version=2), ELECTORATE, MEMBERS[0].operator)
-    assert effects == (AbstainFromRound(1, Reason.RULES_UNKNOWN),)
+    state, effects = begin(context(), opened(rules_version=2), ELECTORATE, MEMBERS[0].operator)
+    assert effects == (AbstainFromRound(1),)
+    assert state.reason == Reason.RULES_UNKNOWN
 
 
 def test_a_result_is_voted_for() -> None:
-    assert run(fresh(), COMPUTED)[1] == [CastBallot(1, RIGHT)]
+    assert run(fresh(), COMPUTED)[1] == [CastBallot(1)]
 
 
 def test_a_result_that_cannot_be_computed_is_an_abstention_with_its_reason() -> None:
-    change = NotComputed(Reason.INPUT_MISMATCH, "other bytes")
+    change = NotComputed(opened().inputs, Reason.INPUT_MISMATCH, "other bytes")
     state, effects = run(fresh(), change)
-    assert effects == [AbstainFromRound(1, Reason.INPUT_MISMATCH)]
-    assert state.detail == "other bytes"
+    assert effects == [AbstainFromRound(1)]
+    assert (state.reason, state.detail) == (Reason.INPUT_MISMATCH, "other bytes")
 
 
 def test_a_result_that_comes_too_late_is_not_voted_for() -> None:
@@ -89,7 +91,7 @@ def test_a_result_that_comes_too_late_is_not_voted_for() -> None:
 
 def test_a_vote_is_asked_for_once() -> None:
     _, effects = run(fresh(), COMPUTED, COMPUTED, Ticked(OPENED_AT + 1), ballot(3), COMPUTED)
-    assert effects == [CastBallot(1, RIGHT)]
+    assert effects == [CastBallot(1)]
 
 
 def test_a_vote_already_on_chain_is_not_cast_again() -> None:
@@ -97,7 +99,7 @@ def test_a_vote_already_on_chain_is_not_cast_again() -> None:
 
 
 def test_a_result_stands_against_a_later_failure_to_compute() -> None:
-    state, _ = run(fresh(), COMPUTED, NotComputed(Reason.INTERNAL_FAULT, "x"))
+    state, _ = run(fresh(), COMPUTED, NotComputed(opened().inputs, Reason.INTERNAL_FAULT, "x"))
     assert (state.result, state.reason) == (RIGHT, None)
 
 
@@ -112,12 +114,12 @@ def test_a_ballot_under_this_operators_name_that_it_did_not_compute_is_noticed()
 
 def test_nothing_is_revealed_while_voting_is_open() -> None:
     changes = (COMPUTED, *(ballot(i) for i in range(4)), Ticked(VOTE_DEADLINE - 1))
-    assert run(fresh(1), *changes)[1] == [CastBallot(1, RIGHT)]
+    assert run(fresh(1), *changes)[1] == [CastBallot(1)]
 
 
 def test_the_first_in_turn_reveals_as_soon_as_everybody_has_voted() -> None:
     state, _ = run(fresh(1), COMPUTED, *(ballot(i) for i in range(4)), abstained(4))
-    assert run(state, Ticked(OPENED_AT + 5))[1] == [RevealResult(1, RIGHT)]
+    assert run(state, Ticked(OPENED_AT + 5))[1] == [RevealResult(1)]
 
 
 @pytest.mark.parametrize("me", range(5))
@@ -127,7 +129,7 @@ def test_members_take_turns_to_reveal(me: int) -> None:
     due = OPENED_AT + 5 + int(turn * TURN_S)
     if turn:
         assert run(state, Ticked(due - 1))[1] == []
-        assert run(state, Ticked(due))[1] == [RevealResult(1, RIGHT)]
+        assert run(state, Ticked(due))[1] == [RevealResult(1)]
 
 
 def test_the_first_turn_goes_round_with_the_rounds_number() -> None:
@@ -135,7 +137,7 @@ def test_the_first_turn_goes_round_with_the_rounds_number() -> None:
     for number in range(1, 6):
         for me in range(5):
             state = fresh(me, number)
-            changes = (COMPUTED, *(ballot(i, number=number) for i in range(5)))
+            changes = (computed(number), *(ballot(i, number=number) for i in range(5)))
             if run(state, *changes, Ticked(OPENED_AT + 5))[1][1:]:
                 first.append(me)
     assert first == [1, 2, 3, 4, 0]
@@ -143,7 +145,7 @@ def test_the_first_turn_goes_round_with_the_rounds_number() -> None:
 
 def test_the_voting_deadline_allows_a_reveal_with_voters_missing() -> None:
     state, _ = run(fresh(1), COMPUTED, *(ballot(i) for i in range(4)))
-    assert run(state, Ticked(VOTE_DEADLINE))[1] == [RevealResult(1, RIGHT)]
+    assert run(state, Ticked(VOTE_DEADLINE))[1] == [RevealResult(1)]
 
 
 def test_a_result_without_quorum_waits_for_those_with_one() -> None:
@@ -155,24 +157,24 @@ def test_a_result_without_quorum_waits_for_those_with_one() -> None:
     lone, _ = run(lone, *votes, Ticked(OPENED_AT + 5))
     late = OPENED_AT + 5 + int((4 + 5) * TURN_S)
     assert run(lone, Ticked(late - 1))[1] == []
-    assert run(lone, Ticked(late))[1] == [RevealResult(1, WRONG)]
+    assert run(lone, Ticked(late))[1] == [RevealResult(1)]
 
 
 def test_a_result_that_somebody_revealed_is_not_revealed_again() -> None:
     changes = (COMPUTED, *(ballot(i) for i in range(5)), revealed(RIGHT, 0b11111))
-    assert run(fresh(1), *changes, Ticked(OPENED_AT + 50))[1] == [CastBallot(1, RIGHT)]
+    assert run(fresh(1), *changes, Ticked(OPENED_AT + 50))[1] == [CastBallot(1)]
 
 
 def test_another_revealed_root_does_not_stop_ours() -> None:
     votes = (ballot(0, WRONG), *(ballot(i) for i in range(1, 5)))
     changes = (COMPUTED, *votes, revealed(WRONG, 1), Ticked(OPENED_AT + 5))
-    assert run(fresh(1), *changes)[1] == [CastBallot(1, RIGHT), RevealResult(1, RIGHT)]
+    assert run(fresh(1), *changes)[1] == [CastBallot(1), RevealResult(1)]
 
 
 def test_who_has_no_matching_ballot_reveals_nothing() -> None:
     changes = [ballot(i, WRONG) for i in range(5)]
     effects = run(fresh(1), COMPUTED, *changes, Ticked(VOTE_DEADLINE + 50))[1]
-    assert effects == [CastBallot(1, RIGHT)]
+    assert effects == [CastBallot(1)]
 
 
 # -- the end -------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ def test_a_result_computed_after_finality_is_delivered_too() -> None:
 
 def test_another_final_result_is_not_delivered() -> None:
     state, effects = run(fresh(), COMPUTED, finalised(WRONG))
-    assert effects == [CastBallot(1, RIGHT)]
+    assert effects == [CastBallot(1)]
     assert state.is_over
 
 
@@ -227,7 +229,7 @@ def test_nothing_is_done_in_a_round_that_failed_or_was_cancelled(
 def test_a_vote_lost_in_a_reorganisation_is_cast_again() -> None:
     state, _ = run(fresh(), COMPUTED, ballot(0), ballot(1))
     state, effects = run(state, Resynced((opened(), ballot(1))))
-    assert effects == [CastBallot(1, RIGHT)]
+    assert effects == [CastBallot(1)]
     assert not state.have_i_voted
 
 
@@ -252,7 +254,23 @@ def test_finality_lost_in_a_reorganisation_is_worked_for_again() -> None:
     state, _ = run(fresh(1), COMPUTED, *votes, Ticked(OPENED_AT + 5), finalised())
     assert state.is_over
     _, effects = run(state, Resynced((opened(), *votes)))
-    assert effects == [RevealResult(1, RIGHT)]
+    assert effects == [RevealResult(1)]
+
+
+def test_a_result_of_other_inputs_is_not_taken_in() -> None:
+    other = replace(opened(), registry_digest=b"\x55" * 32)
+    state, effects = run(fresh(), replace(COMPUTED, inputs=other.inputs))
+    assert (state.result, effects) == (None, [])
+    late = NotComputed(other.inputs, Reason.INPUT_INVALID, "x")
+    assert run(fresh(), late) == (fresh(), [])
+
+
+def test_all_turns_fit_into_the_reveal_window() -> None:
+    closed = (COMPUTED, *(ballot(i, WRONG) for i in range(4)), ballot(0), Ticked(OPENED_AT + 5))
+    state, _ = transition(fresh(0), closed[0], turn_s=1e9)
+    for change in (*closed[1:], Ticked(REVEAL_DEADLINE - 1)):
+        state, effects = transition(state, change, turn_s=1e9)
+    assert effects == (RevealResult(1),)
 
 
 # -- storage -------------------------------------------------------------------------------
@@ -263,10 +281,9 @@ def test_states_and_effects_survive_the_store() -> None:
         fresh(1), COMPUTED, *(ballot(i) for i in range(5)), Ticked(OPENED_AT + 9), finalised()
     )
     assert st.decode_state(st.encode_state(state)) == state
-    for effect in (*effects, AbstainFromRound(1, Reason.INPUT_INVALID), CloseFailedRound(1)):
+    for effect in (*effects, AbstainFromRound(1), CloseFailedRound(1)):
         assert st.decode_effect(st.encode_effect(effect)) == effect
 
 
 def test_effect_ids_are_deterministic() -> None:
-    assert st.effect_id(CastBallot(7, RIGHT)) == "7/cast"
-    assert st.effect_id(CastBallot(7, WRONG)) == "7/cast"
+    assert st.effect_id(CastBallot(7)) == "7/cast"

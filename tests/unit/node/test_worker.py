@@ -1,162 +1,35 @@
 """The worker with a chain, a sender and a registry in memory, and a real SQLite store.
 
-Time is the ledger's clock; retries wait milliseconds. Crashes are a worker that is cancelled and
-another one that starts from the same database.
+Crashes are a worker that is cancelled and another one that starts from the same database.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from oepnode.adapters import archive, sealing
-from oepnode.adapters.sqlite_store import SqliteStore
-from oepnode.config import ChainSettings, WorkerSettings
 from oepnode.demo.byzantine import lie
 from oepnode.domain import bundle
 from oepnode.domain.ballot import Reason
-from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.facts import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
 from oepnode.domain.keys import RoundContext
-from oepnode.domain.power import Feed
 from oepnode.errors import FatalError, TransportError
-from oepnode.node import effects
-from oepnode.node.effects import Compute, Outside
-from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.state import CastBallot
-from oepnode.node.worker import Worker
 from oepnode.ports import LatestEnvelope
-from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
-from tests.fakes.services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
+from tests.fakes.chain import CHAIN_ID, CONTRACT
 from tests.unit.cli.world import COUNT, ENVELOPE, PRIVATE, PUBLIC, REGISTRY, SALT, START
-
-DIGEST = sha256(ENVELOPE).digest()
-REGISTRY_DIGEST = sha256(REGISTRY).digest()
-AUDITOR = sha256(b"auditor").digest()
-GIVE_UP_S = 20.0
-
-
-def operator(place: int) -> bytes:
-    return bytes([0xA0 + place]) * 20
-
-
-def signer(place: int) -> bytes:
-    return bytes([0xB0 + place]) * 20
-
-
-class Stage:
-    """A ledger with enrolled workers, and everything that they reach."""
-
-    def __init__(self, folder: Path, members: int = 3) -> None:
-        self.folder = folder
-        self.clock = FakeClock()
-        self.ledger = Ledger(self.clock)
-        for place in range(members):
-            self.ledger.add_member(operator(place), signer(place))
-        self.sender = FakeSender(ENVELOPE)
-        self.registry = FakeRegistry(REGISTRY, SALT)
-        self.shelf = FakeShelf()
-        self.archive = FakeArchive()
-        self.requester = FakeChain(self.ledger)
-
-    async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
-        return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
-
-    def worker(
-        self, place: int = 0, *, compute_result: Compute = compute, is_requester: bool = False
-    ) -> Worker:
-        chain = FakeChain(self.ledger, signer(place))
-        settings = WorkerSettings(
-            chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
-            data_dir=self.folder,
-            key_file=self.folder / "key",
-            operator="0x" + operator(place).hex(),
-            sender_url="http://sender",
-            registry_url="http://registry",
-            follow_interval_s=0.01,
-            reveal_turn_s=0,
-            is_requester=is_requester,
-        )
-
-        def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
-            return archive.seal_inputs(
-                sealing.public_key_of(AUDITOR),
-                context,
-                inputs.envelope,
-                inputs.registry,
-                inputs.salt,
-                inputs.feed,
-            )
-
-        outside = Outside(
-            chain=chain,
-            sender=self.sender,
-            registry=self.registry,
-            shelf=self.shelf,
-            seal=sealing.seal,
-            archive=self.archive,
-            seal_inputs=seal_inputs,
-            clock=self.clock,
-            compute=compute_result,
-            feed=Feed(),
-        )
-        store = SqliteStore(self.folder / f"worker-{place}.sqlite")
-        return Worker(settings, outside, store, WorkerMetrics())
-
-    def votes(self, place: int) -> list[BallotCast | Abstained]:
-        return [
-            event
-            for event in self.ledger.log
-            if isinstance(event, BallotCast | Abstained) and event.operator == operator(place)
-        ]
-
-    def pass_time(self, seconds: int) -> None:
-        """Let time pass, with a block at the end of it."""
-        self.clock.time += seconds
-        self.ledger.block_times.append(int(self.clock.time))
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(effects, "_FIRST_WAIT_S", 0.002)
-    monkeypatch.setattr(effects, "_LONGEST_WAIT_S", 0.01)
-    yield
-
-
-@asynccontextmanager
-async def running(*workers: Worker) -> AsyncIterator[None]:
-    """Workers at work; cancelled, as by a crash, at the end of the block."""
-    tasks = [asyncio.create_task(worker.run()) for worker in workers]
-    try:
-        yield
-        ended = [task for task in tasks if task.done()]
-        assert not ended, ended[0].exception()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds; a test that waits too long has failed."""
-    async with asyncio.timeout(GIVE_UP_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def phase(stage: Stage, number: int = 1) -> Phase:
-    state = stage.ledger.now_state(number)
-    assert state is not None
-    return state.phase
-
+from tests.unit.node.stage import (
+    AUDITOR,
+    DIGEST,
+    REGISTRY_DIGEST,
+    Stage,
+    phase,
+    running,
+    until,
+)
 
 # -- the good case -------------------------------------------------------------------------
 

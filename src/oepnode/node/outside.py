@@ -1,0 +1,46 @@
+"""All that a worker reaches beyond itself, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oepnode.domain.computation import Computation, Inputs
+from oepnode.domain.facts import RoundOpened
+from oepnode.domain.json_text import Progress
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.power import Feed
+from oepnode.ports import BundleShelf, Chain, Clock, EnvelopeSource, InputArchive, Registry
+
+Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
+Seal = Callable[[bytes, bytes, bytes], bytes]
+SealInputs = Callable[[RoundContext, Inputs], bytes]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The ports of a worker.
+
+    Attributes:
+        chain: The consensus contract.
+        sender: The envelope source.
+        registry: The NMI registry.
+        shelf: Where sealed bundles lie.
+        seal: (public key, plaintext, info) → sealed bundle.
+        archive: Where inputs are kept, or None.
+        seal_inputs: Seals a round's inputs for the archive, or None.
+        clock: Time of day.
+        compute: From inputs to result.
+        feed: How documents are read.
+    """
+
+    chain: Chain
+    sender: EnvelopeSource
+    registry: Registry
+    shelf: BundleShelf
+    seal: Seal
+    archive: InputArchive | None
+    seal_inputs: SealInputs | None
+    clock: Clock
+    compute: Compute
+    feed: Feed
