@@ -18,6 +18,8 @@ from rich.progress import Progress
 from oepnode.cli.output import JsonFlag, print_facts, print_json
 from oepnode.errors import ConfigError
 
+_SUMS = ("telemetry_rows", "breach_intervals", "forecast_rows", "targets_off", "offers_over")
+
 
 class DocumentFormat(StrEnum):
     """How the envelope document is written."""
@@ -73,6 +75,11 @@ def sample(
     if as_json:
         print_json(facts)
     else:
+        if edge:
+            counts = {
+                name: sum(n.values()) for name, n in facts.pop("edge").items() if name in _SUMS
+            }
+            facts |= {f"edge_{name}": count for name, count in counts.items()}
         print_facts({"folder": out} | facts)
 
 

@@ -58,7 +58,7 @@ _PART_ROWS: Final = 2_000_000
 _BOFFER_NMIS: Final = 5
 _MICROS: Final = 1_000_000
 _OFF_TARGET: Final = 0.03
-_OVER_OFFERED: Final = 0.02
+_OVER_OFFERED: Final = 0.08
 _LEAST_EXCESS_W, _MOST_EXCESS_W = 60, 1_500
 
 
@@ -482,11 +482,12 @@ class _Portfolios:
         """The DUID Boffer over 48 hours; the second day repeats the first."""
         plan = self._plan.sample
         count = plan.intervals
-        is_over = random.random(count) < _OVER_OFFERED
-        most = self._export[index] * np.where(is_over, 1.08, 1.0)
-        generation = np.minimum(self._generation[index], most - self._uncontrolled[index])
-        generation = np.where(is_over, most - self._uncontrolled[index], generation)
-        avail = bands(self._uncontrolled[index], self._load[index], generation.astype(np.int64))
+        room = self._export[index] - self._uncontrolled[index]
+        generation = np.minimum(self._generation[index], room)
+        # Too much is offered where much could be: an offer that forgets the envelope.
+        is_over = (generation * 2 > room) & (random.random(count) < _OVER_OFFERED)
+        generation = np.where(is_over, room + self._export[index] // 12, generation)
+        avail = bands(self._uncontrolled[index], self._load[index], generation)
         whole = np.tile(avail, (-(-boffer.HORIZON // count), 1))[: boffer.HORIZON]
         days = []
         for day in range(boffer.HORIZON // PERIODS_PER_DAY):

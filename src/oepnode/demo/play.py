@@ -202,8 +202,8 @@ def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
                 (folder / f"{player.name}.{name}").write_bytes(get(player.url + path, 10))
         status = folder / f"{player.name}.json"
         if not player.is_lying and status.is_file():
-            rounds = json.loads(status.read_text("utf-8"))["rounds"]
-            counts = [line["unassigned_nmis"] for line in rounds]
+            lines = json.loads(status.read_text("utf-8"))["rounds"]
+            counts = [line["unassigned_nmis"] for line in lines]
             unassigned = next((count for count in counts if count is not None), unassigned)
     (folder / "chain.json").write_text(json.dumps(_whole_chain(stage)), "utf-8")
     return unassigned
