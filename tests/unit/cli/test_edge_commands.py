@@ -1,0 +1,394 @@
+"""``oepnode envelope``, ``telemetry`` and ``forecast`` as a user types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from oepnode.cli.main import app
+from oepnode.domain.edge import telemetry
+from oepnode.domain.nem_time import format_nem
+from tests.unit.cli import world
+from tests.unit.domain.edge.columns import EARLY, LATER, START, A, B, frame, reading, record
+
+Run = Callable[..., Result]
+MICROS = 1_000_000
+FIVE = [(5, -5)] * 2
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("edge") / "s"
+    words = ["--nmis", "24", "--unassigned", "2", "--edge", "--breaches", "0.02", "--flex", "0.25"]
+    done = CliRunner().invoke(app, ["sample", "--out", str(out), *words])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def write(path: Path, *records: dict[str, object]) -> str:
+    path.write_text(json.dumps(records))
+    return str(path)
+
+
+def write_telemetry(path: Path, *rows: dict[str, object]) -> str:
+    path.write_bytes(telemetry.write(frame(*rows)))
+    return str(path)
+
+
+# --- envelope ------------------------------------------------------------------------------------
+
+
+def test_a_document_is_acknowledged(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "e.json", record(A, FIVE))
+    assert run("envelope", "validate", file).exit_code == 0
+    told = json.loads(run("envelope", "validate", file, "--json").stdout)
+    assert (told["system"]["code"], told["transaction"]["code"]) == ("accepted", "accepted")
+
+
+def test_a_wrong_document_ends_with_1_and_every_fault(run: Run, tmp_path: Path) -> None:
+    broken = record(A, [(5, -5), (-1, 5)]) | {"nmi": "630500000O"}
+    done = run("envelope", "validate", write(tmp_path / "e.json", broken), "--json")
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert [f["code"] for f in told["system"]["faults"]] == ["nmi.character"]
+    assert {"limit.sign", "import_sign.mixed"} == set(told["transaction"]["counts"])
+
+
+def test_the_wrong_timing_is_refused_where_one_is_asked_for(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "e.json", record(A, FIVE))
+    assert run("envelope", "validate", file, "--timing", "PRE").exit_code == 0
+    assert run("envelope", "validate", file, "--timing", "POST").exit_code == 1
+    assert run("envelope", "validate", file, "--timing", "pre").exit_code == 2
+
+
+def test_profile_and_sign_of_the_feed(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "e.json", record(A, [(100, 5)]))
+    assert run("envelope", "validate", file).exit_code == 1
+    assert run("envelope", "validate", file, "--import-sign", "magnitude").exit_code == 0
+    words = ("--import-sign", "magnitude", "--profile", "edge")
+    assert run("envelope", "validate", file, *words).exit_code == 1
+    assert run("envelope", "validate", file, "--profile", "narrow").exit_code == 2
+    assert run("envelope", "validate", file, "--import-sign", "up").exit_code == 2
+
+
+def test_limits_are_shown_by_site_and_by_interval(run: Run, tmp_path: Path) -> None:
+    newer = record(A, [(3, -3)], submitted=LATER)
+    file = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE), newer)
+    done = run("envelope", "show", file)
+    assert (done.exit_code, A in done.output, B in done.output) == (0, True, True)
+    assert "1 more sites" in run("envelope", "show", file, "--rows", "1").output
+    told = json.loads(run("envelope", "show", file, "--nmi", A, "--json").stdout)["sites"]
+    assert [site["nmi"] for site in told] == [A]
+    assert told[0]["export_w"] == {
+        "intervals": 2,
+        "least": 3000,
+        "most": 5000,
+        "limits": [3000, 5000],
+    }
+    assert told[0]["superseded_rows"] == 1
+    assert "-5.00" in run("envelope", "show", file, "--nmi", A).output
+    assert run("envelope", "show", file, "--nmi", "6305009999").exit_code == 2
+
+
+def test_a_bundle_is_verified_and_shown(run: Run, folder: Path, reader: world.FakeReader) -> None:
+    del reader
+    done = run("envelope", "show", "A1.oepb", "--key", "A1.json", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert "verified against round 3" in told["source"]
+    assert {site["nmi"] for site in told["sites"]} >= set(world.HELD["A1"])
+
+
+def test_a_bundle_that_does_not_verify_is_no_envelope(
+    run: Run, folder: Path, reader: world.FakeReader
+) -> None:
+    del reader
+    assert run("envelope", "show", "A1.oepb").exit_code == 2, "a bundle needs the key"
+    assert run("envelope", "show", "A1.oepb", "--key", "A2.json").exit_code == 1
+    data = bytearray((folder / "A1.oepb").read_bytes())
+    data[-1] ^= 1
+    (folder / "bad.oepb").write_bytes(data)
+    assert run("envelope", "show", "bad.oepb", "--key", "A1.json").exit_code == 1
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_limits_that_verify_wrote_are_envelopes(
+    run: Run, folder: Path, reader: world.FakeReader, form: str
+) -> None:
+    del reader
+    words = ("--key", "A1.json", "--format", form, "--out", f"limits.{form}")
+    assert run("aggregator", "verify", "A1.oepb", *words).exit_code == 0
+    direct = run("envelope", "show", "A1.oepb", "--key", "A1.json", "--json")
+    written = run("envelope", "show", f"limits.{form}", "--json")
+    assert written.exit_code == 0, written.output
+
+    def limits(done: Result) -> dict[tuple[str, str], object]:
+        sites = json.loads(done.stdout)["sites"]
+        return {(s["nmi"], s["level"]): (s["export_w"], s["import_w"]) for s in sites}
+
+    assert limits(written) == limits(direct)
+    assert run("envelope", "show", f"limits.{form}", "--key", "A1.json").exit_code == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PAR1 but not really", b"nmi,level\n1,2\n"])
+def test_what_is_no_envelope_is_refused(run: Run, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x").write_bytes(data)
+    assert run("envelope", "show", "x").exit_code in {1, 2}
+    assert run("envelope", "show", "nowhere").exit_code == 2
+
+
+def test_post_beside_pre(run: Run, tmp_path: Path) -> None:
+    pre = write(tmp_path / "pre.json", record(A, FIVE), record(B, FIVE))
+    post = write(tmp_path / "post.json", record(A, [(6.2, -4), (5, -5)], timing="POST"))
+    told = json.loads(run("envelope", "compare", pre, post, "--json").stdout)
+    assert told["total"] == {
+        "sites": 1,
+        "intervals": 2,
+        "export_room_wh": 100,
+        "import_room_wh": 0,
+        "export_excess_wh": 0,
+        "import_excess_wh": 83,
+        "only_in_pre": 1,
+        "only_in_post": 0,
+    }
+    assert told["sites"][0]["difference_w"] == [[1200, 0], [-1000, 0]]
+    done = run("envelope", "compare", pre, post)
+    assert (done.exit_code, "1 sites stand in PRE only" in done.output) == (0, True)
+    assert run("envelope", "compare", post, pre).exit_code == 1
+
+
+# --- telemetry -----------------------------------------------------------------------------------
+
+
+def test_sample_telemetry_is_acknowledged(run: Run, sample: Path) -> None:
+    for name in ("telemetry", "telemetry/part-0001.parquet", "telemetry-one-nmi.json"):
+        file = str(sample / "edge" / "sample-02" / name)
+        assert run("telemetry", "validate", file).exit_code == 0
+    whole = run("telemetry", "validate", file, "--day", "2026-11-20")
+    assert whole.exit_code == 0, whole.output
+    assert run("telemetry", "validate", file, "--day", "2026-11-21").exit_code == 1
+    assert run("telemetry", "validate", file, "--day", "today").exit_code == 2
+
+
+def test_a_gap_is_told_and_conformance_goes_on(run: Run, tmp_path: Path) -> None:
+    rows = [reading(A, i, submitted_us=(START + 9000) * MICROS) for i in (1, 2, 4)]
+    file = write_telemetry(tmp_path / "t.json", *rows)
+    done = run("telemetry", "validate", file, "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["transaction"]["counts"] == {"telemetry.gap": 1}
+    envelope = write(tmp_path / "e.json", record(A, [(5, -5)]))
+    report = run("telemetry", "conformance", file, "--envelope", envelope, "--json")
+    assert report.exit_code == 0
+    assert "rejected" in report.stderr
+    level = json.loads(report.stdout)["levels"][0]
+    assert (level["minutes"]["readings"], level["missing_minutes"]) == (3, 2)
+
+
+def test_telemetry_whose_form_is_wrong_is_not_judged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("[{}]")
+    envelope = write(tmp_path / "e.json", record(A, FIVE))
+    done = run("telemetry", "conformance", "t.json", "--envelope", envelope)
+    assert done.exit_code == 1
+    assert "refused" in done.stderr
+
+
+def test_the_sample_has_just_the_breaches_that_it_says(run: Run, sample: Path) -> None:
+    counted = json.loads((sample / "edge" / "edge.json").read_text())
+    for name in ("sample-01", "sample-02", "sample-03"):
+        file = str(sample / "edge" / name / "telemetry")
+        words = ("--envelope", str(sample / "envelope.json"), "--json")
+        done = run("telemetry", "conformance", file, *words)
+        told = json.loads(done.stdout)
+        assert done.exit_code == 1
+        assert {level["level"] for level in told["levels"]} == {"NMI", "Flex"}
+        found = sum(level["breach_intervals"] for level in told["levels"])
+        assert found == counted["breach_intervals"][name] > 0
+        minutes = [level["minutes"] for level in told["levels"]]
+        beyond = sum(m["export_minutes"] + m["import_minutes"] for m in minutes)
+        assert beyond == counted["breach_minutes"][name]
+        assert all(m[flag] == 0 for m in minutes for flag in ("misstated", "stale", "unknown"))
+        rows = sum(m["readings"] for m in minutes)
+        assert rows == counted["telemetry_rows"][name]
+
+
+def test_a_bundle_is_directly_an_envelope_of_conformance(
+    run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
+) -> None:
+    del reader
+    nmi = world.HELD["A1"][0]
+    shift = world.START - START
+    rows = [
+        reading(nmi, i, power, export_limit_w=1500, import_limit_w=-2000)
+        | {"minute": START + shift + 60 * i, "submitted_us": (START + shift + 9000) * MICROS}
+        for i, power in ((1, 1500), (2, 1600), (3, -2100))
+    ]
+    file = write_telemetry(tmp_path / "t.json", *rows)
+    words = ("--envelope", "A1.oepb", "--key", "A1.json", "--json")
+    done = run("telemetry", "conformance", file, *words)
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["conforms"]) == (1, False)
+    site = told["levels"][0]["sites"][0]
+    assert (site["nmi"], site["worst_export_w"], site["worst_import_w"]) == (nmi, 100, 100)
+    tolerant = run("telemetry", "conformance", file, *words, "--tolerance-w", "100")
+    assert tolerant.exit_code == 0
+
+
+def test_tolerances_and_defaults_are_options(run: Run, tmp_path: Path) -> None:
+    file = write_telemetry(tmp_path / "t.json", reading(A, 1, 5100), reading(B, 6, 1100))
+    envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, [(5, -5)]))
+    words = ("telemetry", "conformance", file, "--envelope", envelope)
+    assert run(*words).exit_code == 1
+    assert run(*words, "--tolerance-percent", "2").exit_code == 0
+    assert run(*words, "--breach-minutes", "2").exit_code == 0
+    narrow = ("--tolerance-percent", "2", "--default-export-kw", "1")
+    assert run(*words, *narrow).exit_code == 1
+    assert run(*words, "--default-import-kw", "5").exit_code == 2
+
+
+def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
+    base = sample / "edge" / "sample-01"
+    words = ("telemetry", "conformance", str(base / "telemetry"), "--json")
+    words += ("--dispatch", str(base / "dispatch.ndjson"), "--target-tolerance-percent", "10")
+    done = run(*words)
+    counted = json.loads((sample / "edge" / "edge.json").read_text())["targets_off"]["sample-01"]
+    verdicts = json.loads(done.stdout)["dispatch"]["verdicts"]
+    assert verdicts["above"] + verdicts["below"] == counted > 0
+    assert verdicts["unmeasured"] == 0
+    assert "fewer than" in done.stderr, "one NMI goes to another aggregator at noon"
+    flex = json.loads(run(*words, "--summation", "Flex").stdout)["dispatch"]
+    assert flex["verdicts"]["within"] < verdicts["within"]
+    assert run(*words, "--step", "1").exit_code == 2
+    assert run(*words, "--summation", "flex").exit_code == 2
+
+
+def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) -> None:
+    unit = {
+        "duid": "UNIT1",
+        "duidTelemetryIntervals": [
+            {
+                "measurementDateTime": format_nem(START + 300),
+                "activePower": -70,
+                "controlledGeneration": 0,
+                "controlledLoad": -30,
+                "energyStored": 35,
+            }
+        ],
+    }
+    target = {
+        "duid": "UNIT1",
+        "diEndTime": format_nem(START + 300),
+        "dispatchTarget": -30,
+    }
+    file, wanted = write(tmp_path / "t.json", unit), write(tmp_path / "d.json", target)
+    words = ("telemetry", "conformance", file, "--dispatch", wanted)
+    assert run(*words).exit_code == 1
+    assert run(*words, "--summation", "Flex").exit_code == 0
+    envelope = write(tmp_path / "e.json", record(A, FIVE))
+    assert run("telemetry", "conformance", file, "--envelope", envelope).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--dispatch", "d.json", "--plot", "x.png"],
+        ["--envelope", "e.json", "--plot", "x.pdf"],
+        ["--envelope", "e.json", "--heatmap", "x"],
+        ["--envelope", "e.json", "--plot", "x.png", "--nmi", "6305009999"],
+        ["--envelope", "e.json", "--nmi", "123"],
+    ],
+)
+def test_options_that_do_not_fit_are_refused(run: Run, tmp_path: Path, words: list[str]) -> None:
+    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    write(tmp_path / "e.json", record(A, FIVE))
+    done = run("telemetry", "conformance", file, *words)
+    assert done.exit_code in {1, 2}
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_pictures_are_drawn_and_the_same_input_gives_the_same_bytes(
+    run: Run, sample: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    file = str(sample / "edge" / "sample-02" / "telemetry")
+    words = ("telemetry", "conformance", file, "--envelope", str(sample / "envelope.json"))
+    for place in ("1", "2"):
+        done = run(*words, "--plot", f"b{place}.svg", "--heatmap", f"h{place}.svg")
+        assert done.exit_code == 1
+    for kind in ("b", "h"):
+        first = (tmp_path / f"{kind}1.svg").read_bytes()
+        assert first.startswith(b"<?xml")
+        assert first == (tmp_path / f"{kind}2.svg").read_bytes()
+    assert b"breach" in (tmp_path / "b1.svg").read_bytes()
+    show = ("envelope", "show", str(sample / "envelope.json"))
+    nmi = json.loads(run(*show, "--json").stdout)["sites"][0]["nmi"]
+    assert run(*show, "--nmi", nmi, "--plot", "one.png").exit_code == 0
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert run(*show, "--plot", "one.png").exit_code == 2
+
+
+def test_telemetry_by_its_submission_timestamp(run: Run, tmp_path: Path) -> None:
+    """The envelope that a measurement states, not the latest one, is what binds it."""
+    envelope = write(
+        tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER)
+    )
+    words = ("telemetry", "conformance", "--envelope", envelope, "--json")
+    old = write_telemetry(tmp_path / "old.json", reading(A, 1, 4000))
+    done = run(*words, old)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["levels"][0]["minutes"]["stale"] == 1
+    new = {"envelope_submitted_us": LATER * MICROS, "export_limit_w": 3000, "import_limit_w": -3000}
+    assert run(*words, write_telemetry(tmp_path / "n.json", reading(A, 1, 4000, **new))).exit_code
+    assert EARLY < LATER
+
+
+# --- forecast ------------------------------------------------------------------------------------
+
+
+def test_a_forecast_is_acknowledged_and_scored(run: Run, sample: Path) -> None:
+    base = sample / "edge" / "sample-01"
+    assert run("forecast", "validate", str(base / "forecast")).exit_code == 0
+    words = ("forecast", "accuracy", str(base / "forecast"), "--telemetry", str(base / "telemetry"))
+    told = json.loads(run(*words, "--json").stdout)
+    counted = json.loads((sample / "edge" / "edge.json").read_text())["forecast_rows"]
+    assert told["all_nmis"]["count"] == counted["sample-01"]
+    assert (told["unmeasured_forecasts"], told["unforecast_intervals"]) == (0, 0)
+    assert told["unit"]["count"] == 288
+    assert told["unit"]["rmse_w"] < len(told["sites"]) * told["all_nmis"]["rmse_w"]
+    mean = json.loads(run(*words, "--against", "mean", "--json").stdout)
+    assert mean["all_nmis"]["rmse_w"] != told["all_nmis"]["rmse_w"]
+    assert "unit" in run(*words).output
+    assert run(*words, "--against", "middle").exit_code == 2
+
+
+def test_a_forecast_without_a_measurement_is_told(run: Run, tmp_path: Path) -> None:
+    forecast = {"nmi": A, "measurementDatetime": format_nem(START + 300), "uncontrolFcst": -1}
+    file = write(tmp_path / "f.json", forecast)
+    measured = write_telemetry(tmp_path / "t.json", reading(B, 5))
+    done = run("forecast", "accuracy", file, "--telemetry", measured)
+    assert done.exit_code == 0
+    assert "1 forecasts without a measurement" in done.stderr
+    assert "1 measured intervals without a forecast" in done.stderr
+    told = json.loads(run("forecast", "accuracy", file, "--telemetry", measured, "--json").stdout)
+    assert told["unit"] == {
+        "count": 0,
+        "bias_w": None,
+        "mae_w": None,
+        "rmse_w": None,
+        "within": None,
+        "worst_w": 0,
+    }
+
+
+def test_a_folder_of_parquet_must_hold_some(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("telemetry", "validate", "empty").exit_code == 2
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "empty" / "a.parquet")
+    assert run("telemetry", "validate", "empty").exit_code == 1
+    pl.DataFrame({"y": [1]}).write_parquet(tmp_path / "empty" / "b.parquet")
+    assert run("telemetry", "validate", "empty").exit_code == 2
