@@ -126,7 +126,8 @@ class ContractMachine(RuleBasedStateMachine):
         late = self.seats(number, only_late=True)
         chosen = late if late and not choice.is_odd() else self.seats(number)
         if not chosen or choice.is_odd():
-            return choice.one(self.people.everybody)
+            former = tuple(seat.signer for seat in self.pair.state.seats)
+            return choice.one((*self.people.everybody, *former, *former))
         return choice.one(tuple(seat.signer for seat in chosen))
 
     # -- time --------------------------------------------------------------------------------

@@ -157,8 +157,31 @@ def test_policy_changes_only_where_named(world: World) -> None:
     assert after == before | {"epoch": before["epoch"] + 1, "reveal_window_s": 90}
     world.run("set-policy", "--quorum", "2/3", "--rules-version", "2", key=ADMIN)
     assert world.run("status")["quorum_share"] == "2/3"
+    assert "--quorum" in world.refused("set-policy", "--quorum", "4/3", key=ADMIN, code=2)
+    assert "--quorum" in world.refused("set-policy", "--quorum", "most", key=ADMIN, code=2)
     assert "name what to change" in world.refused("set-policy", key=ADMIN, code=2)
     assert "AccessControl" in world.refused("set-policy", "--vote-window", "9", key=HEIR)
+
+
+def test_a_worker_comes_moves_and_goes(world: World) -> None:
+    operator, signer = account(10), account(20)
+    keys = ("--operator", operator.address, "--signer", signer.address)
+    world.run("add-worker", *keys, "--url", "http://old", key=ADMIN)
+    world.run("set-endpoint", "--url", "http://new", key=operator)
+    world.run("rotate-signer", "--signer", account(21).address, key=operator)
+    (member,) = world.run("status")["electorate"]
+    assert member == {
+        "index": 0,
+        "operator": operator.address,
+        "signer": account(21).address,
+        "endpoint": "http://new",
+    }
+    assert "http://new" in world.invoke("status").stdout
+    world.run("remove-worker", "--operator", operator.address, key=ADMIN)
+    assert world.run("status")["members"] == 0
+    assert "NotMember" in world.refused("rotate-signer", "--signer", HEIR.address, key=operator)
+    wrong = ("--operator", "0x12")
+    assert "40 hex digits" in world.refused("remove-worker", *wrong, key=ADMIN, code=2)
 
 
 def test_a_guardian_pauses_and_an_administrator_ends_it(world: World) -> None:
@@ -186,6 +209,7 @@ def test_the_roles_are_handed_over(world: World) -> None:
         "requester": [],
         "guardian": [],
     }
+    assert f"admin      {ADMIN.address}" in world.invoke("roles").stdout
     world.run("grant", "--role", "requester", "--account", REQUESTER.address, key=ADMIN)
     world.run("grant", "--role", "admin", "--account", HEIR.address, key=ADMIN)
     world.run("renounce", "--role", "admin", key=ADMIN)
@@ -219,6 +243,9 @@ def test_a_relay_casts_what_workers_signed(world_with_a_round: World) -> None:
     assert [m["standing"] for m in state["members"]] == ["voted", "voted", "silent"]
     assert {m["transaction"] for m in state["members"][:2]} == {told["transaction"]}
 
+    third = world.invoke("relay", world.file("third", good[2]), key=HEIR)
+    assert third.stdout.splitlines()[0].startswith("round 1: 1 ballots cast, transaction 0x")
+
     again = world.refused("relay", file, key=HEIR)
     assert "none of these ballots can be cast" in again
     assert "ballot 1 left out: its member has voted already" in again
@@ -242,6 +269,9 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     assert shown["operator"] == liar
     assert shown["ballots"] == ["0x" + b.signed.ballot.hex() for b in (first, second)]
     assert shown["transaction"] == told["reported"][0]["transaction"]
+    more = [world.signed(SIGNERS[2], root) for root in (ROOT, OTHER_ROOT)]
+    told_as_table = world.invoke("report-equivocation", world.file("more", *more), key=HEIR)
+    assert account(12).address.lower() in told_as_table.stdout
     assert "not on record" in world.refused("report-equivocation", file, key=HEIR)
     table = world.invoke("audit", "round", "1")
     assert f"{liar} signed two different ballots" in table.stdout

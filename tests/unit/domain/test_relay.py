@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 from oepnode.domain import relay
+from oepnode.domain.facts import Electorate, Member
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.relay import Relayed, SignedBallot
 from oepnode.errors import EvidenceError
@@ -39,6 +42,62 @@ def test_packed_ballots_are_read_back() -> None:
 def test_a_file_of_signed_ballots_is_read_back() -> None:
     assert relay.decode_lines(LINE + b"\n\n" + LINE) == [Relayed(CONTEXT, SIGNED)] * 2
     assert relay.decode_lines(b"") == []
+
+
+MEMBERS = tuple(Member(i, bytes([i + 1]) * 20, bytes([i + 101]) * 20) for i in range(3))
+ELECTORATE = Electorate(2, MEMBERS, 2, 60, 60, 1)
+
+
+def by_first_byte(_: RoundContext, signed: SignedBallot) -> bytes | None:
+    """A stand-in for signatures: r names the signer by its first byte."""
+    return signed.r[:1] * 20 if any(signed.r) else None
+
+
+def offered(signer: int, ballot: int) -> Relayed:
+    signed = SignedBallot(bytes([ballot]) * 32, bytes([signer]) * 32, bytes(32))
+    return Relayed(CONTEXT, signed)
+
+
+def test_a_batch_holds_one_ballot_of_each_member_who_has_not_voted() -> None:
+    elsewhere = Relayed(replace(CONTEXT, number=8), offered(101, 1).signed)
+    ballots = [
+        offered(101, 1),
+        offered(77, 1),
+        offered(102, 1),
+        offered(101, 2),
+        elsewhere,
+        offered(0, 1),
+        offered(101, 0),
+        offered(103, 1),
+    ]
+    batch = relay.batch_of(CONTEXT, ELECTORATE, 0b010, ballots, by_first_byte)
+    assert [member for member, _ in batch.chosen] == [MEMBERS[0], MEMBERS[2]]
+    assert [signed for _, signed in batch.chosen] == [ballots[0].signed, ballots[7].signed]
+    assert {left.place: left.why for left in batch.left_out} == {
+        1: f"0x{'4d' * 20} signed it, who is no signer of the round's electorate",
+        2: "its member has voted already",
+        3: "its member has voted already",
+        4: "it is for another round, contract or chain",
+        5: "its signature is none",
+        6: "its ballot is zero",
+    }
+
+
+def test_equivocations_are_found_among_many() -> None:
+    ballots = [
+        offered(101, 1),
+        offered(102, 1),
+        offered(77, 1),
+        offered(77, 2),
+        offered(102, 1),
+        offered(102, 2),
+        offered(102, 3),
+        offered(0, 9),
+    ]
+    (found,) = relay.equivocations_in(CONTEXT, ELECTORATE, ballots, by_first_byte)
+    assert found.member == MEMBERS[1]
+    assert found.ballots == (ballots[1].signed, ballots[5].signed)
+    assert relay.equivocations_in(CONTEXT, ELECTORATE, ballots[:3], by_first_byte) == []
 
 
 @pytest.mark.parametrize(

@@ -99,3 +99,12 @@ def test_the_ballots_hash_is_the_contracts() -> None:
     assert tally.ballots_hash(CONTEXT, ELECTORATE, BALLOTS[::-1]) != expected
     with pytest.raises(EvidenceError):
         tally.ballots_hash(CONTEXT, ELECTORATE, [replace(BALLOTS[0], operator=STRANGER)])
+
+
+def test_packed_ballots_are_read_back() -> None:
+    ballots = [tally.Ballot(i, MEMBERS[i].operator, bytes([i]) * 32) for i in range(3)]
+    packed = b"".join(ballot.pack() for ballot in ballots)
+    assert tally.unpack(packed) == ballots
+    assert tally.bitmap(ballots) == 0b111
+    with pytest.raises(EvidenceError, match="53 bytes each, received 158"):
+        tally.unpack(packed[:-1])
