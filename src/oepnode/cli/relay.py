@@ -41,6 +41,7 @@ def sign_ballot(
     number: Annotated[int, typer.Option("--round", min=1, help="The round.")],
     root: Annotated[str, typer.Option(help="Root to vote for, 64 hex digits.")],
     partitions: Annotated[int, typer.Option(min=1, help="Leaves of the tree with that root.")],
+    _: Annotated[bool, typer.Option("--json", help="Changes nothing: it is JSON anyway.")] = False,
 ) -> None:
     """Sign a worker's ballot with its signer's key, for a relay to cast; prints one line of JSON.
 
