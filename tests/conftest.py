@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.anvil import Anvil
+
+# No deadline: what an example takes says more of the machine than of the code.
+settings.register_profile("oepnode", deadline=None)
+settings.load_profile("oepnode")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,7 +1,9 @@
 """The demo as a newcomer runs it: two rounds, five workers, one of them lying."""
 
 import base64
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -141,3 +143,42 @@ def test_what_everybody_sees_names_no_aggregator(played: Played) -> None:
     watched = [*(played.folder / "observed").iterdir(), *(played.folder / "logs").glob("worker*")]
     assert len(watched) > 15
     assert _leaks(watched, names) == set()
+
+
+def _children_of(pid: int) -> set[int]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            words = path.read_text("ascii", errors="replace").rpartition(")")[2].split()
+            if int(words[1]) == pid:
+                found.add(int(path.parent.name))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(")")[2]
+    except OSError:
+        return False
+    return state.split()[0] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_demo_that_is_ended_leaves_no_process_behind(number: signal.Signals) -> None:
+    words = ["--workers", "2", "--nmis", "12"]
+    demo = subprocess.Popen(
+        [sys.executable, "-u", "-m", "oepnode", "demo", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.strip().startswith("workers"):
+            break
+    children = _children_of(demo.pid)
+    assert len(children) >= 5  # Anvil, sender, registry and two workers
+    demo.send_signal(number)
+    assert demo.wait(60) == 130
+    demo.stdout.close()
+    assert [pid for pid in children if _is_alive(pid)] == []

@@ -13,8 +13,9 @@ from hexbytes import HexBytes
 from msgspec import Struct
 
 from oepnode.adapters import artefact
-from oepnode.adapters.evm import checksum_address, fee_fields, open_web3, send
+from oepnode.adapters.evm import checksum_address, open_web3
 from oepnode.adapters.evm_errors import translated
+from oepnode.adapters.evm_send import fee_fields, send
 from oepnode.config import ChainSettings
 from oepnode.errors import EvidenceError
 

@@ -7,31 +7,28 @@ write returns only after its transaction succeeded in a block. Source: ``OepCons
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 import aiohttp
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexStr
-from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
 from web3.contract.async_contract import AsyncContract, AsyncContractFunction
-from web3.exceptions import TransactionNotFound
-from web3.types import EventData, LogReceipt, TxParams, TxReceipt, Wei
+from web3.types import LogReceipt, TxParams, TxReceipt
 
-from oepnode.adapters import artefact
-from oepnode.adapters.evm_errors import translated
+from oepnode.adapters import artefact, evm_facts
+from oepnode.adapters.evm_errors import answered, translated
+from oepnode.adapters.evm_send import fee_fields, send
+from oepnode.adapters.shown import shown_url
 from oepnode.config import ChainSettings
-from oepnode.domain import facts
 from oepnode.domain.consensus.state import Policy, Role
-from oepnode.domain.facts import Electorate, Event, Head, LogPlace, Member, Phase, Round
+from oepnode.domain.facts import Electorate, Event, Head, Member, Round
 from oepnode.domain.nem_time import INTERVAL_S
 from oepnode.domain.tally import Ballot
-from oepnode.errors import ConfigError, ConflictError, TransportError
+from oepnode.errors import ConfigError, ConflictError
 
 _PAGE_BLOCKS: Final = 5_000
-_RECEIPT_POLL_S: Final = 0.25
-_BUMP_AFTER_S: Final = 15.0
 _GAS_MARGIN: Final = 1.25
 _NOT_ENDED: Final = 2**32 - 1
 
@@ -53,6 +50,10 @@ class EvmReader:
         self._electorates: dict[int, Electorate] = {}
         self._block_times: dict[int, int] = {}
 
+    @property
+    def _shown_url(self) -> str:
+        return shown_url(self._settings.rpc_url)
+
     # -- identity --------------------------------------------------------------------------
 
     @property
@@ -72,12 +73,12 @@ class EvmReader:
             ConfigError: For a node of another chain, or an address without a contract.
             TransportError: If the node does not answer.
         """
-        with translated(f"node {self._settings.rpc_url}"):
+        with translated(f"node {self._shown_url}"):
             received = await self._web3.eth.chain_id
             code = await self._web3.eth.get_code(self._contract.address)
         if received != self._settings.chain_id:
             raise ConfigError(
-                f"node {self._settings.rpc_url}: expected chain id {self._settings.chain_id}, "
+                f"node {self._shown_url}: expected chain id {self._settings.chain_id}, "
                 f"received {received}; set chain.chain_id or another chain.rpc_url"
             )
         if not code:
@@ -94,6 +95,7 @@ class EvmReader:
 
     # -- state -----------------------------------------------------------------------------
 
+    @answered("head")
     async def head(self) -> Head:
         """The newest block that is deep enough to be believed."""
         with translated("newest block"):
@@ -101,12 +103,14 @@ class EvmReader:
             block = await self._web3.eth.get_block(max(0, number - self._settings.confirmations))
         return Head(block["number"], bytes(block["hash"]), block["timestamp"])
 
+    @answered("block hash")
     async def block_hash(self, number: int) -> bytes:
         """Hash of the block at a height now, 32 bytes."""
         with translated(f"block {number}"):
             block = await self._web3.eth.get_block(number)
         return bytes(block["hash"])
 
+    @answered("block time")
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
         if block not in self._block_times:
@@ -114,10 +118,12 @@ class EvmReader:
                 self._block_times[block] = (await self._web3.eth.get_block(block))["timestamp"]
         return self._block_times[block]
 
+    @answered("round count")
     async def round_count(self) -> int:
         """Number of the newest round, 0 where there is none."""
         return int(await self._call("roundCount"))
 
+    @answered("round")
     async def round(self, number: int) -> Round | None:
         """A round's state now, or None."""
         try:
@@ -126,23 +132,26 @@ class EvmReader:
             if "UnknownRound" in str(exc):
                 return None
             raise
-        return _round(number, _named(self._contract, "round", view))
+        return evm_facts.round_state(number, evm_facts.named(self._contract, "round", view))
 
+    @answered("current epoch")
     async def current_epoch(self) -> int:
         """The epoch of a round that would be opened now."""
         return int(await self._call("currentEpoch"))
 
+    @answered("current electorate")
     async def current_electorate(self) -> Electorate:
         """The electorate of a round that would be opened now."""
         return await self.electorate(await self.current_epoch())
 
+    @answered("electorate")
     async def electorate(self, epoch: int) -> Electorate:
         """The electorate of an epoch; it never changes."""
         if epoch not in self._electorates:
-            terms = _named(self._contract, "terms", await self._call("terms", epoch))
-            fields = _component_names(self._contract, "seatOf")
+            terms = evm_facts.named(self._contract, "terms", await self._call("terms", epoch))
+            fields = evm_facts.component_names(self._contract, "seatOf")
             views = await self._call("electorate", epoch)
-            members = [_member(dict(zip(fields, view, strict=True))) for view in views]
+            members = [evm_facts.member(dict(zip(fields, view, strict=True))) for view in views]
             self._electorates[epoch] = Electorate(
                 epoch=epoch,
                 members=tuple(sorted(members, key=lambda member: member.index)),
@@ -153,24 +162,28 @@ class EvmReader:
             )
         return self._electorates[epoch]
 
+    @answered("member of signer")
     async def member_of_signer(self, signer: bytes) -> Member | None:
         """The member whose signer this is now, or None."""
         value = await self._call("seatOf", checksum_address(signer))
-        seat = _named(self._contract, "seatOf", value)
-        return _member(seat) if seat["until"] == _NOT_ENDED else None
+        seat = evm_facts.named(self._contract, "seatOf", value)
+        return evm_facts.member(seat) if seat["until"] == _NOT_ENDED else None
 
+    @answered("endpoint")
     async def endpoint(self, operator: bytes) -> str:
         """The URL under which an operator's worker serves bundles, or an empty string."""
         return str(await self._call("endpointOf", checksum_address(operator)))
 
+    @answered("latest final")
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
         """The latest final round of a horizon (start in UTC seconds), or 0."""
         units = horizon_start // INTERVAL_S
         return int(await self._call("latestFinal", units, interval_count))
 
+    @answered("policy")
     async def policy(self) -> Policy:
         """Quorum, windows and rules version of a round that would be opened now."""
-        terms = _named(
+        terms = evm_facts.named(
             self._contract, "terms", await self._call("terms", await self.current_epoch())
         )
         return Policy(
@@ -181,14 +194,17 @@ class EvmReader:
             rules_version=terms["rulesVersion"],
         )
 
+    @answered("equivocators")
     async def equivocators(self, number: int) -> int:
         """Bitmap of the members who are on record for two signed ballots in a round."""
         return int(await self._call("equivocators", number))
 
+    @answered("is paused")
     async def is_paused(self) -> bool:
         """Whether opening and voting are stopped."""
         return bool(await self._call("paused"))
 
+    @answered("role holders")
     async def role_holders(self) -> dict[Role, list[bytes]]:
         """Who holds each role now, in the order of getting it; read from ``start_block`` on."""
         events = self._contract.events
@@ -204,10 +220,12 @@ class EvmReader:
                     held[account[12:]] = None
         return {role: list(holders[role.value]) for role in Role}
 
+    @answered("role code")
     async def role_code(self, role: str) -> bytes:
         """The code of ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or ``DEFAULT_ADMIN_ROLE``."""
         return bytes(await self._call(role))
 
+    @answered("balance wei")
     async def balance_wei(self, account: bytes) -> int:
         """An account's balance in wei."""
         with translated("balance"):
@@ -215,6 +233,7 @@ class EvmReader:
 
     # -- events ----------------------------------------------------------------------------
 
+    @answered("events")
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         """All events of rounds in a range of blocks, in chain order."""
         found: list[Event] = []
@@ -222,24 +241,44 @@ class EvmReader:
             found.extend(await self._logs(query))
         return found
 
+    @answered("round events")
     async def round_events(self, number: int) -> list[Event]:
         """All events of one round, in chain order."""
-        last = (await self.head()).number
+        state = await self.round(number)
+        if state is None:
+            return []
+        head = await self.head()
+        first = await self._first_block_since(state.opened_at, head)
         topics = [None, "0x" + number.to_bytes(32).hex()]
         found: list[Event] = []
-        for query in _pages(self._settings.start_block, last):
+        for query in _pages(first, head.number):
             found.extend(await self._logs({**query, "topics": topics}))
         return [event for event in found if event.round == number]
 
+    async def _first_block_since(self, time: int, head: Head) -> int:
+        """The first block, from ``start_block`` on, that is not older than ``time``."""
+        low, high = min(self._settings.start_block, head.number), head.number
+        while low < high:
+            middle = (low + high) // 2
+            if await self._time_of(middle) < time:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    async def _time_of(self, block: int) -> int:
+        return int((await self._web3.eth.get_block(block))["timestamp"])
+
     async def _logs(self, query: dict[str, Any]) -> list[Event]:
         by_topic = {
-            self._contract.events[name]().topic: self._contract.events[name]() for name in _EVENTS
+            self._contract.events[name]().topic: self._contract.events[name]()
+            for name in evm_facts.EVENTS
         }
         found: list[Event] = []
         for log in await self._raw_logs(query):
             event = by_topic.get(HexStr(log["topics"][0].to_0x_hex()))
             if event is not None:
-                found.append(_event(event.process_log(log), found))
+                found.append(evm_facts.event(event.process_log(log), found))
         return found
 
     async def _raw_logs(self, query: dict[str, Any]) -> list[LogReceipt]:
@@ -269,6 +308,7 @@ class EvmChain(EvmReader):
         """Address of the account that signs, 20 bytes."""
         return bytes.fromhex(self._account.address[2:])
 
+    @answered("open round")
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
     ) -> int:
@@ -328,75 +368,6 @@ class EvmChain(EvmReader):
         return await function.build_transaction(fields)
 
 
-async def fee_fields(web3: AsyncWeb3[Any]) -> TxParams:
-    """The fee of a transaction now: EIP-1559 where the chain has a base fee, else a gas price."""
-    block = await web3.eth.get_block("latest")
-    base = block.get("baseFeePerGas")
-    if base is None:
-        return {"gasPrice": await web3.eth.gas_price}
-    tip = await web3.eth.max_priority_fee
-    return {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": tip}
-
-
-async def send(
-    web3: AsyncWeb3[Any],
-    account: LocalAccount,
-    transaction: TxParams,
-    what: str,
-    settings: ChainSettings,
-) -> TxReceipt:
-    """Sign, send and await a transaction, raising its fee while it is not mined.
-
-    Raises:
-        ConflictError: If it was mined and reverted, or another of the account came first.
-        TransportError: If it is not known to be mined within ``receipt_timeout_s``.
-    """
-    deadline = asyncio.get_running_loop().time() + settings.receipt_timeout_s
-    sent: list[HexBytes] = []
-    while True:
-        signed = account.sign_transaction(cast(Any, transaction))
-        with translated(what):
-            sent.append(await web3.eth.send_raw_transaction(signed.raw_transaction))
-        receipt = await _await_any(web3, sent, what, min(_BUMP_AFTER_S, _left(deadline)))
-        if receipt is not None:
-            if receipt["status"] != 1:
-                raise ConflictError(f"{what}: the transaction was mined and reverted")
-            return receipt
-        if _left(deadline) <= 0:
-            raise TransportError(
-                f"{what}: transaction {sent[-1].to_0x_hex()} is not mined after "
-                f"{settings.receipt_timeout_s:g} s; its outcome is unknown"
-            )
-        _raise_fee(transaction)
-
-
-async def _await_any(
-    web3: AsyncWeb3[Any], hashes: Sequence[HexBytes], what: str, timeout_s: float
-) -> TxReceipt | None:
-    end = asyncio.get_running_loop().time() + timeout_s
-    while True:
-        for tx_hash in hashes:
-            with translated(what):
-                try:
-                    return await web3.eth.get_transaction_receipt(tx_hash)
-                except TransactionNotFound:
-                    pass
-        if _left(end) <= 0:
-            return None
-        await asyncio.sleep(_RECEIPT_POLL_S)
-
-
-def _left(deadline: float) -> float:
-    return deadline - asyncio.get_running_loop().time()
-
-
-def _raise_fee(transaction: TxParams) -> None:
-    fields = cast(dict[str, Any], transaction)
-    for name in ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"):
-        if name in fields:
-            fields[name] = Wei(int(fields[name]) * 5 // 4 + 1)
-
-
 def open_web3(settings: ChainSettings) -> AsyncWeb3[Any]:
     """A connection to the node; nothing is sent yet."""
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
@@ -407,7 +378,7 @@ async def chain_id_of(rpc_url: str) -> int:
     """The chain id that a node tells."""
     web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url))
     try:
-        with translated(f"node {rpc_url}"):
+        with translated(f"node {shown_url(rpc_url)}"):
             return int(await web3.eth.chain_id)
     finally:
         await web3.provider.disconnect()
@@ -438,119 +409,5 @@ def _pages(first: int, last: int) -> Iterator[dict[str, Any]]:
         yield {"fromBlock": start, "toBlock": min(last, start + _PAGE_BLOCKS - 1)}
 
 
-# -- ABI values to facts -------------------------------------------------------------------
-
-
-def _component_names(contract: AsyncContract, function: str) -> list[str]:
-    (output,) = contract.get_function_by_name(function).abi["outputs"]
-    return [component["name"] for component in cast(Any, output)["components"]]
-
-
-def _named(contract: AsyncContract, function: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
-    return dict(zip(_component_names(contract, function), value, strict=True))
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
 def _hash(receipt: TxReceipt) -> bytes:
     return bytes(receipt["transactionHash"])
-
-
-def _member(view: dict[str, Any]) -> Member:
-    return Member(view["index"], _address(view["operator"]), _address(view["signer"]))
-
-
-def _round(number: int, view: dict[str, Any]) -> Round:
-    is_final = view["phase"] == Phase.FINAL
-    return Round(
-        number=number,
-        phase=Phase(view["phase"]),
-        epoch=view["epoch"],
-        rules_version=view["rulesVersion"],
-        quorum=view["quorum"],
-        member_count=view["memberCount"],
-        horizon_start=view["horizonStart"] * INTERVAL_S,
-        interval_count=view["horizonIntervals"],
-        opened_at=view["openedAt"],
-        vote_deadline=view["voteDeadline"],
-        reveal_deadline=view["revealDeadline"],
-        voted=view["voted"],
-        root=bytes(view["root"]) if is_final else b"",
-        partitions=view["partitions"],
-        matched=view["matched"],
-    )
-
-
-def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundOpened(
-        place=place,
-        round=args["round"],
-        epoch=args["epoch"],
-        requester=_address(args["requester"]),
-        horizon_start=args["horizonStart"] * INTERVAL_S,
-        interval_count=args["horizonIntervals"],
-        envelope_digest=bytes(args["envelopeDigest"]),
-        registry_digest=bytes(args["registryDigest"]),
-        rules_version=args["rulesVersion"],
-        vote_deadline=args["voteDeadline"],
-        reveal_deadline=args["revealDeadline"],
-    )
-
-
-def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.BallotCast(place, args["round"], _address(args["operator"]), bytes(args["ballot"]))
-
-
-def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.Abstained(place, args["round"], _address(args["operator"]), args["reason"])
-
-
-def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    root = bytes(args["root"])
-    return facts.RootRevealed(place, args["round"], root, args["partitions"], args["matched"])
-
-
-def _finalised(args: Any, place: LogPlace, before: list[Event]) -> Event:  # noqa: ANN401
-    root = bytes(args["root"])
-    # The contract emits RootRevealed with the matching members in the same transaction.
-    matched = next(
-        e.matched for e in reversed(before) if isinstance(e, facts.RootRevealed) and e.root == root
-    )
-    return facts.RoundFinalised(place, args["round"], root, args["partitions"], matched)
-
-
-def _failed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundFailed(place, args["round"])
-
-
-def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundCancelled(place, args["round"], args["reason"])
-
-
-def _equivocated(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    operator, ballots = _address(args["operator"]), (args["ballot"], args["otherBallot"])
-    return facts.Equivocated(place, args["round"], operator, *map(bytes, ballots))
-
-
-_EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
-    "RoundOpened": _opened,
-    "BallotCast": _ballot,
-    "Abstained": _abstained,
-    "RootRevealed": _revealed,
-    "RoundFinalised": _finalised,
-    "RoundFailed": _failed,
-    "RoundCancelled": _cancelled,
-    "Equivocated": _equivocated,
-}
-
-
-def _event(data: EventData, before: list[Event]) -> Event:
-    place = LogPlace(
-        data["blockNumber"],
-        bytes(data["blockHash"]),
-        bytes(data["transactionHash"]),
-        data["logIndex"],
-    )
-    return _EVENTS[data["event"]](data["args"], place, before)

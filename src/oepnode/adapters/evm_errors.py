@@ -6,18 +6,35 @@ that is no answer becomes a `TransportError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import aiohttp
 from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 from web3 import exceptions as w3e
 
 from oepnode.adapters import artefact
+from oepnode.adapters.shown import network_reason
 from oepnode.errors import ConflictError, TransportError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_Asking: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
+
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    StopIteration,
+    DecodingError,
+)
+"""What reading an answer raises that is not as agreed: HTML, cut JSON, other types, no topics."""
 
 _REFUSALS = (w3e.ContractLogicError, w3e.ContractPanicError)
 
@@ -42,15 +59,31 @@ def translated(what: str) -> Iterator[None]:
     except (w3e.Web3RPCError, w3e.Web3Exception) as exc:
         raise _rpc_error(what, exc) from exc
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        reason = str(exc) or type(exc).__name__
-        raise TransportError(f"{what}: the node did not answer: {reason}") from exc
+        raise TransportError(f"{what}: the node did not answer: {network_reason(exc)}") from exc
+    except _MALFORMED as exc:
+        kind = type(exc).__name__
+        raise TransportError(f"{what}: the node's answer is not understood ({kind})") from exc
+
+
+def answered(what: str) -> Callable[[_Asking[P, T]], _Asking[P, T]]:
+    """Translate whatever a coroutine raises in asking the node and reading its answer."""
+
+    def decorate(ask: _Asking[P, T]) -> _Asking[P, T]:
+        @wraps(ask)
+        async def asking(*arguments: P.args, **named: P.kwargs) -> T:
+            with translated(what):
+                return await ask(*arguments, **named)
+
+        return asking
+
+    return decorate
 
 
 def _rpc_error(what: str, exc: Exception) -> ConflictError | TransportError:
     text = str(exc).lower()
     if "nonce too low" in text or "already known" in text or "replacement transaction" in text:
         return ConflictError(f"{what}: another transaction of this account came first")
-    if "insufficient funds" in text:
+    if "insufficient funds" in text or "exceeds allowance: 0" in text:
         return TransportError(f"{what}: the signing account cannot pay the fee; fund it")
     return TransportError(f"{what}: the node answered with an error: {_short(exc)}")
 

@@ -18,6 +18,7 @@ import aiohttp
 from msgspec import DecodeError, Struct
 from msgspec import json as msgspec_json
 
+from oepnode.adapters.shown import network_reason, shown_url
 from oepnode.errors import ConfigError, ConflictError, Fault, TransportError
 
 ATTEMPTS: Final = 3
@@ -178,11 +179,13 @@ class _Network:
                 most = limit if response.ok else MAX_JSON_BYTES
                 return Answer(response.status, await _read(response, url, most))
         except TimeoutError as exc:
-            raise TransportError(f"{url}: no answer within {self._timeout.total} s") from exc
+            raise TransportError(
+                f"{shown_url(url)}: no answer within {self._timeout.total} s"
+            ) from exc
         except (aiohttp.ClientError, OSError) as exc:
-            raise TransportError(f"{url}: {_safe(str(exc)) or type(exc).__name__}") from exc
+            raise TransportError(f"{shown_url(url)}: {network_reason(exc)}") from exc
         except ValueError as exc:
-            raise ConfigError(f"{url}: not a usable URL") from exc
+            raise ConfigError(f"{shown_url(url)}: not a usable URL") from exc
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -266,7 +269,7 @@ async def _read(response: aiohttp.ClientResponse, url: str, limit: int) -> bytes
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         size += len(chunk)
         if size > limit:
-            raise TransportError(f"{url}: the answer is larger than {limit} bytes")
+            raise TransportError(f"{shown_url(url)}: the answer is larger than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 from urllib.parse import urlsplit
 
-from oepnode.errors import TransportError
+from oepnode.adapters.shown import network_reason, shown_url
+from oepnode.errors import ConfigError, TransportError
 
 
 def post_json(url: str, body: bytes, timeout_s: float) -> bytes:
@@ -21,23 +22,31 @@ def get(url: str, timeout_s: float) -> bytes:
     """GET a resource.
 
     Raises:
+        ConfigError: If the URL is none.
         TransportError: If the other side does not answer, or not with 200.
     """
     return _request("GET", url, None, timeout_s)
 
 
 def _request(method: str, url: str, body: bytes | None, timeout_s: float) -> bytes:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as exc:
+        raise ConfigError(f"{url}: not a usable URL") from exc
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    if parts.scheme not in kinds or not host:
+        raise ConfigError(f"{url}: a URL starts with http:// or https:// and names a host")
+    connection = kinds[parts.scheme](host, port, timeout=timeout_s)
     try:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         connection.request(method, parts.path or "/", body, headers)
         answer = connection.getresponse()
         data = answer.read()
     except (OSError, http.client.HTTPException) as exc:
-        raise TransportError(f"{url}: no answer: {exc}") from exc
+        raise TransportError(f"{shown_url(url)}: no answer: {network_reason(exc)}") from exc
     finally:
         connection.close()
     if answer.status != http.client.OK:
-        raise TransportError(f"{url}: answered with status {answer.status}")
-    return data
+        raise TransportError(f"{shown_url(url)}: answered with status {answer.status}")
+    return bytes(data)

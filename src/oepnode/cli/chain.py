@@ -95,10 +95,10 @@ class _State(Struct, frozen=True):
     """What is read of the JSON of ``audit round``; other fields are ignored."""
 
     chain_id: Annotated[int, Meta(ge=1)]
-    contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}$")]
+    contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}\\Z")]
     round: Annotated[int, Meta(ge=1)]
     phase: str
-    root: Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")] | None
+    root: Annotated[str, Meta(pattern="^0x[0-9a-f]{64}\\Z")] | None
     partitions: Annotated[int, Meta(ge=0, lt=1 << 32)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -44,11 +45,16 @@ def demo(
 
     if byzantine > workers:
         raise ConfigError(f"--byzantine {byzantine} is more than --workers {workers}")
-    if folder is not None and folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"--folder {folder} is not empty")
+    if folder is not None and folder.exists() and not _is_empty_folder(folder):
+        raise ConfigError(f"--folder {folder} is not an empty folder")
+    if json_file is not None and not json_file.resolve().parent.is_dir():
+        raise ConfigError(f"--json {json_file}: there is no folder {json_file.resolve().parent}")
     place = folder or Path(tempfile.mkdtemp(prefix="oepnode-demo-"))
     plan = Plan(place.resolve(), workers, byzantine, nmis, vote_window, reveal_window, seed)
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
+    # However it is ended, the processes that were started are stopped.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
     try:
         report = _run(plan, rounds, console)
     finally:
@@ -61,6 +67,14 @@ def demo(
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _is_empty_folder(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(plan: Plan, rounds: int, console: Console) -> Report:

@@ -16,8 +16,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from oepnode.adapters import sealing
 from oepnode.errors import ConfigError
 
-_Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+_Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\\Z")]
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):

@@ -13,7 +13,7 @@ import typer
 
 from oepnode.cli.output import JsonFlag, print_facts, print_json, print_table
 from oepnode.config import WorkerSettings, load
-from oepnode.errors import ConfigError, OepError
+from oepnode.errors import ConfigError, OepError, TransportError
 
 app = typer.Typer(help="Run a worker, and look after it.", no_args_is_help=True)
 
@@ -98,8 +98,13 @@ def status(
 ) -> None:
     """Show what a running worker says of itself."""
     from oepnode.adapters.http_probe import get
+    from oepnode.web.view import Status
 
-    answer = msgspec.json.decode(get(url.rstrip("/") + "/v1/status", timeout_s=10))
+    try:
+        body = get(url.rstrip("/") + "/v1/status", timeout_s=10)
+        answer = msgspec.to_builtins(msgspec.json.decode(body, type=Status))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise TransportError(f"{url}: what answers there is no worker of oepnode") from exc
     if as_json:
         print_json(answer)
         return

@@ -7,6 +7,7 @@ document order, the others are counted.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from oepnode.errors import DocumentFault, Fault
@@ -15,6 +16,7 @@ MAX_FAULTS = 100
 _MAX_SHOWN = 60
 _RUN = re.compile(r"[0-9A-Za-z]{10,}")
 _CAPITALS = re.compile(r"[A-Z]{10}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T|$)", re.ASCII)
 
 
 def show_value(value: object) -> str:
@@ -31,9 +33,20 @@ def show_value(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = _RUN.sub(_unless_a_name, str(value))
+    text = str(value)
+    if type(value) is str and _may_be_spelled_out(text):
+        return "[withheld]"
+    text = _RUN.sub(_unless_a_name, text)
     text = ascii(text) if type(value) is str else text
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
+
+
+def _may_be_spelled_out(text: str) -> bool:
+    """Whether an NMI may hide behind separators or other forms of its digits."""
+    bare = "".join(c for c in unicodedata.normalize("NFKC", text) if c.isalnum())
+    digits = sum(c.isdigit() for c in bare)
+    is_time = _TIME.match(text) is not None
+    return not is_time and bare != text and len(bare) >= 10 and digits >= 4
 
 
 def _unless_a_name(run: re.Match[str]) -> str:

@@ -172,7 +172,7 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
     identity = fields.read_text(pick(value, names, "id"), f"{path}.id", log, 64)
     if identity is not None and not _ID.fullmatch(identity):
         message = "letters, digits and . _ : - only, a letter or digit first"
-        log.add(f"{path}.id", "field.value", message, show_value(identity))
+        log.add(f"{path}.id", "field.value", message, f"{len(identity)} characters")
         identity = None
     name = fields.read_text(pick(value, names, "name"), f"{path}.name", log, 200)
     key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
@@ -224,7 +224,8 @@ def _assignment(
     known = index.get(holder) if type(holder) is str else None
     if known is None and holder is not MISSING:
         message = "names an aggregator of the snapshot"
-        log.add(f"{path}.aggregator", "assignment.aggregator", message, show_value(holder))
+        shown = "another name" if type(holder) is str else show_value(holder)
+        log.add(f"{path}.aggregator", "assignment.aggregator", message, shown)
     start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
     given = value.get("to")
     end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)

@@ -56,8 +56,8 @@ class SiteProofError(EvidenceError):
         self.check = check
 
 
-_Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-_Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})+$")]
+_Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+_Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})+\\Z")]
 _Path = Annotated[list[_Hash], Meta(max_length=64)]
 _Uint32 = Annotated[int, Meta(ge=0, lt=1 << 32)]
 
@@ -85,10 +85,10 @@ class SiteProof(_Record, frozen=True):
 
     format: Literal["oepnode site proof"]
     version: Literal[1]
-    chain_id: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$")]
-    contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}$")]
+    chain_id: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})\\Z")]
+    contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}\\Z")]
     round: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
-    nmi: Annotated[str, Meta(pattern="^[0-9A-HJ-NP-Z]{10}$")]
+    nmi: Annotated[str, Meta(pattern="^[0-9A-HJ-NP-Z]{10}\\Z")]
     disclosure: Disclosure | None
     sites: Annotated[list[SiteInPartition], Meta(min_length=1, max_length=2)]
     partition_entry: _Hex
