@@ -141,8 +141,7 @@ abstract contract Electorate is AccessControl {
     constructor(address admin, Policy memory policy) {
         if (admin == address(0)) revert Missing("admin");
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
-        Terms memory first;
-        _startPolicy(first, policy);
+        _startPolicy(_terms[_epoch], policy); // of epoch 0, which is empty
     }
 
     /// @notice Adds workers, from the next epoch on; one epoch begins for all of them.
@@ -366,6 +365,8 @@ abstract contract Electorate is AccessControl {
         if (signer == address(0)) revert Missing("signer");
         if (_seats[signer].since != 0) revert SignerUsed(signer, _seats[signer].operator);
         _seats[signer] = Seat(operator, epoch, NOT_ENDED, index);
+        // One more seat for each worker of a batch, which an administrator sends.
+        // slither-disable-next-line costly-loop
         _signers[++_seatCount] = signer;
         _signerOf[operator] = signer;
     }

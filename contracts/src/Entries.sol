@@ -27,10 +27,16 @@ library Entries {
     /// @return root Root of the tree of the partition's sites.
     /// @return sites How many leaves that tree has.
     function partition(bytes calldata entry) internal pure returns (bytes32 root, uint32 sites) {
-        if (entry.length != PARTITION_LENGTH) revert EntryLength(PARTITION_LENGTH, entry.length);
-        _requireTag(PARTITION_TAG, entry);
+        requirePartition(entry);
         root = bytes32(entry[PARTITION_ROOT_AT:SITE_COUNT_AT]);
         sites = uint32(bytes4(entry[SITE_COUNT_AT:]));
+    }
+
+    /// @notice Reverts unless the entry is a partition entry.
+    /// @param entry The entry's bytes.
+    function requirePartition(bytes calldata entry) internal pure {
+        if (entry.length != PARTITION_LENGTH) revert EntryLength(PARTITION_LENGTH, entry.length);
+        _requireTag(PARTITION_TAG, entry);
     }
 
     /// @notice Reverts unless the entry is a site entry.

@@ -46,6 +46,10 @@ import {SignedBallots} from "./SignedBallots.sol";
 /// @dev No upgrade, no external call but two precompiles (SHA-256 in the inclusion views, recovery of signers), and no
 /// loop in a state-changing call over anything but its own calldata. Rounds, seats and epochs count from 1; 0 means none.
 contract OepConsensus is Electorate {
+    // Deadlines are what rounds are about. Whoever makes a block shifts its time by seconds where windows last minutes,
+    // and the windows neither overlap nor gape.
+    // slither-disable-start timestamp
+
     // ------------------------------------------------------------------------------------------------------ types
 
     /// @notice What has become of a round, as stored.
@@ -308,11 +312,8 @@ contract OepConsensus is Electorate {
     function castBallots(uint32 number, bytes calldata signedBallots) external {
         uint256 entries = _entries(signedBallots, SignedBallots.LENGTH);
         Round storage round_ = _rounds[number];
-        Batch memory batch;
-        (batch.waitingBefore, batch.epoch) = _requireVoting(round_.poll, number);
-        batch.waiting = batch.waitingBefore;
-        batch.hash = round_.ballotsHashOrRoot;
-        batch.form = SignedBallots.form(number);
+        (uint128 waiting, uint32 epoch) = _requireVoting(round_.poll, number);
+        Batch memory batch = Batch(waiting, waiting, epoch, round_.ballotsHashOrRoot, SignedBallots.form(number));
         for (uint256 entry = 0; entry < entries; ++entry) {
             (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, entry, batch.form, batch.epoch);
             uint128 bit = _bit(index);
@@ -429,7 +430,7 @@ contract OepConsensus is Electorate {
         public
         view
     {
-        Entries.partition(partitionEntry);
+        Entries.requirePartition(partitionEntry);
         _verifyInFinal(number, partitionEntry, index, path);
     }
 
@@ -518,8 +519,10 @@ contract OepConsensus is Electorate {
             Reason reason = _abstentions[number][index];
             if (reason != Reason.None) list[found++] = AbstentionView(index, reason);
         }
+        // The list is shorter than the room made for it.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
-            mstore(list, found) // shorter than it was
+            mstore(list, found)
         }
     }
 
@@ -695,6 +698,7 @@ contract OepConsensus is Electorate {
         for (uint256 offset = 0; offset < ballots.length; offset += PACKED_BALLOT) {
             uint256 index;
             bool matches;
+            // slither-disable-next-line assembly
             assembly ("memory-safe") {
                 let packed := add(ballots.offset, offset)
                 mstore(add(link, 32), hash)
@@ -720,6 +724,7 @@ contract OepConsensus is Electorate {
     // The ballots hash with one ballot more.
     function _link(bytes32 hash, uint8 index, address operator, bytes32 ballot) private pure returns (bytes32 next) {
         // keccak256(abi.encodePacked(…)), in memory that is not kept.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, hash)
@@ -775,4 +780,5 @@ contract OepConsensus is Electorate {
     function _horizon(uint32 start, uint16 intervals) private pure returns (uint48) {
         return uint48(start) << 16 | intervals;
     }
+    // slither-disable-end timestamp
 }

@@ -41,6 +41,8 @@ library SignedBallots {
     /// @param ballot The ballot.
     /// @return hash EIP-712's hash of the message.
     function digest(bytes memory form_, bytes32 ballot) internal pure returns (bytes32 hash) {
+        // Fills in the form's blanks; held to an EIP-712 implementation that is not ours by a test.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             mstore(add(form_, 96), ballot)
             mstore(add(form_, 162), keccak256(add(form_, 32), 96))
@@ -49,7 +51,7 @@ library SignedBallots {
     }
 
     /// @notice Reads a signed ballot, and reverts unless somebody signed it.
-    /// @param packed Signed ballots, one after another.
+    /// @param packed Signed ballots, one after another; more of them than `entry`.
     /// @param entry Which of them, from 0.
     /// @param form_ The round's form.
     /// @return ballot The ballot.
@@ -62,6 +64,8 @@ library SignedBallots {
     {
         bytes32 r;
         uint256 vs;
+        // Three words of calldata, without a slice's checks for each: whoever calls has checked the length.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let start := add(packed.offset, mul(entry, LENGTH))
             ballot := calldataload(start)
