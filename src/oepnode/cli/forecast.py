@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import typer
 from rich.text import Text
 
+from oepnode.adapters import parquet_files
 from oepnode.cli import acknowledgements, output, received
 from oepnode.cli.cells import figure
 from oepnode.cli.output import JsonFlag
 from oepnode.cli.received import DayOption
 from oepnode.cli.telemetry import TolerancePercentOption, ToleranceWOption, tolerance_of
 from oepnode.domain.edge.accuracy import Accuracy, Actuals, Score
+from oepnode.domain.edge.conformance import Tolerance
+from oepnode.domain.nem_time import parse_grid_instant
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ File = Annotated[
 ]
 
 _ROWS: Final = 20
+_COLUMNS: Final = ("", "intervals", "bias kW", "MAE kW", "RMSE kW", "within", "worst kW")
 _GOOD: Final = 0.9
 """Share within the tolerance below which a line is marked."""
 
@@ -52,15 +57,28 @@ def validate(file: File, day: DayOption = None, as_json: JsonFlag = False) -> No
 
 @app.command()
 def accuracy(
-    file: File,
-    telemetry: Annotated[
-        Path, typer.Option("--telemetry", help="What was measured: NMI telemetry in any form.")
-    ],
+    telemetry: Annotated[Path, typer.Option("--telemetry", help="What was measured, in any form.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FORECAST]",
+            help="Uncontrolled forecasts: JSON or NDJSON, a Parquet file or a folder of them.",
+        ),
+    ] = None,
+    cleared: Annotated[
+        Path | None,
+        typer.Option(
+            "--cleared",
+            help="What the unit's Boffer clears, from 'boffer clear --out': in step 1 the Boffer "
+            "is the unit's forecast.",
+        ),
+    ] = None,
     against: Annotated[
         str,
         typer.Option(
             "--against",
-            help="end: the measurement at an interval's end; mean: the mean of its minutes.",
+            help="end: the measurement at an interval's end; mean: the mean of its minutes. For "
+            "uncontrolled forecasts.",
         ),
     ] = "end",
     tolerance_w: ToleranceWOption = 100,
@@ -72,28 +90,76 @@ def accuracy(
 ) -> None:
     """How good forecasts were, per NMI and for the whole unit: the report of step 1.
 
-    The error is forecast − actual, where the actual is the flow at the connection point without
-    controlled generation and load. Bias, MAE and RMSE are kW.
+    The error is forecast − actual. For uncontrolled forecasts the actual is the flow at the
+    connection point without controlled generation and load. Bias, MAE and RMSE are kW.
     """
     from oepnode.domain.edge.accuracy import accuracy as score_forecast
 
     if against not in {"end", "mean"}:
         raise ConfigError(f"--against is end or mean, received {against!r}")
-    forecast = received.usable(received.read_forecast(file), file)
+    if file is None and cleared is None:
+        raise ConfigError("name what to score: a file of forecasts, --cleared or both")
     measured = received.usable(received.read_telemetry(telemetry), telemetry)
-    if "nmi" not in measured.columns:
+    if file is not None and "nmi" not in measured.columns:
         raise ConfigError("forecasts are of NMIs, and this is telemetry of a DUID")
-    found = score_forecast(
-        forecast,
-        _actuals(measured, against),
-        tolerance_of(tolerance_w, tolerance_percent),
-    )
-    if not found.all_sites.count:
-        output.note("no forecast has a measurement at its interval: nothing to score")
+    tolerance = tolerance_of(tolerance_w, tolerance_percent)
+    facts: dict[str, Any] = {}
+    lines: list[tuple[object, ...]] = []
+    if cleared is not None:
+        offered, unmeasured = _score_offer(cleared, measured, tolerance)
+        facts["boffer"] = _score_facts(offered) | {"unmeasured": unmeasured}
+        lines.append(("Boffer", *_cells(offered)))
+        if unmeasured:
+            output.note(f"{unmeasured} intervals of the Boffer have no measurement")
+    found: Accuracy | None = None
+    if file is not None:
+        forecast = received.usable(received.read_forecast(file), file)
+        found = score_forecast(forecast, _actuals(measured, against), tolerance)
+        facts |= _facts(found, against)
+        lines += _lines(found, rows)
+        if not found.all_sites.count:
+            output.note("no forecast has a measurement at its interval: nothing to score")
     if as_json:
-        output.print_json(_facts(found, against))
+        output.print_json(facts)
         return
-    _print(found, rows)
+    output.print_table(_COLUMNS, lines)
+    if found is not None:
+        _print_rest(found, rows)
+
+
+def _score_offer(file: Path, measured: pl.DataFrame, tolerance: Tolerance) -> tuple[Score, int]:
+    """Score what 'boffer clear --out' wrote against the unit's telemetry."""
+    from oepnode.domain.edge import aggregate
+    from oepnode.domain.edge.accuracy import score_offer
+
+    ends, watts, level = _read_cleared(file)
+    if "duid" in measured.columns:
+        unit = aggregate.from_frame(measured)
+    else:
+        sums = aggregate.UnitSums()
+        sums.add(measured)
+        unit = sums.unit()
+    return score_offer(ends, watts, unit, "Flex" if level == "Flex" else "NMI", tolerance)
+
+
+def _read_cleared(
+    file: Path,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str]:
+    """Interval ends, watts and summation level of one unit's cleared quantities."""
+    import polars as pl
+
+    try:
+        is_parquet = parquet_files.is_parquet(file)
+        frame = parquet_files.read_rows(file) if is_parquet else pl.read_csv(file)
+        told = frame.select("unit", "level", "interval_end", pl.col("cleared_w").cast(pl.Int64))
+        ends = [parse_grid_instant(str(text)).seconds for text in told["interval_end"]]
+    except (pl.exceptions.PolarsError, ValueError) as exc:
+        raise ConfigError(f"{file}: not what 'boffer clear --out' writes") from exc
+    units = told.select("unit", "level").unique()
+    if units.height != 1 or len(set(ends)) < len(ends):
+        raise ConfigError(f"{file}: one unit at one level has one quantity an interval (--id)")
+    watts = told["cleared_w"].to_numpy()
+    return np.array(ends, dtype=np.int64), np.asarray(watts, dtype=np.int64), units["level"][0]
 
 
 def _actuals(measured: pl.DataFrame, against: str) -> pl.DataFrame:
@@ -135,30 +201,30 @@ def _score_facts(score: Score) -> dict[str, Any]:
     return facts
 
 
-def _print(found: Accuracy, rows: int) -> None:
+def _lines(found: Accuracy, rows: int) -> list[tuple[object, ...]]:
     sites = found.sites
     order = np.argsort(-sites.rmse_w, kind="stable")[:rows].tolist()
-    columns = ("", "intervals", "bias kW", "MAE kW", "RMSE kW", "within", "worst kW")
-    lines = [("unit", *_cells(found.unit)), ("all NMIs", *_cells(found.all_sites))]
-    lines += [
-        (
-            sites.nmis[i],
-            *_cells(
-                Score(
-                    int(sites.count[i]),
-                    float(sites.bias_w[i]),
-                    float(sites.mae_w[i]),
-                    float(sites.rmse_w[i]),
-                    float(sites.within[i]),
-                    int(sites.worst_w[i]),
-                )
-            ),
-        )
-        for i in order
+    lines: list[tuple[object, ...]] = [
+        ("unit", *_cells(found.unit)),
+        ("all NMIs", *_cells(found.all_sites)),
     ]
-    output.print_table(columns, lines)
-    if len(sites.nmis) > rows:
-        output.say(f"… and {len(sites.nmis) - rows} more NMIs, of less RMSE; --json has all", "dim")
+    for i in order:
+        score = Score(
+            int(sites.count[i]),
+            float(sites.bias_w[i]),
+            float(sites.mae_w[i]),
+            float(sites.rmse_w[i]),
+            float(sites.within[i]),
+            int(sites.worst_w[i]),
+        )
+        lines.append((sites.nmis[i], *_cells(score)))
+    return lines
+
+
+def _print_rest(found: Accuracy, rows: int) -> None:
+    if len(found.sites.nmis) > rows:
+        more = len(found.sites.nmis) - rows
+        output.say(f"… and {more} more NMIs, of less RMSE; --json has all", "dim")
     left = {
         "forecasts without a measurement": found.unmeasured,
         "measured intervals without a forecast": found.unforecast,

@@ -366,6 +366,34 @@ def test_a_forecast_is_acknowledged_and_scored(run: Run, sample: Path) -> None:
     assert run(*words, "--against", "middle").exit_code == 2
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_boffer_is_scored_as_the_units_forecast(run: Run, sample: Path, form: str) -> None:
+    base = sample / "edge" / "sample-01"
+    out = f"cleared.{form}"
+    words = ("--price", "120", "--date", "2026-11-20", "--out", out)
+    assert run("boffer", "clear", str(base / "boffer.json"), *words).exit_code == 0
+    score = ("forecast", "accuracy", "--telemetry", str(base / "telemetry"), "--cleared", out)
+    told = json.loads(run(*score, "--json").stdout)["boffer"]
+    assert (told["count"], told["unmeasured"]) == (288, 0)
+    both = json.loads(run(*score, str(base / "forecast"), "--json").stdout)
+    assert both["boffer"] == told
+    assert both["unit"]["count"] == 288
+    assert "Boffer" in run(*score).output
+
+
+def test_what_is_not_a_units_cleared_quantities_is_refused(
+    run: Run, sample: Path, tmp_path: Path
+) -> None:
+    base = sample / "edge" / "sample-01"
+    score = ("forecast", "accuracy", "--telemetry", str(base / "telemetry"))
+    assert run(*score).exit_code == 2
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert run(*score, "--cleared", "x.csv").exit_code == 2
+    words = ("--price", "120", "--out", "sites.csv")
+    assert run("boffer", "clear", str(base / "nmi-boffers.ndjson"), *words).exit_code == 0
+    assert run(*score, "--cleared", "sites.csv").exit_code == 2
+
+
 def test_a_forecast_without_a_measurement_is_told(run: Run, tmp_path: Path) -> None:
     forecast = {"nmi": A, "measurementDatetime": format_nem(START + 300), "uncontrolFcst": -1}
     file = write(tmp_path / "f.json", forecast)

@@ -4,7 +4,7 @@ The error is forecast − actual: a positive bias forecast too much generation, 
 At NMI level the uncontrolled forecast (Part C §5.3) stands beside what was uncontrolled in the
 telemetry: the flow at the connection point without controlled generation and load. At unit level
 both are summed over the NMIs that have both, per interval. A Boffer, which in step 1 is the unit's
-forecast (HLD §4.3, post-dispatch), is scored by `score` on what it clears.
+forecast (HLD §4.3, post-dispatch), is scored by `score_offer` on what it clears.
 
 Guarantees: integer W go in and errors are exact; only the statistics are floating point. Forecasts
 without a measurement and measurements without a forecast are counted, never dropped in silence.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge.aggregate import Arrangement, UnitTelemetry
 from oepnode.domain.edge.conformance import Tolerance
 from oepnode.domain.nem_time import INTERVAL_S
 
@@ -244,6 +245,34 @@ def accuracy(
         unforecast=actuals.height - both.height,
         late=late,
     )
+
+
+def score_offer(
+    interval_end: Int64,
+    cleared_w: Int64,
+    unit: UnitTelemetry,
+    arrangement: Arrangement,
+    tolerance: Tolerance | None = None,
+) -> tuple[Score, int]:
+    """Score a Boffer, which in step 1 is the unit's forecast, against the unit's telemetry.
+
+    Args:
+        interval_end: UTC seconds, each once.
+        cleared_w: What the Boffer delivers at the price of each interval (``clearing.clear``).
+        unit: The unit's telemetry; the measurement at an interval's end counts.
+        arrangement: What the Boffer's quantities sum up.
+        tolerance: What is still taken as good.
+
+    Returns:
+        The score, and how many intervals have no measurement.
+    """
+    place = np.searchsorted(unit.minute, interval_end)
+    known = np.zeros(len(interval_end), dtype=np.bool_)
+    inside = place < len(unit.minute)
+    known[inside] = unit.minute[place[inside]] == interval_end[inside]
+    actual = unit.flow_w(arrangement)[place[known]]
+    found = score(cleared_w[known], actual, tolerance or Tolerance())
+    return found, int((~known).sum())
 
 
 def _ints(column: pl.Series) -> Int64:

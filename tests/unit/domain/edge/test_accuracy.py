@@ -6,7 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from oepnode.domain.edge.accuracy import Accuracy, Actuals, Against, accuracy, score
+from oepnode.domain.edge.accuracy import (
+    Accuracy,
+    Actuals,
+    Against,
+    accuracy,
+    score,
+    score_offer,
+)
+from oepnode.domain.edge.aggregate import UnitSums
 from oepnode.domain.edge.conformance import Tolerance
 from tests.unit.domain.edge.columns import START, A, B, frame, reading
 
@@ -116,3 +124,23 @@ def test_no_telemetry_leaves_everything_unmeasured() -> None:
     assert found.unmeasured == 1
     assert found.all_sites.count == 0
     assert found.sites.nmis == ()
+
+
+def test_a_boffer_is_the_units_forecast_in_step_1_hld_4_3() -> None:
+    sums = UnitSums()
+    rows = [
+        reading(nmi, minute, -1000, controlled_load_w=-400)
+        for nmi in (A, B)
+        for minute in (4, 5, 10)
+    ]
+    sums.add(frame(*rows))
+    unit = sums.unit()
+    ends = START + 300 * np.arange(1, 4)
+    offered = np.array([-2100, -1900, -5000])
+    found, unmeasured = score_offer(ends, offered, unit, "NMI", Tolerance(watts=100))
+    assert (found.count, unmeasured) == (2, 1)
+    assert (found.bias_w, found.mae_w, found.within, found.worst_w) == (0, 100, 1, 100)
+    flex, _ = score_offer(ends, np.array([-800, -800, 0]), unit, "Flex")
+    assert flex.worst_w == 0
+    nothing, unmeasured = score_offer(ends, offered, UnitSums().unit(), "NMI")
+    assert (nothing.count, unmeasured) == (0, 3)
