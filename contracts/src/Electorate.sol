@@ -77,6 +77,7 @@ abstract contract Electorate is AccessControl {
     mapping(uint32 epoch => Terms) internal _terms;
     mapping(address signer => Seat) internal _seats;
     mapping(uint32 seat => address signer) private _signers;
+    mapping(uint8 index => uint32[] seats) private _seatsAt; // in the order taken, so by first epoch
     mapping(address operator => address signer) private _signerOf;
     mapping(address operator => string url) private _endpoints;
 
@@ -230,15 +231,16 @@ abstract contract Electorate is AccessControl {
         return _terms[epoch];
     }
 
-    /// @notice The members of an epoch. Walks through the seats: meant for calls from outside the chain.
+    /// @notice The members of an epoch. Meant for calls from outside the chain. What it costs grows with the members and
+    /// hardly with the seats there have been, so that no operator makes it dear by rotating its signer for ever.
     /// @param epoch The epoch.
-    /// @return members The seats that vote in it, in the order in which they were taken.
+    /// @return members The seats that vote in it, by index.
     function electorate(uint32 epoch) external view returns (SeatView[] memory members) {
-        members = new SeatView[](terms(epoch).memberCount);
+        Terms memory terms_ = terms(epoch);
+        members = new SeatView[](terms_.memberCount);
         uint256 found = 0;
-        for (uint32 id = 1; found < members.length; ++id) {
-            Seat memory seat = _seats[_signers[id]];
-            if (seat.since <= epoch && epoch < seat.until) members[found++] = seatOf(_signers[id]);
+        for (uint8 index = 0; found < members.length; ++index) {
+            if (terms_.members & _bit(index) != 0) members[found++] = seatOf(_signerAt(index, epoch));
         }
     }
 
@@ -368,6 +370,7 @@ abstract contract Electorate is AccessControl {
         // One more seat for each worker of a batch, which an administrator sends.
         // slither-disable-next-line costly-loop
         _signers[++_seatCount] = signer;
+        _seatsAt[index].push(_seatCount);
         _signerOf[operator] = signer;
     }
 
@@ -377,6 +380,19 @@ abstract contract Electorate is AccessControl {
         index = _seats[signer].index;
         _seats[signer].until = epoch;
         delete _signerOf[operator];
+    }
+
+    // The signer of the member with this index in an epoch that has one: the last whose seat had begun by then.
+    function _signerAt(uint8 index, uint32 epoch) private view returns (address) {
+        uint32[] storage taken = _seatsAt[index];
+        uint256 low = 0;
+        uint256 high = taken.length;
+        while (high - low > 1) {
+            uint256 middle = (low + high) / 2;
+            if (_seats[_signers[taken[middle]]].since <= epoch) low = middle;
+            else high = middle;
+        }
+        return _signers[taken[low]];
     }
 
     function _setEndpoint(address operator, string calldata url) private {

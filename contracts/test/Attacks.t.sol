@@ -198,6 +198,23 @@ contract AttacksTest is Fixture {
         return vm.lastCallGas().gasTotalUsed;
     }
 
+    // An operator rotates its signer a thousand times, so that nobody can read the electorate any more.
+    function test_GasOfReadingAfterAThousandRotations() public {
+        addWorkers(0, 5);
+        consensus.electorate(2);
+        uint256 before = vm.lastCallGas().gasTotalUsed;
+        for (uint160 i = 0; i < 1_000; ++i) {
+            vm.prank(operator(0));
+            consensus.rotateSigner(address(0x90000 + i));
+        }
+        Electorate.SeatView[] memory members = consensus.electorate(502);
+        uint256 after_ = vm.lastCallGas().gasTotalUsed;
+        assertEq(members[0].signer, address(0x90000 + 499), "signer in the middle");
+        assertTrue(after_ < before + 100_000, "the electorate is dear to read");
+        assertEq(consensus.electorate(2)[0].signer, signer(0), "first signer");
+        assertEq(consensus.electorate(1002)[0].signer, address(0x90000 + 999), "last signer");
+    }
+
     // The largest electorate there can be: everything stays far below a block's gas.
     /// forge-config: default.isolate = true
     function test_GasOfTheLargestElectorate() public {

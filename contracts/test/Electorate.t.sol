@@ -113,7 +113,7 @@ contract ElectorateTest is Fixture {
         assertEq(consensus.electorate(2).length, 3, "epoch 2");
         assertEq(consensus.electorate(3).length, 2, "epoch 3");
         assertEq(consensus.electorate(4).length, 3, "epoch 4");
-        assertEq(consensus.electorate(4)[2].operator, operator(3), "newest member");
+        assertEq(consensus.electorate(4)[1].operator, operator(3), "newest member, by index");
     }
 
     function test_RemovalNeedsAMemberAndTheAdmin() public {
@@ -173,6 +173,46 @@ contract ElectorateTest is Fixture {
         consensus.rotateSigner(address(0));
         assertEq(consensus.signerOf(operator(0)), signer(0), "signer");
         assertEq(consensus.currentEpoch(), 2, "epoch");
+    }
+
+    // Whoever sat where and when, for any course of events, against the seats one by one.
+    function testFuzz_TheElectorateOfAnyEpoch(uint256 events) public {
+        addWorkers(0, 4);
+        for (uint256 i = 0; i < 20; ++i) {
+            uint256 who = (events >> (4 * i)) & 3;
+            address account = operator(who);
+            bool isMember = consensus.signerOf(account) != address(0);
+            if (isMember && (events >> (4 * i)) & 4 == 0) {
+                vm.prank(account);
+                consensus.rotateSigner(signer(100 + i));
+            } else if (isMember) {
+                vm.prank(ADMIN);
+                consensus.removeWorker(account);
+            } else {
+                Electorate.NewWorker[] memory list = newWorkers(who, 1);
+                list[0].signer = signer(100 + i);
+                vm.prank(ADMIN);
+                consensus.addWorkers(list);
+            }
+        }
+        Electorate.SeatView[] memory all = consensus.seats(1, 100);
+        for (uint32 epoch = 1; epoch <= consensus.currentEpoch(); ++epoch) {
+            Electorate.SeatView[] memory members = consensus.electorate(epoch);
+            uint256 expected = 0;
+            for (uint256 k = 0; k < all.length; ++k) {
+                if (epoch < all[k].since || epoch >= all[k].until) continue;
+                ++expected;
+                bool isThere = false;
+                for (uint256 m = 0; m < members.length; ++m) {
+                    if (members[m].signer == all[k].signer) isThere = true;
+                }
+                assertTrue(isThere, "a member is missing");
+            }
+            assertEq(members.length, expected, "members");
+            for (uint256 m = 1; m < members.length; ++m) {
+                assertTrue(members[m - 1].index < members[m].index, "by index");
+            }
+        }
     }
 
     function test_SetsThePolicy() public {

@@ -199,5 +199,6 @@ class State:
         )
 
     def electorate(self, epoch: int) -> tuple[Seat, ...]:
-        """The seats that vote in an epoch, in the order taken."""
-        return tuple(seat for seat in self.seats if seat.votes_in(epoch))
+        """The seats that vote in an epoch, by index."""
+        members = (seat for seat in self.seats if seat.votes_in(epoch))
+        return tuple(sorted(members, key=lambda seat: seat.index))
