@@ -251,7 +251,8 @@ class _Checker:
     ) -> None:
         def put(place: int, times: int) -> None:
             path = self._path_of(int(rows[place]), self._dataset.time)
-            shown = f"hour from {format_nem(int(start[place]))}"
+            hour = -(-int(start[place]) // HOUR_S) * HOUR_S  # a clock may leave it a step early
+            shown = f"hour from {format_nem(hour)}"
             code = "time.daylight_saving_hour"
             self._log.business(code, path, _NEM_TIME, message, shown, times=times)
 
@@ -305,11 +306,12 @@ class _Checker:
         chosen = jumps.row[jumps.is_saving]
         if not len(chosen):
             return told
-        names = self._frame[self._dataset.key][chosen.astype(np.uint32)].to_physical()
-        end = rows[self._dataset.time].to_numpy()
-        series = np.isin(rows[self._dataset.key].to_physical().to_numpy(), names.to_numpy())
-        for before in np.unique(jumps.before[jumps.is_saving]).tolist():
-            told |= series & (end > before - HOUR_S) & (end <= before)
+        key, last = self._dataset.key, jumps.before[jumps.is_saving]
+        names = self._frame[key][chosen.astype(np.uint32)].to_physical().to_numpy()
+        series, end = rows[key].to_physical().to_numpy(), rows[self._dataset.time].to_numpy()
+        for before in np.unique(last).tolist():
+            is_hour = (end > before - HOUR_S) & (end <= before)
+            told |= is_hour & np.isin(series, names[last == before])
         return told
 
     def _replaced(self, pairs: npt.NDArray[np.intp], replaced: Bools) -> Bools:

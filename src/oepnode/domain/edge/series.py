@@ -7,7 +7,8 @@ usual case; what is out of order is sorted only where it is. Source: Part C §4.
 
 The daylight-saving hour is told from other gaps and jumps by its date: the hour from 02:00 that is
 missing on the first Sunday in October, or occurs twice on the first Sunday in April, shows that
-local time was written as NEM time.
+local time was written as NEM time. Whether the period that ends at the change itself is written
+before or after it differs from clock to clock; both are known.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class _Walk:
             kept = times[row] <= times[last]
             row, before, to = row[kept], before[kept], to[kept]
             self._sort(back)
-        is_saving = (to - before == self._step - HOUR_S) & _is_change(before, 3, _APRIL)
+        is_saving = (to - before == self._step - HOUR_S) & _is_change(before, self._step, 3, _APRIL)
         return Jumps(row, before, is_saving)
 
     def _falls(self) -> Bools:
@@ -200,7 +201,8 @@ class _Walk:
         order = np.lexsort((kind, place))
         place, first, after = place[order], first[order], after[order]
         before = first - self._step
-        is_saving = (after - before == HOUR_S + self._step) & _is_change(before, 2, _OCTOBER)
+        is_hour = after - before == HOUR_S + self._step
+        is_saving = is_hour & _is_change(before, self._step, 2, _OCTOBER)
         return Gaps(self._row(place), first, (after - first) // self._step, is_saving)
 
     def _ends(self, horizon: Horizon) -> tuple[Rows, Rows]:
@@ -211,10 +213,13 @@ class _Walk:
         return late, lasts[self._end[lasts] < horizon.last]
 
 
-def _is_change(instants: Int64s, hour: int, month: int) -> Bools:
-    """Which instants are an hour of NEM time on the first Sunday of a month."""
-    known, inverse = np.unique(instants, return_inverse=True)
-    found = [_is_first_sunday(int(instant), hour, month) for instant in known]
+def _is_change(before: Int64s, step_s: int, hour: int, month: int) -> Bools:
+    """Which are the last period to end at, or before, an hour on the first Sunday of a month."""
+    known, inverse = np.unique(before, return_inverse=True)
+    found = [
+        any(_is_first_sunday(int(end) + later, hour, month) for later in (0, step_s))
+        for end in known
+    ]
     return np.array(found, dtype=np.bool_)[inverse]
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,10 +92,21 @@ def local_minutes(first: str, last: str) -> list[int]:
     return list(range(start, end + 1, 60))
 
 
-def of(minutes: list[int]) -> tuple[list[bool], list[bool]]:
+def melbourne_clock(first: str, count: int, step: int) -> list[int]:
+    """Instants from a NEM time on, as a clock in Melbourne shows them, read as NEM time."""
+    start = parse_timestamp(f"{first}+10:00").seconds
+    zone = ZoneInfo("Australia/Melbourne")
+    read: list[int] = []
+    for place in range(count):
+        shown = datetime.fromtimestamp(start + step * place, tz=UTC).astimezone(zone)
+        read.append(parse_timestamp(f"{shown:%Y-%m-%dT%H:%M:%S}+10:00").seconds)
+    return read
+
+
+def of(minutes: list[int], step: int = 60) -> tuple[list[bool], list[bool]]:
     names = pl.Series(["a"] * len(minutes)).cast(pl.Categorical())
     empty = pl.Series([None] * len(minutes), dtype=pl.Int64)
-    found = examine(names, np.array(minutes, dtype=np.int64), 60, empty)
+    found = examine(names, np.array(minutes, dtype=np.int64), step, empty)
     return found.gaps.is_saving.tolist(), found.jumps.is_saving.tolist()
 
 
@@ -110,6 +124,17 @@ def test_s1_2_the_hour_doubled_in_april_is_daylight_saving() -> None:
     autumn += local_minutes("2026-04-05T02:01:00", "2026-04-05T04:00:00")
     assert of(autumn) == ([], [True])
     assert of([minute + 86_400 for minute in autumn]) == ([], [False])
+
+
+@pytest.mark.parametrize("step", [60, 300])
+def test_s1_2_the_hour_is_known_as_a_clock_in_melbourne_skips_and_repeats_it(step: int) -> None:
+    count = 3 * 3600 // step
+    spring = melbourne_clock("2026-10-04T01:00:00", count, step)
+    assert of(spring, step) == ([True], [])
+    assert of([end + 7 * 86_400 for end in spring], step) == ([False], [])
+    autumn = melbourne_clock("2026-04-05T00:00:00", count + 3600 // step, step)
+    assert of(autumn, step) == ([], [True])
+    assert of([end + 86_400 for end in autumn], step) == ([], [False])
 
 
 def test_no_rows_are_no_series() -> None:

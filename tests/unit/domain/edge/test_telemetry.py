@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -280,6 +281,30 @@ def test_s1_2_the_hour_that_daylight_saving_repeats() -> None:
     autumn = local("2026-04-05T01:00:00", 121) + local("2026-04-05T02:01:00", 120, activePower=3)
     record = nmi_telemetry(*autumn, nmiOeSubmissionTimestamp=None)
     assert transaction(validate(document(record))) == {"time.daylight_saving_hour": 1}
+
+
+@pytest.mark.parametrize("first", ["2026-10-04T01:00:00", "2026-04-05T00:00:00"])
+def test_s1_2_the_hour_as_a_clock_in_melbourne_writes_it(first: str) -> None:
+    zone, start = ZoneInfo("Australia/Melbourne"), parse_timestamp(f"{first}+10:00").seconds
+    shown = [datetime.fromtimestamp(start + 60 * n, tz=UTC).astimezone(zone) for n in range(240)]
+    rows = [
+        measurement(measurementDateTime=f"{clock:%Y-%m-%dT%H:%M:%S}+10:00", activePower=n)
+        for n, clock in enumerate(shown)
+    ]
+    received = validate(document(nmi_telemetry(*rows, nmiOeSubmissionTimestamp=None)))
+    assert transaction(received) == {"time.daylight_saving_hour": 1}
+    told = finding(received, "time.daylight_saving_hour").value
+    assert told == f"hour from {first[:10]}T02:00:00+10:00"
+
+
+def test_s1_2_the_repeated_hour_of_one_series_hides_no_conflict_of_another() -> None:
+    until_three = local("2026-04-05T01:00:00", 121) + local("2026-04-05T02:01:00", 60)
+    until_three.insert(61, until_three[60] | {"activePower": 9})  # 02:00 twice
+    before_three = local("2026-04-05T01:00:00", 120) + local("2026-04-05T02:00:00", 60)
+    one = nmi_telemetry(*until_three, nmiOeSubmissionTimestamp=None)
+    other = nmi_telemetry(*before_three, nmiOeSubmissionTimestamp=None, nmi=OTHER_NMI)
+    found = transaction(validate(document(one, other)))
+    assert found == {"time.daylight_saving_hour": 2, "telemetry.conflict": 1}
 
 
 def test_timestamps_with_a_daylight_saving_offset_are_a_warning() -> None:
