@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from oepnode.demo.devnet import Devnet
 
 _GAS = hex(12_000_000)
 _RECEIPT_S = 10.0
+_KEPT = 4_096  # calls and answers, most of which come again after the next step
 
 
 @dataclass(frozen=True)
@@ -217,10 +218,10 @@ def call_data(name: str, *arguments: object) -> str:
     return "0x" + (selector + encode(types, arguments)).hex()
 
 
-_query = cache(call_data)
+_query = lru_cache(_KEPT)(call_data)
 
 
-@cache
+@lru_cache(_KEPT)
 def _value(name: str, result: str) -> Any:
     outputs = _functions()[name][2]
     values = _decoded(outputs, bytes.fromhex(result[2:]))

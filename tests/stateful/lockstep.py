@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -64,8 +64,8 @@ def keys(count: int) -> dict[bytes, LocalAccount]:
     return {bytes.fromhex(account.address[2:]): account for account in accounts}
 
 
-sign = cache(ballot_signature.sign_ballot)
-recover = cache(ballot_signature.recover_signer)
+sign = lru_cache(4_096)(ballot_signature.sign_ballot)
+recover = lru_cache(4_096)(ballot_signature.recover_signer)
 
 
 def people(anvil: Anvil) -> People:

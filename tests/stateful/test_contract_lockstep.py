@@ -12,7 +12,7 @@ from tests.anvil import Anvil
 from tests.stateful.machine import ContractMachine
 
 LIVES = 25
-CAMPAIGN_LIVES = 500
+CAMPAIGN_LIVES = 200
 STEPS = 50
 
 
