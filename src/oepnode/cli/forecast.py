@@ -17,6 +17,7 @@ from rich.text import Text
 from oepnode.adapters import parquet_files
 from oepnode.cli import acknowledgements, output, received
 from oepnode.cli.cells import figure
+from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import JsonFlag
 from oepnode.cli.received import DayOption
 from oepnode.cli.telemetry import TolerancePercentOption, ToleranceWOption, tolerance_of
@@ -91,7 +92,8 @@ def accuracy(
     """How good forecasts were, per NMI and for the whole unit: the report of step 1.
 
     The error is forecast − actual. For uncontrolled forecasts the actual is the flow at the
-    connection point without controlled generation and load. Bias, MAE and RMSE are kW.
+    connection point without controlled generation and load. Bias, MAE and RMSE are kW. Exit code 1
+    if there is nothing to score.
     """
     from oepnode.domain.edge.accuracy import accuracy as score_forecast
 
@@ -111,20 +113,24 @@ def accuracy(
         lines.append(("Boffer", *_cells(offered)))
         if unmeasured:
             output.note(f"{unmeasured} intervals of the Boffer have no measurement")
+    is_scored = cleared is None or offered.count > 0
     found: Accuracy | None = None
     if file is not None:
         forecast = received.usable(received.read_forecast(file), file)
         found = score_forecast(forecast, _actuals(measured, against), tolerance)
         facts |= _facts(found, against)
         lines += _lines(found, rows)
+        is_scored &= found.all_sites.count > 0
         if not found.all_sites.count:
             output.note("no forecast has a measurement at its interval: nothing to score")
     if as_json:
         output.print_json(facts)
-        return
-    output.print_table(_COLUMNS, lines)
-    if found is not None:
-        _print_rest(found, rows)
+    else:
+        output.print_table(_COLUMNS, lines)
+        if found is not None:
+            _print_rest(found, rows)
+    if not is_scored:
+        raise typer.Exit(EVIDENCE)
 
 
 def _score_offer(file: Path, measured: pl.DataFrame, tolerance: Tolerance) -> tuple[Score, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import typer
 from msgspec import Struct
 from rich.text import Text
@@ -189,7 +190,8 @@ def conformance(
     """Hold telemetry against the envelopes that were applied, and against dispatch targets.
 
     Each measurement is judged by the envelope whose submission timestamp it states; one outside
-    its envelope, or outside the tolerance of its target, gives exit code 1.
+    its envelope, or outside the tolerance of its target, gives exit code 1, and so does telemetry
+    of which nothing could be judged.
     """
     pictures = _Pictures(plot, heatmap, None if nmi is None else parse_nmi(nmi))
     _check_options(envelope, dispatch, pictures, step, summation)
@@ -221,8 +223,10 @@ def conformance(
         targets = _against_targets(telemetry, dispatch, step, summation, allowed)
         facts["dispatch"] = _dispatch_facts(targets, step, summation)
     _draw(pictures, telemetry, reports, tolerance, defaults)
-    is_conforming = all(r.conforms for r in reports) and (targets is None or targets.conforms)
-    facts["conforms"] = is_conforming
+    verdicts = [] if envelope is None else [_all_levels(reports)]
+    verdicts += [] if targets is None else [targets.conforms]
+    conforms = False if False in verdicts else None if None in verdicts else True
+    facts["conforms"] = conforms
     if as_json:
         output.print_json(facts)
     else:
@@ -230,9 +234,8 @@ def conformance(
             _print_report(report, rows)
         if targets is not None:
             _print_targets(targets, rows)
-        verdict = "conforms" if is_conforming else "does not conform"
-        output.say(verdict, "bold green" if is_conforming else "bold red")
-    if not is_conforming:
+        output.say(_verdict(conforms, reports), "bold green" if conforms else "bold red")
+    if not conforms:
         raise typer.Exit(EVIDENCE)
 
 
@@ -277,6 +280,12 @@ def _against_envelopes(
         check.add(telemetry)
         reports.append(check.report())
     return reports
+
+
+def _all_levels(reports: list[EnvelopeConformance]) -> bool | None:
+    """Whether no level has a breach; None where nothing was judged at any."""
+    judged = [report.conforms for report in reports if report.conforms is not None]
+    return all(judged) if judged else None
 
 
 def _against_targets(
@@ -383,6 +392,34 @@ def _dispatch_facts(targets: DispatchConformance, step: int, summation: str) -> 
             for i in range(len(targets.target_w))
         ],
     }
+
+
+# --- verdict -------------------------------------------------------------------------------------
+
+
+def _verdict(conforms: bool | None, reports: list[EnvelopeConformance]) -> str:
+    """The last line: the verdict, and how many minutes it leaves out or is in doubt of."""
+    told = "not judged" if conforms is None else "conforms" if conforms else "does not conform"
+    judged = _minutes([r.counts["readings"] - r.counts["unlimited"] for r in reports], reports)
+    counted = {
+        "not judged": max((report.rows for report in reports), default=0) - judged,
+        "missing": _minutes([report.missing for report in reports], reports),
+        "misstated": _minutes([report.counts["misstated"] for report in reports], reports),
+    }
+    left = ", ".join(f"{count} {name}" for name, count in counted.items() if count)
+    return f"{told}; minutes: {left}" if left else told
+
+
+def _minutes(
+    columns: list[npt.NDArray[np.int64]],
+    reports: list[EnvelopeConformance],
+) -> int:
+    """Sum over NMIs, each with the most of its levels: a minute counts once."""
+    most: dict[bytes, int] = {}
+    for column, report in zip(columns, reports, strict=True):
+        for nmi, count in zip(report.envelopes.nmis.tolist(), column.tolist(), strict=True):
+            most[nmi] = max(most.get(nmi, 0), count)
+    return sum(most.values())
 
 
 # --- tables --------------------------------------------------------------------------------------

@@ -238,6 +238,37 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
     assert tolerant.exit_code == 0
 
 
+def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> None:
+    file = write_telemetry(tmp_path / "t.json", reading(A, 1), reading(A, 2))
+    foreign = write(tmp_path / "e.json", record(B, FIVE))
+    words = ("telemetry", "conformance", file)
+    done = run(*words, "--envelope", foreign)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == "not judged; minutes: 2 not judged"
+    told = run(*words, "--envelope", foreign, "--json")
+    assert (told.exit_code, json.loads(told.stdout)["conforms"]) == (1, None)
+    target = {"duid": "UNIT1", "diEndTime": format_nem(START + 300), "dispatchTarget": -30}
+    wanted = write(tmp_path / "d.json", target)
+    done = run(*words, "--dispatch", wanted)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
+    envelope = write(tmp_path / "own.json", record(A, FIVE))
+    told = run(*words, "--envelope", envelope, "--dispatch", wanted, "--json")
+    assert (told.exit_code, json.loads(told.stdout)["conforms"]) == (1, None)
+
+
+def test_the_verdict_says_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
+    rows = [reading(A, 1), reading(A, 2, export_limit_w=4000), reading(B, 1)]
+    file = write_telemetry(tmp_path / "t.json", *rows)
+    words = ("telemetry", "conformance", file, "--envelope")
+    done = run(*words, write(tmp_path / "e.json", record(A, FIVE)))
+    assert done.exit_code == 0
+    last = "conforms; minutes: 1 not judged, 8 missing, 1 misstated"
+    assert done.stdout.splitlines()[-1] == last
+    levels = write(tmp_path / "l.json", record(A, FIVE), record(B, FIVE, level="Flex"))
+    last = run(*words, levels).stdout.splitlines()[-1]
+    assert last == "conforms; minutes: 17 missing, 1 misstated"
+
+
 def test_tolerances_and_defaults_are_options(run: Run, tmp_path: Path) -> None:
     file = write_telemetry(tmp_path / "t.json", reading(A, 1, 5100), reading(B, 6, 1100))
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, [(5, -5)]))
@@ -399,10 +430,12 @@ def test_a_forecast_without_a_measurement_is_told(run: Run, tmp_path: Path) -> N
     file = write(tmp_path / "f.json", forecast)
     measured = write_telemetry(tmp_path / "t.json", reading(B, 5))
     done = run("forecast", "accuracy", file, "--telemetry", measured)
-    assert done.exit_code == 0
+    assert done.exit_code == 1
     assert "1 forecasts without a measurement" in done.stderr
     assert "1 measured intervals without a forecast" in done.stderr
-    told = json.loads(run("forecast", "accuracy", file, "--telemetry", measured, "--json").stdout)
+    done = run("forecast", "accuracy", file, "--telemetry", measured, "--json")
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
     assert told["unit"] == {
         "count": 0,
         "bias_w": None,

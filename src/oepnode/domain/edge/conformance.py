@@ -173,9 +173,9 @@ class EnvelopeConformance:
         return self.counts["readings"] > 0
 
     @property
-    def conforms(self) -> bool:
-        """Whether no interval is in breach."""
-        return not self.is_breach.any()
+    def conforms(self) -> bool | None:
+        """Whether no interval is in breach; None where nothing was judged."""
+        return not self.is_breach.any() if self.judged.any() else None
 
 
 class EnvelopeCheck:
@@ -555,8 +555,10 @@ class DispatchConformance:
     tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
-    def conforms(self) -> bool:
-        """Whether every target was measured and met."""
+    def conforms(self) -> bool | None:
+        """Whether every target was measured and met; None where none was measured."""
+        if (self.verdict == UNMEASURED).all():
+            return None
         return bool((self.verdict == WITHIN).all())
 
     def count(self, verdict: int) -> int:

@@ -150,7 +150,7 @@ def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
 def test_no_telemetry_at_all_is_a_report_as_well() -> None:
     found = report(envelopes(record(A, FIVE)))
     assert found.rows == 0
-    assert found.conforms
+    assert found.conforms is None
     assert found.headroom_w.tolist() == [[NO_HEADROOM, NO_HEADROOM]]
     assert not found.judged.any()
 
@@ -426,6 +426,11 @@ def test_deviations_above_below_within_tolerance_and_unmeasured_hld_4_5() -> Non
     assert found.deviation_w.tolist() == [101, -101, -100, 0, 0]
     assert [found.count(verdict) for verdict in (WITHIN, ABOVE, BELOW, UNMEASURED)] == [2, 1, 1, 1]
     assert not found.conforms
+
+
+def test_targets_of_which_none_was_measured_are_not_judged() -> None:
+    assert check_dispatch([START], [0], [START + 300], [5], step=2).conforms is None
+    assert check_dispatch([START], [0], [], [], step=2).conforms is None
 
 
 def test_in_step_1_nobody_is_required_to_respond_hld_4_3() -> None:
