@@ -21,7 +21,7 @@ GIVE_UP_S = 90.0
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    plan = Plan(tmp_path_factory.mktemp("stage"), workers=3, nmis=40, vote_window_s=10)
+    plan = Plan(tmp_path_factory.mktemp("stage"), workers=3, nmis=40, vote_window_s=20)
     with Stage(plan) as running:
         running.start_chain()
         running.deploy_contract()

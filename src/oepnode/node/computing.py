@@ -161,7 +161,7 @@ class Computations:
         newest = self._state_of(state.number) or state
         window, deadline = newest.electorate.vote_window_s, newest.opened.vote_deadline
         now = newest.now or deadline - window
-        return deadline - min(30.0, window * 0.2) - now
+        return deadline - min(30.0, window * 0.25) - now
 
 
 def jittered(wait_s: float) -> float:

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from oepnode.domain.ballot import Reason, ballot_for
-from oepnode.domain.facts import BallotCast, Phase, Round
+from oepnode.domain.facts import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
     ConflictError,
     DigestMismatch,
@@ -168,6 +168,7 @@ class EffectRunner:
             return
         if on_chain.voted >> state.me.index & 1:
             return  # cast before, by this worker or its former self; its event is on the way
+        await self._check_round(state)
         if state.result is not None:
             ballot = ballot_for(state.context, state.operator, state.result)
             await self._outside.chain.cast_ballot(state.number, ballot)
@@ -177,6 +178,16 @@ class EffectRunner:
             self._log.warning(
                 "abstained", round=state.number, reason=state.reason.label, why=state.detail
             )
+
+    async def _check_round(self, state: RoundState) -> None:
+        """Check that the round under this number still is the one that was computed.
+
+        A reorganisation can put another one in its place before its events are taken in here.
+        """
+        events = await self._outside.chain.round_events(state.number)
+        opened = next((event for event in events if isinstance(event, RoundOpened)), None)
+        if opened is None or opened.inputs != state.opened.inputs:
+            raise TransportError(f"round {state.number} is another one now; it will be read anew")
 
     async def _reveal(self, state: RoundState) -> None:
         if (await self._on_chain(state)).phase != Phase.REVEALING or state.result is None:

@@ -131,6 +131,22 @@ async def test_another_round_under_the_same_number_is_computed_from_its_own_inpu
     assert vote.ballot == ballot_for(context, operator(0), right)
 
 
+async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage) -> None:
+    """The chain holds another round under the number, and the worker has not noticed yet."""
+    worker = stage.worker()
+    await stage.open()
+    await worker.follow()
+    state = worker.state_of(1)
+    assert state is not None
+    context = RoundContext(CHAIN_ID, CONTRACT, 1)
+    old = compute(Inputs(ENVELOPE, REGISTRY, SALT, Feed()), context, state.opened).result.result
+    reorganise(stage, worker)
+    await stage.open(b"\x77" * 32)
+    with pytest.raises(TransportError, match="another one now"):
+        await worker.runner._vote(replace(state, result=old))
+    assert stage.votes(0) == []
+
+
 async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage) -> None:
     worker = stage.worker()
     chain, may_fetch, may_read = chain_of(worker), asyncio.Event(), asyncio.Event()
