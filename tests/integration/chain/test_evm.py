@@ -42,7 +42,7 @@ class World:
 @pytest.fixture
 async def world(devnet: Devnet) -> AsyncIterator[World]:
     admin = account(0)
-    policy = deploy.Policy(vote_window_s=4, reveal_window_s=4)
+    policy = deploy.Policy(vote_window_s=120, reveal_window_s=120)
     deployed = await deploy.deploy(
         devnet.url, CHAIN_ID, admin, bytes.fromhex(admin.address[2:]), policy
     )
@@ -132,6 +132,7 @@ async def test_a_refusal_names_the_contracts_error(world: World) -> None:
 
 
 async def test_a_round_without_a_quorum_fails_after_its_windows(world: World) -> None:
+    await world.admin.transact("setPolicy", (2, 3, 6, 6, 1))  # windows of 6 s each
     number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
     state = await world.admin.round(number)
     assert state is not None
