@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.anvil import Anvil
 
-# No deadline: what an example takes says more of the machine than of the code.
-settings.register_profile("oepnode", deadline=None)
+# No deadline and no complaint of slowness: they say more of the machine than of the code.
+settings.register_profile("oepnode", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("oepnode")
 
 
