@@ -995,7 +995,7 @@ def _trailing_bytes(data: bytes, rnd: random.Random) -> bytes:
     return data.rstrip() + rnd.choice([b"x", b"\x00", b",", b"]", b"}", b" null", b'""', b"\x0c"])
 
 
-@_bytes("json.syntax", "json.trailing")
+@_bytes("json.syntax", "json.trailing", "json.utf8")  # a cut may go through a character
 def _cut_short(data: bytes, rnd: random.Random) -> bytes:
     last = data.rindex(b"}")
     return data[: rnd.randrange(data.rindex(b"{", 0, last) + 1, last + 1)]
