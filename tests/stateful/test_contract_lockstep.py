@@ -11,8 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.anvil import Anvil
 from tests.stateful.machine import ContractMachine
 
-LIVES = 25
-CAMPAIGN_LIVES = 200
+LIVES = 40
+CAMPAIGN_LIVES = 500
 STEPS = 50
 
 
