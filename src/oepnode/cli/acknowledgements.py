@@ -5,6 +5,7 @@ Source: Part C §3.2 (system and transaction acknowledgement).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import typer
@@ -38,15 +39,16 @@ def _print(answer: Acknowledgement) -> None:
     output.say(f"{mark} {answer.kind} acknowledgement: {answer.code}, {answer.message}", style)
     if answer.findings:
         output.print_table(_COLUMNS, (_row(finding, "red") for finding in answer.findings))
-        _print_rest(len(answer.findings), answer.total, "faults")
+        _print_rest(answer.findings, answer.total, "faults")
     if answer.warnings:
         output.print_table(_COLUMNS, (_row(finding, "yellow") for finding in answer.warnings))
-        _print_rest(len(answer.warnings), sum(answer.warning_counts.values()), "warnings")
+        _print_rest(answer.warnings, sum(answer.warning_counts.values()), "warnings")
 
 
-def _print_rest(shown: int, total: int, noun: str) -> None:
-    if total > shown:
-        output.say(f"… and {total - shown} more {noun}", "dim")
+def _print_rest(shown: Sequence[Finding], total: int, noun: str) -> None:
+    more = total - sum(finding.times for finding in shown)
+    if more:
+        output.say(f"… and {more} more {noun}", "dim")
 
 
 def _row(finding: Finding, colour: str) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from oepnode.cli import (
     audit,
     boffer,
     contract,
+    dispatch,
     envelope,
     forecast,
     registry,
@@ -67,6 +68,7 @@ app.command("verify-site")(verify_site)
 app.add_typer(envelope.app, name="envelope")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(forecast.app, name="forecast")
+app.add_typer(dispatch.app, name="dispatch")
 
 
 def main() -> None:

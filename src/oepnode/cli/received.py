@@ -72,13 +72,14 @@ def read_forecast(file: Path, day: date | None = None) -> Received[pl.DataFrame]
     return forecast.validate(read_json(file, "forecast"), day=day)
 
 
-def read_dispatch(file: Path) -> Received[pl.DataFrame]:
+def read_dispatch(file: Path, day: date | None = None) -> Received[pl.DataFrame]:
     """Dispatch instructions, from JSON, NDJSON or Parquet."""
     from oepnode.domain.edge import dispatch
 
     if parquet_files.is_parquet(file):
-        return dispatch.validate_frame(parquet_files.read_rows(file), message_id=file.name)
-    return dispatch.validate(read_json(file, "dispatch instructions"))
+        rows = parquet_files.read_rows(file)
+        return dispatch.validate_frame(rows, day=day, message_id=file.name)
+    return dispatch.validate(read_json(file, "dispatch instructions"), day=day)
 
 
 def read_json(file: Path, what: str) -> bytes:

@@ -1,4 +1,4 @@
-"""``oepnode envelope``, ``telemetry`` and ``forecast`` as a user types them."""
+"""``oepnode envelope``, ``telemetry``, ``dispatch`` and ``forecast`` as a user types them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode.cli.main import app
-from oepnode.domain.edge import telemetry
+from oepnode.domain.edge import dispatch, telemetry
 from oepnode.domain.nem_time import format_nem
 from tests.unit.cli import world
 from tests.unit.domain.edge.columns import EARLY, LATER, START, A, B, frame, reading, record
@@ -38,6 +38,12 @@ def write(path: Path, *records: dict[str, object]) -> str:
 def write_telemetry(path: Path, *rows: dict[str, object]) -> str:
     path.write_bytes(telemetry.write(frame(*rows)))
     return str(path)
+
+
+def target(interval: int, duid: str = "UNIT1", kilowatts: float = -30) -> dict[str, object]:
+    """A dispatch instruction for an interval, counted from ``START``."""
+    end = format_nem(START + 300 * interval)
+    return {"duid": duid, "diEndTime": end, "dispatchTarget": kilowatts}
 
 
 # --- envelope ------------------------------------------------------------------------------------
@@ -376,6 +382,49 @@ def test_telemetry_by_its_submission_timestamp(run: Run, tmp_path: Path) -> None
     new = {"envelope_submitted_us": LATER * MICROS, "export_limit_w": 3000, "import_limit_w": -3000}
     assert run(*words, write_telemetry(tmp_path / "n.json", reading(A, 1, 4000, **new))).exit_code
     assert EARLY < LATER
+
+
+# --- dispatch ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "parquet"])
+def test_dispatch_instructions_are_acknowledged_in_every_form(
+    run: Run, tmp_path: Path, form: str
+) -> None:
+    file = tmp_path / f"d.{form}"
+    targets = [target(1), target(2)]
+    if form == "parquet":
+        read = dispatch.validate(json.dumps(targets).encode()).value
+        assert read is not None
+        read.write_parquet(file)
+    else:
+        file.write_text(
+            "\n".join(map(json.dumps, targets)) if form == "ndjson" else json.dumps(targets)
+        )
+    done = run("dispatch", "validate", str(file))
+    assert (done.exit_code, "✓ transaction acknowledgement" in done.stdout) == (0, True)
+    told = json.loads(run("dispatch", "validate", str(file), "--json").stdout)
+    assert (told["system"]["code"], told["transaction"]["code"]) == ("accepted", "accepted")
+    assert run("dispatch", "validate", str(file), "--day", "2026-11-20").exit_code == 1
+
+
+def test_wrong_dispatch_instructions_end_with_1_and_every_fault(run: Run, tmp_path: Path) -> None:
+    late = target(3) | {"submissionDateTime": format_nem(START + 901)}
+    file = write(tmp_path / "d.json", target(1), target(1), late, target(4, "UNIT2"))
+    done = run("dispatch", "validate", file, "--json")
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)["transaction"]
+    assert told["counts"] == {
+        "duid.mixed": 1,
+        "dispatch.issued_late": 1,
+        "dispatch.gap": 1,
+        "dispatch.duplicate": 1,
+    }
+    table = run("dispatch", "validate", file).stdout
+    assert "$.records[3].duid" in table
+    form = run("dispatch", "validate", write(tmp_path / "f.json", target(1) | {"duid": 5}))
+    assert (form.exit_code, "✗ system acknowledgement" in form.stdout) == (1, True)
+    assert run("dispatch", "validate", "nowhere").exit_code == 2
 
 
 # --- forecast ------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Finding:
         rule: Document and section of the rule.
         message: What the rule wants.
         value: What was found, shortened; withheld where it could be an NMI.
+        times: How many of the counted findings this one stands for, its own place being the first.
     """
 
     code: str
@@ -53,8 +54,9 @@ class Finding:
     rule: str
     message: str
     value: str = ""
+    times: int = 1
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """The finding as a JSON object."""
         return {
             "code": self.code,
@@ -62,6 +64,7 @@ class Finding:
             "rule": self.rule,
             "message": self.message,
             "value": self.value,
+            "times": self.times,
         }
 
 
@@ -190,12 +193,17 @@ class _Pile:
     def __init__(self) -> None:
         self.kept: list[Finding] = []
         self.counts: Counter[str] = Counter()
+        self._lines: Counter[str] = Counter()
 
     def has_room(self, code: str) -> bool:
-        return self.counts[code] < MAX_PER_CODE
+        return self._lines[code] < MAX_PER_CODE
 
-    def keep(self, finding: Finding) -> None:
-        self.kept.append(finding)
+    def put(self, finding: Finding) -> None:
+        """Count a finding for as many as it stands for, and keep it where there is room."""
+        if self.has_room(finding.code):
+            self.kept.append(finding)
+            self._lines[finding.code] += 1
+        self.counts[finding.code] += finding.times
 
 
 class Ledger(FaultLog):
@@ -223,36 +231,34 @@ class Ledger(FaultLog):
 
     def add(self, path: str, rule: str, message: str, value: str = "", *, times: int = 1) -> None:
         """Note a fault of the form; ``rule`` is its code."""
-        if self._system.has_room(rule):
-            section = _JSON if rule.startswith("json.") else self.section_of(path)
-            self._system.keep(Finding(rule, path, section, message, value))
-        self._system.counts[rule] += times
+        is_json = rule.startswith("json.")
+        section = _JSON if is_json else self._section(self._system, rule, path)
+        self._system.put(Finding(rule, path, section, message, value, times))
 
     def business(
         self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
     ) -> None:
         """Note a broken business rule; ``times`` counts equal findings of which this is one."""
-        if self._business.has_room(code):
-            self._business.keep(Finding(code, path, rule, message, value))
-        self._business.counts[code] += times
+        self._business.put(Finding(code, path, rule, message, value, times))
 
     def caution(
         self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
     ) -> None:
         """Note content that is odd but allowed."""
-        if self._cautions.has_room(code):
-            self._cautions.keep(Finding(code, path, rule, message, value))
-        self._cautions.counts[code] += times
+        self._cautions.put(Finding(code, path, rule, message, value, times))
 
     def odd(self, code: str, path: str, message: str, value: str = "", *, times: int = 1) -> None:
         """Note a form that is odd but allowed."""
-        if self._oddities.has_room(code):
-            self._oddities.keep(Finding(code, path, self.section_of(path), message, value))
-        self._oddities.counts[code] += times
+        section = self._section(self._oddities, code, path)
+        self._oddities.put(Finding(code, path, section, message, value, times))
 
     def warn(self, path: str, message: str, *, times: int = 1) -> None:
         """Note a warning of one of the domain's readers."""
         self.odd(_WARNINGS.get(message, "document.odd"), path, message, times=times)
+
+    def _section(self, pile: _Pile, code: str, path: str) -> str:
+        """The section of a path, looked up only for findings that will be kept."""
+        return self.section_of(path) if pile.has_room(code) else ""
 
     def section_of(self, path: str) -> str:
         """Section of the innermost field of a path that has one."""

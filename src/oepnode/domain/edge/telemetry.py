@@ -25,7 +25,7 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from oepnode.domain.edge import measurements
-from oepnode.domain.edge.acknowledgement import Ledger, Received, message_id_of
+from oepnode.domain.edge.acknowledgement import MAX_PER_CODE, Ledger, Received, message_id_of
 from oepnode.domain.edge.columns import read_frame, report, row_path
 from oepnode.domain.edge.measurements import Dataset, PathOf, Table
 from oepnode.domain.edge.spelling import (
@@ -368,25 +368,46 @@ def _check_edge(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
 
 
 def _check_envelope_time(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
-    """An envelope that is applied has been submitted before."""
+    """An envelope that is applied has been submitted before: a line an NMI and envelope."""
     stated = frame["envelope_submitted_us"]
     if stated.null_count() == frame.height:
         return
     mask = (stated > frame["minute"] * _MICROS).fill_null(value=False)
     if not mask.any():
         return
+    runs = _runs(frame, mask)
+    for row, times, first, last in runs.head(MAX_PER_CODE).iter_rows():
+        _say_later(log, path_of, row, times, (first, last))
+    rest = runs[MAX_PER_CODE:]
+    if rest.height:
+        row, _, first, last = rest.row(0)
+        _say_later(log, path_of, row, int(rest["len"].sum()), (first, last))
 
-    def put(row: int, times: int) -> None:
-        log.caution(
-            "telemetry.envelope_later",
-            path_of(row, "envelope_submitted_us"),
-            f"{SECTION} field 4",
-            "the envelope was submitted after the minute in which it is said to apply",
-            format_nem(frame["minute"][row]),
-            times=times,
-        )
 
-    report(mask.to_numpy(), put)
+def _say_later(
+    log: Ledger, path_of: PathOf, row: int, times: int, minutes: tuple[int, int]
+) -> None:
+    first, last = map(format_nem, minutes)
+    log.caution(
+        "telemetry.envelope_later",
+        path_of(row, "envelope_submitted_us"),
+        f"{SECTION} field 4",
+        "the envelope was submitted after the minute in which it is said to apply",
+        first if times == 1 else f"{times} minutes, {first} to {last}",
+        times=times,
+    )
+
+
+def _runs(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
+    """Rows of a mask by NMI and envelope: the first row, how many, the first and last minute."""
+    chosen = frame.select("nmi", "envelope_submitted_us", "minute").with_row_index("row")
+    minute = pl.col("minute")
+    return (
+        chosen.filter(mask)
+        .group_by("nmi", "envelope_submitted_us", maintain_order=True)
+        .agg(pl.col("row").min(), pl.len(), minute.min().alias("first"), minute.max().alias("last"))
+        .select("row", "len", "first", "last")
+    )
 
 
 # --- writing -------------------------------------------------------------------------------------

@@ -329,6 +329,34 @@ def test_s4_3_an_envelope_from_later_is_a_caution() -> None:
     assert cautions(validate(one(nmiOeSubmissionTimestamp=None))) == {}
 
 
+def test_s4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> None:
+    """One line for as many minutes as it speaks of; the count stays that of the minutes."""
+    later = "2026-11-20T05:00:00+10:00"
+    first = nmi_telemetry(*map(measurement, range(1, 11)), nmiOeSubmissionTimestamp=later)
+    other = nmi_telemetry(measurement(3), nmi=OTHER_NMI, nmiOeSubmissionTimestamp=later)
+    answer = validate(document(first, other)).transaction
+    assert answer.warning_counts == {"telemetry.envelope_later": 11}
+    ten, alone = answer.warnings
+    assert ten.value == "10 minutes, 2026-11-20T04:01:00+10:00 to 2026-11-20T04:10:00+10:00"
+    assert (ten.times, ten.as_json()["times"]) == (10, 10)
+    assert (alone.value, alone.times) == ("2026-11-20T04:03:00+10:00", 1)
+    assert alone.path == "$.records[1].nmiOeSubmissionTimestamp"
+
+
+def test_s4_3_lines_on_envelopes_from_later_are_bounded_and_all_minutes_counted() -> None:
+    records = [
+        nmi_telemetry(
+            measurement(2 * n + 1),
+            measurement(2 * n + 2),
+            nmiOeSubmissionTimestamp=nem(DAY_START_S + 86_400 + n),
+        )
+        for n in range(105)
+    ]
+    answer = validate(document(*records)).transaction
+    assert answer.warning_counts == {"telemetry.envelope_later": 210}
+    assert [finding.times for finding in answer.warnings] == [2] * 100
+
+
 def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
     received = validate(document(duid_telemetry(), duid_telemetry(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 5}
