@@ -101,7 +101,7 @@ def accuracy(
         raise ConfigError(f"--against is end or mean, received {against!r}")
     if file is None and cleared is None:
         raise ConfigError("name what to score: a file of forecasts, --cleared or both")
-    measured = received.usable(received.read_telemetry(telemetry), telemetry)
+    measured = received.measured(telemetry)
     if file is not None and "nmi" not in measured.columns:
         raise ConfigError("forecasts are of NMIs, and this is telemetry of a DUID")
     tolerance = tolerance_of(tolerance_w, tolerance_percent)
@@ -135,11 +135,12 @@ def accuracy(
 
 def _score_offer(file: Path, measured: pl.DataFrame, tolerance: Tolerance) -> tuple[Score, int]:
     """Score what 'boffer clear --out' wrote against the unit's telemetry."""
-    from oepnode.domain.edge import aggregate
+    from oepnode.domain.edge import aggregate, one_unit
     from oepnode.domain.edge.accuracy import score_offer
 
-    ends, watts, level = _read_cleared(file)
+    ends, watts, level, offerer = _read_cleared(file)
     if "duid" in measured.columns:
+        one_unit.check_same("what a Boffer clears", offerer, measured["duid"][0], "telemetry")
         unit = aggregate.from_frame(measured)
     else:
         sums = aggregate.UnitSums()
@@ -150,14 +151,15 @@ def _score_offer(file: Path, measured: pl.DataFrame, tolerance: Tolerance) -> tu
 
 def _read_cleared(
     file: Path,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str]:
-    """Interval ends, watts and summation level of one unit's cleared quantities."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], str, str]:
+    """Interval ends, watts, summation level and name of one unit's cleared quantities."""
     import polars as pl
 
     try:
         is_parquet = parquet_files.is_parquet(file)
         frame = parquet_files.read_rows(file) if is_parquet else pl.read_csv(file)
-        told = frame.select("unit", "level", "interval_end", pl.col("cleared_w").cast(pl.Int64))
+        names = (pl.col("unit").cast(pl.String), pl.col("level").cast(pl.String))
+        told = frame.select(*names, "interval_end", pl.col("cleared_w").cast(pl.Int64))
         ends = [parse_grid_instant(str(text)).seconds for text in told["interval_end"]]
     except (pl.exceptions.PolarsError, ValueError) as exc:
         raise ConfigError(f"{file}: not what 'boffer clear --out' writes") from exc
@@ -165,7 +167,8 @@ def _read_cleared(
     if units.height != 1 or len(set(ends)) < len(ends):
         raise ConfigError(f"{file}: one unit at one level has one quantity an interval (--id)")
     watts = told["cleared_w"].to_numpy()
-    return np.array(ends, dtype=np.int64), np.asarray(watts, dtype=np.int64), units["level"][0]
+    unit, level = units.row(0)
+    return np.array(ends, dtype=np.int64), np.asarray(watts, dtype=np.int64), level, unit
 
 
 def _actuals(measured: pl.DataFrame, against: str) -> pl.DataFrame:

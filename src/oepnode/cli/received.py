@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        help="The DUID that is judged: targets and DUID telemetry of others are left out. Default: "
+        "the one that the files are of.",
+    ),
+]
+
 DayOption = Annotated[
     str | None,
     typer.Option(
@@ -89,6 +98,43 @@ def read_json(file: Path, what: str) -> bytes:
         ConfigError: If it cannot be read.
     """
     return output.read_file(file, what, _MOST_BYTES)
+
+
+def measured(file: Path, wanted: str | None = None) -> pl.DataFrame:
+    """Telemetry for a command that works with it; that of a DUID is of one.
+
+    Args:
+        file: Telemetry of NMIs or of a DUID, in any form.
+        wanted: The DUID that is meant, where a file of DUID telemetry holds several.
+
+    Raises:
+        DocumentFault: If the form is refused, or the DUIDs are mixed.
+    """
+    found = read_telemetry(file)
+    if found.value is not None and "duid" in found.value.columns:
+        return of_unit(found, file, wanted)[0]
+    return usable(found, file)
+
+
+def of_unit(
+    received: Received[pl.DataFrame], file: Path, wanted: str | None
+) -> tuple[pl.DataFrame, str]:
+    """Rows of one DUID, and which it is; the rows of others are counted on stderr.
+
+    Raises:
+        DocumentFault: If the form is refused, or the DUIDs are mixed and none is named.
+    """
+    from oepnode.domain.edge import one_unit
+
+    if received.value is None:
+        received.raise_if_refused()
+        raise AssertionError
+    rows, duid = one_unit.only(received.value, wanted, received.what)
+    usable(received, file)
+    others = received.value.height - rows.height
+    if others:
+        output.note(f"{file.name}: {others} rows are of other DUIDs than {duid} and left out")
+    return rows, duid
 
 
 def usable(received: Received[T], file: Path) -> T:

@@ -27,7 +27,7 @@ from oepnode.cli.envelope_input import (
 )
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import LEVEL_NAMES, JsonFlag
-from oepnode.cli.received import DayOption
+from oepnode.cli.received import DayOption, UnitOption
 from oepnode.domain.edge.conformance import (
     COUNTS,
     NO_HEADROOM,
@@ -137,6 +137,7 @@ def conformance(
     step: Annotated[
         int, typer.Option("--step", help="Step of participation; targets bind in 2 and 3.")
     ] = 3,
+    identity: UnitOption = None,
     summation: Annotated[
         str,
         typer.Option("--summation", help="What the targets sum up: NMI, or Flex (HLD App. H)."),
@@ -195,11 +196,13 @@ def conformance(
     """
     pictures = _Pictures(plot, heatmap, None if nmi is None else parse_nmi(nmi))
     _check_options(envelope, dispatch, pictures, step, summation)
+    if identity is not None and dispatch is None:
+        raise ConfigError("--id says whose dispatch targets are meant: it goes with --dispatch")
     tolerance = tolerance_of(tolerance_w, tolerance_percent, breach_minutes)
     defaults = _defaults(default_export_kw, default_import_kw)
     facts: dict[str, Any] = {"telemetry": file.name}
     reports: list[EnvelopeConformance] = []
-    telemetry = received.usable(received.read_telemetry(file), file)
+    telemetry = received.measured(file, identity)
     if envelope is not None:
         envelopes, source = envelope_input.read(
             envelope,
@@ -217,11 +220,12 @@ def conformance(
             raise ConfigError("envelopes hold for NMIs, and this is telemetry of a DUID")
         reports = _against_envelopes(telemetry, envelopes, tolerance, defaults)
         facts["levels"] = [_level_facts(report) for report in reports]
-    targets = None
+    targets, duid = None, ""
     if dispatch is not None:
         allowed = tolerance_of(target_tolerance_w, target_tolerance_percent)
-        targets = _against_targets(telemetry, dispatch, step, summation, allowed)
-        facts["dispatch"] = _dispatch_facts(targets, step, summation)
+        orders, duid = _orders(telemetry, dispatch, identity)
+        targets = _against_targets(telemetry, orders, step, summation, allowed)
+        facts["dispatch"] = {"duid": duid} | _dispatch_facts(targets, step, summation)
     _draw(pictures, telemetry, reports, tolerance, defaults)
     verdicts = [] if envelope is None else [_all_levels(reports)]
     verdicts += [] if targets is None else [targets.conforms]
@@ -233,7 +237,7 @@ def conformance(
         for report in reports:
             _print_report(report, rows)
         if targets is not None:
-            _print_targets(targets, rows)
+            _print_targets(targets, duid, rows)
         output.say(_verdict(conforms, reports), "bold green" if conforms else "bold red")
     if not conforms:
         raise typer.Exit(EVIDENCE)
@@ -288,13 +292,31 @@ def _all_levels(reports: list[EnvelopeConformance]) -> bool | None:
     return all(judged) if judged else None
 
 
+def _orders(telemetry: pl.DataFrame, file: Path, wanted: str | None) -> tuple[pl.DataFrame, str]:
+    """The targets of the unit that is judged, and its DUID.
+
+    Raises:
+        DocumentFault: If they are of several DUIDs and none is named, or of another one than the
+            telemetry.
+    """
+    from oepnode.domain.edge import one_unit
+
+    targets, duid = received.of_unit(received.read_dispatch(file), file, wanted)
+    if "duid" in telemetry.columns:
+        one_unit.check_same("dispatch instruction", duid, telemetry["duid"][0], "telemetry")
+    return targets, duid
+
+
 def _against_targets(
-    telemetry: pl.DataFrame, file: Path, step: int, summation: str, tolerance: Tolerance
+    telemetry: pl.DataFrame,
+    targets: pl.DataFrame,
+    step: int,
+    summation: str,
+    tolerance: Tolerance,
 ) -> DispatchConformance:
     from oepnode.domain.edge import aggregate
     from oepnode.domain.edge.conformance import check_dispatch
 
-    targets = received.usable(received.read_dispatch(file), file)
     if "duid" in telemetry.columns:
         unit = aggregate.from_frame(telemetry)
     else:
@@ -472,9 +494,9 @@ def _site_cells(site: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _print_targets(targets: DispatchConformance, rows: int) -> None:
+def _print_targets(targets: DispatchConformance, duid: str, rows: int) -> None:
     told = ", ".join(f"{targets.count(place)} {name}" for place, name in enumerate(VERDICTS))
-    output.print_facts({"dispatch": f"{len(targets.target_w)} targets: {told}"})
+    output.print_facts({"dispatch": f"{len(targets.target_w)} targets of {duid}: {told}"})
     off = np.flatnonzero(targets.verdict != 0)
     order = off[np.argsort(-np.abs(targets.deviation_w[off]), kind="stable")][:rows]
     if not len(order):

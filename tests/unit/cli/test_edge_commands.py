@@ -46,6 +46,18 @@ def target(interval: int, duid: str = "UNIT1", kilowatts: float = -30) -> dict[s
     return {"duid": duid, "diEndTime": end, "dispatchTarget": kilowatts}
 
 
+def measured(duid: str, load: float = -30) -> dict[str, object]:
+    """Telemetry of a unit: one minute, the last of the first interval; -70 kW in all."""
+    reading = {
+        "measurementDateTime": format_nem(START + 300),
+        "activePower": -70,
+        "controlledGeneration": 0,
+        "controlledLoad": load,
+        "energyStored": 35,
+    }
+    return {"duid": duid, "duidTelemetryIntervals": [reading]}
+
+
 # --- envelope ------------------------------------------------------------------------------------
 
 
@@ -304,29 +316,70 @@ def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
 
 
 def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) -> None:
-    unit = {
-        "duid": "UNIT1",
-        "duidTelemetryIntervals": [
-            {
-                "measurementDateTime": format_nem(START + 300),
-                "activePower": -70,
-                "controlledGeneration": 0,
-                "controlledLoad": -30,
-                "energyStored": 35,
-            }
-        ],
-    }
-    target = {
-        "duid": "UNIT1",
-        "diEndTime": format_nem(START + 300),
-        "dispatchTarget": -30,
-    }
-    file, wanted = write(tmp_path / "t.json", unit), write(tmp_path / "d.json", target)
+    file = write(tmp_path / "t.json", measured("UNIT1"))
+    wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", file, "--dispatch", wanted)
     assert run(*words).exit_code == 1
     assert run(*words, "--summation", "Flex").exit_code == 0
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     assert run("telemetry", "conformance", file, "--envelope", envelope).exit_code == 2
+
+
+def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "t.json", measured("UNIT1"))
+    words = ("telemetry", "conformance", file, "--summation", "Flex", "--dispatch")
+    other = run(*words, write(tmp_path / "o.json", target(1, "UNIT2")), "--json")
+    assert (other.exit_code, other.stdout) == (1, "")
+    for text in ("duid.mismatch", "UNIT1", "UNIT2", "HLD §4.2.1"):
+        assert text in other.stderr
+    own = run(*words, write(tmp_path / "d.json", target(1)), "--json")
+    assert (own.exit_code, json.loads(own.stdout)["dispatch"]["duid"]) == (0, "UNIT1")
+    assert "targets of UNIT1" in run(*words, str(tmp_path / "d.json")).stdout
+
+
+def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Path) -> None:
+    both = [target(1), target(1, "UNIT2", 5)]
+    wanted = write(tmp_path / "d.json", *both)
+    unit = write(tmp_path / "u.json", measured("UNIT1"))
+    sites = write_telemetry(tmp_path / "n.json", *(reading(A, i, -30_000) for i in range(1, 6)))
+    for file in (unit, sites):
+        words = ("telemetry", "conformance", file, "--dispatch", wanted, "--tolerance-w", "0")
+        refused = run(*words)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "duid.mixed" in refused.stderr
+        assert "goes on" not in refused.stderr
+        absent = run(*words, "--id", "UNIT3")
+        assert (absent.exit_code, "duid.absent" in absent.stderr) == (1, True)
+    done = run(*words, "--id", "UNIT1", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["dispatch"]["verdicts"]["within"] == 1
+    assert "1 rows are of other DUIDs than UNIT1" in done.stderr
+    alone = run("telemetry", "conformance", sites, "--envelope", "e.json", "--id", "UNIT1")
+    assert (alone.exit_code, "goes with --dispatch" in alone.stderr) == (2, True)
+
+
+def test_of_mixed_telemetry_the_duid_that_is_ours_is_named(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "u.json", measured("UNIT1"), measured("UNIT2", -5))
+    wanted = write(tmp_path / "d.json", target(1))
+    words = ("telemetry", "conformance", file, "--dispatch", wanted, "--summation", "Flex")
+    refused = run(*words)
+    assert (refused.exit_code, "duid.mixed" in refused.stderr) == (1, True)
+    assert run(*words, "--id", "UNIT1").exit_code == 0
+    assert run(*words, "--id", "UNIT2").exit_code == 1, "the targets are UNIT1's"
+
+
+def test_a_boffer_is_scored_by_its_own_units_telemetry(run: Run, tmp_path: Path) -> None:
+    end = format_nem(START + 300)
+    rows = f"unit,level,interval_end,cleared_w\nUNIT2,Flex,{end},-30000\n"
+    (tmp_path / "c.csv").write_text(rows)
+    score = ("forecast", "accuracy", "--cleared", "c.csv", "--telemetry")
+    done = run(*score, write(tmp_path / "u.json", measured("UNIT1")))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "duid.mismatch" in done.stderr
+    assert run(*score, write(tmp_path / "v.json", measured("UNIT2"))).exit_code == 0
+    both = write(tmp_path / "w.json", measured("UNIT1"), measured("UNIT2"))
+    mixed = run(*score, both)
+    assert (mixed.exit_code, "duid.mixed" in mixed.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
