@@ -54,36 +54,36 @@ def kilowatts(found: UnitTelemetry) -> tuple[float, float, float, float]:
     return tuple(int(column[0]) / 1000 for column in columns)  # type: ignore[return-value]
 
 
-def test_h_1_net_load_all_loads_on() -> None:
+def test_hld_h_1_net_load_all_loads_on() -> None:
     found = unit(NATIVE, POOL_AND_APPLIANCES)
     assert kilowatts(found) == (-100, 0, -30, 35)
     assert found.flow_w("NMI").tolist() == [-100_000]
     assert found.flow_w("Flex").tolist() == [-30_000], "Flex: equals the controlled load"
 
 
-def test_h_1_net_load_controlled_load_off() -> None:
+def test_hld_h_1_net_load_controlled_load_off() -> None:
     assert kilowatts(unit(NATIVE, NONE)) == (-70, 0, 0, 35)
 
 
-def test_h_1_more_native_load_shows_at_the_nmi_and_not_in_flex() -> None:
+def test_hld_h_1_more_native_load_shows_at_the_nmi_and_not_in_flex() -> None:
     found = unit(NATIVE_MORE, NONE)
     assert kilowatts(found) == (-76, 0, 0, 35)
     assert found.flow_w("Flex").tolist() == [0]
 
 
-def test_h_2_net_generation_whose_caption_is_that_of_a_load_example() -> None:
+def test_hld_h_2_net_generation_whose_caption_is_that_of_a_load_example() -> None:
     """The caption has 30 kW of controlled load; −10 kW and Flex load 0 hold without it."""
     assert kilowatts(unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)) == (-10, 60, 0, 35)
     as_captioned = unit(NATIVE, POOL_AND_APPLIANCES, DISCHARGE_AND_SOLAR)
     assert kilowatts(as_captioned) == (-40, 60, -30, 35)
 
 
-def test_h_2_net_generation_whose_caption_has_70_kw_native_load_instead_of_76() -> None:
+def test_hld_h_2_net_generation_whose_caption_has_70_kw_native_load_instead_of_76() -> None:
     assert kilowatts(unit(NATIVE_MORE, NONE, DISCHARGE_AND_SOLAR)) == (-16, 60, 0, 35)
     assert kilowatts(unit(NATIVE, NONE, DISCHARGE_AND_SOLAR))[0] == -10
 
 
-def test_h_3_battery_charging_reaches_120_kw_and_not_the_documents_130() -> None:
+def test_hld_h_3_battery_charging_reaches_120_kw_and_not_the_documents_130() -> None:
     """70 native + 30 controlled + 20 charging; the charging is controlled load as well."""
     charging = [a + b for a, b in zip(POOL_AND_APPLIANCES, CHARGE, strict=True)]
     found = unit(NATIVE, charging)
@@ -94,7 +94,7 @@ def test_h_3_battery_charging_reaches_120_kw_and_not_the_documents_130() -> None
     assert documented[0] != -70 + documented[2], "the document's own figures do not add up"
 
 
-def test_h_4_battery_discharging() -> None:
+def test_hld_h_4_battery_discharging() -> None:
     found = unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)
     assert kilowatts(found) == (-10, 60, 0, 35)
     assert found.flow_w("Flex").tolist() == [60_000]

@@ -49,7 +49,7 @@ def with_period(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("write", [document, lines])
-def test_s3_3_good_boffers_are_accepted(write: Any) -> None:
+def test_part_c_3_3_good_boffers_are_accepted(write: Any) -> None:
     received = validate(write(nmi_boffer(), nmi_boffer(nmi=OTHER_NMI)))
     assert cautions(received) == {}
     assert received.value is not None
@@ -137,7 +137,7 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
         (document(without(nmi_boffer(), "bofferTiming")), "field.missing", "bofferTiming", "3"),
     ],
 )
-def test_s3_3_broken_forms_refuse_the_system_acknowledgement(
+def test_part_c_3_3_broken_forms_refuse_the_system_acknowledgement(
     data: bytes, code: str, path: str, rule: str
 ) -> None:
     received = validate(data)
@@ -154,7 +154,7 @@ def test_what_is_no_document_is_refused_with_a_code(data: bytes) -> None:
     assert system(validate(data))
 
 
-def test_s3_3_a_period_occurs_once() -> None:
+def test_part_c_3_3_a_period_occurs_once() -> None:
     received = validate(document(nmi_boffer(bid(period(71), period(72), period(71)))))
     assert transaction(received) == {"period.duplicate": 1}
     assert finding(received, "period.duplicate").path.endswith("energyPeriods[2].periodId")
@@ -162,14 +162,14 @@ def test_s3_3_a_period_occurs_once() -> None:
     assert received.value.days[0].periods.tolist() == [71, 72]
 
 
-def test_s3_3_a_period_occurs_once_in_all_bids_of_a_submission() -> None:
+def test_part_c_3_3_a_period_occurs_once_in_all_bids_of_a_submission() -> None:
     received = validate(document(nmi_boffer(bid(), bid())))
     assert transaction(received) == {"period.duplicate": 1}
     later = nmi_boffer(submissionDateTime=f"{DAY}T09:51:00+10:00")
     assert validate(document(nmi_boffer(), later)).accepted
 
 
-def test_s3_3_the_trading_date_is_not_past_at_submission() -> None:
+def test_part_c_3_3_the_trading_date_is_not_past_at_submission() -> None:
     late = f"{DAY}T03:59:59+10:00"
     assert validate(one(submissionDateTime=late)).accepted
     past = with_bid(tradingDate="2026-11-19")
@@ -182,31 +182,31 @@ def test_s3_3_the_trading_date_is_not_past_at_submission() -> None:
     )
 
 
-def test_s3_3_the_receivers_clock_decides_where_it_is_given() -> None:
+def test_part_c_3_3_the_receivers_clock_decides_where_it_is_given() -> None:
     now = period_start(date(2026, 11, 21), 1)
     assert transaction(validate(one(), Context(now_s=now))) == {"trading_date.past": 1}
     assert validate(one(), Context(now_s=now - 1)).accepted
 
 
-def test_s3_3_post_boffers_speak_of_the_past() -> None:
+def test_part_c_3_3_post_boffers_speak_of_the_past() -> None:
     made = {"bofferTiming": "POST", "submissionDateTime": "2026-11-25T00:00:00+10:00"}
     assert validate(one(**made)).accepted
 
 
-def test_s3_3_post_is_made_after_the_intervals_end() -> None:
+def test_part_c_3_3_post_is_made_after_the_intervals_end() -> None:
     made = {"bofferTiming": "POST", "submissionDateTime": f"{DAY}T09:59:59+10:00"}
     assert transaction(validate(one(**made))) == {"timing.post": 1}
     made["submissionDateTime"] = f"{DAY}T10:00:00+10:00"
     assert validate(one(**made)).accepted
 
 
-def test_s3_3_pre_after_the_intervals_start_is_a_caution() -> None:
+def test_part_c_3_3_pre_after_the_intervals_start_is_a_caution() -> None:
     assert cautions(validate(one(submissionDateTime=f"{DAY}T09:54:59+10:00"))) == {}
     late = one(submissionDateTime=f"{DAY}T09:55:00+10:00")
     assert cautions(validate(late)) == {"timing.pre": 1}
 
 
-def test_s3_3_accumulated_bands_are_taken_apart() -> None:
+def test_part_c_3_3_accumulated_bands_are_taken_apart() -> None:
     summed = [-60, -60, -60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 10, 10, 10, 10, 10, 80, 80]
     received = validate(document(nmi_boffer(bid(period(bandAvail=summed)), accumulateBands=True)))
     assert received.accepted
@@ -214,7 +214,7 @@ def test_s3_3_accumulated_bands_are_taken_apart() -> None:
     assert received.value.days[0].avail.tolist() == [[kw * 1000 for kw in BANDS]]
 
 
-def test_s3_3_accumulated_bands_do_not_shrink_outwards() -> None:
+def test_part_c_3_3_accumulated_bands_do_not_shrink_outwards() -> None:
     shrinks = [-50, -60, -60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 10, 10, 10, 10, 10, 80, 70]
     received = validate(document(nmi_boffer(bid(period(bandAvail=shrinks)), accumulateBands="Y")))
     assert transaction(received) == {"bands.accumulation": 2}
@@ -223,13 +223,13 @@ def test_s3_3_accumulated_bands_do_not_shrink_outwards() -> None:
     assert (found.rule, found.value) == ("Part C §3.3 field 4", "-50 kW")
 
 
-def test_s3_3_quantities_stay_within_the_capacity() -> None:
+def test_part_c_3_3_quantities_stay_within_the_capacity() -> None:
     assert validate(one(), Context(capacity=Capacity(-60_000, 80_000))).accepted
     received = validate(one(), Context(capacity=Capacity(-59_999, 79_999)))
     assert sum(transaction(received).values()) == 2
 
 
-def test_s3_1_floor_and_ceiling_are_among_the_prices() -> None:
+def test_part_c_3_1_floor_and_ceiling_are_among_the_prices() -> None:
     assert validate(one(), Context(market=EDGE_MARKET)).accepted
     prices = [-999, *PRICES[1:10], -999, *PRICES[11:]]
     assert transaction(validate(with_bid(prices=prices), Context(market=EDGE_MARKET)))
@@ -269,7 +269,7 @@ def test_a_document_holds_one_kind_of_boffer() -> None:
 REBID = f"{DAY}T03:58:00+10:00"
 
 
-def test_s1_2_a_rebid_after_gate_closure_keeps_its_prices() -> None:
+def test_part_c_1_2_a_rebid_after_gate_closure_keeps_its_prices() -> None:
     first = duid_boffer(submissionDateTime=f"{DAY}T03:56:00+10:00")
     same = duid_boffer(*whole_horizon(), submissionDateTime=REBID)
     for row in same["energyBids"][0]["energyPeriods"]:
@@ -287,7 +287,7 @@ def test_s1_2_a_rebid_after_gate_closure_keeps_its_prices() -> None:
     )
 
 
-def test_s1_2_earlier_boffers_count_for_gate_closure_but_are_not_judged() -> None:
+def test_part_c_1_2_earlier_boffers_count_for_gate_closure_but_are_not_judged() -> None:
     earlier = validate(document(duid_boffer(submissionDateTime=f"{DAY}T03:56:00+10:00"))).value
     assert earlier is not None
     changed = [*PRICES[:3], 78.5, *PRICES[4:]]

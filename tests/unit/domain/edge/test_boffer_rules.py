@@ -57,7 +57,7 @@ def test_every_rule_stands_in_the_list() -> None:
     assert named == listed | apart | {"check_horizon"}
 
 
-def test_hld_46_2_twenty_bands() -> None:
+def test_hld_4_6_2_twenty_bands() -> None:
     offer = day()
     assert found(rules.check_band_count, offer) == []
     short = BofferDay(
@@ -71,7 +71,7 @@ def test_hld_46_2_twenty_bands() -> None:
     ]
 
 
-def test_hld_46_3_prices_rise_on_each_side() -> None:
+def test_hld_4_6_3_prices_rise_on_each_side() -> None:
     assert found(rules.check_prices_rise, day()) == []
     broken = found(rules.check_prices_rise, day(prices=changed({3: -1, 14: 1.09})))
     assert [(b.code, b.band, b.field, b.value) for b in broken] == [
@@ -81,12 +81,12 @@ def test_hld_46_3_prices_rise_on_each_side() -> None:
     assert {b.rule for b in broken} == {"HLD §4.6 (3)"}
 
 
-def test_hld_46_3_prices_start_again_at_band_11() -> None:
+def test_hld_4_6_3_prices_start_again_at_band_11() -> None:
     assert GOOD_PRICES[10] < GOOD_PRICES[9]
     assert found(rules.check_prices_rise, day()) == []
 
 
-def test_hld_46_5_max_avail_gen_is_not_negative() -> None:
+def test_hld_4_6_5_max_avail_gen_is_not_negative() -> None:
     assert found(rules.check_max_avail_gen, day(max_avail_gen=0)) == []
     assert found(rules.check_max_avail_gen, day(max_avail_gen=None)) == []
     (broken,) = found(rules.check_max_avail_gen, day(max_avail_gen=-1))
@@ -95,7 +95,7 @@ def test_hld_46_5_max_avail_gen_is_not_negative() -> None:
     )  # fmt: skip
 
 
-def test_hld_46_6_max_avail_load_is_not_positive() -> None:
+def test_hld_4_6_6_max_avail_load_is_not_positive() -> None:
     assert found(rules.check_max_avail_load, day(max_avail_load=0)) == []
     assert found(rules.check_max_avail_load, day(max_avail_load=None)) == []
     (broken,) = found(rules.check_max_avail_load, day(max_avail_load=60_000))
@@ -104,7 +104,7 @@ def test_hld_46_6_max_avail_load_is_not_positive() -> None:
     )  # fmt: skip
 
 
-def test_hld_46_1_and_7_load_bands_hold_load() -> None:
+def test_hld_4_6_1_and_7_load_bands_hold_load() -> None:
     assert found(rules.check_load_bands, day()) == []
     (broken,) = found(rules.check_load_bands, day(GOOD | {10: 5}))
     assert (broken.code, broken.row, broken.band, broken.value) == (
@@ -112,7 +112,7 @@ def test_hld_46_1_and_7_load_bands_hold_load() -> None:
     )  # fmt: skip
 
 
-def test_hld_46_1_and_8_generation_bands_hold_generation() -> None:
+def test_hld_4_6_1_and_8_generation_bands_hold_generation() -> None:
     assert found(rules.check_generation_bands, day()) == []
     (broken,) = found(rules.check_generation_bands, day(GOOD | {11: -5}))
     assert (broken.code, broken.row, broken.band, broken.value) == (
@@ -120,7 +120,7 @@ def test_hld_46_1_and_8_generation_bands_hold_generation() -> None:
     )  # fmt: skip
 
 
-def test_hld_46_9_load_to_generation_once_from_band_to_band() -> None:
+def test_hld_4_6_9_load_to_generation_once_from_band_to_band() -> None:
     assert found(rules.check_transition, day()) == []
     broken = found(rules.check_transition, day({2: 5, 3: -60, 15: -1}))
     assert [(b.code, b.band) for b in broken] == [
@@ -129,7 +129,7 @@ def test_hld_46_9_load_to_generation_once_from_band_to_band() -> None:
     ]
 
 
-def test_hld_46_9_load_to_generation_once_from_price_to_price() -> None:
+def test_hld_4_6_9_load_to_generation_once_from_price_to_price() -> None:
     assert found(rules.check_crossing, day()) == []
     (broken,) = found(rules.check_crossing, day({9: -30, 13: 10}))
     assert (broken.code, broken.row, broken.field) == ("boffer.crossing", 0, "bandAvail")
@@ -138,7 +138,7 @@ def test_hld_46_9_load_to_generation_once_from_price_to_price() -> None:
     assert found(rules.check_crossing, day({13: 10})) == []
 
 
-def test_hld_46_11_fixed_load_beside_bands_is_a_caution() -> None:
+def test_hld_4_6_11_fixed_load_beside_bands_is_a_caution() -> None:
     assert found(rules.check_both_ways, day()) == []
     assert found(rules.check_both_ways, day({}, fixed_load=-5_000)) == []
     (broken,) = found(rules.check_both_ways, day(fixed_load=0))
@@ -147,7 +147,7 @@ def test_hld_46_11_fixed_load_beside_bands_is_a_caution() -> None:
 
 
 @pytest.mark.parametrize(("fixed", "dispatched"), [(-61_000, "-60 kW"), (81_000, "80 kW")])
-def test_hld_46_5_and_6_fixed_load_beyond_max_avail_is_a_caution(
+def test_hld_4_6_5_and_6_fixed_load_beyond_max_avail_is_a_caution(
     fixed: int, dispatched: str
 ) -> None:
     assert found(rules.check_fixed_load_bound, day(fixed_load=-60_000)) == []
@@ -157,7 +157,7 @@ def test_hld_46_5_and_6_fixed_load_beyond_max_avail_is_a_caution(
     assert f"only {dispatched} are dispatched" in broken.message
 
 
-def test_hld_47_bands_with_a_quantity_have_rising_prices() -> None:
+def test_hld_4_7_bands_with_a_quantity_have_rising_prices() -> None:
     assert found(rules.check_price_repeats, day()) == []
     repeated = changed({4: 1, 15: 78})
     assert found(rules.check_price_repeats, day(prices=repeated)) == []
@@ -168,7 +168,7 @@ def test_hld_47_bands_with_a_quantity_have_rising_prices() -> None:
     ]
 
 
-def test_hld_47_load_and_generation_share_no_price() -> None:
+def test_hld_4_7_load_and_generation_share_no_price() -> None:
     shared = changed({13: 1})
     assert found(rules.check_shared_price, day()) == []
     (broken,) = found(rules.check_shared_price, day(prices=shared))
@@ -176,13 +176,13 @@ def test_hld_47_load_and_generation_share_no_price() -> None:
     assert found(rules.check_crossing, day(prices=shared)) == [], "one fault, not two"
 
 
-def test_hld_47_bands_without_a_quantity_may_share_a_price() -> None:
+def test_hld_4_7_bands_without_a_quantity_may_share_a_price() -> None:
     assert (GOOD_PRICES[:2] == GOOD_PRICES[10:12]).all()
     assert found(rules.check_shared_price, day()) == []
     assert found(rules.check_shared_price, day({3: -60}, prices=changed({13: 1}))) == []
 
 
-def test_hld_424_and_425_and_part_c_33_capacity() -> None:
+def test_hld_4_2_4_and_4_2_5_and_part_c_3_3_capacity() -> None:
     capacity = rules.Capacity(-60_000, 80_000)
     check = lambda offer: rules.check_capacity(offer, capacity)  # noqa: E731
     assert found(check, day()) == []
@@ -196,7 +196,7 @@ def test_hld_424_and_425_and_part_c_33_capacity() -> None:
     ]
 
 
-def test_hld_46_3_prices_within_floor_and_ceiling() -> None:
+def test_hld_4_6_3_prices_within_floor_and_ceiling() -> None:
     check = lambda offer: rules.check_market_range(offer, rules.EDGE_MARKET)  # noqa: E731
     assert found(check, day()) == []
     broken = found(check, day(prices=changed({1: -1000.01, 20: 15_100.01})))
@@ -206,7 +206,7 @@ def test_hld_46_3_prices_within_floor_and_ceiling() -> None:
     ]
 
 
-def test_part_c_31_boffer_of_a_site_has_floor_and_ceiling() -> None:
+def test_part_c_3_1_boffer_of_a_site_has_floor_and_ceiling() -> None:
     check = lambda offer: rules.check_market_ends(offer, rules.EDGE_MARKET)  # noqa: E731
     inner = changed({1: -900, 11: -900, 10: 15_000, 20: 15_000})
     assert found(check, day(kind="NMI")) == []
@@ -250,7 +250,7 @@ UNDER_WAY = period_start(DAY, 100)
         (UNDER_WAY, 576, None),
     ],
 )
-def test_hld_41_576_intervals(first: int, count: int, submitted: int | None) -> None:
+def test_hld_4_1_576_intervals(first: int, count: int, submitted: int | None) -> None:
     days = horizon(first, count, submitted)
     assert len(days) == 3
     assert list(rules.check_horizon(days, 1)) == []
@@ -265,14 +265,14 @@ def test_hld_41_576_intervals(first: int, count: int, submitted: int | None) -> 
         (UNDER_WAY - 3000, 576, SUBMITTED, 10),
     ],
 )
-def test_hld_41_fewer_intervals(
+def test_hld_4_1_fewer_intervals(
     first: int, count: int, submitted: int | None, missing: int
 ) -> None:
     (broken,) = rules.check_horizon(horizon(first, count, submitted))
     assert (broken.code, broken.value) == ("boffer.horizon", f"{missing} intervals missing")
 
 
-def test_hld_41_a_gap_in_the_horizon() -> None:
+def test_hld_4_1_a_gap_in_the_horizon() -> None:
     days = horizon(UNDER_WAY, 576, SUBMITTED)
     days[1] = days[1].rows(np.delete(np.arange(288), [7, 8]))
     (broken,) = rules.check_horizon(days)
@@ -283,7 +283,7 @@ def test_hld_41_a_gap_in_the_horizon() -> None:
 # --- steps and scenarios -------------------------------------------------------------------------
 
 
-def test_hld_43_step_1_has_no_fixed_load() -> None:
+def test_hld_4_3_step_1_has_no_fixed_load() -> None:
     assert found(rules.check_visibility, day()) == []
     (broken,) = found(rules.check_visibility, day(fixed_load=-1_000))
     assert (broken.code, broken.field, broken.value) == (
@@ -291,7 +291,7 @@ def test_hld_43_step_1_has_no_fixed_load() -> None:
     )  # fmt: skip
 
 
-def test_hld_44_step_2_has_a_fixed_load_only() -> None:
+def test_hld_4_4_step_2_has_a_fixed_load_only() -> None:
     assert found(rules.check_self_dispatch, day({}, fixed_load=0)) == []
     assert codes(found(rules.check_self_dispatch, day())) == [
         "boffer.step2_no_fixed",
@@ -299,7 +299,7 @@ def test_hld_44_step_2_has_a_fixed_load_only() -> None:
     ]
 
 
-def test_hld_45_step_3_has_either_or_both() -> None:
+def test_hld_4_5_step_3_has_either_or_both() -> None:
     for offer in (day(), day({}, fixed_load=-5), day(fixed_load=-5)):
         assert found(rules.check_scheduled, offer) == []
     (broken,) = found(rules.check_scheduled, day({}))
@@ -325,7 +325,7 @@ def test_all_breaches_come_out_in_one_pass() -> None:
     }  # fmt: skip
 
 
-def test_hld_41_six_scenarios() -> None:
+def test_hld_4_1_six_scenarios() -> None:
     assert len(set(SCENARIOS)) == 6
     shown = {
         scenario.step: (
@@ -347,7 +347,7 @@ def test_hld_41_six_scenarios() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.step.name}-{s.level}")
-def test_hld_41_each_scenario_has_a_boffer_that_passes_and_one_that_fails(
+def test_hld_4_1_each_scenario_has_a_boffer_that_passes_and_one_that_fails(
     scenario: Scenario,
 ) -> None:
     priced, fixed = day(level=scenario.level), day({}, fixed_load=-5_000, level=scenario.level)

@@ -29,7 +29,7 @@ def test_each_period_has_its_own_price_and_prices() -> None:
 
 
 @pytest.mark.parametrize("fixed", [-5, 0, 5])
-def test_hld_46_11_a_fixed_load_goes_before_the_bands_at_any_price(fixed: float) -> None:
+def test_hld_4_6_11_a_fixed_load_goes_before_the_bands_at_any_price(fixed: float) -> None:
     for dollars_ in (-1000, 1.05, 15_100):
         found = clear(D3_PRICES, avail(D3), cents(dollars_), fixed=one(fixed))
         assert in_kw(found.watts) == [fixed]
@@ -37,7 +37,7 @@ def test_hld_46_11_a_fixed_load_goes_before_the_bands_at_any_price(fixed: float)
 
 
 @pytest.mark.parametrize(("fixed", "expected"), [(-61, -60), (81, 80), (5, 5)])
-def test_hld_424_and_425_max_avail_bounds_a_fixed_load(fixed: float, expected: float) -> None:
+def test_hld_4_2_4_and_4_2_5_max_avail_bounds_a_fixed_load(fixed: float, expected: float) -> None:
     found = clear(D3_PRICES, avail({}), 0, one(-60), one(80), one(fixed))
     assert in_kw(found.watts) == [expected]
     assert found.is_bounded.tolist() == [fixed != expected]

@@ -25,7 +25,7 @@ def with_interval(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("timing", ["PRE", "POST"])
-def test_s6_3_good_envelopes_are_accepted(timing: str) -> None:
+def test_part_c_6_3_good_envelopes_are_accepted(timing: str) -> None:
     received = validate(array(record(oeTiming=timing)), timing=timing)  # type: ignore[arg-type]
     assert cautions(received) == {}
     assert received.value is not None
@@ -48,7 +48,7 @@ def test_s6_3_good_envelopes_are_accepted(timing: str) -> None:
         (b"[{]", "json.syntax", "RFC 8259"),
     ],
 )
-def test_s6_3_broken_forms_refuse_the_system_acknowledgement(
+def test_part_c_6_3_broken_forms_refuse_the_system_acknowledgement(
     data: bytes, code: str, rule: str
 ) -> None:
     received = validate(data)
@@ -84,18 +84,20 @@ def elements(*inner: dict[str, Any]) -> dict[str, Any]:
         (with_interval(diStartTime=None, diEndTime=None), "time.missing"),
     ],
 )
-def test_s6_3_broken_rules_refuse_the_transaction_acknowledgement(data: bytes, code: str) -> None:
+def test_part_c_6_3_broken_rules_refuse_the_transaction_acknowledgement(
+    data: bytes, code: str
+) -> None:
     received = validate(data)
     assert transaction(received) == {code: 1}
     assert received.value is None
 
 
-def test_s6_3_the_latest_submission_stands() -> None:
+def test_part_c_6_3_the_latest_submission_stands() -> None:
     early = record(interval(activePowerExportLimit=1), submissionTimestamp=EARLY)
     assert validate(array(early, record(submissionTimestamp=LATE))).accepted
 
 
-def test_s6_3_the_other_timing_can_be_refused() -> None:
+def test_part_c_6_3_the_other_timing_can_be_refused() -> None:
     received = validate(array(record()), timing="POST")
     assert transaction(received) == {"envelope.timing": 1}
     assert finding(received, "envelope.timing").value == "1 of 1 sites"

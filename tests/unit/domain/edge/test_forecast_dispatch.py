@@ -31,7 +31,7 @@ DAY = date(2026, 11, 20)
 
 
 @pytest.mark.parametrize("form", [document, lines])
-def test_s5_3_good_forecasts_are_accepted(form: Any) -> None:
+def test_part_c_5_3_good_forecasts_are_accepted(form: Any) -> None:
     received = forecast.validate(form(made(1), made(2), made(1, nmi=OTHER_NMI)))
     assert cautions(received) == {}
     assert received.value is not None
@@ -39,13 +39,13 @@ def test_s5_3_good_forecasts_are_accepted(form: Any) -> None:
     assert received.value.row(1)[1:3] == (DAY_START_S + 600, -750)
 
 
-def test_s5_3_a_whole_day_is_covered() -> None:
+def test_part_c_5_3_a_whole_day_is_covered() -> None:
     assert forecast.validate(document(*map(made, range(1, 289))), day=DAY).accepted
     short = forecast.validate(document(*map(made, range(2, 288))), day=DAY)
     assert transaction(short) == {"forecast.gap": 2}
 
 
-def test_s5_3_other_spellings_and_null_submission() -> None:
+def test_part_c_5_3_other_spellings_and_null_submission() -> None:
     odd = renamed(
         made(submissionDateTime=None),
         measurementDateTime="measurementDatetime",
@@ -72,7 +72,7 @@ def test_s5_3_other_spellings_and_null_submission() -> None:
         (without(made(), "uncontrolFcst"), "field.missing", "Part C §5.3 field 3"),
     ],
 )
-def test_s5_3_broken_forms_refuse_the_system_acknowledgement(
+def test_part_c_5_3_broken_forms_refuse_the_system_acknowledgement(
     record: dict[str, Any], code: str, rule: str
 ) -> None:
     received = forecast.validate(document(record))
@@ -80,7 +80,7 @@ def test_s5_3_broken_forms_refuse_the_system_acknowledgement(
     assert finding(received, code).rule == rule
 
 
-def test_s5_1_gaps_repeats_and_jumps_have_codes_of_their_own() -> None:
+def test_part_c_5_1_gaps_repeats_and_jumps_have_codes_of_their_own() -> None:
     received = forecast.validate(document(*(made(n) for n in (1, 2, 5, 4, 4))))
     assert transaction(received) == {
         "forecast.clock_jump": 1,
@@ -91,12 +91,12 @@ def test_s5_1_gaps_repeats_and_jumps_have_codes_of_their_own() -> None:
     assert transaction(differs) == {"forecast.conflict": 1}
 
 
-def test_s5_a_forecast_after_its_interval_is_a_caution() -> None:
+def test_part_c_5_a_forecast_after_its_interval_is_a_caution() -> None:
     late = made(submissionDateTime=format_nem(DAY_START_S + 301))
     assert cautions(forecast.validate(document(late))) == {"forecast.late": 1}
 
 
-def test_s5_the_latest_forecast_stands() -> None:
+def test_part_c_5_the_latest_forecast_stands() -> None:
     later = made(uncontrolFcst=3, submissionDateTime=format_nem(DAY_START_S - 5))
     received = forecast.validate(document(later, made()))
     assert cautions(received) == {"forecast.superseded": 1}

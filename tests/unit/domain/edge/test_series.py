@@ -110,7 +110,7 @@ def of(minutes: list[int], step: int = 60) -> tuple[list[bool], list[bool]]:
     return found.gaps.is_saving.tolist(), found.jumps.is_saving.tolist()
 
 
-def test_s1_2_the_hour_missing_in_october_is_daylight_saving() -> None:
+def test_part_c_1_2_the_hour_missing_in_october_is_daylight_saving() -> None:
     spring = local_minutes("2026-10-04T01:00:00", "2026-10-04T02:00:00")
     spring += local_minutes("2026-10-04T03:01:00", "2026-10-04T04:00:00")
     assert of(spring) == ([True], [])
@@ -119,7 +119,7 @@ def test_s1_2_the_hour_missing_in_october_is_daylight_saving() -> None:
     assert of([m for m in spring if m != spring[0] + 3600]) == ([False], [])
 
 
-def test_s1_2_the_hour_doubled_in_april_is_daylight_saving() -> None:
+def test_part_c_1_2_the_hour_doubled_in_april_is_daylight_saving() -> None:
     autumn = local_minutes("2026-04-05T01:00:00", "2026-04-05T03:00:00")
     autumn += local_minutes("2026-04-05T02:01:00", "2026-04-05T04:00:00")
     assert of(autumn) == ([], [True])
@@ -127,7 +127,9 @@ def test_s1_2_the_hour_doubled_in_april_is_daylight_saving() -> None:
 
 
 @pytest.mark.parametrize("step", [60, 300])
-def test_s1_2_the_hour_is_known_as_a_clock_in_melbourne_skips_and_repeats_it(step: int) -> None:
+def test_part_c_1_2_the_hour_is_known_as_a_clock_in_melbourne_skips_and_repeats_it(
+    step: int,
+) -> None:
     count = 3 * 3600 // step
     spring = melbourne_clock("2026-10-04T01:00:00", count, step)
     assert of(spring, step) == ([True], [])

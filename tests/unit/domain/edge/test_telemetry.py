@@ -58,7 +58,7 @@ def frame_of(data: bytes) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("form", [document, lines])
-def test_s4_3_good_telemetry_is_accepted(form: Any) -> None:
+def test_part_c_4_3_good_telemetry_is_accepted(form: Any) -> None:
     received = validate(form(nmi_telemetry(), nmi_telemetry(nmi=OTHER_NMI)))
     assert cautions(received) == {}
     frame = received.value
@@ -80,14 +80,14 @@ def test_s4_3_good_telemetry_is_accepted(form: Any) -> None:
     )
 
 
-def test_appendix_h_good_duid_telemetry_is_accepted() -> None:
+def test_hld_h_good_duid_telemetry_is_accepted() -> None:
     received = validate(document(duid_telemetry()))
     assert cautions(received) == {}
     assert received.value is not None
     assert received.value.schema == telemetry.DUID.schema
 
 
-def test_s4_3_limits_are_read_within_a_measurement_as_well() -> None:
+def test_part_c_4_3_limits_are_read_within_a_measurement_as_well() -> None:
     limits = {"activePowerExportLimit": 5, "activePowerImportLimit": -5.25}
     inner = [measurement(m, **limits) for m in range(1, 6)]
     outer = without(nmi_telemetry(*inner), *limits)
@@ -182,7 +182,7 @@ def test_what_is_written_reads_back(record: dict[str, Any], ndjson: bool) -> Non
         (one(voltage=230), "field.unknown", "$.records[0]", "§4.3"),
     ],
 )
-def test_s4_3_broken_forms_refuse_the_system_acknowledgement(
+def test_part_c_4_3_broken_forms_refuse_the_system_acknowledgement(
     data: bytes, code: str, path: str, rule: str
 ) -> None:
     received = validate(data)
@@ -192,7 +192,7 @@ def test_s4_3_broken_forms_refuse_the_system_acknowledgement(
     assert found.rule.endswith(rule)
 
 
-def test_s4_3_profile_edge_holds_limits_to_decimal_4_2() -> None:
+def test_part_c_4_3_profile_edge_holds_limits_to_decimal_4_2() -> None:
     edge = Feed(profile="edge")
     fine = one(activePowerExportLimit=99.99, activePowerImportLimit=-0.01)
     assert validate(fine, feed=edge).accepted
@@ -215,7 +215,7 @@ def test_what_is_no_document_is_refused_with_a_code(data: bytes) -> None:
 # --- rules of time -------------------------------------------------------------------------------
 
 
-def test_s4_1_a_gap_is_told_with_its_length() -> None:
+def test_part_c_4_1_a_gap_is_told_with_its_length() -> None:
     received = validate(minutes(1, 2, 6, 7, 9))
     assert transaction(received) == {"telemetry.gap": 2}
     found = finding(received, "telemetry.gap")
@@ -226,20 +226,20 @@ def test_s4_1_a_gap_is_told_with_its_length() -> None:
     assert received.value.height == 5
 
 
-def test_s4_1_a_trading_day_is_covered_from_end_to_end() -> None:
+def test_part_c_4_1_a_trading_day_is_covered_from_end_to_end() -> None:
     whole = minutes(*range(1, 1441))
     assert validate(whole, day=DAY).accepted
     assert transaction(validate(minutes(*range(3, 1440)), day=DAY)) == {"telemetry.gap": 2}
     assert transaction(validate(minutes(*range(1442)), day=DAY)) == {"telemetry.outside_day": 2}
 
 
-def test_s4_1_a_copy_and_a_conflict_have_their_own_codes() -> None:
+def test_part_c_4_1_a_copy_and_a_conflict_have_their_own_codes() -> None:
     assert transaction(validate(minutes(1, 2, 2, 3))) == {"telemetry.duplicate": 1}
     differs = document(nmi_telemetry(measurement(1), measurement(1, activePower=9)))
     assert transaction(validate(differs)) == {"telemetry.conflict": 1}
 
 
-def test_s4_3_a_later_submission_replaces_an_earlier_one() -> None:
+def test_part_c_4_3_a_later_submission_replaces_an_earlier_one() -> None:
     again = nmi_telemetry(
         *(measurement(m, activePower=9) for m in range(2, 5)),
         submissionDateTime="2026-11-21T07:00:00+10:00",
@@ -255,7 +255,7 @@ def test_s4_3_a_later_submission_replaces_an_earlier_one() -> None:
     assert other.value.sort("minute")["active_power_w"].to_list() == values
 
 
-def test_s4_1_a_clock_that_goes_back_is_told() -> None:
+def test_part_c_4_1_a_clock_that_goes_back_is_told() -> None:
     received = validate(minutes(1, 2, 3, 2, 3, 4))
     assert transaction(received) == {"telemetry.clock_jump": 1, "telemetry.duplicate": 2}
     found = finding(received, "telemetry.clock_jump")
@@ -269,7 +269,7 @@ def local(first: str, count: int, **changes: Any) -> list[dict[str, Any]]:
     return [measurement(measurementDateTime=nem(start + 60 * n), **changes) for n in range(count)]
 
 
-def test_s1_2_the_hour_that_daylight_saving_leaves_out() -> None:
+def test_part_c_1_2_the_hour_that_daylight_saving_leaves_out() -> None:
     spring = local("2026-10-04T01:00:00", 61) + local("2026-10-04T03:01:00", 60)
     record = nmi_telemetry(*spring, nmiOeSubmissionTimestamp=None)
     received = validate(document(record))
@@ -277,14 +277,14 @@ def test_s1_2_the_hour_that_daylight_saving_leaves_out() -> None:
     assert finding(received, "time.daylight_saving_hour").rule == "Part C §1.2 (NEM time)"
 
 
-def test_s1_2_the_hour_that_daylight_saving_repeats() -> None:
+def test_part_c_1_2_the_hour_that_daylight_saving_repeats() -> None:
     autumn = local("2026-04-05T01:00:00", 121) + local("2026-04-05T02:01:00", 120, activePower=3)
     record = nmi_telemetry(*autumn, nmiOeSubmissionTimestamp=None)
     assert transaction(validate(document(record))) == {"time.daylight_saving_hour": 1}
 
 
 @pytest.mark.parametrize("first", ["2026-10-04T01:00:00", "2026-04-05T00:00:00"])
-def test_s1_2_the_hour_as_a_clock_in_melbourne_writes_it(first: str) -> None:
+def test_part_c_1_2_the_hour_as_a_clock_in_melbourne_writes_it(first: str) -> None:
     zone, start = ZoneInfo("Australia/Melbourne"), parse_timestamp(f"{first}+10:00").seconds
     shown = [datetime.fromtimestamp(start + 60 * n, tz=UTC).astimezone(zone) for n in range(240)]
     rows = [
@@ -297,7 +297,7 @@ def test_s1_2_the_hour_as_a_clock_in_melbourne_writes_it(first: str) -> None:
     assert told == f"hour from {first[:10]}T02:00:00+10:00"
 
 
-def test_s1_2_the_repeated_hour_of_one_series_hides_no_conflict_of_another() -> None:
+def test_part_c_1_2_the_repeated_hour_of_one_series_hides_no_conflict_of_another() -> None:
     until_three = local("2026-04-05T01:00:00", 121) + local("2026-04-05T02:01:00", 60)
     until_three.insert(61, until_three[60] | {"activePower": 9})  # 02:00 twice
     before_three = local("2026-04-05T01:00:00", 120) + local("2026-04-05T02:00:00", 60)
@@ -317,19 +317,19 @@ def test_timestamps_with_a_daylight_saving_offset_are_a_warning() -> None:
     assert received.value["minute"][0] == DAY_START_S + 60
 
 
-def test_s4_2_telemetry_is_submitted_after_the_fact() -> None:
+def test_part_c_4_2_telemetry_is_submitted_after_the_fact() -> None:
     early = minutes(1, 2, submissionDateTime="2026-11-20T04:01:30+10:00")
     assert transaction(validate(early)) == {"telemetry.submitted_early": 1}
     assert validate(minutes(1, 2, submissionDateTime="2026-11-20T04:02:00+10:00")).accepted
 
 
-def test_s4_3_an_envelope_from_later_is_a_caution() -> None:
+def test_part_c_4_3_an_envelope_from_later_is_a_caution() -> None:
     later = one(nmiOeSubmissionTimestamp="2026-11-20T04:03:30+10:00")
     assert cautions(validate(later)) == {"telemetry.envelope_later": 3}
     assert cautions(validate(one(nmiOeSubmissionTimestamp=None))) == {}
 
 
-def test_s4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> None:
+def test_part_c_4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> None:
     """One line for as many minutes as it speaks of; the count stays that of the minutes."""
     later = "2026-11-20T05:00:00+10:00"
     first = nmi_telemetry(*map(measurement, range(1, 11)), nmiOeSubmissionTimestamp=later)
@@ -343,7 +343,7 @@ def test_s4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> None:
     assert alone.path == "$.records[1].nmiOeSubmissionTimestamp"
 
 
-def test_s4_3_lines_on_envelopes_from_later_are_bounded_and_all_minutes_counted() -> None:
+def test_part_c_4_3_lines_on_envelopes_from_later_are_bounded_and_all_minutes_counted() -> None:
     records = [
         nmi_telemetry(
             measurement(2 * n + 1),
