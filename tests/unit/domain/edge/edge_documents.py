@@ -171,20 +171,20 @@ def instruction(interval: int = 1, **changes: Any) -> dict[str, Any]:
 
 def system(received: Received[Any]) -> dict[str, int]:
     """Codes of the system acknowledgement, after checking what holds for every answer."""
-    _check(received)
+    check_answer(received)
     return dict(received.system.counts)
 
 
 def transaction(received: Received[Any]) -> dict[str, int]:
     """Codes of the transaction acknowledgement of a document whose form is accepted."""
-    _check(received)
+    check_answer(received)
     assert received.system.accepted, received.system.message
     return dict(received.transaction.counts)
 
 
 def cautions(received: Received[Any]) -> dict[str, int]:
     """Codes of all warnings of an accepted document."""
-    _check(received)
+    check_answer(received)
     assert received.accepted, received.as_json()
     return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
 
@@ -196,7 +196,8 @@ def finding(received: Received[Any], code: str) -> Finding:
     return found[0]
 
 
-def _check(received: Received[Any]) -> None:
+def check_answer(received: Received[Any]) -> None:
+    """What holds for every answer: counts that agree, places, rules, and no NMI in sight."""
     assert received.system.accepted == (not received.system.counts)
     assert (received.value is None) == (not received.system.accepted) or received.value is None
     shown = json.dumps(received.as_json())
