@@ -6,7 +6,7 @@ Prints NMIs and DUIDs: the files are the user's own. Source: HLD §4.6, §4.7, A
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,10 +17,14 @@ from rich.text import Text
 from oepnode.cli import acknowledgements, boffer_envelopes, output
 from oepnode.cli.boffer_input import (
     BofferFile,
+    Choice,
     DateOption,
+    EvenIfRefusedFlag,
     IdOption,
     LevelOption,
     Offerer,
+    Offers,
+    OwnDateOption,
     cents_of,
     choice_of,
     effective,
@@ -29,6 +33,8 @@ from oepnode.cli.boffer_input import (
     offerer_of,
     only_one,
     read,
+    rolled_from,
+    stated,
     usable,
     watts_of,
 )
@@ -109,7 +115,7 @@ def validate(
         step=step,
         market=None if market is None else Market(*market),
         capacity=None if capacity is None else Capacity(*capacity),
-        earlier=() if earlier is None else usable(earlier),
+        earlier=() if earlier is None else stated(earlier),
     )
     acknowledgements.report(read(file, context), as_json=as_json)
 
@@ -156,19 +162,23 @@ def clear_(
         Path | None,
         typer.Option("--out", help="Also write every row to this file, .csv or .parquet."),
     ] = None,
+    even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """What Boffers deliver at a price: load and generation that clear, in kW.
 
     Of several Boffers for one trading day the last one counts. A fixed load goes before the bands,
-    and nothing clears beyond maxAvailLoad and maxAvailGen.
+    and nothing clears beyond maxAvailLoad and maxAvailGen. Boffers that the rules refuse clear
+    nothing: exit code 1.
     """
     if (price is None) == (prices is None):
         raise ConfigError("name either one --price or a file of --prices")
     flat = None if price is None else cents_of(price, "--price")
     by_interval = {} if prices is None else _read_prices(prices)
+    choice = choice_of(identity, level, on)
+    offers = usable(file, even_if_refused=even_if_refused)
     results = []
-    for offerer, day, _ in effective(usable(file), choice_of(identity, level, on)):
+    for offerer, day, _ in effective(offers.days, choice):
         rows = _offered(day, period)
         cents = _prices_of(day, rows, flat, by_interval)
         cleared = clear(
@@ -183,9 +193,11 @@ def clear_(
     if out is not None:
         _write_frame(_cleared_frame(results), out)
     if as_json:
-        output.print_json({"offers": [_cleared_facts(*result) for result in results]})
+        facts = [_cleared_facts(*result) for result in results]
+        output.print_json({"transaction": offers.facts(), "offers": facts})
     else:
         _print_cleared(results)
+        offers.say()
 
 
 _Result = tuple[Offerer, EffectiveDay, np.ndarray[Any, Any], np.ndarray[Any, Any], Cleared]
@@ -266,14 +278,25 @@ def _print_cleared(results: list[_Result]) -> None:
         load, generation = _energies(cleared)
         output.say(
             f"{offerer.identity} ({offerer.level}), {day.trading_date.isoformat()}: "
-            f"{len(chosen)} intervals, load {energy(load)}, generation {energy(generation)}",
+            f"{len(chosen)} intervals, load {energy(load)}, generation {energy(generation)}"
+            + _origin(day, chosen),
             "bold",
         )
 
 
 def _rolled(day: EffectiveDay, row: int) -> str:
-    days = int(day.days_back[row])
-    return f" (rolled forward {days} day{'s' if days > 1 else ''})" if days else ""
+    before = rolled_from(day, row)
+    return f" (rolled forward from {before.isoformat()})" if before else ""
+
+
+def _origin(day: EffectiveDay, rows: np.ndarray[Any, Any]) -> str:
+    """From which trading day the numbers of a summary are, where not from its own."""
+    count = int((day.days_back[rows] > 0).sum())
+    before = rolled_from(day)
+    if not count or before is None:
+        return ""
+    some = "" if count == len(rows) else f"{count} of them "
+    return f"; {some}rolled forward from {before.isoformat()}"
 
 
 def _energies(cleared: Cleared) -> tuple[int, int]:
@@ -301,7 +324,11 @@ def _cleared_facts(
         }
         for place, row in enumerate(rows.tolist())
     ]
-    head = offerer.facts() | {"tradingDate": day.trading_date.isoformat()}
+    before = rolled_from(day)
+    head = offerer.facts() | {
+        "tradingDate": day.trading_date.isoformat(),
+        "rolledForwardFrom": None if before is None else before.isoformat(),
+    }
     return head | {"load_wh": load, "generation_wh": generation, "periods": periods}
 
 
@@ -316,6 +343,9 @@ def _cleared_frame(results: list[_Result]) -> pl.DataFrame:
                 "timing": [offerer.timing] * len(rows),
                 "interval_end": [interval_end(day.trading_date, r + 1) for r in rows.tolist()],
                 "period": rows + 1,
+                "offered_for": [
+                    (rolled_from(day, row) or day.trading_date).isoformat() for row in rows.tolist()
+                ],
                 "price_cents": cents,
                 "cleared_w": cleared.watts,
                 "is_fixed": cleared.is_fixed,
@@ -352,19 +382,27 @@ def curve(
         typer.Option("--price", help="Mark what clears at this price, $/MWh; may be repeated."),
     ] = None,
     plot: PlotOption = None,
+    even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """The supply curve of one period: what the Boffer delivers at every price."""
+    """The supply curve of one period: what the Boffer delivers at every price.
+
+    A Boffer that the rules refuse has none: exit code 1.
+    """
     if plot is not None:
         _check_plot(plot)
     marks = tuple(cents_of(text, "--price") for text in price or ())
-    offerer, day, _ = only_one(usable(file), choice_of(identity, level, on))
+    choice = choice_of(identity, level, on)
+    offers = usable(file, even_if_refused=even_if_refused)
+    offerer, day, _ = only_one(offers.days, choice)
     row = int(_offered(day, period)[0])
     steps = boffer_envelopes.curve_of(day, row)
     if plot is not None:
-        boffer_envelopes.draw_curve(offerer, day, row, plot, prices=marks)
+        picture = boffer_envelopes.curve_picture(offerer, day, row, marks)
+        boffer_envelopes.draw(picture, plot, is_refused=offers.is_refused)
     if as_json:
-        output.print_json(_curve_facts(offerer, day, row, steps, marks))
+        told = _curve_facts(offerer, day, row, steps, marks)
+        output.print_json({"transaction": offers.facts()} | told)
         return
     output.say(boffer_envelopes.headline(offerer, day, row), "bold")
     _print_bands(day, row)
@@ -373,6 +411,7 @@ def curve(
     for cents in marks:
         quantity = curves.kilowatts(curves.quantity_at(steps, cents))
         output.say(f"at {curves.dollars(cents)}: {quantity} kW", "green")
+    offers.say()
     if plot is not None:
         output.say(f"picture in {plot}", "dim", err=True)
 
@@ -422,6 +461,7 @@ def _curve_facts(
         "tradingDate": day.trading_date.isoformat(),
         "periodId": row + 1,
         "intervalEnd": interval_end(day.trading_date, row + 1),
+        "offeredFor": (rolled_from(day, row) or day.trading_date).isoformat(),
         "rolledForwardDays": int(day.days_back[row]),
         "prices_cents": day.prices[row].tolist(),
         "bandAvail_w": day.avail[row].tolist(),
@@ -456,23 +496,19 @@ def compare(
     after: Annotated[Path, typer.Argument(metavar="AFTER", help="The later Boffers.")],
     identity: IdOption = None,
     level: LevelOption = None,
-    on: DateOption = None,
+    on: OwnDateOption = None,
+    even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """What changed between two files: prices, and load and generation on offer.
 
     Compares a re-bid with the Boffer before it, a constrained offer with the original, or POST
-    with PRE. A DUID's price that changes after gate closure gives exit code 1.
+    with PRE. A DUID's price that changes after gate closure gives exit code 1, and so do Boffers
+    that the rules refuse.
     """
     choice = choice_of(identity, level, on)
-    wanted = replace(choice, on=None)
-    sides = []
-    for file in (before, after):
-        found: dict[tuple[str, str, str, Any], BofferDay] = {}
-        for day in usable(file):  # the last of a date counts
-            if wanted.identity in {None, day.identity} and wanted.level in {None, day.level}:
-                found[day.kind, day.identity, day.level, day.trading_date] = day
-        sides.append({k: v for k, v in found.items() if choice.on in {None, k[3]}})
+    files = [usable(file, even_if_refused=even_if_refused) for file in (before, after)]
+    sides = [_chosen(offers, choice) for offers in files]
     common = [key for key in sides[0] if key in sides[1]]
     if not common:
         raise ConfigError("the files have no Boffer of one unit, level and trading date in common")
@@ -482,14 +518,29 @@ def compare(
     late = [b for a, b, c in changes if c.bands and b.kind == "DUID" and _is_late(b)]
     if as_json:
         facts = [_change_facts(b, c, is_late=b in late) for _, b, c in changes]
-        output.print_json({"offers": facts, "onlyBefore": alone[0], "onlyAfter": alone[1]})
+        answers = dict(zip(("before", "after"), (offers.facts() for offers in files), strict=True))
+        told = {"offers": facts, "onlyBefore": alone[0], "onlyAfter": alone[1]}
+        output.print_json({"transaction": answers} | told)
     else:
         _print_changes(changes, late, alone)
+        for offers in files:
+            offers.say()
     if late:
         raise EvidenceError(
             f"{len(late)} Boffers change prices after gate closure, 12:30 NEM time on the day "
             "before (HLD §4.1); not a fault in step 2"
         )
+
+
+def _chosen(offers: Offers, choice: Choice) -> dict[tuple[str, str, str, date], BofferDay]:
+    """The Boffers of a file that are meant; the last one of a date counts."""
+    return {
+        (day.kind, day.identity, day.level, day.trading_date): day
+        for day in offers.days
+        if choice.identity in {None, day.identity}
+        and choice.level in {None, day.level}
+        and choice.on in {None, day.trading_date}
+    }
 
 
 def _is_late(day: BofferDay) -> bool:

@@ -6,9 +6,10 @@ Source: Part C §6.1 and §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 import typer
@@ -18,15 +19,19 @@ from oepnode.cli import envelope_input, output
 from oepnode.cli.aggregator import read_portfolio
 from oepnode.cli.boffer_input import (
     BofferFile,
-    DateOption,
+    EvenIfRefusedFlag,
     IdOption,
     LevelOption,
     Offerer,
+    Offers,
+    OwnDateOption,
     by_offerer,
     choice_of,
     energy,
     interval_end,
+    judged,
     offerer_of,
+    rolled_from,
     usable,
     watts_of,
 )
@@ -40,7 +45,7 @@ from oepnode.cli.envelope_input import (
 )
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import JsonFlag
-from oepnode.domain.edge import boffer
+from oepnode.domain.edge import boffer, boffer_check
 from oepnode.domain.edge.boffer import BofferDay
 from oepnode.domain.edge.constrain import QUANTITIES, energy_wh
 from oepnode.domain.edge.curve import Step, supply_curve
@@ -50,6 +55,9 @@ from oepnode.domain.edge.limits import DefaultLimits, MissingLimitError
 from oepnode.domain.nem_time import PERIODS_PER_DAY, parse_timestamp
 from oepnode.domain.power import NO_LIMIT
 from oepnode.errors import ConfigError
+
+if TYPE_CHECKING:
+    from oepnode.adapters.plot_curve import CurvePicture
 
 _SUMMARY: Final = ("unit", "level", "date", "intervals", "breach", "load cut", "generation cut")
 _TRIMS: Final = ("unit", "interval end", "period", "quantity", "offered kW", "kept kW")
@@ -89,7 +97,7 @@ def constrain(
     ] = False,
     identity: IdOption = None,
     level: LevelOption = None,
-    on: DateOption = None,
+    on: OwnDateOption = None,
     check: Annotated[
         bool,
         typer.Option("--check", help="Only check: exit code 1 where an interval breaches."),
@@ -115,6 +123,7 @@ def constrain(
             help="Period of the picture; default is the one that is cut most.",
         ),
     ] = None,
+    even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Hold Boffers to operating envelopes, and say what was trimmed.
@@ -122,6 +131,8 @@ def constrain(
     The Boffer of an NMI is held to that NMI's envelope, the Boffer of a DUID to the sum over its
     NMIs, each at its own level (NMI or Flex). Bands that would clear last go first: the outermost
     from the break between load and generation. Limits that are not published need a stated default.
+    Boffers that the rules refuse, as offered or as they would be written, give exit code 1, and no
+    file is written.
     """
     if check and out is not None:
         raise ConfigError("--check writes nothing: leave out --out")
@@ -141,7 +152,8 @@ def constrain(
         chain_id=chain_id,
     )
     choice = choice_of(identity, level, on)
-    chosen = by_offerer(usable(file), choice)
+    offers = usable(file, even_if_refused=even_if_refused)
+    chosen = by_offerer(offers.days, choice)
     days = [
         day for mine in chosen.values() for day in mine if choice.on in {None, day.trading_date}
     ]
@@ -156,14 +168,24 @@ def constrain(
         ) from exc
     for text in source.warnings:
         output.note(text)
+    results = None
     if out is not None:
-        _write([item.constrained(submitted_us) for item in found], out)
+        held = [item.constrained(submitted_us) for item in found]
+        results = _judged(held, out, even_if_refused=even_if_refused)
+        _write(held, out)
+    told = [offers] if results is None else [offers, results]
     if plot is not None:
-        _draw_held(found, period, plot)
+        picture = _held_picture(found, period)
+        draw(picture, plot, is_refused=any(part.is_refused for part in told))
     if as_json:
-        output.print_json(_facts(found, source))
+        answers = [None if part is None else part.facts() for part in (offers, results)]
+        head = dict(zip(("transaction", "constrainedTransaction"), answers, strict=True))
+        output.print_json(head | _facts(found, source))
     else:
-        _print(found, source, out, is_check=check)
+        _print(found, source, is_check=check)
+        _print_verdict(found, out, is_check=check, is_refused=any(p.is_refused for p in told))
+        for part in told:
+            part.say()
     if check and any(item.result.before.count for item in found):
         raise typer.Exit(EVIDENCE)
 
@@ -188,6 +210,12 @@ def _instant(text: str) -> int:
         raise ConfigError(f"--submitted: {exc}") from exc
 
 
+def _judged(days: Sequence[BofferDay], out: Path, *, even_if_refused: bool) -> Offers:
+    """What the rules say of the Boffers that are about to be written."""
+    found = boffer_check.check_days(days, message_id=out.name)
+    return judged(found, out.name, even_if_refused=even_if_refused)
+
+
 def _write(days: Sequence[BofferDay], out: Path) -> None:
     if out.suffix.lower() == ".parquet":
         output.write_frame(boffer.to_frame(days), output.Format.PARQUET, out)
@@ -204,9 +232,7 @@ def _cuts(item: HeldDay) -> tuple[int, int]:
     return energy_wh(before.over_import), energy_wh(before.over_export)
 
 
-def _print(
-    found: list[HeldDay], source: envelope_input.Source, out: Path | None, *, is_check: bool
-) -> None:
+def _print(found: list[HeldDay], source: envelope_input.Source, *, is_check: bool) -> None:
     output.say(f"envelope: {source.text}", "dim")
     rows = []
     for item in found[: output.TABLE_ROWS]:
@@ -234,15 +260,21 @@ def _print(
         output.note(f"{outside} intervals lie outside the envelopes and stay as offered")
     if not is_check:
         _print_trims(found)
+
+
+def _print_verdict(
+    found: list[HeldDay], out: Path | None, *, is_check: bool, is_refused: bool
+) -> None:
+    mark, style = ("!", "bold yellow") if is_refused else ("✓", "bold green")
     breaches = sum(item.result.before.count for item in found)
     noun = "interval breaches" if breaches == 1 else "intervals breach"
     if not breaches:
-        output.say("✓ no interval breaches its envelope", "bold green")
+        output.say(f"{mark} no interval breaches its envelope", style)
     elif is_check:
         output.say(f"✗ {breaches} {noun} the envelope", "bold red")
     else:
         where = f"; constrained Boffers in {out}" if out is not None else ""
-        output.say(f"✓ {breaches} {noun} the envelope and were trimmed{where}", "bold green")
+        output.say(f"{mark} {breaches} {noun} the envelope and were trimmed{where}", style)
 
 
 def _print_trims(found: list[HeldDay]) -> None:
@@ -334,21 +366,34 @@ def bounds_of(day: EffectiveDay, row: int) -> tuple[tuple[str, int], ...]:
 
 def headline(offerer: Offerer, day: EffectiveDay, row: int) -> str:
     """One line on what a curve is of."""
-    text = f"{_title(offerer)}, {_when(day.trading_date, row + 1)}"
-    days = int(day.days_back[row])
-    return f"{text}, rolled forward {days} day{'s' if days > 1 else ''}" if days else text
+    return f"{_title(offerer)}, {_when_offered(day, row)}"
 
 
-def draw_curve(
-    offerer: Offerer, day: EffectiveDay, row: int, out: Path, *, prices: tuple[int, ...] = ()
-) -> None:
-    """Draw the curve of a row of an effective day."""
-    from oepnode.adapters import plots
-    from oepnode.adapters.plot_curve import CurvePicture, draw
+def _when_offered(day: EffectiveDay, row: int) -> str:
+    """When, and from which trading day the numbers are if not from its own."""
+    text, before = _when(day.trading_date, row + 1), rolled_from(day, row)
+    return text if before is None else f"{text}, rolled forward from {before.isoformat()}"
 
-    picture = CurvePicture(
+
+def draw(picture: CurvePicture, out: Path, *, is_refused: bool) -> None:
+    """Draw a supply curve; one of a Boffer that the rules refuse says so."""
+    from oepnode.adapters import plot_curve, plots
+
+    if is_refused:
+        remark = f"{picture.remark} This Boffer is refused by the rules.".lstrip()
+        picture = replace(picture, remark=remark)
+    plots.save(plot_curve.draw(picture), out)
+
+
+def curve_picture(
+    offerer: Offerer, day: EffectiveDay, row: int, prices: tuple[int, ...] = ()
+) -> CurvePicture:
+    """The picture of a row of an effective day, with marks at some prices."""
+    from oepnode.adapters.plot_curve import CurvePicture
+
+    return CurvePicture(
         title=f"Supply curve of {_title(offerer)}",
-        subtitle=_when(day.trading_date, row + 1),
+        subtitle=_when_offered(day, row),
         steps=curve_of(day, row),
         low_price=int(day.prices[row].min()),
         high_price=int(day.prices[row].max()),
@@ -356,16 +401,14 @@ def draw_curve(
         prices=prices,
         remark=_remark(int(day.fixed_load[row])),
     )
-    plots.save(draw(picture), out)
 
 
-def _draw_held(found: list[HeldDay], period: int | None, out: Path) -> None:
-    from oepnode.adapters import plots
-    from oepnode.adapters.plot_curve import CurvePicture, draw
+def _held_picture(found: list[HeldDay], period: int | None) -> CurvePicture:
+    from oepnode.adapters.plot_curve import CurvePicture
 
     item, row = _to_draw(found, period)
     day, result = item.day, item.result
-    picture = CurvePicture(
+    return CurvePicture(
         title=f"Supply curve of {_title(offerer_of(day))} within its envelope",
         subtitle=_when(day.trading_date, int(day.periods[row])),
         steps=supply_curve(
@@ -387,7 +430,6 @@ def _draw_held(found: list[HeldDay], period: int | None, out: Path) -> None:
         limits=_limits(item, row),
         remark=_remark(int(result.fixed[row])),
     )
-    plots.save(draw(picture), out)
 
 
 def _to_draw(found: list[HeldDay], period: int | None) -> tuple[HeldDay, int]:

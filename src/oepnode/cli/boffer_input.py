@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from oepnode.adapters import parquet_files
 from oepnode.cli import output
 from oepnode.domain.edge import boffer_check, gate
-from oepnode.domain.edge.acknowledgement import Received
+from oepnode.domain.edge.acknowledgement import Acknowledgement, Received
 from oepnode.domain.edge.boffer import BofferDay, Boffers
 from oepnode.domain.edge.boffer_check import Context
-from oepnode.domain.edge.gate import EffectiveDay, Lodged
+from oepnode.domain.edge.gate import EffectiveDay, Lapsed, Lodged
 from oepnode.domain.edge.units import KW, PRICE, Unit, UnitError, to_integer
 from oepnode.domain.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
 from oepnode.errors import ConfigError
@@ -38,7 +38,20 @@ DateOption = Annotated[
     typer.Option(
         "--date",
         help="Trading date, yyyy-mm-dd. One without a Boffer takes the day before's, rolled "
-        "forward. Default: every date in the file.",
+        "forward; none older. Default: every date in the file.",
+    ),
+]
+OwnDateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--date", help="Only Boffers of this trading date, yyyy-mm-dd; none rolls forward."
+    ),
+]
+EvenIfRefusedFlag = Annotated[
+    bool,
+    typer.Option(
+        "--even-if-refused",
+        help="Go on with Boffers that the rules refuse; the output says that they are refused.",
     ),
 ]
 
@@ -82,21 +95,80 @@ def read(file: Path, context: Context | None = None) -> Received[Boffers]:
     return boffer_check.validate(data, context)
 
 
-def usable(file: Path) -> tuple[BofferDay, ...]:
-    """The Boffers of a file whose form is right; broken business rules are a note.
+@dataclass(frozen=True)
+class Offers:
+    """Boffers that a command works with, and what the rules say of them.
+
+    Attributes:
+        name: What they are, for messages.
+        days: The Boffers.
+        answer: Their transaction acknowledgement.
+    """
+
+    name: str
+    days: tuple[BofferDay, ...]
+    answer: Acknowledgement
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the rules refuse them."""
+        return not self.answer.accepted
+
+    def facts(self) -> dict[str, Any]:
+        """What the rules say, for a JSON report."""
+        return {
+            "code": self.answer.code,
+            "message": self.answer.message,
+            "counts": dict(self.answer.counts),
+        }
+
+    def say(self) -> None:
+        """One line in the output, where the rules refuse them."""
+        if self.is_refused:
+            text = f"! {self.name}: refused by the rules ({self.answer.message}), used all the same"
+            output.say(text, "bold yellow")
+
+
+def usable(file: Path, *, even_if_refused: bool = False) -> Offers:
+    """The Boffers of a file that both acknowledgements accept.
+
+    Args:
+        file: Boffers in any form.
+        even_if_refused: Take those that break business rules as well.
+
+    Raises:
+        DocumentFault: If the form or the rules refuse them, with every fault.
+    """
+    return judged(read(file), file.name, even_if_refused=even_if_refused)
+
+
+def judged(received: Received[Boffers], name: str, *, even_if_refused: bool) -> Offers:
+    """Boffers with what the rules say of them.
+
+    Raises:
+        DocumentFault: If the form refuses them, or the rules do and that is not asked for.
+    """
+    days = () if received.value is None else received.value.days
+    if received.system.accepted and not received.transaction.accepted and not even_if_refused:
+        output.note(
+            f"{name}: {received.transaction.message}; nothing is worked out or written "
+            "(--even-if-refused goes on all the same)"
+        )
+    if not received.system.accepted or not even_if_refused:
+        received.raise_if_refused()
+    return Offers(name, days, received.transaction)
+
+
+def stated(file: Path) -> tuple[BofferDay, ...]:
+    """Boffers that the user says were accepted; rules that they break are a note.
 
     Raises:
         DocumentFault: If the form is refused.
     """
-    received = read(file)
-    if received.value is None:
-        received.raise_if_refused()
-        return ()
-    if not received.transaction.accepted:
-        output.note(
-            f"{file.name}: {received.transaction.message}; 'oepnode boffer validate' says where"
-        )
-    return received.value.days
+    found = usable(file, even_if_refused=True)
+    if found.is_refused:
+        output.note(f"{file.name}: {found.answer.message}; 'oepnode boffer validate' says where")
+    return found.days
 
 
 def choice_of(identity: str | None, level: str | None, on: str | None) -> Choice:
@@ -149,12 +221,33 @@ def effective(
         lodged = [Lodged(day, number) for number, day in enumerate(mine)]
         dates = {day.trading_date for day in mine} if choice.on is None else {choice.on}
         for on in sorted(dates):
+            note_lapsed(offerer, gate.lapsed(lodged, on))
             found = gate.effective_day(lodged, on)
             if found is not None:
                 is_empty = False
                 yield offerer, found, mine
     if is_empty:
-        raise ConfigError("no Boffer of the file counts on this --date, not even an earlier one")
+        raise ConfigError(
+            "no Boffer of the file counts on this --date, and none of the day before rolls forward"
+        )
+
+
+def note_lapsed(offerer: Offerer, found: Lapsed | None) -> None:
+    """Say which day's Boffer was missing, where an older one does not stand in for it."""
+    if found is None:
+        return
+    output.note(
+        f"{offerer.identity} ({offerer.level}): {found.periods} periods of "
+        f"{found.trading_date.isoformat()} have no Boffer: there is none of {found.missing} to "
+        f"roll forward, and that of {found.newest} is too old (HLD §4.4, §4.5)"
+    )
+
+
+def rolled_from(day: EffectiveDay, row: int | None = None) -> date | None:
+    """The trading day whose Boffer rolled forward, for a row or any; None where none did."""
+    days = day.days_back if row is None else day.days_back[row : row + 1]
+    back = int(days.max(initial=0))
+    return day.trading_date - timedelta(days=back) if back else None
 
 
 def only_one(

@@ -167,25 +167,136 @@ def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
 def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
     day = make_day("UNIT1", DAY, D3_PRICES, avail(D3), max_avail_gen=75_000)
     fixed = make_day("UNIT2", DAY, D3_PRICES, avail(D3), fixed_load=-5_000)
-    result = run("boffer", "clear", put(tmp_path / "b.json", [day, fixed]), "--price", "2000")
+    file = put(tmp_path / "b.json", [day, fixed])
+    result = run("boffer", "clear", file, "--price", "2000", "--even-if-refused")
     assert result.exit_code == 0
     assert "bands, held to maxAvail" in result.stdout
     assert "fixed load" in result.stdout
-    assert "note: b.json" in result.stderr, "the business rules are not all kept"
+
+
+def site(periods: Sequence[int], load: float = -2, **changes: Any) -> BofferDay:
+    """A site's Boffer for some periods; without a horizon to cover."""
+    rows = avail({3: load}, len(periods))
+    settings: dict[str, Any] = {"kind": "NMI", "periods": list(periods)} | changes
+    on = settings.pop("on", DAY)
+    return make_day(SITE, on, D3_PRICES, rows, **settings)
 
 
 def test_clear_takes_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path) -> None:
-    first = make_day("UNIT1", DAY, D3_PRICES, avail({3: -1}), submitted_us=1)
-    last = make_day("UNIT1", DAY, D3_PRICES, avail({3: -2}), submitted_us=2)
-    file = put(tmp_path / "b.json", [first, last])
-    result = run("boffer", "clear", file, "--price", "0", "--date", "2026-11-22", "--json")
-    (offer,) = json.loads(result.stdout)["offers"]
-    assert offer["tradingDate"] == "2026-11-22"
-    assert [(p["watts"], p["rolledForwardDays"]) for p in offer["periods"]] == [(-2000, 2)]
-    table = run("boffer", "clear", file, "--price", "0", "--date", "2026-11-22")
-    assert "rolled forward 2 days" in table.stdout
-    early = run("boffer", "clear", file, "--price", "0", "--date", "2026-11-19")
-    assert early.exit_code == 2
+    first, last = site([1], -1, submitted_us=SUBMITTED - 1), site([1])
+    words = ("boffer", "clear", put(tmp_path / "b.json", [first, last]), "--price", "0", "--date")
+    (offer,) = json.loads(run(*words, "2026-11-21", "--json").stdout)["offers"]
+    assert (offer["tradingDate"], offer["rolledForwardFrom"]) == ("2026-11-21", "2026-11-20")
+    assert [(p["watts"], p["rolledForwardDays"]) for p in offer["periods"]] == [(-2000, 1)]
+    (offer,) = json.loads(run(*words, "2026-11-20", "--json").stdout)["offers"]
+    assert offer["rolledForwardFrom"] is None
+    table = run(*words, "2026-11-21", "--out", "c.csv")
+    assert "bands (rolled forward from 2026-11-20)" in table.stdout
+    assert table.stdout.splitlines()[-1].endswith("; rolled forward from 2026-11-20")
+    assert pl.read_csv(tmp_path / "c.csv")["offered_for"].to_list() == ["2026-11-20"]
+    assert run(*words, "2026-11-19").exit_code == 2
+
+
+def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
+    run: Run, tmp_path: Path
+) -> None:
+    words = ("boffer", "clear", put(tmp_path / "b.json", [site([1])]), "--price", "0", "--date")
+    old = run(*words, "2026-11-22")
+    assert (old.exit_code, old.stdout) == (2, "")
+    told = " ".join(old.stderr.split())
+    assert "1 periods of 2026-11-22 have no Boffer: there is none of 2026-11-21" in told
+    assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in told
+    both = [site([1, 2]), site([2], -3, on=DAY + timedelta(days=1))]
+    words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")
+    part = run(*words, "2026-11-22", "--json")
+    (offer,) = json.loads(part.stdout)["offers"]
+    assert [(p["periodId"], p["watts"]) for p in offer["periods"]] == [(2, -3000)]
+    assert "1 periods of 2026-11-22" in part.stderr
+    mixed = run(*words, "2026-11-21")
+    assert "1 of them rolled forward from 2026-11-20" in mixed.stdout
+    assert "note" not in mixed.stderr
+
+
+# --- Boffers that the rules refuse ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["clear", "b.json", "--price", "1", "--out", "out.csv"],
+        ["curve", "b.json", "--date", "2026-11-20", "--plot", "out.svg"],
+        ["compare", "b.json", "good.json"],
+        ["compare", "good.json", "b.json"],
+    ],
+)
+def test_what_the_rules_refuse_is_not_worked_with_unless_asked_for(
+    run: Run, tmp_path: Path, words: list[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    wrong = two_days()
+    wrong[0].avail[7, 10] = -5_000
+    put(tmp_path / "b.json", wrong)
+    put(tmp_path / "good.json", two_days())
+    refused = run("boffer", *words)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    place = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
+    assert place in refused.stderr
+    assert "--even-if-refused" in refused.stderr
+    assert not list(tmp_path.glob("out.*"))
+    done = run("boffer", *words, "--even-if-refused")
+    assert done.exit_code == 0, done.output
+    assert "! b.json: refused by the rules (2 faults: boffer.generation_sign" in done.stdout
+    told = json.loads(run("boffer", *words, "--even-if-refused", "--json").stdout)["transaction"]
+    answer = told if "code" in told else told["before" if words[1] == "b.json" else "after"]
+    assert answer["code"] == "rejected"
+    assert answer["counts"]["boffer.generation_sign"] == 1
+    for picture in tmp_path.glob("out.svg"):
+        assert "refused by the rules" in picture.read_text()
+
+
+def test_a_boffer_that_the_rules_refuse_is_not_constrained_unless_asked_for(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7}, submitted_us=SUBMITTED)])
+    words = ("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "b.json: 1 fault: trading_date.past" in refused.stderr
+    assert not (folder / "held.json").exists()
+    assert run(*words[:-2], "--check").exit_code == 1
+    done = run(*words, "--even-if-refused")
+    assert done.exit_code == 0, done.output
+    assert "✓" not in done.stdout
+    assert "! b.json: refused by the rules" in done.stdout
+    assert "! held.json: refused by the rules" in done.stdout
+    assert (folder / "held.json").exists()
+
+
+def test_a_result_that_the_rules_would_refuse_is_not_written_unless_asked_for(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    """The Boffer is right; submitted a day later its trading date is past."""
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "held.json")
+    words = ("boffer", "constrain", file, *BUNDLE, *late)
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "held.json: 1 fault: trading_date.past" in refused.stderr
+    assert not (folder / "held.json").exists()
+    told = json.loads(run(*words, "--even-if-refused", "--json").stdout)
+    assert told["transaction"]["code"] == "accepted"
+    assert told["constrainedTransaction"]["counts"] == {"trading_date.past": 1}
+    assert (folder / "held.json").exists()
+
+
+def test_boffers_that_are_stated_as_accepted_are_taken_with_a_note(
+    run: Run, tmp_path: Path, d3: str
+) -> None:
+    """What was accepted before need not cover the horizon of today."""
+    part = put(tmp_path / "p.json", two_days()[:1])
+    done = run("boffer", "validate", d3, "--earlier", part)
+    assert done.exit_code == 0, done.output
+    assert "note: p.json: 1 fault: boffer.horizon" in done.stderr
 
 
 def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str) -> None:
@@ -284,8 +395,17 @@ SITE = HELD["A1"][0]
 def sites_boffer(identity: str, kilowatts: dict[int, float], **changes: Any) -> BofferDay:
     periods = list(range(WORLD_PERIOD, WORLD_PERIOD + 6))
     rows = avail(kilowatts, 6)
-    kind = "NMI" if identity[0].isdigit() else "DUID"
-    return make_day(identity, WORLD_DAY, D3_PRICES, rows, periods=periods, kind=kind, **changes)
+    settings: dict[str, Any] = {"kind": "NMI", "submitted_us": (START - 600) * 1_000_000} | changes
+    return make_day(identity, WORLD_DAY, D3_PRICES, rows, periods=periods, **settings)
+
+
+def units_boffer(kilowatts: dict[int, float]) -> list[BofferDay]:
+    """A unit's Boffer for the 48 hours from the start of the bundle's trading day."""
+    at = (period_start(WORLD_DAY, 1) - 12) * 1_000_000
+    return [
+        make_day("UNIT1", on, D3_PRICES, avail(kilowatts, 288), submitted_us=at)
+        for on in (WORLD_DAY, WORLD_DAY + timedelta(days=1))
+    ]
 
 
 def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Path) -> None:
@@ -349,10 +469,11 @@ def test_constrain_a_unit_to_the_sum_over_its_portfolio(
 ) -> None:
     """Sites 1 to 4 may export 1.5, 2.5, 3.5 and 4.5 kW: 12 kW in all."""
     (folder / "mine.txt").write_text("\n".join(HELD["A1"]))
-    file = put(folder / "b.json", [sites_boffer("UNIT1", {13: 10, 19: 7})])
-    result = run("boffer", "constrain", file, *BUNDLE, "--portfolio", "mine.txt", "--json")
+    file = put(folder / "b.json", units_boffer({13: 10, 19: 7}))
+    words = ("--portfolio", "mine.txt", "--covered", "--json")
+    result = run("boffer", "constrain", file, *BUNDLE, *words)
     assert result.exit_code == 0, result.output
-    (offer,) = json.loads(result.stdout)["offers"]
+    offer, _ = json.loads(result.stdout)["offers"]
     assert offer["breachingIntervals"][0]["exportLimit_w"] == 12_000
     assert {(t["quantity"], t["kept_w"]) for t in offer["trims"]} == {("band 19", 2000)}
 
@@ -388,7 +509,10 @@ def test_constrain_leaves_uncovered_intervals_alone(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     periods = list(range(WORLD_PERIOD, WORLD_PERIOD + 8))
-    day = make_day(SITE, WORLD_DAY, D3_PRICES, avail({19: 7}, 8), periods=periods, kind="NMI")
+    at = (START - 600) * 1_000_000
+    day = make_day(
+        SITE, WORLD_DAY, D3_PRICES, avail({19: 7}, 8), periods=periods, kind="NMI", submitted_us=at
+    )
     file = put(folder / "b.json", [day])
     assert run("boffer", "constrain", file, *BUNDLE).exit_code == 2
     result = run("boffer", "constrain", file, *BUNDLE, "--covered", "--json")
@@ -401,12 +525,12 @@ def test_constrain_leaves_uncovered_intervals_alone(
 def test_constrain_writes_with_a_new_submission_time(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7}, submitted_us=SUBMITTED)])
-    time = ["--submitted", "2026-11-20T03:59:59+10:00"]
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    time = ["--submitted", "2026-11-18T20:59:59+10:00"]
     for name in ("o.json", "o.ndjson", "o.parquet"):
         assert run("boffer", "constrain", file, *BUNDLE, *time, "--out", name).exit_code == 0
     record = json.loads((folder / "o.ndjson").read_text())
-    assert record["submissionDateTime"].startswith("2026-11-20T03:59:59")
+    assert record["submissionDateTime"].startswith("2026-11-18T20:59:59")
     assert boffer.from_frame(pl.read_parquet(folder / "o.parquet")).days[0].avail[0, 18] == 1500
     wrong = run("boffer", "constrain", file, *BUNDLE, "--submitted", "now")
     assert wrong.exit_code == 2
@@ -470,7 +594,8 @@ def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path:
 
 def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) -> None:
     other = put(tmp_path / "o.json", [make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
-    result = run("boffer", "compare", d3, other)
+    result = run("boffer", "compare", d3, other, "--even-if-refused")
     assert result.exit_code == 2
     both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
-    assert "1 Boffers are in the later file only" in run("boffer", "compare", d3, both).stderr
+    found = run("boffer", "compare", d3, both, "--even-if-refused")
+    assert "1 Boffers are in the later file only" in found.stderr

@@ -1,12 +1,14 @@
 """Gate closure, and which Boffer counts.
 
 Guarantees: in each period the latest acknowledged Boffer that covers it counts; where there is none
-the previous trading day's rolls forward, and so on back; a Boffer that was refused counts nowhere.
-After gate closure the prices of a trading day are those in effect at gate closure.
+that of the previous trading day rolls forward, and none from further back; one that was refused
+counts nowhere. After gate closure the prices of a trading day are those in effect at gate closure.
 
 Source: HLD §4.1 (gate closure), §4.4 and §4.5 (roll-forward), §4.6 (12), §4.7 (Boffer processing),
 Part C §1.2 (Gate Closure for Boffer). HLD §4.7 orders Boffers by acknowledgement, Part C §3.3 field
 6 by the timestamp that the aggregator wrote; the former decides here, and the latter among equals.
+† "The previous day's Boffer rolls forward" (§4.4, §4.5) names one day, and its "always has some
+information" would be any number of them: one day it is, and what is older is told by `lapsed`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ _CLOSES_BEFORE_S: Final = 15 * 3600 + 1800
 _MICROS: Final = 1_000_000
 NOT_OFFERED: Final = -1
 """Stands in `EffectiveDay.source` where no Boffer covers a period."""
+
+_ONE_DAY: Final = timedelta(days=1)
+"""How far a Boffer rolls forward."""
 
 
 class MixedOfferError(EvidenceError):
@@ -67,7 +72,7 @@ class EffectiveDay:
         max_avail_gen: Likewise.
         fixed_load: Likewise.
         source: Index of the Boffer among those given, or `NOT_OFFERED`; shape (288,).
-        days_back: How many days it rolled forward; shape (288,).
+        days_back: How many days it rolled forward, 0 or 1; shape (288,).
     """
 
     trading_date: date
@@ -78,6 +83,23 @@ class EffectiveDay:
     fixed_load: npt.NDArray[np.int64]
     source: npt.NDArray[np.int64]
     days_back: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Lapsed:
+    """Periods without a Boffer that an older one covers, which does not roll forward that far.
+
+    Attributes:
+        trading_date: The day asked for.
+        missing: The day before it, whose Boffer would have rolled forward.
+        newest: Trading day of the newest Boffer that is too old.
+        periods: How many periods of the day the older Boffers cover.
+    """
+
+    trading_date: date
+    missing: date
+    newest: date
+    periods: int
 
 
 @dataclass(frozen=True)
@@ -110,8 +132,8 @@ def frozen_prices(lodged: Sequence[Lodged], trading_date: date) -> Frozen | None
     """The prices that re-bids of a trading day have to keep.
 
     They are those in effect at gate closure: of the latest accepted Boffer that was submitted in
-    time, else of the latest of an earlier trading day, which rolled forward. Where there was none
-    at all, the first accepted Boffer sets them; None if there is not even that.
+    time, else of the latest of the trading day before, which rolled forward. Where there was none,
+    the first accepted Boffer of the day sets them; None if there is not even that.
 
     Raises:
         MixedOfferError: If the Boffers are not all of one unit.
@@ -121,7 +143,7 @@ def frozen_prices(lodged: Sequence[Lodged], trading_date: date) -> Frozen | None
         number for number in accepted if not is_rebid(lodged[number].day.submitted_us, trading_date)
     ]
     dates = {number: lodged[number].day.trading_date for number in accepted}
-    at_closure = [number for number in in_time if dates[number] <= trading_date]
+    at_closure = [n for n in in_time if trading_date - _ONE_DAY <= dates[n] <= trading_date]
     if at_closure:
         newest = max(dates[number] for number in at_closure)
         number = [n for n in at_closure if dates[n] == newest][-1]
@@ -202,17 +224,49 @@ def effective_day(
         at_us: Leave out what was acknowledged after this instant.
 
     Returns:
-        None where no Boffer covers any period, not even one of an earlier day.
+        None where no Boffer covers any period, not even one of the day before.
 
     Raises:
         MixedOfferError: If the Boffers are not all of one unit.
     """
+    found = _gather(lodged, _accepted(lodged, at_us), trading_date)
+    return found.result() if (found.source != NOT_OFFERED).any() else None
+
+
+def lapsed(lodged: Sequence[Lodged], trading_date: date, at_us: int | None = None) -> Lapsed | None:
+    """What Boffers from before the previous trading day would have covered.
+
+    Args:
+        lodged: As for `effective_day`.
+        trading_date: The day asked for.
+        at_us: Leave out what was acknowledged after this instant.
+
+    Returns:
+        None where no period is without a Boffer for that reason.
+
+    Raises:
+        MixedOfferError: If the Boffers are not all of one unit.
+    """
+    accepted = _accepted(lodged, at_us)
+    is_empty = _gather(lodged, accepted, trading_date).source == NOT_OFFERED
+    missing = trading_date - _ONE_DAY
+    old = [day for day in (lodged[n].day for n in accepted) if day.trading_date < missing]
+    covered = np.zeros(PERIODS_PER_DAY, dtype=np.bool_)
+    for day in old:
+        covered[np.asarray(day.periods, dtype=np.intp) - 1] = True
+    count = int((covered & is_empty).sum())
+    if not count:
+        return None
+    return Lapsed(trading_date, missing, max(day.trading_date for day in old), count)
+
+
+def _gather(lodged: Sequence[Lodged], accepted: Sequence[int], trading_date: date) -> _Gathered:
     found = _Gathered(trading_date)
-    for number in _latest_first(lodged, _accepted(lodged, at_us), trading_date):
+    for number in _latest_first(lodged, accepted, trading_date):
         found.take(lodged[number].day, number)
         if found.is_full:
             break
-    return found.result() if (found.source != NOT_OFFERED).any() else None
+    return found
 
 
 def _accepted(lodged: Sequence[Lodged], at_us: int | None) -> list[int]:
@@ -235,9 +289,8 @@ def _accepted(lodged: Sequence[Lodged], at_us: int | None) -> list[int]:
 def _latest_first(
     lodged: Sequence[Lodged], accepted: Sequence[int], trading_date: date
 ) -> Iterator[int]:
-    """Boffers of the day, the latest first; then of the day before, and so on back."""
-    dates = {lodged[number].day.trading_date for number in accepted}
-    for day in sorted((d for d in dates if d <= trading_date), reverse=True):
+    """Boffers of the day, the latest first; then those of the day before."""
+    for day in (trading_date, trading_date - _ONE_DAY):
         for number in reversed(accepted):
             if lodged[number].day.trading_date == day:
                 yield number
@@ -267,7 +320,7 @@ class _Gathered:
         self._avail[new] = day.avail[is_new]
         for place, values in enumerate((day.max_avail_load, day.max_avail_gen, day.fixed_load)):
             self._single[place, new] = values[is_new]
-        self._days_back[new] = (self._date - day.trading_date) // timedelta(days=1)
+        self._days_back[new] = (self._date - day.trading_date) // _ONE_DAY
         self.source[new] = number
 
     def result(self) -> EffectiveDay:

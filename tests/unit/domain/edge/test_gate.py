@@ -12,6 +12,7 @@ import pytest
 from oepnode.domain.edge.boffer import BofferDay, make_day
 from oepnode.domain.edge.gate import (
     NOT_OFFERED,
+    Lapsed,
     Lodged,
     MixedOfferError,
     check_rebids,
@@ -20,6 +21,7 @@ from oepnode.domain.edge.gate import (
     gate_closure,
     is_fixed_load_live,
     is_rebid,
+    lapsed,
 )
 from oepnode.domain.nem_time import format_nem
 from tests.unit.domain.edge.bands import avail, prices
@@ -179,17 +181,45 @@ def test_hld_41_periods_that_passed_keep_their_last_boffer() -> None:
     assert found.source[:5].tolist() == [0, 1, 1, 1, NOT_OFFERED]
 
 
-@pytest.mark.parametrize("back", [1, 2, 30])
-def test_hld_44_and_45_previous_days_boffer_rolls_forward(back: int) -> None:
-    earlier = day(-10, on=DAY - timedelta(days=back), max_avail_load=-9_000, fixed_load=-1)
+def test_hld_44_and_45_previous_days_boffer_rolls_forward() -> None:
+    earlier = day(-10, on=DAY - timedelta(days=1), max_avail_load=-9_000, fixed_load=-1)
     found = effective_day(accepted(earlier), DAY)
     assert found is not None
     assert found.trading_date == DAY
-    assert found.days_back[:4].tolist() == [back, back, back, 0]
+    assert found.days_back[:4].tolist() == [1, 1, 1, 0]
     assert found.source[:4].tolist() == [0, 0, 0, NOT_OFFERED]
     assert (found.prices[0] == PRICES).all()
     assert found.max_avail_load[0] == -9_000
     assert found.fixed_load[:3].tolist() == [-1, -1, -1]
+    assert lapsed(accepted(earlier), DAY) is None
+
+
+@pytest.mark.parametrize("back", [2, 3, 30])
+def test_hld_44_and_45_an_older_boffer_does_not_roll_forward(back: int) -> None:
+    earlier = accepted(day(-10, on=DAY - timedelta(days=back)))
+    assert effective_day(earlier, DAY) is None
+    told = lapsed(earlier, DAY)
+    before = DAY - timedelta(days=1)
+    assert told == Lapsed(DAY, before, DAY - timedelta(days=back), 3)
+
+
+def test_an_older_boffer_fills_no_period_that_the_day_before_leaves_open() -> None:
+    older = day(-30, on=DAY - timedelta(days=2), periods=(1, 2, 3, 4, 5))
+    before = day(-20, on=DAY - timedelta(days=1), periods=(1, 2, 3))
+    lodged = accepted(older, before)
+    found = effective_day(lodged, DAY)
+    assert found is not None
+    assert found.source[:6].tolist() == [1, 1, 1, *[NOT_OFFERED] * 3]
+    told = lapsed(lodged, DAY)
+    assert told is not None
+    assert (told.newest, told.periods) == (DAY - timedelta(days=2), 2)
+    assert lapsed(lodged[:1], DAY, at_us=0) is None, "acknowledged later"
+    assert lapsed([Lodged(older, None)], DAY) is None, "refused"
+
+
+def test_prices_from_further_back_than_the_day_before_are_not_frozen() -> None:
+    older = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
+    assert rebids(older, day(bands=DEARER, submitted_s=CLOSURE + 1)) == []
 
 
 def test_a_boffer_of_the_day_goes_before_one_that_rolls_forward() -> None:
