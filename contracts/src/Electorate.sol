@@ -140,7 +140,6 @@ abstract contract Electorate is AccessControl {
     /// @param admin Holder of the administrator's role.
     /// @param policy Quorum, windows and rules version.
     constructor(address admin, Policy memory policy) {
-        if (admin == address(0)) revert Missing("admin");
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _startPolicy(_terms[_epoch], policy); // of epoch 0, which is empty
     }
@@ -293,7 +292,9 @@ abstract contract Electorate is AccessControl {
     }
 
     // Counts the administrators, so that there always is one: else a pause could not be lifted, and no seat be given.
+    // The zero address is nobody: as an administrator it would let the last real one go.
     function _grantRole(bytes32 role, address account) internal override returns (bool granted) {
+        if (account == address(0)) revert Missing("account");
         granted = super._grantRole(role, account);
         if (granted && role == DEFAULT_ADMIN_ROLE) ++_administrators;
     }

@@ -12,8 +12,8 @@ import {SignedBallots} from "./SignedBallots.sol";
 /// out what each member's ballot for it would be, and counts those that are equal. A result with a quorum is final.
 ///
 /// Guarantees
-///  1. One worker, one vote, one round: a member casts one ballot or abstains once, itself or through a relay, and
-///     cannot take it back.
+///  1. One worker, one vote, one round: a member's one ballot is cast, by itself or by a relay, or it abstains itself,
+///     once. Neither can be taken back.
 ///  2. Only a quorum makes a root final: at least the quorum frozen with the round, itself never less than a strict
 ///     majority of the round's own electorate.
 ///  3. One root at most is final in a round.
@@ -21,7 +21,8 @@ import {SignedBallots} from "./SignedBallots.sol";
 ///  5. What is final, failed or cancelled stays so, and its votes, results and tallies do not change.
 ///  6. Only the electorate of the round's own epoch votes. Changes of members, signers, quorum, windows or rules take
 ///     effect for rounds opened afterwards.
-///  7. Every vote costs the same; nothing that one account does makes another's vote dearer.
+///  7. Every ballot cast directly costs the same, first or last, and so does every abstention; nothing that one account
+///     does makes another's vote dearer.
 ///  8. No round is stranded. Neither a pause nor a change of membership stops a reveal before the round's reveal
 ///     deadline, or its closing as failed after it.
 ///  9. A pause stops opening and voting, and never changes a result.
@@ -30,7 +31,7 @@ import {SignedBallots} from "./SignedBallots.sol";
 /// 11. A relay only carries: it casts the ballots that signers of the round's epoch signed for this round, contract and
 ///     chain, and no others. It keeps nobody from voting directly, and no member's vote spoils its batch.
 /// 12. An equivocation is on record once for a member and a round, on two signatures of its own, and moves no tally.
-/// 13. There always is an administrator.
+/// 13. There always is an administrator, and never is it the zero address.
 ///
 /// Exact bytes
 ///  - result hash: keccak256(abi.encode(bytes32 root, uint32 partitions))
@@ -187,7 +188,7 @@ contract OepConsensus is Electorate {
     event BallotCast(uint32 indexed round, address indexed operator, bytes32 ballot);
     /// @notice A member could not compute, and says why.
     event Abstained(uint32 indexed round, address indexed operator, Reason reason);
-    /// @notice A member signed two ballots for one round. Which of them was counted, if any, stays as it is.
+    /// @notice A member signed two ballots for one round number. Which of them was counted, if any, stays as it is.
     event Equivocated(uint32 indexed round, address indexed operator, bytes32 ballot, bytes32 otherBallot);
     /// @notice A result was revealed, and these members had voted for it.
     event RootRevealed(
@@ -330,8 +331,9 @@ contract OepConsensus is Electorate {
         round_.ballotsHashOrRoot = batch.hash;
     }
 
-    /// @notice Puts on record that a member signed two ballots for one round. Open to anyone, in a round of any status,
-    /// paused or not. It changes no vote and no tally.
+    /// @notice Puts on record that a member signed two ballots for one round number. Open to anyone, in a round of any
+    /// status, paused or not. It changes no vote and no tally. Where the chain has replaced the block that opened the
+    /// round, one of the two may have been signed for the round that is gone: sign for rounds only that are deep enough.
     /// @param number The round.
     /// @param signedBallots The two ballots, 96 bytes each as in {castBallots}.
     function reportEquivocation(uint32 number, bytes calldata signedBallots) external {

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 
 import {Electorate} from "../src/Electorate.sol";
+import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -52,6 +53,20 @@ contract AdministrationTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(Electorate.LastAdministrator.selector, SUCCESSOR));
         vm.prank(SUCCESSOR);
         consensus.renounceRole(ADMIN_ROLE, SUCCESSOR);
+    }
+
+    // As an administrator the zero address would let the last real one go, and nobody could lift a pause again.
+    function test_NobodyIsNoAdministrator() public {
+        bytes memory error_ = abi.encodeWithSelector(Electorate.Missing.selector, "account");
+        vm.expectRevert(error_);
+        new OepConsensus(address(0), policy());
+        bytes32[3] memory roles = [ADMIN_ROLE, consensus.REQUESTER_ROLE(), consensus.GUARDIAN_ROLE()];
+        for (uint256 i = 0; i < roles.length; ++i) {
+            vm.expectRevert(error_);
+            vm.prank(ADMIN);
+            consensus.grantRole(roles[i], address(0));
+            assertTrue(!consensus.hasRole(roles[i], address(0)), "nobody");
+        }
     }
 
     function test_TheOtherRolesComeAndGo() public {

@@ -306,6 +306,62 @@ contract AttacksTest is Fixture {
         assertEq(consensus.seatOf(signer(60)).index, 0, "its place");
     }
 
+    // A member reads in the pool that somebody is to be added with this signer, and rotates to it first. The newcomer is
+    // added with another one; the member has given its own vote away, for it has no key to its new signer.
+    function test_ASquattedSigner() public {
+        addWorkers(0, 3);
+        vm.prank(operator(0));
+        consensus.rotateSigner(signer(3));
+        vm.expectRevert(abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(3), operator(0)));
+        vm.prank(ADMIN);
+        consensus.addWorkers(newWorkers(3, 1));
+        Electorate.NewWorker[] memory list = newWorkers(3, 1);
+        list[0].signer = signer(50);
+        vm.prank(ADMIN);
+        consensus.addWorkers(list);
+        uint32 round = open();
+        // The key that was to be the newcomer's votes now for the member, if at all.
+        castAs(round, signer(3), consensus.ballotFor(round, operator(0), ROOT, PARTITIONS));
+        castAs(round, signer(50), consensus.ballotFor(round, operator(3), ROOT, PARTITIONS));
+        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(0), 4));
+        vm.prank(signer(0));
+        consensus.castBallot(round, ROOT);
+    }
+
+    // The chain drops the block that opened round 1, and opens another round under that number. What was signed for the
+    // first can be brought to the second: it counts for its own result only, but uses the vote up, and beside what the
+    // member signs afresh it is evidence. Hence signers wait until the opening is deep enough.
+    function test_ABallotOfALostBranch() public {
+        addWorkers(0, 3);
+        bytes memory lost = signedVote(1, 0, OTHER_ROOT);
+        uint32 round = open();
+        keep(round, 0, consensus.ballotFor(round, operator(0), OTHER_ROOT, PARTITIONS));
+        vm.prank(STRANGER);
+        consensus.castBallots(round, lost);
+        bytes32 afresh = consensus.ballotFor(round, operator(0), ROOT, PARTITIONS);
+        vm.expectRevert(abi.encodeWithSelector(OepConsensus.AlreadyVoted.selector, round, operator(0)));
+        vm.prank(signer(0));
+        consensus.castBallot(round, afresh);
+        consensus.reportEquivocation(round, bytes.concat(lost, signed(round, 0, afresh)));
+        assertEq(consensus.equivocators(round), 1, "equivocators");
+        vote(round, 1, ROOT);
+        vote(round, 2, ROOT);
+        reveal(round, ROOT);
+        assertPhase(round, OepConsensus.Phase.Final);
+        assertEq(consensus.round(round).matched, 6, "matched");
+    }
+
+    // Somebody copies a relay's batch out of the pool and has it mined first: the ballots are cast all the same.
+    function test_ACopiedBatch() public {
+        uint32 round = openWith(3);
+        bytes memory batch = bytes.concat(signedVote(round, 0, ROOT), signedVote(round, 1, ROOT));
+        vm.prank(STRANGER);
+        consensus.castBallots(round, batch);
+        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NothingCast.selector, round));
+        consensus.castBallots(round, batch);
+        assertEq(consensus.round(round).voted, 3, "voted");
+    }
+
     // A requester that does not like what it sees cancels: before finality only, on the record, and another round of
     // the horizon goes its own way.
     function test_CancellingAgainstTheVotes() public {

@@ -20,7 +20,7 @@ contract ElectorateTest is Fixture {
         assertEq(terms.revealWindow, REVEAL_WINDOW, "reveal window");
         assertEq(terms.rulesVersion, 1, "rules");
         assertEq(consensus.electorate(1).length, 0, "electorate");
-        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "admin"));
+        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "account"));
         new OepConsensus(address(0), policy());
     }
 

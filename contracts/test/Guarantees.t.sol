@@ -96,6 +96,7 @@ contract GuaranteesTest is Bench {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             OepConsensus.RoundView memory view_ = consensus.round(round);
             Handler.Book memory kept = handler.book(round);
+            assertEq(view_.epoch, kept.epoch, "epoch");
             assertEq(view_.members, kept.members, "members");
             assertEq(view_.memberCount, kept.memberCount, "member count");
             assertEq(view_.quorum, kept.quorum, "quorum");
@@ -112,8 +113,9 @@ contract GuaranteesTest is Bench {
     }
 
     function invariant_G7_EveryVoteCostsTheSame() public view {
-        if (handler.dearestVote() == 0) return;
-        assertTrue(handler.dearestVote() - handler.cheapestVote() < 200, "votes differ in price");
+        (Handler.Cost memory ballot, Handler.Cost memory abstention) = handler.costs();
+        assertTrue(ballot.most - ballot.least < 200, "ballots differ in price");
+        assertTrue(abstention.most - abstention.least < 200, "abstentions differ in price");
     }
 
     // Paused or not, and whoever has left: an open round past its deadline can be closed by anyone. That reveals are
@@ -163,8 +165,20 @@ contract GuaranteesTest is Bench {
         }
     }
 
-    function invariant_G13_ThereIsAnAdministrator() public view {
-        assertTrue(consensus.hasRole(consensus.DEFAULT_ADMIN_ROLE(), ADMIN), "administrator");
+    // And it can do what only an administrator can.
+    function invariant_G13_ThereIsAnAdministrator() public {
+        bytes32 role = consensus.DEFAULT_ADMIN_ROLE();
+        address[4] memory accounts = [ADMIN, address(0x5cc), address(0), GUARDIAN];
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            bool expected = handler.isAdministrator(accounts[i]);
+            assertTrue(consensus.hasRole(role, accounts[i]) == expected, "administrators");
+        }
+        address administrator = handler.administrator();
+        assertTrue(consensus.hasRole(role, administrator), "an administrator");
+        bool isPaused = consensus.paused();
+        vm.prank(administrator);
+        if (isPaused) consensus.unpause();
+        else consensus.setPolicy(policy());
     }
 
     // A campaign in which nothing happens finds nothing.
@@ -178,7 +192,8 @@ contract GuaranteesTest is Bench {
         assertTrue(log.direct > 50 && log.relayed > 50 && log.passedOver > 5 && log.batchesRefused > 10, "ballots");
         assertTrue(log.copies > 5 && log.abstentions > 5 && log.equivocations > 5, "misdeeds");
         assertTrue(log.finals > 3 && log.candidates > 3 && log.failures > 3 && log.cancellations > 1, "outcomes");
-        assertTrue(log.pauses > 1 && log.rotations > 5 && log.removals > 1, "changes");
+        assertTrue(log.pauses > 1 && log.rotations > 5 && log.removals > 1 && log.comebacks > 1, "changes");
+        assertTrue(log.handovers > 1 && log.lastAdministrators > 1, "offices");
     }
 
     function step(uint256 action, uint256 bits) private {
@@ -202,6 +217,6 @@ contract GuaranteesTest is Bench {
         else if (action == 15) handler.setPolicy(small, uint8(bits >> 40), uint8(bits >> 50));
         else if (action == 16) handler.playRound(bits >> 40, bits >> 80, small);
         else handler.castVote(bits >> 24, 0, 4); // abstains in the newest round
-        if (action == 9) handler.handOver(bits & 1 == 0);
+        if (action == 9) handler.handOver(small, uint8(bits >> 40));
     }
 }

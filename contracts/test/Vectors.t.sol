@@ -17,14 +17,14 @@ contract VectorsTest is Fixture {
     function test_EveryPathOfTheSmallTrees() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 trees;
-        for (; vm.keyExistsJson(json, at(".trees", trees)); ++trees) {
-            string memory tree = at(".trees", trees);
+        for (; vm.keyExistsJson(json, entryAt(".trees", trees)); ++trees) {
+            string memory tree = entryAt(".trees", trees);
             bytes32 root = word(json, string.concat(tree, ".root"));
             string[] memory entries = vm.parseJsonStringArray(json, string.concat(tree, ".entries"));
             bytes32[] memory leaves = words(json, string.concat(tree, ".leafHashes"));
             for (uint256 i = 0; i < entries.length; ++i) {
                 assertEq(verifier.leafHash(vm.parseBytes(entries[i])), leaves[i], "leaf hash");
-                bytes32[] memory path = words(json, at(string.concat(tree, ".paths"), i));
+                bytes32[] memory path = words(json, entryAt(string.concat(tree, ".paths"), i));
                 verifier.verify(leaves[i], i, entries.length, path, root);
             }
         }
@@ -34,10 +34,10 @@ contract VectorsTest is Fixture {
     function test_ThePathsOfTheLargeTrees() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 proofs;
-        for (uint256 i = 0; vm.keyExistsJson(json, at(".largeTreesOfEntryN", i)); ++i) {
-            string memory tree = at(".largeTreesOfEntryN", i);
-            for (uint256 k = 0; vm.keyExistsJson(json, at(string.concat(tree, ".proofs"), k)); ++k) {
-                string memory proof = at(string.concat(tree, ".proofs"), k);
+        for (uint256 i = 0; vm.keyExistsJson(json, entryAt(".largeTreesOfEntryN", i)); ++i) {
+            string memory tree = entryAt(".largeTreesOfEntryN", i);
+            for (uint256 k = 0; vm.keyExistsJson(json, entryAt(string.concat(tree, ".proofs"), k)); ++k) {
+                string memory proof = entryAt(string.concat(tree, ".proofs"), k);
                 uint256 index = vm.parseJsonUint(json, string.concat(proof, ".index"));
                 verifier.verify(
                     verifier.leafHash(bytes(string.concat("entry ", vm.toString(index)))),
@@ -57,8 +57,8 @@ contract VectorsTest is Fixture {
     function test_WhatProvesAnotherSizeToo() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 count;
-        for (; vm.keyExistsJson(json, at(".provesAnotherSizeToo", count)); ++count) {
-            verify(json, at(".provesAnotherSizeToo", count));
+        for (; vm.keyExistsJson(json, entryAt(".provesAnotherSizeToo", count)); ++count) {
+            verify(json, entryAt(".provesAnotherSizeToo", count));
         }
         assertEq(count, 4, "proofs");
     }
@@ -68,8 +68,8 @@ contract VectorsTest is Fixture {
     function test_WhatIsRefused() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 count;
-        for (; vm.keyExistsJson(json, at(".refused", count)); ++count) {
-            string memory key = at(".refused", count);
+        for (; vm.keyExistsJson(json, entryAt(".refused", count)); ++count) {
+            string memory key = entryAt(".refused", count);
             try this.verify(json, key) {
                 assertTrue(false, vm.parseJsonString(json, string.concat(key, ".reason")));
             } catch (bytes memory error_) {
@@ -111,8 +111,8 @@ contract VectorsTest is Fixture {
         castAs(round, signer(0), consensus.ballotFor(round, operator(0), root, count));
         consensus.revealRoot(round, root, count, ballots[round]);
         uint256 i;
-        for (; vm.keyExistsJson(json, at(".partitions", i)); ++i) {
-            string memory partition = at(".partitions", i);
+        for (; vm.keyExistsJson(json, entryAt(".partitions", i)); ++i) {
+            string memory partition = entryAt(".partitions", i);
             bytes memory entry = vm.parseBytes(vm.parseJsonString(json, string.concat(partition, ".entry")));
             bytes32[] memory path = words(json, string.concat(partition, ".path"));
             consensus.verifyPartition(round, entry, i, path);
@@ -130,8 +130,8 @@ contract VectorsTest is Fixture {
         uint256 index,
         bytes32[] memory path
     ) private view {
-        for (uint256 k = 0; vm.keyExistsJson(json, at(sites, k)); ++k) {
-            string memory site = at(sites, k);
+        for (uint256 k = 0; vm.keyExistsJson(json, entryAt(sites, k)); ++k) {
+            string memory site = entryAt(sites, k);
             bytes memory siteEntry = vm.parseBytes(vm.parseJsonString(json, string.concat(site, ".entry")));
             bytes32[] memory sitePath = words(json, string.concat(site, ".path"));
             consensus.verifySite(round, siteEntry, k, sitePath, entry, index, path);
@@ -144,8 +144,8 @@ contract VectorsTest is Fixture {
         uint32 number = uint32(vm.parseJsonUint(json, ".inputs.round"));
         vm.etch(place, address(consensus).code);
         vm.chainId(vm.parseJsonUint(json, ".inputs.chainId"));
-        for (uint256 k = 0; vm.keyExistsJson(json, at(".ballots", k)); ++k) {
-            string memory vote_ = at(".ballots", k);
+        for (uint256 k = 0; vm.keyExistsJson(json, entryAt(".ballots", k)); ++k) {
+            string memory vote_ = entryAt(".ballots", k);
             address voter = vm.parseAddress(vm.parseJsonString(json, string.concat(vote_, ".operator")));
             bytes32 ballot = OepConsensus(place).ballotFor(number, voter, root, count);
             assertEq(ballot, word(json, string.concat(vote_, ".ballot")), "ballot");
@@ -153,7 +153,7 @@ contract VectorsTest is Fixture {
         vm.chainId(31_337);
     }
 
-    function at(string memory list, uint256 index) private pure returns (string memory) {
+    function entryAt(string memory list, uint256 index) private pure returns (string memory) {
         return string.concat(list, "[", vm.toString(index), "]");
     }
 

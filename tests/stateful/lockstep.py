@@ -21,7 +21,19 @@ from oepnode.demo import devnet
 from oepnode.domain import relay, tally
 from oepnode.domain.ballot import Result, ballot_for
 from oepnode.domain.consensus import electorate, rounds, views
-from oepnode.domain.consensus.state import Call, NewWorker, Policy, Refused, Role, State, Status
+from oepnode.domain.consensus.state import (
+    MAX_MEMBERS,
+    MAX_TEXT,
+    MAX_WINDOW_S,
+    NOBODY,
+    Call,
+    NewWorker,
+    Policy,
+    Refused,
+    Role,
+    State,
+    Status,
+)
 from oepnode.domain.facts import Electorate, Equivocated, Event
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.relay import SignedBallot
@@ -32,6 +44,19 @@ Step = Callable[..., State]
 RESULTS = tuple(Result(bytes([0xA0 + i]) * 32, 3 + i) for i in range(3))
 HORIZONS = ((5_990_000, 6), (5_990_006, 6))
 DIGESTS = (b"\x11" * 32, b"\x22" * 32)
+CONSTANTS = {
+    "DEFAULT_ADMIN_ROLE": Role.ADMIN.value,
+    "REQUESTER_ROLE": Role.REQUESTER.value,
+    "GUARDIAN_ROLE": Role.GUARDIAN.value,
+    "MAX_MEMBERS": MAX_MEMBERS,
+    "MAX_WINDOW": MAX_WINDOW_S,
+    "MAX_TEXT": MAX_TEXT,
+}
+INTERFACES = {  # ERC-165, AccessControl, and what ERC-165 says is none
+    bytes.fromhex("01ffc9a7"): True,
+    bytes.fromhex("7965db0b"): True,
+    b"\xff" * 4: False,
+}
 
 
 @dataclass(frozen=True)
@@ -225,6 +250,11 @@ class Lockstep:
                 told = f"{name}{args} at {at}: chain {found}, twin {value}"
                 raise AssertionError(told[:2_000])
 
+    @property
+    def compared(self) -> set[str]:
+        """The names of the views that are compared now."""
+        return {name for name, *_ in self._views()}
+
     def _views(self) -> list[tuple[str, Sequence[object], int | None, Any]]:
         return [*self._electorate_views(), *self._round_views()]
 
@@ -240,6 +270,9 @@ class Lockstep:
             ("terms", (0,), None, Reverted("UnknownEpoch", (state.epoch, 0))),
             ("roundCount", (), None, len(state.rounds)),
             ("eip712Domain", (), None, self._domain()),
+            *((name, (), None, value) for name, value in CONSTANTS.items()),
+            *(("supportsInterface", (id_,), None, known) for id_, known in INTERFACES.items()),
+            *(("resultHash", (r.root, r.partitions), None, r.hash) for r in RESULTS),
         ]
         for epoch, terms in enumerate(state.terms, 1):
             seats = tuple(astuple(seat) for seat in state.electorate(epoch))
@@ -257,7 +290,8 @@ class Lockstep:
         for signer in who.signers:
             found.append(("seatOf", (signer,), None, astuple(views.seat_of(state, signer))))
         for role in Role:
-            for account in (who.admin, who.requester, who.guardian, who.stranger):
+            found.append(("getRoleAdmin", (role.value,), None, Role.ADMIN.value))
+            for account in (who.admin, who.requester, who.guardian, who.stranger, NOBODY):
                 holds = (role, account) in state.roles
                 found.append(("hasRole", (role.value, account), None, holds))
         return found

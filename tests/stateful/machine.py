@@ -366,6 +366,8 @@ class ContractMachine(RuleBasedStateMachine):
         sender, account = (choice.one(self.people.everybody[:4]) for _ in range(2))
         if name == "renounceRole" and not choice.is_odd():
             sender = account
+        if choice.is_odd():
+            account = NOBODY
         self.do(name, sender, choice.one(tuple(Role)), account)
         wanted = (
             (Role.ADMIN, self.people.admin),

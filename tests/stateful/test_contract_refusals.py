@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from oepnode.adapters import artefact
 from oepnode.domain.consensus import rounds
 from oepnode.domain.consensus.state import NOBODY, NewWorker, Policy, Role
 from oepnode.domain.relay import HALF_ORDER, SignedBallot
@@ -119,6 +120,7 @@ def _(pair: Lockstep) -> str | None:
         pair.do("addWorkers", who.admin, [NewWorker(who.operators[5], NOBODY, "")]),
         pair.do("rotateSigner", who.operators[0], NOBODY),
         pair.do("setPolicy", who.admin, replace(POLICY, rules_version=0)),
+        *(pair.do("grantRole", who.admin, role, NOBODY) for role in Role),
         pair.do("openRound", who.requester, HORIZONS[0], bytes(32), DIGESTS[1]),
         pair.do("openRound", who.requester, HORIZONS[0], DIGESTS[0], bytes(32)),
         pair.do("castBallot", who.signers[0], number, bytes(32)),
@@ -426,6 +428,19 @@ def test_a_full_electorate_is_full_on_both(anvil: Anvil) -> None:
     assert pair.do("addWorkers", pair.people.admin, crowd[64:128]) is None
     assert pair.state.terms[-1].quorum == 86
     assert pair.do("addWorkers", pair.people.admin, crowd[128:]) == "ElectorateFull"
+
+
+def test_no_view_is_forgotten(anvil: Anvil) -> None:
+    pair = Lockstep(anvil, POLICY)
+    pair.enrol(3)
+    voted(pair)
+    views = {
+        entry["name"]
+        for entry in artefact.consensus()["abi"]
+        if entry["type"] == "function" and entry["stateMutability"] in ("view", "pure")
+    }
+    of_inclusion = {"verifyPartition", "verifySite"}  # the vectors, in contracts and Python
+    assert pair.compared == views - of_inclusion
 
 
 def test_no_refusal_is_forgotten() -> None:

@@ -7,9 +7,28 @@ import {Bench} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev Does what it likes with the contract, and keeps plain books of it beside. Every call is one that must succeed,
-/// or one that must be refused, and is checked to be.
+/// or one that must be refused, and is checked to be. The books are its own: who is a member since when, which quorum
+/// follows, who is an administrator. They never ask the contract what it thinks.
 contract Handler is Bench {
     uint256 internal constant CHOICES = 3;
+    address internal constant SUCCESSOR = address(0x5cc);
+    uint32 internal constant STILL = type(uint32).max;
+
+    // Of signer i: the seat it has or had.
+    struct Place {
+        address operator;
+        uint8 index;
+        uint32 since;
+        uint32 until;
+    }
+
+    // What a round opened now would have.
+    struct Now {
+        uint32 epoch;
+        uint128 members;
+        uint8 memberCount;
+        Electorate.Policy policy;
+    }
 
     struct Book {
         uint32 epoch;
@@ -45,21 +64,39 @@ contract Handler is Bench {
         uint256 pauses;
         uint256 rotations;
         uint256 removals;
+        uint256 comebacks;
+        uint256 handovers;
+        uint256 lastAdministrators;
+    }
+
+    // What calls of one kind cost, the least and the most.
+    struct Cost {
+        uint256 least;
+        uint256 most;
     }
 
     mapping(uint32 => Book) internal books;
     Happened internal happened;
-    uint256 public workers; // signers ever; those above the first five belong to newcomers or rotated operators
+    Place[] internal places; // by signer; those above the first five belong to newcomers or to rotated operators
+    mapping(address operator => uint256 placeAndOne) internal live;
+    address[] internal removed;
+    Now internal current;
+    mapping(address => bool) public isAdministrator;
+    uint256 internal administrators = 1;
     bool public isPaused;
     bytes32 public whenPaused; // what a pause stops, as it was when it began
-    uint256 public cheapestVote = type(uint256).max;
-    uint256 public dearestVote;
-    uint256 public administrators = 1;
+    Cost internal ballotCost;
+    Cost internal abstentionCost;
 
     constructor() {
         deploy();
+        isAdministrator[ADMIN] = true;
+        current = Now(1, 0, 0, policy());
         addWorkers(0, 5);
-        workers = 5;
+        ++current.epoch;
+        for (uint256 i = 0; i < 5; ++i) {
+            takePlace(operator(i));
+        }
         openRound(0);
     }
 
@@ -75,6 +112,20 @@ contract Handler is Bench {
         return happened;
     }
 
+    function costs() external view returns (Cost memory ballot, Cost memory abstention) {
+        return (ballotCost, abstentionCost);
+    }
+
+    // Signers ever.
+    function workers() public view returns (uint256) {
+        return places.length;
+    }
+
+    // Whoever is administrator now.
+    function administrator() public view returns (address) {
+        return isAdministrator[ADMIN] ? ADMIN : SUCCESSOR;
+    }
+
     function rootOf(uint256 choice) public pure returns (bytes32) {
         return bytes32(choice + 1);
     }
@@ -82,28 +133,26 @@ contract Handler is Bench {
     // ------------------------------------------------------------------------------------------------ rounds, votes
 
     function openRound(uint8 horizon) public {
-        if (isPaused || consensus.terms(consensus.currentEpoch()).memberCount == 0) return;
-        uint32 round = open(HORIZON + horizon % 3);
-        OepConsensus.RoundView memory view_ = consensus.round(round);
-        Book storage kept = books[round];
-        kept.epoch = view_.epoch;
-        kept.members = view_.members;
-        kept.memberCount = view_.memberCount;
-        kept.quorum = view_.quorum;
-        kept.voteDeadline = view_.voteDeadline;
-        kept.revealDeadline = view_.revealDeadline;
+        if (isPaused || current.memberCount == 0) return;
+        Book storage kept = books[open(HORIZON + horizon % 3)];
+        kept.epoch = current.epoch;
+        kept.members = current.members;
+        kept.memberCount = current.memberCount;
+        kept.quorum = quorumNow();
+        kept.voteDeadline = uint40(vm.getBlockTimestamp()) + current.policy.voteWindow;
+        kept.revealDeadline = kept.voteDeadline + current.policy.revealWindow;
     }
 
     // Somebody who ever was a signer, or never, votes or abstains in some round.
     function castVote(uint256 who, uint256 which, uint256 choice) public {
         uint32 round = pick(which);
-        cast(round, who % (workers + 1), choice % (CHOICES + 2), true);
+        cast(round, who % (workers() + 1), choice % (CHOICES + 2), true);
     }
 
     // Many vote, most of them alike, as in a round that goes well.
     function castVotes(uint256 which, uint256 choices) public {
         uint32 round = pick(which);
-        for (uint256 i = 0; i < workers; ++i) {
+        for (uint256 i = 0; i < workers(); ++i) {
             uint256 bits = (choices >> (3 * i)) & 7;
             cast(round, i, bits < 6 ? 0 : bits - 5, false);
         }
@@ -118,7 +167,7 @@ contract Handler is Bench {
         bytes memory batch;
         uint128 counted;
         uint128 named;
-        for (uint256 i = 0; i < workers; ++i) {
+        for (uint256 i = 0; i < workers(); ++i) {
             if ((whom >> i) & 1 == 0 || !votesIn(round, i)) continue;
             named |= bitOf(i);
             batch = bytes.concat(batch, signedChoice(round, i, (choices >> (2 * i)) & 3));
@@ -136,7 +185,7 @@ contract Handler is Bench {
         }
         happened.passedOver += ones(named & ~counted);
         happened.relayed += ones(counted);
-        for (uint256 i = 0; i < workers; ++i) {
+        for (uint256 i = 0; i < workers(); ++i) {
             if (counted & bitOf(i) == 0 || (whom >> i) & 1 == 0 || !votesIn(round, i)) continue;
             uint256 choice = (choices >> (2 * i)) & 3;
             note(round, i, choice, ballotOf(round, i, choice));
@@ -148,7 +197,7 @@ contract Handler is Bench {
         if (isPaused) return;
         openRound(horizon);
         uint256 mostlyRoot0 = choices & (choices >> 64) & (choices >> 128);
-        for (uint256 i = 0; i < workers; ++i) {
+        for (uint256 i = 0; i < workers(); ++i) {
             if ((directly >> i) & 1 == 1) cast(pick(0), i, (mostlyRoot0 >> (2 * i)) & 3, false);
         }
         relay(0, type(uint256).max, mostlyRoot0, 1);
@@ -216,8 +265,8 @@ contract Handler is Bench {
 
     function report(uint256 which, uint256 who, uint8 first, uint8 second, uint256 other) public {
         uint32 round = pick(which);
-        uint256 i = who % workers;
-        uint256 j = other % 3 == 0 ? (i + 1) % workers : i;
+        uint256 i = who % workers();
+        uint256 j = other % 3 == 0 ? (i + 1) % workers() : i;
         bytes memory evidence = bytes.concat(signedChoice(round, i, first % 3), signedChoice(round, j, second % 3));
         bool may = i == j && votesIn(round, i) && first % 3 != second % 3 && books[round].equivocated & bitOf(i) == 0;
         try consensus.reportEquivocation(round, evidence) {
@@ -242,41 +291,58 @@ contract Handler is Bench {
 
     // ------------------------------------------------------------------------------------------------- the electorate
 
+    // A newcomer, or an operator that was removed once, with a new signer either way.
     function addWorker(uint8 seldom) public {
-        if (seldom % 4 != 0 || consensus.terms(consensus.currentEpoch()).memberCount == 9) return;
-        addWorkers(workers, 1);
-        ++workers;
+        if (seldom % 4 != 0 || current.memberCount == 9) return;
+        Electorate.NewWorker[] memory list = newWorkers(workers(), 1);
+        if (seldom % 8 == 0 && removed.length != 0) {
+            list[0].operator = removed[removed.length - 1];
+            removed.pop();
+            ++happened.comebacks;
+        }
+        vm.prank(administrator());
+        consensus.addWorkers(list);
+        ++current.epoch;
+        takePlace(list[0].operator);
     }
 
     function removeWorker(uint256 who, uint8 seldom) public {
         if (seldom % 8 != 0) return;
-        address account = operator(who % workers);
-        if (consensus.signerOf(account) == address(0)) return;
-        vm.prank(ADMIN);
+        address account = operator(who % workers());
+        if (live[account] == 0) return;
+        vm.prank(administrator());
         consensus.removeWorker(account);
+        ++current.epoch;
+        current.members &= ~(uint128(1) << leavePlace(account));
+        --current.memberCount;
+        removed.push(account);
         ++happened.removals;
     }
 
     function rotateSigner(uint256 who, uint8 seldom) public {
-        address account = operator(who % workers);
-        if (seldom % 4 != 0 || consensus.signerOf(account) == address(0)) return;
+        address account = operator(who % workers());
+        if (seldom % 4 != 0 || live[account] == 0) return;
         vm.prank(account);
-        consensus.rotateSigner(signer(workers));
-        ++workers; // the number is used up; operator(number) is nobody
+        consensus.rotateSigner(signer(workers()));
+        ++current.epoch;
+        // The index goes with the operator.
+        uint8 index = leavePlace(account);
+        takePlaceAt(account, index);
         ++happened.rotations;
     }
 
     function setPolicy(uint8 share, uint8 voteWindow, uint8 revealWindow) public {
-        vm.prank(ADMIN);
-        consensus.setPolicy(
-            Electorate.Policy(share % 4, 3, uint32(voteWindow) % 100 + 1, uint32(revealWindow) % 100 + 1, 1)
-        );
+        current.policy =
+            Electorate.Policy(share % 4, 3, uint32(voteWindow) % 100 + 1, uint32(revealWindow) % 100 + 1, 1);
+        vm.prank(administrator());
+        consensus.setPolicy(current.policy);
+        ++current.epoch;
     }
 
     function togglePause(uint8 seldom) public {
         if (!isPaused && seldom % 8 != 0) return;
         bytes32 before = latest();
-        vm.prank(isPaused ? ADMIN : GUARDIAN);
+        vm.prank(isPaused ? administrator() : GUARDIAN);
         if (isPaused) consensus.unpause();
         else consensus.pause();
         isPaused = !isPaused;
@@ -285,18 +351,13 @@ contract Handler is Bench {
         if (isPaused) ++happened.pauses;
     }
 
-    function handOver(bool granting) public {
-        address successor = address(0x5cc);
+    // An administrator gives the office to someone, takes it from someone, or lays it down itself.
+    function handOver(uint8 whom, uint8 how) public {
+        address account = whom % 4 == 0 ? address(0) : whom % 2 == 0 ? ADMIN : SUCCESSOR;
         bytes32 role = consensus.DEFAULT_ADMIN_ROLE();
-        vm.prank(ADMIN);
-        if (granting) consensus.grantRole(role, successor);
-        else consensus.revokeRole(role, successor);
-        administrators = granting ? 2 : 1;
-        if (granting) return;
-        vm.prank(ADMIN);
-        try consensus.renounceRole(role, ADMIN) {
-            assertTrue(false, "the last administrator left");
-        } catch {}
+        if (how % 3 == 0) giveOffice(role, account);
+        else if (how % 3 == 1) takeOffice(role, account, false);
+        else takeOffice(role, administrator(), true);
     }
 
     // ---------------------------------------------------------------------------------------------------------- views
@@ -349,6 +410,7 @@ contract Handler is Bench {
             && votesIn(round, i) && books[round].voted & bitOf(i) == 0;
         bytes32 ballot = ballotOf(round, i, choice);
         consensus.round(round); // so that every vote finds its slots read already
+        consensus.seatOf(signer(i));
         vm.prank(signer(i));
         if (choice == CHOICES + 1) {
             try consensus.abstain(round, OepConsensus.Reason.InputInvalid) {
@@ -357,6 +419,7 @@ contract Handler is Bench {
                 assertTrue(!may, "an abstention refused");
                 return;
             }
+            if (isMeasured) measure(abstentionCost);
             books[round].voted |= bitOf(i);
             books[round].abstained |= bitOf(i);
             ++happened.abstentions;
@@ -369,24 +432,94 @@ contract Handler is Bench {
             return;
         }
         // The first vote in a transaction; a later one would find the round's slots changed already.
-        if (isMeasured) measure(vm.lastCallGas().gasTotalUsed);
+        if (isMeasured) measure(ballotCost);
         ++happened.direct;
         note(round, i, choice, ballot);
     }
 
-    // Whose signer i is, and what bit, may differ from round to round: a signer has one seat only.
+    function giveOffice(bytes32 role, address account) private {
+        vm.prank(administrator());
+        try consensus.grantRole(role, account) {
+            assertTrue(account != address(0), "nobody as administrator");
+        } catch (bytes memory error_) {
+            assertEq(account, address(0), "an administrator refused");
+            assertEq(error_, abi.encodeWithSelector(Electorate.Missing.selector, "account"), "why");
+            return;
+        }
+        if (isAdministrator[account]) return;
+        isAdministrator[account] = true;
+        ++administrators;
+        ++happened.handovers;
+    }
+
+    function takeOffice(bytes32 role, address account, bool isOwn) private {
+        bool isLast = isAdministrator[account] && administrators == 1;
+        bytes memory call_ = isOwn
+            ? abi.encodeCall(consensus.renounceRole, (role, account))
+            : abi.encodeCall(consensus.revokeRole, (role, account));
+        vm.prank(administrator());
+        (bool done, bytes memory error_) = address(consensus).call(call_);
+        assertTrue(done != isLast, "an administrator kept, or the last one lost");
+        if (!done) {
+            assertEq(error_, abi.encodeWithSelector(Electorate.LastAdministrator.selector, account), "why");
+            ++happened.lastAdministrators;
+        } else if (isAdministrator[account]) {
+            isAdministrator[account] = false;
+            --administrators;
+        }
+    }
+
+    function takePlace(address account) private {
+        uint8 index = 0;
+        while ((current.members >> index) & 1 == 1) {
+            ++index;
+        }
+        current.members |= uint128(1) << index;
+        ++current.memberCount;
+        takePlaceAt(account, index);
+    }
+
+    function takePlaceAt(address account, uint8 index) private {
+        places.push(Place(account, index, current.epoch, STILL));
+        live[account] = places.length;
+    }
+
+    function leavePlace(address account) private returns (uint8 index) {
+        Place storage place = places[live[account] - 1];
+        place.until = current.epoch;
+        delete live[account];
+        index = place.index;
+    }
+
+    // The policy's share, rounded up, and more than half.
+    function quorumNow() private view returns (uint8 quorum) {
+        while (
+            2 * uint256(quorum) <= current.memberCount
+                || uint256(quorum) * current.policy.quorumDenominator
+                    < uint256(current.memberCount) * current.policy.quorumNumerator
+        ) {
+            ++quorum;
+        }
+    }
+
     function bitOf(uint256 i) private view returns (uint128) {
-        return uint128(1) << consensus.seatOf(signer(i)).index;
+        return uint128(1) << places[i].index;
     }
 
     function votesIn(uint32 round, uint256 i) private view returns (bool) {
-        Electorate.SeatView memory seat = consensus.seatOf(signer(i));
-        return seat.since <= books[round].epoch && books[round].epoch < seat.until && seat.since != 0;
+        if (i >= places.length) return false;
+        uint32 epoch = books[round].epoch;
+        return places[i].since <= epoch && epoch < places[i].until;
+    }
+
+    // Nobody's, where the signer never had a seat.
+    function ownerOf(uint256 i) private view returns (address) {
+        return i < places.length ? places[i].operator : address(0);
     }
 
     // Choices 0 to 2 are roots. The next is somebody else's ballot for root 0, or one's own for the round before.
     function ballotOf(uint32 round, uint256 i, uint256 choice) private view returns (bytes32) {
-        address own = consensus.seatOf(signer(i)).operator;
+        address own = ownerOf(i);
         if (choice < CHOICES) return consensus.ballotFor(round, own, rootOf(choice), PARTITIONS);
         if (i % 2 == 0 || operator(i - 1) == own) return consensus.ballotFor(round - 1, own, rootOf(0), PARTITIONS);
         return consensus.ballotFor(round, operator(i - 1), rootOf(0), PARTITIONS);
@@ -398,10 +531,10 @@ contract Handler is Bench {
 
     function spoiling(uint32 round, uint256 how, uint128 counted) private view returns (bytes memory) {
         if (how % 4 == 0) return new bytes(96);
-        if (how % 4 == 1) return signed(round, workers + 7, bytes32(uint256(1))); // by a stranger
+        if (how % 4 == 1) return signed(round, workers() + 7, bytes32(uint256(1))); // by a stranger
         if (how % 4 == 2) return signed(round + 1, 0, bytes32(uint256(1))); // for another round
         // Twice the same member, where the batch has one.
-        for (uint256 i = 0; i < workers; ++i) {
+        for (uint256 i = 0; i < workers(); ++i) {
             if (counted & bitOf(i) != 0 && votesIn(round, i)) {
                 return bytes.concat(signedChoice(round, i, 0), signedChoice(round, i, 1));
             }
@@ -410,12 +543,11 @@ contract Handler is Bench {
     }
 
     function note(uint32 round, uint256 i, uint256 choice, bytes32 ballot) private {
-        Electorate.SeatView memory seat = consensus.seatOf(signer(i));
-        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(places[i].index, places[i].operator, ballot));
         books[round].voted |= bitOf(i);
         if (choice < CHOICES) {
             books[round].backers[choice] |= bitOf(i);
-        } else if (ballot == consensus.ballotFor(round, seat.operator, rootOf(0), PARTITIONS)) {
+        } else if (ballot == consensus.ballotFor(round, places[i].operator, rootOf(0), PARTITIONS)) {
             assertTrue(false, "a copy that is none");
         } else {
             books[round].copied |= bitOf(i);
@@ -423,9 +555,10 @@ contract Handler is Bench {
         }
     }
 
-    function measure(uint256 gas_) private {
-        if (gas_ < cheapestVote) cheapestVote = gas_;
-        if (gas_ > dearestVote) dearestVote = gas_;
+    function measure(Cost storage cost) private {
+        uint256 gas_ = vm.lastCallGas().gasTotalUsed;
+        if (cost.least == 0 || gas_ < cost.least) cost.least = gas_;
+        if (gas_ > cost.most) cost.most = gas_;
     }
 
     function latest() private view returns (bytes32 hash) {

@@ -11,13 +11,15 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from msgspec import Struct
+from web3 import AsyncWeb3
+from web3.types import TxReceipt
 
 from oepnode.adapters import artefact
 from oepnode.adapters.evm import checksum_address, open_web3
 from oepnode.adapters.evm_errors import translated
 from oepnode.adapters.evm_send import fee_fields, send
 from oepnode.config import ChainSettings
-from oepnode.errors import EvidenceError
+from oepnode.errors import EvidenceError, TransportError
 
 
 class Policy(Struct, frozen=True):
@@ -85,15 +87,31 @@ async def deploy(
             }
             transaction = await constructor.build_transaction(fields)
         receipt = await send(web3, account, transaction, "deploy", settings)
-        address = receipt["contractAddress"]
-        assert address is not None  # noqa: S101 - a deployment's receipt has one
-        with translated("reading the code"):
-            check_code(await web3.eth.get_code(address))
+        return await _checked(web3, receipt)
     finally:
         await web3.provider.disconnect()
-    return Deployed(
-        bytes.fromhex(address[2:]), receipt["blockNumber"], bytes(receipt["transactionHash"])
-    )
+
+
+async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
+    """What was deployed, its code read at the block of its deployment and compared.
+
+    Raises:
+        EvidenceError: If it is other code than the artefact's, or none.
+        TransportError: If it cannot be read. Both say where the contract is: it was paid for.
+    """
+    address = receipt["contractAddress"]
+    assert address is not None  # noqa: S101 - a deployment's receipt has one
+    block, transaction = receipt["blockNumber"], receipt["transactionHash"]
+    try:
+        with translated("reading the code"):
+            code = await web3.eth.get_code(address, block_identifier=block)
+        check_code(code)
+    except (EvidenceError, TransportError) as error:
+        raise type(error)(
+            f"deployed at {address} (block {block}, transaction {transaction.to_0x_hex()}), but "
+            f"its code is not verified: {error}; try contract deploy --verify-only"
+        ) from error
+    return Deployed(bytes.fromhex(address[2:]), block, bytes(transaction))
 
 
 def check_code(code: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.anvil import call_data
 
 ROOT, OTHER_ROOT = "33" * 32, "44" * 32
 ADMIN, GUARDIAN, REQUESTER, HEIR = (account(place) for place in (0, 1, 2, 3))
+COMPILED = artefact.consensus()
 SIGNERS = [account(20 + place) for place in range(3)]
 
 
@@ -138,6 +140,22 @@ def test_values_that_the_constructor_fills_in_are_not_compared(
     deploy.check_code(bytes.fromhex("60abcd007f"))
     with pytest.raises(EvidenceError, match="byte 3 is 0x01, expected 0x00"):
         deploy.check_code(bytes.fromhex("60abcd017f"))
+
+
+def test_an_unverified_deployment_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was paid for: where it is must be told, whatever became of the check."""
+    monkeypatch.setattr(artefact, "consensus", lambda: {**COMPILED, "deployedBytecode": "0x60"})
+    world.contract = ""
+    told = world.refused("deploy", key=ADMIN)
+    assert "other code than OepConsensus" in told
+    assert "--verify-only" in told
+    address = re.search(r"deployed at (0x[0-9a-fA-F]{40}) \(block \d+, transaction 0x", told)
+    assert address is not None
+    monkeypatch.undo()
+    world.contract = address[1]
+    assert world.run("deploy", "--verify-only")["verified"] is True
 
 
 def test_what_is_needed_is_asked_for(world: World) -> None:

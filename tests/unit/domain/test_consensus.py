@@ -18,9 +18,9 @@ def deployed() -> State:
 
 
 def test_a_contract_needs_an_administrator_and_a_policy() -> None:
-    with pytest.raises(Refused, match=r"Missing\(admin\)") as caught:
+    with pytest.raises(Refused, match=r"Missing\(account\)") as caught:
         electorate.deploy(31337, CONTRACT, NOBODY, POLICY)
-    assert (caught.value.error, caught.value.arguments) == ("Missing", ("admin",))
+    assert (caught.value.error, caught.value.arguments) == ("Missing", ("account",))
     assert isinstance(caught.value, ConflictError)
     with pytest.raises(Refused, match="InvalidQuorum"):
         electorate.deploy(31337, CONTRACT, ADMIN, Policy(3, 2, 60, 60, 1))

@@ -27,8 +27,7 @@ from oepnode.domain.consensus.state import (
 
 def deploy(chain_id: int, contract: bytes, admin: bytes, policy: Policy) -> State:
     """The state of a new contract: epoch 1, without members."""
-    if admin == NOBODY:
-        raise Refused("Missing", "admin")
+    _require_account(admin)
     _check_policy(policy)
     return State(chain_id, contract, frozenset({(Role.ADMIN, admin)}), (Terms(0, policy),))
 
@@ -94,6 +93,7 @@ def set_endpoint(state: State, call: Call, url: str) -> State:
 def grant_role(state: State, call: Call, role: Role, account: bytes) -> State:
     """Give an account a role."""
     require_role(state, call, Role.ADMIN)
+    _require_account(account)
     return replace(state, roles=state.roles | {(role, account)})
 
 
@@ -144,6 +144,11 @@ def require_text(text: str) -> None:
 
 
 # -- parts ---------------------------------------------------------------------------------
+
+
+def _require_account(account: bytes) -> None:
+    if account == NOBODY:
+        raise Refused("Missing", "account")
 
 
 def _without_role(state: State, role: Role, account: bytes) -> State:
