@@ -313,38 +313,6 @@ def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:
     assert cautions(received) == {"boffer.both_ways": 2}
 
 
-def test_all_faults_are_reported_in_one_pass() -> None:
-    """The list of bad input of a Boffer at once: each has its own code."""
-    prices = [*PRICES[:4], 78.5, 78.4, Exact("81.123"), *PRICES[7:]]
-    rows = [
-        period(1, bandAvail=BANDS[:19]),
-        period(289),
-        period(2, bandAvail=[5, *BANDS[1:]]),
-        period(2),
-    ]
-    bad = duid_boffer(
-        bid(*rows, prices=prices, tradingDate="2026-11-19"), submissionDateTime=f"{DAY}T04:00:00"
-    )
-    received = validate(document(bad, duid_boffer(duid="UNIT2"), {"duid": 7}))
-    assert set(system(received)) == {
-        "bands.count",
-        "period.range",
-        "price.decimals",
-        "field.type",
-        "field.missing",
-    }
-    assert set(received.transaction.counts) >= {
-        "boffer.price_falls",
-        "boffer.load_sign",
-        "period.duplicate",
-        "trading_date.past",
-        "duid.mixed",
-    }
-    assert received.system.warning_counts == {"time.no_offset": 1}
-    messages = {f.message for f in (*received.system.findings, *received.transaction.findings)}
-    assert len(messages) >= 9
-
-
 def test_findings_beyond_a_hundred_are_counted() -> None:
     rows = [period(1 + n, bandAvail=[5, *BANDS[1:]]) for n in range(288)]
     received = validate(document(nmi_boffer(bid(*rows))))

@@ -363,18 +363,6 @@ def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
     assert finding(received, "duid.mixed").path == "$.records[1].duid"
 
 
-def test_all_faults_are_reported_in_one_pass() -> None:
-    rows = [measurement(1), measurement(2, controlledLoad=1), measurement(5), measurement(4)]
-    rows += [measurement(8), measurement(8), measurement(9, measurementDateTime="x")]
-    received = validate(document(nmi_telemetry(*rows), nmi_telemetry(nmi=5)))
-    assert set(system(received)) == {"power.sign", "time.format", "field.type"}
-    assert dict(received.transaction.counts) == {
-        "telemetry.clock_jump": 1,
-        "telemetry.gap": 2,
-        "telemetry.duplicate": 1,
-    }
-
-
 # --- columns -------------------------------------------------------------------------------------
 
 
