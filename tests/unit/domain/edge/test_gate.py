@@ -51,7 +51,7 @@ def accepted(*days: BofferDay) -> list[Lodged]:
     return [Lodged(item, item.submitted_us + 1) for item in days]
 
 
-def test_part_c_12_gate_closes_at_1230_nem_time_the_day_before() -> None:
+def test_part_c_1_2_gate_closes_at_1230_nem_time_the_day_before() -> None:
     assert format_nem(CLOSURE) == "2026-11-19T12:30:00+10:00"
     assert not is_rebid(CLOSURE * 1_000_000, DAY)
     assert is_rebid(CLOSURE * 1_000_000 + 1, DAY)
@@ -84,11 +84,11 @@ def test_after_gate_closure_prices_may_not_change(step: int | None) -> None:
     assert "stays at 78 $/MWh" in found[0][1].message
 
 
-def test_hld_41_step_2_has_no_gate_closure() -> None:
+def test_hld_4_1_step_2_has_no_gate_closure() -> None:
     assert rebids(day(), day(bands=DEARER, submitted_s=CLOSURE + 1), step=2) == []
 
 
-def test_part_c_31_boffers_of_sites_have_no_gate_closure() -> None:
+def test_part_c_3_1_boffers_of_sites_have_no_gate_closure() -> None:
     days = [day(kind="NMI"), day(kind="NMI", bands=DEARER, submitted_s=CLOSURE + 1)]
     assert rebids(*days) == []
 
@@ -141,12 +141,12 @@ def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) 
     return (found.avail[:4, 2] / 1000).tolist()
 
 
-def test_hld_47_latest_acknowledged_boffer_wins() -> None:
+def test_hld_4_7_latest_acknowledged_boffer_wins() -> None:
     lodged = accepted(day(-10), day(-20, submitted_s=CLOSURE))
     assert load_kw(lodged) == [-20, -20, -20, 0]
 
 
-def test_hld_47_order_of_acknowledgement_goes_before_the_written_time() -> None:
+def test_hld_4_7_order_of_acknowledgement_goes_before_the_written_time() -> None:
     lodged = [
         Lodged(day(-10, submitted_s=CLOSURE), 5),
         Lodged(day(-20, submitted_s=CLOSURE - 9), 6),
@@ -155,7 +155,7 @@ def test_hld_47_order_of_acknowledgement_goes_before_the_written_time() -> None:
     assert load_kw(lodged[::-1])[0] == -20
 
 
-def test_part_c_33_written_time_decides_among_equals() -> None:
+def test_part_c_3_3_written_time_decides_among_equals() -> None:
     lodged = [
         Lodged(day(-10, submitted_s=CLOSURE), 5),
         Lodged(day(-20, submitted_s=CLOSURE - 9), 5),
@@ -163,7 +163,7 @@ def test_part_c_33_written_time_decides_among_equals() -> None:
     assert load_kw(lodged)[0] == -10
 
 
-def test_hld_47_a_refused_boffer_does_not_count() -> None:
+def test_hld_4_7_a_refused_boffer_does_not_count() -> None:
     assert load_kw([*accepted(day(-10)), Lodged(day(-20), None)])[0] == -10
     assert effective_day([Lodged(day(), None)], DAY) is None
 
@@ -175,13 +175,13 @@ def test_only_what_was_acknowledged_by_then_counts() -> None:
     assert effective_day(lodged, DAY, first.submitted_us) is None
 
 
-def test_hld_41_periods_that_passed_keep_their_last_boffer() -> None:
+def test_hld_4_1_periods_that_passed_keep_their_last_boffer() -> None:
     found = effective_day(accepted(day(-10), day(-20, periods=(2, 3, 4))), DAY)
     assert found is not None
     assert found.source[:5].tolist() == [0, 1, 1, 1, NOT_OFFERED]
 
 
-def test_hld_44_and_45_previous_days_boffer_rolls_forward() -> None:
+def test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward() -> None:
     earlier = day(-10, on=DAY - timedelta(days=1), max_avail_load=-9_000, fixed_load=-1)
     found = effective_day(accepted(earlier), DAY)
     assert found is not None
@@ -195,7 +195,7 @@ def test_hld_44_and_45_previous_days_boffer_rolls_forward() -> None:
 
 
 @pytest.mark.parametrize("back", [2, 3, 30])
-def test_hld_44_and_45_an_older_boffer_does_not_roll_forward(back: int) -> None:
+def test_hld_4_4_and_4_5_an_older_boffer_does_not_roll_forward(back: int) -> None:
     earlier = accepted(day(-10, on=DAY - timedelta(days=back)))
     assert effective_day(earlier, DAY) is None
     told = lapsed(earlier, DAY)
@@ -255,7 +255,7 @@ def test_mixed_units_are_refused(change: dict[str, str]) -> None:
     ("acknowledged", "instructed", "live"),
     [(False, False, False), (True, False, True), (False, True, True), (True, True, True)],
 )
-def test_hld_46_12_fixed_load_needs_an_instruction_or_acceptance(
+def test_hld_4_6_12_fixed_load_needs_an_instruction_or_acceptance(
     acknowledged: bool, instructed: bool, live: bool
 ) -> None:
     assert is_fixed_load_live(is_acknowledged=acknowledged, is_instructed=instructed) == live

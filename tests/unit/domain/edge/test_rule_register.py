@@ -32,7 +32,7 @@ RULES: Final = (*register_boffers.RULES, *register_measures.RULES, *register_env
 HELD_ELSEWHERE: Final = {
     "Part C §1.2 Trading Day": "test_nem_time.test_a_trading_day_runs_from_four_to_four",
     "Part C §1.2 Dispatch Interval": "test_nem_time.test_every_day_has_288_periods_of_300_seconds",
-    "Part C §3.1 no gate closure": "edge.test_gate.test_part_c_31_boffers_of_sites_have_no_gate_"
+    "Part C §3.1 no gate closure": "edge.test_gate.test_part_c_3_1_boffers_of_sites_have_no_gate_"
     "closure",
     "Part C §4.3 end of the interval": "edge.test_conformance.test_the_end_of_an_interval_belongs_"
     "to_it_part_c_4_3",
@@ -41,12 +41,12 @@ HELD_ELSEWHERE: Final = {
     "Part C §6.3 Boffers within envelopes": "edge.test_constrain.test_check_says_how_far_beyond",
     "HLD §4.1 six scenarios": "edge.test_boffer_rules.test_hld_4_1_each_scenario_has_a_boffer_that_"
     "passes_and_one_that_fails",
-    "HLD §4.1 no gate closure in step 2": "edge.test_gate.test_hld_41_step_2_has_no_gate_closure",
-    "HLD §4.1 past intervals": "edge.test_gate.test_hld_41_periods_that_passed_keep_their_last_"
+    "HLD §4.1 no gate closure in step 2": "edge.test_gate.test_hld_4_1_step_2_has_no_gate_closure",
+    "HLD §4.1 past intervals": "edge.test_gate.test_hld_4_1_periods_that_passed_keep_their_last_"
     "boffer",
     "HLD §4.3 no duty to respond": "edge.test_conformance.test_in_step_1_nobody_is_required_to_"
     "respond_hld_4_3",
-    "HLD §4.4 roll-forward": "edge.test_gate.test_hld_44_and_45_previous_days_boffer_rolls_forward",
+    "HLD §4.4 roll-forward": "edge.test_gate.test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward",
     "HLD §4.5 targets are met": "edge.test_conformance.test_deviations_above_below_within_"
     "tolerance_and_unmeasured_hld_4_5",
     "HLD §4.6 (1)": "edge.test_boffer_rules.test_hld_4_6_1_and_7_load_bands_hold_load",
@@ -56,8 +56,8 @@ HELD_ELSEWHERE: Final = {
     "break",
     "HLD §4.6 (11) precedence": "edge.test_clearing.test_hld_4_6_11_a_fixed_load_goes_before_the_"
     "bands_at_any_price",
-    "HLD §4.6 (12)": "edge.test_gate.test_hld_46_12_fixed_load_needs_an_instruction_or_acceptance",
-    "HLD §4.7 Boffer Processing": "edge.test_gate.test_hld_47_latest_acknowledged_boffer_wins",
+    "HLD §4.6 (12)": "edge.test_gate.test_hld_4_6_12_fixed_load_needs_an_instruction_or_acceptance",
+    "HLD §4.7 Boffer Processing": "edge.test_gate.test_hld_4_7_latest_acknowledged_boffer_wins",
 }
 """Rules that give no code, because they say what is done: section → the test that holds them."""
 
