@@ -51,7 +51,7 @@ def times(count: int, *, day: str | None = "2026-11-20") -> list[Record]:
     return [record(*[bare] * count, tradingDate=day)]
 
 
-def series(count: int) -> list[Record]:
+def series(count: int, **changes: Any) -> list[Record]:
     """Intervals one after the other, from 10:00 on."""
     starts = (600 + 5 * n for n in range(count))
     return [
@@ -60,6 +60,7 @@ def series(count: int) -> list[Record]:
                 interval(
                     diStartTime=f"2026-11-{20 + n // 1440}T{n // 60 % 24:02}:{n % 60:02}:00+10:00",
                     diEndTime=None,
+                    **changes,
                 )
                 for n in starts
             )
@@ -67,12 +68,13 @@ def series(count: int) -> list[Record]:
     ]
 
 
-def twice(first: str | None, second: str | None, limit: float = 1) -> list[Record]:
-    """One interval in two submissions."""
-    other = interval(activePowerExportLimit=limit)
+def twice(first: str | None, second: str | None) -> list[Record]:
+    """One interval in two submissions that differ."""
+    other = interval(activePowerExportLimit=1)
     return [record(submissionTimestamp=first), record(other, submissionTimestamp=second)]
 
 
+LATER: Final = interval(diStartTime=END, diEndTime=NEXT_END)
 _EDGE: Final = envelopes(feed=Feed(profile="edge"))
 _MAGNITUDE: Final = envelopes(feed=Feed(import_sign="magnitude"))
 _FURTHER: Final = {
@@ -99,11 +101,13 @@ _FIELDS: Final = (
          elements({"oeApplicationLevel": "Flex", "intervals": [interval()]}),
          elements({"oeApplicationLevel": "NMI", "intervals": [interval()]}), TRANSACTION),
     Rule(_SECTION, "site.meaning", "$.records[1]", envelopes(),
-         [record(), record(oeObjectiveFunction="Equal")],
-         [record(), record(oeObjectiveFunction="Equal", oeApplicationLevel="Flex")], TRANSACTION,
+         [record(), record(LATER, oeObjectiveFunction="Equal")],
+         [record(), record(LATER, oeObjectiveFunction="Equal", oeApplicationLevel="Flex")],
+         TRANSACTION,
          case="one objective function"),
     Rule(_SECTION, "site.meaning", "$.records[1]", envelopes(),
-         [record(), record(oeTiming="POST")], [record(), record(nmi=OTHER_NMI, oeTiming="POST")],
+         [record(), record(LATER, oeTiming="POST")],
+         [record(), record(LATER, nmi=OTHER_NMI, oeTiming="POST")],
          TRANSACTION, case="one timing"),
     Rule(f"{_SECTION} field 5", "array.length", f"{_RECORD}.operatingEnvelopes", envelopes(),
          one(operatingEnvelopes=[]), one()),
@@ -146,10 +150,8 @@ _FIELDS: Final = (
          case="magnitudes"),
     Rule(f"{_SECTION} field 5.2.2", "import_sign.mixed",
          f"{_LIMITS}.intervals[1].activePowerImportLimit", envelopes(),
-         [record(interval(), interval(activePowerImportLimit=2.5, diStartTime=END,
-                                      diEndTime=NEXT_END))],
-         [record(interval(), interval(diStartTime=END, diEndTime=NEXT_END))], TRANSACTION,
-         beside={"limit.sign": 1}),
+         [record(interval(), LATER | {"activePowerImportLimit": 2.5})],
+         [record(interval(), LATER)], TRANSACTION, beside={"limit.sign": 1}),
     Rule(f"{_SECTION} field 5.2.2", "limit.decimals", f"{_ROW}.activePowerImportLimit", _EDGE,
          limits(activePowerImportLimit=Raw("-5.001")),
          limits(activePowerImportLimit=Raw("-5.01")), case="Decimal(4,2)"),
@@ -178,11 +180,11 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 5.2", "submission.missing", "$.records[1].operatingEnvelopes[0]"
          ".intervals[0]", envelopes(), twice(None, None), twice(EARLY, LATE), TRANSACTION),
     Rule(f"{_SECTION} field 5.2", "submission.conflict", "$.records[1].operatingEnvelopes[0]"
-         ".intervals[0]", envelopes(), twice(EARLY, EARLY), twice(EARLY, EARLY, limit=5),
+         ".intervals[0]", envelopes(), twice(EARLY, EARLY), twice(EARLY, LATE),
          TRANSACTION),
     Rule(_SECTION, "field.unknown", _RECORD, envelopes(), one(note="x"), one()),
     Rule(_SECTION, "document.further_faults", "$", envelopes(),
-         [record(*[interval(activePowerExportLimit=-1)] * 101)], limits(), TRANSACTION,
+         series(101, activePowerExportLimit=-1), series(101), TRANSACTION,
          beside={"limit.sign": 100}),
     Rule(f"{_SECTION} field 2", "timing.mismatch", "$.pre", compared,
          (one(oeTiming="POST"), one(oeTiming="POST")), (one(), one(oeTiming="POST")), REFUSED),

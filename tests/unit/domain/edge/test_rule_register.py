@@ -46,7 +46,10 @@ HELD_ELSEWHERE: Final = {
     "boffer",
     "HLD §4.3 no duty to respond": "edge.test_conformance.test_in_step_1_nobody_is_required_to_"
     "respond_hld_4_3",
-    "HLD §4.4 roll-forward": "edge.test_gate.test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward",
+    "HLD §4.4 roll-forward": "edge.test_gate.test_hld_4_4_and_4_5_previous_days_boffer_rolls_"
+    "forward",
+    "HLD §4.4 the day before only": "edge.test_gate.test_hld_4_4_and_4_5_an_older_boffer_does_not_"
+    "roll_forward",
     "HLD §4.5 targets are met": "edge.test_conformance.test_deviations_above_below_within_"
     "tolerance_and_unmeasured_hld_4_5",
     "HLD §4.6 (1)": "edge.test_boffer_rules.test_hld_4_6_1_and_7_load_bands_hold_load",
