@@ -77,6 +77,22 @@ def test_a_wrong_document_ends_with_1_and_every_fault(run: Run, tmp_path: Path) 
     assert {"limit.sign", "import_sign.mixed"} == set(told["transaction"]["counts"])
 
 
+def test_a_copy_of_a_record_is_a_caution_and_a_conflict_is_told_beside_other_faults(
+    run: Run, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "e.json", record(A, FIVE), record(A, FIVE))
+    done = run("envelope", "validate", file, "--json")
+    assert done.exit_code == 0
+    told = json.loads(done.stdout)["transaction"]
+    assert (told["code"], told["warningCounts"]) == ("accepted", {"submission.duplicate": 2})
+    assert "more warnings" not in run("envelope", "validate", file).stdout
+    broken = record(B, FIVE) | {"oeObjectiveFunction": 5}
+    file = write(tmp_path / "c.json", record(A, FIVE), record(A, [(5, -4)] * 2), broken)
+    told = json.loads(run("envelope", "validate", file, "--json").stdout)
+    assert told["system"]["counts"] == {"field.type": 1}
+    assert told["transaction"]["counts"] == {"submission.conflict": 2}
+
+
 def test_the_wrong_timing_is_refused_where_one_is_asked_for(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "e.json", record(A, FIVE))
     assert run("envelope", "validate", file, "--timing", "PRE").exit_code == 0

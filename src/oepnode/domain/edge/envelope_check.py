@@ -1,9 +1,10 @@
 """Both validations of an operating envelope document, PRE or POST.
 
-The document is read by ``envelope.parse_document``, as everywhere; here its faults are told apart
+The document is read by ``envelope.parse_history``, as everywhere; here its faults are told apart
 by what they speak of. A fault of one value's form is the system acknowledgement's; what only holds
 between values (signs, times in order, NMIs that agree, which submission stands) is the transaction
-acknowledgement's. Source: Part C §6.2 and §6.3.
+acknowledgement's. A document that is refused is looked through once more for what its first reading
+did not come to (`envelope_rest`). Source: Part C §6.2 and §6.3.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from oepnode.domain.edge import envelope_rest
 from oepnode.domain.edge.acknowledgement import Ledger, Received, message_id_of
 from oepnode.domain.edge.spelling import (
     Attribute,
@@ -25,7 +27,7 @@ from oepnode.domain.edge.spelling import (
     Text,
 )
 from oepnode.domain.edge.units import KVAR, KW
-from oepnode.domain.envelope import MAX_INTERVALS, TIMINGS, Document, parse_document
+from oepnode.domain.envelope import MAX_INTERVALS, TIMINGS, Document, parse_history
 from oepnode.domain.json_text import Progress
 from oepnode.domain.nem_time import INTERVAL_S
 from oepnode.domain.power import Feed
@@ -50,6 +52,9 @@ _BUSINESS: Final = frozenset(
     }
 )
 """Rules that hold between values, or between documents."""
+
+_LAST: Final = frozenset({"horizon.length", "submission.conflict", "submission.missing"})
+"""Rules that the first reading comes to only where every row is right."""
 
 
 def _attribute(
@@ -171,13 +176,16 @@ def validate(
     log = Ledger("operating envelope", SECTION, SHAPE.sections())
     document: Document | None = None
     try:
-        document = parse_document(data, feed, progress)
+        document, rows = parse_history(data, feed, progress)
     except DocumentFault as exc:
         _file(exc, log)
+        _look_further(exc, data, timing, log)
     else:
-        _warn(document, log)
+        _warn(document.warnings, log)
+        envelope_rest.check_repeats(rows, log)
         if timing is not None:
-            _check_timing(document, timing, log)
+            wrong = int((document.timing != TIMINGS[timing]).sum())
+            _check_timing(timing, wrong, document.site_count, log)
     return log.received(document, message_id or message_id_of(data))
 
 
@@ -197,8 +205,20 @@ def _file(refusal: DocumentFault, log: Ledger) -> None:
         log.business(code, "$", SECTION, message, times=refusal.more)
 
 
-def _warn(document: Document, ledger: Ledger) -> None:
-    for text in document.warnings:
+def _look_further(refusal: DocumentFault, data: bytes, timing: str | None, log: Ledger) -> None:
+    """What a refused document would have been told besides, had its form been right."""
+    rest = envelope_rest.read(data, SHAPE)
+    _warn(rest.warnings, log)
+    if not {fault.rule for fault in refusal.faults} <= _LAST:
+        envelope_rest.check_conflicts(rest.rows, log)
+    envelope_rest.check_repeats(rest.rows, log)
+    if timing is not None:
+        wrong = sum(found != timing for found in rest.timings.values())
+        _check_timing(timing, wrong, len(rest.timings), log)
+
+
+def _warn(warnings: tuple[str, ...], ledger: Ledger) -> None:
+    for text in warnings:
         match = _WARNING.fullmatch(text)
         if match is None:
             ledger.warn("$", text)
@@ -206,9 +226,8 @@ def _warn(document: Document, ledger: Ledger) -> None:
             ledger.warn(match[1], match[2], times=1 + int(match[3] or 0))
 
 
-def _check_timing(document: Document, timing: str, log: Ledger) -> None:
-    wrong = int((document.timing != TIMINGS[timing]).sum())
+def _check_timing(timing: str, wrong: int, sites: int, log: Ledger) -> None:
     if wrong:
         message = f"every record is {timing}"
-        shown = f"{wrong} of {document.site_count} sites"
+        shown = f"{wrong} of {sites} sites"
         log.business("envelope.timing", "$", f"{SECTION} field 2", message, shown, times=wrong)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from oepnode.domain.edge.acknowledgement import Received
 from oepnode.domain.edge.envelope_check import validate
 from oepnode.domain.power import Feed
 from tests.unit.domain.documents import array, interval, record
 from tests.unit.domain.edge.edge_documents import (
     OTHER_NMI,
     cautions,
+    check_answer,
     finding,
     system,
     transaction,
@@ -123,3 +125,114 @@ def test_warnings_keep_their_number() -> None:
     assert cautions(validate(array(record(bare)))) == {"time.no_offset": 2}
     shifted = interval(diStartTime="2026-11-20T11:00:00+11:00")
     assert cautions(validate(array(record(shifted)))) == {"time.daylight_saving_offset": 1}
+
+
+# --- all in one pass -----------------------------------------------------------------------------
+
+BROKEN = record(interval(activePowerExportLimit="x"), nmi=OTHER_NMI)
+AT_FIVE_PAST = {"diStartTime": "2026-11-20T10:05:00+10:00", "diEndTime": None}
+
+
+def rules(received: Received[Any]) -> dict[str, int]:
+    """Codes of all broken rules, whether or not the form holds."""
+    check_answer(received)
+    return dict(received.transaction.counts)
+
+
+def warned(received: Received[Any]) -> dict[str, int]:
+    """Codes of all warnings, whether or not the document is accepted."""
+    check_answer(received)
+    return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
+
+
+def test_s6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
+    one = record(interval(), interval(**AT_FIVE_PAST), submissionTimestamp=EARLY)
+    other = record(interval(activePowerExportLimit=1), submissionTimestamp=EARLY)
+    received = validate(array(one, other, BROKEN))
+    assert dict(received.system.counts) == {"field.type": 1}
+    assert rules(received) == {"submission.conflict": 1}
+    assert finding(received, "submission.conflict").path.startswith("$.records[1]")
+    without_time = validate(array(record(), record(interval(activePowerExportLimit=1)), BROKEN))
+    assert rules(without_time) == {"submission.missing": 1}
+
+
+def test_s6_3_horizon_timing_and_warnings_are_told_beside_faults_of_the_form() -> None:
+    far = {"diStartTime": "2026-11-28T10:00:00", "diEndTime": None}
+    received = validate(array(record(interval(), interval(**far)), BROKEN), timing="POST")
+    assert dict(received.system.counts) == {"field.type": 1}
+    assert rules(received) == {"horizon.length": 1, "envelope.timing": 2}
+    assert finding(received, "envelope.timing").value == "2 of 2 sites"
+    assert warned(received) == {"time.no_offset": 1}
+
+
+def test_s6_3_conflicts_beside_broken_rules_are_told_once() -> None:
+    clash = record(), record(interval(activePowerExportLimit=1))
+    wrong = record(interval(activePowerExportLimit=-1), nmi=OTHER_NMI)
+    assert rules(validate(array(*clash))) == {"submission.missing": 1}
+    found = rules(validate(array(*clash, wrong)))
+    assert found == {"limit.sign": 1, "submission.missing": 1}
+
+
+def test_s6_3_all_conflicts_of_a_refused_document_are_counted() -> None:
+    times = [{"diStartTime": None, "diEndTime": None} for _ in range(288)]
+    day = {"tradingDate": "2026-11-20"}
+    one = record(*(interval(**t) for t in times), **day)
+    other = record(*(interval(**t, activePowerExportLimit=1) for t in times), **day)
+    assert rules(validate(array(one, other, BROKEN))) == {"submission.missing": 288}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        record(interval(activePowerExportLimit=1), submissionTimestamp="x"),
+        record(interval(activePowerExportLimit=1), nmi="x"),
+        record(interval(activePowerExportLimit=1, diEndTime="2026-11-20T10:10:00+10:00")),
+        record(interval(activePowerExportLimit=1, diStartTime="x")),
+        record(interval(activePowerExportLimit=1, activePowerImportLimit=None)),
+        record(interval(activePowerExportLimit=1), tradingDate="x"),
+        record(operatingEnvelopes=[{"nmi": OTHER_NMI, "intervals": [interval()]}]),
+        record(operatingEnvelopes=[{"intervals": 5}]),
+        record(operatingEnvelopes=[5]),
+        5,
+    ],
+)
+def test_s6_3_what_cannot_be_read_is_in_no_conflict(broken: Any) -> None:
+    received = validate(array(record(submissionTimestamp=EARLY), broken))
+    assert not received.accepted
+    assert not {"submission.conflict", "submission.missing"} & set(rules(received))
+    assert warned(received) == {}
+
+
+def test_s6_3_a_copy_of_a_record_counts_once_with_a_caution() -> None:
+    one = record(interval(), interval(**AT_FIVE_PAST), submissionTimestamp=EARLY)
+    received = validate(array(one, one))
+    assert received.accepted
+    assert received.value is not None
+    assert len(received.value.limits) == 2
+    assert warned(received) == {"submission.duplicate": 2}
+    (copy,) = received.transaction.warnings
+    assert copy.path == "$.records[1].operatingEnvelopes[0].intervals[0]"
+    assert (copy.rule, copy.times) == ("Part C §6.3 field 6", 2)
+    span = "2026-11-20T10:00:00+10:00 to 2026-11-20T10:10:00+10:00"
+    assert copy.value == f"2 intervals, {span}"
+    assert "$.records[0].operatingEnvelopes[0].intervals[0]" in copy.message
+
+
+def test_s6_3_a_copy_without_a_time_or_within_a_record_is_a_copy_too() -> None:
+    assert warned(validate(array(record(), record(), record()))) == {"submission.duplicate": 2}
+    within = validate(array(record(interval(), interval())))
+    assert warned(within) == {"submission.duplicate": 1}
+    assert within.accepted
+    beside = validate(array(record(), record(), BROKEN))
+    assert warned(beside) == {"submission.duplicate": 1}
+
+
+def test_s6_3_the_same_limits_submitted_anew_are_no_copy() -> None:
+    early, late = (record(submissionTimestamp=at) for at in (EARLY, LATE))
+    assert warned(validate(array(early, late))) == {}
+
+
+def test_s6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
+    received = validate(array(*[record()] * 121))
+    assert warned(received) == {"submission.duplicate": 120}
+    assert len(received.transaction.warnings) == 100

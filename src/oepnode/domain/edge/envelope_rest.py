@@ -1,0 +1,216 @@
+"""Envelopes row by row: what stands twice, and what else is wrong where the form is refused.
+
+``envelope`` reads a document whole or not at all, and looks for conflicts between rows only where
+every row is right. Here a document that it refused is read once more, as far as it can be, so that
+conflicts, the horizon, timings and warnings are told in the same pass as the faults of the form.
+
+Guarantees: a row takes part only where its site, submission, start and limits can be read; nothing
+that is found here depends on what cannot. Leaves out the faults of single values, which the first
+reading has told.
+Source: Part C §6.3 field 6, rules-v1 section 5 ("Rows").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain import supersession
+from oepnode.domain.edge.acknowledgement import MAX_PER_CODE, Ledger
+from oepnode.domain.edge.spelling import BAD, Shape
+from oepnode.domain.envelope import MAX_HORIZON
+from oepnode.domain.faults import FaultLog
+from oepnode.domain.json_text import read_records
+from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
+from oepnode.domain.power import KINDS, NO_LIMIT
+from oepnode.domain.supersession import NO_SUBMISSION, Rows
+
+_SECTION: Final = "Part C §6.3 field 6"
+_UNUSABLE: Final = (BAD, None)
+
+Site = tuple[str, str]
+"""NMI and application level."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What can be read of a document that is refused.
+
+    Attributes:
+        timings: NMI and level → PRE or POST, as the first record of the site has it.
+        rows: The rows without a fault.
+        warnings: What is odd but allowed, as ``faults.FaultLog`` gives it.
+    """
+
+    timings: dict[Site, str]
+    rows: Rows
+    warnings: tuple[str, ...]
+
+
+def read(data: bytes, shape: Shape) -> Rest:
+    """Read the rows of a document that have no fault.
+
+    Args:
+        data: The exact bytes.
+        shape: The form of a record.
+    """
+    told = FaultLog("envelope document")  # the first reading has these faults
+    gathered = _Gathered()
+    for number, value in read_records(data, told):
+        record = shape.read(value, f"$.records[{number}]", told)
+        if record is not BAD:
+            gathered.record(record, number)
+    return Rest(gathered.timings, gathered.rows(), told.warnings)
+
+
+def check_conflicts(rows: Rows, ledger: Ledger) -> None:
+    """Hold rows to what ``envelope`` asks of them together."""
+    if not len(rows.site):
+        return
+    supersession.resolve(rows, _Rules(ledger))
+    count = (int(rows.start.max()) - int(rows.start.min())) // INTERVAL_S + 1
+    if count > MAX_HORIZON:
+        message = f"the horizon has {count} intervals, at most {MAX_HORIZON} (7 days) are allowed"
+        ledger.business("horizon.length", "$", ledger.section, message)
+
+
+def check_repeats(rows: Rows, ledger: Ledger) -> None:
+    """Say which rows stand twice, with one submission and the same limits: they count once."""
+    order = np.lexsort((rows.submitted, rows.start, rows.site))  # stable: the document's order
+    row, other = order[1:], order[:-1]
+    is_repeat = (rows.limits[row] == rows.limits[other]).all(axis=1)
+    for column in (rows.site, rows.start, rows.submitted):
+        is_repeat &= column[row] == column[other]
+    row, other = row[is_repeat], other[is_repeat]
+    if not len(row):
+        return
+    groups = _by_records(rows, row, other)
+    for repeated, first in groups[:MAX_PER_CODE]:
+        _say_repeat(rows, ledger, repeated, first)
+    rest = groups[MAX_PER_CODE:]
+    if rest:
+        _say_repeat(rows, ledger, np.concatenate([repeated for repeated, _ in rest]), rest[0][1])
+
+
+def _by_records(
+    rows: Rows, row: npt.NDArray[np.intp], other: npt.NDArray[np.intp]
+) -> list[tuple[npt.NDArray[np.intp], tuple[int, int]]]:
+    """Rows that repeat others, a group for two records; with each the first row and its other."""
+    records = rows.place[row, 0], rows.place[other, 0]
+    order = np.lexsort((rows.place[row, 2], rows.place[row, 1], records[1], records[0]))
+    row, other = row[order], other[order]
+    mine, theirs = (column[order] for column in records)
+    is_new = (mine[1:] != mine[:-1]) | (theirs[1:] != theirs[:-1])
+    bounds = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(row)]
+    return [(row[a:b], (int(row[a]), int(other[a]))) for a, b in pairwise(bounds)]
+
+
+def _say_repeat(
+    rows: Rows, ledger: Ledger, repeated: npt.NDArray[np.intp], first: tuple[int, int]
+) -> None:
+    count = len(repeated)
+    here, other = (_path(rows.place[number]) for number in first)
+    starts = rows.start[repeated]
+    span = f"{format_nem(int(starts.min()))} to {format_nem(int(starts.max()) + INTERVAL_S)}"
+    noun = "interval" if count == 1 else "intervals"
+    ledger.caution(
+        "submission.duplicate",
+        here,
+        _SECTION,
+        f"the same limits with the same submission stand here twice and count once; the first is "
+        f"at {other}",
+        f"{count} {noun}, {span}",
+        times=count,
+    )
+
+
+def _path(place: npt.NDArray[np.int64]) -> str:
+    record, element, interval = place.tolist()
+    return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+
+
+class _Rules(FaultLog):
+    """Takes the faults of supersession, which are broken rules, for a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger.what)
+        self._ledger = ledger
+
+    def add(self, path: str, rule: str, message: str, value: str = "") -> None:
+        """Note a broken rule under its code."""
+        self._ledger.business(rule, path, self._ledger.section_of(path), message, value)
+
+
+@dataclass
+class _Gathered:
+    """Rows of the records that can be read."""
+
+    timings: dict[Site, str] = field(default_factory=dict)
+    sites: dict[Site, int] = field(default_factory=dict)
+    found: list[tuple[int, ...]] = field(default_factory=list)
+
+    def record(self, record: dict[str, Any], number: int) -> None:
+        """Take the rows of a record without a fault in what they share."""
+        site = record["nmi"], record["oeApplicationLevel"]
+        timing, submitted = record["oeTiming"], record["submissionTimestamp"]
+        elements = record["operatingEnvelopes"]
+        if any(part in _UNUSABLE for part in site):
+            return
+        if timing not in _UNUSABLE:
+            self.timings.setdefault(site, timing)
+        if submitted is BAD or record["tradingDate"] is BAD or elements in _UNUSABLE:
+            return
+        index = self.sites.setdefault(site, len(self.sites))
+        stamp = NO_SUBMISSION if submitted is None else submitted
+        for place, element in enumerate(elements):
+            if element is BAD or not _is_of(element, site):
+                continue
+            for interval, start, limits in _intervals(element, record["tradingDate"]):
+                self.found.append((index, stamp, start, *limits, number, place, interval))
+
+    def rows(self) -> Rows:
+        """The rows as columns."""
+        table = np.array(self.found, dtype=np.int64).reshape(len(self.found), 10)
+        return Rows(
+            site=table[:, 0],
+            submitted=table[:, 1],
+            start=table[:, 2],
+            limits=table[:, 3:7].astype(np.int32),
+            place=table[:, 7:],
+        )
+
+
+def _is_of(element: dict[str, Any], site: Site) -> bool:
+    inner = element["nmi"], element["oeApplicationLevel"]
+    return all(part in {None, whole} for part, whole in zip(inner, site, strict=True))
+
+
+def _intervals(element: dict[str, Any], day: Any) -> Iterator[tuple[int, int, list[int]]]:  # noqa: ANN401
+    """Position, start and limits of each interval without a fault."""
+    intervals = element["intervals"]
+    if intervals in _UNUSABLE:
+        return
+    is_day = day is not None and len(intervals) == PERIODS_PER_DAY
+    for place, interval in enumerate(intervals):
+        if interval is BAD:
+            continue
+        limits = [interval[name] for name in KINDS]
+        start = _start(interval, int(period_start(day, place + 1)) if is_day else None)
+        if start is None or start < 0 or BAD in limits or None in limits[:2]:
+            continue
+        yield place, start, [NO_LIMIT if limit is None else limit for limit in limits]
+
+
+def _start(interval: dict[str, Any], by_place: int | None) -> int | None:
+    """Start of an interval, UTC seconds; None where its times do not tell it."""
+    first, last = interval["diStartTime"], interval["diEndTime"]
+    if first is BAD or last is BAD:
+        return None
+    if first is None:
+        return by_place if last is None else int(last) - INTERVAL_S
+    return int(first) if last in {None, first + INTERVAL_S} else None
