@@ -1,7 +1,10 @@
 """HLD Appendix H: what a unit measures in the two arrangements, on the houses of Appendix E.
 
-Houses 1 to 5, kW. The document's figures are checked as they stand, and where a caption or a
-figure cannot be right, the test's name says so.
+Houses 1 to 5, kW. Printed are the results (active power, controlled generation and load, energy
+stored) and most captions; they are checked as they stand, and where a caption or a figure cannot be
+right, the test's name says ``document_error``. Which assets run at which house is drawn only: those
+of Appendix E, which Appendix H calls D. H.3 and H.4 have no caption: that all loads and chargers
+run in H.3, and all generation without controlled load in H.4, is derived from the results.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ from oepnode.domain.edge.aggregate import UnitSums, UnitTelemetry, from_frame
 from tests.unit.domain.edge.columns import START, A, frame, reading
 
 NATIVE = [7.5, 7.5, 25, 25, 5]
-NATIVE_MORE = [8, 8, 20, 20, 20]
+NATIVE_MORE: list[float] = [8, 8, 20, 20, 20]
 POOL_AND_APPLIANCES = [4.4, 4.5, 6, 6.9, 8.2]
-CHARGE = [5, 5, 5, 5, 0]
-DISCHARGE_AND_SOLAR = [15, 15, 15, 10, 5]
+CHARGE: list[float] = [5, 5, 5, 5, 0]
+DISCHARGE_AND_SOLAR: list[float] = [15, 15, 15, 10, 5]
 STORED = [10, 10, 10, 5, 0]
-NONE = [0, 0, 0, 0, 0]
+NONE: list[float] = [0, 0, 0, 0, 0]
 
 
 def unit(
@@ -71,19 +74,19 @@ def test_hld_h_1_more_native_load_shows_at_the_nmi_and_not_in_flex() -> None:
     assert found.flow_w("Flex").tolist() == [0]
 
 
-def test_hld_h_2_net_generation_whose_caption_is_that_of_a_load_example() -> None:
+def test_hld_h_2_document_error_net_generation_with_the_caption_of_a_load_example() -> None:
     """The caption has 30 kW of controlled load; −10 kW and Flex load 0 hold without it."""
     assert kilowatts(unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)) == (-10, 60, 0, 35)
     as_captioned = unit(NATIVE, POOL_AND_APPLIANCES, DISCHARGE_AND_SOLAR)
     assert kilowatts(as_captioned) == (-40, 60, -30, 35)
 
 
-def test_hld_h_2_net_generation_whose_caption_has_70_kw_native_load_instead_of_76() -> None:
+def test_hld_h_2_document_error_net_generation_with_70_kw_native_load_instead_of_76() -> None:
     assert kilowatts(unit(NATIVE_MORE, NONE, DISCHARGE_AND_SOLAR)) == (-16, 60, 0, 35)
     assert kilowatts(unit(NATIVE, NONE, DISCHARGE_AND_SOLAR))[0] == -10
 
 
-def test_hld_h_3_battery_charging_reaches_120_kw_and_not_the_documents_130() -> None:
+def test_hld_h_3_document_error_battery_charging_reaches_120_kw_and_not_130() -> None:
     """70 native + 30 controlled + 20 charging; the charging is controlled load as well."""
     charging = [a + b for a, b in zip(POOL_AND_APPLIANCES, CHARGE, strict=True)]
     found = unit(NATIVE, charging)
@@ -95,8 +98,10 @@ def test_hld_h_3_battery_charging_reaches_120_kw_and_not_the_documents_130() -> 
 
 
 def test_hld_h_4_battery_discharging() -> None:
+    """Printed: the four results. Derived: 70 kW of native load, and 35 + 25 kW of generation."""
     found = unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)
     assert kilowatts(found) == (-10, 60, 0, 35)
+    assert found.flow_w("NMI").tolist() == [-10_000]
     assert found.flow_w("Flex").tolist() == [60_000]
 
 
