@@ -52,5 +52,5 @@ def _print_rest(shown: Sequence[Finding], total: int, noun: str) -> None:
 
 
 def _row(finding: Finding, colour: str) -> tuple[object, ...]:
-    code = Text(finding.code, style=colour)
-    return code, finding.path, finding.rule, finding.message, finding.value
+    code = Text(finding.code, style="dim" if finding.follows else colour)
+    return code, finding.path, finding.rule, finding.text, finding.value

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from oepnode.domain.edge.follow import causes_first
 from oepnode.domain.faults import FaultLog
 from oepnode.domain.nem_time import DAYLIGHT_SAVING_WARNING, NO_OFFSET_WARNING
 from oepnode.errors import DocumentFault, Fault
@@ -47,6 +48,7 @@ class Finding:
         message: What the rule wants.
         value: What was found, shortened; withheld where it could be an NMI.
         times: How many of the counted findings this one stands for, its own place being the first.
+        follows: Code of the finding in the same place that this one follows from; empty if none.
     """
 
     code: str
@@ -55,6 +57,12 @@ class Finding:
     message: str
     value: str = ""
     times: int = 1
+    follows: str = ""
+
+    @property
+    def text(self) -> str:
+        """The message, and what the finding follows from."""
+        return f"{self.message} [follows from {self.follows}]" if self.follows else self.message
 
     def as_json(self) -> dict[str, Any]:
         """The finding as a JSON object."""
@@ -65,6 +73,7 @@ class Finding:
             "message": self.message,
             "value": self.value,
             "times": self.times,
+            "follows": self.follows,
         }
 
 
@@ -99,7 +108,8 @@ class Acknowledgement:
         kind: Which of them.
         message_id: Names the submission.
         accepted: Whether it passed; a submission whose form is refused is not accepted either.
-        findings: What speaks against it, in the order found, at most `MAX_PER_CODE` of each code.
+        findings: What speaks against it, in the order found, at most `MAX_PER_CODE` of each code;
+            those that follow from others stand last.
         counts: How many findings there are of each code, kept or not.
         warnings: What is odd but allowed, kept as the findings are.
         warning_counts: How many warnings there are of each code.
@@ -131,7 +141,11 @@ class Acknowledgement:
         if not self.total:
             return "not processed: the system acknowledgement is a refusal"
         noun = "fault" if self.total == 1 else "faults"
-        return f"{self.total} {noun}: {', '.join(self.counts)}"
+        causes = {finding.code for finding in self.findings if not finding.follows}
+        first = [code for code in self.counts if code in causes]
+        rest = [f"{count} {code}" for code, count in self.counts.items() if code not in causes]
+        following = f"; following from these: {', '.join(rest)}" if rest else ""
+        return f"{self.total} {noun}: {', '.join(first)}{following}"
 
     def as_json(self) -> dict[str, Any]:
         """The acknowledgement as a JSON object."""
@@ -182,7 +196,7 @@ class Received(Generic[T]):
         if self.accepted:
             return
         found = (*self.system.findings, *self.transaction.findings)
-        faults = [Fault(f.path, f.code, f"{f.message} ({f.rule})", f.value) for f in found]
+        faults = [Fault(f.path, f.code, f"{f.text} ({f.rule})", f.value) for f in found]
         more = self.system.total + self.transaction.total - len(faults)
         raise DocumentFault(self.what, faults, more)
 
@@ -311,7 +325,7 @@ def _answer(
         kind,
         message_id,
         accepted,
-        tuple(found.kept),
+        causes_first(found.kept),
         dict(found.counts),
         tuple(warned.kept),
         dict(warned.counts),

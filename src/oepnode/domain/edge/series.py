@@ -184,7 +184,7 @@ class _Walk:
         return np.stack((self._row(places + 1), self._row(places)), axis=1)
 
     def gaps(self, horizon: Horizon | None) -> Gaps:
-        """Missing periods within each series, and at its ends where a horizon is given."""
+        """Missing periods within each series; of a horizon, where one is given, and at its ends."""
         delta = np.diff(self._end)
         inner = _NO_ROWS if self._is_regular else np.flatnonzero(self._same & (delta > self._step))
         place, kind = inner + 1, np.zeros(len(inner), dtype=np.int8)
@@ -200,6 +200,11 @@ class _Walk:
             after = np.concatenate((after, self._end[late], beyond))
         order = np.lexsort((kind, place))
         place, first, after = place[order], first[order], after[order]
+        if horizon is not None:  # what lies outside is told as such, and is no gap
+            first = np.maximum(first, horizon.first)
+            after = np.minimum(after, horizon.last + self._step)
+            inside = first < after
+            place, first, after = place[inside], first[inside], after[inside]
         before = first - self._step
         is_hour = after - before == HOUR_S + self._step
         is_saving = is_hour & _is_change(before, self._step, 2, _OCTOBER)
