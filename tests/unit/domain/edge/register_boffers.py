@@ -273,6 +273,12 @@ _STEPS: Final = (
          [*unit(), *unit(submissionDateTime=f"{DAY}T03:58:00+10:00")], TRANSACTION),
     Rule("HLD §4.2.1", "document.mixed_kinds", "$.records[1]", boffers(), [*unit(), *site()],
          [*site(), *site(nmi="2001985732")], TRANSACTION),
+    *(
+        Rule(section, "field.type", f"{_PERIOD}.{name}", boffers(), unit({name: "1"}),
+             unit({name: None}))
+        for section, name in (("HLD §4.2.4", "maxAvailLoad"), ("HLD §4.2.5", "maxAvailGen"),
+                              ("HLD §4.4", "selfDispatch"))
+    ),
     Rule("HLD §4.2.4", "boffer.max_avail_capacity", f"{_PERIOD}.maxAvailLoad",
          boffers(Context(capacity=Capacity(-60_000, 80_000))),
          unit({"maxAvailLoad": Exact("-60.001")}), unit({"maxAvailLoad": -60}), TRANSACTION),

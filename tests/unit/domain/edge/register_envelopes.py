@@ -182,6 +182,8 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 5.2", "submission.conflict", "$.records[1].operatingEnvelopes[0]"
          ".intervals[0]", envelopes(), twice(EARLY, EARLY), twice(EARLY, LATE),
          TRANSACTION),
+    Rule(f"{_SECTION} field 6", "submission.duplicate", "$.records[1].operatingEnvelopes[0]"
+         ".intervals[0]", envelopes(), [*one(), *one()], [*one(), record(LATER)], WARNING),
     Rule(_SECTION, "field.unknown", _RECORD, envelopes(), one(note="x"), one()),
     Rule(_SECTION, "document.further_faults", "$", envelopes(),
          series(101, activePowerExportLimit=-1), series(101), TRANSACTION,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from oepnode.domain.edge import dispatch, forecast, telemetry
+from oepnode.domain.edge import dispatch, forecast, one_unit, telemetry
 from oepnode.domain.edge.acknowledgement import Received
 from oepnode.domain.nem_time import parse_timestamp
 from oepnode.domain.power import Feed
@@ -26,7 +26,7 @@ from tests.unit.domain.edge.edge_documents import (
     nem,
     nmi_telemetry,
 )
-from tests.unit.domain.edge.register import TRANSACTION, WARNING, Check, Rule
+from tests.unit.domain.edge.register import REFUSED, TRANSACTION, WARNING, Check, Rule
 
 Record = dict[str, Any]
 
@@ -63,6 +63,20 @@ def instructions(records: Sequence[Record]) -> Received[Any]:
 
 def instructions_of_the_day(records: Sequence[Record]) -> Received[Any]:
     return dispatch.validate(document(*records), day=DAY)
+
+
+def targets_of_unit_1(records: Sequence[Record]) -> str:
+    """Takes one unit's targets, as a command does that is told which."""
+    found = instructions(records).value
+    return one_unit.only(found, "UNIT1", "dispatch instructions")[1]
+
+
+def telemetry_against_targets_of_unit_1(records: Sequence[Record]) -> None:
+    """Holds telemetry and targets to one unit."""
+    frame = telemetry.validate(document(*records)).value
+    assert frame is not None
+    _, unit = one_unit.only(frame, None, "telemetry")
+    one_unit.check_same("telemetry", unit, "UNIT1", "dispatch instructions")
 
 
 # --- documents -----------------------------------------------------------------------------------
@@ -257,6 +271,11 @@ _UNITS: Final = (
     Rule("HLD §4.2.1", "duid.mixed", "$.records[1].duid", measured(),
          [duid_telemetry(), duid_telemetry(measurement(6), duid="UNIT2")],
          [duid_telemetry(), duid_telemetry(measurement(6))], TRANSACTION, case="telemetry"),
+    Rule("HLD §4.2.1", "duid.absent", "$.duid", targets_of_unit_1, told(1, duid="UNIT2"), told(1),
+         REFUSED),
+    Rule("HLD §4.2.1, Part C §1.1 Dispatch Target", "duid.mismatch", "$.duid",
+         telemetry_against_targets_of_unit_1, [duid_telemetry(duid="UNIT2")], [duid_telemetry()],
+         REFUSED),
     Rule("HLD §4.1 (1 minute)", "telemetry.gap", f"{_UNIT_ROW}[1].measurementDateTime", measured(),
          [duid_telemetry(measurement(1), measurement(3))],
          [duid_telemetry(measurement(1), measurement(2))], TRANSACTION),
