@@ -71,6 +71,7 @@ class Outcome:
     counts: Mapping[str, int]
     first: Mapping[str, tuple[Answer, Finding]]
     is_accepted: bool
+    has_value: bool = False
 
 
 def slug(text: str) -> str:
@@ -102,4 +103,4 @@ def outcome(check: Check, document: Any) -> Outcome:
         assert found_counts.keys().isdisjoint(found), "a code has one meaning in a submission"
         found_counts |= found
         first |= {f.code: (answer, f) for f in reversed(findings)}
-    return Outcome(found_counts, first, received.accepted)
+    return Outcome(found_counts, first, received.accepted, received.value is not None)

@@ -68,13 +68,14 @@ def instructions_of_the_day(records: Sequence[Record]) -> Received[Any]:
 def targets_of_unit_1(records: Sequence[Record]) -> str:
     """Takes one unit's targets, as a command does that is told which."""
     found = instructions(records).value
+    assert isinstance(found, pl.DataFrame)
     return one_unit.only(found, "UNIT1", "dispatch instructions")[1]
 
 
 def telemetry_against_targets_of_unit_1(records: Sequence[Record]) -> None:
     """Holds telemetry and targets to one unit."""
     frame = telemetry.validate(document(*records)).value
-    assert frame is not None
+    assert isinstance(frame, pl.DataFrame)
     _, unit = one_unit.only(frame, None, "telemetry")
     one_unit.check_same("telemetry", unit, "UNIT1", "dispatch instructions")
 

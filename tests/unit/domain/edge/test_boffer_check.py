@@ -1,4 +1,4 @@
-"""Every validation rule of Part C §3.3 for Boffers, kept and broken; what bad input gets."""
+"""Boffers in JSON: what is read, and rules beyond one place; every rule is in the register."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from tests.unit.domain.edge.edge_documents import (
     NMI,
     OTHER_NMI,
     PRICES,
-    Exact,
     bid,
     cautions,
     document,
@@ -32,7 +31,6 @@ from tests.unit.domain.edge.edge_documents import (
     system,
     transaction,
     whole_horizon,
-    without,
 )
 
 
@@ -91,62 +89,6 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
     odd = renamed(odd, submissionDateTime="submissionTimestamp", bofferTiming="BofferTiming")
     received = validate(document(odd))
     assert cautions(received) == {}
-
-
-@pytest.mark.parametrize(
-    ("data", "code", "path", "rule"),
-    [
-        (one(nmi="630588844O"), "nmi.character", "nmi", "Part C §3.3 field 1"),
-        (one(nmi=NMI + "1"), "nmi.checksum", "nmi", "Part C §3.3 field 1"),
-        (one(nmi=NMI[:9]), "nmi.length", "nmi", "Part C §3.3 field 1"),
-        (one(nmi=None), "field.null", "nmi", "Part C §3.3 field 1"),
-        (one(bofferSummationLevel="Site"), "field.value", "bofferSummationLevel", "field 2"),
-        (one(bofferTiming="DURING"), "field.value", "bofferTiming", "Part C §3.3 field 3"),
-        (one(accumulateBands=1), "field.type", "accumulateBands", "Part C §3.3 field 4"),
-        (one(energyBids=[]), "array.length", "energyBids", "Part C §3.3 field 5"),
-        (with_bid(tradingDate="20-11-2026"), "time.format", "tradingDate", "field 5.1"),
-        (with_bid(tradingDate="2026-02-30"), "time.format", "tradingDate", "field 5.1"),
-        (with_bid(prices=PRICES[:19]), "prices.count", "prices", "Part C §3.3 field 5.2"),
-        (with_bid(prices=[*PRICES, 1]), "prices.count", "prices", "Part C §3.3 field 5.2"),
-        (
-            with_bid(prices=[*PRICES[:19], Exact("15100.001")]),
-            "price.decimals",
-            "prices[19]",
-            "Part C §3.3 field 5.2",
-        ),
-        (with_bid(prices=["1", *PRICES[1:]]), "field.type", "prices[0]", "field 5.2"),
-        (
-            with_bid(energyPeriods=[period(1 + n % 288) for n in range(289)]),
-            "periods.count",
-            "energyPeriods",
-            "Part C §3.3 field 5.3",
-        ),
-        (with_period(number=289), "period.range", "periodId", "Part C §3.3 field 5.3.1"),
-        (with_period(number=0), "period.range", "periodId", "Part C §3.3 field 5.3.1"),
-        (with_period(number=1.5), "field.type", "periodId", "Part C §3.3 field 5.3.1"),
-        (with_period(bandAvail=BANDS[:19]), "bands.count", "bandAvail", "field 5.3.2"),
-        (
-            with_period(bandAvail=[Exact("-0.0001"), *BANDS[1:]]),
-            "power.decimals",
-            "bandAvail[0]",
-            "Part C §3.3 field 5.3.2",
-        ),
-        (with_period(maxAvailLoad=-5), "field.unknown", "energyPeriods[0]", "field 5.3"),
-        (one(submissionDateTime=None), "field.null", "submissionDateTime", "field 6"),
-        (one(submissionDateTime="now"), "time.format", "submissionDateTime", "field 6"),
-        (document(without(nmi_boffer(), "bofferTiming")), "field.missing", "bofferTiming", "3"),
-    ],
-)
-def test_part_c_3_3_broken_forms_refuse_the_system_acknowledgement(
-    data: bytes, code: str, path: str, rule: str
-) -> None:
-    received = validate(data)
-    assert system(received) == {code: system(received)[code]}
-    found = finding(received, code)
-    assert found.path.endswith(path)
-    assert found.rule.endswith(rule)
-    assert received.value is None
-    assert not received.transaction.accepted
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'[{"nmi": 1', b"\xff", b"null", b"[1]"])

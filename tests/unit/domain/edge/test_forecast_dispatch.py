@@ -1,4 +1,4 @@
-"""Every validation rule of Part C §5.3 for forecasts, and of dispatch instructions."""
+"""Forecasts and dispatch instructions; every rule is in the register (test_rule_register)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tests.unit.domain.edge.edge_documents import (
     Exact,
     cautions,
     document,
-    finding,
     instruction,
     lines,
     renamed,
@@ -54,30 +53,6 @@ def test_part_c_5_3_other_spellings_and_null_submission() -> None:
     )
     assert cautions(forecast.validate(document(odd))) == {}
     assert forecast.validate(document(without(made(), "submissionDateTime"))).accepted
-
-
-@pytest.mark.parametrize(
-    ("record", "code", "rule"),
-    [
-        (made(nmi="1"), "nmi.length", "Part C §5.3 field 1"),
-        (
-            made(measurementDateTime=format_nem(DAY_START_S + 60)),
-            "time.grid",
-            "Part C §5.3 field 2",
-        ),
-        (made(uncontrolFcst=None), "field.null", "Part C §5.3 field 3"),
-        (made(uncontrolFcst="1"), "field.type", "Part C §5.3 field 3"),
-        (made(uncontrolFcst=Exact("0.0001")), "power.decimals", "Part C §5.3 field 3"),
-        (made(submissionDateTime="x"), "time.format", "Part C §5.3 field 4"),
-        (without(made(), "uncontrolFcst"), "field.missing", "Part C §5.3 field 3"),
-    ],
-)
-def test_part_c_5_3_broken_forms_refuse_the_system_acknowledgement(
-    record: dict[str, Any], code: str, rule: str
-) -> None:
-    received = forecast.validate(document(record))
-    assert system(received) == {code: 1}
-    assert finding(received, code).rule == rule
 
 
 def test_part_c_5_1_gaps_repeats_and_jumps_have_codes_of_their_own() -> None:

@@ -115,6 +115,7 @@ def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Ru
     assert (answer, first.path) == (rule.answer, rule.path)
     assert first.rule == rule.section or (answer == REFUSED and f"({rule.section})" in first.rule)
     assert found.is_accepted == (rule.answer == WARNING)
+    assert not (found.has_value and answer == SYSTEM), "a form that is refused gives no value"
 
 
 @every_rule

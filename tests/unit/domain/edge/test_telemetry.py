@@ -1,4 +1,4 @@
-"""Every validation rule of Part C §4.3 for telemetry, kept and broken; JSON and columns alike."""
+"""Telemetry, JSON and columns alike: what is read, and in time; every rule is in the register."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tests.unit.domain.edge.edge_documents import (
     DAY_START_S,
     NMI,
     OTHER_NMI,
-    Exact,
     cautions,
     document,
     duid_telemetry,
@@ -38,10 +37,6 @@ DAY = date(2026, 11, 20)
 
 def one(**changes: Any) -> bytes:
     return document(nmi_telemetry(**changes))
-
-
-def with_minute(**changes: Any) -> bytes:
-    return document(nmi_telemetry(measurement(1), measurement(2, **changes), measurement(3)))
 
 
 def minutes(*numbers: int, **changes: Any) -> bytes:
@@ -120,76 +115,6 @@ def test_what_is_written_reads_back(record: dict[str, Any], ndjson: bool) -> Non
 
 
 # --- forms that are broken -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "code", "path", "rule"),
-    [
-        (one(nmi="63058884I4"), "nmi.character", "nmi", "§4.3 field 1"),
-        (one(nmiTelemetryIntervals=[]), "array.length", "nmiTelemetryIntervals", "field 3"),
-        (
-            with_minute(measurementDateTime="2026-11-20T04:02:30+10:00"),
-            "time.grid",
-            "[1].measurementDateTime",
-            "§4.3 field 3.1",
-        ),
-        (with_minute(measurementDateTime=7), "field.type", "measurementDateTime", "field 3.1"),
-        (with_minute(activePower=None), "field.null", "[1].activePower", "§4.3 field 3.2"),
-        (with_minute(activePower=Exact("1e9")), "power.range", "[1].activePower", "field 3.2"),
-        (with_minute(activePower=Exact("NaN")), "number.constant", "activePower", "field 3.2"),
-        (
-            with_minute(controlledGeneration=-0.001),
-            "power.sign",
-            "[1].controlledGeneration",
-            "§4.3 field 3.3",
-        ),
-        (with_minute(controlledLoad=0.001), "power.sign", "[1].controlledLoad", "§4.3 field 3.4"),
-        (with_minute(energyStored=-1), "energy.sign", "[1].energyStored", "§4.3 field 3.5"),
-        (
-            with_minute(energyStored=Exact("1.0001")),
-            "energy.decimals",
-            "[1].energyStored",
-            "§4.3 field 3.5",
-        ),
-        (
-            one(nmiOeSubmissionTimestamp="soon"),
-            "time.format",
-            "nmiOeSubmissionTimestamp",
-            "§4.3 field 4",
-        ),
-        (one(activePowerExportLimit=-5), "power.sign", "activePowerExportLimit", "§4.3 field 5"),
-        (one(activePowerImportLimit=5), "power.sign", "activePowerImportLimit", "§4.3 field 6"),
-        (
-            one(reactivePowerExportLimit=-1),
-            "power.sign",
-            "reactivePowerExportLimit",
-            "§4.3 field 7",
-        ),
-        (one(reactivePowerImportLimit=1), "power.sign", "reactivePowerImportLimit", "field 8"),
-        (one(submissionDateTime=5), "field.type", "submissionDateTime", "§4.3 field 9"),
-        (
-            document(without(nmi_telemetry(measurement()), "activePowerExportLimit")),
-            "field.missing",
-            "activePowerExportLimit",
-            "§4.3 field 5",
-        ),
-        (
-            with_minute(activePowerExportLimit=4),
-            "limit.twice",
-            "[1].activePowerExportLimit",
-            "§4.3 field 5",
-        ),
-        (one(voltage=230), "field.unknown", "$.records[0]", "§4.3"),
-    ],
-)
-def test_part_c_4_3_broken_forms_refuse_the_system_acknowledgement(
-    data: bytes, code: str, path: str, rule: str
-) -> None:
-    received = validate(data)
-    assert system(received) == {code: 1}
-    found = finding(received, code)
-    assert found.path.endswith(path)
-    assert found.rule.endswith(rule)
 
 
 def test_part_c_4_3_profile_edge_holds_limits_to_decimal_4_2() -> None:
