@@ -145,7 +145,7 @@ def warned(received: Received[Any]) -> dict[str, int]:
     return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
 
 
-def test_s6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
+def test_part_c_6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
     one = record(interval(), interval(**AT_FIVE_PAST), submissionTimestamp=EARLY)
     other = record(interval(activePowerExportLimit=1), submissionTimestamp=EARLY)
     received = validate(array(one, other, BROKEN))
@@ -156,7 +156,7 @@ def test_s6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
     assert rules(without_time) == {"submission.missing": 1}
 
 
-def test_s6_3_horizon_timing_and_warnings_are_told_beside_faults_of_the_form() -> None:
+def test_part_c_6_3_horizon_timing_and_warnings_are_told_beside_faults_of_the_form() -> None:
     far = {"diStartTime": "2026-11-28T10:00:00", "diEndTime": None}
     received = validate(array(record(interval(), interval(**far)), BROKEN), timing="POST")
     assert dict(received.system.counts) == {"field.type": 1}
@@ -165,7 +165,7 @@ def test_s6_3_horizon_timing_and_warnings_are_told_beside_faults_of_the_form() -
     assert warned(received) == {"time.no_offset": 1}
 
 
-def test_s6_3_conflicts_beside_broken_rules_are_told_once() -> None:
+def test_part_c_6_3_conflicts_beside_broken_rules_are_told_once() -> None:
     clash = record(), record(interval(activePowerExportLimit=1))
     wrong = record(interval(activePowerExportLimit=-1), nmi=OTHER_NMI)
     assert rules(validate(array(*clash))) == {"submission.missing": 1}
@@ -173,7 +173,7 @@ def test_s6_3_conflicts_beside_broken_rules_are_told_once() -> None:
     assert found == {"limit.sign": 1, "submission.missing": 1}
 
 
-def test_s6_3_all_conflicts_of_a_refused_document_are_counted() -> None:
+def test_part_c_6_3_all_conflicts_of_a_refused_document_are_counted() -> None:
     times = [{"diStartTime": None, "diEndTime": None} for _ in range(288)]
     day = {"tradingDate": "2026-11-20"}
     one = record(*(interval(**t) for t in times), **day)
@@ -196,14 +196,14 @@ def test_s6_3_all_conflicts_of_a_refused_document_are_counted() -> None:
         5,
     ],
 )
-def test_s6_3_what_cannot_be_read_is_in_no_conflict(broken: Any) -> None:
+def test_part_c_6_3_what_cannot_be_read_is_in_no_conflict(broken: Any) -> None:
     received = validate(array(record(submissionTimestamp=EARLY), broken))
     assert not received.accepted
     assert not {"submission.conflict", "submission.missing"} & set(rules(received))
     assert warned(received) == {}
 
 
-def test_s6_3_a_copy_of_a_record_counts_once_with_a_caution() -> None:
+def test_part_c_6_3_a_copy_of_a_record_counts_once_with_a_caution() -> None:
     one = record(interval(), interval(**AT_FIVE_PAST), submissionTimestamp=EARLY)
     received = validate(array(one, one))
     assert received.accepted
@@ -218,7 +218,7 @@ def test_s6_3_a_copy_of_a_record_counts_once_with_a_caution() -> None:
     assert "$.records[0].operatingEnvelopes[0].intervals[0]" in copy.message
 
 
-def test_s6_3_a_copy_without_a_time_or_within_a_record_is_a_copy_too() -> None:
+def test_part_c_6_3_a_copy_without_a_time_or_within_a_record_is_a_copy_too() -> None:
     assert warned(validate(array(record(), record(), record()))) == {"submission.duplicate": 2}
     within = validate(array(record(interval(), interval())))
     assert warned(within) == {"submission.duplicate": 1}
@@ -227,12 +227,12 @@ def test_s6_3_a_copy_without_a_time_or_within_a_record_is_a_copy_too() -> None:
     assert warned(beside) == {"submission.duplicate": 1}
 
 
-def test_s6_3_the_same_limits_submitted_anew_are_no_copy() -> None:
+def test_part_c_6_3_the_same_limits_submitted_anew_are_no_copy() -> None:
     early, late = (record(submissionTimestamp=at) for at in (EARLY, LATE))
     assert warned(validate(array(early, late))) == {}
 
 
-def test_s6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
+def test_part_c_6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
     received = validate(array(*[record()] * 121))
     assert warned(received) == {"submission.duplicate": 120}
     assert len(received.transaction.warnings) == 100
