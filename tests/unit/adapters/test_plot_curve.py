@@ -14,8 +14,6 @@ from oepnode.domain.edge.curve import supply_curve
 from oepnode.errors import ConfigError
 from tests.unit.domain.edge.bands import avail, prices
 
-pytest.importorskip("matplotlib")
-
 PRICES = prices({13: 1.1})
 D3 = CurvePicture(
     title="Boffer",

@@ -31,9 +31,7 @@ def test_other_kinds_of_pictures_are_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.fixture
-def band(request: pytest.FixtureRequest) -> object:
-    pytest.importorskip("matplotlib")
-    del request
+def band() -> object:
     export = np.array([5000, NO_LIMIT, 4000], dtype=np.int32)
     minute = START + 60 * np.array([1, 3, 2, 11])
     measured = plot_envelope.Measured(
@@ -63,7 +61,6 @@ def test_a_band_has_gaps_a_flow_and_marked_breaches(band: object, tmp_path: Path
 
 
 def test_a_heat_map_shows_the_sites_with_the_least_headroom_first() -> None:
-    pytest.importorskip("matplotlib")
     count = plot_envelope.MOST_ROWS + 5
     headroom = np.full((count, 12), 3000, dtype=np.int32)
     headroom[7, 3], headroom[9, 4] = -200, 100
@@ -85,7 +82,6 @@ def test_a_heat_map_shows_the_sites_with_the_least_headroom_first() -> None:
 
 
 def test_a_heat_map_of_nothing_judged_is_drawn_as_well() -> None:
-    pytest.importorskip("matplotlib")
     headroom = np.full((2, 3), NO_HEADROOM, dtype=np.int32)
     figure = plot_envelope.headroom_map("Title", "small", START, ["a", "b"], headroom)
     assert any("grey" in text.get_text() for text in figure.axes[0].texts)
@@ -95,7 +91,6 @@ def test_a_heat_map_of_nothing_judged_is_drawn_as_well() -> None:
     ("intervals", "ticks"), [(6, 7), (12, 13), (288, 13), (576, 13), (2016, 7)]
 )
 def test_the_time_axis_has_round_hours_in_nem_time(intervals: int, ticks: int) -> None:
-    pytest.importorskip("matplotlib")
     limits = np.full(intervals, 1000, dtype=np.int32)
     figure = plot_envelope.envelope_band("Title", "small", START, limits, -limits)
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]

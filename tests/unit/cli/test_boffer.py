@@ -232,7 +232,6 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
 def test_what_the_rules_refuse_is_not_worked_with_unless_asked_for(
     run: Run, tmp_path: Path, words: list[str]
 ) -> None:
-    pytest.importorskip("matplotlib")
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
     put(tmp_path / "b.json", wrong)
@@ -370,7 +369,6 @@ def test_curve_as_json(run: Run, d3: str) -> None:
 
 
 def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:
-    pytest.importorskip("matplotlib")
     result = run("boffer", "curve", d3, "--date", "2026-11-20", "--plot", "c.svg")
     assert result.exit_code == 0
     assert "Supply curve of UNIT1" in (tmp_path / "c.svg").read_text()
@@ -537,7 +535,6 @@ def test_constrain_writes_with_a_new_submission_time(
 
 
 def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: Path) -> None:
-    pytest.importorskip("matplotlib")
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
     assert run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg").exit_code == 0
     text = (folder / "c.svg").read_text()

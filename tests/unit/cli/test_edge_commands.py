@@ -420,7 +420,6 @@ def test_options_that_do_not_fit_are_refused(run: Run, tmp_path: Path, words: li
 def test_pictures_are_drawn_and_the_same_input_gives_the_same_bytes(
     run: Run, sample: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("matplotlib")
     file = str(sample / "edge" / "sample-02" / "telemetry")
     words = ("telemetry", "conformance", file, "--envelope", str(sample / "envelope.json"))
     for place in ("1", "2"):
