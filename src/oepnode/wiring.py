@@ -16,6 +16,7 @@ from oepnode import __version__
 from oepnode.adapters import archive, evm, sealing
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.files import FileArchive, FileShelf
+from oepnode.adapters.http_member import Asker
 from oepnode.adapters.http_registry import HttpRegistry
 from oepnode.adapters.http_sender import HttpSender
 from oepnode.adapters.keyfile import load_account
@@ -105,25 +106,17 @@ async def worker_parts(
         chain = await evm.connect(settings.chain, account)
         stack.push_async_callback(chain.close)
         clock = SystemClock()
-        sender_client = HttpSender(
-            settings.sender_url,
+        asker = Asker(
             account,
-            chain_id=chain.chain_id,
-            contract=chain.contract,
-            clock=clock,
+            chain.chain_id,
+            chain.contract,
+            clock,
             max_bytes=settings.max_document_bytes,
             timeout_s=settings.http_timeout_s,
         )
+        sender_client = HttpSender(settings.sender_url, asker)
         stack.push_async_callback(sender_client.close)
-        registry_client = HttpRegistry(
-            settings.registry_url,
-            account,
-            chain_id=chain.chain_id,
-            contract=chain.contract,
-            clock=clock,
-            max_bytes=settings.max_document_bytes,
-            timeout_s=settings.http_timeout_s,
-        )
+        registry_client = HttpRegistry(settings.registry_url, asker)
         stack.push_async_callback(registry_client.close)
         store = SqliteStore(settings.data_dir / "worker.sqlite")
         stack.callback(store.close)

@@ -7,13 +7,9 @@ bytes that leave here have the digest that was asked for. Source: ``domain.membe
 from __future__ import annotations
 
 import asyncio
-import hmac
-import secrets
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 
-from eth_account.signers.local import LocalAccount
 from msgspec import Struct
 
 from oepnode.adapters.http_client import (
@@ -23,10 +19,10 @@ from oepnode.adapters.http_client import (
     decode_json,
     read_digest,
 )
-from oepnode.adapters.request_signature import sign_request
-from oepnode.domain.member_request import NONCE_SIZE, DocumentRequest, encode_authorization
-from oepnode.errors import ConfigError, DigestMismatch, DocumentFault, TransportError
-from oepnode.ports import Clock, LatestEnvelope
+from oepnode.adapters.http_member import Asker, MemberService, verify_digest
+from oepnode.domain.member_request import DocumentRequest, encode_authorization
+from oepnode.errors import ConfigError, DocumentFault
+from oepnode.ports import LatestEnvelope
 
 
 class _Latest(Struct, rename="camel"):
@@ -63,33 +59,13 @@ class HttpSender:
 
     Args:
         url: Of the gateway.
-        account: The worker's signer.
-        chain_id: EIP-155 chain id of the rounds.
-        contract: Address of the consensus contract, 20 bytes.
-        clock: For the time of requests.
-        max_bytes: Largest document that is fetched.
-        timeout_s: Deadline of one attempt, in seconds.
+        asker: The worker.
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(
-        self,
-        url: str,
-        account: LocalAccount,
-        *,
-        chain_id: int,
-        contract: bytes,
-        clock: Clock,
-        max_bytes: int,
-        timeout_s: float,
-        client: HttpClient | None = None,
-    ) -> None:
-        self._client = client or HttpClient(url, timeout_s)
-        self._account = account
-        self._chain_id = chain_id
-        self._contract = contract
-        self._clock = clock
-        self._max_bytes = max_bytes
+    def __init__(self, url: str, asker: Asker, client: HttpClient | None = None) -> None:
+        self._asker = asker
+        self._service = MemberService(url, asker, client)
 
     async def latest(self) -> LatestEnvelope | None:
         """The newest document, or None where there is none yet.
@@ -98,12 +74,11 @@ class HttpSender:
             TransportError: If the gateway does not answer as agreed.
         """
         what = "newest envelope document"
-        try:
-            found = await self._client.get_json("/v1/envelopes/latest", what, _Latest)
-        except RequestRefused as exc:
-            if exc.code == "envelope.none":
-                return None
-            raise TransportError(str(exc)) from exc
+        found = await self._service.latest(
+            "/v1/envelopes/latest", what, _Latest, none_yet="envelope.none"
+        )
+        if found is None:
+            return None
         registry = found.registry_digest
         return LatestEnvelope(
             digest=read_digest(found.digest, what),
@@ -123,37 +98,24 @@ class HttpSender:
             TransportError: If it could not be had.
         """
         what = "envelope document"
-        try:
-            data = await self._client.send(
-                "GET",
-                f"/v1/documents/{digest.hex()}",
-                what,
-                limit=self._max_bytes,
-                headers=lambda: self._signed(round_number, digest),
-            )
-        except RequestRefused as exc:
-            if exc.status == 404:  # not there yet: the gateway or its node lags behind
-                raise TransportError(str(exc)) from exc
-            raise
-        received = sha256(data).digest()
-        if not hmac.compare_digest(received, digest):
-            raise DigestMismatch(what, digest, received)
+        data = await self._service.ask(
+            "GET",
+            f"/v1/documents/{digest.hex()}",
+            what,
+            limit=self._asker.max_bytes,
+            headers=lambda: self._signed(round_number, digest),
+        )
+        verify_digest(what, data, digest)
         return data
 
     async def close(self) -> None:
         """Close the connections; may be called again."""
-        await self._client.close()
+        await self._service.close()
 
     def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
         """Headers with a nonce of their own, so that they can be sent after a failed attempt."""
-        request = DocumentRequest(
-            round=round_number,
-            digest=digest,
-            nonce=secrets.token_bytes(NONCE_SIZE),
-            issued_at=int(self._clock.now()),
-        )
-        signature = sign_request(self._account, request, self._chain_id, self._contract)
-        return {"Authorization": encode_authorization(request, signature)}
+        request = DocumentRequest(round_number, digest, *self._asker.nonce_and_time())
+        return {"Authorization": encode_authorization(request, self._asker.sign(request))}
 
 
 class HttpPublisher:

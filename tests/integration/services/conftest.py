@@ -12,6 +12,7 @@ import structlog
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from oepnode.adapters.http_member import Asker
 from oepnode.adapters.http_sender import HttpSender
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.demo.sample import SamplePlan, SampleSummary, write_sample
@@ -128,19 +129,16 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+def asker(clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT) -> Asker:
+    """Who asks the services for a round's inputs."""
+    return Asker(account, CHAIN_ID, CONTRACT, clock, max_bytes, timeout_s=10)
+
+
 def worker_client(
     url: str, clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
 ) -> HttpSender:
     """A worker's client of the gateway."""
-    return HttpSender(
-        url,
-        account,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
-        clock=clock,
-        max_bytes=max_bytes,
-        timeout_s=10,
-    )
+    return HttpSender(url, asker(clock, account, max_bytes))
 
 
 async def reason_of(response: aiohttp.ClientResponse) -> str:

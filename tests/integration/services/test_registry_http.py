@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from typing import Any
 
@@ -9,7 +10,6 @@ import aiohttp
 import pytest
 import structlog
 from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.http_registry import HttpRegistry
 from oepnode.adapters.request_signature import sign_request
@@ -19,23 +19,20 @@ from oepnode.domain.member_request import RegistryRequest, encode_request
 from oepnode.errors import ConflictError, TransportError
 from oepnode.services.registry_store import RegistryStore
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
-from tests.integration.services.conftest import OPERATOR, WORKER, Sample, reason_of
+from tests.integration.services.conftest import OPERATOR, WORKER, Sample, asker, reason_of
 
 STRANGER = Account.from_key(b"\x02" * 32)
 
 
-def client(
-    url: str, clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = 10**6
-) -> HttpRegistry:
-    return HttpRegistry(
-        url,
-        account,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
-        clock=clock,
-        max_bytes=max_bytes,
-        timeout_s=10,
-    )
+Sign = Callable[..., bytes]
+
+
+@pytest.fixture
+async def registry(registry_url: str, clock: FakeClock) -> AsyncIterator[HttpRegistry]:
+    """The client of the enrolled worker."""
+    client = HttpRegistry(registry_url, asker(clock))
+    yield client
+    await client.close()
 
 
 @pytest.fixture
@@ -45,10 +42,28 @@ async def round_number(ledger: Ledger, sample: Sample) -> int:
     )
 
 
+@pytest.fixture
+def sign(clock: FakeClock, sample: Sample, round_number: int) -> Sign:
+    """A request of the enrolled worker, signed and encoded, with one nonce unless told."""
+
+    def signed(**changes: Any) -> bytes:
+        values: dict[str, Any] = {
+            "what": "salt",
+            "round": round_number,
+            "snapshot_digest": sample.snapshot_digest,
+            "recipient": b"\x09" * 32,
+            "nonce": b"\x03" * 32,
+            "issued_at": int(clock.now()),
+        }
+        request = RegistryRequest(**(values | changes))
+        return encode_request(request, sign_request(WORKER, request, CHAIN_ID, CONTRACT))
+
+    return signed
+
+
 async def test_an_enrolled_worker_gets_snapshot_and_salt(
-    registry_url: str, clock: FakeClock, sample: Sample, round_number: int
+    registry: HttpRegistry, sample: Sample, round_number: int
 ) -> None:
-    registry = client(registry_url, clock)
     digest = await registry.latest_digest()
     assert digest == sample.snapshot_digest
     assert await registry.snapshot(round_number, digest) == sample.snapshot
@@ -58,42 +73,21 @@ async def test_an_enrolled_worker_gets_snapshot_and_salt(
 
 
 async def test_what_travels_is_sealed(
-    http: aiohttp.ClientSession,
-    registry_url: str,
-    clock: FakeClock,
-    sample: Sample,
-    round_number: int,
+    http: aiohttp.ClientSession, registry_url: str, sample: Sample, sign: Sign
 ) -> None:
     nmi = json.loads(sample.snapshot)["assignments"][0]["nmi"].encode()
     for what, plain in (("snapshot", nmi), ("salt", sample.salt)):
-        body = signed(clock, sample, what=what, round=round_number, nonce=sha256(plain).digest())
+        body = sign(what=what, nonce=sha256(plain).digest())
         async with http.post(f"{registry_url}/v1/requests", data=body) as response:
             assert response.status == 200
             assert response.headers["Cache-Control"] == "no-store"
             assert plain not in await response.read()
 
 
-def signed(clock: FakeClock, sample: Sample, **changes: Any) -> bytes:
-    values: dict[str, Any] = {
-        "what": "salt",
-        "round": 1,
-        "snapshot_digest": sample.snapshot_digest,
-        "recipient": b"\x09" * 32,
-        "nonce": b"\x03" * 32,
-        "issued_at": int(clock.now()),
-    }
-    request = RegistryRequest(**(values | changes))
-    return encode_request(request, sign_request(WORKER, request, CHAIN_ID, CONTRACT))
-
-
 async def test_a_recorded_request_works_once_even_when_sent_at_once(
-    http: aiohttp.ClientSession,
-    registry_url: str,
-    clock: FakeClock,
-    sample: Sample,
-    round_number: int,
+    http: aiohttp.ClientSession, registry_url: str, sign: Sign
 ) -> None:
-    body = signed(clock, sample, round=round_number)
+    body = sign()
 
     async def post() -> tuple[int, str]:
         async with http.post(f"{registry_url}/v1/requests", data=body) as response:
@@ -109,11 +103,10 @@ async def test_a_used_nonce_is_known_after_a_restart(
     http: aiohttp.ClientSession,
     registry_url: str,
     clock: FakeClock,
-    sample: Sample,
     round_number: int,
+    sign: Sign,
 ) -> None:
-    body = signed(clock, sample, round=round_number)
-    async with http.post(f"{registry_url}/v1/requests", data=body) as response:
+    async with http.post(f"{registry_url}/v1/requests", data=sign()) as response:
         assert response.status == 200
     store = RegistryStore(registry_settings.data_dir)
     request = RegistryRequest("salt", round_number, b"", b"", b"\x03" * 32, int(clock.now()))
@@ -122,44 +115,43 @@ async def test_a_used_nonce_is_known_after_a_restart(
 
 
 async def test_a_stranger_and_a_removed_worker_get_nothing(
-    registry_url: str, clock: FakeClock, sample: Sample, round_number: int, ledger: Ledger
+    registry: HttpRegistry,
+    registry_url: str,
+    clock: FakeClock,
+    sample: Sample,
+    round_number: int,
+    ledger: Ledger,
 ) -> None:
-    stranger = client(registry_url, clock, STRANGER)
+    stranger = HttpRegistry(registry_url, asker(clock, STRANGER))
     with pytest.raises(ConflictError, match="no enrolled worker"):
         await stranger.snapshot(round_number, sample.snapshot_digest)
     await stranger.close()
     ledger.remove_member(OPERATOR)
-    removed = client(registry_url, clock)
     with pytest.raises(ConflictError, match="no enrolled worker"):
-        await removed.salt(round_number, sample.snapshot_digest)
-    await removed.close()
+        await registry.salt(round_number, sample.snapshot_digest)
 
 
 async def test_without_a_chain_the_worker_is_told_to_come_back(
-    registry_url: str, clock: FakeClock, sample: Sample, round_number: int, ledger: Ledger
+    registry: HttpRegistry, sample: Sample, round_number: int, ledger: Ledger
 ) -> None:
     ledger.is_down = True
-    registry = client(registry_url, clock)
     with pytest.raises(TransportError, match="503"):
         await registry.salt(round_number, sample.snapshot_digest)
     ledger.is_down = False
     assert await registry.salt(round_number, sample.snapshot_digest) == sample.salt
-    await registry.close()
 
 
 async def test_a_round_that_is_not_there_yet_is_worth_another_try(
-    registry_url: str, clock: FakeClock, sample: Sample
+    registry: HttpRegistry, sample: Sample
 ) -> None:
-    registry = client(registry_url, clock)
     with pytest.raises(TransportError, match="does not know the round yet"):
         await registry.salt(1, sample.snapshot_digest)
-    await registry.close()
 
 
 async def test_a_larger_snapshot_than_the_client_wants_is_not_read(
     registry_url: str, clock: FakeClock, sample: Sample, round_number: int
 ) -> None:
-    registry = client(registry_url, clock, max_bytes=100)
+    registry = HttpRegistry(registry_url, asker(clock, max_bytes=100))
     with pytest.raises(TransportError, match="larger"):
         await registry.snapshot(round_number, sample.snapshot_digest)
     await registry.close()
@@ -218,7 +210,7 @@ async def test_the_newest_snapshot_is_public_by_its_digest_only(
 
 async def test_a_snapshot_published_while_serving_is_the_newest(
     registry_settings: RegistrySettings,
-    registry_url: str,
+    registry: HttpRegistry,
     clock: FakeClock,
     sample: Sample,
 ) -> None:
@@ -227,19 +219,15 @@ async def test_a_snapshot_published_while_serving_is_the_newest(
     store = RegistryStore(registry_settings.data_dir)
     store.publish(data, sample.salt, clock.now())
     store.close()
-    registry = client(registry_url, clock)
     assert await registry.latest_digest() == sha256(data).digest()
-    await registry.close()
 
 
 async def test_the_log_says_who_got_what_and_holds_no_secret(
-    registry_url: str, clock: FakeClock, sample: Sample, round_number: int
+    registry: HttpRegistry, sample: Sample, round_number: int
 ) -> None:
-    registry = client(registry_url, clock)
     with structlog.testing.capture_logs() as logs:
         await registry.snapshot(round_number, sample.snapshot_digest)
         await registry.salt(round_number, sample.snapshot_digest)
-    await registry.close()
     granted = [line for line in logs if line["event"] == "request.granted"]
     assert [(line["what"], line["operator"]) for line in granted] == [
         ("snapshot", OPERATOR.hex()),

@@ -10,6 +10,7 @@ from eth_account import Account
 
 from oepnode.adapters import sealing
 from oepnode.adapters.http_client import Answer, HttpClient
+from oepnode.adapters.http_member import Asker
 from oepnode.adapters.http_registry import HttpRegistry
 from oepnode.adapters.request_signature import recover_signer
 from oepnode.domain.keys import RoundContext
@@ -63,13 +64,8 @@ def client(exchange: Any) -> HttpRegistry:
 
     return HttpRegistry(
         "http://registry.test",
-        ACCOUNT,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
-        clock=FakeClock(),
-        max_bytes=1000,
-        timeout_s=5,
-        client=HttpClient("http://registry.test", 5, exchange, no_wait),
+        Asker(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=1000, timeout_s=5),
+        HttpClient("http://registry.test", 5, exchange, no_wait),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.http_client import Answer, HttpClient
+from oepnode.adapters.http_member import Asker
 from oepnode.adapters.http_sender import HttpPublisher, HttpSender, Published
 from oepnode.adapters.request_signature import recover_signer
 from oepnode.domain.member_request import DocumentRequest, decode_authorization
@@ -55,13 +56,8 @@ def sender(
     """Answers with the statuses of ``first``, and then with ``status``."""
     return HttpSender(
         "http://sender.test",
-        ACCOUNT,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
-        clock=FakeClock(),
-        max_bytes=100,
-        timeout_s=5,
-        client=client(status, body, sent, first or []),
+        Asker(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=100, timeout_s=5),
+        client(status, body, sent, first or []),
     )
 
 
