@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from oepnode.domain.edge.finding import Finding
 from oepnode.domain.edge.follow import causes_first
 from oepnode.domain.faults import FaultLog
 from oepnode.domain.nem_time import DAYLIGHT_SAVING_WARNING, NO_OFFSET_WARNING
@@ -35,69 +36,6 @@ _WARNINGS: Final = {
 _JSON: Final = "RFC 8259"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong, or odd, in a submission.
-
-    Attributes:
-        code: Stable name, such as ``period.duplicate``.
-        path: Place, such as ``$.records[0].energyBids[0].prices[3]`` or ``$.rows[17].minute``.
-        rule: Document and section of the rule.
-        message: What the rule wants.
-        value: What was found, shortened; withheld where it could be an NMI.
-        times: How many of the counted findings this one stands for, its own place being the first.
-        follows: Code of the finding in the same place that this one follows from; empty if none.
-    """
-
-    code: str
-    path: str
-    rule: str
-    message: str
-    value: str = ""
-    times: int = 1
-    follows: str = ""
-
-    @property
-    def text(self) -> str:
-        """The message, and what the finding follows from."""
-        return f"{self.message} [follows from {self.follows}]" if self.follows else self.message
-
-    def as_json(self) -> dict[str, Any]:
-        """The finding as a JSON object."""
-        return {
-            "code": self.code,
-            "path": self.path,
-            "rule": self.rule,
-            "message": self.message,
-            "value": self.value,
-            "times": self.times,
-            "follows": self.follows,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A rule that a day of a Boffer breaks, before the document's places are known.
-
-    Attributes:
-        code: Stable name.
-        rule: Document and section of the rule.
-        message: What the rule wants.
-        row: Index into the day's periods; None speaks of the whole day.
-        band: 1 to 20; None speaks of the whole row.
-        value: What was found.
-        field: Field that is meant; by default ``bandAvail`` where a band is given.
-    """
-
-    code: str
-    rule: str
-    message: str
-    row: int | None = None
-    band: int | None = None
-    value: str = ""
-    field: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 
 from oepnode.domain.edge import boffer_rules, gate
-from oepnode.domain.edge.acknowledgement import Broken, Ledger, Received, message_id_of
+from oepnode.domain.edge.acknowledgement import Ledger, Received, message_id_of
 from oepnode.domain.edge.boffer import (
     DUID_SHAPE,
     NMI_SHAPE,
@@ -37,6 +37,7 @@ from oepnode.domain.edge.boffer import (
     read_record,
 )
 from oepnode.domain.edge.boffer_rows import read_rows
+from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.spelling import records
 from oepnode.domain.edge.text import nem_text
 from oepnode.domain.faults import show_value

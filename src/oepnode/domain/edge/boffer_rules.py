@@ -20,8 +20,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.acknowledgement import Broken
 from oepnode.domain.edge.clearing import BANDS, GENERATION, LOAD, dispatchable, present
+from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.scenario import Step
 from oepnode.domain.edge.units import KW, PRICE, to_text
 from oepnode.domain.nem_time import INTERVAL_S, period_start

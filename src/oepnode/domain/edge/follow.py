@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from oepnode.domain.edge.acknowledgement import Finding
+from oepnode.domain.edge.finding import Finding
 
 _PERIOD: Final = re.compile(r"^(\$\.records\[\d+\]\.energyBids\[\d+\]\.\w+\[\d+\]|\$\.rows\[\d+\])")
 _RECORD: Final = re.compile(r"^(\$\.records\[\d+\]|\$\.rows\[\d+\])")

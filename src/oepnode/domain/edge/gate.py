@@ -22,9 +22,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.acknowledgement import Broken
 from oepnode.domain.edge.boffer_rules import OfferDay
 from oepnode.domain.edge.clearing import BANDS, Ints
+from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.scenario import Step
 from oepnode.domain.edge.units import PRICE, to_text
 from oepnode.domain.nem_time import PERIODS_PER_DAY, UtcSeconds, period_start

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from oepnode.domain.edge.acknowledgement import Finding, Received
+from oepnode.domain.edge.acknowledgement import Received
+from oepnode.domain.edge.finding import Finding
 
 NMI = "6305888444"
 OTHER_NMI = "2001985732"

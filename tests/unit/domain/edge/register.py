@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from oepnode.domain.edge.acknowledgement import Finding, Received
+from oepnode.domain.edge.acknowledgement import Received
+from oepnode.domain.edge.finding import Finding
 from oepnode.errors import DocumentFault
 from tests.unit.domain.edge import edge_documents
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge import boffer_rules as rules
-from oepnode.domain.edge.acknowledgement import Broken
 from oepnode.domain.edge.boffer import BofferDay, make_day
+from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.scenario import SCENARIOS, Scenario, Step
 from oepnode.domain.nem_time import INTERVAL_S, period_start
 from tests.unit.domain.edge.bands import avail, cents, prices

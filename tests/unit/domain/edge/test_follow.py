@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from oepnode.domain.edge import boffer_check, envelope_check, telemetry
-from oepnode.domain.edge.acknowledgement import Finding
+from oepnode.domain.edge.finding import Finding
 from oepnode.domain.edge.follow import causes_first
 from oepnode.errors import DocumentFault
 from tests.unit.domain.documents import array, interval, record
