@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from oepnode.domain.edge.finding import Finding
@@ -164,7 +165,7 @@ class Ledger(FaultLog):
     Args:
         what: Name of the dataset, such as ``NMI Boffer``.
         section: The document's section that defines the dataset.
-        sections: Field name → section, for the faults of the form.
+        sections: Field → section, for the faults of the form; as ``spelling.Shape.sections``.
     """
 
     def __init__(self, what: str, section: str, sections: Mapping[str, str] | None = None) -> None:
@@ -214,9 +215,11 @@ class Ledger(FaultLog):
 
     def section_of(self, path: str) -> str:
         """Section of the innermost field of a path that has one."""
-        for name in reversed(_NAME.findall(path)):
-            if name in self._sections:
-                return self._sections[name]
+        names = _NAME.findall(path)
+        for holder, name in reversed(list(pairwise(("", *names)))):
+            found = self._sections.get(f"{holder}.{name}") or self._sections.get(name)
+            if found:
+                return found
         return self.section
 
     @property

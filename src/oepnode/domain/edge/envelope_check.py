@@ -192,8 +192,7 @@ def validate(
 def _file(refusal: DocumentFault, log: Ledger) -> None:
     for fault in refusal.faults:
         if fault.rule in _BUSINESS:
-            section = log.section_of(fault.path)
-            log.business(fault.rule, fault.path, section, fault.message, fault.value)
+            envelope_rest.put_rule(log, fault.rule, fault.path, fault.message, fault.value)
         else:
             log.add(fault.path, fault.rule, fault.message, fault.value)
     if not refusal.more:

@@ -31,6 +31,13 @@ from oepnode.domain.power import KINDS, NO_LIMIT
 from oepnode.domain.supersession import NO_SUBMISSION, Rows
 
 _SECTION: Final = "Part C §6.3 field 6"
+_SECTIONS: Final = {
+    "horizon.length": "Part C §6.3 field 5.2",
+    "site.meaning": "Part C §6.3 fields 2 and 3",
+    "submission.conflict": _SECTION,
+    "submission.missing": _SECTION,
+}
+"""Rules between rows or records, whose place is not the field that they are about."""
 _UNUSABLE: Final = (BAD, None)
 
 Site = tuple[str, str]
@@ -68,6 +75,12 @@ def read(data: bytes, shape: Shape) -> Rest:
     return Rest(gathered.timings, gathered.rows(), told.warnings)
 
 
+def put_rule(ledger: Ledger, code: str, path: str, message: str, value: str = "") -> None:
+    """Note a broken rule with the section that it is of."""
+    section = _SECTIONS.get(code) or ledger.section_of(path)
+    ledger.business(code, path, section, message, value)
+
+
 def check_conflicts(rows: Rows, ledger: Ledger) -> None:
     """Hold rows to what ``envelope`` asks of them together."""
     if not len(rows.site):
@@ -76,7 +89,7 @@ def check_conflicts(rows: Rows, ledger: Ledger) -> None:
     count = (int(rows.start.max()) - int(rows.start.min())) // INTERVAL_S + 1
     if count > MAX_HORIZON:
         message = f"the horizon has {count} intervals, at most {MAX_HORIZON} (7 days) are allowed"
-        ledger.business("horizon.length", "$", ledger.section, message)
+        put_rule(ledger, "horizon.length", "$", message)
 
 
 def check_repeats(rows: Rows, ledger: Ledger) -> None:
@@ -143,7 +156,7 @@ class _Rules(FaultLog):
 
     def add(self, path: str, rule: str, message: str, value: str = "") -> None:
         """Note a broken rule under its code."""
-        self._ledger.business(rule, path, self._ledger.section_of(path), message, value)
+        put_rule(self._ledger, rule, path, message, value)
 
 
 @dataclass

@@ -418,14 +418,19 @@ class Shape:
         return isinstance(value, dict) and any(self._folded.get(fold(k)) == name for k in value)
 
     def sections(self) -> dict[str, str]:
-        """Section of each attribute, here and below; outer ones stand where names repeat."""
+        """Section of each attribute, here and below, by its name.
+
+        Those below also stand by the name of what holds them and their own
+        (``operatingEnvelopes.nmi``), because names repeat; the name alone is then the outer one's.
+        """
         found: dict[str, str] = {}
         for attribute in self.attributes:
             inner: Kind = attribute.kind
             while isinstance(inner, Items):
                 inner = inner.inner
             if isinstance(inner, Shape):
-                found = inner.sections() | found
+                held = {f"{attribute.name}.{a.name}": a.section for a in inner.attributes}
+                found = inner.sections() | held | found
             found[attribute.name] = attribute.section
         return found
 

@@ -26,6 +26,11 @@ def envelopes(**settings: Any) -> Check:
     return lambda records: envelope_check.validate(array(*records), **settings)
 
 
+def raw(data: bytes) -> Any:
+    """Validates bytes."""
+    return envelope_check.validate(data)
+
+
 def compared(documents: tuple[list[Record], list[Record]]) -> Any:
     """Sets two documents beside each other as PRE and POST."""
     pre, post = (published.from_document(*parse_history(array(*found))) for found in documents)
@@ -100,21 +105,23 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 4", "level.mismatch", f"{_LIMITS}.oeApplicationLevel", envelopes(),
          elements({"oeApplicationLevel": "Flex", "intervals": [interval()]}),
          elements({"oeApplicationLevel": "NMI", "intervals": [interval()]}), TRANSACTION),
-    Rule(_SECTION, "site.meaning", "$.records[1]", envelopes(),
+    Rule(f"{_SECTION} fields 2 and 3", "site.meaning", "$.records[1]", envelopes(),
          [record(), record(LATER, oeObjectiveFunction="Equal")],
          [record(), record(LATER, oeObjectiveFunction="Equal", oeApplicationLevel="Flex")],
          TRANSACTION,
          case="one objective function"),
-    Rule(_SECTION, "site.meaning", "$.records[1]", envelopes(),
+    Rule(f"{_SECTION} fields 2 and 3", "site.meaning", "$.records[1]", envelopes(),
          [record(), record(LATER, oeTiming="POST")],
          [record(), record(LATER, nmi=OTHER_NMI, oeTiming="POST")],
          TRANSACTION, case="one timing"),
     Rule(f"{_SECTION} field 5", "array.length", f"{_RECORD}.operatingEnvelopes", envelopes(),
          one(operatingEnvelopes=[]), one()),
-    # Its path says which of both fields is meant; the section cited is that of the outer one.
-    Rule(f"{_SECTION} field 1", "nmi.mismatch", f"{_LIMITS}.nmi", envelopes(),
+    Rule(f"{_SECTION} field 5.1", "nmi.mismatch", f"{_LIMITS}.nmi", envelopes(),
          elements({"nmi": OTHER_NMI, "intervals": [interval()]}),
-         elements({"nmi": NMI, "intervals": [interval()]}), TRANSACTION, case="field 5.1"),
+         elements({"nmi": NMI, "intervals": [interval()]}), TRANSACTION),
+    Rule(f"{_SECTION} field 5.1", "nmi.length", f"{_LIMITS}.nmi", envelopes(),
+         elements({"nmi": NMI[:9], "intervals": [interval()]}),
+         elements({"nmi": NMI, "intervals": [interval()]}), case="the inner one"),
     Rule(f"{_SECTION} field 5.2", "array.length", f"{_LIMITS}.intervals", envelopes(),
          elements({"intervals": []}), elements({"intervals": [interval()]}), case="none"),
     Rule(f"{_SECTION} field 5.2", "array.length", f"{_LIMITS}.intervals", envelopes(),
@@ -123,7 +130,7 @@ _FIELDS: Final = (
          TRANSACTION, times=100, beside={"document.further_faults": 187}, case="287 of 288"),
     Rule(f"{_SECTION} field 5.2", "time.missing", _ROW, envelopes(), times(1), limits(),
          TRANSACTION, case="one"),
-    Rule(_SECTION, "horizon.length", "$", envelopes(),
+    Rule(f"{_SECTION} field 5.2", "horizon.length", "$", envelopes(),
          [record(interval(), interval(**_FURTHER))], series(2), TRANSACTION),
     Rule(f"{_SECTION} field 5.2.1", "limit.sign", f"{_ROW}.activePowerExportLimit", envelopes(),
          limits(activePowerExportLimit=Raw("-0.001")), limits(activePowerExportLimit=Raw("-0")),
@@ -158,6 +165,9 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 5.2.2", "limit.range", f"{_ROW}.activePowerImportLimit", _EDGE,
          limits(activePowerImportLimit=-100), limits(activePowerImportLimit=-99.99),
          case="Decimal(4,2)"),
+    Rule(f"{_SECTION} field 5.2.2", "limit.decimals", f"{_ROW}.activePowerImportLimit",
+         envelopes(), limits(activePowerImportLimit=Raw("-5.0001")),
+         limits(activePowerImportLimit=Raw("-5.001"))),
     Rule(f"{_SECTION} field 5.2.3", "time.format", f"{_ROW}.diStartTime", envelopes(),
          limits(diStartTime="10:00"), limits()),
     Rule(f"{_SECTION} field 5.2.3", "time.grid", f"{_ROW}.diStartTime", envelopes(),
@@ -177,9 +187,9 @@ _FIELDS: Final = (
          limits(diEndTime=NEXT_END), limits(diEndTime=END), TRANSACTION),
     Rule(f"{_SECTION} field 6", "time.format", f"{_RECORD}.submissionTimestamp", envelopes(),
          one(submissionTimestamp="now"), one(submissionTimestamp=None)),
-    Rule(f"{_SECTION} field 5.2", "submission.missing", "$.records[1].operatingEnvelopes[0]"
+    Rule(f"{_SECTION} field 6", "submission.missing", "$.records[1].operatingEnvelopes[0]"
          ".intervals[0]", envelopes(), twice(None, None), twice(EARLY, LATE), TRANSACTION),
-    Rule(f"{_SECTION} field 5.2", "submission.conflict", "$.records[1].operatingEnvelopes[0]"
+    Rule(f"{_SECTION} field 6", "submission.conflict", "$.records[1].operatingEnvelopes[0]"
          ".intervals[0]", envelopes(), twice(EARLY, EARLY), twice(EARLY, LATE),
          TRANSACTION),
     Rule(f"{_SECTION} field 6", "submission.duplicate", "$.records[1].operatingEnvelopes[0]"
@@ -188,6 +198,8 @@ _FIELDS: Final = (
     Rule(_SECTION, "document.further_faults", "$", envelopes(),
          series(101, activePowerExportLimit=-1), series(101), TRANSACTION,
          beside={"limit.sign": 100}),
+    Rule("RFC 8259", "json.syntax", "$.records[0]", raw, b"[{]", array(record()),
+         case="an envelope"),
     Rule(f"{_SECTION} field 2", "timing.mismatch", "$.pre", compared,
          (one(oeTiming="POST"), one(oeTiming="POST")), (one(), one(oeTiming="POST")), REFUSED),
 )  # fmt: skip

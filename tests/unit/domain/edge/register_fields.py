@@ -48,7 +48,6 @@ class Field:
         wrong: A value of another type.
         taken: Why the readers take ``mandatory`` for the opposite; empty where they do not.
         missing_at: Place of a missing field's fault, where it is another one.
-        cites: The section that its faults cite, where it is another one.
     """
 
     section: str
@@ -59,7 +58,6 @@ class Field:
     wrong: Any = 7
     taken: str = ""
     missing_at: Keys = ()
-    cites: str = ""
 
     @property
     def name(self) -> str:
@@ -70,11 +68,6 @@ class Field:
     def is_asked(self) -> bool:
         """Whether a record without it is refused."""
         return self.mandatory != bool(self.taken)
-
-    @property
-    def rule(self) -> str:
-        """What its faults cite."""
-        return self.cites or self.section
 
     def without(self) -> list[dict[str, Any]]:
         """A document that lacks the field."""
@@ -170,8 +163,8 @@ FIELDS: Final = (
     Field("Part C §6.3 field 3", ENVELOPE, ("oeObjectiveFunction",), True, False),
     Field("Part C §6.3 field 4", ENVELOPE, ("oeApplicationLevel",), True, False),
     Field("Part C §6.3 field 5", ENVELOPE, ("operatingEnvelopes",), True, False, {}),
-    Field("Part C §6.3 field 5.1", ENVELOPE, (*_ENVELOPE, "nmi"), True, True, taken=_NULL_ANYWAY,
-          cites="Part C §6.3 field 1"),
+    Field("Part C §6.3 field 5.1", ENVELOPE, (*_ENVELOPE, "nmi"), True, True,
+          taken=_NULL_ANYWAY),
     Field("Part C §6.3 field 5.2", ENVELOPE, (*_ENVELOPE, "intervals"), True, False, {}),
     Field("Part C §6.3 field 5.2.1", ENVELOPE, (*_INTERVAL, "activePowerExportLimit"), True,
           False, "5"),

@@ -142,7 +142,7 @@ def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None
     assert found.counts == {"field.missing": 1}
     answer, first = found.first["field.missing"]
     place = path(field.missing_at or field.keys)
-    assert (answer, first.path, first.rule) == (SYSTEM, place, field.rule)
+    assert (answer, first.path, first.rule) == (SYSTEM, place, field.section)
 
 
 @every_field
@@ -154,7 +154,7 @@ def test_null_is_refused_where_the_field_is_not_nullable(field: Field) -> None:
     code = field.dataset.null_code
     assert found.counts == {code: 1}
     answer, first = found.first[code]
-    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.rule)
+    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.section)
 
 
 @every_field
@@ -162,7 +162,7 @@ def test_a_value_of_another_type_is_refused(field: Field) -> None:
     found = outcome(field.dataset.check, field.holding(field.wrong))
     assert found.counts == {"field.type": 1}
     answer, first = found.first["field.type"]
-    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.rule)
+    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.section)
 
 
 # --- the register is whole -----------------------------------------------------------------------
