@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
 
-from oepnode.adapters import http_bundles, pymerkle_check, sealing
-from oepnode.cli import chain, keypair, output
+from oepnode.adapters import http_bundles
+from oepnode.cli import bundle_input, chain, keypair, output
 from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
     FinalRound,
     OwnRoundOption,
+    RoundChoice,
     RoundOption,
     RoundStateOption,
     RpcOption,
+    Where,
 )
 from oepnode.cli.exits import printable
 from oepnode.cli.keypair import KeyPair
 from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile, hexed
-from oepnode.domain import bundle, merkle, site_proof
+from oepnode.cli.portfolio import read_portfolio
+from oepnode.domain import bundle, site_proof
 from oepnode.domain import nmi as nmis
 from oepnode.domain.bundle import BundleError, VerifiedBundle
 from oepnode.domain.facts import Round
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
-from oepnode.errors import ConfigError, ConflictError, EvidenceError, TransportError
+from oepnode.errors import ConflictError, EvidenceError, TransportError
 from oepnode.ports import ChainReader
 
 app = typer.Typer(
@@ -45,12 +46,6 @@ KeyOption = Annotated[Path, typer.Option("--key", help="Your key file, made by k
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, help="Seconds that one worker has to answer.")
 ]
-
-CHECKS: Final = bundle.CHECKS | {
-    "pymerkle": "pymerkle, a library by other authors, accepts the path as well",
-    "portfolio": "every NMI is on your list",
-}
-_FILE_SIZE: Final = bundle.MAX_SIZE + 256
 
 
 class Attempt(Struct, frozen=True):
@@ -103,7 +98,12 @@ def fetch(
     """Ask the workers listed on chain, in turn, until one serves a bundle that verifies."""
     asyncio.run(
         _fetch(
-            keypair.load_aggregator(key), out, number, (rpc, contract, chain_id), timeout_s, as_json
+            keypair.load_aggregator(key),
+            out,
+            number,
+            Where(rpc, contract, chain_id),
+            timeout_s,
+            as_json,
         )
     )
 
@@ -112,11 +112,11 @@ async def _fetch(
     pair: KeyPair,
     out: Path | None,
     number: int | None,
-    where: tuple[str | None, str | None, int | None],
+    where: Where,
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    async with chain.open_reader(*where) as reader:
+    async with chain.open_reader(where) as reader:
         final, state = await chain.final_round(reader, number)
         attempts: list[Attempt] = []
         sealed, verified = await _ask_workers(reader, state, final, pair, timeout_s, attempts)
@@ -175,7 +175,7 @@ async def _ask_workers(
             if not url:
                 raise TransportError("no URL on chain")  # noqa: TRY301 - one way to note a failure
             sealed = await http_bundles.fetch(url, state.number, name, timeout_s)
-            verified = _open_and_verify(sealed, pair, final)
+            verified = bundle_input.unseal(sealed, pair, final)
         except (EvidenceError, ConflictError, TransportError) as exc:
             failures.append(exc)
             attempts.append(Attempt(operator, printable(url), printable(str(exc))))
@@ -228,14 +228,17 @@ def verify(
     output.check_destination(format_, out, as_json=as_json)
     pair = keypair.load_aggregator(key)
     held = None if portfolio is None else read_portfolio(portfolio)
-    context, sealed = _read_bundle(file)
-    final = _final(context, number, round_state, (rpc, contract, chain_id))
+    found = bundle_input.read(file)
+    choice = RoundChoice(Where(rpc, contract, chain_id), round_state, number)
+    final = choice.final(found.number)
     checks = {
-        name: text for name, text in CHECKS.items() if name != "portfolio" or held is not None
+        name: text
+        for name, text in bundle_input.CHECKS.items()
+        if name != "portfolio" or held is not None
     }
     is_quiet = as_json or (format_ is not None and out is None)
     try:
-        verified = _checked(context, sealed, pair, final, held)
+        verified = bundle_input.verify(found, pair, final, held)
     except BundleError as exc:
         _print_failure(exc, final, checks, as_json=as_json)
         raise
@@ -256,133 +259,14 @@ def verify(
         output.write_frame(frame, format_, out)
 
 
-def open_verified(
-    file: Path,
-    key: Path,
-    number: int | None,
-    round_state: Path | None,
-    where: tuple[str | None, str | None, int | None],
-) -> tuple[VerifiedBundle, FinalRound]:
-    """Open a bundle's file and check it against its round, for commands that use its limits.
-
-    Raises:
-        BundleError: With the name of the check that failed.
-        ConfigError: If a file or the chain is not named as it must be.
-    """
-    pair = keypair.load_aggregator(key)
-    context, sealed = _read_bundle(file)
-    final = _final(context, number, round_state, where)
-    return _checked(context, sealed, pair, final, None), final
-
-
-def _checked(
-    context: RoundContext | None,
-    sealed: bytes,
-    pair: KeyPair,
-    final: FinalRound,
-    held: set[str] | None,
-) -> VerifiedBundle:
-    if context is not None and context != final.context:
-        raise BundleError(
-            "context",
-            f"the bundle is of round {context.number}, chain {context.chain_id}, contract "
-            f"{hexed(context.contract)}; asked for round {final.context.number}, chain "
-            f"{final.context.chain_id}, contract {hexed(final.context.contract)}",
-        )
-    verified = _open_and_verify(sealed, pair, final)
-    foreign = bundle.foreign_nmis(verified, held) if held is not None else []
-    if foreign:
-        raise BundleError("portfolio", f"{len(foreign)} NMIs of the bundle are not on your list")
-    return verified
-
-
-def _open_and_verify(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
-    """Open a bundle, and check it with our verifier and with pymerkle.
-
-    Raises:
-        BundleError: With the name of the check that failed.
-    """
-    try:
-        info = bundle.sealing_info(final.context)
-        plaintext = sealing.open_sealed(pair.private_key, sealed, info)
-    except EvidenceError as exc:
-        raise BundleError("opening", str(exc)) from exc
-    verified = bundle.verify(
-        plaintext, pair.aggregator_id, final.context, final.root, final.partitions
-    )
-    leaf = merkle.leaf_hash(verified.partition_entry)
-    try:
-        pymerkle_check.verify_inclusion(
-            leaf, verified.index, final.partitions, verified.path, final.root
-        )
-    except merkle.InclusionError as exc:
-        raise BundleError("pymerkle", str(exc)) from exc
-    return verified
-
-
-def _final(
-    context: RoundContext | None,
-    number: int | None,
-    round_state: Path | None,
-    where: tuple[str | None, str | None, int | None],
-) -> FinalRound:
-    """The final result of the round that the bundle says it is of, or that the user names."""
-    if round_state is not None:
-        return chain.read_state(round_state)
-    if number is None and context is not None:
-        number = context.number
-    if number is None:
-        raise ConfigError("the file does not say which round it is of: name it with --round")
-    return asyncio.run(_read_final(number, where))
-
-
-async def _read_final(number: int, where: tuple[str | None, str | None, int | None]) -> FinalRound:
-    async with chain.open_reader(*where) as reader:
-        final, _ = await chain.final_round(reader, number)
-        return final
-
-
-def _read_bundle(file: Path) -> tuple[RoundContext | None, bytes]:
-    """A file from fetch, or the bare bytes as a worker serves them."""
-    data = output.read_file(file, "bundle", _FILE_SIZE)
-    return bundle.unpack_file(data) or (None, data)
-
-
-def read_portfolio(file: Path) -> set[str]:
-    """The NMIs of a file, one a line, with or without their checksum.
-
-    Raises:
-        ConfigError: With the line that is none.
-    """
-    data = output.read_file(file, "list of NMIs", 1 << 28)
-    try:
-        lines = data.decode("utf-8").splitlines()
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"{file}: not text in UTF-8") from exc
-    held: set[str] = set()
-    for place, line in enumerate(lines, start=1):
-        try:
-            if line.strip():
-                held.add(nmis.parse(line.strip()))
-        except nmis.NmiError as exc:
-            raise ConfigError(f"{file}, line {place}: {exc}") from exc
-    return held
-
-
 def _summary(verified: VerifiedBundle, final: FinalRound, notes: list[str]) -> dict[str, Any]:
-    end = verified.horizon_start + verified.interval_count * INTERVAL_S
     return {
         "verified": True,
-        "round": final.context.number,
-        "chain_id": final.context.chain_id,
-        "contract": hexed(final.context.contract),
-        "root": hexed(final.root),
+        **final.facts(),
         "aggregator": verified.aggregator_id,
         "sites": verified.site_count,
         "nmis": verified.nmi_count,
-        "horizon_start": format_nem(verified.horizon_start),
-        "horizon_end": format_nem(end),
-        "intervals": verified.interval_count,
+        **chain.horizon_facts(verified.horizon_start, verified.interval_count),
         "notes": notes,
     }
 
@@ -449,12 +333,9 @@ def site_proof_(
     site is.
     """
     wanted = nmis.parse(nmi)
-    pair = keypair.load_aggregator(key)
-    context, sealed = _read_bundle(file)
-    final = _final(context, number, round_state, (rpc, contract, chain_id))
-    proof = site_proof.cut(
-        _checked(context, sealed, pair, final, None), wanted, disclose_key=disclose_key
-    )
+    choice = RoundChoice(Where(rpc, contract, chain_id), round_state, number)
+    verified, final = bundle_input.open_verified(file, key, choice)
+    proof = site_proof.cut(verified, wanted, disclose_key=disclose_key)
     for text in final.notes:
         output.note(text)
     data = site_proof.write(proof)

@@ -24,6 +24,7 @@ from oepnode.cli.chain import (
     ContractOption,
     RpcOption,
     StartBlockOption,
+    Where,
     phase_name,
 )
 from oepnode.cli.output import JsonFlag, hexed
@@ -45,7 +46,7 @@ from oepnode.domain.facts import (
 )
 from oepnode.domain.json_text import Progress as Told
 from oepnode.domain.keys import RoundContext
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem_time import format_nem
 from oepnode.domain.power import Feed
 from oepnode.domain.replay import Verdict
 from oepnode.domain.tally import Account, RoundAccount, Standing
@@ -111,7 +112,7 @@ def rounds(
     as_json: JsonFlag = False,
 ) -> None:
     """List the newest rounds, newest first."""
-    states = asyncio.run(_rounds(last, (rpc, contract, chain_id)))
+    states = asyncio.run(_rounds(last, Where(rpc, contract, chain_id)))
     if as_json:
         output.print_json([_state_json(state) for state in states])
         return
@@ -121,8 +122,8 @@ def rounds(
     )
 
 
-async def _rounds(last: int, where: tuple[str | None, str | None, int | None]) -> list[Round]:
-    async with chain.open_reader(*where) as reader:
+async def _rounds(last: int, where: Where) -> list[Round]:
+    async with chain.open_reader(where) as reader:
         newest = await reader.round_count()
         found = [await reader.round(n) for n in range(newest, max(0, newest - last), -1)]
         return [state for state in found if state is not None]
@@ -149,9 +150,7 @@ def _state_json(state: Round) -> dict[str, Any]:
         "rules_version": state.rules_version,
         "quorum": state.quorum,
         "member_count": state.member_count,
-        "horizon_start": format_nem(state.horizon_start),
-        "horizon_end": format_nem(state.horizon_start + state.interval_count * INTERVAL_S),
-        "intervals": state.interval_count,
+        **chain.horizon_facts(state.horizon_start, state.interval_count),
         "opened_at": format_nem(state.opened_at),
         "vote_deadline": format_nem(state.vote_deadline),
         "reveal_deadline": format_nem(state.reveal_deadline),
@@ -178,7 +177,7 @@ def round_(
 
     Exits with 1 if the chain's own count is another than the ballots give.
     """
-    record = asyncio.run(_record_of(number, (rpc, contract, chain_id, start_block)))
+    record = asyncio.run(_record_of(number, Where(rpc, contract, chain_id, start_block)))
     if as_json:
         output.print_json(_record_json(record))
     else:
@@ -190,8 +189,8 @@ def round_(
         )
 
 
-async def _record_of(number: int, where: tuple[str | None, str | None, int | None, int]) -> Record:
-    async with chain.open_reader(*where) as reader:
+async def _record_of(number: int, where: Where) -> Record:
+    async with chain.open_reader(where) as reader:
         return await _read(reader, number)
 
 
@@ -404,7 +403,7 @@ def replay(
         pair = None
     else:
         raise ConfigError("take either --archive and --key, or --envelope, --registry and --salt")
-    record = asyncio.run(_record_of(number, (rpc, contract, chain_id, start_block)))
+    record = asyncio.run(_record_of(number, Where(rpc, contract, chain_id, start_block)))
     if pair is not None and archive_file is not None:
         sealed = output.read_file(archive_file, "archive", archive.MAX_INPUTS + 4096)
         inputs = archive.open_inputs(pair.private_key, sealed, record.context)

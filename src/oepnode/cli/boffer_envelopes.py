@@ -16,7 +16,6 @@ import typer
 from rich.text import Text
 
 from oepnode.cli import envelope_input, output
-from oepnode.cli.aggregator import read_portfolio
 from oepnode.cli.boffer_input import (
     BofferFile,
     EvenIfRefusedFlag,
@@ -35,16 +34,18 @@ from oepnode.cli.boffer_input import (
     usable,
     watts_of,
 )
-from oepnode.cli.envelope_input import (
+from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
-    EnvelopeKeyOption,
-    EnvelopeOption,
+    RoundChoice,
     RoundStateOption,
     RpcOption,
+    Where,
 )
+from oepnode.cli.envelope_input import EnvelopeKeyOption, EnvelopeOption
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import JsonFlag
+from oepnode.cli.portfolio import read_portfolio
 from oepnode.domain.edge import boffer, boffer_check
 from oepnode.domain.edge.boffer import BofferDay
 from oepnode.domain.edge.constrain import QUANTITIES, energy_wh
@@ -143,14 +144,8 @@ def constrain(
     default = _default(default_export, default_import)
     submitted_us = None if submitted is None else _instant(submitted)
     wanted = None if portfolio is None else sorted(read_portfolio(portfolio))
-    envelopes, source = envelope_input.read(
-        envelope,
-        key=key,
-        round_state=round_state,
-        rpc=rpc,
-        contract=contract,
-        chain_id=chain_id,
-    )
+    at = RoundChoice(Where(rpc, contract, chain_id), round_state)
+    envelopes, source = envelope_input.read(envelope, key, at)
     choice = choice_of(identity, level, on)
     offers = usable(file, even_if_refused=even_if_refused)
     chosen = by_offerer(offers.days, choice)
@@ -166,8 +161,7 @@ def constrain(
             f"{exc}: state what a site may do then with --default-export and --default-import, or "
             "leave intervals beyond the envelopes alone with --covered"
         ) from exc
-    for text in source.warnings:
-        output.note(text)
+    source.note_warnings()
     results = None
     if out is not None:
         held = [item.constrained(submitted_us) for item in found]

@@ -5,10 +5,11 @@ Leaves out writing to the chain. Source: design sections 2 and 9.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -18,6 +19,7 @@ from oepnode.cli import output
 from oepnode.cli.exits import printable
 from oepnode.domain.facts import Phase, Round
 from oepnode.domain.keys import RoundContext
+from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from oepnode.ports import ChainReader
 
@@ -73,6 +75,22 @@ DEFAULT_LIMITS: Final = (
 _STATE_SIZE: Final = 1 << 24
 
 
+class Where(Struct, frozen=True):
+    """Which contract is read through which node, as the options say; open it with `open_reader`.
+
+    Attributes:
+        rpc: JSON-RPC URL of a node.
+        contract: Address of OepConsensus.
+        chain_id: The only chain that will do, or None for the node's word.
+        start_block: Events are read from there.
+    """
+
+    rpc: str | None
+    contract: str | None
+    chain_id: int | None
+    start_block: int = 0
+
+
 class FinalRound(Struct, frozen=True):
     """A round's final result, and what there is to know beside it.
 
@@ -90,6 +108,46 @@ class FinalRound(Struct, frozen=True):
     notes: tuple[str, ...]
     source: str
 
+    def facts(self) -> dict[str, Any]:
+        """Which round and root it is, for a JSON report of what verified against it."""
+        return {
+            "round": self.context.number,
+            "chain_id": self.context.chain_id,
+            "contract": output.hexed(self.context.contract),
+            "root": output.hexed(self.root),
+        }
+
+
+class RoundChoice(Struct, frozen=True):
+    """Which round's final result is meant, and where it is read, as the options say.
+
+    Attributes:
+        where: The chain.
+        state_file: The JSON of ``audit round``, to be read in place of the chain.
+        number: The round, where the user names it.
+    """
+
+    where: Where
+    state_file: Path | None
+    number: int | None = None
+
+    def final(self, told: int | None) -> FinalRound:
+        """The final result of the round.
+
+        Args:
+            told: The round that the file at hand says it is of; the user's word goes before it.
+
+        Raises:
+            ConfigError: If nobody says which round, besides what `read_state`, `open_reader` and
+                `final_round` raise.
+        """
+        if self.state_file is not None:
+            return read_state(self.state_file)
+        number = told if self.number is None else self.number
+        if number is None:
+            raise ConfigError("the file does not say which round it is of: name it with --round")
+        return asyncio.run(_read_final(number, self.where))
+
 
 class _State(Struct, frozen=True):
     """What is read of the JSON of ``audit round``; other fields are ignored."""
@@ -103,16 +161,15 @@ class _State(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_reader(
-    rpc: str | None, contract: str | None, chain_id: int | None, start_block: int = 0
-) -> AsyncIterator[ChainReader]:
+async def open_reader(where: Where) -> AsyncIterator[ChainReader]:
     """Connect to the chain for reading.
 
     Raises:
         ConfigError: If no chain is named, or the node is of another one.
         TransportError: If the node does not answer.
     """
-    if not rpc or not contract:
+    rpc = where.rpc
+    if not rpc or not where.contract:
         raise ConfigError(
             "name the chain: --rpc URL and --contract ADDRESS, or OEPNODE_RPC and OEPNODE_CONTRACT"
         )
@@ -120,7 +177,8 @@ async def open_reader(
         raise ConfigError("--rpc is a URL that starts with http:// or https://")
     from oepnode import wiring
 
-    async with wiring.chain_reader(rpc, _address(contract), chain_id, start_block) as reader:
+    contract = _address(where.contract)
+    async with wiring.chain_reader(rpc, contract, where.chain_id, where.start_block) as reader:
         yield reader
 
 
@@ -175,6 +233,12 @@ async def final_round(reader: ChainReader, number: int | None) -> tuple[FinalRou
     return FinalRound(context, state.root, state.partitions, tuple(notes), source), state
 
 
+async def _read_final(number: int, where: Where) -> FinalRound:
+    async with open_reader(where) as reader:
+        final, _ = await final_round(reader, number)
+        return final
+
+
 def read_state(path: Path) -> FinalRound:
     """A round's final result from the JSON of ``audit round``.
 
@@ -193,6 +257,20 @@ def read_state(path: Path) -> FinalRound:
     notes = (f"taken from {path.name}: whether a later round supersedes it was not checked",)
     root = bytes.fromhex(state.root[2:])
     return FinalRound(context, root, state.partitions, notes, f"file {path.name}")
+
+
+def horizon_facts(start: int, interval_count: int) -> dict[str, Any]:
+    """A horizon in a JSON report.
+
+    Args:
+        start: UTC seconds.
+        interval_count: Dispatch intervals.
+    """
+    return {
+        "horizon_start": format_nem(start),
+        "horizon_end": format_nem(start + interval_count * INTERVAL_S),
+        "intervals": interval_count,
+    }
 
 
 def phase_name(phase: Phase) -> str:

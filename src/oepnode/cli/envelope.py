@@ -14,15 +14,15 @@ import typer
 
 from oepnode.cli import acknowledgements, envelope_input, output, received
 from oepnode.cli.cells import kilo
-from oepnode.cli.envelope_input import (
+from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
-    EnvelopeKeyOption,
-    ImportSignOption,
-    ProfileOption,
+    RoundChoice,
     RoundStateOption,
     RpcOption,
+    Where,
 )
+from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
 from oepnode.cli.output import LEVEL_NAMES, TIMING_NAMES, JsonFlag
 from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
@@ -125,17 +125,10 @@ def show(
         if nmi is None:
             raise ConfigError("a picture shows one NMI: name it with --nmi")
         _plots().check(plot)
-    envelopes, source = envelope_input.read(
-        file,
-        key=key,
-        round_state=round_state,
-        rpc=rpc,
-        contract=contract,
-        chain_id=chain_id,
-        feed=envelope_input.feed_of(profile, import_sign),
-    )
-    for text in source.warnings:
-        output.note(text)
+    choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+    feed = envelope_input.feed_of(profile, import_sign)
+    envelopes, source = envelope_input.read(file, key, choice, feed)
+    source.note_warnings()
     if nmi is not None:
         envelopes = pick(envelopes, nmi)
     if as_json:
@@ -279,18 +272,12 @@ def compare(
     """
     from oepnode.domain.edge.compare import compare as compare_envelopes
 
+    choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
     sides = []
     for file in (pre, post):
-        envelopes, source = envelope_input.read(
-            file,
-            key=key if envelope_input.is_bundle(file) else None,
-            round_state=round_state,
-            rpc=rpc,
-            contract=contract,
-            chain_id=chain_id,
-        )
-        for text in source.warnings:
-            output.note(text)
+        own_key = key if envelope_input.is_bundle(file) else None
+        envelopes, source = envelope_input.read(file, own_key, choice)
+        source.note_warnings()
         sides.append(envelopes)
     found = compare_envelopes(*sides)
     room, excess = found.daily_wh(found.room_w), found.daily_wh(found.excess_w)

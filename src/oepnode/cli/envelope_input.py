@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import typer
 from msgspec import Struct
 
-from oepnode.cli import aggregator, output
-from oepnode.cli.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
+from oepnode.cli import bundle_input, output
+from oepnode.cli.chain import RoundChoice
 from oepnode.domain.bundle import FILE_MAGIC
 from oepnode.domain.edge import published
 from oepnode.domain.edge.published import Envelopes
@@ -22,21 +22,6 @@ from oepnode.domain.envelope import parse_history
 from oepnode.domain.nem_time import format_nem
 from oepnode.domain.power import Feed
 from oepnode.errors import ConfigError
-
-__all__ = [
-    "ChainIdOption",
-    "ContractOption",
-    "EnvelopeKeyOption",
-    "EnvelopeOption",
-    "ImportSignOption",
-    "ProfileOption",
-    "RoundStateOption",
-    "RpcOption",
-    "Source",
-    "feed_of",
-    "is_bundle",
-    "read",
-]
 
 EnvelopeOption = Annotated[
     Path,
@@ -77,6 +62,11 @@ class Source(Struct, frozen=True):
     text: str
     warnings: tuple[str, ...] = ()
 
+    def note_warnings(self) -> None:
+        """Tell on stderr what was odd."""
+        for text in self.warnings:
+            output.note(text)
+
 
 def feed_of(profile: str, import_sign: str) -> Feed:
     """Settings of the feed from the options.
@@ -92,16 +82,15 @@ def feed_of(profile: str, import_sign: str) -> Feed:
 
 
 def read(
-    file: Path,
-    *,
-    key: Path | None = None,
-    round_state: Path | None = None,
-    rpc: str | None = None,
-    contract: str | None = None,
-    chain_id: int | None = None,
-    feed: Feed | None = None,
+    file: Path, key: Path | None, choice: RoundChoice, feed: Feed | None = None
 ) -> tuple[Envelopes, Source]:
     """Read envelopes from any of their forms.
+
+    Args:
+        file: The envelopes.
+        key: The aggregator's key file, where they are a bundle.
+        choice: The round of a bundle.
+        feed: How a document is written.
 
     Raises:
         DocumentFault: If a document or limits file is wrong.
@@ -110,7 +99,7 @@ def read(
     """
     head = _head(file)
     if head.startswith(FILE_MAGIC):
-        return _bundle(file, key, round_state, (rpc, contract, chain_id))
+        return _bundle(file, key, choice)
     if key is not None:
         raise ConfigError(f"--key opens a bundle, and {file} is none")
     if head.startswith((_PARQUET, b"nmi,")):
@@ -140,15 +129,10 @@ def is_bundle(file: Path) -> bool:
     return _head(file).startswith(FILE_MAGIC)
 
 
-def _bundle(
-    file: Path,
-    key: Path | None,
-    round_state: Path | None,
-    where: tuple[str | None, str | None, int | None],
-) -> tuple[Envelopes, Source]:
+def _bundle(file: Path, key: Path | None, choice: RoundChoice) -> tuple[Envelopes, Source]:
     if key is None:
         raise ConfigError(f"{file} is a bundle: name your key with --key")
-    verified, final = aggregator.open_verified(file, key, None, round_state, where)
+    verified, final = bundle_input.open_verified(file, key, choice)
     envelopes = published.from_bundle(verified)
     text = (
         f"bundle {file.name} of {verified.aggregator_id}, verified against round "

@@ -16,15 +16,15 @@ from rich.text import Text
 
 from oepnode.cli import acknowledgements, envelope_input, output, received
 from oepnode.cli.cells import figure, kilo
-from oepnode.cli.envelope_input import (
+from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
-    EnvelopeKeyOption,
-    ImportSignOption,
-    ProfileOption,
+    RoundChoice,
     RoundStateOption,
     RpcOption,
+    Where,
 )
+from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import LEVEL_NAMES, JsonFlag
 from oepnode.cli.received import DayOption, UnitOption
@@ -204,17 +204,10 @@ def conformance(
     reports: list[EnvelopeConformance] = []
     telemetry = received.measured(file, identity)
     if envelope is not None:
-        envelopes, source = envelope_input.read(
-            envelope,
-            key=key,
-            round_state=round_state,
-            rpc=rpc,
-            contract=contract,
-            chain_id=chain_id,
-            feed=envelope_input.feed_of(profile, import_sign),
-        )
-        for text in source.warnings:
-            output.note(text)
+        choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+        feed = envelope_input.feed_of(profile, import_sign)
+        envelopes, source = envelope_input.read(envelope, key, choice, feed)
+        source.note_warnings()
         facts["envelope"] = source.text
         if "nmi" not in telemetry.columns:
             raise ConfigError("envelopes hold for NMIs, and this is telemetry of a DUID")

@@ -5,7 +5,6 @@ Source: ``docs/spec/bundle.md``.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,10 +17,12 @@ from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
     FinalRound,
+    RoundChoice,
     RoundStateOption,
     RpcOption,
+    Where,
 )
-from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile, hexed
+from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.domain import merkle, site_proof
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.site_proof import SiteProof, SiteProofError, VerifiedSite
@@ -42,11 +43,7 @@ def verify_site(
     """Check one site's proof against the chain, and say what it proves."""
     output.check_destination(format_, out, as_json=as_json)
     proof = site_proof.read(output.read_file(file, "site proof", site_proof.MAX_SIZE))
-    final = (
-        chain.read_state(round_state)
-        if round_state is not None
-        else asyncio.run(_read_final(proof, (rpc, contract, chain_id)))
-    )
+    final = RoundChoice(Where(rpc, contract, chain_id), round_state).final(proof.round)
     checks = _checks(proof)
     is_quiet = as_json or (format_ is not None and out is None)
     for text in final.notes:
@@ -63,14 +60,6 @@ def verify_site(
         output.say(_sentence(site), "bold green", err=is_quiet)
     if format_ is not None:
         _write_limits(site, format_, out)
-
-
-async def _read_final(
-    proof: SiteProof, where: tuple[str | None, str | None, int | None]
-) -> FinalRound:
-    async with chain.open_reader(*where) as reader:
-        final, _ = await chain.final_round(reader, proof.round)
-        return final
 
 
 def _verified(proof: SiteProof, final: FinalRound) -> VerifiedSite:
@@ -121,21 +110,15 @@ def _sentence(site: VerifiedSite) -> str:
 
 def _summary(site: VerifiedSite, final: FinalRound) -> dict[str, Any]:
     header = site.entries[0].header
-    end = header.horizon_start + header.interval_count * INTERVAL_S
     return {
         "verified": True,
-        "round": final.context.number,
-        "chain_id": final.context.chain_id,
-        "contract": hexed(final.context.contract),
-        "root": hexed(final.root),
+        **final.facts(),
         "nmi": site.nmi,
         "nmi_proven": site.is_nmi_proven,
         "levels": [output.LEVEL_NAMES[entry.header.level] for entry in site.entries],
         "timing": output.TIMING_NAMES[header.timing],
         "objective": header.objective,
-        "horizon_start": format_nem(header.horizon_start),
-        "horizon_end": format_nem(end),
-        "intervals": header.interval_count,
+        **chain.horizon_facts(header.horizon_start, header.interval_count),
         "notes": list(final.notes),
     }
 
