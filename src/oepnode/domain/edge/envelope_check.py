@@ -183,6 +183,7 @@ def validate(
     else:
         _warn(document.warnings, log)
         envelope_rest.check_repeats(rows, log)
+        envelope_rest.check_saving(envelope_rest.times_of(rows), log)
         if timing is not None:
             wrong = int((document.timing != TIMINGS[timing]).sum())
             _check_timing(timing, wrong, document.site_count, log)
@@ -211,6 +212,7 @@ def _look_further(refusal: DocumentFault, data: bytes, timing: str | None, log: 
     if not {fault.rule for fault in refusal.faults} <= _LAST:
         envelope_rest.check_conflicts(rest.rows, log)
     envelope_rest.check_repeats(rest.rows, log)
+    envelope_rest.check_saving(rest.times, log)
     if timing is not None:
         wrong = sum(found != timing for found in rest.timings.values())
         _check_timing(timing, wrong, len(rest.timings), log)

@@ -2,12 +2,14 @@
 
 ``envelope`` reads a document whole or not at all, and looks for conflicts between rows only where
 every row is right. Here a document that it refused is read once more, as far as it can be, so that
-conflicts, the horizon, timings and warnings are told in the same pass as the faults of the form.
+conflicts, the horizon, timings, daylight saving and warnings are told in the same pass as the
+faults of the form.
 
-Guarantees: a row takes part only where its site, submission, start and limits can be read; nothing
+Guarantees: a row takes part only where its site, submission, start and limits can be read, and in
+the look for daylight saving where its start can, so that rows with other faults are no gap; nothing
 that is found here depends on what cannot. Leaves out the faults of single values, which the first
 reading has told.
-Source: Part C §6.3 field 6, rules-v1 section 5 ("Rows").
+Source: Part C §1.2 (NEM time), §6.3 field 6, rules-v1 section 5 ("Rows").
 """
 
 from __future__ import annotations
@@ -15,13 +17,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from oepnode.domain import supersession
+from oepnode.domain.edge import saving_hour
 from oepnode.domain.edge.acknowledgement import MAX_PER_CODE, Ledger
+from oepnode.domain.edge.series import examine
 from oepnode.domain.edge.spelling import BAD, Shape
 from oepnode.domain.envelope import MAX_HORIZON
 from oepnode.domain.faults import FaultLog
@@ -45,17 +50,36 @@ Site = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Times:
+    """When intervals start, in the document's order; their limits and ends may be broken.
+
+    Attributes:
+        site: int64, site index.
+        submitted: int64, microseconds since the epoch or `NO_SUBMISSION`.
+        start: int64, UTC seconds.
+        place: Shape (rows, 3), int64: record, element and interval number in the document.
+    """
+
+    site: npt.NDArray[np.int64]
+    submitted: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Rest:
     """What can be read of a document that is refused.
 
     Attributes:
         timings: NMI and level → PRE or POST, as the first record of the site has it.
         rows: The rows without a fault.
+        times: The starts of these, and of rows with a fault elsewhere.
         warnings: What is odd but allowed, as ``faults.FaultLog`` gives it.
     """
 
     timings: dict[Site, str]
     rows: Rows
+    times: Times
     warnings: tuple[str, ...]
 
 
@@ -72,7 +96,7 @@ def read(data: bytes, shape: Shape) -> Rest:
         record = shape.read(value, f"$.records[{number}]", told)
         if record is not BAD:
             gathered.record(record, number)
-    return Rest(gathered.timings, gathered.rows(), told.warnings)
+    return Rest(gathered.timings, gathered.rows(), gathered.times(), told.warnings)
 
 
 def put_rule(ledger: Ledger, code: str, path: str, message: str, value: str = "") -> None:
@@ -108,6 +132,31 @@ def check_repeats(rows: Rows, ledger: Ledger) -> None:
     rest = groups[MAX_PER_CODE:]
     if rest:
         _say_repeat(rows, ledger, np.concatenate([repeated for repeated, _ in rest]), rest[0][1])
+
+
+def times_of(rows: Rows) -> Times:
+    """The starts of rows."""
+    return Times(rows.site, rows.submitted, rows.start, rows.place)
+
+
+def check_saving(times: Times, ledger: Ledger) -> None:
+    """Say where a site's intervals lack the hour that daylight saving leaves out, or repeat it.
+
+    A caution: an envelope may leave hours out, and one that says an hour twice is a conflict or a
+    copy already. A later submission may go back in time.
+    """
+    if not len(times.site):
+        return
+    ends = times.start + INTERVAL_S
+    submitted = pl.Series(times.submitted)
+    found = examine(pl.Series(times.site), ends, INTERVAL_S, submitted)
+
+    def say(row: int, message: str, value: str, count: int) -> None:
+        path = _path(times.place[row])
+        ledger.caution(saving_hour.CODE, path, saving_hour.RULE, message, value, times=count)
+
+    saving_hour.tell_doubled(found.jumps, say)
+    saving_hour.tell_missing(found.gaps, INTERVAL_S, say)
 
 
 def _by_records(
@@ -166,6 +215,7 @@ class _Gathered:
     timings: dict[Site, str] = field(default_factory=dict)
     sites: dict[Site, int] = field(default_factory=dict)
     found: list[tuple[int, ...]] = field(default_factory=list)
+    starts: list[tuple[int, ...]] = field(default_factory=list)
 
     def record(self, record: dict[str, Any], number: int) -> None:
         """Take the rows of a record without a fault in what they share."""
@@ -183,8 +233,11 @@ class _Gathered:
         for place, element in enumerate(elements):
             if element is BAD or not _is_of(element, site):
                 continue
-            for interval, start, limits in _intervals(element, record["tradingDate"]):
-                self.found.append((index, stamp, start, *limits, number, place, interval))
+            for row in _intervals(element, record["tradingDate"]):
+                where = number, place, row.place
+                self.starts.append((index, stamp, row.start, *where))
+                if row.limits is not None:
+                    self.found.append((index, stamp, row.start, *row.limits, *where))
 
     def rows(self) -> Rows:
         """The rows as columns."""
@@ -197,14 +250,33 @@ class _Gathered:
             place=table[:, 7:],
         )
 
+    def times(self) -> Times:
+        """The starts of the rows, and of rows with a fault elsewhere."""
+        table = np.array(self.starts, dtype=np.int64).reshape(len(self.starts), 6)
+        return Times(table[:, 0], table[:, 1], table[:, 2], table[:, 3:])
+
+
+class _Row(NamedTuple):
+    """An interval whose start can be read.
+
+    Attributes:
+        place: Its number in the element.
+        start: UTC seconds.
+        limits: None where one of them, or the end, is broken.
+    """
+
+    place: int
+    start: int
+    limits: list[int] | None
+
 
 def _is_of(element: dict[str, Any], site: Site) -> bool:
     inner = element["nmi"], element["oeApplicationLevel"]
     return all(part in {None, whole} for part, whole in zip(inner, site, strict=True))
 
 
-def _intervals(element: dict[str, Any], day: Any) -> Iterator[tuple[int, int, list[int]]]:  # noqa: ANN401
-    """Position, start and limits of each interval without a fault."""
+def _intervals(element: dict[str, Any], day: Any) -> Iterator[_Row]:  # noqa: ANN401
+    """Each interval whose start can be read."""
     intervals = element["intervals"]
     if intervals in _UNUSABLE:
         return
@@ -212,18 +284,32 @@ def _intervals(element: dict[str, Any], day: Any) -> Iterator[tuple[int, int, li
     for place, interval in enumerate(intervals):
         if interval is BAD:
             continue
-        limits = [interval[name] for name in KINDS]
         start = _start(interval, int(period_start(day, place + 1)) if is_day else None)
-        if start is None or start < 0 or BAD in limits or None in limits[:2]:
+        if start is None or start < 0:
             continue
-        yield place, start, [NO_LIMIT if limit is None else limit for limit in limits]
+        yield _Row(place, start, _limits(interval) if _is_ending(interval, start) else None)
 
 
 def _start(interval: dict[str, Any], by_place: int | None) -> int | None:
     """Start of an interval, UTC seconds; None where its times do not tell it."""
     first, last = interval["diStartTime"], interval["diEndTime"]
-    if first is BAD or last is BAD:
+    if first not in _UNUSABLE:
+        return int(first)
+    if last not in _UNUSABLE:
+        return int(last) - INTERVAL_S
+    return by_place if first is None and last is None else None
+
+
+def _is_ending(interval: dict[str, Any], start: int) -> bool:
+    """Whether the times can be read and are five minutes apart."""
+    return interval["diStartTime"] is not BAD and interval["diEndTime"] in {
+        None,
+        start + INTERVAL_S,
+    }
+
+
+def _limits(interval: dict[str, Any]) -> list[int] | None:
+    limits = [interval[name] for name in KINDS]
+    if BAD in limits or None in limits[:2]:
         return None
-    if first is None:
-        return by_place if last is None else int(last) - INTERVAL_S
-    return int(first) if last in {None, first + INTERVAL_S} else None
+    return [NO_LIMIT if limit is None else limit for limit in limits]

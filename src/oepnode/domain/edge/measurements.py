@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.edge import saving_hour
 from oepnode.domain.edge.acknowledgement import Ledger
 from oepnode.domain.edge.columns import Bools, dtype_of, report
 from oepnode.domain.edge.series import HOUR_S, Gaps, Horizon, Jumps, Series, examine
@@ -38,7 +39,6 @@ RULES: Final = (
 """Second parts of the codes, behind a dataset's family; ``superseded`` is a caution."""
 
 _MICROS: Final = 1_000_000
-_NEM_TIME: Final = "Part C §1.2 (NEM time)"
 
 
 @dataclass(frozen=True)
@@ -228,8 +228,7 @@ class _Checker:
             self._put("clock_jump", row, "time does not go back within a series", shown, times)
 
         report(~jumps.is_saving, put)
-        message = "an hour occurs twice as daylight saving ends: NEM time is +10:00 all year"
-        self._hours(jumps.is_saving, jumps.row, jumps.before - HOUR_S, message)
+        saving_hour.tell_doubled(jumps, self._say_hour)
 
     def gaps(self, gaps: Gaps) -> None:
         """Periods that are missing."""
@@ -243,20 +242,11 @@ class _Checker:
             self._put("gap", int(gaps.row[place]), message, shown, times)
 
         report(~gaps.is_saving, put)
-        message = "an hour is missing as daylight saving begins: NEM time is +10:00 all year"
-        self._hours(gaps.is_saving, gaps.row, gaps.first - step, message)
+        saving_hour.tell_missing(gaps, step, self._say_hour)
 
-    def _hours(
-        self, mask: Bools, rows: npt.NDArray[np.intp], start: npt.NDArray[np.int64], message: str
-    ) -> None:
-        def put(place: int, times: int) -> None:
-            path = self._path_of(int(rows[place]), self._dataset.time)
-            hour = -(-int(start[place]) // HOUR_S) * HOUR_S  # a clock may leave it a step early
-            shown = f"hour from {format_nem(hour)}"
-            code = "time.daylight_saving_hour"
-            self._log.business(code, path, _NEM_TIME, message, shown, times=times)
-
-        report(mask, put)
+    def _say_hour(self, row: int, message: str, value: str, times: int) -> None:
+        path = self._path_of(row, self._dataset.time)
+        self._log.business(saving_hour.CODE, path, saving_hour.RULE, message, value, times=times)
 
     def repeats(self, found: Series) -> Bools:
         """Rows of one series and period; returns which rows a later submission replaces."""

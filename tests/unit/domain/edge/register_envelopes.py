@@ -79,6 +79,36 @@ def twice(first: str | None, second: str | None) -> list[Record]:
     return [record(submissionTimestamp=first), record(other, submissionTimestamp=second)]
 
 
+OCTOBER, APRIL = "2026-10-04", "2027-04-04"
+"""When daylight saving begins and ends: 02:00 is followed by 03:00, and 03:00 by 02:00."""
+
+
+def hours(day: str, *found: int, last: int = 5) -> list[Record]:
+    """An envelope of whole hours, in this order, the last one with a limit of its own."""
+    starts = [
+        (place, hour, minute) for place, hour in enumerate(found) for minute in range(0, 60, 5)
+    ]
+    return [
+        record(
+            *(
+                interval(
+                    diStartTime=f"{day}T{hour:02}:{minute:02}:00+10:00",
+                    diEndTime=None,
+                    activePowerExportLimit=last if place == len(found) - 1 else 5,
+                )
+                for place, hour, minute in starts
+            )
+        )
+    ]
+
+
+def ending(document: list[Record], place: int, end: str) -> list[Record]:
+    """The same, with an interval that says its end."""
+    intervals = document[0]["operatingEnvelopes"][0]["intervals"]
+    intervals[place] = intervals[place] | {"diEndTime": end}
+    return document
+
+
 LATER: Final = interval(diStartTime=END, diEndTime=NEXT_END)
 _EDGE: Final = envelopes(feed=Feed(profile="edge"))
 _MAGNITUDE: Final = envelopes(feed=Feed(import_sign="magnitude"))
@@ -204,5 +234,28 @@ _FIELDS: Final = (
          (one(oeTiming="POST"), one(oeTiming="POST")), (one(), one(oeTiming="POST")), REFUSED),
 )  # fmt: skip
 
-RULES: Final = _FIELDS
+_NEM_TIME: Final = "Part C §1.2 (NEM time)"
+_TWELFTH: Final = f"{_LIMITS}.intervals[12]"
+_SAVING: Final = {"time.daylight_saving_hour": 1}
+
+_HOURS: Final = (
+    Rule(_NEM_TIME, "time.daylight_saving_hour", _TWELFTH, envelopes(),
+         hours(OCTOBER, 1, 3), hours(OCTOBER, 1, 2, 3), WARNING, case="an envelope in October"),
+    Rule(_NEM_TIME, "time.daylight_saving_hour", f"{_LIMITS}.intervals[24]", envelopes(),
+         hours(APRIL, 1, 2, 2), hours(APRIL, 1, 2, 3), WARNING,
+         beside={"submission.duplicate": 12}, case="an envelope in April"),
+    Rule(f"{_SECTION} field 6", "submission.missing", f"{_LIMITS}.intervals[24]", envelopes(),
+         hours(APRIL, 1, 2, 2, last=4), hours(APRIL, 1, 2, 3, last=4), TRANSACTION, times=12,
+         beside=_SAVING, case="as daylight saving ends"),
+    Rule(f"{_SECTION} field 5.2.4", "time.length", f"{_LIMITS}.intervals[11].diEndTime",
+         envelopes(), ending(hours(OCTOBER, 1, 3), 11, f"{OCTOBER}T03:00:00+10:00"),
+         ending(hours(OCTOBER, 1, 2, 3), 11, f"{OCTOBER}T02:00:00+10:00"), TRANSACTION,
+         beside=_SAVING, case="as daylight saving begins"),
+    Rule(f"{_SECTION} field 5.2.4", "time.order", f"{_LIMITS}.intervals[11].diEndTime",
+         envelopes(), ending(hours(APRIL, 2, 2), 11, f"{APRIL}T02:00:00+10:00"),
+         ending(hours(APRIL, 2, 3), 11, f"{APRIL}T03:00:00+10:00"), TRANSACTION,
+         beside=_SAVING | {"submission.duplicate": 11}, case="as daylight saving ends"),
+)  # fmt: skip
+
+RULES: Final = (*_FIELDS, *_HOURS)
 """Every row on operating envelopes."""

@@ -17,8 +17,7 @@ from tests.unit.domain.edge.edge_documents import (
     system,
     transaction,
 )
-
-EARLY, LATE = "2026-11-20T09:00:00+10:00", "2026-11-20T09:30:00+10:00"
+from tests.unit.domain.edge.register_envelopes import APRIL, EARLY, LATE, OCTOBER, hours
 
 
 def with_interval(**changes: Any) -> bytes:
@@ -168,3 +167,54 @@ def test_part_c_6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
     received = validate(array(*[record()] * 121))
     assert warned(received) == {"submission.duplicate": 120}
     assert len(received.transaction.warnings) == 100
+
+
+# --- daylight saving -----------------------------------------------------------------------------
+
+
+def lacking(sites: int, day: str, *found: int, **changes: Any) -> list[dict[str, Any]]:
+    """Envelopes of several sites, of whole hours."""
+    (template,) = hours(day, *found)
+    return [template | {"nmi": f"63058{place:05}", **changes} for place in range(sites)]
+
+
+def test_part_c_1_2_an_hour_that_sites_lack_is_told_for_each_in_bounded_lines() -> None:
+    received = validate(array(*lacking(121, OCTOBER, 1, 3)))
+    assert received.accepted
+    assert warned(received) == {"time.daylight_saving_hour": 121}
+    told = received.transaction.warnings
+    assert (len(told), told[-1].times) == (100, 1)
+    assert told[0].value == f"hour from {OCTOBER}T02:00:00+10:00"
+    assert sum(finding.times for finding in told) == 100
+
+
+@pytest.mark.parametrize(
+    ("day", "found"),
+    [("2026-10-05", (1, 3)), (OCTOBER, (1, 4)), (OCTOBER, (0, 2)), (APRIL, (1, 3))],
+)
+def test_part_c_1_2_another_hour_that_is_missing_is_no_daylight_saving(
+    day: str, found: tuple[int, ...]
+) -> None:
+    assert warned(validate(array(*hours(day, *found)))) == {}
+
+
+def test_part_c_1_2_a_later_submission_of_the_hour_doubles_nothing_and_fills_it() -> None:
+    first = lacking(1, APRIL, 1, 2, submissionTimestamp=EARLY)
+    again = lacking(1, APRIL, 2, submissionTimestamp=LATE)
+    assert warned(validate(array(*first, *again))) == {}
+    first = lacking(1, OCTOBER, 1, 3, submissionTimestamp=EARLY)
+    again = lacking(1, OCTOBER, 2, submissionTimestamp=LATE)
+    assert warned(validate(array(*first, *again))) == {}
+
+
+def test_part_c_1_2_rows_with_other_faults_are_no_missing_hour() -> None:
+    (whole,) = hours(OCTOBER, 1, 2, 3)
+    rows = whole["operatingEnvelopes"][0]["intervals"]
+    for row in rows[12:24]:
+        row["activePowerExportLimit"] = "x"
+    received = validate(array(whole))
+    assert dict(received.system.counts) == {"field.type": 12}
+    assert warned(received) == {}
+    (short,) = hours(OCTOBER, 1, 3)
+    short["operatingEnvelopes"][0]["intervals"][3]["activePowerExportLimit"] = "x"
+    assert warned(validate(array(short))) == {"time.daylight_saving_hour": 1}
