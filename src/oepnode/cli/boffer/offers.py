@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import numpy as np
 import typer
 
 from oepnode.adapters import parquet_files
@@ -20,7 +21,7 @@ from oepnode.domain.edge import boffer_check, gate
 from oepnode.domain.edge.acknowledgement import Acknowledgement, Received
 from oepnode.domain.edge.boffer import BofferDay, Boffers
 from oepnode.domain.edge.boffer_check import Context
-from oepnode.domain.edge.gate import EffectiveDay, Lapsed, Lodged
+from oepnode.domain.edge.gate import NOT_OFFERED, EffectiveDay, Lapsed, Lodged
 from oepnode.domain.edge.units import KW, PRICE, Unit, UnitError, to_integer
 from oepnode.domain.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
 from oepnode.errors import ConfigError
@@ -266,6 +267,19 @@ def only_one(
             "choose one with --id, --level and --date"
         )
     return found[0]
+
+
+def offered_rows(day: EffectiveDay, period: int | None) -> np.ndarray[Any, Any]:
+    """The rows of a day that are offered, of a period or of all.
+
+    Raises:
+        ConfigError: If there are none.
+    """
+    rows = np.flatnonzero(day.source != NOT_OFFERED)
+    rows = rows if period is None else rows[rows == period - 1]
+    if not len(rows):
+        raise ConfigError(f"no Boffer covers period {period} of this trading date")
+    return rows
 
 
 # --- amounts and times ---------------------------------------------------------------------------
