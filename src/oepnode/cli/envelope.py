@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from oepnode.adapters import plot_envelope, plots
 from oepnode.cli import acknowledgements, envelope_input, output, received
 from oepnode.cli.cells import kilo
 from oepnode.cli.chain import (
@@ -23,7 +24,7 @@ from oepnode.cli.chain import (
     Where,
 )
 from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
-from oepnode.cli.output import LEVEL_NAMES, TIMING_NAMES, JsonFlag
+from oepnode.cli.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
 from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nmi import parse as parse_nmi
@@ -44,11 +45,7 @@ Source = Annotated[
     ),
 ]
 NmiOption = Annotated[str | None, typer.Option("--nmi", help="Only this NMI.")]
-RowsOption = Annotated[
-    int, typer.Option("--rows", min=0, help="Most rows of the table; --json has all.")
-]
 
-_ROWS: Final = 20
 _SHOWN: Final = (
     "NMI",
     "level",
@@ -110,7 +107,7 @@ def show(
         Path | None,
         typer.Option("--plot", help="Picture of one NMI's band, .svg or .png; needs --nmi."),
     ] = None,
-    rows: RowsOption = _ROWS,
+    rows: RowsOption = MOST_ROWS,
     key: EnvelopeKeyOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
@@ -124,7 +121,7 @@ def show(
     if plot is not None:
         if nmi is None:
             raise ConfigError("a picture shows one NMI: name it with --nmi")
-        _plots().check(plot)
+        plots.check(plot)
     choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
     feed = envelope_input.feed_of(profile, import_sign)
     envelopes, source = envelope_input.read(file, key, choice, feed)
@@ -228,8 +225,6 @@ def _print_intervals(envelopes: Envelopes) -> None:
 
 
 def _plot_band(envelopes: Envelopes, plot: Path) -> None:
-    from oepnode.adapters import plot_envelope
-
     if envelopes.site_count > 1:
         output.note("the NMI has two application levels; the picture shows level NMI")
     level = LEVEL_NAMES[envelopes.levels[0]]
@@ -240,14 +235,8 @@ def _plot_band(envelopes: Envelopes, plot: Path) -> None:
         envelopes.limits[0, EXPORT],
         envelopes.limits[0, IMPORT],
     )
-    _plots().save(figure, plot)
+    plots.save(figure, plot)
     output.say(f"picture in {plot}", "green", err=True)
-
-
-def _plots() -> Any:  # noqa: ANN401 - the module, imported only where it is needed
-    from oepnode.adapters import plots
-
-    return plots
 
 
 # --- compare -------------------------------------------------------------------------------------
@@ -257,7 +246,7 @@ def _plots() -> Any:  # noqa: ANN401 - the module, imported only where it is nee
 def compare(
     pre: Annotated[Path, typer.Argument(metavar="PRE", help="PRE envelopes, in any form.")],
     post: Annotated[Path, typer.Argument(metavar="POST", help="POST envelopes, in any form.")],
-    rows: RowsOption = _ROWS,
+    rows: RowsOption = MOST_ROWS,
     key: EnvelopeKeyOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,

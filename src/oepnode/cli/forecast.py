@@ -18,9 +18,9 @@ from oepnode.adapters import parquet_files
 from oepnode.cli import acknowledgements, output, received
 from oepnode.cli.cells import figure
 from oepnode.cli.exits import EVIDENCE
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.output import MOST_ROWS, JsonFlag, RowsOption
 from oepnode.cli.received import DayOption
-from oepnode.cli.telemetry import TolerancePercentOption, ToleranceWOption, tolerance_of
+from oepnode.cli.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
 from oepnode.domain.edge.accuracy import Accuracy, Actuals, Score
 from oepnode.domain.edge.conformance import Tolerance
 from oepnode.domain.nem_time import parse_grid_instant
@@ -40,7 +40,6 @@ File = Annotated[
     ),
 ]
 
-_ROWS: Final = 20
 _COLUMNS: Final = ("", "intervals", "bias kW", "MAE kW", "RMSE kW", "within", "worst kW")
 _GOOD: Final = 0.9
 """Share within the tolerance below which a line is marked."""
@@ -84,9 +83,7 @@ def accuracy(
     ] = "end",
     tolerance_w: ToleranceWOption = 100,
     tolerance_percent: TolerancePercentOption = 10.0,
-    rows: Annotated[
-        int, typer.Option("--rows", min=0, help="Most rows of the table; --json has all.")
-    ] = _ROWS,
+    rows: RowsOption = MOST_ROWS,
     as_json: JsonFlag = False,
 ) -> None:
     """How good forecasts were, per NMI and for the whole unit: the report of step 1.

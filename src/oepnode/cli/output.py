@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 TABLE_ROWS: Final = 60
 """Rows of limits that a table shows; the other formats write all."""
 
+MOST_ROWS: Final = 20
+"""Rows of a report's table, where --rows does not say."""
+
 LEVEL_NAMES: Final = ("NMI", "Flex")
 TIMING_NAMES: Final = ("PRE", "POST")
 _WIDE: Final = 240
@@ -53,6 +56,9 @@ class Format(StrEnum):
 
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+RowsOption = Annotated[
+    int, typer.Option("--rows", min=0, help="Most rows of the table; --json has all.")
+]
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="Also write the limits, in this format.")
 ]

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TelemetryFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TELEMETRY", help="JSON or NDJSON, a Parquet file, or a folder of Parquet files."
+    ),
+]
 UnitOption = Annotated[
     str | None,
     typer.Option(

@@ -1,0 +1,252 @@
+"""``oepnode telemetry conformance``: measurements held against envelopes and dispatch targets.
+
+Leaves out what is printed (``report``) and drawn (``pictures``). Source: Part C §4, HLD §4.3
+to §4.5.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from oepnode.adapters import plots
+from oepnode.cli import envelope_input, output, received
+from oepnode.cli.chain import (
+    ChainIdOption,
+    ContractOption,
+    RoundChoice,
+    RoundStateOption,
+    RpcOption,
+    Where,
+)
+from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
+from oepnode.cli.exits import EVIDENCE
+from oepnode.cli.output import MOST_ROWS, JsonFlag
+from oepnode.cli.received import TelemetryFile, UnitOption
+from oepnode.cli.telemetry import pictures, report
+from oepnode.cli.telemetry.pictures import Pictures
+from oepnode.cli.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
+from oepnode.domain.edge.conformance import (
+    Defaults,
+    DispatchConformance,
+    EnvelopeCheck,
+    EnvelopeConformance,
+    Tolerance,
+)
+from oepnode.domain.edge.published import Envelopes
+from oepnode.domain.envelope import LEVELS
+from oepnode.domain.nmi import parse as parse_nmi
+from oepnode.errors import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def conformance(
+    file: TelemetryFile,
+    envelope: Annotated[
+        Path | None,
+        typer.Option(
+            "--envelope",
+            help="Envelopes that were applied: a document, limits from 'aggregator verify', or "
+            "your bundle with --key.",
+        ),
+    ] = None,
+    dispatch: Annotated[
+        Path | None, typer.Option("--dispatch", help="Dispatch instructions of the DUID.")
+    ] = None,
+    step: Annotated[
+        int, typer.Option("--step", help="Step of participation; targets bind in 2 and 3.")
+    ] = 3,
+    identity: UnitOption = None,
+    summation: Annotated[
+        str,
+        typer.Option("--summation", help="What the targets sum up: NMI, or Flex (HLD App. H)."),
+    ] = "NMI",
+    tolerance_w: ToleranceWOption = 0,
+    tolerance_percent: TolerancePercentOption = 0.0,
+    target_tolerance_w: Annotated[
+        int, typer.Option("--target-tolerance-w", min=0, help="The same for dispatch targets.")
+    ] = 0,
+    target_tolerance_percent: Annotated[
+        float,
+        typer.Option(
+            "--target-tolerance-percent", min=0, max=100, help="The same for dispatch targets."
+        ),
+    ] = 0.0,
+    breach_minutes: Annotated[
+        int,
+        typer.Option(
+            "--breach-minutes", min=1, max=5, help="Minutes in breach that make an interval one."
+        ),
+    ] = 1,
+    default_export_kw: Annotated[
+        float | None,
+        typer.Option("--default-export-kw", help="Export limit where none is published."),
+    ] = None,
+    default_import_kw: Annotated[
+        float | None,
+        typer.Option("--default-import-kw", help="Import limit where none is published, ≤ 0."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Picture of the worst NMI's day, or of --nmi: .svg or .png."),
+    ] = None,
+    heatmap: Annotated[
+        Path | None,
+        typer.Option("--heatmap", help="Picture of headroom per NMI and interval."),
+    ] = None,
+    nmi: Annotated[str | None, typer.Option("--nmi", help="NMI of the picture.")] = None,
+    rows: Annotated[
+        int, typer.Option("--rows", min=0, help="Most rows of a table; --json has all.")
+    ] = MOST_ROWS,
+    key: EnvelopeKeyOption = None,
+    round_state: RoundStateOption = None,
+    rpc: RpcOption = None,
+    contract: ContractOption = None,
+    chain_id: ChainIdOption = None,
+    profile: ProfileOption = "wide",
+    import_sign: ImportSignOption = "canonical",
+    as_json: JsonFlag = False,
+) -> None:
+    """Hold telemetry against the envelopes that were applied, and against dispatch targets.
+
+    Each measurement is judged by the envelope whose submission timestamp it states; one outside
+    its envelope, or outside the tolerance of its target, gives exit code 1, and so does telemetry
+    of which nothing could be judged.
+    """
+    wanted = Pictures(plot, heatmap, None if nmi is None else parse_nmi(nmi))
+    _check_options(envelope, dispatch, wanted, step, summation)
+    if identity is not None and dispatch is None:
+        raise ConfigError("--id says whose dispatch targets are meant: it goes with --dispatch")
+    tolerance = tolerance_of(tolerance_w, tolerance_percent, breach_minutes)
+    defaults = _defaults(default_export_kw, default_import_kw)
+    facts: dict[str, Any] = {"telemetry": file.name}
+    reports: list[EnvelopeConformance] = []
+    telemetry = received.measured(file, identity)
+    if envelope is not None:
+        choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+        feed = envelope_input.feed_of(profile, import_sign)
+        envelopes, source = envelope_input.read(envelope, key, choice, feed)
+        source.note_warnings()
+        facts["envelope"] = source.text
+        if "nmi" not in telemetry.columns:
+            raise ConfigError("envelopes hold for NMIs, and this is telemetry of a DUID")
+        reports = _against_envelopes(telemetry, envelopes, tolerance, defaults)
+        facts["levels"] = [report.level_facts(found) for found in reports]
+    targets, duid = None, ""
+    if dispatch is not None:
+        allowed = tolerance_of(target_tolerance_w, target_tolerance_percent)
+        orders, duid = _orders(telemetry, dispatch, identity)
+        targets = _against_targets(telemetry, orders, step, summation, allowed)
+        facts["dispatch"] = {"duid": duid} | report.dispatch_facts(targets, step, summation)
+    pictures.draw(wanted, telemetry, reports, tolerance, defaults)
+    verdicts = [] if envelope is None else [_all_levels(reports)]
+    verdicts += [] if targets is None else [targets.conforms]
+    conforms = False if False in verdicts else None if None in verdicts else True
+    facts["conforms"] = conforms
+    if as_json:
+        output.print_json(facts)
+    else:
+        for found in reports:
+            report.print_level(found, rows)
+        if targets is not None:
+            report.print_targets(targets, duid, rows)
+        output.say(report.verdict(conforms, reports), "bold green" if conforms else "bold red")
+    if not conforms:
+        raise typer.Exit(EVIDENCE)
+
+
+def _check_options(
+    envelope: Path | None, dispatch: Path | None, wanted: Pictures, step: int, summation: str
+) -> None:
+    if envelope is None and dispatch is None:
+        raise ConfigError("name what to hold against: --envelope, --dispatch or both")
+    if envelope is None and (wanted.band or wanted.heat):
+        raise ConfigError("the pictures show envelopes: name them with --envelope")
+    if dispatch is not None and step not in {2, 3}:
+        raise ConfigError(
+            "--step is 2 or 3 with --dispatch: in step 1 no response to a target is required "
+            "(HLD §4.3); 'forecast accuracy' is the report of step 1"
+        )
+    if summation not in LEVELS:
+        raise ConfigError(f"--summation is NMI or Flex, received {summation!r}")
+    for path in (wanted.band, wanted.heat):
+        if path is not None:
+            plots.check(path)
+
+
+def _defaults(export_kw: float | None, import_kw: float | None) -> Defaults:
+    try:
+        return Defaults(
+            None if export_kw is None else round(export_kw * 1000),
+            None if import_kw is None else round(import_kw * 1000),
+        )
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
+
+
+def _against_envelopes(
+    telemetry: pl.DataFrame, envelopes: Envelopes, tolerance: Tolerance, defaults: Defaults
+) -> list[EnvelopeConformance]:
+    """A report per application level that has envelopes."""
+    reports = []
+    for level in np.unique(envelopes.levels).tolist():
+        check = EnvelopeCheck(envelopes, level, tolerance, defaults)
+        check.add(telemetry)
+        reports.append(check.report())
+    return reports
+
+
+def _all_levels(reports: list[EnvelopeConformance]) -> bool | None:
+    """Whether no level has a breach; None where nothing was judged at any."""
+    judged = [found.conforms for found in reports if found.conforms is not None]
+    return all(judged) if judged else None
+
+
+def _orders(telemetry: pl.DataFrame, file: Path, wanted: str | None) -> tuple[pl.DataFrame, str]:
+    """The targets of the unit that is judged, and its DUID.
+
+    Raises:
+        DocumentFault: If they are of several DUIDs and none is named, or of another one than the
+            telemetry.
+    """
+    from oepnode.domain.edge import one_unit
+
+    targets, duid = received.of_unit(received.read_dispatch(file), file, wanted)
+    if "duid" in telemetry.columns:
+        one_unit.check_same("dispatch instruction", duid, telemetry["duid"][0], "telemetry")
+    return targets, duid
+
+
+def _against_targets(
+    telemetry: pl.DataFrame,
+    targets: pl.DataFrame,
+    step: int,
+    summation: str,
+    tolerance: Tolerance,
+) -> DispatchConformance:
+    from oepnode.domain.edge import aggregate
+    from oepnode.domain.edge.conformance import check_dispatch
+
+    if "duid" in telemetry.columns:
+        unit = aggregate.from_frame(telemetry)
+    else:
+        sums = aggregate.UnitSums()
+        sums.add(telemetry)
+        unit = sums.unit()
+        lacking = int((~unit.is_whole).sum())
+        if lacking:
+            output.note(
+                f"{lacking} minutes are the sum of fewer than {unit.most_nmis} NMIs: a gap, or an "
+                "NMI that came or went"
+            )
+    flow = unit.flow_w("NMI" if summation == "NMI" else "Flex")
+    ends, wanted = targets["interval_end"].to_numpy(), targets["target_w"].to_numpy()
+    try:
+        return check_dispatch(unit.minute, flow, ends, wanted, step, tolerance)
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
