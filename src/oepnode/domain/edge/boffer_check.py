@@ -45,8 +45,10 @@ from oepnode.domain.nem_time import INTERVAL_S, format_nem, trading_period
 from oepnode.domain.supersession import NO_SUBMISSION
 
 _MICROS: Final = 1_000_000
+_CAUTIONS: Final = boffer_rules.CAUTIONS | gate.CAUTIONS
 _COLUMNS: Final = {
     "bandAvail": "avail",
+    "bofferSummationLevel": "level",
     "duid": "identity",
     "fixedLoad": "fixed_load",
     "maxAvailGen": "max_avail_gen",
@@ -150,6 +152,8 @@ def _check_record(days: list[BofferDay], context: Context, log: Ledger, *, is_wh
         _file(day, _check_rules(day, context), log)
         _check_date(day, context, log)
         _check_timing(day, log)
+    for day in days[:1]:
+        _check_level(day, log)
     if is_whole and days and days[0].kind == "DUID":
         for broken in boffer_rules.check_horizon(days, context.step):
             _put(days[0].head_path, broken, log)
@@ -166,7 +170,7 @@ def _file(day: BofferDay, found: Iterable[Broken], log: Ledger) -> None:
 
 
 def _put(path: str, broken: Broken, log: Ledger) -> None:
-    put = log.caution if broken.code in boffer_rules.CAUTIONS else log.business
+    put = log.caution if broken.code in _CAUTIONS else log.business
     put(broken.code, path, broken.rule, broken.message, broken.value)
 
 
@@ -203,6 +207,18 @@ def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
         )
 
 
+def _check_level(day: BofferDay, log: Ledger) -> None:
+    """POST Boffers are at the connection point; of PRE ones §3.1 says the one and the other."""
+    if (day.timing, day.level) == ("POST", "Flex"):
+        log.caution(
+            "timing.level",
+            _field(day, day.head_path, "bofferSummationLevel"),
+            "Part C §2.3, §3.1",
+            "a POST Boffer is of the net flow at the connection point, level NMI",
+            day.level,
+        )
+
+
 def _check_timing(day: BofferDay, log: Ledger) -> None:
     if day.kind == "DUID" or day.submitted_us == NO_SUBMISSION:
         return
@@ -235,10 +251,9 @@ def _check_document(days: Sequence[BofferDay], context: Context, log: Ledger) ->
             str(int(day.periods[row])),
         )
     units = [day for day in (*context.earlier, *days) if day.kind == "DUID" and day.has_prices]
-    known = {id(day) for day in context.earlier}
-    for place, broken in gate.check_rebids(units, context.step):
-        if id(units[place]) not in known:
-            _file(units[place], [broken], log)
+    earlier = [day for day in context.earlier if day.kind == "DUID"]
+    for place, broken in gate.check_rebids(units, context.step, len(earlier)):
+        _file(units[place], [broken], log)
 
 
 def _check_mixed(days: Sequence[BofferDay], log: Ledger) -> None:
@@ -254,13 +269,24 @@ def _check_mixed(days: Sequence[BofferDay], log: Ledger) -> None:
                 f"a document holds {first.kind} Boffers or others, not both",
                 f"{day.kind} Boffer",
             )
-        elif day.kind == "DUID" and day.identity != first.identity:
+        elif day.kind == "NMI":
+            continue
+        elif day.identity != first.identity:
             log.business(
                 "duid.mixed",
                 _field(day, day.head_path, "duid"),
                 "HLD §4.2.1",
                 "a document speaks of one DUID, which is the aggregator's whole portfolio",
                 show_value(day.identity),
+            )
+        elif day.level != first.level:
+            log.caution(
+                "boffer.mixed_levels",
+                _field(day, day.head_path, "bofferSummationLevel"),
+                "HLD §4.1, §4.7 Boffer Processing",
+                "one DUID offers at both levels, and one Boffer of a unit is in force at a time: "
+                "each level is judged apart",
+                day.level,
             )
 
 

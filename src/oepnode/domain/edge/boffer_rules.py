@@ -384,7 +384,7 @@ RULES: Final[tuple[Rule, ...]] = (
     check_shared_price,
 )
 """Rules of every Boffer, in the order of the HLD. §4.6 (1) is in (7) and (8), §4.6 (4) in its form,
-§4.6 (10) in ``clearing.accumulate``, §4.6 (12) in ``gate.is_fixed_load_live``."""
+§4.6 (10) in ``clearing.accumulate``, §4.6 (12) in ``gate.effective_day``."""
 
 STEP_RULES: Final[dict[Step, Rule]] = {
     Step.VISIBILITY: check_visibility,

@@ -2,9 +2,11 @@
 
 Guarantees: in each period the latest acknowledged Boffer that covers it counts; where there is none
 that of the previous trading day rolls forward, and none from further back; one that was refused
-counts nowhere. After gate closure the prices of a trading day are those in effect at gate closure.
+counts nowhere, nor do its fixed loads. After gate closure the prices of a trading day are those in
+effect at gate closure.
 
-Source: HLD §4.1 (gate closure), §4.4 and §4.5 (roll-forward), §4.6 (12), §4.7 (Boffer processing),
+Source: HLD §4.1 (gate closure), §4.3 and §4.5 (a Boffer by then), §4.4 and §4.5 (roll-forward),
+§4.6 (12: a fixed load takes notice that its Boffer was accepted), §4.7 (Boffer processing),
 Part C §1.2 (Gate Closure for Boffer). HLD §4.7 orders Boffers by acknowledgement, Part C §3.3 field
 6 by the timestamp that the aggregator wrote; the former decides here, and the latter among equals.
 † "The previous day's Boffer rolls forward" (§4.4, §4.5) names one day, and its "always has some
@@ -27,7 +29,7 @@ from oepnode.domain.edge.clearing import BANDS, Ints
 from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.scenario import Step
 from oepnode.domain.edge.units import PRICE, to_text
-from oepnode.domain.nem_time import PERIODS_PER_DAY, UtcSeconds, period_start
+from oepnode.domain.nem_time import PERIODS_PER_DAY, UtcSeconds, format_nem, period_start
 from oepnode.domain.power import NO_LIMIT
 from oepnode.errors import EvidenceError
 
@@ -35,6 +37,9 @@ _CLOSES_BEFORE_S: Final = 15 * 3600 + 1800
 """12:30 of the day before is 15 h 30 min before 04:00."""
 
 _MICROS: Final = 1_000_000
+CAUTIONS: Final = frozenset({"gate.not_in_time"})
+"""Codes of what is allowed but seldom meant; the others speak against a Boffer."""
+
 NOT_OFFERED: Final = -1
 """Stands in `EffectiveDay.source` where no Boffer covers a period."""
 
@@ -174,37 +179,71 @@ def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Broken]:
         )
 
 
-def check_rebids(days: Sequence[OfferDay], step: int | None) -> Iterator[tuple[int, Broken]]:
+def check_in_time(before: Sequence[Lodged], day: OfferDay) -> Iterator[Broken]:
+    """A trading day has a Boffer by gate closure; if not, a caution says whose prices hold.
+
+    Every Boffer speaks of the day under way too, whose gate closed the day before. So one alone
+    tells nothing: it takes an earlier one that is known.
+
+    Args:
+        before: Boffers of the unit that were received before.
+        day: One that was submitted after gate closure.
+    """
+    is_first_known = all(item.day.submitted_us >= day.submitted_us for item in before)
+    of_day = [item.day for item in before if item.day.trading_date == day.trading_date]
+    if is_first_known or not all(is_rebid(d.submitted_us, d.trading_date) for d in of_day):
+        return
+    frozen = frozen_prices(before, day.trading_date)
+    if frozen is None:
+        holding = "its own"
+    elif before[frozen.source].day.trading_date < day.trading_date:
+        holding = "those that rolled forward from the day before"
+    else:
+        holding = "those of the first one after it"
+    closure = format_nem(gate_closure(day.trading_date))
+    message = (
+        "none of the Boffers given for this trading day was submitted by gate closure "
+        f"({closure}); the prices that hold are {holding}"
+    )
+    shown = day.trading_date.isoformat()
+    yield Broken("gate.not_in_time", "HLD §4.3, §4.5", message, value=shown, field="tradingDate")
+
+
+def check_rebids(
+    days: Sequence[OfferDay], step: int | None, judged_from: int = 0
+) -> Iterator[tuple[int, Broken]]:
     """Hold Boffers that were received one after the other to gate closure.
 
     Args:
         days: Accepted Boffers first, then those to be judged, in the order received; of any DUIDs
             and NMIs.
         step: 1, 2 or 3; None holds them to gate closure as steps 1 and 3 do.
+        judged_from: How many were accepted before and are not judged.
 
     Yields:
-        Index into ``days``, and the price that changed.
+        Index into ``days``, and the price that changed; or, once for a unit and trading day, that
+        none came in time.
     """
     if step == Step.SELF_DISPATCH:
         return
     earlier: dict[tuple[str, str], list[Lodged]] = defaultdict(list)
+    told: set[tuple[str, str, date]] = set()
     for number, day in enumerate(days):
         if day.kind != "DUID":
             continue
         before = earlier[day.identity, day.level]
-        if is_rebid(day.submitted_us, day.trading_date):
+        if number >= judged_from and is_rebid(day.submitted_us, day.trading_date):
             frozen = frozen_prices(before, day.trading_date)
             if frozen is not None:
                 yield from ((number, broken) for broken in check_rebid(frozen.prices, day.prices))
+            found = () if _unit_day(day) in told else tuple(check_in_time(before, day))
+            told |= {_unit_day(day) for _ in found}
+            yield from ((number, broken) for broken in found)
         before.append(Lodged(day, number))
 
 
-def is_fixed_load_live(*, is_acknowledged: bool, is_instructed: bool) -> bool:
-    """Whether a fixed load may be carried out.
-
-    It takes a dispatch instruction, or notice that the Boffer was accepted (HLD §4.6 (12)).
-    """
-    return is_acknowledged or is_instructed
+def _unit_day(day: OfferDay) -> tuple[str, str, date]:
+    return day.identity, day.level, day.trading_date
 
 
 # --- which Boffer counts -------------------------------------------------------------------------

@@ -93,11 +93,13 @@ def nmi_boffer(*bids: Any, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def whole_horizon(**changes: Any) -> list[dict[str, Any]]:
+def whole_horizon(
+    *, dates: tuple[str, str] = (DAY, "2026-11-21"), **changes: Any
+) -> list[dict[str, Any]]:
     """The 48 hours from 04:00 on."""
     return [
         bid(*(period(number) for number in range(1, 289)), tradingDate=date, **changes)
-        for date in (DAY, "2026-11-21")
+        for date in dates
     ]
 
 

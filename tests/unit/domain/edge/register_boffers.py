@@ -108,6 +108,7 @@ def frame(*records: Record, **columns: Any) -> pl.DataFrame:
 IDLE: Final = [0] * 20
 
 
+_POST: Final = {"bofferTiming": "POST", "submissionDateTime": f"{DAY}T10:00:00+10:00"}
 _BEFORE: Final = {"submissionDateTime": f"{DAY}T03:00:00+10:00"}
 
 
@@ -219,7 +220,15 @@ _FIELDS: Final = (
 
 # --- Part C §3.1 and gate closure ----------------------------------------------------------------
 
-_FIRST: Final = unit(submissionDateTime=f"{DAY}T03:56:00+10:00")
+
+def unit_of(first: int) -> list[Record]:
+    """A DUID's Boffer of the 48 hours from a day of November on, submitted as they begin."""
+    dates = f"2026-11-{first}", f"2026-11-{first + 1}"
+    submitted = f"{dates[0]}T03:57:00+10:00"
+    return [duid_boffer(*whole_horizon(dates=dates), submissionDateTime=submitted)]
+
+
+_FIRST: Final = unit_of(19)
 _LATER: Final = {"submissionDateTime": f"{DAY}T03:58:00+10:00"}
 _MORE: Final = {"bandAvail": changed(BANDS, {3: -61})}
 
@@ -230,6 +239,8 @@ _OFFER: Final = (
     Rule("Part C §3.1", "boffer.market_ends", f"{_BID}.prices",
          boffers(Context(market=EDGE_MARKET)),
          site_bid(prices=priced({10: 15_000, 20: 15_000})), site(), TRANSACTION, case="ceiling"),
+    Rule("Part C §2.3, §3.1", "timing.level", "$.records[0].bofferSummationLevel", boffers(),
+         site(**_POST, bofferSummationLevel="Flex"), site(**_POST), WARNING),
     Rule("Part C §1.2 Gate Closure, HLD §4.1", "gate.price_changed",
          "$.records[1].energyBids[0].prices[3]", boffers(),
          [*_FIRST, *unit(_MORE, priced({4: 78.01}), **_LATER)],
@@ -240,6 +251,12 @@ _OFFER: Final = (
              [*_FIRST, *unit({}, priced({4: 78.01}), **_LATER)],
              [*_FIRST, *unit({}, **_LATER)], TRANSACTION, case=f"step {step}")
         for step in (1, 3)
+    ),
+    *(
+        Rule("HLD §4.3, §4.5", "gate.not_in_time", "$.records[1].energyBids[0].tradingDate",
+             boffers(Context(step=step)), [*unit_of(18), *unit_of(20)],
+             [*unit_of(19), *unit_of(20)], WARNING, case=f"step {step}")
+        for step in (None, 1, 3)
     ),
 )  # fmt: skip
 
@@ -270,9 +287,13 @@ _STEPS: Final = (
          case="575 intervals"),
     Rule("HLD §4.2.1", "duid.mixed", "$.records[1].duid", boffers(),
          [*unit(), *unit(duid="UNIT2")],
-         [*unit(), *unit(submissionDateTime=f"{DAY}T03:58:00+10:00")], TRANSACTION),
+         [*unit(), *unit(submissionDateTime=f"{DAY}T03:56:00+10:00")], TRANSACTION),
     Rule("HLD §4.2.1", "document.mixed_kinds", "$.records[1]", boffers(), [*unit(), *site()],
          [*site(), *site(nmi="2001985732")], TRANSACTION),
+    Rule("HLD §4.1, §4.7 Boffer Processing", "boffer.mixed_levels",
+         "$.records[1].bofferSummationLevel", boffers(),
+         [*unit(), *unit(bofferSummationLevel="NMI")],
+         [*unit(), *unit(submissionDateTime=f"{DAY}T03:56:00+10:00")], WARNING),
     *(
         Rule(section, "field.type", f"{_PERIOD}.{name}", boffers(), unit({name: "1"}),
              unit({name: None}))

@@ -100,6 +100,7 @@ def test_a_boffer_document_with_everything_wrong() -> None:
         "period.duplicate": [f"{rows_at}[3].periodId"],
         "trading_date.past": ["$.records[1].energyBids[2].tradingDate"],
         "gate.price_changed": [f"{first}.prices[{band}]" for band in (4, 6)],
+        "gate.not_in_time": [f"$.records[1].energyBids[{n}].tradingDate" for n in (0, 2)],
         "duid.mixed": ["$.records[2].duid"],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,11 +20,12 @@ from oepnode.domain.edge.gate import (
     effective_day,
     frozen_prices,
     gate_closure,
-    is_fixed_load_live,
     is_rebid,
     lapsed,
 )
 from oepnode.domain.nem_time import format_nem
+from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.supersession import NO_SUBMISSION
 from tests.unit.domain.edge.bands import avail, prices
 
 DAY = date(2026, 11, 20)
@@ -43,7 +45,7 @@ def day(
 ) -> BofferDay:
     return make_day(
         "UNIT1", on, bands, avail({3: load_kw}, len(periods)), periods=list(periods),
-        submitted_us=submitted_s * 1_000_000, **changes,
+        **{"submitted_us": submitted_s * 1_000_000} | changes,
     )  # fmt: skip
 
 
@@ -61,7 +63,9 @@ def test_part_c_1_2_gate_closes_at_1230_nem_time_the_day_before() -> None:
 
 
 def rebids(*days: BofferDay, step: int | None = 3) -> list[tuple[int, str, int | None]]:
-    return [(number, b.code, b.band) for number, b in check_rebids(days, step)]
+    """Prices that changed."""
+    found = [(number, b.code, b.band) for number, b in check_rebids(days, step)]
+    return [item for item in found if item[1] == "gate.price_changed"]
 
 
 def test_before_gate_closure_prices_may_change() -> None:
@@ -129,6 +133,66 @@ def test_a_refused_boffer_freezes_nothing() -> None:
     assert frozen.source == 1
     assert (frozen.prices == PRICES).all()
     assert frozen_prices(lodged[:1], DAY) is None
+
+
+def cautions(*days: BofferDay, step: int | None = 3, judged_from: int = 0) -> list[int]:
+    """Which Boffers are told that none came in time."""
+    found = check_rebids(days, step, judged_from)
+    return [number for number, broken in found if broken.code == "gate.not_in_time"]
+
+
+LATE = CLOSURE + 1
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (day(on=DAY - timedelta(days=1), submitted_s=CLOSURE - 90_000), "rolled forward"),
+        (day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000), "are its own"),
+        (day(submitted_s=LATE), "of the first one after it"),
+    ],
+)
+def test_hld_4_5_a_day_without_a_boffer_by_gate_closure_is_a_caution(
+    before: BofferDay, said: str
+) -> None:
+    found = list(check_rebids([before, day(submitted_s=LATE + 1)], 3))
+    assert [(number, broken.code) for number, broken in found] == [(1, "gate.not_in_time")]
+    (_, broken) = found[0]
+    assert said in broken.message
+    assert "2026-11-19T12:30:00+10:00" in broken.message
+    assert (broken.field, broken.rule, broken.value) == ("tradingDate", "HLD §4.3, §4.5", str(DAY))
+
+
+def test_hld_4_5_a_boffer_in_time_needs_no_caution_whatever_comes_later() -> None:
+    assert (
+        cautions(day(submitted_s=CLOSURE), day(submitted_s=LATE), day(submitted_s=LATE + 1)) == []
+    )
+    nobody_knows = day(submitted_us=NO_SUBMISSION)
+    assert cautions(nobody_knows, day(submitted_s=LATE)) == []
+
+
+def test_hld_4_5_a_boffer_alone_does_not_tell_what_came_before() -> None:
+    both = day(submitted_s=LATE), day(on=DAY - timedelta(days=1), submitted_s=LATE)
+    assert cautions(*both) == []
+
+
+def test_hld_4_5_the_caution_is_given_once_for_a_unit_and_trading_day() -> None:
+    old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
+    late = [day(submitted_s=LATE + n) for n in range(3)]
+    assert cautions(old, *late) == [1]
+    assert cautions(old, *late, judged_from=2) == [2], "those accepted before are not judged"
+    flex = [replace(item, level="Flex") for item in (old, late[0])]
+    assert cautions(old, *late, *flex) == [1, 5]
+
+
+@pytest.mark.parametrize(("step", "told"), [(None, [1]), (1, [1]), (2, []), (3, [1])])
+def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
+    step: int | None, told: list[int]
+) -> None:
+    old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
+    assert cautions(old, day(submitted_s=LATE), step=step) == told
+    sites = [replace(item, kind="NMI") for item in (old, day(submitted_s=LATE))]
+    assert cautions(*sites, step=step) == []
 
 
 # --- which Boffer counts -------------------------------------------------------------------------
@@ -251,11 +315,15 @@ def test_mixed_units_are_refused(change: dict[str, str]) -> None:
         frozen_prices(lodged, DAY)
 
 
-@pytest.mark.parametrize(
-    ("acknowledged", "instructed", "live"),
-    [(False, False, False), (True, False, True), (False, True, True), (True, True, True)],
-)
-def test_hld_4_6_12_fixed_load_needs_an_instruction_or_acceptance(
-    acknowledged: bool, instructed: bool, live: bool
-) -> None:
-    assert is_fixed_load_live(is_acknowledged=acknowledged, is_instructed=instructed) == live
+def test_hld_4_6_12_a_fixed_load_counts_once_its_boffer_is_accepted() -> None:
+    old = day(submitted_s=CLOSURE - 600, fixed_load=-1)
+    new = day(fixed_load=-2)
+
+    def fixed(*lodged: Lodged, at_us: int | None = None) -> int:
+        found = effective_day(lodged, DAY, at_us)
+        return NO_LIMIT if found is None else int(found.fixed_load[0])
+
+    assert fixed(*accepted(old), Lodged(new, None)) == -1, "refused"
+    assert fixed(*accepted(old, new), at_us=new.submitted_us) == -1, "not acknowledged yet"
+    assert fixed(*accepted(old, new)) == -2
+    assert fixed(Lodged(new, None)) == NO_LIMIT

@@ -59,7 +59,8 @@ HELD_ELSEWHERE: Final = {
     "break",
     "HLD §4.6 (11) precedence": "edge.test_clearing.test_hld_4_6_11_a_fixed_load_goes_before_the_"
     "bands_at_any_price",
-    "HLD §4.6 (12)": "edge.test_gate.test_hld_4_6_12_fixed_load_needs_an_instruction_or_acceptance",
+    "HLD §4.6 (12)": "edge.test_gate.test_hld_4_6_12_a_fixed_load_counts_once_its_boffer_is_"
+    "accepted",
     "HLD §4.7 Boffer Processing": "edge.test_gate.test_hld_4_7_latest_acknowledged_boffer_wins",
 }
 """Rules that give no code, because they say what is done: section → the test that holds them."""
@@ -76,6 +77,7 @@ NOT_REACHED: Final = {
 """Codes that no document of the register reaches, with the reason."""
 
 PART_C_SECTIONS: Final = (
+    "Part C §2.3, §3.1",
     "Part C §1.2 Gate Closure, HLD §4.1",
     "Part C §1.2 (NEM time)",
     "Part C §3.1",
@@ -94,7 +96,8 @@ PART_C_SECTIONS: Final = (
 """Sections of Part C that validate something."""
 
 HLD_SECTIONS: Final = (
-    "HLD §4.1", "HLD §4.2.1", "HLD §4.2.4", "HLD §4.2.5", "HLD §4.3", "HLD §4.4", "HLD §4.5",
+    "HLD §4.1", "HLD §4.2.1", "HLD §4.2.4", "HLD §4.2.5", "HLD §4.3", "HLD §4.3, §4.5", "HLD §4.4",
+    "HLD §4.5",
     *(f"HLD §4.6 ({number})" for number in range(1, 13)),
     "HLD §4.7 Price Bands", "HLD §4.7 $/non-zero quantity", "HLD §4.7 Boffer Processing",
 )  # fmt: skip
