@@ -24,7 +24,7 @@ import {SignedBallots} from "./SignedBallots.sol";
 ///  7. Every ballot cast directly costs the same, first or last, and so does every abstention; nothing that one account
 ///     does makes another's vote dearer.
 ///  8. No round is stranded. Neither a pause nor a change of membership stops a reveal before the round's reveal
-///     deadline, or its closing as failed after it.
+///     deadline. Neither stops anybody from closing the round as failed after it.
 ///  9. A pause stops opening and voting, and never changes a result.
 /// 10. A ballot says nothing of its result before the reveal to someone who has not computed that result, and cannot
 ///     be used by another operator, in another round, contract or chain.
@@ -121,7 +121,7 @@ contract OepConsensus is Electorate {
     struct Round {
         Poll poll;
         bytes32 ballotsHashOrRoot; // the root once final
-        Outcome outcome;
+        Reveal reveal;
     }
 
     // What a vote reads and changes.
@@ -134,10 +134,10 @@ contract OepConsensus is Electorate {
         Status status;
     }
 
-    // What the reveal reads and the final one changes.
-    struct Outcome {
-        uint128 matched; // members that voted for the final root
-        uint32 partitions; // leaves of the tree with the final root
+    // What a reveal reads and the final one changes.
+    struct Reveal {
+        uint128 matched; // members that voted for the final root, written with it
+        uint32 partitions; // leaves of the tree with the final root, written with it and nowhere else
         uint40 openedAt;
         uint40 revealDeadline; // first second without revealing
         uint8 quorum;
@@ -145,8 +145,8 @@ contract OepConsensus is Electorate {
 
     // A batch of signed ballots, as far as it is cast.
     struct Batch {
-        uint128 waitingBefore;
-        uint128 waiting;
+        uint128 waitingBefore; // members without a vote before the batch: the others are passed over
+        uint128 waiting; // members without a vote now
         uint32 epoch;
         bytes32 hash; // of the ballots
         bytes form; // of what is signed
@@ -164,8 +164,8 @@ contract OepConsensus is Electorate {
     uint32 private _roundCount;
     mapping(uint32 round => Round) private _rounds;
     mapping(uint32 round => mapping(uint8 index => Reason)) private _abstentions;
-    mapping(uint32 round => mapping(bytes32 resultHash => uint128 matched)) private _candidates;
-    mapping(uint32 round => CandidateView[]) private _belowQuorum; // the same, in the order revealed
+    mapping(uint32 round => mapping(bytes32 resultHash => uint128 matched)) private _candidates; // to be found
+    mapping(uint32 round => CandidateView[]) private _belowQuorum; // the same, to be listed in the order revealed
     mapping(uint32 round => uint128 members) private _equivocators;
     mapping(uint48 horizon => uint32 round) private _latestFinal;
 
@@ -279,7 +279,7 @@ contract OepConsensus is Electorate {
         Round storage round_ = _rounds[number];
         round_.poll = Poll(terms_.members, epoch, voteDeadline, horizonStart, horizonIntervals, Status.Open);
         round_.ballotsHashOrRoot = _emptyBallotsHash(number);
-        round_.outcome = Outcome(0, 0, uint40(block.timestamp), revealDeadline, terms_.quorum);
+        round_.reveal = Reveal(0, 0, uint40(block.timestamp), revealDeadline, terms_.quorum);
         emit RoundOpened(
             number,
             epoch,
@@ -318,10 +318,8 @@ contract OepConsensus is Electorate {
         for (uint256 entry = 0; entry < entries; ++entry) {
             (bytes32 ballot, address operator, uint8 index) = _signed(signedBallots, entry, batch.form, batch.epoch);
             uint128 bit = _bit(index);
-            if (batch.waiting & bit == 0) {
-                if (batch.waitingBefore & bit != 0) revert DuplicateEntry(entry, operator);
-                continue;
-            }
+            if (batch.waitingBefore & bit == 0) continue;
+            if (batch.waiting & bit == 0) revert DuplicateEntry(entry, operator);
             batch.waiting &= ~bit;
             batch.hash = _link(batch.hash, index, operator, ballot);
             emit BallotCast(number, operator, ballot);
@@ -373,10 +371,10 @@ contract OepConsensus is Electorate {
         Round storage round_ = _rounds[number];
         _requireRevealing(round_, number);
         bytes32 result = resultHash(root, partitions);
-        (uint128 matched, uint8 count) = _tally(number, result, ballots, round_.ballotsHashOrRoot);
+        (uint128 matched, uint256 count) = _tally(number, result, ballots, round_.ballotsHashOrRoot);
         if (count == 0) revert NothingMatched(number, result);
-        uint8 quorum = round_.outcome.quorum;
-        emit RootRevealed(number, root, partitions, matched, count, quorum);
+        uint8 quorum = round_.reveal.quorum;
+        emit RootRevealed(number, root, partitions, matched, uint8(count), quorum);
         if (count < quorum) {
             // Only here can a result come twice: votes are over, so one with a quorum would have ended the round.
             uint128 known = _candidates[number][result];
@@ -388,8 +386,8 @@ contract OepConsensus is Electorate {
         uint48 horizon = _horizon(round_.poll.horizonStart, round_.poll.horizonIntervals);
         round_.poll.status = Status.Final;
         round_.ballotsHashOrRoot = root;
-        round_.outcome.matched = matched;
-        round_.outcome.partitions = partitions;
+        round_.reveal.matched = matched;
+        round_.reveal.partitions = partitions;
         uint32 superseded = _latestFinal[horizon];
         // A round that ends after a later one of its horizon supersedes nothing.
         if (superseded < number) _latestFinal[horizon] = number;
@@ -402,7 +400,7 @@ contract OepConsensus is Electorate {
     function failRound(uint32 number) external {
         Round storage round_ = _rounds[number];
         _requireOpen(round_.poll.status, number);
-        uint40 deadline = round_.outcome.revealDeadline;
+        uint40 deadline = round_.reveal.revealDeadline;
         if (block.timestamp < deadline) revert RevealStillOpen(number, deadline, block.timestamp);
         round_.poll.status = Status.Failed;
         emit RoundFailed(number, round_.poll.waiting);
@@ -416,7 +414,7 @@ contract OepConsensus is Electorate {
         _requireText(reason);
         Round storage round_ = _rounds[number];
         _requireOpen(round_.poll.status, number);
-        _requireBeforeRevealDeadline(round_.outcome.revealDeadline, number);
+        _requireBeforeRevealDeadline(round_.reveal.revealDeadline, number);
         round_.poll.status = Status.Cancelled;
         emit RoundCancelled(number, msg.sender, reason);
     }
@@ -474,28 +472,28 @@ contract OepConsensus is Electorate {
     function round(uint32 number) external view returns (RoundView memory) {
         _requireKnown(number);
         Poll memory poll = _rounds[number].poll;
-        Outcome memory outcome = _rounds[number].outcome;
+        Reveal memory reveal = _rounds[number].reveal;
         Terms memory terms_ = _terms[poll.epoch];
         bytes32 hash = _rounds[number].ballotsHashOrRoot;
         bool isFinal = poll.status == Status.Final;
         return RoundView({
             status: poll.status,
-            phase: _phase(poll, outcome),
+            phase: _phase(poll, reveal),
             epoch: poll.epoch,
             horizonStart: poll.horizonStart,
             horizonIntervals: poll.horizonIntervals,
             rulesVersion: terms_.rulesVersion,
-            openedAt: outcome.openedAt,
+            openedAt: reveal.openedAt,
             voteDeadline: poll.voteDeadline,
-            revealDeadline: outcome.revealDeadline,
+            revealDeadline: reveal.revealDeadline,
             memberCount: terms_.memberCount,
-            quorum: outcome.quorum,
+            quorum: reveal.quorum,
             members: terms_.members,
             voted: terms_.members & ~poll.waiting,
             ballotsHash: isFinal ? bytes32(0) : hash,
             root: isFinal ? hash : bytes32(0),
-            partitions: outcome.partitions,
-            matched: outcome.matched
+            partitions: reveal.partitions,
+            matched: reveal.matched
         });
     }
 
@@ -550,7 +548,7 @@ contract OepConsensus is Electorate {
         }
         if (isFinal) {
             list[below.length] =
-                CandidateView(round_.ballotsHashOrRoot, round_.outcome.partitions, round_.outcome.matched);
+                CandidateView(round_.ballotsHashOrRoot, round_.reveal.partitions, round_.reveal.matched);
         }
     }
 
@@ -561,8 +559,8 @@ contract OepConsensus is Electorate {
     function candidate(uint32 number, bytes32 result) external view returns (uint128) {
         Round storage round_ = _rounds[number];
         if (round_.poll.status == Status.Final) {
-            bytes32 final_ = resultHash(round_.ballotsHashOrRoot, round_.outcome.partitions);
-            if (result == final_) return round_.outcome.matched;
+            bytes32 final_ = resultHash(round_.ballotsHashOrRoot, round_.reveal.partitions);
+            if (result == final_) return round_.reveal.matched;
         }
         return _candidates[number][result];
     }
@@ -681,7 +679,7 @@ contract OepConsensus is Electorate {
         if (waiting != 0 && block.timestamp < deadline) {
             revert VotingStillOpen(number, deadline, block.timestamp, waiting);
         }
-        _requireBeforeRevealDeadline(round_.outcome.revealDeadline, number);
+        _requireBeforeRevealDeadline(round_.reveal.revealDeadline, number);
     }
 
     // Counts the ballots that were cast for a result. That they are all the ballots, and those cast, is what the
@@ -689,7 +687,7 @@ contract OepConsensus is Electorate {
     function _tally(uint32 number, bytes32 result, bytes calldata ballots, bytes32 expected)
         private
         view
-        returns (uint128 matched, uint8 count)
+        returns (uint128 matched, uint256 count)
     {
         _entries(ballots, PACKED_BALLOT);
         bytes32 hash = _emptyBallotsHash(number);
@@ -710,6 +708,7 @@ contract OepConsensus is Electorate {
                 mstore(add(vote, 128), shr(96, calldataload(add(packed, 1)))) // fourth word: the operator
                 matches := eq(keccak256(add(vote, 32), 160), calldataload(add(packed, 21)))
             }
+            // Made-up entries, of which the hash below will not be the one expected, may have any index and number.
             if (matches) {
                 matched |= uint128(1 << index);
                 ++count;
@@ -749,7 +748,7 @@ contract OepConsensus is Electorate {
         view
     {
         Round storage round_ = _rounds[number];
-        uint32 partitions = round_.outcome.partitions;
+        uint32 partitions = round_.reveal.partitions;
         if (partitions == 0) {
             // Only a final root has partitions, so the status needs no reading where there are some.
             Status status = round_.poll.status;
@@ -758,11 +757,11 @@ contract OepConsensus is Electorate {
         Rfc9162.verify(Rfc9162.leafHash(partitionEntry), index, partitions, path, round_.ballotsHashOrRoot);
     }
 
-    function _phase(Poll memory poll, Outcome memory outcome) private view returns (Phase) {
+    function _phase(Poll memory poll, Reveal memory reveal) private view returns (Phase) {
         if (poll.status == Status.Final) return Phase.Final;
         if (poll.status == Status.Failed) return Phase.Failed;
         if (poll.status == Status.Cancelled) return Phase.Cancelled;
-        if (block.timestamp >= outcome.revealDeadline) return Phase.Expired;
+        if (block.timestamp >= reveal.revealDeadline) return Phase.Expired;
         if (block.timestamp >= poll.voteDeadline || poll.waiting == 0) return Phase.Revealing;
         return Phase.Voting;
     }

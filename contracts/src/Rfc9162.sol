@@ -16,7 +16,7 @@ library Rfc9162 {
     error PathLength(uint256 expected, uint256 received);
     /// @notice The path leads to another root.
     error RootMismatch(bytes32 expected, bytes32 received);
-    /// @notice The hash could not be computed: the call had too little gas.
+    /// @notice The hash could not be computed: the call had too little gas, or the chain has no such precompile.
     error Sha256Failed();
 
     /// @notice The hash of a leaf.
@@ -91,9 +91,11 @@ library Rfc9162 {
         bool done;
         assembly ("memory-safe") {
             done := staticcall(gas(), 2, start, length, 0, 32) // the precompile
+            done := and(done, eq(returndatasize(), 32))
             hash := mload(0)
         }
-        // It fails only for want of gas; what was in memory before would then be taken for the hash.
+        // It fails for want of gas, and answers nothing on a chain that does not have it; what was in memory before
+        // would then be taken for the hash.
         if (!done) revert Sha256Failed();
     }
     // slither-disable-end assembly

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+
 import {Electorate} from "../src/Electorate.sol";
 import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
@@ -150,7 +152,8 @@ contract AttacksTest is Fixture {
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
-    // Inputs that nobody can fetch: all say so, and the round is over for everyone without waiting.
+    // Inputs that nobody can fetch: all say so, and the vote is over without waiting. Another round takes its course
+    // meanwhile; this one is cancelled, or closed as failed after its reveal deadline.
     function test_UnavailableInputs() public {
         uint32 round = openWith(4);
         for (uint256 i = 0; i < 4; ++i) {
@@ -304,6 +307,66 @@ contract AttacksTest is Fixture {
         vm.prank(ADMIN);
         consensus.addWorkers(list);
         assertEq(consensus.seatOf(signer(60)).index, 0, "its place");
+    }
+
+    // An administrator gives itself the other offices. In events, it can then cancel rounds and pause; it cannot make a
+    // root final, nor change one that is.
+    function test_AnAdministratorWithEveryOffice() public {
+        uint32 finalised = openWith(3);
+        vote(finalised, 0, ROOT);
+        vote(finalised, 1, ROOT);
+        vote(finalised, 2, ROOT);
+        reveal(finalised, ROOT);
+        uint32 round = open();
+        vote(round, 0, ROOT);
+        vote(round, 1, ROOT);
+        bytes32 requester = consensus.REQUESTER_ROLE();
+        vm.prank(ADMIN);
+        consensus.grantRole(requester, ADMIN);
+        vm.prank(ADMIN);
+        consensus.cancelRound(round, "not what was wanted");
+        assertPhase(round, OepConsensus.Phase.Cancelled);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                OepConsensus.WrongStatus.selector, finalised, OepConsensus.Status.Open, OepConsensus.Status.Final
+            )
+        );
+        vm.prank(ADMIN);
+        consensus.cancelRound(finalised, "not what was wanted");
+    }
+
+    // A guardian pauses again and again: it loses the office first, and then the pause is lifted for good.
+    function test_AGuardianThatWillNotStop() public {
+        bytes32 guardian = consensus.GUARDIAN_ROLE();
+        vm.prank(GUARDIAN);
+        consensus.pause();
+        vm.prank(ADMIN);
+        consensus.revokeRole(guardian, GUARDIAN);
+        vm.prank(ADMIN);
+        consensus.unpause();
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, GUARDIAN, guardian)
+        );
+        vm.prank(GUARDIAN);
+        consensus.pause();
+    }
+
+    // A thief of an operator's key rotates to a signer of its own: a vote in rounds opened afterwards, until the
+    // administrator removes the worker. The round that is open keeps the signer it had.
+    function test_AStolenOperatorKey() public {
+        uint32 round = openWith(3);
+        vm.prank(operator(0));
+        consensus.rotateSigner(signer(66));
+        vote(round, 0, ROOT);
+        vm.prank(ADMIN);
+        consensus.removeWorker(operator(0));
+        uint32 next = open();
+        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(66), 4));
+        vm.prank(signer(66));
+        consensus.castBallot(next, ROOT);
+        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, operator(0)));
+        vm.prank(operator(0));
+        consensus.rotateSigner(signer(67));
     }
 
     // A member reads in the pool that somebody is to be added with this signer, and rotates to it first. The newcomer is

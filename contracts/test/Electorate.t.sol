@@ -116,6 +116,20 @@ contract ElectorateTest is Fixture {
         assertEq(consensus.electorate(4)[1].operator, operator(3), "newest member, by index");
     }
 
+    // With several places free the lowest is taken, and a batch fills them from below.
+    function test_FillsTheGapsFromBelow() public {
+        addWorkers(0, 5);
+        for (uint256 i = 0; i < 4; i += 3) {
+            vm.prank(ADMIN);
+            consensus.removeWorker(operator(3 - i));
+        }
+        addWorkers(10, 3);
+        assertEq(consensus.seatOf(signer(10)).index, 0, "first gap");
+        assertEq(consensus.seatOf(signer(11)).index, 3, "second gap");
+        assertEq(consensus.seatOf(signer(12)).index, 5, "the next");
+        assertEq(consensus.terms(consensus.currentEpoch()).members, 63, "members");
+    }
+
     function test_RemovalNeedsAMemberAndTheAdmin() public {
         addWorkers(0, 1);
         bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();

@@ -148,6 +148,23 @@ contract RevealTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
+    // More entries than there can be members are no ballots that were cast, and nothing worse.
+    function test_MadeUpBallotsByTheHundredAreRefused() public {
+        uint32 round = openWith(3);
+        vote(round, 0, ROOT);
+        warpToReveal(round);
+        bytes memory one = ballots[round];
+        bytes memory many;
+        bytes32 hash = consensus.round(round).ballotsHash;
+        bytes32 received = keccak256(abi.encode(block.chainid, address(consensus), round));
+        for (uint256 i = 0; i < 300; ++i) {
+            many = bytes.concat(many, one);
+            received = keccak256(bytes.concat(received, one));
+        }
+        vm.expectRevert(abi.encodeWithSelector(OepConsensus.BallotsMismatch.selector, hash, received));
+        consensus.revealRoot(round, ROOT, PARTITIONS, many);
+    }
+
     function testFuzz_AnyOtherByteIsRefused(uint8 place, uint8 flip) public {
         vm.assume(flip != 0);
         uint32 round = openWith(3);

@@ -175,6 +175,15 @@ contract Rfc9162Test is Assert {
         }
     }
 
+    // On a chain without the precompile its address has no code: the call succeeds and answers nothing.
+    function test_WithoutThePrecompileNothingIsProved() public {
+        vm.mockCall(address(2), "", "");
+        vm.expectRevert(abi.encodeWithSelector(Rfc9162.Sha256Failed.selector));
+        verifier.leafHash("entry");
+        vm.clearMockedCalls();
+        assertEq(verifier.leafHash("entry"), sha256(bytes.concat(hex"00", "entry")), "with it");
+    }
+
     // Whatever gas a call gets, it ends with a right answer or none: a hash that could not be computed is no hash.
     function testFuzz_WantOfGasProvesNothing(uint16 gas_) public view {
         bytes32[] memory leaves = tree(8, 0);

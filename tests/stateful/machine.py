@@ -243,7 +243,7 @@ class ContractMachine(RuleBasedStateMachine):
         ]
         if choice.is_odd():
             pair[1] = choice.one((pair[0], self.an_odd_ballot(number, choice)))
-        if choice.is_odd():
+        if choice.one((False, False, True)):
             pair[1] = self.a_signed_ballot(number, self.a_signer(number, choice), choice)
         if choice.is_odd():
             pair = choice.one(([], pair[:1], [*pair, pair[0]]))

@@ -65,6 +65,7 @@ contract Handler is Bench {
         uint256 rotations;
         uint256 removals;
         uint256 comebacks;
+        uint256 reused;
         uint256 handovers;
         uint256 lastAdministrators;
     }
@@ -85,11 +86,13 @@ contract Handler is Bench {
     uint256 internal administrators = 1;
     bool public isPaused;
     bytes32 public whenPaused; // what a pause stops, as it was when it began
+    OepConsensus internal elsewhere; // a contract of the same code
     Cost internal ballotCost;
     Cost internal abstentionCost;
 
     constructor() {
         deploy();
+        elsewhere = new OepConsensus(ADMIN, policy());
         isAdministrator[ADMIN] = true;
         current = Now(1, 0, 0, policy());
         addWorkers(0, 5);
@@ -173,8 +176,8 @@ contract Handler is Bench {
             batch = bytes.concat(batch, signedChoice(round, i, (choices >> (2 * i)) & 3));
             if (kept.voted & bitOf(i) == 0) counted |= bitOf(i);
         }
-        bool isSpoilt = spoil % 4 == 0;
-        if (isSpoilt) batch = bytes.concat(batch, spoiling(round, spoil / 4, counted));
+        bool isSpoilt = spoil % 3 == 0;
+        if (isSpoilt) batch = bytes.concat(batch, spoiling(round, spoil / 3, counted));
         vm.prank(STRANGER);
         try consensus.castBallots(round, batch) {
             assertTrue(mayVote && !isSpoilt && counted != 0, "a batch that must not be");
@@ -291,7 +294,7 @@ contract Handler is Bench {
 
     // ------------------------------------------------------------------------------------------------- the electorate
 
-    // A newcomer, or an operator that was removed once, with a new signer either way.
+    // A newcomer, or an operator that was removed once, with a new signer either way; a used one is refused.
     function addWorker(uint8 seldom) public {
         if (seldom % 4 != 0 || current.memberCount == 9) return;
         Electorate.NewWorker[] memory list = newWorkers(workers(), 1);
@@ -300,6 +303,15 @@ contract Handler is Bench {
             removed.pop();
             ++happened.comebacks;
         }
+        list[0].signer = signer(seldom % workers());
+        bytes memory refusal = used(seldom % workers());
+        vm.prank(administrator());
+        try consensus.addWorkers(list) {
+            assertTrue(false, "a signer that was one before was added");
+        } catch (bytes memory error_) {
+            assertEq(error_, refusal, "why");
+        }
+        list[0].signer = signer(workers());
         vm.prank(administrator());
         consensus.addWorkers(list);
         ++current.epoch;
@@ -322,6 +334,13 @@ contract Handler is Bench {
     function rotateSigner(uint256 who, uint8 seldom) public {
         address account = operator(who % workers());
         if (seldom % 4 != 0 || live[account] == 0) return;
+        bytes memory refusal = used((who >> 8) % workers());
+        vm.prank(account);
+        try consensus.rotateSigner(signer((who >> 8) % workers())) {
+            assertTrue(false, "rotated to a signer that was one before");
+        } catch (bytes memory error_) {
+            assertEq(error_, refusal, "why");
+        }
         vm.prank(account);
         consensus.rotateSigner(signer(workers()));
         ++current.epoch;
@@ -340,7 +359,7 @@ contract Handler is Bench {
     }
 
     function togglePause(uint8 seldom) public {
-        if (!isPaused && seldom % 8 != 0) return;
+        if (!isPaused && seldom % 3 != 0) return;
         bytes32 before = latest();
         vm.prank(isPaused ? administrator() : GUARDIAN);
         if (isPaused) consensus.unpause();
@@ -437,6 +456,12 @@ contract Handler is Bench {
         note(round, i, choice, ballot);
     }
 
+    // How a signer is refused that ever was one. Counted, since it must come up.
+    function used(uint256 i) private returns (bytes memory) {
+        if (places[i].until != STILL) ++happened.reused;
+        return abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(i), places[i].operator);
+    }
+
     function giveOffice(bytes32 role, address account) private {
         vm.prank(administrator());
         try consensus.grantRole(role, account) {
@@ -529,17 +554,36 @@ contract Handler is Bench {
         return signed(round, i, ballotOf(round, i, choice));
     }
 
-    function spoiling(uint32 round, uint256 how, uint128 counted) private view returns (bytes memory) {
-        if (how % 4 == 0) return new bytes(96);
-        if (how % 4 == 1) return signed(round, workers() + 7, bytes32(uint256(1))); // by a stranger
-        if (how % 4 == 2) return signed(round + 1, 0, bytes32(uint256(1))); // for another round
-        // Twice the same member, where the batch has one.
-        for (uint256 i = 0; i < workers(); ++i) {
-            if (counted & bitOf(i) != 0 && votesIn(round, i)) {
-                return bytes.concat(signedChoice(round, i, 0), signedChoice(round, i, 1));
-            }
+    // An entry, or two, that must refuse the batch: of nobody, of a stranger, twice of a member, or of a member for
+    // another round, chain or contract.
+    function spoiling(uint32 round, uint256 how, uint128 counted) private returns (bytes memory) {
+        if (how % 6 == 0) return new bytes(96);
+        if (how % 6 == 1) return signed(round, workers() + 7, ROOT); // by a stranger
+        (bool found, uint256 i) = someone(round, how / 6, how % 6 == 2 ? counted : ~counted);
+        if (!found) return new bytes(1);
+        if (how % 6 == 2) return bytes.concat(signedChoice(round, i, 0), signedChoice(round, i, 1)); // twice
+        if (how % 6 == 3) return signed(round + 1, i, ROOT);
+        return signedElsewhere(round, i, how % 6 == 4);
+    }
+
+    // For another chain, or another contract.
+    function signedElsewhere(uint32 round, uint256 i, bool onChain) private returns (bytes memory foreign) {
+        OepConsensus here = consensus;
+        uint256 chain = 31_337; // by number: the compiler takes block.chainid for something that stays the same
+        if (onChain) vm.chainId(246);
+        else consensus = elsewhere;
+        foreign = signed(round, i, ROOT);
+        vm.chainId(chain);
+        consensus = here;
+    }
+
+    // One of these members that votes in the round, if there is one.
+    function someone(uint32 round, uint256 from, uint128 members) private view returns (bool, uint256) {
+        for (uint256 n = 0; n < workers(); ++n) {
+            uint256 i = (from + n) % workers();
+            if (votesIn(round, i) && members & bitOf(i) != 0) return (true, i);
         }
-        return new bytes(1);
+        return (false, 0);
     }
 
     function note(uint32 round, uint256 i, uint256 choice, bytes32 ballot) private {

@@ -18,12 +18,16 @@ interface Vm {
     function assume(bool condition) external pure;
     function expectRevert(bytes calldata data) external;
     function expectEmit(address emitter) external;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool);
     function lastCallGas() external view returns (Gas memory);
     function getBlockTimestamp() external view returns (uint256);
     function addr(uint256 key) external pure returns (address);
     function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function eip712HashTypedData(string calldata json) external pure returns (bytes32);
     function deal(address account, uint256 balance) external;
+    function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
+    function clearMockedCalls() external;
     function etch(address target, bytes calldata code) external;
     function readFile(string calldata path) external view returns (string memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
