@@ -100,6 +100,17 @@ def _verify_code(rpc: str, contract: str, as_json: bool) -> None:
 
 
 @app.command()
+def abi() -> None:
+    """Print the contract's ABI as JSON, for wallets that make their calls themselves.
+
+    A multi-signature wallet that holds a role has no key file: give it this and the address.
+    """
+    from oepnode.adapters import artefact
+
+    print_json(artefact.consensus()["abi"])
+
+
+@app.command()
 def status(rpc: Rpc, contract: Contract, as_json: JsonFlag = False) -> None:
     """Show the electorate and terms of rounds opened now."""
     facts, members = asyncio.run(_status(rpc, contract))

@@ -19,13 +19,14 @@ from oepnode.cli.output import JsonFlag, hexed, print_json, print_table, read_fi
 from oepnode.cli.transactions import Contract, Key, Rpc
 from oepnode.domain import relay as relaying
 from oepnode.domain.ballot import Result, ballot_for
+from oepnode.domain.facts import Phase
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.relay import Batch, Equivocation, Relayed
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 
 if TYPE_CHECKING:
     from oepnode.adapters.evm import EvmReader
-    from oepnode.domain.facts import Electorate, Round
+    from oepnode.domain.facts import Electorate, Member, Round
 
 _MAX_FILE = 1 << 20
 
@@ -41,33 +42,43 @@ def sign_ballot(
     number: Annotated[int, typer.Option("--round", min=1, help="The round.")],
     root: Annotated[str, typer.Option(help="Root to vote for, 64 hex digits.")],
     partitions: Annotated[int, typer.Option(min=1, help="Leaves of the tree with that root.")],
+    confirmations: Annotated[
+        int,
+        typer.Option("--confirmations", min=0, help="Blocks on top of the one that opened it."),
+    ] = 0,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            help="File in which signed ballots are kept; default is the key file's name and "
+            ".signed.",
+        ),
+    ] = None,
     _: Annotated[bool, typer.Option("--json", help="Changes nothing: it is JSON anyway.")] = False,
 ) -> None:
     """Sign a worker's ballot with its signer's key, for a relay to cast; prints one line of JSON.
 
-    Sends nothing. Sign one ballot a round: two different ones are evidence against the worker.
+    Sends nothing. Two different ballots of one round are evidence against the worker: what was
+    signed is kept, and a second one is refused.
     """
     from oepnode.adapters.ballot_signature import sign_ballot as sign
     from oepnode.adapters.keyfile import load_account
+    from oepnode.adapters.signed_once import SignedOnce
 
     account = load_account(key_file)
+    signer = bytes.fromhex(account.address[2:])
     result = Result(_root(root), partitions)
+    kept = SignedOnce(record or key_file.with_name(key_file.name + ".signed"))
 
-    async def go() -> Relayed:
-        async with transactions.reading(rpc, contract) as chain:
-            _, electorate = await _round(chain, number)
+    async def go() -> tuple[RoundContext, bytes]:
+        async with transactions.reading(rpc, contract, confirmations=confirmations) as chain:
+            member = await _waiting_member(chain, number, signer)
             context = RoundContext(chain.chain_id, chain.contract, number)
-            signer = bytes.fromhex(account.address[2:])
-            member = next((m for m in electorate.members if m.signer == signer), None)
-            if member is None:
-                raise ConflictError(
-                    f"{account.address} is no signer of epoch {electorate.epoch}, round {number}'s"
-                )
-            return Relayed(
-                context, sign(account, context, ballot_for(context, member.operator, result))
-            )
+            return context, ballot_for(context, member.operator, result)
 
-    typer.echo(relaying.encode(asyncio.run(go())).decode())
+    context, ballot = asyncio.run(go())
+    kept.keep(context, ballot)
+    typer.echo(relaying.encode(Relayed(context, sign(account, context, ballot))).decode())
 
 
 def relay(
@@ -160,6 +171,32 @@ def _one_round(offered: Sequence[Relayed]) -> int:
         listed = ", ".join(map(str, sorted(numbers)))
         raise ConfigError(f"the file holds ballots of rounds {listed}; bring each round by itself")
     return numbers.pop()
+
+
+async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Member:
+    """The member whose signer this is in a round, which it may still vote in.
+
+    Raises:
+        ConfigError: For a round that is not there.
+        ConflictError: If it is not a member, has voted, voting is over, or the round's opening is
+            not deep enough.
+    """
+    round_, electorate = await _round(chain, number)
+    member = next((m for m in electorate.members if m.signer == signer), None)
+    if member is None:
+        raise ConflictError(
+            f"0x{signer.hex()} is no signer of epoch {electorate.epoch}, round {number}'s"
+        )
+    if round_.phase is not Phase.VOTING:
+        raise ConflictError(f"round {number} takes no votes: it is {round_.phase.name.lower()}")
+    if round_.voted >> member.index & 1:
+        raise ConflictError(f"round {number}: this member has voted or abstained")
+    if (await chain.head()).time < round_.opened_at:
+        raise ConflictError(
+            f"round {number} was opened in the last blocks: the chain may still replace it; "
+            "sign it later"
+        )
+    return member
 
 
 async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:

@@ -25,8 +25,10 @@ Key = Annotated[Path, typer.Option("--key-file", help="Key of the account that s
 
 
 @asynccontextmanager
-async def reading(rpc: str, contract: str, start_block: int = 0) -> AsyncIterator[EvmReader]:
-    """Connect for reading.
+async def reading(
+    rpc: str, contract: str, start_block: int = 0, confirmations: int = 0
+) -> AsyncIterator[EvmReader]:
+    """Connect for reading; ``head`` is the block with that many on top.
 
     Raises:
         ConfigError: For an address without a contract.
@@ -34,7 +36,8 @@ async def reading(rpc: str, contract: str, start_block: int = 0) -> AsyncIterato
     """
     from oepnode.adapters import evm
 
-    chain = await evm.connect_reader(await _settings(rpc, contract, start_block))
+    settings = await _settings(rpc, contract, start_block, confirmations)
+    chain = await evm.connect_reader(settings)
     try:
         yield chain
     finally:
@@ -96,7 +99,9 @@ def checksum(text: str) -> str:
     return checksum_address(_hex(text))
 
 
-async def _settings(rpc: str, contract: str, start_block: int = 0) -> ChainSettings:
+async def _settings(
+    rpc: str, contract: str, start_block: int = 0, confirmations: int = 0
+) -> ChainSettings:
     from oepnode.adapters import evm
 
     return ChainSettings(
@@ -104,6 +109,7 @@ async def _settings(rpc: str, contract: str, start_block: int = 0) -> ChainSetti
         chain_id=await evm.chain_id_of(rpc),
         contract=_hex(contract),
         start_block=start_block,
+        confirmations=confirmations,
     )
 
 

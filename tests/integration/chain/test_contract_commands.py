@@ -74,8 +74,10 @@ class World:
         return str(path)
 
     def signed(self, signer: LocalAccount, root: str = ROOT, number: int = 1) -> Relayed:
+        """As on a machine of its own for each root: only so can one signer sign two."""
         vote = ("--round", str(number), "--root", root, "--partitions", "4")
-        done = self.invoke("sign-ballot", *vote, key=signer)
+        record = str(self.folder / f"{signer.address}-{root}.signed")
+        done = self.invoke("sign-ballot", *vote, "--record", record, key=signer)
         assert done.exit_code == 0, done.output
         (relayed,) = decode_lines(done.stdout.encode())
         return relayed
@@ -295,6 +297,47 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     assert f"{liar} signed two different ballots" in table.stdout
 
 
+VOTE = ("--round", "1", "--root", ROOT, "--partitions", "4")
+OTHER_VOTE = ("--round", "1", "--root", OTHER_ROOT, "--partitions", "4")
+
+
+def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
+    world = world_with_a_round
+    first = world.invoke("sign-ballot", *VOTE, key=SIGNERS[0])
+    assert first.exit_code == 0, first.output
+    assert world.invoke("sign-ballot", *VOTE, key=SIGNERS[0]).stdout == first.stdout
+    told = world.refused("sign-ballot", *OTHER_VOTE, key=SIGNERS[0])
+    assert "another ballot was signed for round 1" in told
+    assert ".key.signed, line 1" in told
+    world.open_round()
+    again = ("--round", "2", *OTHER_VOTE[2:])
+    assert world.invoke("sign-ballot", *again, key=SIGNERS[0]).exit_code == 0
+
+
+def test_nothing_is_signed_that_could_not_count(world_with_a_round: World) -> None:
+    world = world_with_a_round
+    told = world.refused("sign-ballot", *VOTE, "--confirmations", "3", key=SIGNERS[0])
+    assert "opened in the last blocks" in told
+    for _ in range(3):
+        world.devnet.rpc("evm_increaseTime", 1)
+        world.devnet.rpc("evm_mine")
+    deep = world.invoke("sign-ballot", *VOTE, "--confirmations", "3", key=SIGNERS[0])
+    assert deep.exit_code == 0, deep.output
+    (ballot,) = decode_lines(deep.stdout.encode())
+    assert world.run("relay", world.file("one", ballot), key=HEIR)["cast"]
+    assert "has voted or abstained" in world.refused("sign-ballot", *VOTE, key=SIGNERS[0])
+    world.devnet.rpc("evm_increaseTime", 600)
+    world.devnet.rpc("evm_mine")
+    told = world.refused("sign-ballot", *VOTE, key=SIGNERS[1])
+    assert "round 1 takes no votes: it is revealing" in told
+
+
+def test_the_abi_is_the_artefacts() -> None:
+    done = CliRunner().invoke(app, ["contract", "abi"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == COMPILED["abi"]
+
+
 def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> None:
     world = world_with_a_round
     assert "holds no signed ballot" in world.refused("relay", world.file("none"), key=HEIR)
@@ -307,7 +350,6 @@ def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> 
     broken = tmp_path / "broken"
     broken.write_text("{}\n")
     assert "line 1 is no signed ballot" in world.refused("relay", str(broken), key=HEIR)
-    vote = ("--round", "1", "--root", ROOT, "--partitions", "4")
-    assert "is no signer" in world.refused("sign-ballot", *vote, key=HEIR)
+    assert "is no signer" in world.refused("sign-ballot", *VOTE, key=HEIR)
     short = ("--round", "1", "--root", "33", "--partitions", "4")
     assert "64 hex digits" in world.refused("sign-ballot", *short, key=SIGNERS[0], code=2)
