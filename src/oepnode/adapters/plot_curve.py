@@ -50,8 +50,8 @@ class CurvePicture:
         title: First line.
         subtitle: Second line.
         steps: The curve.
-        low_price: Lowest band price, cents per MWh.
-        high_price: Highest band price.
+        low_price: Lowest band price, cents per MWh; None where the Boffer has no prices.
+        high_price: Highest band price, likewise.
         before: The curve as offered, where ``steps`` were held to an envelope.
         bounds: Horizontal lines, such as ``{"maxAvailGen": 80_000}``, watts.
         limits: The envelope's limits, likewise.
@@ -62,8 +62,8 @@ class CurvePicture:
     title: str
     subtitle: str
     steps: tuple[Step, ...]
-    low_price: int
-    high_price: int
+    low_price: int | None
+    high_price: int | None
     before: tuple[Step, ...] = ()
     bounds: tuple[tuple[str, int], ...] = ()
     limits: tuple[tuple[str, int], ...] = ()
@@ -240,10 +240,11 @@ def _frame(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
     axes.set_xlim(0, scale.right)
     axes.set_ylim(scale.low, scale.high)
     ticks = [(float(number), price) for number, price in enumerate(scale.breaks, 1)]
-    if not scale.breaks or picture.low_price < scale.breaks[0]:
-        ticks.insert(0, (0.0, picture.low_price))
-    if not scale.breaks or picture.high_price > scale.breaks[-1]:
-        ticks.append((scale.right, picture.high_price))
+    low, high = picture.low_price, picture.high_price
+    if low is not None and (not scale.breaks or low < scale.breaks[0]):
+        ticks.insert(0, (0.0, low))
+    if high is not None and (not scale.breaks or high > scale.breaks[-1]):
+        ticks.append((scale.right, high))
     axes.set_xticks([at for at, _ in ticks], [_price(price) for _, price in ticks])
     if scale.is_dense:
         for label in axes.get_xticklabels():

@@ -368,6 +368,25 @@ def test_curve_as_json(run: Run, d3: str) -> None:
     assert value["cleared"] == [{"price_cents": 100, "watts": -60_000}]
 
 
+def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
+    run: Run, tmp_path: Path
+) -> None:
+    days = [
+        make_day("UNIT1", DAY + timedelta(days=i), None, None, periods=range(1, 289), fixed_load=-5)
+        for i in range(2)
+    ]
+    file, at = put(tmp_path / "self.json", days), ["--date", "2026-11-20", "--json"]
+    assert run("boffer", "validate", file, "--step", "2").exit_code == 0
+    assert run("boffer", "validate", file, "--step", "3").exit_code == 1
+    value = json.loads(run("boffer", "curve", file, *at, "--plot", "self.svg").stdout)
+    assert (value["prices_cents"], value["fixedLoad_w"]) == (None, -5)
+    assert [(step["low_cents"], step["watts"]) for step in value["steps"]] == [(None, -5)]
+    assert "$0" not in (tmp_path / "self.svg").read_text()
+    cleared = json.loads(run("boffer", "clear", file, "--price", "-1000", *at).stdout)
+    periods = cleared["offers"][0]["periods"]
+    assert {(row["watts"], row["by"]) for row in periods} == {(-5, "fixedLoad")}
+
+
 def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:
     result = run("boffer", "curve", d3, "--date", "2026-11-20", "--plot", "c.svg")
     assert result.exit_code == 0

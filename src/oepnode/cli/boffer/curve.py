@@ -130,7 +130,7 @@ def _curve_facts(
         "intervalEnd": interval_end(day.trading_date, row + 1),
         "offeredFor": (rolled_from(day, row) or day.trading_date).isoformat(),
         "rolledForwardDays": int(day.days_back[row]),
-        "prices_cents": day.prices[row].tolist(),
+        "prices_cents": day.prices[row].tolist() if day.has_prices[row] else None,
         "bandAvail_w": day.avail[row].tolist(),
         "accumulated_w": accumulate(day.avail[row]).tolist(),
         "maxAvailLoad_w": given(day.max_avail_load),

@@ -182,10 +182,20 @@ class Ledger(FaultLog):
         """Say what the document has turned out to be."""
         self.what, self.section, self._sections = what, section, dict(sections)
 
-    def add(self, path: str, rule: str, message: str, value: str = "", *, times: int = 1) -> None:
-        """Note a fault of the form; ``rule`` is its code."""
-        is_json = rule.startswith("json.")
-        section = _JSON if is_json else self._section(self._system, rule, path)
+    def add(
+        self,
+        path: str,
+        rule: str,
+        message: str,
+        value: str = "",
+        *,
+        times: int = 1,
+        section: str = "",
+    ) -> None:
+        """Note a fault of the form; ``rule`` is its code, its section by default its field's."""
+        if not section:
+            is_json = rule.startswith("json.")
+            section = _JSON if is_json else self._section(self._system, rule, path)
         self._system.put(Finding(rule, path, section, message, value, times))
 
     def business(

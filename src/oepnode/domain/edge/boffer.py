@@ -7,8 +7,10 @@ dispatch interval. NMI Boffers are those of Part C §3.3. DUID Boffers have ``du
 
 Guarantees: quantities are W of each band alone, whether or not the document accumulates them; rows
 keep the document's order. † Every example of the HLD prints ``fixedLoad`` 0 beside live bands: 0 is
-read as no fixed load, unless ``selfDispatch`` says that it is meant. Leaves out every rule of
-prices, signs and gate closure: `boffer_check` brings those.
+read as no fixed load, unless ``selfDispatch`` says that it is meant. Prices and quantities that a
+Boffer leaves out stay left out, and are told from zeros. Leaves out every rule of prices, signs and
+gate closure: `boffer_check` brings those; and where prices and quantities are asked for, which is
+in `boffer_stated`.
 """
 
 from __future__ import annotations
@@ -48,6 +50,11 @@ from oepnode.domain.supersession import NO_SUBMISSION
 LOAD_BANDS: Final = 10
 """Bands 1 to 10 offer load, the others generation."""
 
+NO_PRICES: Final = np.zeros(BANDS, dtype=np.int64)
+"""Fills the place of the prices where a Boffer has none; `BofferDay.has_prices` tells."""
+
+NO_PRICES.setflags(write=False)
+
 HORIZON: Final = 576
 """Intervals of a DUID Boffer: 48 hours (HLD §4.1)."""
 
@@ -56,6 +63,7 @@ Level = Literal["NMI", "Flex"]
 Timing = Literal["PRE", "POST"]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 SECTION: Final = "Part C §3.3"
 
@@ -73,8 +81,10 @@ _BAND_AVAIL = Attribute(
     "bandAvail",
     Items(Quantity(KW), BANDS, BANDS, "bands.count"),
     f"{SECTION} field 5.3.2",
-    "Quantity of each band in kW: bands 1 to 10 load ≤ 0, 11 to 20 generation ≥ 0",
+    "Quantity of each band in kW: bands 1 to 10 load ≤ 0, 11 to 20 generation ≥ 0. Left out: "
+    "all 0, as where a fixed load is all that is offered; asked for in steps 1 and 3, and of sites",
     ("bandAvailability",),
+    required=False,
 )
 _NMI_PERIOD = Shape(_PERIOD_ID, _BAND_AVAIL)
 _DUID_PERIOD = Shape(
@@ -133,7 +143,9 @@ def _bids(period: Shape) -> Attribute:
                     "prices",
                     Items(Quantity(PRICE), BANDS, BANDS, "prices.count"),
                     f"{SECTION} field 5.2",
-                    "Price of each band in $/MWh, multiples of 0.01",
+                    "Price of each band in $/MWh, multiples of 0.01. Left out: there are none, "
+                    "as in step 2; asked for in steps 1 and 3, and of sites",
+                    required=False,
                 ),
                 Attribute(
                     "energyPeriods",
@@ -201,9 +213,9 @@ class BofferDay:
         level: What its quantities sum up.
         timing: PRE or POST; DUID Boffers are PRE.
         trading_date: The day.
-        prices: Shape (20,), int64 cents per MWh.
+        prices: Shape (20,), int64 cents per MWh; `NO_PRICES` where it has none.
         periods: Shape (n,), int16, 1 to 288.
-        avail: Shape (n, 20), int32 W of each band alone, load ≤ 0.
+        avail: Shape (n, 20), int32 W of each band alone, load ≤ 0; 0 where not stated.
         max_avail_load: Shape (n,), int32 W, `units.NONE` where not given.
         max_avail_gen: The same for generation.
         fixed_load: Shape (n,), int32 W, `units.NONE` where there is no fixed load.
@@ -213,7 +225,10 @@ class BofferDay:
         record: Position of the record in its document.
         bid: Position within ``energyBids``.
         place: Shape (n,), position of each row within ``energyPeriods``.
-        has_prices: False where the prices could not be read and others stand in for them.
+        has_prices: Whether there are prices to go by. Without them a fixed load is dispatched at
+            any price, and there is nothing else to dispatch.
+        is_price_broken: Whether the document has prices that cannot be read, a fault told already.
+        has_bands: Shape (n,), whether quantities are stated; None where all are.
         is_rows: Whether it is from a file of rows; ``place`` then counts those.
     """
 
@@ -234,6 +249,8 @@ class BofferDay:
     bid: int = 0
     place: Int32s | None = None
     has_prices: bool = True
+    is_price_broken: bool = False
+    has_bands: Bools | None = None
     is_rows: bool = False
 
     @property
@@ -254,6 +271,12 @@ class BofferDay:
     def _row(self, row: int) -> int:
         return row if self.place is None else int(self.place[row])
 
+    @property
+    def states_bands(self) -> Bools:
+        """Whether each row's quantities are stated, shape (n,)."""
+        every = np.ones(len(self.periods), dtype=np.bool_)
+        return every if self.has_bands is None else self.has_bands
+
     def rows(self, chosen: npt.NDArray[np.intp]) -> BofferDay:
         """The day with some of its rows."""
         place = np.arange(len(self.periods), dtype=np.int32) if self.place is None else self.place
@@ -265,6 +288,7 @@ class BofferDay:
             max_avail_gen=self.max_avail_gen[chosen],
             fixed_load=self.fixed_load[chosen],
             place=place[chosen],
+            has_bands=None if self.has_bands is None else self.has_bands[chosen],
         )
 
     def starts(self) -> Int64s:
@@ -289,8 +313,8 @@ class Boffers:
 def make_day(
     identity: str,
     trading_date: date,
-    prices: Sequence[int] | Int64s,
-    avail: Sequence[Any] | npt.NDArray[np.integer],
+    prices: Sequence[int] | Int64s | None,
+    avail: Sequence[Any] | npt.NDArray[np.integer] | None,
     *,
     periods: Sequence[int] | None = None,
     max_avail_load: int | Sequence[int] | None = None,
@@ -307,8 +331,8 @@ def make_day(
     Args:
         identity: NMI or DUID.
         trading_date: The day.
-        prices: Twenty prices in cents.
-        avail: Quantities in W of each band alone, shape (20,) or (n, 20).
+        prices: Twenty prices in cents; None is a Boffer without.
+        avail: Quantities in W of each band alone, shape (20,) or (n, 20); None states none.
         periods: One per row; by default 1, 2, ….
         max_avail_load: W, for all rows or one per row; None is not given.
         max_avail_gen: The same for generation.
@@ -320,14 +344,17 @@ def make_day(
         accumulated: How the Boffer is written.
 
     Raises:
-        ValueError: If shapes do not fit.
+        ValueError: If shapes do not fit, or quantities have no prices.
     """
-    rows = np.atleast_2d(np.asarray(avail, dtype=np.int32))
+    idle = np.zeros((1 if periods is None else len(periods), BANDS), dtype=np.int32)
+    rows = idle if avail is None else np.atleast_2d(np.asarray(avail, dtype=np.int32))
     count = len(rows)
     numbers = np.arange(1, count + 1) if periods is None else np.asarray(periods)
-    price_row = np.asarray(prices, dtype=np.int64)
+    price_row = NO_PRICES if prices is None else np.asarray(prices, dtype=np.int64)
     if rows.shape[1] != BANDS or price_row.shape != (BANDS,) or numbers.shape != (count,):
         raise ValueError("a day has 20 prices, and 20 bands and one period per row")
+    if prices is None and rows.any():
+        raise ValueError("each band is a price/quantity pair: no quantity without a price")
 
     def column(value: int | Sequence[int] | None) -> Int32s:
         given = np.asarray(NONE if value is None else value, dtype=np.int32)
@@ -347,13 +374,12 @@ def make_day(
         submitted_us,
         kind,
         accumulated,
+        has_prices=prices is not None,
+        has_bands=np.zeros(count, dtype=np.bool_) if avail is None else None,
     )
 
 
 # --- reading -------------------------------------------------------------------------------------
-
-_STAND_IN: Final = np.arange(BANDS, dtype=np.int64)
-"""Prices to go on with where a document's cannot be read; the document is refused anyway."""
 
 
 def read_record(value: object, number: int, log: Ledger) -> list[BofferDay]:
@@ -405,13 +431,16 @@ def _day(head: _Head, bid: Any, place: int, log: Ledger) -> BofferDay | None:  #
     if day in (BAD, None) or not rows:
         return None
     has_prices = isinstance(prices, list) and BAD not in prices
-    written = np.array([row["bandAvail"] for _, row in rows], dtype=np.int64)
+    has_bands = np.array([row["bandAvail"] is not None for _, row in rows], dtype=np.bool_)
+    written = np.zeros((len(rows), BANDS), dtype=np.int64)
+    if has_bands.any():
+        written[has_bands] = [row["bandAvail"] for _, row in rows if row["bandAvail"] is not None]
     made = BofferDay(
         identity=head.identity,
         level=head.level,
         timing=head.timing,
         trading_date=day,
-        prices=np.array(prices, dtype=np.int64) if has_prices else _STAND_IN,
+        prices=np.array(prices, dtype=np.int64) if has_prices else NO_PRICES,
         periods=np.array([row["periodId"] for _, row in rows], dtype=np.int16),
         avail=written.astype(np.int32),
         max_avail_load=_column(row.get("maxAvailLoad") for _, row in rows),
@@ -424,6 +453,8 @@ def _day(head: _Head, bid: Any, place: int, log: Ledger) -> BofferDay | None:  #
         bid=place,
         place=np.array([i for i, _ in rows], dtype=np.int32),
         has_prices=has_prices,
+        is_price_broken=prices is not None and not has_prices,
+        has_bands=None if has_bands.all() else has_bands,
     )
     return _separated(made, written, log) if head.accumulated else made
 
@@ -432,7 +463,7 @@ def _is_usable(row: Any) -> bool:  # noqa: ANN401 - a read period or BAD
     if row is BAD or row["periodId"] in (BAD, None):
         return False
     avail = row["bandAvail"]
-    return isinstance(avail, list) and BAD not in avail
+    return avail is None or (isinstance(avail, list) and BAD not in avail)
 
 
 def _fixed(row: dict[str, Any]) -> object:
@@ -498,20 +529,26 @@ def _record(days: list[BofferDay]) -> Iterator[tuple[str, str]]:
 
 
 def _bid_text(day: BofferDay) -> str:
-    prices = ",".join(to_text(price, PRICE) for price in day.prices.tolist())
+    head = f'"tradingDate":"{day.trading_date.isoformat()}"'
+    if day.has_prices:
+        head += f',"prices":[{",".join(to_text(price, PRICE) for price in day.prices.tolist())}]'
     avail = accumulate(day.avail) if day.accumulated else day.avail
-    columns = (day.periods, avail, day.max_avail_load, day.max_avail_gen, day.fixed_load)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    bands = [
+        row if is_stated else None
+        for row, is_stated in zip(avail.tolist(), day.states_bands.tolist(), strict=True)
+    ]
+    single = (day.max_avail_load, day.max_avail_gen, day.fixed_load)
+    rows = zip(day.periods.tolist(), bands, *(column.tolist() for column in single), strict=True)
     periods = ",".join(_period_text(*row) for row in rows)
-    return (
-        f'{{"tradingDate":"{day.trading_date.isoformat()}","prices":[{prices}],'
-        f'"energyPeriods":[{periods}]}}'
-    )
+    return f'{{{head},"energyPeriods":[{periods}]}}'
 
 
-def _period_text(period: int, avail: list[int], load: int, generation: int, fixed: int) -> str:
-    bands = ",".join(to_text(watts, KW) for watts in avail)
-    parts = [f'"periodId":{period}', f'"bandAvail":[{bands}]']
+def _period_text(
+    period: int, avail: list[int] | None, load: int, generation: int, fixed: int
+) -> str:
+    parts = [f'"periodId":{period}']
+    if avail is not None:
+        parts.append(f'"bandAvail":[{",".join(to_text(watts, KW) for watts in avail)}]')
     named = (("maxAvailLoad", load), ("maxAvailGen", generation), ("fixedLoad", fixed))
     parts += [f'"{name}":{to_text(watts, KW)}' for name, watts in named if watts != NONE]
     if fixed == 0:
@@ -558,10 +595,9 @@ def _frame(day: BofferDay) -> pl.DataFrame:
         "trading_date": day.trading_date,
     }
     columns = {name: pl.Series([value] * count, dtype=FRAME[name]) for name, value in same.items()}
-    prices = np.broadcast_to(day.prices, (count, BANDS))
     rest: dict[str, npt.NDArray[Any]] = {
         "period": day.periods,
-        "prices": np.ascontiguousarray(prices),
+        "prices": np.ascontiguousarray(np.broadcast_to(day.prices, (count, BANDS))),
         "avail": day.avail,
         "max_avail_load": day.max_avail_load,
         "max_avail_gen": day.max_avail_gen,
@@ -569,7 +605,11 @@ def _frame(day: BofferDay) -> pl.DataFrame:
     }
     columns |= {name: pl.Series(values, dtype=FRAME[name]) for name, values in rest.items()}
     optional = pl.col("max_avail_load", "max_avail_gen", "fixed_load")
-    return pl.DataFrame(columns).with_columns(optional.replace(NONE, None))
+    given = {"prices": np.full(count, day.has_prices), "avail": day.states_bands}
+    return pl.DataFrame(columns).with_columns(
+        optional.replace(NONE, None),
+        *(pl.when(pl.Series(mask)).then(pl.col(name)).alias(name) for name, mask in given.items()),
+    )
 
 
 _DAY_KEY: Final = (
@@ -610,14 +650,18 @@ def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) 
     column: Callable[[str], Int32s] = lambda name: (  # noqa: E731
         rows[name].fill_null(NONE).to_numpy().astype(np.int32)
     )
+    has_bands = rows["avail"].is_not_null().to_numpy()
+    avail = np.zeros((rows.height, BANDS), dtype=np.int32)
+    if has_bands.any():
+        avail[has_bands] = rows["avail"].drop_nulls().to_numpy()
     return BofferDay(
         identity=identity,
         level=cast("Level", level),
         timing=cast("Timing", timing),
         trading_date=day,
-        prices=np.array(prices, dtype=np.int64),
+        prices=NO_PRICES if prices is None else np.array(prices, dtype=np.int64),
         periods=rows["period"].to_numpy().astype(np.int16),
-        avail=rows["avail"].to_numpy().astype(np.int32),
+        avail=avail,
         max_avail_load=column("max_avail_load"),
         max_avail_gen=column("max_avail_gen"),
         fixed_load=column("fixed_load"),
@@ -627,5 +671,7 @@ def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) 
         record=record,
         bid=bid,
         place=rows["row"].to_numpy().astype(np.int32),
+        has_prices=prices is not None,
+        has_bands=None if has_bands.all() else has_bands,
         is_rows=True,
     )

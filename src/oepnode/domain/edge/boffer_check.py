@@ -37,6 +37,7 @@ from oepnode.domain.edge.boffer import (
     read_record,
 )
 from oepnode.domain.edge.boffer_rows import read_rows
+from oepnode.domain.edge.boffer_stated import check_stated
 from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.spelling import records
 from oepnode.domain.edge.text import nem_text
@@ -149,6 +150,8 @@ def _checked(
 
 def _check_record(days: list[BofferDay], context: Context, log: Ledger, *, is_whole: bool) -> None:
     for day in days:
+        for broken in check_stated(day, context.step):
+            log.add(_place(day, broken), broken.code, broken.message, section=broken.rule)
         _file(day, _check_rules(day, context), log)
         _check_date(day, context, log)
         _check_timing(day, log)
@@ -160,8 +163,7 @@ def _check_record(days: list[BofferDay], context: Context, log: Ledger, *, is_wh
 
 
 def _check_rules(day: BofferDay, context: Context) -> Iterable[Broken]:
-    found = boffer_rules.check_day(day, context.step, context.market, context.capacity)
-    return (broken for broken in found if day.has_prices or broken.field != "prices")
+    return boffer_rules.check_day(day, context.step, context.market, context.capacity)
 
 
 def _file(day: BofferDay, found: Iterable[Broken], log: Ledger) -> None:
@@ -250,7 +252,7 @@ def _check_document(days: Sequence[BofferDay], context: Context, log: Ledger) ->
             f"each period occurs once in {where}",
             str(int(day.periods[row])),
         )
-    units = [day for day in (*context.earlier, *days) if day.kind == "DUID" and day.has_prices]
+    units = [day for day in (*context.earlier, *days) if day.kind == "DUID"]
     earlier = [day for day in context.earlier if day.kind == "DUID"]
     for place, broken in gate.check_rebids(units, context.step, len(earlier)):
         _file(units[place], [broken], log)

@@ -2,7 +2,9 @@
 
 Guarantees: what comes out has the columns of `boffer.FRAME`, every fault of the form is noted with
 its row. Prices are cents and quantities W of each band alone, so that there are no decimals to
-check. Source: Part C §3.3.
+check. Prices and quantities may be null, or their columns left out, as in JSON.
+
+Source: Part C §3.3.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from oepnode.domain.nem_time import PERIODS_PER_DAY
 
 _OPTIONAL: Final = {
     "accumulated": False,
+    "prices": None,
+    "avail": None,
     "max_avail_load": None,
     "max_avail_gen": None,
     "fixed_load": None,
@@ -79,7 +83,7 @@ def _column(frame: pl.DataFrame, name: str, log: Ledger) -> pl.Series | None:
     if _OPTIONAL.get(name, False) is not None:
         _refuse(series.is_null(), name, "field.null", "this field may not be null", log)
     if name in _BANDED:
-        return _bands(series, name, log)
+        return _bands(series.cast(dtype) if series.dtype == pl.Null else series, name, log)
     if not _is_like(series.dtype, dtype):
         return _wrong_type(series, name, log)
     cast = series.cast(dtype, strict=False)

@@ -57,6 +57,10 @@ class OfferDay(Protocol):
         """Cents per MWh, shape (20,)."""
 
     @property
+    def has_prices(self) -> bool:
+        """Whether there are prices to go by; a Boffer of fixed loads alone may have none."""
+
+    @property
     def periods(self) -> npt.NDArray[Any]:
         """Period ids, shape (n,)."""
 
@@ -122,10 +126,11 @@ def check_day(
         Each breach; `Broken.row` is an index into the day's periods.
     """
     for rule in RULES:
-        yield from rule(day)
+        if day.has_prices or rule not in PRICE_RULES:
+            yield from rule(day)
     if step is not None:
         yield from STEP_RULES[Step(step)](day)
-    if market is not None:
+    if market is not None and day.has_prices:
         yield from check_market_range(day, market)
         yield from check_market_ends(day, market)
     if capacity is not None:
@@ -385,6 +390,11 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 """Rules of every Boffer, in the order of the HLD. §4.6 (1) is in (7) and (8), §4.6 (4) in its form,
 §4.6 (10) in ``clearing.accumulate``, §4.6 (12) in ``gate.effective_day``."""
+
+PRICE_RULES: Final = frozenset(
+    {check_prices_rise, check_crossing, check_price_repeats, check_shared_price}
+)
+"""Those of them that are about prices, of which a Boffer may have none."""
 
 STEP_RULES: Final[dict[Step, Rule]] = {
     Step.VISIBILITY: check_visibility,

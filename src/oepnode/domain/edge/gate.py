@@ -72,6 +72,7 @@ class EffectiveDay:
     Attributes:
         trading_date: The day.
         prices: int64 cents, shape (288, 20).
+        has_prices: Whether the Boffer has prices, shape (288,).
         avail: int64 watts, shape (288, 20).
         max_avail_load: int64 watts, shape (288,), `NO_LIMIT` where absent.
         max_avail_gen: Likewise.
@@ -82,6 +83,7 @@ class EffectiveDay:
 
     trading_date: date
     prices: npt.NDArray[np.int64]
+    has_prices: npt.NDArray[np.bool_]
     avail: npt.NDArray[np.int64]
     max_avail_load: npt.NDArray[np.int64]
     max_avail_gen: npt.NDArray[np.int64]
@@ -138,12 +140,13 @@ def frozen_prices(lodged: Sequence[Lodged], trading_date: date) -> Frozen | None
 
     They are those in effect at gate closure: of the latest accepted Boffer that was submitted in
     time, else of the latest of the trading day before, which rolled forward. Where there was none,
-    the first accepted Boffer of the day sets them; None if there is not even that.
+    the first accepted Boffer of the day sets them; None if there is not even that. Boffers without
+    prices, of fixed loads alone, freeze none.
 
     Raises:
         MixedOfferError: If the Boffers are not all of one unit.
     """
-    accepted = _accepted(lodged, None)
+    accepted = [n for n in _accepted(lodged, None) if lodged[n].day.has_prices]
     in_time = [
         number for number in accepted if not is_rebid(lodged[number].day.submitted_us, trading_date)
     ]
@@ -229,7 +232,7 @@ def check_rebids(
     earlier: dict[tuple[str, str], list[Lodged]] = defaultdict(list)
     told: set[tuple[str, str, date]] = set()
     for number, day in enumerate(days):
-        if day.kind != "DUID":
+        if day.kind != "DUID" or not day.has_prices:
             continue
         before = earlier[day.identity, day.level]
         if number >= judged_from and is_rebid(day.submitted_us, day.trading_date):
@@ -341,6 +344,7 @@ class _Gathered:
     def __init__(self, trading_date: date) -> None:
         self._date = trading_date
         self._prices = np.zeros((PERIODS_PER_DAY, BANDS), dtype=np.int64)
+        self._has_prices = np.zeros(PERIODS_PER_DAY, dtype=np.bool_)
         self._avail = np.zeros((PERIODS_PER_DAY, BANDS), dtype=np.int64)
         self._single = np.full((3, PERIODS_PER_DAY), NO_LIMIT, dtype=np.int64)
         self._days_back = np.zeros(PERIODS_PER_DAY, dtype=np.int64)
@@ -356,6 +360,7 @@ class _Gathered:
         is_new = self.source[row] == NOT_OFFERED
         new = row[is_new]
         self._prices[new] = day.prices
+        self._has_prices[new] = day.has_prices
         self._avail[new] = day.avail[is_new]
         for place, values in enumerate((day.max_avail_load, day.max_avail_gen, day.fixed_load)):
             self._single[place, new] = values[is_new]
@@ -367,6 +372,7 @@ class _Gathered:
         return EffectiveDay(
             self._date,
             self._prices,
+            self._has_prices,
             self._avail,
             load,
             generation,

@@ -25,7 +25,8 @@ class OfferChange:
     """Differences of a later offer from an earlier one.
 
     Attributes:
-        bands: Bands (1 to 20) whose price differs.
+        bands: Bands (1 to 20) whose price differs; none where one of both has no prices.
+        has_prices: Whether the earlier one has prices, and whether the later one has.
         periods: Periods that both have, in order, shape (n,).
         load: Most load that a price can dispatch, before and after, int64 watts, shape (2, n).
         generation: Most generation, likewise.
@@ -36,6 +37,7 @@ class OfferChange:
     """
 
     bands: tuple[int, ...]
+    has_prices: tuple[bool, bool]
     periods: npt.NDArray[np.int64]
     load: npt.NDArray[np.int64]
     generation: npt.NDArray[np.int64]
@@ -46,7 +48,8 @@ class OfferChange:
     @property
     def is_any(self) -> bool:
         """Whether anything differs."""
-        is_same = not self.bands and not self.quantities.any()
+        is_priced_alike = not self.bands and self.has_prices[0] == self.has_prices[1]
+        is_same = is_priced_alike and not self.quantities.any()
         return not is_same or bool(self.only_before or self.only_after)
 
     @property
@@ -66,7 +69,8 @@ def compare(before: OfferDay, after: OfferDay) -> OfferChange:
     rows = (_columns(before)[mine], _columns(after)[other])
     extremes = [_extremes(quantities) for quantities in rows]
     return OfferChange(
-        bands=tuple((np.flatnonzero(before.prices != after.prices) + 1).tolist()),
+        bands=_repriced(before, after),
+        has_prices=(before.has_prices, after.has_prices),
         periods=periods.astype(np.int64),
         load=np.stack([low for low, _ in extremes]),
         generation=np.stack([high for _, high in extremes]),
@@ -74,6 +78,12 @@ def compare(before: OfferDay, after: OfferDay) -> OfferChange:
         only_before=len(before.periods) - len(periods),
         only_after=len(after.periods) - len(periods),
     )
+
+
+def _repriced(before: OfferDay, after: OfferDay) -> tuple[int, ...]:
+    if not (before.has_prices and after.has_prices):
+        return ()
+    return tuple((np.flatnonzero(before.prices != after.prices) + 1).tolist())
 
 
 def _columns(day: OfferDay) -> npt.NDArray[np.int64]:

@@ -280,6 +280,75 @@ def _all_but_first(first: Mapping[str, Any]) -> list[Record]:
     return [record]
 
 
+def self_dispatched(first: Mapping[str, Any] | None = None, **day: Any) -> list[Record]:
+    """Fixed loads alone, without prices and quantities, but for the first period and first day."""
+    (record,) = _fixed()
+    for found in record["energyBids"]:
+        del found["prices"]
+        found["energyPeriods"] = [
+            {"periodId": row["periodId"], "fixedLoad": -5} for row in found["energyPeriods"]
+        ]
+    found = record["energyBids"][0]
+    found.update(day)
+    found["energyPeriods"][0] |= first or {}
+    return [record]
+
+
+def priced_days(document: list[Record]) -> list[Record]:
+    """The same with prices."""
+    for found in document[0]["energyBids"]:
+        found["prices"] = list(PRICES)
+    return document
+
+
+def without_bands(**changes: Any) -> list[Record]:
+    """A DUID's Boffer whose first period states no quantities."""
+    (record,) = unit()
+    record["energyBids"][0]["energyPeriods"][0] = {"periodId": 1, **changes}
+    return [record]
+
+
+def without_prices() -> list[Record]:
+    """A DUID's Boffer whose first day states no prices."""
+    (record,) = unit()
+    del record["energyBids"][0]["prices"]
+    return [record]
+
+
+def _unpriced(rows_: pl.DataFrame) -> pl.DataFrame:
+    """A file of rows without prices."""
+    return rows_.with_columns(pl.lit(None, dtype=boffer.FRAME["prices"]).alias("prices"))
+
+
+_STATED: Final = (
+    Rule("HLD §4.3", "field.missing", f"{_BID}.prices", boffers(Context(step=1)),
+         without_prices(), unit()),
+    Rule("HLD §4.3", "field.missing", f"{_PERIOD}.bandAvail", boffers(Context(step=1)),
+         without_bands(), without_bands(bandAvail=IDLE), case="quantities"),
+    Rule("HLD §4.4", "boffer.step2_no_fixed", f"{_PERIOD}.fixedLoad", boffers(Context(step=2)),
+         self_dispatched({"fixedLoad": 0}),
+         self_dispatched({"fixedLoad": 0, "selfDispatch": True}), TRANSACTION,
+         case="without prices and quantities"),
+    Rule("HLD §4.5", "field.missing", f"{_BID}.prices", boffers(Context(step=3)),
+         self_dispatched(), priced_days(self_dispatched()), times=2),
+    Rule("HLD §4.5", "field.missing", f"{_PERIOD}.bandAvail", boffers(Context(step=3)),
+         without_bands(), without_bands(fixedLoad=-5), beside={"boffer.step3_nothing": 1},
+         case="quantities"),
+    Rule("HLD §4.6 (4)", "field.missing", f"{_BID}.prices", boffers(),
+         self_dispatched({"bandAvail": BANDS}), self_dispatched({"bandAvail": IDLE}),
+         beside={"boffer.both_ways": 1}, case="quantities without prices"),
+    Rule("HLD §4.6 (4)", "field.missing", f"{_BID}.prices", boffers(Context(step=2)),
+         self_dispatched({"bandAvail": BANDS}), self_dispatched(),
+         beside={"boffer.both_ways": 1, "boffer.step2_bands": 1},
+         case="quantities without prices in step 2"),
+    Rule("Part C §3.3 field 5.2", "field.null", f"{_BID}.prices", boffers(),
+         self_dispatched(prices=None), self_dispatched(), case="no prices of a DUID"),
+    Rule("Part C §3.3 field 5.2", "prices.count", f"{_BID}.prices", boffers(Context(step=2)),
+         self_dispatched(prices=[]), self_dispatched(), case="none"),
+    Rule("Part C §3.3 field 5.3.2", "field.null", f"{_PERIOD}.bandAvail", boffers(),
+         self_dispatched({"bandAvail": None}), self_dispatched(), case="no quantities of a DUID"),
+)  # fmt: skip
+
 _STEPS: Final = (
     Rule("HLD §4.1", "duid.form", "$.records[0].duid", boffers(), unit(duid="UNIT 1"),
          unit(duid="UNIT-1")),
@@ -401,11 +470,13 @@ _ROWS: Final = (
          _SITE.with_columns(pl.lit(2**64 - 1, pl.UInt64).alias("submitted_us")), _SITE),
     Rule(f"{PART_C} field 5.3.1", "period.range", "$.rows[0].period", rows,
          frame(*site(), period=289), frame(*site(), period=288), case="in rows"),
+    Rule("HLD §4.6 (4)", "field.missing", "$.rows[0].prices", rows, _unpriced(frame(*unit())),
+         _unpriced(frame(*self_dispatched())), times=2, case="in rows"),
     Rule("HLD §4.6 (7)", "boffer.load_sign", "$.rows[0].avail[0]", rows,
          frame(*site_bands({1: -5})).with_columns(
              pl.Series("avail", [[5, *IDLE[1:]]], dtype=pl.List(pl.Int32))),
          frame(*site_bands({1: -5})), TRANSACTION, case="in rows"),
 )  # fmt: skip
 
-RULES: Final = (*_FIELDS, *_OFFER, *_STEPS, *_RULES, *_TEXTS, *_ROWS)
+RULES: Final = (*_FIELDS, *_OFFER, *_STATED, *_STEPS, *_RULES, *_TEXTS, *_ROWS)
 """Every row on Boffers."""

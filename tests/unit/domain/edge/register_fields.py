@@ -48,6 +48,7 @@ class Field:
         wrong: A value of another type.
         taken: Why the readers take ``mandatory`` for the opposite; empty where they do not.
         missing_at: Place of a missing field's fault, where it is another one.
+        missing_cites: The section that it cites, where it is another one.
     """
 
     section: str
@@ -58,6 +59,7 @@ class Field:
     wrong: Any = 7
     taken: str = ""
     missing_at: Keys = ()
+    missing_cites: str = ""
 
     @property
     def name(self) -> str:
@@ -119,7 +121,7 @@ _PERIOD: Final = (*_BID, "energyPeriods", 0)
 _MEASURED: Final = ("nmiTelemetryIntervals", 0)
 _ENVELOPE: Final = ("operatingEnvelopes", 0)
 _INTERVAL: Final = (*_ENVELOPE, "intervals", 0)
-_BANDS_ASKED: Final = "an offer without prices or quantities offers nothing"
+_PAIRS_ASKED: Final = "the Boffer of a site offers price/quantity pairs, and no fixed load"
 _NULL_ANYWAY: Final = "absent is taken as null, which is allowed"
 
 FIELDS: Final = (
@@ -130,11 +132,13 @@ FIELDS: Final = (
     Field("Part C §3.3 field 5", BOFFER, ("energyBids",), True, False, {}),
     Field("Part C §3.3 field 5.1", BOFFER, (*_BID, "tradingDate"), True, False, 20261120),
     Field("Part C §3.3 field 5.2", BOFFER, (*_BID, "prices"), False, False, "1",
-          taken=_BANDS_ASKED),
+          taken=_PAIRS_ASKED,
+          missing_cites="Part C §3.1"),
     Field("Part C §3.3 field 5.3", BOFFER, (*_BID, "energyPeriods"), True, False, {}),
     Field("Part C §3.3 field 5.3.1", BOFFER, (*_PERIOD, "periodId"), True, False, "72"),
     Field("Part C §3.3 field 5.3.2", BOFFER, (*_PERIOD, "bandAvail"), False, False, {},
-          taken=_BANDS_ASKED),
+          taken=_PAIRS_ASKED,
+          missing_cites="Part C §3.1"),
     Field("Part C §3.3 field 6", BOFFER, ("submissionDateTime",), True, False),
     Field("Part C §4.3 field 1", TELEMETRY, ("nmi",), True, False),
     Field("Part C §4.3 field 3", TELEMETRY, ("nmiTelemetryIntervals",), True, False, {}),

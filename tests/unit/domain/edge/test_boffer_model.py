@@ -41,12 +41,13 @@ def boffer_days(draw: st.DrawFn) -> BofferDay:
             "fixed_load": draw(limit),
         }
     prices = st.lists(st.integers(-100_000, 2_000_000), min_size=20, max_size=20)
+    is_priced = draw(st.booleans())
     periods = st.lists(st.integers(1, 288), min_size=count, max_size=count, unique=True)
     return make_day(
         NMI if kind == "NMI" else "UNIT1",
         DAY,
-        draw(prices),
-        rows,
+        draw(prices) if is_priced else None,
+        rows if is_priced else draw(st.sampled_from([None, np.zeros((count, 20), np.int32)])),
         periods=draw(periods),
         level=draw(st.sampled_from(["NMI", "Flex"])),
         timing="PRE" if kind == "DUID" else draw(st.sampled_from(["PRE", "POST"])),
@@ -58,7 +59,8 @@ def boffer_days(draw: st.DrawFn) -> BofferDay:
 
 
 def same(left: BofferDay, right: BofferDay) -> bool:
-    names = [n for n in left.__dataclass_fields__ if n not in {"record", "bid", "place"}]
+    told = {"record", "bid", "place", "has_bands"}
+    names = [*(n for n in left.__dataclass_fields__ if n not in told), "states_bands"]
     return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in names)
 
 
@@ -87,8 +89,10 @@ def test_rows_of_parquet_read_back(days: list[BofferDay]) -> None:
 
 
 def _rows(day: BofferDay) -> list[tuple[Any, ...]]:
-    head = (day.level, day.timing, day.submitted_us, day.accumulated, *day.prices.tolist())
-    columns = (day.periods, day.max_avail_load, day.max_avail_gen, day.fixed_load)
+    prices = day.prices.tolist() if day.has_prices else ()
+    head = (day.level, day.timing, day.submitted_us, day.accumulated, *prices)
+    single = (day.max_avail_load, day.max_avail_gen, day.fixed_load)
+    columns = (day.periods, *single, day.states_bands)
     each = zip(*(c.tolist() for c in columns), map(tuple, day.avail.tolist()), strict=True)
     return [(*head, *row) for row in each]
 
@@ -109,6 +113,46 @@ def test_numbers_are_written_exactly_and_once() -> None:
     assert '"bandAvail":[-0.001,0,' in text
     assert text.count("1234.5") == 1
     assert '"fixedLoad":0,"selfDispatch":true' in text
+
+
+def self_dispatched(**changes: Any) -> BofferDay:
+    """Fixed loads alone, without prices and quantities."""
+    at = {"periods": [5, 6], "submitted_us": 1795132800000000}
+    return make_day("UNIT1", DAY, None, None, fixed_load=[-5_000, 0], **at, **changes)
+
+
+def test_hld_4_4_what_a_boffer_leaves_out_stays_left_out() -> None:
+    day = self_dispatched()
+    text = boffer.write([day]).decode()
+    assert "prices" not in text
+    assert "bandAvail" not in text
+    (found,) = read(text.encode())
+    assert same(day, found)
+    assert (found.has_prices, found.states_bands.tolist()) == (False, [False, False])
+    assert not found.avail.any()
+    assert boffer.write([found]).decode() == text
+    rows = boffer.to_frame([found])
+    assert rows["prices"].null_count() == rows["avail"].null_count() == 2
+    (again,) = boffer.from_frame(rows).days
+    assert boffer.write([again]).decode() == text
+
+
+def test_hld_4_4_stated_zeros_are_told_from_quantities_left_out() -> None:
+    (record,) = json.loads(boffer.write([self_dispatched()]))
+    record["energyBids"][0]["energyPeriods"][1]["bandAvail"] = [0] * 20
+    (day,) = read(json.dumps([record]).encode())
+    assert day.states_bands.tolist() == [False, True]
+    assert day.rows(np.array([1])).states_bands.tolist() == [True]
+    (bid,) = json.loads(boffer.write([day]))[0]["energyBids"]
+    assert ["bandAvail" in row for row in bid["energyPeriods"]] == [False, True]
+    frame = boffer.to_frame([day])
+    assert frame["avail"].is_null().to_list() == [True, False]
+    assert boffer.from_frame(frame).days[0].states_bands.tolist() == [False, True]
+
+
+def test_hld_4_6_4_no_quantity_is_made_without_a_price() -> None:
+    with pytest.raises(ValueError, match="price/quantity pair"):
+        make_day("UNIT1", DAY, None, [-1, *[0] * 19])
 
 
 @pytest.mark.parametrize("bad", [{"avail": [0] * 19}, {"prices": range(19)}, {"periods": [1, 2]}])

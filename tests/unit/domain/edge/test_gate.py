@@ -195,6 +195,31 @@ def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
     assert cautions(*sites, step=step) == []
 
 
+def self_dispatched(**changes: Any) -> BofferDay:
+    """A Boffer without prices and quantities."""
+    return replace(
+        day(bands=None, load_kw=0, fixed_load=-5, **changes), has_bands=np.zeros(3, bool)
+    )
+
+
+def test_hld_4_4_a_boffer_without_prices_freezes_none_and_breaks_none() -> None:
+    bare, late = self_dispatched(), self_dispatched(submitted_s=LATE)
+    assert frozen_prices(accepted(bare), DAY) is None
+    frozen = frozen_prices(accepted(day(), bare), DAY)
+    assert frozen is not None
+    assert frozen.source == 0
+    assert list(check_rebids([day(), late], 3)) == []
+    assert rebids(day(), bare, late, day(submitted_s=LATE + 1)) == []
+
+
+def test_hld_4_4_the_latest_boffer_counts_with_prices_or_without() -> None:
+    found = effective_day(accepted(day(periods=(1, 2, 3, 4)), self_dispatched()), DAY)
+    assert found is not None
+    assert found.has_prices[:5].tolist() == [False, False, False, True, False]
+    assert found.fixed_load[:4].tolist() == [-5, -5, -5, NO_LIMIT]
+    assert not found.avail[:3].any()
+
+
 # --- which Boffer counts -------------------------------------------------------------------------
 
 

@@ -141,3 +141,27 @@ def test_periods_of_one_side_only_are_counted() -> None:
 
 def test_gate_closure_of_the_day() -> None:
     assert gate_closure(DAY) == period_start(DAY, 1) - 15.5 * 3600
+
+
+# --- without prices ------------------------------------------------------------------------------
+
+
+def self_dispatched(fixed_w: int, **changes: Any) -> BofferDay:
+    return make_day("UNIT1", DAY, None, None, periods=[1, 2], fixed_load=fixed_w, **changes)
+
+
+def test_hld_4_4_a_fixed_load_without_prices_is_held_to_the_envelope_and_stays_without() -> None:
+    (item,) = hold([self_dispatched(-9_000)], envelopes())
+    held = item.constrained()
+    assert held.fixed_load.tolist() == [-5_000, -5_000]
+    assert (held.has_prices, held.states_bands.tolist()) == (False, [False, False])
+    assert {trim.what for trim in item.result.trims} == {"fixedLoad"}
+
+
+def test_prices_that_only_one_of_two_boffers_has_are_no_prices_that_changed() -> None:
+    bare = self_dispatched(-9_000)
+    priced = make_day("UNIT1", DAY, prices(), avail({}, 2), fixed_load=-9_000)
+    change = compare(bare, priced)
+    assert (change.bands, change.has_prices, change.is_any) == ((), (False, True), True)
+    assert not compare(bare, bare).is_any
+    assert compare(bare, self_dispatched(-8_000)).load_wh == 167

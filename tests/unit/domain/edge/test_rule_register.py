@@ -144,8 +144,8 @@ def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None
         return
     assert found.counts == {"field.missing": 1}
     answer, first = found.first["field.missing"]
-    place = path(field.missing_at or field.keys)
-    assert (answer, first.path, first.rule) == (SYSTEM, place, field.section)
+    place, section = path(field.missing_at or field.keys), field.missing_cites or field.section
+    assert (answer, first.path, first.rule) == (SYSTEM, place, section)
 
 
 @every_field
