@@ -652,8 +652,7 @@ def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) 
     )
     has_bands = rows["avail"].is_not_null().to_numpy()
     avail = np.zeros((rows.height, BANDS), dtype=np.int32)
-    if has_bands.any():
-        avail[has_bands] = rows["avail"].drop_nulls().to_numpy()
+    avail[has_bands] = rows["avail"].drop_nulls().to_numpy()
     return BofferDay(
         identity=identity,
         level=cast("Level", level),

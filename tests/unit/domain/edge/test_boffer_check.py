@@ -9,7 +9,7 @@ import pytest
 
 from oepnode.domain.edge import boffer_check
 from oepnode.domain.edge.boffer_check import Context, validate
-from oepnode.domain.edge.boffer_rules import EDGE_MARKET, Capacity
+from oepnode.domain.edge.boffer_rules import EDGE_MARKET, Capacity, Market
 from oepnode.domain.edge.units import NONE
 from oepnode.domain.nem_time import period_start
 from oepnode.errors import DocumentFault
@@ -238,6 +238,31 @@ def test_part_c_1_2_earlier_boffers_count_for_gate_closure_but_are_not_judged() 
     received = validate(document(other), Context(earlier=earlier.days))
     assert set(transaction(received)) == {"gate.price_changed"}
     assert finding(received, "gate.price_changed").path.startswith("$.records[0]")
+
+
+def test_hld_4_5_earlier_boffers_are_not_warned_of_though_they_were_late() -> None:
+    records = (
+        duid_boffer(
+            *whole_horizon(dates=("2026-11-18", "2026-11-19")),
+            submissionDateTime="2026-11-18T03:57:00+10:00",
+        ),
+        duid_boffer(submissionDateTime=f"{DAY}T03:57:00+10:00"),
+    )
+    earlier = validate(document(*records)).value
+    assert earlier is not None
+    received = validate(
+        document(duid_boffer(submissionDateTime=REBID)), Context(earlier=earlier.days)
+    )
+    assert cautions(received) == {"gate.not_in_time": 1}
+    place = "$.records[0].energyBids[0].tradingDate"
+    assert finding(received, "gate.not_in_time").path == place
+
+
+def test_hld_4_4_prices_that_are_left_out_are_held_to_no_market() -> None:
+    rows = [{"periodId": number, "fixedLoad": 5} for number in range(1, 289)]
+    bids = [{"tradingDate": on, "energyPeriods": rows} for on in (DAY, "2026-11-21")]
+    received = validate(document(duid_boffer(*bids)), Context(step=2, market=Market(100, 200)))
+    assert cautions(received) == {}
 
 
 def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:

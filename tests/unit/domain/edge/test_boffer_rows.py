@@ -148,3 +148,14 @@ def test_dates_in_the_past_and_other_units_are_told_by_row() -> None:
     assert transaction(received) == {"trading_date.past": 1}
     assert finding(received, "trading_date.past").path == "$.rows[0].trading_date"
     assert finding(received, "timing.pre").path == "$.rows[0].submitted_us"
+
+
+def test_levels_that_are_warned_of_are_told_by_row() -> None:
+    made = {"bofferTiming": "POST", "submissionDateTime": "2026-11-23T00:00:00+10:00"}
+    later = nmi_boffer(bofferSummationLevel="Flex", **made)
+    received = validate_frame(frame_of(nmi_boffer(), later))
+    assert cautions(received) == {"timing.level": 1}
+    assert finding(received, "timing.level").path == "$.rows[1].level"
+    received = validate_frame(frame_of(duid_boffer(), duid_boffer(bofferSummationLevel="NMI")))
+    assert cautions(received) == {"boffer.mixed_levels": 1}
+    assert finding(received, "boffer.mixed_levels").path == "$.rows[576].level"
