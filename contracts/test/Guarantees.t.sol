@@ -245,7 +245,7 @@ contract GuaranteesTest is Bench {
         else if (action == 14) handler.togglePause(small);
         else if (action == 15) handler.setPolicy(small, uint8(bits >> 40), uint8(bits >> 50));
         else if (action == 16) handler.playRound(bits >> 40, bits >> 80, small);
-        else handler.castVote(bits >> 24, 0, 4); // abstains in the newest round
+        else handler.castVote(bits >> 24, 0, 4 << 8 | 1); // abstains in the newest round
         if (action == 9) handler.handOver(small, uint8(bits >> 40));
     }
 }

@@ -146,10 +146,12 @@ contract Handler is Bench {
         kept.revealDeadline = kept.voteDeadline + current.policy.revealWindow;
     }
 
-    // Somebody who ever was a signer, or never, votes or abstains in some round.
+    // Somebody who may votes or abstains in some round; now and then somebody who ever was a signer, or never.
     function castVote(uint256 who, uint256 which, uint256 choice) public {
         uint32 round = pick(which);
-        cast(round, who % (workers() + 1), choice % (CHOICES + 2), true);
+        (bool found, uint256 i) = someone(round, who % workers(), ~books[round].voted);
+        if (!found || choice % 4 == 0) i = who % (workers() + 1);
+        cast(round, i, (choice >> 8) % (CHOICES + 2), true);
     }
 
     // Many vote, most of them alike, as in a round that goes well.
