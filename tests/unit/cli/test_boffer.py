@@ -15,6 +15,7 @@ from oepnode.domain.edge import boffer
 from oepnode.domain.edge.boffer import BofferDay
 from oepnode.domain.edge.gate import gate_closure
 from oepnode.domain.nem_time import period_start, trading_period
+from oepnode.domain.power import NO_LIMIT
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.world import ENVELOPE, FLEX, HELD, MOVING, START, FakeReader
 from tests.unit.domain.edge.bands import avail, prices
@@ -385,6 +386,21 @@ def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
     cleared = json.loads(run("boffer", "clear", file, "--price", "-1000", *at).stdout)
     periods = cleared["offers"][0]["periods"]
     assert {(row["watts"], row["by"]) for row in periods} == {(-5, "fixedLoad")}
+
+
+def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
+    run: Run, tmp_path: Path
+) -> None:
+    loads = [-5] * 287 + [NO_LIMIT]
+    days = [
+        make_day("UNIT1", DAY + timedelta(days=i), None, None, periods=range(1, 289), fixed_load=x)
+        for i, x in enumerate((loads, -5))
+    ]
+    file, at = put(tmp_path / "self.json", days), ["--date", "2026-11-20", "--period", "288"]
+    assert "nothing offered" in run("boffer", "clear", file, "--price", "50", *at).stdout
+    told = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
+    ((row,),) = (offer["periods"] for offer in told["offers"])
+    assert (row["watts"], row["by"]) == (0, "nothing")
 
 
 def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:

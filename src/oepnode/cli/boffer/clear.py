@@ -142,9 +142,19 @@ def _read_prices(file: Path) -> dict[str, int]:
     return found
 
 
-def _by(cleared: Cleared, row: int) -> str:
-    source = "fixed load" if cleared.is_fixed[row] else "bands"
-    return f"{source}, held to maxAvail" if cleared.is_bounded[row] else source
+_SOURCES: Final = {"fixedLoad": "fixed load", "bands": "bands", "nothing": "nothing offered"}
+
+
+def _source(day: EffectiveDay, cleared: Cleared, row: int, place: int) -> str:
+    """What a period's watts come from; a Boffer without prices may state nothing for it."""
+    if cleared.is_fixed[place]:
+        return "fixedLoad"
+    return "bands" if day.has_prices[row] else "nothing"
+
+
+def _by(day: EffectiveDay, cleared: Cleared, row: int, place: int) -> str:
+    source = _SOURCES[_source(day, cleared, row, place)]
+    return f"{source}, held to maxAvail" if cleared.is_bounded[place] else source
 
 
 def _print_cleared(results: list[_Result]) -> None:
@@ -162,7 +172,7 @@ def _print_cleared(results: list[_Result]) -> None:
                     row + 1,
                     Text(to_text(cents[place], PRICE), justify="right"),
                     output.kw(int(cleared.watts[place])),
-                    _by(cleared, place) + _rolled(day, row),
+                    _by(day, cleared, row, place) + _rolled(day, row),
                 )
             )
     output.print_table(_COLUMNS, rows)
@@ -212,7 +222,7 @@ def _cleared_facts(
             "intervalEnd": interval_end(day.trading_date, row + 1),
             "price_cents": int(cents[place]),
             "watts": int(cleared.watts[place]),
-            "by": "fixedLoad" if cleared.is_fixed[place] else "bands",
+            "by": _source(day, cleared, row, place),
             "heldToMaxAvail": bool(cleared.is_bounded[place]),
             "rolledForwardDays": int(day.days_back[row]),
         }
