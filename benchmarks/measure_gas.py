@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
+from gas_page import missing_rows
 from rich.console import Console
 from rich.table import Table
 from web3 import HTTPProvider, Web3
@@ -332,8 +333,8 @@ def settings_line(web3: Web3) -> str:
     )
 
 
-def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], bool]:
-    """Measure and print everything; the JSON, and whether all limits hold."""
+def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], dict[str, int], bool]:
+    """Measure and print everything; the JSON, the other calls, and whether all limits hold."""
     console.print(settings_line(web3))
     signers = [account(1 + place) for place in range(max(SIZES) + 1)]
     operators = [bytes.fromhex(account(1_000 + place).address[2:]) for place in range(max(SIZES))]
@@ -346,24 +347,37 @@ def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], bool]:
     calls = measure_calls(web3, few, signers[5:])
     inclusion = measure_inclusion(web3, few)
     found["verify_partition_100"] = next(iter(inclusion.values()))
-    return found, tell(console, found, later, {**calls, **inclusion})
+    calls |= inclusion
+    return found, calls, tell(console, found, later, calls)
+
+
+def holds_page(page: Path, found: dict[str, Any], calls: dict[str, int]) -> bool:
+    """Whether a page tells these figures; prints the rows that are missing."""
+    code_size = len(artefact.consensus()["deployedBytecode"]) // 2 - 1
+    missing = missing_rows(page.read_text("utf-8"), found, calls, code_size)
+    for row in missing:
+        sys.stderr.write(f"{page}: not there as measured: {row}\n")
+    return not missing
 
 
 def main() -> int:
     """Run the benchmark; the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks/gas", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="page that must tell them")
     wanted = parser.parse_args()
     logging.disable(logging.INFO)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     with tempfile.TemporaryDirectory() as folder:
         devnet = Devnet(Path(folder) / "anvil.log", accounts=max(SIZES) + 2)
         try:
-            found, holds = measure(Web3(HTTPProvider(devnet.url)), console)
+            found, calls, holds = measure(Web3(HTTPProvider(devnet.url)), console)
         finally:
             devnet.stop()
     if wanted.json:
         wanted.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    if wanted.page:
+        holds &= holds_page(wanted.page, found, calls)
     return 0 if holds else 1
 
 

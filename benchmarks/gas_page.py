@@ -1,0 +1,55 @@
+"""Holds the gas tables of docs/contract.md to what was measured: ``benchmarks/gas --page FILE``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+_CALLS = {  # as the page names them, and as they are measured
+    "`abstain`": "abstain",
+    "`revealRoot` below quorum": "revealRoot below quorum",
+    "`reportEquivocation`": "reportEquivocation",
+    "`cancelRound`": "cancelRound",
+    "`failRound`": "failRound",
+    "`addWorkers`, each of 5": "addWorkers, each of 5",
+    "`rotateSigner`": "rotateSigner",
+    "`removeWorker`": "removeWorker",
+    "`setPolicy`": "setPolicy",
+    "`verifyPartition`, 100 partitions": "verifyPartition, 100 partitions",
+    "`verifySite`, 100 sites": "verifySite, 100 sites of 805 B",
+}
+
+
+def missing_rows(
+    page: str, found: dict[str, Any], calls: dict[str, int], code_size: int
+) -> list[str]:
+    """What the page must say and does not.
+
+    Args:
+        page: The page, Markdown.
+        found: The figures of rounds, as in the benchmark's JSON.
+        calls: Gas of the other calls, by name.
+        code_size: Bytes of the deployed code.
+    """
+    said = " ".join(page.split())
+    return [row for row in _rows(found, calls, code_size) if row not in said]
+
+
+def _rows(found: dict[str, Any], calls: dict[str, int], code_size: int) -> Iterator[str]:
+    yield f"{code_size:,} bytes"
+    for size, round_ in found.items():
+        if not size.isdecimal():
+            continue
+        direct = round_["direct"]
+        dearest = max(direct[place] for place in ("first", "middle", "last"))
+        gas = (dearest, direct["reveal"], direct["per_member"], round_["relayed"]["per_member"])
+        yield f"| {size} | {' | '.join(map(_k, gas))} |"
+    yield f"| `openRound` | {_k(max(found[size]['open'] for size in found if size.isdecimal()))} |"
+    for named, call in _CALLS.items():
+        yield f"| {named} | {_k(calls[call])} |"
+    yield f"| `pause`, `unpause` | {_k(calls['pause'])}, {_k(calls['unpause'])} |"
+    yield f"| deployment | {calls['deployment'] / 1e6:.2f}M |"
+
+
+def _k(gas: int) -> str:
+    return f"{gas / 1_000:.1f}k"
