@@ -18,7 +18,7 @@ from oepnode.cli.chain import RoundChoice
 from oepnode.domain.bundle import FILE_MAGIC
 from oepnode.domain.edge import published
 from oepnode.domain.edge.published import Envelopes
-from oepnode.domain.envelope import parse_history
+from oepnode.domain.envelope import TIMINGS, parse_history
 from oepnode.domain.nem_time import format_nem
 from oepnode.domain.power import Feed
 from oepnode.errors import ConfigError
@@ -161,9 +161,15 @@ def _limits(file: Path, *, is_parquet: bool) -> tuple[Envelopes, Source]:
 
 def _extent(envelopes: Envelopes) -> str:
     return (
-        f"{envelopes.site_count} sites, {envelopes.interval_count} intervals from "
-        f"{format_nem(envelopes.horizon_start)}"
+        f"{envelopes.site_count} sites, {_timing(envelopes)}, {envelopes.interval_count} intervals "
+        f"from {format_nem(envelopes.horizon_start)}"
     )
+
+
+def _timing(envelopes: Envelopes) -> str:
+    """PRE or POST, as the source says it; limits do not."""
+    found = [name for name, code in TIMINGS.items() if (envelopes.timings == code).any()]
+    return " and ".join(found) if found else "PRE or POST not stated"
 
 
 def _head(file: Path) -> bytes:
