@@ -511,6 +511,61 @@ def test_constrain_a_unit_to_the_sum_over_its_portfolio(
     assert {(t["quantity"], t["kept_w"]) for t in offer["trims"]} == {("band 19", 2000)}
 
 
+def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    """The document has the sites of three aggregators, which export 50.5 kW; A1's four 12 kW."""
+    (folder / "envelope.json").write_bytes(ENVELOPE)
+    (folder / "mine.txt").write_text("\n".join(HELD["A1"]))
+    (folder / "none.txt").write_text("\n")
+    file = put(folder / "b.json", units_boffer({13: 10, 19: 7}))
+    words = ("boffer", "constrain", file, "--envelope", "envelope.json", "--covered")
+    refused = run(*words, "--out", "o.json")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "10 sites" in refused.stderr
+    assert "--portfolio" in refused.stderr
+    assert not (folder / "o.json").exists()
+    assert "names no NMI" in run(*words, "--portfolio", "none.txt").stderr
+    offer, _ = json.loads(run(*words, "--portfolio", "mine.txt", "--json").stdout)["offers"]
+    assert (offer["nmisSummed"], offer["breaches"]) == (4, 6)
+    table = run(*words, "--portfolio", "mine.txt").stdout.splitlines()
+    assert table[0].endswith(
+        "document envelope.json: 10 sites, PRE, 6 intervals from 2026-11-18T21:10:00+10:00"
+    )
+    assert [line.split()[:3] for line in table[1:3]] == [
+        ["unit", "level", "NMIs"],
+        ["UNIT1", "NMI", "4"],
+    ]
+    bundle = json.loads(
+        run(
+            *words[:3],
+            *BUNDLE,
+            "--covered",
+            "--default-export",
+            "0",
+            "--default-import",
+            "0",
+            "--json",
+        ).stdout
+    )
+    assert bundle["offers"][0]["nmisSummed"] == 5, "those of the bundle, with the one that moves"
+
+
+def test_constrain_a_pre_boffer_to_post_envelopes_only_where_asked_for(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    (folder / "post.json").write_bytes(ENVELOPE.replace(b'"PRE"', b'"POST"'))
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    words = ("boffer", "constrain", file, "--envelope", "post.json")
+    refused = run(*words, "--out", "o.json")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--post-envelopes" in refused.stderr
+    assert not (folder / "o.json").exists()
+    done = run(*words, "--post-envelopes")
+    assert done.exit_code == 0, done.output
+    assert "10 sites, POST, 6 intervals" in done.stdout
+
+
 def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:

@@ -47,12 +47,24 @@ from oepnode.cli.portfolio import read_portfolio
 from oepnode.domain.edge import boffer, boffer_check
 from oepnode.domain.edge.boffer import BofferDay
 from oepnode.domain.edge.constrain import QUANTITIES, energy_wh
-from oepnode.domain.edge.hold import HeldDay, hold
+from oepnode.domain.edge.hold import HeldDay, PortfolioUnknownError, PostEnvelopeError, hold
 from oepnode.domain.edge.limits import DefaultLimits, MissingLimitError
 from oepnode.domain.nem_time import PERIODS_PER_DAY, parse_timestamp
 from oepnode.errors import ConfigError
 
-_SUMMARY: Final = ("unit", "level", "date", "intervals", "breach", "load cut", "generation cut")
+_SUMMARY: Final = (
+    "unit",
+    "level",
+    "NMIs",
+    "date",
+    "intervals",
+    "breach",
+    "load cut",
+    "generation cut",
+)
+_ONE_PORTFOLIO: Final = frozenset({"bundle", "limits"})
+"""Kinds of envelopes whose sites are one aggregator's."""
+
 _TRIMS: Final = ("unit", "interval end", "period", "quantity", "offered kW", "kept kW")
 
 
@@ -68,7 +80,9 @@ def constrain(
         Path | None,
         typer.Option(
             "--portfolio",
-            help="File with the NMIs of the DUID, one a line. Default: all sites of the envelope.",
+            help="File with the NMIs of the DUID, one a line. Needed for a DUID where --envelope "
+            "is a document, which has the sites of every aggregator; default is all sites of a "
+            "bundle, or of limits from 'aggregator verify'.",
         ),
     ] = None,
     default_export: Annotated[
@@ -83,6 +97,13 @@ def constrain(
         bool,
         typer.Option(
             "--covered", help="Leave intervals outside the envelopes' horizon as they are offered."
+        ),
+    ] = False,
+    post_envelopes: Annotated[
+        bool,
+        typer.Option(
+            "--post-envelopes",
+            help="Hold PRE Boffers to POST envelopes, worked out after their intervals, as well.",
         ),
     ] = False,
     identity: IdOption = None,
@@ -119,10 +140,11 @@ def constrain(
     """Hold Boffers to operating envelopes, and say what was trimmed.
 
     The Boffer of an NMI is held to that NMI's envelope, the Boffer of a DUID to the sum over its
-    NMIs, each at its own level (NMI or Flex). Bands that would clear last go first: the outermost
-    from the break between load and generation. Limits that are not published need a stated default.
-    Boffers that the rules refuse, as offered or as they would be written, give exit code 1, and no
-    file is written.
+    NMIs, each at its own level (NMI or Flex). A document of envelopes has the sites of every
+    aggregator: a DUID's are then named with --portfolio. Bands that would clear last go first: the
+    outermost from the break between load and generation. Limits that are not published need a
+    stated default. Boffers that the rules refuse, as offered or as they would be written, give exit
+    code 1, and no file is written.
     """
     if check and out is not None:
         raise ConfigError("--check writes nothing: leave out --out")
@@ -130,7 +152,7 @@ def constrain(
         plots.check(plot)
     default = _default(default_export, default_import)
     submitted_us = None if submitted is None else _instant(submitted)
-    wanted = None if portfolio is None else sorted(read_portfolio(portfolio))
+    wanted = None if portfolio is None else _portfolio(portfolio)
     at = RoundChoice(Where(rpc, contract, chain_id), round_state)
     envelopes, source = envelope_input.read(envelope, key, at)
     choice = choice_of(identity, level, on)
@@ -142,7 +164,19 @@ def constrain(
     if not days:
         raise ConfigError("no Boffer of the file is of this --date")
     try:
-        found = hold(days, envelopes, wanted, default, is_covered_only=covered)
+        found = hold(
+            days,
+            envelopes,
+            wanted,
+            default,
+            is_covered_only=covered,
+            is_portfolio=source.kind in _ONE_PORTFOLIO,
+            is_post_allowed=post_envelopes,
+        )
+    except PortfolioUnknownError as exc:
+        raise ConfigError(f"{exc}: name the file of its NMIs with --portfolio") from exc
+    except PostEnvelopeError as exc:
+        raise ConfigError(f"{exc}: --post-envelopes does it all the same") from exc
     except MissingLimitError as exc:
         raise ConfigError(
             f"{exc}: state what a site may do then with --default-export and --default-import, or "
@@ -169,6 +203,13 @@ def constrain(
             part.say()
     if check and any(item.result.before.count for item in found):
         raise typer.Exit(EVIDENCE)
+
+
+def _portfolio(file: Path) -> list[str]:
+    found = sorted(read_portfolio(file))
+    if not found:
+        raise ConfigError(f"--portfolio: {file} names no NMI")
+    return found
 
 
 def _default(export: str | None, import_: str | None) -> DefaultLimits | None:
@@ -223,6 +264,7 @@ def _print(found: list[HeldDay], source: envelope_input.Source, *, is_check: boo
             (
                 item.day.identity,
                 item.day.level,
+                item.sites,
                 item.day.trading_date.isoformat(),
                 len(item.day.periods),
                 Text(str(breaches), style="bold red" if breaches else "green", justify="right"),
@@ -297,6 +339,7 @@ def _day_facts(item: HeldDay) -> dict[str, Any]:
     before, day = item.result.before, item.day
     return offerer_of(day).facts() | {
         "tradingDate": day.trading_date.isoformat(),
+        "nmisSummed": item.sites,
         "intervals": len(day.periods),
         "breaches": before.count,
         "loadCut_wh": load,

@@ -10,7 +10,7 @@ import pytest
 
 from oepnode.domain.edge.boffer import BofferDay, make_day
 from oepnode.domain.edge.gate import gate_closure
-from oepnode.domain.edge.hold import UNBOUND, hold
+from oepnode.domain.edge.hold import UNBOUND, PortfolioUnknownError, PostEnvelopeError, hold
 from oepnode.domain.edge.limits import DefaultLimits, LevelMismatchError, MissingLimitError
 from oepnode.domain.edge.offer_change import compare
 from oepnode.domain.edge.published import Envelopes, no_history
@@ -24,7 +24,7 @@ A, B, C = "6305000001", "6305000002", "6305000003"
 BANDS = {3: -6, 13: 1, 19: 7}
 
 
-def envelopes(level: int = 0) -> Envelopes:
+def envelopes(level: int = 0, timing: int = 0) -> Envelopes:
     """A may export 5 kW and import 4, B 2 and 1, in periods 1 and 2."""
     limits = np.full((2, 4, 2), NO_LIMIT, dtype=np.int32)
     limits[:, 0] = [[5000, 5000], [2000, 2000]]
@@ -32,7 +32,7 @@ def envelopes(level: int = 0) -> Envelopes:
     return Envelopes(
         nmis=np.array([A, B], dtype="S10"),
         levels=np.full(2, level, dtype=np.uint8),
-        timings=np.zeros(2, dtype=np.uint8),
+        timings=np.full(2, timing, dtype=np.uint8),
         objectives=("", ""),
         horizon_start=period_start(DAY, 1),
         limits=limits,
@@ -54,7 +54,8 @@ def test_a_site_is_held_to_its_own_envelope() -> None:
 
 
 def test_a_unit_is_held_to_the_sum_over_its_sites() -> None:
-    (item,) = hold([offer("UNIT1")], envelopes())
+    (item,) = hold([offer("UNIT1")], envelopes(), is_portfolio=True)
+    assert item.sites == 2
     assert item.exports.tolist() == [7000, 7000]
     assert item.imports.tolist() == [-5000, -5000]
     assert item.result.avail[0, [2, 12, 18]].tolist() == [-5000, 1000, 6000]
@@ -62,7 +63,24 @@ def test_a_unit_is_held_to_the_sum_over_its_sites() -> None:
 
 def test_a_unit_is_held_to_its_portfolio_only() -> None:
     (item,) = hold([offer("UNIT1")], envelopes(), [B])
-    assert item.exports.tolist() == [2000, 2000]
+    assert (item.exports.tolist(), item.sites) == ([2000, 2000], 1)
+
+
+def test_whose_sites_the_envelopes_have_is_not_guessed() -> None:
+    with pytest.raises(PortfolioUnknownError, match="2 sites") as caught:
+        hold([offer(A), offer("UNIT1")], envelopes())
+    assert caught.value.sites == 2
+    assert hold([offer(A)], envelopes())[0].sites == 1
+
+
+def test_part_c_6_3_field_2_post_envelopes_bind_no_pre_boffer_unless_asked_for() -> None:
+    after = envelopes(timing=1)
+    for day, portfolio in ((offer(A), None), (offer("UNIT1"), [A])):
+        with pytest.raises(PostEnvelopeError):
+            hold([day], after, portfolio)
+        (item,) = hold([day], after, portfolio, is_post_allowed=True)
+        assert item.exports.tolist() == [5000, 5000]
+    assert hold([offer(A, timing="POST")], after)[0].exports.tolist() == [5000, 5000]
 
 
 def test_a_site_without_an_envelope_needs_a_default() -> None:
@@ -151,7 +169,7 @@ def self_dispatched(fixed_w: int, **changes: Any) -> BofferDay:
 
 
 def test_hld_4_4_a_fixed_load_without_prices_is_held_to_the_envelope_and_stays_without() -> None:
-    (item,) = hold([self_dispatched(-9_000)], envelopes())
+    (item,) = hold([self_dispatched(-9_000)], envelopes(), is_portfolio=True)
     held = item.constrained()
     assert held.fixed_load.tolist() == [-5_000, -5_000]
     assert (held.has_prices, held.states_bands.tolist()) == (False, [False, False])
