@@ -1,24 +1,31 @@
 """From an error to an exit code and one line on stderr, in one place for all commands.
 
 Guarantees: no traceback reaches a user, and nothing of a foreign exception's text, which might hold
-an NMI or a key. Source: design section 9.
+an NMI or a key. A command that is given ``--json`` and fails before its answer leaves one JSON
+object on stdout: ``error`` with ``kind`` (a word of the table), ``message`` and ``exit``;
+``faults`` of a document, keyed as findings are; ``more``, how many faults were counted beyond
+these. Source: design section 9.
 
-| code | means |
-|---|---|
-| 0 | fine, or verified |
-| 1 | the evidence says no; also a step that was refused in its present state (`ConflictError`) |
-| 2 | wrong usage or configuration |
-| 3 | the outside did not answer |
-| 4 | a fault of ours or of the machine |
-| 130 | interrupted from the keyboard |
+| code | kind | means |
+|---|---|---|
+| 0 | | fine, or verified |
+| 1 | evidence, conflict | the evidence says no; a step was refused in its present state |
+| 2 | usage | wrong usage or configuration |
+| 3 | outside | the outside did not answer |
+| 4 | fault | a fault of ours or of the machine |
+| 130 | | interrupted from the keyboard |
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +37,7 @@ from oepnode.errors import (
     ConflictError,
     DocumentFault,
     EvidenceError,
+    Fault,
     OepError,
     TransportError,
 )
@@ -40,23 +48,47 @@ OUTSIDE: Final = 3
 FAULT: Final = 4
 INTERRUPTED: Final = 130
 
-_FAMILIES: Final[tuple[tuple[type[OepError], int], ...]] = (
-    (EvidenceError, EVIDENCE),
-    (ConflictError, EVIDENCE),
-    (ConfigError, USAGE),
-    (TransportError, OUTSIDE),
-    (OepError, FAULT),
+_FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
+    (EvidenceError, EVIDENCE, "evidence"),
+    (ConflictError, EVIDENCE, "conflict"),
+    (ConfigError, USAGE, "usage"),
+    (TransportError, OUTSIDE, "outside"),
 )
+_JSON: Final = "--json"
+
+
+@dataclass
+class _Answer:
+    """What the running command has left on stdout.
+
+    Attributes:
+        is_json: Whether it was asked for JSON.
+        is_given: Whether it has printed it.
+    """
+
+    is_json: bool = False
+    is_given: bool = False
+
+
+_answer: ContextVar[_Answer | None] = ContextVar("answer", default=None)
 
 
 class Commands(TyperGroup):
     """The root of the command line: errors of any command below it end here."""
 
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the words, and see whether the command is asked for JSON."""
+        _answer.set(_Answer(is_json=_asks_for_json(self, args)))
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Run a command, and turn what it raises into an exit code."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort):
+            raise
+        except typer.TyperException as exc:
+            _print_json("usage", exc.format_message(), exc.exit_code)
             raise
         except KeyboardInterrupt as exc:
             raise typer.Exit(INTERRUPTED) from exc
@@ -66,17 +98,69 @@ class Commands(TyperGroup):
             raise typer.Exit(report(exc)) from exc
 
 
+def _asks_for_json(group: TyperGroup, words: Sequence[str]) -> bool:
+    """Whether the words name a command with a flag ``--json``, and set it.
+
+    The words and not the read options: those that cannot be read are answered in JSON as well.
+    """
+    command: Any = group
+    for word in words:
+        inner = getattr(command, "commands", {})
+        command = inner.get(word, command)
+    has_flag = any(_JSON in known.opts and known.is_flag for known in _options(command))
+    return has_flag and _JSON in takewhile(lambda word: word != "--", words)
+
+
+def _options(command: Any) -> list[Any]:  # noqa: ANN401 - a command of the command line library
+    return [known for known in command.params if known.param_type_name == "option"]
+
+
+def note_answer() -> None:
+    """Note that the running command has printed its JSON; an error then adds no second value."""
+    answer = _answer.get()
+    if answer is not None:
+        answer.is_given = True
+
+
 def report(error: Exception) -> int:
-    """Say on stderr what is wrong, and return the exit code."""
+    """Say what is wrong on stderr, and on stdout for one that reads JSON; return the exit code."""
     error = _single(error)
+    _print_json(_kind_of(error), _sentence(error), code_of(error), error)
     for line in _lines(error):
         typer.echo(printable(line), err=True)
     return code_of(error)
 
 
+def _print_json(kind: str, message: str, code: int, error: Exception | None = None) -> None:
+    answer = _answer.get()
+    if answer is None or not answer.is_json or answer.is_given:
+        return
+    answer.is_given = True
+    faults = error.faults if isinstance(error, DocumentFault) else ()
+    told = {
+        "error": {"kind": kind, "message": message, "exit": code},
+        "faults": [_fault(fault) for fault in faults],
+        "more": error.more if isinstance(error, DocumentFault) else 0,
+    }
+    typer.echo(json.dumps(told, indent=2))
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    return {
+        "code": fault.rule,
+        "path": fault.path,
+        "message": fault.message,
+        "value": fault.value,
+    }
+
+
 def code_of(error: Exception) -> int:
     """The exit code of an error."""
-    return next((code for family, code in _FAMILIES if isinstance(error, family)), FAULT)
+    return next((code for family, code, _ in _FAMILIES if isinstance(error, family)), FAULT)
+
+
+def _kind_of(error: Exception) -> str:
+    return next((kind for family, _, kind in _FAMILIES if isinstance(error, family)), "fault")
 
 
 def printable(text: str) -> str:
@@ -85,15 +169,19 @@ def printable(text: str) -> str:
 
 
 def _lines(error: Exception) -> Iterator[str]:
-    if isinstance(error, DocumentFault):
-        yield f"oepnode: {error.what} refused:"
-        yield from (f"  {fault}" for fault in error.faults)
-        if error.more:
-            yield f"  … and {error.more} more"
-    elif isinstance(error, OepError):
-        yield f"oepnode: {error}"
-    else:
-        yield f"oepnode: a fault of ours: {type(error).__name__} {_place(error)}; please report it"
+    if not isinstance(error, DocumentFault):
+        yield f"oepnode: {_sentence(error)}"
+        return
+    yield f"oepnode: {error.what} refused:"
+    yield from (f"  {fault}" for fault in error.faults)
+    if error.more:
+        yield f"  … and {error.more} more"
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OepError):
+        return str(error)
+    return f"a fault of ours: {type(error).__name__} {_place(error)}; please report it"
 
 
 def _single(error: Exception) -> Exception:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from oepnode.cli import exits
 from oepnode.cli.exits import printable
 from oepnode.domain.edge.units import KW, to_text
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
@@ -73,6 +74,7 @@ LimitsFile = Annotated[
 def print_json(value: object) -> None:
     """Print a JSON value to stdout."""
     typer.echo(json.dumps(value, indent=2))
+    exits.note_answer()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

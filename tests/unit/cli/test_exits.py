@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import json
 import sys
 from io import BytesIO, TextIOWrapper
+from typing import Annotated, Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from oepnode import errors
-from oepnode.cli import exits
+from oepnode.cli import exits, output
 from oepnode.cli.main import app, main
 from oepnode.domain.bundle import BundleError
 from oepnode.errors import DocumentFault, Fault
 
 
-def failing_with(error: BaseException) -> typer.Typer:
+def failing_with(error: BaseException, answer: object = None) -> typer.Typer:
+    """A program whose only command raises, with ``answer`` printed before."""
     root = typer.Typer(cls=exits.Commands)
 
     @root.callback()
@@ -22,7 +25,9 @@ def failing_with(error: BaseException) -> typer.Typer:
         """Only so that the command below has a name."""
 
     @root.command()
-    def go() -> None:
+    def go(as_json: output.JsonFlag = False, percent: Annotated[int, typer.Option()] = 1) -> None:
+        if answer is not None:
+            output.print_json(answer)
         raise error
 
     return root
@@ -65,6 +70,86 @@ def test_each_family_has_its_code_and_its_words(error: Exception, code: int, sai
     assert "Traceback" not in result.output
     assert "6305000001" not in result.output
     assert not result.stdout
+
+
+NO_FAULTS: dict[str, Any] = {"faults": [], "more": 0}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code", "message"),
+    [
+        (errors.EvidenceError("no"), "evidence", 1, "no"),
+        (errors.ConflictError("moved"), "conflict", 1, "moved"),
+        (errors.ConfigError("mend it"), "usage", 2, "mend it"),
+        (errors.TransportError("silent"), "outside", 3, "silent"),
+        (errors.FatalError("disk"), "fault", 4, "disk"),
+        (ExceptionGroup("g", [errors.TransportError("silent")]), "outside", 3, "silent"),
+        (typer.BadParameter("bad"), "usage", 2, "Invalid value: bad"),
+    ],
+)
+def test_who_reads_json_gets_the_error_as_json(
+    error: Exception, kind: str, code: int, message: str
+) -> None:
+    result = CliRunner().invoke(failing_with(error), ["go", "--json"])
+    assert result.exit_code == code
+    told = {"kind": kind, "message": message, "exit": code}
+    assert json.loads(result.stdout) == {"error": told} | NO_FAULTS
+    assert message.removeprefix("Invalid value: ") in result.stderr
+
+
+def test_the_faults_of_a_document_are_in_the_json() -> None:
+    told = json.loads(CliRunner().invoke(failing_with(FAULTS), ["go", "--json"]).stdout)
+    assert told["error"]["kind"] == "evidence"
+    assert told["faults"][1] == {"code": "r", "path": "$.b", "message": "m", "value": ""}
+    assert (len(told["faults"]), told["more"]) == (2, 3)
+
+
+def test_json_of_a_fault_of_ours_holds_nothing_of_its_text() -> None:
+    result = CliRunner().invoke(failing_with(ValueError("secret")), ["go", "--json"])
+    assert json.loads(result.stdout)["error"]["kind"] == "fault"
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("words", [["--percent", "x"], ["--unknown"], ["too", "many"]])
+def test_words_that_cannot_be_read_are_answered_in_json_as_well(words: list[str]) -> None:
+    root = failing_with(AssertionError())
+    for placed in (["go", "--json", *words], ["go", *words, "--json"]):
+        result = CliRunner().invoke(root, placed)
+        told = json.loads(result.stdout)
+        assert (told["error"]["kind"], told["error"]["exit"], result.exit_code) == ("usage", 2, 2)
+    assert not CliRunner().invoke(root, ["go", *words]).stdout
+    assert not CliRunner().invoke(root, ["go", *words, "--", "--json"]).stdout
+
+
+def test_stdout_is_one_value_where_the_answer_came_before_the_error() -> None:
+    root = failing_with(errors.ConfigError("no room"), answer={"a": 1})
+    result = CliRunner().invoke(root, ["go", "--json"])
+    assert (json.loads(result.stdout), result.exit_code) == ({"a": 1}, 2)
+    assert "no room" in result.stderr
+
+
+def test_a_command_without_the_flag_prints_no_json() -> None:
+    for words in (["demo", "--json"], ["nothing", "--json"], ["--json"]):
+        result = CliRunner().invoke(app, words)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_every_command_with_the_flag_answers_in_json_where_its_words_are_wrong() -> None:
+    found = commands_with_json(typer.main.get_command(app))
+    assert ("boffer", "clear") in found
+    for words in found:
+        result = CliRunner().invoke(app, [*words, "--json", "--no-such-option"])
+        assert json.loads(result.stdout)["error"]["kind"] == "usage", words
+
+
+def commands_with_json(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every command that has the flag."""
+    inner = getattr(command, "commands", {})
+    has_flag = any("--json" in p.opts and getattr(p, "is_flag", False) for p in command.params)
+    found = [words] if has_flag else []
+    for name, sub in inner.items():
+        found += commands_with_json(sub, (*words, name))
+    return found
 
 
 def test_a_fault_of_ours_names_its_place_and_nothing_else() -> None:
