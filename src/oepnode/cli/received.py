@@ -14,6 +14,7 @@ import typer
 from oepnode.adapters import parquet_files
 from oepnode.cli import output
 from oepnode.domain.edge.acknowledgement import Received
+from oepnode.domain.nem_time import parse_trading_date
 from oepnode.domain.power import Feed
 from oepnode.errors import ConfigError
 
@@ -57,9 +58,9 @@ def day_of(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        return parse_trading_date(text)
     except ValueError as exc:
-        raise ConfigError(f"--day is yyyy-mm-dd, received {text!r}") from exc
+        raise ConfigError(f"--day is yyyy-mm-dd, received {text!r}: {exc}") from exc
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -333,7 +333,9 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         ([], "either one --price or a file of --prices"),
         (["--price", "1", "--prices", "p.csv"], "either one --price"),
         (["--price", "1.001"], "2 decimals"),
-        (["--price", "nan"], "--price"),
+        (["--price", "nan"], "--price is a number of $/MWh"),
+        (["--price", "inf"], "--price is a number of $/MWh"),
+        (["--price", "-Infinity"], "--price is a number of $/MWh"),
         (["--price", "1", "--level", "nmi"], "--level is NMI or Flex"),
         (["--price", "1", "--date", "20.11.2026"], "--date"),
         (["--price", "1", "--id", "UNIT2"], "no Boffer of the file"),
@@ -344,6 +346,15 @@ def test_clear_refuses_wrong_options(run: Run, d3: str, options: list[str], text
     result = run("boffer", "clear", d3, *options)
     assert result.exit_code == 2
     assert text in result.stderr
+
+
+def test_a_price_that_is_not_finite_is_refused_with_its_line(
+    run: Run, d3: str, tmp_path: Path
+) -> None:
+    (tmp_path / "p.csv").write_text("interval_end,price\n2026-11-21T04:05:00+10:00,inf\n")
+    result = run("boffer", "clear", d3, "--prices", "p.csv")
+    assert result.exit_code == 2
+    assert "p.csv, line 2 is a number of $/MWh, received 'inf'" in result.stderr
 
 
 # --- curve ---------------------------------------------------------------------------------------
@@ -638,6 +649,7 @@ def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: 
     ("options", "text"),
     [
         (["--default-export", "1"], "go together"),
+        (["--default-export", "inf", "--default-import", "0"], "--default-export is a number"),
         (["--default-export", "1", "--default-import", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),
         (["--plot", "c.gif"], "ends in .svg or .png"),

@@ -571,3 +571,54 @@ def test_a_folder_of_parquet_must_hold_some(run: Run, tmp_path: Path) -> None:
     assert run("telemetry", "validate", "empty").exit_code == 1
     pl.DataFrame({"y": [1]}).write_parquet(tmp_path / "empty" / "b.parquet")
     assert run("telemetry", "validate", "empty").exit_code == 2
+
+
+# --- options -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tolerance-w", "99999999999999999999"], "--tolerance-w"),
+        (["--target-tolerance-w", "99999999999999999999"], "--target-tolerance-w"),
+        (["--tolerance-percent", "nan"], "--tolerance-percent"),
+        (["--tolerance-percent", "0.05"], "--tolerance-percent"),
+        (["--target-tolerance-percent", "0.05"], "--target-tolerance-percent"),
+        (["--default-export-kw", "inf"], "--default-export-kw is a number of kW"),
+        (["--default-export-kw", "nan"], "--default-export-kw is a number of kW"),
+        (["--default-export-kw", "5.0001"], "--default-export-kw: at most 3 decimals"),
+        (["--default-export-kw", "-5"], "--default-export-kw"),
+        (["--default-import-kw", "1e400"], "--default-import-kw: at most"),
+        (["--step", "9"], "--step"),
+        (["--step", "0"], "--step"),
+    ],
+)
+def test_options_of_conformance_out_of_range_are_named(
+    run: Run, tmp_path: Path, words: list[str], said: str
+) -> None:
+    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    envelope = write(tmp_path / "e.json", record(A, FIVE))
+    base = ("telemetry", "conformance", file, "--envelope", envelope)
+    assert run(*base, "--default-export-kw", "5.001", "--tolerance-percent", "0.3").exit_code == 0
+    done = run(*base, *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_options_of_accuracy_out_of_range_are_named(run: Run, tmp_path: Path) -> None:
+    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    for words in (["--tolerance-w", "99999999999999999999"], ["--tolerance-percent", "0.05"]):
+        done = run("forecast", "accuracy", file, "--telemetry", file, *words)
+        assert (done.exit_code, words[0] in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2106-01-01", "9999-12-31", "today"])
+@pytest.mark.parametrize("dataset", ["telemetry", "forecast", "dispatch"])
+def test_a_day_that_no_timestamp_can_name_is_refused(
+    run: Run, tmp_path: Path, dataset: str, day: str
+) -> None:
+    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    done = run(dataset, "validate", file, "--day", day)
+    assert (done.exit_code, "--day is yyyy-mm-dd" in done.stderr) == (2, True)
+    for first_or_last in ("1970-01-01", "2105-12-31"):
+        assert run(dataset, "validate", file, "--day", first_or_last).exit_code == 1

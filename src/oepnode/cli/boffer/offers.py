@@ -17,12 +17,13 @@ import typer
 
 from oepnode.adapters import parquet_files
 from oepnode.cli import output
+from oepnode.cli.amounts import amount_of
 from oepnode.domain.edge import boffer_check, gate
 from oepnode.domain.edge.acknowledgement import Acknowledgement, Received
 from oepnode.domain.edge.boffer import BofferDay, Boffers
 from oepnode.domain.edge.boffer_check import Context
 from oepnode.domain.edge.gate import NOT_OFFERED, EffectiveDay, Lapsed, Lodged
-from oepnode.domain.edge.units import KW, PRICE, Unit, UnitError, to_integer
+from oepnode.domain.edge.units import KW, PRICE
 from oepnode.domain.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
 from oepnode.errors import ConfigError
 
@@ -291,7 +292,7 @@ def cents_of(text: str, name: str) -> int:
     Raises:
         ConfigError: If it is none.
     """
-    return _amount(text, name, PRICE)
+    return amount_of(text, name, PRICE)
 
 
 def watts_of(text: str, name: str) -> int:
@@ -300,17 +301,7 @@ def watts_of(text: str, name: str) -> int:
     Raises:
         ConfigError: If it is none.
     """
-    return _amount(text, name, KW)
-
-
-def _amount(text: str, name: str, unit: Unit) -> int:
-    try:
-        float(text)
-        return to_integer(text.strip().removeprefix("+"), unit)
-    except UnitError as exc:
-        raise ConfigError(f"{name}: {exc}") from exc
-    except ValueError as exc:
-        raise ConfigError(f"{name} is a number of {unit.name}, received {text!r}") from exc
+    return amount_of(text, name, KW)
 
 
 def interval_end(on: date, period: int) -> str:

@@ -14,6 +14,7 @@ import typer
 
 from oepnode.adapters import plots
 from oepnode.cli import envelope_input, output, received
+from oepnode.cli.amounts import amount_of
 from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
@@ -28,7 +29,13 @@ from oepnode.cli.output import MOST_ROWS, JsonFlag
 from oepnode.cli.received import TelemetryFile, UnitOption
 from oepnode.cli.telemetry import pictures, report
 from oepnode.cli.telemetry.pictures import Pictures
-from oepnode.cli.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
+from oepnode.cli.tolerance import (
+    TargetTolerancePercentOption,
+    TargetToleranceWOption,
+    TolerancePercentOption,
+    ToleranceWOption,
+    tolerance_of,
+)
 from oepnode.domain.edge.conformance import (
     Defaults,
     DispatchConformance,
@@ -37,6 +44,7 @@ from oepnode.domain.edge.conformance import (
     Tolerance,
 )
 from oepnode.domain.edge.published import Envelopes
+from oepnode.domain.edge.units import KW
 from oepnode.domain.envelope import LEVELS
 from oepnode.domain.nmi import parse as parse_nmi
 from oepnode.errors import ConfigError
@@ -59,7 +67,10 @@ def conformance(
         Path | None, typer.Option("--dispatch", help="Dispatch instructions of the DUID.")
     ] = None,
     step: Annotated[
-        int, typer.Option("--step", help="Step of participation; targets bind in 2 and 3.")
+        int,
+        typer.Option(
+            "--step", min=1, max=3, help="Step of participation; targets bind in 2 and 3."
+        ),
     ] = 3,
     identity: UnitOption = None,
     summation: Annotated[
@@ -68,15 +79,8 @@ def conformance(
     ] = "NMI",
     tolerance_w: ToleranceWOption = 0,
     tolerance_percent: TolerancePercentOption = 0.0,
-    target_tolerance_w: Annotated[
-        int, typer.Option("--target-tolerance-w", min=0, help="The same for dispatch targets.")
-    ] = 0,
-    target_tolerance_percent: Annotated[
-        float,
-        typer.Option(
-            "--target-tolerance-percent", min=0, max=100, help="The same for dispatch targets."
-        ),
-    ] = 0.0,
+    target_tolerance_w: TargetToleranceWOption = 0,
+    target_tolerance_percent: TargetTolerancePercentOption = 0.0,
     breach_minutes: Annotated[
         int,
         typer.Option(
@@ -84,11 +88,11 @@ def conformance(
         ),
     ] = 1,
     default_export_kw: Annotated[
-        float | None,
+        str | None,
         typer.Option("--default-export-kw", help="Export limit where none is published."),
     ] = None,
     default_import_kw: Annotated[
-        float | None,
+        str | None,
         typer.Option("--default-import-kw", help="Import limit where none is published, ≤ 0."),
     ] = None,
     plot: Annotated[
@@ -179,14 +183,15 @@ def _check_options(
             plots.check(path)
 
 
-def _defaults(export_kw: float | None, import_kw: float | None) -> Defaults:
+def _defaults(export_kw: str | None, import_kw: str | None) -> Defaults:
     try:
         return Defaults(
-            None if export_kw is None else round(export_kw * 1000),
-            None if import_kw is None else round(import_kw * 1000),
+            None if export_kw is None else amount_of(export_kw, "--default-export-kw", KW),
+            None if import_kw is None else amount_of(import_kw, "--default-import-kw", KW),
         )
     except ValueError as exc:
-        raise ConfigError(str(exc)) from exc
+        names = "--default-export-kw, --default-import-kw"
+        raise ConfigError(f"{names}: {exc}") from exc
 
 
 def _against_envelopes(

@@ -8,6 +8,7 @@ envelope documents allow as well.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
@@ -22,6 +23,7 @@ NONE: Final = NO_LIMIT
 """Stands in integer columns where a document gives no value."""
 
 _INT32: Final = 2**31 - 1
+_TYPED: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _TOO_FAR: Final = 15
 """Numbers of more digits before the point are out of every range."""
 
@@ -69,6 +71,19 @@ class UnitError(ValueError):
         super().__init__(message)
         self.code = code
         self.nearest = nearest
+
+
+def from_typed(text: str, unit: Unit) -> int:
+    """Read a number that a person typed: as in JSON, also with ``+``, blanks or a bare point.
+
+    Raises:
+        UnitError: If it has too many decimals, or is out of range.
+        ValueError: If it is no finite number.
+    """
+    plain = text.strip()
+    if _TYPED.fullmatch(plain) is None:
+        raise ValueError("not a number")
+    return to_integer(plain.removeprefix("+"), unit)
 
 
 @lru_cache(maxsize=1 << 16)

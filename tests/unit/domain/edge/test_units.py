@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.domain.edge.units import KW, PRICE, Unit, UnitError, from_floats, to_integer, to_text
+from oepnode.domain.edge.units import (
+    KW,
+    PRICE,
+    Unit,
+    UnitError,
+    from_floats,
+    from_typed,
+    to_integer,
+    to_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,28 @@ def test_other_numbers_are_faults(text: str, unit: Unit, code: str, nearest: int
     with pytest.raises(UnitError) as raised:
         to_integer(text, unit)
     assert (raised.value.code, raised.value.nearest) == (code, nearest)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("+5", 5000), (" -5 ", -5000), (".5", 500), ("5.", 5000), ("1e2", 100_000)]
+)
+def test_what_a_person_types_is_read_exactly(text: str, value: int) -> None:
+    assert from_typed(text, KW) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["inf", "-inf", "Infinity", "nan", "", " ", "1_0", "٣", "0x5", "."]
+)
+def test_what_is_no_finite_number_is_no_amount(text: str) -> None:
+    with pytest.raises(ValueError, match="not a number"):
+        from_typed(text, KW)
+
+
+def test_typed_numbers_have_the_bounds_of_their_unit() -> None:
+    for text, code in (("1e999999999999", "price.range"), ("1.001", "price.decimals")):
+        with pytest.raises(UnitError) as raised:
+            from_typed(text, PRICE)
+        assert raised.value.code == code
 
 
 @given(st.integers(-(2**31) + 1, 2**31 - 1), st.sampled_from([KW, PRICE]))

@@ -1,0 +1,28 @@
+"""Amounts that a person types as an option, or in a CSV file: exactly what was written, or refused.
+
+Source: Part C §3.3 field 5.2, §4.3 (decimals of prices and of kW).
+"""
+
+from __future__ import annotations
+
+from oepnode.domain.edge.units import Unit, UnitError, from_typed
+from oepnode.errors import ConfigError
+
+
+def amount_of(text: str, name: str, unit: Unit) -> int:
+    """A typed number as an integer of a unit.
+
+    Args:
+        text: As typed.
+        name: The option, or the place in a file, for messages.
+        unit: Its unit.
+
+    Raises:
+        ConfigError: If it is no finite number, has too many decimals, or is out of range.
+    """
+    try:
+        return from_typed(text, unit)
+    except UnitError as exc:
+        raise ConfigError(f"{name}: {exc}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{name} is a number of {unit.name}, received {text!r}") from exc
