@@ -50,39 +50,52 @@ def check(
     rows: Iterable[Mapping[str, Any]],
     published: Published,
     *,
+    beside: Published | None = None,
     flex: bool = False,
     watts: int = 0,
     permille: int = 0,
     default_export: int | None = None,
     default_import: int | None = None,
 ) -> Outcome:
-    """Judge telemetry row by row."""
+    """Judge telemetry row by row; ``beside`` is the other level's envelopes."""
     found = Outcome()
     nmis = published.nmis
-    seen: set[tuple[str, int]] = set()
     envelopes = {key: _Cell(key[1], versions) for key, versions in published.versions.items()}
+    others = {
+        key: _Cell(key[1], versions)
+        for key, versions in (beside.versions if beside else {}).items()
+    }
     knows = any(cell.force is not None for cell in envelopes.values())
     nothing = _Cell(0, [])
-    for row in rows:
-        nmi, minute = row["nmi"], row["minute"]
+    once, doubled = _by_minute(rows)
+    for (nmi, minute), row in once.items():
+        times = len(doubled.get((nmi, minute), ())) or 1
         if nmi not in nmis:
-            found.foreign += 1
+            found.foreign += times
             continue
         if not published.start < minute <= published.end:
-            found.outside += 1
+            found.outside += times
             continue
         counts = found.counts[nmi]
-        counts["readings"] += 1
-        if (nmi, minute) in seen:
-            counts["duplicates"] += 1
-        seen.add((nmi, minute))
+        counts["readings"] += times
+        if times > 1:
+            counts["duplicates"] += times - 1
+            settled = _settle(doubled[nmi, minute])
+            if settled is None:
+                counts["conflicting"] += 1
+                continue
+            row = settled  # noqa: PLW2901
         start = (minute - 1) // 300 * 300
         export, import_ = envelopes.get((nmi, start), nothing).applied(row, knows, counts)
         stated = (row["export_limit_w"], row["import_limit_w"])
         if (export is not None and stated[0] != export) or (
             import_ is not None and stated[1] != import_
         ):
-            counts["misstated"] += 1
+            other = others.get((nmi, start), nothing).limits(row["envelope_submitted_us"])
+            if other == (None, None) or any(
+                limit not in {None, said} for limit, said in zip(other, stated, strict=True)
+            ):
+                counts["misstated"] += 1
         if export is None or import_ is None:
             counts["defaulted"] += 1
             if export is None:
@@ -95,6 +108,32 @@ def check(
             flow = row["active_power_w"]
         _judge(found, nmi, start, flow, (export, import_), (watts, permille))
     return found
+
+
+def _by_minute(
+    rows: Iterable[Mapping[str, Any]],
+) -> tuple[
+    dict[tuple[str, int], Mapping[str, Any]], dict[tuple[str, int], list[Mapping[str, Any]]]
+]:
+    """The first row of each NMI and minute, and all of those that stand more than once."""
+    once: dict[tuple[str, int], Mapping[str, Any]] = {}
+    doubled: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        key = (row["nmi"], row["minute"])
+        first = once.setdefault(key, row)
+        if first is not row:
+            doubled.setdefault(key, [first]).append(row)
+    return once, doubled
+
+
+def _settle(rows: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The row that counts of several for one minute: the latest submission; None in a conflict."""
+    times = [row.get("submitted_us") for row in rows]
+    if None not in times:
+        latest = max(time for time in times if time is not None)
+        rows = [row for row in rows if row["submitted_us"] == latest]
+    bare = [{name: row[name] for name in row if name != "submitted_us"} for row in rows]
+    return rows[0] if all(row == bare[0] for row in bare) else None
 
 
 def _judge(
@@ -144,15 +183,21 @@ class _Cell:
         if stated is None:
             counts["unapplied"] += 1
             return self.by_time[self.force]
-        if stated < self.force:
-            counts["stale"] += 1
-        if stated > row["minute"] * 1_000_000:
-            counts["premature"] += 1
         limits = self.by_time.get(stated)
         if limits is None:
             counts["unknown"] += 1
             return self.by_time[self.force]
+        if stated < self.force:
+            counts["stale"] += 1
+        if stated > row["minute"] * 1_000_000:
+            counts["premature"] += 1
         return limits
+
+    def limits(self, stated: int | None) -> Limits:
+        """Export and import limit of the submission that is stated, or else of the one in force."""
+        if self.force is None:
+            return self.standing
+        return self.by_time.get(stated, self.by_time[self.force])
 
 
 # --- validation ----------------------------------------------------------------------------------

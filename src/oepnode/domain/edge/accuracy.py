@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge import doubled
 from oepnode.domain.edge.aggregate import Arrangement, UnitTelemetry
 from oepnode.domain.edge.conformance import Tolerance
 from oepnode.domain.nem_time import INTERVAL_S
@@ -150,6 +151,9 @@ def score_sites(
 class Actuals:
     """What was uncontrolled in NMI telemetry, per NMI and dispatch interval.
 
+    A copy of a measurement counts once, and measurements that contradict each other not at all; the
+    minute of an NMI stands in one piece.
+
     Args:
         against: ``end``, the measurement at the interval's end, as Part C defines a measurement; or
             ``mean``, the mean of the interval's minutes, to the nearest W.
@@ -169,9 +173,9 @@ class Actuals:
             - pl.col("controlled_load_w").cast(pl.Int64)
         )
         end = (pl.col("minute") + (INTERVAL_S - 1)) // INTERVAL_S * INTERVAL_S
-        rows = telemetry
+        rows = doubled.settle(telemetry).rows
         if self._against == "end":
-            rows = telemetry.filter(pl.col("minute") % INTERVAL_S == 0)
+            rows = rows.filter(pl.col("minute") % INTERVAL_S == 0)
         part = (
             rows.select(pl.col("nmi"), end.alias("interval_end"), flow.alias("actual_w"))
             .group_by("nmi", "interval_end")

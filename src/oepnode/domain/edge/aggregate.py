@@ -3,7 +3,8 @@
 In the arrangement NMI the unit is the sum of the flows at the connection points; in the arrangement
 Flex only what is controlled counts: generation, load and stored energy, measured at the common
 point of the flexible assets. Guarantees: exact sums; a minute tells how many NMIs it is the sum of,
-so that a missing one is seen. Leaves out validation: a doubled measurement is added twice.
+so that a missing one is seen; a copy is added once, and a minute in which measurements contradict
+each other has no sum (``doubled``). Leaves out validation.
 Source: HLD Appendix H, Part C §4.3.
 
 Example:
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from oepnode.domain.edge import doubled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +48,7 @@ class UnitTelemetry:
         controlled_load_w: Sum over flexible assets, ≤ 0.
         energy_stored_wh: Sum over flexible assets, ≥ 0.
         nmis: How many measurements each minute is the sum of.
+        conflicting: Minutes left out because measurements of them contradict each other.
     """
 
     minute: Int64
@@ -53,6 +57,7 @@ class UnitTelemetry:
     controlled_load_w: Int64
     energy_stored_wh: Int64
     nmis: Int64
+    conflicting: int = 0
 
     def flow_w(self, arrangement: Arrangement) -> Int64:
         """What is held against a target: all flows (NMI), or the flexible ones only (Flex)."""
@@ -72,17 +77,20 @@ class UnitTelemetry:
 
 
 class UnitSums:
-    """Takes NMI telemetry in any order and any number of pieces."""
+    """Takes NMI telemetry in any order and any number of pieces, each minute of an NMI in one."""
 
     def __init__(self) -> None:
         self._parts: list[pl.DataFrame] = []
+        self._conflicting: set[int] = set()
 
     def add(self, telemetry: pl.DataFrame) -> None:
         """Add measurements of NMIs; columns as in ``telemetry``."""
         import polars as pl
 
-        if telemetry.height:
-            sums = telemetry.group_by("minute").agg(
+        settled = doubled.settle(telemetry)
+        self._conflicting.update(settled.conflicts["minute"].to_list())
+        if settled.rows.height:
+            sums = settled.rows.group_by("minute").agg(
                 *(pl.col(name).cast(pl.Int64).sum() for name in _SUMMED),
                 pl.len().cast(pl.Int64).alias("nmis"),
             )
@@ -92,24 +100,29 @@ class UnitSums:
         """The unit's telemetry so far."""
         import polars as pl
 
-        names = (*_SUMMED, "nmis")
+        names, lost = (*_SUMMED, "nmis"), sorted(self._conflicting)
         if not self._parts:
-            return UnitTelemetry(*(np.empty(0, dtype=np.int64) for _ in range(6)))
+            nothing = (np.empty(0, dtype=np.int64) for _ in range(6))
+            return UnitTelemetry(*nothing, conflicting=len(lost))
         whole = (
             pl.concat(self._parts)
+            .filter(~pl.col("minute").is_in(lost))
             .group_by("minute")
             .agg(pl.col(name).sum() for name in names)
             .sort("minute")
         )
-        return _unit(whole, _ints(whole["nmis"]))
+        return _unit(whole, _ints(whole["nmis"]), len(lost))
 
 
 def from_frame(frame: pl.DataFrame) -> UnitTelemetry:
-    """Telemetry that was submitted for the unit itself, of one unit; one row a minute."""
-    return _unit(frame.sort("minute"), np.ones(frame.height, dtype=np.int64))
+    """Telemetry that was submitted for the unit itself, of one unit."""
+    settled = doubled.settle(frame, "duid")
+    rows = settled.rows.sort("minute")
+    lost = settled.conflicts["minute"].n_unique()
+    return _unit(rows, np.ones(rows.height, dtype=np.int64), lost)
 
 
-def _unit(whole: pl.DataFrame, nmis: Int64) -> UnitTelemetry:
+def _unit(whole: pl.DataFrame, nmis: Int64, conflicting: int) -> UnitTelemetry:
     return UnitTelemetry(
         minute=_ints(whole["minute"]),
         active_power_w=_ints(whole["active_power_w"]),
@@ -117,6 +130,7 @@ def _unit(whole: pl.DataFrame, nmis: Int64) -> UnitTelemetry:
         controlled_load_w=_ints(whole["controlled_load_w"]),
         energy_stored_wh=_ints(whole["energy_stored_wh"]),
         nmis=nmis,
+        conflicting=conflicting,
     )
 
 

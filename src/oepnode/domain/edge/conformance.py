@@ -1,8 +1,8 @@
 """Conformance: telemetry against the envelope that was applied, and against dispatch targets.
 
-Guarantees: every measurement is counted in exactly one place (judged, without a limit, outside the
-horizon, at an NMI without an envelope); memory depends on sites and intervals, not on rows; the
-order of rows does not matter. Amounts are integer W.
+Guarantees: every measurement is counted in exactly one place (judged, without a limit, a copy, in a
+conflict, outside the horizon, at an NMI without an envelope); memory depends on sites and
+intervals, not on rows; the order of rows does not matter. Amounts are integer W.
 
 How a measurement is judged:
 
@@ -16,6 +16,13 @@ How a measurement is judged:
 * At level NMI the flow at the connection point counts, at level Flex the sum of controlled
   generation and controlled load (§6.3 field 4).
 * Beyond the limit by more than the tolerance is a breach.
+* A minute that stands twice is judged once, or not at all where its values contradict each other
+  (``doubled``).
+* Limits stated are wrong where they are those of neither level of the NMI: §4.3 has one pair of
+  fields for both.
+
+Where the NMIs that should have been measured are known, one that was not, or an interval of it,
+leaves the report incomplete: what was left out does not conform.
 
 Leaves out validating the telemetry (``telemetry``), and reading it.
 Source: Part C §4.3 and §6.3, HLD §4.4 and §4.5 (post-dispatch).
@@ -24,12 +31,14 @@ Source: Part C §4.3 and §6.3, HLD §4.4 and §4.5 (post-dispatch).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge import doubled
 from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
 from oepnode.domain.nem_time import INTERVAL_S
 from oepnode.domain.power import NO_LIMIT
@@ -48,19 +57,21 @@ MINUTES: Final = INTERVAL_S // MINUTE_S
 NO_HEADROOM: Final = 2**31 - 1
 """Stands where nothing was measured against a limit."""
 
+_UNLIMITED: Final = 2**31 - 1
 _BATCH: Final = 1 << 18
 _MICROS: Final = 1_000_000
 
 COUNTS: Final = {
     "readings": "measurements in the horizon",
     "duplicates": "measurements of a minute that had one already",
+    "conflicting": "measured more than once with values that contradict each other: not judged",
     "unlimited": "measurements without any limit to hold them against",
     "defaulted": "judged by a default limit, at least in one direction",
     "unapplied": "no envelope stated, though one was in force",
     "unknown": "a submission timestamp that was never published for the interval",
     "stale": "an envelope that a later one had replaced before the interval began",
     "premature": "an envelope submitted after the measurement",
-    "misstated": "limits stated that are not those of the envelope",
+    "misstated": "limits stated that are not those of the envelope at either level",
     "export_minutes": "beyond the export limit",
     "import_minutes": "beyond the import limit",
 }
@@ -108,6 +119,11 @@ class Defaults:
             raise ValueError("a default export limit is ≥ 0 W, a default import limit ≤ 0 W")
 
 
+def to_wh(watt_minutes: Int64) -> Int64:
+    """Whole Wh, half a one up."""
+    return np.asarray((watt_minutes + MINUTE_S // 2) // MINUTE_S, dtype=np.int64)
+
+
 @dataclass(frozen=True, repr=False)
 class EnvelopeConformance:
     """What came of holding telemetry against envelopes. Its repr shows no NMI.
@@ -116,12 +132,18 @@ class EnvelopeConformance:
         envelopes: What was held against, of one application level.
         tolerance: What was allowed.
         counts: Per name of `COUNTS`, per site, int64.
-        expected: Minutes per site that have a limit, for sites with telemetry, int64.
+        is_ours: Per site, whether it should have been measured.
+        expected: Minutes per site that have a limit, for sites that are ours or have telemetry,
+            int64.
         missing: Of these, minutes without a measurement, int64.
         minutes: Shape (sites, intervals), uint8: distinct minutes measured.
         breach_minutes: Shape (sites, intervals), uint8.
         headroom_w: Shape (sites, intervals), int32: least distance to a limit, negative beyond it;
             `NO_HEADROOM` where nothing was judged.
+        limits_w: Shape (2, sites, intervals), int32: the closest export and import limit that an
+            interval was judged by, `power.NO_LIMIT` where there was none.
+        beyond_w: Shape (2, sites, intervals), int32: furthest beyond each, by more than the
+            tolerance; 0 if never.
         worst_export_w: Per site, int64: furthest beyond the export limit, 0 if never.
         worst_import_w: Per site, int64: furthest beyond the import limit, as a magnitude.
         beyond_watt_minutes: Per site, int64: excess of the minutes in breach, whole.
@@ -134,11 +156,14 @@ class EnvelopeConformance:
     envelopes: Envelopes
     tolerance: Tolerance
     counts: dict[str, Int64]
+    is_ours: Bools
     expected: Int64
     missing: Int64
     minutes: npt.NDArray[np.uint8]
     breach_minutes: npt.NDArray[np.uint8]
     headroom_w: Int32
+    limits_w: Int32
+    beyond_w: Int32
     worst_export_w: Int64
     worst_import_w: Int64
     beyond_watt_minutes: Int64
@@ -164,8 +189,8 @@ class EnvelopeConformance:
 
     @property
     def beyond_wh(self) -> Int64:
-        """Energy beyond the limits per site, whole Wh, each minute counted with its reading."""
-        return self.beyond_watt_minutes // 60
+        """Energy beyond the limits per site, to the nearest Wh; each minute with its reading."""
+        return to_wh(self.beyond_watt_minutes)
 
     @property
     def measured(self) -> Bools:
@@ -173,9 +198,33 @@ class EnvelopeConformance:
         return self.counts["readings"] > 0
 
     @property
+    def has_limit(self) -> Bools:
+        """Shape (sites, intervals): a limit is published, so that there is something to keep to."""
+        limits = self.envelopes.limits[:, [EXPORT, IMPORT]]
+        return np.asarray((limits != NO_LIMIT).any(axis=1))
+
+    @property
+    def unmeasured(self) -> Bools:
+        """Sites with a limit and without any telemetry, ours or not."""
+        return np.asarray(self.has_limit.any(axis=1) & ~self.measured)
+
+    @property
+    def lacking_intervals(self) -> Int64:
+        """Per site that is ours, intervals with a limit of which no minute was judged."""
+        lacking = (self.has_limit & ~self.judged).sum(axis=1, dtype=np.int64)
+        return np.asarray(lacking * self.is_ours, dtype=np.int64)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every interval with a limit was judged, at all sites that are ours."""
+        return not self.lacking_intervals.any()
+
+    @property
     def conforms(self) -> bool | None:
-        """Whether no interval is in breach; None where nothing was judged."""
-        return not self.is_breach.any() if self.judged.any() else None
+        """Whether no interval is in breach; None where nothing was judged, or not everything."""
+        if self.is_breach.any():
+            return False
+        return True if self.judged.any() and self.is_complete else None
 
 
 class EnvelopeCheck:
@@ -186,6 +235,7 @@ class EnvelopeCheck:
         level: 0 NMI, 1 Flex.
         tolerance: What is allowed.
         defaults: Limits where none is published.
+        ours: NMIs that should have been measured; the others are judged where they were.
     """
 
     def __init__(
@@ -194,23 +244,25 @@ class EnvelopeCheck:
         level: int = 0,
         tolerance: Tolerance | None = None,
         defaults: Defaults | None = None,
+        ours: AbstractSet[str] = frozenset(),
     ) -> None:
         self._envelopes = envelopes.at_level(level)
         self._level = level
+        self._is_ours = np.isin(
+            self._envelopes.nmis, np.array([name.encode() for name in ours], dtype="S10")
+        )
         self._tolerance = tolerance or Tolerance()
         self._defaults = defaults or Defaults()
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
-        self._limits = [
-            np.ascontiguousarray(self._envelopes.limits[:, k]) for k in (EXPORT, IMPORT)
-        ]
-        self._has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self._limits)
-        self._in_force = in_force_us(self._envelopes)
-        self._knows_submissions = self._envelopes.knows_submissions
-        self._older = _Older(self._envelopes)
+        self._applied_by = _Publication(self._envelopes)
+        self._beside = _Beside(self._envelopes, envelopes.at_level(1 - level))
         self._counts = {name: np.zeros(sites, dtype=np.int64) for name in COUNTS}
         self._seen = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
         self._breaches = np.zeros(sites * intervals, dtype=np.int64)
         self._headroom = np.full(sites * intervals, NO_HEADROOM, dtype=np.int64)
+        self._closest = np.full((2, sites * intervals), NO_LIMIT, dtype=np.int32)
+        self._closest[EXPORT] = _UNLIMITED
+        self._furthest = np.zeros((2, sites * intervals), dtype=np.int64)
         self._worst = np.zeros((2, sites), dtype=np.int64)
         self._beyond = np.zeros(sites, dtype=np.int64)
         self._rows = self._foreign = self._outside = 0
@@ -221,19 +273,30 @@ class EnvelopeCheck:
 
         Args:
             telemetry: Columns as in ``telemetry.COLUMNS``; ``minute`` in whole minutes.
+
+        Raises:
+            ValueError: If an earlier piece had a minute of an NMI already: what stands twice can
+                only be settled within one piece.
         """
-        site = self._sites(telemetry["nmi"])
-        for first in range(0, telemetry.height, _BATCH):
-            part = slice(first, min(first + _BATCH, telemetry.height))
-            self._add(_Batch(telemetry[part], self._level), site[part].astype(np.intp))
+        settled = doubled.settle(telemetry)
+        rows = settled.rows
+        site = self._sites(rows["nmi"])
+        for first in range(0, rows.height, _BATCH):
+            part = slice(first, min(first + _BATCH, rows.height))
+            self._add(_Batch(rows[part], self._level), site[part].astype(np.intp))
+        if settled.copies.height:
+            self._place(settled.copies)
+        if settled.conflicts.height:
+            self._set_aside(settled.conflicts)
 
     def report(self) -> EnvelopeConformance:
         """What came of all measurements so far."""
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
-        has_limit = (self._limits[EXPORT] != NO_LIMIT) | (self._limits[IMPORT] != NO_LIMIT)
+        limits = self._applied_by.limits
+        has_limit = (limits[EXPORT] != NO_LIMIT) | (limits[IMPORT] != NO_LIMIT)
         minutes = self._seen.reshape(sites, intervals, MINUTES).sum(axis=2, dtype=np.uint8)
-        is_measured = self._counts["readings"] > 0
-        expected = has_limit.sum(axis=1, dtype=np.int64) * MINUTES * is_measured
+        is_expected = (self._counts["readings"] > 0) | self._is_ours
+        expected = has_limit.sum(axis=1, dtype=np.int64) * MINUTES * is_expected
         lacking = np.where(has_limit, MINUTES - minutes, 0).sum(axis=1, dtype=np.int64)
         counts = {name: column.copy() for name, column in self._counts.items()}
         counts["duplicates"] = counts["readings"] - minutes.sum(axis=1, dtype=np.int64)
@@ -242,13 +305,20 @@ class EnvelopeCheck:
             envelopes=self._envelopes,
             tolerance=self._tolerance,
             counts=counts,
+            is_ours=self._is_ours,
             expected=expected,
-            missing=lacking * is_measured,
+            missing=lacking * is_expected,
             minutes=minutes,
             breach_minutes=np.minimum(breaches, 255).astype(np.uint8),
             headroom_w=np.clip(self._headroom, -NO_HEADROOM, NO_HEADROOM)
             .astype(np.int32)
             .reshape(sites, intervals),
+            limits_w=np.where(self._closest == _UNLIMITED, NO_LIMIT, self._closest).reshape(
+                2, sites, intervals
+            ),
+            beyond_w=np.minimum(self._furthest, NO_HEADROOM)
+            .astype(np.int32)
+            .reshape(2, sites, intervals),
             worst_export_w=self._worst[EXPORT].copy(),
             worst_import_w=self._worst[IMPORT].copy(),
             beyond_watt_minutes=self._beyond.copy(),
@@ -267,7 +337,7 @@ class EnvelopeCheck:
         if self._envelopes.site_count != 1:
             raise ValueError("one site has a trace, and this NMI has no envelope at this level")
         start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
-        batch = _Batch(telemetry, self._level)
+        batch = _Batch(doubled.settle(telemetry).rows.sort("minute"), self._level)
         batch = batch.take((batch.minute > start) & (batch.minute <= end))
         site = np.zeros(len(batch.minute), dtype=np.intp)
         interval = (batch.minute - start - 1) // INTERVAL_S
@@ -307,83 +377,81 @@ class EnvelopeCheck:
         return np.asarray(somewhere[physical], dtype=np.int32)
 
     def _add(self, batch: _Batch, site: Places) -> None:
-        start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
-        inside = (batch.minute > start) & (batch.minute <= end)
-        self._rows += len(site)
-        self._foreign += int((site < 0).sum())
-        self._outside += int(((site >= 0) & ~inside).sum())
-        kept = inside & (site >= 0)
+        kept = self._is_kept(batch.minute, site)
         if not kept.all():
             batch, site = batch.take(kept), site[kept]
         if not len(site):
             return
-        self._count("readings", site)
-        minute = (batch.minute - start - 1) // MINUTE_S
-        self._seen[site, minute] = True
+        minute = self._note(batch.minute, site)
         interval = minute // MINUTES
         limits = self._applied(batch, site, interval)
         self._judge(batch.flow_w, limits, site, site * self._envelopes.interval_count + interval)
 
+    def _is_kept(self, minute: Int64, site: Places) -> Bools:
+        """Rows in the horizon at a site with an envelope; the others are counted."""
+        inside = (minute > self._envelopes.horizon_start) & (minute <= self._envelopes.horizon_end)
+        self._rows += len(site)
+        self._foreign += int((site < 0).sum())
+        self._outside += int(((site >= 0) & ~inside).sum())
+        return np.asarray(inside & (site >= 0))
+
+    def _note(self, minute: Int64, site: Places) -> Int64:
+        """Note that these minutes were measured, each once; returns their places."""
+        place = (minute - self._envelopes.horizon_start - 1) // MINUTE_S
+        if self._seen[site, place].any():
+            raise ValueError("an earlier piece of telemetry had a minute of this one")
+        self._seen[site, place] = True
+        self._count("readings", site)
+        return place
+
+    def _place(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Count rows that are not judged; returns those in the horizon at a site of ours."""
+        site = self._sites(rows["nmi"]).astype(np.intp)
+        kept = self._is_kept(rows["minute"].to_numpy(), site)
+        self._count("readings", site[kept])
+        return rows.filter(kept)
+
+    def _set_aside(self, rows: pl.DataFrame) -> None:
+        """Note minutes whose measurements contradict each other."""
+        minutes = self._place(rows).select("nmi", "minute").unique()
+        site = self._sites(minutes["nmi"]).astype(np.intp)
+        start = self._envelopes.horizon_start
+        self._seen[site, (minutes["minute"].to_numpy() - start - 1) // MINUTE_S] = True
+        self._count("conflicting", site)
+
     def _applied(self, batch: _Batch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
         """Export and import limit of each row, `NO_LIMIT` where there is none."""
-        limits = (self._limits[EXPORT][site, interval], self._limits[IMPORT][site, interval])
-        if self._knows_submissions:
-            in_force = self._in_force[site, interval]
-            lost = (in_force == NO_SUBMISSION) & (batch.envelope_us != NO_SUBMISSION)
-            self._count("unknown", site[lost])
-            self._apply_submissions(batch, site, interval, in_force, limits)
+        limits, doubts = self._applied_by.find(batch, site, interval)
+        for name, mask in doubts.items():
+            self._count(name, site[mask])
         off = np.zeros(len(site), dtype=np.bool_)
         defaulted = np.zeros(len(site), dtype=np.bool_)
         for kind, default in ((EXPORT, self._defaults.export_w), (IMPORT, self._defaults.import_w)):
             stated, differs = batch.stated_w[kind], batch.stated_w[kind] != limits[kind]
-            if self._has_gaps or differs.any():
+            if self._applied_by.has_gaps or differs.any():
                 absent = limits[kind] == NO_LIMIT
                 off |= differs & ~absent
                 defaulted |= absent
                 np.copyto(
                     limits[kind], stated if default is None else np.int32(default), where=absent
                 )
+        self._beside.excuse(off, batch, site, interval)
         self._count("misstated", site[off])
         self._count("defaulted", site[defaulted])
         return limits
 
-    def _apply_submissions(
-        self,
-        batch: _Batch,
-        site: Places,
-        interval: Int64,
-        in_force: Int64,
-        limits: tuple[Int32, Int32],
-    ) -> None:
-        """Replace the limits that stand now by those of the submission that each row states."""
-        stated = batch.envelope_us
-        standing = self._envelopes.submitted_us[site, interval]
-        says_none = stated == NO_SUBMISSION
-        has_force = in_force != NO_SUBMISSION
-        self._count("unapplied", site[says_none & has_force])
-        wanted = np.where(says_none, in_force, stated)
-        other = np.flatnonzero((wanted != standing) & (standing != NO_SUBMISSION))
-        if len(other):
-            cell = site[other] * self._envelopes.interval_count + interval[other]
-            row = self._older.find(cell, wanted[other])
-            lost = other[row < 0]
-            self._count("unknown", site[lost[~says_none[lost]]])
-            again = self._older.find(cell, in_force[other])
-            row = np.where(row < 0, again, row)
-            found = row >= 0
-            for kind in (EXPORT, IMPORT):
-                older = self._envelopes.superseded.limits[row[found], kind]
-                limits[kind][other[found]] = older
-        before = has_force & ~says_none
-        self._count("stale", site[before & (stated < in_force)])
-        self._count("premature", site[before & (stated > batch.minute * _MICROS)])
-
     def _judge(
         self, flow: Int32 | Int64, limits: tuple[Int32, Int32], site: Places, cell: Places
     ) -> None:
-        if self._has_gaps:
+        if self._applied_by.has_gaps:
             unlimited = (limits[EXPORT] == NO_LIMIT) & (limits[IMPORT] == NO_LIMIT)
             self._count("unlimited", site[unlimited])
+        np.minimum.at(
+            self._closest[EXPORT],
+            cell,
+            np.where(limits[EXPORT] == NO_LIMIT, _UNLIMITED, limits[EXPORT]),
+        )
+        np.maximum.at(self._closest[IMPORT], cell, limits[IMPORT])
         room = _room(flow, limits)
         np.minimum.at(self._headroom, cell, np.minimum(room[EXPORT], room[IMPORT]))
         for kind, name in ((EXPORT, "export_minutes"), (IMPORT, "import_minutes")):
@@ -396,6 +464,7 @@ class EnvelopeCheck:
             rows, excess = close[is_breach], excess[is_breach]
             self._count(name, site[rows])
             np.add.at(self._breaches, cell[rows], 1)
+            np.maximum.at(self._furthest[kind], cell[rows], excess)
             np.maximum.at(self._worst[kind], site[rows], excess)
             np.add.at(self._beyond, site[rows], excess)
 
@@ -442,13 +511,99 @@ class _Batch:
         filled = stated.fill_null(NO_SUBMISSION) if stated.null_count() else stated
         self.envelope_us: Int64 = np.asarray(filled.to_numpy(), dtype=np.int64)
 
-    def take(self, kept: Bools) -> _Batch:
-        """The rows of a mask."""
+    def take(self, kept: Bools | Places) -> _Batch:
+        """The rows of a mask, or at places."""
         part = object.__new__(_Batch)
         part.minute, part.flow_w = self.minute[kept], self.flow_w[kept]
         part.stated_w = (self.stated_w[0][kept], self.stated_w[1][kept])
         part.envelope_us = self.envelope_us[kept]
         return part
+
+
+class _Publication:
+    """The limits of one level, by site, interval and the submission that a row states.
+
+    Attributes:
+        limits: Export and import limits that stand, shape (sites, intervals) each.
+        has_gaps: Whether one of them is not published.
+    """
+
+    def __init__(self, envelopes: Envelopes) -> None:
+        self._envelopes = envelopes
+        self.limits = [np.ascontiguousarray(envelopes.limits[:, k]) for k in (EXPORT, IMPORT)]
+        self.has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self.limits)
+        self._knows_submissions = envelopes.knows_submissions
+        self._in_force = in_force_us(envelopes)
+        self._older = _Older(envelopes)
+
+    def find(
+        self, batch: _Batch, site: Places, interval: Int64
+    ) -> tuple[tuple[Int32, Int32], dict[str, Bools]]:
+        """Limits of each row, and the rows whose submission is in doubt, by a name of `COUNTS`."""
+        limits = (self.limits[EXPORT][site, interval], self.limits[IMPORT][site, interval])
+        if not self._knows_submissions:
+            return limits, {}
+        in_force, stated = self._in_force[site, interval], batch.envelope_us
+        says_none, has_force = stated == NO_SUBMISSION, in_force != NO_SUBMISSION
+        unknown = ~has_force & ~says_none
+        wanted = np.where(says_none, in_force, stated)
+        lost = self._replace(site, interval, wanted, in_force, limits)
+        unknown[lost] = ~says_none[lost]
+        known = has_force & ~says_none & ~unknown
+        return limits, {
+            "unknown": unknown,
+            "unapplied": says_none & has_force,
+            "stale": known & (stated < in_force),
+            "premature": known & (stated > batch.minute * _MICROS),
+        }
+
+    def _replace(
+        self,
+        site: Places,
+        interval: Int64,
+        wanted: Int64,
+        in_force: Int64,
+        limits: tuple[Int32, Int32],
+    ) -> Places:
+        """Put the limits of the submission that is wanted; returns rows where there is none.
+
+        Those take the limits in force.
+        """
+        standing = self._envelopes.submitted_us[site, interval]
+        other = np.flatnonzero((wanted != standing) & (standing != NO_SUBMISSION))
+        if not len(other):
+            return other
+        cell = site[other] * self._envelopes.interval_count + interval[other]
+        row = self._older.find(cell, wanted[other])
+        lost = other[row < 0]
+        row = np.where(row < 0, self._older.find(cell, in_force[other]), row)
+        found = row >= 0
+        for kind in (EXPORT, IMPORT):
+            older = self._envelopes.superseded.limits[row[found], kind]
+            limits[kind][other[found]] = older
+        return lost
+
+
+class _Beside:
+    """The limits of the same NMIs at the other level, which telemetry may state as well."""
+
+    def __init__(self, envelopes: Envelopes, other: Envelopes) -> None:
+        self._other = _Publication(other) if other.site_count else None
+        self._site = np.full(envelopes.site_count, -1, dtype=np.intp)
+        _, here, there = np.intersect1d(envelopes.nmis, other.nmis, return_indices=True)
+        self._site[here] = there
+
+    def excuse(self, off: Bools, batch: _Batch, site: Places, interval: Int64) -> None:
+        """Take rows out of ``off`` that state the limits of the other level."""
+        if self._other is None:
+            return
+        rows = np.flatnonzero(off & (self._site[site] >= 0))
+        part = batch.take(rows)
+        limits, _ = self._other.find(part, self._site[site[rows]], interval[rows])
+        is_same = (limits[EXPORT] != NO_LIMIT) | (limits[IMPORT] != NO_LIMIT)
+        for kind in (EXPORT, IMPORT):
+            is_same &= (limits[kind] == NO_LIMIT) | (limits[kind] == part.stated_w[kind])
+        off[rows[is_same]] = False
 
 
 class _Older:
@@ -525,7 +680,7 @@ def trace(
     import polars as pl
 
     check = EnvelopeCheck(envelopes.select([nmi]), level, tolerance, defaults)
-    return check.trace(telemetry.filter(pl.col("nmi").cast(pl.String) == nmi).sort("minute"))
+    return check.trace(telemetry.filter(pl.col("nmi").cast(pl.String) == nmi))
 
 
 # --- dispatch targets ----------------------------------------------------------------------------

@@ -45,6 +45,17 @@ def run(
     return accuracy(predicted, actuals.frame(), tolerance)
 
 
+@pytest.mark.parametrize("against", ["end", "mean"])
+def test_a_doubled_measurement_is_scored_once_and_a_conflict_not_at_all(against: Against) -> None:
+    rows = [reading(A, 4, -400), reading(A, 5, -600), reading(A, 5, -600), reading(A, 10, -100)]
+    actuals = Actuals(against)
+    actuals.add(frame(*rows, reading(A, 10, -900)))
+    found = accuracy(forecast((A, 1, -600, None), (A, 2, -100, None)), actuals.frame())
+    assert found.all_sites.count == 1
+    assert found.actual_w.tolist() == [-600 if against == "end" else -500]
+    assert found.unmeasured == 1
+
+
 def test_a_score_by_hand() -> None:
     found = score(np.array([100, -50, 0]), np.array([80, -60, 40]), Tolerance(watts=20))
     assert (found.count, found.worst_w) == (3, 40)

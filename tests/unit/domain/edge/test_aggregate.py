@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.aggregate import UnitSums, UnitTelemetry, from_frame
-from tests.unit.domain.edge.columns import START, A, frame, reading
+from tests.unit.domain.edge.columns import START, A, B, C, frame, reading
 
 NATIVE = [7.5, 7.5, 25, 25, 5]
 NATIVE_MORE: list[float] = [8, 8, 20, 20, 20]
@@ -118,7 +118,7 @@ def test_a_missing_nmi_is_seen_in_the_minute_it_is_missing() -> None:
 
 def test_sums_are_exact_beyond_32_bits() -> None:
     sums = UnitSums()
-    sums.add(frame(*(reading(A, 1, 2_147_483_000) for _ in range(3))))
+    sums.add(frame(*(reading(nmi, 1, 2_147_483_000) for nmi in (A, B, C))))
     assert sums.unit().active_power_w.tolist() == [3 * 2_147_483_000]
 
 
@@ -133,6 +133,20 @@ def test_no_telemetry_is_an_empty_unit(pieces: tuple[object, ...]) -> None:
 
 def test_telemetry_of_the_unit_itself_is_taken_as_it_is() -> None:
     rows = frame(reading(A, 2, 9), reading(A, 1, 7))
-    found = from_frame(rows)
+    found = from_frame(rows.rename({"nmi": "duid"}))
     assert found.active_power_w.tolist() == [7, 9]
     assert np.array_equal(found.nmis, [1, 1])
+
+
+def test_a_copy_is_added_once_and_a_minute_in_conflict_has_no_sum() -> None:
+    rows = [reading(A, 1, 3), reading(B, 1, 4), reading(A, 2, 5), reading(B, 2, 6)]
+    copy, other = reading(A, 1, 3, submitted_us=7), reading(B, 2, 9)
+    sums = UnitSums()
+    sums.add(frame(*rows, copy, other))
+    found = sums.unit()
+    assert (found.minute.tolist(), found.active_power_w.tolist()) == ([START + 60], [7])
+    assert (found.nmis.tolist(), found.conflicting) == ([2], 1)
+    unit_rows = frame(rows[0], copy, rows[2], reading(A, 2, 9)).rename({"nmi": "duid"})
+    own = from_frame(unit_rows)
+    assert (own.minute.tolist(), own.active_power_w.tolist()) == ([START + 60], [3])
+    assert own.conflicting == 1

@@ -11,6 +11,7 @@ from benchmarks import edge_plain
 from oepnode.domain.edge.conformance import (
     ABOVE,
     BELOW,
+    COUNTS,
     NO_HEADROOM,
     UNMEASURED,
     WITHIN,
@@ -147,6 +148,77 @@ def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
     assert found.measured.tolist() == [True, False]
 
 
+def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
+    published = envelopes(record(A, FIVE), record(B, FIVE), record(C, [(5, -5)]))
+    rows = [reading(A, i) for i in range(1, 11)]
+    whole = report(published, *rows, ours={A})
+    assert (whole.conforms, whole.is_complete) == (True, True)
+    assert whole.unmeasured.tolist() == [False, True, True]
+    assert report(published, *rows).conforms, "whose the others are is not known"
+    lacking = report(published, *rows, ours={A, B, C})
+    assert lacking.conforms is None
+    assert lacking.lacking_intervals.tolist() == [0, 2, 1]
+    assert (lacking.expected.tolist(), lacking.missing.tolist()) == ([10, 10, 5], [0, 10, 5])
+    half = report(published, *rows[:5], ours={A})
+    assert (half.conforms, half.lacking_intervals.tolist()) == (None, [1, 0, 0])
+    assert report(published, reading(A, 1, 6000), ours={A, B}).conforms is False
+
+
+def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None:
+    found = report(
+        envelopes(*TWO),
+        reading(A, 1, 5200),
+        reading(A, 2, -3050, envelope_submitted_us=NEW),
+        reading(A, 3, 5300),
+        reading(A, 6, 100),
+        tolerance=Tolerance(watts=100),
+    )
+    assert found.breach_minutes.tolist() == [[2, 0]]
+    assert found.beyond_w.tolist() == [[[300, 0]], [[0, 0]]]
+    assert found.limits_w.tolist() == [[[3000, 5000]], [[-3000, -5000]]], "the closest ones"
+    nothing = report(envelopes(record(A, FIVE)))
+    assert nothing.limits_w.tolist() == [[[NO_LIMIT, NO_LIMIT]]] * 2
+
+
+# --- what stands twice -----------------------------------------------------------------------
+
+
+def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
+    rows = [reading(A, 1, 6000), reading(A, 1, 6000, submitted_us=9), reading(A, 2, 6000)]
+    conflict = [reading(A, 3, 0), reading(A, 3, 7000), reading(A, 3, 0)]
+    later = [reading(A, 4, 0, submitted_us=5), reading(A, 4, 6000, submitted_us=6)]
+    found = report(envelopes(record(A, FIVE)), *rows, *conflict, *later)
+    assert found.breach_minutes.tolist() == [[3, 0]]
+    assert found.beyond_watt_minutes.tolist() == [3000]
+    counts = {name: int(found.counts[name][0]) for name in COUNTS}
+    assert (counts["readings"], counts["duplicates"], counts["conflicting"]) == (8, 4, 1)
+    assert found.missing.tolist() == [6]
+    traced = trace(envelopes(record(A, FIVE)), A, frame(*rows, *conflict, *later))
+    assert traced.is_breach.tolist() == [True, True, True]
+
+
+def test_rows_at_other_nmis_and_hours_may_stand_twice_too() -> None:
+    rows = [reading(C, 1), reading(C, 1), reading(C, 2), reading(C, 2, 9), reading(A, 99)]
+    found = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
+    assert (found.rows, found.foreign_rows, found.outside_rows) == (6, 4, 2)
+    assert found.foreign_nmis == 1
+
+
+def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
+    check = EnvelopeCheck(envelopes(record(A, FIVE)))
+    check.add(frame(reading(A, 1)))
+    before = check.report()
+    with pytest.raises(ValueError, match="earlier piece"):
+        check.add(frame(reading(A, 1)))
+    assert check.report().counts["readings"].tolist() == before.counts["readings"].tolist()
+
+
+def test_energy_beyond_is_rounded_half_up() -> None:
+    rows = [reading(A, 1, 5030), reading(B, 1, 5029)]
+    found = report(envelopes(record(A, FIVE), record(B, FIVE)), *rows)
+    assert found.beyond_wh.tolist() == [1, 0]
+
+
 def test_no_telemetry_at_all_is_a_report_as_well() -> None:
     found = report(envelopes(record(A, FIVE)))
     assert found.rows == 0
@@ -216,6 +288,7 @@ def test_no_envelope_stated_though_one_was_in_force() -> None:
 def test_a_timestamp_that_was_never_published() -> None:
     found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=NEW - 1))
     assert found.counts["unknown"].tolist() == [1]
+    assert found.counts["stale"].tolist() == [0], "it is not an envelope that was replaced"
     assert found.counts["export_minutes"].tolist() == [1], "judged by the one in force"
 
 
@@ -227,6 +300,19 @@ def test_stated_limits_that_are_not_the_published_ones() -> None:
         reading(A, 3, import_limit_w=-5001),
     )
     assert found.counts["misstated"].tolist() == [2]
+
+
+@pytest.mark.parametrize("submitted", [EARLY, None])
+def test_limits_of_either_level_may_be_stated(submitted: int | None) -> None:
+    published = envelopes(
+        record(A, FIVE, submitted=submitted),
+        record(A, [(2, -2)] * 2, level="Flex", submitted=submitted),
+        record(B, FIVE, submitted=submitted),
+    )
+    rows = [reading(A, 1), reading(A, 2, export_limit_w=2000, import_limit_w=-2000)]
+    rows += [reading(A, 3, export_limit_w=2000), reading(B, 1, export_limit_w=2000)]
+    assert report(published, *rows).counts["misstated"].tolist() == [1, 1]
+    assert report(published, *rows, level=1).counts["misstated"].tolist() == [1]
 
 
 def test_a_publication_without_times_is_taken_as_it_stands() -> None:
@@ -355,6 +441,10 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
             level = "Flex" if seed % 3 == 0 else "NMI"
             first = draw.randint(0, 2)
             records.append(record(nmi, limits, level=level, submitted=submitted, first=first))
+            if seed % 2:
+                beside = "NMI" if level == "Flex" else "Flex"
+                shifted = [(1, -1), *limits]
+                records.append(record(nmi, shifted, level=beside, submitted=submitted))
     published = envelopes(*records)
     rows = [
         reading(
@@ -367,8 +457,11 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
             import_limit_w=draw.choice([None, -1000, -5000, -9000]),
             envelope_submitted_us=draw.choice([None, 5, *(t and t * MICROS for t in times)]),
         )
-        for _ in range(400)
+        for _ in range(90)
     ]
+    rows += [dict(draw.choice(rows)) for _ in range(30)]
+    rows += [draw.choice(rows) | {"submitted_us": draw.choice([None, 1, 2])} for _ in range(30)]
+    draw.shuffle(rows)
     level = 1 if seed % 3 == 0 else 0
     default = (4000, None) if seed % 2 else (None, -2500)
     found = report(
@@ -381,12 +474,14 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
     expected = edge_plain.check(
         rows,
         plain(published, level),
+        beside=plain(published, 1 - level),
         flex=level == 1,
         watts=100,
         permille=50,
         default_export=default[0],
         default_import=default[1],
     )
+    assert sum(found.counts["conflicting"]) > 0
     assert (found.foreign_rows, found.outside_rows) == (expected.foreign, expected.outside)
     for site, name in enumerate(found.envelopes.nmis.tolist()):
         nmi = name.decode()
