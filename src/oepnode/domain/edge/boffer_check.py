@@ -4,9 +4,12 @@ The form (Part C §3.3: types, twenty bands, periods 1 to 288, prices in cents) 
 acknowledgement; the business rules give the transaction acknowledgement. Both in one pass: a day
 whose form is broken in one place is held to the rules in all others.
 
-Here are the rules that need the document or its time: what occurs twice, trading dates in the past,
-timing, mixed units. Those of prices, quantities and steps are in `boffer_rules`, gate closure is in
-`gate`.
+Boffers may also be acknowledged one by one, each with both answers of its own: what is refused then
+counts nowhere, and later ones are held to the accepted ones only (HLD §4.7: the latest successfully
+acknowledged Boffer wins).
+
+Here are the rules that need the time: trading dates in the past, and timing. Those that need other
+Boffers are in `boffer_document`, those of prices, quantities and steps in `boffer_rules`.
 
 † "Trading date can't be past" (§3.3 field 5.1) cannot hold for POST Boffers, which are made after
 their interval; there it is left out. † §3.3 field 3 describes POST with the words of PRE; its third
@@ -15,17 +18,14 @@ column says what is meant: made after the interval's end.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from oepnode.domain.edge import boffer_rules, gate
+from oepnode.domain.edge import boffer_rules
 from oepnode.domain.edge.acknowledgement import Ledger, Received, message_id_of
 from oepnode.domain.edge.boffer import (
     DUID_SHAPE,
@@ -36,29 +36,17 @@ from oepnode.domain.edge.boffer import (
     from_frame,
     read_record,
 )
+from oepnode.domain.edge.boffer_document import boffers_of, check_document, known_from
+from oepnode.domain.edge.boffer_place import field_place, file_all, place_of, put
 from oepnode.domain.edge.boffer_rows import read_rows
 from oepnode.domain.edge.boffer_stated import check_stated
 from oepnode.domain.edge.finding import Broken
 from oepnode.domain.edge.spelling import records
 from oepnode.domain.edge.text import nem_text
-from oepnode.domain.faults import show_value
 from oepnode.domain.nem_time import INTERVAL_S, format_nem, trading_period
 from oepnode.domain.supersession import NO_SUBMISSION
 
 _MICROS: Final = 1_000_000
-_CAUTIONS: Final = boffer_rules.CAUTIONS | gate.CAUTIONS
-_COLUMNS: Final = {
-    "bandAvail": "avail",
-    "bofferSummationLevel": "level",
-    "duid": "identity",
-    "fixedLoad": "fixed_load",
-    "maxAvailGen": "max_avail_gen",
-    "maxAvailLoad": "max_avail_load",
-    "periodId": "period",
-    "submissionDateTime": "submitted_us",
-    "tradingDate": "trading_date",
-}
-"""Names of fields in a file of rows, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +69,32 @@ class Context:
     earlier: tuple[BofferDay, ...] = ()
 
 
+@dataclass(frozen=True)
+class Answered:
+    """One of several Boffers, with acknowledgements of its own.
+
+    Attributes:
+        record: Its position in the document.
+        first: Its first trading day; None where none can be read.
+        received: Its days, and both answers.
+    """
+
+    record: int
+    first: BofferDay | None
+    received: Received[Boffers]
+
+    @property
+    def path(self) -> str:
+        """Its place in the document."""
+        return f"$.records[{self.record}]" if self.first is None else self.first.head_path
+
+    @property
+    def message(self) -> str:
+        """Why it is refused, or that it is not."""
+        answers = (self.received.system, self.received.transaction)
+        return next((a.message for a in answers if not a.accepted), answers[1].message)
+
+
 def validate(
     data: bytes, context: Context | None = None, *, message_id: str = ""
 ) -> Received[Boffers]:
@@ -94,18 +108,29 @@ def validate(
     Returns:
         The Boffers of both kinds, with both acknowledgements.
     """
-    log = Ledger("Boffer", SECTION, DUID_SHAPE.sections() | NMI_SHAPE.sections())
+    log = _ledger()
     days: list[BofferDay] = []
     count = 0
     for number, record in records(data, log):
-        before = log.count
-        found = read_record(record, number, log)
-        _check_record(found, context or Context(), log, is_whole=log.count == before)
-        days += found
+        days += _read(number, record, context or Context(), log)
         count += 1
-    _check_document(days, context or Context(), log)
-    value = Boffers(tuple(_without_repeats(days)), count)
+    value = _whole(days, count, context or Context(), log)
     return log.received(value, message_id or message_id_of(data))
+
+
+def validate_each(data: bytes, context: Context | None = None) -> tuple[Answered, ...]:
+    """Read Boffers as `validate` does, and acknowledge them one by one.
+
+    Raises:
+        DocumentFault: If the text holds no records; a record of the wrong form is refused alone.
+    """
+    answers = _Answers(context or Context())
+    outer = _ledger()
+    for number, record in records(data, outer):
+        log = _ledger()
+        answers.take(number, _read(number, record, answers.context, log), log)
+    outer.raise_if_any()
+    return tuple(answers.found)
 
 
 def check_days(
@@ -135,59 +160,91 @@ def validate_frame(
     return _checked(from_frame(read).days, context or Context(), log, message_id)
 
 
+def validate_frame_each(
+    frame: pl.DataFrame, context: Context | None = None
+) -> tuple[Answered, ...]:
+    """Check Boffers in columns as `validate_frame` does, and acknowledge them one by one.
+
+    Raises:
+        DocumentFault: If the form of any row is wrong.
+    """
+    outer = Ledger("Boffer", SECTION)
+    read = read_rows(frame, outer)
+    outer.raise_if_any()
+    answers = _Answers(context or Context())
+    for boffer in boffers_of(from_frame(read).days if read is not None else ()):
+        log = Ledger("Boffer", SECTION)
+        _check_record(boffer, answers.context, log, is_whole=True)
+        answers.take(boffer[0].record, boffer, log)
+    return tuple(answers.found)
+
+
 def _checked(
     days: Sequence[BofferDay], context: Context, log: Ledger, message_id: str
 ) -> Received[Boffers]:
-    for _, group in groupby(days, lambda day: (day.record, day.identity, day.submitted_us)):
-        _check_record(list(group), context, log, is_whole=True)
-    _check_document(days, context, log)
+    for boffer in boffers_of(days):
+        _check_record(boffer, context, log, is_whole=True)
     count = len({day.record for day in days})
-    return log.received(Boffers(tuple(_without_repeats(days)), count), message_id)
+    return log.received(_whole(days, count, context, log), message_id)
+
+
+def _ledger() -> Ledger:
+    return Ledger("Boffer", SECTION, DUID_SHAPE.sections() | NMI_SHAPE.sections())
+
+
+def _read(number: int, record: object, context: Context, log: Ledger) -> list[BofferDay]:
+    """The days of a record, held to the rules of one Boffer."""
+    before = log.count
+    found = read_record(record, number, log)
+    _check_record(found, context, log, is_whole=log.count == before)
+    return found
+
+
+def _whole(days: Sequence[BofferDay], count: int, context: Context, log: Ledger) -> Boffers:
+    """A document's Boffers, held to one another."""
+    kept = check_document(days, known_from(context.earlier), context.step, log)
+    return Boffers(tuple(_without_repeats(kept)), count)
+
+
+class _Answers:
+    """Boffers acknowledged one after the other; the accepted ones are what later ones meet."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.found: list[Answered] = []
+        self._known = known_from(context.earlier)
+
+    def take(self, number: int, days: Sequence[BofferDay], log: Ledger) -> None:
+        """Acknowledge a Boffer whose own rules are in the ledger already."""
+        kept = check_document(days, self._known, self.context.step, log)
+        value = Boffers(tuple(_without_repeats(kept)), 1)
+        answer = Answered(number, next(iter(days), None), log.received(value, ""))
+        if answer.received.accepted:
+            self._known.take(kept)
+        self.found.append(answer)
 
 
 # --- one record ----------------------------------------------------------------------------------
 
 
-def _check_record(days: list[BofferDay], context: Context, log: Ledger, *, is_whole: bool) -> None:
+def _check_record(
+    days: Sequence[BofferDay], context: Context, log: Ledger, *, is_whole: bool
+) -> None:
     for day in days:
         for broken in check_stated(day, context.step):
-            log.add(_place(day, broken), broken.code, broken.message, section=broken.rule)
-        _file(day, _check_rules(day, context), log)
+            log.add(place_of(day, broken), broken.code, broken.message, section=broken.rule)
+        file_all(day, _check_rules(day, context), log)
         _check_date(day, context, log)
         _check_timing(day, log)
     for day in days[:1]:
         _check_level(day, log)
     if is_whole and days and days[0].kind == "DUID":
         for broken in boffer_rules.check_horizon(days, context.step):
-            _put(days[0].head_path, broken, log)
+            put(days[0].head_path, broken, log)
 
 
 def _check_rules(day: BofferDay, context: Context) -> Iterable[Broken]:
     return boffer_rules.check_day(day, context.step, context.market, context.capacity)
-
-
-def _file(day: BofferDay, found: Iterable[Broken], log: Ledger) -> None:
-    for broken in found:
-        _put(_place(day, broken), broken, log)
-
-
-def _put(path: str, broken: Broken, log: Ledger) -> None:
-    put = log.caution if broken.code in _CAUTIONS else log.business
-    put(broken.code, path, broken.rule, broken.message, broken.value)
-
-
-def _place(day: BofferDay, broken: Broken) -> str:
-    path = day.bid_path if broken.row is None else day.path(broken.row)
-    if broken.field == "prices":
-        path = day.bid_path
-    name = broken.field or ("bandAvail" if broken.band is not None else "")
-    path = _field(day, path, name) if name else path
-    return path if broken.band is None else f"{path}[{broken.band - 1}]"
-
-
-def _field(day: BofferDay, path: str, name: str) -> str:
-    """A field's place, by the name that it has in JSON or in a file of rows."""
-    return f"{path}.{_COLUMNS.get(name, name) if day.is_rows else name}"
 
 
 def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
@@ -202,7 +259,7 @@ def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
     if day.trading_date < today:
         log.business(
             "trading_date.past",
-            _field(day, day.bid_path, "tradingDate"),
+            field_place(day, day.bid_path, "tradingDate"),
             f"{SECTION} field 5.1",
             f"the trading date is today's ({today.isoformat()}) or a later one",
             day.trading_date.isoformat(),
@@ -214,7 +271,7 @@ def _check_level(day: BofferDay, log: Ledger) -> None:
     if (day.timing, day.level) == ("POST", "Flex"):
         log.caution(
             "timing.level",
-            _field(day, day.head_path, "bofferSummationLevel"),
+            field_place(day, day.head_path, "bofferSummationLevel"),
             "Part C §2.3, §3.1",
             "a POST Boffer is of the net flow at the connection point, level NMI",
             day.level,
@@ -224,7 +281,7 @@ def _check_level(day: BofferDay, log: Ledger) -> None:
 def _check_timing(day: BofferDay, log: Ledger) -> None:
     if day.kind == "DUID" or day.submitted_us == NO_SUBMISSION:
         return
-    path, rule = _field(day, day.head_path, "submissionDateTime"), f"{SECTION} field 3"
+    path, rule = field_place(day, day.head_path, "submissionDateTime"), f"{SECTION} field 3"
     starts = day.starts()
     first, last = int(starts.min()), int(starts.max()) + INTERVAL_S
     shown = nem_text(day.submitted_us)
@@ -235,80 +292,6 @@ def _check_timing(day: BofferDay, log: Ledger) -> None:
         # Batches are uploaded afterwards (§3.1), so the time may be that of the batch.
         message = f"a PRE Boffer is made before its interval's start ({format_nem(first)})"
         log.caution("timing.pre", path, rule, message, shown)
-
-
-# --- the document --------------------------------------------------------------------------------
-
-
-def _check_document(days: Sequence[BofferDay], context: Context, log: Ledger) -> None:
-    _check_mixed(days, log)
-    for day, row, other in _repeats(days):
-        is_same_bid = (day.record, day.bid) == (other.record, other.bid)
-        where = "this trading day" if is_same_bid else "the same Boffer and submission"
-        log.business(
-            "period.duplicate",
-            _field(day, day.path(row), "periodId"),
-            f"{SECTION} field 5.3",
-            f"each period occurs once in {where}",
-            str(int(day.periods[row])),
-        )
-    units = [day for day in (*context.earlier, *days) if day.kind == "DUID"]
-    earlier = [day for day in context.earlier if day.kind == "DUID"]
-    for place, broken in gate.check_rebids(units, context.step, len(earlier)):
-        _file(units[place], [broken], log)
-
-
-def _check_mixed(days: Sequence[BofferDay], log: Ledger) -> None:
-    heads = {day.record: day for day in reversed(days)}
-    units = [heads[number] for number in sorted(heads)]
-    for day in units:
-        first = units[0]
-        if day.kind != first.kind:
-            log.business(
-                "document.mixed_kinds",
-                day.head_path,
-                "HLD §4.2.1",
-                f"a document holds {first.kind} Boffers or others, not both",
-                f"{day.kind} Boffer",
-            )
-        elif day.kind == "NMI":
-            continue
-        elif day.identity != first.identity:
-            log.business(
-                "duid.mixed",
-                _field(day, day.head_path, "duid"),
-                "HLD §4.2.1",
-                "a document speaks of one DUID, which is the aggregator's whole portfolio",
-                show_value(day.identity),
-            )
-        elif day.level != first.level:
-            log.caution(
-                "boffer.mixed_levels",
-                _field(day, day.head_path, "bofferSummationLevel"),
-                "HLD §4.1, §4.7 Boffer Processing",
-                "one DUID offers at both levels, and one Boffer of a unit is in force at a time: "
-                "each level is judged apart",
-                day.level,
-            )
-
-
-def _repeats(days: Sequence[BofferDay]) -> Iterator[tuple[BofferDay, int, BofferDay]]:
-    """Each row whose period its Boffer has had before, with the day that had it."""
-    seen: dict[tuple[Any, ...], dict[int, BofferDay]] = defaultdict(dict)
-    for day in days:
-        rows = seen[_boffer_day(day)]
-        for row, period in enumerate(day.periods.tolist()):
-            other = rows.setdefault(period, day)
-            if other is not day or row != _first_row(day, period):
-                yield day, row, other
-
-
-def _boffer_day(day: BofferDay) -> tuple[str, str, str, str, date, int]:
-    return day.kind, day.identity, day.level, day.timing, day.trading_date, day.submitted_us
-
-
-def _first_row(day: BofferDay, period: int) -> int:
-    return int(np.argmax(day.periods == period))
 
 
 def _without_repeats(days: Sequence[BofferDay]) -> Iterator[BofferDay]:
