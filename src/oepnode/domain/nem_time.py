@@ -35,6 +35,9 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _MAX_OFFSET_MIN: Final = 14 * 60
 _YEARS: Final = range(1970, 2106)
 
+INSTANTS_END_S: Final = int(datetime(_YEARS.stop, 1, 1, tzinfo=NEM_OFFSET).timestamp())
+"""The first instant, UTC seconds, that has no text in NEM time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:

@@ -3,8 +3,9 @@
 A column comes under its own name as integers (``active_power_w``), or under the document's name in
 the document's unit (``activePower`` in kW, as floats, decimals or integers). Instants come as UTC
 seconds or microseconds, as datetimes, or as text. Guarantees: the form is the one that the JSON
-reader asks for, checked a column at a time; a row is never left out here. Source: Part C §4.3,
-§5.3 ("large file transfer", §2.3).
+reader asks for, ranges among it, checked a column at a time; what is refused comes out as null or
+0, so that no later pass meets it; a row is never left out here, only by `timed`. Source: Part C
+§4.3, §5.3 ("large file transfer", §2.3).
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ from oepnode.domain.edge.acknowledgement import MAX_PER_CODE, Ledger
 from oepnode.domain.edge.spelling import BAD, Attribute, Identity, Instant, NmiText, Quantity, fold
 from oepnode.domain.edge.units import from_floats, to_text
 from oepnode.domain.faults import FaultLog, show_value
-from oepnode.domain.nem_time import NEM_OFFSET, NO_OFFSET_WARNING
+from oepnode.domain.nem_time import INSTANTS_END_S, NEM_OFFSET, NO_OFFSET_WARNING
 
 Bools = npt.NDArray[np.bool_]
 Specs = Mapping[str, Attribute]
 """Column name → the attribute that it holds."""
 
+PathOf = Callable[[int, str], str]
+"""Row and column → place in the document."""
+
 _MICROS: Final = 1_000_000
+_PER_SECOND: Final = {"ms": 1000, "us": _MICROS, "ns": 1_000_000_000}
+_FAR: Final = 2**62
+"""Stands for integers beyond 64 bits: out of every range as well."""
 _INT64_COLUMNS: Final = frozenset({"price_cents"})
 
 
@@ -61,6 +68,15 @@ def read_frame(frame: pl.DataFrame, specs: Specs, log: Ledger) -> pl.DataFrame |
     if any(series is None for series in found.values()):
         return None
     return pl.DataFrame([series for series in found.values() if series is not None])
+
+
+def timed(frame: pl.DataFrame, time: str) -> tuple[pl.DataFrame, PathOf]:
+    """The rows that have a time, for the rules that need one, and where they stand in the file."""
+    if not frame[time].null_count():
+        return frame, row_path
+    rows = frame[time].is_not_null().arg_true()
+    places = rows.to_list()
+    return frame[rows], lambda row, column: row_path(places[row], column)
 
 
 def report(mask: Bools, put: Callable[[int, int], None]) -> None:
@@ -103,6 +119,8 @@ class _Reader:
             self.log.add(f"$.columns.{documents}", "column.twice", message)
             self._used.add(documents)
         series = self.frame[given].alias(name)
+        if series.dtype == pl.Null:
+            series = series.cast(dtype_of(name, attribute))
         if not attribute.nullable or attribute.required:
             self._check_nulls(series, name, attribute)
         return self._read(series, name, attribute, is_own=own is not None)
@@ -142,7 +160,7 @@ class _Reader:
         assert isinstance(kind, Quantity)  # noqa: S101 - no other kinds are columns
         dtype = dtype_of(name, attribute)
         found = (
-            self._integers(series, name, dtype)
+            self._integers(series, name, kind, dtype)
             if is_own
             else self._numbers(series, name, kind, dtype)
         )
@@ -191,70 +209,71 @@ class _Reader:
         if dtype == pl.String:
             return self._texts(series, name, kind)
         if isinstance(dtype, pl.Datetime):
-            found = self._datetimes(series, name, kind)
+            found, per_second = self._micros(series, dtype, name), _MICROS
         elif dtype.is_integer():
-            found = series.cast(pl.Int64)
+            found, per_second = _wide(series), 1 if kind.grid_s else _MICROS
         else:
             return self._wrong_type(series, name, "an instant")
-        if kind.grid_s:
-            self._check_grid(found, name, kind)
-        return found
+        found = self._in_years(found, name, per_second)
+        if not kind.grid_s:
+            return found
+        found = self._on_grid(found, name, kind, per_second)
+        return found if per_second == 1 else found // per_second
 
     def _texts(self, series: pl.Series, name: str, kind: Instant) -> pl.Series:
         texts = series.unique().drop_nulls().to_list()
-        read: dict[str, int] = {}
+        read: dict[str, int | None] = {}
         for text in texts:
             first = int(np.argmax((series == text).fill_null(value=False).to_numpy()))
             found = kind.read(text, row_path(first, name), self.log)
-            read[text] = 0 if found is BAD else found
+            read[text] = None if found is BAD else found
         if not read:
             return series.cast(pl.Int64)
         return series.replace_strict(read, default=None, return_dtype=pl.Int64)
 
-    def _datetimes(self, series: pl.Series, name: str, kind: Instant) -> pl.Series:
-        dtype = series.dtype
-        assert isinstance(dtype, pl.Datetime)  # noqa: S101 - said by the caller
-        micros = series.dt.cast_time_unit("us").cast(pl.Int64)
-        if dtype.time_zone is None:
-            self.log.warn(f"$.columns.{name}", NO_OFFSET_WARNING)
-            offset = NEM_OFFSET.utcoffset(None)
-            micros = micros - int(offset.total_seconds()) * _MICROS
-        if not kind.grid_s:
+    def _micros(self, series: pl.Series, dtype: pl.Datetime, name: str) -> pl.Series:
+        """Datetimes as microseconds; those out of every range are first brought near enough."""
+        per_second = _PER_SECOND[dtype.time_unit]
+        far = 2 * INSTANTS_END_S * per_second
+        near = series.to_physical().clip(-far, far)
+        is_finer = per_second > _MICROS
+        micros = near // (per_second // _MICROS) if is_finer else near * (_MICROS // per_second)
+        if dtype.time_zone is not None:
             return micros
-        seconds = micros // _MICROS
-        broken = (micros % _MICROS != 0).fill_null(value=False).to_numpy()
-        self._report_grid(broken, name, kind)
-        return seconds
+        self.log.warn(f"$.columns.{name}", NO_OFFSET_WARNING)
+        return micros - int(NEM_OFFSET.utcoffset(None).total_seconds()) * _MICROS
 
-    def _check_grid(self, series: pl.Series, name: str, kind: Instant) -> None:
-        values = series.fill_null(0).to_numpy()
-        self._report_grid(values % kind.grid_s != 0, name, kind)
-        if values.size and (int(values.min()) < 0 or int(values.max()) >= 1 << 33):
-            mask = (values < 0) | (values >= 1 << 33)
-            message = "UTC seconds of the years 1970 to 2105"
-            self._refuse(mask, name, "time.format", message)
+    def _in_years(self, series: pl.Series, name: str, per_second: int) -> pl.Series:
+        end = INSTANTS_END_S * per_second
+        if _is_within(series, 0, end - 1):
+            return series
+        broken = ((series < 0) | (series >= end)).fill_null(value=False)
+        message = "an instant of the years 1970 to 2105, NEM time"
+        self._refuse(broken.to_numpy(), name, "time.format", message)
+        return series.set(broken, None)
 
-    def _report_grid(self, mask: Bools, name: str, kind: Instant) -> None:
+    def _on_grid(self, series: pl.Series, name: str, kind: Instant, per_second: int) -> pl.Series:
+        mask = series.fill_null(0).to_numpy() % (kind.grid_s * per_second) != 0
+        if not mask.any():
+            return series
         message = f"not on the grid of {kind.grid_s} s that its period ends ask for"
         self._refuse(mask, name, "time.grid", message)
+        return series.set(pl.Series(mask), None)
 
     # -- numbers -----------------------------------------------------------------------------
 
-    def _integers(self, series: pl.Series, name: str, dtype: pl.DataType) -> pl.Series | None:
+    def _integers(
+        self, series: pl.Series, name: str, kind: Quantity, dtype: pl.DataType
+    ) -> pl.Series | None:
         if not series.dtype.is_integer():
             return self._wrong_type(series, name, "integers")
-        if series.dtype == dtype:
-            return series
-        wide = series.cast(pl.Int64, strict=False)
-        limit = 2**31 - 1 if dtype == pl.Int32 else 2**62
-        beyond = (wide.is_null() & series.is_not_null()) | (wide.abs() > limit).fill_null(
-            value=False
-        )
-        mask = beyond.to_numpy()
-        self._refuse(mask, name, "number.range", f"at most {limit} either way")
-        return (
-            wide.zip_with(~beyond, pl.Series([0], dtype=pl.Int64)) if mask.any() else wide
-        ).cast(dtype)
+        wide = series if series.dtype == dtype else _wide(series)
+        most = kind.unit.most
+        if not _is_within(wide, -most, most):
+            beyond = ((wide < -most) | (wide > most)).fill_null(value=False)
+            self._refuse(beyond.to_numpy(), name, "number.range", f"at most {most} either way")
+            wide = wide.set(beyond, 0)
+        return wide.cast(dtype)
 
     def _numbers(
         self, series: pl.Series, name: str, kind: Quantity, dtype: pl.DataType
@@ -292,3 +311,20 @@ class _Reader:
         message = f"the column holds {wanted}"
         self.log.add(f"$.columns.{name}", "column.type", message, str(series.dtype))
         return None
+
+
+def _wide(series: pl.Series) -> pl.Series:
+    """Integers as Int64; what does not fit stays out of every range."""
+    wide = series.cast(pl.Int64, strict=False)
+    if wide.null_count() == series.null_count():
+        return wide
+    return wide.set(wide.is_null() & series.is_not_null(), _FAR)
+
+
+def _is_within(series: pl.Series, least: int, most: int) -> bool:
+    """Whether all integers lie in a range, both ends included; nulls do."""
+    low, high = series.min(), series.max()
+    if low is None or high is None:
+        return True
+    assert isinstance(low, int) and isinstance(high, int)  # noqa: S101 - the column holds integers
+    return least <= low and high <= most

@@ -15,8 +15,8 @@ import polars as pl
 
 from oepnode.domain.edge import measurements
 from oepnode.domain.edge.acknowledgement import Ledger, Received, message_id_of
-from oepnode.domain.edge.columns import read_frame, report, row_path
-from oepnode.domain.edge.measurements import Dataset, PathOf, Table
+from oepnode.domain.edge.columns import PathOf, read_frame, report, timed
+from oepnode.domain.edge.measurements import Dataset, Table
 from oepnode.domain.edge.spelling import BAD, Attribute, Instant, NmiText, Quantity, Shape, records
 from oepnode.domain.edge.text import nem_text, write_records
 from oepnode.domain.edge.units import KW, to_text
@@ -95,7 +95,8 @@ def validate_frame(
     read = read_frame(frame, NMI.columns, log)
     if read is None:
         return log.received(None, message_id)
-    return log.received(_check(read, log, row_path, day), message_id)
+    rows, path_of = timed(read, NMI.time)
+    return log.received(_check(rows, log, path_of, day), message_id)
 
 
 def _check(frame: pl.DataFrame, log: Ledger, path_of: PathOf, day: date | None) -> pl.DataFrame:

@@ -18,14 +18,11 @@ import polars as pl
 
 from oepnode.domain.edge import saving_hour
 from oepnode.domain.edge.acknowledgement import Ledger
-from oepnode.domain.edge.columns import Bools, dtype_of, report
+from oepnode.domain.edge.columns import Bools, PathOf, dtype_of, report
 from oepnode.domain.edge.series import HOUR_S, Gaps, Horizon, Jumps, Series, examine
 from oepnode.domain.edge.spelling import BAD, Attribute
 from oepnode.domain.faults import show_value
 from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
-
-PathOf = Callable[[int, str], str]
-"""Row and column → place in the document."""
 
 RULES: Final = (
     "gap",

@@ -26,8 +26,8 @@ import polars as pl
 
 from oepnode.domain.edge import measurements
 from oepnode.domain.edge.acknowledgement import MAX_PER_CODE, Ledger, Received, message_id_of
-from oepnode.domain.edge.columns import read_frame, report, row_path
-from oepnode.domain.edge.measurements import Dataset, PathOf, Table
+from oepnode.domain.edge.columns import PathOf, read_frame, report, timed
+from oepnode.domain.edge.measurements import Dataset, Table
 from oepnode.domain.edge.spelling import (
     BAD,
     Attribute,
@@ -322,7 +322,8 @@ def validate_frame(
     read = read_frame(frame, dataset.columns, log)
     if read is None:
         return log.received(None, message_id)
-    return log.received(_check(side, read, log, row_path, feed, day), message_id)
+    rows, path_of = timed(read, dataset.time)
+    return log.received(_check(side, rows, log, path_of, feed, day), message_id)
 
 
 # --- rules ---------------------------------------------------------------------------------------
