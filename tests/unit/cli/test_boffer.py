@@ -254,6 +254,85 @@ def test_what_the_rules_refuse_is_not_worked_with_unless_asked_for(
         assert "refused by the rules" in picture.read_text()
 
 
+def rebids(*bands: Any) -> list[BofferDay]:
+    """A DUID's Boffers, one after the other; after gate closure, prices of the first day stay."""
+    return [
+        day
+        for place, prices_ in enumerate(bands)
+        for day in two_days(bands=prices_, submitted_us=SUBMITTED + place)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".parquet"])
+def test_hld_4_7_the_latest_accepted_boffer_wins_where_refused_ones_are_skipped(
+    run: Run, tmp_path: Path, suffix: str
+) -> None:
+    """The second asks another price for 10 kW after gate closure; the third keeps the price."""
+    days = rebids(D3_PRICES, prices({13: 1.2}), D3_PRICES)
+    days[4].avail[:, 12] = 5_000
+    names = [put(tmp_path / f"{n}{suffix}", days[: 2 * n]) for n in (2, 3)]
+    at = ("--price", "1.15", "--date", "2026-11-20", "--period", "72")
+
+    def cleared(name: str, *words: str) -> Any:
+        found = run("boffer", "clear", name, *at, *words, "--json")
+        return json.loads(found.stdout) if found.exit_code == 0 else found.exit_code
+
+    def watts(name: str, *words: str) -> int:
+        ((row,),) = (offer["periods"] for offer in cleared(name, *words)["offers"])
+        return int(row["watts"])
+
+    assert cleared(names[0]) == 1, "the file as a whole is refused"
+    assert watts(names[0], "--even-if-refused") == 0, "the refused one came last"
+    assert watts(names[0], "--skip-refused") == 10_000
+    assert watts(names[1], "--skip-refused") == 5_000
+    answer = cleared(names[1], "--skip-refused")["transaction"]
+    (skipped,) = answer["skipped"]
+    assert (answer["code"], skipped["duid"]) == ("accepted", "UNIT1")
+    assert skipped["counts"] == {"gate.price_changed": 1}
+    told = run("boffer", "clear", names[1], *at, "--skip-refused")
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("!")]
+    place = "$.records[1]" if suffix == ".json" else "$.rows[576]"
+    assert line == (
+        f"! {names[1]}: {place} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is refused, "
+        "1 fault: gate.price_changed; it counts nowhere"
+    )
+    assert cleared(names[1], "--skip-refused", "--even-if-refused") == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["curve", "b.json", "--date", "2026-11-20", "--period", "72", "--price", "1.15"],
+        ["compare", "a.json", "b.json"],
+        ["compare", "b.json", "a.json"],
+        ["constrain", "b.json", "--envelope", "e.json", "--covered", "--portfolio", "p.txt"],
+    ],
+)
+def test_each_command_skips_what_is_refused(run: Run, tmp_path: Path, words: list[str]) -> None:
+    put(tmp_path / "a.json", rebids(D3_PRICES))
+    put(tmp_path / "b.json", rebids(D3_PRICES, prices({13: 1.2})))
+    (tmp_path / "e.json").write_bytes(ENVELOPE)
+    (tmp_path / "p.txt").write_text(SITE)
+    assert run("boffer", *words).exit_code == 1
+    done = run("boffer", *words, "--skip-refused")
+    assert done.exit_code == 0, done.output
+    assert "! b.json: $.records[1] (UNIT1" in done.stdout
+    facts = json.loads(run("boffer", *words, "--skip-refused", "--json").stdout)["transaction"]
+    side = facts if "skipped" in facts else facts["after" if words[1] == "a.json" else "before"]
+    assert [skipped["path"] for skipped in side["skipped"]] == ["$.records[1]"]
+
+
+def test_where_every_boffer_is_refused_there_is_none_to_go_on_with(
+    run: Run, tmp_path: Path
+) -> None:
+    wrong = two_days()
+    wrong[0].avail[7, 10] = -5_000
+    file = put(tmp_path / "b.json", wrong)
+    done = run("boffer", "clear", file, "--price", "1", "--skip-refused")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no Boffer is accepted; $.records[0] (UNIT1" in done.stderr
+
+
 def test_a_boffer_that_the_rules_refuse_is_not_constrained_unless_asked_for(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:

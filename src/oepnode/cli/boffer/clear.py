@@ -20,6 +20,7 @@ from oepnode.cli.boffer.offers import (
     IdOption,
     LevelOption,
     Offerer,
+    SkipRefusedFlag,
     cents_of,
     choice_of,
     effective,
@@ -67,6 +68,7 @@ def clear_(
         Path | None,
         typer.Option("--out", help="Also write every row to this file, .csv or .parquet."),
     ] = None,
+    skip_refused: SkipRefusedFlag = False,
     even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -81,7 +83,7 @@ def clear_(
     flat = None if price is None else cents_of(price, "--price")
     by_interval = {} if prices is None else _read_prices(prices)
     choice = choice_of(identity, level, on)
-    offers = usable(file, even_if_refused=even_if_refused)
+    offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
     results = []
     for offerer, day, _ in effective(offers.days, choice):
         rows = offered_rows(day, period)

@@ -20,6 +20,7 @@ from oepnode.cli.boffer.offers import (
     LevelOption,
     Offers,
     OwnDateOption,
+    SkipRefusedFlag,
     choice_of,
     energy,
     offerer_of,
@@ -38,6 +39,7 @@ def compare(
     identity: IdOption = None,
     level: LevelOption = None,
     on: OwnDateOption = None,
+    skip_refused: SkipRefusedFlag = False,
     even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -48,7 +50,10 @@ def compare(
     that the rules refuse.
     """
     choice = choice_of(identity, level, on)
-    files = [usable(file, even_if_refused=even_if_refused) for file in (before, after)]
+    files = [
+        usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
+        for file in (before, after)
+    ]
     sides = [_chosen(offers, choice) for offers in files]
     common = [key for key in sides[0] if key in sides[1]]
     if not common:

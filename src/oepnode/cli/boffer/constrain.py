@@ -23,6 +23,7 @@ from oepnode.cli.boffer.offers import (
     LevelOption,
     Offers,
     OwnDateOption,
+    SkipRefusedFlag,
     by_offerer,
     choice_of,
     energy,
@@ -134,6 +135,7 @@ def constrain(
             help="Period of the picture; default is the one that is cut most.",
         ),
     ] = None,
+    skip_refused: SkipRefusedFlag = False,
     even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -156,7 +158,7 @@ def constrain(
     at = RoundChoice(Where(rpc, contract, chain_id), round_state)
     envelopes, source = envelope_input.read(envelope, key, at)
     choice = choice_of(identity, level, on)
-    offers = usable(file, even_if_refused=even_if_refused)
+    offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
     chosen = by_offerer(offers.days, choice)
     days = [
         day for mine in chosen.values() for day in mine if choice.on in {None, day.trading_date}

@@ -22,6 +22,7 @@ from oepnode.cli.boffer.offers import (
     IdOption,
     LevelOption,
     Offerer,
+    SkipRefusedFlag,
     cents_of,
     choice_of,
     interval_end,
@@ -58,6 +59,7 @@ def curve(
         typer.Option("--price", help="Mark what clears at this price, $/MWh; may be repeated."),
     ] = None,
     plot: PlotOption = None,
+    skip_refused: SkipRefusedFlag = False,
     even_if_refused: EvenIfRefusedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -69,7 +71,7 @@ def curve(
         plots.check(plot)
     marks = tuple(cents_of(text, "--price") for text in price or ())
     choice = choice_of(identity, level, on)
-    offers = usable(file, even_if_refused=even_if_refused)
+    offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
     offerer, day, _ = only_one(offers.days, choice)
     row = int(offered_rows(day, period)[0])
     steps = pictures.curve_of(day, row)

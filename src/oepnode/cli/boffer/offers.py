@@ -21,11 +21,13 @@ from oepnode.cli.amounts import amount_of
 from oepnode.domain.edge import boffer_check, gate
 from oepnode.domain.edge.acknowledgement import Acknowledgement, Received
 from oepnode.domain.edge.boffer import BofferDay, Boffers
-from oepnode.domain.edge.boffer_check import Context
+from oepnode.domain.edge.boffer_check import Answered, Context
 from oepnode.domain.edge.gate import NOT_OFFERED, EffectiveDay, Lapsed, Lodged
+from oepnode.domain.edge.text import nem_text
 from oepnode.domain.edge.units import KW, PRICE
 from oepnode.domain.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
-from oepnode.errors import ConfigError
+from oepnode.domain.supersession import NO_SUBMISSION
+from oepnode.errors import ConfigError, EvidenceError
 
 BofferFile = Annotated[
     Path,
@@ -53,7 +55,17 @@ EvenIfRefusedFlag = Annotated[
     bool,
     typer.Option(
         "--even-if-refused",
-        help="Go on with Boffers that the rules refuse; the output says that they are refused.",
+        help="Take Boffers that the rules refuse as if they were accepted, to look into them; the "
+        "output says that they are refused. One that came last then counts instead of the accepted "
+        "one before it: --skip-refused leaves it out.",
+    ),
+]
+SkipRefusedFlag = Annotated[
+    bool,
+    typer.Option(
+        "--skip-refused",
+        help="Acknowledge each Boffer of the file by itself: one that is refused counts nowhere "
+        "and is named, the latest accepted one wins (HLD §4.7).",
     ),
 ]
 
@@ -97,6 +109,18 @@ def read(file: Path, context: Context | None = None) -> Received[Boffers]:
     return boffer_check.validate(data, context)
 
 
+def read_each(file: Path) -> tuple[Answered, ...]:
+    """Read a file of Boffers, and acknowledge them one by one.
+
+    Raises:
+        ConfigError: If the file is not readable.
+        DocumentFault: If it holds no records, or rows of the wrong form.
+    """
+    if parquet_files.is_parquet(file):
+        return boffer_check.validate_frame_each(parquet_files.read_rows(file))
+    return boffer_check.validate_each(output.read_file(file, "file of Boffers", MOST_BYTES))
+
+
 @dataclass(frozen=True)
 class Offers:
     """Boffers that a command works with, and what the rules say of them.
@@ -105,11 +129,13 @@ class Offers:
         name: What they are, for messages.
         days: The Boffers.
         answer: Their transaction acknowledgement.
+        skipped: Boffers of the file that are refused and count nowhere.
     """
 
     name: str
     days: tuple[BofferDay, ...]
     answer: Acknowledgement
+    skipped: tuple[Answered, ...] = ()
 
     @property
     def is_refused(self) -> bool:
@@ -122,26 +148,73 @@ class Offers:
             "code": self.answer.code,
             "message": self.answer.message,
             "counts": dict(self.answer.counts),
+            "skipped": [_skipped_facts(answer) for answer in self.skipped],
         }
 
     def say(self) -> None:
-        """One line in the output, where the rules refuse them."""
+        """Lines in the output, where the rules refuse them, or some of them."""
+        for answer in self.skipped[: output.TABLE_ROWS]:
+            output.say(f"! {self.name}: {_named(answer)}; it counts nowhere", "bold yellow")
+        if len(self.skipped) > output.TABLE_ROWS:
+            more = len(self.skipped) - output.TABLE_ROWS
+            output.say(f"! {self.name}: and {more} more refused; --json has all", "bold yellow")
         if self.is_refused:
             text = f"! {self.name}: refused by the rules ({self.answer.message}), used all the same"
             output.say(text, "bold yellow")
 
 
-def usable(file: Path, *, even_if_refused: bool = False) -> Offers:
+def usable(file: Path, *, even_if_refused: bool = False, skip_refused: bool = False) -> Offers:
     """The Boffers of a file that both acknowledgements accept.
 
     Args:
         file: Boffers in any form.
         even_if_refused: Take those that break business rules as well.
+        skip_refused: Acknowledge them one by one, and leave out those that are refused.
 
     Raises:
         DocumentFault: If the form or the rules refuse them, with every fault.
+        EvidenceError: If each of them is refused.
+        ConfigError: If both are asked for.
     """
+    if skip_refused and even_if_refused:
+        raise ConfigError("--skip-refused leaves out what --even-if-refused takes: choose one")
+    if skip_refused:
+        return _accepted(file)
     return judged(read(file), file.name, even_if_refused=even_if_refused)
+
+
+def _accepted(file: Path) -> Offers:
+    """The Boffers of a file that are accepted, each acknowledged by itself."""
+    answers = read_each(file)
+    skipped = tuple(answer for answer in answers if not answer.received.accepted)
+    if len(skipped) == len(answers):
+        raise EvidenceError(f"{file.name}: no Boffer is accepted; {_named(skipped[0])}")
+    values = [answer.received.value for answer in answers if answer.received.accepted]
+    days = tuple(day for value in values if value is not None for day in value.days)
+    answer = Acknowledgement("transaction", file.name, accepted=True)
+    return Offers(file.name, days, answer, skipped)
+
+
+def _named(answer: Answered) -> str:
+    """A refused Boffer: where it stands, whose it is, and why."""
+    whose = ""
+    if answer.first is not None:
+        whose = f" ({answer.first.identity}, submitted {_submitted(answer.first)})"
+    return f"{answer.path}{whose} is refused, {answer.message}"
+
+
+def _skipped_facts(answer: Answered) -> dict[str, Any]:
+    first, received = answer.first, answer.received
+    counts = {**received.system.counts, **received.transaction.counts}
+    whose = {} if first is None else offerer_of(first).facts()
+    submitted = {} if first is None else {"submissionDateTime": _submitted(first)}
+    told = {"path": answer.path, "message": answer.message, "counts": counts}
+    return whose | submitted | told
+
+
+def _submitted(day: BofferDay) -> str:
+    is_known = day.submitted_us != NO_SUBMISSION
+    return nem_text(day.submitted_us) if is_known else "at no known time"
 
 
 def judged(received: Received[Boffers], name: str, *, even_if_refused: bool) -> Offers:
@@ -154,7 +227,7 @@ def judged(received: Received[Boffers], name: str, *, even_if_refused: bool) -> 
     if received.system.accepted and not received.transaction.accepted and not even_if_refused:
         output.note(
             f"{name}: {received.transaction.message}; nothing is worked out or written "
-            "(--even-if-refused goes on all the same)"
+            "(--skip-refused goes on without what is refused, --even-if-refused with it)"
         )
     if not received.system.accepted or not even_if_refused:
         received.raise_if_refused()
