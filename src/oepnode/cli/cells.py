@@ -17,3 +17,8 @@ def kilo(amount: int | None, decimals: int = 2, style: str = "") -> Text:
     if amount is None or amount == NO_LIMIT:
         return figure("–", "dim")
     return figure(f"{amount / 1000:.{decimals}f}", style)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 minute``, ``2 minutes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

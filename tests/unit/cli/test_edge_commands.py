@@ -14,7 +14,7 @@ from oepnode.cli.main import app
 from oepnode.domain.edge import dispatch, telemetry
 from oepnode.domain.nem_time import format_nem
 from tests.unit.cli import world
-from tests.unit.domain.edge.columns import EARLY, LATER, START, A, B, frame, reading, record
+from tests.unit.domain.edge.columns import EARLY, LATER, START, A, B, C, frame, reading, record
 
 Run = Callable[..., Result]
 MICROS = 1_000_000
@@ -269,7 +269,140 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
     site = told["levels"][0]["sites"][0]
     assert (site["nmi"], site["worst_export_w"], site["worst_import_w"]) == (nmi, 100, 100)
     tolerant = run("telemetry", "conformance", file, *words, "--tolerance-w", "100")
-    assert tolerant.exit_code == 0
+    assert (tolerant.exit_code, json.loads(tolerant.stdout)["conforms"]) == (1, None)
+
+
+def at_rest(nmis: list[str], intervals: int) -> list[dict[str, object]]:
+    """Telemetry without any flow, of as many intervals from `world.START` on."""
+    return [
+        reading(nmi, i) | {"minute": world.START + 60 * i}
+        for nmi in nmis
+        for i in range(1, 5 * intervals + 1)
+    ]
+
+
+def test_a_bundles_nmis_that_were_left_out_do_not_conform(
+    run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
+) -> None:
+    del reader, folder
+    held = [*world.HELD["A1"], world.MOVING]
+    words = ("--envelope", "A1.oepb", "--key", "A1.json")
+    some = write_telemetry(tmp_path / "some.json", *at_rest(held[:2], world.COUNT))
+    done = run("telemetry", "conformance", some, *words)
+    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 misstated"
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
+    assert f"not measured: {', '.join(held[2:])}" in done.stdout.splitlines()
+    told = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
+    assert (told["conforms"], told["coverage"]["held_by"]) == (None, "bundle")
+    assert told["coverage"]["unmeasured"] == held[2:]
+    assert [site["nmi"] for site in told["levels"][0]["sites"]] == held
+    whole = write_telemetry(tmp_path / "whole.json", *at_rest(held, world.COUNT))
+    assert run("telemetry", "conformance", whole, *words).exit_code == 0
+    early = write_telemetry(tmp_path / "early.json", *at_rest(held, 5))
+    done = run("telemetry", "conformance", early, *words)
+    assert done.exit_code == 1
+    assert "incomplete: 5 intervals of measured NMIs not judged" in done.stdout
+    few = tmp_path / "mine.txt"
+    few.write_text("\n".join(held[:2]))
+    narrowed = run("telemetry", "conformance", some, *words, "--portfolio", str(few))
+    assert narrowed.exit_code == 1, "a portfolio takes nothing out of a bundle"
+
+
+def test_a_portfolio_says_whose_nmis_of_a_document_must_be_measured(
+    run: Run, tmp_path: Path
+) -> None:
+    envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE), record(C, FIVE))
+    file = write_telemetry(tmp_path / "t.json", *(reading(A, i) for i in range(1, 11)))
+    words = ("telemetry", "conformance", file, "--envelope", envelope)
+    done = run(*words)
+    last = "conforms; 2 of 3 NMIs of the document not measured (--portfolio says which must be)"
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, last)
+    facts = json.loads(run(*words, "--json").stdout)["coverage"]
+    assert (facts["held_by"], facts["unmeasured_nmis"], facts["unmeasured"]) == (None, 2, None)
+    ours = tmp_path / "ours.txt"
+    ours.write_text(f"{A}\n{B}\n6305009999\n")
+    done = run(*words, "--portfolio", str(ours))
+    last = "incomplete: 1 of 2 NMIs not measured, 1 NMI without an envelope; minutes: 10 missing"
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
+    ours.write_text(A)
+    assert run(*words, "--portfolio", str(ours)).stdout.splitlines()[-1] == "conforms"
+    ours.write_text("nobody")
+    assert run(*words, "--portfolio", str(ours)).exit_code == 2
+    limits = tmp_path / "l.csv"
+    limits.write_text(
+        "nmi,level,interval_start,active_export_w,active_import_w,reactive_export_var,"
+        "reactive_import_var\n"
+        + "".join(f"{nmi},NMI,{format_nem(START)},5000,-5000,,\n" for nmi in (A, B))
+    )
+    done = run("telemetry", "conformance", file, "--envelope", str(limits))
+    assert (done.exit_code, "1 of 2 NMIs not measured" in done.stdout) == (1, True)
+    ours.write_text(A)
+    narrow = ("--envelope", str(limits), "--portfolio", str(ours))
+    assert run("telemetry", "conformance", file, *narrow).exit_code == 0
+
+
+def test_each_interval_in_breach_is_told_with_its_limits(run: Run, tmp_path: Path) -> None:
+    rows = [reading(A, 1, 5100), reading(A, 2, 5300), reading(A, 6), reading(B, 6, -5050)]
+    file = write_telemetry(tmp_path / "t.json", *rows)
+    envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE))
+    words = ("telemetry", "conformance", file, "--envelope", envelope)
+    done = run(*words, "--out", "i.csv")
+    assert f"{A}  {format_nem(START + 300)}        2" in done.stdout
+    assert "1 more interval in breach" in run(*words, "--rows", "1").stdout
+    sites = json.loads(run(*words, "--json", "--out", "i.parquet").stdout)["levels"][0]["sites"]
+    assert [site["breaching_intervals"] for site in sites] == [
+        [
+            {
+                "interval_end": format_nem(START + 300 * interval),
+                "minutes": minutes,
+                "beyond_export_w": export,
+                "beyond_import_w": import_,
+                "export_limit_w": 5000,
+                "import_limit_w": -5000,
+            }
+        ]
+        for interval, minutes, export, import_ in ((1, 2, 300, 0), (2, 1, 0, 50))
+    ]
+    table = pl.read_parquet(tmp_path / "i.parquet")
+    assert pl.read_csv(tmp_path / "i.csv", schema_overrides=table.schema).equals(table)
+    assert table["nmi"].to_list() == [A, A, B]
+    assert table["is_breach"].to_list() == [True, False, True]
+    assert table["least_headroom_w"].to_list() == [-300, 5000, -50]
+    assert run(*words, "--out", "i.txt").exit_code == 2
+    dispatch = write(tmp_path / "d.json", target(1))
+    words = ("telemetry", "conformance", file, "--dispatch", dispatch)
+    assert run(*words, "--out", "i.csv").exit_code == 2
+
+
+def test_a_replaced_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
+    run: Run, tmp_path: Path
+) -> None:
+    envelope = write(tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)], submitted=LATER))
+    rows = [reading(A, i, 4000) for i in range(1, 11)]
+    words = ("telemetry", "conformance", "--envelope", envelope)
+    done = run(*words, write_telemetry(tmp_path / "t.json", *rows))
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "conforms; minutes: 5 stale")
+    assert any(line.startswith(A) and "5 stale" in line for line in done.stdout.splitlines())
+    others = [reading(A, 6, 3999), reading(A, 7, 4000), reading(A, 7, 4000)]
+    done = run(*words, write_telemetry(tmp_path / "c.json", *rows, *others))
+    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 stale"
+    assert "3 doubled, 1 in conflict" in done.stdout
+
+
+def test_a_doubled_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) -> None:
+    rows = [reading(A, 5, -30_000), reading(A, 5, -30_000)]
+    wanted = write(tmp_path / "d.json", target(1))
+    words = ("telemetry", "conformance", "--dispatch", wanted)
+    assert run(*words, write_telemetry(tmp_path / "t.json", *rows)).exit_code == 0
+    conflict = write_telemetry(tmp_path / "c.json", *rows, reading(A, 5, 0))
+    done = run(*words, conflict)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
+    assert "1 minute not held against targets" in done.stderr
+    unit = [measured("UNIT1"), measured("UNIT1")]
+    words = (*words, "--summation", "Flex")
+    assert run(*words, write(tmp_path / "u.json", *unit)).exit_code == 0
+    unit.append(measured("UNIT1", -5))
+    assert run(*words, write(tmp_path / "u.json", *unit)).exit_code == 1
 
 
 def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> None:
@@ -278,7 +411,10 @@ def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> 
     words = ("telemetry", "conformance", file)
     done = run(*words, "--envelope", foreign)
     assert done.exit_code == 1
-    assert done.stdout.splitlines()[-1] == "not judged; minutes: 2 not judged"
+    assert done.stdout.splitlines()[-1] == (
+        "not judged; 1 of 1 NMI of the document not measured (--portfolio says which must be); "
+        "minutes: 2 not judged"
+    )
     told = run(*words, "--envelope", foreign, "--json")
     assert (told.exit_code, json.loads(told.stdout)["conforms"]) == (1, None)
     target = {"duid": "UNIT1", "diEndTime": format_nem(START + 300), "dispatchTarget": -30}

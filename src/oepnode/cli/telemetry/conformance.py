@@ -15,6 +15,7 @@ import typer
 from oepnode.adapters import plots
 from oepnode.cli import envelope_input, output, received
 from oepnode.cli.amounts import amount_of
+from oepnode.cli.cells import counted
 from oepnode.cli.chain import (
     ChainIdOption,
     ContractOption,
@@ -27,7 +28,9 @@ from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, Prof
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import MOST_ROWS, JsonFlag
 from oepnode.cli.received import TelemetryFile, UnitOption
-from oepnode.cli.telemetry import pictures, report
+from oepnode.cli.telemetry import coverage, intervals, pictures, report
+from oepnode.cli.telemetry.coverage import PortfolioOption, Unmeasured
+from oepnode.cli.telemetry.intervals import OutOption
 from oepnode.cli.telemetry.pictures import Pictures
 from oepnode.cli.tolerance import (
     TargetTolerancePercentOption,
@@ -107,6 +110,8 @@ def conformance(
     rows: Annotated[
         int, typer.Option("--rows", min=0, help="Most rows of a table; --json has all.")
     ] = MOST_ROWS,
+    portfolio: PortfolioOption = None,
+    out: OutOption = None,
     key: EnvelopeKeyOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
@@ -120,16 +125,19 @@ def conformance(
 
     Each measurement is judged by the envelope whose submission timestamp it states; one outside
     its envelope, or outside the tolerance of its target, gives exit code 1, and so does telemetry
-    of which nothing could be judged.
+    of which nothing could be judged, or that lacks NMIs or intervals of a bundle, of a limits file
+    or of the portfolio: what was left out does not conform.
     """
     wanted = Pictures(plot, heatmap, None if nmi is None else parse_nmi(nmi))
     _check_options(envelope, dispatch, wanted, step, summation)
+    _check_envelope_options(envelope, portfolio, out)
     if identity is not None and dispatch is None:
         raise ConfigError("--id says whose dispatch targets are meant: it goes with --dispatch")
     tolerance = tolerance_of(tolerance_w, tolerance_percent, breach_minutes)
     defaults = _defaults(default_export_kw, default_import_kw)
     facts: dict[str, Any] = {"telemetry": file.name}
     reports: list[EnvelopeConformance] = []
+    lacking: Unmeasured | None = None
     telemetry = received.measured(file, identity)
     if envelope is not None:
         choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
@@ -139,7 +147,10 @@ def conformance(
         facts["envelope"] = source.text
         if "nmi" not in telemetry.columns:
             raise ConfigError("envelopes hold for NMIs, and this is telemetry of a DUID")
-        reports = _against_envelopes(telemetry, envelopes, tolerance, defaults)
+        held = coverage.coverage_of(source, envelopes, portfolio)
+        reports = _against_envelopes(telemetry, envelopes, tolerance, defaults, held.ours)
+        lacking = coverage.unmeasured(reports, held)
+        facts["coverage"] = lacking.facts()
         facts["levels"] = [report.level_facts(found) for found in reports]
     targets, duid = None, ""
     if dispatch is not None:
@@ -148,6 +159,8 @@ def conformance(
         targets = _against_targets(telemetry, orders, step, summation, allowed)
         facts["dispatch"] = {"duid": duid} | report.dispatch_facts(targets, step, summation)
     pictures.draw(wanted, telemetry, reports, tolerance, defaults)
+    if out is not None:
+        intervals.write(out, reports)
     verdicts = [] if envelope is None else [_all_levels(reports)]
     verdicts += [] if targets is None else [targets.conforms]
     conforms = False if False in verdicts else None if None in verdicts else True
@@ -159,7 +172,10 @@ def conformance(
             report.print_level(found, rows)
         if targets is not None:
             report.print_targets(targets, duid, rows)
-        output.say(report.verdict(conforms, reports), "bold green" if conforms else "bold red")
+        if lacking is not None:
+            report.print_lacking(lacking, rows)
+        told = report.verdict(conforms, reports, lacking)
+        output.say(told, "bold green" if conforms else "bold red")
     if not conforms:
         raise typer.Exit(EVIDENCE)
 
@@ -183,6 +199,15 @@ def _check_options(
             plots.check(path)
 
 
+def _check_envelope_options(
+    envelope: Path | None, portfolio: Path | None, out: Path | None
+) -> None:
+    if envelope is None and (portfolio is not None or out is not None):
+        raise ConfigError("--portfolio and --out are about envelopes: name them with --envelope")
+    if out is not None:
+        intervals.check_file(out)
+
+
 def _defaults(export_kw: str | None, import_kw: str | None) -> Defaults:
     try:
         return Defaults(
@@ -195,21 +220,28 @@ def _defaults(export_kw: str | None, import_kw: str | None) -> Defaults:
 
 
 def _against_envelopes(
-    telemetry: pl.DataFrame, envelopes: Envelopes, tolerance: Tolerance, defaults: Defaults
+    telemetry: pl.DataFrame,
+    envelopes: Envelopes,
+    tolerance: Tolerance,
+    defaults: Defaults,
+    ours: frozenset[str],
 ) -> list[EnvelopeConformance]:
     """A report per application level that has envelopes."""
     reports = []
     for level in np.unique(envelopes.levels).tolist():
-        check = EnvelopeCheck(envelopes, level, tolerance, defaults)
+        check = EnvelopeCheck(envelopes, level, tolerance, defaults, ours)
         check.add(telemetry)
         reports.append(check.report())
     return reports
 
 
 def _all_levels(reports: list[EnvelopeConformance]) -> bool | None:
-    """Whether no level has a breach; None where nothing was judged at any."""
-    judged = [found.conforms for found in reports if found.conforms is not None]
-    return all(judged) if judged else None
+    """Whether no level has a breach; None where nothing was judged at any, or not all of it."""
+    found = {report.conforms for report in reports}
+    if False in found:
+        return False
+    is_complete = all(report.is_complete for report in reports)
+    return True if True in found and is_complete else None
 
 
 def _orders(telemetry: pl.DataFrame, file: Path, wanted: str | None) -> tuple[pl.DataFrame, str]:
@@ -246,9 +278,14 @@ def _against_targets(
         lacking = int((~unit.is_whole).sum())
         if lacking:
             output.note(
-                f"{lacking} minutes are the sum of fewer than {unit.most_nmis} NMIs: a gap, or an "
-                "NMI that came or went"
+                f"the sum of fewer than {counted(unit.most_nmis, 'NMI')} in "
+                f"{counted(lacking, 'minute')}: a gap, or an NMI that came or went"
             )
+    if unit.conflicting:
+        output.note(
+            f"{counted(unit.conflicting, 'minute')} not held against targets: measurements "
+            "contradict each other"
+        )
     flow = unit.flow_w("NMI" if summation == "NMI" else "Flex")
     ends, wanted = targets["interval_end"].to_numpy(), targets["target_w"].to_numpy()
     try:

@@ -12,14 +12,17 @@ import numpy.typing as npt
 from rich.text import Text
 
 from oepnode.cli import output
-from oepnode.cli.cells import figure, kilo
+from oepnode.cli.cells import counted, figure, kilo
 from oepnode.cli.output import LEVEL_NAMES
+from oepnode.cli.telemetry import intervals
+from oepnode.cli.telemetry.coverage import Unmeasured
 from oepnode.domain.edge.conformance import (
     COUNTS,
     NO_HEADROOM,
     VERDICTS,
     DispatchConformance,
     EnvelopeConformance,
+    to_wh,
 )
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 
@@ -32,9 +35,19 @@ _COLUMNS: Final = (
     "worst import kW",
     "beyond kWh",
     "missing min",
-    "stated wrongly min",
+    "in doubt min",
+)
+_BREACHES: Final = (
+    "NMI",
+    "interval ending",
+    "minutes",
+    "beyond export kW",
+    "beyond import kW",
+    "export limit kW",
+    "import limit kW",
 )
 _FLAGS: Final = ("misstated", "stale", "unknown", "unapplied", "premature")
+_DOUBTS: Final = ("conflicting", *_FLAGS)
 
 
 # --- facts ---------------------------------------------------------------------------------------
@@ -61,9 +74,12 @@ def level_facts(report: EnvelopeConformance) -> dict[str, Any]:
         "judged_intervals": int(judged.sum()),
         "breach_intervals": int(report.is_breach.sum()),
         "missing_minutes": int(report.missing.sum()),
-        "beyond_wh": int(report.beyond_watt_minutes.sum()) // 60,
+        "beyond_wh": int(to_wh(report.beyond_watt_minutes.sum())),
         "minutes": {name: int(values.sum()) for name, values in report.counts.items()},
-        "sites": [_site_facts(report, site) for site in np.flatnonzero(report.measured).tolist()],
+        "sites": [
+            _site_facts(report, site)
+            for site in np.flatnonzero(report.measured | report.is_ours).tolist()
+        ],
         "intervals": _interval_facts(report),
     }
 
@@ -81,6 +97,7 @@ def _site_facts(report: EnvelopeConformance, site: int) -> dict[str, Any]:
         "expected_minutes": int(report.expected[site]),
         "missing_minutes": int(report.missing[site]),
         "minutes": {name: int(report.counts[name][site]) for name in COUNTS},
+        "breaching_intervals": intervals.breaching(report, site),
     }
 
 
@@ -121,17 +138,40 @@ def dispatch_facts(targets: DispatchConformance, step: int, summation: str) -> d
 # --- verdict -------------------------------------------------------------------------------------
 
 
-def verdict(conforms: bool | None, reports: list[EnvelopeConformance]) -> str:
-    """The last line: the verdict, and how many minutes it leaves out or is in doubt of."""
+def verdict(
+    conforms: bool | None, reports: list[EnvelopeConformance], lacking: Unmeasured | None
+) -> str:
+    """The last line: the verdict, what is lacking, and the minutes left out or in doubt."""
     told = "not judged" if conforms is None else "conforms" if conforms else "does not conform"
-    judged = _minutes([r.counts["readings"] - r.counts["unlimited"] for r in reports], reports)
-    counted = {
-        "not judged": max((report.rows for report in reports), default=0) - judged,
+    if conforms is None and any(report.judged.any() for report in reports):
+        told = "incomplete"
+    parts = [told + (f": {lacking.told()}" if lacking and lacking.told() else "")]
+    if lacking is not None and lacking.of_document():
+        parts.append(lacking.of_document())
+    doubts = {name: _count(name, reports) for name in _FLAGS}
+    minutes = {
+        "not judged": _not_judged(reports),
         "missing": _minutes([report.missing for report in reports], reports),
-        "misstated": _minutes([report.counts["misstated"] for report in reports], reports),
-    }
-    left = ", ".join(f"{count} {name}" for name, count in counted.items() if count)
-    return f"{told}; minutes: {left}" if left else told
+    } | doubts
+    left = ", ".join(f"{count} {name}" for name, count in minutes.items() if count)
+    return "; ".join(parts + [f"minutes: {left}"] * bool(left))
+
+
+def _not_judged(reports: list[EnvelopeConformance]) -> int:
+    """Minutes received that were held against no limit at any level, copies left out.
+
+    A copy at an NMI without an envelope is not looked into.
+    """
+    names = ("duplicates", "conflicting", "unlimited")
+    judged = [
+        report.counts["readings"] - sum(report.counts[name] for name in names) for report in reports
+    ]
+    rows = max((report.rows for report in reports), default=0)
+    return rows - _minutes(judged, reports) - _count("duplicates", reports)
+
+
+def _count(name: str, reports: list[EnvelopeConformance]) -> int:
+    return _minutes([report.counts[name] for report in reports], reports)
 
 
 def _minutes(
@@ -153,48 +193,82 @@ def print_level(report: EnvelopeConformance, rows: int) -> None:
     """Print a report on one application level, with its worst NMIs."""
     facts = level_facts(report)
     share = facts["breach_intervals"] / max(facts["judged_intervals"], 1)
-    counted = facts["minutes"]
+    counts = facts["minutes"]
     output.print_facts(
         {
             f"level {facts['level']}": f"{facts['measured_nmis']} of {facts['nmis']} NMIs "
-            f"measured, {counted['readings']} minutes, {facts['missing_minutes']} missing, "
-            f"{counted['duplicates']} doubled",
-            "judged": f"{facts['judged_intervals']} intervals of NMIs",
+            f"measured, {counted(counts['readings'], 'minute')}, {facts['missing_minutes']} "
+            f"missing, {counts['duplicates']} doubled, {counts['conflicting']} in conflict",
+            "judged": f"{counted(facts['judged_intervals'], 'interval')} of NMIs",
             "in breach": f"{facts['breach_intervals']} ({share:.3%}); "
-            f"{counted['export_minutes']} minutes beyond the export limit, "
-            f"{counted['import_minutes']} beyond the import limit, "
-            f"{facts['beyond_wh'] / 1000:.2f} kWh",
-            "applied": ", ".join(f"{name} {counted[name]}" for name in _FLAGS)
-            + f" (minutes); defaults in {counted['defaulted']}",
-            "not judged": f"{facts['foreign_rows']} minutes of {facts['foreign_nmis']} NMIs "
+            f"{counted(counts['export_minutes'], 'minute')} beyond the export limit, "
+            f"{counts['import_minutes']} beyond the import limit, "
+            f"{kilo(facts['beyond_wh'], 3)} kWh",
+            "applied": ", ".join(f"{name} {counts[name]}" for name in _FLAGS)
+            + f" (minutes); defaults in {counts['defaulted']}",
+            "not judged": f"{counted(facts['foreign_rows'], 'minute')} of "
+            f"{counted(facts['foreign_nmis'], 'NMI')} "
             f"without an envelope, {facts['outside_rows']} outside the horizon, "
-            f"{counted['unlimited']} without a limit",
+            f"{counts['unlimited']} without a limit",
         }
     )
-    order = np.argsort(-report.breach_intervals, kind="stable")
-    worst = [site for site in order.tolist() if report.breach_intervals[site]][:rows]
-    if not worst:
-        return
-    sites = (_site_cells(_site_facts(report, site)) for site in worst)
-    output.print_table(_COLUMNS, sites)
-    more = int((report.breach_intervals > 0).sum()) - len(worst)
-    if more > 0:
-        output.say(f"… and {more} more NMIs with breaches; --json has all", "dim")
+    _print_sites(report, rows)
+    _print_breaches(report, rows)
+
+
+def _print_sites(report: EnvelopeConformance, rows: int) -> None:
+    """NMIs in breach or in doubt, the worst first."""
+    doubts = np.sum([report.counts[name] for name in _DOUBTS], axis=0)
+    order = np.lexsort((-doubts, -report.breach_intervals))
+    listed = order[(report.breach_intervals + doubts)[order] > 0]
+    if len(listed) and rows:
+        shown = (_site_cells(_site_facts(report, site)) for site in listed[:rows].tolist())
+        output.print_table(_COLUMNS, shown)
+    if len(listed) > rows:
+        more = counted(len(listed) - rows, "more NMI")
+        output.say(f"… and {more} in breach or in doubt; --json has all", "dim")
+
+
+def _print_breaches(report: EnvelopeConformance, rows: int) -> None:
+    """Intervals in breach, those that went furthest first."""
+    cells = []
+    for site, interval in intervals.worst(report, rows):
+        facts = intervals.breach(report, site, interval)
+        minutes = facts["minutes"]
+        amounts = (kilo(facts[name]) for name in intervals.AMOUNTS)
+        nmi = report.envelopes.nmis[site].decode()
+        cells.append((nmi, facts["interval_end"], minutes, *amounts))
+    if cells:
+        output.print_table(_BREACHES, cells)
+    total = int(report.is_breach.sum())
+    if total > len(cells):
+        more = counted(total - len(cells), "more interval")
+        output.say(f"… and {more} in breach; --json or --out has all", "dim")
 
 
 def _site_cells(site: dict[str, Any]) -> tuple[object, ...]:
     minutes = site["minutes"]
+    doubts = ", ".join(f"{minutes[name]} {name}" for name in _DOUBTS if minutes[name])
     return (
         site["nmi"],
-        figure(str(site["breach_intervals"]), "bold red"),
+        figure(str(site["breach_intervals"]), "bold red" if site["breach_intervals"] else ""),
         minutes["export_minutes"],
         minutes["import_minutes"],
         kilo(site["worst_export_w"]),
         kilo(site["worst_import_w"]),
         kilo(site["beyond_wh"], 3),
         site["missing_minutes"],
-        minutes["misstated"],
+        doubts or "–",
     )
+
+
+def print_lacking(lacking: Unmeasured, rows: int) -> None:
+    """Name the NMIs that should have been measured."""
+    if not lacking.names or not lacking.coverage.held_by:
+        return
+    more = len(lacking.names) - rows
+    named = ", ".join(lacking.names[:rows]) + (f" and {more} more; --json has all" * (more > 0))
+    output.say(f"not measured: {named}", "yellow")
 
 
 def print_targets(targets: DispatchConformance, duid: str, rows: int) -> None:

@@ -102,8 +102,8 @@ class UnitSums:
 
         names, lost = (*_SUMMED, "nmis"), sorted(self._conflicting)
         if not self._parts:
-            nothing = (np.empty(0, dtype=np.int64) for _ in range(6))
-            return UnitTelemetry(*nothing, conflicting=len(lost))
+            nothing = np.empty(0, dtype=np.int64)
+            return UnitTelemetry(*(nothing,) * 6, conflicting=len(lost))
         whole = (
             pl.concat(self._parts)
             .filter(~pl.col("minute").is_in(lost))
