@@ -1,4 +1,4 @@
-"""Settings of the three long-running programs, parsed once from TOML and the environment.
+"""Settings of the four long-running programs, parsed once from TOML and the environment.
 
 A setting is read from the TOML file, and overridden by an environment variable named
 ``OEPNODE_…`` (nested with ``__``). Unknown names are errors. Secrets are named by files, never
@@ -80,6 +80,22 @@ class HttpSettings(BaseModel):
     )
 
 
+class WorkerRelaySettings(BaseModel):
+    """Who brings a worker's ballots to the chain, so that its signer pays nothing for them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str | None = Field(
+        default=None, description="relay that casts this worker's ballots; none: it casts directly"
+    )
+    direct_before_s: int = Field(
+        default=60,
+        ge=45,
+        description="a ballot that is not on chain so long before the vote's end is cast directly; "
+        "in a shorter vote every ballot is",
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -132,6 +148,19 @@ class RegistrySettings(_Settings):
     )
 
 
+class RelaySettings(_Settings):
+    """Settings of ``oepnode relay serve``."""
+
+    http: HttpSettings = Field(default=HttpSettings(), description="where the relay listens")
+    chain: ChainSettings = Field(description="the consensus contract")
+    data_dir: Path = Field(description="evidence of members that signed two ballots of a round")
+    key_file: Path = Field(description="key of the account that pays for the ballots")
+    batch_after_s: float = Field(
+        default=5, ge=0, description="how long a ballot waits for others to be cast with it"
+    )
+    look_interval_s: float = Field(default=1, gt=0, description="how often the chain is asked")
+
+
 class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
@@ -147,6 +176,9 @@ class WorkerSettings(_Settings):
     operator: Address = Field(description="lasting address of this worker's operator")
     sender_url: str = Field(description="the sender's gateway")
     registry_url: str = Field(description="the NMI registry")
+    relay: WorkerRelaySettings = Field(
+        default=WorkerRelaySettings(), description="who brings this worker's ballots to the chain"
+    )
     poll_interval_s: float = Field(default=1800, gt=0, description="how often the sender is asked")
     follow_interval_s: float = Field(default=5, gt=0, description="how often the chain is asked")
     reveal_turn_s: float = Field(

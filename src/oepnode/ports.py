@@ -13,6 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from oepnode.domain.facts import Electorate, Event, Head, Member, Round
+from oepnode.domain.keys import RoundContext
 
 
 class Clock(Protocol):
@@ -173,6 +174,10 @@ class Chain(ChainReader, Protocol):
         """Cast the signer's blind ballot."""
         ...
 
+    async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
+        """Cast ballots that others signed, packed as `domain.relay.pack` has them."""
+        ...
+
     async def abstain(self, round_number: int, reason: int) -> bytes:
         """Abstain with a reason."""
         ...
@@ -189,6 +194,23 @@ class Chain(ChainReader, Protocol):
 
     async def fail_round(self, round_number: int) -> bytes:
         """Close a round as failed after its reveal deadline."""
+        ...
+
+
+class Relay(Protocol):
+    """Somebody who brings this worker's ballot to the chain, and pays for it."""
+
+    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
+        """Sign the worker's ballot and hand it in; doing it again is fine.
+
+        What comes of it only the chain tells.
+
+        Raises:
+            ConflictError: If the relay refuses it, or another ballot was signed for that round.
+            ConfigError: If what was signed before cannot be read.
+            TransportError: If the relay does not answer, or cannot take it yet.
+            FatalError: If the disk does not keep what is signed.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from eth_account.signers.local import LocalAccount
 from prometheus_client import generate_latest
 from pydantic import ValidationError
 
@@ -18,10 +19,18 @@ from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.files import FileArchive, FileShelf
 from oepnode.adapters.http_member import Asker
 from oepnode.adapters.http_registry import HttpRegistry
+from oepnode.adapters.http_relay import HttpRelay
 from oepnode.adapters.http_sender import HttpSender
 from oepnode.adapters.keyfile import load_account
+from oepnode.adapters.signed_once import SignedOnce
 from oepnode.adapters.sqlite_store import SqliteStore
-from oepnode.config import ChainSettings, RegistrySettings, SenderSettings, WorkerSettings
+from oepnode.config import (
+    ChainSettings,
+    RegistrySettings,
+    RelaySettings,
+    SenderSettings,
+    WorkerSettings,
+)
 from oepnode.domain.ballot import Reason
 from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.keys import RoundContext
@@ -33,7 +42,7 @@ from oepnode.node.outside import Compute, Outside, SealInputs
 from oepnode.node.state import RoundState
 from oepnode.node.worker import Worker
 from oepnode.ports import ChainReader
-from oepnode.services import registry, sender
+from oepnode.services import registry, relay, sender
 from oepnode.services.serving import serve
 from oepnode.web.pages import application
 from oepnode.web.view import RoundLine, Status
@@ -82,6 +91,7 @@ class WorkerParts:
         chain: Its connection.
         sender: Its client of the sender's gateway.
         registry: Its client of the NMI registry.
+        relay: Its client of the relay, or None.
     """
 
     worker: Worker
@@ -89,6 +99,7 @@ class WorkerParts:
     chain: evm.EvmChain
     sender: HttpSender
     registry: HttpRegistry
+    relay: HttpRelay | None
 
 
 @asynccontextmanager
@@ -118,6 +129,9 @@ async def worker_parts(
         stack.push_async_callback(sender_client.close)
         registry_client = HttpRegistry(settings.registry_url, asker)
         stack.push_async_callback(registry_client.close)
+        relay_client = _relay_client(settings, account)
+        if relay_client is not None:
+            stack.push_async_callback(relay_client.close)
         store = SqliteStore(settings.data_dir / "worker.sqlite")
         stack.callback(store.close)
         shelf = FileShelf(settings.data_dir / "bundles")
@@ -133,10 +147,13 @@ async def worker_parts(
             clock=clock,
             compute=compute_result,
             feed=Feed(settings.feed.profile, settings.feed.import_sign),
+            relay=relay_client,
         )
         worker = Worker(settings, outside, store, metrics)
         view = _View(settings, worker, shelf, metrics, "0x" + chain.signer.hex())
-        yield WorkerParts(worker, application(view), chain, sender_client, registry_client)
+        yield WorkerParts(
+            worker, application(view), chain, sender_client, registry_client, relay_client
+        )
 
 
 async def run_worker(
@@ -162,6 +179,13 @@ async def run_worker(
         await asyncio.gather(running, serving, return_exceptions=True)
         if not ended.cancelled():
             ended.result()
+
+
+def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay | None:
+    if settings.relay.url is None:
+        return None
+    kept = SignedOnce(settings.data_dir / "signed-ballots")
+    return HttpRelay(settings.relay.url, account, kept)
 
 
 def _seal_inputs(archive_key: str | None) -> SealInputs | None:
@@ -230,7 +254,9 @@ class _View:
             partitions=None if summary is None else summary.partitions,
             unassigned_nmis=None if summary is None else summary.unassigned_nmis,
             seconds=None if summary is None else summary.seconds,
-            detail=state.detail or ("; ".join(summary.warnings) if summary else ""),
+            detail=state.detail
+            or self._worker.runner.waiting.get(state.number, "")
+            or ("; ".join(summary.warnings) if summary else ""),
         )
 
     def _mine(self, state: RoundState) -> str:
@@ -261,6 +287,14 @@ async def registry_app(settings: RegistrySettings) -> web.Application:
     """The NMI registry; it closes its connections when it is cleaned up."""
     chain = await evm.connect_reader(settings.chain)
     app = registry.application(settings, chain, SystemClock())
+    app.on_cleanup.append(_closing(chain))
+    return app
+
+
+async def relay_app(settings: RelaySettings) -> web.Application:
+    """The relay; it closes its connections when it is cleaned up."""
+    chain = await evm.connect(settings.chain, load_account(settings.key_file))
+    app = relay.application(settings, chain)
     app.on_cleanup.append(_closing(chain))
     return app
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
+from oepnode.adapters.ballot_signature import recover_signer
 from oepnode.domain.ballot import Result, ballot_for
 from oepnode.domain.facts import (
     Abstained,
@@ -29,6 +30,7 @@ from oepnode.domain.facts import (
     RoundOpened,
 )
 from oepnode.domain.keys import RoundContext
+from oepnode.domain.relay import unpack
 from oepnode.errors import ConflictError, TransportError
 
 CHAIN_ID = 31337
@@ -249,6 +251,31 @@ class FakeChain:
         member = self._take_vote("cast_ballot", round_number)
         self.ledger.ballots.setdefault(round_number, []).append((member, ballot))
         return self._done(BallotCast, round=round_number, operator=member.operator, ballot=ballot)
+
+    async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
+        self._write("cast_ballots")
+        state = self._in_phase(round_number, Phase.VOTING)
+        context = RoundContext(CHAIN_ID, CONTRACT, round_number)
+        members = self.ledger.electorates[state.epoch - 1].members
+        by_signer = {member.signer: member for member in members}
+        cast: list[tuple[Member, bytes]] = []
+        for signed in unpack(ballots):
+            member = by_signer.get(recover_signer(context, signed) or b"")
+            if member is None:
+                raise ConflictError("SignerNotInElectorate")
+            if not state.voted >> member.index & 1:
+                cast.append((member, signed.ballot))
+        if not cast:
+            raise ConflictError("NothingCast")
+        voted = state.voted | sum(1 << member.index for member, _ in cast)
+        self.ledger.rounds[round_number] = replace(state, voted=voted)
+        self.ledger.ballots.setdefault(round_number, []).extend(cast)
+        for member, ballot in cast:
+            transaction = self.ledger.append(
+                BallotCast, round=round_number, operator=member.operator, ballot=ballot
+            )
+        self._answer()
+        return transaction
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
         member = self._take_vote("abstain", round_number)

@@ -1,9 +1,10 @@
-"""A sender and a registry without a network, and a shelf and an archive without a disk."""
+"""Sender, registry and relay without a network, and a shelf and an archive without a disk."""
 
 from hashlib import sha256
 
+from oepnode.domain.keys import RoundContext
 from oepnode.errors import DigestMismatch, TransportError
-from oepnode.ports import LatestEnvelope
+from oepnode.ports import Chain, LatestEnvelope
 
 
 class FakeSender:
@@ -79,3 +80,26 @@ class FakeArchive:
 
     def put(self, round_number: int, sealed: bytes) -> None:
         self.inputs[round_number] = sealed
+
+
+class FakeRelay:
+    """Takes a worker's ballots, and brings them to the chain unless it is silent.
+
+    Attributes:
+        is_silent: What is handed in stays here.
+        fault: Raised instead of taking anything, unless it is None.
+        handed_in: What was handed in, taken or not.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self.is_silent = False
+        self.fault: Exception | None = None
+        self.handed_in: list[tuple[RoundContext, bytes]] = []
+
+    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
+        self.handed_in.append((context, ballot))
+        if self.fault is not None:
+            raise self.fault
+        if not self.is_silent and self.handed_in.count((context, ballot)) == 1:
+            await self._chain.cast_ballot(context.number, ballot)

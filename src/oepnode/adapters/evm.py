@@ -322,6 +322,10 @@ class EvmChain(EvmReader):
         """Cast the signer's blind ballot."""
         return _hash(await self._send("castBallot", round_number, ballot))
 
+    async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
+        """Cast ballots that others signed, packed as `domain.relay.pack` has them."""
+        return _hash(await self._send("castBallots", round_number, ballots))
+
     async def abstain(self, round_number: int, reason: int) -> bytes:
         """Abstain with a reason."""
         return _hash(await self._send("abstain", round_number, reason))

@@ -18,6 +18,7 @@ from oepnode.cli import (
     envelope,
     forecast,
     registry,
+    relay,
     sender,
     telemetry,
     worker,
@@ -61,6 +62,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(worker.app, name="worker")
 app.add_typer(sender.app, name="sender")
 app.add_typer(registry.app, name="registry")
+app.add_typer(relay.app, name="relay")
 app.add_typer(aggregator.app, name="aggregator")
 app.add_typer(audit.app, name="audit")
 app.add_typer(boffer.app, name="boffer")

@@ -1,8 +1,9 @@
-"""``oepnode contract sign-ballot``, ``relay`` and ``report-equivocation``.
+"""``oepnode relay serve``; ``oepnode contract sign-ballot``, ``relay``, ``report-equivocation``.
 
-A worker without gas signs its ballot, and anyone brings it to the chain, many in one transaction.
-A blind ballot gives a relay nothing to copy; a worker whose relay is silent casts directly. Source:
-``domain.relay``, where the format of a file of signed ballots stands.
+A worker without gas signs its ballot, and anyone brings it to the chain, many in one transaction:
+a service, or somebody by hand. A blind ballot gives a relay nothing to copy; a worker whose relay
+is silent casts directly. Source: ``domain.relay``, where the format of a file of signed ballots
+stands.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import typer
 from oepnode.cli import transactions
 from oepnode.cli.output import JsonFlag, hexed, print_json, print_table, read_file, say
 from oepnode.cli.transactions import Contract, Key, Rpc
+from oepnode.cli.worker import Config, announcer
+from oepnode.config import RelaySettings, load
 from oepnode.domain import relay as relaying
 from oepnode.domain.ballot import Result, ballot_for
 from oepnode.domain.facts import Phase
@@ -33,6 +36,30 @@ _MAX_FILE = 1 << 20
 BallotFile = Annotated[
     Path, typer.Argument(help="Signed ballots, one a line, as sign-ballot prints them.")
 ]
+
+
+app = typer.Typer(help="Run a relay that brings workers' ballots to the chain.")
+
+
+@app.callback()
+def _group() -> None:
+    """A group, also while it has one command."""
+
+
+@app.command()
+def serve(config: Config, as_json: JsonFlag = False) -> None:
+    """Take ballots that workers signed, and cast them in batches, until stopped."""
+    from oepnode.adapters import logs
+
+    logs.configure()
+    asyncio.run(_serve(load(RelaySettings, config), as_json))
+
+
+async def _serve(settings: RelaySettings, as_json: bool) -> None:
+    from oepnode.services.serving import serve as serve_app
+    from oepnode.wiring import relay_app
+
+    await serve_app(await relay_app(settings), settings.http, announcer(as_json))
 
 
 def sign_ballot(
@@ -105,7 +132,7 @@ def relay(
             if not batch.chosen:
                 return batch, None
             packed = relaying.pack(signed for _, signed in batch.chosen)
-            return batch, await chain.transact("castBallots", number, packed)
+            return batch, await chain.cast_ballots(number, packed)
 
     batch, transaction = asyncio.run(go())
     _print_batch(number, batch, transaction, as_json)

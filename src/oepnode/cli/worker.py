@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -14,6 +14,10 @@ import typer
 from oepnode.cli.output import JsonFlag, print_facts, print_json, print_table
 from oepnode.config import WorkerSettings, load
 from oepnode.errors import ConfigError, OepError, TransportError
+
+if TYPE_CHECKING:
+    from oepnode.adapters.http_relay import HttpRelay
+    from oepnode.ports import ChainReader
 
 app = typer.Typer(help="Run a worker, and look after it.", no_args_is_help=True)
 
@@ -41,7 +45,7 @@ def announcer(as_json: bool) -> Callable[[str], None]:
 
 @app.command()
 def check(config: Config, as_json: JsonFlag = False) -> None:
-    """Check key, chain, membership, fee money, sender and registry; exit 0 if all are fine."""
+    """Check key, chain, membership, fee money, sender, registry, relay; exit 0 if all are fine."""
     lines = asyncio.run(_check(load(WorkerSettings, config)))
     if as_json:
         print_json(lines)
@@ -77,15 +81,30 @@ async def _check(settings: WorkerSettings) -> list[dict[str, Any]]:
                 "have an administrator add this worker, or set operator and key_file",
             )
             balance = await chain.balance_wei(chain.signer)
-            note("fee money", balance > 0, f"{balance / 1e18:.6f} of the chain's currency")
+            money = f"{balance / 1e18:.6f} of the chain's currency"
+            if not balance and parts.relay is not None:
+                money += "; the relay pays for ballots, nobody for abstentions and reveals"
+            note("fee money", balance > 0 or parts.relay is not None, money)
             for name, ask in (("sender", parts.sender.latest), ("registry", _latest(parts))):
                 try:
                     note(name, True, "answers" if await ask() else "answers, has nothing yet")
                 except OepError as exc:
                     note(name, False, str(exc))
+            if parts.relay is not None:
+                await _check_relay(parts.relay, chain, note)
     except (ConfigError, OepError) as exc:
         note("chain", False, str(exc))
     return found
+
+
+async def _check_relay(
+    relay: HttpRelay, chain: ChainReader, note: Callable[[str, bool, str], None]
+) -> None:
+    try:
+        await relay.check(chain.chain_id, chain.contract)
+        note("relay", True, "takes ballots for this contract")
+    except OepError as exc:
+        note("relay", False, str(exc))
 
 
 def _latest(parts: Any) -> Any:  # noqa: ANN401 - wiring.WorkerParts, imported only when used

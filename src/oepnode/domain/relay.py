@@ -178,7 +178,7 @@ def batch_of(
     chosen: list[tuple[Member, SignedBallot]] = []
     left_out: list[LeftOut] = []
     for place, relayed in enumerate(offered):
-        member = _member(context, electorate, relayed, recover)
+        member = member_of(context, electorate, relayed, recover)
         if isinstance(member, str):
             left_out.append(LeftOut(place, member))
         elif voted >> member.index & 1:
@@ -203,7 +203,7 @@ def equivocations_in(
     first: dict[int, SignedBallot] = {}
     found: dict[int, Equivocation] = {}
     for relayed in offered:
-        member = _member(context, electorate, relayed, recover)
+        member = member_of(context, electorate, relayed, recover)
         if not isinstance(member, str):
             known = first.setdefault(member.index, relayed.signed)
             if known.ballot != relayed.signed.ballot:
@@ -211,10 +211,17 @@ def equivocations_in(
     return list(found.values())
 
 
-def _member(
+def member_of(
     context: RoundContext, electorate: Electorate, relayed: Relayed, recover: Recover
 ) -> Member | str:
-    """Whose ballot it is, or why it is nobody's."""
+    """Whose ballot it is, or why it is nobody's that counts in this round.
+
+    Args:
+        context: The round.
+        electorate: The round's.
+        relayed: A signed ballot, of this round or another.
+        recover: Of signers.
+    """
     if relayed.context != context:
         return "it is for another round, contract or chain"
     if relayed.signed.ballot == bytes(32):

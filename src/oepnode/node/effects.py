@@ -4,6 +4,9 @@ A step on chain is done when its event was taken in, and not when its transactio
 transaction can be lost with its block, and a node can lag behind. Until then the step looks at the
 chain again and again, acts only where the chain lacks it, and gives up only when it has become
 pointless. So a crash at any point, a lost answer and a reorganisation all end in the same state.
+
+A ballot goes through the relay where there is one. The relay is not believed: while no event of the
+ballot came it is handed in again and again, and when time is short it is cast directly.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import structlog
 from oepnode.domain.ballot import Reason, ballot_for
 from oepnode.domain.facts import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
+    ConfigError,
     ConflictError,
     DigestMismatch,
     DocumentFault,
@@ -35,6 +39,7 @@ from oepnode.node.state import Change, Computed, Effect, NotComputed, RoundState
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
 _FAULTS_TOLD: Final = 5
+_AT_RELAY: Final = "the ballot is with the relay, and not on chain yet"
 
 
 class EffectRunner:
@@ -46,6 +51,8 @@ class EffectRunner:
         report: Takes a change in.
         metrics: Where to count.
         keep_rounds: How many of the newest rounds are worth delivering late.
+        direct_before_s: A ballot that no relay has cast so long before the vote deadline, in
+            seconds, is cast directly.
     """
 
     def __init__(
@@ -55,14 +62,18 @@ class EffectRunner:
         report: Callable[[int, Change], None],
         metrics: WorkerMetrics,
         keep_rounds: int,
+        direct_before_s: int,
     ) -> None:
         self._outside = outside
         self._state_of = state_of
         self._report = report
         self._metrics = metrics
         self._keep_rounds = keep_rounds
+        self._direct_before_s = direct_before_s
         self._log = structlog.get_logger("oepnode.effects")
         self.computations = Computations(outside, state_of, metrics)
+        self.waiting: dict[int, str] = {}
+        """What the step on chain of a round waits for, in words."""
 
     async def carry_out(self, effect: Effect) -> None:
         """Carry out an effect; returns when it is done or has become pointless.
@@ -103,16 +114,20 @@ class EffectRunner:
         With ``is_once``, until the step has succeeded.
         """
         wait = _FIRST_WAIT_S
-        while not is_settled(self._state(effect)):
-            try:
-                await step(self._state(effect))
-            except (TransportError, ConflictError) as exc:
-                self.note_retry(st.effect_id(effect), str(exc))
-            else:
-                if is_once:
-                    return
-            await asyncio.sleep(jittered(wait))
-            wait = min(wait * 2, _LONGEST_WAIT_S)
+        try:
+            while not is_settled(self._state(effect)):
+                try:
+                    await step(self._state(effect))
+                except (TransportError, ConflictError) as exc:
+                    self.waiting[effect.round] = str(exc)
+                    self.note_retry(st.effect_id(effect), str(exc))
+                else:
+                    if is_once:
+                        return
+                await asyncio.sleep(jittered(wait))
+                wait = min(wait * 2, _LONGEST_WAIT_S)
+        finally:
+            self.waiting.pop(effect.round, None)
 
     def _state(self, effect: Effect) -> RoundState:
         state = self._state_of(effect.round)
@@ -171,6 +186,8 @@ class EffectRunner:
         await self._check_round(state)
         if state.result is not None:
             ballot = ballot_for(state.context, state.operator, state.result)
+            if await self._is_with_relay(state, ballot):
+                return
             await self._outside.chain.cast_ballot(state.number, ballot)
             self._log.info("ballot cast", round=state.number)
         elif state.reason is not None:
@@ -178,6 +195,31 @@ class EffectRunner:
             self._log.warning(
                 "abstained", round=state.number, reason=state.reason.label, why=state.detail
             )
+
+    async def _is_with_relay(self, state: RoundState, ballot: bytes) -> bool:
+        """Hand the ballot to the relay; False where there is none, none that takes it, or no time.
+
+        Casting directly beside a relay does no harm: the contract passes over what comes second.
+        """
+        relay = self._outside.relay
+        if relay is None:
+            return False
+        if state.opened.vote_deadline - state.now < self._direct_before_s:
+            self._cast_directly(state, "time is short and the relay's ballot is not on chain")
+            return False
+        try:
+            await relay.hand_in(state.context, ballot)
+        except (ConflictError, ConfigError) as exc:
+            self._cast_directly(state, str(exc))
+            return False
+        if self.waiting.get(state.number) != _AT_RELAY:
+            self._log.info("ballot handed to the relay", round=state.number)
+        self.waiting[state.number] = _AT_RELAY
+        return True
+
+    def _cast_directly(self, state: RoundState, why: str) -> None:
+        self.waiting[state.number] = f"the ballot is cast directly: {why}"
+        self._log.warning("casting directly in spite of the relay", round=state.number, why=why)
 
     async def _check_round(self, state: RoundState) -> None:
         """Check that the round under this number still is the one that was computed.

@@ -10,7 +10,7 @@ from oepnode.domain.facts import RoundOpened
 from oepnode.domain.json_text import Progress
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
-from oepnode.ports import BundleShelf, Chain, Clock, EnvelopeSource, InputArchive, Registry
+from oepnode.ports import BundleShelf, Chain, Clock, EnvelopeSource, InputArchive, Registry, Relay
 
 Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
 Seal = Callable[[bytes, bytes, bytes], bytes]
@@ -32,6 +32,7 @@ class Outside:
         clock: Time of day.
         compute: From inputs to result.
         feed: How documents are read.
+        relay: Who brings this worker's ballots to the chain, or None.
     """
 
     chain: Chain
@@ -44,3 +45,4 @@ class Outside:
     clock: Clock
     compute: Compute
     feed: Feed
+    relay: Relay | None = None

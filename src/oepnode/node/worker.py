@@ -72,7 +72,12 @@ class Worker:
         self._again: set[str] = set()
         self.health = Health()
         self.runner = EffectRunner(
-            outside, self.state_of, self._take_in, metrics, settings.keep_rounds
+            outside,
+            self.state_of,
+            self._take_in,
+            metrics,
+            settings.keep_rounds,
+            settings.relay.direct_before_s,
         )
 
     # -- life ------------------------------------------------------------------------------

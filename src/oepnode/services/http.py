@@ -80,7 +80,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as exc:
         return _http_error(exc)
     except Exception as exc:  # the last line of defence: the service stays up
-        _log.error("request.fault", error=type(exc).__name__, at=_place_of(exc))
+        _log.error("request.fault", error=type(exc).__name__, at=place_of(exc))
         return _refused(500, "internal", "a fault of this service; its log names the place")
 
 
@@ -176,6 +176,7 @@ def _too_large(limit: int) -> Refusal:
     return Refusal(413, "body.too_large", f"the body is larger than {limit} bytes")
 
 
-def _place_of(exc: BaseException) -> str:
+def place_of(exc: BaseException) -> str:
+    """Where a fault arose. Its message is left out: it might repeat what a client sent."""
     frames = traceback.extract_tb(exc.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"

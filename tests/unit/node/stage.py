@@ -12,7 +12,7 @@ from pathlib import Path
 
 from oepnode.adapters import archive, sealing
 from oepnode.adapters.sqlite_store import SqliteStore
-from oepnode.config import ChainSettings, WorkerSettings
+from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.computation import Inputs, compute
 from oepnode.domain.facts import Abstained, BallotCast, Phase
 from oepnode.domain.keys import RoundContext
@@ -20,6 +20,7 @@ from oepnode.domain.power import Feed
 from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.outside import Compute, Outside
 from oepnode.node.worker import Worker
+from oepnode.ports import Relay
 from tests.fakes.chain import CHAIN_ID, FakeChain, FakeClock, Ledger
 from tests.fakes.services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
 from tests.unit.cli.world import COUNT, ENVELOPE, REGISTRY, SALT, START
@@ -28,6 +29,7 @@ DIGEST = sha256(ENVELOPE).digest()
 REGISTRY_DIGEST = sha256(REGISTRY).digest()
 AUDITOR = sha256(b"auditor").digest()
 GIVE_UP_S = 20.0
+DIRECT_BEFORE_S = 45  # of a window of 60
 
 
 def operator(place: int) -> bytes:
@@ -57,7 +59,12 @@ class Stage:
         return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
 
     def worker(
-        self, place: int = 0, *, compute_result: Compute = compute, is_requester: bool = False
+        self,
+        place: int = 0,
+        *,
+        compute_result: Compute = compute,
+        is_requester: bool = False,
+        relay: Relay | None = None,
     ) -> Worker:
         chain = FakeChain(self.ledger, signer(place))
         settings = WorkerSettings(
@@ -70,6 +77,7 @@ class Stage:
             follow_interval_s=0.01,
             reveal_turn_s=0,
             is_requester=is_requester,
+            relay=WorkerRelaySettings(direct_before_s=DIRECT_BEFORE_S),
         )
 
         def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
@@ -93,6 +101,7 @@ class Stage:
             clock=self.clock,
             compute=compute_result,
             feed=Feed(),
+            relay=relay,
         )
         store = SqliteStore(self.folder / f"worker-{place}.sqlite")
         return Worker(settings, outside, store, WorkerMetrics())

@@ -1,0 +1,400 @@
+"""The relay over real HTTP, with the chain in memory: what it takes, refuses, keeps and casts."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from eth_account import Account
+from msgspec.structs import replace
+
+from oepnode.adapters.ballot_signature import recover_signer, sign_ballot
+from oepnode.config import HttpSettings, RelaySettings
+from oepnode.domain.facts import BallotCast, Phase
+from oepnode.domain.keys import RoundContext
+from oepnode.domain.relay import (
+    Relayed,
+    SignedBallot,
+    decode_lines,
+    encode,
+    equivocations_in,
+)
+from oepnode.services import relay
+from oepnode.services.serving import listening
+from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.integration.services.conftest import CHAIN, reason_of
+
+WORKERS = [Account.from_key(bytes([place + 1]) * 32) for place in range(3)]
+STRANGER = Account.from_key(b"\x09" * 32)
+OPERATORS = [bytes([0xA0 + place]) * 20 for place in range(3)]
+NEVER_S = 3600.0
+GIVE_UP_S = 20.0
+
+
+@pytest.fixture
+def ledger(clock: FakeClock) -> Ledger:
+    ledger = Ledger(clock)
+    for worker, operator in zip(WORKERS, OPERATORS, strict=True):
+        ledger.add_member(operator, bytes.fromhex(worker.address[2:]))
+    return ledger
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oepnode.services.ballot_desk.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("oepnode.services.ballot_desk.LONGEST_WAIT_S", 0.05)
+
+
+class World:
+    """A relay that listens, with its chain, and a client."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession, ledger: Ledger, folder: Path) -> None:
+        self.url = url
+        self.http = http
+        self.ledger = ledger
+        self.folder = folder
+        self.chain = FakeChain(ledger)
+
+    async def open(self) -> int:
+        return await self.chain.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+
+    async def hand_in(self, line: bytes | Relayed) -> str:
+        """The state, or the code of a refusal."""
+        body = encode(line) if isinstance(line, Relayed) else line
+        async with self.http.post(f"{self.url}/v1/ballots", data=body) as response:
+            if response.status != 202:
+                return f"{response.status} {await reason_of(response)}"
+            return str((await response.json())["state"])
+
+    async def get(self, path: str) -> dict[str, Any]:
+        async with self.http.get(self.url + path) as response:
+            assert response.status == 200
+            found: dict[str, Any] = await response.json()
+            return found
+
+    def cast(self, number: int = 1) -> list[bytes]:
+        """Whose ballots stand on chain, in order."""
+        events = (e for e in self.ledger.log if isinstance(e, BallotCast) and e.round == number)
+        return [event.operator for event in events]
+
+    def sent(self) -> int:
+        """How many batches were tried."""
+        return self.relay_chain.calls.count("cast_ballots")
+
+    relay_chain: FakeChain
+
+
+def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
+    """A worker's signed ballot; ``changes`` are of the place for which it is signed."""
+    context = RoundContext(CHAIN_ID, CONTRACT, number)
+    values = {"chain_id": CHAIN_ID, "contract": CONTRACT, "number": number} | changes
+    context = RoundContext(**values)
+    account = STRANGER if place < 0 else WORKERS[place]
+    ballot = ballot or bytes([place + 1]) * 32
+    return Relayed(context, sign_ballot(account, context, ballot))
+
+
+Start = Callable[[float], Awaitable[World]]
+
+
+@pytest.fixture
+async def start(
+    ledger: Ledger, http: aiohttp.ClientSession, tmp_path: Path
+) -> AsyncIterator[Start]:
+    """Starts a relay with a time after which a batch is sent."""
+    stack: list[Any] = []
+
+    async def starting(batch_after_s: float) -> World:
+        settings = RelaySettings(
+            chain=CHAIN,
+            data_dir=tmp_path / "relay",
+            key_file=tmp_path / "key",
+            batch_after_s=batch_after_s,
+            look_interval_s=0.01,
+        )
+        chain = FakeChain(ledger)
+        running = listening(relay.application(settings, chain), HttpSettings())
+        world = World(await running.__aenter__(), http, ledger, tmp_path / "relay")
+        stack.append(running)
+        world.relay_chain = chain
+        return world
+
+    yield starting
+    for running in stack:
+        await running.__aexit__(None, None, None)
+
+
+@pytest.fixture
+async def world(start: Start) -> World:
+    """A relay that waits for every member."""
+    return await start(NEVER_S)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(GIVE_UP_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+# -- batches -------------------------------------------------------------------------------
+
+
+async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> None:
+    await world.open()
+    assert [await world.hand_in(signed(place)) for place in range(2)] == ["held", "held"]
+    assert await world.get("/v1/rounds/1") == {
+        "round": 1,
+        "held": ["0x" + operator.hex() for operator in OPERATORS[:2]],
+        "cast": [],
+    }
+    assert (world.cast(), world.sent()) == ([], 0)
+    await world.hand_in(signed(2))
+    await until(lambda: len(world.cast()) == 3)
+    assert world.cast() == OPERATORS
+    state = world.ledger.now_state(1)
+    assert state is not None
+    assert state.phase is Phase.REVEALING
+    assert world.sent() == 1
+
+
+async def test_latecomers_are_cast_in_a_second_batch(start: Start) -> None:
+    world = await start(0.0)
+    await world.open()
+    await world.hand_in(signed(0))
+    await until(lambda: world.cast() == OPERATORS[:1])
+    assert await world.hand_in(signed(1)) == "held"
+    await until(lambda: world.cast() == OPERATORS[:2])
+    async with asyncio.timeout(GIVE_UP_S):
+        while len((await world.get("/v1/rounds/1"))["cast"]) < 2:
+            await asyncio.sleep(0.005)
+    assert await world.hand_in(signed(1)) == "cast"
+    assert world.sent() == 2
+
+
+async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -> None:
+    await world.open()
+    await world.hand_in(signed(0))
+    await world.hand_in(signed(1))
+    direct = FakeChain(world.ledger, bytes.fromhex(WORKERS[0].address[2:]))
+    await direct.cast_ballot(1, b"\x77" * 32)
+    await world.hand_in(signed(2))
+    await until(lambda: len(world.cast()) == 3)
+    assert world.cast() == OPERATORS
+    assert world.sent() == 1
+    assert world.ledger.ballots[1][0][1] == b"\x77" * 32
+
+
+async def test_rounds_are_cast_each_for_itself(world: World) -> None:
+    await world.open()
+    await world.open()
+    for place in range(3):
+        await world.hand_in(signed(place, 2))
+    await world.hand_in(signed(0, 1))
+    await until(lambda: len(world.cast(2)) == 3)
+    assert world.cast(1) == []
+
+
+async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> None:
+    world = await start(0.0)
+    await world.open()
+    await world.hand_in(signed(0))
+    await until(lambda: world.cast() == OPERATORS[:1])
+    ledger = world.ledger
+    ledger.log[:] = [event for event in ledger.log if not isinstance(event, BallotCast)]
+    ledger.ballots.clear()
+    ledger.rounds[1] = replace(ledger.rounds[1], voted=0)
+    await until(lambda: world.cast() == OPERATORS[:1])
+
+
+# -- a failing chain -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["refusal", "is_down", "loses_answers"])
+async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault: str) -> None:
+    await world.open()
+    await world.hand_in(signed(0))
+    await world.hand_in(signed(1))
+    third = signed(2)
+    if fault == "is_down":
+        world.ledger.is_down = True
+        assert await world.hand_in(third) == "503 chain.unavailable"
+        async with asyncio.timeout(GIVE_UP_S):
+            while not (await world.get("/healthz"))["trouble"]:
+                await asyncio.sleep(0.005)
+        world.ledger.is_down = False
+        await world.hand_in(third)
+    else:
+        setattr(world.ledger, fault, "PauseState" if fault == "refusal" else True)
+        await world.hand_in(third)
+        await until(lambda: world.sent() > 0)
+        setattr(world.ledger, fault, "" if fault == "refusal" else False)
+    await until(lambda: len(world.cast()) == 3)
+    assert world.cast() == OPERATORS
+
+
+async def test_one_round_that_fails_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = world.relay_chain.cast_ballots
+    tried: list[int] = []
+
+    async def failing(number: int, ballots: bytes) -> bytes:
+        tried.append(number)
+        if number == 1:
+            raise ZeroDivisionError
+        return await real(number, ballots)
+
+    monkeypatch.setattr(world.relay_chain, "cast_ballots", failing)
+    await world.open()
+    await world.open()
+    for place in range(3):
+        await world.hand_in(signed(place, 1))
+        await world.hand_in(signed(place, 2))
+    await until(lambda: len(world.cast(2)) == 3 and tried.count(1) > 1)
+    assert world.cast(1) == []
+    assert "a fault of this service" in (await world.get("/healthz"))["trouble"]
+
+
+# -- what is refused -----------------------------------------------------------------------
+
+
+def broken(relayed: Relayed) -> bytes:
+    return encode(relayed).replace(b'"signature"', b'"signatures"')
+
+
+def with_r(relayed: Relayed, r: bytes) -> Relayed:
+    return Relayed(
+        relayed.context, SignedBallot(relayed.signed.ballot, r, relayed.signed.parity_and_s)
+    )
+
+
+REFUSED: dict[str, tuple[bytes | Relayed, str]] = {
+    "empty": (b"", "422 request.malformed"),
+    "no JSON": (b"{", "422 request.malformed"),
+    "another form": (broken(signed(0)), "422 request.malformed"),
+    "two": (encode(signed(0)) + b"\n" + encode(signed(1)), "422 request.malformed"),
+    "too large": (encode(signed(0)) + b" " * 1024, "413 body.too_large"),
+    "chain": (signed(0, chain_id=1), "422 ballot.other_chain"),
+    "contract": (signed(0, contract=b"\x01" * 20), "422 ballot.other_contract"),
+    "no signature": (with_r(signed(0), bytes(32)), "422 signature.invalid"),
+    "another's": (with_r(signed(0), signed(1).signed.r), "403 ballot.refused"),
+    "stranger": (signed(-1, ballot=b"\x05" * 32), "403 ballot.refused"),
+    "zero": (signed(0, ballot=bytes(32)), "403 ballot.refused"),
+    "unknown round": (signed(0, number=7), "404 round.unknown"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+async def test_what_could_not_be_cast_is_refused(
+    world: World, case: tuple[bytes | Relayed, str]
+) -> None:
+    line, told = case
+    await world.open()
+    answer = await world.hand_in(line)
+    if told == "403 ballot.refused":
+        assert answer in (told, "422 signature.invalid")  # some r recover nobody
+    else:
+        assert answer == told
+    assert (await world.get("/healthz"))["ballots"] == 0
+
+
+async def test_a_round_that_takes_no_votes_is_refused(world: World) -> None:
+    await world.open()
+    world.ledger.clock.time += 61
+    assert await world.hand_in(signed(0)) == "409 round.not_voting"
+
+
+async def test_a_member_that_has_voted_is_refused(world: World) -> None:
+    await world.open()
+    direct = FakeChain(world.ledger, bytes.fromhex(WORKERS[0].address[2:]))
+    await direct.abstain(1, 3)
+    assert await world.hand_in(signed(0)) == "409 member.voted"
+
+
+async def test_a_removed_member_votes_in_the_rounds_opened_before(world: World) -> None:
+    await world.open()
+    world.ledger.remove_member(OPERATORS[2])
+    await world.open()
+    assert await world.hand_in(signed(2, 1)) == "held"
+    assert await world.hand_in(signed(2, 2)) == "403 ballot.refused"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/rounds/9", "404 round.not_held"),
+        ("/v1/rounds/x", "400 round.malformed"),
+        ("/v1/rounds/99999999999", "400 round.malformed"),
+    ],
+)
+async def test_rounds_of_which_nothing_is_held(world: World, path: str, told: str) -> None:
+    async with world.http.get(world.url + path) as response:
+        assert f"{response.status} {await reason_of(response)}" == told
+
+
+# -- twice ---------------------------------------------------------------------------------
+
+
+async def test_the_same_again_is_fine_also_at_once_and_without_a_chain(world: World) -> None:
+    await world.open()
+    answers = await asyncio.gather(*(world.hand_in(signed(0)) for _ in range(6)))
+    assert answers == ["held"] * 6
+    world.ledger.is_down = True
+    assert await world.hand_in(signed(0)) == "held"
+    assert (await world.get("/healthz"))["ballots"] == 1
+
+
+async def test_a_second_ballot_is_refused_and_kept_with_the_first_as_evidence(
+    world: World,
+) -> None:
+    await world.open()
+    first, second, third = (signed(0, ballot=bytes([of]) * 32) for of in (1, 2, 3))
+    assert await world.hand_in(first) == "held"
+    for other in (second, second, third):
+        assert await world.hand_in(other) == "409 ballot.second"
+    await world.hand_in(signed(1))
+    await world.hand_in(signed(2))
+    await until(lambda: len(world.cast()) == 3)
+    assert await world.hand_in(first) in ("held", "cast", "409 round.not_voting")
+    assert world.ledger.ballots[1][0][1] == first.signed.ballot
+    (file,) = (world.folder / "evidence").iterdir()
+    kept = decode_lines(file.read_bytes())
+    assert kept == [first, second]
+    (found,) = equivocations_in(first.context, world.ledger.electorates[-1], kept, recover_signer)
+    assert found.member.operator == OPERATORS[0]
+
+
+async def test_two_ballots_at_once_are_one_held_and_one_refused(world: World) -> None:
+    await world.open()
+    both = [signed(0, ballot=bytes([of]) * 32) for of in (1, 2)]
+    answers = await asyncio.gather(*(world.hand_in(one) for one in both))
+    assert sorted(answers) == ["409 ballot.second", "held"]
+    (file,) = (world.folder / "evidence").iterdir()
+    assert len(decode_lines(file.read_bytes())) == 2
+
+
+# -- what is kept --------------------------------------------------------------------------
+
+
+async def test_rounds_that_are_over_are_forgotten(world: World) -> None:
+    await world.open()
+    await world.hand_in(signed(0))
+    assert await world.get("/healthz") == {
+        "status": "ok",
+        "chainId": CHAIN_ID,
+        "contract": "0x" + CONTRACT.hex(),
+        "rounds": 1,
+        "ballots": 1,
+        "trouble": "",
+    }
+    world.ledger.clock.time += 61
+    async with asyncio.timeout(GIVE_UP_S):
+        while (await world.get("/healthz"))["rounds"]:
+            await asyncio.sleep(0.005)
+    assert world.sent() == 0
+    assert not world.folder.exists()
+    async with world.http.get(f"{world.url}/v1/rounds/1") as response:
+        assert json.loads(await response.read())["error"]["code"] == "round.not_held"
