@@ -33,6 +33,15 @@ def test_settings_with_their_defaults(tmp_path: Path) -> None:
     assert settings.operator == "0x" + "abcdef" * 6 + "abcd"
     assert settings.archive_key is None
     assert (settings.http.host, settings.feed.profile) == ("127.0.0.1", "wide")
+    assert (settings.relay.url, settings.relay.direct_before_s) == (None, 60)
+
+
+def test_a_relay_is_a_table_of_its_own(tmp_path: Path) -> None:
+    relay = '[relay]\nurl = "https://relay"\ndirect_before_s = 90\n'
+    settings = load(WorkerSettings, written(tmp_path, GOOD + relay))
+    assert (settings.relay.url, settings.relay.direct_before_s) == ("https://relay", 90)
+    with pytest.raises(ConfigError, match=r"relay\.direct_before_s"):
+        load(WorkerSettings, written(tmp_path, GOOD + relay.replace("90", "44")))
 
 
 def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:

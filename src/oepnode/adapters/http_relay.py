@@ -26,6 +26,8 @@ _ATTEMPT_S: Final = 5.0
 _NOT_YET: Final = frozenset({"round.unknown", "member.voted"})
 """What a relay says whose node is behind, or ahead of, the worker's: the chain will tell."""
 
+_WHAT: Final = "handing the ballot to the relay"
+
 
 class _Health(Struct, rename="camel"):
     chain_id: int
@@ -69,7 +71,9 @@ class HttpRelay:
             async with asyncio.timeout(HAND_IN_S):
                 await self._post(line)
         except TimeoutError as exc:
-            raise TransportError(f"relay: no answer within {HAND_IN_S:g} s") from exc
+            raise TransportError(f"{_WHAT}: no answer within {HAND_IN_S:g} s") from exc
+        except TransportError as exc:
+            raise TransportError(f"{_WHAT}: {exc}") from exc
         except RequestRefused as exc:
             if exc.code in _NOT_YET:
                 raise TransportError(str(exc)) from exc
@@ -98,7 +102,7 @@ class HttpRelay:
         await self._client.send(
             "POST",
             "/v1/ballots",
-            "ballot for the relay",
+            "relay",
             limit=MAX_JSON_BYTES,
             body=lambda: line,
             headers=lambda: {"Content-Type": "application/json"},

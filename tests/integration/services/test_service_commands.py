@@ -1,4 +1,4 @@
-"""``oepnode sender`` and ``oepnode registry`` as a user types them, over real HTTP."""
+"""``oepnode sender``, ``registry`` and ``relay`` as a user types them, over real HTTP."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from oepnode.cli import worker
 from oepnode.cli.main import app
-from oepnode.config import RegistrySettings, SenderSettings
-from oepnode.services import registry, sender
+from oepnode.config import RegistrySettings, RelaySettings, SenderSettings
+from oepnode.services import registry, relay, sender
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 from tests.integration.services.conftest import Sample
 
@@ -77,7 +77,7 @@ async def test_what_goes_wrong_has_its_exit_code(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["sender", "registry"])
+@pytest.mark.parametrize("name", ["sender", "registry", "relay"])
 def test_a_service_says_where_it_listens_and_stops_cleanly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -86,6 +86,9 @@ def test_a_service_says_where_it_listens_and_stops_cleanly(
 
     async def registry_app(settings: RegistrySettings) -> web.Application:
         return registry.application(settings, FakeChain(Ledger()), FakeClock())
+
+    async def relay_app(settings: RelaySettings) -> web.Application:
+        return relay.application(settings, FakeChain(Ledger()))
 
     def announcer(as_json: bool) -> Callable[[str], None]:
         announce = worker.announcer(as_json)
@@ -98,10 +101,15 @@ def test_a_service_says_where_it_listens_and_stops_cleanly(
 
     monkeypatch.setattr("oepnode.wiring.sender_app", sender_app)
     monkeypatch.setattr("oepnode.wiring.registry_app", registry_app)
+    monkeypatch.setattr("oepnode.wiring.relay_app", relay_app)
     monkeypatch.setattr(f"oepnode.cli.{name}.announcer", announcer)
     (tmp_path / "token").write_text("a-token-of-the-publisher")
     (tmp_path / "token").chmod(0o600)
-    more = 'key_file = "key"\ntoken_file = "token"\n' if name == "sender" else ""
+    more = {
+        "sender": 'key_file = "key"\ntoken_file = "token"\n',
+        "registry": "",
+        "relay": 'key_file = "key"\n',
+    }[name]
     config = tmp_path / "settings.toml"
     config.write_text(f'data_dir = "data"\n{more}{CHAIN_TABLE}')
     done: Any = CliRunner().invoke(app, [name, "serve", "--config", str(config), "--json"])
@@ -111,7 +119,7 @@ def test_a_service_says_where_it_listens_and_stops_cleanly(
     assert json.loads(lines[0])["listening"].startswith("http://127.0.0.1:")
 
 
-@pytest.mark.parametrize("name", ["sender", "registry"])
+@pytest.mark.parametrize("name", ["sender", "registry", "relay"])
 def test_a_service_without_settings_ends_with_2(tmp_path: Path, name: str) -> None:
     done = CliRunner().invoke(app, [name, "serve", "--config", str(tmp_path / "none.toml")])
     assert done.exit_code == 2

@@ -1,0 +1,236 @@
+"""Whole rounds on a real chain with the real services, where most signers have no gas at all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from oepnode import wiring
+from oepnode.adapters import deploy, evm
+from oepnode.adapters.evm import EvmChain
+from oepnode.adapters.http_sender import HttpPublisher
+from oepnode.config import (
+    ChainSettings,
+    HttpSettings,
+    RegistrySettings,
+    RelaySettings,
+    SenderSettings,
+    WorkerRelaySettings,
+    WorkerSettings,
+)
+from oepnode.demo.devnet import CHAIN_ID, Devnet, account
+from oepnode.domain.facts import BallotCast, Phase, RootRevealed
+from oepnode.services.registry_store import RegistryStore
+from oepnode.services.serving import listening
+from tests.integration.services.conftest import TOKEN, Sample
+
+ADMIN, REQUESTER, RELAY = account(0), account(1), account(2)
+OPERATORS = [account(210 + place) for place in range(3)]
+SIGNERS = [account(200 + place) for place in range(3)]
+"""Not among the accounts to which the devnet gives money."""
+RICH = 2
+"""The one worker that is given some: a reveal is nobody else's to pay."""
+VOTE_WINDOW_S = 120
+TO_DIRECT_S = 80
+GIVE_UP_S = 60.0
+
+
+@dataclass
+class World:
+    """A contract with three workers, and the services."""
+
+    devnet: Devnet
+    folder: Path
+    chain_settings: ChainSettings
+    chain: EvmChain
+    sender_url: str
+    registry_url: str
+    sample: Sample
+
+    @asynccontextmanager
+    async def relay(self) -> AsyncIterator[str]:
+        """A relay that waits for every member; yields its URL."""
+        settings = RelaySettings(
+            chain=self.chain_settings,
+            data_dir=self.folder / "relay",
+            key_file=key_file(self.folder, RELAY),
+            batch_after_s=3600,
+            look_interval_s=0.1,
+        )
+        async with listening(await wiring.relay_app(settings), HttpSettings()) as url:
+            yield url
+
+    @asynccontextmanager
+    async def workers(self, relay_url: str) -> AsyncIterator[list[str]]:
+        """Three workers at work; yields where they listen."""
+        async with AsyncExitStack() as stack:
+            parts = [
+                await stack.enter_async_context(wiring.worker_parts(self.settings(n, relay_url)))
+                for n in range(3)
+            ]
+            tasks = [asyncio.create_task(part.worker.run()) for part in parts]
+            try:
+                yield [
+                    await stack.enter_async_context(listening(part.app, HttpSettings()))
+                    for part in parts
+                ]
+                assert [task for task in tasks if task.done()] == []
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def settings(self, place: int, relay_url: str) -> WorkerSettings:
+        return WorkerSettings(
+            chain=self.chain_settings,
+            data_dir=self.folder / f"worker-{place}",
+            key_file=key_file(self.folder, SIGNERS[place]),
+            operator=OPERATORS[place].address,
+            sender_url=self.sender_url,
+            registry_url=self.registry_url,
+            relay=WorkerRelaySettings(url=relay_url),
+            follow_interval_s=0.2,
+            reveal_turn_s=0,
+        )
+
+    async def publish(self) -> int:
+        """Publish the sample's document, and return the round that was opened for it."""
+        publisher = HttpPublisher(self.sender_url, timeout_s=20)
+        document = self.sample.folder / self.sample.summary.envelope_file
+        try:
+            published = await publisher.publish(document, TOKEN, self.sample.snapshot_digest)
+        finally:
+            await publisher.close()
+        assert published.round is not None
+        return published.round
+
+    async def until_phase(self, number: int, phase: Phase) -> None:
+        async with asyncio.timeout(GIVE_UP_S):
+            while (state := await self.chain.round(number)) is None or state.phase is not phase:
+                await asyncio.sleep(0.1)
+
+    def balance(self, of: LocalAccount) -> int:
+        return int(self.devnet.rpc("eth_getBalance", of.address, "latest"), 16)
+
+    def sender_of(self, transaction: bytes) -> str:
+        found: dict[str, Any] = self.devnet.rpc(
+            "eth_getTransactionByHash", "0x" + transaction.hex()
+        )
+        return str(found["from"])
+
+
+def key_file(folder: Path, of: LocalAccount) -> Path:
+    path = folder / f"{of.address}.key"
+    path.write_text(of.key.hex())
+    path.chmod(0o600)
+    return path
+
+
+async def deployed(devnet: Devnet) -> ChainSettings:
+    """A contract with its workers and its requester."""
+    owner = bytes.fromhex(ADMIN.address[2:])
+    policy = deploy.Policy(vote_window_s=VOTE_WINDOW_S, reveal_window_s=60)
+    done = await deploy.deploy(devnet.url, CHAIN_ID, ADMIN, owner, policy)
+    settings = ChainSettings(
+        rpc_url=devnet.url,
+        chain_id=CHAIN_ID,
+        contract="0x" + done.address.hex(),
+        start_block=done.block,
+    )
+    chain = await evm.connect(settings, ADMIN)
+    try:
+        workers = zip(OPERATORS, SIGNERS, strict=True)
+        await chain.transact(
+            "addWorkers", [(operator.address, signer.address, "") for operator, signer in workers]
+        )
+        role = await chain.role_code("REQUESTER_ROLE")
+        await chain.transact("grantRole", role, REQUESTER.address)
+    finally:
+        await chain.close()
+    return settings
+
+
+@pytest.fixture
+async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator[World]:
+    chain_settings = await deployed(devnet)
+    devnet.rpc("anvil_setBalance", SIGNERS[RICH].address, hex(10**18))
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    sender = SenderSettings(
+        chain=chain_settings,
+        data_dir=tmp_path / "sender",
+        key_file=key_file(tmp_path, REQUESTER),
+        token_file=token,
+    )
+    registry = RegistrySettings(chain=chain_settings, data_dir=tmp_path / "registry")
+    store = RegistryStore(registry.data_dir)
+    store.publish(sample.snapshot, sample.salt, 0)
+    store.close()
+    async with (
+        listening(await wiring.sender_app(sender), HttpSettings()) as sender_url,
+        listening(await wiring.registry_app(registry), HttpSettings()) as registry_url,
+    ):
+        chain = await evm.connect(chain_settings, ADMIN)
+        yield World(devnet, tmp_path, chain_settings, chain, sender_url, registry_url, sample)
+        await chain.close()
+
+
+async def test_workers_without_gas_take_part_by_a_relay(world: World) -> None:
+    async with world.relay() as url, world.workers(url):
+        number = await world.publish()
+        await world.until_phase(number, Phase.FINAL)
+    state = await world.chain.round(number)
+    assert state is not None
+    assert state.matched == 0b111
+    events = await world.chain.round_events(number)
+    cast = [event for event in events if isinstance(event, BallotCast)]
+    assert len({event.place.transaction for event in cast}) == 1
+    assert world.sender_of(cast[0].place.transaction).lower() == RELAY.address.lower()
+    (revealed,) = (event for event in events if isinstance(event, RootRevealed))
+    revealer = world.sender_of(revealed.place.transaction)
+    assert revealer.lower() == SIGNERS[RICH].address.lower()
+    assert [world.balance(signer) for signer in SIGNERS[:RICH]] == [0, 0]
+
+
+async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
+    world: World, http: aiohttp.ClientSession
+) -> None:
+    async with world.relay() as url:
+        pass  # nobody listens there any more
+    async with world.workers(url) as urls:
+        number = await world.publish()
+        await until(lambda: are_told(http, urls, "handing the ballot to the relay: http"))
+        world.devnet.rpc("evm_increaseTime", TO_DIRECT_S)
+        await until(lambda: are_told(http, urls[:RICH], "cannot pay the fee; fund it"))
+        await until(lambda: has_vote(world, number))
+    events = await world.chain.round_events(number)
+    (vote,) = (event for event in events if isinstance(event, BallotCast))
+    assert vote.operator == bytes.fromhex(OPERATORS[RICH].address[2:])
+    assert world.sender_of(vote.place.transaction).lower() == SIGNERS[RICH].address.lower()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(GIVE_UP_S):
+        while not await holds():
+            await asyncio.sleep(0.1)
+
+
+async def has_vote(world: World, number: int) -> bool:
+    return any(isinstance(e, BallotCast) for e in await world.chain.round_events(number))
+
+
+async def are_told(http: aiohttp.ClientSession, urls: list[str], what: str) -> bool:
+    """Whether each worker's status says that of its newest round."""
+    for url in urls:
+        async with http.get(url + "/v1/status") as response:
+            rounds = (await response.json())["rounds"]
+        if not rounds or what not in rounds[0]["detail"]:
+            return False
+    return True
