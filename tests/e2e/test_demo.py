@@ -89,6 +89,23 @@ def test_every_round_is_replayed_from_its_sealed_inputs(played: Played) -> None:
     assert all(line["replayed"] for line in played.summary["rounds"])
 
 
+def test_with_a_relay_workers_need_no_gas(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    words = ["--relay", "--workers", "3", "--nmis", "20", "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "oepnode", "demo", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads(out.read_text("utf-8"))
+    assert summary["ok"] is True
+    assert summary["without_gas"] == ["worker-2", "worker-3"]
+    assert summary["rounds"][0]["matched"] == ["worker-1", "worker-2", "worker-3"]
+
+
 def _forms(secret: bytes) -> set[bytes]:
     """How a secret would look in a log, a database or a transaction."""
     return {

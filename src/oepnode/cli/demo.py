@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from oepnode.demo.stage import Plan, Stage
 
 _WIDTH = 100
+_RELAYED_VOTE_S = 120
+"""Long enough that a worker leaves it to the relay."""
 
 
 def demo(
@@ -32,6 +34,14 @@ def demo(
     vote_window: Annotated[int, typer.Option(min=2, help="Seconds to vote.")] = 12,
     reveal_window: Annotated[int, typer.Option(min=2, help="Seconds to reveal.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample data.")] = 1,
+    relay: Annotated[
+        bool,
+        typer.Option(
+            "--relay",
+            help="A relay brings the ballots; all workers but the first have no gas. The vote "
+            f"takes {_RELAYED_VOTE_S} seconds then, or more, unless all have voted.",
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the summary to this file.")
     ] = None,
@@ -50,7 +60,8 @@ def demo(
     if json_file is not None and not json_file.resolve().parent.is_dir():
         raise ConfigError(f"--json {json_file}: there is no folder {json_file.resolve().parent}")
     place = folder or Path(tempfile.mkdtemp(prefix="oepnode-demo-"))
-    plan = Plan(place.resolve(), workers, byzantine, nmis, vote_window, reveal_window, seed)
+    vote_window = max(vote_window, _RELAYED_VOTE_S) if relay else vote_window
+    plan = Plan(place.resolve(), workers, byzantine, nmis, vote_window, reveal_window, seed, relay)
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
     # However it is ended, the processes that were started are stopped.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -95,6 +106,9 @@ def _run(plan: Plan, rounds: int, console: Console) -> Report:
             envelope = revise(stage.inputs / "envelope.json", place)
             console.print(f"\n[bold]Round {place + 1}[/bold]")
             report.rounds.append(play.play_round(stage, envelope, tell))
+        report.without_gas = play.voted_without_gas(stage, report.rounds)
+        if report.without_gas:
+            tell("relay", f"{', '.join(report.without_gas)} voted and have no gas")
         console.print("\n[bold]Aggregators and auditor[/bold]")
         report.aggregators = play.verify_as_aggregators(stage, report.rounds)
         for aggregator in report.aggregators:

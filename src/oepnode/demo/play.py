@@ -67,6 +67,7 @@ class Report(Struct):
     unassigned_nmis: int | None = None
     workers: list[dict[str, object]] = field(default_factory=list)
     found_out: list[str] = field(default_factory=list)
+    without_gas: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -136,6 +137,12 @@ async def _report(stage: Stage, chain: ChainReader, state: Round, seconds: float
         reasons=reasons,
         seconds=round(seconds, 2),
     )
+
+
+def voted_without_gas(stage: Stage, rounds: list[RoundReport]) -> list[str]:
+    """Names of the workers who voted in every round though their signers have nothing."""
+    voted = [{*report.matched, *report.mismatched} for report in rounds]
+    return [name for name in stage.without_gas() if all(name in names for names in voted)]
 
 
 def verify_as_aggregators(stage: Stage, rounds: list[RoundReport]) -> list[AggregatorReport]:

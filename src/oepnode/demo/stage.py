@@ -5,7 +5,7 @@ Layout of the folder, so that one can look at everything afterwards:
 | place | what |
 |---|---|
 | ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; the sources hold NMIs |
-| ``sender/``, ``registry/`` | the services' settings, documents and databases |
+| ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | what every process said |
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+
+from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters import deploy, evm, sealing
 from oepnode.adapters.files import write_whole
@@ -51,6 +53,8 @@ class Plan:
         vote_window_s: Seconds to vote.
         reveal_window_s: Seconds to reveal.
         seed: Of the sample.
+        relay: Whether a relay brings the ballots, and all workers but the first have no gas. The
+            first one needs some: a reveal is nobody else's to pay.
     """
 
     folder: Path
@@ -60,6 +64,7 @@ class Plan:
     vote_window_s: int = 12
     reveal_window_s: int = 12
     seed: int = 1
+    relay: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class Stage:
         self.start_block = 0
         self.sender_url = ""
         self.registry_url = ""
+        self.relay_url = ""
         self.registry_digest = ""
         self.devnet: Devnet
         self.children: dict[str, Child] = {}
@@ -124,8 +130,7 @@ class Stage:
 
     def start_chain(self) -> str:
         """Start Anvil; returns what to tell."""
-        accounts = _FIRST_SIGNER + self.plan.workers
-        self.devnet = Devnet(self.log("anvil"), accounts=accounts)
+        self.devnet = Devnet(self.log("anvil"), accounts=self._relay_account + 1)
         return f"Anvil on {self.devnet.url}, chain id {CHAIN_ID}"
 
     def deploy_contract(self) -> str:
@@ -140,7 +145,11 @@ class Stage:
                 )
             )
         asyncio.run(self._deploy())
-        return f"{self.contract}, {len(self.players)} workers enrolled"
+        if not self.plan.relay:
+            return f"{self.contract}, {len(self.players)} workers enrolled"
+        for player in self.players[1:]:
+            self.devnet.rpc("anvil_setBalance", self._signer(player).address, "0x0")
+        return f"{self.contract}, {len(self.players)} workers enrolled, all but one without gas"
 
     async def _deploy(self) -> None:
         admin = account(_ADMIN)
@@ -154,12 +163,8 @@ class Stage:
         chain = await evm.connect(ChainSettings(**self._chain()), admin)
         try:
             workers = [
-                (
-                    evm.checksum_address(player.operator),
-                    account(_FIRST_SIGNER + place).address,
-                    player.url,
-                )
-                for place, player in enumerate(self.players)
+                (evm.checksum_address(player.operator), self._signer(player).address, player.url)
+                for player in self.players
             ]
             await chain.transact("addWorkers", workers)
             role = await chain.role_code("REQUESTER_ROLE")
@@ -185,7 +190,7 @@ class Stage:
         )
 
     def start_services(self) -> str:
-        """Start the sender's gateway and the NMI registry; returns what to tell."""
+        """Start the sender's gateway, the NMI registry and a relay; returns what to tell."""
         self.registry_digest = self.command(
             "registry", "publish", str(self.inputs / "registry.json"),
             "--salt-file", str(self.inputs / "salt"),
@@ -199,7 +204,12 @@ class Stage:
         self.sender_url = self._serve(
             "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
         )
-        return f"sender on {self.sender_url}, registry on {self.registry_url}"
+        told = f"sender on {self.sender_url}, registry on {self.registry_url}"
+        if not self.plan.relay:
+            return told
+        self._write_key("relay", self._relay_account)
+        self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
+        return f"{told}, relay on {self.relay_url}"
 
     def start_workers(self) -> str:
         """Start the workers; returns what to tell."""
@@ -210,8 +220,7 @@ class Stage:
 
     def start_worker(self, player: Player) -> Child:
         """Start one worker, anew where it has ended; its database is kept."""
-        place = self.players.index(player)
-        self._write_key(player.name, _FIRST_SIGNER + place)
+        self._write_key(player.name, _FIRST_SIGNER + self.players.index(player))
         settings = {
             "data_dir": "data",
             "key_file": "key",
@@ -222,11 +231,21 @@ class Stage:
             "reveal_turn_s": 2,
             "archive_key": json.loads(self.auditor_key.read_text("utf-8"))["publicKey"],
         }
+        if self.relay_url:
+            settings["relay.url"] = self.relay_url
         port = int(player.url.rsplit(":", 1)[1])
         config = self._write_settings(player.name, settings, port)
         honest = ["-m", "oepnode", "worker", "run", "--json"]
         module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
         return self._start(player.name, [*module, "--config", str(config)])
+
+    def without_gas(self) -> list[str]:
+        """Names of the workers whose signer has nothing now."""
+        balances = {
+            player.name: self.devnet.rpc("eth_getBalance", self._signer(player).address, "latest")
+            for player in self.players
+        }
+        return [name for name, balance in balances.items() if not int(balance, 16)]
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
@@ -273,6 +292,13 @@ class Stage:
         return done.returncode, json.loads(done.stdout) if has_json else None, done.stderr
 
     # -- helpers ---------------------------------------------------------------------------
+
+    @property
+    def _relay_account(self) -> int:
+        return _FIRST_SIGNER + self.plan.workers
+
+    def _signer(self, player: Player) -> LocalAccount:
+        return account(_FIRST_SIGNER + self.players.index(player))
 
     def _chain(self) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from oepnode import wiring
 from oepnode.adapters import deploy, evm
 from oepnode.adapters.evm import EvmChain
 from oepnode.adapters.http_sender import HttpPublisher
+from oepnode.cli import worker
 from oepnode.config import (
     ChainSettings,
     HttpSettings,
@@ -214,6 +215,16 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
     (vote,) = (event for event in events if isinstance(event, BallotCast))
     assert vote.operator == bytes.fromhex(OPERATORS[RICH].address[2:])
     assert world.sender_of(vote.place.transaction).lower() == SIGNERS[RICH].address.lower()
+
+
+async def test_check_tells_what_a_worker_without_gas_relies_on(world: World) -> None:
+    async with world.relay() as url:
+        lines = {line["check"]: line for line in await worker._check(world.settings(0, url))}
+    assert all(line["fine"] for line in lines.values())
+    assert "the relay pays for ballots" in lines["fee money"]["what"]
+    assert lines["relay"]["what"] == "takes ballots for this contract"
+    lines = {line["check"]: line for line in await worker._check(world.settings(0, url))}
+    assert [name for name, line in lines.items() if not line["fine"]] == ["relay"]
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
