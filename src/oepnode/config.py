@@ -88,6 +88,7 @@ class WorkerRelaySettings(BaseModel):
     url: str | None = Field(
         default=None, description="relay that casts this worker's ballots; none: it casts directly"
     )
+    # The least holds the longest wait of a worker between two tries, and a relay that says nothing.
     direct_before_s: int = Field(
         default=60,
         ge=45,
