@@ -3,7 +3,6 @@
 The ledger's votes last 60 s, of which the last 45 are for casting directly.
 """
 
-import asyncio
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -70,7 +69,7 @@ async def test_an_abstention_is_sent_directly(stage: Stage) -> None:
 
 
 async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> None:
-    relay, worker = relay_of(stage), None
+    relay = relay_of(stage)
     relay.is_silent = True
     worker = stage.worker(relay=relay)
     async with running(worker):
@@ -233,7 +232,6 @@ async def test_no_second_ballot_is_signed_for_a_round_that_came_again(stage: Sta
         await until(lambda: worker.newest(1)[0].opened.envelope_digest == sha256(other).digest())
         over()
         await until(lambda: bool(stage.votes(0)))
-        await asyncio.sleep(0)
     (opened,) = (event for event in stage.ledger.log if isinstance(event, RoundOpened))
     context = RoundContext(CHAIN_ID, CONTRACT, 1)
     right = compute(Inputs(other, REGISTRY, SALT, Feed()), context, opened).result.result
