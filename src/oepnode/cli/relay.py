@@ -22,7 +22,7 @@ from oepnode.cli.worker import Config, announcer
 from oepnode.config import RelaySettings, load
 from oepnode.domain import relay as relaying
 from oepnode.domain.ballot import Result, ballot_for
-from oepnode.domain.facts import Phase
+from oepnode.domain.facts import Phase, RoundOpened
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.relay import Batch, Equivocation, Relayed
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
@@ -218,7 +218,9 @@ async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Membe
         raise ConflictError(f"round {number} takes no votes: it is {round_.phase.name.lower()}")
     if round_.voted >> member.index & 1:
         raise ConflictError(f"round {number}: this member has voted or abstained")
-    if (await chain.head()).time < round_.opened_at:
+    # By the event and not by its time: blocks of one second may be many.
+    events = await chain.round_events(number)
+    if not any(isinstance(event, RoundOpened) for event in events):
         raise ConflictError(
             f"round {number} was opened in the last blocks: the chain may still replace it; "
             "sign it later"
