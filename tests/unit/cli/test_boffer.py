@@ -155,7 +155,7 @@ def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
         {
             "periodId": 72,
             "intervalEnd": "2026-11-20T10:00:00+10:00",
-            "price_cents": round(float(price) * 100),
+            "price_millicents": round(float(price) * 100_000),
             "watts": watts,
             "by": "bands",
             "heldToMaxAvail": False,
@@ -394,6 +394,56 @@ def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str
     assert "line 4: a second price" in doubled.stderr
 
 
+def test_clear_takes_prices_as_the_market_has_them(run: Run, tmp_path: Path, d3: str) -> None:
+    """Load of band 3 is on up to $1, generation of band 13 from $1.10 on: to 10⁻⁵ of a dollar."""
+    steps = {1.0: -60_000, 1.00001: 0, 1.09999: 0, 1.1: 10_000}
+    lines = [f"VIC1,2026/11/20 04:{5 * n:02}:00,{price},TRADE" for n, price in enumerate(steps, 1)]
+    (tmp_path / "p.csv").write_text("\n".join(["REGION,SETTLEMENTDATE,RRP,PERIODTYPE", *lines]))
+    options = ["--prices", "p.csv", "--date", "2026-11-20", "--json"]
+    for period, (price, watts) in enumerate(steps.items(), 1):
+        done = run("boffer", "clear", d3, *options, "--period", str(period))
+        ((row,),) = (offer["periods"] for offer in json.loads(done.stdout)["offers"])
+        assert (row["price_millicents"], row["watts"]) == (round(price * 100_000), watts)
+    flat = ["--date", "2026-11-20", "--period", "1", "--price", "1.00001"]
+    table = run("boffer", "clear", d3, *flat, "--out", "c.csv").stdout.splitlines()
+    assert table[1].split()[4:6] == ["1.00001", "0"]
+    assert pl.read_csv(tmp_path / "c.csv")["price_millicents"].to_list() == [100_001]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("interval_end,price\n2026-11-20T04:05:00+10:00,85.001234", "5 decimals"),
+        ("interval_end,price\n2026-11-20T04:05:00+10:00,inf", "line 2"),
+        ("interval_end,price\n2026-11-20T04:05:00+10:00,", "line 2"),
+        (
+            "interval_end,price\n20/11/2026 04:05,100",
+            "or in NEM time 2026/11/20 04:05:00",
+        ),
+        ("interval_end,price\n2026-11-20 04:05:00,100", "an interval's end is"),
+        ("SETTLEMENTDATE,RRP\n2026/11/20 04:04:00,100", "5-minute grid"),
+        ("SETTLEMENTDATE,RRP\n2026/11/31 04:05:00,100", "calendar"),
+        ("SETTLEMENTDATE,price\n2026/11/20 04:05:00,100", "SETTLEMENTDATE and RRP"),
+        ("time,rrp\n2026/11/20 04:05:00,100", "interval_end and price"),
+        (
+            "REGION,SETTLEMENTDATE,RRP\nVIC1,2026/11/20 04:05:00,1\nNSW1,2026/11/20 04:05:00,2",
+            "several regions (column REGION)",
+        ),
+        (
+            "SETTLEMENTDATE,RRP\n2026/11/20 04:05:00,1\n2026/11/20 04:05:00,1",
+            "line 3: a second price",
+        ),
+    ],
+)
+def test_clear_refuses_wrong_prices(
+    run: Run, tmp_path: Path, d3: str, text: str, message: str
+) -> None:
+    (tmp_path / "p.csv").write_text(text)
+    done = run("boffer", "clear", d3, "--prices", "p.csv", "--period", "1", "--date", "2026-11-20")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in " ".join(done.stderr.split())
+
+
 def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
     for name in ("all.csv", "all.parquet"):
         result = run("boffer", "clear", d3, "--price", "1", "--out", name)
@@ -411,7 +461,7 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
     [
         ([], "either one --price or a file of --prices"),
         (["--price", "1", "--prices", "p.csv"], "either one --price"),
-        (["--price", "1.001"], "2 decimals"),
+        (["--price", "1.000001"], "5 decimals"),
         (["--price", "nan"], "--price is a number of $/MWh"),
         (["--price", "inf"], "--price is a number of $/MWh"),
         (["--price", "-Infinity"], "--price is a number of $/MWh"),

@@ -13,6 +13,8 @@ import typer
 from rich.text import Text
 
 from oepnode.cli import output
+from oepnode.cli.amounts import amount_of
+from oepnode.cli.boffer.market_prices import read_prices
 from oepnode.cli.boffer.offers import (
     BofferFile,
     DateOption,
@@ -21,7 +23,6 @@ from oepnode.cli.boffer.offers import (
     LevelOption,
     Offerer,
     SkipRefusedFlag,
-    cents_of,
     choice_of,
     effective,
     energy,
@@ -31,11 +32,11 @@ from oepnode.cli.boffer.offers import (
     usable,
 )
 from oepnode.cli.output import JsonFlag
-from oepnode.domain.edge.clearing import Cleared, clear
+from oepnode.domain.edge.clearing import MARKET_PRICE, PER_CENT, Cleared, clear
 from oepnode.domain.edge.constrain import energy_wh
 from oepnode.domain.edge.gate import EffectiveDay
-from oepnode.domain.edge.units import PRICE, to_text
-from oepnode.domain.nem_time import PERIODS_PER_DAY, parse_grid_instant, trading_period
+from oepnode.domain.edge.units import to_text
+from oepnode.domain.nem_time import PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def clear_(
     prices: Annotated[
         Path | None,
         typer.Option(
-            "--prices", help="CSV with columns interval_end (NEM time) and price ($/MWh)."
+            "--prices",
+            help="CSV with columns interval_end and price ($/MWh), or SETTLEMENTDATE and RRP as "
+            "the market has them; up to 5 decimals.",
         ),
     ] = None,
     identity: IdOption = None,
@@ -80,23 +83,24 @@ def clear_(
     """
     if (price is None) == (prices is None):
         raise ConfigError("name either one --price or a file of --prices")
-    flat = None if price is None else cents_of(price, "--price")
-    by_interval = {} if prices is None else _read_prices(prices)
+    flat = None if price is None else amount_of(price, "--price", MARKET_PRICE)
+    by_interval = {} if prices is None else read_prices(prices)
     choice = choice_of(identity, level, on)
     offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
     results = []
     for offerer, day, _ in effective(offers.days, choice):
         rows = offered_rows(day, period)
-        cents = _prices_of(day, rows, flat, by_interval)
+        at = _prices_of(day, rows, flat, by_interval)
         cleared = clear(
             day.prices[rows],
             day.avail[rows],
-            cents,
+            at,
             day.max_avail_load[rows],
             day.max_avail_gen[rows],
             day.fixed_load[rows],
+            per_cent=PER_CENT,
         )
-        results.append((offerer, day, rows, cents, cleared))
+        results.append((offerer, day, rows, at, cleared))
     if out is not None:
         _write_frame(_cleared_frame(results), out)
     if as_json:
@@ -122,28 +126,6 @@ def _prices_of(
     return np.array([by_interval[end] for end in ends], dtype=np.int64)
 
 
-def _read_prices(file: Path) -> dict[str, int]:
-    import polars as pl
-
-    try:
-        frame = pl.read_csv(file, infer_schema=False).select("interval_end", "price")
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise ConfigError(f"{file}: not CSV with columns interval_end and price") from exc
-    found: dict[str, int] = {}
-    for number, (end, price) in enumerate(frame.iter_rows(), 2):
-        place = f"{file}, line {number}"
-        try:
-            instant = parse_grid_instant(end or "")
-        except ValueError as exc:
-            raise ConfigError(f"{place}: {exc}") from exc
-        on, after = trading_period(instant.seconds - 1)
-        name = interval_end(on, after)
-        if name in found:
-            raise ConfigError(f"{place}: a second price for one interval")
-        found[name] = cents_of(price or "", place)
-    return found
-
-
 _SOURCES: Final = {"fixedLoad": "fixed load", "bands": "bands", "nothing": "nothing offered"}
 
 
@@ -162,7 +144,7 @@ def _by(day: EffectiveDay, cleared: Cleared, row: int, place: int) -> str:
 def _print_cleared(results: list[_Result]) -> None:
     rows: list[tuple[object, ...]] = []
     total = sum(len(result[2]) for result in results)
-    for offerer, day, chosen, cents, cleared in results:
+    for offerer, day, chosen, at, cleared in results:
         for place, row in enumerate(chosen.tolist()):
             if len(rows) == output.TABLE_ROWS:
                 break
@@ -172,7 +154,7 @@ def _print_cleared(results: list[_Result]) -> None:
                     offerer.level,
                     interval_end(day.trading_date, row + 1),
                     row + 1,
-                    Text(to_text(cents[place], PRICE), justify="right"),
+                    Text(to_text(at[place], MARKET_PRICE), justify="right"),
                     output.kw(int(cleared.watts[place])),
                     _by(day, cleared, row, place) + _rolled(day, row),
                 )
@@ -214,7 +196,7 @@ def _cleared_facts(
     offerer: Offerer,
     day: EffectiveDay,
     rows: np.ndarray[Any, Any],
-    cents: np.ndarray[Any, Any],
+    at: np.ndarray[Any, Any],
     cleared: Cleared,
 ) -> dict[str, Any]:
     load, generation = _energies(cleared)
@@ -222,7 +204,7 @@ def _cleared_facts(
         {
             "periodId": row + 1,
             "intervalEnd": interval_end(day.trading_date, row + 1),
-            "price_cents": int(cents[place]),
+            "price_millicents": int(at[place]),
             "watts": int(cleared.watts[place]),
             "by": _source(day, cleared, row, place),
             "heldToMaxAvail": bool(cleared.is_bounded[place]),
@@ -252,13 +234,13 @@ def _cleared_frame(results: list[_Result]) -> pl.DataFrame:
                 "offered_for": [
                     (rolled_from(day, row) or day.trading_date).isoformat() for row in rows.tolist()
                 ],
-                "price_cents": cents,
+                "price_millicents": at,
                 "cleared_w": cleared.watts,
                 "is_fixed": cleared.is_fixed,
                 "is_held_to_max_avail": cleared.is_bounded,
             }
         )
-        for offerer, day, rows, cents, cleared in results
+        for offerer, day, rows, at, cleared in results
     )
 
 

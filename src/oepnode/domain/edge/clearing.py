@@ -2,7 +2,8 @@
 
 Guarantees: a load band is brought on where the price is at or below its own, a generation band
 where the price is at or above its own; a fixed load goes before the bands; nothing is dispatched
-beyond maxAvailLoad and maxAvailGen. Exact: integer watts and cents, sums in 64 bits.
+beyond maxAvailLoad and maxAvailGen. Exact: integer watts and prices, sums in 64 bits. Bands are
+priced in cents, the market clears at five decimals of a dollar: both are compared as they are.
 
 Leaves out: whether the Boffer follows the rules (``boffer_rules``). Bands that a valid Boffer
 cannot hold, such as load priced above generation, are cleared as they stand.
@@ -26,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge.units import PRICE, Unit
 from oepnode.domain.power import NO_LIMIT
 from oepnode.errors import EvidenceError
 
@@ -37,6 +39,12 @@ LOAD: Final = slice(0, 10)
 """Bands 1 to 10, import, lowest price first; band 10 lies next to the break."""
 GENERATION: Final = slice(10, 20)
 """Bands 11 to 20, export, lowest price first; band 11 lies next to the break."""
+
+
+PER_CENT: Final = 1000
+"""A clearing price in 10⁻⁵ $/MWh has so many units to a cent."""
+MARKET_PRICE: Final = Unit("price", "$/MWh", 5, PRICE.most * PER_CENT)
+"""What the market clears at, which is on no grid of cents."""
 
 
 class AccumulationError(EvidenceError):
@@ -102,19 +110,23 @@ def clear(
     max_load: Ints | None = None,
     max_gen: Ints | None = None,
     fixed: Ints | None = None,
+    *,
+    per_cent: int = 1,
 ) -> Cleared:
     """What each period delivers when the market clears at a price.
 
     Args:
         prices: Cents per MWh, shape (20,) or (n, 20).
         avail: Watts of each band, shape (n, 20).
-        price: Clearing price in cents per MWh, for all periods or one each.
+        price: Clearing price, for all periods or one each; in cents per MWh unless ``per_cent``
+            says how many units make a cent.
         max_load: maxAvailLoad, watts ≤ 0, shape (n,); `NO_LIMIT` or None where there is none.
         max_gen: maxAvailGen, watts ≥ 0, likewise.
         fixed: Energy fixed load, watts, likewise. A zero here is a fixed load of zero.
+        per_cent: `PER_CENT` for prices of the market.
     """
     quantities = np.asarray(avail, dtype=np.int64)
-    bands = np.broadcast_to(np.asarray(prices, dtype=np.int64), quantities.shape)
+    bands = np.broadcast_to(np.asarray(prices, dtype=np.int64) * per_cent, quantities.shape)
     at = np.broadcast_to(np.asarray(price, dtype=np.int64), quantities.shape[:1])[:, None]
     wanted = np.where(at <= bands[:, LOAD], quantities[:, LOAD], 0).sum(axis=1)
     offered = np.where(at >= bands[:, GENERATION], quantities[:, GENERATION], 0).sum(axis=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.clearing import (
+    PER_CENT,
     AccumulationError,
     accumulate,
     clear,
@@ -139,3 +140,12 @@ def test_kilowatts_are_exact(watts: int, text: str) -> None:
 
 def test_dollars_are_exact() -> None:
     assert dollars(-(10**20) - 1) == "-$1,000,000,000,000,000,000.01"
+
+
+def test_a_price_between_two_cents_is_compared_as_it_is() -> None:
+    quantities = avail({3: -60, 13: 10})
+    bands = prices({3: 85.0, 13: 85.01})
+    at = [8_499_999, 8_500_000, 8_500_001, 8_500_123, 8_500_999, 8_501_000, -1]
+    rows = np.repeat(quantities, len(at), axis=0)
+    found = clear(bands, rows, np.array(at), per_cent=PER_CENT)
+    assert found.watts.tolist() == [-60_000, -60_000, 0, 0, 0, 10_000, -60_000]
