@@ -20,6 +20,12 @@ Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the work done and the work in all."""
 
 _PROGRESS_EVERY: Final = 64
+_LOOKS_LIKE: Final = {
+    b"\x1f\x8b": "this is gzip, to be unpacked first (gunzip): ",
+    b"\xff\xfe": "this looks like UTF-16, to be saved as UTF-8: ",
+    b"\xfe\xff": "this looks like UTF-16, to be saved as UTF-8: ",
+}
+"""First bytes of files that are often taken for JSON → what to say of them."""
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -72,12 +78,18 @@ def decode_utf8(data: bytes, log: FaultLog) -> str | None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
-        log.add("$", "json.utf8", f"the bytes are not UTF-8 at byte {exc.start}")
+        log.add("$", "json.utf8", f"{_hint(data)}the bytes are not UTF-8 at byte {exc.start}")
         return None
     if text.startswith("\ufeff"):
-        log.add("$", "json.bom", "JSON text has no byte order mark (RFC 8259 §8.1)")
+        message = "JSON text has no byte order mark (RFC 8259 §8.1): save it as UTF-8 without BOM"
+        log.add("$", "json.bom", message)
         return None
     return text
+
+
+def _hint(data: bytes) -> str:
+    """What bytes that are no UTF-8 look like, and the mend."""
+    return next((hint for magic, hint in _LOOKS_LIKE.items() if data.startswith(magic)), "")
 
 
 def read_value(data: bytes, log: FaultLog) -> Any | None:  # noqa: ANN401 - any JSON value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,6 +148,20 @@ def test_json_bom(data: bytes) -> None:
     for parse in (parse_document, parse_snapshot):
         fault = only(refusal(parse, b"\xef\xbb\xbf" + data))
         assert (fault.path, fault.rule) == ("$", "json.bom")
+        assert "save it as UTF-8 without BOM" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(ndjson(record())), "this is gzip, to be unpacked first"),
+        (ndjson(record()).decode().encode("utf-16"), "this looks like UTF-16"),
+    ],
+)
+def test_bytes_that_are_often_taken_for_json_are_named(data: bytes, said: str) -> None:
+    fault = only(refusal(parse_document, data))
+    assert fault.rule == "json.utf8"
+    assert said in fault.message
 
 
 def test_a_byte_order_mark_further_on_is_not_json() -> None:

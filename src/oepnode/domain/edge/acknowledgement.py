@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -29,6 +29,7 @@ from oepnode.errors import DocumentFault, Fault
 MAX_PER_CODE: Final = 100
 """Findings of one code that are kept; the others are counted."""
 
+_LAST_INDEX: Final = re.compile(r"\[\d+\](?!.*\[\d)")
 _NAME: Final = re.compile(r"\.([A-Za-z]\w*)")
 _WARNINGS: Final = {
     NO_OFFSET_WARNING: "time.no_offset",
@@ -146,6 +147,7 @@ class _Pile:
     def __init__(self) -> None:
         self.kept: list[Finding] = []
         self.counts: Counter[str] = Counter()
+        self._runs: dict[tuple[str, str, str], int] = {}
         self._lines: Counter[str] = Counter()
 
     def has_room(self, code: str) -> bool:
@@ -156,6 +158,21 @@ class _Pile:
         if self.has_room(finding.code):
             self.kept.append(finding)
             self._lines[finding.code] += 1
+        self.counts[finding.code] += finding.times
+
+    def put_run(self, finding: Finding) -> None:
+        """As `put`; those of one field in the elements of one array are one line with its end."""
+        key = finding.code, finding.message, _LAST_INDEX.sub("[]", finding.path)
+        place = self._runs.get(key)
+        if place is None:
+            if self.has_room(finding.code):
+                self._runs[key] = len(self.kept)
+            self.put(finding)
+            return
+        run = self.kept[place]
+        times = run.times + finding.times
+        last = f"{times} times, the last at {finding.path}"
+        self.kept[place] = replace(run, times=times, value=last)
         self.counts[finding.code] += finding.times
 
 
@@ -216,8 +233,10 @@ class Ledger(FaultLog):
         self._oddities.put(Finding(code, path, section, message, value, times))
 
     def warn(self, path: str, message: str, *, times: int = 1) -> None:
-        """Note a warning of one of the domain's readers."""
-        self.odd(_WARNINGS.get(message, "document.odd"), path, message, times=times)
+        """Note a warning of one of the domain's readers; the same of neighbours is one line."""
+        code = _WARNINGS.get(message, "document.odd")
+        section = self._section(self._oddities, code, path)
+        self._oddities.put_run(Finding(code, path, section, message, times=times))
 
     def _section(self, pile: _Pile, code: str, path: str) -> str:
         """The section of a path, looked up only for findings that will be kept."""

@@ -238,6 +238,10 @@ def test_timestamps_with_a_daylight_saving_offset_are_a_warning() -> None:
         row["measurementDateTime"] = f"2026-11-20T05:0{n + 1}:00+11:00"
     received = validate(document(nmi_telemetry(*shifted)))
     assert cautions(received) == {"time.daylight_saving_offset": 5}
+    (told,) = received.system.warnings
+    path = "$.records[0].nmiTelemetryIntervals"
+    assert (told.path, told.times) == (f"{path}[0].measurementDateTime", 5)
+    assert told.value == f"5 times, the last at {path}[4].measurementDateTime"
     assert received.value is not None
     assert received.value["minute"][0] == DAY_START_S + 60
 
