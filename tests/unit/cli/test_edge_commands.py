@@ -295,7 +295,7 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     told = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
     assert (told["conforms"], told["coverage"]["held_by"]) == (None, "bundle")
     assert told["coverage"]["unmeasured"] == held[2:]
-    assert [site["nmi"] for site in told["levels"][0]["sites"]] == held
+    assert {site["nmi"] for site in told["levels"][0]["sites"]} == set(held)
     whole = write_telemetry(tmp_path / "whole.json", *at_rest(held, world.COUNT))
     assert run("telemetry", "conformance", whole, *words).exit_code == 0
     early = write_telemetry(tmp_path / "early.json", *at_rest(held, 5))
