@@ -23,7 +23,12 @@ from oepnode.cli.chain import (
     RpcOption,
     Where,
 )
-from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
+from oepnode.cli.envelope_input import (
+    EnvelopeKeyOption,
+    ImportSignOption,
+    LimitsOutOption,
+    ProfileOption,
+)
 from oepnode.cli.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
 from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
@@ -107,6 +112,7 @@ def show(
         Path | None,
         typer.Option("--plot", help="Picture of one NMI's band, .svg or .png; needs --nmi."),
     ] = None,
+    out: LimitsOutOption = None,
     rows: RowsOption = MOST_ROWS,
     key: EnvelopeKeyOption = None,
     round_state: RoundStateOption = None,
@@ -122,6 +128,8 @@ def show(
         if nmi is None:
             raise ConfigError("a picture shows one NMI: name it with --nmi")
         plots.check(plot)
+    if out is not None:
+        envelope_input.check_limits_file(out)
     choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
     feed = envelope_input.feed_of(profile, import_sign)
     envelopes, source = envelope_input.read(file, key, choice, feed)
@@ -138,6 +146,8 @@ def show(
             _print_intervals(envelopes)
     if plot is not None:
         _plot_band(envelopes, plot)
+    if out is not None:
+        envelope_input.write_limits(out, envelopes)
 
 
 def pick(envelopes: Envelopes, nmi: str) -> Envelopes:

@@ -31,6 +31,14 @@ EnvelopeOption = Annotated[
         "CSV), or your bundle from 'aggregator fetch' with --key.",
     ),
 ]
+LimitsOutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="File for the limits: .csv or .parquet. With their submissions where known, replaced "
+        "ones included.",
+    ),
+]
 EnvelopeKeyOption = Annotated[
     Path | None,
     typer.Option("--key", help="Your key file, where --envelope is a bundle."),
@@ -120,6 +128,33 @@ def read(
     return envelopes, source
 
 
+def check_limits_file(file: Path) -> None:
+    """Refuse a file that limits are not written to.
+
+    Raises:
+        ConfigError: With the kinds that are known.
+    """
+    if file.suffix not in {".csv", ".parquet"}:
+        raise ConfigError(f"--out writes .csv or .parquet, received {file.name!r}")
+
+
+def write_limits(file: Path, envelopes: Envelopes) -> None:
+    """Write limits with their submissions, what was superseded included; `read` takes them.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+    """
+    frame = published.to_frame(envelopes)
+    try:
+        if file.suffix == ".csv":
+            frame.write_csv(file)
+        else:
+            frame.write_parquet(file)
+    except OSError as exc:
+        raise ConfigError(f"{file}: not writable: {exc.strerror}") from exc
+    output.say(f"{frame.height} rows in {file}", "green", err=True)
+
+
 def is_bundle(file: Path) -> bool:
     """Whether a file is a bundle from ``aggregator fetch``, by its content.
 
@@ -149,7 +184,8 @@ def _limits(file: Path, *, is_parquet: bool) -> tuple[Envelopes, Source]:
             frame = pl.read_parquet(file)
         else:
             frame = pl.read_csv(file, infer_schema=False)
-            amounts = [name for name in published.LIMIT_COLUMNS if name in frame.columns]
+            whole = (*published.LIMIT_COLUMNS, published.SUBMITTED_COLUMN)
+            amounts = [name for name in whole if name in frame.columns]
             frame = frame.with_columns(pl.col(name).cast(pl.Int64) for name in amounts)
     except (pl.exceptions.PolarsError, OSError) as exc:
         form = "Parquet" if is_parquet else "CSV with whole numbers"

@@ -758,3 +758,20 @@ def test_a_day_that_no_timestamp_can_name_is_refused(
     assert (done.exit_code, "--day is yyyy-mm-dd" in done.stderr) == (2, True)
     for first_or_last in ("1970-01-01", "2105-12-31"):
         assert run(dataset, "validate", file, "--day", first_or_last).exit_code == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_limits_file_judges_by_submissions_as_its_document_does(
+    run: Run, tmp_path: Path, form: str
+) -> None:
+    envelope = write(tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)], submitted=LATER))
+    new = {"envelope_submitted_us": LATER * MICROS, "export_limit_w": 3000, "import_limit_w": -3000}
+    rows = [reading(A, 1, 4000), reading(A, 2, 3100, **new), *(reading(A, i) for i in range(3, 11))]
+    file = write_telemetry(tmp_path / "t.json", *rows)
+    assert run("envelope", "show", envelope, "--out", f"l.{form}").exit_code == 0
+    words = ("telemetry", "conformance", file, "--json", "--envelope")
+    told = [json.loads(run(*words, source).stdout) for source in (envelope, f"l.{form}")]
+    assert told[0]["levels"] == told[1]["levels"]
+    assert told[1]["levels"][0]["minutes"]["stale"] == 4
+    assert told[1]["levels"][0]["minutes"]["export_minutes"] == 1
+    assert run("envelope", "show", envelope, "--out", "l.txt").exit_code == 2

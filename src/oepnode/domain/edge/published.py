@@ -23,7 +23,12 @@ import numpy.typing as npt
 from oepnode.domain.bundle import VerifiedBundle
 from oepnode.domain.envelope import LEVELS, MAX_HORIZON, Document
 from oepnode.domain.faults import FaultLog, show_value
-from oepnode.domain.nem_time import INTERVAL_S, OffGridError, parse_grid_instant
+from oepnode.domain.nem_time import (
+    INTERVAL_S,
+    OffGridError,
+    format_nem,
+    parse_grid_instant,
+)
 from oepnode.domain.nmi import NmiError
 from oepnode.domain.nmi import parse as parse_nmi
 from oepnode.domain.power import IMPORT_KINDS, NO_LIMIT
@@ -47,6 +52,9 @@ LIMIT_COLUMNS: Final = (
     "reactive_import_var",
 )
 """Columns of a limits file in the order of `power.KINDS`, as ``aggregator verify`` writes them."""
+
+SUBMITTED_COLUMN: Final = "submitted_us"
+"""Column of a limits file where submissions are known: UTC microseconds, as in telemetry."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +187,13 @@ def from_document(document: Document, rows: Rows | None = None) -> Envelopes:
 
 def _history(cell: Int64, rows: Rows, standing: Int64) -> Superseded:
     older = np.flatnonzero((rows.submitted != NO_SUBMISSION) & (rows.submitted < standing[cell]))
-    older = older[np.lexsort((rows.submitted[older], cell[older]))]
-    return Superseded(cell[older], rows.submitted[older], rows.limits[older])
+    return _older_rows(cell[older], rows.submitted[older], rows.limits[older])
+
+
+def _older_rows(cell: Int64, submitted: Int64, limits: Int32) -> Superseded:
+    """Superseded rows in their order."""
+    order = np.lexsort((submitted, cell))
+    return Superseded(cell[order], submitted[order], limits[order])
 
 
 def from_bundle(verified: VerifiedBundle) -> Envelopes:
@@ -200,10 +213,12 @@ def from_bundle(verified: VerifiedBundle) -> Envelopes:
 
 
 def from_frame(frame: pl.DataFrame) -> Envelopes:
-    """Envelopes of a limits file: a row for each site and interval.
+    """Envelopes of a limits file: a row for each site and interval, or each submission for them.
 
     Args:
         frame: Columns nmi, level, interval_start (NEM time as text) and those of `LIMIT_COLUMNS`.
+            `SUBMITTED_COLUMN` where the submissions are known, null where one is not; the latest
+            stands, and the others are what it superseded.
 
     Raises:
         DocumentFault: With every fault.
@@ -224,8 +239,44 @@ def from_frame(frame: pl.DataFrame) -> Envelopes:
     limits = np.empty((frame.height, 4), dtype=np.int32)
     for kind, name in enumerate(LIMIT_COLUMNS):
         limits[:, kind] = _amounts(frame[name], kind, name, log)
+    submitted = _submissions(frame, log)
     log.raise_if_any()
-    return _dense(names, nmi * len(LEVELS) + level, start, limits, log)
+    return _dense(names, nmi * len(LEVELS) + level, start, (limits, submitted), log)
+
+
+def to_frame(envelopes: Envelopes) -> pl.DataFrame:
+    """A limits file of envelopes, what was superseded included, which `from_frame` reads.
+
+    Returns:
+        Columns nmi, level, interval_start, interval_end (NEM time as text), those of
+        `LIMIT_COLUMNS`, null where none is published, and `SUBMITTED_COLUMN` if any is known.
+    """
+    import polars as pl
+
+    history = envelopes.superseded
+    site, interval = np.nonzero((envelopes.limits != NO_LIMIT).any(axis=1))
+    old_site, old_interval = np.divmod(history.cell, envelopes.interval_count)
+    at = (np.concatenate((site, old_site)), np.concatenate((interval, old_interval)))
+    limits = np.concatenate((envelopes.limits[site, :, interval], history.limits))
+    start, count = envelopes.horizon_start, envelopes.interval_count
+    times = pl.Series([format_nem(start + INTERVAL_S * i) for i in range(count + 1)])
+    nmis = pl.Series([name.decode() for name in envelopes.nmis.tolist()], dtype=pl.String)
+    levels = pl.Series(list(LEVELS))
+    frame = pl.DataFrame(
+        {
+            "nmi": nmis.gather(at[0]),
+            "level": levels.gather(envelopes.levels[at[0]]),
+            "interval_start": times.gather(at[1]),
+            "interval_end": times.gather(at[1] + 1),
+        }
+    ).with_columns(
+        pl.Series(name, limits[:, kind]).replace(NO_LIMIT, None)
+        for kind, name in enumerate(LIMIT_COLUMNS)
+    )
+    if not envelopes.knows_submissions:
+        return frame
+    submitted = np.concatenate((envelopes.submitted_us[site, interval], history.submitted_us))
+    return frame.with_columns(pl.Series(SUBMITTED_COLUMN, submitted).replace(NO_SUBMISSION, None))
 
 
 def _starts(column: pl.Series, log: FaultLog) -> Int64:
@@ -295,8 +346,26 @@ def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
     return np.asarray(column.cast(pl.Int32).fill_null(NO_LIMIT).to_numpy(), dtype=np.int32)
 
 
+def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64:
+    """Microseconds since the epoch of each row, `NO_SUBMISSION` where unknown."""
+    import polars as pl
+
+    if SUBMITTED_COLUMN not in frame.columns:
+        return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
+    column = frame[SUBMITTED_COLUMN]
+    if not (column.dtype.is_integer() or column.dtype == pl.Null):
+        message = "whole microseconds since 1970-01-01T00:00:00Z"
+        log.add(f"$.{SUBMITTED_COLUMN}", "field.type", message, str(column.dtype))
+        return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
+    return np.asarray(column.cast(pl.Int64).fill_null(NO_SUBMISSION).to_numpy(), dtype=np.int64)
+
+
 def _dense(
-    names: npt.NDArray[np.bytes_], key: Int64, start: Int64, limits: Int32, log: FaultLog
+    names: npt.NDArray[np.bytes_],
+    key: Int64,
+    start: Int64,
+    rows: tuple[Int32, Int64],
+    log: FaultLog,
 ) -> Envelopes:
     """Rows as a table.
 
@@ -304,9 +373,10 @@ def _dense(
         names: NMIs in order.
         key: Per row, place of its NMI × number of levels + level.
         start: Per row, interval start.
-        limits: Shape (rows, 4).
+        rows: Limits, shape (rows, 4), and submission of each.
         log: Takes faults.
     """
+    limits, submitted = rows
     used = np.zeros(len(names) * len(LEVELS), dtype=np.bool_)
     used[key] = True
     sites = np.flatnonzero(used)
@@ -317,12 +387,17 @@ def _dense(
         log.add("$", "horizon.length", f"at most {MAX_HORIZON} intervals, received {count}")
         log.raise_if_any()
     interval = (start - first) // INTERVAL_S
-    if int(np.bincount(site * count + interval).max()) > 1:
-        log.add("$", "row.duplicate", "a site and interval stands twice in the limits file")
+    cell = site * count + interval
+    latest = np.full(len(sites) * count, NO_SUBMISSION, dtype=np.int64)
+    np.maximum.at(latest, cell, submitted)
+    stands = submitted == latest[cell]
+    history = _older_rows(cell[~stands], submitted[~stands], limits[~stands])
+    if int(np.bincount(cell[stands]).max()) > 1 or _has_doubled(history):
+        log.add("$", "row.duplicate", "a site, interval and submission stands twice in the file")
         log.raise_if_any()
     table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)
     for kind in range(4):
-        table[site, kind, interval] = limits[:, kind]
+        table[site[stands], kind, interval[stands]] = limits[stands, kind]
     return Envelopes(
         nmis=names[sites // len(LEVELS)],
         levels=(sites % len(LEVELS)).astype(np.uint8),
@@ -330,6 +405,13 @@ def _dense(
         objectives=("",) * len(sites),
         horizon_start=first,
         limits=table,
-        submitted_us=np.full((len(sites), count), NO_SUBMISSION, dtype=np.int64),
-        superseded=no_history(),
+        submitted_us=latest.reshape(len(sites), count),
+        superseded=history,
     )
+
+
+def _has_doubled(history: Superseded) -> bool:
+    """Whether a row stands twice, or has no submission beside one that has."""
+    cell, times = history.cell, history.submitted_us
+    is_same = (cell[1:] == cell[:-1]) & (times[1:] == times[:-1])
+    return bool(is_same.any() or (times == NO_SUBMISSION).any())

@@ -13,6 +13,7 @@ from oepnode.domain.edge.published import (
     from_bundle,
     from_document,
     from_frame,
+    to_frame,
 )
 from oepnode.domain.envelope import parse_document
 from oepnode.domain.power import NO_LIMIT
@@ -157,3 +158,46 @@ def test_a_limits_file_without_rows_or_columns_is_refused() -> None:
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(GOOD).head(0))
     assert rules_of(caught.value) == ["document.empty"]
+
+
+def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
+    published = envelopes(
+        record(A, [(5, -5)] * 2),
+        record(A, [(3, -3)], submitted=LATER),
+        record(A, [(4, -4)], submitted=LATER - 60),
+        record(B, [(2, -2)], level="Flex", submitted=None),
+    )
+    table = to_frame(published)
+    assert table.height == 5
+    shuffled = table.reverse()
+    found = from_frame(shuffled)
+    assert found.nmis.tolist() == published.nmis.tolist()
+    assert np.array_equal(found.limits, published.limits)
+    assert np.array_equal(found.submitted_us, published.submitted_us)
+    for name in ("cell", "submitted_us", "limits"):
+        ours, theirs = getattr(found.superseded, name), getattr(published.superseded, name)
+        assert np.array_equal(ours, theirs)
+    assert "submitted_us" not in to_frame(from_bundle(world.verified())).columns
+
+
+@pytest.mark.parametrize(
+    ("times", "rule"),
+    [
+        ([1, 1], "row.duplicate"),
+        ([1, None], "row.duplicate"),
+        ([None, None], "row.duplicate"),
+        ([1.5, 2.5], "field.type"),
+    ],
+)
+def test_submissions_of_a_limits_file_that_cannot_be_told_apart(
+    times: list[object], rule: str
+) -> None:
+    twice = GOOD | {"interval_start": GOOD["interval_start"][:1] * 2, "submitted_us": times}
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(twice))
+    assert rules_of(caught.value) == [rule]
+    older = [twice["interval_start"][0]] * 3
+    thrice = {name: [*values, values[0]] for name, values in twice.items()}
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(thrice | {"interval_start": older, "submitted_us": [1, 1, 2]}))
+    assert rules_of(caught.value) == ["row.duplicate"]
