@@ -30,6 +30,8 @@ from oepnode.cli.envelope_input import (
     ProfileOption,
 )
 from oepnode.cli.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
+from oepnode.domain.edge.compare import Comparison
+from oepnode.domain.edge.compare import compare as compare_envelopes
 from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nmi import parse as parse_nmi
@@ -262,20 +264,22 @@ def compare(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    profile: ProfileOption = "wide",
+    import_sign: ImportSignOption = "canonical",
     as_json: JsonFlag = False,
 ) -> None:
     """How much larger the limits could have been: POST beside PRE, in kWh a trading day.
 
-    Room is what POST has above PRE; excess is where PRE promised more than the network had. With
-    --key, a bundle among the two is opened.
+    Room is what POST has above PRE; excess is where PRE promised more than the network had. What
+    only one of them has is counted, not compared. With --key, a bundle among the two is opened;
+    --profile and --import-sign hold for both documents.
     """
-    from oepnode.domain.edge.compare import compare as compare_envelopes
-
     choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+    feed = envelope_input.feed_of(profile, import_sign)
     sides = []
     for file in (pre, post):
         own_key = key if envelope_input.is_bundle(file) else None
-        envelopes, source = envelope_input.read(file, own_key, choice)
+        envelopes, source = envelope_input.read(file, own_key, choice, feed)
         source.note_warnings()
         sides.append(envelopes)
     found = compare_envelopes(*sides)
@@ -304,16 +308,29 @@ def compare(
         "import_excess_wh": int(excess[:, IMPORT].sum()),
         "only_in_pre": found.pre_only,
         "only_in_post": found.post_only,
+        "intervals_only_in_pre": int(found.pre_only_intervals.sum()),
+        "intervals_only_in_post": int(found.post_only_intervals.sum()),
     }
     if as_json:
-        difference = found.difference_w.tolist()
-        for place, site in enumerate(sites):
-            if place % len(found.days) == 0:
-                site["difference_w"] = difference[place // len(found.days)]
+        for place in range(len(found.nmis)):
+            sites[place * len(found.days)] |= _site_difference(found, place)
         start = format_nem(found.horizon_start)
         output.print_json({"horizon_start": start, "total": total, "sites": sites})
         return
     _print_comparison(sites, total, rows)
+
+
+def _site_difference(found: Comparison, site: int) -> dict[str, Any]:
+    """Differences of a site by direction and interval, null where one side has no limit."""
+    pairs = zip(found.difference_w[site].tolist(), found.is_compared[site].tolist(), strict=True)
+    return {
+        "difference_w": [
+            [watts if is_both else None for watts, is_both in zip(*pair, strict=True)]
+            for pair in pairs
+        ],
+        "intervals_only_in_pre": int(found.pre_only_intervals[site]),
+        "intervals_only_in_post": int(found.post_only_intervals[site]),
+    }
 
 
 def _print_comparison(sites: list[dict[str, Any]], total: dict[str, int], rows: int) -> None:
@@ -349,4 +366,10 @@ def _print_comparison(sites: list[dict[str, Any]], total: dict[str, int], rows: 
     if total["only_in_pre"] or total["only_in_post"]:
         output.note(
             f"{total['only_in_pre']} sites stand in PRE only, {total['only_in_post']} in POST only"
+        )
+    if total["intervals_only_in_pre"] or total["intervals_only_in_post"]:
+        output.note(
+            "not compared: intervals of sites with a limit in PRE only "
+            f"({total['intervals_only_in_pre']}) and in POST only "
+            f"({total['intervals_only_in_post']})"
         )

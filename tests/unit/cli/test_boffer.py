@@ -706,6 +706,22 @@ def test_constrain_a_pre_boffer_to_post_envelopes_only_where_asked_for(
     assert "10 sites, POST, 6 intervals" in done.stdout
 
 
+def test_constrain_reads_envelopes_as_their_feed_writes_them(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    records = json.loads(ENVELOPE)
+    for record in records:
+        for row in record["operatingEnvelopes"][0]["intervals"]:
+            row["activePowerImportLimit"] *= -1
+    (folder / "e.json").write_text(json.dumps(records))
+    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4})])
+    words = ("boffer", "constrain", file, "--envelope", "e.json")
+    assert run(*words).exit_code == 1
+    value = json.loads(run(*words, "--import-sign", "magnitude", "--json").stdout)
+    assert value["offers"][0]["breachingIntervals"][0]["importLimit_w"] == -2000
+    assert run(*words, "--import-sign", "odd").exit_code == 2
+
+
 def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:

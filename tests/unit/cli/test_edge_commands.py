@@ -189,6 +189,8 @@ def test_post_beside_pre(run: Run, tmp_path: Path) -> None:
         "import_excess_wh": 83,
         "only_in_pre": 1,
         "only_in_post": 0,
+        "intervals_only_in_pre": 0,
+        "intervals_only_in_post": 0,
     }
     assert told["sites"][0]["difference_w"] == [[1200, 0], [-1000, 0]]
     done = run("envelope", "compare", pre, post)

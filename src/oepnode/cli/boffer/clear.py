@@ -33,7 +33,7 @@ from oepnode.cli.boffer.offers import (
 )
 from oepnode.cli.output import JsonFlag
 from oepnode.domain.edge.clearing import MARKET_PRICE, PER_CENT, Cleared, clear
-from oepnode.domain.edge.constrain import energy_wh
+from oepnode.domain.edge.energy import energy_wh
 from oepnode.domain.edge.gate import EffectiveDay
 from oepnode.domain.edge.units import to_text
 from oepnode.domain.nem_time import PERIODS_PER_DAY

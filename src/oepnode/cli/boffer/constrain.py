@@ -41,13 +41,19 @@ from oepnode.cli.chain import (
     RpcOption,
     Where,
 )
-from oepnode.cli.envelope_input import EnvelopeKeyOption, EnvelopeOption
+from oepnode.cli.envelope_input import (
+    EnvelopeKeyOption,
+    EnvelopeOption,
+    ImportSignOption,
+    ProfileOption,
+)
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import JsonFlag
 from oepnode.cli.portfolio import read_portfolio
 from oepnode.domain.edge import boffer, boffer_check
 from oepnode.domain.edge.boffer import BofferDay
-from oepnode.domain.edge.constrain import QUANTITIES, energy_wh
+from oepnode.domain.edge.constrain import QUANTITIES
+from oepnode.domain.edge.energy import energy_wh
 from oepnode.domain.edge.hold import HeldDay, PortfolioUnknownError, PostEnvelopeError, hold
 from oepnode.domain.edge.limits import DefaultLimits, MissingLimitError
 from oepnode.domain.nem_time import PERIODS_PER_DAY, parse_timestamp
@@ -77,6 +83,8 @@ def constrain(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    profile: ProfileOption = "wide",
+    import_sign: ImportSignOption = "canonical",
     portfolio: Annotated[
         Path | None,
         typer.Option(
@@ -156,7 +164,8 @@ def constrain(
     submitted_us = None if submitted is None else _instant(submitted)
     wanted = None if portfolio is None else _portfolio(portfolio)
     at = RoundChoice(Where(rpc, contract, chain_id), round_state)
-    envelopes, source = envelope_input.read(envelope, key, at)
+    feed = envelope_input.feed_of(profile, import_sign)
+    envelopes, source = envelope_input.read(envelope, key, at, feed)
     choice = choice_of(identity, level, on)
     offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
     chosen = by_offerer(offers.days, choice)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge.energy import rounded_wh
 from oepnode.domain.edge.published import NO_TIMING, Envelopes
 from oepnode.domain.envelope import TIMINGS
 from oepnode.domain.faults import FaultLog
@@ -26,8 +26,6 @@ from oepnode.domain.nem_time import INTERVAL_S, trading_period
 from oepnode.domain.power import NO_LIMIT
 
 Int64 = npt.NDArray[np.int64]
-
-_INTERVALS_PER_HOUR: Final = 3600 // INTERVAL_S
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +45,9 @@ class Comparison:
             compared; positive is room that was not given.
         pre_only: Sites of PRE that POST lacks.
         post_only: Sites of POST that PRE lacks.
+        pre_only_intervals: Per common site, int64: intervals in which PRE has a limit that POST
+            lacks, in or beyond the common horizon.
+        post_only_intervals: The same the other way round.
     """
 
     nmis: npt.NDArray[np.bytes_]
@@ -58,6 +59,8 @@ class Comparison:
     difference_w: Int64
     pre_only: int
     post_only: int
+    pre_only_intervals: Int64
+    post_only_intervals: Int64
 
     @property
     def room_w(self) -> Int64:
@@ -78,7 +81,7 @@ class Comparison:
         sums = np.zeros((*power_w.shape[:2], len(self.days)), dtype=np.int64)
         for place in range(len(self.days)):
             sums[:, :, place] = power_w[:, :, self.day == place].sum(axis=2)
-        return sums // _INTERVALS_PER_HOUR
+        return rounded_wh(sums)
 
 
 def compare(pre: Envelopes, post: Envelopes) -> Comparison:
@@ -113,6 +116,8 @@ def compare(pre: Envelopes, post: Envelopes) -> Comparison:
         difference_w=difference,
         pre_only=pre.site_count - len(ours),
         post_only=post.site_count - len(theirs),
+        pre_only_intervals=_lacking(pre, ours, post, theirs),
+        post_only_intervals=_lacking(post, theirs, pre, ours),
     )
 
 
@@ -140,6 +145,23 @@ def _limits(
     first = (start - envelopes.horizon_start) // INTERVAL_S
     last = (end - envelopes.horizon_start) // INTERVAL_S
     return envelopes.limits[sites, :2, first:last].astype(np.int64)
+
+
+def _lacking(
+    envelopes: Envelopes,
+    sites: npt.NDArray[np.intp],
+    other: Envelopes,
+    others: npt.NDArray[np.intp],
+) -> Int64:
+    """Per site, the intervals in which the envelopes have a limit that the other ones lack."""
+    lacks = envelopes.limits[sites, :2] != NO_LIMIT
+    start = max(envelopes.horizon_start, other.horizon_start)
+    end = min(envelopes.horizon_end, other.horizon_end)
+    first = (start - envelopes.horizon_start) // INTERVAL_S
+    last = (end - envelopes.horizon_start) // INTERVAL_S
+    lacks[:, :, first:last] &= _limits(other, others, start, end) == NO_LIMIT
+    counts: Int64 = lacks.any(axis=1).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def _days(start: int, count: int) -> tuple[tuple[date, ...], Int64]:

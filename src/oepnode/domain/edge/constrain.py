@@ -41,7 +41,6 @@ from oepnode.domain.edge.clearing import (
     increments,
     present,
 )
-from oepnode.domain.nem_time import INTERVAL_S
 from oepnode.domain.power import NO_LIMIT
 
 QUANTITIES: Final = (
@@ -51,8 +50,6 @@ QUANTITIES: Final = (
     "fixedLoad",
 )
 """What can be trimmed, in the order of the columns of a change."""
-
-_SECONDS_PER_HOUR: Final = 3600
 
 
 @dataclass(frozen=True)
@@ -198,12 +195,6 @@ def constrain(
         before=before,
         changes=changes,
     )
-
-
-def energy_wh(watts: Ints) -> int:
-    """Energy of watts held over one dispatch interval each, in whole Wh, rounded half up."""
-    watt_seconds = int(np.asarray(watts, dtype=np.int64).sum()) * INTERVAL_S
-    return (2 * watt_seconds + _SECONDS_PER_HOUR) // (2 * _SECONDS_PER_HOUR)
 
 
 _LOWEST: Final = np.int64(-(2**62))

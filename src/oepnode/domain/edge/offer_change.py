@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from oepnode.domain.edge.boffer_rules import OfferDay
 from oepnode.domain.edge.clearing import dispatchable
-from oepnode.domain.edge.constrain import energy_wh
+from oepnode.domain.edge.energy import energy_wh
 
 
 @dataclass(frozen=True)

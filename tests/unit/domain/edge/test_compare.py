@@ -16,7 +16,7 @@ def test_room_is_what_post_has_above_pre_in_both_directions() -> None:
     assert found.difference_w[0].tolist() == [[1200, 0], [-1000, 2000]]
     assert found.room_w[0].tolist() == [[1200, 0], [0, 2000]]
     assert found.excess_w[0].tolist() == [[0, 0], [1000, 0]]
-    assert found.daily_wh(found.room_w)[0, :, 0].tolist() == [100, 166]
+    assert found.daily_wh(found.room_w)[0, :, 0].tolist() == [100, 167]
     assert found.is_compared.all()
 
 
@@ -56,6 +56,19 @@ def test_only_common_sites_and_intervals_are_compared_and_the_others_counted() -
     assert (found.pre_only, found.post_only) == (1, 2)
     assert found.horizon_start == START + 300
     assert found.difference_w.tolist() == [[[1000], [1000]]]
+    assert (found.pre_only_intervals.tolist(), found.post_only_intervals.tolist()) == ([1], [1])
+
+
+def test_intervals_that_one_side_lacks_are_counted_in_and_beyond_the_common_horizon() -> None:
+    pre = envelopes(record(A, [(5, -5)] * 3))
+    post = envelopes(
+        record(A, [(6, -6)] * 2, timing="POST"), record(A, [(6, -6)], first=3, timing="POST")
+    )
+    found = compare(pre, post)
+    assert found.is_compared.tolist() == [[[True, True, False]] * 2]
+    assert (found.pre_only_intervals.tolist(), found.post_only_intervals.tolist()) == ([1], [1])
+    whole = compare(pre, envelopes(record(A, [(6, -6)] * 3, timing="POST")))
+    assert (whole.pre_only_intervals.tolist(), whole.post_only_intervals.tolist()) == ([0], [0])
 
 
 def test_where_one_side_has_no_limit_nothing_is_compared() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.clearing import clear
-from oepnode.domain.edge.constrain import Trim, check, constrain, energy_wh
+from oepnode.domain.edge.constrain import Trim, check, constrain
+from oepnode.domain.edge.energy import energy_wh
 from oepnode.domain.power import NO_LIMIT
 from tests.unit.domain.edge.bands import avail, cents, in_kw, one, prices
 

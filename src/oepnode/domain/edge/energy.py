@@ -1,0 +1,29 @@
+"""Energy of power held over dispatch intervals, in whole Wh.
+
+Guarantees: one rounding everywhere, half away from zero, so that what is cut and what is missing
+afterwards are the same number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.nem_time import INTERVAL_S
+
+Int64 = npt.NDArray[np.int64]
+
+_PER_HOUR: Final = 3600 // INTERVAL_S
+
+
+def energy_wh(watts: npt.NDArray[Any]) -> int:
+    """Energy of watts held over one dispatch interval each."""
+    return int(rounded_wh(np.asarray(watts, dtype=np.int64).sum(keepdims=True).ravel())[0])
+
+
+def rounded_wh(sums: Int64) -> Int64:
+    """Sums of watts over dispatch intervals, as energy; any shape."""
+    rounded: Int64 = np.sign(sums) * ((2 * np.abs(sums) + _PER_HOUR) // (2 * _PER_HOUR))
+    return rounded
