@@ -7,7 +7,8 @@ dispatch interval. NMI Boffers are those of Part C §3.3. DUID Boffers have ``du
 
 Guarantees: quantities are W of each band alone, whether or not the document accumulates them; rows
 keep the document's order. † Every example of the HLD prints ``fixedLoad`` 0 beside live bands: 0 is
-read as no fixed load, unless ``selfDispatch`` says that it is meant. Prices and quantities that a
+read as no fixed load, unless ``selfDispatch`` says that it is meant; what it says otherwise has to
+fit the fixed load. Prices and quantities that a
 Boffer leaves out stay left out, and are told from zeros. Leaves out every rule of prices, signs and
 gate closure: `boffer_check` brings those; and where prices and quantities are asked for, which is
 in `boffer_stated`.
@@ -121,7 +122,7 @@ _DUID_PERIOD = Shape(
         "selfDispatch",
         Flag(),
         "HLD §4.4",
-        "Whether a fixedLoad of 0 is a target of zero",
+        "Whether a fixedLoad of 0 is a target of zero; true needs a fixedLoad",
         required=False,
         nullable=True,
     ),
@@ -456,6 +457,8 @@ def _day(head: _Head, bid: Any, place: int, log: Ledger) -> BofferDay | None:  #
         is_price_broken=prices is not None and not has_prices,
         has_bands=None if has_bands.all() else has_bands,
     )
+    for row, (_, given) in enumerate(rows):
+        _check_self_dispatch(made, row, given, log)
     return _separated(made, written, log) if head.accumulated else made
 
 
@@ -470,6 +473,35 @@ def _fixed(row: dict[str, Any]) -> object:
     fixed = row.get("fixedLoad")
     is_meant = row.get("selfDispatch") is True
     return None if fixed == 0 and not is_meant else fixed
+
+
+def _check_self_dispatch(day: BofferDay, row: int, given: dict[str, Any], log: Ledger) -> None:
+    """What ``selfDispatch`` says fits the fixed load beside it.
+
+    Who asks for a target of zero must not have the bands cleared instead, so that without the fixed
+    load it is a fault; beside a load that goes before the bands anyway, a no is odd.
+    """
+    says, fixed = given.get("selfDispatch"), given.get("fixedLoad")
+    if fixed is BAD:
+        return
+    if says is True and fixed is None:
+        log.business(
+            "boffer.self_dispatch",
+            f"{day.path(row)}.selfDispatch",
+            "HLD §4.4",
+            "self-dispatch has a fixed load, 0 for a target of zero: without it the bands would "
+            "clear",
+            "true",
+        )
+    if says is False and fixed:
+        log.caution(
+            "boffer.not_self_dispatch",
+            f"{day.path(row)}.selfDispatch",
+            "HLD §4.4",
+            "no self-dispatch beside a fixed load: the fixed load goes before the bands all the "
+            "same",
+            "false",
+        )
 
 
 def _column(values: Iterable[object]) -> Int32s:

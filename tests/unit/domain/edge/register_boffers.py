@@ -390,6 +390,16 @@ _STEPS: Final = (
     Rule("HLD §4.4", "boffer.step2_bands", f"{_PERIOD}.bandAvail", boffers(Context(step=2)),
          _all_but_first({"bandAvail": BANDS, "fixedLoad": -5}), _fixed(), TRANSACTION,
          beside={"boffer.both_ways": 1}),
+    *(
+        Rule("HLD §4.4", "boffer.self_dispatch", f"{_PERIOD}.selfDispatch", boffers(),
+             unit({"selfDispatch": True, "bandAvail": IDLE, **fixed}),
+             unit({"selfDispatch": True, "bandAvail": IDLE, "fixedLoad": 0}), TRANSACTION,
+             case=f"fixed load {case}")
+        for case, fixed in (("left out", {}), ("null", {"fixedLoad": None}))
+    ),
+    Rule("HLD §4.4", "boffer.not_self_dispatch", f"{_PERIOD}.selfDispatch", boffers(),
+         unit({"selfDispatch": False, "bandAvail": IDLE, "fixedLoad": -5}),
+         unit({"selfDispatch": False, "fixedLoad": 0}), WARNING),
     Rule("HLD §4.5", "boffer.step3_nothing", f"{_PERIOD}.bandAvail", boffers(Context(step=3)),
          unit({"bandAvail": IDLE}), unit({"bandAvail": IDLE, "fixedLoad": -5}), WARNING),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.edge import boffer_check
-from oepnode.domain.edge.boffer_check import Context, validate
+from oepnode.domain.edge.boffer_check import Context, validate, validate_each
 from oepnode.domain.edge.boffer_rules import EDGE_MARKET, Capacity, Market
 from oepnode.domain.edge.units import NONE
 from oepnode.domain.nem_time import period_start
@@ -278,6 +278,24 @@ def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:
     assert day.max_avail_load[1:3].tolist() == [NONE, -60_000]
     assert day.max_avail_gen[1:3].tolist() == [NONE, 80_000]
     assert cautions(received) == {"boffer.both_ways": 2}
+
+
+def test_hld_4_4_who_asks_for_self_dispatch_has_no_bands_cleared_for_want_of_a_load() -> None:
+    bids = whole_horizon()
+    rows = bids[0]["energyPeriods"]
+    rows[3] |= {"selfDispatch": True}
+    rows[5] |= {"selfDispatch": False, "fixedLoad": -5}
+    rows[7] |= {"selfDispatch": True, "fixedLoad": -5}
+    received = validate(document(duid_boffer(*bids)), Context(step=3))
+    assert transaction(received) == {"boffer.self_dispatch": 1}
+    place = "$.records[0].energyBids[0].energyPeriods[3].selfDispatch"
+    assert finding(received, "boffer.self_dispatch").path == place
+    assert received.transaction.warning_counts == {
+        "boffer.not_self_dispatch": 1,
+        "boffer.both_ways": 2,
+    }
+    (alone,) = validate_each(document(duid_boffer(*bids)))
+    assert not alone.received.accepted
 
 
 def test_findings_beyond_a_hundred_are_counted() -> None:
