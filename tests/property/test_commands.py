@@ -1,0 +1,202 @@
+"""No file and no option makes a command of the EDGE datasets fail as a fault of the program.
+
+Every command and every option of it is found in the command line itself, so that a new one is held
+to this as well: whatever it is given, it ends with 0, 1 or 2, and with ``--json`` stdout is JSON.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from oepnode.cli.main import app
+from oepnode.domain.edge import forecast, telemetry
+from tests.unit.domain.edge import edge_documents as good
+from tests.unit.domain.edge.columns import record
+
+GROUPS = ("boffer", "dispatch", "envelope", "forecast", "telemetry")
+TEXTS = (
+    *("inf", "-inf", "nan", "", "-", "1e400", "-1e-400", "9" * 25, "-" + "9" * 25, "9" * 400),
+    *("0", "-1", "1.0005", "0.05", "٣", "1_0", "0x1", "\x1b[31m", "UNIT1", good.NMI, "NMI", "Flex"),
+    *("0001-01-01", "1970-01-01", "2105-12-31", "2106-01-01", "9999-12-31", good.DAY, "mean"),
+)
+NUMBERS = (b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"1e-400", b'"5"', b"null", b"true", b"[1]")
+EXTREMES = (-(2**63), -(2**31), -1, 2**31 - 1, 2**62, 2**63 - 1)
+OUTPUTS = {"out": ".csv", "plot": ".svg", "heatmap": ".svg"}
+NEEDED = {
+    "price": "5",
+    "default_export": "0",
+    "default_import": "0",
+    "telemetry": "",
+    "envelope": "",
+}
+"""Options without which a command does nothing; those without a value are files."""
+CHAIN = {"rpc", "contract", "chain_id", "round_state", "key"}
+RUNS, SEEDS = 20, 4
+
+Files = dict[str, list[str]]
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def documents() -> dict[str, bytes]:
+    """A small document of each dataset, and what a command writes for another."""
+    start = good.DAY_START_S
+    ends = [good.nem(start + 300 * number) for number in (1, 2)]
+    cleared = "unit,level,interval_end,cleared_w\n" + "".join(f"UNIT1,NMI,{e},5\n" for e in ends)
+    prices = "interval_end,price\n" + "".join(f"{e},5\n" for e in ends)
+    bids, sent = [good.period(1), good.period(2)], good.nem(start - 60)
+    envelope = record(good.NMI, [(5, -5)] * 2, submitted=start - 600)
+    return {
+        "boffer": good.document(good.nmi_boffer(good.bid(*bids), submissionDateTime=sent)),
+        "dispatch": good.document(good.instruction(1), good.instruction(2)),
+        "envelope": json.dumps([envelope]).encode(),
+        "forecast": good.document(good.forecast(1), good.forecast(2)),
+        "telemetry": good.document(good.nmi_telemetry()),
+        "unit": good.document(good.duid_telemetry()),
+        "cleared": cleared.encode(),
+        "prices": prices.encode(),
+    }
+
+
+def damaged(data: bytes, rng: random.Random) -> Iterator[bytes]:
+    """The ways in which a document arrives broken."""
+    yield data[: rng.randrange(len(data))]
+    yield gzip.compress(data)
+    yield b"\xef\xbb\xbf" + data
+    yield data.decode().encode("utf-16")
+    yield data + data
+    yield re.sub(rb"\d\d\d\d-\d\d-\d\d", b"2105-12-31", data)
+    yield re.sub(rb"\d\d\d\d-\d\d-\d\d", b"1970-01-01", data)
+    for number in rng.sample(NUMBERS, 4):
+        yield re.sub(rb"(?<=[:,\[ ])-?\d+(\.\d+)?(?=[,\]}\n])", number, data)
+
+
+def columns(rows: pl.DataFrame, rng: random.Random) -> Iterator[pl.DataFrame]:
+    """Rows with one column that holds what it may not."""
+    for name in rows.columns:
+        value = rng.choice(EXTREMES)
+        dtype = pl.Int32 if rows[name].dtype == pl.Int32 and abs(value) <= 2**31 else pl.Int64
+        yield rows.with_columns(pl.lit(value, dtype=dtype).alias(name))
+        other = rng.choice([None, 2**64 - 1, float("nan"), "x", [1], True])
+        yield rows.with_columns(pl.Series(name, [other] * rows.height))
+        yield rows.drop(name)
+    yield rows.head(0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Dataset → its files, the good one first; ``odd`` are those of none."""
+    rng, folder = random.Random(0), tmp_path_factory.mktemp("odd")
+    found: Files = {}
+    for name, data in documents().items():
+        found[name] = [str(folder / f"{name}-{number}") for number in range(12)]
+        for path, content in zip(found[name], (data, *damaged(data, rng)), strict=True):
+            Path(path).write_bytes(content)
+    for name, module in (("telemetry", telemetry), ("forecast", forecast)):
+        rows = module.validate(Path(found[name][0]).read_bytes()).value
+        assert rows is not None
+        for number, frame in enumerate(columns(rows, rng)):
+            found[name].append(str(folder / f"{name}-{number}.parquet"))
+            frame.write_parquet(found[name][-1])
+    odd = {"empty": b"", "array": b"[]", "deep": b"[" * 9999, "null": b"null", "parquet": b"PAR1"}
+    for name, data in odd.items():
+        (folder / name).write_bytes(data)
+    found["odd"] = [str(folder / name) for name in (*odd, "absent", ".")]
+    return found
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def commands() -> list[tuple[tuple[str, str], list[Any]]]:
+    """The words of every command of the EDGE datasets, with its parameters."""
+    root: Any = typer.main.get_command(app)
+    return [
+        ((group, name), [known for known in command.params if known.name not in CHAIN])
+        for group in GROUPS
+        for name, command in root.commands[group].commands.items()
+    ]
+
+
+def is_file(known: Any) -> bool:
+    return bool(known.type_descriptor.annotation is Path)
+
+
+def dataset_of(group: str, known: Any) -> str:
+    """What a file should hold."""
+    return str(known.name) if known.name in documents() else group
+
+
+def odd_value(known: Any, group: str, files: Files, rng: random.Random) -> str:
+    if known.name in OUTPUTS:
+        return rng.choice(["", "absent/x"]) + str(known.name) + OUTPUTS[known.name]
+    if is_file(known):
+        return rng.choice(rng.choice([files[dataset_of(group, known)], files["odd"]]))
+    return rng.choice(TEXTS)
+
+
+def words_of(
+    words: tuple[str, str], known: list[Any], files: Files, odd: Any, rng: random.Random
+) -> list[str]:
+    """A call that is right but for what is odd, which is one parameter or none."""
+    group, found = words[0], list(words)
+    if rng.random() < 0.5:
+        found.append("--json")
+    for one in known:
+        is_argument = one.param_type_name == "argument"
+        if not (is_argument or one is odd or one.name in NEEDED) or one.name == "json":
+            continue
+        if getattr(one, "is_flag", False):
+            found += one.opts[:1]
+            continue
+        if one is odd:
+            value = odd_value(one, group, files, rng)
+        else:
+            value = NEEDED.get(one.name) or files[dataset_of(group, one)][0]
+        found += [value] if is_argument else [one.opts[0], value]
+    return found
+
+
+def check(words: list[str]) -> int:
+    """Run a command and hold it to the law; returns its exit code."""
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code in {0, 1, 2}, (words, done.output)
+    assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)
+    assert "Traceback" not in done.output, words
+    if "--json" in words:
+        json.loads(done.stdout)
+    return done.exit_code
+
+
+# --- the law -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_no_file_and_no_option_is_a_fault_of_the_program(
+    files: Files, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(seed)
+    codes = set()
+    for _ in range(RUNS):
+        words, known = rng.choice(commands())
+        codes.add(check(words_of(words, known, files, rng.choice(known), rng)))
+    assert codes == {0, 1, 2}, "some calls are right, some files are refused, some words wrong"
+
+
+def test_without_anything_odd_every_command_works(files: Files) -> None:
+    rng = random.Random(0)
+    for words, known in commands():
+        assert check(words_of(words, known, files, None, rng)) in {0, 1}, words
