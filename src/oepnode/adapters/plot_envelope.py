@@ -143,7 +143,9 @@ def headroom_map(
     order = np.argsort(least, kind="stable")[:MOST_ROWS]
     shown = headroom_w[order]
     if len(order) < len(headroom_w):
-        subtitle = f"{subtitle}, the {len(order)} with the least headroom"
+        subtitle = f"{subtitle}, the {len(order)} with the least headroom, least on top"
+    elif len(order) > 1:
+        subtitle = f"{subtitle}, least headroom on top"
     if (shown < 0).any():
         subtitle = f"{subtitle}; dots: beyond a limit"
     if (shown == NO_HEADROOM).any():
@@ -180,10 +182,19 @@ def _colour_bar(figure: Figure, axes: Axes, mesh: Any, rows: int) -> None:  # no
     low, high = mesh.norm.vmin, mesh.norm.vmax
     bar = figure.colorbar(mesh, ax=axes, extend="max", pad=0.012, aspect=max(12, rows / 1.6))
     bar.outline.set_visible(False)
-    ticks = [low, low / 2, 0, high / 2, high] if low < -_LEAST_SPAN else [0, high / 2, high]
-    bar.set_ticks(ticks, labels=[f"{tick:.1f}".replace("-", "−") for tick in ticks])
+    ticks = [0.0, *_round_ticks(high)]
+    if low < -_LEAST_SPAN:
+        ticks = [-tick for tick in reversed(_round_ticks(-low))] + ticks
+    bar.set_ticks(ticks, labels=[f"{tick:g}".replace("-", "−") for tick in ticks])
     bar.minorticks_off()
     bar.set_label("least distance to a limit, kW\n(below 0: beyond it)")
+
+
+def _round_ticks(most: float) -> list[float]:
+    """One to four round numbers above 0, up to the most."""
+    steps = (step * 10.0**power for power in range(-2, 7) for step in (1, 2, 5))
+    step = next((step for step in steps if most < 5 * step), most)
+    return [round(step * (place + 1), 2) for place in range(int(most / step + 1e-9))]
 
 
 def _mark_breaches(axes: Axes, shown: Int32, edges: Int64) -> None:

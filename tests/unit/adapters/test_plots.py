@@ -81,6 +81,19 @@ def test_a_heat_map_shows_the_sites_with_the_least_headroom_first() -> None:
     assert any(f"the {plot_envelope.MOST_ROWS} with the least" in text for text in texts)
 
 
+def test_a_heat_map_tells_the_order_of_its_rows_and_has_round_ticks() -> None:
+    headroom = np.array([[3210, 5870], [-1490, 6130]], dtype=np.int32)
+    figure = plot_envelope.headroom_map("Title", "small", START, ["a", "b"], headroom)
+    axes, bar = figure.axes
+    assert any("least headroom on top" in text.get_text() for text in axes.texts)
+    ticks = [label.get_text() for label in bar.get_yticklabels()]
+    assert ticks == ["−1", "−0.5", "0", "2", "4"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    tiny = plot_envelope.headroom_map("Title", "small", START, ["a"], headroom[:1] // 100)
+    assert [label.get_text() for label in tiny.axes[1].get_yticklabels()] == ["0", "0.05", "0.1"]
+    assert not any("on top" in text.get_text() for text in tiny.axes[0].texts)
+
+
 def test_a_heat_map_of_nothing_judged_is_drawn_as_well() -> None:
     headroom = np.full((2, 3), NO_HEADROOM, dtype=np.int32)
     figure = plot_envelope.headroom_map("Title", "small", START, ["a", "b"], headroom)

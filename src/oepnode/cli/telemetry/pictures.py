@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from oepnode.adapters import plot_envelope, plots
 from oepnode.cli import output
+from oepnode.cli.cells import counted
 from oepnode.domain.edge.conformance import Defaults, EnvelopeConformance, Tolerance
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.errors import ConfigError
@@ -57,7 +58,7 @@ def draw(
         sites = np.flatnonzero(report.measured)
         figure = plot_envelope.headroom_map(
             "Headroom to the operating envelope",
-            f"{_date(report)}, {len(sites)} NMIs",
+            f"{_date(report)}, {counted(len(sites), 'NMI')}",
             report.envelopes.horizon_start,
             [report.envelopes.nmis[site].decode() for site in sites.tolist()],
             report.headroom_w[sites],
@@ -93,7 +94,8 @@ def _draw_band(
     minutes = int(found.is_breach.sum())
     figure = plot_envelope.envelope_band(
         f"NMI {name}: {flow} and operating envelope",
-        f"{_date(report)}, {len(found.minute)} minutes, {minutes} in breach; tolerance {allowed}",
+        f"{_date(report)}, {counted(len(found.minute), 'minute')}, {minutes} in breach; "
+        f"tolerance {allowed}",
         envelopes.horizon_start,
         upper,
         lower,
