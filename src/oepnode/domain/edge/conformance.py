@@ -534,6 +534,7 @@ class _Publication:
         self.has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self.limits)
         self._knows_submissions = envelopes.knows_submissions
         self._in_force = in_force_us(envelopes)
+        self._all_timed = bool((self._in_force != NO_SUBMISSION).all())
         self._older = _Older(envelopes)
 
     def find(
@@ -544,17 +545,19 @@ class _Publication:
         if not self._knows_submissions:
             return limits, {}
         in_force, stated = self._in_force[site, interval], batch.envelope_us
-        says_none, has_force = stated == NO_SUBMISSION, in_force != NO_SUBMISSION
-        unknown = ~has_force & ~says_none
-        wanted = np.where(says_none, in_force, stated)
+        says_none = stated == NO_SUBMISSION
+        wanted = np.where(says_none, in_force, stated) if says_none.any() else stated
+        unknown = np.zeros(len(site), dtype=np.bool_)
+        if not self._all_timed:
+            unknown |= (in_force == NO_SUBMISSION) & ~says_none
         lost = self._replace(site, interval, wanted, in_force, limits)
         unknown[lost] = ~says_none[lost]
-        known = has_force & ~says_none & ~unknown
+        in_doubt = unknown | says_none
         return limits, {
             "unknown": unknown,
-            "unapplied": says_none & has_force,
-            "stale": known & (stated < in_force),
-            "premature": known & (stated > batch.minute * _MICROS),
+            "unapplied": says_none & (in_force != NO_SUBMISSION),
+            "stale": (stated < in_force) & ~in_doubt,
+            "premature": (stated > batch.minute * _MICROS) & ~in_doubt,
         }
 
     def _replace(

@@ -396,8 +396,9 @@ def _dense(
         log.add("$", "row.duplicate", "a site, interval and submission stands twice in the file")
         log.raise_if_any()
     table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)
+    here, then, amounts = site[stands], interval[stands], limits[stands]
     for kind in range(4):
-        table[site[stands], kind, interval[stands]] = limits[stands, kind]
+        table[here, kind, then] = amounts[:, kind]
     return Envelopes(
         nmis=names[sites // len(LEVELS)],
         levels=(sites % len(LEVELS)).astype(np.uint8),
