@@ -205,14 +205,14 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     old = run(*words, "2026-11-22")
     assert (old.exit_code, old.stdout) == (2, "")
     told = " ".join(old.stderr.split())
-    assert "1 periods of 2026-11-22 have no Boffer: there is none of 2026-11-21" in told
+    assert "1 period of 2026-11-22 has no Boffer: there is none of 2026-11-21" in told
     assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in told
     both = [site([1, 2]), site([2], -3, on=DAY + timedelta(days=1))]
     words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")
     part = run(*words, "2026-11-22", "--json")
     (offer,) = json.loads(part.stdout)["offers"]
     assert [(p["periodId"], p["watts"]) for p in offer["periods"]] == [(2, -3000)]
-    assert "1 periods of 2026-11-22" in part.stderr
+    assert "1 period of 2026-11-22" in part.stderr
     mixed = run(*words, "2026-11-21")
     assert "1 of them rolled forward from 2026-11-20" in mixed.stdout
     assert "note" not in mixed.stderr
@@ -790,6 +790,41 @@ def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: 
     assert absent.exit_code == 2
 
 
+def test_constrain_and_compare_round_one_energy_alike(
+    run: Run, reader: FakeReader, folder: Path
+) -> None:
+    """18 W for five minutes are 1.5 Wh: what is cut is what is missing, with the other sign."""
+    at = (START - 600) * 1_000_000
+    day = make_day(
+        SITE,
+        WORLD_DAY,
+        D3_PRICES,
+        avail({19: 1.518}),
+        periods=[WORLD_PERIOD],
+        kind="NMI",
+        submitted_us=at,
+    )
+    file = put(folder / "b.json", [day])
+    done = run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    assert "✓ 1 interval breaches the envelope and was trimmed" in done.stdout
+    assert done.stdout.splitlines()[2].split()[-2:] == ["0.002", "kWh"]
+    told = run("boffer", "compare", file, "held.json").stdout.splitlines()[1].split()
+    assert told[-2:] == ["-0.002", "kWh"]
+    cleared = run("boffer", "clear", file, "--price", "0")
+    assert cleared.stdout.splitlines()[-1].split(": ")[1].startswith("1 interval, load")
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.txt", "o"])
+def test_constrain_writes_no_json_under_another_name(
+    run: Run, reader: FakeReader, folder: Path, name: str
+) -> None:
+    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    done = run("boffer", "constrain", file, *BUNDLE, "--out", name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--out ends in .json, .ndjson or .parquet" in done.stderr
+    assert not (folder / name).exists()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -830,7 +865,7 @@ def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path:
     after = put(tmp_path / "b.json", two_days(bands=prices({13: 1.2})))
     result = run("boffer", "compare", before, after)
     assert result.exit_code == 1
-    assert "change prices after gate closure" in result.stderr
+    assert "1 Boffer changes prices after gate closure" in result.stderr
     assert "13" in result.stdout
     later = run("boffer", "compare", before, after, "--date", "2026-11-21")
     assert later.exit_code == 0, "the gate of the second day is still open"
@@ -842,4 +877,4 @@ def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) ->
     assert result.exit_code == 2
     both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
     found = run("boffer", "compare", d3, both, "--even-if-refused")
-    assert "1 Boffers are in the later file only" in found.stderr
+    assert "1 Boffer is in the later file only" in found.stderr

@@ -24,6 +24,7 @@ from oepnode.cli.boffer.offers import (
     Offerer,
     SkipRefusedFlag,
     choice_of,
+    counted,
     effective,
     energy,
     interval_end,
@@ -164,9 +165,10 @@ def _print_cleared(results: list[_Result]) -> None:
         output.say(f"… and {total - len(rows)} more intervals; --json and --out have all", "dim")
     for offerer, day, chosen, _, cleared in results[: output.TABLE_ROWS]:
         load, generation = _energies(cleared)
+        intervals = counted(len(chosen), "interval")
         output.say(
             f"{offerer.identity} ({offerer.level}), {day.trading_date.isoformat()}: "
-            f"{len(chosen)} intervals, load {energy(load)}, generation {energy(generation)}"
+            f"{intervals}, load {energy(load)}, generation {energy(generation)}"
             + _origin(day, chosen),
             "bold",
         )

@@ -22,6 +22,7 @@ from oepnode.cli.boffer.offers import (
     OwnDateOption,
     SkipRefusedFlag,
     choice_of,
+    counted,
     energy,
     offerer_of,
     usable,
@@ -72,9 +73,10 @@ def compare(
         for offers in files:
             offers.say()
     if late:
+        verb = "changes" if len(late) == 1 else "change"
         raise EvidenceError(
-            f"{len(late)} Boffers change prices after gate closure, 12:30 NEM time on the day "
-            "before (HLD §4.1); not a fault in step 2"
+            f"{counted(len(late), 'Boffer')} {verb} prices after gate closure, 12:30 NEM time on "
+            "the day before (HLD §4.1); not a fault in step 2"
         )
 
 
@@ -120,7 +122,8 @@ def _print_changes(
         output.say(f"… and {len(changes) - len(rows)} more; --json has all", "dim")
     for count, name in zip(alone, ("earlier", "later"), strict=True):
         if count:
-            output.note(f"{count} Boffers are in the {name} file only")
+            verb = "is" if count == 1 else "are"
+            output.note(f"{counted(count, 'Boffer')} {verb} in the {name} file only")
 
 
 def _change_facts(day: BofferDay, change: OfferChange, *, is_late: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from oepnode.cli.boffer.offers import (
     SkipRefusedFlag,
     by_offerer,
     choice_of,
+    counted,
     energy,
     interval_end,
     judged,
@@ -72,6 +73,7 @@ _SUMMARY: Final = (
 _ONE_PORTFOLIO: Final = frozenset({"bundle", "limits"})
 """Kinds of envelopes whose sites are one aggregator's."""
 
+_OUT: Final = frozenset({".json", ".ndjson", ".parquet"})
 _TRIMS: Final = ("unit", "interval end", "period", "quantity", "offered kW", "kept kW")
 
 
@@ -124,7 +126,7 @@ def constrain(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File for the constrained Boffers, JSON, .ndjson or .parquet."),
+        typer.Option("--out", help="File for the constrained Boffers, .json, .ndjson or .parquet."),
     ] = None,
     submitted: Annotated[
         str | None,
@@ -156,10 +158,7 @@ def constrain(
     stated default. Boffers that the rules refuse, as offered or as they would be written, give exit
     code 1, and no file is written.
     """
-    if check and out is not None:
-        raise ConfigError("--check writes nothing: leave out --out")
-    if plot is not None:
-        plots.check(plot)
+    _check_targets(out, plot, is_check=check)
     default = _default(default_export, default_import)
     submitted_us = None if submitted is None else _instant(submitted)
     wanted = None if portfolio is None else _portfolio(portfolio)
@@ -214,6 +213,16 @@ def constrain(
             part.say()
     if check and any(item.result.before.count for item in found):
         raise typer.Exit(EVIDENCE)
+
+
+def _check_targets(out: Path | None, plot: Path | None, *, is_check: bool) -> None:
+    """Refuse files that could not be written, before any work."""
+    if is_check and out is not None:
+        raise ConfigError("--check writes nothing: leave out --out")
+    if out is not None and out.suffix.lower() not in _OUT:
+        raise ConfigError(f"{out}: --out ends in .json, .ndjson or .parquet")
+    if plot is not None:
+        plots.check(plot)
 
 
 def _portfolio(file: Path) -> list[str]:
@@ -288,10 +297,14 @@ def _print(found: list[HeldDay], source: envelope_input.Source, *, is_check: boo
         output.say(f"… and {len(found) - len(rows)} more Boffers; --json has all", "dim")
     defaults = sum(item.defaults for item in found)
     if defaults:
-        output.note(f"{defaults} limits are not published; the stated default holds for them")
+        verb = "is" if defaults == 1 else "are"
+        told = f"{counted(defaults, 'limit')} {verb} not published"
+        output.note(f"{told}; the stated default holds there")
     outside = sum(item.outside for item in found)
     if outside:
-        output.note(f"{outside} intervals lie outside the envelopes and stay as offered")
+        verbs = ("lies", "stays") if outside == 1 else ("lie", "stay")
+        told = f"{counted(outside, 'interval')} {verbs[0]} outside the envelopes"
+        output.note(f"{told} and {verbs[1]} as offered")
     if not is_check:
         _print_trims(found)
 
@@ -301,14 +314,14 @@ def _print_verdict(
 ) -> None:
     mark, style = ("!", "bold yellow") if is_refused else ("✓", "bold green")
     breaches = sum(item.result.before.count for item in found)
-    noun = "interval breaches" if breaches == 1 else "intervals breach"
+    noun, was = ("interval breaches", "was") if breaches == 1 else ("intervals breach", "were")
     if not breaches:
         output.say(f"{mark} no interval breaches its envelope", style)
     elif is_check:
         output.say(f"✗ {breaches} {noun} the envelope", "bold red")
     else:
         where = f"; constrained Boffers in {out}" if out is not None else ""
-        output.say(f"{mark} {breaches} {noun} the envelope and were trimmed{where}", style)
+        output.say(f"{mark} {breaches} {noun} the envelope and {was} trimmed{where}", style)
 
 
 def _print_trims(found: list[HeldDay]) -> None:

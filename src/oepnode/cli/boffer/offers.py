@@ -311,9 +311,10 @@ def note_lapsed(offerer: Offerer, found: Lapsed | None) -> None:
     """Say which day's Boffer was missing, where an older one does not stand in for it."""
     if found is None:
         return
+    verb = "has" if found.periods == 1 else "have"
     output.note(
-        f"{offerer.identity} ({offerer.level}): {found.periods} periods of "
-        f"{found.trading_date.isoformat()} have no Boffer: there is none of {found.missing} to "
+        f"{offerer.identity} ({offerer.level}): {counted(found.periods, 'period')} of "
+        f"{found.trading_date.isoformat()} {verb} no Boffer: there is none of {found.missing} to "
         f"roll forward, and that of {found.newest} is too old (HLD §4.4, §4.5)"
     )
 
@@ -385,3 +386,8 @@ def interval_end(on: date, period: int) -> str:
 def energy(wh: int) -> str:
     """Energy in kWh as text."""
     return f"{wh / 1000:,.3f} kWh"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as ``1 interval`` or ``2 intervals``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
