@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode.cli.main import app
+from oepnode.cli.telemetry import intervals
 from oepnode.domain.edge import dispatch, telemetry
 from oepnode.domain.nem_time import format_nem
 from tests.unit.cli import world
@@ -777,3 +778,9 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
     assert told[1]["levels"][0]["minutes"]["stale"] == 4
     assert told[1]["levels"][0]["minutes"]["export_minutes"] == 1
     assert run("envelope", "show", envelope, "--out", "l.txt").exit_code == 2
+
+
+def test_the_columns_of_the_intervals_file_are_documented() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "edge-datasets.md").read_text("utf-8")
+    for name, meaning in intervals.COLUMNS.items():
+        assert f"| `{name}` | {meaning} |" in page.splitlines()
