@@ -55,6 +55,8 @@ _FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
     (TransportError, OUTSIDE, "outside"),
 )
 _JSON: Final = "--json"
+_RUST: Final = "pyo3_runtime"
+"""Module of what a panic of a library in Rust raises: no `Exception`, and a fault all the same."""
 
 
 @dataclass
@@ -96,6 +98,10 @@ class Commands(TyperGroup):
             if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
                 raise  # the reader of a pipe has seen enough; Typer ends quietly
             raise typer.Exit(report(exc)) from exc
+        except BaseException as exc:
+            if type(exc).__module__ != _RUST:
+                raise
+            raise typer.Exit(report(exc)) from exc
 
 
 def _asks_for_json(group: TyperGroup, words: Sequence[str]) -> bool:
@@ -122,7 +128,7 @@ def note_answer() -> None:
         answer.is_given = True
 
 
-def report(error: Exception) -> int:
+def report(error: BaseException) -> int:
     """Say what is wrong on stderr, and on stdout for one that reads JSON; return the exit code."""
     error = _single(error)
     _print_json(_kind_of(error), _sentence(error), code_of(error), error)
@@ -131,7 +137,7 @@ def report(error: Exception) -> int:
     return code_of(error)
 
 
-def _print_json(kind: str, message: str, code: int, error: Exception | None = None) -> None:
+def _print_json(kind: str, message: str, code: int, error: BaseException | None = None) -> None:
     answer = _answer.get()
     if answer is None or not answer.is_json or answer.is_given:
         return
@@ -154,12 +160,12 @@ def _fault(fault: Fault) -> dict[str, str]:
     }
 
 
-def code_of(error: Exception) -> int:
+def code_of(error: BaseException) -> int:
     """The exit code of an error."""
     return next((code for family, code, _ in _FAMILIES if isinstance(error, family)), FAULT)
 
 
-def _kind_of(error: Exception) -> str:
+def _kind_of(error: BaseException) -> str:
     return next((kind for family, _, kind in _FAMILIES if isinstance(error, family)), "fault")
 
 
@@ -168,7 +174,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def _lines(error: Exception) -> Iterator[str]:
+def _lines(error: BaseException) -> Iterator[str]:
     if not isinstance(error, DocumentFault):
         yield f"oepnode: {_sentence(error)}"
         return
@@ -178,20 +184,20 @@ def _lines(error: Exception) -> Iterator[str]:
         yield f"  … and {error.more} more"
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     if isinstance(error, OepError):
         return str(error)
     return f"a fault of ours: {type(error).__name__} {_place(error)}; please report it"
 
 
-def _single(error: Exception) -> Exception:
+def _single(error: BaseException) -> BaseException:
     """The error inside a group of one, as task groups raise it; of several the gravest."""
     while isinstance(error, ExceptionGroup):
         error = max(error.exceptions, key=lambda inner: code_of(_single(inner)))
     return error
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "oepnode" in Path(frame.filename).parts]
     if not ours:

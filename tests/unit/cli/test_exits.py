@@ -158,6 +158,15 @@ def test_a_fault_of_ours_names_its_place_and_nothing_else() -> None:
     assert "secret" not in result.stderr
 
 
+def test_a_panic_of_a_library_is_a_fault_without_a_traceback() -> None:
+    panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+    result = CliRunner().invoke(failing_with(panic("secret")), ["go", "--json"])
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["error"]["kind"] == "fault"
+    assert "a fault of ours: PanicException in " in result.stderr
+    assert "secret" not in result.output
+
+
 def test_a_closed_pipe_is_no_fault() -> None:
     result = CliRunner().invoke(failing_with(BrokenPipeError(32, "pipe")), ["go"])
     assert (result.exit_code, result.stderr) == (1, "")
