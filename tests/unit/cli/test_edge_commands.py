@@ -490,7 +490,7 @@ def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> Non
         assert text in other.stderr
     own = run(*words, write(tmp_path / "d.json", target(1)), "--json")
     assert (own.exit_code, json.loads(own.stdout)["dispatch"]["duid"]) == (0, "UNIT1")
-    assert "targets of UNIT1" in run(*words, str(tmp_path / "d.json")).stdout
+    assert "1 target of UNIT1" in run(*words, str(tmp_path / "d.json")).stdout
 
 
 def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Path) -> None:

@@ -196,9 +196,9 @@ def print_level(report: EnvelopeConformance, rows: int) -> None:
     counts = facts["minutes"]
     output.print_facts(
         {
-            f"level {facts['level']}": f"{facts['measured_nmis']} of {facts['nmis']} NMIs "
-            f"measured, {counted(counts['readings'], 'minute')}, {facts['missing_minutes']} "
-            f"missing, {counts['duplicates']} doubled, {counts['conflicting']} in conflict",
+            f"level {facts['level']}": f"{facts['measured_nmis']} of "
+            f"{counted(facts['nmis'], 'NMI')} measured, {counted(counts['readings'], 'minute')}, "
+            f"{facts['missing_minutes']} missing, {counts['duplicates']} doubled, {counts['conflicting']} in conflict",
             "judged": f"{counted(facts['judged_intervals'], 'interval')} of NMIs",
             "in breach": f"{facts['breach_intervals']} ({share:.3%}); "
             f"{counted(counts['export_minutes'], 'minute')} beyond the export limit, "
@@ -274,7 +274,9 @@ def print_lacking(lacking: Unmeasured, rows: int) -> None:
 def print_targets(targets: DispatchConformance, duid: str, rows: int) -> None:
     """Print a report on dispatch targets, with those that were missed most."""
     told = ", ".join(f"{targets.count(place)} {name}" for place, name in enumerate(VERDICTS))
-    output.print_facts({"dispatch": f"{len(targets.target_w)} targets of {duid}: {told}"})
+    output.print_facts(
+        {"dispatch": f"{counted(len(targets.target_w), 'target')} of {duid}: {told}"}
+    )
     off = np.flatnonzero(targets.verdict != 0)
     order = off[np.argsort(-np.abs(targets.deviation_w[off]), kind="stable")][:rows]
     if not len(order):
