@@ -198,7 +198,8 @@ def print_level(report: EnvelopeConformance, rows: int) -> None:
         {
             f"level {facts['level']}": f"{facts['measured_nmis']} of "
             f"{counted(facts['nmis'], 'NMI')} measured, {counted(counts['readings'], 'minute')}, "
-            f"{facts['missing_minutes']} missing, {counts['duplicates']} doubled, {counts['conflicting']} in conflict",
+            f"{facts['missing_minutes']} missing, {counts['duplicates']} doubled, "
+            f"{counts['conflicting']} in conflict",
             "judged": f"{counted(facts['judged_intervals'], 'interval')} of NMIs",
             "in breach": f"{facts['breach_intervals']} ({share:.3%}); "
             f"{counted(counts['export_minutes'], 'minute')} beyond the export limit, "
