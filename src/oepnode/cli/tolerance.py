@@ -53,6 +53,7 @@ TargetTolerancePercentOption = Annotated[
 ]
 
 
-def tolerance_of(watts: int, percent: float, minutes: int = 1) -> Tolerance:
+def tolerance_of(watts: int, percent: float, minutes: int = 1, missing: int = 0) -> Tolerance:
     """A tolerance from the options; percent to one decimal."""
-    return Tolerance(watts=watts, permille=round(percent * 10), minutes=minutes)
+    permille = round(percent * 10)
+    return Tolerance(watts=watts, permille=permille, minutes=minutes, missing=missing)

@@ -301,10 +301,13 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     assert {site["nmi"] for site in told["levels"][0]["sites"]} == set(held)
     whole = write_telemetry(tmp_path / "whole.json", *at_rest(held, world.COUNT))
     assert run("telemetry", "conformance", whole, *words).exit_code == 0
+    gap = write_telemetry(tmp_path / "gap.json", *at_rest(held, world.COUNT)[1:])
+    assert run("telemetry", "conformance", gap, *words).exit_code == 1
+    assert run("telemetry", "conformance", gap, *words, "--missing-minutes", "1").exit_code == 0
     early = write_telemetry(tmp_path / "early.json", *at_rest(held, 5))
     done = run("telemetry", "conformance", early, *words)
     assert done.exit_code == 1
-    assert "incomplete: 5 intervals of measured NMIs not judged" in done.stdout
+    assert "incomplete: 5 intervals of measured NMIs not judged whole" in done.stdout
     few = tmp_path / "mine.txt"
     few.write_text("\n".join(held[:2]))
     narrowed = run("telemetry", "conformance", some, *words, "--portfolio", str(few))

@@ -90,6 +90,15 @@ def conformance(
             "--breach-minutes", min=1, max=5, help="Minutes in breach that make an interval one."
         ),
     ] = 1,
+    missing_minutes: Annotated[
+        int,
+        typer.Option(
+            "--missing-minutes",
+            min=0,
+            max=4,
+            help="Minutes of an interval that may be missing where an NMI must be measured.",
+        ),
+    ] = 0,
     default_export_kw: Annotated[
         str | None,
         typer.Option("--default-export-kw", help="Export limit where none is published."),
@@ -125,15 +134,15 @@ def conformance(
 
     Each measurement is judged by the envelope whose submission timestamp it states; one outside
     its envelope, or outside the tolerance of its target, gives exit code 1, and so does telemetry
-    of which nothing could be judged, or that lacks NMIs or intervals of a bundle, of a limits file
-    or of the portfolio: what was left out does not conform.
+    of which nothing could be judged, or that lacks NMIs or minutes of a bundle, of a limits file or
+    of the portfolio: what was left out does not conform.
     """
     wanted = Pictures(plot, heatmap, None if nmi is None else parse_nmi(nmi))
     _check_options(envelope, dispatch, wanted, step, summation)
     _check_envelope_options(envelope, portfolio, out)
     if identity is not None and dispatch is None:
         raise ConfigError("--id says whose dispatch targets are meant: it goes with --dispatch")
-    tolerance = tolerance_of(tolerance_w, tolerance_percent, breach_minutes)
+    tolerance = tolerance_of(tolerance_w, tolerance_percent, breach_minutes, missing_minutes)
     defaults = _defaults(default_export_kw, default_import_kw)
     facts: dict[str, Any] = {"telemetry": file.name}
     reports: list[EnvelopeConformance] = []

@@ -65,7 +65,7 @@ class Unmeasured(Struct, frozen=True):
         if self.coverage.held_by and self.names:
             parts.append(f"{len(self.names)} of {counted(self.nmis, 'NMI')} not measured")
         if self.intervals:
-            parts.append(f"{counted(self.intervals, 'interval')} of measured NMIs not judged")
+            parts.append(f"{counted(self.intervals, 'interval')} of measured NMIs not judged whole")
         if self.coverage.absent:
             parts.append(f"{counted(self.coverage.absent, 'NMI')} without an envelope")
         return ", ".join(parts)

@@ -88,6 +88,7 @@ class Tolerance:
         watts: Absolute.
         permille: Of the limit or target.
         minutes: How many minutes of an interval must be in breach for the interval to be, 1 to 5.
+        missing: How many minutes of an interval that is ours may be missing or in conflict, 0 to 4.
 
     Raises:
         ValueError: If one is out of its range.
@@ -96,10 +97,13 @@ class Tolerance:
     watts: int = 0
     permille: int = 0
     minutes: int = 1
+    missing: int = 0
 
     def __post_init__(self) -> None:
         if self.watts < 0 or not 0 <= self.permille <= 1000 or not 1 <= self.minutes <= MINUTES:
             raise ValueError("a tolerance is ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes")
+        if not 0 <= self.missing < MINUTES:
+            raise ValueError("of an interval 0 to 4 minutes may be missing")
 
     def allowance(self, limits_w: Int64) -> Int64:
         """Watts allowed beyond each limit; the fraction of a watt is not."""
@@ -137,6 +141,7 @@ class EnvelopeConformance:
             int64.
         missing: Of these, minutes without a measurement, int64.
         minutes: Shape (sites, intervals), uint8: distinct minutes measured.
+        conflicts: Shape (sites, intervals), uint8: of these, minutes in conflict.
         breach_minutes: Shape (sites, intervals), uint8.
         headroom_w: Shape (sites, intervals), int32: least distance to a limit, negative beyond it;
             `NO_HEADROOM` where nothing was judged.
@@ -160,6 +165,7 @@ class EnvelopeConformance:
     expected: Int64
     missing: Int64
     minutes: npt.NDArray[np.uint8]
+    conflicts: npt.NDArray[np.uint8]
     breach_minutes: npt.NDArray[np.uint8]
     headroom_w: Int32
     limits_w: Int32
@@ -210,13 +216,17 @@ class EnvelopeConformance:
 
     @property
     def lacking_intervals(self) -> Int64:
-        """Per site that is ours, intervals with a limit of which no minute was judged."""
-        lacking = (self.has_limit & ~self.judged).sum(axis=1, dtype=np.int64)
+        """Per site that is ours, intervals with a limit that lack more minutes than is tolerated.
+
+        Whoever may leave out a minute may leave out the one in breach.
+        """
+        whole = self.minutes - self.conflicts >= MINUTES - self.tolerance.missing
+        lacking = (self.has_limit & ~(self.judged & whole)).sum(axis=1, dtype=np.int64)
         return np.asarray(lacking * self.is_ours, dtype=np.int64)
 
     @property
     def is_complete(self) -> bool:
-        """Whether every interval with a limit was judged, at all sites that are ours."""
+        """Whether no interval lacks minutes, at all sites that are ours."""
         return not self.lacking_intervals.any()
 
     @property
@@ -258,6 +268,7 @@ class EnvelopeCheck:
         self._beside = _Beside(self._envelopes, envelopes.at_level(1 - level))
         self._counts = {name: np.zeros(sites, dtype=np.int64) for name in COUNTS}
         self._seen = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
+        self._contradicted = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
         self._breaches = np.zeros(sites * intervals, dtype=np.int64)
         self._headroom = np.full(sites * intervals, NO_HEADROOM, dtype=np.int64)
         self._closest = np.full((2, sites * intervals), NO_LIMIT, dtype=np.int32)
@@ -309,6 +320,9 @@ class EnvelopeCheck:
             expected=expected,
             missing=lacking * is_expected,
             minutes=minutes,
+            conflicts=self._contradicted.reshape(sites, intervals, MINUTES).sum(
+                axis=2, dtype=np.uint8
+            ),
             breach_minutes=np.minimum(breaches, 255).astype(np.uint8),
             headroom_w=np.clip(self._headroom, -NO_HEADROOM, NO_HEADROOM)
             .astype(np.int32)
@@ -416,7 +430,9 @@ class EnvelopeCheck:
         minutes = self._place(rows).select("nmi", "minute").unique()
         site = self._sites(minutes["nmi"]).astype(np.intp)
         start = self._envelopes.horizon_start
-        self._seen[site, (minutes["minute"].to_numpy() - start - 1) // MINUTE_S] = True
+        place = (minutes["minute"].to_numpy() - start - 1) // MINUTE_S
+        self._seen[site, place] = True
+        self._contradicted[site, place] = True
         self._count("conflicting", site)
 
     def _applied(self, batch: _Batch, site: Places, interval: Int64) -> tuple[Int32, Int32]:

@@ -164,6 +164,24 @@ def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
     assert report(published, reading(A, 1, 6000), ours={A, B}).conforms is False
 
 
+def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated() -> None:
+    published = envelopes(record(A, FIVE))
+    rows = [reading(A, i) for i in range(1, 11)]
+    without = [*rows[:2], *rows[3:]]
+    conflict = [*rows, reading(A, 3, 7000)]
+    for held in (without, conflict):
+        strict = report(published, *held, ours={A})
+        assert (strict.conforms, strict.lacking_intervals.tolist()) == (None, [1])
+        allowed = report(published, *held, ours={A}, tolerance=Tolerance(missing=1))
+        assert allowed.conforms is True
+        assert report(published, *held).conforms is True, "nobody says that it must be measured"
+    two = report(published, *without[1:], ours={A}, tolerance=Tolerance(missing=1))
+    assert two.lacking_intervals.tolist() == [1]
+    for missing in (-1, 5):
+        with pytest.raises(ValueError, match="0 to 4 minutes"):
+            Tolerance(missing=missing)
+
+
 def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None:
     found = report(
         envelopes(*TWO),
