@@ -37,6 +37,9 @@ _YEARS: Final = range(1970, 2106)
 
 INSTANTS_END_S: Final = int(datetime(_YEARS.stop, 1, 1, tzinfo=NEM_OFFSET).timestamp())
 """The first instant, UTC seconds, that has no text in NEM time."""
+FIRST_DATE: Final = date(_YEARS.start, 1, 1)
+LAST_DATE: Final = date(_YEARS.stop - 1, 12, 31)
+"""Trading dates that can be written."""
 
 
 @dataclass(frozen=True, slots=True)

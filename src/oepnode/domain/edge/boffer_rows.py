@@ -20,7 +20,7 @@ from oepnode.domain.edge.clearing import BANDS
 from oepnode.domain.edge.columns import Bools, report, row_path
 from oepnode.domain.edge.spelling import Identity, NmiText
 from oepnode.domain.faults import show_value
-from oepnode.domain.nem_time import PERIODS_PER_DAY
+from oepnode.domain.nem_time import FIRST_DATE, INSTANTS_END_S, LAST_DATE, PERIODS_PER_DAY
 
 _OPTIONAL: Final = {
     "accumulated": False,
@@ -30,6 +30,9 @@ _OPTIONAL: Final = {
     "max_avail_gen": None,
     "fixed_load": None,
 }
+_MICROS: Final = 1_000_000
+_MOST: Final = 2**31 - 1
+_YEARS: Final = "within the years 1970 to 2105, NEM time"
 _CHOICES: Final = {
     "kind": ("NMI", "DUID"),
     "level": ("NMI", "Flex"),
@@ -120,6 +123,8 @@ def _check_values(frame: pl.DataFrame, log: Ledger) -> None:
     outside = (frame["period"] < 1) | (frame["period"] > PERIODS_PER_DAY)
     message = f"a trading day has periods 1 to {PERIODS_PER_DAY}"
     _refuse(outside, "period", "period.range", message, log)
+    _check_times(frame, log)
+    _check_amounts(frame, log)
     for name, words in _CHOICES.items():
         other = ~frame[name].is_in(list(words))
         _refuse(other, name, "field.value", f"one of {', '.join(words)}", log)
@@ -132,6 +137,24 @@ def _check_values(frame: pl.DataFrame, log: Ledger) -> None:
             if isinstance(found, str) and found != text:
                 message = "an NMI stands without its checksum in columns"
                 log.add(row_path(row, "identity"), "nmi.length", message)
+
+
+def _check_times(frame: pl.DataFrame, log: Ledger) -> None:
+    date, submitted = frame["trading_date"], frame["submitted_us"]
+    wrong = (date < FIRST_DATE) | (date > LAST_DATE)
+    _refuse(wrong, "trading_date", "time.format", _YEARS, log)
+    wrong = (submitted < 0) | (submitted >= INSTANTS_END_S * _MICROS)
+    _refuse(wrong, "submitted_us", "time.format", _YEARS, log)
+
+
+def _check_amounts(frame: pl.DataFrame, log: Ledger) -> None:
+    """Hold prices and quantities to ±(2^31 - 1), which JSON is held to; -2^31 says "not given"."""
+    message = f"within ±{_MOST}"
+    for name in ("max_avail_load", "max_avail_gen", "fixed_load"):
+        _refuse(frame[name] < -_MOST, name, "number.range", message, log)
+    for name in _BANDED:
+        least, most = frame[name].arr.min(), frame[name].arr.max()
+        _refuse((least < -_MOST) | (most > _MOST), name, "number.range", message, log)
 
 
 def _refuse(mask: pl.Series, name: str, code: str, message: str, log: Ledger) -> None:

@@ -24,6 +24,7 @@ from oepnode.domain.bundle import VerifiedBundle
 from oepnode.domain.envelope import LEVELS, MAX_HORIZON, Document
 from oepnode.domain.faults import FaultLog, show_value
 from oepnode.domain.nem_time import (
+    INSTANTS_END_S,
     INTERVAL_S,
     OffGridError,
     format_nem,
@@ -53,6 +54,8 @@ LIMIT_COLUMNS: Final = (
 )
 """Columns of a limits file in the order of `power.KINDS`, as ``aggregator verify`` writes them."""
 
+_TEXTS: Final = ("nmi", "level", "interval_start")
+_MICROS: Final = 1_000_000
 SUBMITTED_COLUMN: Final = "submitted_us"
 """Column of a limits file where submissions are known: UTC microseconds, as in telemetry."""
 
@@ -226,12 +229,17 @@ def from_frame(frame: pl.DataFrame) -> Envelopes:
     import polars as pl
 
     log = FaultLog("limits file")
-    wanted = ("nmi", "level", "interval_start", *LIMIT_COLUMNS)
+    wanted = (*_TEXTS, *LIMIT_COLUMNS)
     for name in wanted:
         if name not in frame.columns:
             log.add(f"$.{name}", "field.missing", "a column of a limits file is missing")
     if not log.count and not frame.height:
         log.add("$", "document.empty", "a limits file has at least one row")
+    log.raise_if_any()
+    for name in _TEXTS:
+        dtype = frame[name].dtype
+        if dtype != pl.String and not isinstance(dtype, pl.Categorical | pl.Enum):
+            log.add(f"$.{name}", "field.type", "text", str(dtype))
     log.raise_if_any()
     start = _starts(frame["interval_start"].cast(pl.String), log)
     nmi, names = _names(frame["nmi"].cast(pl.String), log)
@@ -334,7 +342,7 @@ def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
     if not (column.dtype.is_integer() or column.dtype == pl.Null):
         log.add(f"$.{name}", "field.type", "whole W or var", str(column.dtype))
         return np.full(len(column), NO_LIMIT, dtype=np.int32)
-    given = column.drop_nulls().cast(pl.Int64)
+    given = column.drop_nulls()
     low, high = (given.min() or 0), (given.max() or 0)
     is_wrong_side = high > 0 if kind in IMPORT_KINDS else low < 0  # type: ignore[operator]
     if is_wrong_side:
@@ -356,6 +364,11 @@ def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64:
     if not (column.dtype.is_integer() or column.dtype == pl.Null):
         message = "whole microseconds since 1970-01-01T00:00:00Z"
         log.add(f"$.{SUBMITTED_COLUMN}", "field.type", message, str(column.dtype))
+        return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
+    given = column.drop_nulls()
+    if len(given) and not 0 <= int(given.min()) <= int(given.max()) < INSTANTS_END_S * _MICROS:  # type: ignore[arg-type]
+        message = "an instant of the years 1970 to 2105, NEM time"
+        log.add(f"$.{SUBMITTED_COLUMN}", "time.format", message)
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
     return np.asarray(column.cast(pl.Int64).fill_null(NO_SUBMISSION).to_numpy(), dtype=np.int64)
 

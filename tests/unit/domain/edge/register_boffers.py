@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
@@ -485,6 +486,18 @@ _ROWS: Final = (
     Rule(PART_C, "column.unknown", "$.columns", rows, frame(*site(), colour=1), _SITE, WARNING),
     Rule(f"{PART_C} field 6", "number.range", "$.rows[0].submitted_us", rows,
          _SITE.with_columns(pl.lit(2**64 - 1, pl.UInt64).alias("submitted_us")), _SITE),
+    Rule(f"{PART_C} field 6", "time.format", "$.rows[0].submitted_us", rows,
+         _SITE.with_columns(pl.lit(2**62).alias("submitted_us")), _SITE, case="in rows"),
+    Rule(f"{PART_C} field 6", "time.format", "$.rows[0].submitted_us", rows,
+         _SITE.with_columns(pl.lit(-1).alias("submitted_us")), _SITE, case="before 1970"),
+    Rule(f"{PART_C} field 5.1", "time.format", "$.rows[0].trading_date", rows,
+         _SITE.with_columns(pl.lit(date(1, 1, 1)).alias("trading_date")), _SITE, case="in rows"),
+    Rule(f"{PART_C} field 5.2", "number.range", "$.rows[0].prices", rows,
+         _SITE.with_columns(pl.lit([-(2**63)] * 20, pl.Array(pl.Int64, 20)).alias("prices")),
+         _SITE, case="in rows"),
+    Rule(f"{PART_C} field 5.3.2", "number.range", "$.rows[0].avail", rows,
+         _SITE.with_columns(pl.lit([-(2**31)] * 20, pl.Array(pl.Int32, 20)).alias("avail")),
+         _SITE, case="in rows"),
     Rule(f"{PART_C} field 5.3.1", "period.range", "$.rows[0].period", rows,
          frame(*site(), period=289), frame(*site(), period=288), case="in rows"),
     Rule("HLD §4.6 (4)", "field.missing", "$.rows[0].prices", rows, _unpriced(frame(*unit())),

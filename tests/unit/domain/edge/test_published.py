@@ -142,6 +142,13 @@ def test_a_limits_file_may_have_gaps() -> None:
         ("active_import_w", [1, 0], "limit.sign"),
         ("active_export_w", [1.5, 0.0], "field.type"),
         ("active_export_w", [2**31, 0], "limit.range"),
+        ("active_export_w", pl.Series([2**64 - 1, 0], dtype=pl.UInt64), "limit.range"),
+        ("interval_start", [[1], [2]], "field.type"),
+        ("interval_start", pl.Series([2**62, 0], dtype=pl.Datetime("us")), "field.type"),
+        ("nmi", [6305000001, 6305000002], "field.type"),
+        ("submitted_us", ["now", "then"], "field.type"),
+        ("submitted_us", [-1, 0], "time.format"),
+        ("submitted_us", pl.Series([2**63, 0], dtype=pl.UInt64), "time.format"),
     ],
 )
 def test_a_wrong_limits_file_is_refused(column: str, values: list[object], rule: str) -> None:
