@@ -149,7 +149,7 @@ def show(
     if plot is not None:
         _plot_band(envelopes, plot)
     if out is not None:
-        envelope_input.write_limits(out, envelopes)
+        envelope_input.write_limits(out, envelopes, source)
 
 
 def pick(envelopes: Envelopes, nmi: str) -> Envelopes:

@@ -59,7 +59,8 @@ class Source(Struct, frozen=True):
     """Where envelopes came from, for reports.
 
     Attributes:
-        kind: ``document``, ``limits`` or ``bundle``.
+        kind: ``document``, of all aggregators, also where its limits come from a file of them;
+            ``limits`` or ``bundle`` of one aggregator.
         file: The file's name.
         text: One line for a person.
         warnings: What was odd but allowed.
@@ -138,13 +139,21 @@ def check_limits_file(file: Path) -> None:
         raise ConfigError(f"--out writes .csv or .parquet, received {file.name!r}")
 
 
-def write_limits(file: Path, envelopes: Envelopes) -> None:
+def write_limits(file: Path, envelopes: Envelopes, source: Source) -> None:
     """Write limits with their submissions, what was superseded included; `read` takes them.
+
+    Those of a document have the column of submissions, known or not: it tells that they are of all
+    aggregators, and not of one.
 
     Raises:
         ConfigError: If the file cannot be written.
     """
+    import polars as pl
+
     frame = published.to_frame(envelopes)
+    if source.kind == "document" and published.SUBMITTED_COLUMN not in frame.columns:
+        unknown = pl.lit(None, pl.Int64).alias(published.SUBMITTED_COLUMN)
+        frame = frame.with_columns(unknown)
     try:
         if file.suffix == ".csv":
             frame.write_csv(file)
@@ -191,8 +200,10 @@ def _limits(file: Path, *, is_parquet: bool) -> tuple[Envelopes, Source]:
         form = "Parquet" if is_parquet else "CSV with whole numbers"
         raise ConfigError(f"{file}: not readable as {form}") from exc
     envelopes = published.from_frame(frame)
-    text = f"limits {file.name}, taken as they are: {_extent(envelopes)}"
-    return envelopes, Source("limits", file.name, text)
+    is_of_document = published.SUBMITTED_COLUMN in frame.columns
+    whose = " of a document" if is_of_document else ""
+    text = f"limits {file.name}{whose}, taken as they are: {_extent(envelopes)}"
+    return envelopes, Source("document" if is_of_document else "limits", file.name, text)
 
 
 def _extent(envelopes: Envelopes) -> str:

@@ -665,6 +665,9 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
     assert "10 sites" in refused.stderr
     assert "--portfolio" in refused.stderr
     assert not (folder / "o.json").exists()
+    assert run("envelope", "show", "envelope.json", "--out", "limits.csv").exit_code == 0
+    of_document = run(*words[:4], "limits.csv", "--covered")
+    assert (of_document.exit_code, "--portfolio" in of_document.stderr) == (2, True)
     assert "names no NMI" in run(*words, "--portfolio", "none.txt").stderr
     offer, _ = json.loads(run(*words, "--portfolio", "mine.txt", "--json").stdout)["offers"]
     assert (offer["nmisSummed"], offer["breaches"]) == (4, 6)

@@ -780,6 +780,8 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
     assert told[0]["levels"] == told[1]["levels"]
     assert told[1]["levels"][0]["minutes"]["stale"] == 4
     assert told[1]["levels"][0]["minutes"]["export_minutes"] == 1
+    assert told[0]["coverage"] == told[1]["coverage"]
+    assert told[1]["coverage"]["held_by"] is None, "a document's are of all aggregators"
     assert run("envelope", "show", envelope, "--out", "l.txt").exit_code == 2
 
 
