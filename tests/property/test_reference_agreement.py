@@ -73,7 +73,7 @@ def test_model_reads_what_the_strategy_meant(case: strategies.Case) -> None:
     assert holders == case.holders
 
 
-@settings(GENEROUS, max_examples=600)
+@settings(GENEROUS, max_examples=400)
 @given(case=strategies.rounds())
 def test_same_root_for_random_documents(case: strategies.Case) -> None:
     theirs = by_model(case, case.envelope, case.registry)
@@ -111,20 +111,20 @@ def assert_refused_alike(damaged: strategies.Damaged) -> None:
 
 
 @pytest.mark.parametrize("kind", [*strategies.ENVELOPE_DAMAGES, *strategies.BYTE_DAMAGES])
-@settings(GENEROUS, max_examples=15)
+@settings(GENEROUS, max_examples=10)
 @given(data=st.data())
 def test_both_refuse_a_damaged_envelope(kind: str, data: st.DataObject) -> None:
     assert_refused_alike(data.draw(strategies.damaged_envelopes(kind)))
 
 
 @pytest.mark.parametrize("kind", list(strategies.REGISTRY_DAMAGES))
-@settings(GENEROUS, max_examples=15)
+@settings(GENEROUS, max_examples=10)
 @given(data=st.data())
 def test_both_refuse_a_damaged_registry(kind: str, data: st.DataObject) -> None:
     assert_refused_alike(data.draw(strategies.damaged_registries(kind)))
 
 
-@settings(GENEROUS, max_examples=600)
+@settings(GENEROUS, max_examples=400)
 @given(case=strategies.rounds(), seed=st.integers(0, 2**64 - 1), is_registry=st.booleans())
 def test_tampered_documents_are_judged_alike(
     case: strategies.Case, seed: int, is_registry: bool
