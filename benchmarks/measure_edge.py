@@ -37,8 +37,9 @@ from oepnode.adapters import parquet_files  # noqa: E402
 from oepnode.demo import sample  # noqa: E402
 from oepnode.demo.edge_sample import EdgePlan, write_edge  # noqa: E402
 from oepnode.domain.edge import published, telemetry  # noqa: E402
-from oepnode.domain.edge.conformance import EnvelopeCheck, Tolerance  # noqa: E402
+from oepnode.domain.edge.conformance import EnvelopeCheck  # noqa: E402
 from oepnode.domain.edge.published import Envelopes, Superseded  # noqa: E402
+from oepnode.domain.edge.tolerance import Tolerance  # noqa: E402
 from oepnode.domain.nem_time import period_start  # noqa: E402
 from oepnode.domain.power import NO_LIMIT  # noqa: E402
 

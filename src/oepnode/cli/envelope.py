@@ -283,8 +283,20 @@ def compare(
         source.note_warnings()
         sides.append(envelopes)
     found = compare_envelopes(*sides)
+    sites, total = _site_days(found), _total(found)
+    if as_json:
+        for place in range(len(found.nmis)):
+            sites[place * len(found.days)] |= _site_difference(found, place)
+        start = format_nem(found.horizon_start)
+        output.print_json({"horizon_start": start, "total": total, "sites": sites})
+        return
+    _print_comparison(sites, total, rows)
+
+
+def _site_days(found: Comparison) -> list[dict[str, Any]]:
+    """Of each site, its days in turn."""
     room, excess = found.daily_wh(found.room_w), found.daily_wh(found.excess_w)
-    sites = [
+    return [
         {
             "nmi": found.nmis[site].decode(),
             "level": LEVEL_NAMES[found.levels[site]],
@@ -299,7 +311,12 @@ def compare(
         for site in range(len(found.nmis))
         for place, day in enumerate(found.days)
     ]
-    total = {
+
+
+def _total(found: Comparison) -> dict[str, int]:
+    """The same over all sites and days, and what only one side has."""
+    room, excess = found.daily_wh(found.room_w), found.daily_wh(found.excess_w)
+    return {
         "sites": len(found.nmis),
         "intervals": int(found.is_compared.any(axis=1).sum()),
         "export_room_wh": int(room[:, EXPORT].sum()),
@@ -311,13 +328,6 @@ def compare(
         "intervals_only_in_pre": int(found.pre_only_intervals.sum()),
         "intervals_only_in_post": int(found.post_only_intervals.sum()),
     }
-    if as_json:
-        for place in range(len(found.nmis)):
-            sites[place * len(found.days)] |= _site_difference(found, place)
-        start = format_nem(found.horizon_start)
-        output.print_json({"horizon_start": start, "total": total, "sites": sites})
-        return
-    _print_comparison(sites, total, rows)
 
 
 def _site_difference(found: Comparison, site: int) -> dict[str, Any]:

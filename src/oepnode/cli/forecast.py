@@ -22,7 +22,7 @@ from oepnode.cli.output import MOST_ROWS, JsonFlag, RowsOption
 from oepnode.cli.received import DayOption
 from oepnode.cli.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
 from oepnode.domain.edge.accuracy import Accuracy, Actuals, Score
-from oepnode.domain.edge.conformance import Tolerance
+from oepnode.domain.edge.tolerance import Tolerance
 from oepnode.domain.nem_time import parse_grid_instant
 from oepnode.errors import ConfigError
 

@@ -37,7 +37,7 @@ from oepnode.demo import sample
 from oepnode.demo.sample import LimitChunk, Progress, SamplePlan, Sites
 from oepnode.domain.edge import boffer, dispatch, telemetry
 from oepnode.domain.edge.clearing import BANDS
-from oepnode.domain.edge.conformance import MINUTES
+from oepnode.domain.edge.tolerance import MINUTES
 from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 

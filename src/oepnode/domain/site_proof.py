@@ -25,7 +25,6 @@ from oepnode.domain.encoding import PartitionEntry, SiteEntry
 from oepnode.domain.keys import RoundContext
 from oepnode.errors import EvidenceError
 
-FORMAT: Final = "oepnode site proof"
 VERSION: Final = 1
 MAX_SIZE: Final = 16 << 20
 """Largest proof read, in bytes."""

@@ -5,6 +5,7 @@ another one that starts from the same database.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -13,15 +14,16 @@ from pathlib import Path
 from oepnode.adapters import archive, sealing
 from oepnode.adapters.sqlite_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
+from oepnode.domain.ballot import ballot_for
 from oepnode.domain.computation import Inputs, compute
-from oepnode.domain.facts import Abstained, BallotCast, Phase
+from oepnode.domain.facts import Abstained, BallotCast, Phase, RoundOpened
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
 from oepnode.node.metrics import WorkerMetrics
 from oepnode.node.outside import Compute, Outside
 from oepnode.node.worker import Worker
 from oepnode.ports import Relay
-from tests.fakes.chain import CHAIN_ID, FakeChain, FakeClock, Ledger
+from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 from tests.fakes.services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
 from tests.unit.cli.world import COUNT, ENVELOPE, REGISTRY, SALT, START
 
@@ -57,6 +59,21 @@ class Stage:
 
     async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
         return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
+
+    def publish_another(self) -> bytes:
+        """Another document than `ENVELOPE`, which the sender has as well."""
+        records = json.loads(ENVELOPE)
+        records[0]["operatingEnvelopes"][0]["intervals"][0]["activePowerExportLimit"] = 1.23
+        other = json.dumps(records).encode()
+        self.sender.documents[sha256(other).digest()] = other
+        return other
+
+    def ballot_of(self, document: bytes, place: int = 0) -> bytes:
+        """A member's ballot for what follows from the document in the only round."""
+        (opened,) = (event for event in self.ledger.log if isinstance(event, RoundOpened))
+        context = RoundContext(CHAIN_ID, CONTRACT, 1)
+        computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
+        return ballot_for(context, operator(place), computed.result.result)
 
     def worker(
         self,

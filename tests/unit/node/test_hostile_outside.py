@@ -11,16 +11,15 @@ from hashlib import sha256
 import pytest
 from msgspec.structs import replace
 
-from oepnode.domain.ballot import ballot_for
 from oepnode.domain.computation import Inputs, compute
-from oepnode.domain.facts import Abstained, BallotCast, Head, Phase, Round, RoundOpened
+from oepnode.domain.facts import Abstained, BallotCast, Head, Phase, Round
 from oepnode.domain.keys import RoundContext
 from oepnode.domain.power import Feed
 from oepnode.errors import EvidenceError, FatalError, TransportError
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, block_hash
 from tests.fakes.services import FakeRegistry, FakeShelf
 from tests.unit.cli.world import COUNT, ENVELOPE, REGISTRY, SALT, START
-from tests.unit.node.stage import Stage, operator, phase, running, until
+from tests.unit.node.stage import Stage, phase, running, until
 
 
 def chain_of(worker: object) -> FakeChain:
@@ -110,10 +109,7 @@ async def test_a_round_that_is_mined_again_is_voted_in(stage: Stage) -> None:
 async def test_another_round_under_the_same_number_is_computed_from_its_own_inputs(
     stage: Stage,
 ) -> None:
-    records = json.loads(ENVELOPE)
-    records[0]["operatingEnvelopes"][0]["intervals"][0]["activePowerExportLimit"] = 1.23
-    other = json.dumps(records).encode()
-    stage.sender.documents[sha256(other).digest()] = other
+    other = stage.publish_another()
     worker = stage.worker()
     async with running(worker):
         await stage.open()
@@ -123,12 +119,9 @@ async def test_another_round_under_the_same_number_is_computed_from_its_own_inpu
         await until(lambda: worker.newest(1)[0].opened.envelope_digest == sha256(other).digest())
         over()
         await until(lambda: bool(stage.votes(0)))
-    (opened,) = (event for event in stage.ledger.log if isinstance(event, RoundOpened))
-    context = RoundContext(CHAIN_ID, CONTRACT, 1)
-    right = compute(Inputs(other, REGISTRY, SALT, Feed()), context, opened).result.result
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == ballot_for(context, operator(0), right)
+    assert vote.ballot == stage.ballot_of(other)
 
 
 async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage) -> None:

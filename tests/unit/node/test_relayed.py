@@ -3,7 +3,6 @@
 The ledger's votes last 60 s, of which the last 45 are for casting directly.
 """
 
-import json
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,16 +12,12 @@ from eth_account import Account
 from oepnode.adapters.http_client import Answer, HttpClient
 from oepnode.adapters.http_relay import HttpRelay
 from oepnode.adapters.signed_once import SignedOnce
-from oepnode.domain.ballot import ballot_for
-from oepnode.domain.computation import Inputs, compute
-from oepnode.domain.facts import Abstained, BallotCast, Phase, RoundOpened
+from oepnode.domain.facts import Abstained, BallotCast, Phase
 from oepnode.domain.keys import RoundContext
-from oepnode.domain.power import Feed
 from oepnode.domain.relay import Relayed, decode_lines, pack
 from oepnode.errors import ConfigError, ConflictError, FatalError, TransportError
 from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain
 from tests.fakes.services import FakeRelay
-from tests.unit.cli.world import ENVELOPE, REGISTRY, SALT
 from tests.unit.node.stage import Stage, operator, phase, running, signer, until
 from tests.unit.node.test_hostile_outside import chain_of, reorganise
 
@@ -218,10 +213,7 @@ async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Sta
 
 async def test_no_second_ballot_is_signed_for_a_round_that_came_again(stage: Stage) -> None:
     """It is cast directly: a ballot without a signature is no evidence."""
-    records = json.loads(ENVELOPE)
-    records[0]["operatingEnvelopes"][0]["intervals"][0]["activePowerExportLimit"] = 1.23
-    other = json.dumps(records).encode()
-    stage.sender.documents[sha256(other).digest()] = other
+    other = stage.publish_another()
     post = Post()
     worker = stage.worker(relay=post.relay(stage.folder))
     async with running(worker):
@@ -232,11 +224,8 @@ async def test_no_second_ballot_is_signed_for_a_round_that_came_again(stage: Sta
         await until(lambda: worker.newest(1)[0].opened.envelope_digest == sha256(other).digest())
         over()
         await until(lambda: bool(stage.votes(0)))
-    (opened,) = (event for event in stage.ledger.log if isinstance(event, RoundOpened))
-    context = RoundContext(CHAIN_ID, CONTRACT, 1)
-    right = compute(Inputs(other, REGISTRY, SALT, Feed()), context, opened).result.result
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == ballot_for(context, operator(0), right)
+    assert vote.ballot == stage.ballot_of(other)
     assert len({relayed.signed for relayed in post.ballots}) == 1
     assert post.ballots[0].signed.ballot != vote.ballot

@@ -5,7 +5,8 @@ Source: Part C §6.1 and §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -173,7 +174,7 @@ def constrain(
     ]
     if not days:
         raise ConfigError("no Boffer of the file is of this --date")
-    try:
+    with _options_named():
         found = hold(
             days,
             envelopes,
@@ -183,15 +184,6 @@ def constrain(
             is_portfolio=source.kind in _ONE_PORTFOLIO,
             is_post_allowed=post_envelopes,
         )
-    except PortfolioUnknownError as exc:
-        raise ConfigError(f"{exc}: name the file of its NMIs with --portfolio") from exc
-    except PostEnvelopeError as exc:
-        raise ConfigError(f"{exc}: --post-envelopes does it all the same") from exc
-    except MissingLimitError as exc:
-        raise ConfigError(
-            f"{exc}: state what a site may do then with --default-export and --default-import, or "
-            "leave intervals beyond the envelopes alone with --covered"
-        ) from exc
     source.note_warnings()
     results = None
     if out is not None:
@@ -213,6 +205,22 @@ def constrain(
             part.say()
     if check and any(item.result.before.count for item in found):
         raise typer.Exit(EVIDENCE)
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    """What only an option can settle is an error that names it."""
+    try:
+        yield
+    except PortfolioUnknownError as exc:
+        raise ConfigError(f"{exc}: name the file of its NMIs with --portfolio") from exc
+    except PostEnvelopeError as exc:
+        raise ConfigError(f"{exc}: --post-envelopes does it all the same") from exc
+    except MissingLimitError as exc:
+        raise ConfigError(
+            f"{exc}: state what a site may do then with --default-export and --default-import, or "
+            "leave intervals beyond the envelopes alone with --covered"
+        ) from exc
 
 
 def _check_targets(out: Path | None, plot: Path | None, *, is_check: bool) -> None:

@@ -39,14 +39,10 @@ from oepnode.cli.tolerance import (
     ToleranceWOption,
     tolerance_of,
 )
-from oepnode.domain.edge.conformance import (
-    Defaults,
-    DispatchConformance,
-    EnvelopeCheck,
-    EnvelopeConformance,
-    Tolerance,
-)
+from oepnode.domain.edge.conformance import EnvelopeCheck, EnvelopeConformance
 from oepnode.domain.edge.published import Envelopes
+from oepnode.domain.edge.targets import DispatchConformance
+from oepnode.domain.edge.tolerance import Defaults, Tolerance
 from oepnode.domain.edge.units import KW
 from oepnode.domain.envelope import LEVELS
 from oepnode.domain.nmi import parse as parse_nmi
@@ -276,7 +272,7 @@ def _against_targets(
     tolerance: Tolerance,
 ) -> DispatchConformance:
     from oepnode.domain.edge import aggregate
-    from oepnode.domain.edge.conformance import check_dispatch
+    from oepnode.domain.edge.targets import check_dispatch
 
     if "duid" in telemetry.columns:
         unit = aggregate.from_frame(telemetry)

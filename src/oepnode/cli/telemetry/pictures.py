@@ -14,7 +14,8 @@ from msgspec import Struct
 from oepnode.adapters import plot_envelope, plots
 from oepnode.cli import output
 from oepnode.cli.cells import counted
-from oepnode.domain.edge.conformance import Defaults, EnvelopeConformance, Tolerance
+from oepnode.domain.edge.conformance import EnvelopeConformance
+from oepnode.domain.edge.tolerance import Defaults, Tolerance
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 from oepnode.errors import ConfigError
 

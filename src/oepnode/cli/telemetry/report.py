@@ -16,14 +16,10 @@ from oepnode.cli.cells import counted, figure, kilo
 from oepnode.cli.output import LEVEL_NAMES
 from oepnode.cli.telemetry import intervals
 from oepnode.cli.telemetry.coverage import Unmeasured
-from oepnode.domain.edge.conformance import (
-    COUNTS,
-    NO_HEADROOM,
-    VERDICTS,
-    DispatchConformance,
-    EnvelopeConformance,
-    to_wh,
-)
+from oepnode.domain.edge.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
+from oepnode.domain.edge.energy import rounded_wh
+from oepnode.domain.edge.targets import VERDICTS, DispatchConformance
+from oepnode.domain.edge.tolerance import MINUTE_S
 from oepnode.domain.nem_time import INTERVAL_S, format_nem
 
 _COLUMNS: Final = (
@@ -74,7 +70,7 @@ def level_facts(report: EnvelopeConformance) -> dict[str, Any]:
         "judged_intervals": int(judged.sum()),
         "breach_intervals": int(report.is_breach.sum()),
         "missing_minutes": int(report.missing.sum()),
-        "beyond_wh": int(to_wh(report.beyond_watt_minutes.sum())),
+        "beyond_wh": int(rounded_wh(report.beyond_watt_minutes.sum(), MINUTE_S)),
         "minutes": {name: int(values.sum()) for name, values in report.counts.items()},
         "sites": [
             _site_facts(report, site)

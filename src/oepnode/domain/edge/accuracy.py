@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from oepnode.domain.edge import doubled
 from oepnode.domain.edge.aggregate import Arrangement, UnitTelemetry
-from oepnode.domain.edge.conformance import Tolerance
+from oepnode.domain.edge.tolerance import Tolerance
 from oepnode.domain.nem_time import INTERVAL_S
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Conformance: telemetry against the envelope that was applied, and against dispatch targets.
+"""Conformance: telemetry against the envelope that was applied.
 
 Guarantees: every measurement is counted in exactly one place (judged, without a limit, a copy, in a
 conflict, outside the horizon, at an NMI without an envelope); memory depends on sites and
@@ -21,28 +21,29 @@ How a measurement is judged:
 * Limits stated are wrong where they are those of neither level of the NMI: §4.3 has one pair of
   fields for both.
 
-Where the NMIs that should have been measured are known, one that was not, or an interval of it,
-leaves the report incomplete: what was left out does not conform.
+Where the NMIs that should have been measured are known, one that was not, or more minutes of an
+interval of it than are tolerated, leaves the report incomplete: what was left out does not conform.
 
-Leaves out validating the telemetry (``telemetry``), and reading it.
-Source: Part C §4.3 and §6.3, HLD §4.4 and §4.5 (post-dispatch).
+Leaves out validating the telemetry (``telemetry``) and reading it, how an envelope is found
+(``applied``), and dispatch targets (``targets``). Source: Part C §4.3 and §6.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.edge import doubled
+from oepnode.domain.edge.applied import Batch, Beside, Publication
+from oepnode.domain.edge.energy import rounded_wh
 from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
+from oepnode.domain.edge.tolerance import MINUTE_S, MINUTES, Defaults, Tolerance
 from oepnode.domain.nem_time import INTERVAL_S
 from oepnode.domain.power import NO_LIMIT
-from oepnode.domain.supersession import NO_SUBMISSION
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,14 +53,11 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
 
-MINUTE_S: Final = 60
-MINUTES: Final = INTERVAL_S // MINUTE_S
 NO_HEADROOM: Final = 2**31 - 1
 """Stands where nothing was measured against a limit."""
 
 _UNLIMITED: Final = 2**31 - 1
 _BATCH: Final = 1 << 18
-_MICROS: Final = 1_000_000
 
 COUNTS: Final = {
     "readings": "measurements in the horizon",
@@ -76,56 +74,6 @@ COUNTS: Final = {
     "import_minutes": "beyond the import limit",
 }
 """What is counted per site, in minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far beyond a limit or off a target is still taken as conforming.
-
-    The larger of the two amounts counts.
-
-    Attributes:
-        watts: Absolute.
-        permille: Of the limit or target.
-        minutes: How many minutes of an interval must be in breach for the interval to be, 1 to 5.
-        missing: How many minutes of an interval that is ours may be missing or in conflict, 0 to 4.
-
-    Raises:
-        ValueError: If one is out of its range.
-    """
-
-    watts: int = 0
-    permille: int = 0
-    minutes: int = 1
-    missing: int = 0
-
-    def __post_init__(self) -> None:
-        if self.watts < 0 or not 0 <= self.permille <= 1000 or not 1 <= self.minutes <= MINUTES:
-            raise ValueError("a tolerance is ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes")
-        if not 0 <= self.missing < MINUTES:
-            raise ValueError("of an interval 0 to 4 minutes may be missing")
-
-    def allowance(self, limits_w: Int64) -> Int64:
-        """Watts allowed beyond each limit; the fraction of a watt is not."""
-        part = np.abs(limits_w) * self.permille // 1000
-        return np.asarray(np.maximum(self.watts, part), dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """Limits that hold where none is published, W; None leaves it to what the telemetry states."""
-
-    export_w: int | None = None
-    import_w: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= (self.export_w or 0) < 2**31 or not -(2**31) < (self.import_w or 0) <= 0:
-            raise ValueError("a default export limit is ≥ 0 W, a default import limit ≤ 0 W")
-
-
-def to_wh(watt_minutes: Int64) -> Int64:
-    """Whole Wh, half a one up."""
-    return np.asarray((watt_minutes + MINUTE_S // 2) // MINUTE_S, dtype=np.int64)
 
 
 @dataclass(frozen=True, repr=False)
@@ -196,7 +144,7 @@ class EnvelopeConformance:
     @property
     def beyond_wh(self) -> Int64:
         """Energy beyond the limits per site, to the nearest Wh; each minute with its reading."""
-        return to_wh(self.beyond_watt_minutes)
+        return rounded_wh(self.beyond_watt_minutes, MINUTE_S)
 
     @property
     def measured(self) -> Bools:
@@ -264,8 +212,8 @@ class EnvelopeCheck:
         self._tolerance = tolerance or Tolerance()
         self._defaults = defaults or Defaults()
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
-        self._applied_by = _Publication(self._envelopes)
-        self._beside = _Beside(self._envelopes, envelopes.at_level(1 - level))
+        self._applied_by = Publication(self._envelopes)
+        self._beside = Beside(self._envelopes, envelopes.at_level(1 - level))
         self._counts = {name: np.zeros(sites, dtype=np.int64) for name in COUNTS}
         self._seen = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
         self._contradicted = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
@@ -294,7 +242,7 @@ class EnvelopeCheck:
         site = self._sites(rows["nmi"])
         for first in range(0, rows.height, _BATCH):
             part = slice(first, min(first + _BATCH, rows.height))
-            self._add(_Batch(rows[part], self._level), site[part].astype(np.intp))
+            self._add(Batch(rows[part], self._level), site[part].astype(np.intp))
         if settled.copies.height:
             self._place(settled.copies)
         if settled.conflicts.height:
@@ -351,7 +299,7 @@ class EnvelopeCheck:
         if self._envelopes.site_count != 1:
             raise ValueError("one site has a trace, and this NMI has no envelope at this level")
         start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
-        batch = _Batch(doubled.settle(telemetry).rows.sort("minute"), self._level)
+        batch = Batch(doubled.settle(telemetry).rows.sort("minute"), self._level)
         batch = batch.take((batch.minute > start) & (batch.minute <= end))
         site = np.zeros(len(batch.minute), dtype=np.intp)
         interval = (batch.minute - start - 1) // INTERVAL_S
@@ -390,7 +338,7 @@ class EnvelopeCheck:
         somewhere[used] = found
         return np.asarray(somewhere[physical], dtype=np.int32)
 
-    def _add(self, batch: _Batch, site: Places) -> None:
+    def _add(self, batch: Batch, site: Places) -> None:
         kept = self._is_kept(batch.minute, site)
         if not kept.all():
             batch, site = batch.take(kept), site[kept]
@@ -435,7 +383,7 @@ class EnvelopeCheck:
         self._contradicted[site, place] = True
         self._count("conflicting", site)
 
-    def _applied(self, batch: _Batch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
+    def _applied(self, batch: Batch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
         """Export and import limit of each row, `NO_LIMIT` where there is none."""
         limits, doubts = self._applied_by.find(batch, site, interval)
         for name, mask in doubts.items():
@@ -501,169 +449,6 @@ def _room(flow: Int32 | Int64, limits: tuple[Int32, Int32]) -> tuple[Int64, Int6
     return over, under
 
 
-class _Batch:
-    """Columns of some rows as integers, with absent values as sentinels."""
-
-    __slots__ = ("envelope_us", "flow_w", "minute", "stated_w")
-
-    flow_w: Int32 | Int64
-
-    def __init__(self, frame: pl.DataFrame, level: int) -> None:
-        import polars as pl
-
-        def watts(name: str) -> Int32:
-            series = frame[name].cast(pl.Int32)
-            filled = series.fill_null(NO_LIMIT) if series.null_count() else series
-            return np.asarray(filled.to_numpy(), dtype=np.int32)
-
-        self.minute: Int64 = np.asarray(frame["minute"].to_numpy(), dtype=np.int64)
-        if level == 0:
-            self.flow_w = watts("active_power_w")
-        else:
-            generation, load = watts("controlled_generation_w"), watts("controlled_load_w")
-            self.flow_w = np.add(generation, load, dtype=np.int64)
-        self.stated_w = (watts("export_limit_w"), watts("import_limit_w"))
-        stated = frame["envelope_submitted_us"].cast(pl.Int64)
-        filled = stated.fill_null(NO_SUBMISSION) if stated.null_count() else stated
-        self.envelope_us: Int64 = np.asarray(filled.to_numpy(), dtype=np.int64)
-
-    def take(self, kept: Bools | Places) -> _Batch:
-        """The rows of a mask, or at places."""
-        part = object.__new__(_Batch)
-        part.minute, part.flow_w = self.minute[kept], self.flow_w[kept]
-        part.stated_w = (self.stated_w[0][kept], self.stated_w[1][kept])
-        part.envelope_us = self.envelope_us[kept]
-        return part
-
-
-class _Publication:
-    """The limits of one level, by site, interval and the submission that a row states.
-
-    Attributes:
-        limits: Export and import limits that stand, shape (sites, intervals) each.
-        has_gaps: Whether one of them is not published.
-    """
-
-    def __init__(self, envelopes: Envelopes) -> None:
-        self._envelopes = envelopes
-        self.limits = [np.ascontiguousarray(envelopes.limits[:, k]) for k in (EXPORT, IMPORT)]
-        self.has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self.limits)
-        self._knows_submissions = envelopes.knows_submissions
-        self._in_force = in_force_us(envelopes)
-        self._all_timed = bool((self._in_force != NO_SUBMISSION).all())
-        self._older = _Older(envelopes)
-
-    def find(
-        self, batch: _Batch, site: Places, interval: Int64
-    ) -> tuple[tuple[Int32, Int32], dict[str, Bools]]:
-        """Limits of each row, and the rows whose submission is in doubt, by a name of `COUNTS`."""
-        limits = (self.limits[EXPORT][site, interval], self.limits[IMPORT][site, interval])
-        if not self._knows_submissions:
-            return limits, {}
-        in_force, stated = self._in_force[site, interval], batch.envelope_us
-        says_none = stated == NO_SUBMISSION
-        wanted = np.where(says_none, in_force, stated) if says_none.any() else stated
-        unknown = np.zeros(len(site), dtype=np.bool_)
-        if not self._all_timed:
-            unknown |= (in_force == NO_SUBMISSION) & ~says_none
-        lost = self._replace(site, interval, wanted, in_force, limits)
-        unknown[lost] = ~says_none[lost]
-        in_doubt = unknown | says_none
-        return limits, {
-            "unknown": unknown,
-            "unapplied": says_none & (in_force != NO_SUBMISSION),
-            "stale": (stated < in_force) & ~in_doubt,
-            "premature": (stated > batch.minute * _MICROS) & ~in_doubt,
-        }
-
-    def _replace(
-        self,
-        site: Places,
-        interval: Int64,
-        wanted: Int64,
-        in_force: Int64,
-        limits: tuple[Int32, Int32],
-    ) -> Places:
-        """Put the limits of the submission that is wanted; returns rows where there is none.
-
-        Those take the limits in force.
-        """
-        standing = self._envelopes.submitted_us[site, interval]
-        other = np.flatnonzero((wanted != standing) & (standing != NO_SUBMISSION))
-        if not len(other):
-            return other
-        cell = site[other] * self._envelopes.interval_count + interval[other]
-        row = self._older.find(cell, wanted[other])
-        lost = other[row < 0]
-        row = np.where(row < 0, self._older.find(cell, in_force[other]), row)
-        found = row >= 0
-        for kind in (EXPORT, IMPORT):
-            older = self._envelopes.superseded.limits[row[found], kind]
-            limits[kind][other[found]] = older
-        return lost
-
-
-class _Beside:
-    """The limits of the same NMIs at the other level, which telemetry may state as well."""
-
-    def __init__(self, envelopes: Envelopes, other: Envelopes) -> None:
-        self._other = _Publication(other) if other.site_count else None
-        self._site = np.full(envelopes.site_count, -1, dtype=np.intp)
-        _, here, there = np.intersect1d(envelopes.nmis, other.nmis, return_indices=True)
-        self._site[here] = there
-
-    def excuse(self, off: Bools, batch: _Batch, site: Places, interval: Int64) -> None:
-        """Take rows out of ``off`` that state the limits of the other level."""
-        if self._other is None:
-            return
-        rows = np.flatnonzero(off & (self._site[site] >= 0))
-        part = batch.take(rows)
-        limits, _ = self._other.find(part, self._site[site[rows]], interval[rows])
-        is_same = (limits[EXPORT] != NO_LIMIT) | (limits[IMPORT] != NO_LIMIT)
-        for kind in (EXPORT, IMPORT):
-            is_same &= (limits[kind] == NO_LIMIT) | (limits[kind] == part.stated_w[kind])
-        off[rows[is_same]] = False
-
-
-class _Older:
-    """Finds superseded rows by (cell, submission)."""
-
-    def __init__(self, envelopes: Envelopes) -> None:
-        history = envelopes.superseded
-        self._times = np.unique(history.submitted_us)
-        rank = np.searchsorted(self._times, history.submitted_us)
-        self._keys = history.cell * (len(self._times) + 1) + rank
-
-    def find(self, cell: Int64, submitted_us: Int64) -> Int64:
-        """Row of each, −1 where there is none."""
-        if not len(self._keys):
-            return np.full(len(cell), -1, dtype=np.int64)
-        rank = np.searchsorted(self._times, submitted_us)
-        rank[rank == len(self._times)] = 0
-        key = cell * (len(self._times) + 1) + rank
-        place = np.searchsorted(self._keys, key)
-        place[place == len(self._keys)] = 0
-        is_there = (self._keys[place] == key) & (self._times[rank] == submitted_us)
-        return np.where(is_there, place, -1)
-
-
-def in_force_us(envelopes: Envelopes) -> Int64:
-    """Submission time of the envelope in force when each interval began, shape (sites, intervals).
-
-    The latest submitted until then; where all came later, the first of them, because it is the only
-    one that can have been meant; `supersession.NO_SUBMISSION` where no time is known.
-    """
-    starts = envelopes.horizon_start + INTERVAL_S * np.arange(envelopes.interval_count)
-    in_time = envelopes.submitted_us <= starts * _MICROS
-    found = np.where(in_time, envelopes.submitted_us, NO_SUBMISSION).reshape(-1)
-    cell, times = envelopes.superseded.cell, envelopes.superseded.submitted_us
-    early = times <= (starts * _MICROS)[cell % envelopes.interval_count]
-    np.maximum.at(found, cell[early], times[early])
-    first = envelopes.submitted_us.reshape(-1).copy()
-    np.minimum.at(first, cell, times)
-    return np.where(found == NO_SUBMISSION, first, found).reshape(envelopes.submitted_us.shape)
-
-
 @dataclass(frozen=True)
 class Trace:
     """One site's measurements beside the limits that each was judged by, in order of time.
@@ -700,94 +485,3 @@ def trace(
 
     check = EnvelopeCheck(envelopes.select([nmi]), level, tolerance, defaults)
     return check.trace(telemetry.filter(pl.col("nmi").cast(pl.String) == nmi))
-
-
-# --- dispatch targets ----------------------------------------------------------------------------
-
-WITHIN, ABOVE, BELOW, UNMEASURED = range(4)
-VERDICTS: Final = ("within", "above", "below", "unmeasured")
-
-
-@dataclass(frozen=True)
-class DispatchConformance:
-    """A unit's flow at the end of each interval beside its target; one element per target.
-
-    Attributes:
-        interval_end: UTC seconds.
-        target_w: What was asked for.
-        actual_w: What flowed at the interval's end; 0 where unmeasured.
-        deviation_w: Actual − target: positive is more generation or less load.
-        verdict: uint8, index into `VERDICTS`.
-        tolerance: What was allowed.
-    """
-
-    interval_end: Int64
-    target_w: Int64
-    actual_w: Int64
-    deviation_w: Int64
-    verdict: npt.NDArray[np.uint8]
-    tolerance: Tolerance = field(default_factory=Tolerance)
-
-    @property
-    def conforms(self) -> bool | None:
-        """Whether every target was measured and met; None where none was measured."""
-        if (self.verdict == UNMEASURED).all():
-            return None
-        return bool((self.verdict == WITHIN).all())
-
-    def count(self, verdict: int) -> int:
-        """How many intervals have a verdict."""
-        return int((self.verdict == verdict).sum())
-
-
-def check_dispatch(
-    minute: Sequence[int] | Int64,
-    flow_w: Sequence[int] | Int64,
-    interval_end: Sequence[int] | Int64,
-    target_w: Sequence[int] | Int64,
-    step: int,
-    tolerance: Tolerance | None = None,
-) -> DispatchConformance:
-    """Hold a unit's telemetry against its dispatch targets.
-
-    A target is what must be reached by the end of the interval (Part C §1.1, "Dispatch Target"),
-    so the measurement at that minute counts.
-
-    Args:
-        minute: UTC seconds of the unit's measurements, each at most once.
-        flow_w: The unit's flow at them: at level NMI its active power, at level Flex the sum of
-            controlled generation and load (`aggregate.DuidTelemetry.flow_w`).
-        interval_end: UTC seconds of the targets, each at most once.
-        target_w: The targets.
-        step: 2 or 3. In step 1 nobody is required to respond (HLD §4.3), so there is nothing to
-            conform to.
-        tolerance: What is allowed off the target.
-
-    Raises:
-        ValueError: For another step, or where a time stands twice.
-    """
-    if step not in {2, 3}:
-        raise ValueError(
-            "targets bind in steps 2 and 3 only; in step 1 no response is required (HLD §4.3)"
-        )
-    allowed = tolerance or Tolerance()
-    times, flows = np.asarray(minute, dtype=np.int64), np.asarray(flow_w, dtype=np.int64)
-    ends, targets = np.asarray(interval_end, dtype=np.int64), np.asarray(target_w, dtype=np.int64)
-    order, wanted = np.argsort(times, kind="stable"), np.argsort(ends, kind="stable")
-    times, flows = times[order], flows[order]
-    ends, targets = ends[wanted], targets[wanted]
-    if (times[1:] == times[:-1]).any() or (ends[1:] == ends[:-1]).any():
-        raise ValueError("a unit has one measurement a minute and one target an interval")
-    place = np.searchsorted(times, ends)
-    known = np.zeros(len(ends), dtype=np.bool_)
-    inside = place < len(times)
-    known[inside] = times[place[inside]] == ends[inside]
-    actual = np.zeros(len(ends), dtype=np.int64)
-    actual[known] = flows[place[known]]
-    deviation = np.where(known, actual - targets, 0)
-    verdict = np.full(len(ends), WITHIN, dtype=np.uint8)
-    beyond = np.abs(deviation) > allowed.allowance(targets)
-    verdict[beyond & (deviation > 0)] = ABOVE
-    verdict[beyond & (deviation < 0)] = BELOW
-    verdict[~known] = UNMEASURED
-    return DispatchConformance(ends, targets, actual, deviation, verdict, allowed)

@@ -1,4 +1,4 @@
-"""Energy of power held over dispatch intervals, in whole Wh.
+"""Energy of power held over dispatch intervals or minutes, in whole Wh.
 
 Guarantees: one rounding everywhere, half away from zero, so that what is cut and what is missing
 afterwards are the same number.
@@ -15,7 +15,7 @@ from oepnode.domain.nem_time import INTERVAL_S
 
 Int64 = npt.NDArray[np.int64]
 
-_PER_HOUR: Final = 3600 // INTERVAL_S
+_HOUR_S: Final = 3600
 
 
 def energy_wh(watts: npt.NDArray[Any]) -> int:
@@ -23,7 +23,8 @@ def energy_wh(watts: npt.NDArray[Any]) -> int:
     return int(rounded_wh(np.asarray(watts, dtype=np.int64).sum(keepdims=True).ravel())[0])
 
 
-def rounded_wh(sums: Int64) -> Int64:
-    """Sums of watts over dispatch intervals, as energy; any shape."""
-    rounded: Int64 = np.sign(sums) * ((2 * np.abs(sums) + _PER_HOUR) // (2 * _PER_HOUR))
+def rounded_wh(sums: Int64, held_s: int = INTERVAL_S) -> Int64:
+    """Sums of watts held over so many seconds each, as energy; any shape."""
+    per_hour = _HOUR_S // held_s
+    rounded: Int64 = np.sign(sums) * ((2 * np.abs(sums) + per_hour) // (2 * per_hour))
     return rounded

@@ -15,7 +15,7 @@ from oepnode.domain.edge.accuracy import (
     score_offer,
 )
 from oepnode.domain.edge.aggregate import UnitSums
-from oepnode.domain.edge.conformance import Tolerance
+from oepnode.domain.edge.tolerance import Tolerance
 from tests.unit.domain.edge.columns import START, A, B, frame, reading
 
 MICROS = 1_000_000

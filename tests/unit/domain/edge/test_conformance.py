@@ -9,20 +9,15 @@ import pytest
 
 from benchmarks import edge_plain
 from oepnode.domain.edge.conformance import (
-    ABOVE,
-    BELOW,
     COUNTS,
     NO_HEADROOM,
-    UNMEASURED,
-    WITHIN,
-    Defaults,
     EnvelopeCheck,
     EnvelopeConformance,
-    Tolerance,
-    check_dispatch,
     trace,
 )
 from oepnode.domain.edge.published import Envelopes
+from oepnode.domain.edge.targets import ABOVE, BELOW, UNMEASURED, WITHIN, check_dispatch
+from oepnode.domain.edge.tolerance import Defaults, Tolerance
 from oepnode.domain.power import NO_LIMIT
 from oepnode.domain.supersession import NO_SUBMISSION
 from tests.unit.domain.edge.columns import (

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from oepnode.cli.output import limits_frame
-from oepnode.domain.edge.conformance import in_force_us
+from oepnode.domain.edge.applied import in_force_us
 from oepnode.domain.edge.published import (
     EXPORT,
     IMPORT,
