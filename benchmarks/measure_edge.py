@@ -33,15 +33,16 @@ import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
 from benchmarks import edge_plain  # noqa: E402
-from oepnode.adapters import parquet_files  # noqa: E402
+from oepnode.adapters.storage import parquet as parquet_files  # noqa: E402
 from oepnode.demo import sample  # noqa: E402
 from oepnode.demo.edge_sample import EdgePlan, write_edge  # noqa: E402
-from oepnode.domain.edge import published, telemetry  # noqa: E402
-from oepnode.domain.edge.conformance import EnvelopeCheck  # noqa: E402
-from oepnode.domain.edge.published import Envelopes, Superseded  # noqa: E402
-from oepnode.domain.edge.tolerance import Tolerance  # noqa: E402
-from oepnode.domain.nem_time import period_start  # noqa: E402
-from oepnode.domain.power import NO_LIMIT  # noqa: E402
+from oepnode.domain.edge.envelopes import table as published  # noqa: E402
+from oepnode.domain.edge.envelopes.table import Envelopes, Superseded  # noqa: E402
+from oepnode.domain.edge.telemetry import validate as telemetry  # noqa: E402
+from oepnode.domain.edge.telemetry.conformance import EnvelopeCheck  # noqa: E402
+from oepnode.domain.edge.timeseries.tolerance import Tolerance  # noqa: E402
+from oepnode.domain.nem.nem_time import period_start  # noqa: E402
+from oepnode.domain.nem.quantities import NO_LIMIT  # noqa: E402
 
 DAY = date(2026, 11, 20)
 TOLERANCE = Tolerance(watts=50, permille=10)

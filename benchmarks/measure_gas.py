@@ -39,14 +39,15 @@ from rich.table import Table
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
-from oepnode.adapters import artefact
-from oepnode.adapters.ballot_signature import sign_ballot
+from oepnode.adapters.chain import artefact
+from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.demo.devnet import Devnet, account
-from oepnode.domain import merkle, relay
-from oepnode.domain.ballot import Reason, Result, ballot_for
-from oepnode.domain.encoding import PartitionEntry
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.tally import Ballot
+from oepnode.domain.rounds import merkle
+from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.entries import PartitionEntry
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.tally import Ballot
 
 SIZES = (3, 5, 9, 21, 31, 100)
 HORIZON_START = 5_990_000

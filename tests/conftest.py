@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.anvil import Anvil
+from tests.support.anvil import Anvil
 
 # No deadline and no complaint of slowness: they say more of the machine than of the code.
 settings.register_profile("oepnode", deadline=None, suppress_health_check=[HealthCheck.too_slow])

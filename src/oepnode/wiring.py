@@ -14,16 +14,18 @@ from prometheus_client import generate_latest
 from pydantic import ValidationError
 
 from oepnode import __version__
-from oepnode.adapters import archive, evm, sealing
+from oepnode.adapters.chain import contract as evm
 from oepnode.adapters.clock import SystemClock
-from oepnode.adapters.files import FileArchive, FileShelf
-from oepnode.adapters.http_member import Asker
-from oepnode.adapters.http_registry import HttpRegistry
-from oepnode.adapters.http_relay import HttpRelay
-from oepnode.adapters.http_sender import HttpSender
-from oepnode.adapters.keyfile import load_account
-from oepnode.adapters.signed_once import SignedOnce
-from oepnode.adapters.sqlite_store import SqliteStore
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto.keyfile import load_account
+from oepnode.adapters.http.registry import HttpRegistry
+from oepnode.adapters.http.relay import HttpRelay
+from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.signed_client import Asker
+from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.adapters.storage.files import FileArchive, FileShelf
+from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
     ChainSettings,
     RegistrySettings,
@@ -31,21 +33,23 @@ from oepnode.config import (
     SenderSettings,
     WorkerSettings,
 )
-from oepnode.domain.ballot import Reason
-from oepnode.domain.computation import Inputs, compute
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.nem_time import format_nem
-from oepnode.domain.power import Feed
+from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError
-from oepnode.node.metrics import WorkerMetrics
-from oepnode.node.outside import Compute, Outside, SealInputs
-from oepnode.node.state import RoundState
-from oepnode.node.worker import Worker
 from oepnode.ports import ChainReader
-from oepnode.services import registry, relay, sender
-from oepnode.services.serving import serve
-from oepnode.web.pages import application
-from oepnode.web.view import RoundLine, Status
+from oepnode.services.common.serving import serve
+from oepnode.services.registry import app as registry
+from oepnode.services.relay import app as relay
+from oepnode.services.sender import app as sender
+from oepnode.worker.metrics import WorkerMetrics
+from oepnode.worker.ports import Compute, Outside, SealInputs
+from oepnode.worker.state import RoundState
+from oepnode.worker.status.pages import application
+from oepnode.worker.status.view import RoundLine, Status
+from oepnode.worker.worker import Worker
 
 _SHOWN_ROUNDS = 20
 

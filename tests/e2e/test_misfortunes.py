@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters import evm
+from oepnode.adapters.chain import contract as evm
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, account, free_port
 from oepnode.demo.play import play_round
 from oepnode.demo.stage import Plan, Stage
-from oepnode.domain.facts import Abstained, BallotCast, Event, Phase, Round
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, Phase, Round
 from oepnode.wiring import chain_reader
 
 GIVE_UP_S = 90.0

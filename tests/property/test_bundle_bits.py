@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.adapters import sealing
-from oepnode.domain import bundle, merkle, site_proof
-from oepnode.domain.bundle import BundleError
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.site_proof import SiteProofError
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.domain.rounds import bundle, merkle, site_proof
+from oepnode.domain.rounds.bundle import BundleError
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.errors import EvidenceError
-from tests.unit.cli.world import (
+from tests.support.round_world import (
     CHAIN_ID,
     CONTEXT,
     CONTRACT,

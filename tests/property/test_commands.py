@@ -20,9 +20,10 @@ import typer
 from typer.testing import CliRunner
 
 from oepnode.cli.main import app
-from oepnode.domain.edge import forecast, telemetry
-from tests.unit.domain.edge import edge_documents as good
-from tests.unit.domain.edge.columns import record
+from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.telemetry import validate as telemetry
+from tests.support import edge_documents as good
+from tests.support.telemetry_columns import record
 
 GROUPS = ("boffer", "dispatch", "envelope", "forecast", "telemetry")
 TEXTS = (

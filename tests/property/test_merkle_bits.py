@@ -1,7 +1,8 @@
 """Any one-bit change to an entry, path, root, index or size is refused.
 
 The one exception is exact, and is asserted as such: a changed size whose path has the same shape
-(``tests/unit/domain/test_merkle_refusals.py`` says why, and where the size is bound instead).
+(``tests/unit/domain/rounds/test_merkle_rejections.py`` says why, and where the size is bound
+instead).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oepnode.domain import merkle
+from oepnode.domain.rounds import merkle
 from tests.reference import rfc9162
 
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.domain.edge import clearing
-from oepnode.domain.edge.clearing import accumulate, clear, dispatchable, increments
-from oepnode.domain.edge.constrain import check, constrain
-from oepnode.domain.edge.curve import quantity_at, supply_curve
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.clearing import clear as clearing
+from oepnode.domain.edge.clearing.clear import accumulate, clear, dispatchable, increments
+from oepnode.domain.edge.clearing.supply_curve import quantity_at, supply_curve
+from oepnode.domain.edge.constraining.trim import check, constrain
+from oepnode.domain.nem.quantities import NO_LIMIT
 
 Ints = npt.NDArray[Any]
 

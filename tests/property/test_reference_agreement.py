@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from oepnode.domain.ballot import ballot_hash, result_hash
-from oepnode.domain.envelope import Feed, parse_document
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.partition import RoundResult, partition_round
-from oepnode.domain.registry import parse_snapshot
+from oepnode.domain.rounds.ballot import ballot_hash, result_hash
+from oepnode.domain.rounds.envelope_document import Feed, parse_document
+from oepnode.domain.rounds.partition import RoundResult, partition_round
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.errors import DigestMismatch, DocumentFault
-from tests import strategies
+from tests.generators import strategies
 from tests.reference import model
 
 OPERATOR = bytes(range(20))

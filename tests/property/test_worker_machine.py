@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from oepnode.domain.ballot import Reason
-from oepnode.domain.facts import Event
-from oepnode.node.state import (
+from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.onchain import Event
+from oepnode.worker.state import (
     AbstainFromRound,
     CastBallot,
     Change,
@@ -29,8 +29,8 @@ from oepnode.node.state import (
     Ticked,
     effect_id,
 )
-from oepnode.node.transition import begin, transition
-from tests.unit.node.rounds import (
+from oepnode.worker.transition import begin, transition
+from tests.support.rounds import (
     ELECTORATE,
     MEMBERS,
     OPENED_AT,

@@ -1,7 +1,7 @@
 """RFC 9162 section 2.1, written down line by line.
 
 Slow, recursive and without any check that the RFC does not ask for. It is the yardstick for the
-trees of ``oepnode.domain.merkle``; it is itself compared with pymerkle in the tests. Hash is
+trees of ``oepnode.domain.rounds.merkle``; it is itself compared with pymerkle in the tests. Hash is
 SHA-256. Names follow the RFC.
 """
 

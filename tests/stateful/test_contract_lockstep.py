@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.anvil import Anvil
-from tests.stateful.machine import ContractMachine
+from tests.contract_model.machine import ContractMachine
+from tests.support.anvil import Anvil
 
 LIVES = 40
 CAMPAIGN_LIVES = 500

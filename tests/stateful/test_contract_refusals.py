@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from oepnode.adapters import artefact
-from oepnode.domain.consensus import rounds
-from oepnode.domain.consensus.state import NOBODY, NewWorker, Policy, Role
-from oepnode.domain.relay import HALF_ORDER, SignedBallot
-from tests.anvil import Anvil, error_names
-from tests.stateful.lockstep import DIGESTS, HORIZONS, RESULTS, Lockstep
+from oepnode.adapters.chain import artefact
+from oepnode.domain.rounds.onchain import Policy, Role
+from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot
+from tests.contract_model import rounds
+from tests.contract_model.lockstep import DIGESTS, HORIZONS, RESULTS, Lockstep
+from tests.contract_model.state import NOBODY, NewWorker
+from tests.support.anvil import Anvil, error_names
 
 Scene = Callable[[Lockstep], str | None]
 SCENES: list[tuple[str, Scene]] = []

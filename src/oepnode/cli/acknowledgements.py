@@ -13,8 +13,8 @@ from rich.text import Text
 
 from oepnode.cli import output
 from oepnode.cli.exits import EVIDENCE
-from oepnode.domain.edge.acknowledgement import Acknowledgement, Received
-from oepnode.domain.edge.finding import Finding
+from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, Received
+from oepnode.domain.edge.validation.finding import Finding
 
 _COLUMNS: Final = ("code", "path", "rule", "what is wrong", "found")
 

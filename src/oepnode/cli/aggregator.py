@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from msgspec import Struct
 
-from oepnode.adapters import http_bundles
+from oepnode.adapters.http import bundles as http_bundles
 from oepnode.cli import bundle_input, chain, keypair, output
 from oepnode.cli.chain import (
     ChainIdOption,
@@ -30,10 +30,10 @@ from oepnode.cli.exits import printable
 from oepnode.cli.keypair import KeyPair
 from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile, hexed
 from oepnode.cli.portfolio import read_portfolio
-from oepnode.domain import bundle, site_proof
-from oepnode.domain import nmi as nmis
-from oepnode.domain.bundle import BundleError, VerifiedBundle
-from oepnode.domain.facts import Round
+from oepnode.domain.nem import nmi as nmis
+from oepnode.domain.rounds import bundle, site_proof
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.onchain import Round
 from oepnode.errors import ConflictError, EvidenceError, TransportError
 from oepnode.ports import ChainReader
 

@@ -5,7 +5,7 @@ Source: Part C §3.3 field 5.2, §4.3 (decimals of prices and of kW).
 
 from __future__ import annotations
 
-from oepnode.domain.edge.units import Unit, UnitError, from_typed
+from oepnode.domain.edge.schema.units import Unit, UnitError, from_typed
 from oepnode.errors import ConfigError
 
 

@@ -11,14 +11,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from oepnode.adapters import pymerkle_check, sealing
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import pymerkle_check
 from oepnode.cli import keypair, output
 from oepnode.cli.chain import FinalRound, RoundChoice
 from oepnode.cli.keypair import KeyPair
 from oepnode.cli.output import hexed
-from oepnode.domain import bundle, merkle
-from oepnode.domain.bundle import BundleError, VerifiedBundle
-from oepnode.domain.keys import RoundContext
+from oepnode.domain.rounds import bundle, merkle
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError
 
 CHECKS: Final = bundle.CHECKS | {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.nem.quantities import NO_LIMIT
 
 
 def figure(text: str, style: str = "") -> Text:

@@ -17,9 +17,9 @@ from msgspec import Meta, Struct
 
 from oepnode.cli import output
 from oepnode.cli.exits import printable
-from oepnode.domain.facts import Phase, Round
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.rounds.onchain import Phase, Round
+from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from oepnode.ports import ChainReader
 

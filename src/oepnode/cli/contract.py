@@ -17,7 +17,7 @@ from oepnode.cli import relay, transactions
 from oepnode.cli.chain import StartBlockOption
 from oepnode.cli.output import JsonFlag, print_json, print_table
 from oepnode.cli.transactions import Contract, Key, Rpc, print_named
-from oepnode.domain.consensus.state import Policy, Role
+from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConfigError
 
 app = typer.Typer(
@@ -54,9 +54,9 @@ def deploy(
     With --verify-only it compares the code at --contract with the one that this release ships,
     byte for byte, and exits 1 where they differ.
     """
-    from oepnode.adapters import deploy as deployment
-    from oepnode.adapters.evm import chain_id_of, checksum_address
-    from oepnode.adapters.keyfile import load_account
+    from oepnode.adapters.chain import deploy as deployment
+    from oepnode.adapters.chain.contract import chain_id_of, checksum_address
+    from oepnode.adapters.crypto.keyfile import load_account
 
     if verify_only:
         if contract is None:
@@ -85,8 +85,8 @@ def deploy(
 
 
 def _verify_code(rpc: str, contract: str, as_json: bool) -> None:
-    from oepnode.adapters import artefact
-    from oepnode.adapters import deploy as deployment
+    from oepnode.adapters.chain import artefact
+    from oepnode.adapters.chain import deploy as deployment
 
     code = asyncio.run(deployment.deployed_code(rpc, transactions.address(contract)))
     deployment.check_code(code)
@@ -105,7 +105,7 @@ def abi() -> None:
 
     A multi-signature wallet that holds a role has no key file: give it this and the address.
     """
-    from oepnode.adapters import artefact
+    from oepnode.adapters.chain import artefact
 
     print_json(artefact.consensus()["abi"])
 
@@ -123,7 +123,7 @@ def status(rpc: Rpc, contract: Contract, as_json: JsonFlag = False) -> None:
 
 
 async def _status(rpc: str, contract: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    from oepnode.adapters.evm import checksum_address
+    from oepnode.adapters.chain.contract import checksum_address
 
     async with transactions.reading(rpc, contract) as chain:
         electorate = await chain.current_electorate()
@@ -161,7 +161,7 @@ def roles(
     as_json: JsonFlag = False,
 ) -> None:
     """Show who holds which role."""
-    from oepnode.adapters.evm import checksum_address
+    from oepnode.adapters.chain.contract import checksum_address
 
     async def go() -> dict[Role, list[bytes]]:
         async with transactions.reading(rpc, contract, start_block) as chain:
@@ -332,7 +332,7 @@ def renounce(
     rpc: Rpc, contract: Contract, key_file: Key, role: RoleName, as_json: JsonFlag = False
 ) -> None:
     """Give up a role of the account whose key signs."""
-    from oepnode.adapters.keyfile import load_account
+    from oepnode.adapters.crypto.keyfile import load_account
 
     account = load_account(key_file).address
     transactions.send(rpc, contract, key_file, as_json, "renounceRole", _role(role), account)

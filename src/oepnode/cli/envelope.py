@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from oepnode.adapters import plot_envelope, plots
+from oepnode.adapters.plots import envelope as plot_envelope
+from oepnode.adapters.plots import figure as plots
 from oepnode.cli import acknowledgements, envelope_input, output, received
 from oepnode.cli.cells import kilo
 from oepnode.cli.chain import (
@@ -30,12 +31,12 @@ from oepnode.cli.envelope_input import (
     ProfileOption,
 )
 from oepnode.cli.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
-from oepnode.domain.edge.compare import Comparison
-from oepnode.domain.edge.compare import compare as compare_envelopes
-from oepnode.domain.edge.published import EXPORT, IMPORT, Envelopes
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nmi import parse as parse_nmi
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.envelopes.pre_post import Comparison
+from oepnode.domain.edge.envelopes.pre_post import compare as compare_envelopes
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, Envelopes
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.nmi import parse as parse_nmi
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
 app = typer.Typer(
@@ -93,7 +94,7 @@ def validate(
 
     Every fault is told in one pass, with its place, the rule and what was found.
     """
-    from oepnode.domain.edge import envelope_check
+    from oepnode.domain.edge.envelopes import validate as envelope_check
 
     if timing not in {None, "PRE", "POST"}:
         raise ConfigError(f"--timing is PRE or POST, received {timing!r}")

@@ -15,12 +15,12 @@ from msgspec import Struct
 
 from oepnode.cli import bundle_input, output
 from oepnode.cli.chain import RoundChoice
-from oepnode.domain.bundle import FILE_MAGIC
-from oepnode.domain.edge import published
-from oepnode.domain.edge.published import Envelopes
-from oepnode.domain.envelope import TIMINGS, parse_history
-from oepnode.domain.nem_time import format_nem
-from oepnode.domain.power import Feed
+from oepnode.domain.edge.envelopes import table as published
+from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.bundle import FILE_MAGIC
+from oepnode.domain.rounds.envelope_document import TIMINGS, parse_history
 from oepnode.errors import ConfigError
 
 EnvelopeOption = Annotated[

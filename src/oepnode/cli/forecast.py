@@ -14,16 +14,16 @@ import numpy.typing as npt
 import typer
 from rich.text import Text
 
-from oepnode.adapters import parquet_files
+from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli import acknowledgements, output, received
 from oepnode.cli.cells import figure
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import MOST_ROWS, JsonFlag, RowsOption
 from oepnode.cli.received import DayOption
 from oepnode.cli.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
-from oepnode.domain.edge.accuracy import Accuracy, Actuals, Score
-from oepnode.domain.edge.tolerance import Tolerance
-from oepnode.domain.nem_time import parse_grid_instant
+from oepnode.domain.edge.forecasts.accuracy import Accuracy, Actuals, Score
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.nem_time import parse_grid_instant
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def accuracy(
     connection point without controlled generation and load. Bias, MAE and RMSE are kW. Exit code 1
     if there is nothing to score.
     """
-    from oepnode.domain.edge.accuracy import accuracy as score_forecast
+    from oepnode.domain.edge.forecasts.accuracy import accuracy as score_forecast
 
     if against not in {"end", "mean"}:
         raise ConfigError(f"--against is end or mean, received {against!r}")
@@ -132,8 +132,9 @@ def accuracy(
 
 def _score_offer(file: Path, measured: pl.DataFrame, tolerance: Tolerance) -> tuple[Score, int]:
     """Score what 'boffer clear --out' wrote against the unit's telemetry."""
-    from oepnode.domain.edge import aggregate, one_unit
-    from oepnode.domain.edge.accuracy import score_offer
+    from oepnode.domain.edge.forecasts.accuracy import score_offer
+    from oepnode.domain.edge.telemetry import aggregate
+    from oepnode.domain.edge.telemetry import duid as one_unit
 
     ends, watts, level, offerer = _read_cleared(file)
     if "duid" in measured.columns:

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from oepnode.adapters import sealing
+from oepnode.adapters.crypto import hpke as sealing
 from oepnode.errors import ConfigError
 
 _Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
@@ -43,7 +43,7 @@ def create(path: Path, aggregator_id: str = "") -> KeyPair:
     Raises:
         ConfigError: If the id is none, or the file exists or cannot be written.
     """
-    from oepnode.adapters import keyfile
+    from oepnode.adapters.crypto import keyfile
 
     private = sealing.generate_private_key()
     pair = KeyPair(aggregator_id, sealing.public_key_of(private), private)
@@ -59,7 +59,7 @@ def load(path: Path) -> KeyPair:
     Raises:
         ConfigError: If the file cannot be read, is open to everybody, or holds no key pair.
     """
-    from oepnode.adapters import keyfile
+    from oepnode.adapters.crypto import keyfile
 
     return _decoded(path, keyfile.read_secret(path, "key pair"))
 

@@ -22,9 +22,9 @@ from rich.text import Text
 
 from oepnode.cli import exits
 from oepnode.cli.exits import printable
-from oepnode.domain.edge.units import KW, to_text
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.schema.units import KW, to_text
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oepnode.cli import output
-from oepnode.domain import nmi as nmis
+from oepnode.domain.nem import nmi as nmis
 from oepnode.errors import ConfigError
 
 

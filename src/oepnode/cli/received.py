@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from oepnode.adapters import parquet_files
+from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli import output
-from oepnode.domain.edge.acknowledgement import Received
-from oepnode.domain.nem_time import parse_trading_date
-from oepnode.domain.power import Feed
+from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.nem.nem_time import parse_trading_date
+from oepnode.domain.nem.quantities import Feed
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read_telemetry(
     file: Path, day: date | None = None, feed: Feed | None = None
 ) -> Received[pl.DataFrame]:
     """Telemetry of NMIs or of a DUID, from JSON, NDJSON or Parquet."""
-    from oepnode.domain.edge import telemetry
+    from oepnode.domain.edge.telemetry import validate as telemetry
 
     if parquet_files.is_parquet(file):
         rows = parquet_files.read_rows(file)
@@ -80,7 +80,7 @@ def read_telemetry(
 
 def read_forecast(file: Path, day: date | None = None) -> Received[pl.DataFrame]:
     """Uncontrolled forecasts, from JSON, NDJSON or Parquet."""
-    from oepnode.domain.edge import forecast
+    from oepnode.domain.edge.forecasts import validate as forecast
 
     if parquet_files.is_parquet(file):
         rows = parquet_files.read_rows(file)
@@ -90,7 +90,7 @@ def read_forecast(file: Path, day: date | None = None) -> Received[pl.DataFrame]
 
 def read_dispatch(file: Path, day: date | None = None) -> Received[pl.DataFrame]:
     """Dispatch instructions, from JSON, NDJSON or Parquet."""
-    from oepnode.domain.edge import dispatch
+    from oepnode.domain.edge.dispatch import validate as dispatch
 
     if parquet_files.is_parquet(file):
         rows = parquet_files.read_rows(file)
@@ -131,7 +131,7 @@ def of_unit(
     Raises:
         DocumentFault: If the form is refused, or the DUIDs are mixed and none is named.
     """
-    from oepnode.domain.edge import one_unit
+    from oepnode.domain.edge.telemetry import duid as one_unit
 
     if received.value is None:
         received.raise_if_refused()

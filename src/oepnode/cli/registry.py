@@ -28,7 +28,7 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
 
 
 async def _serve(settings: RegistrySettings, as_json: bool) -> None:
-    from oepnode.services.serving import serve as serve_app
+    from oepnode.services.common.serving import serve as serve_app
     from oepnode.wiring import registry_app
 
     await serve_app(await registry_app(settings), settings.http, announcer(as_json))
@@ -43,7 +43,7 @@ def publish(
 ) -> None:
     """Store a snapshot and its salt where a registry serves them; it may be running."""
     from oepnode.adapters.clock import SystemClock
-    from oepnode.services.registry_store import RegistryStore
+    from oepnode.services.registry.store import RegistryStore
 
     data = read_file(snapshot, "registry snapshot", _MAX_SNAPSHOT_BYTES)
     salt = _salt(salt_file)
@@ -65,7 +65,7 @@ def publish(
 
 
 def _salt(path: Path) -> bytes:
-    from oepnode.adapters.keyfile import read_secret
+    from oepnode.adapters.crypto.keyfile import read_secret
 
     text = read_secret(path, "snapshot salt").decode("ascii", errors="replace")
     try:

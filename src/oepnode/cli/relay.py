@@ -20,16 +20,16 @@ from oepnode.cli.output import JsonFlag, hexed, print_json, print_table, read_fi
 from oepnode.cli.transactions import Contract, Key, Rpc
 from oepnode.cli.worker import Config, announcer
 from oepnode.config import RelaySettings, load
-from oepnode.domain import relay as relaying
-from oepnode.domain.ballot import Result, ballot_for
-from oepnode.domain.facts import Phase, RoundOpened
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.relay import Batch, Equivocation, Relayed
+from oepnode.domain.rounds import signed_ballots as relaying
+from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.onchain import Phase, RoundOpened
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import Batch, Equivocation, Relayed
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 
 if TYPE_CHECKING:
-    from oepnode.adapters.evm import EvmReader
-    from oepnode.domain.facts import Electorate, Member, Round
+    from oepnode.adapters.chain.contract import EvmReader
+    from oepnode.domain.rounds.onchain import Electorate, Member, Round
 
 _MAX_FILE = 1 << 20
 
@@ -56,7 +56,7 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
 
 
 async def _serve(settings: RelaySettings, as_json: bool) -> None:
-    from oepnode.services.serving import serve as serve_app
+    from oepnode.services.common.serving import serve as serve_app
     from oepnode.wiring import relay_app
 
     await serve_app(await relay_app(settings), settings.http, announcer(as_json))
@@ -88,9 +88,9 @@ def sign_ballot(
     Sends nothing. Two different ballots of one round are evidence against the worker: what was
     signed is kept, and a second one is refused.
     """
-    from oepnode.adapters.ballot_signature import sign_ballot as sign
-    from oepnode.adapters.keyfile import load_account
-    from oepnode.adapters.signed_once import SignedOnce
+    from oepnode.adapters.crypto.ballot_signature import sign_ballot as sign
+    from oepnode.adapters.crypto.keyfile import load_account
+    from oepnode.adapters.storage.equivocation_guard import SignedOnce
 
     account = load_account(key_file)
     signer = bytes.fromhex(account.address[2:])
@@ -123,7 +123,7 @@ def relay(
     number = _one_round(offered)
 
     async def go() -> tuple[Batch, bytes | None]:
-        from oepnode.adapters.ballot_signature import recover_signer
+        from oepnode.adapters.crypto.ballot_signature import recover_signer
 
         async with transactions.writing(rpc, contract, key_file) as chain:
             state, electorate = await _round(chain, number)
@@ -155,7 +155,7 @@ def report_equivocation(
     number = _one_round(offered)
 
     async def go() -> list[tuple[Equivocation, bytes]]:
-        from oepnode.adapters.ballot_signature import recover_signer
+        from oepnode.adapters.crypto.ballot_signature import recover_signer
 
         async with transactions.writing(rpc, contract, key_file) as chain:
             _, electorate = await _round(chain, number)

@@ -15,7 +15,7 @@ from oepnode.config import SenderSettings, load
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
-    from oepnode.adapters.http_sender import Published
+    from oepnode.adapters.http.sender import Published
 
 app = typer.Typer(help="Run the sender's gateway, and publish to one.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
 
 
 async def _serve(settings: SenderSettings, as_json: bool) -> None:
-    from oepnode.services.serving import serve as serve_app
+    from oepnode.services.common.serving import serve as serve_app
     from oepnode.wiring import sender_app
 
     await serve_app(await sender_app(settings), settings.http, announcer(as_json))
@@ -62,8 +62,8 @@ def publish(
 async def _publish(
     document: Path, url: str, token_file: Path, registry: bytes | None, timeout_s: float
 ) -> Published:
-    from oepnode.adapters.http_sender import HttpPublisher
-    from oepnode.adapters.keyfile import read_secret
+    from oepnode.adapters.crypto.keyfile import read_secret
+    from oepnode.adapters.http.sender import HttpPublisher
 
     token = read_secret(token_file, "bearer token").decode("utf-8", errors="replace")
     publisher = HttpPublisher(url, timeout_s=timeout_s)

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from oepnode.domain.edge.tolerance import Tolerance
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
 
 _MOST_W: Final = 2**31 - 1
 _FUZZ: Final = 1e-9

@@ -15,7 +15,7 @@ from oepnode.config import ChainSettings
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
-    from oepnode.adapters.evm import EvmChain, EvmReader
+    from oepnode.adapters.chain.contract import EvmChain, EvmReader
 
 Rpc = Annotated[str, typer.Option("--rpc", envvar="OEPNODE_RPC", help="JSON-RPC URL of a node.")]
 Contract = Annotated[
@@ -34,7 +34,7 @@ async def reading(
         ConfigError: For an address without a contract.
         TransportError: If the node does not answer.
     """
-    from oepnode.adapters import evm
+    from oepnode.adapters.chain import contract as evm
 
     settings = await _settings(rpc, contract, start_block, confirmations)
     chain = await evm.connect_reader(settings)
@@ -52,8 +52,8 @@ async def writing(rpc: str, contract: str, key_file: Path) -> AsyncIterator[EvmC
         ConfigError: For an address without a contract, or a file without a key.
         TransportError: If the node does not answer.
     """
-    from oepnode.adapters import evm
-    from oepnode.adapters.keyfile import load_account
+    from oepnode.adapters.chain import contract as evm
+    from oepnode.adapters.crypto.keyfile import load_account
 
     account = load_account(key_file)
     chain = await evm.connect(await _settings(rpc, contract), account)
@@ -94,7 +94,7 @@ def address(text: str) -> bytes:
 
 def checksum(text: str) -> str:
     """The EIP-55 form of an address that a user wrote."""
-    from oepnode.adapters.evm import checksum_address
+    from oepnode.adapters.chain.contract import checksum_address
 
     return checksum_address(_hex(text))
 
@@ -102,7 +102,7 @@ def checksum(text: str) -> str:
 async def _settings(
     rpc: str, contract: str, start_block: int = 0, confirmations: int = 0
 ) -> ChainSettings:
-    from oepnode.adapters import evm
+    from oepnode.adapters.chain import contract as evm
 
     return ChainSettings(
         rpc_url=rpc,

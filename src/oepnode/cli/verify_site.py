@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from oepnode.adapters import pymerkle_check
+from oepnode.adapters.crypto import pymerkle_check
 from oepnode.cli import chain, output
 from oepnode.cli.chain import (
     ChainIdOption,
@@ -23,9 +23,9 @@ from oepnode.cli.chain import (
     Where,
 )
 from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile
-from oepnode.domain import merkle, site_proof
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.site_proof import SiteProof, SiteProofError, VerifiedSite
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.rounds import merkle, site_proof
+from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError, VerifiedSite
 
 _PYMERKLE: Final = {"pymerkle": "pymerkle, a library by other authors, accepts the paths as well"}
 

@@ -16,7 +16,7 @@ from oepnode.config import WorkerSettings, load
 from oepnode.errors import ConfigError, OepError, TransportError
 
 if TYPE_CHECKING:
-    from oepnode.adapters.http_relay import HttpRelay
+    from oepnode.adapters.http.relay import HttpRelay
     from oepnode.ports import ChainReader
 
 app = typer.Typer(help="Run a worker, and look after it.", no_args_is_help=True)
@@ -116,8 +116,8 @@ def status(
     url: Annotated[str, typer.Argument(help="Where the worker listens.")], as_json: JsonFlag = False
 ) -> None:
     """Show what a running worker says of itself."""
-    from oepnode.adapters.http_probe import get
-    from oepnode.web.view import Status
+    from oepnode.adapters.http.probe import get
+    from oepnode.worker.status.view import Status
 
     try:
         body = get(url.rstrip("/") + "/v1/status", timeout_s=10)

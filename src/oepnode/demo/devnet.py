@@ -16,7 +16,7 @@ import msgspec
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.http_probe import post_json
+from oepnode.adapters.http.probe import post_json
 from oepnode.demo.processes import Child
 from oepnode.errors import ConfigError, TransportError
 

@@ -35,10 +35,12 @@ from msgspec import json as msgspec_json
 
 from oepnode.demo import sample
 from oepnode.demo.sample import LimitChunk, Progress, SamplePlan, Sites
-from oepnode.domain.edge import boffer, dispatch, telemetry
-from oepnode.domain.edge.clearing import BANDS
-from oepnode.domain.edge.tolerance import MINUTES
-from oepnode.domain.nem_time import INTERVAL_S, PERIODS_PER_DAY
+from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.clearing.clear import BANDS
+from oepnode.domain.edge.dispatch import validate as dispatch
+from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.timeseries.tolerance import MINUTES
+from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from oepnode.adapters.http_probe import get
+from oepnode.adapters.http.probe import get
 from oepnode.demo.stage import Player, Stage, reason_name
-from oepnode.domain import facts
-from oepnode.domain.facts import Phase, Round
+from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.errors import TransportError
 from oepnode.ports import ChainReader
 from oepnode.wiring import chain_reader

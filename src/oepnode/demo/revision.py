@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from oepnode.domain.nem_time import format_nem, parse_timestamp
+from oepnode.domain.nem.nem_time import format_nem, parse_timestamp
 
 _HALF_HOUR_S: Final = 1800
 _STEP: Final = 0.03

@@ -22,11 +22,11 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec import json as msgspec_json
 
-from oepnode.adapters import sealing
-from oepnode.adapters.keyfile import write_secret
-from oepnode.domain.nem_time import INTERVAL_S, format_nem, period_start
-from oepnode.domain.nmi import ALPHABET
-from oepnode.domain.registry import Aggregator, snapshot_json
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto.keyfile import write_secret
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, period_start
+from oepnode.domain.nem.nmi import ALPHABET
+from oepnode.domain.rounds.registry_snapshot import Aggregator, snapshot_json
 from oepnode.errors import ConfigError
 
 Progress = Callable[[str, int, int], None]

@@ -26,12 +26,14 @@ from typing import Any, Final
 
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters import deploy, evm, sealing
-from oepnode.adapters.files import write_whole
+from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import deploy
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.storage.files import write_whole
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
 from oepnode.demo.processes import Child
-from oepnode.domain.ballot import Reason
+from oepnode.domain.rounds.ballot import Reason
 from oepnode.errors import TransportError
 
 _ADMIN: Final = 0

@@ -12,13 +12,13 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from typer.testing import CliRunner, Result
 
-from oepnode.adapters import artefact, deploy
+from oepnode.adapters.chain import artefact, deploy
 from oepnode.cli.main import app
 from oepnode.demo.devnet import Devnet, account
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.relay import Relayed, SignedBallot, decode_lines, encode
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines, encode
 from oepnode.errors import EvidenceError
-from tests.anvil import call_data
+from tests.support.anvil import call_data
 
 ROOT, OTHER_ROOT = "33" * 32, "44" * 32
 ADMIN, GUARDIAN, REQUESTER, HEIR = (account(place) for place in (0, 1, 2, 3))

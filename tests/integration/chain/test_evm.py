@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from oepnode.adapters import deploy, evm
-from oepnode.adapters.evm import EvmChain
+from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain.contract import EvmChain
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
-from oepnode.domain import facts
-from oepnode.domain.ballot import Reason, Result, ballot_for
-from oepnode.domain.facts import Phase
-from oepnode.domain.keys import RoundContext
+from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, TransportError
 
 ENVELOPE, REGISTRY = b"\x11" * 32, b"\x22" * 32

@@ -22,14 +22,14 @@ from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from oepnode.domain import merkle
-from oepnode.domain.ballot import Result, ballot_for
-from oepnode.domain.encoding import PartitionEntry, decode_partition
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.tally import Ballot
+from oepnode.domain.rounds import merkle
+from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.entries import PartitionEntry, decode_partition
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import EvidenceError
-from tests.anvil import Anvil, OnChain, Reverted
 from tests.reference import rfc9162
+from tests.support.anvil import Anvil, OnChain, Reverted
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "docs/spec/vectors"

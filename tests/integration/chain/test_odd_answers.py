@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from oepnode.adapters import evm
-from oepnode.adapters.evm import EvmReader
+from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain.contract import EvmReader
 from oepnode.config import ChainSettings
 from oepnode.errors import ConfigError, TransportError
 

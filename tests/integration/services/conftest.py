@@ -12,14 +12,15 @@ import structlog
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.http_member import Asker
-from oepnode.adapters.http_sender import HttpSender
+from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.signed_client import Asker
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.demo.sample import SamplePlan, SampleSummary, write_sample
-from oepnode.services import registry, sender
-from oepnode.services.registry_store import RegistryStore
-from oepnode.services.serving import listening
-from tests.fakes.chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
+from oepnode.services.common.serving import listening
+from oepnode.services.registry import app as registry
+from oepnode.services.registry.store import RegistryStore
+from oepnode.services.sender import app as sender
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
 
 TOKEN = "a-token-of-the-publisher"
 LIMIT = 200_000

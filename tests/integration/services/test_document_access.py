@@ -11,15 +11,14 @@ import structlog
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.request_signature import sign_request
+from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.config import HttpSettings, SenderSettings
-from oepnode.domain.facts import Member
-from oepnode.domain.member_request import DocumentRequest, encode_authorization
+from oepnode.domain.rounds.onchain import Member
+from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConflictError, TransportError
-from oepnode.services import sender
-from oepnode.services.envelope_store import EnvelopeStore, StoredDocument
-from oepnode.services.serving import listening
-from tests.fakes.chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
+from oepnode.services.common.serving import listening
+from oepnode.services.sender import app as sender
+from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from tests.integration.services.conftest import (
     OPERATOR,
     TOKEN,
@@ -27,6 +26,7 @@ from tests.integration.services.conftest import (
     reason_of,
     worker_client,
 )
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
 
 STRANGER = Account.from_key(b"\x02" * 32)
 MEGABYTES = 5

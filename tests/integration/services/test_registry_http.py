@@ -11,15 +11,15 @@ import pytest
 import structlog
 from eth_account import Account
 
-from oepnode.adapters.http_registry import HttpRegistry
-from oepnode.adapters.request_signature import sign_request
+from oepnode.adapters.crypto.request_signature import sign_request
+from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.config import RegistrySettings
-from oepnode.domain.facts import Member
-from oepnode.domain.member_request import RegistryRequest, encode_request
+from oepnode.domain.rounds.onchain import Member
+from oepnode.domain.rounds.signed_requests import RegistryRequest, encode_request
 from oepnode.errors import ConflictError, TransportError
-from oepnode.services.registry_store import RegistryStore
-from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import OPERATOR, WORKER, Sample, asker, reason_of
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 
 STRANGER = Account.from_key(b"\x02" * 32)
 

@@ -11,21 +11,21 @@ import pytest
 from eth_account import Account
 from msgspec.structs import replace
 
-from oepnode.adapters.ballot_signature import recover_signer, sign_ballot
+from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
 from oepnode.config import HttpSettings, RelaySettings
-from oepnode.domain.facts import BallotCast, Phase
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.relay import (
+from oepnode.domain.rounds.onchain import BallotCast, Phase
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import (
     Relayed,
     SignedBallot,
     decode_lines,
     encode,
     equivocations_in,
 )
-from oepnode.services import relay
-from oepnode.services.serving import listening
-from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from oepnode.services.common.serving import listening
+from oepnode.services.relay import app as relay
 from tests.integration.services.conftest import CHAIN, reason_of
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 
 WORKERS = [Account.from_key(bytes([place + 1]) * 32) for place in range(3)]
 STRANGER = Account.from_key(b"\x09" * 32)
@@ -44,8 +44,8 @@ def ledger(clock: FakeClock) -> Ledger:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oepnode.services.ballot_desk.FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr("oepnode.services.ballot_desk.LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr("oepnode.services.relay.ballot_pool.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("oepnode.services.relay.ballot_pool.LONGEST_WAIT_S", 0.05)
 
 
 class World:

@@ -12,9 +12,10 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from oepnode import wiring
-from oepnode.adapters import deploy, evm
-from oepnode.adapters.evm import EvmChain
-from oepnode.adapters.http_sender import HttpPublisher
+from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain.contract import EvmChain
+from oepnode.adapters.http.sender import HttpPublisher
 from oepnode.cli import worker
 from oepnode.config import (
     ChainSettings,
@@ -26,9 +27,9 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
-from oepnode.domain.facts import BallotCast, Phase, RootRevealed
-from oepnode.services.registry_store import RegistryStore
-from oepnode.services.serving import listening
+from oepnode.domain.rounds.onchain import BallotCast, Phase, RootRevealed
+from oepnode.services.common.serving import listening
+from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 
 ADMIN, REQUESTER, RELAY = account(0), account(1), account(2)

@@ -14,13 +14,13 @@ import structlog
 from multidict import CIMultiDict
 from yarl import URL
 
-from oepnode.adapters.http_sender import HttpPublisher
+from oepnode.adapters.http.sender import HttpPublisher
 from oepnode.config import SenderSettings
-from oepnode.domain.facts import Phase
+from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConfigError, ConflictError, DocumentFault, TransportError
-from oepnode.services import sender
-from tests.fakes.chain import FakeChain, FakeClock, Ledger
+from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import LIMIT, TOKEN, Sample, reason_of, worker_client
+from tests.support.fake_chain import FakeChain, FakeClock, Ledger
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 REGISTRY = "0a" * 32

@@ -15,9 +15,11 @@ from typer.testing import CliRunner, Result
 from oepnode.cli import worker
 from oepnode.cli.main import app
 from oepnode.config import RegistrySettings, RelaySettings, SenderSettings
-from oepnode.services import registry, relay, sender
-from tests.fakes.chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from oepnode.services.registry import app as registry
+from oepnode.services.relay import app as relay
+from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import Sample
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
 
 CHAIN_TABLE = f"""
 [chain]
@@ -57,7 +59,7 @@ async def test_what_goes_wrong_has_its_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     case: str,
 ) -> None:
-    monkeypatch.setattr("oepnode.adapters.http_client.FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("oepnode.adapters.http.client.FIRST_WAIT_S", 0.001)
     faulty = tmp_path / "faulty.json"
     faulty.write_bytes(sample.document.replace(b'"PRE"', b'"NOW"'))
     wrong = tmp_path / "wrong-token"

@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode import wiring
-from oepnode.adapters import http_bundles
-from oepnode.adapters.http_client import RequestRefused
+from oepnode.adapters.http import bundles as http_bundles
+from oepnode.adapters.http.client import RequestRefused
 from oepnode.cli.main import app
-from oepnode.domain import bundle
+from oepnode.domain.rounds import bundle
 from oepnode.errors import TransportError
-from tests.unit.cli.world import CONTEXT, CONTRACT, IDS, PRIVATE, PUBLIC, FakeReader, sealed
+from tests.support.round_world import CONTEXT, CONTRACT, IDS, PRIVATE, PUBLIC, FakeReader, sealed
 
 Run = Callable[..., Result]
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oepnode.adapters import sealing
-from oepnode.adapters.http_client import RequestRefused
-from oepnode.domain import bundle
-from oepnode.domain.facts import Phase
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.http.client import RequestRefused
+from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConfigError, TransportError
-from tests.unit.cli.conftest import Run, Workers
-from tests.unit.cli.world import (
+from tests.support.round_world import (
     CONTEXT,
     COUNT,
     FLEX,
@@ -27,6 +26,7 @@ from tests.unit.cli.world import (
     sealed,
     state,
 )
+from tests.unit.cli.conftest import Run, Workers
 
 OWN = ["--key", "A1.json"]
 
@@ -282,7 +282,7 @@ def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder:
 
 
 def test_verify_under_another_root(run: Run, reader: FakeReader, folder: Path) -> None:
-    from tests.unit.cli.world import changed
+    from tests.support.round_world import changed
 
     reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
     result = run("aggregator", "verify", "A1.oepb", *OWN)

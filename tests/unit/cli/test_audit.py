@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters import archive, sealing
-from oepnode.domain.facts import Phase, RootRevealed
-from oepnode.domain.power import Feed
-from tests.unit.cli.conftest import Run
-from tests.unit.cli.world import (
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.storage import input_archive as archive
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.onchain import Phase, RootRevealed
+from tests.support.round_world import (
     CONTEXT,
     ENVELOPE,
     MEMBERS,
@@ -21,6 +21,7 @@ from tests.unit.cli.world import (
     changed,
     state,
 )
+from tests.unit.cli.conftest import Run
 
 ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
 

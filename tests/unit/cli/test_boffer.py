@@ -11,14 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from oepnode.domain.edge import boffer
-from oepnode.domain.edge.boffer import BofferDay
-from oepnode.domain.edge.gate import gate_closure
-from oepnode.domain.nem_time import period_start, trading_period
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers.gate_closure import gate_closure
+from oepnode.domain.edge.boffers.model import BofferDay
+from oepnode.domain.nem.nem_time import period_start, trading_period
+from oepnode.domain.nem.quantities import NO_LIMIT
+from tests.support.boffers import avail, prices
+from tests.support.round_world import ENVELOPE, FLEX, HELD, MOVING, START, FakeReader
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.world import ENVELOPE, FLEX, HELD, MOVING, START, FakeReader
-from tests.unit.domain.edge.bands import avail, prices
 
 DAY = date(2026, 11, 20)
 D3, D3_PRICES = {3: -60, 13: 10, 19: 70}, prices({13: 1.1})

@@ -12,10 +12,11 @@ from typer.testing import CliRunner, Result
 
 from oepnode.cli.main import app
 from oepnode.cli.telemetry import intervals
-from oepnode.domain.edge import dispatch, telemetry
-from oepnode.domain.nem_time import format_nem
-from tests.unit.cli import world
-from tests.unit.domain.edge.columns import EARLY, LATER, START, A, B, C, frame, reading, record
+from oepnode.domain.edge.dispatch import validate as dispatch
+from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.nem.nem_time import format_nem
+from tests.support import round_world as world
+from tests.support.telemetry_columns import EARLY, LATER, START, A, B, C, frame, reading, record
 
 Run = Callable[..., Result]
 MICROS = 1_000_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from tests.unit.domain.edge.columns import A, record
+from tests.support.telemetry_columns import A, record
 
 Run = Callable[..., Result]
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from oepnode import errors
 from oepnode.cli import exits, output
 from oepnode.cli.main import app, main
-from oepnode.domain.bundle import BundleError
+from oepnode.domain.rounds.bundle import BundleError
 from oepnode.errors import DocumentFault, Fault
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oepnode.domain import site_proof
-from oepnode.domain.facts import Phase
+from oepnode.domain.rounds import site_proof
+from oepnode.domain.rounds.onchain import Phase
+from tests.support.round_world import COUNT, FLEX, RESULT, FakeReader, state, verified
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.world import COUNT, FLEX, RESULT, FakeReader, state, verified
 
 NMI = "6305000001"
 
@@ -50,7 +50,7 @@ def test_a_checksum_is_accepted_and_a_foreign_nmi_is_not(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     words = ["--bundle", "A1.oepb", "--key", "A1.json"]
-    from oepnode.domain.nmi import checksum
+    from oepnode.domain.nem.nmi import checksum
 
     assert run("aggregator", "site-proof", f"{NMI}{checksum(NMI)}", *words).exit_code == 0
     foreign = run("aggregator", "site-proof", "6305000005", *words)
@@ -99,8 +99,8 @@ def test_a_proof_against_a_round_state_file(run: Run, reader: FakeReader, proof:
 def test_a_second_opinion_that_differs(
     run: Run, proof: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from oepnode.adapters import pymerkle_check
-    from oepnode.domain.merkle import InclusionError
+    from oepnode.adapters.crypto import pymerkle_check
+    from oepnode.domain.rounds.merkle import InclusionError
 
     def refuse(*args: object) -> None:
         raise InclusionError("pymerkle refuses the path")

@@ -10,12 +10,16 @@ import pytest
 from oepnode.demo import sample
 from oepnode.demo.edge_sample import EdgePlan, EdgeSummary, bands, write_edge
 from oepnode.demo.sample import SamplePlan, write_sample
-from oepnode.domain.edge import boffer_check, clearing, dispatch, envelope_check, forecast
-from oepnode.domain.edge.boffer_check import Context
-from oepnode.domain.edge.compare import compare
-from oepnode.domain.edge.published import Envelopes, from_document
-from oepnode.domain.envelope import parse_history
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.validate import Context
+from oepnode.domain.edge.clearing import clear as clearing
+from oepnode.domain.edge.dispatch import validate as dispatch
+from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes.pre_post import compare
+from oepnode.domain.edge.envelopes.table import Envelopes, from_document
+from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.rounds.envelope_document import parse_history
 from oepnode.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters import sealing
+from oepnode.adapters.crypto import hpke as sealing
 from oepnode.demo.sample import (
     SamplePlan,
     SampleSummary,
@@ -21,11 +21,11 @@ from oepnode.demo.sample import (
     write_sample,
     zipf_sizes,
 )
-from oepnode.domain import nmi
-from oepnode.domain.envelope import Document, parse_document
-from oepnode.domain.nem_time import INTERVAL_S
-from oepnode.domain.power import Feed
-from oepnode.domain.registry import OPEN_END, Snapshot, parse_snapshot
+from oepnode.domain.nem import nmi
+from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.envelope_document import Document, parse_document
+from oepnode.domain.rounds.registry_snapshot import OPEN_END, Snapshot, parse_snapshot
 from oepnode.errors import ConfigError
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_socket
 
-from oepnode.services.envelope_store import EnvelopeStore
-from oepnode.services.registry_store import RegistryStore
-from tests.fakes.chain import FakeChain, FakeClock, Ledger
+from oepnode.services.registry.store import RegistryStore
+from oepnode.services.sender.store import EnvelopeStore
+from tests.support.fake_chain import FakeChain, FakeClock, Ledger
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,11 @@ from msgspec import Struct
 from oepnode.cli import chain
 from oepnode.cli.chain import Where, phase_name
 from oepnode.cli.output import hexed
-from oepnode.domain import tally
-from oepnode.domain.facts import Electorate, Equivocated, Event, Round, RoundOpened
-from oepnode.domain.keys import RoundContext
-from oepnode.domain.nem_time import format_nem
-from oepnode.domain.tally import RoundAccount
+from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.rounds import tally
+from oepnode.domain.rounds.onchain import Electorate, Equivocated, Event, Round, RoundOpened
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.tally import RoundAccount
 from oepnode.errors import EvidenceError
 from oepnode.ports import ChainReader
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from oepnode.adapters import archive
+from oepnode.adapters.storage import input_archive as archive
 from oepnode.cli import keypair, output
 from oepnode.cli.audit.record import NumberArgument, Record, read_record
 from oepnode.cli.chain import (
@@ -26,13 +26,13 @@ from oepnode.cli.chain import (
     phase_name,
 )
 from oepnode.cli.output import JsonFlag, hexed
-from oepnode.domain import replay as replaying
-from oepnode.domain import tally
-from oepnode.domain.computation import Inputs
-from oepnode.domain.facts import BallotCast, Phase
-from oepnode.domain.json_text import Progress as Told
-from oepnode.domain.power import Feed
-from oepnode.domain.replay import Verdict
+from oepnode.domain.documents.strict_json import Progress as Told
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds import replay as replaying
+from oepnode.domain.rounds import tally
+from oepnode.domain.rounds.computation import Inputs
+from oepnode.domain.rounds.onchain import BallotCast, Phase
+from oepnode.domain.rounds.replay import Verdict
 from oepnode.errors import ConfigError, EvidenceError
 
 
@@ -99,7 +99,7 @@ def _inputs(files: tuple[Path | None, Path | None, Path | None], feed: Feed) -> 
 
 
 def _salt(path: Path) -> bytes:
-    from oepnode.adapters import keyfile
+    from oepnode.adapters.crypto import keyfile
 
     data = keyfile.read_secret(path, "salt")
     try:

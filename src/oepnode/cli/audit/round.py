@@ -18,10 +18,10 @@ from oepnode.cli.chain import (
     phase_name,
 )
 from oepnode.cli.output import JsonFlag, hexed
-from oepnode.domain.ballot import Reason
-from oepnode.domain.facts import Equivocated, RoundCancelled, RoundFailed, RoundFinalised
-from oepnode.domain.nem_time import format_nem
-from oepnode.domain.tally import Account, Standing
+from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.onchain import Equivocated, RoundCancelled, RoundFailed, RoundFinalised
+from oepnode.domain.rounds.tally import Account, Standing
 from oepnode.errors import EvidenceError
 
 _DEEDS: Final = {

@@ -11,8 +11,8 @@ from oepnode.cli import chain, output
 from oepnode.cli.audit.record import short_root, state_facts
 from oepnode.cli.chain import ChainIdOption, ContractOption, RpcOption, Where, phase_name
 from oepnode.cli.output import JsonFlag
-from oepnode.domain.facts import Round
-from oepnode.domain.nem_time import format_nem
+from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.rounds.onchain import Round
 
 
 def rounds(

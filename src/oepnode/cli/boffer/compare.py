@@ -28,9 +28,10 @@ from oepnode.cli.boffer.offers import (
     usable,
 )
 from oepnode.cli.output import JsonFlag
-from oepnode.domain.edge import gate, offer_change
-from oepnode.domain.edge.boffer import BofferDay
-from oepnode.domain.edge.offer_change import OfferChange
+from oepnode.domain.edge.boffers import comparison as offer_change
+from oepnode.domain.edge.boffers import gate_closure as gate
+from oepnode.domain.edge.boffers.comparison import OfferChange
+from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.errors import ConfigError, EvidenceError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 from rich.text import Text
 
-from oepnode.adapters import plots
+from oepnode.adapters.plots import figure as plots
 from oepnode.cli import envelope_input, output
 from oepnode.cli.boffer import pictures
 from oepnode.cli.boffer.offers import (
@@ -52,13 +52,19 @@ from oepnode.cli.envelope_input import (
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import JsonFlag
 from oepnode.cli.portfolio import read_portfolio
-from oepnode.domain.edge import boffer, boffer_check
-from oepnode.domain.edge.boffer import BofferDay
-from oepnode.domain.edge.constrain import QUANTITIES
-from oepnode.domain.edge.energy import energy_wh
-from oepnode.domain.edge.hold import HeldDay, PortfolioUnknownError, PostEnvelopeError, hold
-from oepnode.domain.edge.limits import DefaultLimits, MissingLimitError
-from oepnode.domain.nem_time import PERIODS_PER_DAY, parse_timestamp
+from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.model import BofferDay
+from oepnode.domain.edge.constraining.constrain import (
+    HeldDay,
+    PortfolioUnknownError,
+    PostEnvelopeError,
+    hold,
+)
+from oepnode.domain.edge.constraining.limits import DefaultLimits, MissingLimitError
+from oepnode.domain.edge.constraining.trim import QUANTITIES
+from oepnode.domain.edge.timeseries.energy import energy_wh
+from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, parse_timestamp
 from oepnode.errors import ConfigError
 
 _SUMMARY: Final = (

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from rich.text import Text
 
-from oepnode.adapters import plots
+from oepnode.adapters.plots import figure as plots
 from oepnode.cli import output
 from oepnode.cli.boffer import pictures
 from oepnode.cli.boffer.offers import (
@@ -32,12 +32,12 @@ from oepnode.cli.boffer.offers import (
     usable,
 )
 from oepnode.cli.output import JsonFlag
-from oepnode.domain.edge import curve as curves
-from oepnode.domain.edge.clearing import BANDS, accumulate
-from oepnode.domain.edge.gate import EffectiveDay
-from oepnode.domain.edge.units import PRICE, to_text
-from oepnode.domain.nem_time import PERIODS_PER_DAY
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
+from oepnode.domain.edge.clearing import supply_curve as curves
+from oepnode.domain.edge.clearing.clear import BANDS, accumulate
+from oepnode.domain.edge.schema.units import PRICE, to_text
+from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
+from oepnode.domain.nem.quantities import NO_LIMIT
 
 PlotOption = Annotated[
     Path | None,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from oepnode.cli.amounts import amount_of
 from oepnode.cli.boffer.offers import interval_end
-from oepnode.domain.edge.clearing import MARKET_PRICE
-from oepnode.domain.nem_time import Timestamp, parse_grid_instant, trading_period
+from oepnode.domain.edge.clearing.clear import MARKET_PRICE
+from oepnode.domain.nem.nem_time import Timestamp, parse_grid_instant, trading_period
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -15,18 +15,19 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from oepnode.adapters import parquet_files
+from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli import output
 from oepnode.cli.amounts import amount_of
-from oepnode.domain.edge import boffer_check, gate
-from oepnode.domain.edge.acknowledgement import Acknowledgement, Received
-from oepnode.domain.edge.boffer import BofferDay, Boffers
-from oepnode.domain.edge.boffer_check import Answered, Context
-from oepnode.domain.edge.gate import NOT_OFFERED, EffectiveDay, Lapsed, Lodged
-from oepnode.domain.edge.text import nem_text
-from oepnode.domain.edge.units import KW, PRICE
-from oepnode.domain.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
-from oepnode.domain.supersession import NO_SUBMISSION
+from oepnode.domain.edge.boffers import gate_closure as gate
+from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.gate_closure import NOT_OFFERED, EffectiveDay, Lapsed, Lodged
+from oepnode.domain.edge.boffers.model import BofferDay, Boffers
+from oepnode.domain.edge.boffers.validate import Answered, Context
+from oepnode.domain.edge.schema.json_writer import nem_text
+from oepnode.domain.edge.schema.units import KW, PRICE
+from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, Received
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
+from oepnode.domain.rounds.supersession import NO_SUBMISSION
 from oepnode.errors import ConfigError, EvidenceError
 
 BofferFile = Annotated[

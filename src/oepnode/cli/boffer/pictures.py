@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from oepnode.adapters import plot_curve, plots
-from oepnode.adapters.plot_curve import CurvePicture
+from oepnode.adapters.plots import figure as plots
+from oepnode.adapters.plots import supply_curve as plot_curve
+from oepnode.adapters.plots.supply_curve import CurvePicture
 from oepnode.cli.boffer.offers import Offerer, interval_end, offerer_of, rolled_from
-from oepnode.domain.edge.curve import Step, supply_curve
-from oepnode.domain.edge.gate import EffectiveDay
-from oepnode.domain.edge.hold import UNBOUND, HeldDay
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
+from oepnode.domain.edge.clearing.supply_curve import Step, supply_curve
+from oepnode.domain.edge.constraining.constrain import UNBOUND, HeldDay
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
 

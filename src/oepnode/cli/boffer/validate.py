@@ -13,8 +13,8 @@ import typer
 from oepnode.cli import acknowledgements
 from oepnode.cli.boffer.offers import BofferFile, cents_of, read, stated, watts_of
 from oepnode.cli.output import JsonFlag
-from oepnode.domain.edge.boffer_check import Context
-from oepnode.domain.edge.boffer_rules import Capacity, Market
+from oepnode.domain.edge.boffers.rules import Capacity, Market
+from oepnode.domain.edge.boffers.validate import Context
 from oepnode.errors import ConfigError
 
 

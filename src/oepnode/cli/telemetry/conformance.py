@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from oepnode.adapters import plots
+from oepnode.adapters.plots import figure as plots
 from oepnode.cli import envelope_input, output, received
 from oepnode.cli.amounts import amount_of
 from oepnode.cli.cells import counted
@@ -39,13 +39,13 @@ from oepnode.cli.tolerance import (
     ToleranceWOption,
     tolerance_of,
 )
-from oepnode.domain.edge.conformance import EnvelopeCheck, EnvelopeConformance
-from oepnode.domain.edge.published import Envelopes
-from oepnode.domain.edge.targets import DispatchConformance
-from oepnode.domain.edge.tolerance import Defaults, Tolerance
-from oepnode.domain.edge.units import KW
-from oepnode.domain.envelope import LEVELS
-from oepnode.domain.nmi import parse as parse_nmi
+from oepnode.domain.edge.dispatch.conformance import DispatchConformance
+from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.schema.units import KW
+from oepnode.domain.edge.telemetry.conformance import EnvelopeCheck, EnvelopeConformance
+from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
+from oepnode.domain.nem.nmi import parse as parse_nmi
+from oepnode.domain.rounds.envelope_document import LEVELS
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _orders(telemetry: pl.DataFrame, file: Path, wanted: str | None) -> tuple[pl
         DocumentFault: If they are of several DUIDs and none is named, or of another one than the
             telemetry.
     """
-    from oepnode.domain.edge import one_unit
+    from oepnode.domain.edge.telemetry import duid as one_unit
 
     targets, duid = received.of_unit(received.read_dispatch(file), file, wanted)
     if "duid" in telemetry.columns:
@@ -271,8 +271,8 @@ def _against_targets(
     summation: str,
     tolerance: Tolerance,
 ) -> DispatchConformance:
-    from oepnode.domain.edge import aggregate
-    from oepnode.domain.edge.targets import check_dispatch
+    from oepnode.domain.edge.dispatch.conformance import check_dispatch
+    from oepnode.domain.edge.telemetry import aggregate
 
     if "duid" in telemetry.columns:
         unit = aggregate.from_frame(telemetry)

@@ -17,8 +17,8 @@ from msgspec import Struct
 from oepnode.cli.cells import counted
 from oepnode.cli.envelope_input import Source
 from oepnode.cli.portfolio import read_portfolio
-from oepnode.domain.edge.conformance import EnvelopeConformance
-from oepnode.domain.edge.published import Envelopes
+from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 
 PortfolioOption = Annotated[
     Path | None,

@@ -14,10 +14,10 @@ import typer
 from oepnode.cli import output
 from oepnode.cli.cells import counted
 from oepnode.cli.output import LEVEL_NAMES
-from oepnode.domain.edge.conformance import EnvelopeConformance
-from oepnode.domain.edge.published import EXPORT, IMPORT
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.power import NO_LIMIT
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
+from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
-from oepnode.adapters import plot_envelope, plots
+from oepnode.adapters.plots import envelope as plot_envelope
+from oepnode.adapters.plots import figure as plots
 from oepnode.cli import output
 from oepnode.cli.cells import counted
-from oepnode.domain.edge.conformance import EnvelopeConformance
-from oepnode.domain.edge.tolerance import Defaults, Tolerance
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
+from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _draw_band(
     tolerance: Tolerance,
     defaults: Defaults,
 ) -> None:
-    from oepnode.domain.edge.conformance import trace
+    from oepnode.domain.edge.telemetry.conformance import trace
 
     assert pictures.band is not None  # noqa: S101 - said by the caller
     report, site = _site_of(measured, pictures.nmi)

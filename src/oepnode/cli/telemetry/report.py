@@ -16,11 +16,11 @@ from oepnode.cli.cells import counted, figure, kilo
 from oepnode.cli.output import LEVEL_NAMES
 from oepnode.cli.telemetry import intervals
 from oepnode.cli.telemetry.coverage import Unmeasured
-from oepnode.domain.edge.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
-from oepnode.domain.edge.energy import rounded_wh
-from oepnode.domain.edge.targets import VERDICTS, DispatchConformance
-from oepnode.domain.edge.tolerance import MINUTE_S
-from oepnode.domain.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.edge.dispatch.conformance import VERDICTS, DispatchConformance
+from oepnode.domain.edge.telemetry.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
+from oepnode.domain.edge.timeseries.energy import rounded_wh
+from oepnode.domain.edge.timeseries.tolerance import MINUTE_S
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 
 _COLUMNS: Final = (
     "NMI",

@@ -1,0 +1,1 @@
+"""The consensus contract through web3."""

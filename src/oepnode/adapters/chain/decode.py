@@ -1,0 +1,129 @@
+"""Values of the contract's ABI as facts of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from web3.contract.async_contract import AsyncContract
+from web3.types import EventData
+
+from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds.onchain import Event, LogPlace, Member, Phase, Round
+
+
+def component_names(contract: AsyncContract, function: str) -> list[str]:
+    """The names of the fields of the struct that a function returns."""
+    (output,) = contract.get_function_by_name(function).abi["outputs"]
+    return [component["name"] for component in cast(Any, output)["components"]]
+
+
+def named(contract: AsyncContract, function: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A returned struct as names and values."""
+    return dict(zip(component_names(contract, function), value, strict=True))
+
+
+def _address(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def member(view: dict[str, Any]) -> Member:
+    """A seat as a fact."""
+    return Member(view["index"], _address(view["operator"]), _address(view["signer"]))
+
+
+def round_state(number: int, view: dict[str, Any]) -> Round:
+    """A round's state as a fact."""
+    is_final = view["phase"] == Phase.FINAL
+    return Round(
+        number=number,
+        phase=Phase(view["phase"]),
+        epoch=view["epoch"],
+        rules_version=view["rulesVersion"],
+        quorum=view["quorum"],
+        member_count=view["memberCount"],
+        horizon_start=view["horizonStart"] * INTERVAL_S,
+        interval_count=view["horizonIntervals"],
+        opened_at=view["openedAt"],
+        vote_deadline=view["voteDeadline"],
+        reveal_deadline=view["revealDeadline"],
+        voted=view["voted"],
+        root=bytes(view["root"]) if is_final else b"",
+        partitions=view["partitions"],
+        matched=view["matched"],
+    )
+
+
+def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.RoundOpened(
+        place=place,
+        round=args["round"],
+        epoch=args["epoch"],
+        requester=_address(args["requester"]),
+        horizon_start=args["horizonStart"] * INTERVAL_S,
+        interval_count=args["horizonIntervals"],
+        envelope_digest=bytes(args["envelopeDigest"]),
+        registry_digest=bytes(args["registryDigest"]),
+        rules_version=args["rulesVersion"],
+        vote_deadline=args["voteDeadline"],
+        reveal_deadline=args["revealDeadline"],
+    )
+
+
+def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.BallotCast(place, args["round"], _address(args["operator"]), bytes(args["ballot"]))
+
+
+def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.Abstained(place, args["round"], _address(args["operator"]), args["reason"])
+
+
+def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    root = bytes(args["root"])
+    return facts.RootRevealed(place, args["round"], root, args["partitions"], args["matched"])
+
+
+def _finalised(args: Any, place: LogPlace, before: list[Event]) -> Event:  # noqa: ANN401
+    root = bytes(args["root"])
+    # The contract emits RootRevealed with the matching members in the same transaction.
+    matched = next(
+        e.matched for e in reversed(before) if isinstance(e, facts.RootRevealed) and e.root == root
+    )
+    return facts.RoundFinalised(place, args["round"], root, args["partitions"], matched)
+
+
+def _failed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.RoundFailed(place, args["round"])
+
+
+def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    return facts.RoundCancelled(place, args["round"], args["reason"])
+
+
+def _equivocated(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+    operator, ballots = _address(args["operator"]), (args["ballot"], args["otherBallot"])
+    return facts.Equivocated(place, args["round"], operator, *map(bytes, ballots))
+
+
+EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
+    "RoundOpened": _opened,
+    "BallotCast": _ballot,
+    "Abstained": _abstained,
+    "RootRevealed": _revealed,
+    "RoundFinalised": _finalised,
+    "RoundFailed": _failed,
+    "RoundCancelled": _cancelled,
+    "Equivocated": _equivocated,
+}
+
+
+def event(data: EventData, before: list[Event]) -> Event:
+    """A decoded log as a fact; ``before`` are those of the same answer, in chain order."""
+    place = LogPlace(
+        data["blockNumber"],
+        bytes(data["blockHash"]),
+        bytes(data["transactionHash"]),
+        data["logIndex"],
+    )
+    return EVENTS[data["event"]](data["args"], place, before)

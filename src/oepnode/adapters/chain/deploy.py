@@ -1,0 +1,159 @@
+"""Deploying the consensus contract from the committed artefact, and checking what is deployed.
+
+Guarantees: `deploy` returns only what it has checked; `check_code` compares every byte of the code
+but those that the constructor fills in (immutables), and says where it differs first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
+from msgspec import Struct
+from web3 import AsyncWeb3
+from web3.types import TxReceipt
+
+from oepnode.adapters.chain import artefact
+from oepnode.adapters.chain.contract import checksum_address, open_web3
+from oepnode.adapters.chain.errors import translated
+from oepnode.adapters.chain.send import fee_fields, send
+from oepnode.config import ChainSettings
+from oepnode.errors import EvidenceError, TransportError
+
+
+class Policy(Struct, frozen=True):
+    """What a new contract's first epoch fixes.
+
+    Attributes:
+        quorum_numerator: Share of the members that a quorum needs, rounded up …
+        quorum_denominator: … and never less than a strict majority.
+        vote_window_s: Seconds from opening to the voting deadline.
+        reveal_window_s: Seconds from there to the reveal deadline.
+        rules_version: Of ``docs/spec``.
+    """
+
+    quorum_numerator: int = 2
+    quorum_denominator: int = 3
+    vote_window_s: int = 600
+    reveal_window_s: int = 600
+    rules_version: int = 1
+
+
+class Deployed(Struct, frozen=True):
+    """A contract that was deployed: address (20 bytes), block and transaction hash."""
+
+    address: bytes
+    block: int
+    transaction: bytes
+
+
+async def deploy(
+    rpc_url: str, chain_id: int, account: LocalAccount, admin: bytes, policy: Policy
+) -> Deployed:
+    """Deploy ``OepConsensus`` and return where it is.
+
+    Args:
+        rpc_url: Node of the chain.
+        chain_id: EIP-155 chain id of the transaction.
+        account: Pays and signs.
+        admin: Holder of the administrator's role, 20 bytes.
+        policy: Of the first epoch.
+
+    Raises:
+        ConflictError: If the deployment reverted.
+        EvidenceError: If other code than the artefact's is at the new address.
+        TransportError: If the node does not answer or the transaction is not mined.
+    """
+    settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
+    web3 = open_web3(settings)
+    compiled = artefact.consensus()
+    try:
+        factory = web3.eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
+        terms = (
+            policy.quorum_numerator,
+            policy.quorum_denominator,
+            policy.vote_window_s,
+            policy.reveal_window_s,
+            policy.rules_version,
+        )
+        with translated("deploy"):
+            constructor = factory.constructor(checksum_address(admin), terms)
+            fields: Any = {
+                "from": account.address,
+                "nonce": await web3.eth.get_transaction_count(account.address, "latest"),
+                "chainId": chain_id,
+                **(await fee_fields(web3)),
+            }
+            transaction = await constructor.build_transaction(fields)
+        receipt = await send(web3, account, transaction, "deploy", settings)
+        return await _checked(web3, receipt)
+    finally:
+        await web3.provider.disconnect()
+
+
+async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
+    """What was deployed, its code read at the block of its deployment and compared.
+
+    Raises:
+        EvidenceError: If it is other code than the artefact's, or none.
+        TransportError: If it cannot be read. Both say where the contract is: it was paid for.
+    """
+    address = receipt["contractAddress"]
+    assert address is not None  # noqa: S101 - a deployment's receipt has one
+    block, transaction = receipt["blockNumber"], receipt["transactionHash"]
+    try:
+        with translated("reading the code"):
+            code = await web3.eth.get_code(address, block_identifier=block)
+        check_code(code)
+    except (EvidenceError, TransportError) as error:
+        raise type(error)(
+            f"deployed at {address} (block {block}, transaction {transaction.to_0x_hex()}), but "
+            f"its code is not verified: {error}; try contract deploy --verify-only"
+        ) from error
+    return Deployed(bytes.fromhex(address[2:]), block, bytes(transaction))
+
+
+def check_code(code: bytes) -> None:
+    """Check that code on a chain is the committed artefact's.
+
+    Raises:
+        EvidenceError: If it is not; the message says where it differs first.
+    """
+    if not code:
+        raise EvidenceError("there is no contract at this address")
+    compiled = artefact.consensus()
+    expected = bytes.fromhex(compiled["deployedBytecode"][2:])
+    if len(code) != len(expected):
+        raise EvidenceError(
+            f"other code than OepConsensus as committed: expected {len(expected)} bytes, "
+            f"received {len(code)}"
+        )
+    filled_in = compiled["immutableReferences"]
+    expected, received = _without(expected, filled_in), _without(code, filled_in)
+    if received != expected:
+        place = next(i for i in range(len(expected)) if received[i] != expected[i])
+        raise EvidenceError(
+            f"other code than OepConsensus as committed: byte {place} is {received[place]:#04x}, "
+            f"expected {expected[place]:#04x}"
+        )
+
+
+def _without(code: bytes, immutables: dict[str, list[dict[str, int]]]) -> bytes:
+    """Code with zeros where the constructor fills in values."""
+    masked = bytearray(code)
+    for places in immutables.values():
+        for place in places:
+            start, length = place["start"], place["length"]
+            masked[start : start + length] = bytes(length)
+    return bytes(masked)
+
+
+async def deployed_code(rpc_url: str, address: bytes) -> bytes:
+    """The code at an address, empty where there is none."""
+    web3 = open_web3(ChainSettings(rpc_url=rpc_url, chain_id=1, contract="0x" + address.hex()))
+    try:
+        with translated("reading the code"):
+            return bytes(await web3.eth.get_code(checksum_address(address)))
+    finally:
+        await web3.provider.disconnect()

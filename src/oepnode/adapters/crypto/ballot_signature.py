@@ -1,0 +1,45 @@
+"""Signing a ballot for a relay, and recovering who signed it (secp256k1 with eth-account's keys).
+
+Guarantees: recovers exactly what ``castBallots`` recovers on chain, or nobody where it recovers
+nobody; a signature whose s is in the upper half of the order is nobody's (EIP-2).
+"""
+
+from __future__ import annotations
+
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
+
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot, ballot_digest, typed_data
+
+
+def sign_ballot(account: LocalAccount, context: RoundContext, ballot: bytes) -> SignedBallot:
+    """Sign a ballot, so that anyone can bring it to the chain.
+
+    Args:
+        account: The worker's signer.
+        context: The round.
+        ballot: 32 bytes, as `domain.ballot.ballot_for` gives it for the worker's operator.
+    """
+    message = encode_typed_data(full_message=typed_data(context, ballot))
+    signature = account.sign_message(message)
+    return SignedBallot.of(ballot, signature.r, signature.s, signature.v - 27)
+
+
+def recover_signer(context: RoundContext, signed: SignedBallot) -> bytes | None:
+    """Address of the account that signed the ballot for this round, 20 bytes, or None.
+
+    A signature over another ballot, round, contract or chain recovers to an address of nobody.
+    """
+    r = int.from_bytes(signed.r)
+    if not r or not 0 < signed.s <= HALF_ORDER:
+        return None
+    try:
+        signature = Signature(vrs=(signed.y_parity, r, signed.s))
+        key = signature.recover_public_key_from_msg_hash(ballot_digest(context, signed.ballot))
+    except (BadSignature, ValidationError, ValueError):
+        return None
+    return key.to_canonical_address()

@@ -1,0 +1,1 @@
+"""Clients of sender, registry, relay and workers."""

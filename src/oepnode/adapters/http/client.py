@@ -1,0 +1,280 @@
+"""Asking the sender's gateway and the NMI registry over HTTP, for the clients of both.
+
+Guarantees: every request has a deadline and every answer a size limit; what may pass is tried again
+a few times with growing, random waits, here and nowhere else; foreign exceptions stop here. An
+answer that refuses becomes `RequestRefused`, anything else that is no success `TransportError`.
+Leaves out what the answers mean, and digests: that is for the clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiohttp
+from msgspec import DecodeError, Struct
+from msgspec import json as msgspec_json
+
+from oepnode.adapters.http.redact import network_reason, shown_url
+from oepnode.errors import ConfigError, ConflictError, Fault, TransportError
+
+ATTEMPTS: Final = 3
+FIRST_WAIT_S: Final = 0.25
+MAX_JSON_BYTES: Final = 2**20
+_CHUNK_BYTES: Final = 2**18
+_MAX_REASON: Final = 300
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that may be different in a moment."""
+
+Body = bytes | Path | None
+"""What is sent: bytes, a file that is streamed, or nothing."""
+
+T = TypeVar("T")
+
+
+class RequestRefused(ConflictError):  # noqa: N818 - reads as what it is
+    """The other side refused a request with a 4xx.
+
+    Attributes:
+        status: The HTTP status.
+        code: The service's name for the reason, or an empty text.
+        faults: What is wrong with a document that was sent, where the service says so.
+        more: How many further faults it counted.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        status: int,
+        code: str,
+        reason: str,
+        faults: Sequence[Fault] = (),
+        more: int = 0,
+    ) -> None:
+        super().__init__(f"{what}: refused with {status}: {reason}")
+        self.status = status
+        self.code = code
+        self.faults = tuple(faults)
+        self.more = more
+
+
+class Answer(Struct, frozen=True):
+    """An HTTP answer, read whole."""
+
+    status: int
+    body: bytes
+
+
+Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Answer]]
+"""One request, one answer: method, URL, body, headers, size limit of a success."""
+
+
+class HttpClient:
+    """Requests to one service.
+
+    Args:
+        base_url: ``http://`` or ``https://`` URL of the service.
+        timeout_s: Deadline of one attempt, in seconds.
+        exchange: Carries out one attempt; by default over the network.
+        wait: Sleeps between attempts.
+
+    Raises:
+        ConfigError: If the URL is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        timeout_s: float,
+        exchange: Exchange | None = None,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise ConfigError(f"a service's URL starts with http:// or https://, not {base_url!r}")
+        self._base = base_url.rstrip("/")
+        self._network = _Network(timeout_s)
+        self._exchange = exchange or self._network.exchange
+        self._wait = wait
+        self._random = secrets.SystemRandom()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        limit: int,
+        body: Callable[[], Body] = lambda: None,
+        headers: Callable[[], Mapping[str, str]] = dict,
+    ) -> bytes:
+        """Send a request until it is answered, and return the body of a success.
+
+        Args:
+            method: Of HTTP.
+            path: Below the service's URL.
+            what: What is asked for, for messages.
+            limit: Most bytes of a success.
+            body: Makes the body anew for each attempt.
+            headers: Makes the headers anew for each attempt.
+
+        Raises:
+            RequestRefused: If the service refuses the request.
+            TransportError: If no attempt got a usable answer.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = await self._exchange(method, self._base + path, body(), headers(), limit)
+                return _success(what, answer)
+            except TransportError:
+                if attempt == ATTEMPTS:
+                    raise
+            await self._wait(self._random.uniform(0.5, 1) * FIRST_WAIT_S * 4 ** (attempt - 1))
+        raise AssertionError("the loop returns or raises")
+
+    async def get(self, path: str, what: str, limit: int) -> bytes:
+        """Fetch bytes; raises as `send` does."""
+        return await self.send("GET", path, what, limit=limit)
+
+    async def get_json(self, path: str, what: str, kind: type[T]) -> T:
+        """Fetch a small JSON value of a known shape.
+
+        Raises:
+            TransportError: If the answer has another shape, besides what `send` raises.
+        """
+        return decode_json(await self.get(path, what, MAX_JSON_BYTES), what, kind)
+
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._network.close()
+
+
+class _Network:
+    """Requests over aiohttp; the session is made on first use, inside the running loop."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(
+        self, method: str, url: str, body: Body, headers: Mapping[str, str], limit: int
+    ) -> Answer:
+        """Carry out one attempt.
+
+        Raises:
+            TransportError: If there is no answer, or one larger than ``limit``; a reason may be
+                as long as `MAX_JSON_BYTES`.
+        """
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout, headers={"Accept-Encoding": "identity"}
+            )
+        data = _chunks_of(body) if isinstance(body, Path) else body
+        try:
+            async with self._session.request(
+                method, url, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                most = limit if response.ok else MAX_JSON_BYTES
+                return Answer(response.status, await _read(response, url, most))
+        except TimeoutError as exc:
+            raise TransportError(
+                f"{shown_url(url)}: no answer within {self._timeout.total} s"
+            ) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise TransportError(f"{shown_url(url)}: {network_reason(exc)}") from exc
+        except ValueError as exc:
+            raise ConfigError(f"{shown_url(url)}: not a usable URL") from exc
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def decode_json(data: bytes, what: str, kind: type[T]) -> T:
+    """Read JSON of a known shape; fields that are not of the shape are ignored.
+
+    Raises:
+        TransportError: If it has another shape.
+    """
+    try:
+        return msgspec_json.decode(data, type=kind)
+    except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise TransportError(f"{what}: the answer is not of the agreed shape: {exc}") from exc
+
+
+def read_digest(text: str, what: str) -> bytes:
+    """Read a SHA-256 that a service named.
+
+    Raises:
+        TransportError: If it is not 64 hex digits.
+    """
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise TransportError(f"{what}: the answer names no SHA-256 of 64 hex digits")
+    return digest
+
+
+class _FaultText(Struct):
+    path: str = ""
+    rule: str = ""
+    message: str = ""
+    value: str = ""
+
+
+class _Reason(Struct):
+    code: str = ""
+    message: str = ""
+    faults: list[_FaultText] = []
+    more: int = 0
+
+
+class _Error(Struct):
+    error: _Reason
+
+
+def _success(what: str, answer: Answer) -> bytes:
+    if 200 <= answer.status < 300:
+        return answer.body
+    reason = _reason(answer)
+    if answer.status in _PASSING or not 400 <= answer.status < 500:
+        raise TransportError(f"{what}: status {answer.status}: {_safe(reason.message)}")
+    faults = [
+        Fault(_safe(f.path), _safe(f.rule), _safe(f.message), _safe(f.value)) for f in reason.faults
+    ]
+    message = _safe(reason.message)
+    raise RequestRefused(what, answer.status, reason.code, message, faults, reason.more)
+
+
+def _reason(answer: Answer) -> _Reason:
+    try:
+        return msgspec_json.decode(answer.body, type=_Error).error
+    except (DecodeError, RecursionError, UnicodeDecodeError):
+        return _Reason(message="no reason was given")
+
+
+def _safe(text: str) -> str:
+    """A text of the other side, without control characters and not too long."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_MAX_REASON])
+
+
+async def _read(response: aiohttp.ClientResponse, url: str, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        size += len(chunk)
+        if size > limit:
+            raise TransportError(f"{shown_url(url)}: the answer is larger than {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _chunks_of(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,52 @@
+"""One blocking HTTP request, for start-up scripts that have no event loop."""
+
+from __future__ import annotations
+
+import http.client
+from urllib.parse import urlsplit
+
+from oepnode.adapters.http.redact import network_reason, shown_url
+from oepnode.errors import ConfigError, TransportError
+
+
+def post_json(url: str, body: bytes, timeout_s: float) -> bytes:
+    """POST a JSON body and return the answer's.
+
+    Raises:
+        TransportError: If the other side does not answer, or not with 200.
+    """
+    return _request("POST", url, body, timeout_s)
+
+
+def get(url: str, timeout_s: float) -> bytes:
+    """GET a resource.
+
+    Raises:
+        ConfigError: If the URL is none.
+        TransportError: If the other side does not answer, or not with 200.
+    """
+    return _request("GET", url, None, timeout_s)
+
+
+def _request(method: str, url: str, body: bytes | None, timeout_s: float) -> bytes:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as exc:
+        raise ConfigError(f"{url}: not a usable URL") from exc
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    if parts.scheme not in kinds or not host:
+        raise ConfigError(f"{url}: a URL starts with http:// or https:// and names a host")
+    connection = kinds[parts.scheme](host, port, timeout=timeout_s)
+    try:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        connection.request(method, parts.path or "/", body, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+    except (OSError, http.client.HTTPException) as exc:
+        raise TransportError(f"{shown_url(url)}: no answer: {network_reason(exc)}") from exc
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        raise TransportError(f"{shown_url(url)}: answered with status {answer.status}")
+    return bytes(data)

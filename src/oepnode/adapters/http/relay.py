@@ -1,0 +1,109 @@
+"""A relay over HTTP, as a worker sees it (`ports.Relay`).
+
+Guarantees: a ballot is on the disk before its signature exists, and a second, different one of a
+round is never signed (`SignedOnce`); a relay that says nothing costs a few seconds at most. Leaves
+out whether the relay does what it says: only the chain tells. Source: docs/services.md, ADR 9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from eth_account.signers.local import LocalAccount
+from msgspec import Struct
+
+from oepnode.adapters.crypto.ballot_signature import sign_ballot
+from oepnode.adapters.http.client import MAX_JSON_BYTES, HttpClient, RequestRefused
+from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import Relayed, encode
+from oepnode.errors import ConflictError, TransportError
+
+HAND_IN_S: Final = 10.0
+"""Deadline of handing in, all attempts together: short, for the vote's deadline does not wait."""
+_ATTEMPT_S: Final = 5.0
+_NOT_YET: Final = frozenset({"round.unknown", "member.voted"})
+"""What a relay says whose node is behind, or ahead of, the worker's: the chain will tell."""
+
+_WHAT: Final = "handing the ballot to the relay"
+
+
+class _Health(Struct, rename="camel"):
+    chain_id: int
+    contract: str
+
+
+class HttpRelay:
+    """A relay.
+
+    Args:
+        url: Of the relay.
+        account: The worker's signer.
+        kept: What it has signed.
+        client: Carries the requests; by default a new one for ``url``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        account: LocalAccount,
+        kept: SignedOnce,
+        client: HttpClient | None = None,
+    ) -> None:
+        self._account = account
+        self._kept = kept
+        self._client = client or HttpClient(url, _ATTEMPT_S)
+
+    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
+        """Sign the worker's ballot and hand it in; doing it again is fine.
+
+        Raises:
+            ConflictError: If the relay refuses it, or another ballot was signed for that round.
+            ConfigError: If what was signed before cannot be read.
+            TransportError: If the relay does not answer in time, or cannot take it yet.
+            FatalError: If the disk does not keep what is signed.
+        """
+        await asyncio.to_thread(self._kept.keep, context, ballot)
+        # A crash here leaves the record only: the next start signs the same, byte for byte.
+        line = encode(Relayed(context, sign_ballot(self._account, context, ballot)))
+        try:
+            async with asyncio.timeout(HAND_IN_S):
+                await self._post(line)
+        except TimeoutError as exc:
+            raise TransportError(f"{_WHAT}: no answer within {HAND_IN_S:g} s") from exc
+        except TransportError as exc:
+            raise TransportError(f"{_WHAT}: {exc}") from exc
+        except RequestRefused as exc:
+            if exc.code in _NOT_YET:
+                raise TransportError(str(exc)) from exc
+            raise
+
+    async def check(self, chain_id: int, contract: bytes) -> None:
+        """Check that the relay serves this contract.
+
+        Raises:
+            ConflictError: If it serves another one.
+            TransportError: If it does not answer as agreed.
+        """
+        served = await self._client.get_json("/healthz", "relay", _Health)
+        expected = (chain_id, "0x" + contract.hex())
+        if (served.chain_id, served.contract) != expected:
+            raise ConflictError(
+                f"the relay serves contract {served.contract} on chain {served.chain_id}, "
+                f"expected {expected[1]} on chain {expected[0]}"
+            )
+
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._client.close()
+
+    async def _post(self, line: bytes) -> None:
+        await self._client.send(
+            "POST",
+            "/v1/ballots",
+            "relay",
+            limit=MAX_JSON_BYTES,
+            body=lambda: line,
+            headers=lambda: {"Content-Type": "application/json"},
+        )

@@ -1,0 +1,170 @@
+"""The sender's gateway over HTTP: `ports.EnvelopeSource` for workers, and publishing for senders.
+
+Guarantees: a document is asked for with a fresh nonce, time and signature in every attempt, and the
+bytes that leave here have the digest that was asked for. Source: ``domain.member_request``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from oepnode.adapters.http.client import (
+    MAX_JSON_BYTES,
+    HttpClient,
+    RequestRefused,
+    decode_json,
+    read_digest,
+)
+from oepnode.adapters.http.signed_client import Asker, MemberService, verify_digest
+from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
+from oepnode.errors import ConfigError, DocumentFault
+from oepnode.ports import LatestEnvelope
+
+
+class _Latest(Struct, rename="camel"):
+    digest: str
+    horizon_start: int
+    interval_count: int
+    size: int
+    registry_digest: str | None = None
+    round: int | None = None
+
+
+class Published(Struct, frozen=True, rename="camel"):
+    """What the gateway says of a document that it took.
+
+    Attributes:
+        digest: SHA-256, 64 hex digits.
+        size: Bytes.
+        horizon_start: UTC seconds.
+        interval_count: Of the horizon.
+        warnings: What was odd but allowed.
+        round: The round opened with it, where that was asked for.
+    """
+
+    digest: str
+    size: int
+    horizon_start: int
+    interval_count: int
+    warnings: list[str]
+    round: int | None = None
+
+
+class HttpSender:
+    """A sender's gateway, for a worker.
+
+    Args:
+        url: Of the gateway.
+        asker: The worker.
+        client: Carries the requests; by default a new one for ``url``.
+    """
+
+    def __init__(self, url: str, asker: Asker, client: HttpClient | None = None) -> None:
+        self._asker = asker
+        self._service = MemberService(url, asker, client)
+
+    async def latest(self) -> LatestEnvelope | None:
+        """The newest document, or None where there is none yet.
+
+        Raises:
+            TransportError: If the gateway does not answer as agreed.
+        """
+        what = "newest envelope document"
+        found = await self._service.latest(
+            "/v1/envelopes/latest", what, _Latest, none_yet="envelope.none"
+        )
+        if found is None:
+            return None
+        registry = found.registry_digest
+        return LatestEnvelope(
+            digest=read_digest(found.digest, what),
+            registry_digest=None if registry is None else read_digest(registry, what),
+            horizon_start=found.horizon_start,
+            interval_count=found.interval_count,
+            size=found.size,
+            round=found.round,
+        )
+
+    async def document(self, round_number: int, digest: bytes) -> bytes:
+        """The document with that SHA-256, checked, for a round that was opened with it.
+
+        Raises:
+            DigestMismatch: If other bytes were served.
+            ConflictError: If the gateway refuses this worker.
+            TransportError: If it could not be had.
+        """
+        what = "envelope document"
+        data = await self._service.ask(
+            "GET",
+            f"/v1/documents/{digest.hex()}",
+            what,
+            limit=self._asker.max_bytes,
+            headers=lambda: self._signed(round_number, digest),
+        )
+        verify_digest(what, data, digest)
+        return data
+
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._service.close()
+
+    def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
+        """Headers with a nonce of their own, so that they can be sent after a failed attempt."""
+        request = DocumentRequest(round_number, digest, *self._asker.nonce_and_time())
+        return {"Authorization": encode_authorization(request, self._asker.sign(request))}
+
+
+class HttpPublisher:
+    """A sender's gateway, for whoever publishes to it.
+
+    Args:
+        url: Of the gateway.
+        timeout_s: Deadline of one attempt, in seconds.
+        client: Carries the requests; by default a new one for ``url``.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, client: HttpClient | None = None) -> None:
+        self._client = client or HttpClient(url, timeout_s)
+
+    async def publish(
+        self, document: Path, token: str, registry_digest: bytes | None = None
+    ) -> Published:
+        """Publish a document, and open its round where a snapshot is named.
+
+        Args:
+            document: The file; it is streamed.
+            token: The publisher's bearer token.
+            registry_digest: SHA-256 of the snapshot for the round, or None to open none.
+
+        Raises:
+            ConfigError: If the file cannot be read.
+            DocumentFault: If the document breaks the rules.
+            ConflictError: If the gateway or the contract refuses.
+            TransportError: If the outcome is unknown; publishing again is safe.
+        """
+        if not await asyncio.to_thread(document.is_file):
+            raise ConfigError(f"{document}: no such file")
+        query = "" if registry_digest is None else f"?registry={registry_digest.hex()}"
+        what = "publishing the envelope document"
+        try:
+            answer = await self._client.send(
+                "POST",
+                f"/v1/envelopes{query}",
+                what,
+                limit=MAX_JSON_BYTES,
+                body=lambda: document,
+                headers=lambda: {"Authorization": f"Bearer {token}"},
+            )
+        except RequestRefused as exc:
+            if exc.faults:
+                raise DocumentFault("envelope document", exc.faults, exc.more) from exc
+            raise
+        return decode_json(answer, what, Published)
+
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._client.close()

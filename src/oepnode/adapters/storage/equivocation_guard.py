@@ -1,0 +1,89 @@
+"""What a signer has signed for relays, so that it never signs two ballots for one round.
+
+Guarantees: a ballot is on the disk before `SignedOnce.keep` returns, and a second, different one
+for the same round, contract and chain is refused, also across processes and crashes. Leaves out
+ballots that the signer casts itself: those the contract takes once. Source: ADR 9.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from msgspec import DecodeError, Struct
+from msgspec import json as msgspec_json
+
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import ConfigError, ConflictError, FatalError
+
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND
+_MODE: Final = 0o600
+
+
+class _Line(Struct, frozen=True, forbid_unknown_fields=True):
+    chain_id: int
+    contract: str
+    round: int
+    ballot: str
+
+
+class SignedOnce:
+    """A file with one line of JSON for each ballot that was signed.
+
+    Args:
+        path: The file; it is made where it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def keep(self, context: RoundContext, ballot: bytes) -> None:
+        """Put on record that this ballot is about to be signed.
+
+        Args:
+            context: Chain, contract and round.
+            ballot: 32 bytes.
+
+        Raises:
+            ConflictError: If another ballot was signed for that round.
+            ConfigError: If the file cannot be read, or has a line that is none.
+            FatalError: If the disk does not take it.
+        """
+        line = _Line(
+            context.chain_id, "0x" + context.contract.hex(), context.number, "0x" + ballot.hex()
+        )
+        try:
+            with os.fdopen(os.open(self._path, _FLAGS, _MODE), "rb+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not self._is_known(file, line):
+                    file.write(msgspec_json.encode(line) + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as exc:
+            raise FatalError(
+                f"{self._path}: what is signed cannot be kept: {exc.strerror}; nothing was signed"
+            ) from exc
+
+    def _is_known(self, file: BinaryIO, line: _Line) -> bool:
+        file.seek(0)
+        for number, text in enumerate(file.read().splitlines(), 1):
+            try:
+                kept = msgspec_json.decode(text, type=_Line)
+            except DecodeError as exc:
+                raise ConfigError(f"{self._path}: line {number} is no signed ballot") from exc
+            if (kept.chain_id, kept.contract, kept.round) != (
+                line.chain_id,
+                line.contract,
+                line.round,
+            ):
+                continue
+            if kept.ballot != line.ballot:
+                raise ConflictError(
+                    f"another ballot was signed for round {line.round} of {line.contract} on chain "
+                    f"{line.chain_id} ({self._path}, line {number}): two are evidence against the "
+                    "worker"
+                )
+            return True
+        return False

@@ -1,0 +1,50 @@
+"""Pairs of ballots that one member signed for one round, as ``<folder>/round-<number>.ballots``.
+
+Guarantees: a pair is on the disk before `EvidenceFiles.keep` returns, and is kept once. A file is
+what ``oepnode contract report-equivocation`` takes. Leaves out whose the ballots are, and telling
+the chain: that costs gas, and is for somebody to decide.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from oepnode.domain.rounds.signed_ballots import Relayed, encode
+from oepnode.errors import FatalError
+
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND
+_MODE: Final = 0o600
+
+
+class EvidenceFiles:
+    """A folder with a file for each round in which a member signed two ballots.
+
+    Args:
+        folder: It is made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, first: Relayed, second: Relayed) -> None:
+        """Keep two ballots of one member and round, checked by the caller.
+
+        Raises:
+            FatalError: If the disk does not take them.
+        """
+        path = self._folder / f"round-{first.context.number}.ballots"
+        lines = [encode(first), encode(second)]
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, _FLAGS, _MODE), "rb+") as file:
+                text = file.read()
+                whole = text[: text.rfind(b"\n") + 1]
+                file.truncate(len(whole))  # what a crash cut off would spoil the file
+                known = whole.splitlines()
+                file.write(b"".join(line + b"\n" for line in lines if line not in known))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise FatalError(f"{path}: evidence cannot be kept: {exc.strerror}") from exc

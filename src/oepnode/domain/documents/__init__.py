@@ -1,0 +1,1 @@
+"""Strict reading of JSON documents: exact numbers, every fault with its place."""

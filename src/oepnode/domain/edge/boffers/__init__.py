@@ -1,0 +1,1 @@
+"""Boffers: model, JSON, rules, gate closure, comparison."""

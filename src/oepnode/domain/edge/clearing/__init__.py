@@ -1,0 +1,1 @@
+"""Clearing of Boffers at a price, and supply curves."""

@@ -1,0 +1,1 @@
+"""Boffers constrained to operating envelopes."""

@@ -1,0 +1,174 @@
+"""Days of Boffers held to published envelopes.
+
+Guarantees: the Boffer of an NMI is held to that NMI's limits, the Boffer of a DUID to the sum over
+its NMIs, interval by interval and at the Boffer's own level. Which NMIs are a DUID's is never
+guessed: a DNSP's document has those of every aggregator. Limits that were worked out afterwards
+(POST) bind no Boffer made before (PRE), unless that is asked for. What is missing is counted, and
+filled in only by a stated default. The trimming itself is ``constrain``, the limits are ``limits``.
+
+Source: Part C §6.1 (envelopes constrain Boffers), §6.3 field 2 (PRE and POST), HLD §4.2.1 (a DUID
+is a whole portfolio).
+
+Example:
+    >>> found = hold(boffers.days, from_bundle(verified), portfolio)  # doctest: +SKIP
+    >>> [item.constrained() for item in found]                        # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.edge.boffers.model import BofferDay
+from oepnode.domain.edge.constraining.limits import (
+    ActiveLimits,
+    DefaultLimits,
+    LimitTable,
+    fill_missing,
+    portfolio_limits,
+)
+from oepnode.domain.edge.constraining.trim import Constrained, constrain
+from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.rounds.envelope_document import LEVELS, TIMINGS
+from oepnode.errors import EvidenceError
+
+UNBOUND: Final = 2**62
+"""Stands for no limit where an interval is left as it is offered."""
+
+
+class PortfolioUnknownError(EvidenceError):
+    """The Boffer of a DUID is to be held to envelopes, and its NMIs are not named.
+
+    Attributes:
+        sites: How many sites the envelopes have, of any aggregator.
+    """
+
+    def __init__(self, sites: int) -> None:
+        super().__init__(
+            "the Boffer of a DUID is held to the sum over its own NMIs, which are not named; the "
+            f"envelopes have {sites} sites, and they may be those of several aggregators"
+        )
+        self.sites = sites
+
+
+class PostEnvelopeError(EvidenceError):
+    """A Boffer made before its interval is to be held to limits worked out after it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the envelopes are POST, worked out after their intervals, and a PRE Boffer is "
+            "constrained by those that were in force (Part C §6.3 field 2)"
+        )
+
+
+@dataclass(frozen=True)
+class HeldDay:
+    """One trading day of a Boffer, held to its limits.
+
+    Attributes:
+        day: As offered.
+        result: As it may stand.
+        exports: Export limit of each row, int64 watts, `UNBOUND` where the row is left alone.
+        imports: Import limit of each row, int64 watts, minus `UNBOUND` likewise.
+        sites: Over how many NMIs the limits are summed.
+        defaults: How many limits were not published, so that the stated default holds.
+        outside: How many rows the envelopes do not cover and are left alone.
+    """
+
+    day: BofferDay
+    result: Constrained
+    exports: npt.NDArray[np.int64]
+    imports: npt.NDArray[np.int64]
+    sites: int
+    defaults: int
+    outside: int
+
+    def constrained(self, submitted_us: int | None = None) -> BofferDay:
+        """The Boffer within its envelope.
+
+        Args:
+            submitted_us: When it is submitted, microseconds since the epoch; by default as before.
+        """
+        return replace(
+            self.day,
+            submitted_us=self.day.submitted_us if submitted_us is None else submitted_us,
+            avail=self.result.avail.astype(np.int32),
+            max_avail_load=self.result.max_load.astype(np.int32),
+            max_avail_gen=self.result.max_gen.astype(np.int32),
+            fixed_load=self.result.fixed.astype(np.int32),
+        )
+
+
+def hold(
+    days: Sequence[BofferDay],
+    envelopes: Envelopes,
+    portfolio: Sequence[str] | None = None,
+    default: DefaultLimits | None = None,
+    *,
+    is_covered_only: bool = False,
+    is_portfolio: bool = False,
+    is_post_allowed: bool = False,
+) -> list[HeldDay]:
+    """Hold each day to the limits of its level and its intervals.
+
+    Args:
+        days: Of NMIs and DUIDs; every quantity on its side.
+        envelopes: As published, such as those of a verified bundle.
+        portfolio: NMIs of a DUID.
+        default: What holds at a site where no limit is published.
+        is_covered_only: Leave intervals outside the envelopes' horizon as they are.
+        is_portfolio: Whether the envelopes' sites are just those of one aggregator, as a verified
+            bundle's are; its DUID then needs no ``portfolio``.
+        is_post_allowed: Hold PRE Boffers to POST envelopes as well.
+
+    Raises:
+        PortfolioUnknownError: If a DUID's NMIs are not known.
+        PostEnvelopeError: If a PRE Boffer meets POST envelopes and that is not allowed.
+        LevelMismatchError: If the envelopes have no limits of a Boffer's level.
+        MissingLimitError: If limits are missing and no default is stated.
+        AccumulationError: If a quantity stands on the wrong side.
+    """
+    if portfolio is None and not is_portfolio and any(day.kind == "DUID" for day in days):
+        raise PortfolioUnknownError(envelopes.site_count)
+    tables = {level: LimitTable(envelopes, level) for level in {day.level for day in days}}
+    found = []
+    for day in days:
+        starts = day.starts()
+        is_free = (starts < envelopes.horizon_start) | (starts >= envelopes.horizon_end)
+        sites = [day.identity] if day.kind == "NMI" else portfolio
+        published = tables[day.level].active(starts, sites)
+        if not is_post_allowed:
+            _require_timing(day, envelopes, published.nmis)
+        found.append(_hold(day, published, is_free & is_covered_only, default))
+    return found
+
+
+def _require_timing(day: BofferDay, envelopes: Envelopes, sites: Sequence[str]) -> None:
+    if day.timing == "POST":
+        return
+    is_post = (envelopes.timings == TIMINGS["POST"]) & (envelopes.levels == LEVELS[day.level])
+    if is_post.any() and np.isin(envelopes.nmis[is_post], np.array(sites, dtype="S10")).any():
+        raise PostEnvelopeError
+
+
+def _hold(
+    day: BofferDay,
+    published: ActiveLimits,
+    is_free: npt.NDArray[np.bool_],
+    default: DefaultLimits | None,
+) -> HeldDay:
+    bound = replace(
+        published, exports=published.exports[:, ~is_free], imports=published.imports[:, ~is_free]
+    )
+    exports = np.full(len(is_free), UNBOUND, dtype=np.int64)
+    imports = -exports
+    exports[~is_free], imports[~is_free] = portfolio_limits(fill_missing(bound, default))
+    result = constrain(
+        day.avail, exports, imports, day.max_avail_load, day.max_avail_gen, day.fixed_load
+    )
+    sites, outside = len(published.nmis), int(is_free.sum())
+    return HeldDay(day, result, exports, imports, sites, bound.missing, outside)

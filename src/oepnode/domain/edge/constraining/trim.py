@@ -1,0 +1,225 @@
+"""Offers held to operating envelopes.
+
+Guarantees: after `constrain` no price can dispatch an offer beyond its limits; an interval that did
+not breach is left as it was; of one that did, the bands that would clear last go first, which are
+the outermost from the break (band 1 for load, band 20 for generation); and at every price load and
+generation are what the original would deliver, held to the limits. What was trimmed is listed.
+
+Takes offers that follow ``boffer_rules``: quantities on their side, prices that rise. Leaves out:
+where limits come from and what stands for missing ones (``limits``). An offer of one
+site is held to that site's limits, one of a DUID to the sum over its sites.
+
+Source: Part C §6.1, §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5, §4.6 (10).
+
+Example:
+    >>> import numpy as np
+    >>> avail = np.zeros((1, 20), int)
+    >>> avail[0, [12, 18]] = 10_000, 70_000
+    >>> held = constrain(avail, np.array([30_000]), np.array([0]))
+    >>> held.avail[0, [12, 18]].tolist()
+    [10000, 20000]
+    >>> held.trims[0]
+    Trim(row=0, what='band 19', offered_w=70000, kept_w=20000)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.edge.clearing.clear import (
+    BANDS,
+    GENERATION,
+    LOAD,
+    Ints,
+    accumulate,
+    dispatchable,
+    increments,
+    present,
+)
+from oepnode.domain.nem.quantities import NO_LIMIT
+
+QUANTITIES: Final = (
+    *(f"band {number}" for number in range(1, BANDS + 1)),
+    "maxAvailLoad",
+    "maxAvailGen",
+    "fixedLoad",
+)
+"""What can be trimmed, in the order of the columns of a change."""
+
+
+@dataclass(frozen=True)
+class Breaches:
+    """How far offers go beyond their limits; arrays of shape (n,), int64 watts.
+
+    Attributes:
+        low: The most load that a price can dispatch, ≤ 0.
+        high: The most generation that a price can dispatch, ≥ 0.
+        over_import: Load beyond the import limit, ≥ 0.
+        over_export: Generation beyond the export limit, ≥ 0.
+    """
+
+    low: npt.NDArray[np.int64]
+    high: npt.NDArray[np.int64]
+    over_import: npt.NDArray[np.int64]
+    over_export: npt.NDArray[np.int64]
+
+    @property
+    def is_breach(self) -> npt.NDArray[np.bool_]:
+        """Which intervals breach a limit."""
+        return (self.over_import > 0) | (self.over_export > 0)
+
+    @property
+    def count(self) -> int:
+        """Intervals that breach a limit."""
+        return int(self.is_breach.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """One quantity that was made smaller.
+
+    Attributes:
+        row: Which interval, from 0.
+        what: One of `QUANTITIES`.
+        offered_w: As offered.
+        kept_w: As it may stand.
+    """
+
+    row: int
+    what: str
+    offered_w: int
+    kept_w: int
+
+
+@dataclass(frozen=True)
+class Constrained:
+    """An offer within its limits.
+
+    Attributes:
+        avail: Shape (n, 20), int64 watts.
+        max_load: maxAvailLoad, shape (n,), `NO_LIMIT` where there is none.
+        max_gen: maxAvailGen, likewise.
+        fixed: Fixed load, likewise.
+        before: What the original breached.
+        changes: int64, shape (changes, 4): row, index into `QUANTITIES`, offered, kept; by row.
+    """
+
+    avail: npt.NDArray[np.int64]
+    max_load: npt.NDArray[np.int64]
+    max_gen: npt.NDArray[np.int64]
+    fixed: npt.NDArray[np.int64]
+    before: Breaches
+    changes: npt.NDArray[np.int64]
+
+    @cached_property
+    def trims(self) -> tuple[Trim, ...]:
+        """The changes, as values."""
+        return tuple(
+            Trim(row, QUANTITIES[what], offered, kept)
+            for row, what, offered, kept in self.changes.tolist()
+        )
+
+
+def check(
+    avail: Ints,
+    exports: Ints,
+    imports: Ints,
+    max_load: Ints | None = None,
+    max_gen: Ints | None = None,
+    fixed: Ints | None = None,
+) -> Breaches:
+    """How far any price could dispatch an offer beyond its limits.
+
+    Args:
+        avail: Watts of each band, shape (n, 20).
+        exports: Export limits, watts ≥ 0, shape (n,).
+        imports: Import limits, watts ≤ 0, shape (n,).
+        max_load: maxAvailLoad, shape (n,); `NO_LIMIT` or None where there is none.
+        max_gen: maxAvailGen, likewise.
+        fixed: Fixed load, likewise; where it is given the bands do not count.
+
+    Raises:
+        ValueError: If a limit is missing or has the wrong sign.
+    """
+    _require_limits(exports, imports)
+    low, high = dispatchable(avail, max_load, max_gen, fixed)
+    over_import = np.maximum(np.asarray(imports, dtype=np.int64) - low, 0)
+    over_export = np.maximum(high - np.asarray(exports, dtype=np.int64), 0)
+    return Breaches(low, high, over_import, over_export)
+
+
+def constrain(
+    avail: Ints,
+    exports: Ints,
+    imports: Ints,
+    max_load: Ints | None = None,
+    max_gen: Ints | None = None,
+    fixed: Ints | None = None,
+) -> Constrained:
+    """Trim an offer so that no price can dispatch it beyond its limits.
+
+    Arguments and errors as in `check`, and `AccumulationError` where a quantity stands on the wrong
+    side. Bands that a fixed load overrides are trimmed too where
+    the interval breaches, so that nothing stands in the offer that the limits forbid.
+    """
+    before = check(avail, exports, imports, max_load, max_gen, fixed)
+    sums = accumulate(avail)
+    count = len(sums)
+    floor = np.where(before.over_import > 0, imports, _LOWEST)
+    ceiling = np.where(before.over_export > 0, exports, _HIGHEST)
+    sums[:, LOAD] = np.maximum(sums[:, LOAD], floor[:, None])
+    sums[:, GENERATION] = np.minimum(sums[:, GENERATION], ceiling[:, None])
+    kept = np.column_stack(
+        (
+            increments(sums),
+            _hold(max_load, count, floor, ceiling),
+            _hold(max_gen, count, floor, ceiling),
+            _hold(fixed, count, floor, ceiling),
+        )
+    )
+    given = np.column_stack(
+        (np.asarray(avail, dtype=np.int64), *(_given(v, count) for v in (max_load, max_gen, fixed)))
+    )
+    row, what = np.nonzero(given != kept)
+    changes = np.column_stack((row, what, given[row, what], kept[row, what])).astype(np.int64)
+    return Constrained(
+        avail=kept[:, :BANDS],
+        max_load=kept[:, BANDS],
+        max_gen=kept[:, BANDS + 1],
+        fixed=kept[:, BANDS + 2],
+        before=before,
+        changes=changes,
+    )
+
+
+_LOWEST: Final = np.int64(-(2**62))
+_HIGHEST: Final = np.int64(2**62)
+
+
+def _hold(
+    values: Ints | None,
+    count: int,
+    floor: npt.NDArray[np.int64],
+    ceiling: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    given = _given(values, count)
+    return np.where(given == NO_LIMIT, given, np.clip(given, floor, ceiling))
+
+
+def _given(values: Ints | None, count: int) -> npt.NDArray[np.int64]:
+    if values is None:
+        return np.full(count, NO_LIMIT, dtype=np.int64)
+    return np.asarray(values, dtype=np.int64)
+
+
+def _require_limits(exports: Ints, imports: Ints) -> None:
+    for limits in (exports, imports):
+        if not present(limits, len(limits)).all():
+            raise ValueError("every interval needs both limits: fill in the missing ones first")
+    if (np.asarray(exports) < 0).any() or (np.asarray(imports) > 0).any():
+        raise ValueError("export limits are not negative, import limits not positive")

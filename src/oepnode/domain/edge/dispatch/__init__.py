@@ -1,0 +1,1 @@
+"""Dispatch instructions: validation and conformance to targets."""

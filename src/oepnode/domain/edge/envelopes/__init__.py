@@ -1,0 +1,1 @@
+"""Operating envelopes as an aggregator and an analyst use them."""

@@ -1,0 +1,191 @@
+"""Which envelope applied to a measurement: by the submission that it states, or the one in force.
+
+Guarantees: a row whose submission is in doubt still gets the limits in force, and says so by a name
+of ``conformance.COUNTS``. Leaves out defaults and judging (``conformance``).
+Source: Part C §4.3 fields 4 to 6.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, Envelopes
+from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.rounds.supersession import NO_SUBMISSION
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Bools = npt.NDArray[np.bool_]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Places = npt.NDArray[np.intp]
+
+_MICROS: Final = 1_000_000
+
+
+class Batch:
+    """Columns of some rows as integers, with absent values as sentinels."""
+
+    __slots__ = ("envelope_us", "flow_w", "minute", "stated_w")
+
+    flow_w: Int32 | Int64
+
+    def __init__(self, frame: pl.DataFrame, level: int) -> None:
+        import polars as pl
+
+        def watts(name: str) -> Int32:
+            series = frame[name].cast(pl.Int32)
+            filled = series.fill_null(NO_LIMIT) if series.null_count() else series
+            return np.asarray(filled.to_numpy(), dtype=np.int32)
+
+        self.minute: Int64 = np.asarray(frame["minute"].to_numpy(), dtype=np.int64)
+        if level == 0:
+            self.flow_w = watts("active_power_w")
+        else:
+            generation, load = watts("controlled_generation_w"), watts("controlled_load_w")
+            self.flow_w = np.add(generation, load, dtype=np.int64)
+        self.stated_w = (watts("export_limit_w"), watts("import_limit_w"))
+        stated = frame["envelope_submitted_us"].cast(pl.Int64)
+        filled = stated.fill_null(NO_SUBMISSION) if stated.null_count() else stated
+        self.envelope_us: Int64 = np.asarray(filled.to_numpy(), dtype=np.int64)
+
+    def take(self, kept: Bools | Places) -> Batch:
+        """The rows of a mask, or at places."""
+        part = object.__new__(Batch)
+        part.minute, part.flow_w = self.minute[kept], self.flow_w[kept]
+        part.stated_w = (self.stated_w[0][kept], self.stated_w[1][kept])
+        part.envelope_us = self.envelope_us[kept]
+        return part
+
+
+class Publication:
+    """The limits of one level, by site, interval and the submission that a row states.
+
+    Attributes:
+        limits: Export and import limits that stand, shape (sites, intervals) each.
+        has_gaps: Whether one of them is not published.
+    """
+
+    def __init__(self, envelopes: Envelopes) -> None:
+        self._envelopes = envelopes
+        self.limits = [np.ascontiguousarray(envelopes.limits[:, k]) for k in (EXPORT, IMPORT)]
+        self.has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self.limits)
+        self._knows_submissions = envelopes.knows_submissions
+        self._in_force = in_force_us(envelopes)
+        self._all_timed = bool((self._in_force != NO_SUBMISSION).all())
+        self._older = _Older(envelopes)
+
+    def find(
+        self, batch: Batch, site: Places, interval: Int64
+    ) -> tuple[tuple[Int32, Int32], dict[str, Bools]]:
+        """Limits of each row, and the rows whose submission is in doubt, by a name of `COUNTS`."""
+        limits = (self.limits[EXPORT][site, interval], self.limits[IMPORT][site, interval])
+        if not self._knows_submissions:
+            return limits, {}
+        in_force, stated = self._in_force[site, interval], batch.envelope_us
+        says_none = stated == NO_SUBMISSION
+        wanted = np.where(says_none, in_force, stated) if says_none.any() else stated
+        unknown = np.zeros(len(site), dtype=np.bool_)
+        if not self._all_timed:
+            unknown |= (in_force == NO_SUBMISSION) & ~says_none
+        lost = self._replace(site, interval, wanted, in_force, limits)
+        unknown[lost] = ~says_none[lost]
+        in_doubt = unknown | says_none
+        return limits, {
+            "unknown": unknown,
+            "unapplied": says_none & (in_force != NO_SUBMISSION),
+            "stale": (stated < in_force) & ~in_doubt,
+            "premature": (stated > batch.minute * _MICROS) & ~in_doubt,
+        }
+
+    def _replace(
+        self,
+        site: Places,
+        interval: Int64,
+        wanted: Int64,
+        in_force: Int64,
+        limits: tuple[Int32, Int32],
+    ) -> Places:
+        """Put the limits of the submission that is wanted; returns rows where there is none.
+
+        Those take the limits in force.
+        """
+        standing = self._envelopes.submitted_us[site, interval]
+        other = np.flatnonzero((wanted != standing) & (standing != NO_SUBMISSION))
+        if not len(other):
+            return other
+        cell = site[other] * self._envelopes.interval_count + interval[other]
+        row = self._older.find(cell, wanted[other])
+        lost = other[row < 0]
+        row = np.where(row < 0, self._older.find(cell, in_force[other]), row)
+        found = row >= 0
+        for kind in (EXPORT, IMPORT):
+            older = self._envelopes.superseded.limits[row[found], kind]
+            limits[kind][other[found]] = older
+        return lost
+
+
+class Beside:
+    """The limits of the same NMIs at the other level, which telemetry may state as well."""
+
+    def __init__(self, envelopes: Envelopes, other: Envelopes) -> None:
+        self._other = Publication(other) if other.site_count else None
+        self._site = np.full(envelopes.site_count, -1, dtype=np.intp)
+        _, here, there = np.intersect1d(envelopes.nmis, other.nmis, return_indices=True)
+        self._site[here] = there
+
+    def excuse(self, off: Bools, batch: Batch, site: Places, interval: Int64) -> None:
+        """Take rows out of ``off`` that state the limits of the other level."""
+        if self._other is None:
+            return
+        rows = np.flatnonzero(off & (self._site[site] >= 0))
+        part = batch.take(rows)
+        limits, _ = self._other.find(part, self._site[site[rows]], interval[rows])
+        is_same = (limits[EXPORT] != NO_LIMIT) | (limits[IMPORT] != NO_LIMIT)
+        for kind in (EXPORT, IMPORT):
+            is_same &= (limits[kind] == NO_LIMIT) | (limits[kind] == part.stated_w[kind])
+        off[rows[is_same]] = False
+
+
+class _Older:
+    """Finds superseded rows by (cell, submission)."""
+
+    def __init__(self, envelopes: Envelopes) -> None:
+        history = envelopes.superseded
+        self._times = np.unique(history.submitted_us)
+        rank = np.searchsorted(self._times, history.submitted_us)
+        self._keys = history.cell * (len(self._times) + 1) + rank
+
+    def find(self, cell: Int64, submitted_us: Int64) -> Int64:
+        """Row of each, −1 where there is none."""
+        if not len(self._keys):
+            return np.full(len(cell), -1, dtype=np.int64)
+        rank = np.searchsorted(self._times, submitted_us)
+        rank[rank == len(self._times)] = 0
+        key = cell * (len(self._times) + 1) + rank
+        place = np.searchsorted(self._keys, key)
+        place[place == len(self._keys)] = 0
+        is_there = (self._keys[place] == key) & (self._times[rank] == submitted_us)
+        return np.where(is_there, place, -1)
+
+
+def in_force_us(envelopes: Envelopes) -> Int64:
+    """Submission time of the envelope in force when each interval began, shape (sites, intervals).
+
+    The latest submitted until then; where all came later, the first of them, because it is the only
+    one that can have been meant; `supersession.NO_SUBMISSION` where no time is known.
+    """
+    starts = envelopes.horizon_start + INTERVAL_S * np.arange(envelopes.interval_count)
+    in_time = envelopes.submitted_us <= starts * _MICROS
+    found = np.where(in_time, envelopes.submitted_us, NO_SUBMISSION).reshape(-1)
+    cell, times = envelopes.superseded.cell, envelopes.superseded.submitted_us
+    early = times <= (starts * _MICROS)[cell % envelopes.interval_count]
+    np.maximum.at(found, cell[early], times[early])
+    first = envelopes.submitted_us.reshape(-1).copy()
+    np.minimum.at(first, cell, times)
+    return np.where(found == NO_SUBMISSION, first, found).reshape(envelopes.submitted_us.shape)

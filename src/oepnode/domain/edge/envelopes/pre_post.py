@@ -1,0 +1,170 @@
+"""PRE against POST envelopes: how much larger the limit could have been.
+
+A POST envelope is worked out after the interval, from what the network really did, and is the
+largest limit that the NMI could have had. What it has above the PRE envelope was given away; where
+it lies below, the PRE envelope promised more than the network had. Both are told apart, never
+netted. Source: Part C §6 and §6.3 (introduction to the data definition).
+
+Example:
+    >>> found = compare(pre, post)                                            # doctest: +SKIP
+    >>> found.daily_wh(found.room_w)[:, EXPORT]    # per site and trading day  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.edge.envelopes.table import NO_TIMING, Envelopes
+from oepnode.domain.edge.timeseries.energy import rounded_wh
+from oepnode.domain.nem.nem_time import INTERVAL_S, trading_period
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.rounds.envelope_document import TIMINGS
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """PRE and POST of the sites and intervals that both have; its repr shows no NMI.
+
+    Magnitudes: an import limit of −5 kW counts as 5 kW.
+
+    Attributes:
+        nmis: Per site, ``S10``.
+        levels: Per site, uint8.
+        horizon_start: UTC seconds of the first common interval.
+        days: Trading days that the common horizon touches.
+        day: Per interval, index into ``days``.
+        is_compared: Shape (sites, 2, intervals), bool: whether both sides have a limit.
+        difference_w: Shape (sites, 2, intervals), int64: POST − PRE in magnitude, 0 where not
+            compared; positive is room that was not given.
+        pre_only: Sites of PRE that POST lacks.
+        post_only: Sites of POST that PRE lacks.
+        pre_only_intervals: Per common site, int64: intervals in which PRE has a limit that POST
+            lacks, in or beyond the common horizon.
+        post_only_intervals: The same the other way round.
+    """
+
+    nmis: npt.NDArray[np.bytes_]
+    levels: npt.NDArray[np.uint8]
+    horizon_start: int
+    days: tuple[date, ...]
+    day: Int64
+    is_compared: npt.NDArray[np.bool_]
+    difference_w: Int64
+    pre_only: int
+    post_only: int
+    pre_only_intervals: Int64
+    post_only_intervals: Int64
+
+    @property
+    def room_w(self) -> Int64:
+        """How much larger the limit could have been; 0 where it could not."""
+        return np.maximum(self.difference_w, 0)
+
+    @property
+    def excess_w(self) -> Int64:
+        """How much the PRE limit lay above what the network had; 0 where it did not."""
+        return np.maximum(-self.difference_w, 0)
+
+    def daily_wh(self, power_w: Int64) -> Int64:
+        """Energy per site, direction and trading day, shape (sites, 2, days), whole Wh.
+
+        Args:
+            power_w: ``room_w`` or ``excess_w``; each interval lasts five minutes.
+        """
+        sums = np.zeros((*power_w.shape[:2], len(self.days)), dtype=np.int64)
+        for place in range(len(self.days)):
+            sums[:, :, place] = power_w[:, :, self.day == place].sum(axis=2)
+        return rounded_wh(sums)
+
+
+def compare(pre: Envelopes, post: Envelopes) -> Comparison:
+    """Set POST envelopes beside PRE envelopes, by NMI, level and interval.
+
+    Raises:
+        DocumentFault: If one is not what it should be, or they have nothing in common.
+    """
+    log = FaultLog("comparison of envelopes")
+    _check_timing(pre, "PRE", log)
+    _check_timing(post, "POST", log)
+    log.raise_if_any()
+    start = max(pre.horizon_start, post.horizon_start)
+    end = min(pre.horizon_end, post.horizon_end)
+    ours, theirs = _common_sites(pre, post)
+    if end <= start:
+        log.add("$", "horizon.disjoint", "PRE and POST have no interval in common")
+    if not len(ours):
+        log.add("$", "site.disjoint", "PRE and POST have no NMI and level in common")
+    log.raise_if_any()
+    left, right = _limits(pre, ours, start, end), _limits(post, theirs, start, end)
+    both = (left != NO_LIMIT) & (right != NO_LIMIT)
+    difference = np.where(both, np.abs(right) - np.abs(left), 0)
+    days, day = _days(start, (end - start) // INTERVAL_S)
+    return Comparison(
+        nmis=pre.nmis[ours],
+        levels=pre.levels[ours],
+        horizon_start=start,
+        days=days,
+        day=day,
+        is_compared=both,
+        difference_w=difference,
+        pre_only=pre.site_count - len(ours),
+        post_only=post.site_count - len(theirs),
+        pre_only_intervals=_lacking(pre, ours, post, theirs),
+        post_only_intervals=_lacking(post, theirs, pre, ours),
+    )
+
+
+def _check_timing(envelopes: Envelopes, name: str, log: FaultLog) -> None:
+    wrong = np.isin(envelopes.timings, (TIMINGS[name], NO_TIMING), invert=True)
+    if wrong.any():
+        message = (
+            f"{int(wrong.sum())} sites have another oeTiming than {name} (Part C §6.3 field 2)"
+        )
+        log.add(f"$.{name.lower()}", "timing.mismatch", message)
+
+
+def _common_sites(
+    pre: Envelopes, post: Envelopes
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    left = np.char.add(pre.nmis, pre.levels.astype("S1"))
+    right = np.char.add(post.nmis, post.levels.astype("S1"))
+    _, ours, theirs = np.intersect1d(left, right, assume_unique=True, return_indices=True)
+    return ours, theirs
+
+
+def _limits(
+    envelopes: Envelopes, sites: npt.NDArray[np.intp], start: int, end: int
+) -> npt.NDArray[np.int64]:
+    first = (start - envelopes.horizon_start) // INTERVAL_S
+    last = (end - envelopes.horizon_start) // INTERVAL_S
+    return envelopes.limits[sites, :2, first:last].astype(np.int64)
+
+
+def _lacking(
+    envelopes: Envelopes,
+    sites: npt.NDArray[np.intp],
+    other: Envelopes,
+    others: npt.NDArray[np.intp],
+) -> Int64:
+    """Per site, the intervals in which the envelopes have a limit that the other ones lack."""
+    lacks = envelopes.limits[sites, :2] != NO_LIMIT
+    start = max(envelopes.horizon_start, other.horizon_start)
+    end = min(envelopes.horizon_end, other.horizon_end)
+    first = (start - envelopes.horizon_start) // INTERVAL_S
+    last = (end - envelopes.horizon_start) // INTERVAL_S
+    lacks[:, :, first:last] &= _limits(other, others, start, end) == NO_LIMIT
+    counts: Int64 = lacks.any(axis=1).sum(axis=1, dtype=np.int64)
+    return counts
+
+
+def _days(start: int, count: int) -> tuple[tuple[date, ...], Int64]:
+    dates = [trading_period(start + i * INTERVAL_S)[0] for i in range(count)]
+    days = tuple(sorted(set(dates)))
+    return days, np.array([days.index(day) for day in dates], dtype=np.int64)

@@ -1,0 +1,431 @@
+"""Envelopes as published, in one form for every use: from a document, a bundle or a limits file.
+
+Guarantees: a dense table of limits per site and interval, with the submission time of each where
+the source tells it, and the rows that a later submission superseded, so that a measurement can be
+held against the envelope that was applied at the time. Leaves out reading files and verifying
+bundles. Source: Part C §6.3 (field 6: submission time), §4.3 (field 4: the envelope applied).
+
+Example:
+    >>> document, rows = parse_history(data)                          # doctest: +SKIP
+    >>> envelopes = from_document(document, rows)                     # doctest: +SKIP
+    >>> envelopes.limits[site, EXPORT, interval]                      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.documents.faults import FaultLog, show_value
+from oepnode.domain.nem.nem_time import (
+    INSTANTS_END_S,
+    INTERVAL_S,
+    OffGridError,
+    format_nem,
+    parse_grid_instant,
+)
+from oepnode.domain.nem.nmi import NmiError
+from oepnode.domain.nem.nmi import parse as parse_nmi
+from oepnode.domain.nem.quantities import IMPORT_KINDS, NO_LIMIT
+from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.envelope_document import LEVELS, MAX_HORIZON, Document
+from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+EXPORT: Final = 0
+IMPORT: Final = 1
+NO_TIMING: Final = 255
+"""Stands where the source does not say PRE or POST."""
+
+LIMIT_COLUMNS: Final = (
+    "active_export_w",
+    "active_import_w",
+    "reactive_export_var",
+    "reactive_import_var",
+)
+"""Columns of a limits file in the order of `power.KINDS`, as ``aggregator verify`` writes them."""
+
+_TEXTS: Final = ("nmi", "level", "interval_start")
+_MICROS: Final = 1_000_000
+SUBMITTED_COLUMN: Final = "submitted_us"
+"""Column of a limits file where submissions are known: UTC microseconds, as in telemetry."""
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """Rows that no longer stand, in order of (cell, submission).
+
+    Attributes:
+        cell: Site × number of intervals + interval, int64.
+        submitted_us: Microseconds since the epoch.
+        limits: Shape (rows, 4), int32.
+    """
+
+    cell: Int64
+    submitted_us: Int64
+    limits: Int32
+
+
+@dataclass(frozen=True, repr=False)
+class Envelopes:
+    """Published limits of sites over one horizon. Its repr shows no NMI.
+
+    Attributes:
+        nmis: Per site, ``S10``, in order of (NMI, level).
+        levels: Per site, uint8: 0 NMI, 1 Flex.
+        timings: Per site, uint8: 0 PRE, 1 POST, `NO_TIMING` unknown.
+        objectives: Per site, the objective function; empty where unknown.
+        horizon_start: UTC seconds.
+        limits: Shape (sites, 4, intervals), int32 W or var in the order of `power.KINDS`;
+            `power.NO_LIMIT` where none is published.
+        submitted_us: Shape (sites, intervals), int64, microseconds since the epoch, or
+            `supersession.NO_SUBMISSION` where unknown.
+        superseded: What a later submission replaced.
+    """
+
+    nmis: npt.NDArray[np.bytes_]
+    levels: npt.NDArray[np.uint8]
+    timings: npt.NDArray[np.uint8]
+    objectives: tuple[str, ...]
+    horizon_start: int
+    limits: Int32
+    submitted_us: Int64
+    superseded: Superseded
+
+    @property
+    def site_count(self) -> int:
+        """Number of (NMI, application level) pairs."""
+        return len(self.nmis)
+
+    @property
+    def interval_count(self) -> int:
+        """Length of the horizon in dispatch intervals."""
+        return int(self.limits.shape[2])
+
+    @property
+    def horizon_end(self) -> int:
+        """End of the last interval, UTC seconds."""
+        return self.horizon_start + self.interval_count * INTERVAL_S
+
+    @property
+    def knows_submissions(self) -> bool:
+        """Whether any submission time is known; a verified bundle has none."""
+        return bool((self.submitted_us != NO_SUBMISSION).any())
+
+    def at_level(self, level: int) -> Envelopes:
+        """The sites of one application level: 0 NMI, 1 Flex."""
+        return self._part(np.flatnonzero(self.levels == level))
+
+    def select(self, nmis: Iterable[str]) -> Envelopes:
+        """The sites of these NMIs; those that are not published are left out."""
+        wanted = np.array([name.encode() for name in nmis], dtype="S10")
+        return self._part(np.flatnonzero(np.isin(self.nmis, wanted)))
+
+    def _part(self, sites: npt.NDArray[np.intp]) -> Envelopes:
+        count = self.interval_count
+        rank = np.full(self.site_count, -1, dtype=np.int64)
+        rank[sites] = np.arange(len(sites))
+        owner, interval = np.divmod(self.superseded.cell, count)
+        kept = rank[owner] >= 0
+        return Envelopes(
+            nmis=self.nmis[sites],
+            levels=self.levels[sites],
+            timings=self.timings[sites],
+            objectives=tuple(self.objectives[i] for i in sites.tolist()),
+            horizon_start=self.horizon_start,
+            limits=self.limits[sites],
+            submitted_us=self.submitted_us[sites],
+            superseded=Superseded(
+                rank[owner[kept]] * count + interval[kept],
+                self.superseded.submitted_us[kept],
+                self.superseded.limits[kept],
+            ),
+        )
+
+
+def no_history() -> Superseded:
+    """Nothing superseded."""
+    empty = np.empty(0, dtype=np.int64)
+    return Superseded(empty, empty, np.empty((0, 4), dtype=np.int32))
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def from_document(document: Document, rows: Rows | None = None) -> Envelopes:
+    """Envelopes of a document.
+
+    Args:
+        document: From ``envelope.parse_history``.
+        rows: All rows of it, from the same; without them no submission time is known.
+    """
+    shape = (document.site_count, document.interval_count)
+    limits = np.full((shape[0], 4, shape[1]), NO_LIMIT, dtype=np.int32)
+    limits[document.row_site, :, document.row_interval] = document.limits
+    submitted, history = np.full(shape, NO_SUBMISSION, dtype=np.int64), no_history()
+    if rows is not None:
+        cell = rows.site * shape[1] + (rows.start - document.horizon_start) // INTERVAL_S
+        np.maximum.at(submitted.reshape(-1), cell, rows.submitted)
+        history = _history(cell, rows, submitted.reshape(-1))
+    return Envelopes(
+        nmis=document.nmi,
+        levels=document.level,
+        timings=document.timing,
+        objectives=document.objective,
+        horizon_start=document.horizon_start,
+        limits=limits,
+        submitted_us=submitted,
+        superseded=history,
+    )
+
+
+def _history(cell: Int64, rows: Rows, standing: Int64) -> Superseded:
+    older = np.flatnonzero((rows.submitted != NO_SUBMISSION) & (rows.submitted < standing[cell]))
+    return _older_rows(cell[older], rows.submitted[older], rows.limits[older])
+
+
+def _older_rows(cell: Int64, submitted: Int64, limits: Int32) -> Superseded:
+    """Superseded rows in their order."""
+    order = np.lexsort((submitted, cell))
+    return Superseded(cell[order], submitted[order], limits[order])
+
+
+def from_bundle(verified: VerifiedBundle) -> Envelopes:
+    """Envelopes of a verified bundle, which tells no submission times."""
+    return Envelopes(
+        nmis=np.array([name.encode() for name in verified.nmis], dtype="S10"),
+        levels=verified.levels,
+        timings=verified.timings,
+        objectives=verified.objectives,
+        horizon_start=verified.horizon_start,
+        limits=verified.limits,
+        submitted_us=np.full(
+            (verified.site_count, verified.interval_count), NO_SUBMISSION, dtype=np.int64
+        ),
+        superseded=no_history(),
+    )
+
+
+def from_frame(frame: pl.DataFrame) -> Envelopes:
+    """Envelopes of a limits file: a row for each site and interval, or each submission for them.
+
+    Args:
+        frame: Columns nmi, level, interval_start (NEM time as text) and those of `LIMIT_COLUMNS`.
+            `SUBMITTED_COLUMN` where the submissions are known, null where one is not; the latest
+            stands, and the others are what it superseded.
+
+    Raises:
+        DocumentFault: With every fault.
+    """
+    import polars as pl
+
+    log = FaultLog("limits file")
+    wanted = (*_TEXTS, *LIMIT_COLUMNS)
+    for name in wanted:
+        if name not in frame.columns:
+            log.add(f"$.{name}", "field.missing", "a column of a limits file is missing")
+    if not log.count and not frame.height:
+        log.add("$", "document.empty", "a limits file has at least one row")
+    log.raise_if_any()
+    for name in _TEXTS:
+        dtype = frame[name].dtype
+        if dtype != pl.String and not isinstance(dtype, pl.Categorical | pl.Enum):
+            log.add(f"$.{name}", "field.type", "text", str(dtype))
+    log.raise_if_any()
+    start = _starts(frame["interval_start"].cast(pl.String), log)
+    nmi, names = _names(frame["nmi"].cast(pl.String), log)
+    level = _levels(frame["level"].cast(pl.String), log)
+    limits = np.empty((frame.height, 4), dtype=np.int32)
+    for kind, name in enumerate(LIMIT_COLUMNS):
+        limits[:, kind] = _amounts(frame[name], kind, name, log)
+    submitted = _submissions(frame, log)
+    log.raise_if_any()
+    return _dense(names, nmi * len(LEVELS) + level, start, (limits, submitted), log)
+
+
+def to_frame(envelopes: Envelopes) -> pl.DataFrame:
+    """A limits file of envelopes, what was superseded included, which `from_frame` reads.
+
+    Returns:
+        Columns nmi, level, interval_start, interval_end (NEM time as text), those of
+        `LIMIT_COLUMNS`, null where none is published, and `SUBMITTED_COLUMN` if any is known.
+    """
+    import polars as pl
+
+    history = envelopes.superseded
+    site, interval = np.nonzero((envelopes.limits != NO_LIMIT).any(axis=1))
+    old_site, old_interval = np.divmod(history.cell, envelopes.interval_count)
+    at = (np.concatenate((site, old_site)), np.concatenate((interval, old_interval)))
+    limits = np.concatenate((envelopes.limits[site, :, interval], history.limits))
+    start, count = envelopes.horizon_start, envelopes.interval_count
+    times = pl.Series([format_nem(start + INTERVAL_S * i) for i in range(count + 1)])
+    nmis = pl.Series([name.decode() for name in envelopes.nmis.tolist()], dtype=pl.String)
+    levels = pl.Series(list(LEVELS))
+    frame = pl.DataFrame(
+        {
+            "nmi": nmis.gather(at[0]),
+            "level": levels.gather(envelopes.levels[at[0]]),
+            "interval_start": times.gather(at[1]),
+            "interval_end": times.gather(at[1] + 1),
+        }
+    ).with_columns(
+        pl.Series(name, limits[:, kind]).replace(NO_LIMIT, None)
+        for kind, name in enumerate(LIMIT_COLUMNS)
+    )
+    if not envelopes.knows_submissions:
+        return frame
+    submitted = np.concatenate((envelopes.submitted_us[site, interval], history.submitted_us))
+    return frame.with_columns(pl.Series(SUBMITTED_COLUMN, submitted).replace(NO_SUBMISSION, None))
+
+
+def _starts(column: pl.Series, log: FaultLog) -> Int64:
+    texts, place = _distinct(column)
+    found = np.zeros(len(texts), dtype=np.int64)
+    for i, text in enumerate(texts):
+        try:
+            found[i] = parse_grid_instant(text or "").seconds
+        except ValueError as exc:
+            rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
+            log.add("$.interval_start", rule, str(exc), show_value(text))
+    return found[place]
+
+
+def _names(column: pl.Series, log: FaultLog) -> tuple[Int64, npt.NDArray[np.bytes_]]:
+    """Place of each row's NMI among all of them in order, and those."""
+    texts, place = _distinct(column)
+    read: list[str] = []
+    for text in texts:
+        try:
+            read.append(parse_nmi(text or ""))
+        except NmiError as exc:
+            log.add("$.nmi", exc.rule, str(exc))
+            read.append("")
+    names, rank = np.unique(np.array([t.encode() for t in read], "S10"), return_inverse=True)
+    return rank.astype(np.int64)[place], names
+
+
+def _levels(column: pl.Series, log: FaultLog) -> Int64:
+    texts, place = _distinct(column)
+    for text in texts:
+        if text not in LEVELS:
+            log.add("$.level", "field.value", f"one of {', '.join(LEVELS)}", show_value(text))
+    return np.array([LEVELS.get(str(text), 0) for text in texts], dtype=np.int64)[place]
+
+
+def _distinct(column: pl.Series) -> tuple[list[str | None], Int64]:
+    """Distinct texts, and the place of each row's among them."""
+    import polars as pl
+
+    coded = column.cast(pl.Categorical)
+    distinct = coded.unique()
+    physical, codes = (
+        series.to_physical().cast(pl.Int64).fill_null(-1).to_numpy() for series in (distinct, coded)
+    )
+    table = np.zeros(int(physical.max()) + 2, dtype=np.int64)  # the last one is for null
+    table[physical] = np.arange(len(distinct))
+    return distinct.cast(pl.String).to_list(), table[codes]
+
+
+def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
+    """Watts of a column, `NO_LIMIT` where null."""
+    import polars as pl
+
+    if not (column.dtype.is_integer() or column.dtype == pl.Null):
+        log.add(f"$.{name}", "field.type", "whole W or var", str(column.dtype))
+        return np.full(len(column), NO_LIMIT, dtype=np.int32)
+    given = column.drop_nulls()
+    low, high = (given.min() or 0), (given.max() or 0)
+    is_wrong_side = high > 0 if kind in IMPORT_KINDS else low < 0  # type: ignore[operator]
+    if is_wrong_side:
+        sign = "negative or 0" if kind in IMPORT_KINDS else "positive or 0"
+        log.add(f"$.{name}", "limit.sign", f"a limit of this kind is {sign} (Part C §4.3)")
+    if low < -(2**31) + 1 or high > 2**31 - 1:  # type: ignore[operator]
+        log.add(f"$.{name}", "limit.range", "at most 2147483.647 kW (int32 watts)")
+        return np.full(len(column), NO_LIMIT, dtype=np.int32)
+    return np.asarray(column.cast(pl.Int32).fill_null(NO_LIMIT).to_numpy(), dtype=np.int32)
+
+
+def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64:
+    """Microseconds since the epoch of each row, `NO_SUBMISSION` where unknown."""
+    import polars as pl
+
+    if SUBMITTED_COLUMN not in frame.columns:
+        return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
+    column = frame[SUBMITTED_COLUMN]
+    if not (column.dtype.is_integer() or column.dtype == pl.Null):
+        message = "whole microseconds since 1970-01-01T00:00:00Z"
+        log.add(f"$.{SUBMITTED_COLUMN}", "field.type", message, str(column.dtype))
+        return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
+    given = column.drop_nulls()
+    if len(given) and not 0 <= int(given.min()) <= int(given.max()) < INSTANTS_END_S * _MICROS:  # type: ignore[arg-type]
+        message = "an instant of the years 1970 to 2105, NEM time"
+        log.add(f"$.{SUBMITTED_COLUMN}", "time.format", message)
+        return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
+    return np.asarray(column.cast(pl.Int64).fill_null(NO_SUBMISSION).to_numpy(), dtype=np.int64)
+
+
+def _dense(
+    names: npt.NDArray[np.bytes_],
+    key: Int64,
+    start: Int64,
+    rows: tuple[Int32, Int64],
+    log: FaultLog,
+) -> Envelopes:
+    """Rows as a table.
+
+    Args:
+        names: NMIs in order.
+        key: Per row, place of its NMI × number of levels + level.
+        start: Per row, interval start.
+        rows: Limits, shape (rows, 4), and submission of each.
+        log: Takes faults.
+    """
+    limits, submitted = rows
+    used = np.zeros(len(names) * len(LEVELS), dtype=np.bool_)
+    used[key] = True
+    sites = np.flatnonzero(used)
+    site = (np.cumsum(used) - 1)[key]
+    first = int(start.min())
+    count = (int(start.max()) - first) // INTERVAL_S + 1
+    if count > MAX_HORIZON:
+        log.add("$", "horizon.length", f"at most {MAX_HORIZON} intervals, received {count}")
+        log.raise_if_any()
+    interval = (start - first) // INTERVAL_S
+    cell = site * count + interval
+    latest = np.full(len(sites) * count, NO_SUBMISSION, dtype=np.int64)
+    np.maximum.at(latest, cell, submitted)
+    stands = submitted == latest[cell]
+    history = _older_rows(cell[~stands], submitted[~stands], limits[~stands])
+    if int(np.bincount(cell[stands]).max()) > 1 or _has_doubled(history):
+        log.add("$", "row.duplicate", "a site, interval and submission stands twice in the file")
+        log.raise_if_any()
+    table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)
+    here, then, amounts = site[stands], interval[stands], limits[stands]
+    for kind in range(4):
+        table[here, kind, then] = amounts[:, kind]
+    return Envelopes(
+        nmis=names[sites // len(LEVELS)],
+        levels=(sites % len(LEVELS)).astype(np.uint8),
+        timings=np.full(len(sites), NO_TIMING, dtype=np.uint8),
+        objectives=("",) * len(sites),
+        horizon_start=first,
+        limits=table,
+        submitted_us=latest.reshape(len(sites), count),
+        superseded=history,
+    )
+
+
+def _has_doubled(history: Superseded) -> bool:
+    """Whether a row stands twice, or has no submission beside one that has."""
+    cell, times = history.cell, history.submitted_us
+    is_same = (cell[1:] == cell[:-1]) & (times[1:] == times[:-1])
+    return bool(is_same.any() or (times == NO_SUBMISSION).any())

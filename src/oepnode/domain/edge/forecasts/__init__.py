@@ -1,0 +1,1 @@
+"""Forecasts of uncontrolled power: validation and accuracy."""

@@ -1,0 +1,138 @@
+"""Forecasts of uncontrolled load and generation of NMIs, five minutes a row.
+
+Guarantees: as `telemetry`. A forecast is calculated just before its dispatch interval; one that was
+submitted after the interval's end is a caution and not a fault, because batches are uploaded later
+(Part C §5.1). Where a forecast was submitted several times the latest stands. Source: Part C §5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, Final
+
+import polars as pl
+
+from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
+from oepnode.domain.edge.schema.json_writer import nem_text, write_records
+from oepnode.domain.edge.schema.kinds import (
+    BAD,
+    Attribute,
+    Instant,
+    NmiText,
+    Quantity,
+    Shape,
+    records,
+)
+from oepnode.domain.edge.schema.units import KW, to_text
+from oepnode.domain.edge.timeseries import checks as measurements
+from oepnode.domain.edge.timeseries.checks import Dataset, Table
+from oepnode.domain.edge.validation.acknowledgement import Ledger, Received, message_id_of
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+
+SECTION: Final = "Part C §5.3"
+_MICROS: Final = 1_000_000
+
+NMI: Final = Dataset(
+    "NMI forecast",
+    "forecast",
+    SECTION,
+    INTERVAL_S,
+    "Part C §5.1",
+    "nmi",
+    "interval_end",
+    "submitted_us",
+    {
+        "nmi": Attribute("nmi", NmiText(), f"{SECTION} field 1", "The NMI without checksum"),
+        "interval_end": Attribute(
+            "measurementDateTime",
+            Instant(INTERVAL_S),
+            f"{SECTION} field 2",
+            "End of the dispatch interval, NEM time",
+            ("measurementTime",),
+        ),
+        "uncontrolled_w": Attribute(
+            "uncontrolFcst",
+            Quantity(KW),
+            f"{SECTION} field 3",
+            "Uncontrolled flow at the connection point in kW: generation positive, load negative",
+            ("uncontrolForecast", "uncontrolledFcst", "uncontrolledForecast"),
+        ),
+        "submitted_us": Attribute(
+            "submissionDateTime",
+            Instant(),
+            f"{SECTION} field 4",
+            "When the record was made, NEM time",
+            ("submissionTimestamp",),
+            required=False,
+            nullable=True,
+        ),
+    },
+)
+SHAPE: Final = Shape(*NMI.columns.values())
+
+
+def validate(
+    data: bytes, *, day: date | None = None, message_id: str = ""
+) -> Received[pl.DataFrame]:
+    """Read forecasts from a JSON array, NDJSON or one object, and check them.
+
+    Args:
+        data: The exact bytes.
+        day: The trading day that each NMI should cover.
+        message_id: Names the submission; by default a digest of its bytes.
+
+    Returns:
+        The canonical frame, with both acknowledgements.
+    """
+    log = Ledger(NMI.what, SECTION, SHAPE.sections())
+    table = Table(NMI)
+    for number, record in records(data, log):
+        found = SHAPE.read(record, f"$.records[{number}]", log)
+        if found is not BAD:
+            table.add({name: found[a.name] for name, a in NMI.columns.items()}, number)
+    frame = _check(table.frame(), log, table.path, day)
+    return log.received(frame, message_id or message_id_of(data))
+
+
+def validate_frame(
+    frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
+) -> Received[pl.DataFrame]:
+    """Check forecasts in columns, canonical or under Part C's names in kW."""
+    log = Ledger(NMI.what, SECTION, NMI.sections())
+    read = read_frame(frame, NMI.columns, log)
+    if read is None:
+        return log.received(None, message_id)
+    rows, path_of = timed(read, NMI.time)
+    return log.received(_check(rows, log, path_of, day), message_id)
+
+
+def _check(frame: pl.DataFrame, log: Ledger, path_of: PathOf, day: date | None) -> pl.DataFrame:
+    late = (frame["submitted_us"] > frame["interval_end"] * _MICROS).fill_null(value=False)
+
+    def put(row: int, times: int) -> None:
+        log.caution(
+            "forecast.late",
+            path_of(row, "submitted_us"),
+            "Part C §5",
+            "a forecast is made before its interval; the time may be that of a batch",
+            format_nem(frame["interval_end"][row]),
+            times=times,
+        )
+
+    report(late.to_numpy(), put)
+    return measurements.check(NMI, frame, log, path_of, day)
+
+
+def write(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
+    """Write canonical rows as JSON, a record each."""
+    return write_records(map(_record, frame.select(*NMI.columns).iter_rows()), ndjson)
+
+
+def _record(row: tuple[Any, ...]) -> Iterator[tuple[str, str]]:
+    nmi, end, watts, submitted = row
+    yield "nmi", f'"{nmi}"'
+    yield "measurementDateTime", f'"{format_nem(end)}"'
+    yield "uncontrolFcst", to_text(watts, KW)
+    if submitted is not None:
+        yield "submissionDateTime", f'"{nem_text(submitted)}"'

@@ -1,0 +1,1 @@
+"""The form of the EDGE datasets: names, columns, units, JSON."""

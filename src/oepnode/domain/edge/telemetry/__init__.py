@@ -1,0 +1,1 @@
+"""Telemetry: validation, aggregation, conformance to envelopes."""

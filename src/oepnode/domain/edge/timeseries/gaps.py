@@ -1,0 +1,234 @@
+"""Measurements in time: what is doubled, missing, out of order, or an hour off.
+
+Works on columns of any number of series at once; the rows of one series (an NMI, a DUID) are looked
+at in the document's order. Guarantees: linear in the rows where they are in order, which is the
+usual case; what is out of order is sorted only where it is. Source: Part C §4.1 (1 minute), §5.1
+(5 minutes), §1.2 (NEM time has no daylight saving, a trading day has 288 intervals).
+
+The daylight-saving hour is told from other gaps and jumps by its date: the hour from 02:00 that is
+missing on the first Sunday in October, or occurs twice on the first Sunday in April, shows that
+local time was written as NEM time. Whether the period that ends at the change itself is written
+before or after it differs from clock to clock; both are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from oepnode.domain.nem.nem_time import NEM_OFFSET
+
+Bools = npt.NDArray[np.bool_]
+Int64s = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.intp]
+
+HOUR_S: Final = 3600
+_SHORT: Final = 1 << 16
+_APRIL: Final = 4
+_OCTOBER: Final = 10
+_SUNDAY: Final = 6
+_NO_ROWS: Final = np.empty(0, dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Runs of periods that series lack, in order of series and time; one element per gap.
+
+    Attributes:
+        row: The row after the gap, or the last row where a series ends too early.
+        first: End of the first missing period, UTC seconds.
+        count: How many periods are missing.
+        is_saving: Whether it is the hour that daylight saving leaves out.
+    """
+
+    row: Rows
+    first: Int64s
+    count: Int64s
+    is_saving: Bools
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """Places where series go back in time, in order of series; one element per place.
+
+    Attributes:
+        row: The row that is earlier than the one before it.
+        before: The one before, end of its period in UTC seconds.
+        is_saving: Whether it is the hour that daylight saving repeats.
+    """
+
+    row: Rows
+    before: Int64s
+    is_saving: Bools
+
+
+@dataclass(frozen=True)
+class Series:
+    """What was found; rows are those of the frame.
+
+    Attributes:
+        gaps: Missing periods.
+        jumps: Steps back in time.
+        repeats: Shape (k, 2): a row and the one before it of the same series and period.
+        count: Number of series.
+    """
+
+    gaps: Gaps
+    jumps: Jumps
+    repeats: npt.NDArray[np.intp]
+    count: int
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """Period ends that every series should have, both ends included, UTC seconds."""
+
+    first: int
+    last: int
+
+
+def codes_of(series: pl.Series) -> tuple[Codes, int]:
+    """Number the distinct values of a categorical column from 0; and how many there are."""
+    physical = series.to_physical().to_numpy()
+    if not physical.size:
+        return np.zeros(0, dtype=np.int32), 0
+    used = np.bincount(physical) > 0
+    numbers = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    return numbers[physical], int(used.sum())
+
+
+def examine(
+    series: pl.Series,
+    end: Int64s,
+    step_s: int,
+    submitted: pl.Series,
+    horizon: Horizon | None = None,
+) -> Series:
+    """Look for repeats, gaps and jumps.
+
+    Args:
+        series: Identity of each row, categorical.
+        end: Period end of each row, UTC seconds, on the grid of the step.
+        step_s: Seconds of a period.
+        submitted: Submission of each row, or null; a later submission may go back in time.
+        horizon: What each series should cover; by default from its first row to its last.
+    """
+    code, count = codes_of(series)
+    walk = _Walk(code, end, step_s, _grouped(code, count))
+    jumps = walk.jumps(submitted)
+    return Series(walk.gaps(horizon), jumps, walk.repeats(), count)
+
+
+def _grouped(code: Codes, count: int) -> Rows | None:
+    """Order that brings the rows of each series together; None where they are so already."""
+    changes = np.count_nonzero(code[1:] != code[:-1])
+    if changes <= count - 1:
+        return None
+    keys = code.astype(np.uint16) if count <= _SHORT else code  # 16 bits are sorted by radix
+    return np.argsort(keys, kind="stable")
+
+
+class _Walk:
+    """The rows series by series; where a series goes back in time, sorted by time."""
+
+    def __init__(self, code: Codes, end: Int64s, step_s: int, order: Rows | None) -> None:
+        self._order = order
+        self._code = code if order is None else code[order]
+        self._end = end if order is None else end[order]
+        self._step = step_s
+        self._same = self._code[1:] == self._code[:-1]
+        self._is_regular = not bool((self._same & (np.diff(self._end) != step_s)).any())
+
+    def _row(self, places: Rows) -> Rows:
+        return places if self._order is None else self._order[places]
+
+    def jumps(self, submitted: pl.Series) -> Jumps:
+        """Steps back in time, unless a later submission begins there; then sort the series."""
+        back = _NO_ROWS if self._is_regular else np.flatnonzero(self._same & self._falls())
+        before, to = self._end[back], self._end[back + 1]
+        row, last = self._row(back + 1), self._row(back)
+        if len(back):
+            times = submitted.fill_null(-1).to_numpy()
+            kept = times[row] <= times[last]
+            row, before, to = row[kept], before[kept], to[kept]
+            self._sort(back)
+        is_saving = (to - before == self._step - HOUR_S) & _is_change(before, self._step, 3, _APRIL)
+        return Jumps(row, before, is_saving)
+
+    def _falls(self) -> Bools:
+        return np.diff(self._end) < 0
+
+    def _sort(self, back: Rows) -> None:
+        """Bring the series that go back into order of time; equal times keep their order."""
+        affected = np.zeros(int(self._code.max()) + 1, dtype=np.bool_)
+        affected[self._code[back]] = True
+        places = np.flatnonzero(affected[self._code])
+        run = np.cumsum(np.concatenate(([False], ~self._same)))[places]
+        by_time = places[np.lexsort((self._end[places], run))]
+        order = np.arange(len(self._code)) if self._order is None else self._order.copy()
+        end = self._end.copy()
+        order[places], end[places] = order[by_time], end[by_time]
+        self._order, self._end = order, end  # codes stay: rows move within their series only
+
+    def repeats(self) -> npt.NDArray[np.intp]:
+        """Pairs of rows of one series and period."""
+        if self._is_regular:
+            return np.empty((0, 2), dtype=np.intp)
+        places = np.flatnonzero(self._same & (np.diff(self._end) == 0))
+        return np.stack((self._row(places + 1), self._row(places)), axis=1)
+
+    def gaps(self, horizon: Horizon | None) -> Gaps:
+        """Missing periods within each series; of a horizon, where one is given, and at its ends."""
+        delta = np.diff(self._end)
+        inner = _NO_ROWS if self._is_regular else np.flatnonzero(self._same & (delta > self._step))
+        place, kind = inner + 1, np.zeros(len(inner), dtype=np.int8)
+        first, after = self._end[inner] + self._step, self._end[inner + 1]
+        if horizon is not None and len(self._code):
+            late, early = self._ends(horizon)
+            place = np.concatenate((place, late, early))
+            kind = np.concatenate((kind, np.full(len(late), -1), np.full(len(early), 1)))
+            first = np.concatenate(
+                (first, np.full(len(late), horizon.first), self._end[early] + self._step)
+            )
+            beyond = np.full(len(early), horizon.last + self._step)
+            after = np.concatenate((after, self._end[late], beyond))
+        order = np.lexsort((kind, place))
+        place, first, after = place[order], first[order], after[order]
+        if horizon is not None:  # what lies outside is told as such, and is no gap
+            first = np.maximum(first, horizon.first)
+            after = np.minimum(after, horizon.last + self._step)
+            inside = first < after
+            place, first, after = place[inside], first[inside], after[inside]
+        before = first - self._step
+        is_hour = after - before == HOUR_S + self._step
+        is_saving = is_hour & _is_change(before, self._step, 2, _OCTOBER)
+        return Gaps(self._row(place), first, (after - first) // self._step, is_saving)
+
+    def _ends(self, horizon: Horizon) -> tuple[Rows, Rows]:
+        """First rows of series that begin late, last rows of those that end early."""
+        firsts = np.concatenate(([0], np.flatnonzero(~self._same) + 1))
+        lasts = np.append(firsts[1:] - 1, len(self._code) - 1)
+        late = firsts[self._end[firsts] > horizon.first]
+        return late, lasts[self._end[lasts] < horizon.last]
+
+
+def _is_change(before: Int64s, step_s: int, hour: int, month: int) -> Bools:
+    """Which are the last period to end at, or before, an hour on the first Sunday of a month."""
+    known, inverse = np.unique(before, return_inverse=True)
+    found = [
+        any(_is_first_sunday(int(end) + later, hour, month) for later in (0, step_s))
+        for end in known
+    ]
+    return np.array(found, dtype=np.bool_)[inverse]
+
+
+def _is_first_sunday(instant: int, hour: int, month: int) -> bool:
+    local = datetime.fromtimestamp(instant, tz=NEM_OFFSET)
+    is_day = local.month == month and local.day <= 7 and local.weekday() == _SUNDAY
+    return is_day and (local.hour, local.minute, local.second) == (hour, 0, 0)

@@ -1,0 +1,1 @@
+"""Findings on a submission, their causes, and the two acknowledgements."""

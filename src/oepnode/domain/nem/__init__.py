@@ -1,0 +1,1 @@
+"""The National Electricity Market: dispatch intervals, NMIs, quantities in integer units."""

@@ -1,0 +1,384 @@
+"""What an aggregator gets of a round, as bytes, and the proof that it is right.
+
+Guarantees: a bundle has one encoding only, and a length that tells no more than a power of two;
+reading allocates no more than a small multiple of what was received; `verify` returns a bundle of
+which every byte follows from the final root, the aggregator's own knowledge, or both, or raises
+`BundleError` with the name of the check that failed.
+
+Leaves out: sealing (``adapters.sealing``), reading the chain, and whether the sites are all that
+the aggregator holds; see `foreign_nmis` for the one thing that the key of the round cannot prove.
+
+Source: ``docs/spec/bundle.md``, design section 6.
+
+Example:
+    >>> plaintext = build(result, index)                                     # doctest: +SKIP
+    >>> verified = verify(plaintext, "A1", context, root, partition_count)   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta, Struct
+
+from oepnode.domain.nem.nmi import NMI_LENGTH
+from oepnode.domain.rounds import entries as encoding
+from oepnode.domain.rounds import merkle
+from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds.entries import PARTITION_ENTRY_SIZE, PartitionEntry, SiteEntry
+from oepnode.domain.rounds.partition import RoundResult
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import EvidenceError
+
+MAGIC: Final = b"OEPB"
+VERSION: Final = 1
+HEAD_SIZE: Final = 13
+MIN_SIZE: Final = 1 << 16
+MAX_SIZE: Final = 1 << 30
+"""Largest plaintext: one HPKE message holds less than 2^31 bytes."""
+
+FILE_MAGIC: Final = b"OEPF\x01"
+_CONTEXT_SIZE: Final = 60
+_INFO: Final = b"oep1 bundle"
+_NAME: Final = b"oep1 bundle name"
+_LENGTH_SIZE: Final = 4
+
+CHECKS: Final = {
+    "opening": "the sealed bundle opens with this key, for this round",
+    "format": "the plaintext is one bundle, in its only encoding, padded with zeros",
+    "context": "it was made for this chain, contract and round",
+    "aggregator": "it was made for this aggregator",
+    "sites": "every site entry is well formed, and all have one horizon",
+    "pseudonyms": "every NMI gives the pseudonym of its entry under the round's key",
+    "order": "the entries are sorted and none stands twice",
+    "partition-root": "the entries lead to the root in the partition entry",
+    "site-count": "the partition entry counts these entries",
+    "partition-count": "the round tree has as many partitions as the chain says",
+    "inclusion": "the path proves the partition entry under the final root",
+}
+"""What is checked, in this order; ``opening`` is the caller's, the others are `verify`'s."""
+
+
+class BundleError(EvidenceError):
+    """A bundle does not prove what it should.
+
+    Attributes:
+        check: The name of the check that failed, a key of `CHECKS`.
+    """
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(f"check {check} failed: {message}")
+        self.check = check
+
+
+_Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+_Uint32 = Annotated[int, Meta(ge=0, lt=1 << 32)]
+
+
+class _Body(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The body in the order of its MessagePack array."""
+
+    context: Annotated[bytes, Meta(min_length=_CONTEXT_SIZE, max_length=_CONTEXT_SIZE)]
+    aggregator: str
+    key: _Bytes32
+    nmis: bytes
+    lengths: bytes
+    entries: bytes
+    partition_entry: Annotated[
+        bytes, Meta(min_length=PARTITION_ENTRY_SIZE, max_length=PARTITION_ENTRY_SIZE)
+    ]
+    index: _Uint32
+    partitions: _Uint32
+    path: bytes
+
+
+@dataclass(frozen=True, repr=False)
+class VerifiedBundle:
+    """A bundle of which every check has passed; sites in entry order. Its repr shows no NMI.
+
+    Attributes:
+        context: The round.
+        aggregator_id: Whose bundle it is.
+        key: K_agg of the round, 32 bytes. Whoever has it can link pseudonyms to NMIs.
+        nmis: NMI of each site.
+        levels: Per site, uint8: 0 NMI, 1 Flex.
+        timings: Per site, uint8: 0 PRE, 1 POST.
+        objectives: Per site, the objective function.
+        horizon_start: UTC seconds.
+        interval_count: Length of the horizon in dispatch intervals.
+        limits: Shape (sites, 4, interval_count), int32 W or var in the order of `power.KINDS`;
+            `power.NO_LIMIT` where none is published or another aggregator holds the NMI.
+        entries: Site entries as they stand in the partition tree.
+        partition_entry: The partition's entry in the round tree, 73 bytes.
+        partition: The same, decoded.
+        index: Position of the partition entry in the round tree, from 0.
+        partitions: Leaves of the round tree.
+        path: Inclusion path of the partition entry in the round tree.
+    """
+
+    context: RoundContext
+    aggregator_id: str
+    key: bytes
+    nmis: tuple[str, ...]
+    levels: npt.NDArray[np.uint8]
+    timings: npt.NDArray[np.uint8]
+    objectives: tuple[str, ...]
+    horizon_start: int
+    interval_count: int
+    limits: npt.NDArray[np.int32]
+    entries: tuple[bytes, ...]
+    partition_entry: bytes
+    partition: PartitionEntry
+    index: int
+    partitions: int
+    path: tuple[bytes, ...]
+
+    @property
+    def site_count(self) -> int:
+        """Number of site entries."""
+        return len(self.entries)
+
+    @property
+    def nmi_count(self) -> int:
+        """Number of distinct NMIs; one with both application levels has two entries."""
+        return len(set(self.nmis))
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def build(result: RoundResult, index: int) -> bytes:
+    """The plaintext of the bundle of the partition at ``index``, to be sealed by the caller.
+
+    Raises:
+        BundleError: If the partition is too large for one bundle (check ``format``).
+    """
+    partition = result.partitions[index]
+    body = _Body(
+        result.context.encode(),
+        partition.aggregator_id,
+        partition.key,
+        "".join(partition.nmis).encode(),
+        b"".join(len(entry).to_bytes(_LENGTH_SIZE) for entry in partition.entries),
+        b"".join(partition.entries),
+        partition.entry,
+        index,
+        result.partition_count,
+        b"".join(result.path(index)),
+    )
+    return _frame(msgspec.msgpack.encode(body))
+
+
+def padded_size(body_size: int) -> int:
+    """Length of the plaintext with a body of that many bytes: a power of two, 64 KiB at least."""
+    return max(MIN_SIZE, 1 << (HEAD_SIZE + body_size - 1).bit_length())
+
+
+def sealing_info(context: RoundContext) -> bytes:
+    """What binds a sealed bundle to its purpose and round (HPKE ``info``)."""
+    return _INFO + context.encode()
+
+
+def bundle_name(context: RoundContext, public_key: bytes) -> str:
+    """The name under which workers serve the bundle sealed to ``public_key``, 64 hex digits.
+
+    Who does not know the key can neither tell whose bundle it is nor link two rounds.
+    """
+    return sha256(_NAME + context.encode() + public_key).hexdigest()
+
+
+def pack_file(context: RoundContext, sealed: bytes) -> bytes:
+    """A sealed bundle as a file that says which round it is of."""
+    return FILE_MAGIC + context.encode() + sealed
+
+
+def unpack_file(data: bytes) -> tuple[RoundContext, bytes] | None:
+    """The round and the sealed bundle of a file, or None where it is not from `pack_file`."""
+    start = len(FILE_MAGIC)
+    end = start + _CONTEXT_SIZE
+    if not data.startswith(FILE_MAGIC) or len(data) < end:
+        return None
+    chain_id, contract = data[start : start + 32], data[start + 32 : end - 8]
+    number = int.from_bytes(data[end - 8 : end])
+    return RoundContext(int.from_bytes(chain_id), contract, number), data[end:]
+
+
+def _frame(body: bytes) -> bytes:
+    size = padded_size(len(body))
+    if size > MAX_SIZE:
+        raise BundleError(
+            "format", f"a bundle holds at most {MAX_SIZE} bytes, this partition needs {size}"
+        )
+    return (MAGIC + VERSION.to_bytes(1) + len(body).to_bytes(8) + body).ljust(size, b"\x00")
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def verify(
+    plaintext: bytes,
+    aggregator_id: str,
+    context: RoundContext,
+    final_root: bytes,
+    final_partitions: int,
+) -> VerifiedBundle:
+    """Check a bundle against the round's final result.
+
+    The caller must have opened the sealed bundle with its own key, and must have read root and
+    partition count from a chain that it trusts, for the round of ``context``.
+
+    Args:
+        plaintext: The opened bundle.
+        aggregator_id: Who the caller is.
+        context: The round that the caller wants limits of.
+        final_root: The round's final root on chain, 32 bytes.
+        final_partitions: The round's partition count on chain.
+
+    Raises:
+        BundleError: With the name of the first check that failed.
+    """
+    # 1. format: one canonical encoding, bounded, padded with zeros.
+    body = _decode(plaintext)
+    # 2. context, 3. aggregator: what it says it is, is what was asked for.
+    if body.context != context.encode():
+        raise BundleError("context", "the bundle is of another chain, contract or round")
+    if body.aggregator != aggregator_id:
+        raise BundleError("aggregator", "the bundle is another aggregator's")
+    # 4. sites: entries decode as they were encoded, over one horizon.
+    nmis, entries = _split(body)
+    sites = _decode_sites(entries)
+    # 5. pseudonyms: each entry is that NMI's.
+    if keys.site_pseudonyms(body.key, nmis) != [site.pseudonym for site in sites]:
+        raise BundleError("pseudonyms", "an NMI does not give the pseudonym of its entry")
+    # 6. order: sorted, so that every partition has one root; unique, so that none counts twice.
+    if any(left >= right for left, right in pairwise(entries)):
+        raise BundleError("order", "the entries are not in rising order")
+    # 7. partition root, 8. site count: the entries are all of the partition, and no others.
+    partition = _check_partition(body.partition_entry, entries)
+    # 9. partition count, 10. inclusion: the partition is in the tree that the quorum agreed on.
+    path = _check_inclusion(body, final_root, final_partitions)
+    return _verified(context, body, nmis, entries, sites, partition, path)
+
+
+def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
+    """NMIs of the bundle that are not in the aggregator's own list, sorted.
+
+    The key of the round is a secret of the enrolled workers, so an aggregator cannot work out that
+    the key in its bundle is its own: a lying worker could seal another aggregator's partition to
+    it. That partition's NMIs would all be foreign.
+    """
+    return sorted(set(bundle.nmis).difference(portfolio))
+
+
+def _decode(plaintext: bytes) -> _Body:
+    size = int.from_bytes(plaintext[5:HEAD_SIZE])
+    if plaintext[:5] != MAGIC + VERSION.to_bytes(1):
+        raise BundleError("format", "not a bundle of version 1")
+    if size > MAX_SIZE or len(plaintext) != padded_size(size):
+        raise BundleError("format", f"length {len(plaintext)} does not fit a body of {size}")
+    end = HEAD_SIZE + size
+    if plaintext.count(0, end) != len(plaintext) - end:
+        raise BundleError("format", "the padding is not zero")
+    data = memoryview(plaintext)[HEAD_SIZE:end]
+    try:
+        body = msgspec.msgpack.decode(data, type=_Body)
+    except ValueError as exc:  # msgspec's errors and bad UTF-8 are all ValueErrors
+        raise BundleError("format", "the body is not the MessagePack array of a bundle") from exc
+    if msgspec.msgpack.encode(body) != data:
+        raise BundleError("format", "the body is not in its only encoding")
+    return body
+
+
+def _split(body: _Body) -> tuple[list[str], list[bytes]]:
+    """NMIs and entries, cut from their blobs."""
+    count, rest = divmod(len(body.lengths), _LENGTH_SIZE)
+    ends = np.cumsum(np.frombuffer(body.lengths[: count * _LENGTH_SIZE], ">u4"), dtype=np.int64)
+    if rest or not count or ends[-1] != len(body.entries):
+        raise BundleError("format", "the entries do not have the lengths given")
+    if len(body.nmis) != count * NMI_LENGTH or not body.nmis.isascii():
+        raise BundleError("format", "there is not one NMI for each entry")
+    text = body.nmis.decode("ascii")
+    nmis = [text[at : at + NMI_LENGTH] for at in range(0, len(text), NMI_LENGTH)]
+    bounds = [0, *ends.tolist()]
+    entries = [body.entries[a:b] for a, b in pairwise(bounds)]
+    return nmis, entries
+
+
+def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:
+    try:
+        sites = [encoding.decode_site(entry) for entry in entries]
+    except EvidenceError as exc:
+        raise BundleError("sites", str(exc)) from exc
+    horizons = {(site.header.horizon_start, site.header.interval_count) for site in sites}
+    if len(horizons) > 1:
+        raise BundleError("sites", "the entries have different horizons")
+    return sites
+
+
+def _check_partition(entry: bytes, entries: Sequence[bytes]) -> PartitionEntry:
+    try:
+        partition = encoding.decode_partition(entry)
+    except EvidenceError as exc:
+        raise BundleError("partition-root", str(exc)) from exc
+    root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
+    if root != partition.root:
+        raise BundleError(
+            "partition-root", f"expected {partition.root.hex()}, the entries give {root.hex()}"
+        )
+    if partition.site_count != len(entries):
+        raise BundleError(
+            "site-count", f"expected {partition.site_count}, received {len(entries)} entries"
+        )
+    return partition
+
+
+def _check_inclusion(body: _Body, final_root: bytes, final_partitions: int) -> tuple[bytes, ...]:
+    if body.partitions != final_partitions:
+        raise BundleError(
+            "partition-count", f"expected {final_partitions}, the bundle says {body.partitions}"
+        )
+    size = merkle.HASH_SIZE
+    path = tuple(body.path[at : at + size] for at in range(0, len(body.path), size))
+    leaf = merkle.leaf_hash(body.partition_entry)
+    try:
+        merkle.verify_inclusion(leaf, body.index, final_partitions, path, final_root)
+    except merkle.InclusionError as exc:
+        raise BundleError("inclusion", str(exc)) from exc
+    return path
+
+
+def _verified(
+    context: RoundContext,
+    body: _Body,
+    nmis: Sequence[str],
+    entries: Sequence[bytes],
+    sites: Sequence[SiteEntry],
+    partition: PartitionEntry,
+    path: tuple[bytes, ...],
+) -> VerifiedBundle:
+    headers = [site.header for site in sites]
+    return VerifiedBundle(
+        context=context,
+        aggregator_id=body.aggregator,
+        key=body.key,
+        nmis=tuple(nmis),
+        levels=np.array([header.level for header in headers], dtype=np.uint8),
+        timings=np.array([header.timing for header in headers], dtype=np.uint8),
+        objectives=tuple(header.objective for header in headers),
+        horizon_start=headers[0].horizon_start,
+        interval_count=headers[0].interval_count,
+        limits=np.stack([site.limits for site in sites]),
+        entries=tuple(entries),
+        partition_entry=body.partition_entry,
+        partition=partition,
+        index=body.index,
+        partitions=body.partitions,
+        path=path,
+    )

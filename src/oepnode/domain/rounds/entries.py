@@ -1,0 +1,155 @@
+"""Site entries and partition entries, byte for byte, both ways.
+
+Source: rules-v1 section 9. All integers are big-endian. Decoding is as strict as encoding: an entry
+that would not be written again byte for byte is refused.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.errors import EvidenceError
+
+MAGIC: Final = b"OEP1"
+SITE: Final = 1
+PARTITION: Final = 2
+PARTITION_ENTRY_SIZE: Final = 73
+KIND_COUNT: Final = 4
+
+_SITE_HEAD: Final = struct.Struct(">4sB32sBBB")
+_SITE_TAIL: Final = struct.Struct(">QHHB")
+_PARTITION: Final = struct.Struct(">4sB32s32sI")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHeader:
+    """What a site entry says besides its limits.
+
+    Attributes:
+        level: 0 NMI, 1 Flex.
+        timing: 0 PRE, 1 POST.
+        objective: Objective function, 1 to 255 UTF-8 bytes.
+        horizon_start: UTC seconds.
+        interval_count: Of the document's horizon.
+    """
+
+    level: int
+    timing: int
+    objective: str
+    horizon_start: int
+    interval_count: int
+
+
+@dataclass(frozen=True)
+class SiteEntry:
+    """A decoded site entry.
+
+    Attributes:
+        pseudonym: 32 bytes.
+        header: Level, timing, objective function and horizon.
+        limits: Shape (4, interval_count), int32 W or var; `power.NO_LIMIT` where none.
+    """
+
+    pseudonym: bytes
+    header: SiteHeader
+    limits: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionEntry:
+    """A decoded partition entry: pseudonym and root of 32 bytes each, and the site count."""
+
+    pseudonym: bytes
+    root: bytes
+    site_count: int
+
+    def encode(self) -> bytes:
+        """The 73 bytes that are hashed as a leaf of the round tree."""
+        return _PARTITION.pack(MAGIC, PARTITION, self.pseudonym, self.root, self.site_count)
+
+
+def encode_site(pseudonym: bytes, header: SiteHeader, kinds: int, payload: bytes) -> bytes:
+    """Assemble a site entry.
+
+    Args:
+        pseudonym: 32 bytes.
+        header: Level, timing, objective function and horizon.
+        kinds: Bit set of the kinds that ``payload`` holds.
+        payload: Per kind in bit order, interval_count big-endian int32.
+    """
+    objective = header.objective.encode()
+    head = _SITE_HEAD.pack(MAGIC, SITE, pseudonym, header.level, header.timing, len(objective))
+    tail = _SITE_TAIL.pack(header.horizon_start, INTERVAL_S, header.interval_count, kinds)
+    return b"".join((head, objective, tail, payload))
+
+
+def encode_sites(
+    pseudonyms: list[bytes], headers: list[SiteHeader], limits: npt.NDArray[np.int32]
+) -> list[bytes]:
+    """Assemble the entries of many sites.
+
+    Args:
+        pseudonyms: One per site.
+        headers: One per site.
+        limits: Shape (sites, 4, interval_count), int32, `power.NO_LIMIT` where none.
+    """
+    present = (limits != NO_LIMIT).any(axis=2)
+    kinds = (present << np.arange(KIND_COUNT)).sum(axis=1)
+    entries: list[bytes] = [b""] * len(pseudonyms)
+    for bits in np.unique(kinds):
+        chosen = np.flatnonzero(kinds == bits)
+        kept = [kind for kind in range(KIND_COUNT) if bits >> kind & 1]
+        block = np.ascontiguousarray(limits[chosen][:, kept], dtype=">i4").tobytes()
+        size = len(kept) * limits.shape[2] * 4
+        for place, site in enumerate(chosen):
+            payload = block[place * size : (place + 1) * size]
+            entries[site] = encode_site(pseudonyms[site], headers[site], int(bits), payload)
+    return entries
+
+
+def decode_site(entry: bytes) -> SiteEntry:
+    """Read a site entry.
+
+    Raises:
+        EvidenceError: If the bytes are not exactly one canonical site entry.
+    """
+    try:
+        magic, tag, pseudonym, level, timing, length = _SITE_HEAD.unpack_from(entry)
+        objective = entry[_SITE_HEAD.size : _SITE_HEAD.size + length].decode()
+        start, interval_s, count, kinds = _SITE_TAIL.unpack_from(entry, _SITE_HEAD.size + length)
+    except (struct.error, UnicodeDecodeError) as exc:
+        raise EvidenceError("a site entry is cut short or not text where text belongs") from exc
+    if (magic, tag) != (MAGIC, SITE) or interval_s != INTERVAL_S:
+        raise EvidenceError("not a site entry of rules version 1")
+    if level > 1 or timing > 1 or not length or kinds >> KIND_COUNT or not kinds or not count:
+        raise EvidenceError("a field of the site entry is out of its range")
+    payload = entry[_SITE_HEAD.size + length + _SITE_TAIL.size :]
+    kept = [kind for kind in range(KIND_COUNT) if kinds >> kind & 1]
+    if len(payload) != len(kept) * count * 4:
+        raise EvidenceError("the site entry's length does not fit its kinds and intervals")
+    limits = np.full((KIND_COUNT, count), NO_LIMIT, dtype=np.int32)
+    limits[kept] = np.frombuffer(payload, dtype=">i4").reshape(len(kept), count)
+    if not (limits[kept] != NO_LIMIT).any(axis=1).all():
+        raise EvidenceError("the site entry names a kind without a limit")
+    return SiteEntry(pseudonym, SiteHeader(level, timing, objective, start, count), limits)
+
+
+def decode_partition(entry: bytes) -> PartitionEntry:
+    """Read a partition entry.
+
+    Raises:
+        EvidenceError: If the bytes are not exactly one partition entry.
+    """
+    if len(entry) != PARTITION_ENTRY_SIZE:
+        raise EvidenceError(f"a partition entry has 73 bytes, received {len(entry)}")
+    magic, tag, pseudonym, root, count = _PARTITION.unpack(entry)
+    if (magic, tag) != (MAGIC, PARTITION):
+        raise EvidenceError("not a partition entry of rules version 1")
+    return PartitionEntry(pseudonym, root, count)

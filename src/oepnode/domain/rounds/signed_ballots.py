@@ -1,0 +1,292 @@
+"""Ballots signed by a worker for somebody else to bring: what is signed, and how it travels.
+
+Guarantees: a signed ballot is bound to one ballot, round, contract and chain, and has one accepted
+form. It says no more of the result than the ballot does. What a relay picks from many is a batch
+that the contract takes. Leaves out signing and recovering (``adapters.ballot_signature``).
+Source: ``contracts/src/SignedBallots.sol``, EIP-712, ERC-2098.
+
+A file of signed ballots holds one JSON object a line: ``{"chainId", "contract", "round", "ballot",
+"signature"}``, the last two in hex of 32 and 64 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Final, TypeAlias
+
+from eth_utils.crypto import keccak
+from msgspec import DecodeError, Meta, Struct, ValidationError
+from msgspec import json as msgspec_json
+
+from oepnode.domain.rounds.onchain import Electorate, Member
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import EvidenceError
+
+SIGNED_BALLOT_SIZE: Final = 96
+HALF_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
+"""Largest s of a signature: a larger one has a twin that is as valid (EIP-2)."""
+
+_NAME: Final = "OepConsensus"
+_VERSION: Final = "1"
+_DOMAIN_TYPE: Final = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+_BALLOT_TYPE: Final = [{"name": "round", "type": "uint64"}, {"name": "ballot", "type": "bytes32"}]
+_PARITY: Final = 1 << 255
+
+_Hex32 = Annotated[str, Meta(pattern=r"^(0x)?[0-9a-fA-F]{64}\Z")]
+_Hex64 = Annotated[str, Meta(pattern=r"^(0x)?[0-9a-fA-F]{128}\Z")]
+_Address = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}\Z")]
+
+
+class SignedBallot(Struct, frozen=True):
+    """A ballot and its signature in the compact form.
+
+    Attributes:
+        ballot: 32 bytes.
+        r: 32 bytes.
+        parity_and_s: Bit 255 is the parity of y, the rest is s; 32 bytes.
+    """
+
+    ballot: bytes
+    r: bytes
+    parity_and_s: bytes
+
+    @classmethod
+    def of(cls, ballot: bytes, r: int, s: int, y_parity: int) -> SignedBallot:
+        """From a signature's numbers."""
+        return cls(ballot, r.to_bytes(32), (y_parity << 255 | s).to_bytes(32))
+
+    @property
+    def y_parity(self) -> int:
+        """0 or 1."""
+        return self.parity_and_s[0] >> 7
+
+    @property
+    def s(self) -> int:
+        """The signature's s."""
+        return int.from_bytes(self.parity_and_s) & (_PARITY - 1)
+
+    def pack(self) -> bytes:
+        """ballot ‖ r ‖ yParityAndS, 96 bytes, as ``castBallots`` wants it."""  # noqa: D403
+        return self.ballot + self.r + self.parity_and_s
+
+
+class Relayed(Struct, frozen=True):
+    """A signed ballot with what it is for."""
+
+    context: RoundContext
+    signed: SignedBallot
+
+
+Recover: TypeAlias = Callable[[RoundContext, SignedBallot], bytes | None]
+"""Who signed a ballot for a round, or nobody; a function of the outside."""
+
+
+class LeftOut(Struct, frozen=True):
+    """A signed ballot that is not brought: its place among those offered, from 0, and why."""
+
+    place: int
+    why: str
+
+
+class Batch(Struct, frozen=True):
+    """What a relay brings to the chain.
+
+    Attributes:
+        chosen: Members and their signed ballots, one each.
+        left_out: The others, in their order.
+    """
+
+    chosen: tuple[tuple[Member, SignedBallot], ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class Equivocation(Struct, frozen=True):
+    """Two different ballots that one member signed for one round."""
+
+    member: Member
+    ballots: tuple[SignedBallot, SignedBallot]
+
+
+class _Wire(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    chain_id: Annotated[int, Meta(ge=1)]
+    contract: _Address
+    round: Annotated[int, Meta(ge=1, lt=2**32)]
+    ballot: _Hex32
+    signature: _Hex64
+
+
+# -- what is signed ------------------------------------------------------------------------
+
+
+def typed_data(context: RoundContext, ballot: bytes) -> dict[str, Any]:
+    """The EIP-712 message that a signer signs."""
+    return {
+        "types": {"EIP712Domain": _DOMAIN_TYPE, "Ballot": _BALLOT_TYPE},
+        "primaryType": "Ballot",
+        "domain": {
+            "name": _NAME,
+            "version": _VERSION,
+            "chainId": context.chain_id,
+            "verifyingContract": "0x" + context.contract.hex(),
+        },
+        "message": {"round": context.number, "ballot": ballot},
+    }
+
+
+def ballot_digest(context: RoundContext, ballot: bytes) -> bytes:
+    """The EIP-712 hash that is signed, 32 bytes; ``ballotDigest`` on chain."""
+    domain = keccak(
+        _type_hash("EIP712Domain", _DOMAIN_TYPE)
+        + keccak(text=_NAME)
+        + keccak(text=_VERSION)
+        + context.chain_id.to_bytes(32)
+        + context.contract.rjust(32, b"\x00")
+    )
+    message = keccak(_type_hash("Ballot", _BALLOT_TYPE) + context.number.to_bytes(32) + ballot)
+    return keccak(b"\x19\x01" + domain + message)
+
+
+def _type_hash(name: str, fields: list[dict[str, str]]) -> bytes:
+    listed = ",".join(f"{field['type']} {field['name']}" for field in fields)
+    return keccak(text=f"{name}({listed})")
+
+
+# -- what a relay picks --------------------------------------------------------------------
+
+
+def batch_of(
+    context: RoundContext,
+    electorate: Electorate,
+    voted: int,
+    offered: Sequence[Relayed],
+    recover: Recover,
+) -> Batch:
+    """Pick the ballots that can be cast.
+
+    Args:
+        context: The round.
+        electorate: The round's.
+        voted: Bitmap of members who have voted or abstained.
+        offered: Signed ballots, of this round or others.
+        recover: Of signers.
+    """
+    chosen: list[tuple[Member, SignedBallot]] = []
+    left_out: list[LeftOut] = []
+    for place, relayed in enumerate(offered):
+        member = member_of(context, electorate, relayed, recover)
+        if isinstance(member, str):
+            left_out.append(LeftOut(place, member))
+        elif voted >> member.index & 1:
+            left_out.append(LeftOut(place, "its member has voted already"))
+        else:
+            voted |= 1 << member.index
+            chosen.append((member, relayed.signed))
+    return Batch(tuple(chosen), tuple(left_out))
+
+
+def equivocations_in(
+    context: RoundContext, electorate: Electorate, offered: Sequence[Relayed], recover: Recover
+) -> list[Equivocation]:
+    """Find members who signed two different ballots for a round: one pair of each.
+
+    Args:
+        context: The round.
+        electorate: The round's.
+        offered: Signed ballots, of this round or others.
+        recover: Of signers.
+    """
+    first: dict[int, SignedBallot] = {}
+    found: dict[int, Equivocation] = {}
+    for relayed in offered:
+        member = member_of(context, electorate, relayed, recover)
+        if not isinstance(member, str):
+            known = first.setdefault(member.index, relayed.signed)
+            if known.ballot != relayed.signed.ballot:
+                found.setdefault(member.index, Equivocation(member, (known, relayed.signed)))
+    return list(found.values())
+
+
+def member_of(
+    context: RoundContext, electorate: Electorate, relayed: Relayed, recover: Recover
+) -> Member | str:
+    """Whose ballot it is, or why it is nobody's that counts in this round.
+
+    Args:
+        context: The round.
+        electorate: The round's.
+        relayed: A signed ballot, of this round or another.
+        recover: Of signers.
+    """
+    if relayed.context != context:
+        return "it is for another round, contract or chain"
+    if relayed.signed.ballot == bytes(32):
+        return "its ballot is zero"
+    signer = recover(context, relayed.signed)
+    if signer is None:
+        return "its signature is none"
+    member = next((member for member in electorate.members if member.signer == signer), None)
+    return member or f"0x{signer.hex()} signed it, who is no signer of the round's electorate"
+
+
+# -- what travels --------------------------------------------------------------------------
+
+
+def pack(ballots: Iterable[SignedBallot]) -> bytes:
+    """Signed ballots as ``castBallots`` wants them, 96 bytes each."""
+    return b"".join(signed.pack() for signed in ballots)
+
+
+def unpack(packed: bytes) -> list[SignedBallot]:
+    """Read signed ballots as ``castBallots`` takes them.
+
+    Raises:
+        EvidenceError: If there is no whole number of them.
+    """
+    if len(packed) % SIGNED_BALLOT_SIZE:
+        raise EvidenceError(f"signed ballots have 96 bytes each, received {len(packed)} bytes")
+    parts = (
+        packed[at : at + SIGNED_BALLOT_SIZE] for at in range(0, len(packed), SIGNED_BALLOT_SIZE)
+    )
+    return [SignedBallot(part[:32], part[32:64], part[64:]) for part in parts]
+
+
+def encode(relayed: Relayed) -> bytes:
+    """One line of a file of signed ballots, without its end."""
+    context, signed = relayed.context, relayed.signed
+    return msgspec_json.encode(
+        _Wire(
+            chain_id=context.chain_id,
+            contract="0x" + context.contract.hex(),
+            round=context.number,
+            ballot=signed.ballot.hex(),
+            signature=(signed.r + signed.parity_and_s).hex(),
+        )
+    )
+
+
+def decode_lines(data: bytes) -> list[Relayed]:
+    """Read a file of signed ballots; empty lines are passed over.
+
+    Raises:
+        EvidenceError: If a line is none; the message names it.
+    """
+    lines = data.splitlines()
+    return [_decode(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _decode(line: bytes, number: int) -> Relayed:
+    try:
+        wire = msgspec_json.decode(line, type=_Wire)
+    except ValidationError as exc:
+        raise EvidenceError(f"line {number} is no signed ballot: {exc}") from exc
+    except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise EvidenceError(f"line {number} is not JSON") from exc
+    context = RoundContext(wire.chain_id, bytes.fromhex(wire.contract[2:]), wire.round)
+    signature = bytes.fromhex(wire.signature.removeprefix("0x"))
+    ballot = bytes.fromhex(wire.ballot.removeprefix("0x"))
+    return Relayed(context, SignedBallot(ballot, signature[:32], signature[32:]))

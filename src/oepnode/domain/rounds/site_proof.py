@@ -1,0 +1,267 @@
+"""One site's proof, cut out of a verified bundle, for a third party.
+
+Guarantees: the proof shows no other site, only hashes of them; `verify_site` accepts nothing that
+does not follow from the final root. What it proves depends on what is disclosed: without the key
+of the round, that a site with these limits is in the round, and that the bearer says which NMI it
+is; with the key, that it is that NMI. The key lets its holder test guesses at other sites too: see
+``docs/spec/bundle.md`` before handing it out.
+
+Source: ``docs/spec/bundle.md``, design section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from oepnode.domain.nem import nmi as nmis
+from oepnode.domain.rounds import entries as encoding
+from oepnode.domain.rounds import merkle
+from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import EvidenceError
+
+VERSION: Final = 1
+MAX_SIZE: Final = 16 << 20
+"""Largest proof read, in bytes."""
+
+_SPACE: Final = b" \t\r\n"
+
+CHECKS: Final = {
+    "format": "the file is a site proof of version 1",
+    "context": "it is of this chain, contract and round",
+    "sites": "the site entries are well formed, one for each application level",
+    "pseudonyms": "the NMI gives the entries' pseudonym under the disclosed key",
+    "site-inclusion": "the paths prove the site entries under the partition's root",
+    "partition-count": "the round tree has as many partitions as the chain says",
+    "inclusion": "the path proves the partition entry under the final root",
+}
+"""What `verify_site` checks, in this order; ``pseudonyms`` only where the key is disclosed."""
+
+
+class SiteProofError(EvidenceError):
+    """A site proof does not prove what it should.
+
+    Attributes:
+        check: The name of the check that failed, a key of `CHECKS`.
+    """
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(f"check {check} failed: {message}")
+        self.check = check
+
+
+_Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+_Hex = Annotated[str, Meta(pattern="^([0-9a-f]{2})+\\Z")]
+_Path = Annotated[list[_Hash], Meta(max_length=64)]
+_Uint32 = Annotated[int, Meta(ge=0, lt=1 << 32)]
+
+
+class _Record(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    pass
+
+
+class SiteInPartition(_Record, frozen=True):
+    """A site entry and where it stands in the partition tree; hashes and bytes as hex."""
+
+    entry: _Hex
+    index: _Uint32
+    path: _Path
+
+
+class Disclosure(_Record, frozen=True):
+    """What is given away so that the NMI is proven: K_agg of the round, as hex."""
+
+    aggregator_key: _Hash
+
+
+class SiteProof(_Record, frozen=True):
+    """A site proof as it is written; field names are those of the JSON in camel case."""
+
+    format: Literal["oepnode site proof"]
+    version: Literal[1]
+    chain_id: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})\\Z")]
+    contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}\\Z")]
+    round: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+    nmi: Annotated[str, Meta(pattern="^[0-9A-HJ-NP-Z]{10}\\Z")]
+    disclosure: Disclosure | None
+    sites: Annotated[list[SiteInPartition], Meta(min_length=1, max_length=2)]
+    partition_entry: _Hex
+    index: _Uint32
+    partitions: _Uint32
+    path: _Path
+
+
+@dataclass(frozen=True)
+class VerifiedSite:
+    """A site proof of which every check has passed.
+
+    Attributes:
+        context: The round.
+        nmi: The NMI that the proof names.
+        is_nmi_proven: Whether the key was disclosed, so that the NMI is more than a claim.
+        entries: The site's entries, one for each application level.
+        partition: The partition that holds them.
+    """
+
+    context: RoundContext
+    nmi: str
+    is_nmi_proven: bool
+    entries: tuple[SiteEntry, ...]
+    partition: PartitionEntry
+
+
+def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> SiteProof:
+    """Cut the proof of one NMI out of a bundle.
+
+    Args:
+        bundle: Verified, of the round that the proof is wanted for.
+        nmi: One of the bundle's.
+        disclose_key: Put K_agg of the round into the proof.
+
+    Raises:
+        EvidenceError: If the bundle has no such NMI.
+    """
+    places = [place for place, held in enumerate(bundle.nmis) if held == nmi]
+    if not places:
+        raise EvidenceError("the bundle has no site with this NMI")
+    leaves = [merkle.leaf_hash(entry) for entry in bundle.entries]
+    return SiteProof(
+        format="oepnode site proof",
+        version=1,
+        chain_id=str(bundle.context.chain_id),
+        contract="0x" + bundle.context.contract.hex(),
+        round=bundle.context.number,
+        nmi=nmi,
+        disclosure=Disclosure(bundle.key.hex()) if disclose_key else None,
+        sites=[
+            SiteInPartition(
+                bundle.entries[place].hex(), place, _hexes(merkle.inclusion_path(leaves, place))
+            )
+            for place in places
+        ],
+        partition_entry=bundle.partition_entry.hex(),
+        index=bundle.index,
+        partitions=bundle.partitions,
+        path=_hexes(bundle.path),
+    )
+
+
+def write(proof: SiteProof) -> bytes:
+    """The proof as JSON, indented, with a newline at its end."""
+    return msgspec.json.format(msgspec.json.encode(proof), indent=2) + b"\n"
+
+
+def read(data: bytes) -> SiteProof:
+    """Read a proof from JSON.
+
+    Raises:
+        SiteProofError: If it is not, but for white space, the JSON that `write` makes of a proof
+            (check ``format``).
+    """
+    if len(data) > MAX_SIZE:
+        raise SiteProofError("format", f"a site proof has at most {MAX_SIZE} bytes")
+    try:
+        proof = msgspec.json.decode(data, type=SiteProof)
+    except msgspec.ValidationError as exc:
+        raise SiteProofError("format", str(exc)) from exc
+    except (ValueError, RecursionError) as exc:
+        raise SiteProofError("format", "the file is not JSON") from exc
+    if data.translate(None, _SPACE) != msgspec.json.encode(proof).translate(None, _SPACE):
+        raise SiteProofError("format", "the fields are not in their order, or one stands twice")
+    return proof
+
+
+def verify_site(
+    proof: SiteProof, context: RoundContext, final_root: bytes, final_partitions: int
+) -> VerifiedSite:
+    """Check a site proof against the round's final result.
+
+    The caller must have read root and partition count from a chain that it trusts, for the round
+    of ``context``.
+
+    Args:
+        proof: As read.
+        context: The round that the caller wants the site's limits of.
+        final_root: The round's final root on chain, 32 bytes.
+        final_partitions: The round's partition count on chain.
+
+    Raises:
+        SiteProofError: With the name of the first check that failed.
+    """
+    # 1. context.
+    if (proof.chain_id, proof.contract, proof.round) != (
+        str(context.chain_id),
+        "0x" + context.contract.hex(),
+        context.number,
+    ):
+        raise SiteProofError("context", "the proof is of another chain, contract or round")
+    # 2. sites: well formed, and at most one for each application level.
+    entries = _decode_sites(proof)
+    # 3. pseudonyms: with the key, the NMI is more than a claim.
+    _check_pseudonyms(proof, entries)
+    # 4. site inclusion, with the size and root that the partition entry gives.
+    partition = _check_sites_included(proof)
+    # 5. partition count, 6. inclusion.
+    if proof.partitions != final_partitions:
+        raise SiteProofError(
+            "partition-count", f"expected {final_partitions}, the proof says {proof.partitions}"
+        )
+    leaf = merkle.leaf_hash(bytes.fromhex(proof.partition_entry))
+    _check_inclusion("inclusion", leaf, proof.index, final_partitions, proof.path, final_root)
+    return VerifiedSite(context, proof.nmi, proof.disclosure is not None, entries, partition)
+
+
+def _decode_sites(proof: SiteProof) -> tuple[SiteEntry, ...]:
+    try:
+        nmis.parse(proof.nmi)
+        entries = tuple(encoding.decode_site(bytes.fromhex(site.entry)) for site in proof.sites)
+    except EvidenceError as exc:
+        raise SiteProofError("sites", str(exc)) from exc
+    if len({entry.pseudonym for entry in entries}) != 1:
+        raise SiteProofError("sites", "the entries are of different sites")
+    if len({entry.header.level for entry in entries}) != len(entries):
+        raise SiteProofError("sites", "two entries have one application level")
+    if len({(e.header.horizon_start, e.header.interval_count) for e in entries}) != 1:
+        raise SiteProofError("sites", "the entries have different horizons")
+    return entries
+
+
+def _check_pseudonyms(proof: SiteProof, entries: Sequence[SiteEntry]) -> None:
+    if proof.disclosure is None:
+        return
+    key = bytes.fromhex(proof.disclosure.aggregator_key)
+    if entries[0].pseudonym != keys.site_pseudonym(key, proof.nmi):
+        raise SiteProofError("pseudonyms", "the NMI does not give the entries' pseudonym")
+
+
+def _check_sites_included(proof: SiteProof) -> PartitionEntry:
+    try:
+        partition = encoding.decode_partition(bytes.fromhex(proof.partition_entry))
+    except EvidenceError as exc:
+        raise SiteProofError("site-inclusion", str(exc)) from exc
+    for site in proof.sites:
+        leaf = merkle.leaf_hash(bytes.fromhex(site.entry))
+        _check_inclusion(
+            "site-inclusion", leaf, site.index, partition.site_count, site.path, partition.root
+        )
+    return partition
+
+
+def _check_inclusion(
+    check: str, leaf: bytes, index: int, size: int, path: Sequence[str], root: bytes
+) -> None:
+    try:
+        merkle.verify_inclusion(leaf, index, size, [bytes.fromhex(h) for h in path], root)
+    except merkle.InclusionError as exc:
+        raise SiteProofError(check, str(exc)) from exc
+
+
+def _hexes(hashes: Sequence[bytes]) -> list[str]:
+    return [value.hex() for value in hashes]

@@ -1,0 +1,81 @@
+"""Which row stands where several speak of one site and interval.
+
+Rows with equal limits repeat one another. Otherwise each needs a submission time, equal times need
+equal limits, and the latest stands. Source: rules-v1 section 5 ("Rows"), Part C §6.3 field 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from oepnode.domain.documents.faults import FaultLog
+
+NO_SUBMISSION: Final = -1
+"""Stands for an absent submission time; below every instant."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a document before supersession, one array per column.
+
+    Attributes:
+        site: int64, site index.
+        submitted: int64, microseconds since the epoch or `NO_SUBMISSION`.
+        start: int64, interval start in UTC seconds.
+        limits: Shape (rows, 4), int32.
+        place: Shape (rows, 3), int64: record, element and interval number in the document.
+    """
+
+    site: npt.NDArray[np.int64]
+    submitted: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    limits: npt.NDArray[np.int32]
+    place: npt.NDArray[np.int64]
+
+
+def resolve(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
+    """Return the indices of the rows that stand, in order of (site, start).
+
+    Conflicts are noted in ``log``, one per (site, interval).
+    """
+    order = np.lexsort((rows.submitted, rows.start, rows.site))
+    site, start = rows.site[order], rows.start[order]
+    same_cell = (site[1:] == site[:-1]) & (start[1:] == start[:-1])
+    if same_cell.any():
+        _check_conflicts(rows, order, same_cell, log)
+    last_of_cell: npt.NDArray[np.bool_] = np.append(~same_cell, np.True_)
+    return np.asarray(order[last_of_cell], dtype=np.intp)
+
+
+def _check_conflicts(
+    rows: Rows, order: npt.NDArray[np.intp], same_cell: npt.NDArray[np.bool_], log: FaultLog
+) -> None:
+    limits, submitted = rows.limits[order], rows.submitted[order]
+    cell = np.concatenate(([0], np.cumsum(~same_cell)))
+    differs = same_cell & (limits[1:] != limits[:-1]).any(axis=1)
+    lacks_time = same_cell & (submitted[:-1] == NO_SUBMISSION)
+    clash = differs & (submitted[1:] == submitted[:-1])
+    contested = np.isin(cell[1:], cell[1:][differs])
+    missing = lacks_time & contested
+    reported: set[int] = set()
+    for row in np.flatnonzero(missing | clash):
+        if int(cell[row + 1]) in reported:
+            continue
+        reported.add(int(cell[row + 1]))
+        here, other = _path(rows, order[row + 1]), _path(rows, order[row])
+        if missing[row]:
+            rule = "submission.missing"
+            message = "differing limits for one site and interval need a submissionTimestamp each"
+        else:
+            rule = "submission.conflict"
+            message = "differing limits for one site and interval with one submissionTimestamp"
+        log.add(here, rule, f"{message}; the other is {other}")
+
+
+def _path(rows: Rows, row: int) -> str:
+    record, element, interval = (int(number) for number in rows.place[row])
+    return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"

@@ -1,0 +1,1 @@
+"""The NMI registry: snapshots and salts for enrolled workers."""

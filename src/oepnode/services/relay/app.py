@@ -1,0 +1,114 @@
+"""The relay: takes ballots that workers signed, and brings them to the chain at its own cost.
+
+Guarantees: it gets nothing that it could copy or change. A blind ballot says nothing of the root
+and is bound to its operator, and the signature is bound to the ballot, the round, the contract and
+the chain. All that a relay can do to a worker is to stay silent, and then the worker casts
+directly. So anyone may run one, and anyone may hand in; it acts only on signatures of a round's
+members.
+Leaves out abstentions and reveals, which the contract takes from a signer and from one who knows
+the root. What is held and when it is cast: ``services.ballot_desk``. Endpoints and settings:
+docs/services.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import web
+
+from oepnode.adapters.crypto.ballot_signature import recover_signer
+from oepnode.adapters.storage.evidence import EvidenceFiles
+from oepnode.config import RelaySettings
+from oepnode.ports import Chain
+from oepnode.services.common.http import Refusal, errors_as_json, json_response, read_body
+from oepnode.services.relay.ballot_pool import BallotDesk, Receipt
+
+MAX_LINE_BYTES: Final = 1024
+_MAX_ROUND_DIGITS: Final = 10
+
+
+def application(settings: RelaySettings, chain: Chain) -> web.Application:
+    """The relay as an application; it does not close ``chain``."""
+    evidence = EvidenceFiles(settings.data_dir / "evidence")
+    desk = BallotDesk(chain, evidence, recover_signer, settings.batch_after_s)
+    handlers = _Handlers(desk, chain)
+    app = web.Application(middlewares=[errors_as_json])
+    app.add_routes(
+        [
+            web.post("/v1/ballots", handlers.take),
+            web.get("/v1/rounds/{number}", handlers.round),
+            web.get("/healthz", handlers.health),
+        ]
+    )
+
+    async def casting(_: web.Application) -> AsyncIterator[None]:
+        running = asyncio.create_task(desk.run(settings.look_interval_s))
+        yield
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    app.cleanup_ctx.append(casting)
+    return app
+
+
+class _Handlers:
+    def __init__(self, desk: BallotDesk, chain: Chain) -> None:
+        self._desk = desk
+        self._chain = chain
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Take one signed ballot."""
+        receipt = await self._desk.take(await read_body(request, MAX_LINE_BYTES))
+        return json_response(
+            {
+                "round": receipt.round,
+                "operator": "0x" + receipt.operator.hex(),
+                "state": "cast" if receipt.is_cast else "held",
+            },
+            202,
+        )
+
+    async def round(self, request: web.Request) -> web.Response:
+        """Whose ballots of a round are held, and whose were cast."""
+        number = _number(request.match_info["number"])
+        receipts = self._desk.receipts(number)
+        if not receipts:
+            raise Refusal(
+                404, "round.not_held", f"no ballot of round {number} is held, or its vote is over"
+            )
+        return json_response(
+            {
+                "round": number,
+                "held": _operators(receipts, is_cast=False),
+                "cast": _operators(receipts, is_cast=True),
+            },
+            headers={"Cache-Control": "no-cache"},
+        )
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Which contract the relay serves, what it holds, and what keeps it from casting."""
+        rounds, ballots = self._desk.counts
+        return json_response(
+            {
+                "status": "ok",
+                "chainId": self._chain.chain_id,
+                "contract": "0x" + self._chain.contract.hex(),
+                "rounds": rounds,
+                "ballots": ballots,
+                "trouble": self._desk.trouble,
+            }
+        )
+
+
+def _operators(receipts: list[Receipt], *, is_cast: bool) -> list[str]:
+    return ["0x" + one.operator.hex() for one in receipts if one.is_cast is is_cast]
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_ROUND_DIGITS):
+        raise Refusal(400, "round.malformed", "a round is a number")
+    return int(text)

@@ -1,0 +1,1 @@
+"""The gateway through which a DNSP publishes envelopes and opens rounds."""

@@ -1,0 +1,273 @@
+"""The sender's gateway: takes envelope documents, serves them by digest, opens rounds on chain.
+
+Guarantees: a document is stored exactly as received, only when it follows the rules, and never
+changes; publishing and opening need the bearer token. A document holds NMIs, and is served to the
+workers of a round that was opened with it, for one signed request each time (setting
+``document_access``). Leaves out keeping it from others on the way: it is streamed, not sealed, so
+put TLS before the gateway. Endpoints and settings: docs/services.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Annotated, Final, Literal
+
+import structlog
+from aiohttp import web
+from msgspec import DecodeError, Meta, Struct, ValidationError
+from msgspec import json as msgspec_json
+
+from oepnode.adapters.crypto.keyfile import read_secret
+from oepnode.adapters.storage.digest_files import Incoming
+from oepnode.config import SenderSettings
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.envelope_document import Document, parse_document
+from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
+from oepnode.errors import ConfigError
+from oepnode.ports import Chain, Clock
+from oepnode.services.common.authorization import AT_A_TIME, Enrolment
+from oepnode.services.common.http import (
+    Refusal,
+    errors_as_json,
+    json_response,
+    read_body,
+    read_chunks,
+    read_digest,
+)
+from oepnode.services.sender.round_opener import RoundOpener
+from oepnode.services.sender.store import EnvelopeStore, StoredDocument
+
+_log = structlog.get_logger(__name__)
+
+MIN_TOKEN_BYTES: Final = 16
+_MAX_JSON_BYTES: Final = 4096
+_FOREVER: Final = "max-age=31536000, immutable"
+_CACHES: Final = {"members": f"private, {_FOREVER}", "anyone": f"public, {_FOREVER}"}
+"""A shared cache would hand a member's document to others."""
+
+_Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class _RoundOrder(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    envelope_digest: _Hex32
+    registry_digest: _Hex32
+
+
+def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.Application:
+    """The gateway as an application; it does not close ``chain``.
+
+    Raises:
+        ConfigError: If the token file or the data folder is not usable.
+    """
+    token = _read_token(settings)
+    store = EnvelopeStore(settings.data_dir)
+    gateway = _Gateway(settings, token, chain, clock, store)
+    app = web.Application(middlewares=[errors_as_json])
+    app.add_routes(
+        [
+            web.post("/v1/envelopes", gateway.publish),
+            web.get("/v1/envelopes/latest", gateway.latest),
+            web.post("/v1/rounds", gateway.open_round),
+            web.get("/v1/documents/{digest}", gateway.document),
+            web.get("/healthz", gateway.health),
+        ]
+    )
+    app.on_response_prepare.append(gateway.name_by_digest)
+
+    async def close(_: web.Application) -> None:
+        store.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+class _Gateway:
+    def __init__(
+        self,
+        settings: SenderSettings,
+        token: bytes,
+        chain: Chain,
+        clock: Clock,
+        store: EnvelopeStore,
+    ) -> None:
+        self._limit = settings.max_document_bytes
+        self._feed = Feed(settings.feed.profile, settings.feed.import_sign)
+        self._token = token
+        self._clock = clock
+        self._store = store
+        self._opener = RoundOpener(chain, clock, store)
+        self._access: Literal["members", "anyone"] = settings.document_access
+        self._enrolment = Enrolment(chain, clock, store.grants, settings.request_window_s)
+        self._turns = asyncio.Semaphore(AT_A_TIME)
+        # One document is validated at a time, so that memory stays bounded.
+        self._validating = asyncio.Lock()
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Store a document; with ``?registry=DIGEST`` open its round as well."""
+        self._authorise(request)
+        registry = _registry_of(request)
+        document, is_new = await self._receive(request)
+        body = _described(document)
+        opened = False
+        if registry is not None:
+            body["round"], opened = await self._opener.open(document, registry)
+        _log.info("envelope.stored", digest=document.digest.hex(), new=is_new, opened=opened)
+        return json_response(body, 201 if is_new or opened else 200)
+
+    async def open_round(self, request: web.Request) -> web.Response:
+        """Open the round of a stored document."""
+        self._authorise(request)
+        order = _read_order(await read_body(request, _MAX_JSON_BYTES))
+        document = await self._stored(bytes.fromhex(order.envelope_digest))
+        number, opened = await self._opener.open(document, bytes.fromhex(order.registry_digest))
+        return json_response({"round": number, "opened": opened}, 201 if opened else 200)
+
+    async def latest(self, _: web.Request) -> web.Response:
+        """The newest document."""
+        newest = await asyncio.to_thread(self._store.latest)
+        if newest is None:
+            raise Refusal(404, "envelope.none", "no envelope document has been published yet")
+        registry = newest.registry_digest
+        return json_response(
+            {
+                "digest": newest.digest.hex(),
+                "registryDigest": None if registry is None else registry.hex(),
+                "horizonStart": newest.horizon_start,
+                "intervalCount": newest.interval_count,
+                "size": newest.size,
+                "round": newest.round,
+            },
+            headers={"Cache-Control": "no-cache"},
+        )
+
+    async def document(self, request: web.Request) -> web.StreamResponse:
+        """The exact bytes of a document, or of a range of it."""
+        digest = read_digest(request.match_info["digest"], "a document's name")
+        if self._access == "anyone":
+            await self._stored(digest)
+        else:
+            asked, signature = _read_signed(request, digest)
+            async with self._turns:
+                await self._admit(asked, signature)
+        known = request.if_none_match or ()
+        if any(tag.value in {digest.hex(), "*"} for tag in known):
+            return web.Response(status=304)
+        return web.FileResponse(
+            self._store.path(digest), headers={"Content-Type": "application/octet-stream"}
+        )
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Whether the gateway works: it reads its index."""
+        return json_response(
+            {"status": "ok", "documents": await asyncio.to_thread(self._store.count)}
+        )
+
+    async def name_by_digest(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Give a document its digest as ETag and let caches keep it for good."""
+        digest = request.match_info.get("digest")
+        if digest is not None and response.status in {200, 206, 304}:
+            response.headers["ETag"] = f'"{digest}"'
+            response.headers["Cache-Control"] = _CACHES[self._access]
+
+    async def _admit(self, asked: DocumentRequest, signature: bytes) -> None:
+        member = await self._enrolment.member_of(asked, signature)
+        await self._stored(asked.digest)
+        await self._enrolment.admit(member, asked)
+
+    def _authorise(self, request: web.Request) -> None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given:
+            raise Refusal(401, "token.missing", "this needs the publisher's bearer token", "Bearer")
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
+            raise Refusal(401, "token.wrong", "the bearer token is not the publisher's", "Bearer")
+
+    async def _stored(self, digest: bytes) -> StoredDocument:
+        document = await asyncio.to_thread(self._store.document, digest)
+        if document is None:
+            raise Refusal(404, "document.unknown", "no document with this digest is stored here")
+        return document
+
+    async def _receive(self, request: web.Request) -> tuple[StoredDocument, bool]:
+        incoming = await asyncio.to_thread(self._store.incoming)
+        try:
+            async for chunk in read_chunks(request, self._limit):
+                await asyncio.to_thread(incoming.write, chunk)
+            digest = await asyncio.to_thread(incoming.finish)
+            known = await asyncio.to_thread(self._store.document, digest)
+            if known is not None:
+                return known, False
+            return await self._accept(incoming, digest), True
+        finally:
+            await asyncio.to_thread(incoming.discard)
+
+    async def _accept(self, incoming: Incoming, digest: bytes) -> StoredDocument:
+        async with self._validating:
+            parsed = await asyncio.to_thread(self._parse, incoming)
+        document = StoredDocument(
+            digest=digest,
+            size=incoming.size,
+            horizon_start=parsed.horizon_start,
+            interval_count=parsed.interval_count,
+            received_at=self._clock.now(),
+            warnings=parsed.warnings,
+        )
+        await asyncio.to_thread(incoming.commit)
+        # A crash here leaves a file that the index does not know; the publisher sends it again.
+        await asyncio.to_thread(self._store.add, document)
+        return document
+
+    def _parse(self, incoming: Incoming) -> Document:
+        return parse_document(incoming.path.read_bytes(), self._feed)
+
+
+def _read_token(settings: SenderSettings) -> bytes:
+    token = read_secret(settings.token_file, "bearer token")
+    if len(token) < MIN_TOKEN_BYTES:
+        raise ConfigError(f"token_file: a bearer token has at least {MIN_TOKEN_BYTES} bytes")
+    return token
+
+
+def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, bytes]:
+    """The signed request in the header, for the document in the path."""
+    signed = decode_authorization(request.headers.get("Authorization", ""))
+    if signed is None:
+        raise Refusal(
+            401,
+            "request.missing",
+            f"documents are for enrolled workers: send Authorization: {SCHEME} with a signed "
+            "request (docs/services.md)",
+            challenge=SCHEME,
+        )
+    if signed[0].digest != digest:
+        raise Refusal(
+            401, "request.other_document", "the request names another document", challenge=SCHEME
+        )
+    return signed
+
+
+def _registry_of(request: web.Request) -> bytes | None:
+    unknown = set(request.query) - {"registry"}
+    if unknown:
+        raise Refusal(400, "query.unknown", "the only query parameter is registry")
+    text = request.query.get("registry")
+    return None if text is None else read_digest(text, "registry")
+
+
+def _read_order(body: bytes) -> _RoundOrder:
+    try:
+        return msgspec_json.decode(body, type=_RoundOrder)
+    except ValidationError as exc:
+        raise Refusal(422, "request.malformed", str(exc)) from exc
+    except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise Refusal(422, "request.malformed", "the body is not JSON") from exc
+
+
+def _described(document: StoredDocument) -> dict[str, object]:
+    return {
+        "digest": document.digest.hex(),
+        "size": document.size,
+        "horizonStart": document.horizon_start,
+        "intervalCount": document.interval_count,
+        "warnings": list(document.warnings),
+    }

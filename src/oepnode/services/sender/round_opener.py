@@ -1,0 +1,85 @@
+"""Opening a round on chain once, though requests repeat, answers get lost and programs crash.
+
+Guarantees: while a round with the same inputs runs or is final, no second one is opened; the intent
+is stored before the chain is asked, so an unknown outcome is looked up on chain before anything is
+sent again. Left open: a transaction that is still on its way after a crash can lead to a second
+round with the same inputs, which does no harm; a later round supersedes an earlier one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from oepnode.domain.rounds.onchain import Phase, RoundOpened
+from oepnode.errors import ConflictError
+from oepnode.ports import Chain, Clock
+from oepnode.services.sender.store import EnvelopeStore, StoredDocument
+
+
+class RoundOpener:
+    """Opens rounds for stored documents, one at a time.
+
+    Args:
+        chain: With an account that holds ``REQUESTER_ROLE``.
+        clock: For the time that is noted.
+        store: Remembers intents and outcomes.
+    """
+
+    def __init__(self, chain: Chain, clock: Clock, store: EnvelopeStore) -> None:
+        self._chain = chain
+        self._clock = clock
+        self._store = store
+        self._turn = asyncio.Lock()
+
+    async def open(self, document: StoredDocument, registry_digest: bytes) -> tuple[int, bool]:
+        """Open a round, or find the one that stands.
+
+        Returns:
+            The round's number, and whether this call opened it.
+
+        Raises:
+            ConflictError: If the contract refuses.
+            TransportError: If the chain does not answer; asking again is safe.
+        """
+        async with self._turn:
+            return await self._open(document, registry_digest)
+
+    async def _open(self, document: StoredDocument, registry: bytes) -> tuple[int, bool]:
+        envelope = document.digest
+        known = await asyncio.to_thread(self._store.round_of, envelope, registry)
+        if known is not None and await self._stands(known):
+            return known, False
+        newest = await self._chain.round_count()
+        after = await asyncio.to_thread(self._store.begin_opening, envelope, registry, newest)
+        number = await self._find(range(after + 1, newest + 1), envelope, registry)
+        opened = number is None
+        if number is None:
+            number = await self._send(document, registry)
+        # A crash before this line: the intent stands, and the next request finds the round.
+        await asyncio.to_thread(
+            self._store.note_round, envelope, registry, number, self._clock.now()
+        )
+        return number, opened
+
+    async def _stands(self, number: int) -> bool:
+        """Whether a round still runs or is final; after a failed one a new one may be opened."""
+        state = await self._chain.round(number)
+        return state is not None and state.phase not in {Phase.FAILED, Phase.CANCELLED}
+
+    async def _find(self, numbers: range, envelope: bytes, registry: bytes) -> int | None:
+        for number in numbers:
+            for event in await self._chain.round_events(number):
+                if isinstance(event, RoundOpened) and (
+                    (event.envelope_digest, event.registry_digest) == (envelope, registry)
+                ):
+                    return number
+        return None
+
+    async def _send(self, document: StoredDocument, registry: bytes) -> int:
+        try:
+            return await self._chain.open_round(
+                document.horizon_start, document.interval_count, document.digest, registry
+            )
+        except ConflictError:
+            await asyncio.to_thread(self._store.abandon_opening, document.digest, registry)
+            raise

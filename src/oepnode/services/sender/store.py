@@ -1,0 +1,218 @@
+"""What the sender's gateway keeps: documents as files, and an index that holds no NMI.
+
+Guarantees: a document in the index has its file, complete and under its digest. Storing the same
+bytes again changes nothing, so the newest document is the one whose bytes came first last.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec import json as msgspec_json
+
+from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
+from oepnode.adapters.storage.sqlite_index import Index
+from oepnode.ports import LatestEnvelope
+from oepnode.services.common.authorization import GRANTS_SCHEMA, Grants
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS documents (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    horizon_start INTEGER NOT NULL,
+    interval_count INTEGER NOT NULL,
+    received_at REAL NOT NULL,
+    warnings TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS rounds (
+    round INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    registry_digest BLOB NOT NULL,
+    noted_at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS openings (
+    digest BLOB NOT NULL,
+    registry_digest BLOB NOT NULL,
+    after_round INTEGER NOT NULL,
+    PRIMARY KEY (digest, registry_digest)
+);
+"""
+
+
+class StoredDocument(Struct, frozen=True):
+    """What the index says of a document.
+
+    Attributes:
+        digest: SHA-256 of its bytes, 32 bytes.
+        size: Bytes.
+        horizon_start: UTC seconds.
+        interval_count: Of the horizon.
+        received_at: UTC seconds.
+        warnings: What was odd but allowed; places and rules only.
+    """
+
+    digest: bytes
+    size: int
+    horizon_start: int
+    interval_count: int
+    received_at: float
+    warnings: tuple[str, ...]
+
+
+class EnvelopeStore:
+    """The documents of a sender.
+
+    Args:
+        data_dir: ``documents/`` and ``index.sqlite`` are made in it. One server owns it.
+
+    Attributes:
+        grants: Who was given which document, and the nonces that are used up.
+
+    Raises:
+        ConfigError: If the folder cannot be used.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        make_folder(data_dir)
+        self._files = FileStore(data_dir / "documents")
+        self._files.remove_leftovers()
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
+        self.grants = Grants(self._index)
+
+    def incoming(self) -> Incoming:
+        """Start to receive a document."""
+        return self._files.incoming()
+
+    def path(self, digest: bytes) -> Path:
+        """The file of a stored document."""
+        return self._files.path(digest)
+
+    def add(self, document: StoredDocument) -> None:
+        """Note a document whose file is in place; a known one stays as it is."""
+        with self._index.transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO documents"
+                " (digest, size, horizon_start, interval_count, received_at, warnings)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    document.digest,
+                    document.size,
+                    document.horizon_start,
+                    document.interval_count,
+                    document.received_at,
+                    msgspec_json.encode(document.warnings).decode(),
+                ),
+            )
+
+    def document(self, digest: bytes) -> StoredDocument | None:
+        """A document by its digest, or None."""
+        with self._index.transaction() as db:
+            row = db.execute(f"{_SELECT} WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else _document(row)
+
+    def count(self) -> int:
+        """Number of documents."""
+        with self._index.transaction() as db:
+            return int(db.execute("SELECT count(*) FROM documents").fetchone()[0])
+
+    def latest(self) -> LatestEnvelope | None:
+        """The newest document with its newest round, or None where there is none yet."""
+        with self._index.transaction() as db:
+            row = db.execute(f"{_SELECT} ORDER BY sequence DESC LIMIT 1").fetchone()
+            if row is None:
+                return None
+            document = _document(row)
+            opened = _newest_round(db, document.digest)
+        return LatestEnvelope(
+            digest=document.digest,
+            registry_digest=None if opened is None else opened[1],
+            horizon_start=document.horizon_start,
+            interval_count=document.interval_count,
+            size=document.size,
+            round=None if opened is None else opened[0],
+        )
+
+    def round_of(self, digest: bytes, registry_digest: bytes) -> int | None:
+        """The newest known round opened with these inputs, or None."""
+        with self._index.transaction() as db:
+            row = db.execute(
+                "SELECT max(round) FROM rounds WHERE digest = ? AND registry_digest = ?",
+                (digest, registry_digest),
+            ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def begin_opening(self, digest: bytes, registry_digest: bytes, after_round: int) -> int:
+        """Note the intent to open a round, before the chain is asked.
+
+        Args:
+            digest: Of the document.
+            registry_digest: Of the snapshot.
+            after_round: Newest round on chain now.
+
+        Returns:
+            The round after which to look for the outcome: that of an earlier attempt whose
+            outcome is unknown, otherwise ``after_round``.
+        """
+        with self._index.transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO openings VALUES (?, ?, ?)",
+                (digest, registry_digest, after_round),
+            )
+            row = db.execute(
+                "SELECT after_round FROM openings WHERE digest = ? AND registry_digest = ?",
+                (digest, registry_digest),
+            ).fetchone()
+        return int(row[0])
+
+    def note_round(self, digest: bytes, registry_digest: bytes, number: int, now: float) -> None:
+        """Note the round that an opening led to, and end the opening."""
+        with self._index.transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?)",
+                (number, digest, registry_digest, now),
+            )
+            _end_opening(db, digest, registry_digest)
+
+    def abandon_opening(self, digest: bytes, registry_digest: bytes) -> None:
+        """End an opening that the chain refused."""
+        with self._index.transaction() as db:
+            _end_opening(db, digest, registry_digest)
+
+    def close(self) -> None:
+        """Close the index; may be called again."""
+        self._index.close()
+
+
+_SELECT: Final = (
+    "SELECT digest, size, horizon_start, interval_count, received_at, warnings FROM documents"
+)
+
+
+def _document(row: tuple[Any, ...]) -> StoredDocument:
+    digest, size, horizon_start, interval_count, received_at, warnings = row
+    return StoredDocument(
+        digest=digest,
+        size=size,
+        horizon_start=horizon_start,
+        interval_count=interval_count,
+        received_at=received_at,
+        warnings=msgspec_json.decode(warnings, type=tuple[str, ...]),
+    )
+
+
+def _newest_round(db: sqlite3.Connection, digest: bytes) -> tuple[int, bytes] | None:
+    found: tuple[int, bytes] | None = db.execute(
+        "SELECT round, registry_digest FROM rounds WHERE digest = ? ORDER BY round DESC LIMIT 1",
+        (digest,),
+    ).fetchone()
+    return found
+
+
+def _end_opening(db: sqlite3.Connection, digest: bytes, registry_digest: bytes) -> None:
+    db.execute(
+        "DELETE FROM openings WHERE digest = ? AND registry_digest = ?", (digest, registry_digest)
+    )

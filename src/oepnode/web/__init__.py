@@ -1,1 +1,0 @@
-"""Read-only HTTP views of a worker."""

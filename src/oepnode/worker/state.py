@@ -1,0 +1,230 @@
+"""A worker's view of one round, the changes it takes in and the effects it asks for.
+
+Frozen values; bytes inside. Changes are facts received, named in the past tense; effects are
+intents, named as orders. An effect's id is deterministic, so that asking twice is asking once.
+Source: design sections 2 and 8.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.onchain import Electorate, Event, Member, Phase, RoundOpened
+from oepnode.domain.rounds.pseudonyms import RoundContext
+
+
+class Summary(Struct, frozen=True):
+    """What a worker may tell of a result: counts only.
+
+    Attributes:
+        sites: Site entries of all partitions.
+        partitions: Leaves of the round tree.
+        unassigned_nmis: NMIs that nobody holds for some interval.
+        seconds: Time that computing took.
+        warnings: What was odd but allowed in the inputs.
+    """
+
+    sites: int
+    partitions: int
+    unassigned_nmis: int
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+class Candidate(Struct, frozen=True):
+    """A result that was revealed, with the bitmap of members who had voted for it."""
+
+    result: Result
+    matched: int
+
+
+class RoundState(Struct, frozen=True, kw_only=True):
+    """All that a worker knows of a round.
+
+    Attributes:
+        context: Chain, contract and number.
+        opened: The event that opened it.
+        electorate: Frozen for the round.
+        operator: This worker's operator.
+        now: Chain time of the last tick, UTC seconds.
+        closed_at: Chain time at which voting was first seen to be over.
+        result: What this worker computed.
+        summary: Counts of it.
+        reason: Why this worker abstains.
+        detail: The reason in words, without secrets.
+        ballots: (operator, ballot) in the order cast.
+        abstentions: (operator, reason) in chain order.
+        candidates: Revealed results.
+        final: The final result.
+        phase: Over, or `Phase.VOTING` while it is not.
+        asked: Ids of effects asked for so far.
+    """
+
+    context: RoundContext
+    opened: RoundOpened
+    electorate: Electorate
+    operator: bytes
+    now: int = 0
+    closed_at: int | None = None
+    result: Result | None = None
+    summary: Summary | None = None
+    reason: Reason | None = None
+    detail: str = ""
+    ballots: tuple[tuple[bytes, bytes], ...] = ()
+    abstentions: tuple[tuple[bytes, int], ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    final: Result | None = None
+    phase: Phase = Phase.VOTING
+    asked: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The round's number."""
+        return self.context.number
+
+    @property
+    def me(self) -> Member | None:
+        """This worker's place in the electorate, or None where it has none."""
+        return self.electorate.by_operator(self.operator)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the chain can change nothing any more."""
+        return self.phase.is_over
+
+    @property
+    def have_all_voted(self) -> bool:
+        """Whether every member has cast a ballot or abstained."""
+        return len(self.ballots) + len(self.abstentions) >= len(self.electorate.members)
+
+    @property
+    def have_i_voted(self) -> bool:
+        """Whether the chain holds this worker's ballot or abstention."""
+        return any(operator == self.operator for operator, _ in (*self.ballots, *self.abstentions))
+
+    @property
+    def is_ballot_foreign(self) -> bool:
+        """Whether the ballot under this worker's name is not the one that it computed."""
+        if self.result is None:
+            return False
+        mine = ballot_for(self.context, self.operator, self.result)
+        return any(
+            operator == self.operator and ballot != mine for operator, ballot in self.ballots
+        )
+
+
+class Computed(Struct, frozen=True, tag=True):
+    """The worker has computed a result of these inputs (`RoundOpened.inputs`)."""
+
+    inputs: bytes
+    result: Result
+    summary: Summary
+
+
+class NotComputed(Struct, frozen=True, tag=True):
+    """The worker could not compute a result of these inputs (`RoundOpened.inputs`)."""
+
+    inputs: bytes
+    reason: Reason
+    detail: str
+
+
+class Ticked(Struct, frozen=True, tag=True):
+    """Chain time has come to ``now``, UTC seconds."""
+
+    now: int
+
+
+class Resynced(Struct, frozen=True, tag=True):
+    """The chain was reorganised; these are the round's events now, in chain order.
+
+    They are of the same round (same inputs and epoch), or there are none because it is gone.
+    """
+
+    events: tuple[Event, ...]
+
+
+Change: TypeAlias = Computed | NotComputed | Ticked | Resynced | Event
+
+
+class ComputeResult(Struct, frozen=True, tag=True):
+    """Fetch the inputs, check them and compute."""
+
+    round: int
+
+
+class CastBallot(Struct, frozen=True, tag=True):
+    """Cast the blind ballot for the state's result."""
+
+    round: int
+
+
+class AbstainFromRound(Struct, frozen=True, tag=True):
+    """Abstain with the state's reason."""
+
+    round: int
+
+
+class RevealResult(Struct, frozen=True, tag=True):
+    """Reveal the state's result with all ballots of the round."""
+
+    round: int
+
+
+class CloseFailedRound(Struct, frozen=True, tag=True):
+    """Close a round whose reveal window passed without a final root."""
+
+    round: int
+
+
+class PublishBundles(Struct, frozen=True, tag=True):
+    """Seal each aggregator's partition of a final round and put it on the shelf."""
+
+    round: int
+
+
+Effect: TypeAlias = (
+    ComputeResult | CastBallot | AbstainFromRound | RevealResult | CloseFailedRound | PublishBundles
+)
+
+_NAMES = {
+    ComputeResult: "compute",
+    CastBallot: "cast",
+    AbstainFromRound: "abstain",
+    RevealResult: "reveal",
+    CloseFailedRound: "close",
+    PublishBundles: "publish",
+}
+
+
+def effect_id(effect: Effect) -> str:
+    """The deterministic id of an effect, such as ``12/cast``."""
+    return f"{effect.round}/{_NAMES[type(effect)]}"
+
+
+_state_decoder = msgspec.msgpack.Decoder(RoundState)
+_effect_decoder: msgspec.msgpack.Decoder[Effect] = msgspec.msgpack.Decoder(Effect)
+
+
+def encode_state(state: RoundState) -> bytes:
+    """A round's state for the store."""
+    return msgspec.msgpack.encode(state)
+
+
+def decode_state(data: bytes) -> RoundState:
+    """A round's state from the store."""
+    return _state_decoder.decode(data)
+
+
+def encode_effect(effect: Effect) -> bytes:
+    """An effect for the store."""
+    return msgspec.msgpack.encode(effect)
+
+
+def decode_effect(data: bytes) -> Effect:
+    """An effect from the store."""
+    return _effect_decoder.decode(data)

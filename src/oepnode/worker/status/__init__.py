@@ -1,0 +1,1 @@
+"""Read-only HTTP pages of a worker."""

@@ -1,0 +1,210 @@
+"""The worker's decisions: ``transition(state, change) → (state, effects)``, pure and replayable.
+
+Taking a change in twice is taking it in once. What is to be done follows from the state alone
+(`_wanted`), so a restart or a reorganisation needs no decisions of its own.
+
+Turns: every member may reveal and close, but one transaction is enough. Members take turns, the
+first one changing with the round's number; each waits its turn's time after voting is over, and
+those whose result has a quorum go first. Source: design section 2, steps 4 to 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.onchain import Electorate, Event, Phase
+from oepnode.domain.rounds.partition import RULES_VERSION
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.worker.state import (
+    AbstainFromRound,
+    Candidate,
+    CastBallot,
+    Change,
+    CloseFailedRound,
+    Computed,
+    ComputeResult,
+    Effect,
+    NotComputed,
+    PublishBundles,
+    Resynced,
+    RevealResult,
+    RoundState,
+    Ticked,
+    effect_id,
+)
+
+_T = TypeVar("_T")
+
+Step = tuple[RoundState, tuple[Effect, ...]]
+
+
+def begin(
+    context: RoundContext, opened: facts.RoundOpened, electorate: Electorate, operator: bytes
+) -> Step:
+    """The state of a round that was just opened, and the first effects."""
+    is_known = opened.rules_version == RULES_VERSION
+    state = RoundState(
+        context=context,
+        opened=opened,
+        electorate=electorate,
+        operator=operator,
+        reason=None if is_known else Reason.RULES_UNKNOWN,
+        detail="" if is_known else f"this release knows rules version {RULES_VERSION}",
+    )
+    return _ask(state, turn_s=0)
+
+
+def transition(state: RoundState, change: Change, turn_s: float) -> Step:
+    """Take a change in.
+
+    Args:
+        state: The round so far.
+        change: What was learned.
+        turn_s: Seconds between members' turns to reveal or close.
+
+    Returns:
+        The new state, and the effects that were not asked for before.
+    """
+    return _ask(_take_in(state, change), turn_s)
+
+
+# -- facts ---------------------------------------------------------------------------------
+
+
+def _take_in(state: RoundState, change: Change) -> RoundState:
+    match change:
+        case Ticked(now):
+            return _noting_close(replace(state, now=max(now, state.now)))
+        case Computed(inputs, result, summary):
+            is_mine = inputs == state.opened.inputs
+            return replace(state, result=result, summary=summary) if is_mine else state
+        case NotComputed(inputs, reason, detail):
+            is_mine = inputs == state.opened.inputs and state.result is None
+            return replace(state, reason=reason, detail=detail) if is_mine else state
+        case Resynced(events):
+            return _resynced(state, events)
+        case _:
+            return _take_in_event(state, change)
+
+
+def _take_in_event(state: RoundState, event: Event) -> RoundState:
+    match event:
+        case facts.BallotCast(operator=operator, ballot=ballot):
+            return replace(state, ballots=_with(state.ballots, (operator, ballot)))
+        case facts.Abstained(operator=operator, reason=reason):
+            return replace(state, abstentions=_with(state.abstentions, (operator, reason)))
+        case facts.RootRevealed(root=root, partitions=partitions, matched=matched):
+            candidate = Candidate(Result(root, partitions), matched)
+            return replace(state, candidates=_with(state.candidates, candidate))
+        case facts.RoundFinalised(root=root, partitions=partitions):
+            return replace(state, phase=Phase.FINAL, final=Result(root, partitions))
+        case facts.RoundFailed():
+            return replace(state, phase=Phase.FAILED)
+        case facts.RoundCancelled():
+            return replace(state, phase=Phase.CANCELLED)
+        case _:
+            return state
+
+
+def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
+    """Forget what the chain said, keep what was computed, and take the events in anew."""
+    opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
+    if opened is None:
+        return replace(state, phase=Phase.CANCELLED)  # not on the chain any more
+    on_chain = ("cast", "abstain", "reveal", "close")
+    state = replace(
+        state,
+        opened=opened,
+        closed_at=None,
+        ballots=(),
+        abstentions=(),
+        candidates=(),
+        final=None,
+        phase=Phase.VOTING,
+        asked=tuple(name for name in state.asked if name.split("/")[1] not in on_chain),
+    )
+    for event in events:
+        state = _take_in_event(state, event)
+    return _noting_close(state)
+
+
+def _noting_close(state: RoundState) -> RoundState:
+    is_closed = state.have_all_voted or state.now >= state.opened.vote_deadline
+    if is_closed and state.closed_at is None and state.now:
+        return replace(state, closed_at=state.now)
+    return state
+
+
+# -- intents -------------------------------------------------------------------------------
+
+
+def _ask(state: RoundState, turn_s: float) -> Step:
+    wanted = [e for e in _wanted(state, turn_s) if effect_id(e) not in state.asked]
+    asked = (*state.asked, *(effect_id(effect) for effect in wanted))
+    return replace(state, asked=asked), tuple(wanted)
+
+
+def _wanted(state: RoundState, turn_s: float) -> Iterator[Effect]:
+    if state.me is None:
+        return
+    if state.result is None and state.reason is None:
+        if not state.is_over or state.final is not None:
+            yield ComputeResult(state.number)
+    elif _can_vote(state):
+        is_ballot = state.result is not None
+        yield CastBallot(state.number) if is_ballot else AbstainFromRound(state.number)
+    if not state.is_over:
+        yield from _closing(state, turn_s)
+    if state.final is not None and state.final == state.result:
+        yield PublishBundles(state.number)
+
+
+def _can_vote(state: RoundState) -> bool:
+    return not state.is_over and not state.have_i_voted and state.now < state.opened.vote_deadline
+
+
+def _closing(state: RoundState, turn_s: float) -> Iterator[Effect]:
+    if state.closed_at is None:
+        return
+    # All turns, those of results without a quorum too, fit into the reveal window.
+    window = state.opened.reveal_deadline - state.opened.vote_deadline
+    turn_s = min(turn_s, window / (2 * len(state.electorate.members) + 1))
+    if state.now >= state.opened.reveal_deadline:
+        if state.now >= state.opened.reveal_deadline + _turn(state) * turn_s:
+            yield CloseFailedRound(state.number)
+        return
+    if state.result is None or any(c.result == state.result for c in state.candidates):
+        return
+    turn = _turn(state) + (0 if _has_quorum(state) else len(state.electorate.members))
+    if state.now >= state.closed_at + turn * turn_s and _matching(state):
+        yield RevealResult(state.number)
+
+
+def _turn(state: RoundState) -> int:
+    """How many members come before this worker in this round."""
+    members = state.electorate.members
+    place = next(i for i, member in enumerate(members) if member.operator == state.operator)
+    return (place - state.number) % len(members)
+
+
+def _has_quorum(state: RoundState) -> bool:
+    return _matching(state) >= state.electorate.quorum
+
+
+def _matching(state: RoundState) -> int:
+    """How many ballots of the round were cast for this worker's result."""
+    if state.result is None:
+        return 0
+    return sum(
+        ballot == ballot_for(state.context, operator, state.result)
+        for operator, ballot in state.ballots
+    )
+
+
+def _with(known: tuple[_T, ...], item: _T) -> tuple[_T, ...]:
+    return known if item in known else (*known, item)

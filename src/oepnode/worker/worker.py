@@ -1,0 +1,327 @@
+"""The worker: follows the chain, keeps its rounds, and has their effects carried out.
+
+Order, and what a crash leaves behind at each point:
+1. an event is read from the chain — nothing is kept; it is read again;
+2. the round's new state and its effects are committed — the effects are pending, and are carried
+   out on the next start;
+3. an effect is carried out — the chain shows it; repeating it finds it done;
+4. the cursor moves on — events before it are not read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from oepnode.config import WorkerSettings
+from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.onchain import Event, Head, Phase
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import ConflictError, EvidenceError, FatalError, TransportError
+from oepnode.ports import Cursor, LatestEnvelope, Store, StoredEffect, StoredRound
+from oepnode.worker import state as st
+from oepnode.worker.effects import EffectRunner, place_of
+from oepnode.worker.metrics import WorkerMetrics
+from oepnode.worker.ports import Outside
+from oepnode.worker.state import Change, Effect, Resynced, RoundState, Ticked
+from oepnode.worker.transition import begin, transition
+
+_FAULT_WAIT_S: Final = 5.0
+_LONGEST_FAULT_WAIT_S: Final = 600.0
+_PAGE_BLOCKS: Final = 5_000
+_REORG_ROUNDS: Final = 8
+"""How many of the newest rounds are read anew after a reorganisation."""
+
+
+class Health(Struct):
+    """How the worker is doing, for its status page."""
+
+    head: Head | None = None
+    chain_error: str = ""
+    sender_error: str = ""
+    sender_latest: LatestEnvelope | None = None
+
+
+class Worker:
+    """One worker of one operator.
+
+    Args:
+        settings: As parsed.
+        outside: The ports.
+        store: Durable state.
+        metrics: Where to count.
+    """
+
+    def __init__(
+        self, settings: WorkerSettings, outside: Outside, store: Store, metrics: WorkerMetrics
+    ) -> None:
+        self._settings = settings
+        self._outside = outside
+        self._store = store
+        self._metrics = metrics
+        self._operator = bytes.fromhex(settings.operator[2:])
+        self._log = structlog.get_logger("oepnode.worker")
+        self._live: dict[int, RoundState] = {}
+        self._effects: asyncio.TaskGroup | None = None
+        self._running: set[str] = set()
+        self._again: set[str] = set()
+        self.health = Health()
+        self.runner = EffectRunner(
+            outside,
+            self.state_of,
+            self._take_in,
+            metrics,
+            settings.keep_rounds,
+            settings.relay.direct_before_s,
+        )
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow the chain and the sender until cancelled."""
+        self._recover()
+        async with asyncio.TaskGroup() as tasks:
+            self._effects = tasks
+            for stored in self._store.pending_effects():
+                self._start(st.decode_effect(stored.payload))
+            tasks.create_task(self._follow_forever())
+            tasks.create_task(self._poll_forever())
+
+    def _recover(self) -> None:
+        for stored in self._store.rounds(limit=1_000, live_only=True):
+            self._live[stored.number] = st.decode_state(stored.state)
+
+    async def _follow_forever(self) -> None:
+        while True:
+            try:
+                await self.follow()
+                self.health.chain_error = ""
+            except (TransportError, ConflictError) as exc:
+                self.health.chain_error = str(exc)
+                self._metrics.retries.labels("follow").inc()
+                self._log.warning("chain not followed", why=str(exc))
+            await asyncio.sleep(self._settings.follow_interval_s)
+
+    async def _poll_forever(self) -> None:
+        while True:
+            try:
+                await self.poll()
+                self.health.sender_error = ""
+            except (TransportError, ConflictError, EvidenceError) as exc:
+                self.health.sender_error = str(exc)
+                self._log.warning("sender not polled", why=str(exc))
+            await asyncio.sleep(self._until_next_poll())
+
+    def _until_next_poll(self) -> float:
+        """Seconds to the next multiple of the poll interval; 1800 s falls on NEM half hours."""
+        interval = self._settings.poll_interval_s
+        return interval - self._outside.clock.now() % interval
+
+    # -- the chain -------------------------------------------------------------------------
+
+    async def follow(self) -> None:
+        """Take in what the chain has to tell since the last time.
+
+        Raises:
+            TransportError: If the node does not answer, or lags behind what was taken in before.
+        """
+        chain = self._outside.chain
+        head = await chain.head()
+        cursor = self._store.cursor()
+        if cursor is not None and head.number < cursor.block:
+            raise TransportError(
+                f"the node is at block {head.number}, behind block {cursor.block} taken in before"
+            )
+        if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
+            await self._resync()
+        first = self._settings.chain.start_block if cursor is None else cursor.block + 1
+        await self._take_in_blocks(first, head)
+        for number in list(self._live):
+            self._take_in(number, Ticked(head.time))
+        self.health.head = head
+        self._metrics.chain_head.set(head.number)
+        self._metrics.chain_time.set(head.time)
+
+    async def _take_in_blocks(self, first: int, head: Head) -> None:
+        """Take in the events of all blocks up to the head, noting the place after each page."""
+        chain = self._outside.chain
+        while first <= head.number:
+            last = min(first + _PAGE_BLOCKS - 1, head.number)
+            for event in await chain.events(first, last):
+                await self._take_in_event(event)
+            is_head = last == head.number
+            last_hash = head.hash if is_head else await chain.block_hash(last)
+            self._store.set_cursor(Cursor(last, last_hash))
+            first = last + 1
+
+    async def _resync(self) -> None:
+        """Read the newest rounds anew, those that the chain has and those that are known here."""
+        self._log.warning("the chain was reorganised; reading the newest rounds anew")
+        chain = self._outside.chain
+        count = await chain.round_count()
+        numbers = {stored.number for stored in self._store.rounds(limit=_REORG_ROUNDS)}
+        numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
+        for number in sorted(numbers):
+            events = await chain.round_events(number)
+            opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
+            if opened is not None and self._is_new(opened):
+                await self._open(opened)
+            self._take_in(number, Resynced(tuple(events)))
+
+    def _is_new(self, opened: facts.RoundOpened) -> bool:
+        """Whether a round is not known here, was gone, or now is another one than it was."""
+        known = self.state_of(opened.round)
+        if known is None or known.phase == Phase.CANCELLED:
+            return True
+        return (known.opened.inputs, known.opened.epoch) != (opened.inputs, opened.epoch)
+
+    async def _take_in_event(self, event: Event) -> None:
+        if not isinstance(event, facts.RoundOpened):
+            self._take_in(event.round, event)
+        elif self._is_new(event):
+            await self._open(event)
+
+    async def _open(self, opened: facts.RoundOpened) -> None:
+        chain = self._outside.chain
+        electorate = await chain.electorate(opened.epoch)
+        context = RoundContext(chain.chain_id, chain.contract, opened.round)
+        state, effects = begin(context, opened, electorate, self._operator)
+        self._log.info("round opened", round=opened.round, member=state.me is not None)
+        if state.me is not None:
+            self._metrics.rounds_seen.inc()
+        self._commit(state, effects)
+        self._outside.shelf.prune(opened.round - self._settings.keep_rounds)
+
+    # -- the sender ------------------------------------------------------------------------
+
+    async def poll(self) -> None:
+        """Ask the sender for its newest envelope; open a round for it where that is our task."""
+        latest = await self._outside.sender.latest()
+        self.health.sender_latest = latest
+        if latest is None or not self._settings.is_requester or self._has_round(latest.digest):
+            return
+        registry = latest.registry_digest or await self._outside.registry.latest_digest()
+        if registry is None:
+            self._log.warning("no round opened: the registry has no snapshot yet")
+            return
+        number = await self._outside.chain.open_round(
+            latest.horizon_start, latest.interval_count, latest.digest, registry
+        )
+        self._log.info("round requested", round=number)
+
+    def _has_round(self, digest: bytes) -> bool:
+        recent = (st.decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))
+        return any(state.opened.envelope_digest == digest for state in recent)
+
+    # -- states and effects ----------------------------------------------------------------
+
+    def state_of(self, number: int) -> RoundState | None:
+        """The state of a round now, or None."""
+        state = self._live.get(number)
+        if state is None:
+            stored = self._store.round(number)
+            state = None if stored is None else st.decode_state(stored.state)
+        return state
+
+    def newest(self, limit: int) -> list[RoundState]:
+        """The newest rounds, newest first."""
+        return [st.decode_state(stored.state) for stored in self._store.rounds(limit)]
+
+    def _take_in(self, number: int, change: Change) -> None:
+        before = self.state_of(number)
+        if before is None:
+            return
+        after, effects = transition(before, change, self._settings.reveal_turn_s)
+        if after == before:
+            return
+        if not effects and replace(after, now=before.now) == before:
+            self._live[number] = after  # only time has passed, and a restart learns it anew
+            return
+        self._commit(after, effects)
+        self._tell(before, after)
+
+    def _commit(self, state: RoundState, effects: tuple[Effect, ...]) -> None:
+        stored = [
+            StoredEffect(st.effect_id(effect), effect.round, st.encode_effect(effect))
+            for effect in effects
+        ]
+        is_live = not state.is_over
+        self._store.commit(StoredRound(state.number, is_live, st.encode_state(state)), stored)
+        if is_live:
+            self._live[state.number] = state
+        else:
+            self._live.pop(state.number, None)
+        for effect in effects:
+            self._start(effect)
+
+    def _start(self, effect: Effect) -> None:
+        name = st.effect_id(effect)
+        if name in self._running:
+            self._again.add(name)
+        elif self._effects is not None:
+            self._running.add(name)
+            self._effects.create_task(self._carry_out(name, effect))
+            self._metrics.pending_effects.set(len(self._running))
+
+    async def _carry_out(self, name: str, effect: Effect) -> None:
+        try:
+            while True:
+                self._again.discard(name)
+                await self._carry_out_once(name, effect)
+                if name not in self._again:
+                    break  # else a reorganisation asked anew while it was carried out
+            self._store.effect_done(name)
+        finally:
+            self._running.discard(name)
+            self._metrics.pending_effects.set(len(self._running))
+
+    async def _carry_out_once(self, name: str, effect: Effect) -> None:
+        """Carry an effect out; a fault of ours in one does not stop the others."""
+        wait = _FAULT_WAIT_S
+        while True:
+            try:
+                return await self.runner.carry_out(effect)
+            except FatalError:
+                raise
+            except EvidenceError as exc:
+                self.runner.note_retry(name, str(exc))
+            except Exception as exc:
+                self.runner.note_retry(name, f"a fault of ours: {place_of(exc)}")
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_FAULT_WAIT_S)
+
+    def _tell(self, before: RoundState, after: RoundState) -> None:
+        """Log and count what a change made known."""
+        if after.have_i_voted and not before.have_i_voted:
+            self._count_vote(after)
+        if after.is_ballot_foreign and not before.is_ballot_foreign:
+            self._log.error(
+                "a ballot stands under this operator's name that this worker did not compute; "
+                "rotate the signer's key",
+                round=after.number,
+            )
+        if after.is_over and not before.is_over:
+            outcome = _outcome(after)
+            self._metrics.rounds_over.labels(outcome).inc()
+            tell = self._log.info if outcome == "matched" else self._log.warning
+            tell("round over", round=after.number, outcome=outcome)
+
+    def _count_vote(self, state: RoundState) -> None:
+        reason = next((r for who, r in state.abstentions if who == state.operator), None)
+        if reason is None:
+            self._metrics.ballots_cast.inc()
+        else:
+            self._metrics.abstentions.labels(Reason(reason).label).inc()
+
+
+def _outcome(state: RoundState) -> str:
+    if state.final is None:
+        return state.phase.name.lower()
+    if state.result is None:
+        return "final without this worker"
+    return "matched" if state.result == state.final else "mismatched"

@@ -1,0 +1,259 @@
+"""Opening, voting, revealing and closing rounds: the rules of ``OepConsensus.sol``.
+
+Every step returns the state after it, or raises `Refused` with the contract's error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds import tally
+from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.onchain import Role
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import SIGNED_BALLOT_SIZE, Recover, SignedBallot
+from oepnode.domain.rounds.tally import PACKED_BALLOT_SIZE, Ballot
+from tests.contract_model.electorate import require_paused, require_role, require_text
+from tests.contract_model.state import NO_HASH, Call, Refused, Round, Seat, State, Status
+
+
+def open_round(
+    state: State, call: Call, horizon: tuple[int, int], envelope: bytes, registry: bytes
+) -> State:
+    """Open a round with the electorate and terms of the current epoch.
+
+    Args:
+        state: Before.
+        call: Who, when.
+        horizon: Start in units of 300 s since the Unix epoch, and number of intervals.
+        envelope: Digest, 32 bytes.
+        registry: Digest, 32 bytes.
+    """
+    require_role(state, call, Role.REQUESTER)
+    require_paused(state, False)
+    if horizon[1] == 0:
+        raise Refused("EmptyHorizon")
+    for name, digest in (("envelopeDigest", envelope), ("registryDigest", registry)):
+        if digest == NO_HASH:
+            raise Refused("Missing", name)
+    terms = state.terms[-1]
+    if terms.member_count == 0:
+        raise Refused("EmptyElectorate", state.epoch)
+    vote_deadline = call.time + terms.policy.vote_window_s
+    opened = Round(
+        epoch=state.epoch,
+        requester=call.sender,
+        horizon=horizon,
+        envelope_digest=envelope,
+        registry_digest=registry,
+        opened_at=call.time,
+        vote_deadline=vote_deadline,
+        reveal_deadline=vote_deadline + terms.policy.reveal_window_s,
+        waiting=terms.members,
+    )
+    return replace(state, rounds=(*state.rounds, opened))
+
+
+# -- votes ---------------------------------------------------------------------------------
+
+
+def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
+    """Cast the calling signer's ballot."""
+    if ballot == NO_HASH:
+        raise Refused("Missing", "ballot")
+    round_, seat = _take_vote(state, call, number)
+    return _with(state, number, _with_ballot(round_, seat, ballot))
+
+
+def abstain(state: State, call: Call, number: int, reason: int) -> State:
+    """Say that the calling signer's worker could not compute a result."""
+    if reason == 0:
+        raise Refused("Missing", "reason")
+    round_, seat = _take_vote(state, call, number)
+    abstentions = {**round_.abstentions, seat.index: reason}
+    return _with(state, number, replace(round_, abstentions=abstentions))
+
+
+def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: Recover) -> State:
+    """Cast ballots that their signers have signed; one whose member has voted is passed over.
+
+    Args:
+        state: Before.
+        call: Who, when.
+        number: Of the round.
+        packed: Signed ballots, 96 bytes each.
+        recover: Of signers.
+    """
+    _require_whole(packed, SIGNED_BALLOT_SIZE)
+    before = round_ = _require_voting(state, call, number)
+    for entry, signed in enumerate(relay.unpack(packed)):
+        seat = _signed(state, number, entry, signed, recover)
+        if not before.waiting >> seat.index & 1:
+            continue
+        if not round_.waiting >> seat.index & 1:
+            raise Refused("DuplicateEntry", entry, seat.operator)
+        round_ = _with_ballot(_without_vote(round_, seat), seat, signed.ballot)
+    if round_ is before:
+        raise Refused("NothingCast", number)
+    return _with(state, number, round_)
+
+
+def report_equivocation(
+    state: State, _: Call, number: int, packed: bytes, recover: Recover
+) -> State:
+    """Put on record that a member signed two ballots for one round.
+
+    Args:
+        state: Before.
+        number: Of the round.
+        packed: The two signed ballots, 96 bytes each.
+        recover: Of signers.
+    """
+    _require_whole(packed, SIGNED_BALLOT_SIZE)
+    if len(packed) != 2 * SIGNED_BALLOT_SIZE:
+        raise Refused("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
+    round_ = round_of(state, number)
+    first, second = relay.unpack(packed)
+    seat = _signed(state, number, 0, first, recover)
+    other = _signed(state, number, 1, second, recover)
+    if seat.operator != other.operator:
+        raise Refused("TwoSigners", seat.operator, other.operator)
+    if first.ballot == second.ballot:
+        raise Refused("SameBallot", number, seat.operator)
+    if round_.equivocators >> seat.index & 1:
+        raise Refused("AlreadyEquivocated", number, seat.operator)
+    equivocators = round_.equivocators | 1 << seat.index
+    return _with(state, number, replace(round_, equivocators=equivocators))
+
+
+def _signed(state: State, number: int, entry: int, signed: SignedBallot, recover: Recover) -> Seat:
+    signer = recover(context_of(state, number), signed)
+    if signer is None:
+        raise Refused("InvalidSignature", entry)
+    if signed.ballot == NO_HASH:
+        raise Refused("Missing", "ballot")
+    epoch = state.rounds[number - 1].epoch
+    seat = state.seat_of(signer)
+    if seat is None or not seat.votes_in(epoch):
+        raise Refused("SignerNotInElectorate", entry, signer, epoch)
+    return seat
+
+
+def _require_voting(state: State, call: Call, number: int) -> Round:
+    require_paused(state, False)
+    round_ = _open(state, number)
+    if call.time >= round_.vote_deadline:
+        raise Refused("VotingClosed", number, round_.vote_deadline, call.time)
+    return round_
+
+
+def _take_vote(state: State, call: Call, number: int) -> tuple[Round, Seat]:
+    round_ = _require_voting(state, call, number)
+    seat = state.seat_of(call.sender)
+    if seat is None or not seat.votes_in(round_.epoch):
+        raise Refused("NotInElectorate", call.sender, round_.epoch)
+    if not round_.waiting >> seat.index & 1:
+        raise Refused("AlreadyVoted", number, seat.operator)
+    return _without_vote(round_, seat), seat
+
+
+def _without_vote(round_: Round, seat: Seat) -> Round:
+    return replace(round_, waiting=round_.waiting & ~(1 << seat.index))
+
+
+def _with_ballot(round_: Round, seat: Seat, ballot: bytes) -> Round:
+    cast = Ballot(seat.index, seat.operator, ballot)
+    return replace(round_, ballots=(*round_.ballots, cast))
+
+
+# -- outcomes ------------------------------------------------------------------------------
+
+
+def reveal_root(state: State, call: Call, number: int, result: Result, packed: bytes) -> State:
+    """Count the ballots cast for a result; with a quorum it is final.
+
+    Args:
+        state: Before.
+        call: Who, when.
+        number: Of the round.
+        result: What is revealed.
+        packed: All ballots in the order cast, 53 bytes each.
+    """
+    round_ = _open(state, number)
+    if round_.waiting and call.time < round_.vote_deadline:
+        raise Refused("VotingStillOpen", number, round_.vote_deadline, call.time, round_.waiting)
+    _require_before_reveal_deadline(round_, call, number)
+    _require_whole(packed, PACKED_BALLOT_SIZE)
+    context = context_of(state, number)
+    expected = tally.rolling_hash(context, round_.ballots)
+    received = tally.rolling_hash(context, tally.unpack(packed))
+    if received != expected:
+        raise Refused("BallotsMismatch", expected, received)
+    matched = tally.matching(context, round_.ballots, result)
+    if not matched:
+        raise Refused("NothingMatched", number, result.hash)
+    if len(matched) >= state.terms[round_.epoch - 1].quorum:
+        return _with(state, number, replace(round_, status=Status.FINAL, result=result))
+    if result in round_.candidates:
+        raise Refused("AlreadyRevealed", number, result.hash, round_.candidates[result])
+    candidates = {**round_.candidates, result: tally.bitmap(matched)}
+    return _with(state, number, replace(round_, candidates=candidates))
+
+
+def fail_round(state: State, call: Call, number: int) -> State:
+    """Close a round whose reveal window has passed without a final root."""
+    round_ = _open(state, number)
+    if call.time < round_.reveal_deadline:
+        raise Refused("RevealStillOpen", number, round_.reveal_deadline, call.time)
+    return _with(state, number, replace(round_, status=Status.FAILED))
+
+
+def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
+    """Give up a round that has no final root, before its reveal window has passed."""
+    require_role(state, call, Role.REQUESTER)
+    if not reason:
+        raise Refused("Missing", "reason")
+    require_text(reason)
+    round_ = _open(state, number)
+    _require_before_reveal_deadline(round_, call, number)
+    return _with(state, number, replace(round_, status=Status.CANCELLED))
+
+
+# -- parts ---------------------------------------------------------------------------------
+
+
+def context_of(state: State, number: int) -> RoundContext:
+    """What the round's ballots are bound to."""
+    return RoundContext(state.chain_id, state.contract, number)
+
+
+def round_of(state: State, number: int) -> Round:
+    """A round of any status."""
+    if not 0 < number <= len(state.rounds):
+        raise Refused("UnknownRound", len(state.rounds), number)
+    return state.rounds[number - 1]
+
+
+def _require_whole(packed: bytes, each: int) -> None:
+    if len(packed) % each:
+        raise Refused("BallotsLength", each, len(packed))
+
+
+def _open(state: State, number: int) -> Round:
+    if not 0 < number <= len(state.rounds):
+        raise Refused("WrongStatus", number, Status.OPEN, Status.NONE)
+    round_ = state.rounds[number - 1]
+    if round_.status is not Status.OPEN:
+        raise Refused("WrongStatus", number, Status.OPEN, round_.status)
+    return round_
+
+
+def _with(state: State, number: int, round_: Round) -> State:
+    rounds = state.rounds
+    return replace(state, rounds=(*rounds[: number - 1], round_, *rounds[number:]))
+
+
+def _require_before_reveal_deadline(round_: Round, call: Call, number: int) -> None:
+    if call.time >= round_.reveal_deadline:
+        raise Refused("RevealClosed", number, round_.reveal_deadline, call.time)

@@ -1,0 +1,134 @@
+"""What the contract tells of its state: its views, under their names on chain in snake case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oepnode.domain.rounds import tally
+from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.onchain import Phase
+from tests.contract_model.rounds import context_of, round_of
+from tests.contract_model.state import NO_HASH, NOBODY, Round, Seat, State, Status
+
+
+@dataclass(frozen=True, slots=True)
+class RoundView:
+    """A round as others read it, field for field as on chain."""
+
+    status: Status
+    phase: Phase
+    epoch: int
+    horizon_start: int
+    horizon_intervals: int
+    rules_version: int
+    opened_at: int
+    vote_deadline: int
+    reveal_deadline: int
+    member_count: int
+    quorum: int
+    members: int
+    voted: int
+    ballots_hash: bytes
+    root: bytes
+    partitions: int
+    matched: int
+
+
+def round_view(state: State, number: int, time: int) -> RoundView:
+    """All that the chain keeps of a round, at a time."""
+    round_ = round_of(state, number)
+    terms = state.terms[round_.epoch - 1]
+    result = round_.result
+    hashed = tally.rolling_hash(context_of(state, number), round_.ballots)
+    return RoundView(
+        status=round_.status,
+        phase=phase(round_, time),
+        epoch=round_.epoch,
+        horizon_start=round_.horizon[0],
+        horizon_intervals=round_.horizon[1],
+        rules_version=terms.policy.rules_version,
+        opened_at=round_.opened_at,
+        vote_deadline=round_.vote_deadline,
+        reveal_deadline=round_.reveal_deadline,
+        member_count=terms.member_count,
+        quorum=terms.quorum,
+        members=terms.members,
+        voted=terms.members & ~round_.waiting,
+        ballots_hash=NO_HASH if result else hashed,
+        root=result.root if result else NO_HASH,
+        partitions=result.partitions if result else 0,
+        matched=candidate(state, number, result.hash) if result else 0,
+    )
+
+
+def phase(round_: Round, time: int) -> Phase:
+    """What can happen to a round at a time."""
+    closed = {
+        Status.FINAL: Phase.FINAL,
+        Status.FAILED: Phase.FAILED,
+        Status.CANCELLED: Phase.CANCELLED,
+    }
+    if round_.status in closed:
+        return closed[round_.status]
+    if time >= round_.reveal_deadline:
+        return Phase.EXPIRED
+    if time >= round_.vote_deadline or not round_.waiting:
+        return Phase.REVEALING
+    return Phase.VOTING
+
+
+def abstention(state: State, number: int, index: int) -> int:
+    """Why a member abstained, or 0."""
+    known = 0 < number <= len(state.rounds)
+    return state.rounds[number - 1].abstentions.get(index, 0) if known else 0
+
+
+def abstentions(state: State, number: int) -> tuple[tuple[int, int], ...]:
+    """Index and reason of each member that abstained, by index."""
+    return tuple(sorted(round_of(state, number).abstentions.items()))
+
+
+def candidate(state: State, number: int, result_hash: bytes) -> int:
+    """Bitmap of the members who had voted for a revealed result, or 0."""
+    if not 0 < number <= len(state.rounds):
+        return 0
+    shown = candidates(state, number)
+    return next((matched for result, matched in shown if result.hash == result_hash), 0)
+
+
+def candidates(state: State, number: int) -> tuple[tuple[Result, int], ...]:
+    """All revealed results in the order revealed, with the members who had voted for each."""
+    round_ = round_of(state, number)
+    shown = tuple(round_.candidates.items())
+    if round_.result is None:
+        return shown
+    matched = tally.matching(context_of(state, number), round_.ballots, round_.result)
+    return (*shown, (round_.result, tally.bitmap(matched)))
+
+
+def equivocators(state: State, number: int) -> int:
+    """Bitmap of the members reported to have signed two ballots."""
+    return round_of(state, number).equivocators
+
+
+def latest_final(state: State, horizon: tuple[int, int]) -> int:
+    """The latest final round of a horizon, or 0."""
+    return max(
+        (
+            number
+            for number, round_ in enumerate(state.rounds, 1)
+            if round_.status is Status.FINAL and round_.horizon == horizon
+        ),
+        default=0,
+    )
+
+
+def seat_of(state: State, signer: bytes) -> Seat:
+    """The seat of a signer, all zero where the address never was one."""
+    return state.seat_of(signer) or Seat(NOBODY, NOBODY, 0, 0, 0)
+
+
+def signer_of(state: State, operator: bytes) -> bytes:
+    """The signer of a member, or zero."""
+    seat = state.live_seat(operator)
+    return seat.signer if seat else NOBODY

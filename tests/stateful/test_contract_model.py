@@ -1,0 +1,78 @@
+"""The twin where it needs no chain; the rest is held against the contract (tests/stateful)."""
+
+from __future__ import annotations
+
+import pytest
+
+from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.onchain import Policy, Role
+from oepnode.errors import ConflictError
+from tests.contract_model import electorate, rounds, views
+from tests.contract_model.state import NOBODY, Call, NewWorker, Refused, State
+
+CONTRACT, ADMIN, OPERATOR, SIGNER = (bytes([place]) * 20 for place in range(1, 5))
+POLICY = Policy(2, 3, 60, 60, 1)
+
+
+def deployed() -> State:
+    return electorate.deploy(31337, CONTRACT, ADMIN, POLICY)
+
+
+def test_a_contract_needs_an_administrator_and_a_policy() -> None:
+    with pytest.raises(Refused, match=r"Missing\(account\)") as caught:
+        electorate.deploy(31337, CONTRACT, NOBODY, POLICY)
+    assert (caught.value.error, caught.value.arguments) == ("Missing", ("account",))
+    assert isinstance(caught.value, ConflictError)
+    with pytest.raises(Refused, match="InvalidQuorum"):
+        electorate.deploy(31337, CONTRACT, ADMIN, Policy(3, 2, 60, 60, 1))
+
+
+def test_a_step_leaves_the_state_before_it_as_it_was() -> None:
+    before = deployed()
+    worker = NewWorker(OPERATOR, SIGNER, "http://w")
+    after = electorate.add_workers(before, Call(ADMIN, 0), [worker])
+    assert before == deployed()
+    assert (before.epoch, after.epoch) == (1, 2)
+    with pytest.raises(Refused, match="SignerUsed"):
+        electorate.add_workers(after, Call(ADMIN, 0), [NewWorker(b"\x09" * 20, SIGNER, "")])
+    assert len(after.seats) == 1
+
+
+def test_nothing_is_known_of_a_round_that_never_was() -> None:
+    state = deployed()
+    assert views.candidate(state, 1, Result(bytes(32), 1).hash) == 0
+    assert views.abstention(state, 0, 0) == 0
+    assert views.latest_final(state, (1, 6)) == 0
+    with pytest.raises(Refused, match=r"UnknownRound\(0, 1\)"):
+        views.candidates(state, 1)
+    with pytest.raises(Refused, match="WrongStatus"):
+        rounds.fail_round(state, Call(ADMIN, 0), 1)
+
+
+@pytest.mark.parametrize(
+    ("members", "share", "quorum"),
+    [
+        (0, (2, 3), 1),
+        (1, (0, 1), 1),
+        (2, (1, 2), 2),
+        (3, (2, 3), 2),
+        (4, (2, 3), 3),
+        (5, (2, 3), 4),
+        (6, (1, 2), 4),
+        (7, (1, 1), 7),
+        (100, (2, 3), 67),
+        (128, (2, 3), 86),
+    ],
+)
+def test_a_quorum_is_the_share_rounded_up_and_a_majority_at_least(
+    members: int, share: tuple[int, int], quorum: int
+) -> None:
+    workers = [
+        NewWorker(place.to_bytes(20), (place + 500).to_bytes(20), "")
+        for place in range(1, members + 1)
+    ]
+    state = electorate.deploy(1, CONTRACT, ADMIN, Policy(*share, 60, 60, 1))
+    if workers:
+        state = electorate.add_workers(state, Call(ADMIN, 0), workers)
+    assert state.terms[-1].quorum == quorum
+    assert state.roles == {(Role.ADMIN, ADMIN)}

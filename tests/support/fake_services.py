@@ -1,0 +1,105 @@
+"""Sender, registry and relay without a network, and a shelf and an archive without a disk."""
+
+from hashlib import sha256
+
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import DigestMismatch, TransportError
+from oepnode.ports import Chain, LatestEnvelope
+
+
+class FakeSender:
+    """Serves documents by digest.
+
+    Attributes:
+        is_down: Nothing is served.
+        swapped: Served instead of whatever is asked for, unless it is empty.
+        newest: What `latest` says.
+    """
+
+    def __init__(self, *documents: bytes) -> None:
+        self.documents = {sha256(document).digest(): document for document in documents}
+        self.is_down = False
+        self.swapped = b""
+        self.newest: LatestEnvelope | None = None
+        self.asked = 0
+
+    async def latest(self) -> LatestEnvelope | None:
+        if self.is_down:
+            raise TransportError("the sender does not answer")
+        return self.newest
+
+    async def document(self, round_number: int, digest: bytes) -> bytes:
+        self.asked += 1
+        if self.is_down or (digest not in self.documents and not self.swapped):
+            raise TransportError("the sender does not answer")
+        if self.swapped:
+            raise DigestMismatch("envelope document", digest, sha256(self.swapped).digest())
+        return self.documents[digest]
+
+
+class FakeRegistry:
+    """Serves snapshots and their salt to whoever asks."""
+
+    def __init__(self, snapshot: bytes, salt: bytes) -> None:
+        self._snapshot = snapshot
+        self._salt = salt
+        self.is_down = False
+
+    async def latest_digest(self) -> bytes | None:
+        return sha256(self._snapshot).digest()
+
+    async def snapshot(self, round_number: int, digest: bytes) -> bytes:
+        if self.is_down or digest != sha256(self._snapshot).digest():
+            raise TransportError("the registry does not answer")
+        return self._snapshot
+
+    async def salt(self, round_number: int, digest: bytes) -> bytes:
+        if self.is_down:
+            raise TransportError("the registry does not answer")
+        return self._salt
+
+
+class FakeShelf:
+    """Keeps sealed bundles in memory."""
+
+    def __init__(self) -> None:
+        self.bundles: dict[tuple[int, str], bytes] = {}
+
+    def put(self, round_number: int, name: str, sealed: bytes) -> None:
+        self.bundles[round_number, name] = sealed
+
+    def prune(self, keep_from: int) -> None:
+        self.bundles = {key: value for key, value in self.bundles.items() if key[0] >= keep_from}
+
+
+class FakeArchive:
+    """Keeps sealed inputs in memory."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[int, bytes] = {}
+
+    def put(self, round_number: int, sealed: bytes) -> None:
+        self.inputs[round_number] = sealed
+
+
+class FakeRelay:
+    """Takes a worker's ballots, and brings them to the chain unless it is silent.
+
+    Attributes:
+        is_silent: What is handed in stays here.
+        fault: Raised instead of taking anything, unless it is None.
+        handed_in: What was handed in, taken or not.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self.is_silent = False
+        self.fault: Exception | None = None
+        self.handed_in: list[tuple[RoundContext, bytes]] = []
+
+    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
+        self.handed_in.append((context, ballot))
+        if self.fault is not None:
+            raise self.fault
+        if not self.is_silent and self.handed_in.count((context, ballot)) == 1:
+            await self._chain.cast_ballot(context.number, ballot)

@@ -1,0 +1,279 @@
+"""A small round with real inputs, keys and result, and a chain reader that tells of it.
+
+Three aggregators, one site with both application levels, one NMI that changes aggregator inside
+the horizon, one without aggregator.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from msgspec.structs import replace
+
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.domain.nem import nem_time
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.onchain import (
+    Abstained,
+    BallotCast,
+    Electorate,
+    Event,
+    Head,
+    LogPlace,
+    Member,
+    Phase,
+    RootRevealed,
+    Round,
+    RoundCancelled,
+    RoundFailed,
+    RoundFinalised,
+    RoundOpened,
+)
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import ConfigError, TransportError
+
+START = 1_795_000_200
+COUNT = 6
+SALT = bytes(range(32))
+CONTRACT = bytes.fromhex("11" * 20)
+CHAIN_ID = 31337
+CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
+OPENED_AT = 1_794_990_000
+IDS = ("A1", "A2", "A3")
+PRIVATE = {name: sha256(name.encode()).digest() for name in IDS}
+PUBLIC = {name: sealing.public_key_of(key) for name, key in PRIVATE.items()}
+HELD = {
+    "A1": ["6305000001", "6305000002", "6305000003", "6305000004"],
+    "A2": ["6305000005", "6305000006"],
+    "A3": ["6305000007"],
+}
+MOVING = "6305000008"
+NOBODYS = "6305000009"
+FLEX = "6305000002"
+
+
+def _time(seconds: int) -> str:
+    return nem_time.format_nem(seconds)
+
+
+def _record(nmi: str, level: str, place: int) -> dict[str, object]:
+    intervals = [
+        {
+            "activePowerExportLimit": 1.5 + place,
+            "activePowerImportLimit": -2 - i,
+            "diStartTime": _time(START + 300 * i),
+            "diEndTime": _time(START + 300 * (i + 1)),
+        }
+        for i in range(COUNT)
+    ]
+    return {
+        "nmi": nmi,
+        "oeTiming": "PRE",
+        "oeObjectiveFunction": "Maximise service",
+        "oeApplicationLevel": level,
+        "operatingEnvelopes": [{"nmi": nmi, "intervals": intervals}],
+        "submissionTimestamp": _time(START - 3600),
+    }
+
+
+def envelope() -> bytes:
+    nmis = [nmi for held in HELD.values() for nmi in held] + [MOVING, NOBODYS]
+    records = [_record(nmi, "NMI", place) for place, nmi in enumerate(nmis)]
+    return json.dumps([*records, _record(FLEX, "Flex", 9)]).encode()
+
+
+def registry() -> bytes:
+    far = _time(START - 86_400 * 30 - (START % 300))
+    rows = [
+        {"nmi": nmi, "aggregator": name, "from": far, "to": None}
+        for name, held in HELD.items()
+        for nmi in held
+    ]
+    half = _time(START + 900)
+    rows.append({"nmi": MOVING, "aggregator": "A1", "from": far, "to": half})
+    rows.append({"nmi": MOVING, "aggregator": "A2", "from": half, "to": None})
+    aggregators = [{"id": name, "name": name, "publicKey": PUBLIC[name].hex()} for name in IDS]
+    return json.dumps(
+        {
+            "asOf": _time(START),
+            "saltDigest": sha256(SALT).hexdigest(),
+            "aggregators": aggregators,
+            "assignments": rows,
+        }
+    ).encode()
+
+
+ENVELOPE = envelope()
+REGISTRY = registry()
+INPUTS = Inputs(ENVELOPE, REGISTRY, SALT, Feed())
+MEMBERS = tuple(
+    Member(index=i, operator=bytes([0xA0 + i]) * 20, signer=bytes([0xB0 + i]) * 20)
+    for i in range(5)
+)
+ELECTORATE = Electorate(1, MEMBERS, 3, 60, 60, 1)
+
+
+def place(block: int) -> LogPlace:
+    return LogPlace(block, bytes([block]) * 32, sha256(bytes([block])).digest(), 0)
+
+
+def opened(number: int = CONTEXT.number) -> RoundOpened:
+    return RoundOpened(
+        place(1),
+        number,
+        1,
+        b"\x99" * 20,
+        START,
+        COUNT,
+        sha256(ENVELOPE).digest(),
+        sha256(REGISTRY).digest(),
+        1,
+        OPENED_AT + 60,
+        OPENED_AT + 120,
+    )
+
+
+def result_of(context: RoundContext = CONTEXT):
+    return compute(INPUTS, context, opened(context.number)).result
+
+
+RESULT = result_of()
+WRONG = Result(b"\xee" * 32, 3)
+
+
+def index_of(name: str) -> int:
+    return next(i for i, p in enumerate(RESULT.partitions) if p.aggregator_id == name)
+
+
+def plaintext(name: str = "A1") -> bytes:
+    return bundle.build(RESULT, index_of(name))
+
+
+def verified(name: str = "A1") -> bundle.VerifiedBundle:
+    return bundle.verify(plaintext(name), name, CONTEXT, RESULT.root, RESULT.partition_count)
+
+
+def sealed(name: str = "A1") -> bytes:
+    return sealing.seal(PUBLIC[name], plaintext(name), bundle.sealing_info(CONTEXT))
+
+
+def events(context: RoundContext = CONTEXT) -> list[Event]:
+    """Three match, one votes for another root, one abstains."""
+    n = context.number
+    good, bad = RESULT.result, WRONG
+    ballots = [
+        BallotCast(place(2 + i), n, m.operator, ballot_for(context, m.operator, r))
+        for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
+    ]
+    return [
+        opened(n),
+        *ballots,
+        Abstained(place(6), n, MEMBERS[4].operator, 2),
+        RootRevealed(place(7), n, bad.root, bad.partitions, 0b00010),
+        RootRevealed(place(8), n, good.root, good.partitions, 0b01101),
+        RoundFinalised(place(8), n, good.root, good.partitions, 0b01101),
+    ]
+
+
+def state(number: int, phase: Phase) -> Round:
+    final = phase is Phase.FINAL
+    return Round(
+        number=number,
+        phase=phase,
+        epoch=1,
+        rules_version=1,
+        quorum=3,
+        member_count=5,
+        horizon_start=START,
+        interval_count=COUNT,
+        opened_at=OPENED_AT,
+        vote_deadline=OPENED_AT + 60,
+        reveal_deadline=OPENED_AT + 120,
+        voted=0b11111,
+        root=RESULT.root if final else b"",
+        partitions=RESULT.partition_count if final else 0,
+        matched=0b01101 if final else 0,
+    )
+
+
+@dataclass
+class FakeReader:
+    """A chain reader over values. By default round 1 failed, 2 was cancelled, 3 is final."""
+
+    rounds: dict[int, Round] = field(
+        default_factory=lambda: {
+            1: state(1, Phase.FAILED),
+            2: state(2, Phase.CANCELLED),
+            3: state(3, Phase.FINAL),
+        }
+    )
+    endpoints: dict[bytes, str] = field(
+        default_factory=lambda: {m.operator: f"http://worker-{m.index + 1}.test" for m in MEMBERS}
+    )
+    chain_id: int = CHAIN_ID
+    contract: bytes = CONTRACT
+    superseding: int | None = None
+    failure: TransportError | ConfigError | None = None
+
+    async def head(self) -> Head:
+        return Head(99, b"\x63" * 32, OPENED_AT + 500)
+
+    async def round_count(self) -> int:
+        return max(self.rounds, default=0)
+
+    async def round(self, number: int) -> Round | None:
+        return self.rounds.get(number)
+
+    async def electorate(self, epoch: int) -> Electorate:
+        return ELECTORATE
+
+    async def current_electorate(self) -> Electorate:
+        return ELECTORATE
+
+    async def member_of_signer(self, signer: bytes) -> Member | None:
+        return next((m for m in MEMBERS if m.signer == signer), None)
+
+    async def endpoint(self, operator: bytes) -> str:
+        return self.endpoints.get(operator, "")
+
+    async def events(self, first_block: int, last_block: int) -> list[Event]:
+        return [e for n in self.rounds for e in await self.round_events(n)]
+
+    async def round_events(self, number: int) -> Sequence[Event]:
+        phase = self.rounds[number].phase
+        if phase is Phase.FINAL:
+            return events(RoundContext(CHAIN_ID, CONTRACT, number))
+        end: Event = RoundCancelled(place(3), number, "sender's feed was down")
+        if phase is Phase.FAILED:
+            end = RoundFailed(place(3), number)
+        return [opened(number), end] if phase.is_over else [opened(number)]
+
+    async def block_hash(self, number: int) -> bytes:
+        return bytes([number]) * 32
+
+    async def latest_final(self, horizon_start: int, interval_count: int) -> int:
+        if self.superseding is not None:
+            return self.superseding
+        finals = [n for n, r in self.rounds.items() if r.phase is Phase.FINAL]
+        return max(finals, default=0)
+
+    async def block_time(self, block: int) -> int:
+        return OPENED_AT + block
+
+    @asynccontextmanager
+    async def connect(self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0):
+        """Stands in for ``oepnode.wiring.chain_reader``."""
+        if self.failure is not None:
+            raise self.failure
+        yield self
+
+
+def changed(round_: Round, **values: object) -> Round:
+    return replace(round_, **values)

@@ -1,0 +1,78 @@
+"""Rounds as the tests of the node need them: an electorate of five, and events about it."""
+
+from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.onchain import Electorate, LogPlace, Member
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.worker.state import Computed, RoundState, Summary
+from oepnode.worker.transition import begin
+
+OPENED_AT = 1_795_000_000
+VOTE_DEADLINE = OPENED_AT + 60
+REVEAL_DEADLINE = VOTE_DEADLINE + 60
+TURN_S = 4.0
+MEMBERS = tuple(
+    Member(index=i, operator=bytes([0xA0 + i]) * 20, signer=bytes([0xB0 + i]) * 20)
+    for i in range(5)
+)
+ELECTORATE = Electorate(
+    epoch=2, members=MEMBERS, quorum=4, vote_window_s=60, reveal_window_s=60, rules_version=1
+)
+RIGHT = Result(b"\x11" * 32, 4)
+WRONG = Result(b"\x22" * 32, 4)
+SUMMARY = Summary(sites=7, partitions=4, unassigned_nmis=1, seconds=0.5)
+
+
+def place(block: int = 1, log_index: int = 0) -> LogPlace:
+    return LogPlace(block, bytes([block]) * 32, bytes([block, log_index]) * 16, log_index)
+
+
+def context(number: int = 1) -> RoundContext:
+    return RoundContext(31337, b"\xc0" * 20, number)
+
+
+def opened(number: int = 1, rules_version: int = 1) -> facts.RoundOpened:
+    return facts.RoundOpened(
+        place=place(),
+        round=number,
+        epoch=2,
+        requester=b"\xee" * 20,
+        horizon_start=OPENED_AT // 300 * 300,
+        interval_count=6,
+        envelope_digest=b"\x33" * 32,
+        registry_digest=b"\x44" * 32,
+        rules_version=rules_version,
+        vote_deadline=VOTE_DEADLINE,
+        reveal_deadline=REVEAL_DEADLINE,
+    )
+
+
+def fresh(me: int = 0, number: int = 1) -> RoundState:
+    """The state of a member right after the round opened."""
+    return begin(context(number), opened(number), ELECTORATE, MEMBERS[me].operator)[0]
+
+
+def ballot(member: int, result: Result = RIGHT, number: int = 1) -> facts.BallotCast:
+    operator = MEMBERS[member].operator
+    cast = ballot_for(context(number), operator, result)
+    return facts.BallotCast(place(2, member), number, operator, cast)
+
+
+def abstained(member: int, reason: Reason = Reason.INPUT_INVALID) -> facts.Abstained:
+    return facts.Abstained(place(2, member), 1, MEMBERS[member].operator, int(reason))
+
+
+def revealed(result: Result, matched: int) -> facts.RootRevealed:
+    return facts.RootRevealed(place(3), 1, result.root, result.partitions, matched)
+
+
+def finalised(result: Result = RIGHT, matched: int = 0b11111) -> facts.RoundFinalised:
+    return facts.RoundFinalised(place(3, 1), 1, result.root, result.partitions, matched)
+
+
+def computed(number: int = 1, result: Result = RIGHT) -> Computed:
+    """The worker has computed a result of the round's inputs."""
+    return Computed(opened(number).inputs, result, SUMMARY)
+
+
+COMPUTED = computed()

@@ -1,0 +1,107 @@
+"""The register of rules: what a row of it is, and how it is held to.
+
+A row names a rule by the section that a finding cites, and has a document that breaks this rule and
+no other, and the document put right. Nothing is mocked: each row runs the validation of a whole
+document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import DocumentFault
+from tests.support import edge_documents
+
+Answer = Literal["system", "transaction", "warning", "refused"]
+Check = Callable[[Any], Any]
+"""Takes a document and gives a `Received`, or raises where a command has no acknowledgements."""
+
+SYSTEM: Answer = "system"
+"""A fault of the form, which refuses the system acknowledgement."""
+TRANSACTION: Answer = "transaction"
+"""A broken business rule, which refuses the transaction acknowledgement."""
+WARNING: Answer = "warning"
+"""Odd but allowed: both acknowledgements accept."""
+REFUSED: Answer = "refused"
+"""Refused by a command that has no acknowledgements."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule with a document that breaks it, and the same document put right.
+
+    Attributes:
+        section: What the finding cites, such as ``Part C §3.3 field 5.2``.
+        code: The finding's code.
+        path: The place of the first finding.
+        check: Validates a document.
+        bad: Breaks the rule.
+        good: Keeps it; nothing is found in it at all.
+        answer: What the finding does to the submission.
+        times: How many findings of the code there are.
+        beside: Codes that cannot but come with it → how many.
+        case: Tells rows of one section and code apart.
+    """
+
+    section: str
+    code: str
+    path: str
+    check: Check
+    bad: Any
+    good: Any
+    answer: Answer = SYSTEM
+    times: int = 1
+    beside: Mapping[str, int] = field(default_factory=dict)
+    case: str = ""
+
+    @property
+    def name(self) -> str:
+        """Section, code and case as the test's id: ``part_c_3_3_field_5_2-prices.count-19``."""
+        return "-".join(part for part in (slug(self.section), self.code, slug(self.case)) if part)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a validation finds: how often each code, and the first finding of each."""
+
+    counts: Mapping[str, int]
+    first: Mapping[str, tuple[Answer, Finding]]
+    is_accepted: bool
+    has_value: bool = False
+
+
+def slug(text: str) -> str:
+    """A section as part of a test's name: ``HLD §4.6 (3)`` is ``hld_4_6_3``."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def outcome(check: Check, document: Any) -> Outcome:
+    """Run a validation; a refusal without acknowledgements has its faults' messages for rules."""
+    try:
+        received: object = check(document)
+    except DocumentFault as exc:
+        faults = [Finding(f.rule, f.path, f.message, f.message, f.value) for f in exc.faults]
+        counts = {code: sum(f.code == code for f in faults) for code in {f.code for f in faults}}
+        return Outcome(counts, {f.code: (REFUSED, f) for f in reversed(faults)}, is_accepted=False)
+    if not isinstance(received, Received):
+        return Outcome({}, {}, is_accepted=True)
+    edge_documents.check_answer(received)
+    system, transaction = received.system, received.transaction
+    piles: list[tuple[Answer, tuple[Finding, ...], Mapping[str, int]]] = [
+        (SYSTEM, system.findings, system.counts),
+        (TRANSACTION, transaction.findings, transaction.counts),
+        (WARNING, system.warnings, system.warning_counts),
+        (WARNING, transaction.warnings, transaction.warning_counts),
+    ]
+    found_counts: dict[str, int] = {}
+    first: dict[str, tuple[Answer, Finding]] = {}
+    for answer, findings, found in piles:
+        assert found_counts.keys().isdisjoint(found), "a code has one meaning in a submission"
+        found_counts |= found
+        first |= {f.code: (answer, f) for f in reversed(findings)}
+    return Outcome(found_counts, first, received.accepted, received.value is not None)

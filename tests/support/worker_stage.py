@@ -1,0 +1,164 @@
+"""A worker's surroundings in memory, with a real SQLite store.
+
+Time is the ledger's clock; retries wait milliseconds. Crashes are a worker that is cancelled and
+another one that starts from the same database.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.storage.worker_store import SqliteStore
+from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.ballot import ballot_for
+from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.ports import Relay
+from oepnode.worker.metrics import WorkerMetrics
+from oepnode.worker.ports import Compute, Outside
+from oepnode.worker.worker import Worker
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.support.fake_services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
+from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
+
+DIGEST = sha256(ENVELOPE).digest()
+REGISTRY_DIGEST = sha256(REGISTRY).digest()
+AUDITOR = sha256(b"auditor").digest()
+GIVE_UP_S = 20.0
+DIRECT_BEFORE_S = 45  # of a window of 60
+
+
+def operator(place: int) -> bytes:
+    return bytes([0xA0 + place]) * 20
+
+
+def signer(place: int) -> bytes:
+    return bytes([0xB0 + place]) * 20
+
+
+class Stage:
+    """A ledger with enrolled workers, and everything that they reach."""
+
+    def __init__(self, folder: Path, members: int = 3) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.ledger = Ledger(self.clock)
+        for place in range(members):
+            self.ledger.add_member(operator(place), signer(place))
+        self.sender = FakeSender(ENVELOPE)
+        self.registry = FakeRegistry(REGISTRY, SALT)
+        self.shelf = FakeShelf()
+        self.archive = FakeArchive()
+        self.requester = FakeChain(self.ledger)
+
+    async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
+        return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
+
+    def publish_another(self) -> bytes:
+        """Another document than `ENVELOPE`, which the sender has as well."""
+        records = json.loads(ENVELOPE)
+        records[0]["operatingEnvelopes"][0]["intervals"][0]["activePowerExportLimit"] = 1.23
+        other = json.dumps(records).encode()
+        self.sender.documents[sha256(other).digest()] = other
+        return other
+
+    def ballot_of(self, document: bytes, place: int = 0) -> bytes:
+        """A member's ballot for what follows from the document in the only round."""
+        (opened,) = (event for event in self.ledger.log if isinstance(event, RoundOpened))
+        context = RoundContext(CHAIN_ID, CONTRACT, 1)
+        computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
+        return ballot_for(context, operator(place), computed.result.result)
+
+    def worker(
+        self,
+        place: int = 0,
+        *,
+        compute_result: Compute = compute,
+        is_requester: bool = False,
+        relay: Relay | None = None,
+    ) -> Worker:
+        chain = FakeChain(self.ledger, signer(place))
+        settings = WorkerSettings(
+            chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
+            data_dir=self.folder,
+            key_file=self.folder / "key",
+            operator="0x" + operator(place).hex(),
+            sender_url="http://sender",
+            registry_url="http://registry",
+            follow_interval_s=0.01,
+            reveal_turn_s=0,
+            is_requester=is_requester,
+            relay=WorkerRelaySettings(direct_before_s=DIRECT_BEFORE_S),
+        )
+
+        def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
+            return archive.seal_inputs(
+                sealing.public_key_of(AUDITOR),
+                context,
+                inputs.envelope,
+                inputs.registry,
+                inputs.salt,
+                inputs.feed,
+            )
+
+        outside = Outside(
+            chain=chain,
+            sender=self.sender,
+            registry=self.registry,
+            shelf=self.shelf,
+            seal=sealing.seal,
+            archive=self.archive,
+            seal_inputs=seal_inputs,
+            clock=self.clock,
+            compute=compute_result,
+            feed=Feed(),
+            relay=relay,
+        )
+        store = SqliteStore(self.folder / f"worker-{place}.sqlite")
+        return Worker(settings, outside, store, WorkerMetrics())
+
+    def votes(self, place: int) -> list[BallotCast | Abstained]:
+        return [
+            event
+            for event in self.ledger.log
+            if isinstance(event, BallotCast | Abstained) and event.operator == operator(place)
+        ]
+
+    def pass_time(self, seconds: int) -> None:
+        """Let time pass, with a block at the end of it."""
+        self.clock.time += seconds
+        self.ledger.block_times.append(int(self.clock.time))
+
+
+@asynccontextmanager
+async def running(*workers: Worker) -> AsyncIterator[None]:
+    """Workers at work; cancelled, as by a crash, at the end of the block."""
+    tasks = [asyncio.create_task(worker.run()) for worker in workers]
+    try:
+        yield
+        ended = [task for task in tasks if task.done()]
+        assert not ended, ended[0].exception()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds; a test that waits too long has failed."""
+    async with asyncio.timeout(GIVE_UP_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def phase(stage: Stage, number: int = 1) -> Phase:
+    state = stage.ledger.now_state(number)
+    assert state is not None
+    return state.phase

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from eth_account import Account
+
+from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot
+
+ACCOUNT = Account.from_key(b"\x42" * 32)
+SIGNER = bytes.fromhex(ACCOUNT.address[2:])
+CONTEXT = RoundContext(31337, bytes(range(20)), 7)
+BALLOTS = [bytes([i]) * 32 for i in range(8)]
+SIGNED = [sign_ballot(ACCOUNT, CONTEXT, ballot) for ballot in BALLOTS]
+
+
+def test_the_signer_is_recovered() -> None:
+    assert {signed.y_parity for signed in SIGNED} == {0, 1}
+    for signed in SIGNED:
+        assert recover_signer(CONTEXT, signed) == SIGNER
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(CONTEXT, chain_id=1),
+        replace(CONTEXT, contract=bytes(20)),
+        replace(CONTEXT, number=8),
+    ],
+)
+def test_elsewhere_the_signature_is_nobodys(other: RoundContext) -> None:
+    assert recover_signer(other, SIGNED[0]) != SIGNER
+
+
+def test_for_another_ballot_the_signature_is_nobodys() -> None:
+    moved = SignedBallot(BALLOTS[1], SIGNED[0].r, SIGNED[0].parity_and_s)
+    assert recover_signer(CONTEXT, moved) != SIGNER
+
+
+def test_the_twin_of_a_signature_is_not_the_signers() -> None:
+    """Its s has 256 bits, of which the compact form keeps 255."""
+    good = SIGNED[0]
+    order = 2 * HALF_ORDER + 1
+    twin = SignedBallot.of(good.ballot, int.from_bytes(good.r), order - good.s, 1 - good.y_parity)
+    assert recover_signer(CONTEXT, twin) != SIGNER
+
+
+@pytest.mark.parametrize(("r", "s"), [(0, 1), (1, 0), (1, HALF_ORDER + 1), (5, 1), (2**256 - 1, 1)])
+def test_numbers_that_are_no_signature(r: int, s: int) -> None:
+    assert recover_signer(CONTEXT, SignedBallot.of(BALLOTS[0], r, s, 0)) is None

@@ -1,0 +1,113 @@
+"""Account keys in files."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import structlog
+from eth_account import Account
+
+from oepnode.adapters.crypto.keyfile import (
+    load_account,
+    read_secret,
+    write_new_account,
+    write_secret,
+)
+from oepnode.errors import ConfigError
+
+KEY = b"\x5a" * 32
+ACCOUNT = Account.from_key(KEY)
+
+
+def secret(path: Path, data: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(data)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text", [KEY.hex(), "0x" + KEY.hex(), KEY.hex().upper() + "\n", f" {KEY.hex()} "]
+)
+def test_a_key_in_hex_is_loaded(tmp_path: Path, text: str) -> None:
+    assert load_account(secret(tmp_path / "key", text.encode())).address == ACCOUNT.address
+
+
+def test_a_keystore_is_opened_with_its_password(tmp_path: Path) -> None:
+    keystore = Account.encrypt(KEY, "a password", kdf="pbkdf2", iterations=2)
+    path = secret(tmp_path / "key.json", json.dumps(keystore).encode())
+    password = secret(tmp_path / "password", b"a password\n")
+    assert load_account(path, password).address == ACCOUNT.address
+    with pytest.raises(ConfigError, match="needs a password file"):
+        load_account(path)
+    with pytest.raises(ConfigError, match="does not open"):
+        load_account(path, secret(tmp_path / "wrong", b"another"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b'{"crypto": 5}',
+        b'{"version": 3, "crypto": {}}',
+        b"{" * 100_000,
+        b"{\xff}",
+        b'{"version": 3',
+    ],
+)
+def test_a_broken_keystore_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = secret(tmp_path / "key.json", data)
+    with pytest.raises(ConfigError):
+        load_account(path, secret(tmp_path / "password", b"p"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  \n", KEY.hex()[:-1], KEY.hex() + "0", "zz" * 32, "00" * 32, "ff" * 32, "ab" * 40_000],
+)
+def test_what_is_no_key_is_refused_without_repeating_it(tmp_path: Path, text: str) -> None:
+    path = secret(tmp_path / "key", text.encode())
+    with pytest.raises(ConfigError) as refused:
+        load_account(path)
+    assert str(path) in str(refused.value)
+    assert not text.strip() or text not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_file_open_to_everybody_is_refused(tmp_path: Path) -> None:
+    path = secret(tmp_path / "key", KEY.hex().encode(), 0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_account(path)
+
+
+def test_a_file_open_to_its_group_is_warned_of(tmp_path: Path) -> None:
+    path = secret(tmp_path / "key", KEY.hex().encode(), 0o640)
+    with structlog.testing.capture_logs() as logs:
+        assert load_account(path).address == ACCOUNT.address
+    assert [line["event"] for line in logs] == ["secret_file.group_access"]
+    assert KEY.hex() not in str(logs)
+
+
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not readable"):
+        load_account(tmp_path / "none")
+    with pytest.raises(ConfigError, match="not readable"):
+        read_secret(tmp_path, "token")
+
+
+def test_a_new_key_is_for_its_owner_only_and_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "worker"
+    account = write_new_account(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_account(path).address == account.address
+    with pytest.raises(ConfigError, match="never overwritten"):
+        write_new_account(path)
+    assert load_account(path).address == account.address
+
+
+def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match="no folder to write to"):
+        write_secret(tmp_path / "file" / "key", b"x")
+    with pytest.raises(ConfigError, match="not writable"):
+        write_secret(tmp_path / ("k" * 300), b"x")

@@ -1,0 +1,145 @@
+"""Retries, limits and translation of errors, with the network replaced."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oepnode.adapters.http.client import (
+    ATTEMPTS,
+    FIRST_WAIT_S,
+    Answer,
+    Body,
+    HttpClient,
+    RequestRefused,
+    read_digest,
+)
+from oepnode.errors import ConfigError, ConflictError, TransportError
+
+
+class Script:
+    """Answers in turn; the last one for good. Exceptions are raised."""
+
+    def __init__(self, *answers: Answer | Exception) -> None:
+        self.answers = list(answers)
+        self.sent: list[tuple[str, str, Body, dict[str, str], int]] = []
+        self.waits: list[float] = []
+
+    async def exchange(
+        self, method: str, url: str, body: Body, headers: Mapping[str, str], limit: int
+    ) -> Answer:
+        self.sent.append((method, url, body, dict(headers), limit))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def client(self) -> HttpClient:
+        return HttpClient("http://sender.test/", 5, self.exchange, self.wait)
+
+
+class Shape(msgspec.Struct):
+    n: int
+
+
+async def test_a_success_is_returned_at_once() -> None:
+    script = Script(Answer(200, b"bytes"))
+    assert await script.client().get("/v1/x", "x", 10) == b"bytes"
+    assert script.sent == [("GET", "http://sender.test/v1/x", None, {}, 10)]
+    assert script.waits == []
+
+
+@pytest.mark.parametrize(
+    "passing", [TransportError("no answer"), Answer(503, b""), Answer(500, b"")]
+)
+async def test_what_may_pass_is_tried_again_with_growing_waits(
+    passing: Answer | Exception,
+) -> None:
+    script = Script(passing, passing, Answer(200, b"late"))
+    assert await script.client().get("/", "x", 10) == b"late"
+    first, second = script.waits
+    assert FIRST_WAIT_S / 2 <= first <= FIRST_WAIT_S
+    assert FIRST_WAIT_S * 2 <= second <= FIRST_WAIT_S * 4
+
+
+async def test_attempts_are_bounded() -> None:
+    script = Script(TransportError("no answer"))
+    with pytest.raises(TransportError, match="no answer"):
+        await script.client().get("/", "x", 10)
+    assert len(script.sent) == ATTEMPTS
+    assert len(script.waits) == ATTEMPTS - 1
+
+
+async def test_the_body_is_made_anew_for_each_attempt() -> None:
+    script = Script(Answer(503, b""), Answer(200, b""))
+    numbers = iter([b"first", b"second"])
+    await script.client().send("POST", "/", "x", limit=1, body=lambda: next(numbers))
+    assert [sent[2] for sent in script.sent] == [b"first", b"second"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+async def test_a_refusal_is_not_tried_again_and_tells_why(status: int) -> None:
+    body = b'{"error": {"code": "token.wrong", "message": "the token\\u001b[31m is wrong"}}'
+    script = Script(Answer(status, body))
+    with pytest.raises(RequestRefused) as refused:
+        await script.client().get("/", "asking", 10)
+    assert isinstance(refused.value, ConflictError)
+    assert (refused.value.status, refused.value.code) == (status, "token.wrong")
+    assert str(refused.value) == f"asking: refused with {status}: the token?[31m is wrong"
+    assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"error": 5}', b"[" * 100_000])
+async def test_a_refusal_without_a_reason_is_one_all_the_same(body: bytes) -> None:
+    with pytest.raises(RequestRefused, match="no reason was given"):
+        await Script(Answer(404, body)).client().get("/", "x", 10)
+
+
+async def test_faults_are_kept() -> None:
+    fault = {"path": "$.records[0].nmi", "rule": "nmi.length", "message": "ten", "value": ""}
+    body = msgspec.json.encode(
+        {"error": {"code": "document.faults", "message": "refused", "faults": [fault], "more": 7}}
+    )
+    with pytest.raises(RequestRefused) as refused:
+        await Script(Answer(422, body)).client().get("/", "x", 10)
+    assert [f.rule for f in refused.value.faults] == ["nmi.length"]
+    assert refused.value.more == 7
+
+
+@pytest.mark.parametrize("status", [100, 301, 302, 304, 600])
+async def test_a_status_that_was_not_agreed_is_a_transport_error(status: int) -> None:
+    with pytest.raises(TransportError, match=str(status)):
+        await Script(Answer(status, b"")).client().get("/", "x", 10)
+
+
+async def test_json_of_the_agreed_shape_is_read() -> None:
+    client = Script(Answer(200, b'{"n": 1, "new": true}')).client()
+    assert await client.get_json("/", "x", Shape) == Shape(1)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"n": "1"}', b"\xff", b"[" * 100_000])
+async def test_json_of_another_shape_is_a_transport_error(body: bytes) -> None:
+    with pytest.raises(TransportError, match="shape"):
+        await Script(Answer(200, body)).client().get_json("/", "x", Shape)
+
+
+@pytest.mark.parametrize("text", ["", "00", "zz" * 32, "00" * 33])
+def test_a_digest_of_another_form_is_a_transport_error(text: str) -> None:
+    with pytest.raises(TransportError):
+        read_digest(text, "x")
+
+
+@pytest.mark.parametrize("url", ["", "sender.test", "ftp://sender.test", "file:///etc/passwd"])
+def test_a_url_of_another_kind_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        HttpClient(url, 5)
+
+
+async def test_closing_twice_is_fine(tmp_path: Path) -> None:
+    client = HttpClient("http://sender.test", 5)
+    await client.close()
+    await client.close()

@@ -1,0 +1,143 @@
+"""The client of the NMI registry, with the network replaced."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto.request_signature import recover_signer
+from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.registry import HttpRegistry
+from oepnode.adapters.http.signed_client import Asker
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
+from oepnode.errors import ConflictError, DigestMismatch, TransportError
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeClock
+
+ACCOUNT = Account.from_key(b"\x01" * 32)
+SNAPSHOT = b'{"a": "snapshot"}'
+DIGEST = sha256(SNAPSHOT).digest()
+SALT = bytes(range(32))
+
+Respond = Callable[[RegistryRequest], Answer]
+
+
+class Desk:
+    """Decodes requests, checks their signature, and answers as told."""
+
+    def __init__(self, *respond: Respond) -> None:
+        self.respond = list(respond)
+        self.requests: list[RegistryRequest] = []
+
+    async def exchange(self, method: str, url: str, body: Any, headers: Any, limit: int) -> Answer:
+        assert (method, url) == ("POST", "http://registry.test/v1/requests")
+        request, signature = decode_request(body)
+        assert recover_signer(request, signature, CHAIN_ID, CONTRACT).hex() == (
+            ACCOUNT.address[2:].lower()
+        )
+        self.requests.append(request)
+        answer = self.respond.pop(0) if len(self.respond) > 1 else self.respond[0]
+        return answer(request)
+
+
+def sealed(data: bytes, **changes: Any) -> Respond:
+    def respond(request: RegistryRequest) -> Answer:
+        context = RoundContext(CHAIN_ID, CONTRACT, changes.get("round", request.round))
+        info = seal_info(changes.get("what", request.what), context, request.snapshot_digest)
+        return Answer(200, sealing.seal(request.recipient, data, info))
+
+    return respond
+
+
+def refused(status: int, code: str) -> Respond:
+    body = json.dumps({"error": {"code": code, "message": "because"}}).encode()
+    return lambda _: Answer(status, body)
+
+
+def client(exchange: Any) -> HttpRegistry:
+    async def no_wait(_: float) -> None:
+        pass
+
+    return HttpRegistry(
+        "http://registry.test",
+        Asker(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=1000, timeout_s=5),
+        HttpClient("http://registry.test", 5, exchange, no_wait),
+    )
+
+
+async def test_snapshot_and_salt_are_asked_for_and_opened() -> None:
+    desk = Desk(sealed(SNAPSHOT), sealed(SALT))
+    registry = client(desk.exchange)
+    assert await registry.snapshot(7, DIGEST) == SNAPSHOT
+    assert await registry.salt(7, DIGEST) == SALT
+    first, second = desk.requests
+    assert (first.what, second.what) == ("snapshot", "salt")
+    assert {request.round for request in desk.requests} == {7}
+    assert {request.snapshot_digest for request in desk.requests} == {DIGEST}
+    assert first.nonce != second.nonce
+    assert first.recipient != second.recipient
+
+
+async def test_a_second_attempt_has_a_nonce_of_its_own() -> None:
+    desk = Desk(refused(503, "chain.unavailable"), sealed(SALT))
+    assert await client(desk.exchange).salt(7, DIGEST) == SALT
+    first, second = desk.requests
+    assert first.nonce != second.nonce
+
+
+async def test_another_snapshot_is_a_mismatch() -> None:
+    with pytest.raises(DigestMismatch):
+        await client(Desk(sealed(SNAPSHOT + b" ")).exchange).snapshot(7, DIGEST)
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 422])
+async def test_a_refusal_of_this_worker_is_a_conflict(status: int) -> None:
+    with pytest.raises(ConflictError, match="because"):
+        await client(Desk(refused(status, "worker.unknown")).exchange).salt(7, DIGEST)
+
+
+async def test_what_is_not_there_yet_may_come() -> None:
+    with pytest.raises(TransportError, match="because"):
+        await client(Desk(refused(404, "round.unknown")).exchange).salt(7, DIGEST)
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        sealed(SALT, what="snapshot"),
+        sealed(SALT, round=8),
+        lambda _: Answer(200, SALT),
+        lambda _: Answer(200, b""),
+    ],
+    ids=["purpose", "round", "clear", "empty"],
+)
+async def test_an_answer_for_something_else_is_a_transport_error(respond: Respond) -> None:
+    with pytest.raises(TransportError, match="salt"):
+        await client(Desk(respond).exchange).salt(7, DIGEST)
+
+
+async def test_the_newest_digest_is_read() -> None:
+    async def exchange(method: str, url: str, *_: Any) -> Answer:
+        assert (method, url) == ("GET", "http://registry.test/v1/snapshots/latest")
+        return Answer(200, json.dumps({"digest": DIGEST.hex(), "asOf": 1}).encode())
+
+    assert await client(exchange).latest_digest() == DIGEST
+
+
+async def test_no_snapshot_yet_is_none() -> None:
+    async def exchange(*_: Any) -> Answer:
+        return refused(404, "snapshot.none")(None)  # type: ignore[arg-type]
+
+    assert await client(exchange).latest_digest() is None
+
+
+async def test_another_refusal_is_a_transport_error() -> None:
+    async def exchange(*_: Any) -> Answer:
+        return Answer(404, b"")
+
+    with pytest.raises(TransportError):
+        await client(exchange).latest_digest()

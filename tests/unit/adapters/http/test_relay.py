@@ -1,0 +1,132 @@
+"""A worker's client of a relay, with the network replaced."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from oepnode.adapters.crypto.ballot_signature import recover_signer
+from oepnode.adapters.http.client import Answer, HttpClient, RequestRefused
+from oepnode.adapters.http.relay import HttpRelay
+from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import decode_lines
+from oepnode.errors import ConflictError, FatalError, TransportError
+
+ACCOUNT = Account.from_key(b"\x07" * 32)
+CONTEXT = RoundContext(246, b"\x0c" * 20, 7)
+ONE, OTHER = b"\x01" * 32, b"\x02" * 32
+
+
+class Desk:
+    """Answers as told, and notes what was on the disk when it was asked."""
+
+    def __init__(self, folder: Path, answer: Answer | None = None) -> None:
+        self.record = folder / "signed"
+        self.answer = answer
+        self.lines: list[bytes] = []
+        self.kept: list[bytes] = []
+
+    async def exchange(self, *request: object) -> Answer:
+        method, url, body = request[:3]
+        assert (method, url) == ("POST", "http://relay.test/v1/ballots")
+        assert isinstance(body, bytes)
+        self.lines.append(body)
+        self.kept.append(self.record.read_bytes())
+        if self.answer is None:
+            await asyncio.Event().wait()
+        assert self.answer is not None
+        return self.answer
+
+    def relay(self) -> HttpRelay:
+        client = HttpClient("http://relay.test", 5, self.exchange, wait=lambda _: asyncio.sleep(0))
+        return HttpRelay("http://relay.test", ACCOUNT, SignedOnce(self.record), client)
+
+
+def refused(status: int, code: str) -> Answer:
+    error = {"error": {"code": code, "message": "because"}}
+    return Answer(status, json.dumps(error).encode())
+
+
+async def test_what_is_handed_in_is_signed_and_was_kept_before(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Answer(202, b"{}"))
+    relay = desk.relay()
+    await relay.hand_in(CONTEXT, ONE)
+    await relay.hand_in(CONTEXT, ONE)
+    await relay.close()
+    first, second = decode_lines(b"\n".join(desk.lines))
+    assert first == second
+    assert (first.context, first.signed.ballot) == (CONTEXT, ONE)
+    assert recover_signer(CONTEXT, first.signed) == bytes.fromhex(ACCOUNT.address[2:])
+    assert all(ONE.hex().encode() in kept for kept in desk.kept)
+
+
+async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Answer(202, b"{}"))
+    await desk.relay().hand_in(CONTEXT, ONE)
+    with pytest.raises(ConflictError, match="another ballot was signed for round 7"):
+        await desk.relay().hand_in(CONTEXT, OTHER)
+    assert len(desk.lines) == 1
+
+
+async def test_what_cannot_be_kept_is_not_sent(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Answer(202, b"{}"))
+    desk.record.mkdir()
+    with pytest.raises(FatalError, match="nothing was signed"):
+        await desk.relay().hand_in(CONTEXT, ONE)
+    assert desk.lines == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "ballot.refused"), (409, "ballot.second"), (404, "http.not_found")]
+)
+async def test_a_refusal_is_told(tmp_path: Path, status: int, code: str) -> None:
+    with pytest.raises(RequestRefused) as raised:
+        await Desk(tmp_path, refused(status, code)).relay().hand_in(CONTEXT, ONE)
+    assert (raised.value.status, raised.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "round.unknown"), (409, "member.voted"), (503, "chain.unavailable"), (302, "")],
+)
+async def test_what_may_be_otherwise_later_is_no_refusal(
+    tmp_path: Path, status: int, code: str
+) -> None:
+    with pytest.raises(TransportError):
+        await Desk(tmp_path, refused(status, code)).relay().hand_in(CONTEXT, ONE)
+
+
+async def test_a_relay_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oepnode.adapters.http.relay.HAND_IN_S", 0.01)
+    with pytest.raises(TransportError, match="no answer within"):
+        await Desk(tmp_path).relay().hand_in(CONTEXT, ONE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"chainId": 246, "contract": "0x" + "0c" * 20}, None),
+        ({"chainId": 1, "contract": "0x" + "0c" * 20}, ConflictError),
+        ({"chainId": 246, "contract": "0x" + "0d" * 20}, ConflictError),
+        ({"status": "ok"}, TransportError),
+    ],
+)
+async def test_the_relay_serves_the_workers_contract(
+    tmp_path: Path, answer: dict[str, object], error: type[Exception] | None
+) -> None:
+    async def exchange(*_: object) -> Answer:
+        return Answer(200, json.dumps(answer).encode())
+
+    client = HttpClient("http://relay.test", 5, exchange)
+    relay = HttpRelay("http://relay.test", ACCOUNT, SignedOnce(tmp_path / "signed"), client)
+    if error is None:
+        await relay.check(246, b"\x0c" * 20)
+    else:
+        with pytest.raises(error):
+            await relay.check(246, b"\x0c" * 20)
+    assert list(tmp_path.iterdir()) == []

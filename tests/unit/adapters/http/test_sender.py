@@ -1,0 +1,186 @@
+"""The client of the sender's gateway, with the network replaced."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from oepnode.adapters.crypto.request_signature import recover_signer
+from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.sender import HttpPublisher, HttpSender, Published
+from oepnode.adapters.http.signed_client import Asker
+from oepnode.domain.rounds.signed_requests import DocumentRequest, decode_authorization
+from oepnode.errors import ConfigError, ConflictError, DigestMismatch, DocumentFault, TransportError
+from oepnode.ports import LatestEnvelope
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeClock
+
+ACCOUNT = Account.from_key(b"\x01" * 32)
+DOCUMENT = b"[]"
+DIGEST = sha256(DOCUMENT).digest()
+LATEST: dict[str, Any] = {
+    "digest": DIGEST.hex(),
+    "registryDigest": "0a" * 32,
+    "horizonStart": 1_795_000_200,
+    "intervalCount": 6,
+    "size": 2,
+    "round": 4,
+}
+PUBLISHED = {"digest": DIGEST.hex(), "size": 2, "horizonStart": 0, "intervalCount": 1}
+
+
+def client(
+    status: int, body: bytes | dict[str, Any], sent: list[Any] | None, first: list[int]
+) -> HttpClient:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def exchange(*request: Any) -> Answer:
+        if sent is not None:
+            sent.append(request)
+        return Answer(first.pop(0), b"") if first else Answer(status, data)
+
+    async def no_wait(_: float) -> None:
+        pass
+
+    return HttpClient("http://sender.test", 5, exchange, no_wait)
+
+
+def sender(
+    status: int,
+    body: bytes | dict[str, Any],
+    sent: list[Any] | None = None,
+    first: list[int] | None = None,
+) -> HttpSender:
+    """Answers with the statuses of ``first``, and then with ``status``."""
+    return HttpSender(
+        "http://sender.test",
+        Asker(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=100, timeout_s=5),
+        client(status, body, sent, first or []),
+    )
+
+
+def publisher(
+    status: int, body: bytes | dict[str, Any], sent: list[Any] | None = None
+) -> HttpPublisher:
+    return HttpPublisher("http://sender.test", timeout_s=5, client=client(status, body, sent, []))
+
+
+def asked(request: Any) -> DocumentRequest:
+    """The request in what was sent; its signature is held against the account."""
+    signed = decode_authorization(request[3]["Authorization"])
+    assert signed is not None
+    assert recover_signer(*signed, CHAIN_ID, CONTRACT).hex() == ACCOUNT.address[2:].lower()
+    return signed[0]
+
+
+def error(code: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "because", **more}}
+
+
+async def test_the_latest_document_is_read() -> None:
+    assert await sender(200, LATEST).latest() == LatestEnvelope(
+        digest=DIGEST,
+        registry_digest=b"\x0a" * 32,
+        horizon_start=1_795_000_200,
+        interval_count=6,
+        size=2,
+        round=4,
+    )
+
+
+async def test_a_document_without_a_round_is_read() -> None:
+    latest = await sender(200, LATEST | {"registryDigest": None, "round": None}).latest()
+    assert latest is not None
+    assert (latest.registry_digest, latest.round) == (None, None)
+
+
+async def test_no_document_yet_is_none() -> None:
+    assert await sender(404, error("envelope.none")).latest() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, error("http.not_found")),
+        (403, b""),
+        (200, b"{}"),
+        (200, LATEST | {"digest": "0x"}),
+        (200, LATEST | {"registryDigest": "00"}),
+    ],
+)
+async def test_another_answer_is_a_transport_error(status: int, body: Any) -> None:
+    with pytest.raises(TransportError):
+        await sender(status, body).latest()
+
+
+async def test_a_document_with_its_digest_is_returned() -> None:
+    sent: list[Any] = []
+    assert await sender(200, DOCUMENT, sent).document(7, DIGEST) == DOCUMENT
+    assert sent[0][:2] == ("GET", f"http://sender.test/v1/documents/{DIGEST.hex()}")
+    assert sent[0][4] == 100
+    request = asked(sent[0])
+    assert (request.round, request.digest) == (7, DIGEST)
+    assert request.issued_at == int(FakeClock().now())
+
+
+async def test_a_second_attempt_has_a_nonce_of_its_own() -> None:
+    sent: list[Any] = []
+    assert await sender(200, DOCUMENT, sent, first=[503]).document(7, DIGEST) == DOCUMENT
+    first, second = (asked(request) for request in sent)
+    assert first.nonce != second.nonce
+
+
+async def test_other_bytes_are_a_mismatch() -> None:
+    with pytest.raises(DigestMismatch) as mismatch:
+        await sender(200, DOCUMENT + b" ").document(7, DIGEST)
+    assert mismatch.value.expected == DIGEST
+
+
+@pytest.mark.parametrize("code", ["document.unknown", "round.unknown"])
+async def test_what_is_not_there_yet_may_come(code: str) -> None:
+    with pytest.raises(TransportError, match="because"):
+        await sender(404, error(code)).document(7, DIGEST)
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 422])
+async def test_a_refusal_of_this_worker_is_a_conflict(status: int) -> None:
+    with pytest.raises(ConflictError, match="because"):
+        await sender(status, error("worker.unknown")).document(7, DIGEST)
+
+
+async def test_a_document_is_published_with_token_and_snapshot(tmp_path: Path) -> None:
+    file = tmp_path / "envelope.json"
+    file.write_bytes(DOCUMENT)
+    sent: list[Any] = []
+    answer = PUBLISHED | {"warnings": ["odd"], "round": 3}
+    published = await publisher(201, answer, sent).publish(file, "secret", b"\x0a" * 32)
+    assert published == Published(DIGEST.hex(), 2, 0, 1, ["odd"], 3)
+    method, url, body, headers, _ = sent[0]
+    assert (method, url) == ("POST", f"http://sender.test/v1/envelopes?registry={'0a' * 32}")
+    assert (body, headers) == (file, {"Authorization": "Bearer secret"})
+
+
+async def test_a_refused_document_tells_its_faults(tmp_path: Path) -> None:
+    file = tmp_path / "envelope.json"
+    file.write_bytes(DOCUMENT)
+    fault = {"path": "$", "rule": "document.empty", "message": "one at least", "value": ""}
+    with pytest.raises(DocumentFault) as refused:
+        await publisher(422, error("document.faults", faults=[fault], more=2)).publish(file, "t")
+    assert refused.value.faults[0].rule == "document.empty"
+    assert refused.value.more == 2
+
+
+async def test_other_refusals_are_conflicts(tmp_path: Path) -> None:
+    file = tmp_path / "envelope.json"
+    file.write_bytes(DOCUMENT)
+    with pytest.raises(ConflictError, match="because"):
+        await publisher(401, error("token.wrong")).publish(file, "t")
+
+
+async def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    sent: list[Any] = []
+    with pytest.raises(ConfigError, match="no such file"):
+        await publisher(201, b"", sent).publish(tmp_path / "none.json", "t")
+    assert sent == []

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.storage import input_archive as archive
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.computation import Inputs
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import EvidenceError
+
+PRIVATE = bytes(range(32))
+PUBLIC = sealing.public_key_of(PRIVATE)
+CONTEXT = RoundContext(31337, b"\x11" * 20, 3)
+SALT = bytes(range(32))
+FEED = Feed("edge", "magnitude")
+
+
+def sealed(envelope: bytes = b"[1]" * 50, registry: bytes = b"{}") -> bytes:
+    return archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, FEED)
+
+
+def refuse(plaintext: bytes, word: str) -> None:
+    message = sealing.seal(PUBLIC, plaintext, b"oep1 inputs" + CONTEXT.encode())
+    with pytest.raises(EvidenceError, match=word):
+        archive.open_inputs(PRIVATE, message, CONTEXT)
+
+
+def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x00\x00") -> bytes:
+    return head + SALT + envelope.to_bytes(8) + registry.to_bytes(8) + body
+
+
+@given(
+    st.binary(max_size=300),
+    st.binary(max_size=300),
+    st.sampled_from(["wide", "edge"]),
+    st.sampled_from(["canonical", "magnitude"]),
+)
+def test_what_was_sealed_comes_out(envelope: bytes, registry: bytes, profile, sign) -> None:
+    feed = Feed(profile, sign)
+    message = archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, feed)
+    assert archive.open_inputs(PRIVATE, message, CONTEXT) == Inputs(envelope, registry, SALT, feed)
+
+
+def test_only_for_this_key_and_this_round() -> None:
+    for key, context in [
+        (b"\x07" * 32, CONTEXT),
+        (PRIVATE, RoundContext(31337, b"\x11" * 20, 4)),
+        (PRIVATE, RoundContext(1, b"\x11" * 20, 3)),
+    ]:
+        with pytest.raises(EvidenceError, match="does not open"):
+            archive.open_inputs(key, sealed(), context)
+
+
+@given(st.data())
+def test_any_bit_counts(data: st.DataObject) -> None:
+    message = bytearray(sealed())
+    bit = data.draw(st.integers(0, len(message) * 8 - 1))
+    message[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(EvidenceError):
+        archive.open_inputs(PRIVATE, bytes(message), CONTEXT)
+
+
+def test_what_is_no_archive() -> None:
+    body = zlib.compress(b"abcd")
+    refuse(b"", "cut short")
+    refuse(packed(body, 2, 2, b"OEPX\x01\x00\x00"), "not an archive")
+    refuse(packed(body, 2, 2, b"OEPI\x02\x00\x00"), "not an archive")
+    refuse(packed(body, 2, 2, b"OEPI\x01\x02\x00"), "not an archive")
+    refuse(packed(body, 2, 2, b"OEPI\x01\x00\x02"), "not an archive")
+    refuse(packed(b"junk", 2, 2), "does not unpack")
+    refuse(packed(body, 2, 1), "lengths")
+    refuse(packed(body, 2, 3), "lengths")
+    refuse(packed(body[:-1], 2, 2), "lengths")
+    refuse(packed(body + b"x", 2, 2), "lengths")
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = zlib.compress(bytes(50_000_000))
+    refuse(packed(bomb, 1 << 40, 0), "claims more")
+    refuse(packed(bomb, 10, 10), "lengths")
+
+
+def test_inputs_too_large_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_INPUTS", 10)
+    with pytest.raises(EvidenceError, match="at most 10"):
+        sealed()

@@ -1,0 +1,123 @@
+"""Faults of a document: kept, counted and shown without what must not be shown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oepnode.domain.documents.faults import MAX_FAULTS, FaultLog, show_value
+from oepnode.domain.documents.strict_json import BadConstant, Number
+from oepnode.domain.nem.nmi import ALPHABET
+from oepnode.domain.rounds.envelope_document import parse_document
+from oepnode.errors import DocumentFault, EvidenceError, Fault
+from tests.support.envelope_documents import NMI, SALT, array, check_refusal, record, refusal
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        (Number("-1.50"), "-1.50"),
+        (BadConstant("NaN"), "NaN"),
+        ("PRE", "'PRE'"),
+        ("größer", "'gr\\xf6\\xdfer'"),
+        ("\ud800\x1b[31m", "'\\ud800\\x1b[31m'"),
+        ([1, [2], 3], "an array of 3 elements"),
+        ((), "an array of 0 elements"),
+        ({"a": NMI}, "an object of 1 fields"),
+        (NMI, "'[withheld]'"),
+        (NMI.lower() + "8", "'[withheld]'"),
+        (f"x/{NMI}/y", "[withheld]"),
+        ("6305 888 444", "[withheld]"),
+        ("6305-888-444", "[withheld]"),
+        ("6305_888.444", "[withheld]"),
+        ("QAAA VZ12 34", "[withheld]"),
+        ("\uff16\uff13\uff10\uff15888444", "[withheld]"),
+        ("2026-11-20T04:05:00+10:00", "'2026-11-20T04:05:00+10:00'"),
+        (Number(NMI), "[withheld]"),
+        (SALT.hex(), "'[withheld]'"),
+        ("123456789", "'123456789'"),
+        ("submissionDateTime", "'submissionDateTime'"),
+        ("Optimisation of service", "'Optimisation of service'"),
+        ("QAAAVZZZZZ", "'[withheld]'"),
+        ("qaaavzzzzz", "'[withheld]'"),
+        ("nmiQAAAVZZZZZ", "'[withheld]'"),
+        ("nmiQAAAVZZZZ1", "'[withheld]'"),
+        (b"bytes", "b'bytes'"),
+    ],
+)
+def test_show_value(value: object, shown: str) -> None:
+    assert show_value(value) == shown
+
+
+def test_a_long_value_is_cut_and_its_length_told() -> None:
+    shown = show_value("a b " * 1000)
+    assert shown.startswith("'a b a b")
+    assert shown.endswith("… (4002 characters)")
+    assert len(shown) < 90
+
+
+@given(before=st.text(), after=st.text(), nmi=st.text(ALPHABET, min_size=10, max_size=10))
+def test_no_text_around_an_nmi_makes_it_shown(before: str, after: str, nmi: str) -> None:
+    assert nmi not in show_value(before + nmi + after)
+
+
+@given(text=st.text())
+def test_shown_values_are_printable_ascii(text: str) -> None:
+    shown = show_value(text).replace("…", "")
+    assert shown.isascii()
+    assert shown.isprintable()
+
+
+def test_the_first_hundred_faults_are_kept_in_order_and_the_others_counted() -> None:
+    found = FaultLog("thing")
+    for number in range(250):
+        found.add(f"$[{number}]", "a.rule", "why")
+    assert found.count == 250
+    with pytest.raises(DocumentFault, match=r"^thing refused: 250 faults; first: \$\[0\]") as got:
+        found.raise_if_any()
+    assert [fault.path for fault in got.value.faults] == [f"$[{n}]" for n in range(MAX_FAULTS)]
+    assert (got.value.more, got.value.what) == (150, "thing")
+
+
+def test_one_fault_is_said_in_the_singular() -> None:
+    found = FaultLog("thing")
+    found.add("$.a", "a.rule", "why", "5")
+    with pytest.raises(DocumentFault) as got:
+        found.raise_if_any()
+    assert str(got.value) == "thing refused: 1 fault; first: $.a: a.rule: why (found 5)"
+    assert isinstance(got.value, EvidenceError)
+    assert str(Fault("$", "r", "m")) == "$: r: m"
+    assert str(DocumentFault("thing", ())) == "thing refused: 0 faults"
+
+
+def test_no_fault_raises_nothing() -> None:
+    found = FaultLog("thing")
+    found.warn("$", "odd")
+    found.raise_if_any()
+    assert found.count == 0
+
+
+def test_equal_warnings_are_counted_under_their_first_place() -> None:
+    found = FaultLog("thing")
+    assert found.warnings == ()
+    for place in "abc":
+        found.warn(f"$.{place}", "odd")
+    found.warn("$.d", "even")
+    assert found.warnings == ("$.a: odd (and 2 more)", "$.d: even")
+
+
+def test_a_document_with_more_faults_than_are_kept() -> None:
+    bad = [record(nmi=f"BAD{n:06d}!") for n in range(130)]
+    error = refusal(parse_document, array(*bad))
+    assert [f.path for f in error.faults] == [f"$.records[{n}].nmi" for n in range(100)]
+    assert error.more == 30
+    assert str(error).startswith("envelope document refused: 130 faults; first: $.records[0].nmi: ")
+
+
+def test_the_check_of_refusals_finds_a_secret() -> None:
+    with pytest.raises(AssertionError):
+        check_refusal(DocumentFault("thing", [Fault("$", "r", f"says {NMI}")]))

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from oepnode.cli.output import limits_frame
+from oepnode.domain.edge.envelopes.in_force import in_force_us
+from oepnode.domain.edge.envelopes.table import (
+    EXPORT,
+    IMPORT,
+    NO_TIMING,
+    from_bundle,
+    from_document,
+    from_frame,
+    to_frame,
+)
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.rounds.envelope_document import parse_document
+from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.errors import DocumentFault
+from tests.support import round_world as world
+from tests.support.telemetry_columns import EARLY, LATER, START, A, B, envelopes, record
+
+MICROS = 1_000_000
+
+
+def rules_of(error: DocumentFault) -> list[str]:
+    return [fault.rule for fault in error.faults]
+
+
+def test_a_document_becomes_a_dense_table_with_gaps() -> None:
+    found = envelopes(record(B, [(4, -2)], first=1), record(A, [(5, -3), (6, -1)]))
+    assert found.nmis.tolist() == [A.encode(), B.encode()]
+    assert found.limits[:, EXPORT].tolist() == [[5000, 6000], [NO_LIMIT, 4000]]
+    assert found.limits[:, IMPORT].tolist() == [[-3000, -1000], [NO_LIMIT, -2000]]
+    assert found.submitted_us.tolist() == [[EARLY * MICROS] * 2, [NO_SUBMISSION, EARLY * MICROS]]
+    assert (found.horizon_start, found.interval_count) == (START, 2)
+    assert found.horizon_end == START + 600
+    assert len(found.superseded.cell) == 0
+
+
+def test_superseded_rows_are_kept_in_order_of_cell_and_time() -> None:
+    times = (LATER, EARLY, START + 100)
+    found = envelopes(*(record(A, [(i, -i)] * 2, submitted=t) for i, t in enumerate(times, 1)))
+    assert found.limits[0, EXPORT].tolist() == [3000, 3000]
+    assert found.superseded.cell.tolist() == [0, 0, 1, 1]
+    assert found.superseded.submitted_us.tolist() == [EARLY * MICROS, LATER * MICROS] * 2
+    assert found.superseded.limits[:, EXPORT].tolist() == [2000, 1000] * 2
+
+
+def test_in_force_is_the_latest_submitted_until_the_interval_begins() -> None:
+    found = envelopes(
+        record(A, [(1, -1)] * 3, submitted=EARLY),
+        record(A, [(2, -2)] * 3, submitted=START + 300),
+        record(B, [(1, -1)] * 3, submitted=START + 400),
+        record(B, [(2, -2)] * 3, submitted=START + 500),
+    )
+    early, at_300, at_400, at_500 = (
+        t * MICROS for t in (EARLY, START + 300, START + 400, START + 500)
+    )
+    assert in_force_us(found).tolist() == [[early, at_300, at_300], [at_400, at_400, at_500]]
+
+
+def test_levels_and_nmis_can_be_picked_with_their_history() -> None:
+    found = envelopes(
+        record(A, [(5, -5)]),
+        record(A, [(2, -2)], level="Flex"),
+        record(B, [(4, -4)], submitted=EARLY),
+        record(B, [(3, -3)], submitted=LATER),
+    )
+    assert found.at_level(1).nmis.tolist() == [A.encode()]
+    part = found.select([B, "6305999999"])
+    assert part.nmis.tolist() == [B.encode()]
+    assert part.superseded.cell.tolist() == [0]
+    assert part.superseded.limits[:, EXPORT].tolist() == [4000]
+    assert found.select([A]).superseded.cell.tolist() == []
+    assert found.select([A]).objectives == ("f", "f")
+
+
+def test_without_rows_no_submission_is_known() -> None:
+    assert not from_document(parse_document(world.ENVELOPE)).knows_submissions
+
+
+def test_a_verified_bundle_is_an_envelope_input() -> None:
+    held = world.verified()
+    found = from_bundle(held)
+    document = from_document(parse_document(world.ENVELOPE))
+    assert found.site_count == held.site_count
+    assert not found.knows_submissions
+    for site in range(found.site_count):
+        place = np.flatnonzero(
+            (document.nmis == found.nmis[site]) & (document.levels == found.levels[site])
+        )[0]
+        told = found.limits[site] != NO_LIMIT
+        assert np.array_equal(found.limits[site][told], document.limits[place][told])
+    assert world.MOVING.encode() in found.nmis.tolist()
+
+
+def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
+    held = world.verified()
+    frame = limits_frame(held.nmis, held.levels, held.limits, held.horizon_start)
+    found, direct = from_frame(frame), from_bundle(held)
+    order = np.lexsort((direct.levels, direct.nmis))
+    assert found.nmis.tolist() == direct.nmis[order].tolist()
+    assert found.levels.tolist() == direct.levels[order].tolist()
+    assert np.array_equal(found.limits, direct.limits[order])
+    assert set(found.timings.tolist()) == {NO_TIMING}
+
+
+GOOD = {
+    "nmi": [A, A],
+    "level": ["NMI", "NMI"],
+    "interval_start": ["2026-11-20T04:00:00+10:00", "2026-11-20T04:05:00+10:00"],
+    "active_export_w": [5000, None],
+    "active_import_w": [-5000, -4000],
+    "reactive_export_var": [None, None],
+    "reactive_import_var": [None, None],
+}
+
+
+def test_a_limits_file_may_have_gaps() -> None:
+    found = from_frame(pl.DataFrame(GOOD))
+    assert found.limits[0, :2].tolist() == [[5000, NO_LIMIT], [-5000, -4000]]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "rule"),
+    [
+        ("nmi", [A, "630500000"], "nmi.length"),
+        ("level", ["NMI", "nmi"], "field.value"),
+        ("interval_start", [GOOD["interval_start"][0], "yesterday"], "time.format"),
+        ("interval_start", [GOOD["interval_start"][0], None], "time.format"),
+        ("interval_start", [GOOD["interval_start"][0], "2026-11-20T04:01:00+10:00"], "time.grid"),
+        ("interval_start", [GOOD["interval_start"][0]] * 2, "row.duplicate"),
+        (
+            "interval_start",
+            [GOOD["interval_start"][0], "2027-11-20T04:00:00+10:00"],
+            "horizon.length",
+        ),
+        ("active_export_w", [-1, 0], "limit.sign"),
+        ("active_import_w", [1, 0], "limit.sign"),
+        ("active_export_w", [1.5, 0.0], "field.type"),
+        ("active_export_w", [2**31, 0], "limit.range"),
+        ("active_export_w", pl.Series([2**64 - 1, 0], dtype=pl.UInt64), "limit.range"),
+        ("interval_start", [[1], [2]], "field.type"),
+        ("interval_start", pl.Series([2**62, 0], dtype=pl.Datetime("us")), "field.type"),
+        ("nmi", [6305000001, 6305000002], "field.type"),
+        ("submitted_us", ["now", "then"], "field.type"),
+        ("submitted_us", [-1, 0], "time.format"),
+        ("submitted_us", pl.Series([2**63, 0], dtype=pl.UInt64), "time.format"),
+    ],
+)
+def test_a_wrong_limits_file_is_refused(column: str, values: list[object], rule: str) -> None:
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(GOOD | {column: values}))
+    assert rules_of(caught.value) == [rule]
+    assert A not in str(caught.value)
+
+
+def test_a_limits_file_without_rows_or_columns_is_refused() -> None:
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(GOOD).drop("level", "nmi"))
+    assert rules_of(caught.value) == ["field.missing"] * 2
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(GOOD).head(0))
+    assert rules_of(caught.value) == ["document.empty"]
+
+
+def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
+    published = envelopes(
+        record(A, [(5, -5)] * 2),
+        record(A, [(3, -3)], submitted=LATER),
+        record(A, [(4, -4)], submitted=LATER - 60),
+        record(B, [(2, -2)], level="Flex", submitted=None),
+    )
+    table = to_frame(published)
+    assert table.height == 5
+    shuffled = table.reverse()
+    found = from_frame(shuffled)
+    assert found.nmis.tolist() == published.nmis.tolist()
+    assert np.array_equal(found.limits, published.limits)
+    assert np.array_equal(found.submitted_us, published.submitted_us)
+    for name in ("cell", "submitted_us", "limits"):
+        ours, theirs = getattr(found.superseded, name), getattr(published.superseded, name)
+        assert np.array_equal(ours, theirs)
+    assert "submitted_us" not in to_frame(from_bundle(world.verified())).columns
+
+
+@pytest.mark.parametrize(
+    ("times", "rule"),
+    [
+        ([1, 1], "row.duplicate"),
+        ([1, None], "row.duplicate"),
+        ([None, None], "row.duplicate"),
+        ([1.5, 2.5], "field.type"),
+    ],
+)
+def test_submissions_of_a_limits_file_that_cannot_be_told_apart(
+    times: list[object], rule: str
+) -> None:
+    twice = GOOD | {"interval_start": GOOD["interval_start"][:1] * 2, "submitted_us": times}
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(twice))
+    assert rules_of(caught.value) == [rule]
+    older = [twice["interval_start"][0]] * 3
+    thrice = {name: [*values, values[0]] for name, values in twice.items()}
+    with pytest.raises(DocumentFault) as caught:
+        from_frame(pl.DataFrame(thrice | {"interval_start": older, "submitted_us": [1, 1, 2]}))
+    assert rules_of(caught.value) == ["row.duplicate"]

@@ -1,0 +1,560 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import edge_plain
+from oepnode.domain.edge.dispatch.conformance import (
+    ABOVE,
+    BELOW,
+    UNMEASURED,
+    WITHIN,
+    check_dispatch,
+)
+from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.telemetry.conformance import (
+    COUNTS,
+    NO_HEADROOM,
+    EnvelopeCheck,
+    EnvelopeConformance,
+    trace,
+)
+from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from tests.support.telemetry_columns import (
+    EARLY,
+    LATER,
+    START,
+    A,
+    B,
+    C,
+    envelopes,
+    frame,
+    reading,
+    record,
+)
+
+MICROS = 1_000_000
+FIVE = [(5, -5)] * 2
+
+
+def report(
+    published: Envelopes, *rows: dict[str, object], level: int = 0, **settings: Any
+) -> EnvelopeConformance:
+    check = EnvelopeCheck(published, level, **settings)
+    check.add(frame(*rows))
+    return check.report()
+
+
+# --- limits and tolerance --------------------------------------------------------------------
+
+
+def test_a_flow_at_the_limit_conforms_and_beyond_it_breaches() -> None:
+    found = report(
+        envelopes(record(A, FIVE)),
+        reading(A, 1, 5000),
+        reading(A, 2, -5000),
+        reading(A, 6, 5001),
+        reading(A, 7, -5003),
+        reading(A, 8, -5002),
+    )
+    assert found.counts["export_minutes"].tolist() == [1]
+    assert found.counts["import_minutes"].tolist() == [2]
+    assert found.is_breach.tolist() == [[False, True]]
+    assert found.headroom_w.tolist() == [[0, -3]]
+    assert (found.worst_export_w[0], found.worst_import_w[0]) == (1, 3)
+    assert found.beyond_watt_minutes.tolist() == [6]
+    assert not found.conforms
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "breaches"),
+    [
+        (Tolerance(), 3),
+        (Tolerance(watts=50), 2),
+        (Tolerance(permille=20), 1),
+        (Tolerance(watts=50, permille=20), 1),
+        (Tolerance(watts=101), 0),
+    ],
+)
+def test_the_larger_of_watts_and_share_is_tolerated(tolerance: Tolerance, breaches: int) -> None:
+    found = report(
+        envelopes(record(A, FIVE)),
+        reading(A, 1, 5050),
+        reading(A, 2, 5051),
+        reading(A, 3, 5101),
+        tolerance=tolerance,
+    )
+    assert found.counts["export_minutes"].tolist() == [breaches]
+
+
+def test_an_interval_breaches_from_the_agreed_number_of_minutes_on() -> None:
+    rows = [reading(A, 1, 6000), reading(A, 2, 6000), reading(A, 6, 6000)]
+    found = report(envelopes(record(A, FIVE)), *rows, tolerance=Tolerance(minutes=2))
+    assert found.breach_minutes.tolist() == [[2, 1]]
+    assert found.is_breach.tolist() == [[True, False]]
+    assert found.breach_intervals.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"watts": -1}, {"permille": 1001}, {"permille": -1}, {"minutes": 0}, {"minutes": 6}]
+)
+def test_a_tolerance_out_of_range_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="tolerance"):
+        Tolerance(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"export_w": -1}, {"import_w": 1}])
+def test_a_default_limit_of_the_wrong_sign_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="default"):
+        Defaults(**wrong)
+
+
+# --- time and place --------------------------------------------------------------------------
+
+
+def test_the_end_of_an_interval_belongs_to_it_part_c_4_3() -> None:
+    found = report(
+        envelopes(record(A, FIVE)), reading(A, 0), reading(A, 5), reading(A, 6), reading(A, 11)
+    )
+    assert found.minutes.tolist() == [[1, 1]]
+    assert found.outside_rows == 2
+    assert found.rows == 4
+
+
+def test_every_measurement_is_counted_somewhere() -> None:
+    found = report(
+        envelopes(record(A, FIVE), record(B, FIVE)),
+        reading(A, 1),
+        reading(A, 1),
+        reading(C, 1),
+        reading(C, 50),
+        reading(A, 50),
+    )
+    assert found.counts["readings"].tolist() == [2, 0]
+    assert found.counts["duplicates"].tolist() == [1, 0]
+    assert (found.foreign_rows, found.foreign_nmis, found.outside_rows) == (2, 1, 1)
+    assert found.rows == 5
+
+
+def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
+    found = report(envelopes(record(A, FIVE), record(B, FIVE)), reading(A, 1), reading(A, 2))
+    assert found.expected.tolist() == [10, 0]
+    assert found.missing.tolist() == [8, 0]
+    assert found.measured.tolist() == [True, False]
+
+
+def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
+    published = envelopes(record(A, FIVE), record(B, FIVE), record(C, [(5, -5)]))
+    rows = [reading(A, i) for i in range(1, 11)]
+    whole = report(published, *rows, ours={A})
+    assert (whole.conforms, whole.is_complete) == (True, True)
+    assert whole.unmeasured.tolist() == [False, True, True]
+    assert report(published, *rows).conforms, "whose the others are is not known"
+    lacking = report(published, *rows, ours={A, B, C})
+    assert lacking.conforms is None
+    assert lacking.lacking_intervals.tolist() == [0, 2, 1]
+    assert (lacking.expected.tolist(), lacking.missing.tolist()) == ([10, 10, 5], [0, 10, 5])
+    half = report(published, *rows[:5], ours={A})
+    assert (half.conforms, half.lacking_intervals.tolist()) == (None, [1, 0, 0])
+    assert report(published, reading(A, 1, 6000), ours={A, B}).conforms is False
+
+
+def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated() -> None:
+    published = envelopes(record(A, FIVE))
+    rows = [reading(A, i) for i in range(1, 11)]
+    without = [*rows[:2], *rows[3:]]
+    conflict = [*rows, reading(A, 3, 7000)]
+    for held in (without, conflict):
+        strict = report(published, *held, ours={A})
+        assert (strict.conforms, strict.lacking_intervals.tolist()) == (None, [1])
+        allowed = report(published, *held, ours={A}, tolerance=Tolerance(missing=1))
+        assert allowed.conforms is True
+        assert report(published, *held).conforms is True, "nobody says that it must be measured"
+    two = report(published, *without[1:], ours={A}, tolerance=Tolerance(missing=1))
+    assert two.lacking_intervals.tolist() == [1]
+    for missing in (-1, 5):
+        with pytest.raises(ValueError, match="0 to 4 minutes"):
+            Tolerance(missing=missing)
+
+
+def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None:
+    found = report(
+        envelopes(*TWO),
+        reading(A, 1, 5200),
+        reading(A, 2, -3050, envelope_submitted_us=NEW),
+        reading(A, 3, 5300),
+        reading(A, 6, 100),
+        tolerance=Tolerance(watts=100),
+    )
+    assert found.breach_minutes.tolist() == [[2, 0]]
+    assert found.beyond_w.tolist() == [[[300, 0]], [[0, 0]]]
+    assert found.limits_w.tolist() == [[[3000, 5000]], [[-3000, -5000]]], "the closest ones"
+    nothing = report(envelopes(record(A, FIVE)))
+    assert nothing.limits_w.tolist() == [[[NO_LIMIT, NO_LIMIT]]] * 2
+
+
+# --- what stands twice -----------------------------------------------------------------------
+
+
+def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
+    rows = [reading(A, 1, 6000), reading(A, 1, 6000, submitted_us=9), reading(A, 2, 6000)]
+    conflict = [reading(A, 3, 0), reading(A, 3, 7000), reading(A, 3, 0)]
+    later = [reading(A, 4, 0, submitted_us=5), reading(A, 4, 6000, submitted_us=6)]
+    found = report(envelopes(record(A, FIVE)), *rows, *conflict, *later)
+    assert found.breach_minutes.tolist() == [[3, 0]]
+    assert found.beyond_watt_minutes.tolist() == [3000]
+    counts = {name: int(found.counts[name][0]) for name in COUNTS}
+    assert (counts["readings"], counts["duplicates"], counts["conflicting"]) == (8, 4, 1)
+    assert found.missing.tolist() == [6]
+    traced = trace(envelopes(record(A, FIVE)), A, frame(*rows, *conflict, *later))
+    assert traced.is_breach.tolist() == [True, True, True]
+
+
+def test_rows_at_other_nmis_and_hours_may_stand_twice_too() -> None:
+    rows = [reading(C, 1), reading(C, 1), reading(C, 2), reading(C, 2, 9), reading(A, 99)]
+    found = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
+    assert (found.rows, found.foreign_rows, found.outside_rows) == (6, 4, 2)
+    assert found.foreign_nmis == 1
+
+
+def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
+    check = EnvelopeCheck(envelopes(record(A, FIVE)))
+    check.add(frame(reading(A, 1)))
+    before = check.report()
+    with pytest.raises(ValueError, match="earlier piece"):
+        check.add(frame(reading(A, 1)))
+    assert check.report().counts["readings"].tolist() == before.counts["readings"].tolist()
+
+
+def test_energy_beyond_is_rounded_half_up() -> None:
+    rows = [reading(A, 1, 5030), reading(B, 1, 5029)]
+    found = report(envelopes(record(A, FIVE), record(B, FIVE)), *rows)
+    assert found.beyond_wh.tolist() == [1, 0]
+
+
+def test_no_telemetry_at_all_is_a_report_as_well() -> None:
+    found = report(envelopes(record(A, FIVE)))
+    assert found.rows == 0
+    assert found.conforms is None
+    assert found.headroom_w.tolist() == [[NO_HEADROOM, NO_HEADROOM]]
+    assert not found.judged.any()
+
+
+def test_the_order_and_the_pieces_of_telemetry_do_not_matter() -> None:
+    published = envelopes(record(A, FIVE), record(B, FIVE))
+    rows = [reading(nmi, i, 4990 + 5 * i) for nmi in (A, B) for i in range(1, 11)]
+    whole = report(published, *rows)
+    check = EnvelopeCheck(published)
+    for row in reversed(rows):
+        check.add(frame(row))
+    pieces = check.report()
+    assert np.array_equal(pieces.headroom_w, whole.headroom_w)
+    assert np.array_equal(pieces.breach_minutes, whole.breach_minutes)
+    assert {k: v.tolist() for k, v in pieces.counts.items()} == {
+        k: v.tolist() for k, v in whole.counts.items()
+    }
+
+
+# --- which envelope ------------------------------------------------------------------------------
+
+
+TWO = (record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER))
+OLD, NEW = EARLY * MICROS, LATER * MICROS
+
+
+def test_the_envelope_that_the_telemetry_states_is_the_one_to_judge_by_part_c_4_3_field_4() -> None:
+    found = report(
+        envelopes(*TWO),
+        reading(A, 1, 4000, envelope_submitted_us=OLD),
+        reading(A, 2, 4000, envelope_submitted_us=NEW, export_limit_w=3000, import_limit_w=-3000),
+    )
+    assert found.counts["export_minutes"].tolist() == [1]
+    assert found.counts["stale"].tolist() == [1]
+    assert found.counts["misstated"].tolist() == [0]
+    assert found.counts["unknown"].tolist() == [0]
+
+
+def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
+    late = record(A, [(3, -3)] * 2, submitted=START + 400)
+    old, new = OLD, (START + 400) * MICROS
+    three = {"export_limit_w": 3000, "import_limit_w": -3000}
+    found = report(
+        envelopes(record(A, FIVE), late),
+        reading(A, 1, 4000, envelope_submitted_us=old),
+        reading(A, 2, 4000, envelope_submitted_us=new, **three),
+        reading(A, 6, 4000, envelope_submitted_us=old),
+        reading(A, 7, 4000, envelope_submitted_us=new, **three),
+        reading(A, 8, 4000, envelope_submitted_us=None),
+    )
+    assert found.counts["stale"].tolist() == [0]
+    assert found.counts["premature"].tolist() == [1]
+    assert found.counts["unapplied"].tolist() == [1]
+    assert found.counts["export_minutes"].tolist() == [2]
+
+
+def test_no_envelope_stated_though_one_was_in_force() -> None:
+    found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=None))
+    assert found.counts["unapplied"].tolist() == [1]
+    assert found.counts["export_minutes"].tolist() == [1], "judged by the later one, 3 kW"
+
+
+def test_a_timestamp_that_was_never_published() -> None:
+    found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=NEW - 1))
+    assert found.counts["unknown"].tolist() == [1]
+    assert found.counts["stale"].tolist() == [0], "it is not an envelope that was replaced"
+    assert found.counts["export_minutes"].tolist() == [1], "judged by the one in force"
+
+
+def test_stated_limits_that_are_not_the_published_ones() -> None:
+    found = report(
+        envelopes(record(A, FIVE)),
+        reading(A, 1),
+        reading(A, 2, export_limit_w=5001),
+        reading(A, 3, import_limit_w=-5001),
+    )
+    assert found.counts["misstated"].tolist() == [2]
+
+
+@pytest.mark.parametrize("submitted", [EARLY, None])
+def test_limits_of_either_level_may_be_stated(submitted: int | None) -> None:
+    published = envelopes(
+        record(A, FIVE, submitted=submitted),
+        record(A, [(2, -2)] * 2, level="Flex", submitted=submitted),
+        record(B, FIVE, submitted=submitted),
+    )
+    rows = [reading(A, 1), reading(A, 2, export_limit_w=2000, import_limit_w=-2000)]
+    rows += [reading(A, 3, export_limit_w=2000), reading(B, 1, export_limit_w=2000)]
+    assert report(published, *rows).counts["misstated"].tolist() == [1, 1]
+    assert report(published, *rows, level=1).counts["misstated"].tolist() == [1]
+
+
+def test_a_publication_without_times_is_taken_as_it_stands() -> None:
+    found = report(
+        envelopes(record(A, FIVE, submitted=None)), reading(A, 1, 5001, envelope_submitted_us=7)
+    )
+    assert found.counts["export_minutes"].tolist() == [1]
+    assert found.counts["unknown"].tolist() == [0]
+
+
+def test_a_timestamp_where_the_publication_has_none_for_this_interval_but_for_others() -> None:
+    published = envelopes(record(A, FIVE), record(B, FIVE, submitted=None))
+    found = report(published, reading(B, 1))
+    assert found.counts["unknown"].tolist() == [0, 1]
+
+
+# --- levels and defaults -------------------------------------------------------------------------
+
+
+def test_at_level_flex_only_controlled_generation_and_load_count_part_c_6_3_field_4() -> None:
+    published = envelopes(record(A, FIVE), record(A, [(2, -2)] * 2, level="Flex"))
+    row = reading(A, 1, -9000, controlled_generation_w=2500, controlled_load_w=-400)
+    assert report(published, row, level=1).counts["export_minutes"].tolist() == [1]
+    assert report(published, row, level=1).headroom_w[0, 0] == -100
+    assert report(published, row).counts["import_minutes"].tolist() == [1]
+
+
+def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_holds() -> None:
+    published = envelopes(record(A, [(5, -5)]), record(B, [(5, -5)], first=1))
+    row = reading(B, 1, 4500, envelope_submitted_us=None)
+    stated = report(published, row)
+    assert stated.counts["defaulted"].tolist() == [0, 1]
+    assert stated.headroom_w[1, 0] == 500
+    given = report(published, row, defaults=Defaults(export_w=1500, import_w=-1500))
+    assert given.counts["export_minutes"].tolist() == [0, 1]
+    assert given.headroom_w[1, 0] == -3000
+    bare = report(published, row | {"export_limit_w": None, "import_limit_w": None})
+    assert bare.counts["unlimited"].tolist() == [0, 1]
+    assert bare.headroom_w[1, 0] == NO_HEADROOM
+    nothing_stated = row | {"export_limit_w": None, "import_limit_w": None}
+    by_default = report(published, nothing_stated, defaults=Defaults(export_w=4000))
+    assert by_default.headroom_w[1, 0] == -500
+
+
+def test_the_sites_of_a_bundle_are_not_in_the_order_of_their_nmis() -> None:
+    bundled = envelopes(record(A, FIVE), record(B, [(2, -2)] * 2), record(C, [(9, -9)] * 2))
+    turned = np.array([2, 0, 1])
+    shuffled = replace(
+        bundled,
+        nmis=bundled.nmis[turned],
+        limits=bundled.limits[turned],
+        submitted_us=bundled.submitted_us[turned],
+    )
+    rows = [reading(nmi, 1, 3000) for nmi in (A, B, C)]
+    found = report(shuffled, *rows)
+    assert found.counts["readings"].tolist() == [1, 1, 1]
+    assert found.headroom_w[:, 0].tolist() == [6000, 2000, -1000]
+
+
+def test_a_trace_judges_every_minute_as_the_report_does() -> None:
+    published = envelopes(*TWO, record(B, FIVE))
+    rows = [
+        reading(A, 2, 4000, envelope_submitted_us=NEW),
+        reading(A, 1, 4000, envelope_submitted_us=OLD),
+        reading(A, 3, -2000, envelope_submitted_us=NEW),
+        reading(A, 99, 9000),
+        reading(B, 1, 9000),
+    ]
+    found = trace(published, A, frame(*rows))
+    assert found.minute.tolist() == [START + 60, START + 120, START + 180]
+    assert found.export_w.tolist() == [5000, 3000, 3000]
+    assert found.import_w.tolist() == [-5000, -3000, -3000]
+    assert found.is_breach.tolist() == [False, True, False]
+    counted = report(published, *rows).counts["export_minutes"]
+    assert counted[0] == found.is_breach.sum()
+    with pytest.raises(ValueError, match="no envelope"):
+        trace(published, C, frame(*rows))
+
+
+def test_the_report_shows_no_nmi() -> None:
+    found = report(envelopes(record(A, FIVE)), reading(A, 1))
+    assert A not in repr(found)
+    assert A not in repr(found.envelopes)
+
+
+# --- beside a plain loop -------------------------------------------------------------------------
+
+
+def plain(published: Envelopes, level: int) -> edge_plain.Published:
+    part = published.at_level(level)
+    versions: dict[tuple[str, int], list[tuple[int | None, int | None, int | None]]] = {}
+
+    def limit(value: int) -> int | None:
+        return None if value == NO_LIMIT else value
+
+    def note(site: int, interval: int, us: int, export: int, import_: int) -> None:
+        key = (part.nmis[site].decode(), part.horizon_start + 300 * interval)
+        versions.setdefault(key, []).append(
+            (None if us == NO_SUBMISSION else us, limit(export), limit(import_))
+        )
+
+    history = part.superseded
+    for cell, us, limits in zip(
+        history.cell.tolist(), history.submitted_us.tolist(), history.limits.tolist(), strict=True
+    ):
+        note(*divmod(cell, part.interval_count), us, limits[0], limits[1])
+    for site in range(part.site_count):
+        for interval in range(part.interval_count):
+            export, import_ = part.limits[site, :2, interval].tolist()
+            if export != NO_LIMIT or import_ != NO_LIMIT:
+                note(site, interval, int(part.submitted_us[site, interval]), export, import_)
+    return edge_plain.Published(part.horizon_start, part.horizon_end, versions)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
+    draw = random.Random(seed)
+    names = [A, B, C]
+    times = [EARLY, LATER, START + 200, START + 700]
+    if seed % 4 == 0:
+        times = [None, None, None, None]  # type: ignore[list-item]
+    records = []
+    for nmi in names[:2]:
+        for submitted in draw.sample(times, 1 if times[0] is None else draw.randint(1, 4)):
+            limits = [(draw.randint(1, 9), -draw.randint(1, 9)) for _ in range(draw.randint(1, 4))]
+            level = "Flex" if seed % 3 == 0 else "NMI"
+            first = draw.randint(0, 2)
+            records.append(record(nmi, limits, level=level, submitted=submitted, first=first))
+            if seed % 2:
+                beside = "NMI" if level == "Flex" else "Flex"
+                shifted = [(1, -1), *limits]
+                records.append(record(nmi, shifted, level=beside, submitted=submitted))
+    published = envelopes(*records)
+    rows = [
+        reading(
+            draw.choice(names),
+            draw.randint(-1, 31),
+            draw.randint(-10_000, 10_000),
+            controlled_generation_w=draw.randint(0, 10_000),
+            controlled_load_w=-draw.randint(0, 10_000),
+            export_limit_w=draw.choice([None, 1000, 5000, 9000]),
+            import_limit_w=draw.choice([None, -1000, -5000, -9000]),
+            envelope_submitted_us=draw.choice([None, 5, *(t and t * MICROS for t in times)]),
+        )
+        for _ in range(90)
+    ]
+    rows += [dict(draw.choice(rows)) for _ in range(30)]
+    rows += [draw.choice(rows) | {"submitted_us": draw.choice([None, 1, 2])} for _ in range(30)]
+    draw.shuffle(rows)
+    level = 1 if seed % 3 == 0 else 0
+    default = (4000, None) if seed % 2 else (None, -2500)
+    found = report(
+        published,
+        *rows,
+        level=level,
+        tolerance=Tolerance(watts=100, permille=50),
+        defaults=Defaults(*default),
+    )
+    expected = edge_plain.check(
+        rows,
+        plain(published, level),
+        beside=plain(published, 1 - level),
+        flex=level == 1,
+        watts=100,
+        permille=50,
+        default_export=default[0],
+        default_import=default[1],
+    )
+    assert sum(found.counts["conflicting"]) > 0
+    assert (found.foreign_rows, found.outside_rows) == (expected.foreign, expected.outside)
+    for site, name in enumerate(found.envelopes.nmis.tolist()):
+        nmi = name.decode()
+        ours = {key: int(values[site]) for key, values in found.counts.items()}
+        assert ours == {key: expected.counts[nmi][key] for key in ours}
+        assert found.beyond_watt_minutes[site] == expected.beyond[nmi]
+        assert found.worst_export_w[site] == expected.worst[nmi, "export_minutes"]
+        assert found.worst_import_w[site] == expected.worst[nmi, "import_minutes"]
+        for interval in range(found.envelopes.interval_count):
+            key = (nmi, found.envelopes.horizon_start + 300 * interval)
+            assert found.headroom_w[site, interval] == expected.headroom.get(key, NO_HEADROOM)
+            assert found.breach_minutes[site, interval] == expected.breaches[key]
+
+
+# --- dispatch ------------------------------------------------------------------------------------
+
+
+def test_a_target_is_met_at_the_end_of_its_interval_hld_4_4() -> None:
+    minutes = [START + 60 * i for i in range(1, 11)]
+    flows = [0, 0, 0, 0, -30_000, 0, 0, 0, 0, 20_000]
+    found = check_dispatch(minutes, flows, [START + 300, START + 600], [-30_000, 20_000], step=2)
+    assert found.conforms
+    assert found.actual_w.tolist() == [-30_000, 20_000]
+
+
+def test_deviations_above_below_within_tolerance_and_unmeasured_hld_4_5() -> None:
+    ends = [START + 300 * i for i in range(1, 6)]
+    found = check_dispatch(
+        ends[:4][::-1],
+        [-1000, 900, -1101, 1101],
+        ends,
+        [1000, -1000, 1000, -1000, 500],
+        step=3,
+        tolerance=Tolerance(watts=10, permille=100),
+    )
+    assert found.verdict.tolist() == [ABOVE, BELOW, WITHIN, WITHIN, UNMEASURED]
+    assert found.deviation_w.tolist() == [101, -101, -100, 0, 0]
+    assert [found.count(verdict) for verdict in (WITHIN, ABOVE, BELOW, UNMEASURED)] == [2, 1, 1, 1]
+    assert not found.conforms
+
+
+def test_targets_of_which_none_was_measured_are_not_judged() -> None:
+    assert check_dispatch([START], [0], [START + 300], [5], step=2).conforms is None
+    assert check_dispatch([START], [0], [], [], step=2).conforms is None
+
+
+def test_in_step_1_nobody_is_required_to_respond_hld_4_3() -> None:
+    with pytest.raises(ValueError, match=r"HLD §4\.3"):
+        check_dispatch([START], [0], [START], [0], step=1)
+
+
+@pytest.mark.parametrize("doubled", [0, 1])
+def test_a_time_that_stands_twice_is_refused(doubled: int) -> None:
+    twice, once = [START, START], [START]
+    times = (twice, once) if doubled == 0 else (once, twice)
+    with pytest.raises(ValueError, match="one measurement a minute"):
+        check_dispatch(times[0], [0] * len(times[0]), times[1], [0] * len(times[1]), step=2)

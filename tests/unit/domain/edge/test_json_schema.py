@@ -1,0 +1,121 @@
+"""The JSON Schemas: they say what is written, and the pages are those of the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oepnode.domain.edge import json_schema as schema
+from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.dispatch import validate as dispatch
+from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.telemetry import validate as telemetry
+from tests.support import edge_documents as made
+from tests.support.envelope_documents import record
+
+PAGES = Path(__file__).parents[4] / "docs" / "reference" / "schema"
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "operating-envelope": record(),
+    "boffer-duid": made.duid_boffer(),
+    "boffer-nmi": made.nmi_boffer(),
+    "telemetry-nmi": made.nmi_telemetry(),
+    "telemetry-duid": made.duid_telemetry(),
+    "forecast-nmi": made.forecast(),
+    "dispatch-instruction": made.instruction(),
+}
+
+
+def fits(value: Any, rule: dict[str, Any]) -> bool:
+    """Enough of JSON Schema for these pages; an unknown keyword fails."""
+    known = {"$schema", "$id", "$comment", "title", "description", "format"}
+    checks = {
+        "type": lambda want: any(
+            _is(value, kind) for kind in ([want] if isinstance(want, str) else want)
+        ),
+        "enum": lambda want: value in want,
+        "pattern": lambda want: re.search(want, value) is not None,
+        "minimum": lambda want: value is None or value >= want,
+        "maximum": lambda want: value is None or value <= want,
+        "minLength": lambda want: len(value) >= want,
+        "maxLength": lambda want: len(value) <= want,
+        "minItems": lambda want: len(value) >= want,
+        "maxItems": lambda want: len(value) <= want,
+        "items": lambda want: all(fits(item, want) for item in value),
+        "required": lambda want: set(want) <= set(value),
+        "properties": lambda want: all(fits(value[n], want[n]) for n in value if n in want),
+        "additionalProperties": lambda _: set(value) <= set(rule["properties"]),
+    }
+    return all(name in known or checks[name](want) for name, want in rule.items())
+
+
+def _is(value: Any, kind: str) -> bool:
+    types: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "number": (int, float),
+        "integer": int,
+        "boolean": bool,
+        "null": type(None),
+    }
+    return isinstance(value, types[kind]) and (kind == "boolean" or not isinstance(value, bool))
+
+
+@pytest.mark.parametrize("name", schema.DOCUMENTS)
+def test_the_page_is_that_of_the_code(name: str) -> None:
+    assert json.loads((PAGES / f"{name}.json").read_text("utf-8")) == schema.schema(name)
+
+
+def test_every_document_has_a_page() -> None:
+    assert {path.stem for path in PAGES.glob("*.json")} == set(schema.DOCUMENTS) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", schema.DOCUMENTS)
+def test_a_good_document_fits_its_schema(name: str) -> None:
+    rule = schema.schema(name)
+    assert fits([EXAMPLES[name]], rule)
+    assert not fits([], rule)
+    assert not fits([EXAMPLES[name] | {"colour": "red"}], rule)
+    for field in rule["items"]["required"]:
+        assert not fits([made.without(EXAMPLES[name], field)], rule)
+
+
+def test_what_is_written_fits_its_schema() -> None:
+    days = boffer_check.validate(made.document(made.duid_boffer())).value
+    rows = telemetry.validate(made.document(made.nmi_telemetry())).value
+    sums = telemetry.validate(made.document(made.duid_telemetry())).value
+    coming = forecast.validate(made.document(made.forecast())).value
+    targets = dispatch.validate(made.document(made.instruction())).value
+    assert days and rows is not None and sums is not None
+    assert coming is not None and targets is not None
+    written = {
+        "boffer-duid": boffer.write(days.days),
+        "telemetry-nmi": telemetry.write(rows),
+        "telemetry-duid": telemetry.write(sums),
+        "forecast-nmi": forecast.write(coming),
+        "dispatch-instruction": dispatch.write(targets),
+    }
+    for name, data in written.items():
+        assert fits(json.loads(data), schema.schema(name)), name
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("boffer-nmi", {"nmi": "O305888444"}),
+        ("boffer-nmi", {"energyBids": [made.bid(prices=made.PRICES[:19])]}),
+        ("boffer-nmi", {"energyBids": [made.bid(made.period(289))]}),
+        ("boffer-nmi", {"bofferTiming": "DURING"}),
+        ("telemetry-nmi", {"activePowerExportLimit": -1}),
+        ("telemetry-nmi", {"submissionDateTime": 5}),
+        ("forecast-nmi", {"uncontrolFcst": None}),
+        ("dispatch-instruction", {"duid": ""}),
+    ],
+)
+def test_a_broken_form_does_not_fit(name: str, changes: dict[str, Any]) -> None:
+    assert not fits([EXAMPLES[name] | changes], schema.schema(name))

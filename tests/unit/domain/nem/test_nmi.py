@@ -1,0 +1,108 @@
+"""NMIs and their checksum (rules-v1 section 4, AEMO NMI Procedure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oepnode.domain.nem.nmi import ALPHABET, NmiError, checksum, parse
+from oepnode.errors import EvidenceError
+from tests.reference import model
+
+AEMO = {
+    "2001985732": 8,
+    "2001985733": 6,
+    "3075621875": 8,
+    "4316854005": 9,
+    "6305888444": 6,
+    "7001888333": 8,
+    "QAAAVZZZZZ": 3,
+    "NCCC519495": 5,
+    "SMVEW00085": 8,
+    "VKTS876510": 8,
+}
+NMI = "6305888444"
+NMIS = st.text(ALPHABET, min_size=10, max_size=10)
+BAD = [*sorted({chr(code) for code in range(256)} - set(ALPHABET)), *"０ＡΑ😀", "\ud800"]
+
+
+def refused(text: Any) -> NmiError:
+    with pytest.raises(NmiError) as raised:
+        parse(text)
+    assert isinstance(raised.value, EvidenceError)
+    return raised.value
+
+
+@pytest.mark.parametrize(("nmi", "digit"), AEMO.items())
+def test_the_published_vectors(nmi: str, digit: int) -> None:
+    assert checksum(nmi) == digit
+    assert parse(nmi) == nmi
+    assert parse(f"{nmi}{digit}") == nmi
+
+
+@pytest.mark.parametrize("nmi", AEMO)
+def test_every_other_eleventh_character_is_refused(nmi: str) -> None:
+    for character in {*map(chr, range(32, 127)), "８", "\x00"} - {str(AEMO[nmi])}:
+        assert refused(nmi + character).rule == "nmi.checksum"
+
+
+@pytest.mark.parametrize("character", BAD, ids=ascii)
+def test_every_other_character_is_refused_at_every_place(character: str) -> None:
+    for place in range(10):
+        text = NMI[:place] + character + NMI[place + 1 :]
+        for whole in (text, text + "6"):
+            error = refused(whole)
+            assert error.rule == "nmi.character"
+            assert f"character {place + 1} is {character!a};" in str(error)
+        with pytest.raises(NmiError, match=f"character {place + 1} "):
+            checksum(text)
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, 12, 20, 10_000])
+def test_every_other_length_is_refused(length: int) -> None:
+    error = refused("6" * length)
+    assert error.rule == "nmi.length"
+    assert str(error) == f"an NMI has 10 characters, received {length}"
+
+
+@pytest.mark.parametrize("value", [None, 6305888444, 6305888444.0, b"6305888444", list(NMI), True])
+def test_every_other_type_is_refused(value: Any) -> None:
+    assert refused(value).rule == "nmi.type"
+    with pytest.raises(NmiError) as raised:
+        checksum(value)
+    assert raised.value.rule == "nmi.type"
+
+
+def test_the_checksum_is_of_ten_characters_only() -> None:
+    with pytest.raises(NmiError) as raised:
+        checksum("63058884446")
+    assert raised.value.rule == "nmi.length"
+
+
+@given(nmi=NMIS)
+def test_the_checksum_is_the_reference_model_s(nmi: str) -> None:
+    assert checksum(nmi) == model.checksum(nmi)
+    assert parse(f"{nmi}{checksum(nmi)}") == nmi
+
+
+@given(text=st.text(max_size=13))
+def test_any_text_is_an_nmi_or_refused(text: str) -> None:
+    try:
+        nmi = parse(text)
+    except NmiError:
+        assert model.nmi_or_rule(text)[0] is None
+    else:
+        assert model.nmi_or_rule(text) == (nmi, None)
+
+
+@given(nmi=NMIS, tail=st.text(ALPHABET.lower() + "/ ", min_size=0, max_size=4))
+def test_no_message_repeats_an_nmi(nmi: str, tail: str) -> None:
+    for text in (nmi + tail, nmi.lower(), nmi[:9] + "!", nmi + tail + nmi):
+        try:
+            parse(text)
+        except NmiError as error:
+            assert nmi not in str(error)
+            assert text not in str(error)

@@ -1,0 +1,230 @@
+"""Limits (rules-v1 section 5, "Limits"): kW as written to whole watts, by profile and sign."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oepnode.domain.nem.quantities import (
+    KINDS,
+    NO_LIMIT,
+    Feed,
+    LimitError,
+    canonical_limit,
+    parse_milli,
+)
+from tests.reference import model
+
+WIDE, EDGE = Feed(), Feed(profile="edge")
+MAGNITUDE = Feed(import_sign="magnitude")
+MOST = 2**31 - 1
+EXPORTS, IMPORTS = (0, 2), (1, 3)
+
+
+def rule(text: str, feed: Feed) -> str:
+    with pytest.raises(LimitError) as refused:
+        parse_milli(text, feed)
+    return refused.value.rule
+
+
+@pytest.mark.parametrize(
+    ("text", "watts"),
+    [
+        ("5", 5000),
+        ("1.5", 1500),
+        ("-1.5", -1500),
+        ("1.5000", 1500),
+        ("0.001", 1),
+        ("1e-3", 1),
+        ("1E-3", 1),
+        ("15e-1", 1500),
+        ("0.15e+1", 1500),
+        ("10e2", 1_000_000),
+        ("1e0", 1000),
+        ("2147483.647", MOST),
+        ("-2147483.647", -MOST),
+        ("2147483647e-3", MOST),
+        ("0.00000000002147483647e17", MOST),
+        ("1" + "0" * 400 + "e-400", 1000),
+        ("0." + "0" * 400 + "1e401", 1000),
+        ("1." + "0" * 5000, 1000),
+    ],
+)
+def test_decimals_are_those_of_the_value_not_of_its_spelling(text: str, watts: int) -> None:
+    assert parse_milli(text, WIDE) == watts
+
+
+@pytest.mark.parametrize("feed", [WIDE, EDGE], ids=["wide", "edge"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "-0",
+        "0.0",
+        "-0.0000000",
+        "0e5",
+        "0E-999",
+        "-0e999999999999999999",
+        "0e9999999999999999999999",
+        "-0.00e-9999999999999999999999",
+    ],
+)
+def test_zero_is_zero_in_every_spelling(text: str, feed: Feed) -> None:
+    assert parse_milli(text, feed) == 0
+    for kind in range(4):
+        assert canonical_limit(parse_milli(text, feed), kind, feed) == 0
+        assert canonical_limit(0, kind, MAGNITUDE) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.0001",
+        "-1.0001",
+        "1e-4",
+        "15e-5",
+        "2147483.6471",
+        "1e-999999999999999999",
+        "1e-9999999999999999999999",
+        "0.5e-99999999999999999999",
+        "0." + "0" * 10_000 + "1",
+    ],
+)
+def test_wide_has_at_most_3_decimals(text: str) -> None:
+    assert rule(text, WIDE) == "limit.decimals"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2147483.648",
+        "-2147483.648",
+        "2147483.65",
+        "1e7",
+        "-1e10",
+        "1e999999999",
+        "1e999999999999999999",
+        "-1e9999999999999999999999",
+        "9" * 100_000,
+    ],
+)
+def test_wide_has_at_most_int32_watts_without_the_lowest(text: str) -> None:
+    assert rule(text, WIDE) == "limit.range"
+    assert NO_LIMIT == -MOST - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "watts"), [("99.99", 99_990), ("-99.99", -99_990), ("9999e-2", 99_990), ("0.01", 10)]
+)
+def test_edge_reads_decimal_4_2(text: str, watts: int) -> None:
+    assert parse_milli(text, EDGE) == watts
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("100", "limit.range"),
+        ("-100.00", "limit.range"),
+        ("1e2", "limit.range"),
+        ("99.991", "limit.decimals"),
+        ("0.001", "limit.decimals"),
+        ("1.005", "limit.decimals"),
+    ],
+)
+def test_edge_is_strict(text: str, broken: str) -> None:
+    assert rule(text, EDGE) == broken
+
+
+def test_messages_name_the_profile_s_bounds() -> None:
+    with pytest.raises(LimitError, match=r"99\.99 kW"):
+        parse_milli("100", EDGE)
+    with pytest.raises(LimitError, match="at most 2 decimals"):
+        parse_milli("0.001", EDGE)
+    with pytest.raises(LimitError, match=r"2147483\.647 kW"):
+        parse_milli("1e99", WIDE)
+    with pytest.raises(LimitError, match="at most 3 decimals"):
+        parse_milli("0.0001", WIDE)
+
+
+@pytest.mark.parametrize("kind", EXPORTS, ids=[KINDS[k] for k in EXPORTS])
+@pytest.mark.parametrize("feed", [WIDE, MAGNITUDE], ids=["canonical", "magnitude"])
+def test_exports_are_not_negative(kind: int, feed: Feed) -> None:
+    assert canonical_limit(MOST, kind, feed) == MOST
+    with pytest.raises(LimitError, match="export") as refused:
+        canonical_limit(-1, kind, feed)
+    assert refused.value.rule == "limit.sign"
+
+
+@pytest.mark.parametrize("kind", IMPORTS, ids=[KINDS[k] for k in IMPORTS])
+def test_imports_are_not_positive_or_written_as_magnitudes(kind: int) -> None:
+    assert canonical_limit(-MOST, kind, WIDE) == -MOST
+    assert canonical_limit(MOST, kind, MAGNITUDE) == -MOST
+    for watts, feed in ((1, WIDE), (-1, MAGNITUDE)):
+        with pytest.raises(LimitError, match="import_sign=magnitude") as refused:
+            canonical_limit(watts, kind, feed)
+        assert refused.value.rule == "limit.sign"
+
+
+def judged(value: Decimal, feed: Feed) -> int | str:
+    """Watts or the rule, by exact decimal arithmetic."""
+    with localcontext(prec=200):
+        most, unit = (
+            (Decimal("99.99"), Decimal("0.01"))
+            if feed.profile == "edge"
+            else (Decimal("2147483.647"), Decimal("0.001"))
+        )
+        if abs(value) > most and abs(value) >= Decimal(10) ** 10:
+            return "limit.range"
+        if value % unit:
+            return "limit.decimals"
+        return "limit.range" if abs(value) > most else int(value * 1000)
+
+
+NUMBERS = st.builds(
+    lambda sign, whole, decimals, exponent: (
+        sign + str(whole) + (f".{decimals}" if decimals else "") + exponent
+    ),
+    st.sampled_from(["", "-"]),
+    st.one_of(st.integers(0, 200), st.integers(2_147_480, 2_147_490), st.integers(0, 10**15)),
+    st.text("0123456789", max_size=8),
+    st.one_of(st.just(""), st.builds("{}{}".format, st.sampled_from("eE"), st.integers(-25, 25))),
+)
+
+
+@given(text=NUMBERS, feed=st.sampled_from([WIDE, EDGE]))
+def test_any_number_is_judged_as_exact_decimals_are(text: str, feed: Feed) -> None:
+    expected = judged(Decimal(text), feed)
+    if isinstance(expected, int):
+        assert parse_milli(text, feed) == expected
+    else:
+        assert rule(text, feed) == expected
+
+
+@given(
+    text=NUMBERS,
+    kind=st.integers(0, 3),
+    feed=st.builds(
+        Feed, st.sampled_from(["wide", "edge"]), st.sampled_from(["canonical", "magnitude"])
+    ),
+)
+def test_any_number_is_judged_as_by_the_reference_model(text: str, kind: int, feed: Feed) -> None:
+    expected = model.watts(text, KINDS[kind], feed.profile, feed.import_sign)
+    try:
+        ours: int | str = canonical_limit(parse_milli(text, feed), kind, feed)
+    except LimitError as exc:
+        ours = exc.rule
+    assert (ours if isinstance(ours, int) else "refused") == (
+        expected if isinstance(expected, int) else "refused"
+    )
+
+
+@given(watts=st.integers(-MOST, MOST), zeros=st.integers(0, 5), shift=st.integers(-6, 6))
+def test_every_int32_is_read_back_from_every_spelling(watts: int, zeros: int, shift: int) -> None:
+    number = f"{watts}{'0' * zeros}e{shift - 3 - zeros}"
+    scaled = parse_milli(f"{watts}{'0' * zeros}e{-3 - zeros}", WIDE)
+    assert scaled == watts
+    if watts and -MOST <= watts * 10**shift <= MOST and shift >= 0:
+        assert parse_milli(number, WIDE) == watts * 10**shift

@@ -1,0 +1,76 @@
+"""Result and ballot (rules-v1 section 11), reasons to abstain (section 12)."""
+
+from __future__ import annotations
+
+import pytest
+from eth_abi import encode
+from eth_utils import keccak
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oepnode.domain.rounds.ballot import Reason, Result, ballot_for, ballot_hash, result_hash
+from oepnode.domain.rounds.pseudonyms import RoundContext
+
+WORDS = st.binary(min_size=32, max_size=32)
+ADDRESSES = st.binary(min_size=20, max_size=20)
+
+
+@given(root=WORDS, partitions=st.integers(0, 2**32 - 1))
+def test_the_result_hash_is_of_the_abi_s_encoding(root: bytes, partitions: int) -> None:
+    expected = keccak(encode(["bytes32", "uint32"], [root, partitions]))
+    assert result_hash(root, partitions) == expected
+    assert Result(root, partitions).hash == expected
+
+
+@given(
+    chain_id=st.integers(0, 2**256 - 1),
+    contract=ADDRESSES,
+    number=st.integers(0, 2**64 - 1),
+    operator=ADDRESSES,
+    result=WORDS,
+)
+def test_the_ballot_is_of_the_abi_s_encoding(
+    chain_id: int, contract: bytes, number: int, operator: bytes, result: bytes
+) -> None:
+    expected = keccak(
+        encode(
+            ["uint256", "address", "uint64", "address", "bytes32"],
+            [chain_id, contract, number, operator, result],
+        )
+    )
+    assert ballot_hash(chain_id, contract, number, operator, result) == expected
+
+
+@given(root=WORDS, partitions=st.integers(0, 2**32 - 1), operator=ADDRESSES)
+def test_the_ballot_of_a_round_context(root: bytes, partitions: int, operator: bytes) -> None:
+    context = RoundContext(246, b"\x05" * 20, 9)
+    result = Result(root, partitions)
+    assert ballot_for(context, operator, result) == ballot_hash(
+        246, b"\x05" * 20, 9, operator, result.hash
+    )
+
+
+def test_no_two_operators_rounds_contracts_chains_or_results_share_a_ballot() -> None:
+    plain = (1, b"\x01" * 20, 1, b"\x02" * 20, b"\x03" * 32)
+    ballots = {ballot_hash(*plain)}
+    for place, other in enumerate((2, b"\x02" * 20, 2, b"\x01" * 20, b"\x04" * 32)):
+        changed = list(plain)
+        changed[place] = other  # type: ignore[call-overload]
+        ballots.add(ballot_hash(*changed))  # type: ignore[arg-type]
+    assert len(ballots) == 6
+    assert result_hash(b"\x01" * 32, 1) != result_hash(b"\x01" * 32, 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "label"),
+    [
+        (1, "InputsUnavailable"),
+        (2, "InputMismatch"),
+        (3, "InputInvalid"),
+        (4, "RulesUnknown"),
+        (5, "InternalFault"),
+    ],
+)
+def test_reasons_have_the_numbers_and_names_of_the_rules(number: int, label: str) -> None:
+    assert Reason(number).label == label
+    assert len(Reason) == 5

@@ -1,0 +1,111 @@
+"""Keys and pseudonyms (rules-v1 section 7). The published vectors are in ``test_vectors``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
+from oepnode.errors import ConfigError, DigestMismatch, EvidenceError
+from tests.reference import model
+from tests.support.envelope_documents import NMI, OTHER_NMI, SALT
+
+CONTEXT = RoundContext(31337, bytes(range(20)), 7)
+CONTEXTS = st.builds(
+    RoundContext,
+    st.integers(0, 2**256 - 1),
+    st.binary(min_size=20, max_size=20),
+    st.integers(0, 2**64 - 1),
+)
+IDS = st.text(max_size=64)
+
+
+def test_a_context_is_60_bytes() -> None:
+    encoded = CONTEXT.encode()
+    assert encoded == (31337).to_bytes(32) + bytes(range(20)) + (7).to_bytes(8)
+    most = RoundContext(2**256 - 1, b"\xff" * 20, 2**64 - 1)
+    assert most.encode() == b"\xff" * 60
+    assert RoundContext(0, bytes(20), 0).encode() == bytes(60)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chain_id": -1},
+        {"chain_id": 2**256},
+        {"number": -1},
+        {"number": 2**64},
+        {"contract": bytes(19)},
+        {"contract": bytes(21)},
+        {"contract": b""},
+    ],
+)
+def test_a_context_that_does_not_fit_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        replace(CONTEXT, **change)  # type: ignore[arg-type]
+
+
+def test_a_salt_is_checked_against_its_digest() -> None:
+    keys.check_salt(SALT, sha256(SALT).digest())
+
+
+@pytest.mark.parametrize(
+    "salt", [b"", SALT[:31], SALT + b"\x00", bytes(32), SALT[::-1], b"x" * 4096]
+)
+def test_another_salt_is_refused_and_not_shown(salt: bytes) -> None:
+    digest = sha256(SALT).digest()
+    with pytest.raises(DigestMismatch) as refused:
+        keys.check_salt(salt, digest)
+    assert isinstance(refused.value, EvidenceError)
+    assert (refused.value.expected, refused.value.received) == (digest, sha256(salt).digest())
+    for secret in (SALT, *([salt] if salt else [])):
+        assert secret.hex() not in str(refused.value)
+
+
+@pytest.mark.parametrize("salt", [b"", SALT[:31], SALT + b"\x00"])
+def test_a_salt_of_another_length_is_refused_even_where_its_digest_fits(salt: bytes) -> None:
+    with pytest.raises(DigestMismatch):
+        keys.check_salt(salt, sha256(salt).digest())
+
+
+@given(context=CONTEXTS, salt=st.binary(min_size=32, max_size=32), identity=IDS)
+def test_keys_and_pseudonyms_are_the_reference_model_s(
+    context: RoundContext, salt: bytes, identity: str
+) -> None:
+    encoded = model.round_context(context.chain_id, context.contract, context.number)
+    assert context.encode() == encoded
+    round_key = keys.round_key(salt, context)
+    assert round_key == model.round_key(salt, encoded)
+    key = keys.aggregator_key(round_key, identity)
+    assert key == model.aggregator_key(round_key, identity)
+    assert keys.aggregator_pseudonym(round_key, identity) == model.aggregator_pseudonym(
+        round_key, identity
+    )
+    assert keys.site_pseudonym(key, NMI) == model.site_pseudonym(key, NMI)
+    assert len({salt, round_key, key, keys.site_pseudonym(key, NMI)}) == 4
+
+
+def test_many_pseudonyms_are_those_of_one_by_one() -> None:
+    nmis = [NMI, OTHER_NMI, NMI]
+    assert keys.site_pseudonyms(SALT, iter(nmis)) == [keys.site_pseudonym(SALT, n) for n in nmis]
+    assert keys.site_pseudonyms(SALT, []) == []
+
+
+def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:
+    contexts = [
+        CONTEXT,
+        replace(CONTEXT, chain_id=1),
+        replace(CONTEXT, contract=bytes(20)),
+        replace(CONTEXT, number=8),
+    ]
+    found = [keys.round_key(salt, c) for salt in (SALT, bytes(32)) for c in contexts]
+    found += [keys.aggregator_key(found[0], who) for who in (UNASSIGNED, "north", "south")]
+    found += [keys.aggregator_pseudonym(found[0], who) for who in (UNASSIGNED, "north", "south")]
+    found += [keys.site_pseudonym(key, nmi) for key in found for nmi in (NMI, OTHER_NMI)]
+    assert len(set(found)) == len(found)
+    assert {len(key) for key in found} == {keys.KEY_SIZE}

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
+
+from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds.onchain import Electorate, Member
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot
+from oepnode.errors import EvidenceError
+
+CONTEXT = RoundContext(31337, bytes(range(20)), 7)
+BALLOT = bytes(range(100, 132))
+SIGNED = SignedBallot.of(BALLOT, 5, 6, 1)
+LINE = relay.encode(Relayed(CONTEXT, SIGNED))
+
+
+def test_what_is_signed_is_the_hash_of_the_typed_data() -> None:
+    message = encode_typed_data(full_message=relay.typed_data(CONTEXT, BALLOT))
+    expected = keccak(b"\x19" + message.version + message.header + message.body)
+    assert relay.ballot_digest(CONTEXT, BALLOT) == expected
+
+
+def test_parity_and_s_share_a_word() -> None:
+    assert (SIGNED.y_parity, SIGNED.s) == (1, 6)
+    assert SIGNED.parity_and_s == bytes([0x80]) + bytes(30) + b"\x06"
+    assert SignedBallot.of(BALLOT, 5, 6, 0).y_parity == 0
+    assert SIGNED.pack() == BALLOT + bytes(31) + b"\x05" + SIGNED.parity_and_s
+
+
+def test_packed_ballots_are_read_back() -> None:
+    other = SignedBallot.of(bytes(32), 1, 2, 0)
+    assert relay.unpack(relay.pack([SIGNED, other])) == [SIGNED, other]
+    assert relay.unpack(b"") == []
+    with pytest.raises(EvidenceError, match="95 bytes"):
+        relay.unpack(SIGNED.pack()[:-1])
+
+
+def test_a_file_of_signed_ballots_is_read_back() -> None:
+    assert relay.decode_lines(LINE + b"\n\n" + LINE) == [Relayed(CONTEXT, SIGNED)] * 2
+    assert relay.decode_lines(b"") == []
+
+
+MEMBERS = tuple(Member(i, bytes([i + 1]) * 20, bytes([i + 101]) * 20) for i in range(3))
+ELECTORATE = Electorate(2, MEMBERS, 2, 60, 60, 1)
+
+
+def by_first_byte(_: RoundContext, signed: SignedBallot) -> bytes | None:
+    """A stand-in for signatures: r names the signer by its first byte."""
+    return signed.r[:1] * 20 if any(signed.r) else None
+
+
+def offered(signer: int, ballot: int) -> Relayed:
+    signed = SignedBallot(bytes([ballot]) * 32, bytes([signer]) * 32, bytes(32))
+    return Relayed(CONTEXT, signed)
+
+
+def test_a_batch_holds_one_ballot_of_each_member_who_has_not_voted() -> None:
+    elsewhere = Relayed(replace(CONTEXT, number=8), offered(101, 1).signed)
+    ballots = [
+        offered(101, 1),
+        offered(77, 1),
+        offered(102, 1),
+        offered(101, 2),
+        elsewhere,
+        offered(0, 1),
+        offered(101, 0),
+        offered(103, 1),
+    ]
+    batch = relay.batch_of(CONTEXT, ELECTORATE, 0b010, ballots, by_first_byte)
+    assert [member for member, _ in batch.chosen] == [MEMBERS[0], MEMBERS[2]]
+    assert [signed for _, signed in batch.chosen] == [ballots[0].signed, ballots[7].signed]
+    assert {left.place: left.why for left in batch.left_out} == {
+        1: f"0x{'4d' * 20} signed it, who is no signer of the round's electorate",
+        2: "its member has voted already",
+        3: "its member has voted already",
+        4: "it is for another round, contract or chain",
+        5: "its signature is none",
+        6: "its ballot is zero",
+    }
+
+
+def test_equivocations_are_found_among_many() -> None:
+    ballots = [
+        offered(101, 1),
+        offered(102, 1),
+        offered(77, 1),
+        offered(77, 2),
+        offered(102, 1),
+        offered(102, 2),
+        offered(102, 3),
+        offered(0, 9),
+    ]
+    (found,) = relay.equivocations_in(CONTEXT, ELECTORATE, ballots, by_first_byte)
+    assert found.member == MEMBERS[1]
+    assert found.ballots == (ballots[1].signed, ballots[5].signed)
+    assert relay.equivocations_in(CONTEXT, ELECTORATE, ballots[:3], by_first_byte) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"{", "line 2 is not JSON"),
+        (b"[" * 10_000, "line 2"),
+        (b"\xff", "line 2"),
+        (LINE.replace(b'"round":7', b'"round":0'), "round"),
+        (LINE.replace(b'"round":7', b'"round":4294967296'), "round"),
+        (LINE.replace(b'"chainId":31337', b'"chainId":0'), "chainId"),
+        (LINE.replace(b'"ballot":"', b'"ballot":"ab'), "ballot"),
+        (LINE.replace(b'"signature":"00', b'"signature":"zz'), "signature"),
+        (LINE.replace(b'"contract":"0x', b'"contract":"'), "contract"),
+        (LINE.replace(b'"round"', b'"more":1,"round"'), "more"),
+        (b"{}", "chainId"),
+    ],
+)
+def test_a_line_that_is_no_signed_ballot_is_named(line: bytes, told: str) -> None:
+    with pytest.raises(EvidenceError, match=told):
+        relay.decode_lines(LINE + b"\n" + line)

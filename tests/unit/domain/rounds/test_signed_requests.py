@@ -1,0 +1,313 @@
+"""The signed requests: their JSON, their header, their typed data, their signature."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from oepnode.adapters.crypto.request_signature import recover_signer, sign_request
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_requests import (
+    DocumentRequest,
+    MemberRequest,
+    RegistryRequest,
+    decode_authorization,
+    decode_request,
+    encode_authorization,
+    encode_request,
+    seal_info,
+    typed_data,
+)
+from oepnode.errors import EvidenceError
+from tests.support.fake_chain import CHAIN_ID, CONTRACT
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+ACCOUNT = Account.from_key(b"\x07" * 32)
+ADDRESS = bytes.fromhex(ACCOUNT.address[2:])
+REQUEST = RegistryRequest(
+    what="salt",
+    round=3,
+    snapshot_digest=b"\x01" * 32,
+    recipient=b"\x02" * 32,
+    nonce=b"\x03" * 32,
+    issued_at=1_795_000_000,
+)
+SIGNATURE = sign_request(ACCOUNT, REQUEST, CHAIN_ID, CONTRACT)
+DOCUMENT = DocumentRequest(
+    round=3, digest=b"\x01" * 32, nonce=b"\x03" * 32, issued_at=1_795_000_000
+)
+HEADER = encode_authorization(DOCUMENT, SIGNATURE)
+
+requests = st.builds(
+    RegistryRequest,
+    what=st.sampled_from(["snapshot", "salt"]),
+    round=st.integers(1, 2**63 - 1),
+    snapshot_digest=st.binary(min_size=32, max_size=32),
+    recipient=st.binary(min_size=32, max_size=32),
+    nonce=st.binary(min_size=32, max_size=32),
+    issued_at=st.integers(1, 2**63 - 1),
+)
+
+
+def wire(**changes: Any) -> bytes:
+    value = json.loads(encode_request(REQUEST, SIGNATURE)) | changes
+    return json.dumps({name: part for name, part in value.items() if part is not ...}).encode()
+
+
+@given(requests, st.binary(min_size=65, max_size=65))
+def test_what_is_encoded_is_decoded(request_: RegistryRequest, signature: bytes) -> None:
+    assert decode_request(encode_request(request_, signature)) == (request_, signature)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"what": "keys"}, "$.what"),
+        ({"what": ...}, "`what`"),
+        ({"round": 0}, "$.round"),
+        ({"round": "3"}, "$.round"),
+        ({"round": 2**63}, "$.round"),
+        ({"snapshotDigest": "01" * 31}, "$.snapshotDigest"),
+        ({"snapshotDigest": "0x" + "01" * 31}, "$.snapshotDigest"),
+        ({"snapshotDigest": "01" * 32 + "\n"}, "$.snapshotDigest"),
+        ({"recipient": "zz" * 32}, "$.recipient"),
+        ({"nonce": None}, "$.nonce"),
+        ({"nonce": ...}, "`nonce`"),
+        ({"issuedAt": 1.5}, "$.issuedAt"),
+        ({"issuedAt": -1}, "$.issuedAt"),
+        ({"signature": "00" * 64}, "$.signature"),
+        ({"seat": 1}, "`seat`"),
+    ],
+)
+def test_a_malformed_field_is_refused_by_name(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(EvidenceError) as refused:
+        decode_request(wire(**changes))
+    assert place in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b"{}", wire()[:-1], wire() + b"x"]
+)
+def test_what_is_no_request_is_refused(body: bytes) -> None:
+    with pytest.raises(EvidenceError):
+        decode_request(body)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
+    with pytest.raises(EvidenceError):
+        decode_request(body)
+
+
+# -- the header --------------------------------------------------------------------------------
+
+
+def header(value: Any, scheme: str = "OEP1") -> str:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return f"{scheme} {base64.urlsafe_b64encode(data).rstrip(b'=').decode()}"
+
+
+def parts(**changes: Any) -> dict[str, Any]:
+    _, _, credentials = HEADER.partition(" ")
+    value = json.loads(base64.urlsafe_b64decode(credentials + "=="))
+    return {name: part for name, part in (value | changes).items() if part is not ...}
+
+
+@given(
+    st.builds(
+        DocumentRequest,
+        round=st.integers(1, 2**63 - 1),
+        digest=st.binary(min_size=32, max_size=32),
+        nonce=st.binary(min_size=32, max_size=32),
+        issued_at=st.integers(1, 2**63 - 1),
+    ),
+    st.binary(min_size=65, max_size=65),
+)
+def test_a_header_that_is_encoded_is_decoded(request_: DocumentRequest, signature: bytes) -> None:
+    encoded = encode_authorization(request_, signature)
+    assert decode_authorization(encoded) == (request_, signature)
+    assert encoded.isascii() and "=" not in encoded and len(encoded) < 1024
+
+
+def test_the_header_is_what_the_documentation_says() -> None:
+    assert parts() == {
+        "round": 3,
+        "digest": "01" * 32,
+        "nonce": "03" * 32,
+        "issuedAt": 1_795_000_000,
+        "signature": SIGNATURE.hex(),
+    }
+    assert decode_authorization(header(parts(), "oep1")) == (DOCUMENT, SIGNATURE)
+
+
+@pytest.mark.parametrize("text", ["", "Bearer abc", "OEP2 abc", "OEP1x", "Basic OEP1"])
+def test_another_scheme_is_none_of_ours(text: str) -> None:
+    assert decode_authorization(text) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"round": 0}, "$.round"),
+        ({"round": "3"}, "$.round"),
+        ({"digest": ...}, "`digest`"),
+        ({"digest": "0x" + "01" * 31}, "$.digest"),
+        ({"nonce": "03" * 31}, "$.nonce"),
+        ({"issuedAt": 1.5}, "$.issuedAt"),
+        ({"signature": "00" * 64}, "$.signature"),
+        ({"what": "document"}, "`what`"),
+    ],
+)
+def test_a_malformed_field_of_a_header_is_refused_by_name(
+    changes: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(EvidenceError) as refused:
+        decode_authorization(header(parts(**changes)))
+    assert place in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OEP1",
+        "OEP1 ",
+        "OEP1 a",
+        "OEP1  " + HEADER[5:],
+        HEADER + "==",
+        HEADER + "\n",
+        HEADER + "\u00e9",
+        HEADER + "+/",
+        "OEP1 " + "A" * 1028,
+        header(b"\xff\xfe"),
+        header(b"[" * 700),
+        header(b"null"),
+        header(b""),
+    ],
+)
+def test_what_is_no_header_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(EvidenceError):
+        decode_authorization(text)
+
+
+@given(st.binary(max_size=300))
+def test_any_credentials_are_decoded_or_refused(data: bytes) -> None:
+    with pytest.raises(EvidenceError):
+        decode_authorization(header(data))
+
+
+# -- the signature -----------------------------------------------------------------------------
+
+
+def signed(request_: MemberRequest) -> bytes:
+    return sign_request(ACCOUNT, request_, CHAIN_ID, CONTRACT)
+
+
+@pytest.mark.parametrize("request_", [REQUEST, DOCUMENT])
+def test_the_signature_names_the_account(request_: MemberRequest) -> None:
+    assert recover_signer(request_, signed(request_), CHAIN_ID, CONTRACT) == ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("request_", "name", "primary", "fields"),
+    [
+        (
+            REQUEST,
+            "oepnode registry",
+            "RegistryRequest",
+            "string what,uint64 round,bytes32 snapshotDigest,bytes32 recipient,bytes32 nonce,"
+            "uint64 issuedAt",
+        ),
+        (
+            DOCUMENT,
+            "oepnode sender",
+            "DocumentRequest",
+            "uint64 round,bytes32 digest,bytes32 nonce,uint64 issuedAt",
+        ),
+    ],
+)
+def test_the_typed_data_is_what_the_documentation_says(
+    request_: MemberRequest, name: str, primary: str, fields: str
+) -> None:
+    data = typed_data(request_, CHAIN_ID, CONTRACT)
+    assert data["domain"] == {
+        "name": name,
+        "version": "1",
+        "chainId": CHAIN_ID,
+        "verifyingContract": "0x" + CONTRACT.hex(),
+    }
+    assert data["primaryType"] == primary
+    types = data["types"][primary]
+    assert ",".join(f"{field['type']} {field['name']}" for field in types) == fields
+    assert set(data["message"]) == {field["name"] for field in types}
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "value"),
+    [
+        (REQUEST, "what", "snapshot"),
+        (REQUEST, "round", 4),
+        (REQUEST, "snapshot_digest", b"\x81" + b"\x01" * 31),
+        (REQUEST, "recipient", b"\x02" * 31 + b"\x03"),
+        (REQUEST, "nonce", b"\x00" * 32),
+        (REQUEST, "issued_at", 1_795_000_001),
+        (DOCUMENT, "round", 4),
+        (DOCUMENT, "digest", b"\x81" + b"\x01" * 31),
+        (DOCUMENT, "nonce", b"\x00" * 32),
+        (DOCUMENT, "issued_at", 1_795_000_001),
+    ],
+)
+def test_every_field_is_signed(request_: MemberRequest, field: str, value: object) -> None:
+    other = replace(request_, **{field: value})
+    assert recover_signer(other, signed(request_), CHAIN_ID, CONTRACT) != ADDRESS
+
+
+@pytest.mark.parametrize("request_", [REQUEST, DOCUMENT])
+def test_chain_and_contract_are_signed(request_: MemberRequest) -> None:
+    signature = signed(request_)
+    assert recover_signer(request_, signature, CHAIN_ID + 1, CONTRACT) != ADDRESS
+    assert recover_signer(request_, signature, CHAIN_ID, b"\x11" * 20) != ADDRESS
+
+
+def test_the_second_form_of_a_signature_is_refused() -> None:
+    s = int.from_bytes(SIGNATURE[32:64])
+    flipped = SIGNATURE[:32] + (ORDER - s).to_bytes(32) + bytes([55 - SIGNATURE[64]])
+    with pytest.raises(EvidenceError, match="EIP-2"):
+        recover_signer(REQUEST, flipped, CHAIN_ID, CONTRACT)
+
+
+@pytest.mark.parametrize("v", [0, 1, 26, 29, 255])
+def test_another_v_is_refused(v: int) -> None:
+    with pytest.raises(EvidenceError, match="v 27 or 28"):
+        recover_signer(REQUEST, SIGNATURE[:64] + bytes([v]), CHAIN_ID, CONTRACT)
+
+
+@pytest.mark.parametrize("size", [0, 64, 66])
+def test_another_length_is_refused(size: int) -> None:
+    with pytest.raises(EvidenceError, match="65 bytes"):
+        recover_signer(REQUEST, (SIGNATURE * 2)[:size], CHAIN_ID, CONTRACT)
+
+
+@given(st.binary(min_size=64, max_size=64), st.sampled_from([27, 28]))
+def test_a_random_signature_is_of_somebody_else_or_refused(rs: bytes, v: int) -> None:
+    try:
+        signer = recover_signer(REQUEST, rs + bytes([v]), CHAIN_ID, CONTRACT)
+    except EvidenceError:
+        return
+    assert signer != ADDRESS
+
+
+def test_the_answer_is_bound_to_purpose_round_and_snapshot() -> None:
+    context = RoundContext(CHAIN_ID, CONTRACT, 3)
+    info = seal_info("salt", context, b"\x01" * 32)
+    assert info == b"oep1 registrysalt" + context.encode() + b"\x01" * 32
+    others = {
+        seal_info("snapshot", context, b"\x01" * 32),
+        seal_info("salt", RoundContext(CHAIN_ID, CONTRACT, 4), b"\x01" * 32),
+        seal_info("salt", context, b"\x02" * 32),
+    }
+    assert info not in others and len(others) == 3

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace as with_values
+
+import pytest
+from eth_abi import encode
+from eth_utils import keccak
+from msgspec.structs import replace
+
+from oepnode.domain.rounds import tally
+from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, RootRevealed, RoundFinalised
+from oepnode.domain.rounds.tally import Standing
+from oepnode.errors import EvidenceError
+from tests.support.round_world import CONTEXT, ELECTORATE, MEMBERS, RESULT, WRONG, events, place
+
+GOOD = RESULT.result
+EVENTS = events()
+BALLOTS = [event for event in EVENTS if isinstance(event, BallotCast)]
+STRANGER = b"\x77" * 20
+
+
+def account(found: list[Event]) -> tally.RoundAccount:
+    return tally.account(CONTEXT, ELECTORATE, found)
+
+
+def test_the_members_whose_ballots_are_for_a_result() -> None:
+    good = tally.count(CONTEXT, ELECTORATE, BALLOTS, GOOD)
+    assert good.matched == (MEMBERS[0], MEMBERS[2], MEMBERS[3])
+    assert (good.bitmap, good.has_quorum) == (0b01101, True)
+    wrong = tally.count(CONTEXT, ELECTORATE, BALLOTS, WRONG)
+    assert (wrong.bitmap, wrong.has_quorum) == (0b00010, False)
+    other = tally.count(CONTEXT, ELECTORATE, BALLOTS, Result(GOOD.root, GOOD.partitions + 1))
+    assert (other.matched, other.bitmap) == ((), 0)
+
+
+def test_a_copied_ballot_counts_for_nobody() -> None:
+    copied = replace(BALLOTS[0], operator=MEMBERS[4].operator)
+    assert tally.count(CONTEXT, ELECTORATE, [copied], GOOD).matched == ()
+
+
+def test_a_ballot_of_another_round_counts_for_nobody() -> None:
+    later = with_values(CONTEXT, number=4)
+    assert tally.count(later, ELECTORATE, BALLOTS, GOOD).matched == ()
+
+
+def test_every_member_has_one_standing() -> None:
+    told = account(EVENTS)
+    assert [a.standing for a in told.members] == [
+        Standing.MATCHED,
+        Standing.MISMATCHED,
+        Standing.MATCHED,
+        Standing.MATCHED,
+        Standing.ABSTAINED,
+    ]
+    assert [a.results for a in told.members] == [(GOOD,), (WRONG,), (GOOD,), (GOOD,), ()]
+    assert [a.reason for a in told.members] == [None] * 4 + [2]
+    assert told.members[4].place == place(6)
+    assert (told.final, told.differences) == (GOOD, ())
+
+
+def test_without_a_final_root_nobody_is_wrong() -> None:
+    told = account([e for e in EVENTS if not isinstance(e, Abstained | RoundFinalised)])
+    assert [a.standing for a in told.members] == [Standing.VOTED] * 4 + [Standing.SILENT]
+    assert told.members[4].place is None
+    assert told.final is None
+
+
+def test_a_ballot_for_a_root_that_nobody_revealed() -> None:
+    told = account([e for e in EVENTS if getattr(e, "root", None) != WRONG.root])
+    assert (told.members[1].standing, told.members[1].results) == (Standing.MISMATCHED, ())
+
+
+def test_a_chain_that_counts_otherwise_is_found_out() -> None:
+    lying = [replace(e, matched=0b11111) if isinstance(e, RootRevealed) else e for e in EVENTS]
+    assert len(account(lying).differences) == 2
+    without = [e for e in EVENTS if e not in BALLOTS[:2]]
+    assert any("no quorum" in text for text in account(without).differences)
+
+
+@pytest.mark.parametrize("kind", [BallotCast, Abstained])
+def test_a_stranger_in_the_events(kind: type) -> None:
+    strange = [replace(e, operator=STRANGER) if isinstance(e, kind) else e for e in EVENTS]
+    with pytest.raises(EvidenceError, match=STRANGER.hex()):
+        account(strange)
+
+
+def test_the_ballots_hash_is_the_contracts() -> None:
+    expected = keccak(
+        encode(
+            ["uint256", "address", "uint64"],
+            [CONTEXT.chain_id, CONTEXT.contract, CONTEXT.number],
+        )
+    )
+    assert tally.ballots_hash(CONTEXT, ELECTORATE, []) == expected
+    for cast, member in zip(BALLOTS, MEMBERS, strict=False):
+        expected = keccak(expected + bytes([member.index]) + member.operator + cast.ballot)
+    assert tally.ballots_hash(CONTEXT, ELECTORATE, BALLOTS) == expected
+    assert tally.ballots_hash(CONTEXT, ELECTORATE, BALLOTS[::-1]) != expected
+    with pytest.raises(EvidenceError):
+        tally.ballots_hash(CONTEXT, ELECTORATE, [replace(BALLOTS[0], operator=STRANGER)])
+
+
+def test_packed_ballots_are_read_back() -> None:
+    ballots = [tally.Ballot(i, MEMBERS[i].operator, bytes([i]) * 32) for i in range(3)]
+    packed = b"".join(ballot.pack() for ballot in ballots)
+    assert tally.unpack(packed) == ballots
+    assert tally.bitmap(ballots) == 0b111
+    with pytest.raises(EvidenceError, match="53 bytes each, received 158"):
+        tally.unpack(packed[:-1])

@@ -1,0 +1,292 @@
+"""The product reproduces every published vector (``docs/spec/vectors``), section by section."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from oepnode.domain.nem import nem_time, nmi
+from oepnode.domain.nem import quantities as power
+from oepnode.domain.rounds import ballot, merkle
+from oepnode.domain.rounds import entries as encoding
+from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds.envelope_document import Document, Feed, parse_document
+from oepnode.domain.rounds.partition import partition_round
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.registry_snapshot import parse_snapshot
+from oepnode.errors import DocumentFault
+
+ROOT = Path(__file__).resolve().parents[4]
+VECTORS = ROOT / "docs" / "spec" / "vectors"
+ROUNDS = ("round-array.json", "round-ndjson.json", "round-day.json")
+unhex = bytes.fromhex
+
+
+def load(name: str) -> Any:
+    return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+def feed(case: dict[str, Any]) -> Feed:
+    return Feed(case["profile"], case["importSign"])
+
+
+def context(case: dict[str, Any]) -> RoundContext:
+    contract = unhex(case["contract"].removeprefix("0x"))
+    return RoundContext(int(case["chainId"]), contract, int(case["round"]))
+
+
+def test_the_vectors_are_those_of_the_reference_model() -> None:
+    script = ROOT / "scripts" / "make-vectors"
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 vector files are current" in done.stdout
+
+
+def test_every_vector_file_is_tested_here() -> None:
+    others = ("nmi", "time", "limits", "keys", "entries", "trees", "refused")
+    named = {*ROUNDS, *(f"{name}.json" for name in others)}
+    assert {path.name for path in VECTORS.iterdir()} == named
+
+
+def test_nmi() -> None:
+    vectors = load("nmi.json")
+    for case in vectors["checksums"]:
+        assert nmi.checksum(case["nmi"]) == case["checksum"]
+        assert nmi.parse(f"{case['nmi']}{case['checksum']}") == case["nmi"]
+    for case in vectors["accepted"]:
+        assert nmi.parse(case["text"]) == case["nmi"]
+    for case in vectors["refused"]:
+        with pytest.raises(nmi.NmiError) as refusal:
+            nmi.parse(case["text"])
+        assert refusal.value.rule == case["rule"]
+
+
+def test_timestamps() -> None:
+    vectors = load("time.json")
+    for case in vectors["accepted"]:
+        stamp = nem_time.parse_timestamp(case["text"])
+        assert (stamp.seconds, stamp.micros) == (case["seconds"], case["micros"])
+        assert (stamp.warning is not None) == case["warning"]
+        if case["onGrid"]:
+            assert nem_time.parse_grid_instant(case["text"]).seconds == case["seconds"]
+        else:
+            with pytest.raises(nem_time.OffGridError):
+                nem_time.parse_grid_instant(case["text"])
+    for case in vectors["refused"]:
+        with pytest.raises(ValueError):
+            nem_time.parse_timestamp(case["text"])
+
+
+def test_periods() -> None:
+    for case in load("time.json")["periods"]:
+        day = nem_time.parse_trading_date(case["tradingDate"])
+        assert nem_time.period_start(day, case["period"]) == case["start"]
+
+
+def watts(case: dict[str, Any]) -> int:
+    kind = power.KINDS.index(case["field"])
+    return power.canonical_limit(power.parse_milli(case["text"], feed(case)), kind, feed(case))
+
+
+def test_limits() -> None:
+    vectors = load("limits.json")
+    for case in vectors["accepted"]:
+        assert watts(case) == case["watts"]
+    for case in vectors["refused"]:
+        with pytest.raises(power.LimitError) as refusal:
+            watts(case)
+        assert refusal.value.rule == case["rule"]
+
+
+def test_keys() -> None:
+    for case in load("keys.json")["cases"]:
+        salt = unhex(case["salt"])
+        keys.check_salt(salt, unhex(case["saltDigest"]))
+        assert context(case).encode().hex() == case["context"]
+        round_key = keys.round_key(salt, context(case))
+        assert round_key.hex() == case["roundKey"]
+        for aggregator in case["aggregators"]:
+            key = keys.aggregator_key(round_key, aggregator["id"])
+            assert key.hex() == aggregator["key"]
+            pseudonym = keys.aggregator_pseudonym(round_key, aggregator["id"])
+            assert pseudonym.hex() == aggregator["pseudonym"]
+            for site in aggregator["sites"]:
+                assert keys.site_pseudonym(key, site["nmi"]).hex() == site["pseudonym"]
+
+
+def test_site_entries() -> None:
+    for case in load("entries.json")["siteEntries"]:
+        header = encoding.SiteHeader(
+            case["level"],
+            case["timing"],
+            case["objective"],
+            case["horizonStart"],
+            len(case["limits"]),
+        )
+        columns = np.array(
+            [[power.NO_LIMIT if v is None else v for v in row] for row in case["limits"]],
+            dtype=np.int32,
+        ).T[np.newaxis]
+        (entry,) = encoding.encode_sites([unhex(case["pseudonym"])], [header], columns)
+        assert entry.hex() == case["entry"]
+        assert merkle.leaf_hash(entry).hex() == case["leafHash"]
+        decoded = encoding.decode_site(entry)
+        assert (decoded.pseudonym.hex(), decoded.header) == (case["pseudonym"], header)
+        assert np.array_equal(decoded.limits, columns[0])
+
+
+def test_partition_entries() -> None:
+    for case in load("entries.json")["partitionEntries"]:
+        entry = encoding.PartitionEntry(
+            unhex(case["pseudonym"]), unhex(case["root"]), case["siteCount"]
+        )
+        assert entry.encode().hex() == case["entry"]
+        assert merkle.leaf_hash(entry.encode()).hex() == case["leafHash"]
+        assert encoding.decode_partition(entry.encode()) == entry
+
+
+def test_trees() -> None:
+    vectors = load("trees.json")
+    assert merkle.root_hash([]).hex() == vectors["emptyRoot"]
+    for case in vectors["trees"]:
+        leaves = [merkle.leaf_hash(unhex(entry)) for entry in case["entries"]]
+        assert [leaf.hex() for leaf in leaves] == case["leafHashes"]
+        root = merkle.root_hash(leaves)
+        assert root.hex() == case["root"]
+        for index, expected in enumerate(case["paths"]):
+            path = merkle.inclusion_path(leaves, index)
+            assert [sibling.hex() for sibling in path] == expected
+            merkle.verify_inclusion(leaves[index], index, len(leaves), path, root)
+    for case in vectors["largeTreesOfEntryN"]:
+        size = case["size"]
+        leaves = [merkle.leaf_hash(b"entry %d" % i) for i in range(size)]
+        assert merkle.root_hash(leaves).hex() == case["root"]
+        for proof in case["proofs"]:
+            path = [unhex(sibling) for sibling in proof["path"]]
+            assert merkle.inclusion_path(leaves, proof["index"]) == path
+            merkle.verify_inclusion(
+                leaves[proof["index"]], proof["index"], size, path, unhex(case["root"])
+            )
+
+
+def verify(case: dict[str, Any]) -> None:
+    path = [unhex(sibling) for sibling in case["path"]]
+    leaf, root = unhex(case["leaf"]), unhex(case["root"])
+    merkle.verify_inclusion(leaf, case["index"], case["size"], path, root)
+
+
+@pytest.mark.parametrize("case", load("trees.json")["refused"], ids=lambda case: case["reason"])
+def test_refused_proof(case: dict[str, Any]) -> None:
+    with pytest.raises(merkle.InclusionError):
+        verify(case)
+
+
+def test_sizes_of_the_same_shape() -> None:
+    cases = load("trees.json")["provesAnotherSizeToo"]
+    assert [case["size"] for case in cases] == [5, 6, 7, 8]
+    for case in cases:
+        verify(case)
+
+
+def table(document: Document) -> list[dict[str, Any]]:
+    """The rows of a document in the form of the vectors."""
+    sites: list[dict[str, Any]] = [
+        {
+            "nmi": name.decode(),
+            "level": int(level),
+            "timing": int(timing),
+            "objective": objective,
+            "rows": [],
+        }
+        for name, level, timing, objective in zip(
+            document.nmi.tolist(), document.level, document.timing, document.objective, strict=True
+        )
+    ]
+    for site, interval, limits in zip(
+        document.row_site, document.row_interval, document.limits.tolist(), strict=True
+    ):
+        start = document.horizon_start + int(interval) * nem_time.INTERVAL_S
+        values = [None if value == power.NO_LIMIT else value for value in limits]
+        sites[site]["rows"].append([start, *values])
+    return sites
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_documents_of_whole_rounds(name: str) -> None:
+    vector = load(name)
+    inputs = vector["inputs"]
+    data = inputs["envelope"].encode()
+    assert sha256(data).hexdigest() == inputs["envelopeSha256"]
+    assert sha256(inputs["registry"].encode()).hexdigest() == inputs["registrySha256"]
+    document = parse_document(data, feed(inputs))
+    assert document.horizon_start == vector["horizonStart"]
+    assert document.interval_count == vector["intervalCount"]
+    assert table(document) == vector["sites"]
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_whole_rounds(name: str) -> None:
+    vector = load(name)
+    inputs = vector["inputs"]
+    result = partition_round(
+        parse_document(inputs["envelope"].encode(), feed(inputs)),
+        parse_snapshot(inputs["registry"].encode()),
+        unhex(inputs["salt"]),
+        context(inputs),
+    )
+    assert keys.round_key(unhex(inputs["salt"]), context(inputs)).hex() == vector["roundKey"]
+    assert len(result.partitions) == len(vector["partitions"])
+    for place, (ours, case) in enumerate(zip(result.partitions, vector["partitions"], strict=True)):
+        assert ours.aggregator_id == case["aggregator"]
+        assert ours.key.hex() == case["key"]
+        assert ours.root.hex() == case["root"]
+        assert ours.entry.hex() == case["entry"]
+        assert [sibling.hex() for sibling in result.path(place)] == case["path"]
+        assert [entry.hex() for entry in ours.entries] == [s["entry"] for s in case["sites"]]
+        assert list(ours.nmis) == [site["nmi"] for site in case["sites"]]
+        leaves = [merkle.leaf_hash(entry) for entry in ours.entries]
+        for index, site in enumerate(case["sites"]):
+            assert keys.site_pseudonym(ours.key, site["nmi"]).hex() == site["pseudonym"]
+            assert leaves[index].hex() == site["leafHash"]
+            path = merkle.inclusion_path(leaves, index)
+            assert [sibling.hex() for sibling in path] == site["path"]
+    assert result.root.hex() == vector["root"]
+    assert result.partition_count == vector["partitionCount"]
+    digest = ballot.result_hash(result.root, result.partition_count)
+    assert digest.hex() == vector["resultHash"]
+    where = context(inputs)
+    for case in vector["ballots"]:
+        operator = unhex(case["operator"].removeprefix("0x"))
+        cast = ballot.ballot_hash(where.chain_id, where.contract, where.number, operator, digest)
+        assert cast.hex() == case["ballot"]
+
+
+def test_the_good_documents_that_the_refused_ones_are_made_of() -> None:
+    accepted = load("refused.json")["accepted"]
+    assert parse_document(accepted["envelope"].encode()).interval_count == 1
+    assert len(parse_snapshot(accepted["registry"].encode()).aggregators) == 3
+
+
+@pytest.mark.parametrize("case", load("refused.json")["envelopes"], ids=lambda case: case["name"])
+def test_refused_envelope(case: dict[str, Any]) -> None:
+    data = unhex(case["bytes"]) if "bytes" in case else case["text"].encode()
+    with pytest.raises(DocumentFault) as refusal:
+        parse_document(data, feed(case))
+    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in refusal.value.faults}
+    assert {fault.rule for fault in refusal.value.faults} == {case["rule"]}
+
+
+@pytest.mark.parametrize("case", load("refused.json")["registries"], ids=lambda case: case["name"])
+def test_refused_registry(case: dict[str, Any]) -> None:
+    with pytest.raises(DocumentFault) as refusal:
+        parse_snapshot(case["text"].encode())
+    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in refusal.value.faults}

@@ -1,0 +1,325 @@
+"""Who gets a snapshot or a salt from the registry, and who does not."""
+
+import json
+import stat
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto.request_signature import sign_request
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.registry_snapshot import snapshot_json
+from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
+from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError, FatalError, TransportError
+from oepnode.services.common.http import Refusal
+from oepnode.services.registry.app import RequestDesk
+from oepnode.services.registry.store import RegistryStore
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+
+SALT = bytes(range(32))
+WINDOW_S = 120
+WORKER = Account.from_key(b"\x01" * 32)
+STRANGER = Account.from_key(b"\x02" * 32)
+OPERATOR = b"\x71" * 20
+KEY = b"\x05" * 32
+RECIPIENT = sealing.public_key_of(KEY)
+NMI = "6305000001"
+
+
+def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
+    assignments: list[tuple[str, str, str, str | None]] = []
+    return json.dumps(snapshot_json(as_of, sha256(salt).digest(), [], assignments)).encode()
+
+
+SNAPSHOT = snapshot_bytes()
+DIGEST = sha256(SNAPSHOT).digest()
+
+
+def address(account: LocalAccount) -> bytes:
+    return bytes.fromhex(account.address[2:])
+
+
+@pytest.fixture
+async def desk(
+    chain: FakeChain, ledger: Ledger, clock: FakeClock, registry: RegistryStore
+) -> RequestDesk:
+    """A worker in the electorate of round 1, which uses the published snapshot."""
+    registry.publish(SNAPSHOT, SALT, clock.now())
+    ledger.add_member(OPERATOR, address(WORKER))
+    await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
+    return RequestDesk(chain, clock, registry, WINDOW_S)
+
+
+def a_request(clock: FakeClock, **changes: Any) -> RegistryRequest:
+    values: dict[str, Any] = {
+        "what": "salt",
+        "round": 1,
+        "snapshot_digest": DIGEST,
+        "recipient": RECIPIENT,
+        "nonce": b"\x09" * 32,
+        "issued_at": int(clock.now()),
+    }
+    return RegistryRequest(**(values | changes))
+
+
+async def ask(
+    desk: RequestDesk,
+    request: RegistryRequest,
+    account: LocalAccount = WORKER,
+    chain_id: int = CHAIN_ID,
+    contract: bytes = CONTRACT,
+) -> bytes:
+    return await desk.answer(request, sign_request(account, request, chain_id, contract))
+
+
+async def refusal(*arguments: Any, **named: Any) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        await ask(*arguments, **named)
+    return refused.value
+
+
+def grants(registry: RegistryStore) -> list[tuple[Any, ...]]:
+    with registry._index.transaction() as db:
+        return db.execute("SELECT operator, signer, round, what FROM grants").fetchall()
+
+
+def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
+    context = RoundContext(CHAIN_ID, CONTRACT, round_number)
+    return sealing.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
+
+
+# -- given -------------------------------------------------------------------------------------
+
+
+async def test_a_worker_gets_the_salt_sealed(
+    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+) -> None:
+    sealed = await ask(desk, a_request(clock))
+    assert SALT not in sealed
+    assert opened(sealed) == SALT
+    assert grants(registry) == [(OPERATOR, address(WORKER), 1, "salt")]
+
+
+async def test_a_worker_gets_the_snapshot_sealed(desk: RequestDesk, clock: FakeClock) -> None:
+    sealed = await ask(desk, a_request(clock, what="snapshot"))
+    assert SNAPSHOT[:30] not in sealed
+    assert opened(sealed, "snapshot") == SNAPSHOT
+
+
+async def test_an_answer_opens_for_its_purpose_and_round_only(
+    desk: RequestDesk, clock: FakeClock
+) -> None:
+    sealed = await ask(desk, a_request(clock))
+    with pytest.raises(EvidenceError):
+        opened(sealed, "snapshot")
+    with pytest.raises(EvidenceError):
+        opened(sealed, round_number=2)
+
+
+async def test_a_rotated_worker_gets_the_inputs_of_a_round_that_its_operator_is_in(
+    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+) -> None:
+    ledger.rotate_signer(OPERATOR, address(STRANGER))
+    assert opened(await ask(desk, a_request(clock), STRANGER)) == SALT
+
+
+# -- refused -----------------------------------------------------------------------------------
+
+
+async def test_a_replay_is_refused(
+    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+) -> None:
+    request = a_request(clock)
+    signature = sign_request(WORKER, request, CHAIN_ID, CONTRACT)
+    await desk.answer(request, signature)
+    with pytest.raises(Refusal) as refused:
+        await desk.answer(request, signature)
+    assert (refused.value.status, refused.value.code) == (409, "nonce.used")
+    assert len(grants(registry)) == 1
+
+
+async def test_a_nonce_is_used_up_for_every_other_request_too(
+    desk: RequestDesk, clock: FakeClock
+) -> None:
+    await ask(desk, a_request(clock))
+    refused = await refusal(desk, a_request(clock, what="snapshot"))
+    assert refused.code == "nonce.used"
+
+
+async def test_a_replay_after_the_window_is_refused_by_time(
+    desk: RequestDesk, clock: FakeClock
+) -> None:
+    request = a_request(clock)
+    await ask(desk, request)
+    clock.time += 3 * WINDOW_S
+    await ask(desk, a_request(clock, nonce=b"\x0a" * 32))  # lets old nonces be forgotten
+    refused = await refusal(desk, request)
+    assert (refused.status, refused.code) == (401, "request.time")
+
+
+async def test_a_used_nonce_is_known_still_when_the_clock_is_set_back(
+    desk: RequestDesk, clock: FakeClock
+) -> None:
+    request = a_request(clock)
+    await ask(desk, request)
+    clock.time += WINDOW_S + 30
+    await ask(desk, a_request(clock, nonce=b"\x0a" * 32))
+    clock.time -= 40
+    assert (await refusal(desk, request)).code == "nonce.used"
+
+
+@pytest.mark.parametrize("off_s", [-WINDOW_S - 1, WINDOW_S + 1, -(10**9)])
+async def test_a_wrong_time_is_refused(desk: RequestDesk, clock: FakeClock, off_s: int) -> None:
+    refused = await refusal(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
+    assert (refused.status, refused.code) == (401, "request.time")
+
+
+@pytest.mark.parametrize("off_s", [-WINDOW_S, WINDOW_S])
+async def test_the_edge_of_the_window_is_inside(
+    desk: RequestDesk, clock: FakeClock, off_s: int
+) -> None:
+    assert await ask(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
+
+
+async def test_a_stranger_is_refused_and_uses_up_nothing(
+    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+) -> None:
+    refused = await refusal(desk, a_request(clock), STRANGER)
+    assert (refused.status, refused.code) == (403, "worker.unknown")
+    assert grants(registry) == []
+    assert await ask(desk, a_request(clock))  # the same nonce still works for the worker
+
+
+async def test_a_removed_worker_is_refused_even_for_a_round_it_was_in(
+    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+) -> None:
+    ledger.remove_member(OPERATOR)
+    refused = await refusal(desk, a_request(clock))
+    assert (refused.status, refused.code) == (403, "worker.unknown")
+
+
+async def test_a_rotated_key_is_refused(
+    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+) -> None:
+    ledger.rotate_signer(OPERATOR, address(STRANGER))
+    assert (await refusal(desk, a_request(clock))).code == "worker.unknown"
+
+
+async def test_a_worker_that_came_later_is_refused(
+    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+) -> None:
+    ledger.add_member(b"\x72" * 20, address(STRANGER))
+    refused = await refusal(desk, a_request(clock), STRANGER)
+    assert (refused.status, refused.code) == (403, "worker.not_in_electorate")
+
+
+@pytest.mark.parametrize(
+    "domain", [{"chain_id": CHAIN_ID + 1}, {"contract": b"\x11" * 20}], ids=["chain", "contract"]
+)
+async def test_another_chain_or_contract_is_refused(
+    desk: RequestDesk, clock: FakeClock, domain: dict[str, Any]
+) -> None:
+    refused = await refusal(desk, a_request(clock), **domain)
+    assert (refused.status, refused.code) == (403, "worker.unknown")
+
+
+async def test_a_malformed_signature_is_refused(desk: RequestDesk, clock: FakeClock) -> None:
+    with pytest.raises(Refusal) as refused:
+        await desk.answer(a_request(clock), b"\xff" * 65)
+    assert (refused.value.status, refused.value.code) == (401, "signature.invalid")
+
+
+async def test_a_snapshot_that_nobody_published_is_refused(
+    desk: RequestDesk, clock: FakeClock
+) -> None:
+    refused = await refusal(desk, a_request(clock, snapshot_digest=b"\x00" * 32))
+    assert (refused.status, refused.code) == (404, "snapshot.unknown")
+
+
+async def test_a_round_that_does_not_use_the_snapshot_is_refused(
+    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+) -> None:
+    other = snapshot_bytes("2026-11-21T00:00:00+10:00")
+    registry.publish(other, SALT, clock.now())
+    refused = await refusal(desk, a_request(clock, snapshot_digest=sha256(other).digest()))
+    assert (refused.status, refused.code) == (409, "round.other_snapshot")
+
+
+@pytest.mark.parametrize("number", [2, 2**63 - 1])
+async def test_a_round_that_does_not_exist_is_refused(
+    desk: RequestDesk, clock: FakeClock, number: int
+) -> None:
+    refused = await refusal(desk, a_request(clock, round=number))
+    assert (refused.status, refused.code) == (404, "round.unknown")
+
+
+async def test_without_a_chain_nobody_gets_anything(
+    desk: RequestDesk, clock: FakeClock, ledger: Ledger, registry: RegistryStore
+) -> None:
+    ledger.is_down = True
+    with pytest.raises(TransportError):
+        await ask(desk, a_request(clock))
+    assert grants(registry) == []
+
+
+async def test_a_recipient_that_is_no_key_is_refused(desk: RequestDesk, clock: FakeClock) -> None:
+    with pytest.raises(EvidenceError, match="X25519"):
+        await ask(desk, a_request(clock, recipient=b"\x00" * 32))
+
+
+async def test_a_damaged_salt_is_not_given_out(
+    desk: RequestDesk, clock: FakeClock, tmp_path: Path
+) -> None:
+    (tmp_path / "registry" / "salts" / sha256(SALT).hexdigest()).write_bytes(b"\x00" * 32)
+    with pytest.raises(FatalError):
+        await ask(desk, a_request(clock))
+
+
+# -- publishing --------------------------------------------------------------------------------
+
+
+def test_publishing_again_changes_nothing(registry: RegistryStore) -> None:
+    first = registry.publish(SNAPSHOT, SALT, 1.0)
+    later = registry.publish(snapshot_bytes("2026-11-21T00:00:00+10:00"), SALT, 2.0)
+    assert registry.publish(SNAPSHOT, SALT, 3.0) == first
+    assert registry.latest() == later
+    assert registry.count() == 2
+
+
+def test_the_salt_is_for_its_owner_only(registry: RegistryStore, tmp_path: Path) -> None:
+    registry.publish(SNAPSHOT, SALT, 1.0)
+    path = tmp_path / "registry" / "salts" / sha256(SALT).hexdigest()
+    assert path.read_bytes() == SALT
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("salt", [b"\x00" * 32, SALT[:31], b""])
+def test_another_salt_is_refused_and_nothing_stored(registry: RegistryStore, salt: bytes) -> None:
+    with pytest.raises(DigestMismatch):
+        registry.publish(SNAPSHOT, salt, 1.0)
+    assert registry.latest() is None
+
+
+def test_a_snapshot_with_a_fault_is_refused_and_nothing_stored(
+    registry: RegistryStore, tmp_path: Path
+) -> None:
+    with pytest.raises(DocumentFault):
+        registry.publish(SNAPSHOT.replace(b"asOf", b"asof"), SALT, 1.0)
+    assert registry.latest() is None
+    assert list((tmp_path / "registry" / "salts").iterdir()) == []
+
+
+def test_the_index_holds_no_nmi(registry: RegistryStore, tmp_path: Path) -> None:
+    value = json.loads(SNAPSHOT)
+    value["aggregators"] = [{"id": "a", "name": "A", "publicKey": "07" * 32}]
+    value["assignments"] = [
+        {"nmi": NMI, "aggregator": "a", "from": "2026-11-20T04:00:00+10:00", "to": None}
+    ]
+    registry.publish(json.dumps(value).encode(), SALT, 1.0)
+    held = b"".join(path.read_bytes() for path in (tmp_path / "registry").glob("index.sqlite*"))
+    assert NMI.encode() not in held and SALT not in held

@@ -1,0 +1,138 @@
+"""The worker's pages, rendered and asked for, without a network."""
+
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from msgspec.structs import replace
+
+from oepnode.worker.status.pages import application, render
+from oepnode.worker.status.view import RoundLine, Status
+
+LINE = RoundLine(
+    round=12,
+    phase="final",
+    horizon="2026-11-20T04:00:00+10:00, 288 intervals",
+    mine="matched",
+    root="11" * 32,
+    final_root="11" * 32,
+    votes=5,
+    members=5,
+    sites=301,
+    partitions=4,
+    unassigned_nmis=4,
+    seconds=1.62,
+    detail="",
+)
+STATUS = Status(
+    version="0.1.0",
+    operator="0x" + "aa" * 20,
+    signer="0x" + "bb" * 20,
+    chain_id=246,
+    contract="0x" + "cc" * 20,
+    head_block=99,
+    head_time="2026-11-20T18:00:00+10:00",
+    chain_error="",
+    sender_error="",
+    rounds=[LINE],
+)
+
+
+class View:
+    """A worker's view with a status that tests set."""
+
+    def __init__(self, status: Status = STATUS) -> None:
+        self._status = status
+        self.asked: list[tuple[int, str]] = []
+
+    def status(self) -> Status:
+        return self._status
+
+    def bundle(self, round_number: int, name: str) -> Path | None:
+        self.asked.append((round_number, name))
+        return None
+
+    def metrics(self) -> bytes:
+        return b"oepnode_rounds_seen_total 1.0\n"
+
+
+async def ask(view: View, path: str, method: str = "GET") -> tuple[int, str, str]:
+    app = application(view)
+    app.freeze()
+    request = make_mocked_request(method, path, app=app)
+    match = await app.router.resolve(request)
+    request._match_info = match
+    match.add_app(app)
+    try:
+        answer = await match.handler(request)
+    except Exception as exc:  # aiohttp raises its refusals
+        return getattr(exc, "status", 500), "", ""
+    text = answer.body.decode() if answer.body else ""
+    return answer.status, answer.content_type, text
+
+
+def test_the_page_shows_the_round() -> None:
+    page = render(STATUS)
+    for text in ("301", "5 of 5", "288 intervals", "matched", "1.6", "11" * 8):
+        assert text in page
+    assert 'class="bad"' not in page
+
+
+def test_another_final_root_stands_out() -> None:
+    wrong = replace(LINE, final_root="22" * 32, mine="voted for another root")
+    assert 'class="bad"' in render(replace(STATUS, rounds=[wrong]))
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    evil = replace(LINE, detail="<script>alert(1)</script>", mine="<b>")
+    page = render(replace(STATUS, rounds=[evil], chain_error="<i>"))
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert "<i>" not in page
+
+
+def test_a_worker_without_rounds_says_so() -> None:
+    empty = replace(STATUS, rounds=[], head_block=None, head_time="")
+    assert "No round seen yet" in render(empty)
+    assert "not read yet" in render(empty)
+
+
+async def test_status_is_json() -> None:
+    status, kind, text = await ask(View(), "/v1/status")
+    assert (status, kind) == (200, "application/json")
+    assert '"unassigned_nmis":4' in text
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({}, 200), ({"chain_error": "no answer"}, 503), ({"head_block": None}, 503)],
+)
+async def test_health_follows_the_chain(change: dict[str, object], expected: int) -> None:
+    assert (await ask(View(replace(STATUS, **change)), "/healthz"))[0] == expected
+
+
+async def test_metrics_are_text() -> None:
+    status, kind, text = await ask(View(), "/metrics")
+    assert (status, kind) == (200, "text/plain")
+    assert "oepnode_rounds_seen" in text
+
+
+async def test_an_unknown_bundle_is_a_404_with_its_reason() -> None:
+    view = View()
+    status, _, text = await ask(view, f"/v1/rounds/3/bundles/{'ab' * 32}")
+    assert (status, view.asked) == (404, [(3, "ab" * 32)])
+    assert "bundle.unknown" in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/rounds/x/bundles/" + "ab" * 32, "/v1/rounds/3/bundles/../../key", "/nothing"],
+)
+async def test_other_paths_reach_no_bundle(path: str) -> None:
+    view = View()
+    assert (await ask(view, path))[0] == 404
+    assert view.asked == []
+
+
+async def test_the_page_is_read_only() -> None:
+    assert (await ask(View(), "/", "POST"))[0] == 405

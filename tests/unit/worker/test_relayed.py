@@ -1,0 +1,231 @@
+"""A worker whose ballots a relay brings, and what it does where the relay does not.
+
+The ledger's votes last 60 s, of which the last 45 are for casting directly.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.relay import HttpRelay
+from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
+from oepnode.errors import ConfigError, ConflictError, FatalError, TransportError
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain
+from tests.support.fake_services import FakeRelay
+from tests.support.worker_stage import Stage, operator, phase, running, signer, until
+from tests.unit.worker.test_hostile_outside import chain_of, reorganise
+
+ACCOUNT = Account.from_key(b"\x07" * 32)
+TO_DIRECT_S = 20
+
+
+def relay_of(stage: Stage, place: int = 0) -> FakeRelay:
+    return FakeRelay(FakeChain(stage.ledger, signer(place)))
+
+
+def casts(worker: object) -> int:
+    """How many ballots the worker tried to cast itself."""
+    return chain_of(worker).calls.count("cast_ballot")
+
+
+# -- the relay does what it is for -----------------------------------------------------------
+
+
+async def test_ballots_go_by_the_relay_and_reveals_do_not(stage: Stage) -> None:
+    relays = [relay_of(stage, place) for place in range(3)]
+    workers = [stage.worker(place, relay=relays[place]) for place in range(3)]
+    async with running(*workers):
+        await stage.open()
+        await until(lambda: phase(stage) == Phase.FINAL)
+        await until(lambda: all(worker.newest(1)[0].is_over for worker in workers))
+    assert stage.ledger.rounds[1].matched == 0b111
+    assert [casts(worker) for worker in workers] == [0, 0, 0]
+    assert [worker.runner.waiting for worker in workers] == [{}, {}, {}]
+    for place, relay in enumerate(relays):
+        (vote,) = stage.votes(place)
+        assert isinstance(vote, BallotCast)
+        assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote.ballot)}
+
+
+async def test_an_abstention_is_sent_directly(stage: Stage) -> None:
+    stage.sender.swapped = b"something else"
+    relay = relay_of(stage)
+    async with running(stage.worker(relay=relay)):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    assert isinstance(stage.votes(0)[0], Abstained)
+    assert relay.handed_in == []
+
+
+async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> None:
+    relay = relay_of(stage)
+    relay.is_silent = True
+    worker = stage.worker(relay=relay)
+    async with running(worker):
+        await stage.open()
+        await until(lambda: len(relay.handed_in) > 3)
+        assert worker.runner.waiting[1] == "the ballot is with the relay, and not on chain yet"
+        context, ballot = relay.handed_in[0]
+        assert set(relay.handed_in) == {(context, ballot)}
+        await FakeChain(stage.ledger, signer(0)).cast_ballot(1, ballot)
+        await until(lambda: worker.newest(1)[0].have_i_voted)
+        await until(lambda: worker.runner.waiting == {})
+    assert casts(worker) == 0
+
+
+# -- the relay does not ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [None, TransportError("nobody there")])
+async def test_a_relay_that_brings_nothing_is_passed_over_before_the_deadline(
+    stage: Stage, fault: Exception | None
+) -> None:
+    relay = relay_of(stage)
+    relay.is_silent, relay.fault = True, fault
+    worker = stage.worker(relay=relay)
+    async with running(worker):
+        await stage.open()
+        await until(lambda: len(relay.handed_in) > 3)
+        assert (casts(worker), stage.votes(0)) == (0, [])
+        stage.pass_time(TO_DIRECT_S)
+        await until(lambda: bool(stage.votes(0)))
+    assert phase(stage) == Phase.VOTING
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, BallotCast)
+    assert vote.ballot == relay.handed_in[0][1]
+
+
+async def test_a_relay_that_comes_back_in_time_spares_the_fee(stage: Stage) -> None:
+    relay = relay_of(stage)
+    relay.is_silent, relay.fault = True, TransportError("nobody there")
+    worker = stage.worker(relay=relay)
+    async with running(worker):
+        await stage.open()
+        await until(lambda: len(relay.handed_in) > 3)
+        assert "nobody there" in worker.runner.waiting[1]
+        relay.handed_in.clear()
+        relay.is_silent, relay.fault = False, None
+        await until(lambda: bool(stage.votes(0)))
+    assert casts(worker) == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [ConflictError("refused with 403"), ConfigError("line 1 is no signed ballot")]
+)
+async def test_a_refused_ballot_is_cast_directly_at_once(stage: Stage, fault: Exception) -> None:
+    relay = relay_of(stage)
+    relay.fault = fault
+    worker = stage.worker(relay=relay)
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    assert casts(worker) == 1
+    assert isinstance(stage.votes(0)[0], BallotCast)
+
+
+async def test_a_disk_that_keeps_no_record_stops_the_worker(stage: Stage) -> None:
+    relay = relay_of(stage)
+    relay.fault = FatalError("what is signed cannot be kept")
+    worker = stage.worker(relay=relay)
+    await stage.open()
+    with pytest.raises(ExceptionGroup) as raised:
+        await worker.run()
+    assert raised.group_contains(FatalError, match="cannot be kept")
+    assert stage.votes(0) == []
+
+
+async def test_a_vote_that_is_short_from_the_start_is_direct(stage: Stage) -> None:
+    relay = relay_of(stage)
+    worker = stage.worker(relay=relay)
+    await stage.open()
+    stage.pass_time(TO_DIRECT_S)
+    await worker.follow()
+    async with running(worker):
+        await until(lambda: bool(stage.votes(0)))
+    assert (relay.handed_in, casts(worker)) == ([], 1)
+
+
+async def test_without_money_a_direct_ballot_is_tried_and_told(stage: Stage) -> None:
+    relay = relay_of(stage)
+    relay.is_silent = True
+    worker = stage.worker(relay=relay)
+
+    async def no_money(*_: object) -> bytes:
+        raise TransportError("castBallot: the signing account cannot pay the fee; fund it")
+
+    cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign]
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(relay.handed_in))
+        stage.pass_time(TO_DIRECT_S)
+        await until(lambda: "cannot pay the fee" in worker.runner.waiting.get(1, ""))
+        chain_of(worker).cast_ballot = cast  # type: ignore[method-assign]
+        await until(lambda: bool(stage.votes(0)))
+
+
+# -- one signature a round -------------------------------------------------------------------
+
+
+class Post:
+    """What a worker posts; answered, and brought no further."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    async def exchange(self, *request: object) -> Answer:
+        body = request[2]
+        assert isinstance(body, bytes)
+        self.lines.append(body)
+        return Answer(202, b"{}")
+
+    def relay(self, folder: Path) -> HttpRelay:
+        """As after a start: with what is on the disk, and nothing else."""
+        client = HttpClient("http://relay.test", 5, self.exchange)
+        return HttpRelay("http://relay.test", ACCOUNT, SignedOnce(folder / "signed"), client)
+
+    @property
+    def ballots(self) -> list[Relayed]:
+        return decode_lines(b"\n".join(self.lines))
+
+
+async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Stage) -> None:
+    address = bytes.fromhex(ACCOUNT.address[2:])
+    stage.ledger.rotate_signer(operator(0), address)
+    before, after = Post(), Post()
+    async with running(stage.worker(relay=before.relay(stage.folder))):
+        await stage.open()
+        await until(lambda: bool(before.lines))
+    worker = stage.worker(relay=after.relay(stage.folder))
+    async with running(worker):
+        await until(lambda: bool(after.lines))
+        signed = after.ballots[0].signed
+        await FakeChain(stage.ledger).cast_ballots(1, pack([signed]))
+        await until(lambda: worker.newest(1)[0].have_i_voted)
+    assert {*before.lines, *after.lines} == {before.lines[0]}
+    assert (len(stage.votes(0)), casts(worker)) == (1, 0)
+
+
+async def test_no_second_ballot_is_signed_for_a_round_that_came_again(stage: Stage) -> None:
+    """It is cast directly: a ballot without a signature is no evidence."""
+    other = stage.publish_another()
+    post = Post()
+    worker = stage.worker(relay=post.relay(stage.folder))
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(post.lines))
+        over = reorganise(stage, worker)
+        await stage.open(sha256(other).digest())
+        await until(lambda: worker.newest(1)[0].opened.envelope_digest == sha256(other).digest())
+        over()
+        await until(lambda: bool(stage.votes(0)))
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, BallotCast)
+    assert vote.ballot == stage.ballot_of(other)
+    assert len({relayed.signed for relayed in post.ballots}) == 1
+    assert post.ballots[0].signed.ballot != vote.ballot

@@ -1,0 +1,371 @@
+"""The worker with a chain, a sender and a registry in memory, and a real SQLite store.
+
+Crashes are a worker that is cancelled and another one that starts from the same database.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.storage import input_archive as archive
+from oepnode.demo.byzantine import lie
+from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
+from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.errors import FatalError, TransportError
+from oepnode.ports import LatestEnvelope
+from oepnode.worker.state import CastBallot
+from tests.support.fake_chain import CHAIN_ID, CONTRACT
+from tests.support.round_world import COUNT, ENVELOPE, PRIVATE, PUBLIC, REGISTRY, SALT, START
+from tests.support.worker_stage import (
+    AUDITOR,
+    DIGEST,
+    REGISTRY_DIGEST,
+    Stage,
+    phase,
+    running,
+    until,
+)
+
+# -- the good case -------------------------------------------------------------------------
+
+
+async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
+    workers = [stage.worker(place) for place in range(3)]
+    async with running(*workers):
+        await stage.open()
+        await until(lambda: phase(stage) == Phase.FINAL)
+        await until(lambda: len(stage.shelf.bundles) == 3)
+        await until(lambda: 1 in stage.archive.inputs)
+    state = stage.ledger.rounds[1]
+    assert state.matched == 0b111
+    context = RoundContext(CHAIN_ID, CONTRACT, 1)
+    for name, key in PRIVATE.items():
+        sealed = stage.shelf.bundles[1, bundle.bundle_name(context, PUBLIC[name])]
+        plain = sealing.open_sealed(key, sealed, bundle.sealing_info(context))
+        assert bundle.verify(plain, name, context, state.root, state.partitions).nmis
+    kept = archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
+    assert (kept.envelope, kept.registry, kept.salt) == (ENVELOPE, REGISTRY, SALT)
+
+
+async def test_a_liar_is_outvoted_and_its_bundles_are_not_served(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, members=4)
+    workers = [stage.worker(place) for place in range(3)]
+    liar = stage.worker(3, compute_result=lie)
+    async with running(*workers, liar):
+        await stage.open()
+        await until(lambda: phase(stage) == Phase.FINAL)
+        await until(lambda: bool(stage.shelf.bundles))
+        await until(lambda: liar.newest(1)[0].is_over)
+    assert stage.ledger.rounds[1].matched == 0b0111
+    mine = liar.newest(1)[0]
+    assert mine.result != mine.final
+
+
+async def test_a_worker_that_is_no_member_only_watches(stage: Stage) -> None:
+    async with running(stage.worker(9)):
+        await stage.open()
+        stage.pass_time(200)
+        await asyncio.sleep(0.1)
+    assert stage.votes(9) == []
+    assert phase(stage) == Phase.EXPIRED
+
+
+# -- bad inputs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b'[{"nmi": NaN}]', "field.missing"),
+        (ENVELOPE + b"x", "json.trailing"),
+        (b"\xff", "json.utf8"),
+        (b"[" * 100_000, "json.nesting"),
+    ],
+)
+async def test_a_faulty_document_is_an_abstention_and_the_next_round_goes_well(
+    stage: Stage, document: bytes, told: str
+) -> None:
+    digest = sha256(document).digest()
+    stage.sender.documents[digest] = document
+    workers = [stage.worker(place) for place in range(3)]
+    async with running(*workers):
+        await stage.open(digest)
+        await until(lambda: all(stage.votes(place) for place in range(3)))
+        await stage.open()
+        await until(lambda: phase(stage, 2) == Phase.FINAL)
+        await until(lambda: len(stage.shelf.bundles) == 3)
+    first = stage.votes(0)[0]
+    assert isinstance(first, Abstained)
+    assert first.reason == Reason.INPUT_INVALID
+    state = workers[0].state_of(1)
+    assert state is not None
+    assert told in state.detail
+    assert {number for number, _ in stage.shelf.bundles} == {2}
+
+
+async def test_another_horizon_than_the_rounds_is_an_abstention(stage: Stage) -> None:
+    async with running(stage.worker()):
+        await stage.open(count=COUNT + 1)
+        await until(lambda: bool(stage.votes(0)))
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, Abstained)
+    assert vote.reason == Reason.INPUT_INVALID
+
+
+async def test_bytes_with_another_digest_are_an_abstention(stage: Stage) -> None:
+    stage.sender.swapped = b"something else"
+    async with running(stage.worker()):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, Abstained)
+    assert vote.reason == Reason.INPUT_MISMATCH
+
+
+async def test_a_sender_that_stays_away_is_an_abstention_before_the_deadline(stage: Stage) -> None:
+    stage.sender.is_down = True
+    async with running(stage.worker()):
+        await stage.open()
+        await until(lambda: stage.sender.asked > 3)
+        assert stage.votes(0) == []
+        stage.pass_time(50)  # of a window of 60
+        await until(lambda: bool(stage.votes(0)))
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, Abstained)
+    assert vote.reason == Reason.INPUTS_UNAVAILABLE
+
+
+async def test_a_sender_that_comes_back_in_time_is_a_ballot(stage: Stage) -> None:
+    stage.sender.is_down = True
+    async with running(stage.worker()):
+        await stage.open()
+        await until(lambda: stage.sender.asked > 3)
+        stage.sender.is_down = False
+        await until(lambda: bool(stage.votes(0)))
+    assert isinstance(stage.votes(0)[0], BallotCast)
+
+
+async def test_a_fault_of_ours_is_an_abstention_that_tells_no_secret(stage: Stage) -> None:
+    def broken(*_: object) -> object:
+        raise KeyError("6305000001")
+
+    worker = stage.worker(compute_result=broken)  # type: ignore[arg-type]
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, Abstained)
+    assert vote.reason == Reason.INTERNAL_FAULT
+    state = worker.state_of(1)
+    assert state is not None
+    assert state.detail == "KeyError"
+
+
+# -- a failing outside ---------------------------------------------------------------------
+
+
+def _no_node(stage: Stage) -> None:
+    stage.ledger.is_down = True
+
+
+def _lost_answers(stage: Stage) -> None:
+    stage.ledger.loses_answers = True
+
+
+def _refusals(stage: Stage) -> None:
+    stage.ledger.refusal = "PauseState"
+
+
+def _all_well(stage: Stage) -> None:
+    stage.ledger.is_down = stage.ledger.loses_answers = False
+    stage.ledger.refusal = ""
+
+
+@pytest.mark.parametrize("fault", [_no_node, _lost_answers, _refusals])
+@pytest.mark.parametrize("when", ["before the vote", "before the reveal"])
+async def test_a_step_whose_outcome_is_unknown_is_reconciled_with_the_chain(
+    stage: Stage, fault: Callable[[Stage], None], when: str
+) -> None:
+    workers = [stage.worker(place) for place in range(3)]
+    async with running(*workers):
+        if when == "before the reveal":
+            stage.ledger.electorates[-1].members  # noqa: B018 - the electorate stays as it is
+            await stage.open()
+            await until(lambda: len(stage.ledger.ballots.get(1, [])) == 3)
+            fault(stage)
+        else:
+            await stage.open()
+            fault(stage)
+        await asyncio.sleep(0.15)
+        _all_well(stage)
+        await until(lambda: phase(stage) == Phase.FINAL)
+        await until(lambda: len(stage.shelf.bundles) == 3)
+    for place in range(3):
+        assert len(stage.votes(place)) == 1
+    finals = [e for e in stage.ledger.log if isinstance(e, RoundFinalised)]
+    assert len(finals) == 1
+
+
+async def test_a_round_without_quorum_is_closed_as_failed_by_one_of_the_workers(
+    stage: Stage,
+) -> None:
+    workers = [stage.worker(0)]
+    async with running(*workers):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+        stage.pass_time(61)
+        await until(lambda: any(isinstance(e, RootRevealed) for e in stage.ledger.log))
+        stage.pass_time(60)
+        await until(lambda: phase(stage) == Phase.FAILED)
+        await until(lambda: workers[0].newest(1)[0].is_over)
+    assert stage.shelf.bundles == {}
+
+
+# -- crashes -------------------------------------------------------------------------------
+
+
+async def _after(stage: Stage, reached: Callable[[], bool]) -> None:
+    async with running(*(stage.worker(place) for place in range(3))):
+        await stage.open()
+        await until(reached)
+
+
+CRASHES: dict[str, Callable[[Stage], Callable[[], bool]]] = {
+    "at once": lambda _: lambda: True,
+    "while computing": lambda stage: lambda: stage.sender.asked > 0,
+    "with the first ballot": lambda stage: lambda: bool(stage.ledger.ballots.get(1)),
+    "with all ballots": lambda stage: lambda: len(stage.ledger.ballots.get(1, [])) == 3,
+    "final": lambda stage: lambda: phase(stage) == Phase.FINAL,
+}
+
+
+@pytest.mark.parametrize("crash", CRASHES.values(), ids=CRASHES)
+async def test_a_crash_at_any_point_ends_in_one_vote_and_a_delivered_round(
+    stage: Stage, crash: Callable[[Stage], Callable[[], bool]]
+) -> None:
+    await _after(stage, crash(stage))
+    stage.shelf.bundles.clear()
+    async with running(*(stage.worker(place) for place in range(3))):
+        await until(lambda: phase(stage) == Phase.FINAL)
+        if crash is not CRASHES["final"]:
+            await until(lambda: len(stage.shelf.bundles) == 3)
+    for place in range(3):
+        assert len(stage.votes(place)) == 1
+
+
+async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -> None:
+    seen: list[list[str]] = []
+    worker = stage.worker()
+    carry_out: Callable[..., Awaitable[None]] = worker.runner.carry_out
+
+    async def spying(effect: object) -> None:
+        seen.append([stored.id for stored in worker._store.pending_effects()])
+        await carry_out(effect)
+
+    worker.runner.carry_out = spying  # type: ignore[method-assign, assignment]
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    assert seen[0] == ["1/compute"]
+    assert "1/cast" in seen[1]
+
+
+# -- the sender's newest document ----------------------------------------------------------
+
+
+async def test_a_requesting_worker_opens_one_round_for_a_new_document(stage: Stage) -> None:
+    stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
+    worker = stage.worker(is_requester=True)
+    await worker.poll()
+    assert stage.ledger.rounds[1].horizon_start == START
+    async with running(worker):
+        await until(lambda: bool(stage.votes(0)))
+        await worker.poll()
+    assert len(stage.ledger.rounds) == 1
+
+
+async def test_a_worker_without_that_task_opens_no_round(stage: Stage) -> None:
+    stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
+    await stage.worker().poll()
+    assert stage.ledger.rounds == {}
+
+
+async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
+    worker = stage.worker()
+    stage.clock.time = 1_795_000_000 // 1800 * 1800 + 60
+    assert worker._until_next_poll() == 1740
+
+
+# -- one thing does not hold up another ----------------------------------------------------
+
+
+async def test_a_round_whose_inputs_stay_away_holds_up_no_other(stage: Stage) -> None:
+    workers = [stage.worker(place) for place in range(3)]
+    async with running(*workers):
+        await stage.open(b"\x99" * 32)
+        await until(lambda: stage.sender.asked > 3)
+        await stage.open()
+        await until(lambda: phase(stage, 2) == Phase.FINAL)
+    assert [type(vote) for vote in stage.votes(0)] == [BallotCast]
+
+
+async def test_a_fault_of_ours_in_one_effect_does_not_stop_the_worker(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.002)
+    worker = stage.worker()
+    carry_out: Callable[..., Awaitable[None]] = worker.runner.carry_out
+    failed = 0
+
+    async def failing_twice(effect: object) -> None:
+        nonlocal failed
+        if isinstance(effect, CastBallot) and failed < 2:
+            failed += 1
+            raise ZeroDivisionError
+        await carry_out(effect)
+
+    worker.runner.carry_out = failing_twice  # type: ignore[method-assign, assignment]
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+    assert failed == 2
+
+
+async def test_a_failing_database_stops_the_worker(stage: Stage) -> None:
+    worker = stage.worker()
+    worker._store.close()
+    with pytest.raises(FatalError, match="closed"):
+        await worker.run()
+
+
+async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
+    worker = stage.worker()
+    await stage.open()
+    await worker.follow()
+    before = worker.newest(1)[0]
+    kept = stage.ledger.block_times.pop()
+    with pytest.raises(TransportError, match="behind block"):
+        await worker.follow()
+    assert worker.newest(1)[0] == before
+    stage.ledger.block_times.append(kept)
+    await worker.follow()
+    assert worker.newest(1)[0] == before
+
+
+async def test_time_that_passes_is_not_written_to_the_disk(stage: Stage) -> None:
+    worker = stage.worker()
+    await stage.open()
+    await worker.follow()
+    before = worker._store.round(1)
+    stage.pass_time(5)
+    await worker.follow()
+    assert worker._store.round(1) == before
+    state = worker.state_of(1)
+    assert state is not None
+    assert state.now == stage.clock.time
