@@ -37,9 +37,9 @@ from oepnode.adapters.storage import parquet as parquet_files  # noqa: E402
 from oepnode.demo import sample  # noqa: E402
 from oepnode.demo.edge_sample import EdgePlan, write_edge  # noqa: E402
 from oepnode.domain.edge.envelopes import table as published  # noqa: E402
-from oepnode.domain.edge.envelopes.table import Envelopes, Superseded  # noqa: E402
+from oepnode.domain.edge.envelopes.table import EnvelopeTable, Superseded  # noqa: E402
 from oepnode.domain.edge.telemetry import validate as telemetry  # noqa: E402
-from oepnode.domain.edge.telemetry.conformance import EnvelopeCheck  # noqa: E402
+from oepnode.domain.edge.telemetry.conformance import ConformanceChecker  # noqa: E402
 from oepnode.domain.edge.timeseries.tolerance import Tolerance  # noqa: E402
 from oepnode.domain.nem.nem_time import period_start  # noqa: E402
 from oepnode.domain.nem.quantities import NO_LIMIT  # noqa: E402
@@ -150,7 +150,7 @@ def make(folder: Path, nmis: int) -> dict:
     return {"rows": nmis * 1440, "seconds": time.perf_counter() - started}
 
 
-def publication(plan: sample.SamplePlan, limits: np.ndarray) -> Envelopes:
+def publication(plan: sample.SamplePlan, limits: np.ndarray) -> EnvelopeTable:
     """The sample's envelopes, with an earlier and wider or a later and narrower one for some."""
     stamp = (plan.horizon_start - sample.SUBMITTED_BEFORE_S) * MICROS
     cell = np.arange(limits.shape[0] * plan.intervals).reshape(-1, plan.intervals)
@@ -167,7 +167,7 @@ def publication(plan: sample.SamplePlan, limits: np.ndarray) -> Envelopes:
     replaced = (wider, limits[:, :, is_later])
     rows = np.concatenate([part.transpose(0, 2, 1).reshape(-1, 4) for part in replaced])
     order = np.lexsort((times, cells))
-    return Envelopes(
+    return EnvelopeTable(
         nmis=sample.make_sites(plan).nmi.view("S10").ravel(),
         levels=np.zeros(len(limits), dtype=np.uint8),
         timings=np.zeros(len(limits), dtype=np.uint8),
@@ -210,7 +210,7 @@ def columnar(folder: Path, _nmis: int) -> dict:
     mark("validate")
     envelopes = published.from_frame(pl.read_parquet(folder / "limits.parquet"))
     mark("read limits")
-    check = EnvelopeCheck(envelopes, 0, TOLERANCE)
+    check = ConformanceChecker(envelopes, 0, TOLERANCE)
     check.add(received.value)
     report = check.report()
     mark("conformance")
@@ -236,7 +236,7 @@ def plain(folder: Path, nmis: int) -> dict:
     limits = pl.read_parquet(folder / "limits.parquet")
     limits = limits.filter(pl.col("nmi").is_in(rows["nmi"].unique().to_list()))
     envelopes = published.from_frame(limits)
-    check = EnvelopeCheck(envelopes, 0, TOLERANCE)
+    check = ConformanceChecker(envelopes, 0, TOLERANCE)
     check.add(rows)
     expected = check.report()
     rows.write_parquet(folder / "plain-telemetry.parquet")

@@ -307,7 +307,7 @@ contract OepConsensus is Electorate {
 
     /// @notice Casts ballots that their signers have signed, and that anyone brings. A ballot whose member has voted
     /// before is passed over, so that nobody spoils a batch by voting a moment earlier; whatever else is wrong is of
-    /// the caller's making, and refuses the batch whole.
+    /// the caller's making, and rejects the batch whole.
     /// @param number The round.
     /// @param signedBallots 96 bytes each: bytes32 ballot ‖ bytes32 r ‖ bytes32 yParityAndS, see {ballotDigest}.
     function castBallots(uint32 number, bytes calldata signedBallots) external {

@@ -20,7 +20,7 @@ contract AdministrationTest is Fixture {
         vm.prank(SUCCESSOR);
         consensus.revokeRole(ADMIN_ROLE, ADMIN);
         assertTrue(!consensus.hasRole(ADMIN_ROLE, ADMIN), "predecessor");
-        refusesWithoutRole(ADMIN, ADMIN_ROLE);
+        rejectsWithoutRole(ADMIN, ADMIN_ROLE);
         vm.prank(ADMIN);
         consensus.setPolicy(policy());
         vm.prank(SUCCESSOR);
@@ -75,11 +75,11 @@ contract AdministrationTest is Fixture {
         addWorkers(0, 1);
         vm.prank(ADMIN);
         consensus.revokeRole(requester, REQUESTER);
-        refusesWithoutRole(REQUESTER, requester);
+        rejectsWithoutRole(REQUESTER, requester);
         open();
         vm.prank(GUARDIAN);
         consensus.renounceRole(guardian, GUARDIAN);
-        refusesWithoutRole(GUARDIAN, guardian);
+        rejectsWithoutRole(GUARDIAN, guardian);
         vm.prank(GUARDIAN);
         consensus.pause();
     }
@@ -88,18 +88,18 @@ contract AdministrationTest is Fixture {
     function test_OnlyTheAdministratorGivesRoles() public {
         bytes32 requester = consensus.REQUESTER_ROLE();
         bytes32 guardian = consensus.GUARDIAN_ROLE();
-        refusesWithoutRole(REQUESTER, ADMIN_ROLE);
+        rejectsWithoutRole(REQUESTER, ADMIN_ROLE);
         vm.prank(REQUESTER);
         consensus.grantRole(requester, STRANGER);
-        refusesWithoutRole(GUARDIAN, ADMIN_ROLE);
+        rejectsWithoutRole(GUARDIAN, ADMIN_ROLE);
         vm.prank(GUARDIAN);
         consensus.grantRole(ADMIN_ROLE, GUARDIAN);
-        refusesWithoutRole(STRANGER, ADMIN_ROLE);
+        rejectsWithoutRole(STRANGER, ADMIN_ROLE);
         vm.prank(STRANGER);
         consensus.revokeRole(guardian, GUARDIAN);
     }
 
-    function refusesWithoutRole(address account, bytes32 role) private {
+    function rejectsWithoutRole(address account, bytes32 role) private {
         vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, account, role));
     }
 }

@@ -464,7 +464,7 @@ contract AttacksTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
-    // Nobody but the members of the round moves a tally: ether, unknown calls and other people's ballots are refused.
+    // Nobody but the members of the round moves a tally: ether, unknown calls and other people's ballots are rejected.
     function test_NothingElseGetsIn() public {
         uint32 round = openWith(3);
         bytes32 before = snapshot(round);

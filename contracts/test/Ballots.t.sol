@@ -36,10 +36,10 @@ contract BallotsTest is Fixture {
         uint32 round = openWith(3);
         castAs(round, signer(0), BALLOT);
         bytes32 before = snapshot(round);
-        refuses(
+        rejects(
             round, signer(0), BALLOT, abi.encodeWithSelector(OepConsensus.AlreadyVoted.selector, round, operator(0))
         );
-        refuses(
+        rejects(
             round,
             signer(0),
             bytes32(uint256(1)),
@@ -54,9 +54,9 @@ contract BallotsTest is Fixture {
     function test_OnlyTheElectorate() public {
         uint32 round = openWith(3);
         bytes32 before = snapshot(round);
-        refuses(round, STRANGER, BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, STRANGER, 2));
+        rejects(round, STRANGER, BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, STRANGER, 2));
         // The operator is not the signer.
-        refuses(
+        rejects(
             round, operator(0), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, operator(0), 2)
         );
         assertEq(snapshot(round), before, "round");
@@ -65,22 +65,22 @@ contract BallotsTest is Fixture {
     function test_MembershipChangesDuringTheVote() public {
         uint32 round = openWith(3);
         addWorkers(3, 1);
-        refuses(round, signer(3), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(3), 2));
+        rejects(round, signer(3), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(3), 2));
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
         castAs(round, signer(0), BALLOT);
         vm.prank(operator(1));
         consensus.rotateSigner(signer(51));
-        refuses(round, signer(51), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(51), 2));
+        rejects(round, signer(51), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(51), 2));
         castAs(round, signer(1), BALLOT);
         assertEq(consensus.round(round).voted, 3, "voted");
 
         uint32 next = open();
         uint32 epoch = consensus.round(next).epoch;
-        refuses(
+        rejects(
             next, signer(0), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(0), epoch)
         );
-        refuses(
+        rejects(
             next, signer(1), BALLOT, abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(1), epoch)
         );
         castAs(next, signer(51), BALLOT);
@@ -94,7 +94,7 @@ contract BallotsTest is Fixture {
         vm.warp(deadline - 1);
         castAs(round, signer(0), BALLOT);
         vm.warp(deadline);
-        refuses(
+        rejects(
             round,
             signer(1),
             BALLOT,
@@ -104,8 +104,8 @@ contract BallotsTest is Fixture {
 
     function test_NotForNothing() public {
         uint32 round = openWith(3);
-        refuses(round, signer(0), 0, abi.encodeWithSelector(Electorate.Missing.selector, "ballot"));
-        refuses(
+        rejects(round, signer(0), 0, abi.encodeWithSelector(Electorate.Missing.selector, "ballot"));
+        rejects(
             9,
             signer(0),
             BALLOT,
@@ -131,7 +131,7 @@ contract BallotsTest is Fixture {
         }
     }
 
-    function refuses(uint32 round, address account, bytes32 ballot, bytes memory error_) private {
+    function rejects(uint32 round, address account, bytes32 ballot, bytes memory error_) private {
         vm.expectRevert(error_);
         vm.prank(account);
         consensus.castBallot(round, ballot);

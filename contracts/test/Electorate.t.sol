@@ -54,7 +54,7 @@ contract ElectorateTest is Fixture {
         assertEq(consensus.signerOf(operator(0)), operator(0), "signer");
     }
 
-    function test_RefusesBadWorkers() public {
+    function test_RejectsBadWorkers() public {
         addWorkers(0, 1);
         bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
         Electorate.NewWorker[] memory list = newWorkers(5, 1);
@@ -64,24 +64,24 @@ contract ElectorateTest is Fixture {
         vm.prank(STRANGER);
         consensus.addWorkers(list);
 
-        refusesWorkers(new Electorate.NewWorker[](0), abi.encodeWithSelector(Electorate.Missing.selector, "workers"));
+        rejectsWorkers(new Electorate.NewWorker[](0), abi.encodeWithSelector(Electorate.Missing.selector, "workers"));
         list[0].operator = address(0);
-        refusesWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "operator"));
+        rejectsWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "operator"));
         list = newWorkers(5, 1);
         list[0].signer = address(0);
-        refusesWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "signer"));
+        rejectsWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "signer"));
         list = newWorkers(5, 1);
         list[0].operator = operator(0);
-        refusesWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(0), signer(0)));
+        rejectsWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(0), signer(0)));
         list = newWorkers(5, 1);
         list[0].signer = signer(0);
-        refusesWorkers(list, abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        rejectsWorkers(list, abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
         list = newWorkers(5, 2);
         list[1] = list[0];
-        refusesWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(5), signer(5)));
+        rejectsWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(5), signer(5)));
         list = newWorkers(5, 1);
         list[0].url = string(new bytes(201));
-        refusesWorkers(list, abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
+        rejectsWorkers(list, abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
         assertEq(consensus.currentEpoch(), 2, "epoch");
         assertEq(consensus.seatCount(), 1, "seats");
     }
@@ -91,7 +91,7 @@ contract ElectorateTest is Fixture {
         Electorate.Terms memory terms = consensus.terms(2);
         assertEq(terms.members, type(uint128).max, "members");
         assertEq(terms.quorum, 86, "quorum");
-        refusesWorkers(newWorkers(200, 1), abi.encodeWithSelector(Electorate.ElectorateFull.selector, 128));
+        rejectsWorkers(newWorkers(200, 1), abi.encodeWithSelector(Electorate.ElectorateFull.selector, 128));
         vm.prank(ADMIN);
         consensus.removeWorker(operator(127));
         addWorkers(200, 1);
@@ -148,7 +148,7 @@ contract ElectorateTest is Fixture {
         addWorkers(0, 2);
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
-        refusesWorkers(newWorkers(0, 1), abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        rejectsWorkers(newWorkers(0, 1), abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
         Electorate.NewWorker[] memory list = newWorkers(0, 1);
         list[0].signer = signer(50);
         vm.prank(ADMIN);
@@ -245,17 +245,17 @@ contract ElectorateTest is Fixture {
         assertEq(consensus.terms(2).voteWindow, VOTE_WINDOW, "the epoch before");
     }
 
-    function test_RefusesABadPolicy() public {
-        refusesPolicy(Electorate.Policy(2, 0, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 2, 0));
-        refusesPolicy(Electorate.Policy(4, 3, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 4, 3));
-        refusesPolicy(
+    function test_RejectsABadPolicy() public {
+        rejectsPolicy(Electorate.Policy(2, 0, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 2, 0));
+        rejectsPolicy(Electorate.Policy(4, 3, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 4, 3));
+        rejectsPolicy(
             Electorate.Policy(2, 3, 0, 1, 1), abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 0)
         );
-        refusesPolicy(
+        rejectsPolicy(
             Electorate.Policy(2, 3, 1, 7 days + 1, 1),
             abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1)
         );
-        refusesPolicy(
+        rejectsPolicy(
             Electorate.Policy(2, 3, 1, 1, 0), abi.encodeWithSelector(Electorate.Missing.selector, "rulesVersion")
         );
         bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
@@ -346,13 +346,13 @@ contract ElectorateTest is Fixture {
         assertEq(seat.index, index, "index");
     }
 
-    function refusesWorkers(Electorate.NewWorker[] memory list, bytes memory error_) private {
+    function rejectsWorkers(Electorate.NewWorker[] memory list, bytes memory error_) private {
         vm.expectRevert(error_);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
     }
 
-    function refusesPolicy(Electorate.Policy memory policy_, bytes memory error_) private {
+    function rejectsPolicy(Electorate.Policy memory policy_, bytes memory error_) private {
         vm.expectRevert(error_);
         vm.prank(ADMIN);
         consensus.setPolicy(policy_);

@@ -28,9 +28,9 @@ contract EquivocationTest is Fixture {
         uint32 round = openWith(3);
         report(round, evidence(round, 1));
         bytes memory error_ = abi.encodeWithSelector(OepConsensus.AlreadyEquivocated.selector, round, operator(1));
-        refuses(round, evidence(round, 1), error_);
-        refuses(round, bytes.concat(signed(round, 1, OTHER), signed(round, 1, BALLOT)), error_);
-        refuses(round, bytes.concat(signed(round, 1, OTHER), signed(round, 1, ROOT)), error_);
+        rejects(round, evidence(round, 1), error_);
+        rejects(round, bytes.concat(signed(round, 1, OTHER), signed(round, 1, BALLOT)), error_);
+        rejects(round, bytes.concat(signed(round, 1, OTHER), signed(round, 1, ROOT)), error_);
         uint32 next = open();
         report(next, evidence(next, 1));
         assertEq(consensus.equivocators(next), 2, "equivocators of the next round");
@@ -81,45 +81,45 @@ contract EquivocationTest is Fixture {
         report(round, evidence(round, 0));
         report(round, evidence(round, 1));
         assertEq(consensus.equivocators(round), 3, "equivocators");
-        refuses(
+        rejects(
             round,
             evidence(round, 50),
             abi.encodeWithSelector(OepConsensus.SignerNotInElectorate.selector, 0, signer(50), 2)
         );
     }
 
-    function test_RefusesWhatIsNoEvidence() public {
+    function test_RejectsWhatIsNoEvidence() public {
         uint32 round = openWith(3);
         uint32 other = open();
         bytes memory one = signed(round, 1, BALLOT);
-        refuses(
+        rejects(
             round, bytes.concat(one, one), abi.encodeWithSelector(OepConsensus.SameBallot.selector, round, operator(1))
         );
-        refuses(
+        rejects(
             round,
             bytes.concat(one, signed(round, 2, OTHER)),
             abi.encodeWithSelector(OepConsensus.TwoSigners.selector, operator(1), operator(2))
         );
-        refuses(round, one, abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 96));
-        refuses(
+        rejects(round, one, abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 96));
+        rejects(
             round, bytes.concat(one, one, one), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 288)
         );
-        refuses(round, "", abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 0));
-        refuses(round, bytes.concat(one, hex"01"), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 97));
-        refuses(
+        rejects(round, "", abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 192, 0));
+        rejects(round, bytes.concat(one, hex"01"), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 97));
+        rejects(
             round, bytes.concat(one, signed(round, 1, 0)), abi.encodeWithSelector(Electorate.Missing.selector, "ballot")
         );
-        refuses(
+        rejects(
             round, bytes.concat(one, new bytes(96)), abi.encodeWithSelector(SignedBallots.InvalidSignature.selector, 1)
         );
-        refuses(9, evidence(9, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 9));
-        refuses(0, evidence(0, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 0));
+        rejects(9, evidence(9, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 9));
+        rejects(0, evidence(0, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 0));
         // Two rounds are two ballots, not an equivocation: read in this round, the other's is by nobody known.
         bytes memory foreign = signed(other, 1, OTHER);
         (, bytes32 r, uint256 vs) = abi.decode(foreign, (bytes32, bytes32, uint256));
         bytes32 s = bytes32(vs & (type(uint256).max >> 1));
         address account = ecrecover(consensus.ballotDigest(round, OTHER), uint8(27 + (vs >> 255)), r, s);
-        refuses(
+        rejects(
             round,
             bytes.concat(one, foreign),
             abi.encodeWithSelector(OepConsensus.SignerNotInElectorate.selector, 1, account, 2)
@@ -136,7 +136,7 @@ contract EquivocationTest is Fixture {
         consensus.reportEquivocation(round, ballots_);
     }
 
-    function refuses(uint32 round, bytes memory ballots_, bytes memory error_) private {
+    function rejects(uint32 round, bytes memory ballots_, bytes memory error_) private {
         vm.expectRevert(error_);
         report(round, ballots_);
     }

@@ -142,7 +142,7 @@ contract GuaranteesTest is Bench {
     }
 
     // Paused or not, and whoever has left: an open round past its deadline can be closed by anyone. That reveals are
-    // not refused is what the handler checks at each.
+    // not rejected is what the handler checks at each.
     function invariant_G8_NoRoundIsStranded() public {
         uint256 now_ = vm.getBlockTimestamp();
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
@@ -217,7 +217,7 @@ contract GuaranteesTest is Bench {
             vm.revertToState(state);
         }
         Handler.Happened memory log = handler.log();
-        assertTrue(log.direct > 50 && log.relayed > 50 && log.passedOver > 5 && log.batchesRefused > 10, "ballots");
+        assertTrue(log.direct > 50 && log.relayed > 50 && log.passedOver > 5 && log.batchesRejected > 10, "ballots");
         assertTrue(log.copies > 5 && log.abstentions > 5 && log.equivocations > 5, "misdeeds");
         assertTrue(log.finals > 3 && log.candidates > 3 && log.failures > 3 && log.cancellations > 1, "outcomes");
         assertTrue(log.pauses > 1 && log.rotations > 5 && log.removals > 1 && log.comebacks > 1, "changes");

@@ -68,7 +68,7 @@ contract InclusionTest is Fixture {
         consensus.verifyPartition(other, entry, 0, path);
     }
 
-    function test_RefusesEntriesOfAnotherKind() public {
+    function test_RejectsEntriesOfAnotherKind() public {
         uint32 round = finalRound(3);
         Proof memory good = proof(3, 1, 2);
         verify(round, good);
@@ -86,32 +86,32 @@ contract InclusionTest is Fixture {
 
         Proof memory bad = proof(3, 1, 2);
         bad.site = good.partition;
-        refuses(round, bad, abi.encodeWithSelector(Entries.EntryTag.selector, bytes5("OEP1\x01"), bytes5("OEP1\x02")));
+        rejects(round, bad, abi.encodeWithSelector(Entries.EntryTag.selector, bytes5("OEP1\x01"), bytes5("OEP1\x02")));
         bad.site = "OEP";
-        refuses(round, bad, abi.encodeWithSelector(Entries.EntryTag.selector, bytes5("OEP1\x01"), bytes5("OEP")));
+        rejects(round, bad, abi.encodeWithSelector(Entries.EntryTag.selector, bytes5("OEP1\x01"), bytes5("OEP")));
         bad = proof(3, 1, 2);
         bad.partition = good.site;
-        refuses(round, bad, abi.encodeWithSelector(Entries.EntryLength.selector, 73, good.site.length));
+        rejects(round, bad, abi.encodeWithSelector(Entries.EntryLength.selector, 73, good.site.length));
     }
 
     function test_TheSizesAreThoseOfTheTrees() public {
         uint32 round = finalRound(3);
         Proof memory bad = proof(3, 1, 2);
         bad.siteIndex = SITES;
-        refuses(round, bad, abi.encodeWithSelector(Rfc9162.IndexOutOfRange.selector, SITES, SITES));
+        rejects(round, bad, abi.encodeWithSelector(Rfc9162.IndexOutOfRange.selector, SITES, SITES));
         bad = proof(3, 1, 2);
         bad.index = 3;
-        refuses(round, bad, abi.encodeWithSelector(Rfc9162.IndexOutOfRange.selector, 3, 3));
+        rejects(round, bad, abi.encodeWithSelector(Rfc9162.IndexOutOfRange.selector, 3, 3));
         bad = proof(3, 1, 2);
         bad.sitePath = new bytes32[](2);
-        refuses(round, bad, abi.encodeWithSelector(Rfc9162.PathLength.selector, 3, 2));
+        rejects(round, bad, abi.encodeWithSelector(Rfc9162.PathLength.selector, 3, 2));
         bad = proof(3, 1, 2);
         bad.path = new bytes32[](3);
-        refuses(round, bad, abi.encodeWithSelector(Rfc9162.PathLength.selector, 2, 3));
+        rejects(round, bad, abi.encodeWithSelector(Rfc9162.PathLength.selector, 2, 3));
     }
 
-    // One changed byte anywhere in the two entries or the two paths is refused.
-    function testFuzz_RefusesAnyChangedByte(uint16 place_, uint8 flip) public {
+    // One changed byte anywhere in the two entries or the two paths is rejected.
+    function testFuzz_RejectsAnyChangedByte(uint16 place_, uint8 flip) public {
         vm.assume(flip != 0);
         uint32 round = finalRound(3);
         Proof memory bad = proof(3, 1, 2);
@@ -127,7 +127,7 @@ contract InclusionTest is Fixture {
             else bad.path[(place - 96) / 32] ^= mask;
         }
         assertTrue(!isAccepted(round, bad), "a changed proof was accepted");
-        assertTrue(isAccepted(round, proof(3, 1, 2)), "the proof itself was refused");
+        assertTrue(isAccepted(round, proof(3, 1, 2)), "the proof itself was rejected");
     }
 
     // Execution only: a call that changes nothing is not a transaction of its own here. A transaction adds 21,000 for
@@ -173,7 +173,7 @@ contract InclusionTest is Fixture {
         consensus.verifySite(round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path);
     }
 
-    function refuses(uint32 round, Proof memory p, bytes memory error_) private {
+    function rejects(uint32 round, Proof memory p, bytes memory error_) private {
         vm.expectRevert(error_);
         verify(round, p);
     }

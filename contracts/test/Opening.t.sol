@@ -67,7 +67,7 @@ contract OpeningTest is Fixture {
         assertEq(consensus.round(next).rulesVersion, 2, "rules of the next");
     }
 
-    function test_RefusesBadRequests() public {
+    function test_RejectsBadRequests() public {
         vm.expectRevert(abi.encodeWithSelector(OepConsensus.EmptyElectorate.selector, 1));
         open();
         addWorkers(0, 1);

@@ -113,38 +113,38 @@ contract RelayTest is Fixture {
         bytes memory batch = bytes.concat(signed(round, 0, BALLOT), signed(round, 1, BALLOT));
         relay(round, batch);
         bytes memory error_ = abi.encodeWithSelector(OepConsensus.NothingCast.selector, round);
-        refuses(round, batch, error_);
-        refuses(round, signed(round, 1, bytes32(uint256(1))), error_);
-        refuses(round, "", error_);
+        rejects(round, batch, error_);
+        rejects(round, signed(round, 1, bytes32(uint256(1))), error_);
+        rejects(round, "", error_);
         vm.expectRevert(abi.encodeWithSelector(OepConsensus.AlreadyVoted.selector, round, operator(1)));
         vm.prank(signer(1));
         consensus.castBallot(round, BALLOT);
     }
 
-    function test_RefusesTwoOfAMemberInOneBatch() public {
+    function test_RejectsTwoOfAMemberInOneBatch() public {
         uint32 round = openWith(3);
         bytes memory error_ = abi.encodeWithSelector(OepConsensus.DuplicateEntry.selector, 2, operator(1));
         bytes memory start = bytes.concat(signed(round, 1, BALLOT), signed(round, 0, BALLOT));
-        refuses(round, bytes.concat(start, signed(round, 1, BALLOT)), error_);
-        refuses(round, bytes.concat(start, signed(round, 1, bytes32(uint256(1)))), error_);
+        rejects(round, bytes.concat(start, signed(round, 1, BALLOT)), error_);
+        rejects(round, bytes.concat(start, signed(round, 1, bytes32(uint256(1)))), error_);
     }
 
-    function test_RefusesASignatureForSomethingElse() public {
+    function test_RejectsASignatureForSomethingElse() public {
         uint32 round = openWith(3);
         uint32 other = open();
         bytes memory good = signed(round, 0, BALLOT);
-        refusesStranger(round, bytes.concat(good, signed(other, 1, BALLOT)), 1);
+        rejectsStranger(round, bytes.concat(good, signed(other, 1, BALLOT)), 1);
 
         vm.chainId(OTHER_CHAIN);
         bytes memory foreign = signed(round, 1, BALLOT);
         vm.chainId(CHAIN);
-        refusesStranger(round, bytes.concat(good, foreign), 1);
+        rejectsStranger(round, bytes.concat(good, foreign), 1);
 
         OepConsensus here = consensus;
         consensus = new OepConsensus(ADMIN, policy());
         foreign = signed(round, 1, BALLOT);
         consensus = here;
-        refusesStranger(round, bytes.concat(good, foreign), 1);
+        rejectsStranger(round, bytes.concat(good, foreign), 1);
         relay(round, good);
     }
 
@@ -163,36 +163,36 @@ contract RelayTest is Fixture {
         consensus.rotateSigner(signer(51));
         vm.prank(ADMIN);
         consensus.removeWorker(operator(2));
-        refuses(round, signed(round, 3, BALLOT), notInElectorate(0, signer(3), 2));
-        refuses(round, signed(round, 51, BALLOT), notInElectorate(0, signer(51), 2));
-        refuses(
+        rejects(round, signed(round, 3, BALLOT), notInElectorate(0, signer(3), 2));
+        rejects(round, signed(round, 51, BALLOT), notInElectorate(0, signer(51), 2));
+        rejects(
             round, bytes.concat(signed(round, 0, BALLOT), signed(round, 9, BALLOT)), notInElectorate(1, signer(9), 2)
         );
         relay(round, bytes.concat(signed(round, 1, BALLOT), signed(round, 2, BALLOT)));
         assertEq(consensus.round(round).voted, 6, "voted");
         uint32 next = open();
-        refuses(next, signed(next, 1, BALLOT), notInElectorate(0, signer(1), 5));
-        refuses(next, signed(next, 2, BALLOT), notInElectorate(0, signer(2), 5));
+        rejects(next, signed(next, 1, BALLOT), notInElectorate(0, signer(1), 5));
+        rejects(next, signed(next, 2, BALLOT), notInElectorate(0, signer(2), 5));
         relay(next, bytes.concat(signed(next, 51, BALLOT), signed(next, 3, BALLOT)));
         assertEq(consensus.round(next).voted, 10, "voted in the next round");
     }
 
     // The other signature that goes with every one, (r, n - s), with the parity turned.
-    function testFuzz_RefusesTheTwin(uint256 key, bytes32 ballot) public {
+    function testFuzz_RejectsTheTwin(uint256 key, bytes32 ballot) public {
         vm.assume(key != 0 && key < ORDER && ballot != 0);
         uint32 round = openFor(vm.addr(key));
         (bytes32 r, bytes32 vs) = vm.signCompact(key, consensus.ballotDigest(round, ballot));
         uint256 s = uint256(vs) & (type(uint256).max >> 1);
         uint256 parity = uint256(vs) >> 255;
         bytes memory twin = abi.encodePacked(ballot, r, (ORDER - s) | ((1 - parity) << 255));
-        refuses(round, twin, refusalOf(consensus.ballotDigest(round, ballot), twin, 2));
+        rejects(round, twin, rejectionOf(consensus.ballotDigest(round, ballot), twin, 2));
         relay(round, abi.encodePacked(ballot, r, vs));
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
     // A larger s than half of the order is no signature. Where it has all 256 bits, its highest is taken for the parity,
     // and the rest may be a signature: of somebody, or of nobody.
-    function refusalOf(bytes32 digest, bytes memory signedBallot, uint32 epoch) private pure returns (bytes memory) {
+    function rejectionOf(bytes32 digest, bytes memory signedBallot, uint32 epoch) private pure returns (bytes memory) {
         (, bytes32 r, uint256 vs) = abi.decode(signedBallot, (bytes32, bytes32, uint256));
         uint256 s = vs & (type(uint256).max >> 1);
         address account = s > ORDER / 2 ? address(0) : ecrecover(digest, uint8(27 + (vs >> 255)), r, bytes32(s));
@@ -201,7 +201,7 @@ contract RelayTest is Fixture {
 
     // Compact signatures have room for an s a little above half of the order. This is the one pair of twins of which
     // both are known to fit: of s at half of the order, and one more. Both are by the same account.
-    function test_RefusesALargeS() public {
+    function test_RejectsALargeS() public {
         uint256 half = ORDER / 2;
         bytes32 digest = consensus.ballotDigest(1, BALLOT);
         (bytes32 r,) = vm.signCompact(signerKey(0), digest);
@@ -209,24 +209,24 @@ contract RelayTest is Fixture {
         assertEq(account, ecrecover(digest, 27, r, bytes32(half + 1)), "twins");
         uint32 round = openFor(account);
         assertEq(round, 1, "round");
-        refuses(round, abi.encodePacked(BALLOT, r, half + 1), invalid(0));
+        rejects(round, abi.encodePacked(BALLOT, r, half + 1), invalid(0));
         relay(round, abi.encodePacked(BALLOT, r, half | (1 << 255)));
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
-    function test_RefusesWhatNobodySigned() public {
+    function test_RejectsWhatNobodySigned() public {
         uint32 round = openWith(2);
         bytes memory good = signed(round, 0, BALLOT);
         // No point of the curve has this r: zero, the order, or an x without a square root.
-        refuses(round, bytes.concat(good, abi.encodePacked(BALLOT, uint256(0), uint256(1))), invalid(1));
-        refuses(round, abi.encodePacked(BALLOT, ORDER, uint256(1)), invalid(0));
-        refuses(round, abi.encodePacked(BALLOT, uint256(5), uint256(1)), invalid(0));
-        refuses(round, abi.encodePacked(BALLOT, uint256(1), uint256(0)), invalid(0));
-        refuses(round, new bytes(96), invalid(0));
+        rejects(round, bytes.concat(good, abi.encodePacked(BALLOT, uint256(0), uint256(1))), invalid(1));
+        rejects(round, abi.encodePacked(BALLOT, ORDER, uint256(1)), invalid(0));
+        rejects(round, abi.encodePacked(BALLOT, uint256(5), uint256(1)), invalid(0));
+        rejects(round, abi.encodePacked(BALLOT, uint256(1), uint256(0)), invalid(0));
+        rejects(round, new bytes(96), invalid(0));
         relay(round, good);
     }
 
-    function testFuzz_RefusesAnyFlippedBit(uint16 place_) public {
+    function testFuzz_RejectsAnyFlippedBit(uint16 place_) public {
         uint32 round = openWith(3);
         bytes memory batch = bytes.concat(signed(round, 2, BALLOT), signed(round, 0, BALLOT));
         bytes32 before = snapshot(round);
@@ -240,18 +240,18 @@ contract RelayTest is Fixture {
             assertTrue(
                 error_ == OepConsensus.SignerNotInElectorate.selector
                     || error_ == SignedBallots.InvalidSignature.selector,
-                "refused by name"
+                "rejected by name"
             );
         }
         assertEq(snapshot(round), before, "round");
     }
 
-    function test_RefusesOddLengthsAndEmptyBallots() public {
+    function test_RejectsOddLengthsAndEmptyBallots() public {
         uint32 round = openWith(2);
         bytes memory good = signed(round, 0, BALLOT);
-        refuses(round, bytes.concat(good, hex"00"), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 97));
-        refuses(round, new bytes(95), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 95));
-        refuses(
+        rejects(round, bytes.concat(good, hex"00"), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 97));
+        rejects(round, new bytes(95), abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 96, 95));
+        rejects(
             round,
             bytes.concat(good, signed(round, 1, 0)),
             abi.encodeWithSelector(Electorate.Missing.selector, "ballot")
@@ -261,7 +261,7 @@ contract RelayTest is Fixture {
     function test_FollowsTheRulesOfAVote() public {
         uint32 round = openWith(3);
         bytes memory batch = signed(round, 0, BALLOT);
-        refuses(
+        rejects(
             9,
             batch,
             abi.encodeWithSelector(
@@ -270,19 +270,19 @@ contract RelayTest is Fixture {
         );
         vm.prank(GUARDIAN);
         consensus.pause();
-        refuses(round, batch, abi.encodeWithSelector(Electorate.PauseState.selector, false, true));
+        rejects(round, batch, abi.encodeWithSelector(Electorate.PauseState.selector, false, true));
         vm.prank(ADMIN);
         consensus.unpause();
         uint40 deadline = consensus.round(round).voteDeadline;
         vm.warp(deadline);
-        refuses(
+        rejects(
             round, batch, abi.encodeWithSelector(OepConsensus.VotingClosed.selector, round, deadline, uint256(deadline))
         );
         vm.warp(deadline - 1);
         relay(round, batch);
         warpToExpiry(round);
         consensus.failRound(round);
-        refuses(
+        rejects(
             round,
             signed(round, 1, BALLOT),
             abi.encodeWithSelector(
@@ -329,13 +329,13 @@ contract RelayTest is Fixture {
         consensus.castBallots(round, batch);
     }
 
-    function refuses(uint32 round, bytes memory batch, bytes memory error_) private {
+    function rejects(uint32 round, bytes memory batch, bytes memory error_) private {
         vm.expectRevert(error_);
         relay(round, batch);
     }
 
     // The entry's signature is somebody's under this round's digest, but nobody's that anyone knows.
-    function refusesStranger(uint32 round, bytes memory batch, uint256 entry) private {
+    function rejectsStranger(uint32 round, bytes memory batch, uint256 entry) private {
         bytes32 word = bytes32(0);
         bytes32 r;
         bytes32 vs;
@@ -347,7 +347,7 @@ contract RelayTest is Fixture {
         }
         bytes32 s = bytes32(uint256(vs) & (type(uint256).max >> 1));
         address recovered = ecrecover(consensus.ballotDigest(round, word), uint8(27 + (uint256(vs) >> 255)), r, s);
-        refuses(round, batch, notInElectorate(entry, recovered, 2));
+        rejects(round, batch, notInElectorate(entry, recovered, 2));
     }
 
     function notInElectorate(uint256 entry, address account, uint32 epoch) private pure returns (bytes memory) {

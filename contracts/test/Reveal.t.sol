@@ -139,17 +139,17 @@ contract RevealTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(OepConsensus.BallotsLength.selector, 53, 158));
         consensus.revealRoot(round, ROOT, PARTITIONS, slice(all, 0, 158));
 
-        refusesBallots(round, expected, slice(all, 0, 106));
-        refusesBallots(round, expected, slice(all, 53, 159));
-        refusesBallots(round, expected, bytes.concat(slice(all, 53, 106), slice(all, 0, 53), slice(all, 106, 159)));
-        refusesBallots(round, expected, bytes.concat(all, slice(all, 0, 53)));
-        refusesBallots(round, expected, "");
+        rejectsBallots(round, expected, slice(all, 0, 106));
+        rejectsBallots(round, expected, slice(all, 53, 159));
+        rejectsBallots(round, expected, bytes.concat(slice(all, 53, 106), slice(all, 0, 53), slice(all, 106, 159)));
+        rejectsBallots(round, expected, bytes.concat(all, slice(all, 0, 53)));
+        rejectsBallots(round, expected, "");
         reveal(round, ROOT);
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
     // More entries than there can be members are no ballots that were cast, and nothing worse.
-    function test_MadeUpBallotsByTheHundredAreRefused() public {
+    function test_MadeUpBallotsByTheHundredAreRejected() public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
         warpToReveal(round);
@@ -165,7 +165,7 @@ contract RevealTest is Fixture {
         consensus.revealRoot(round, ROOT, PARTITIONS, many);
     }
 
-    function testFuzz_AnyOtherByteIsRefused(uint8 place, uint8 flip) public {
+    function testFuzz_AnyOtherByteIsRejected(uint8 place, uint8 flip) public {
         vm.assume(flip != 0);
         uint32 round = openWith(3);
         for (uint256 i = 0; i < 3; ++i) {
@@ -174,7 +174,7 @@ contract RevealTest is Fixture {
         bytes memory changed = ballots[round];
         uint256 position = uint256(place) % changed.length;
         changed[position] = bytes1(uint8(changed[position]) ^ flip);
-        refusesBallots(round, consensus.round(round).ballotsHash, changed);
+        rejectsBallots(round, consensus.round(round).ballotsHash, changed);
         assertPhase(round, OepConsensus.Phase.Revealing);
     }
 
@@ -233,7 +233,7 @@ contract RevealTest is Fixture {
         assertTrue(total / members <= most, "gas for each member");
     }
 
-    function refusesBallots(uint32 round, bytes32 expected, bytes memory packed) private {
+    function rejectsBallots(uint32 round, bytes32 expected, bytes memory packed) private {
         bytes32 received = keccak256(abi.encode(block.chainid, address(consensus), uint64(round)));
         for (uint256 i = 0; i < packed.length; i += 53) {
             received = keccak256(bytes.concat(received, slice(packed, i, i + 53)));

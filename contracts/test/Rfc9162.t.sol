@@ -56,17 +56,17 @@ contract Rfc9162Test is Assert {
         verifier.verify(leaves[index], index, size, ReferenceTree.path(leaves, index), ReferenceTree.root(leaves));
     }
 
-    function testFuzz_RefusesAnyOtherPosition(uint16 size_, uint16 index_, uint16 other_) public view {
+    function testFuzz_RejectsAnyOtherPosition(uint16 size_, uint16 index_, uint16 other_) public view {
         uint256 size = uint256(size_) % 60 + 2;
         uint256 index = uint256(index_) % size;
         uint256 other = uint256(other_) % size;
         vm.assume(other != index);
         bytes32[] memory leaves = tree(size, 1);
         bytes32[] memory path = ReferenceTree.path(leaves, index);
-        assertRefused(leaves[index], other, size, path, ReferenceTree.root(leaves));
+        assertRejected(leaves[index], other, size, path, ReferenceTree.root(leaves));
     }
 
-    function testFuzz_RefusesAnyFlippedBit(uint16 size_, uint16 index_, uint8 bit, uint16 which) public view {
+    function testFuzz_RejectsAnyFlippedBit(uint16 size_, uint16 index_, uint8 bit, uint16 which) public view {
         uint256 size = uint256(size_) % 60 + 1;
         uint256 index = uint256(index_) % size;
         bytes32[] memory leaves = tree(size, 2);
@@ -78,10 +78,10 @@ contract Rfc9162Test is Assert {
         if (target == 0) leaf ^= flip;
         else if (target == 1) root ^= flip;
         else path[target - 2] ^= flip;
-        assertRefused(leaf, index, size, path, root);
+        assertRejected(leaf, index, size, path, root);
     }
 
-    function test_RefusesAnIndexOutsideTheTree() public {
+    function test_RejectsAnIndexOutsideTheTree() public {
         bytes32[] memory leaves = tree(5, 0);
         bytes32[] memory path = ReferenceTree.path(leaves, 4);
         bytes32 root = ReferenceTree.root(leaves);
@@ -93,7 +93,7 @@ contract Rfc9162Test is Assert {
         verifier.verify(leaves[4], 0, 0, path, root);
     }
 
-    function test_RefusesPathsOfAnotherLength() public {
+    function test_RejectsPathsOfAnotherLength() public {
         bytes32[] memory leaves = tree(6, 0);
         bytes32[] memory path = ReferenceTree.path(leaves, 1);
         bytes32 root = ReferenceTree.root(leaves);
@@ -111,11 +111,11 @@ contract Rfc9162Test is Assert {
         verifier.verify(root, 1, 6, new bytes32[](0), root);
     }
 
-    function test_RefusesSwappedSiblings() public view {
+    function test_RejectsSwappedSiblings() public view {
         bytes32[] memory leaves = tree(8, 0);
         bytes32[] memory path = ReferenceTree.path(leaves, 3);
         (path[0], path[1]) = (path[1], path[0]);
-        assertRefused(leaves[3], 3, 8, path, ReferenceTree.root(leaves));
+        assertRejected(leaves[3], 3, 8, path, ReferenceTree.root(leaves));
     }
 
     // In a tree of 2³² leaves only the path is long: the siblings are made up, and the root follows from them.
@@ -128,7 +128,7 @@ contract Rfc9162Test is Assert {
             root = sha256(isRight ? abi.encodePacked(hex"01", path[i], root) : abi.encodePacked(hex"01", root, path[i]));
         }
         verifier.verify(leaf, index, 1 << 32, path, root);
-        assertRefused(leaf, uint256(index) ^ 1, 1 << 32, path, root);
+        assertRejected(leaf, uint256(index) ^ 1, 1 << 32, path, root);
     }
 
     // Any position, any size up to 2³², any path, whether they fit or not: the verdict is that of the RFC's algorithm.
@@ -142,7 +142,7 @@ contract Rfc9162Test is Assert {
         try verifier.verify(leaf, index, size, path, root) {
             assertTrue(fits, "what is no proof was taken for one");
         } catch {
-            assertTrue(!fits, "a proof was refused");
+            assertTrue(!fits, "a proof was rejected");
         }
     }
 
@@ -155,7 +155,7 @@ contract Rfc9162Test is Assert {
         }
     }
 
-    // A hash that could not be computed is refused as such, not taken for whatever lay in memory.
+    // A hash that could not be computed is rejected as such, not taken for whatever lay in memory.
     function test_WantOfGasIsNamed() public view {
         bytes memory entry = new bytes(100_000);
         uint256 least = 0; // does not do
@@ -196,11 +196,11 @@ contract Rfc9162Test is Assert {
             // Nothing is said where the gas did not last to say it.
             bytes4 error_ = bytes4(reason);
             bool named = error_ == Rfc9162.RootMismatch.selector || error_ == Rfc9162.Sha256Failed.selector;
-            assertTrue(named || reason.length == 0, "refused by name");
+            assertTrue(named || reason.length == 0, "rejected by name");
         }
     }
 
-    function assertRefused(bytes32 leaf, uint256 index, uint256 size, bytes32[] memory path, bytes32 root)
+    function assertRejected(bytes32 leaf, uint256 index, uint256 size, bytes32[] memory path, bytes32 root)
         private
         view
     {
@@ -209,7 +209,7 @@ contract Rfc9162Test is Assert {
         } catch (bytes memory reason) {
             bytes4 error_ = bytes4(reason);
             assertTrue(
-                error_ == Rfc9162.RootMismatch.selector || error_ == Rfc9162.PathLength.selector, "refused by name"
+                error_ == Rfc9162.RootMismatch.selector || error_ == Rfc9162.PathLength.selector, "rejected by name"
             );
         }
     }

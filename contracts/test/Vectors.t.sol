@@ -65,7 +65,7 @@ contract VectorsTest is Fixture {
 
     // Malformed ones are as close as calldata comes to them: a hash of another length fills words with zeros, and a
     // negative index is a very large one.
-    function test_WhatIsRefused() public view {
+    function test_WhatIsRejected() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 count;
         for (; vm.keyExistsJson(json, entryAt(".refused", count)); ++count) {
@@ -77,7 +77,7 @@ contract VectorsTest is Fixture {
                 assertTrue(
                     name == Rfc9162.RootMismatch.selector || name == Rfc9162.PathLength.selector
                         || name == Rfc9162.IndexOutOfRange.selector,
-                    "refused by name"
+                    "rejected by name"
                 );
             }
         }

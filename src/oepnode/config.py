@@ -44,7 +44,7 @@ class ChainSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rpc_url: str = Field(description="JSON-RPC endpoint of a node of the chain")
-    chain_id: int = Field(ge=1, description="EIP-155 chain id; a node of another chain is refused")
+    chain_id: int = Field(ge=1, description="EIP-155 chain id; a node of another chain is rejected")
     contract: Address = Field(description="address of OepConsensus")
     start_block: int = Field(default=0, ge=0, description="block of the contract's deployment")
     confirmations: int = Field(

@@ -24,7 +24,7 @@ class TransportError(OepError):
 
 
 class ConflictError(OepError):
-    """Somebody moved first, or the other side refused the step in its present state."""
+    """Somebody moved first, or the other side rejected the step in its present state."""
 
 
 class ConfigError(OepError):
@@ -69,7 +69,7 @@ class Fault:
 
 
 class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
-    """A document was refused whole.
+    """A document was rejected whole.
 
     Attributes:
         what: Which document, such as ``envelope document``.
@@ -81,7 +81,7 @@ class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
         total = len(faults) + more
         noun = "fault" if total == 1 else "faults"
         first = f"; first: {faults[0]}" if faults else ""
-        super().__init__(f"{what} refused: {total} {noun}{first}")
+        super().__init__(f"{what} rejected: {total} {noun}{first}")
         self.what = what
         self.faults = tuple(faults)
         self.more = more

@@ -1,7 +1,7 @@
 """The protocols through which the inside asks things of the outside.
 
 Every implementation translates foreign exceptions: `TransportError` when the other side does not
-answer as agreed, `ConflictError` when it refuses a step in its present state, `EvidenceError` when
+answer as agreed, `ConflictError` when it rejects a step in its present state, `EvidenceError` when
 what it shows is wrong. Nothing else leaves an implementation, except cancellation.
 """
 
@@ -56,7 +56,7 @@ class EnvelopeSource(Protocol):
 
         Raises:
             DigestMismatch: If other bytes were served.
-            ConflictError: If the gateway refuses this worker.
+            ConflictError: If the gateway rejects this worker.
             TransportError: If it could not be had.
         """
         ...
@@ -74,7 +74,7 @@ class Registry(Protocol):
 
         Raises:
             DigestMismatch: If other bytes were served.
-            ConflictError: If the registry refuses this worker.
+            ConflictError: If the registry rejects this worker.
             TransportError: If it could not be had.
         """
         ...
@@ -83,7 +83,7 @@ class Registry(Protocol):
         """The salt of a snapshot, for a round that uses it; asked for with the worker's signature.
 
         Raises:
-            ConflictError: If the registry refuses this worker.
+            ConflictError: If the registry rejects this worker.
             TransportError: If it could not be had.
         """
         ...
@@ -155,7 +155,7 @@ class Chain(ChainReader, Protocol):
     """The consensus contract, read and written with one signer.
 
     A write returns its transaction hash once it is mined and succeeded. It raises `ConflictError`
-    with the contract's error when refused, and `TransportError` when its outcome is unknown; the
+    with the contract's error when rejected, and `TransportError` when its outcome is unknown; the
     caller then reads the chain before it decides anything.
     """
 
@@ -206,7 +206,7 @@ class Relay(Protocol):
         What comes of it only the chain tells.
 
         Raises:
-            ConflictError: If the relay refuses it, or another ballot was signed for that round.
+            ConflictError: If the relay rejects it, or another ballot was signed for that round.
             ConfigError: If what was signed before cannot be read.
             TransportError: If the relay does not answer, or cannot take it yet.
             FatalError: If the disk does not keep what is signed.

@@ -21,9 +21,9 @@ from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
-from oepnode.adapters.http.signed_client import Asker
+from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.storage import input_archive as archive
-from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.files import FileArchive, FileShelf
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
@@ -45,10 +45,10 @@ from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Compute, Outside, SealInputs
+from oepnode.worker.ports import Compute, SealInputs, WorkerPorts
 from oepnode.worker.state import RoundState
 from oepnode.worker.status.pages import application
-from oepnode.worker.status.view import RoundLine, Status
+from oepnode.worker.status.view import RoundLine, WorkerStatus
 from oepnode.worker.worker import Worker
 
 _SHOWN_ROUNDS = 20
@@ -121,7 +121,7 @@ async def worker_parts(
         chain = await evm.connect(settings.chain, account)
         stack.push_async_callback(chain.close)
         clock = SystemClock()
-        asker = Asker(
+        asker = RequestSigner(
             account,
             chain.chain_id,
             chain.contract,
@@ -140,7 +140,7 @@ async def worker_parts(
         stack.callback(store.close)
         shelf = FileShelf(settings.data_dir / "bundles")
         metrics = WorkerMetrics()
-        outside = Outside(
+        outside = WorkerPorts(
             chain=chain,
             sender=sender_client,
             registry=registry_client,
@@ -188,7 +188,7 @@ async def run_worker(
 def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay | None:
     if settings.relay.url is None:
         return None
-    kept = SignedOnce(settings.data_dir / "signed-ballots")
+    kept = EquivocationGuard(settings.data_dir / "signed-ballots")
     return HttpRelay(settings.relay.url, account, kept)
 
 
@@ -222,9 +222,9 @@ class _View:
         self._metrics = metrics
         self._signer = signer
 
-    def status(self) -> Status:
+    def status(self) -> WorkerStatus:
         health = self._worker.health
-        return Status(
+        return WorkerStatus(
             version=__version__,
             operator=self._settings.operator,
             signer=self._signer,

@@ -1,6 +1,6 @@
 """The contract on a real EVM and its Python twin, driven together.
 
-Every step is made on both. They must agree on whether it is refused, with which error and
+Every step is made on both. They must agree on whether it is rejected, with which error and
 arguments, and afterwards on every view, also as it will be at the deadlines to come. In the end an
 auditor who reads only the events must come to the same counts.
 """
@@ -34,7 +34,7 @@ from tests.contract_model.state import (
     NOBODY,
     Call,
     NewWorker,
-    Refused,
+    Rejected,
     State,
     Status,
 )
@@ -109,7 +109,7 @@ class Lockstep:
         self.chain = OnChain(anvil, admin, astuple(policy), self.now)
         self.state = electorate.deploy(anvil.chain_id, self.chain.address, admin, policy)
         self.first_block = int(anvil.rpc("eth_blockNumber"), 16)
-        self.refused: list[str] = []
+        self.rejected: list[str] = []
 
     def enrol(self, count: int) -> None:
         """Give the roles, and add the first ``count`` operators with their signers."""
@@ -134,13 +134,13 @@ class Lockstep:
     # -- steps -------------------------------------------------------------------------------
 
     def do(self, name: str, sender: bytes, *arguments: Any) -> str | None:
-        """Make a step on both; the name of the error where it was refused."""
+        """Make a step on both; the name of the error where it was rejected."""
         on_twin, to_chain = STEPS[name]
-        expected: Refused | None = None
+        expected: Rejected | None = None
         try:
             after = on_twin(self.state, Call(sender, self.now), *arguments)
-        except Refused as refused:
-            expected, after = refused, self.state
+        except Rejected as rejected:
+            expected, after = rejected, self.state
         received: Reverted | None = None
         try:
             self.chain.send(sender, name, *to_chain(arguments), at=self.now)
@@ -150,7 +150,7 @@ class Lockstep:
         assert (received and received.error) == (expected and expected.error), told
         if expected is not None and received is not None:
             assert received.arguments == expected.arguments, told
-            self.refused.append(expected.error)
+            self.rejected.append(expected.error)
         self.state = after
         self.compare()
         return expected and expected.error

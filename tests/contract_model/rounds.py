@@ -1,6 +1,6 @@
 """Opening, voting, revealing and closing rounds: the rules of ``OepConsensus.sol``.
 
-Every step returns the state after it, or raises `Refused` with the contract's error.
+Every step returns the state after it, or raises `Rejected` with the contract's error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import SIGNED_BALLOT_SIZE, Recover, SignedBallot
 from oepnode.domain.rounds.tally import PACKED_BALLOT_SIZE, Ballot
 from tests.contract_model.electorate import require_paused, require_role, require_text
-from tests.contract_model.state import NO_HASH, Call, Refused, Round, Seat, State, Status
+from tests.contract_model.state import NO_HASH, Call, Rejected, Round, Seat, State, Status
 
 
 def open_round(
@@ -33,13 +33,13 @@ def open_round(
     require_role(state, call, Role.REQUESTER)
     require_paused(state, False)
     if horizon[1] == 0:
-        raise Refused("EmptyHorizon")
+        raise Rejected("EmptyHorizon")
     for name, digest in (("envelopeDigest", envelope), ("registryDigest", registry)):
         if digest == NO_HASH:
-            raise Refused("Missing", name)
+            raise Rejected("Missing", name)
     terms = state.terms[-1]
     if terms.member_count == 0:
-        raise Refused("EmptyElectorate", state.epoch)
+        raise Rejected("EmptyElectorate", state.epoch)
     vote_deadline = call.time + terms.policy.vote_window_s
     opened = Round(
         epoch=state.epoch,
@@ -61,7 +61,7 @@ def open_round(
 def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
     """Cast the calling signer's ballot."""
     if ballot == NO_HASH:
-        raise Refused("Missing", "ballot")
+        raise Rejected("Missing", "ballot")
     round_, seat = _take_vote(state, call, number)
     return _with(state, number, _with_ballot(round_, seat, ballot))
 
@@ -69,7 +69,7 @@ def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
 def abstain(state: State, call: Call, number: int, reason: int) -> State:
     """Say that the calling signer's worker could not compute a result."""
     if reason == 0:
-        raise Refused("Missing", "reason")
+        raise Rejected("Missing", "reason")
     round_, seat = _take_vote(state, call, number)
     abstentions = {**round_.abstentions, seat.index: reason}
     return _with(state, number, replace(round_, abstentions=abstentions))
@@ -92,10 +92,10 @@ def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: 
         if not before.waiting >> seat.index & 1:
             continue
         if not round_.waiting >> seat.index & 1:
-            raise Refused("DuplicateEntry", entry, seat.operator)
+            raise Rejected("DuplicateEntry", entry, seat.operator)
         round_ = _with_ballot(_without_vote(round_, seat), seat, signed.ballot)
     if round_ is before:
-        raise Refused("NothingCast", number)
+        raise Rejected("NothingCast", number)
     return _with(state, number, round_)
 
 
@@ -112,17 +112,17 @@ def report_equivocation(
     """
     _require_whole(packed, SIGNED_BALLOT_SIZE)
     if len(packed) != 2 * SIGNED_BALLOT_SIZE:
-        raise Refused("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
+        raise Rejected("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
     round_ = round_of(state, number)
     first, second = relay.unpack(packed)
     seat = _signed(state, number, 0, first, recover)
     other = _signed(state, number, 1, second, recover)
     if seat.operator != other.operator:
-        raise Refused("TwoSigners", seat.operator, other.operator)
+        raise Rejected("TwoSigners", seat.operator, other.operator)
     if first.ballot == second.ballot:
-        raise Refused("SameBallot", number, seat.operator)
+        raise Rejected("SameBallot", number, seat.operator)
     if round_.equivocators >> seat.index & 1:
-        raise Refused("AlreadyEquivocated", number, seat.operator)
+        raise Rejected("AlreadyEquivocated", number, seat.operator)
     equivocators = round_.equivocators | 1 << seat.index
     return _with(state, number, replace(round_, equivocators=equivocators))
 
@@ -130,13 +130,13 @@ def report_equivocation(
 def _signed(state: State, number: int, entry: int, signed: SignedBallot, recover: Recover) -> Seat:
     signer = recover(context_of(state, number), signed)
     if signer is None:
-        raise Refused("InvalidSignature", entry)
+        raise Rejected("InvalidSignature", entry)
     if signed.ballot == NO_HASH:
-        raise Refused("Missing", "ballot")
+        raise Rejected("Missing", "ballot")
     epoch = state.rounds[number - 1].epoch
     seat = state.seat_of(signer)
     if seat is None or not seat.votes_in(epoch):
-        raise Refused("SignerNotInElectorate", entry, signer, epoch)
+        raise Rejected("SignerNotInElectorate", entry, signer, epoch)
     return seat
 
 
@@ -144,7 +144,7 @@ def _require_voting(state: State, call: Call, number: int) -> Round:
     require_paused(state, False)
     round_ = _open(state, number)
     if call.time >= round_.vote_deadline:
-        raise Refused("VotingClosed", number, round_.vote_deadline, call.time)
+        raise Rejected("VotingClosed", number, round_.vote_deadline, call.time)
     return round_
 
 
@@ -152,9 +152,9 @@ def _take_vote(state: State, call: Call, number: int) -> tuple[Round, Seat]:
     round_ = _require_voting(state, call, number)
     seat = state.seat_of(call.sender)
     if seat is None or not seat.votes_in(round_.epoch):
-        raise Refused("NotInElectorate", call.sender, round_.epoch)
+        raise Rejected("NotInElectorate", call.sender, round_.epoch)
     if not round_.waiting >> seat.index & 1:
-        raise Refused("AlreadyVoted", number, seat.operator)
+        raise Rejected("AlreadyVoted", number, seat.operator)
     return _without_vote(round_, seat), seat
 
 
@@ -182,21 +182,21 @@ def reveal_root(state: State, call: Call, number: int, result: Result, packed: b
     """
     round_ = _open(state, number)
     if round_.waiting and call.time < round_.vote_deadline:
-        raise Refused("VotingStillOpen", number, round_.vote_deadline, call.time, round_.waiting)
+        raise Rejected("VotingStillOpen", number, round_.vote_deadline, call.time, round_.waiting)
     _require_before_reveal_deadline(round_, call, number)
     _require_whole(packed, PACKED_BALLOT_SIZE)
     context = context_of(state, number)
     expected = tally.rolling_hash(context, round_.ballots)
     received = tally.rolling_hash(context, tally.unpack(packed))
     if received != expected:
-        raise Refused("BallotsMismatch", expected, received)
+        raise Rejected("BallotsMismatch", expected, received)
     matched = tally.matching(context, round_.ballots, result)
     if not matched:
-        raise Refused("NothingMatched", number, result.hash)
+        raise Rejected("NothingMatched", number, result.hash)
     if len(matched) >= state.terms[round_.epoch - 1].quorum:
         return _with(state, number, replace(round_, status=Status.FINAL, result=result))
     if result in round_.candidates:
-        raise Refused("AlreadyRevealed", number, result.hash, round_.candidates[result])
+        raise Rejected("AlreadyRevealed", number, result.hash, round_.candidates[result])
     candidates = {**round_.candidates, result: tally.bitmap(matched)}
     return _with(state, number, replace(round_, candidates=candidates))
 
@@ -205,7 +205,7 @@ def fail_round(state: State, call: Call, number: int) -> State:
     """Close a round whose reveal window has passed without a final root."""
     round_ = _open(state, number)
     if call.time < round_.reveal_deadline:
-        raise Refused("RevealStillOpen", number, round_.reveal_deadline, call.time)
+        raise Rejected("RevealStillOpen", number, round_.reveal_deadline, call.time)
     return _with(state, number, replace(round_, status=Status.FAILED))
 
 
@@ -213,7 +213,7 @@ def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
     """Give up a round that has no final root, before its reveal window has passed."""
     require_role(state, call, Role.REQUESTER)
     if not reason:
-        raise Refused("Missing", "reason")
+        raise Rejected("Missing", "reason")
     require_text(reason)
     round_ = _open(state, number)
     _require_before_reveal_deadline(round_, call, number)
@@ -231,21 +231,21 @@ def context_of(state: State, number: int) -> RoundContext:
 def round_of(state: State, number: int) -> Round:
     """A round of any status."""
     if not 0 < number <= len(state.rounds):
-        raise Refused("UnknownRound", len(state.rounds), number)
+        raise Rejected("UnknownRound", len(state.rounds), number)
     return state.rounds[number - 1]
 
 
 def _require_whole(packed: bytes, each: int) -> None:
     if len(packed) % each:
-        raise Refused("BallotsLength", each, len(packed))
+        raise Rejected("BallotsLength", each, len(packed))
 
 
 def _open(state: State, number: int) -> Round:
     if not 0 < number <= len(state.rounds):
-        raise Refused("WrongStatus", number, Status.OPEN, Status.NONE)
+        raise Rejected("WrongStatus", number, Status.OPEN, Status.NONE)
     round_ = state.rounds[number - 1]
     if round_.status is not Status.OPEN:
-        raise Refused("WrongStatus", number, Status.OPEN, round_.status)
+        raise Rejected("WrongStatus", number, Status.OPEN, round_.status)
     return round_
 
 
@@ -256,4 +256,4 @@ def _with(state: State, number: int, round_: Round) -> State:
 
 def _require_before_reveal_deadline(round_: Round, call: Call, number: int) -> None:
     if call.time >= round_.reveal_deadline:
-        raise Refused("RevealClosed", number, round_.reveal_deadline, call.time)
+        raise Rejected("RevealClosed", number, round_.reveal_deadline, call.time)

@@ -24,7 +24,7 @@ MAX_WINDOW_S: Final = 7 * 24 * 3600
 MAX_TEXT: Final = 200
 
 
-class Refused(ConflictError):  # noqa: N818 - what the contract did
+class Rejected(ConflictError):  # noqa: N818 - what the contract did
     """The contract would revert.
 
     Attributes:

@@ -130,7 +130,7 @@ def test_a_document_that_nobody_serves_fails_its_round_and_not_the_next(stage: S
     assert report.status == "finalised"
 
 
-def test_a_faulty_document_is_refused_by_the_gateway_with_its_faults(stage: Stage) -> None:
+def test_a_faulty_document_is_rejected_by_the_gateway_with_its_faults(stage: Stage) -> None:
     faulty = stage.plan.folder / "faulty.json"
     record = json.loads((stage.inputs / "envelope.json").read_bytes())[0]
     record["oeTiming"] = "DURING"

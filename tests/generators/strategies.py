@@ -604,7 +604,7 @@ def rounds() -> st.SearchStrategy[Case]:
 
 @dataclass
 class Damaged:
-    """A document that must be refused.
+    """A document that must be rejected.
 
     Attributes:
         kind: Name of the damage.

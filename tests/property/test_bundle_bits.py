@@ -1,4 +1,4 @@
-"""Any one-bit change to a bundle, sealed or open, to the root, the index or the size is refused."""
+"""Any one-bit change to a bundle, sealed or open, to root, index or size is rejected."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def used(data: bytes) -> int:
     return bundle.HEAD_SIZE + int.from_bytes(data[5 : bundle.HEAD_SIZE])
 
 
-def refuse(data: bytes, name: str) -> None:
+def reject(data: bytes, name: str) -> None:
     with pytest.raises(BundleError):
         bundle.verify(data, name, CONTEXT, ROOT, SIZE)
 
@@ -50,19 +50,19 @@ def test_every_bit_of_header_and_body() -> None:
     data = PLAIN["A3"]
     bundle.verify(data, "A3", CONTEXT, ROOT, SIZE)
     for bit in range(used(data) * 8):
-        refuse(flipped(data, bit), "A3")
+        reject(flipped(data, bit), "A3")
 
 
 @given(NAMES, st.data())
 def test_any_bit_of_a_plaintext(name: str, data: st.DataObject) -> None:
     bits = len(PLAIN[name]) * 8
     bit = data.draw(st.integers(0, bits - 1) | st.integers(0, used(PLAIN[name]) * 8 - 1))
-    refuse(flipped(PLAIN[name], bit), name)
+    reject(flipped(PLAIN[name], bit), name)
 
 
 @given(st.integers(used(PLAIN["A1"]), len(PLAIN["A1"]) - 1), st.integers(0, 7))
 def test_any_bit_of_the_padding(place: int, bit: int) -> None:
-    refuse(flipped(PLAIN["A1"], place * 8 + bit), "A1")
+    reject(flipped(PLAIN["A1"], place * 8 + bit), "A1")
 
 
 @given(NAMES, st.data())

@@ -194,7 +194,7 @@ def test_no_file_and_no_option_is_a_fault_of_the_program(
     for _ in range(RUNS):
         words, known = rng.choice(commands())
         codes.add(check(words_of(words, known, files, rng.choice(known), rng)))
-    assert codes == {0, 1, 2}, "some calls are right, some files are refused, some words wrong"
+    assert codes == {0, 1, 2}, "some calls are right, some files are rejected, some words wrong"
 
 
 def test_without_anything_odd_every_command_works(files: Files) -> None:

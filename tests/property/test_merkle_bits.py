@@ -1,4 +1,4 @@
-"""Any one-bit change to an entry, path, root, index or size is refused.
+"""Any one-bit change to an entry, path, root, index or size is rejected.
 
 The one exception is exact, and is asserted as such: a changed size whose path has the same shape
 (``tests/unit/domain/rounds/test_merkle_rejections.py`` says why, and where the size is bound
@@ -38,7 +38,7 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
     root, path = merkle.root_hash(leaves), merkle.inclusion_path(leaves, index)
     merkle.verify_inclusion(leaf, index, size, path, root)
 
-    def refused(
+    def rejected(
         leaf: bytes = leaf,
         index: int = index,
         size: int = size,
@@ -48,14 +48,14 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
         with pytest.raises(merkle.InclusionError):
             merkle.verify_inclusion(leaf, index, size, path, root)
 
-    refused(leaf=merkle.leaf_hash(flip(entries[index], bit)))
-    refused(leaf=flip(leaf, bit))
-    refused(root=flip(root, bit))
+    rejected(leaf=merkle.leaf_hash(flip(entries[index], bit)))
+    rejected(leaf=flip(leaf, bit))
+    rejected(root=flip(root, bit))
     for place, sibling in enumerate(path):
-        refused(path=[*path[:place], flip(sibling, bit), *path[place + 1 :]])
+        rejected(path=[*path[:place], flip(sibling, bit), *path[place + 1 :]])
     for power in range(70):
         # In one tree no two positions have the same shape, so no other index is ever proven.
-        refused(index=index ^ (1 << power))
+        rejected(index=index ^ (1 << power))
         changed = size ^ (1 << power)
         is_same = index < changed <= merkle.MAX_TREE_SIZE and rfc9162.shape(
             index, changed
@@ -63,7 +63,7 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
         if is_same:
             merkle.verify_inclusion(leaf, index, changed, path, root)
         else:
-            refused(size=changed)
+            rejected(size=changed)
 
 
 @settings(deadline=None, max_examples=200)

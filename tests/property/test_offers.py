@@ -84,7 +84,7 @@ def test_accumulating_goes_both_ways(avail: Ints) -> None:
 
 
 @given(st.lists(st.integers(-3, 3), min_size=20, max_size=20))
-def test_accumulated_quantities_that_shrink_are_refused(sums: list[int]) -> None:
+def test_accumulated_quantities_that_shrink_are_rejected(sums: list[int]) -> None:
     load, generation = sums[9::-1], sums[10:]
     grows = all(b <= a for a, b in zip([0, *load], load, strict=False)) and all(
         a <= b for a, b in zip([0, *generation], generation, strict=False)

@@ -1,4 +1,4 @@
-"""The product and the reference model agree: on every root, and on what is refused.
+"""The product and the reference model agree: on every root, and on what is rejected.
 
 The model (``tests/reference/model.py``) shares no code with ``oepnode``. Section numbers are those
 of ``docs/spec/rules-v1.md``.
@@ -96,7 +96,7 @@ def test_spelling_and_order_do_not_change_the_root(
     )
 
 
-def assert_refused_alike(damaged: strategies.Damaged) -> None:
+def assert_rejected_alike(damaged: strategies.Damaged) -> None:
     case, is_registry = damaged.case, damaged.kind in strategies.REGISTRY_DAMAGES
     envelope = case.envelope if is_registry else damaged.data
     registry = damaged.data if is_registry else case.registry
@@ -113,15 +113,15 @@ def assert_refused_alike(damaged: strategies.Damaged) -> None:
 @pytest.mark.parametrize("kind", [*strategies.ENVELOPE_DAMAGES, *strategies.BYTE_DAMAGES])
 @settings(GENEROUS, max_examples=10)
 @given(data=st.data())
-def test_both_refuse_a_damaged_envelope(kind: str, data: st.DataObject) -> None:
-    assert_refused_alike(data.draw(strategies.damaged_envelopes(kind)))
+def test_both_reject_a_damaged_envelope(kind: str, data: st.DataObject) -> None:
+    assert_rejected_alike(data.draw(strategies.damaged_envelopes(kind)))
 
 
 @pytest.mark.parametrize("kind", list(strategies.REGISTRY_DAMAGES))
 @settings(GENEROUS, max_examples=10)
 @given(data=st.data())
-def test_both_refuse_a_damaged_registry(kind: str, data: st.DataObject) -> None:
-    assert_refused_alike(data.draw(strategies.damaged_registries(kind)))
+def test_both_reject_a_damaged_registry(kind: str, data: st.DataObject) -> None:
+    assert_rejected_alike(data.draw(strategies.damaged_registries(kind)))
 
 
 @settings(GENEROUS, max_examples=400)
@@ -129,7 +129,7 @@ def test_both_refuse_a_damaged_registry(kind: str, data: st.DataObject) -> None:
 def test_tampered_documents_are_judged_alike(
     case: strategies.Case, seed: int, is_registry: bool
 ) -> None:
-    """A few random bytes changed: both refuse, or both read the same."""
+    """A few random bytes changed: both reject, or both read the same."""
     envelope, registry = case.envelope, case.registry
     if is_registry:
         registry = strategies.tamper(registry, seed)
@@ -138,7 +138,7 @@ def test_tampered_documents_are_judged_alike(
     try:
         theirs = by_model(case, envelope, registry)
     except model.Rejected as exc:
-        event(f"refused: {sorted(exc.rules)[0]}")
+        event(f"rejected: {sorted(exc.rules)[0]}")
         with pytest.raises((DocumentFault, DigestMismatch)):
             by_product(case, envelope, registry)
     else:

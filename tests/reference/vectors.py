@@ -660,7 +660,7 @@ ELEMENT = RECORD + ".operatingEnvelopes[0]"
 INTERVAL = ELEMENT + ".intervals[0]"
 OBJECTIVE = '"Maximise service"'
 
-REFUSED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
+REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
     ("byte order mark", "\ufeff[" + GOOD + "]", "$", "json.bom"),
     ("not UTF-8", f"[{GOOD}]".encode().replace(b"Maximise", b"Maximi\xff"), "$", "json.utf8"),
     ("UTF-8 of a surrogate", f"[{GOOD}]".encode().replace(b"Max", b"\xed\xa0\x80"), "$",
@@ -758,7 +758,7 @@ REFUSED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "horizon.length"),
 )  # fmt: skip
 
-REFUSED_BY_FEED = (
+REJECTED_BY_FEED = (
     ("edge: three decimals", "edge", "canonical", swap("1.5", "1.005"),
      INTERVAL + ".activePowerExportLimit", "limit.decimals"),
     ("edge: 100 kW", "edge", "canonical", swap("1.5", "100"),
@@ -785,7 +785,7 @@ def assigned(*assignments: tuple[str, str, str, str | None]) -> str:
 
 
 ASSIGNMENT = "$.assignments[0]"
-REFUSED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
+REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("no JSON", "", "$", "json.syntax"),
     ("array", "[]", "$", "field.type"),
     ("bytes after the end", GOOD_REGISTRY + "{}", "$", "json.trailing"),
@@ -830,9 +830,9 @@ def refused_vectors() -> Json:
     """Documents that must be refused, each for one fault."""
     envelopes = [
         (name, "wide", "canonical", data, path, rule)
-        for name, data, path, rule in REFUSED_ENVELOPES
+        for name, data, path, rule in REJECTED_ENVELOPES
     ]
-    envelopes += REFUSED_BY_FEED
+    envelopes += REJECTED_BY_FEED
     envelopes.append(
         ("no trading date", "wide", "canonical", day_of(288, ""), INTERVAL, "time.missing")
     )
@@ -851,7 +851,7 @@ def refused_vectors() -> Json:
         case = {"name": name, "profile": profile, "importSign": import_sign}
         cases.append(case | shown | {"path": path, "rule": rule})
     registries = []
-    for name, text, path, rule in REFUSED_REGISTRIES:
+    for name, text, path, rule in REJECTED_REGISTRIES:
         try:
             model.read_registry(text.encode())
         except model.Rejected as exc:

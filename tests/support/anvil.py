@@ -29,7 +29,7 @@ _KEPT = 4_096  # calls and answers, most of which come again after the next step
 
 @dataclass(frozen=True)
 class Reverted(Exception):  # noqa: N818 - what happened
-    """The contract refused a call: the error's name, and its arguments as plain values."""
+    """The contract rejected a call: the error's name, and its arguments as plain values."""
 
     error: str
     arguments: tuple[object, ...]
@@ -132,7 +132,7 @@ class OnChain:
         """Send a transaction in a block of time ``at``.
 
         Raises:
-            Reverted: If the contract refused it.
+            Reverted: If the contract rejected it.
         """
         data = call_data(name, *arguments)
         receipt = self.anvil.send(sender, data, self.to, at)
@@ -146,7 +146,7 @@ class OnChain:
         """A view's value.
 
         Raises:
-            Reverted: If the contract refused it.
+            Reverted: If the contract rejected it.
         """
         (value,) = self.read_all([(name, arguments, at)])
         if isinstance(value, Reverted):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.edge.validation.finding import Finding
 
 NMI = "6305888444"
@@ -172,34 +172,34 @@ def instruction(interval: int = 1, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def system(received: Received[Any]) -> dict[str, int]:
+def system(received: ValidationResult[Any]) -> dict[str, int]:
     """Codes of the system acknowledgement, after checking what holds for every answer."""
     check_answer(received)
     return dict(received.system.counts)
 
 
-def transaction(received: Received[Any]) -> dict[str, int]:
+def transaction(received: ValidationResult[Any]) -> dict[str, int]:
     """Codes of the transaction acknowledgement of a document whose form is accepted."""
     check_answer(received)
     assert received.system.accepted, received.system.message
     return dict(received.transaction.counts)
 
 
-def cautions(received: Received[Any]) -> dict[str, int]:
+def cautions(received: ValidationResult[Any]) -> dict[str, int]:
     """Codes of all warnings of an accepted document."""
     check_answer(received)
     assert received.accepted, received.as_json()
     return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
 
 
-def finding(received: Received[Any], code: str) -> Finding:
+def finding(received: ValidationResult[Any], code: str) -> Finding:
     """The first finding or warning of a code."""
     answers = (received.system, received.transaction)
     found = [f for a in answers for f in (*a.findings, *a.warnings) if f.code == code]
     return found[0]
 
 
-def check_answer(received: Received[Any]) -> None:
+def check_answer(received: ValidationResult[Any]) -> None:
     """What holds for every answer: counts that agree, places, rules, and no NMI in sight."""
     assert received.system.accepted == (not received.system.counts)
     assert (received.value is None) == (not received.system.accepted) or received.value is None
@@ -216,4 +216,4 @@ def check_answer(received: Received[Any]) -> None:
             assert found.message
 
 
-Validator = Callable[..., Received[Any]]
+Validator = Callable[..., ValidationResult[Any]]

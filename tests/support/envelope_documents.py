@@ -91,15 +91,15 @@ def snapshot(*assignments: Any, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def refusal(parse: Callable[..., object], data: bytes, *args: Any) -> DocumentFault:
-    """The refusal of bytes, after checking what holds for every refusal."""
+def rejection(parse: Callable[..., object], data: bytes, *args: Any) -> DocumentFault:
+    """The rejection of bytes, after checking what holds for every rejection."""
     with pytest.raises(DocumentFault) as raised:
         parse(data, *args)
-    check_refusal(raised.value)
+    check_rejection(raised.value)
     return raised.value
 
 
-def check_refusal(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> None:
+def check_rejection(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> None:
     assert error.faults
     assert len(error.faults) <= MAX_FAULTS
     assert error.more == 0 or len(error.faults) == MAX_FAULTS
@@ -115,7 +115,7 @@ def check_refusal(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> Non
 
 
 def only(error: DocumentFault) -> Fault:
-    """The one fault of a refusal."""
+    """The one fault of a rejection."""
     assert error.more == 0
     (fault,) = error.faults
     return fault

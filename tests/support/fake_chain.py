@@ -1,8 +1,8 @@
 """An in-memory consensus contract behind the chain ports, for tests without a network.
 
-A `Ledger` is the chain; each `FakeChain` is one account's connection to it. Rules are those of
-``OepConsensus`` as far as the product depends on them: frozen electorates, one vote per member,
-ballots counted by recomputing them, a quorum makes a root final.
+An `InMemoryChain` is the chain; each `FakeChain` is one account's connection to it. Rules are
+those of ``OepConsensus`` as far as the product depends on them: frozen electorates, one vote per
+member, ballots counted by recomputing them, a quorum makes a root final.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ class FakeClock:
         return self.time
 
 
-class Ledger:
+class InMemoryChain:
     """The chain itself.
 
     Attributes:
         is_down: Every call fails with `TransportError`.
         loses_answers: Writes take effect and then fail with `TransportError`.
-        refusal: Writes are refused with this reason, unless it is empty.
+        rejection: Writes are rejected with this reason, unless it is empty.
     """
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.is_down = False
         self.loses_answers = False
-        self.refusal = ""
+        self.rejection = ""
         self.endpoints: dict[bytes, str] = {}
         self.log: list[Event] = []
         self.block_times: list[int] = [START_TIME]
@@ -130,10 +130,10 @@ def block_hash(number: int) -> bytes:
 
 
 class FakeChain:
-    """One account's connection to a `Ledger`; implements `ports.Chain`."""
+    """One account's connection to a `InMemoryChain`; implements `ports.Chain`."""
 
-    def __init__(self, ledger: Ledger, signer: bytes = REQUESTER) -> None:
-        self.ledger = ledger
+    def __init__(self, chain_state: InMemoryChain, signer: bytes = REQUESTER) -> None:
+        self.chain_state = chain_state
         self._signer = signer
         self.calls: list[str] = []
 
@@ -153,41 +153,41 @@ class FakeChain:
 
     async def head(self) -> Head:
         self._read("head")
-        number = len(self.ledger.block_times) - 1
-        return Head(number, block_hash(number), self.ledger.block_times[-1])
+        number = len(self.chain_state.block_times) - 1
+        return Head(number, block_hash(number), self.chain_state.block_times[-1])
 
     async def round_count(self) -> int:
         self._read("round_count")
-        return len(self.ledger.rounds)
+        return len(self.chain_state.rounds)
 
     async def round(self, number: int) -> Round | None:
         self._read("round")
-        return self.ledger.now_state(number)
+        return self.chain_state.now_state(number)
 
     async def electorate(self, epoch: int) -> Electorate:
         self._read("electorate")
-        return self.ledger.electorates[epoch - 1]
+        return self.chain_state.electorates[epoch - 1]
 
     async def current_electorate(self) -> Electorate:
         self._read("current_electorate")
-        return self.ledger.electorates[-1]
+        return self.chain_state.electorates[-1]
 
     async def member_of_signer(self, signer: bytes) -> Member | None:
         self._read("member_of_signer")
-        members = self.ledger.electorates[-1].members
+        members = self.chain_state.electorates[-1].members
         return next((member for member in members if member.signer == signer), None)
 
     async def endpoint(self, operator: bytes) -> str:
         self._read("endpoint")
-        return self.ledger.endpoints.get(operator, "")
+        return self.chain_state.endpoints.get(operator, "")
 
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         self._read("events")
-        return [e for e in self.ledger.log if first_block <= e.place.block <= last_block]
+        return [e for e in self.chain_state.log if first_block <= e.place.block <= last_block]
 
     async def round_events(self, number: int) -> list[Event]:
         self._read("round_events")
-        return [event for event in self.ledger.log if event.round == number]
+        return [event for event in self.chain_state.log if event.round == number]
 
     async def block_hash(self, number: int) -> bytes:
         self._read("block_hash")
@@ -196,14 +196,14 @@ class FakeChain:
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
         self._read("latest_final")
         horizon = horizon_start, interval_count
-        final = [r for r in self.ledger.rounds.values() if r.phase is Phase.FINAL]
+        final = [r for r in self.chain_state.rounds.values() if r.phase is Phase.FINAL]
         return max(
             (r.number for r in final if (r.horizon_start, r.interval_count) == horizon), default=0
         )
 
     async def block_time(self, block: int) -> int:
         self._read("block_time")
-        return self.ledger.block_times[block]
+        return self.chain_state.block_times[block]
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -211,10 +211,10 @@ class FakeChain:
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
     ) -> int:
         self._write("open_round")
-        ledger, terms = self.ledger, self.ledger.electorates[-1]
-        number, now = len(ledger.rounds) + 1, int(ledger.clock.now())
+        chain_state, terms = self.chain_state, self.chain_state.electorates[-1]
+        number, now = len(chain_state.rounds) + 1, int(chain_state.clock.now())
         vote_deadline = now + terms.vote_window_s
-        ledger.rounds[number] = Round(
+        chain_state.rounds[number] = Round(
             number=number,
             phase=Phase.VOTING,
             epoch=terms.epoch,
@@ -231,7 +231,7 @@ class FakeChain:
             partitions=0,
             matched=0,
         )
-        ledger.append(
+        chain_state.append(
             RoundOpened,
             round=number,
             epoch=terms.epoch,
@@ -249,14 +249,14 @@ class FakeChain:
 
     async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
         member = self._take_vote("cast_ballot", round_number)
-        self.ledger.ballots.setdefault(round_number, []).append((member, ballot))
+        self.chain_state.ballots.setdefault(round_number, []).append((member, ballot))
         return self._done(BallotCast, round=round_number, operator=member.operator, ballot=ballot)
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
         self._write("cast_ballots")
         state = self._in_phase(round_number, Phase.VOTING)
         context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-        members = self.ledger.electorates[state.epoch - 1].members
+        members = self.chain_state.electorates[state.epoch - 1].members
         by_signer = {member.signer: member for member in members}
         cast: list[tuple[Member, bytes]] = []
         for signed in unpack(ballots):
@@ -268,10 +268,10 @@ class FakeChain:
         if not cast:
             raise ConflictError("NothingCast")
         voted = state.voted | sum(1 << member.index for member, _ in cast)
-        self.ledger.rounds[round_number] = replace(state, voted=voted)
-        self.ledger.ballots.setdefault(round_number, []).extend(cast)
+        self.chain_state.rounds[round_number] = replace(state, voted=voted)
+        self.chain_state.ballots.setdefault(round_number, []).extend(cast)
         for member, ballot in cast:
-            transaction = self.ledger.append(
+            transaction = self.chain_state.append(
                 BallotCast, round=round_number, operator=member.operator, ballot=ballot
             )
         self._answer()
@@ -290,7 +290,7 @@ class FakeChain:
     ) -> bytes:
         self._write("reveal_root")
         state = self._in_phase(round_number, Phase.REVEALING)
-        if list(ballots) != self.ledger.ballots.get(round_number, []):
+        if list(ballots) != self.chain_state.ballots.get(round_number, []):
             raise ConflictError("BallotsMismatch")
         context = RoundContext(CHAIN_ID, CONTRACT, round_number)
         result = Result(root, partitions)
@@ -308,8 +308,8 @@ class FakeChain:
             "matched": matched,
         }
         if matched.bit_count() >= state.quorum:
-            self.ledger.append(RootRevealed, **revealed)
-            self.ledger.rounds[round_number] = replace(
+            self.chain_state.append(RootRevealed, **revealed)
+            self.chain_state.rounds[round_number] = replace(
                 state, phase=Phase.FINAL, root=root, partitions=partitions, matched=matched
             )
             return self._done(RoundFinalised, **revealed)
@@ -318,7 +318,7 @@ class FakeChain:
     async def fail_round(self, round_number: int) -> bytes:
         self._write("fail_round")
         self._in_phase(round_number, Phase.EXPIRED)
-        self.ledger.set_phase(round_number, Phase.FAILED)
+        self.chain_state.set_phase(round_number, Phase.FAILED)
         return self._done(RoundFailed, round=round_number)
 
     async def close(self) -> None:
@@ -328,25 +328,25 @@ class FakeChain:
 
     def _read(self, name: str) -> None:
         self.calls.append(name)
-        if self.ledger.is_down:
+        if self.chain_state.is_down:
             raise TransportError("the node of the chain does not answer")
 
     def _write(self, name: str) -> None:
         self._read(name)
-        if self.ledger.refusal:
-            raise ConflictError(self.ledger.refusal)
+        if self.chain_state.rejection:
+            raise ConflictError(self.chain_state.rejection)
 
     def _answer(self) -> None:
-        if self.ledger.loses_answers:
+        if self.chain_state.loses_answers:
             raise TransportError("the outcome of the transaction is unknown")
 
     def _done(self, event: type[Event], **fields: object) -> bytes:
-        transaction = self.ledger.append(event, **fields)
+        transaction = self.chain_state.append(event, **fields)
         self._answer()
         return transaction
 
     def _in_phase(self, number: int, phase: Phase) -> Round:
-        state = self.ledger.now_state(number)
+        state = self.chain_state.now_state(number)
         if state is None or state.phase is not phase:
             raise ConflictError("WrongStatus")
         return state
@@ -354,11 +354,11 @@ class FakeChain:
     def _take_vote(self, name: str, number: int) -> Member:
         self._write(name)
         state = self._in_phase(number, Phase.VOTING)
-        members = self.ledger.electorates[state.epoch - 1].members
+        members = self.chain_state.electorates[state.epoch - 1].members
         member = next((m for m in members if m.signer == self._signer), None)
         if member is None:
             raise ConflictError("NotInElectorate")
         if state.voted >> member.index & 1:
             raise ConflictError("AlreadyVoted")
-        self.ledger.rounds[number] = replace(state, voted=state.voted | 1 << member.index)
+        self.chain_state.rounds[number] = replace(state, voted=state.voted | 1 << member.index)
         return member

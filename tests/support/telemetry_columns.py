@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from oepnode.domain.edge.envelopes.table import Envelopes, from_document
+from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.envelope_document import parse_history
 
@@ -64,7 +64,7 @@ def record(
     }
 
 
-def envelopes(*records: dict[str, object]) -> Envelopes:
+def envelopes(*records: dict[str, object]) -> EnvelopeTable:
     """Envelopes of a document with these records."""
     return from_document(*parse_history(json.dumps(records).encode()))
 

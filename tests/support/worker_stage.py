@@ -22,9 +22,9 @@ from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpe
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Compute, Outside
+from oepnode.worker.ports import Compute, WorkerPorts
 from oepnode.worker.worker import Worker
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 from tests.support.fake_services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
 from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 
@@ -49,14 +49,14 @@ class Stage:
     def __init__(self, folder: Path, members: int = 3) -> None:
         self.folder = folder
         self.clock = FakeClock()
-        self.ledger = Ledger(self.clock)
+        self.chain_state = InMemoryChain(self.clock)
         for place in range(members):
-            self.ledger.add_member(operator(place), signer(place))
+            self.chain_state.add_member(operator(place), signer(place))
         self.sender = FakeSender(ENVELOPE)
         self.registry = FakeRegistry(REGISTRY, SALT)
         self.shelf = FakeShelf()
         self.archive = FakeArchive()
-        self.requester = FakeChain(self.ledger)
+        self.requester = FakeChain(self.chain_state)
 
     async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
         return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
@@ -71,7 +71,7 @@ class Stage:
 
     def ballot_of(self, document: bytes, place: int = 0) -> bytes:
         """A member's ballot for what follows from the document in the only round."""
-        (opened,) = (event for event in self.ledger.log if isinstance(event, RoundOpened))
+        (opened,) = (event for event in self.chain_state.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
         return ballot_for(context, operator(place), computed.result.result)
@@ -84,7 +84,7 @@ class Stage:
         is_requester: bool = False,
         relay: Relay | None = None,
     ) -> Worker:
-        chain = FakeChain(self.ledger, signer(place))
+        chain = FakeChain(self.chain_state, signer(place))
         settings = WorkerSettings(
             chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
             data_dir=self.folder,
@@ -108,7 +108,7 @@ class Stage:
                 inputs.feed,
             )
 
-        outside = Outside(
+        outside = WorkerPorts(
             chain=chain,
             sender=self.sender,
             registry=self.registry,
@@ -127,14 +127,14 @@ class Stage:
     def votes(self, place: int) -> list[BallotCast | Abstained]:
         return [
             event
-            for event in self.ledger.log
+            for event in self.chain_state.log
             if isinstance(event, BallotCast | Abstained) and event.operator == operator(place)
         ]
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass, with a block at the end of it."""
         self.clock.time += seconds
-        self.ledger.block_times.append(int(self.clock.time))
+        self.chain_state.block_times.append(int(self.clock.time))
 
 
 @asynccontextmanager
@@ -159,6 +159,6 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def phase(stage: Stage, number: int = 1) -> Phase:
-    state = stage.ledger.now_state(number)
+    state = stage.chain_state.now_state(number)
     assert state is not None
     return state.phase

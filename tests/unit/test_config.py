@@ -77,11 +77,11 @@ def test_a_wrong_setting_is_named(tmp_path: Path, change: tuple[str, str], named
         load(WorkerSettings, written(tmp_path, GOOD.replace(*change)))
 
 
-def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not readable as TOML"):
         load(WorkerSettings, written(tmp_path, "data_dir = "))
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such settings file"):
         load(WorkerSettings, tmp_path / "none.toml")

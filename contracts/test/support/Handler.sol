@@ -7,7 +7,7 @@ import {Bench} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev Does what it likes with the contract, and keeps plain books of it beside. Every call is one that must succeed,
-/// or one that must be refused, and is checked to be. The books are its own: who is a member since when, which quorum
+/// or one that must be rejected, and is checked to be. The books are its own: who is a member since when, which quorum
 /// follows, who is an administrator. They never ask the contract what it thinks.
 contract Handler is Bench {
     uint256 internal constant CHOICES = 3;
@@ -53,7 +53,7 @@ contract Handler is Bench {
         uint256 direct;
         uint256 relayed;
         uint256 passedOver;
-        uint256 batchesRefused;
+        uint256 batchesRejected;
         uint256 copies;
         uint256 abstentions;
         uint256 finals;
@@ -184,8 +184,8 @@ contract Handler is Bench {
         try consensus.castBallots(round, batch) {
             assertTrue(mayVote && !isSpoilt && counted != 0, "a batch that must not be");
         } catch {
-            assertTrue(!mayVote || isSpoilt || counted == 0, "a batch refused");
-            ++happened.batchesRefused;
+            assertTrue(!mayVote || isSpoilt || counted == 0, "a batch rejected");
+            ++happened.batchesRejected;
             return;
         }
         happened.passedOver += ones(named & ~counted);
@@ -228,7 +228,7 @@ contract Handler is Bench {
         try consensus.revealRoot(round, rootOf(choice), PARTITIONS, supplied) {
             assertTrue(may, "a reveal that must not be");
         } catch {
-            assertTrue(!may, "a reveal refused");
+            assertTrue(!may, "a reveal rejected");
             return;
         }
         kept.revealed.push(choice);
@@ -250,7 +250,7 @@ contract Handler is Bench {
             books[round].closed = record(round);
             ++happened.failures;
         } catch {
-            assertTrue(!may, "a failure refused");
+            assertTrue(!may, "a failure rejected");
         }
     }
 
@@ -264,7 +264,7 @@ contract Handler is Bench {
             books[round].closed = record(round);
             ++happened.cancellations;
         } catch {
-            assertTrue(!may, "a cancellation refused");
+            assertTrue(!may, "a cancellation rejected");
         }
     }
 
@@ -279,7 +279,7 @@ contract Handler is Bench {
             books[round].equivocated |= bitOf(i);
             ++happened.equivocations;
         } catch {
-            assertTrue(!may, "evidence refused");
+            assertTrue(!may, "evidence rejected");
         }
     }
 
@@ -296,7 +296,7 @@ contract Handler is Bench {
 
     // ------------------------------------------------------------------------------------------------- the electorate
 
-    // A newcomer, or an operator that was removed once, with a new signer either way; a used one is refused.
+    // A newcomer, or an operator that was removed once, with a new signer either way; a used one is rejected.
     function addWorker(uint8 seldom) public {
         if (seldom % 4 != 0 || current.memberCount == 9) return;
         Electorate.NewWorker[] memory list = newWorkers(workers(), 1);
@@ -306,12 +306,12 @@ contract Handler is Bench {
             ++happened.comebacks;
         }
         list[0].signer = signer(seldom % workers());
-        bytes memory refusal = used(seldom % workers());
+        bytes memory rejection = used(seldom % workers());
         vm.prank(administrator());
         try consensus.addWorkers(list) {
             assertTrue(false, "a signer that was one before was added");
         } catch (bytes memory error_) {
-            assertEq(error_, refusal, "why");
+            assertEq(error_, rejection, "why");
         }
         list[0].signer = signer(workers());
         vm.prank(administrator());
@@ -336,12 +336,12 @@ contract Handler is Bench {
     function rotateSigner(uint256 who, uint8 seldom) public {
         address account = operator(who % workers());
         if (seldom % 4 != 0 || live[account] == 0) return;
-        bytes memory refusal = used((who >> 8) % workers());
+        bytes memory rejection = used((who >> 8) % workers());
         vm.prank(account);
         try consensus.rotateSigner(signer((who >> 8) % workers())) {
             assertTrue(false, "rotated to a signer that was one before");
         } catch (bytes memory error_) {
-            assertEq(error_, refusal, "why");
+            assertEq(error_, rejection, "why");
         }
         vm.prank(account);
         consensus.rotateSigner(signer(workers()));
@@ -437,7 +437,7 @@ contract Handler is Bench {
             try consensus.abstain(round, OepConsensus.Reason.InputInvalid) {
                 assertTrue(may, "an abstention that must not be");
             } catch {
-                assertTrue(!may, "an abstention refused");
+                assertTrue(!may, "an abstention rejected");
                 return;
             }
             if (isMeasured) measure(abstentionCost);
@@ -449,7 +449,7 @@ contract Handler is Bench {
         try consensus.castBallot(round, ballot) {
             assertTrue(may, "a vote that must not be");
         } catch {
-            assertTrue(!may, "a vote refused");
+            assertTrue(!may, "a vote rejected");
             return;
         }
         // The first vote in a transaction; a later one would find the round's slots changed already.
@@ -458,7 +458,7 @@ contract Handler is Bench {
         note(round, i, choice, ballot);
     }
 
-    // How a signer is refused that ever was one. Counted, since it must come up.
+    // How a signer is rejected that ever was one. Counted, since it must come up.
     function used(uint256 i) private returns (bytes memory) {
         if (places[i].until != STILL) ++happened.reused;
         return abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(i), places[i].operator);
@@ -469,7 +469,7 @@ contract Handler is Bench {
         try consensus.grantRole(role, account) {
             assertTrue(account != address(0), "nobody as administrator");
         } catch (bytes memory error_) {
-            assertEq(account, address(0), "an administrator refused");
+            assertEq(account, address(0), "an administrator rejected");
             assertEq(error_, abi.encodeWithSelector(Electorate.Missing.selector, "account"), "why");
             return;
         }
@@ -556,7 +556,7 @@ contract Handler is Bench {
         return signed(round, i, ballotOf(round, i, choice));
     }
 
-    // An entry, or two, that must refuse the batch: of nobody, of a stranger, twice of a member, or of a member for
+    // An entry, or two, that must reject the batch: of nobody, of a stranger, twice of a member, or of a member for
     // another round, chain or contract.
     function spoiling(uint32 round, uint256 how, uint128 counted) private returns (bytes memory) {
         if (how % 6 == 0) return new bytes(96);

@@ -13,17 +13,17 @@ from rich.text import Text
 
 from oepnode.cli import output
 from oepnode.cli.exits import EVIDENCE
-from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, Received
+from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.edge.validation.finding import Finding
 
 _COLUMNS: Final = ("code", "path", "rule", "what is wrong", "found")
 
 
-def report(received: Received[Any], *, as_json: bool) -> None:
+def report(received: ValidationResult[Any], *, as_json: bool) -> None:
     """Print both acknowledgements with every finding that was kept, and the counts of all.
 
     Raises:
-        typer.Exit: With exit code 1 where one of them refuses.
+        typer.Exit: With exit code 1 where one of them rejects.
     """
     if as_json:
         output.print_json(received.as_json())
@@ -47,11 +47,11 @@ def _print(answer: Acknowledgement) -> None:
 
 
 def _print_rest(shown: Sequence[Finding], total: int, noun: str) -> None:
-    more = total - sum(finding.times for finding in shown)
+    more = total - sum(finding.count for finding in shown)
     if more:
         output.say(f"… and {more} more {noun}", "dim")
 
 
 def _row(finding: Finding, colour: str) -> tuple[object, ...]:
-    code = Text(finding.code, style="dim" if finding.follows else colour)
+    code = Text(finding.code, style="dim" if finding.caused_by else colour)
     return code, finding.path, finding.rule, finding.text, finding.value

@@ -17,14 +17,14 @@ from oepnode.adapters.http import bundles as http_bundles
 from oepnode.cli import bundle_input, chain, keypair, output
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
     FinalRound,
     OwnRoundOption,
-    RoundChoice,
     RoundOption,
+    RoundSelector,
     RoundStateOption,
     RpcOption,
-    Where,
 )
 from oepnode.cli.exits import printable
 from oepnode.cli.keypair import KeyPair
@@ -101,7 +101,7 @@ def fetch(
             keypair.load_aggregator(key),
             out,
             number,
-            Where(rpc, contract, chain_id),
+            ChainTarget(rpc, contract, chain_id),
             timeout_s,
             as_json,
         )
@@ -112,7 +112,7 @@ async def _fetch(
     pair: KeyPair,
     out: Path | None,
     number: int | None,
-    where: Where,
+    where: ChainTarget,
     timeout_s: float,
     as_json: bool,
 ) -> None:
@@ -229,7 +229,7 @@ def verify(
     pair = keypair.load_aggregator(key)
     held = None if portfolio is None else read_portfolio(portfolio)
     found = bundle_input.read(file)
-    choice = RoundChoice(Where(rpc, contract, chain_id), round_state, number)
+    choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
     final = choice.final(found.number)
     checks = {
         name: text
@@ -333,7 +333,7 @@ def site_proof_(
     site is.
     """
     wanted = nmis.parse(nmi)
-    choice = RoundChoice(Where(rpc, contract, chain_id), round_state, number)
+    choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
     verified, final = bundle_input.open_verified(file, key, choice)
     proof = site_proof.cut(verified, wanted, disclose_key=disclose_key)
     for text in final.notes:

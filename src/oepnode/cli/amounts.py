@@ -1,4 +1,4 @@
-"""Amounts that a person types as an option, or in a CSV file: exactly what was written, or refused.
+"""Amounts typed as an option or in a CSV file: read exactly, or rejected.
 
 Source: Part C §3.3 field 5.2, §4.3 (decimals of prices and of kW).
 """

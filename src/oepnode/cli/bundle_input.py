@@ -14,7 +14,7 @@ from msgspec import Struct
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto import pymerkle_check
 from oepnode.cli import keypair, output
-from oepnode.cli.chain import FinalRound, RoundChoice
+from oepnode.cli.chain import FinalRound, RoundSelector
 from oepnode.cli.keypair import KeyPair
 from oepnode.cli.output import hexed
 from oepnode.domain.rounds import bundle, merkle
@@ -56,7 +56,9 @@ def read(file: Path) -> BundleFile:
     return BundleFile(*(bundle.unpack_file(data) or (None, data)))
 
 
-def open_verified(file: Path, key: Path, choice: RoundChoice) -> tuple[VerifiedBundle, FinalRound]:
+def open_verified(
+    file: Path, key: Path, choice: RoundSelector
+) -> tuple[VerifiedBundle, FinalRound]:
     """Open a bundle's file and check it against its round, for commands that use its limits.
 
     Raises:

@@ -37,7 +37,7 @@ ChainIdOption = Annotated[
         "--chain-id",
         envvar="OEPNODE_CHAIN_ID",
         min=1,
-        help="Refuse a node of any other chain. Without it the node's word is taken.",
+        help="Reject a node of any other chain. Without it the node's word is taken.",
     ),
 ]
 StartBlockOption = Annotated[
@@ -75,7 +75,7 @@ DEFAULT_LIMITS: Final = (
 _STATE_SIZE: Final = 1 << 24
 
 
-class Where(Struct, frozen=True):
+class ChainTarget(Struct, frozen=True):
     """Which contract is read through which node, as the options say; open it with `open_reader`.
 
     Attributes:
@@ -118,7 +118,7 @@ class FinalRound(Struct, frozen=True):
         }
 
 
-class RoundChoice(Struct, frozen=True):
+class RoundSelector(Struct, frozen=True):
     """Which round's final result is meant, and where it is read, as the options say.
 
     Attributes:
@@ -127,7 +127,7 @@ class RoundChoice(Struct, frozen=True):
         number: The round, where the user names it.
     """
 
-    where: Where
+    where: ChainTarget
     state_file: Path | None
     number: int | None = None
 
@@ -161,7 +161,7 @@ class _State(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_reader(where: Where) -> AsyncIterator[ChainReader]:
+async def open_reader(where: ChainTarget) -> AsyncIterator[ChainReader]:
     """Connect to the chain for reading.
 
     Raises:
@@ -233,7 +233,7 @@ async def final_round(reader: ChainReader, number: int | None) -> tuple[FinalRou
     return FinalRound(context, state.root, state.partitions, tuple(notes), source), state
 
 
-async def _read_final(number: int, where: Where) -> FinalRound:
+async def _read_final(number: int, where: ChainTarget) -> FinalRound:
     async with open_reader(where) as reader:
         final, _ = await final_round(reader, number)
         return final

@@ -67,7 +67,7 @@ def deploy(
         raise ConfigError("deploying needs --key-file, the key of the account that signs")
     numerator, denominator = _share(quorum)
     account = load_account(key_file)
-    policy = deployment.Policy(numerator, denominator, vote_window, reveal_window)
+    policy = Policy(numerator, denominator, vote_window, reveal_window)
 
     async def go() -> deployment.Deployed:
         chain_id = await chain_id_of(rpc)

@@ -41,7 +41,7 @@ def validate(
     """Check the dispatch instructions of a DUID: system and transaction acknowledgement.
 
     Targets that are missing, doubled or issued too late, and mixed DUIDs, are told with their
-    places. Exit code 1 if refused.
+    places. Exit code 1 if rejected.
     """
     found = received.read_dispatch(file, received.day_of(day))
     acknowledgements.report(found, as_json=as_json)

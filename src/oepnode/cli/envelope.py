@@ -18,11 +18,11 @@ from oepnode.cli import acknowledgements, envelope_input, output, received
 from oepnode.cli.cells import kilo
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
-    RoundChoice,
+    RoundSelector,
     RoundStateOption,
     RpcOption,
-    Where,
 )
 from oepnode.cli.envelope_input import (
     EnvelopeKeyOption,
@@ -33,7 +33,7 @@ from oepnode.cli.envelope_input import (
 from oepnode.cli.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
 from oepnode.domain.edge.envelopes.pre_post import Comparison
 from oepnode.domain.edge.envelopes.pre_post import compare as compare_envelopes
-from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, Envelopes
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -84,13 +84,13 @@ _COMPARED: Final = (
 def validate(
     file: Annotated[Path, typer.Argument(metavar="DOCUMENT", help="JSON or NDJSON.")],
     timing: Annotated[
-        str | None, typer.Option("--timing", help="Refuse any other: PRE or POST.")
+        str | None, typer.Option("--timing", help="Reject any other: PRE or POST.")
     ] = None,
     profile: ProfileOption = "wide",
     import_sign: ImportSignOption = "canonical",
     as_json: JsonFlag = False,
 ) -> None:
-    """Check an envelope document: system and transaction acknowledgement. Exit code 1 if refused.
+    """Check an envelope document: system and transaction acknowledgement. Exit code 1 if rejected.
 
     Every fault is told in one pass, with its place, the rule and what was found.
     """
@@ -133,7 +133,7 @@ def show(
         plots.check(plot)
     if out is not None:
         envelope_input.check_limits_file(out)
-    choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+    choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
     feed = envelope_input.feed_of(profile, import_sign)
     envelopes, source = envelope_input.read(file, key, choice, feed)
     source.note_warnings()
@@ -153,7 +153,7 @@ def show(
         envelope_input.write_limits(out, envelopes, source)
 
 
-def pick(envelopes: Envelopes, nmi: str) -> Envelopes:
+def pick(envelopes: EnvelopeTable, nmi: str) -> EnvelopeTable:
     """The envelopes of one NMI.
 
     Raises:
@@ -165,7 +165,7 @@ def pick(envelopes: Envelopes, nmi: str) -> Envelopes:
     return found
 
 
-def _site(envelopes: Envelopes, site: int, *, whole: bool) -> dict[str, Any]:
+def _site(envelopes: EnvelopeTable, site: int, *, whole: bool) -> dict[str, Any]:
     timing = int(envelopes.timings[site])
     facts: dict[str, Any] = {
         "nmi": envelopes.nmis[site].decode(),
@@ -199,7 +199,7 @@ def _extreme(limits: npt.NDArray[np.int32], *, least: bool) -> int | None:
     return int(limits[sizes.argmin() if least else sizes.argmax()])
 
 
-def _print_sites(envelopes: Envelopes, rows: int) -> None:
+def _print_sites(envelopes: EnvelopeTable, rows: int) -> None:
     lines = []
     for site in range(min(rows, envelopes.site_count)):
         facts = _site(envelopes, site, whole=False)
@@ -222,7 +222,7 @@ def _print_sites(envelopes: Envelopes, rows: int) -> None:
         output.say(f"… and {envelopes.site_count - rows} more sites; --json has all", "dim")
 
 
-def _print_intervals(envelopes: Envelopes) -> None:
+def _print_intervals(envelopes: EnvelopeTable) -> None:
     for site in range(envelopes.site_count):
         export, import_ = envelopes.limits[site, EXPORT], envelopes.limits[site, IMPORT]
         told = [
@@ -237,7 +237,7 @@ def _print_intervals(envelopes: Envelopes) -> None:
         output.print_table(("interval ending", "level", "import kW", "export kW"), told)
 
 
-def _plot_band(envelopes: Envelopes, plot: Path) -> None:
+def _plot_band(envelopes: EnvelopeTable, plot: Path) -> None:
     if envelopes.site_count > 1:
         output.note("the NMI has two application levels; the picture shows level NMI")
     level = LEVEL_NAMES[envelopes.levels[0]]
@@ -275,7 +275,7 @@ def compare(
     only one of them has is counted, not compared. With --key, a bundle among the two is opened;
     --profile and --import-sign hold for both documents.
     """
-    choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+    choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
     feed = envelope_input.feed_of(profile, import_sign)
     sides = []
     for file in (pre, post):

@@ -14,9 +14,9 @@ import typer
 from msgspec import Struct
 
 from oepnode.cli import bundle_input, output
-from oepnode.cli.chain import RoundChoice
+from oepnode.cli.chain import RoundSelector
 from oepnode.domain.edge.envelopes import table as published
-from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.bundle import FILE_MAGIC
@@ -91,8 +91,8 @@ def feed_of(profile: str, import_sign: str) -> Feed:
 
 
 def read(
-    file: Path, key: Path | None, choice: RoundChoice, feed: Feed | None = None
-) -> tuple[Envelopes, Source]:
+    file: Path, key: Path | None, choice: RoundSelector, feed: Feed | None = None
+) -> tuple[EnvelopeTable, Source]:
     """Read envelopes from any of their forms.
 
     Args:
@@ -130,7 +130,7 @@ def read(
 
 
 def check_limits_file(file: Path) -> None:
-    """Refuse a file that limits are not written to.
+    """Reject a file that limits are not written to.
 
     Raises:
         ConfigError: With the kinds that are known.
@@ -139,7 +139,7 @@ def check_limits_file(file: Path) -> None:
         raise ConfigError(f"--out writes .csv or .parquet, received {file.name!r}")
 
 
-def write_limits(file: Path, envelopes: Envelopes, source: Source) -> None:
+def write_limits(file: Path, envelopes: EnvelopeTable, source: Source) -> None:
     """Write limits with their submissions, what was superseded included; `read` takes them.
 
     Those of a document have the column of submissions, known or not: it tells that they are of all
@@ -173,7 +173,7 @@ def is_bundle(file: Path) -> bool:
     return _head(file).startswith(FILE_MAGIC)
 
 
-def _bundle(file: Path, key: Path | None, choice: RoundChoice) -> tuple[Envelopes, Source]:
+def _bundle(file: Path, key: Path | None, choice: RoundSelector) -> tuple[EnvelopeTable, Source]:
     if key is None:
         raise ConfigError(f"{file} is a bundle: name your key with --key")
     verified, final = bundle_input.open_verified(file, key, choice)
@@ -185,7 +185,7 @@ def _bundle(file: Path, key: Path | None, choice: RoundChoice) -> tuple[Envelope
     return envelopes, Source("bundle", file.name, text, final.notes)
 
 
-def _limits(file: Path, *, is_parquet: bool) -> tuple[Envelopes, Source]:
+def _limits(file: Path, *, is_parquet: bool) -> tuple[EnvelopeTable, Source]:
     import polars as pl
 
     try:
@@ -206,14 +206,14 @@ def _limits(file: Path, *, is_parquet: bool) -> tuple[Envelopes, Source]:
     return envelopes, Source("document" if is_of_document else "limits", file.name, text)
 
 
-def _extent(envelopes: Envelopes) -> str:
+def _extent(envelopes: EnvelopeTable) -> str:
     return (
         f"{envelopes.site_count} sites, {_timing(envelopes)}, {envelopes.interval_count} intervals "
         f"from {format_nem(envelopes.horizon_start)}"
     )
 
 
-def _timing(envelopes: Envelopes) -> str:
+def _timing(envelopes: EnvelopeTable) -> str:
     """PRE or POST, as the source says it; limits do not."""
     found = [name for name, code in TIMINGS.items() if (envelopes.timings == code).any()]
     return " and ".join(found) if found else "PRE or POST not stated"

@@ -9,7 +9,7 @@ these. Source: design section 9.
 | code | kind | means |
 |---|---|---|
 | 0 | | fine, or verified |
-| 1 | evidence, conflict | the evidence says no; a step was refused in its present state |
+| 1 | evidence, conflict | the evidence says no; a step was rejected in its present state |
 | 2 | usage | wrong usage or configuration |
 | 3 | outside | the outside did not answer |
 | 4 | fault | a fault of ours or of the machine |
@@ -178,7 +178,7 @@ def _lines(error: BaseException) -> Iterator[str]:
     if not isinstance(error, DocumentFault):
         yield f"oepnode: {_sentence(error)}"
         return
-    yield f"oepnode: {error.what} refused:"
+    yield f"oepnode: {error.what} rejected:"
     yield from (f"  {fault}" for fault in error.faults)
     if error.more:
         yield f"  … and {error.more} more"

@@ -49,7 +49,7 @@ _GOOD: Final = 0.9
 def validate(file: File, day: DayOption = None, as_json: JsonFlag = False) -> None:
     """Check uncontrolled forecasts of NMIs: system and transaction acknowledgement.
 
-    Exit code 1 if refused.
+    Exit code 1 if rejected.
     """
     found = received.read_forecast(file, received.day_of(day))
     acknowledgements.report(found, as_json=as_json)
@@ -98,7 +98,7 @@ def accuracy(
         raise ConfigError(f"--against is end or mean, received {against!r}")
     if file is None and cleared is None:
         raise ConfigError("name what to score: a file of forecasts, --cleared or both")
-    measured = received.measured(telemetry)
+    measured = received.load_telemetry(telemetry)
     if file is not None and "nmi" not in measured.columns:
         raise ConfigError("forecasts are of NMIs, and this is telemetry of a DUID")
     tolerance = tolerance_of(tolerance_w, tolerance_percent)
@@ -113,7 +113,7 @@ def accuracy(
     is_scored = cleared is None or offered.count > 0
     found: Accuracy | None = None
     if file is not None:
-        forecast = received.usable(received.read_forecast(file), file)
+        forecast = received.require_schema_valid(received.read_forecast(file), file)
         found = score_forecast(forecast, _actuals(measured, against), tolerance)
         facts |= _facts(found, against)
         lines += _lines(found, rows)

@@ -1,7 +1,7 @@
 """Files with an X25519 key pair, of aggregators and auditors.
 
 Guarantees: mode 0600, never overwritten, and a private key that does not fit its public key is
-refused. The file is JSON: ``{"aggregator", "publicKey", "privateKey"}``, keys as 64 hex digits; an
+rejected. The file is JSON: ``{"aggregator", "publicKey", "privateKey"}``, keys as 64 hex digits; an
 auditor's has no ``aggregator``.
 """
 

@@ -171,7 +171,7 @@ def limits_frame(
 
 
 def check_destination(format_: Format | None, out: Path | None, *, as_json: bool) -> None:
-    """Refuse a combination of options that would mix two things on stdout.
+    """Reject a combination of options that would mix two things on stdout.
 
     Raises:
         ConfigError: With the way out.

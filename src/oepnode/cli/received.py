@@ -13,7 +13,7 @@ import typer
 
 from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli import output
-from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import parse_trading_date
 from oepnode.domain.nem.quantities import Feed
 from oepnode.errors import ConfigError
@@ -68,7 +68,7 @@ def day_of(text: str | None) -> date | None:
 
 def read_telemetry(
     file: Path, day: date | None = None, feed: Feed | None = None
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Telemetry of NMIs or of a DUID, from JSON, NDJSON or Parquet."""
     from oepnode.domain.edge.telemetry import validate as telemetry
 
@@ -78,7 +78,7 @@ def read_telemetry(
     return telemetry.validate(read_json(file, "telemetry"), feed=feed, day=day)
 
 
-def read_forecast(file: Path, day: date | None = None) -> Received[pl.DataFrame]:
+def read_forecast(file: Path, day: date | None = None) -> ValidationResult[pl.DataFrame]:
     """Uncontrolled forecasts, from JSON, NDJSON or Parquet."""
     from oepnode.domain.edge.forecasts import validate as forecast
 
@@ -88,7 +88,7 @@ def read_forecast(file: Path, day: date | None = None) -> Received[pl.DataFrame]
     return forecast.validate(read_json(file, "forecast"), day=day)
 
 
-def read_dispatch(file: Path, day: date | None = None) -> Received[pl.DataFrame]:
+def read_dispatch(file: Path, day: date | None = None) -> ValidationResult[pl.DataFrame]:
     """Dispatch instructions, from JSON, NDJSON or Parquet."""
     from oepnode.domain.edge.dispatch import validate as dispatch
 
@@ -107,7 +107,7 @@ def read_json(file: Path, what: str) -> bytes:
     return output.read_file(file, what, _MOST_BYTES)
 
 
-def measured(file: Path, wanted: str | None = None) -> pl.DataFrame:
+def load_telemetry(file: Path, wanted: str | None = None) -> pl.DataFrame:
     """Telemetry for a command that works with it; that of a DUID is of one.
 
     Args:
@@ -115,46 +115,46 @@ def measured(file: Path, wanted: str | None = None) -> pl.DataFrame:
         wanted: The DUID that is meant, where a file of DUID telemetry holds several.
 
     Raises:
-        DocumentFault: If the form is refused, or the DUIDs are mixed.
+        DocumentFault: If the form is rejected, or the DUIDs are mixed.
     """
     found = read_telemetry(file)
     if found.value is not None and "duid" in found.value.columns:
-        return of_unit(found, file, wanted)[0]
-    return usable(found, file)
+        return select_duid(found, file, wanted)[0]
+    return require_schema_valid(found, file)
 
 
-def of_unit(
-    received: Received[pl.DataFrame], file: Path, wanted: str | None
+def select_duid(
+    received: ValidationResult[pl.DataFrame], file: Path, wanted: str | None
 ) -> tuple[pl.DataFrame, str]:
     """Rows of one DUID, and which it is; the rows of others are counted on stderr.
 
     Raises:
-        DocumentFault: If the form is refused, or the DUIDs are mixed and none is named.
+        DocumentFault: If the form is rejected, or the DUIDs are mixed and none is named.
     """
     from oepnode.domain.edge.telemetry import duid as one_unit
 
     if received.value is None:
-        received.raise_if_refused()
+        received.raise_if_rejected()
         raise AssertionError
     rows, duid = one_unit.only(received.value, wanted, received.what)
-    usable(received, file)
+    require_schema_valid(received, file)
     others = received.value.height - rows.height
     if others:
         output.note(f"{file.name}: {others} rows are of other DUIDs than {duid} and left out")
     return rows, duid
 
 
-def usable(received: Received[T], file: Path) -> T:
+def require_schema_valid(received: ValidationResult[T], file: Path) -> T:
     """What was read, for a command that works with it; its faults are told on stderr.
 
     A submission whose form is right but whose business rules are broken can still be looked into:
     gaps and doubled measurements are part of a report.
 
     Raises:
-        DocumentFault: If the form is refused.
+        DocumentFault: If the form is rejected.
     """
     if received.value is None:
-        received.raise_if_refused()
+        received.raise_if_rejected()
         raise AssertionError
     if not received.transaction.accepted:
         output.note(

@@ -24,7 +24,7 @@ from oepnode.domain.rounds import signed_ballots as relaying
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.onchain import Phase, RoundOpened
 from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.signed_ballots import Batch, Equivocation, Relayed
+from oepnode.domain.rounds.signed_ballots import BallotBatch, Equivocation, Relayed
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def sign_ballot(
     """Sign a worker's ballot with its signer's key, for a relay to cast; prints one line of JSON.
 
     Sends nothing. Two different ballots of one round are evidence against the worker: what was
-    signed is kept, and a second one is refused.
+    signed is kept, and a second one is rejected.
     """
     from oepnode.adapters.crypto.ballot_signature import sign_ballot as sign
     from oepnode.adapters.crypto.keyfile import load_account
-    from oepnode.adapters.storage.equivocation_guard import SignedOnce
+    from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 
     account = load_account(key_file)
     signer = bytes.fromhex(account.address[2:])
     result = Result(_root(root), partitions)
-    kept = SignedOnce(record or key_file.with_name(key_file.name + ".signed"))
+    kept = EquivocationGuard(record or key_file.with_name(key_file.name + ".signed"))
 
     async def go() -> tuple[RoundContext, bytes]:
         async with transactions.reading(rpc, contract, confirmations=confirmations) as chain:
@@ -117,12 +117,12 @@ def relay(
 ) -> None:
     """Cast other workers' signed ballots of one round, in one transaction that this key pays.
 
-    Ballots that the contract would refuse are left out and told, so that they spoil no others.
+    Ballots that the contract would reject are left out and told, so that they spoil no others.
     """
     offered = _offered(file)
     number = _one_round(offered)
 
-    async def go() -> tuple[Batch, bytes | None]:
+    async def go() -> tuple[BallotBatch, bytes | None]:
         from oepnode.adapters.crypto.ballot_signature import recover_signer
 
         async with transactions.writing(rpc, contract, key_file) as chain:
@@ -235,7 +235,7 @@ async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:
     return state, await chain.electorate(state.epoch)
 
 
-def _print_batch(number: int, batch: Batch, transaction: bytes | None, as_json: bool) -> None:
+def _print_batch(number: int, batch: BallotBatch, transaction: bytes | None, as_json: bool) -> None:
     cast = [hexed(member.operator) for member, _ in batch.chosen]
     if as_json:
         left_out: list[dict[str, Any]] = [

@@ -69,7 +69,7 @@ def send(
     """Call a function of the contract in a transaction, and print what was done.
 
     Raises:
-        ConflictError: If the contract refused it.
+        ConflictError: If the contract rejected it.
     """
 
     async def go() -> bytes:

@@ -15,12 +15,12 @@ from oepnode.adapters.crypto import pymerkle_check
 from oepnode.cli import chain, output
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
     FinalRound,
-    RoundChoice,
+    RoundSelector,
     RoundStateOption,
     RpcOption,
-    Where,
 )
 from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
@@ -43,7 +43,7 @@ def verify_site(
     """Check one site's proof against the chain, and say what it proves."""
     output.check_destination(format_, out, as_json=as_json)
     proof = site_proof.read(output.read_file(file, "site proof", site_proof.MAX_SIZE))
-    final = RoundChoice(Where(rpc, contract, chain_id), round_state).final(proof.round)
+    final = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state).final(proof.round)
     checks = _checks(proof)
     is_quiet = as_json or (format_ is not None and out is None)
     for text in final.notes:

@@ -117,11 +117,11 @@ def status(
 ) -> None:
     """Show what a running worker says of itself."""
     from oepnode.adapters.http.probe import get
-    from oepnode.worker.status.view import Status
+    from oepnode.worker.status.view import WorkerStatus
 
     try:
         body = get(url.rstrip("/") + "/v1/status", timeout_s=10)
-        answer = msgspec.to_builtins(msgspec.json.decode(body, type=Status))
+        answer = msgspec.to_builtins(msgspec.json.decode(body, type=WorkerStatus))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
         raise TransportError(f"{url}: what answers there is no worker of oepnode") from exc
     if as_json:

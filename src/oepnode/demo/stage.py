@@ -34,6 +34,7 @@ from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
 from oepnode.demo.processes import Child
 from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.onchain import Policy
 from oepnode.errors import TransportError
 
 _ADMIN: Final = 0
@@ -155,7 +156,7 @@ class Stage:
 
     async def _deploy(self) -> None:
         admin = account(_ADMIN)
-        policy = deploy.Policy(
+        policy = Policy(
             vote_window_s=self.plan.vote_window_s, reveal_window_s=self.plan.reveal_window_s
         )
         owner = bytes.fromhex(admin.address[2:])

@@ -19,7 +19,7 @@ import structlog
 from oepnode.domain.rounds.computation import Computation, Inputs
 from oepnode.errors import OepError, TransportError
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Outside
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.state import RoundState
 
 _FIRST_WAIT_S: Final = 0.25
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedComputation:
     """A computation and the seconds that it took."""
 
     computation: Computation
@@ -53,7 +53,7 @@ class Computations:
 
     def __init__(
         self,
-        outside: Outside,
+        outside: WorkerPorts,
         state_of: Callable[[int], RoundState | None],
         metrics: WorkerMetrics,
     ) -> None:
@@ -62,15 +62,15 @@ class Computations:
         self._metrics = metrics
         self._log = structlog.get_logger("oepnode.computing")
         self._lock = asyncio.Lock()
-        self._kept: OrderedDict[tuple[int, bytes], Timed] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, bytes], TimedComputation] = OrderedDict()
         self.progress: dict[int, str] = {}
 
-    async def of(self, state: RoundState) -> Timed:
+    async def of(self, state: RoundState) -> TimedComputation:
         """The computation of a round: kept from before, or done now.
 
         Raises:
             EvidenceError: If the inputs are not those of the round, or break the rules.
-            ConflictError: If sender or registry refuse this worker.
+            ConflictError: If sender or registry reject this worker.
             TransportError: If the inputs could not be had in time.
         """
         key = state.number, state.opened.inputs
@@ -83,7 +83,7 @@ class Computations:
                 self._kept.popitem(last=False)
         return self._kept[key]
 
-    async def _compute(self, state: RoundState, inputs: Inputs) -> Timed:
+    async def _compute(self, state: RoundState, inputs: Inputs) -> TimedComputation:
         outside, started = self._outside, self._outside.clock.now()
         try:
             computation = await asyncio.to_thread(
@@ -91,7 +91,7 @@ class Computations:
             )
         finally:
             self.progress.pop(state.number, None)
-        timed = Timed(computation, outside.clock.now() - started)
+        timed = TimedComputation(computation, outside.clock.now() - started)
         self._metrics.compute_seconds.observe(timed.seconds)
         return timed
 
@@ -123,19 +123,19 @@ class Computations:
     async def _fetch(self, state: RoundState) -> Inputs:
         opened, outside, number = state.opened, self._outside, state.number
         return Inputs(
-            await self._until_had(
+            await self._fetch_with_retry(
                 state, "envelope", lambda: outside.sender.document(number, opened.envelope_digest)
             ),
-            await self._until_had(
+            await self._fetch_with_retry(
                 state, "snapshot", lambda: outside.registry.snapshot(number, opened.registry_digest)
             ),
-            await self._until_had(
+            await self._fetch_with_retry(
                 state, "salt", lambda: outside.registry.salt(number, opened.registry_digest)
             ),
             outside.feed,
         )
 
-    async def _until_had(
+    async def _fetch_with_retry(
         self, state: RoundState, what: str, fetch: Callable[[], Awaitable[T]]
     ) -> T:
         """Try a fetch until it works or it is time to give up."""

@@ -8,11 +8,11 @@ from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.computation import Computation
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.errors import EvidenceError
-from oepnode.worker.ports import Outside
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.state import RoundState
 
 
-def publish(outside: Outside, state: RoundState, computation: Computation) -> int:
+def publish(outside: WorkerPorts, state: RoundState, computation: Computation) -> int:
     """Seal the bundles of a round and keep them; returns how many.
 
     A partition that cannot be sealed (its aggregator's key is unusable, or it is too large for one

@@ -31,9 +31,9 @@ from oepnode.errors import (
 )
 from oepnode.worker import delivery
 from oepnode.worker import state as st
-from oepnode.worker.computations import Computations, Timed, jittered
+from oepnode.worker.computations import Computations, TimedComputation, jittered
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Outside
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.state import Change, Computed, Effect, NotComputed, RoundState, Summary
 
 _FIRST_WAIT_S: Final = 0.25
@@ -57,7 +57,7 @@ class EffectRunner:
 
     def __init__(
         self,
-        outside: Outside,
+        outside: WorkerPorts,
         state_of: Callable[[int], RoundState | None],
         report: Callable[[int, Change], None],
         metrics: WorkerMetrics,
@@ -291,7 +291,7 @@ def _told(fault: DocumentFault) -> str:
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
 
 
-def _summary(timed: Timed) -> Summary:
+def _summary(timed: TimedComputation) -> Summary:
     result = timed.computation.result
     return Summary(
         sites=sum(partition.site_count for partition in result.partitions),

@@ -18,7 +18,7 @@ SealInputs = Callable[[RoundContext, Inputs], bytes]
 
 
 @dataclass(frozen=True)
-class Outside:
+class WorkerPorts:
     """The ports of a worker.
 
     Attributes:

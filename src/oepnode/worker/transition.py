@@ -1,7 +1,7 @@
 """The worker's decisions: ``transition(state, change) → (state, effects)``, pure and replayable.
 
 Taking a change in twice is taking it in once. What is to be done follows from the state alone
-(`_wanted`), so a restart or a reorganisation needs no decisions of its own.
+(`_desired_effects`), so a restart or a reorganisation needs no decisions of its own.
 
 Turns: every member may reveal and close, but one transaction is enough. Members take turns, the
 first one changing with the round's number; each waits its turn's time after voting is over, and
@@ -40,12 +40,12 @@ from oepnode.worker.state import (
 
 _T = TypeVar("_T")
 
-Step = tuple[RoundState, tuple[Effect, ...]]
+Transition = tuple[RoundState, tuple[Effect, ...]]
 
 
 def begin(
     context: RoundContext, opened: facts.RoundOpened, electorate: Electorate, operator: bytes
-) -> Step:
+) -> Transition:
     """The state of a round that was just opened, and the first effects."""
     is_known = opened.rules_version == RULES_VERSION
     state = RoundState(
@@ -59,7 +59,7 @@ def begin(
     return _ask(state, turn_s=0)
 
 
-def transition(state: RoundState, change: Change, turn_s: float) -> Step:
+def transition(state: RoundState, change: Change, turn_s: float) -> Transition:
     """Take a change in.
 
     Args:
@@ -70,13 +70,13 @@ def transition(state: RoundState, change: Change, turn_s: float) -> Step:
     Returns:
         The new state, and the effects that were not asked for before.
     """
-    return _ask(_take_in(state, change), turn_s)
+    return _ask(_apply(state, change), turn_s)
 
 
 # -- facts ---------------------------------------------------------------------------------
 
 
-def _take_in(state: RoundState, change: Change) -> RoundState:
+def _apply(state: RoundState, change: Change) -> RoundState:
     match change:
         case Ticked(now):
             return _noting_close(replace(state, now=max(now, state.now)))
@@ -89,10 +89,10 @@ def _take_in(state: RoundState, change: Change) -> RoundState:
         case Resynced(events):
             return _resynced(state, events)
         case _:
-            return _take_in_event(state, change)
+            return _apply_event(state, change)
 
 
-def _take_in_event(state: RoundState, event: Event) -> RoundState:
+def _apply_event(state: RoundState, event: Event) -> RoundState:
     match event:
         case facts.BallotCast(operator=operator, ballot=ballot):
             return replace(state, ballots=_with(state.ballots, (operator, ballot)))
@@ -129,7 +129,7 @@ def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
         asked=tuple(name for name in state.asked if name.split("/")[1] not in on_chain),
     )
     for event in events:
-        state = _take_in_event(state, event)
+        state = _apply_event(state, event)
     return _noting_close(state)
 
 
@@ -143,13 +143,13 @@ def _noting_close(state: RoundState) -> RoundState:
 # -- intents -------------------------------------------------------------------------------
 
 
-def _ask(state: RoundState, turn_s: float) -> Step:
-    wanted = [e for e in _wanted(state, turn_s) if effect_id(e) not in state.asked]
+def _ask(state: RoundState, turn_s: float) -> Transition:
+    wanted = [e for e in _desired_effects(state, turn_s) if effect_id(e) not in state.asked]
     asked = (*state.asked, *(effect_id(effect) for effect in wanted))
     return replace(state, asked=asked), tuple(wanted)
 
 
-def _wanted(state: RoundState, turn_s: float) -> Iterator[Effect]:
+def _desired_effects(state: RoundState, turn_s: float) -> Iterator[Effect]:
     if state.me is None:
         return
     if state.result is None and state.reason is None:

@@ -27,7 +27,7 @@ from oepnode.ports import Cursor, LatestEnvelope, Store, StoredEffect, StoredRou
 from oepnode.worker import state as st
 from oepnode.worker.effects import EffectRunner, place_of
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Outside
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.state import Change, Effect, Resynced, RoundState, Ticked
 from oepnode.worker.transition import begin, transition
 
@@ -58,7 +58,7 @@ class Worker:
     """
 
     def __init__(
-        self, settings: WorkerSettings, outside: Outside, store: Store, metrics: WorkerMetrics
+        self, settings: WorkerSettings, outside: WorkerPorts, store: Store, metrics: WorkerMetrics
     ) -> None:
         self._settings = settings
         self._outside = outside
@@ -74,7 +74,7 @@ class Worker:
         self.runner = EffectRunner(
             outside,
             self.state_of,
-            self._take_in,
+            self._apply,
             metrics,
             settings.keep_rounds,
             settings.relay.direct_before_s,
@@ -140,20 +140,20 @@ class Worker:
         if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
             await self._resync()
         first = self._settings.chain.start_block if cursor is None else cursor.block + 1
-        await self._take_in_blocks(first, head)
+        await self._apply_blocks(first, head)
         for number in list(self._live):
-            self._take_in(number, Ticked(head.time))
+            self._apply(number, Ticked(head.time))
         self.health.head = head
         self._metrics.chain_head.set(head.number)
         self._metrics.chain_time.set(head.time)
 
-    async def _take_in_blocks(self, first: int, head: Head) -> None:
+    async def _apply_blocks(self, first: int, head: Head) -> None:
         """Take in the events of all blocks up to the head, noting the place after each page."""
         chain = self._outside.chain
         while first <= head.number:
             last = min(first + _PAGE_BLOCKS - 1, head.number)
             for event in await chain.events(first, last):
-                await self._take_in_event(event)
+                await self._apply_event(event)
             is_head = last == head.number
             last_hash = head.hash if is_head else await chain.block_hash(last)
             self._store.set_cursor(Cursor(last, last_hash))
@@ -171,7 +171,7 @@ class Worker:
             opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
             if opened is not None and self._is_new(opened):
                 await self._open(opened)
-            self._take_in(number, Resynced(tuple(events)))
+            self._apply(number, Resynced(tuple(events)))
 
     def _is_new(self, opened: facts.RoundOpened) -> bool:
         """Whether a round is not known here, was gone, or now is another one than it was."""
@@ -180,9 +180,9 @@ class Worker:
             return True
         return (known.opened.inputs, known.opened.epoch) != (opened.inputs, opened.epoch)
 
-    async def _take_in_event(self, event: Event) -> None:
+    async def _apply_event(self, event: Event) -> None:
         if not isinstance(event, facts.RoundOpened):
-            self._take_in(event.round, event)
+            self._apply(event.round, event)
         elif self._is_new(event):
             await self._open(event)
 
@@ -232,7 +232,7 @@ class Worker:
         """The newest rounds, newest first."""
         return [st.decode_state(stored.state) for stored in self._store.rounds(limit)]
 
-    def _take_in(self, number: int, change: Change) -> None:
+    def _apply(self, number: int, change: Change) -> None:
         before = self.state_of(number)
         if before is None:
             return

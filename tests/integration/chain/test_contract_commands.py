@@ -52,7 +52,7 @@ class World:
         told: dict[str, Any] = json.loads(done.stdout)
         return told
 
-    def refused(self, *arguments: str, key: LocalAccount | None = None, code: int = 1) -> str:
+    def rejected(self, *arguments: str, key: LocalAccount | None = None, code: int = 1) -> str:
         done = self.invoke(*arguments, key=key)
         assert done.exit_code == code, done.output
         return done.stderr
@@ -128,7 +128,7 @@ def changed(byte: int) -> Callable[[bytes], bytes]:
 def test_other_code_is_told(world: World, change: Callable[[bytes], bytes], told: str) -> None:
     code = bytes.fromhex(world.devnet.rpc("eth_getCode", world.contract, "latest")[2:])
     world.devnet.rpc("anvil_setCode", world.contract, "0x" + change(code).hex())
-    assert told in world.refused("deploy", "--verify-only")
+    assert told in world.rejected("deploy", "--verify-only")
 
 
 def test_values_that_the_constructor_fills_in_are_not_compared(
@@ -150,7 +150,7 @@ def test_an_unverified_deployment_is_not_lost(
     """It was paid for: where it is must be told, whatever became of the check."""
     monkeypatch.setattr(artefact, "consensus", lambda: {**COMPILED, "deployedBytecode": "0x60"})
     world.contract = ""
-    told = world.refused("deploy", key=ADMIN)
+    told = world.rejected("deploy", key=ADMIN)
     assert "other code than OepConsensus" in told
     assert "--verify-only" in told
     address = re.search(r"deployed at (0x[0-9a-fA-F]{40}) \(block \d+, transaction 0x", told)
@@ -161,9 +161,9 @@ def test_an_unverified_deployment_is_not_lost(
 
 
 def test_what_is_needed_is_asked_for(world: World) -> None:
-    assert "--key-file" in world.refused("deploy", code=2)
+    assert "--key-file" in world.rejected("deploy", code=2)
     world.contract = ""
-    assert "--contract" in world.refused("deploy", "--verify-only", code=2)
+    assert "--contract" in world.rejected("deploy", "--verify-only", code=2)
 
 
 # -- managing ------------------------------------------------------------------------------
@@ -177,10 +177,10 @@ def test_policy_changes_only_where_named(world: World) -> None:
     assert after == before | {"epoch": before["epoch"] + 1, "reveal_window_s": 90}
     world.run("set-policy", "--quorum", "2/3", "--rules-version", "2", key=ADMIN)
     assert world.run("status")["quorum_share"] == "2/3"
-    assert "--quorum" in world.refused("set-policy", "--quorum", "4/3", key=ADMIN, code=2)
-    assert "--quorum" in world.refused("set-policy", "--quorum", "most", key=ADMIN, code=2)
-    assert "name what to change" in world.refused("set-policy", key=ADMIN, code=2)
-    assert "AccessControl" in world.refused("set-policy", "--vote-window", "9", key=HEIR)
+    assert "--quorum" in world.rejected("set-policy", "--quorum", "4/3", key=ADMIN, code=2)
+    assert "--quorum" in world.rejected("set-policy", "--quorum", "most", key=ADMIN, code=2)
+    assert "name what to change" in world.rejected("set-policy", key=ADMIN, code=2)
+    assert "AccessControl" in world.rejected("set-policy", "--vote-window", "9", key=HEIR)
 
 
 def test_a_worker_comes_moves_and_goes(world: World) -> None:
@@ -199,19 +199,19 @@ def test_a_worker_comes_moves_and_goes(world: World) -> None:
     assert "http://new" in world.invoke("status").stdout
     world.run("remove-worker", "--operator", operator.address, key=ADMIN)
     assert world.run("status")["members"] == 0
-    assert "NotMember" in world.refused("rotate-signer", "--signer", HEIR.address, key=operator)
+    assert "NotMember" in world.rejected("rotate-signer", "--signer", HEIR.address, key=operator)
     wrong = ("--operator", "0x12")
-    assert "40 hex digits" in world.refused("remove-worker", *wrong, key=ADMIN, code=2)
+    assert "40 hex digits" in world.rejected("remove-worker", *wrong, key=ADMIN, code=2)
 
 
 def test_a_guardian_pauses_and_an_administrator_ends_it(world: World) -> None:
     world.run("grant", "--role", "guardian", "--account", GUARDIAN.address, key=ADMIN)
     world.run("pause", key=GUARDIAN)
     assert world.run("status")["paused"] is True
-    assert "AccessControlUnauthorizedAccount" in world.refused("unpause", key=GUARDIAN)
+    assert "AccessControlUnauthorizedAccount" in world.rejected("unpause", key=GUARDIAN)
     world.run("unpause", key=ADMIN)
     assert world.run("status")["paused"] is False
-    assert "PauseState" in world.refused("unpause", key=ADMIN)
+    assert "PauseState" in world.rejected("unpause", key=ADMIN)
 
 
 def test_a_requester_cancels_with_a_reason(world_with_a_round: World) -> None:
@@ -219,7 +219,7 @@ def test_a_requester_cancels_with_a_reason(world_with_a_round: World) -> None:
     world.run("cancel-round", "--round", "1", "--reason", "wrong document", key=REQUESTER)
     told = world.run("audit", "round", "1")
     assert (told["phase"], told["end"]["reason"]) == ("cancelled", "wrong document")
-    again = world.refused("cancel-round", "--round", "1", "--reason", "again", key=REQUESTER)
+    again = world.rejected("cancel-round", "--round", "1", "--reason", "again", key=REQUESTER)
     assert "WrongStatus" in again
 
 
@@ -233,11 +233,11 @@ def test_the_roles_are_handed_over(world: World) -> None:
     world.run("grant", "--role", "requester", "--account", REQUESTER.address, key=ADMIN)
     world.run("grant", "--role", "admin", "--account", HEIR.address, key=ADMIN)
     world.run("renounce", "--role", "admin", key=ADMIN)
-    assert "AccessControlUnauthorizedAccount" in world.refused("pause", key=ADMIN)
+    assert "AccessControlUnauthorizedAccount" in world.rejected("pause", key=ADMIN)
     world.run("revoke", "--role", "requester", "--account", REQUESTER.address, key=HEIR)
     assert world.run("roles") == {"admin": [HEIR.address], "requester": [], "guardian": []}
-    assert "LastAdministrator" in world.refused("renounce", "--role", "admin", key=HEIR)
-    assert "--role is one of" in world.refused("renounce", "--role", "owner", key=HEIR, code=2)
+    assert "LastAdministrator" in world.rejected("renounce", "--role", "admin", key=HEIR)
+    assert "--role is one of" in world.rejected("renounce", "--role", "owner", key=HEIR, code=2)
 
 
 # -- signed ballots ------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_a_relay_casts_what_workers_signed(world_with_a_round: World) -> None:
     third = world.invoke("relay", world.file("third", good[2]), key=HEIR)
     assert third.stdout.splitlines()[0].startswith("round 1: 1 ballots cast, transaction 0x")
 
-    again = world.refused("relay", file, key=HEIR)
+    again = world.rejected("relay", file, key=HEIR)
     assert "none of these ballots can be cast" in again
     assert "ballot 1 left out: its member has voted already" in again
 
@@ -280,7 +280,7 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     first, second = (world.signed(SIGNERS[1], root) for root in (ROOT, OTHER_ROOT))
     honest = world.signed(SIGNERS[0])
     alone = world.file("alone", first, honest, first)
-    assert "no worker is shown here" in world.refused("report-equivocation", alone, key=HEIR)
+    assert "no worker is shown here" in world.rejected("report-equivocation", alone, key=HEIR)
     file = world.file("evidence", honest, first, second)
     told = world.run("report-equivocation", file, key=HEIR)
     liar = account(11).address.lower()
@@ -292,7 +292,7 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     more = [world.signed(SIGNERS[2], root) for root in (ROOT, OTHER_ROOT)]
     told_as_table = world.invoke("report-equivocation", world.file("more", *more), key=HEIR)
     assert account(12).address.lower() in told_as_table.stdout
-    assert "not on record" in world.refused("report-equivocation", file, key=HEIR)
+    assert "not on record" in world.rejected("report-equivocation", file, key=HEIR)
     table = world.invoke("audit", "round", "1")
     assert f"{liar} signed two different ballots" in table.stdout
 
@@ -306,7 +306,7 @@ def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
     first = world.invoke("sign-ballot", *VOTE, key=SIGNERS[0])
     assert first.exit_code == 0, first.output
     assert world.invoke("sign-ballot", *VOTE, key=SIGNERS[0]).stdout == first.stdout
-    told = world.refused("sign-ballot", *OTHER_VOTE, key=SIGNERS[0])
+    told = world.rejected("sign-ballot", *OTHER_VOTE, key=SIGNERS[0])
     assert "another ballot was signed for round 1" in told
     assert ".key.signed, line 1" in told
     world.open_round()
@@ -316,7 +316,7 @@ def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
 
 def test_nothing_is_signed_that_could_not_count(world_with_a_round: World) -> None:
     world = world_with_a_round
-    told = world.refused("sign-ballot", *VOTE, "--confirmations", "3", key=SIGNERS[0])
+    told = world.rejected("sign-ballot", *VOTE, "--confirmations", "3", key=SIGNERS[0])
     assert "opened in the last blocks" in told
     for _ in range(3):
         world.devnet.rpc("evm_increaseTime", 1)
@@ -325,10 +325,10 @@ def test_nothing_is_signed_that_could_not_count(world_with_a_round: World) -> No
     assert deep.exit_code == 0, deep.output
     (ballot,) = decode_lines(deep.stdout.encode())
     assert world.run("relay", world.file("one", ballot), key=HEIR)["cast"]
-    assert "has voted or abstained" in world.refused("sign-ballot", *VOTE, key=SIGNERS[0])
+    assert "has voted or abstained" in world.rejected("sign-ballot", *VOTE, key=SIGNERS[0])
     world.devnet.rpc("evm_increaseTime", 600)
     world.devnet.rpc("evm_mine")
-    told = world.refused("sign-ballot", *VOTE, key=SIGNERS[1])
+    told = world.rejected("sign-ballot", *VOTE, key=SIGNERS[1])
     assert "round 1 takes no votes: it is revealing" in told
 
 
@@ -340,16 +340,16 @@ def test_the_abi_is_the_artefacts() -> None:
 
 def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> None:
     world = world_with_a_round
-    assert "holds no signed ballot" in world.refused("relay", world.file("none"), key=HEIR)
+    assert "holds no signed ballot" in world.rejected("relay", world.file("none"), key=HEIR)
     one = world.signed(SIGNERS[0])
     other = Relayed(RoundContext(one.context.chain_id, one.context.contract, 2), one.signed)
     mixed = world.file("mixed", one, other)
-    assert "rounds 1, 2" in world.refused("relay", mixed, key=HEIR, code=2)
+    assert "rounds 1, 2" in world.rejected("relay", mixed, key=HEIR, code=2)
     later = world.file("later", other)
-    assert "no round 2" in world.refused("relay", later, key=HEIR, code=2)
+    assert "no round 2" in world.rejected("relay", later, key=HEIR, code=2)
     broken = tmp_path / "broken"
     broken.write_text("{}\n")
-    assert "line 1 is no signed ballot" in world.refused("relay", str(broken), key=HEIR)
-    assert "is no signer" in world.refused("sign-ballot", *VOTE, key=HEIR)
+    assert "line 1 is no signed ballot" in world.rejected("relay", str(broken), key=HEIR)
+    assert "is no signer" in world.rejected("sign-ballot", *VOTE, key=HEIR)
     short = ("--round", "1", "--root", "33", "--partitions", "4")
-    assert "64 hex digits" in world.refused("sign-ballot", *short, key=SIGNERS[0], code=2)
+    assert "64 hex digits" in world.rejected("sign-ballot", *short, key=SIGNERS[0], code=2)

@@ -13,7 +13,7 @@ from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds import onchain as facts
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
-from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.onchain import Phase, Policy
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, TransportError
 
@@ -43,7 +43,7 @@ class World:
 @pytest.fixture
 async def world(devnet: Devnet) -> AsyncIterator[World]:
     admin = account(0)
-    policy = deploy.Policy(vote_window_s=120, reveal_window_s=120)
+    policy = Policy(vote_window_s=120, reveal_window_s=120)
     deployed = await deploy.deploy(
         devnet.url, CHAIN_ID, admin, bytes.fromhex(admin.address[2:]), policy
     )
@@ -120,7 +120,7 @@ async def test_ballots_equal_those_of_the_contract(world: World) -> None:
     assert world.ballot(number, 0) == expected
 
 
-async def test_a_refusal_names_the_contracts_error(world: World) -> None:
+async def test_a_rejection_names_the_contracts_error(world: World) -> None:
     number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
     worker = world.workers[0]
     await worker.cast_ballot(number, world.ballot(number, 0))
@@ -160,13 +160,13 @@ async def test_the_live_member_of_a_signer(world: World) -> None:
     assert await world.admin.endpoint(world.operator(0)) == "http://worker-0"
 
 
-async def test_a_node_of_another_chain_is_refused(world: World) -> None:
+async def test_a_node_of_another_chain_is_rejected(world: World) -> None:
     wrong = world.settings.model_copy(update={"chain_id": 1})
     with pytest.raises(ConfigError, match="expected chain id 1, received 31337"):
         await evm.connect_reader(wrong)
 
 
-async def test_an_address_without_contract_is_refused(world: World) -> None:
+async def test_an_address_without_contract_is_rejected(world: World) -> None:
     wrong = world.settings.model_copy(update={"contract": "0x" + "77" * 20})
     with pytest.raises(ConfigError, match="no contract"):
         await evm.connect_reader(wrong)

@@ -3,7 +3,7 @@
 Three rings: the library ``Rfc9162.sol`` by itself, on every vector and on random and damaged
 proofs of trees of any size; ``verifyPartition`` and ``verifySite`` on the rounds of the vectors;
 and the same on random rounds with damaged proofs. What cannot be written in the ABI at all, such
-as a negative index or a hash of 31 bytes, is told apart, and Python refuses it.
+as a negative index or a hash of 31 bytes, is told apart, and Python rejects it.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def trees_of_vectors() -> Iterator[tuple[Proof, bool]]:
             leaf = merkle.leaf_hash(b"entry %d" % proof["index"])
             path, root = tuple(bytes_of(proof["path"])), bytes.fromhex(tree["root"])
             yield Proof(leaf, proof["index"], tree["size"], path, root), True
-    for kind, does_prove in (("refused", False), ("provesAnotherSizeToo", True)):
+    for kind, does_prove in (("rejected", False), ("provesAnotherSizeToo", True)):
         for case in loaded[kind]:
             leaf, root = bytes.fromhex(case["leaf"]), bytes.fromhex(case["root"])
             path = tuple(bytes_of(case["path"]))

@@ -13,14 +13,21 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.http.sender import HttpSender
-from oepnode.adapters.http.signed_client import Asker
+from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.demo.sample import SamplePlan, SampleSummary, write_sample
 from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender import app as sender
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import (
+    CHAIN_ID,
+    CONTRACT,
+    REQUESTER,
+    FakeChain,
+    FakeClock,
+    InMemoryChain,
+)
 
 TOKEN = "a-token-of-the-publisher"
 LIMIT = 200_000
@@ -77,10 +84,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def ledger(clock: FakeClock) -> Ledger:
-    ledger = Ledger(clock)
-    ledger.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
-    return ledger
+def chain_state(clock: FakeClock) -> InMemoryChain:
+    chain_state = InMemoryChain(clock)
+    chain_state.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
+    return chain_state
 
 
 @pytest.fixture
@@ -104,21 +111,24 @@ def registry_settings(tmp_path: Path) -> RegistrySettings:
 
 @pytest.fixture
 async def sender_url(
-    sender_settings: SenderSettings, ledger: Ledger, clock: FakeClock
+    sender_settings: SenderSettings, chain_state: InMemoryChain, clock: FakeClock
 ) -> AsyncIterator[str]:
-    app = sender.application(sender_settings, FakeChain(ledger, REQUESTER), clock)
+    app = sender.application(sender_settings, FakeChain(chain_state, REQUESTER), clock)
     async with listening(app, HttpSettings()) as url:
         yield url
 
 
 @pytest.fixture
 async def registry_url(
-    registry_settings: RegistrySettings, ledger: Ledger, clock: FakeClock, sample: Sample
+    registry_settings: RegistrySettings,
+    chain_state: InMemoryChain,
+    clock: FakeClock,
+    sample: Sample,
 ) -> AsyncIterator[str]:
     store = RegistryStore(registry_settings.data_dir)
     store.publish(sample.snapshot, sample.salt, clock.now())
     store.close()
-    app = registry.application(registry_settings, FakeChain(ledger), clock)
+    app = registry.application(registry_settings, FakeChain(chain_state), clock)
     async with listening(app, HttpSettings()) as url:
         yield url
 
@@ -130,9 +140,11 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def asker(clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT) -> Asker:
+def asker(
+    clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
+) -> RequestSigner:
     """Who asks the services for a round's inputs."""
-    return Asker(account, CHAIN_ID, CONTRACT, clock, max_bytes, timeout_s=10)
+    return RequestSigner(account, CHAIN_ID, CONTRACT, clock, max_bytes, timeout_s=10)
 
 
 def worker_client(
@@ -143,7 +155,7 @@ def worker_client(
 
 
 async def reason_of(response: aiohttp.ClientResponse) -> str:
-    """The code of an answer that refuses; every one has a message as well."""
+    """The code of an answer that rejects; every one has a message as well."""
     error = json.loads(await response.read())["error"]
     assert error["message"]
     return str(error["code"])

@@ -26,7 +26,14 @@ from tests.integration.services.conftest import (
     reason_of,
     worker_client,
 )
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, REQUESTER, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import (
+    CHAIN_ID,
+    CONTRACT,
+    REQUESTER,
+    FakeChain,
+    FakeClock,
+    InMemoryChain,
+)
 
 STRANGER = Account.from_key(b"\x02" * 32)
 MEGABYTES = 5
@@ -49,9 +56,9 @@ def put(settings: SenderSettings, data: bytes) -> None:
 
 
 @pytest.fixture
-async def stored(sender_settings: SenderSettings, ledger: Ledger) -> None:
+async def stored(sender_settings: SenderSettings, chain_state: InMemoryChain) -> None:
     """Two documents; round 1 was opened with the first, round 2 with the second."""
-    chain = FakeChain(ledger, REQUESTER)
+    chain = FakeChain(chain_state, REQUESTER)
     for data in (DOCUMENT, OTHER):
         put(sender_settings, data)
         await chain.open_round(1_795_000_200, 6, sha256(data).digest(), b"\x0a" * 32)
@@ -64,11 +71,11 @@ def url(sender_url: str, stored: None) -> str:
 
 @pytest.fixture
 async def open_url(
-    sender_settings: SenderSettings, ledger: Ledger, clock: FakeClock, stored: None
+    sender_settings: SenderSettings, chain_state: InMemoryChain, clock: FakeClock, stored: None
 ) -> AsyncIterator[str]:
     """The same document at a gateway that serves anyone."""
     settings = sender_settings.model_copy(update={"document_access": "anyone"})
-    app = sender.application(settings, FakeChain(ledger, REQUESTER), clock)
+    app = sender.application(settings, FakeChain(chain_state, REQUESTER), clock)
     async with listening(app, HttpSettings()) as base:
         yield f"{base}/v1/documents/{DIGEST.hex()}"
 
@@ -96,7 +103,7 @@ def sign(clock: FakeClock) -> Sign:
     return header
 
 
-async def refusal(
+async def rejection(
     http: aiohttp.ClientSession, url: str, headers: dict[str, str]
 ) -> tuple[int, str]:
     """Status and code; not a byte of the document is in the answer."""
@@ -170,10 +177,10 @@ async def test_nothing_of_it_is_told_without_a_request(
 
 
 async def test_a_worker_with_a_new_key_gets_it(
-    http: aiohttp.ClientSession, url: str, sign: Sign, ledger: Ledger
+    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
 ) -> None:
-    ledger.rotate_signer(OPERATOR, bytes.fromhex(STRANGER.address[2:]))
-    assert await refusal(http, url, sign()) == (403, "worker.unknown")
+    chain_state.rotate_signer(OPERATOR, bytes.fromhex(STRANGER.address[2:]))
+    assert await rejection(http, url, sign()) == (403, "worker.unknown")
     async with http.get(url, headers=sign(STRANGER)) as response:
         assert response.status == 200
 
@@ -182,7 +189,7 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
     with structlog.testing.capture_logs() as logs:
         async with http.get(url, headers=sign()) as response:
             assert response.status == 200
-        await refusal(http, url, sign(STRANGER))
+        await rejection(http, url, sign(STRANGER))
     assert logs == [
         {
             "event": "request.granted",
@@ -192,7 +199,7 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
             "operator": OPERATOR.hex(),
         },
         {
-            "event": "request.refused",
+            "event": "request.rejected",
             "log_level": "info",
             "at": "/v1/documents/{digest}",
             "status": 403,
@@ -201,7 +208,7 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
     ]
 
 
-# -- refused -----------------------------------------------------------------------------------
+# -- rejected -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,21 +228,21 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
 async def test_without_a_readable_request_nothing_is_served(
     http: aiohttp.ClientSession,
     url: str,
-    ledger: Ledger,
+    chain_state: InMemoryChain,
     header: str | None,
     status: int,
     code: str,
 ) -> None:
-    ledger.is_down = True  # and the chain is not asked
+    chain_state.is_down = True  # and the chain is not asked
     headers = {} if header is None else {"Authorization": header}
-    assert await refusal(http, url, headers) == (status, code)
+    assert await rejection(http, url, headers) == (status, code)
 
 
-async def test_a_stranger_is_refused_and_uses_up_nothing(
+async def test_a_stranger_is_rejected_and_uses_up_nothing(
     http: aiohttp.ClientSession, url: str, sign: Sign, sender_settings: SenderSettings
 ) -> None:
     nonce = b"\x09" * 32
-    assert await refusal(http, url, sign(STRANGER, nonce=nonce)) == (403, "worker.unknown")
+    assert await rejection(http, url, sign(STRANGER, nonce=nonce)) == (403, "worker.unknown")
     assert grants(sender_settings) == []
     async with http.get(url, headers=sign(nonce=nonce)) as response:
         assert response.status == 200
@@ -246,33 +253,33 @@ async def test_a_stranger_does_not_learn_which_documents_are_here(
 ) -> None:
     url = f"{sender_url}/v1/documents/{'00' * 32}"
     headers = sign(STRANGER, digest=b"\x00" * 32)
-    assert await refusal(http, url, headers) == (403, "worker.unknown")
+    assert await rejection(http, url, headers) == (403, "worker.unknown")
     headers = sign(digest=b"\x00" * 32)
-    assert await refusal(http, url, headers) == (404, "document.unknown")
+    assert await rejection(http, url, headers) == (404, "document.unknown")
 
 
-async def test_a_removed_worker_is_refused_even_for_a_round_it_was_in(
-    http: aiohttp.ClientSession, url: str, sign: Sign, ledger: Ledger
+async def test_a_removed_worker_is_rejected_even_for_a_round_it_was_in(
+    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
 ) -> None:
-    ledger.remove_member(OPERATOR)
-    assert await refusal(http, url, sign()) == (403, "worker.unknown")
+    chain_state.remove_member(OPERATOR)
+    assert await rejection(http, url, sign()) == (403, "worker.unknown")
 
 
-async def test_a_worker_that_came_later_is_refused(
-    http: aiohttp.ClientSession, url: str, sign: Sign, ledger: Ledger
+async def test_a_worker_that_came_later_is_rejected(
+    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
 ) -> None:
-    ledger.add_member(b"\x72" * 20, bytes.fromhex(STRANGER.address[2:]))
-    assert await refusal(http, url, sign(STRANGER)) == (403, "worker.not_in_electorate")
+    chain_state.add_member(b"\x72" * 20, bytes.fromhex(STRANGER.address[2:]))
+    assert await rejection(http, url, sign(STRANGER)) == (403, "worker.not_in_electorate")
 
 
-async def test_a_replay_is_refused(
+async def test_a_replay_is_rejected(
     http: aiohttp.ClientSession, url: str, sign: Sign, sender_settings: SenderSettings
 ) -> None:
     headers = sign()
     async with http.head(url, headers=headers) as response:
         assert response.status == 200
-    assert await refusal(http, url, headers) == (409, "nonce.used")
-    assert await refusal(http, url, headers | {"Range": "bytes=0-9"}) == (409, "nonce.used")
+    assert await rejection(http, url, headers) == (409, "nonce.used")
+    assert await rejection(http, url, headers | {"Range": "bytes=0-9"}) == (409, "nonce.used")
     assert len(grants(sender_settings)) == 1
 
 
@@ -292,30 +299,30 @@ async def test_a_used_nonce_is_known_after_a_restart(
     store.close()
 
 
-async def test_a_round_with_another_document_is_refused(
+async def test_a_round_with_another_document_is_rejected(
     http: aiohttp.ClientSession, url: str, sign: Sign
 ) -> None:
-    assert await refusal(http, url, sign(round=2)) == (409, "round.other_document")
+    assert await rejection(http, url, sign(round=2)) == (409, "round.other_document")
 
 
 async def test_the_snapshot_of_a_round_is_not_its_document(
-    http: aiohttp.ClientSession, url: str, sign: Sign, ledger: Ledger
+    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
 ) -> None:
-    await FakeChain(ledger).open_round(1_795_000_200, 6, OTHER_DIGEST, DIGEST)
-    assert await refusal(http, url, sign(round=3)) == (409, "round.other_document")
+    await FakeChain(chain_state).open_round(1_795_000_200, 6, OTHER_DIGEST, DIGEST)
+    assert await rejection(http, url, sign(round=3)) == (409, "round.other_document")
 
 
-async def test_a_request_for_another_document_is_refused(
+async def test_a_request_for_another_document_is_rejected(
     http: aiohttp.ClientSession, url: str, sign: Sign
 ) -> None:
     headers = sign(round=2, digest=OTHER_DIGEST)
-    assert await refusal(http, url, headers) == (401, "request.other_document")
+    assert await rejection(http, url, headers) == (401, "request.other_document")
 
 
 async def test_a_round_that_is_not_there_yet_is_worth_another_try(
     http: aiohttp.ClientSession, url: str, sign: Sign, sender_url: str, clock: FakeClock
 ) -> None:
-    assert await refusal(http, url, sign(round=3)) == (404, "round.unknown")
+    assert await rejection(http, url, sign(round=3)) == (404, "round.unknown")
     client = worker_client(sender_url, clock)
     with pytest.raises(TransportError, match="does not know the round yet"):
         await client.document(3, DIGEST)
@@ -325,29 +332,29 @@ async def test_a_round_that_is_not_there_yet_is_worth_another_try(
 @pytest.mark.parametrize(
     "domain", [{"chain_id": CHAIN_ID + 1}, {"contract": b"\x11" * 20}], ids=["chain", "contract"]
 )
-async def test_another_chain_or_contract_is_refused(
+async def test_another_chain_or_contract_is_rejected(
     http: aiohttp.ClientSession, url: str, sign: Sign, domain: dict[str, Any]
 ) -> None:
-    assert await refusal(http, url, sign(**domain)) == (403, "worker.unknown")
+    assert await rejection(http, url, sign(**domain)) == (403, "worker.unknown")
 
 
 @pytest.mark.parametrize("off_s", [-WINDOW_S - 1, WINDOW_S + 1, -(10**9)])
-async def test_a_wrong_time_is_refused(
+async def test_a_wrong_time_is_rejected(
     http: aiohttp.ClientSession, url: str, sign: Sign, clock: FakeClock, off_s: int
 ) -> None:
     headers = sign(issued_at=int(clock.now()) + off_s)
-    assert await refusal(http, url, headers) == (401, "request.time")
+    assert await rejection(http, url, headers) == (401, "request.time")
 
 
-async def test_a_malformed_signature_is_refused(
+async def test_a_malformed_signature_is_rejected(
     http: aiohttp.ClientSession, url: str, clock: FakeClock
 ) -> None:
     request = DocumentRequest(1, DIGEST, b"\x09" * 32, int(clock.now()))
     headers = {"Authorization": encode_authorization(request, b"\xff" * 65)}
-    assert await refusal(http, url, headers) == (401, "signature.invalid")
+    assert await rejection(http, url, headers) == (401, "signature.invalid")
 
 
-async def test_a_refused_worker_is_told_so_by_its_client(
+async def test_a_rejected_worker_is_told_so_by_its_client(
     sender_url: str, stored: None, clock: FakeClock
 ) -> None:
     client = worker_client(sender_url, clock, STRANGER)
@@ -357,12 +364,12 @@ async def test_a_refused_worker_is_told_so_by_its_client(
 
 
 async def test_without_a_chain_the_worker_is_told_to_come_back(
-    http: aiohttp.ClientSession, url: str, sign: Sign, ledger: Ledger
+    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
 ) -> None:
-    ledger.is_down = True
+    chain_state.is_down = True
     headers = sign()
-    assert await refusal(http, url, headers) == (503, "chain.unavailable")
-    ledger.is_down = False
+    assert await rejection(http, url, headers) == (503, "chain.unavailable")
+    chain_state.is_down = False
     async with http.get(url, headers=headers) as response:
         assert response.status == 200
 
@@ -371,9 +378,12 @@ async def test_without_a_chain_the_worker_is_told_to_come_back(
 
 
 async def test_where_anyone_may_read_no_request_is_needed(
-    http: aiohttp.ClientSession, open_url: str, sender_settings: SenderSettings, ledger: Ledger
+    http: aiohttp.ClientSession,
+    open_url: str,
+    sender_settings: SenderSettings,
+    chain_state: InMemoryChain,
 ) -> None:
-    ledger.is_down = True  # and the chain is not asked
+    chain_state.is_down = True  # and the chain is not asked
     async with http.get(open_url) as response:
         assert (response.status, await response.read()) == (200, DOCUMENT)
         assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -384,7 +394,7 @@ async def test_where_anyone_may_read_no_request_is_needed(
     async with http.head(open_url) as response:
         assert response.content_length == len(DOCUMENT)
     unknown = open_url.replace(DIGEST.hex(), "00" * 32)
-    assert await refusal(http, unknown, {}) == (404, "document.unknown")
+    assert await rejection(http, unknown, {}) == (404, "document.unknown")
     assert grants(sender_settings) == []
 
 

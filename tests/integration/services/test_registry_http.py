@@ -19,7 +19,7 @@ from oepnode.domain.rounds.signed_requests import RegistryRequest, encode_reques
 from oepnode.errors import ConflictError, TransportError
 from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import OPERATOR, WORKER, Sample, asker, reason_of
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
 STRANGER = Account.from_key(b"\x02" * 32)
 
@@ -36,8 +36,8 @@ async def registry(registry_url: str, clock: FakeClock) -> AsyncIterator[HttpReg
 
 
 @pytest.fixture
-async def round_number(ledger: Ledger, sample: Sample) -> int:
-    return await FakeChain(ledger).open_round(
+async def round_number(chain_state: InMemoryChain, sample: Sample) -> int:
+    return await FakeChain(chain_state).open_round(
         sample.summary.horizon_start, 6, sample.digest, sample.snapshot_digest
     )
 
@@ -120,24 +120,24 @@ async def test_a_stranger_and_a_removed_worker_get_nothing(
     clock: FakeClock,
     sample: Sample,
     round_number: int,
-    ledger: Ledger,
+    chain_state: InMemoryChain,
 ) -> None:
     stranger = HttpRegistry(registry_url, asker(clock, STRANGER))
     with pytest.raises(ConflictError, match="no enrolled worker"):
         await stranger.snapshot(round_number, sample.snapshot_digest)
     await stranger.close()
-    ledger.remove_member(OPERATOR)
+    chain_state.remove_member(OPERATOR)
     with pytest.raises(ConflictError, match="no enrolled worker"):
         await registry.salt(round_number, sample.snapshot_digest)
 
 
 async def test_without_a_chain_the_worker_is_told_to_come_back(
-    registry: HttpRegistry, sample: Sample, round_number: int, ledger: Ledger
+    registry: HttpRegistry, sample: Sample, round_number: int, chain_state: InMemoryChain
 ) -> None:
-    ledger.is_down = True
+    chain_state.is_down = True
     with pytest.raises(TransportError, match="503"):
         await registry.salt(round_number, sample.snapshot_digest)
-    ledger.is_down = False
+    chain_state.is_down = False
     assert await registry.salt(round_number, sample.snapshot_digest) == sample.salt
 
 
@@ -167,7 +167,7 @@ async def test_a_larger_snapshot_than_the_client_wants_is_not_read(
         (b" " * 2001, 413, "body.too_large"),
     ],
 )
-async def test_malformed_requests_are_refused_with_a_reason(
+async def test_malformed_requests_are_rejected_with_a_reason(
     http: aiohttp.ClientSession, registry_url: str, body: bytes, status: int, code: str
 ) -> None:
     async with http.post(f"{registry_url}/v1/requests", data=body) as response:

@@ -1,4 +1,4 @@
-"""The relay over real HTTP, with the chain in memory: what it takes, refuses, keeps and casts."""
+"""The relay over real HTTP, with the chain in memory: what it takes, rejects, keeps and casts."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from oepnode.domain.rounds.signed_ballots import (
 from oepnode.services.common.serving import listening
 from oepnode.services.relay import app as relay
 from tests.integration.services.conftest import CHAIN, reason_of
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
 WORKERS = [Account.from_key(bytes([place + 1]) * 32) for place in range(3)]
 STRANGER = Account.from_key(b"\x09" * 32)
@@ -35,11 +35,11 @@ GIVE_UP_S = 20.0
 
 
 @pytest.fixture
-def ledger(clock: FakeClock) -> Ledger:
-    ledger = Ledger(clock)
+def chain_state(clock: FakeClock) -> InMemoryChain:
+    chain_state = InMemoryChain(clock)
     for worker, operator in zip(WORKERS, OPERATORS, strict=True):
-        ledger.add_member(operator, bytes.fromhex(worker.address[2:]))
-    return ledger
+        chain_state.add_member(operator, bytes.fromhex(worker.address[2:]))
+    return chain_state
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +51,20 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 class World:
     """A relay that listens, with its chain, and a client."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession, ledger: Ledger, folder: Path) -> None:
+    def __init__(
+        self, url: str, http: aiohttp.ClientSession, chain_state: InMemoryChain, folder: Path
+    ) -> None:
         self.url = url
         self.http = http
-        self.ledger = ledger
+        self.chain_state = chain_state
         self.folder = folder
-        self.chain = FakeChain(ledger)
+        self.chain = FakeChain(chain_state)
 
     async def open(self) -> int:
         return await self.chain.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
 
     async def hand_in(self, line: bytes | Relayed) -> str:
-        """The state, or the code of a refusal."""
+        """The state, or the code of a rejection."""
         body = encode(line) if isinstance(line, Relayed) else line
         async with self.http.post(f"{self.url}/v1/ballots", data=body) as response:
             if response.status != 202:
@@ -77,7 +79,9 @@ class World:
 
     def cast(self, number: int = 1) -> list[bytes]:
         """Whose ballots stand on chain, in order."""
-        events = (e for e in self.ledger.log if isinstance(e, BallotCast) and e.round == number)
+        events = (
+            e for e in self.chain_state.log if isinstance(e, BallotCast) and e.round == number
+        )
         return [event.operator for event in events]
 
     def sent(self) -> int:
@@ -102,7 +106,7 @@ Start = Callable[[float], Awaitable[World]]
 
 @pytest.fixture
 async def start(
-    ledger: Ledger, http: aiohttp.ClientSession, tmp_path: Path
+    chain_state: InMemoryChain, http: aiohttp.ClientSession, tmp_path: Path
 ) -> AsyncIterator[Start]:
     """Starts a relay with a time after which a batch is sent."""
     stack: list[Any] = []
@@ -115,9 +119,9 @@ async def start(
             batch_after_s=batch_after_s,
             look_interval_s=0.01,
         )
-        chain = FakeChain(ledger)
+        chain = FakeChain(chain_state)
         running = listening(relay.application(settings, chain), HttpSettings())
-        world = World(await running.__aenter__(), http, ledger, tmp_path / "relay")
+        world = World(await running.__aenter__(), http, chain_state, tmp_path / "relay")
         stack.append(running)
         world.relay_chain = chain
         return world
@@ -154,7 +158,7 @@ async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> No
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
-    state = world.ledger.now_state(1)
+    state = world.chain_state.now_state(1)
     assert state is not None
     assert state.phase is Phase.REVEALING
     assert world.sent() == 1
@@ -178,13 +182,13 @@ async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
-    direct = FakeChain(world.ledger, bytes.fromhex(WORKERS[0].address[2:]))
+    direct = FakeChain(world.chain_state, bytes.fromhex(WORKERS[0].address[2:]))
     await direct.cast_ballot(1, b"\x77" * 32)
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
     assert world.sent() == 1
-    assert world.ledger.ballots[1][0][1] == b"\x77" * 32
+    assert world.chain_state.ballots[1][0][1] == b"\x77" * 32
 
 
 async def test_rounds_are_cast_each_for_itself(world: World) -> None:
@@ -202,35 +206,35 @@ async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> 
     await world.open()
     await world.hand_in(signed(0))
     await until(lambda: world.cast() == OPERATORS[:1])
-    ledger = world.ledger
-    ledger.log[:] = [event for event in ledger.log if not isinstance(event, BallotCast)]
-    ledger.ballots.clear()
-    ledger.rounds[1] = replace(ledger.rounds[1], voted=0)
+    chain_state = world.chain_state
+    chain_state.log[:] = [event for event in chain_state.log if not isinstance(event, BallotCast)]
+    chain_state.ballots.clear()
+    chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
     await until(lambda: world.cast() == OPERATORS[:1])
 
 
 # -- a failing chain -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["refusal", "is_down", "loses_answers"])
+@pytest.mark.parametrize("fault", ["rejection", "is_down", "loses_answers"])
 async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault: str) -> None:
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
     third = signed(2)
     if fault == "is_down":
-        world.ledger.is_down = True
+        world.chain_state.is_down = True
         assert await world.hand_in(third) == "503 chain.unavailable"
         async with asyncio.timeout(GIVE_UP_S):
             while not (await world.get("/healthz"))["trouble"]:
                 await asyncio.sleep(0.005)
-        world.ledger.is_down = False
+        world.chain_state.is_down = False
         await world.hand_in(third)
     else:
-        setattr(world.ledger, fault, "PauseState" if fault == "refusal" else True)
+        setattr(world.chain_state, fault, "PauseState" if fault == "rejection" else True)
         await world.hand_in(third)
         await until(lambda: world.sent() > 0)
-        setattr(world.ledger, fault, "" if fault == "refusal" else False)
+        setattr(world.chain_state, fault, "" if fault == "rejection" else False)
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
 
@@ -258,7 +262,7 @@ async def test_one_round_that_fails_holds_up_no_other(
     assert "a fault of this service" in (await world.get("/healthz"))["trouble"]
 
 
-# -- what is refused -----------------------------------------------------------------------
+# -- what is rejected -----------------------------------------------------------------------
 
 
 def broken(relayed: Relayed) -> bytes:
@@ -271,7 +275,7 @@ def with_r(relayed: Relayed, r: bytes) -> Relayed:
     )
 
 
-REFUSED: dict[str, tuple[bytes | Relayed, str]] = {
+REJECTED: dict[str, tuple[bytes | Relayed, str]] = {
     "empty": (b"", "422 request.malformed"),
     "no JSON": (b"{", "422 request.malformed"),
     "another form": (broken(signed(0)), "422 request.malformed"),
@@ -280,46 +284,46 @@ REFUSED: dict[str, tuple[bytes | Relayed, str]] = {
     "chain": (signed(0, chain_id=1), "422 ballot.other_chain"),
     "contract": (signed(0, contract=b"\x01" * 20), "422 ballot.other_contract"),
     "no signature": (with_r(signed(0), bytes(32)), "422 signature.invalid"),
-    "another's": (with_r(signed(0), signed(1).signed.r), "403 ballot.refused"),
-    "stranger": (signed(-1, ballot=b"\x05" * 32), "403 ballot.refused"),
-    "zero": (signed(0, ballot=bytes(32)), "403 ballot.refused"),
+    "another's": (with_r(signed(0), signed(1).signed.r), "403 ballot.rejected"),
+    "stranger": (signed(-1, ballot=b"\x05" * 32), "403 ballot.rejected"),
+    "zero": (signed(0, ballot=bytes(32)), "403 ballot.rejected"),
     "unknown round": (signed(0, number=7), "404 round.unknown"),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-async def test_what_could_not_be_cast_is_refused(
+@pytest.mark.parametrize("case", REJECTED.values(), ids=REJECTED)
+async def test_what_could_not_be_cast_is_rejected(
     world: World, case: tuple[bytes | Relayed, str]
 ) -> None:
     line, told = case
     await world.open()
     answer = await world.hand_in(line)
-    if told == "403 ballot.refused":
+    if told == "403 ballot.rejected":
         assert answer in (told, "422 signature.invalid")  # some r recover nobody
     else:
         assert answer == told
     assert (await world.get("/healthz"))["ballots"] == 0
 
 
-async def test_a_round_that_takes_no_votes_is_refused(world: World) -> None:
+async def test_a_round_that_takes_no_votes_is_rejected(world: World) -> None:
     await world.open()
-    world.ledger.clock.time += 61
+    world.chain_state.clock.time += 61
     assert await world.hand_in(signed(0)) == "409 round.not_voting"
 
 
-async def test_a_member_that_has_voted_is_refused(world: World) -> None:
+async def test_a_member_that_has_voted_is_rejected(world: World) -> None:
     await world.open()
-    direct = FakeChain(world.ledger, bytes.fromhex(WORKERS[0].address[2:]))
+    direct = FakeChain(world.chain_state, bytes.fromhex(WORKERS[0].address[2:]))
     await direct.abstain(1, 3)
     assert await world.hand_in(signed(0)) == "409 member.voted"
 
 
 async def test_a_removed_member_votes_in_the_rounds_opened_before(world: World) -> None:
     await world.open()
-    world.ledger.remove_member(OPERATORS[2])
+    world.chain_state.remove_member(OPERATORS[2])
     await world.open()
     assert await world.hand_in(signed(2, 1)) == "held"
-    assert await world.hand_in(signed(2, 2)) == "403 ballot.refused"
+    assert await world.hand_in(signed(2, 2)) == "403 ballot.rejected"
 
 
 @pytest.mark.parametrize(
@@ -342,12 +346,12 @@ async def test_the_same_again_is_fine_also_at_once_and_without_a_chain(world: Wo
     await world.open()
     answers = await asyncio.gather(*(world.hand_in(signed(0)) for _ in range(6)))
     assert answers == ["held"] * 6
-    world.ledger.is_down = True
+    world.chain_state.is_down = True
     assert await world.hand_in(signed(0)) == "held"
     assert (await world.get("/healthz"))["ballots"] == 1
 
 
-async def test_a_second_ballot_is_refused_and_kept_with_the_first_as_evidence(
+async def test_a_second_ballot_is_rejected_and_kept_with_the_first_as_evidence(
     world: World,
 ) -> None:
     await world.open()
@@ -359,15 +363,17 @@ async def test_a_second_ballot_is_refused_and_kept_with_the_first_as_evidence(
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert await world.hand_in(first) in ("held", "cast", "409 round.not_voting")
-    assert world.ledger.ballots[1][0][1] == first.signed.ballot
+    assert world.chain_state.ballots[1][0][1] == first.signed.ballot
     (file,) = (world.folder / "evidence").iterdir()
     kept = decode_lines(file.read_bytes())
     assert kept == [first, second]
-    (found,) = equivocations_in(first.context, world.ledger.electorates[-1], kept, recover_signer)
+    (found,) = equivocations_in(
+        first.context, world.chain_state.electorates[-1], kept, recover_signer
+    )
     assert found.member.operator == OPERATORS[0]
 
 
-async def test_two_ballots_at_once_are_one_held_and_one_refused(world: World) -> None:
+async def test_two_ballots_at_once_are_one_held_and_one_rejected(world: World) -> None:
     await world.open()
     both = [signed(0, ballot=bytes([of]) * 32) for of in (1, 2)]
     answers = await asyncio.gather(*(world.hand_in(one) for one in both))
@@ -390,7 +396,7 @@ async def test_rounds_that_are_over_are_forgotten(world: World) -> None:
         "ballots": 1,
         "trouble": "",
     }
-    world.ledger.clock.time += 61
+    world.chain_state.clock.time += 61
     async with asyncio.timeout(GIVE_UP_S):
         while (await world.get("/healthz"))["rounds"]:
             await asyncio.sleep(0.005)

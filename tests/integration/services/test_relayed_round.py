@@ -27,7 +27,7 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
-from oepnode.domain.rounds.onchain import BallotCast, Phase, RootRevealed
+from oepnode.domain.rounds.onchain import BallotCast, Phase, Policy, RootRevealed
 from oepnode.services.common.serving import listening
 from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
@@ -137,7 +137,7 @@ def key_file(folder: Path, of: LocalAccount) -> Path:
 async def deployed(devnet: Devnet) -> ChainSettings:
     """A contract with its workers and its requester."""
     owner = bytes.fromhex(ADMIN.address[2:])
-    policy = deploy.Policy(vote_window_s=VOTE_WINDOW_S, reveal_window_s=60)
+    policy = Policy(vote_window_s=VOTE_WINDOW_S, reveal_window_s=60)
     done = await deploy.deploy(devnet.url, CHAIN_ID, ADMIN, owner, policy)
     settings = ChainSettings(
         rpc_url=devnet.url,

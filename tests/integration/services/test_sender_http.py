@@ -1,4 +1,4 @@
-"""The sender's gateway over real HTTP: what it takes, what it serves, what it refuses."""
+"""The sender's gateway over real HTTP: what it takes, what it serves, what it rejects."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConfigError, ConflictError, DocumentFault, TransportError
 from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import LIMIT, TOKEN, Sample, reason_of, worker_client
-from tests.support.fake_chain import FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import FakeChain, FakeClock, InMemoryChain
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 REGISTRY = "0a" * 32
@@ -68,7 +68,7 @@ async def test_the_same_bytes_again_change_nothing(
 
 
 async def test_the_client_reads_what_was_published(
-    sender_url: str, sample: Sample, ledger: Ledger, clock: FakeClock
+    sender_url: str, sample: Sample, chain_state: InMemoryChain, clock: FakeClock
 ) -> None:
     worker = worker_client(sender_url, clock)
     publisher = HttpPublisher(sender_url, timeout_s=10)
@@ -94,7 +94,7 @@ async def test_the_client_reads_what_was_published(
     finally:
         for client in (worker, publisher, worker, publisher):
             await client.close()
-    assert ledger.rounds[1].horizon_start == sample.summary.horizon_start
+    assert chain_state.rounds[1].horizon_start == sample.summary.horizon_start
 
 
 async def test_a_larger_document_than_the_client_wants_is_not_read(
@@ -107,7 +107,7 @@ async def test_a_larger_document_than_the_client_wants_is_not_read(
     await client.close()
 
 
-async def test_a_document_with_faults_is_refused_with_all_of_them(
+async def test_a_document_with_faults_is_rejected_with_all_of_them(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
 ) -> None:
     records = json.loads(sample.document)
@@ -127,9 +127,9 @@ async def test_a_document_with_faults_is_refused_with_all_of_them(
     client = HttpPublisher(sender_url, timeout_s=10)
     path = sender_settings.token_file.with_name("bad.json")
     path.write_bytes(data)
-    with pytest.raises(DocumentFault) as refused:
+    with pytest.raises(DocumentFault) as rejected:
         await client.publish(path, TOKEN)
-    assert (len(refused.value.faults), refused.value.more) == (100, 20)
+    assert (len(rejected.value.faults), rejected.value.more) == (100, 20)
     await client.close()
 
 
@@ -148,7 +148,7 @@ async def test_a_document_with_faults_is_refused_with_all_of_them(
     ],
     ids=["empty", "array", "object", "utf8", "arrays", "objects", "nan", "null", "zeros"],
 )
-async def test_what_is_no_document_is_refused(
+async def test_what_is_no_document_is_rejected(
     http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, data: bytes
 ) -> None:
     async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
@@ -158,7 +158,7 @@ async def test_what_is_no_document_is_refused(
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["with length", "in chunks"])
-async def test_too_large_a_document_is_refused(
+async def test_too_large_a_document_is_rejected(
     http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, told: bool
 ) -> None:
     async def chunks() -> Any:
@@ -172,7 +172,7 @@ async def test_too_large_a_document_is_refused(
     assert files(sender_settings) == []
 
 
-async def test_an_encoded_body_is_refused(
+async def test_an_encoded_body_is_rejected(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample
 ) -> None:
     headers = BEARER | {"Content-Encoding": "gzip"}
@@ -227,13 +227,13 @@ async def open_round(http: aiohttp.ClientSession, url: str, order: Any) -> tuple
 
 
 async def test_a_round_is_opened_once(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
 ) -> None:
     await publish(http, sender_url, sample.document)
     order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
     assert await open_round(http, sender_url, order) == (201, {"round": 1, "opened": True})
     assert await open_round(http, sender_url, order) == (200, {"round": 1, "opened": False})
-    ledger.set_phase(1, Phase.FAILED)
+    chain_state.set_phase(1, Phase.FAILED)
     assert await open_round(http, sender_url, order) == (201, {"round": 2, "opened": True})
     async with http.get(f"{sender_url}/v1/envelopes/latest") as response:
         body = await response.json()
@@ -241,13 +241,13 @@ async def test_a_round_is_opened_once(
 
 
 async def test_publishing_with_a_snapshot_opens_the_round(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
 ) -> None:
     status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
     assert (status, body["round"]) == (201, 1)
     status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
     assert (status, body["round"]) == (200, 1)
-    assert len(ledger.rounds) == 1
+    assert len(chain_state.rounds) == 1
 
 
 @pytest.mark.parametrize(
@@ -264,30 +264,30 @@ async def test_publishing_with_a_snapshot_opens_the_round(
         {"envelopeDigest": REGISTRY, "registryDigest": REGISTRY, "more": 1},
     ],
 )
-async def test_a_malformed_order_is_refused(
-    http: aiohttp.ClientSession, sender_url: str, ledger: Ledger, order: Any
+async def test_a_malformed_order_is_rejected(
+    http: aiohttp.ClientSession, sender_url: str, chain_state: InMemoryChain, order: Any
 ) -> None:
     status, body = await open_round(http, sender_url, order)
     assert (status, body["error"]["code"]) == (422, "request.malformed")
-    assert ledger.rounds == {}
+    assert chain_state.rounds == {}
 
 
-async def test_a_large_order_is_refused(http: aiohttp.ClientSession, sender_url: str) -> None:
+async def test_a_large_order_is_rejected(http: aiohttp.ClientSession, sender_url: str) -> None:
     status, body = await open_round(http, sender_url, b" " * 10_000)
     assert (status, body["error"]["code"]) == (413, "body.too_large")
 
 
-async def test_a_round_for_an_unknown_document_is_refused(
-    http: aiohttp.ClientSession, sender_url: str, ledger: Ledger
+async def test_a_round_for_an_unknown_document_is_rejected(
+    http: aiohttp.ClientSession, sender_url: str, chain_state: InMemoryChain
 ) -> None:
     order = {"envelopeDigest": "00" * 32, "registryDigest": REGISTRY}
     status, body = await open_round(http, sender_url, order)
     assert (status, body["error"]["code"]) == (404, "document.unknown")
-    assert ledger.rounds == {}
+    assert chain_state.rounds == {}
 
 
 @pytest.mark.parametrize("query", ["?registry=", "?registry=0x00", "?registry=ZZ", "?other=1"])
-async def test_a_malformed_query_is_refused_before_anything_is_stored(
+async def test_a_malformed_query_is_rejected_before_anything_is_stored(
     http: aiohttp.ClientSession,
     sender_url: str,
     sample: Sample,
@@ -302,27 +302,27 @@ async def test_a_malformed_query_is_refused_before_anything_is_stored(
 
 
 async def test_without_a_chain_the_document_is_kept_and_the_round_can_be_had_later(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
 ) -> None:
-    ledger.is_down = True
+    chain_state.is_down = True
     url = f"{sender_url}/v1/envelopes?registry={REGISTRY}"
     async with http.post(url, data=sample.document, headers=BEARER) as response:
         assert response.status == 503
         assert response.headers["Retry-After"]
         assert await reason_of(response) == "chain.unavailable"
-    ledger.is_down = False
+    chain_state.is_down = False
     status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
     assert (status, body["round"]) == (201, 1)
 
 
-async def test_what_the_contract_refuses_is_told(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, ledger: Ledger
+async def test_what_the_contract_rejects_is_told(
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
 ) -> None:
     await publish(http, sender_url, sample.document)
-    ledger.refusal = "EnforcedPause()"
+    chain_state.rejection = "EnforcedPause()"
     order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
     status, body = await open_round(http, sender_url, order)
-    assert (status, body["error"]["code"]) == (409, "chain.refused")
+    assert (status, body["error"]["code"]) == (409, "chain.rejected")
     assert "EnforcedPause" in body["error"]["message"]
 
 
@@ -352,7 +352,7 @@ async def test_what_the_contract_refuses_is_told(
         ("TRACE", "/healthz", 405),
     ],
 )
-async def test_what_is_not_there_is_refused_with_a_reason(
+async def test_what_is_not_there_is_rejected_with_a_reason(
     http: aiohttp.ClientSession, sender_url: str, method: str, path: str, status: int
 ) -> None:
     url = URL(sender_url + path, encoded=True)
@@ -392,7 +392,7 @@ async def exchange_raw(url: str, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", RAW)
-async def test_broken_http_is_refused_and_the_service_stays_up(
+async def test_broken_http_is_rejected_and_the_service_stays_up(
     http: aiohttp.ClientSession, sender_url: str, name: str
 ) -> None:
     with structlog.testing.capture_logs() as logs:
@@ -420,7 +420,7 @@ async def test_a_client_that_breaks_off_leaves_nothing(
     assert files(sender_settings) == []
 
 
-async def test_many_and_long_headers_are_refused(
+async def test_many_and_long_headers_are_rejected(
     http: aiohttp.ClientSession, sender_url: str
 ) -> None:
     headers = CIMultiDict((f"X-{n}", "a" * 7000) for n in range(50))
@@ -470,10 +470,10 @@ async def test_a_fault_of_ours_is_told_without_details(
 
 
 @pytest.mark.parametrize("token", [b"", b"short", b"x" * 100_000])
-def test_a_token_that_is_none_is_refused_at_the_start(
-    sender_settings: SenderSettings, ledger: Ledger, clock: FakeClock, token: bytes
+def test_a_token_that_is_none_is_rejected_at_the_start(
+    sender_settings: SenderSettings, chain_state: InMemoryChain, clock: FakeClock, token: bytes
 ) -> None:
     sender_settings.token_file.write_bytes(token)
     with pytest.raises(ConfigError, match="token"):
-        sender.application(sender_settings, FakeChain(ledger), clock)
+        sender.application(sender_settings, FakeChain(chain_state), clock)
     assert not Path(sender_settings.data_dir).exists()

@@ -19,7 +19,7 @@ from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import Sample
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
 CHAIN_TABLE = f"""
 [chain]
@@ -34,7 +34,7 @@ async def run(*words: str) -> Result:
 
 
 async def test_a_document_is_published_and_its_round_opened(
-    sender_url: str, sender_settings: SenderSettings, sample: Sample, ledger: Ledger
+    sender_url: str, sender_settings: SenderSettings, sample: Sample, chain_state: InMemoryChain
 ) -> None:
     document = sample.folder / sample.summary.envelope_file
     words = ["sender", "publish", str(document), "--url", sender_url]
@@ -44,7 +44,7 @@ async def test_a_document_is_published_and_its_round_opened(
     told = json.loads(done.stdout)
     assert (told["digest"], told["round"]) == (sample.digest.hex(), 1)
     assert told["interval_count"] == 6
-    assert set(ledger.rounds) == {1}
+    assert set(chain_state.rounds) == {1}
     again = await run(*words)
     assert again.exit_code == 0
     assert sample.digest.hex() in again.output
@@ -84,13 +84,13 @@ def test_a_service_says_where_it_listens_and_stops_cleanly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     async def sender_app(settings: SenderSettings) -> web.Application:
-        return sender.application(settings, FakeChain(Ledger()), FakeClock())
+        return sender.application(settings, FakeChain(InMemoryChain()), FakeClock())
 
     async def registry_app(settings: RegistrySettings) -> web.Application:
-        return registry.application(settings, FakeChain(Ledger()), FakeClock())
+        return registry.application(settings, FakeChain(InMemoryChain()), FakeClock())
 
     async def relay_app(settings: RelaySettings) -> web.Application:
-        return relay.application(settings, FakeChain(Ledger()))
+        return relay.application(settings, FakeChain(InMemoryChain()))
 
     def announcer(as_json: bool) -> Callable[[str], None]:
         announce = worker.announcer(as_json)

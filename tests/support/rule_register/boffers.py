@@ -339,7 +339,7 @@ _STATED: Final = (
          self_dispatched({"fixedLoad": 0, "selfDispatch": True}), TRANSACTION,
          case="without prices and quantities"),
     Rule("HLD §4.5", "field.missing", f"{_BID}.prices", boffers(Context(step=3)),
-         self_dispatched(), priced_days(self_dispatched()), times=2),
+         self_dispatched(), priced_days(self_dispatched()), count=2),
     Rule("HLD §4.5", "field.missing", f"{_PERIOD}.bandAvail", boffers(Context(step=3)),
          without_bands(), without_bands(fixedLoad=-5), beside={"boffer.step3_nothing": 1},
          case="quantities"),
@@ -502,7 +502,7 @@ _ROWS: Final = (
     Rule(f"{PART_C} field 5.3.1", "period.range", "$.rows[0].period", rows,
          frame(*site(), period=289), frame(*site(), period=288), case="in rows"),
     Rule("HLD §4.6 (4)", "field.missing", "$.rows[0].prices", rows, _unpriced(frame(*unit())),
-         _unpriced(frame(*self_dispatched())), times=2, case="in rows"),
+         _unpriced(frame(*self_dispatched())), count=2, case="in rows"),
     Rule("HLD §4.6 (7)", "boffer.load_sign", "$.rows[0].avail[0]", rows,
          frame(*site_bands({1: -5})).with_columns(
              pl.Series("avail", [[5, *IDLE[1:]]], dtype=pl.List(pl.Int32))),

@@ -19,7 +19,7 @@ from tests.support.envelope_documents import (
     interval,
     record,
 )
-from tests.support.rule_register.row import REFUSED, TRANSACTION, WARNING, Check, Rule
+from tests.support.rule_register.row import REJECTED, TRANSACTION, WARNING, Check, Rule
 
 Record = dict[str, Any]
 
@@ -168,7 +168,7 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 5.2", "array.length", f"{_LIMITS}.intervals", envelopes(),
          series(577), series(576), case="577"),
     Rule(f"{_SECTION} field 5.2", "time.missing", _ROW, envelopes(), times(287), times(288),
-         TRANSACTION, times=100, beside={"document.further_faults": 187}, case="287 of 288"),
+         TRANSACTION, count=100, beside={"document.further_faults": 187}, case="287 of 288"),
     Rule(f"{_SECTION} field 5.2", "time.missing", _ROW, envelopes(), times(1), limits(),
          TRANSACTION, case="one"),
     Rule(f"{_SECTION} field 5.2", "horizon.length", "$", envelopes(),
@@ -242,7 +242,7 @@ _FIELDS: Final = (
     Rule("RFC 8259", "json.syntax", "$.records[0]", raw, b"[{]", array(record()),
          case="an envelope"),
     Rule(f"{_SECTION} field 2", "timing.mismatch", "$.pre", compared,
-         (one(oeTiming="POST"), one(oeTiming="POST")), (one(), one(oeTiming="POST")), REFUSED),
+         (one(oeTiming="POST"), one(oeTiming="POST")), (one(), one(oeTiming="POST")), REJECTED),
 )  # fmt: skip
 
 _NEM_TIME: Final = "Part C §1.2 (NEM time)"
@@ -256,7 +256,7 @@ _HOURS: Final = (
          hours(APRIL, 1, 2, 2), hours(APRIL, 1, 2, 3), WARNING,
          beside={"submission.duplicate": 12}, case="an envelope in April"),
     Rule(f"{_SECTION} field 6", "submission.missing", f"{_LIMITS}.intervals[24]", envelopes(),
-         hours(APRIL, 1, 2, 2, last=4), hours(APRIL, 1, 2, 3, last=4), TRANSACTION, times=12,
+         hours(APRIL, 1, 2, 2, last=4), hours(APRIL, 1, 2, 3, last=4), TRANSACTION, count=12,
          beside=_SAVING, case="as daylight saving ends"),
     Rule(f"{_SECTION} field 5.2.4", "time.length", f"{_LIMITS}.intervals[11].diEndTime",
          envelopes(), ending(hours(OCTOBER, 1, 3), 11, f"{OCTOBER}T03:00:00+10:00"),

@@ -71,7 +71,7 @@ class Field:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a record without it is refused."""
+        """Whether a record without it is rejected."""
         return self.mandatory != bool(self.taken)
 
     def without(self) -> list[dict[str, Any]]:

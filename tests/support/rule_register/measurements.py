@@ -13,7 +13,7 @@ from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.forecasts import validate as forecast
 from oepnode.domain.edge.telemetry import duid as one_unit
 from oepnode.domain.edge.telemetry import validate as telemetry
-from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import parse_timestamp
 from oepnode.domain.nem.quantities import Feed
 from tests.support import edge_documents
@@ -29,7 +29,7 @@ from tests.support.edge_documents import (
     nem,
     nmi_telemetry,
 )
-from tests.support.rule_register.row import REFUSED, TRANSACTION, WARNING, Check, Rule
+from tests.support.rule_register.row import REJECTED, TRANSACTION, WARNING, Check, Rule
 
 Record = dict[str, Any]
 
@@ -52,19 +52,19 @@ def measured(**settings: Any) -> Check:
     return lambda records: telemetry.validate(document(*records), **settings)
 
 
-def forecasts(records: Sequence[Record]) -> Received[Any]:
+def forecasts(records: Sequence[Record]) -> ValidationResult[Any]:
     return forecast.validate(document(*records))
 
 
-def forecasts_of_the_day(records: Sequence[Record]) -> Received[Any]:
+def forecasts_of_the_day(records: Sequence[Record]) -> ValidationResult[Any]:
     return forecast.validate(document(*records), day=DAY)
 
 
-def instructions(records: Sequence[Record]) -> Received[Any]:
+def instructions(records: Sequence[Record]) -> ValidationResult[Any]:
     return dispatch.validate(document(*records))
 
 
-def instructions_of_the_day(records: Sequence[Record]) -> Received[Any]:
+def instructions_of_the_day(records: Sequence[Record]) -> ValidationResult[Any]:
     return dispatch.validate(document(*records), day=DAY)
 
 
@@ -143,7 +143,9 @@ def targets_across(first: str, zone: str) -> list[Record]:
     ]
 
 
-def frame(records: Sequence[Record], validate: Callable[[bytes], Received[Any]]) -> pl.DataFrame:
+def frame(
+    records: Sequence[Record], validate: Callable[[bytes], ValidationResult[Any]]
+) -> pl.DataFrame:
     found = validate(document(*records)).value
     assert isinstance(found, pl.DataFrame)
     return found
@@ -207,7 +209,7 @@ _TELEMETRY: Final = (
          site(reactivePowerImportLimit=5), site(reactivePowerImportLimit=-5)),
     *(
         Rule(f"{_SITE} field {number}", "limit.decimals", f"{_HEAD}.{name}", _EDGE,
-             site(**{name: Exact(f"{sign}1.001")}), site(**{name: Exact(f"{sign}1.01")}), times=5,
+             site(**{name: Exact(f"{sign}1.001")}), site(**{name: Exact(f"{sign}1.01")}), count=5,
              case="Decimal(4,2)")
         for number, sign, name in ((5, "", "activePowerExportLimit"),
                                    (6, "-", "activePowerImportLimit"),
@@ -216,7 +218,7 @@ _TELEMETRY: Final = (
     ),
     *(
         Rule(f"{_SITE} field {number}", "limit.range", f"{_HEAD}.{name}", _EDGE,
-             site(**{name: Exact(f"{sign}100")}), site(**{name: Exact(f"{sign}99.99")}), times=5,
+             site(**{name: Exact(f"{sign}100")}), site(**{name: Exact(f"{sign}99.99")}), count=5,
              case="Decimal(4,2)")
         for number, sign, name in ((5, "", "activePowerExportLimit"),
                                    (6, "-", "activePowerImportLimit"),
@@ -276,10 +278,10 @@ _UNITS: Final = (
          [duid_telemetry(), duid_telemetry(measurement(6), duid="UNIT2")],
          [duid_telemetry(), duid_telemetry(measurement(6))], TRANSACTION, case="telemetry"),
     Rule("HLD §4.2.1", "duid.absent", "$.duid", targets_of_unit_1, told(1, duid="UNIT2"), told(1),
-         REFUSED),
+         REJECTED),
     Rule("HLD §4.2.1, Part C §1.1 Dispatch Target", "duid.mismatch", "$.duid",
          telemetry_against_targets_of_unit_1, [duid_telemetry(duid="UNIT2")], [duid_telemetry()],
-         REFUSED),
+         REJECTED),
     Rule("HLD §4.1 (1 minute)", "telemetry.gap", f"{_UNIT_ROW}[1].measurementDateTime", measured(),
          [duid_telemetry(measurement(1), measurement(3))],
          [duid_telemetry(measurement(1), measurement(2))], TRANSACTION),
@@ -400,12 +402,12 @@ _FRAMES: Final = (
          _COLUMNS, WARNING),
     Rule(f"{_SITE} field 3.2", "number.range", "$.rows[0].active_power_w",
          telemetry.validate_frame, _with(active_power_w=2**31), _with(active_power_w=2**31 - 1),
-         times=5),
+         count=5),
     Rule(f"{_SITE} field 3.1", "time.grid", "$.rows[0].minute", telemetry.validate_frame,
-         _COLUMNS.with_columns(pl.col("minute") + 30), _COLUMNS, times=5, case="in columns"),
+         _COLUMNS.with_columns(pl.col("minute") + 30), _COLUMNS, count=5, case="in columns"),
     Rule(f"{_SITE} field 3.4", "power.sign", "$.rows[0].controlled_load_w",
          telemetry.validate_frame, _with(controlled_load_w=1), _with(controlled_load_w=0),
-         times=5, case="in columns"),
+         count=5, case="in columns"),
     Rule("Part C §4.1", "telemetry.gap", "$.rows[2].minute", telemetry.validate_frame,
          _COLUMNS[[0, 1, 3]], _COLUMNS[[0, 1, 2]], TRANSACTION, case="in columns"),
 )  # fmt: skip

@@ -12,23 +12,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.edge.validation.finding import Finding
 from oepnode.errors import DocumentFault
 from tests.support import edge_documents
 
-Answer = Literal["system", "transaction", "warning", "refused"]
+Answer = Literal["system", "transaction", "warning", "rejected"]
 Check = Callable[[Any], Any]
-"""Takes a document and gives a `Received`, or raises where a command has no acknowledgements."""
+"""Validates a document to a `ValidationResult`; raises where a command has no acknowledgements."""
 
 SYSTEM: Answer = "system"
-"""A fault of the form, which refuses the system acknowledgement."""
+"""A fault of the form, which rejects the system acknowledgement."""
 TRANSACTION: Answer = "transaction"
-"""A broken business rule, which refuses the transaction acknowledgement."""
+"""A broken business rule, which rejects the transaction acknowledgement."""
 WARNING: Answer = "warning"
 """Odd but allowed: both acknowledgements accept."""
-REFUSED: Answer = "refused"
-"""Refused by a command that has no acknowledgements."""
+REJECTED: Answer = "rejected"
+"""Rejected by a command that has no acknowledgements."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Rule:
     bad: Any
     good: Any
     answer: Answer = SYSTEM
-    times: int = 1
+    count: int = 1
     beside: Mapping[str, int] = field(default_factory=dict)
     case: str = ""
 
@@ -81,14 +81,14 @@ def slug(text: str) -> str:
 
 
 def outcome(check: Check, document: Any) -> Outcome:
-    """Run a validation; a refusal without acknowledgements has its faults' messages for rules."""
+    """Run a validation; a rejection without acknowledgements has its faults' messages for rules."""
     try:
         received: object = check(document)
     except DocumentFault as exc:
         faults = [Finding(f.rule, f.path, f.message, f.message, f.value) for f in exc.faults]
         counts = {code: sum(f.code == code for f in faults) for code in {f.code for f in faults}}
-        return Outcome(counts, {f.code: (REFUSED, f) for f in reversed(faults)}, is_accepted=False)
-    if not isinstance(received, Received):
+        return Outcome(counts, {f.code: (REJECTED, f) for f in reversed(faults)}, is_accepted=False)
+    if not isinstance(received, ValidationResult):
         return Outcome({}, {}, is_accepted=True)
     edge_documents.check_answer(received)
     system, transaction = received.system, received.transaction

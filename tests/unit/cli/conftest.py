@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from oepnode import wiring
 from oepnode.adapters.http import bundles as http_bundles
-from oepnode.adapters.http.client import RequestRefused
+from oepnode.adapters.http.client import RequestRejected
 from oepnode.cli.main import app
 from oepnode.domain.rounds import bundle
 from oepnode.errors import TransportError
@@ -32,7 +32,7 @@ class Workers:
         if isinstance(found, Exception):
             raise found
         if number != CONTEXT.number or name not in names:
-            raise RequestRefused("sealed bundle", 404, "not_found", "no such bundle")
+            raise RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
         return found
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.http.client import RequestRefused
+from oepnode.adapters.http.client import RequestRejected
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConfigError, TransportError
@@ -52,7 +52,7 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "a1.json").read_bytes() == before
 
 
-def test_keygen_refuses_an_id_that_no_registry_takes(run: Run, tmp_path: Path) -> None:
+def test_keygen_rejects_an_id_that_no_registry_takes(run: Run, tmp_path: Path) -> None:
     assert run("aggregator", "keygen", "--id", "a b", "--out", "k.json").exit_code == 2
     assert not (tmp_path / "k.json").exists()
 
@@ -111,8 +111,8 @@ def test_fetch_when_nobody_answers(
 def test_fetch_when_nobody_knows_the_key(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
-    refusal = RequestRefused("sealed bundle", 404, "not_found", "no such bundle")
-    workers.served = {"http://worker-1.test": refusal}
+    rejection = RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
+    workers.served = {"http://worker-1.test": rejection}
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 1
     assert "another public key" in result.stderr

@@ -128,18 +128,18 @@ def test_validate_holds_to_market_and_capacity(run: Run, d3: str) -> None:
         (["--most-load", "-1.2345", "--most-generation", "1"], "3 decimals"),
     ],
 )
-def test_validate_refuses_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:
+def test_validate_rejects_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:
     result = run("boffer", "validate", d3, *options)
     assert result.exit_code == 2
     assert text in result.stderr
 
 
-def test_a_file_that_is_no_boffer_is_refused_by_its_form(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_no_boffer_is_rejected_by_its_form(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('[{"duid": "U"}]')
     assert run("boffer", "validate", "x.json").exit_code == 1
     result = run("boffer", "clear", "x.json", "--price", "1")
     assert result.exit_code == 1
-    assert "refused" in result.stderr
+    assert "rejected" in result.stderr
     assert run("boffer", "clear", "none.json", "--price", "1").exit_code == 2
 
 
@@ -169,7 +169,7 @@ def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
     day = make_day("UNIT1", DAY, D3_PRICES, avail(D3), max_avail_gen=75_000)
     fixed = make_day("UNIT2", DAY, D3_PRICES, avail(D3), fixed_load=-5_000)
     file = put(tmp_path / "b.json", [day, fixed])
-    result = run("boffer", "clear", file, "--price", "2000", "--even-if-refused")
+    result = run("boffer", "clear", file, "--price", "2000", "--allow-rejected")
     assert result.exit_code == 0
     assert "bands, held to maxAvail" in result.stdout
     assert "fixed load" in result.stdout
@@ -218,7 +218,7 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     assert "note" not in mixed.stderr
 
 
-# --- Boffers that the rules refuse ---------------------------------------------------------------
+# --- Boffers that the rules reject ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -230,28 +230,28 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
         ["compare", "good.json", "b.json"],
     ],
 )
-def test_what_the_rules_refuse_is_not_worked_with_unless_asked_for(
+def test_what_the_rules_reject_is_not_worked_with_unless_asked_for(
     run: Run, tmp_path: Path, words: list[str]
 ) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
     put(tmp_path / "b.json", wrong)
     put(tmp_path / "good.json", two_days())
-    refused = run("boffer", *words)
-    assert (refused.exit_code, refused.stdout) == (1, "")
+    rejected = run("boffer", *words)
+    assert (rejected.exit_code, rejected.stdout) == (1, "")
     place = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
-    assert place in refused.stderr
-    assert "--even-if-refused" in refused.stderr
+    assert place in rejected.stderr
+    assert "--allow-rejected" in rejected.stderr
     assert not list(tmp_path.glob("out.*"))
-    done = run("boffer", *words, "--even-if-refused")
+    done = run("boffer", *words, "--allow-rejected")
     assert done.exit_code == 0, done.output
-    assert "! b.json: refused by the rules (2 faults: boffer.generation_sign" in done.stdout
-    told = json.loads(run("boffer", *words, "--even-if-refused", "--json").stdout)["transaction"]
+    assert "! b.json: rejected by the rules (2 faults: boffer.generation_sign" in done.stdout
+    told = json.loads(run("boffer", *words, "--allow-rejected", "--json").stdout)["transaction"]
     answer = told if "code" in told else told["before" if words[1] == "b.json" else "after"]
     assert answer["code"] == "rejected"
     assert answer["counts"]["boffer.generation_sign"] == 1
     for picture in tmp_path.glob("out.svg"):
-        assert "refused by the rules" in picture.read_text()
+        assert "rejected by the rules" in picture.read_text()
 
 
 def rebids(*bands: Any) -> list[BofferDay]:
@@ -264,7 +264,7 @@ def rebids(*bands: Any) -> list[BofferDay]:
 
 
 @pytest.mark.parametrize("suffix", [".json", ".parquet"])
-def test_hld_4_7_the_latest_accepted_boffer_wins_where_refused_ones_are_skipped(
+def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped(
     run: Run, tmp_path: Path, suffix: str
 ) -> None:
     """The second asks another price for 10 kW after gate closure; the third keeps the price."""
@@ -281,22 +281,22 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_refused_ones_are_skipped(
         ((row,),) = (offer["periods"] for offer in cleared(name, *words)["offers"])
         return int(row["watts"])
 
-    assert cleared(names[0]) == 1, "the file as a whole is refused"
-    assert watts(names[0], "--even-if-refused") == 0, "the refused one came last"
-    assert watts(names[0], "--skip-refused") == 10_000
-    assert watts(names[1], "--skip-refused") == 5_000
-    answer = cleared(names[1], "--skip-refused")["transaction"]
+    assert cleared(names[0]) == 1, "the file as a whole is rejected"
+    assert watts(names[0], "--allow-rejected") == 0, "the rejected one came last"
+    assert watts(names[0], "--skip-rejected") == 10_000
+    assert watts(names[1], "--skip-rejected") == 5_000
+    answer = cleared(names[1], "--skip-rejected")["transaction"]
     (skipped,) = answer["skipped"]
     assert (answer["code"], skipped["duid"]) == ("accepted", "UNIT1")
     assert skipped["counts"] == {"gate.price_changed": 1}
-    told = run("boffer", "clear", names[1], *at, "--skip-refused")
+    told = run("boffer", "clear", names[1], *at, "--skip-rejected")
     (line,) = [line for line in told.stdout.splitlines() if line.startswith("!")]
     place = "$.records[1]" if suffix == ".json" else "$.rows[576]"
     assert line == (
-        f"! {names[1]}: {place} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is refused, "
+        f"! {names[1]}: {place} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is rejected, "
         "1 fault: gate.price_changed; it counts nowhere"
     )
-    assert cleared(names[1], "--skip-refused", "--even-if-refused") == 2
+    assert cleared(names[1], "--skip-rejected", "--allow-rejected") == 2
 
 
 @pytest.mark.parametrize(
@@ -308,61 +308,61 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_refused_ones_are_skipped(
         ["constrain", "b.json", "--envelope", "e.json", "--covered", "--portfolio", "p.txt"],
     ],
 )
-def test_each_command_skips_what_is_refused(run: Run, tmp_path: Path, words: list[str]) -> None:
+def test_each_command_skips_what_is_rejected(run: Run, tmp_path: Path, words: list[str]) -> None:
     put(tmp_path / "a.json", rebids(D3_PRICES))
     put(tmp_path / "b.json", rebids(D3_PRICES, prices({13: 1.2})))
     (tmp_path / "e.json").write_bytes(ENVELOPE)
     (tmp_path / "p.txt").write_text(SITE)
     assert run("boffer", *words).exit_code == 1
-    done = run("boffer", *words, "--skip-refused")
+    done = run("boffer", *words, "--skip-rejected")
     assert done.exit_code == 0, done.output
     assert "! b.json: $.records[1] (UNIT1" in done.stdout
-    facts = json.loads(run("boffer", *words, "--skip-refused", "--json").stdout)["transaction"]
+    facts = json.loads(run("boffer", *words, "--skip-rejected", "--json").stdout)["transaction"]
     side = facts if "skipped" in facts else facts["after" if words[1] == "a.json" else "before"]
     assert [skipped["path"] for skipped in side["skipped"]] == ["$.records[1]"]
 
 
-def test_where_every_boffer_is_refused_there_is_none_to_go_on_with(
+def test_where_every_boffer_is_rejected_there_is_none_to_go_on_with(
     run: Run, tmp_path: Path
 ) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
     file = put(tmp_path / "b.json", wrong)
-    done = run("boffer", "clear", file, "--price", "1", "--skip-refused")
+    done = run("boffer", "clear", file, "--price", "1", "--skip-rejected")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "no Boffer is accepted; $.records[0] (UNIT1" in done.stderr
 
 
-def test_a_boffer_that_the_rules_refuse_is_not_constrained_unless_asked_for(
+def test_a_boffer_that_the_rules_reject_is_not_constrained_unless_asked_for(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7}, submitted_us=SUBMITTED)])
     words = ("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
-    refused = run(*words)
-    assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "b.json: 1 fault: trading_date.past" in refused.stderr
+    rejected = run(*words)
+    assert (rejected.exit_code, rejected.stdout) == (1, "")
+    assert "b.json: 1 fault: trading_date.past" in rejected.stderr
     assert not (folder / "held.json").exists()
     assert run(*words[:-2], "--check").exit_code == 1
-    done = run(*words, "--even-if-refused")
+    done = run(*words, "--allow-rejected")
     assert done.exit_code == 0, done.output
     assert "✓" not in done.stdout
-    assert "! b.json: refused by the rules" in done.stdout
-    assert "! held.json: refused by the rules" in done.stdout
+    assert "! b.json: rejected by the rules" in done.stdout
+    assert "! held.json: rejected by the rules" in done.stdout
     assert (folder / "held.json").exists()
 
 
-def test_a_result_that_the_rules_would_refuse_is_not_written_unless_asked_for(
+def test_a_result_that_the_rules_would_reject_is_not_written_unless_asked_for(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """The Boffer is right; submitted a day later its trading date is past."""
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "held.json")
     words = ("boffer", "constrain", file, *BUNDLE, *late)
-    refused = run(*words)
-    assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "held.json: 1 fault: trading_date.past" in refused.stderr
+    rejected = run(*words)
+    assert (rejected.exit_code, rejected.stdout) == (1, "")
+    assert "held.json: 1 fault: trading_date.past" in rejected.stderr
     assert not (folder / "held.json").exists()
-    told = json.loads(run(*words, "--even-if-refused", "--json").stdout)
+    told = json.loads(run(*words, "--allow-rejected", "--json").stdout)
     assert told["transaction"]["code"] == "accepted"
     assert told["constrainedTransaction"]["counts"] == {"trading_date.past": 1}
     assert (folder / "held.json").exists()
@@ -435,7 +435,7 @@ def test_clear_takes_prices_as_the_market_has_them(run: Run, tmp_path: Path, d3:
         ),
     ],
 )
-def test_clear_refuses_wrong_prices(
+def test_clear_rejects_wrong_prices(
     run: Run, tmp_path: Path, d3: str, text: str, message: str
 ) -> None:
     (tmp_path / "p.csv").write_text(text)
@@ -471,13 +471,13 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         (["--prices", "absent.csv"], "not CSV"),
     ],
 )
-def test_clear_refuses_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:
+def test_clear_rejects_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:
     result = run("boffer", "clear", d3, *options)
     assert result.exit_code == 2
     assert text in result.stderr
 
 
-def test_a_price_that_is_not_finite_is_refused_with_its_line(
+def test_a_price_that_is_not_finite_is_rejected_with_its_line(
     run: Run, d3: str, tmp_path: Path
 ) -> None:
     (tmp_path / "p.csv").write_text("interval_end,price\n2026-11-21T04:05:00+10:00,inf\n")
@@ -613,7 +613,7 @@ def test_constrain_gives_the_same_from_bundle_and_document(
     assert outs[0] == outs[1]
 
 
-def test_constrain_refuses_a_bundle_that_does_not_verify(
+def test_constrain_rejects_a_bundle_that_does_not_verify(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
@@ -660,10 +660,10 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
     (folder / "none.txt").write_text("\n")
     file = put(folder / "b.json", units_boffer({13: 10, 19: 7}))
     words = ("boffer", "constrain", file, "--envelope", "envelope.json", "--covered")
-    refused = run(*words, "--out", "o.json")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "10 sites" in refused.stderr
-    assert "--portfolio" in refused.stderr
+    rejected = run(*words, "--out", "o.json")
+    assert (rejected.exit_code, rejected.stdout) == (2, "")
+    assert "10 sites" in rejected.stderr
+    assert "--portfolio" in rejected.stderr
     assert not (folder / "o.json").exists()
     assert run("envelope", "show", "envelope.json", "--out", "limits.csv").exit_code == 0
     of_document = run(*words[:4], "limits.csv", "--covered")
@@ -700,9 +700,9 @@ def test_constrain_a_pre_boffer_to_post_envelopes_only_where_asked_for(
     (folder / "post.json").write_bytes(ENVELOPE.replace(b'"PRE"', b'"POST"'))
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     words = ("boffer", "constrain", file, "--envelope", "post.json")
-    refused = run(*words, "--out", "o.json")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "--post-envelopes" in refused.stderr
+    rejected = run(*words, "--out", "o.json")
+    assert (rejected.exit_code, rejected.stdout) == (2, "")
+    assert "--post-envelopes" in rejected.stderr
     assert not (folder / "o.json").exists()
     done = run(*words, "--post-envelopes")
     assert done.exit_code == 0, done.output
@@ -838,7 +838,7 @@ def test_constrain_writes_no_json_under_another_name(
         (["--plot", "c.gif"], "ends in .svg or .png"),
     ],
 )
-def test_constrain_refuses_wrong_options(
+def test_constrain_rejects_wrong_options(
     run: Run, reader: FakeReader, folder: Path, options: list[str], text: str
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
@@ -876,8 +876,8 @@ def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path:
 
 def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) -> None:
     other = put(tmp_path / "o.json", [make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
-    result = run("boffer", "compare", d3, other, "--even-if-refused")
+    result = run("boffer", "compare", d3, other, "--allow-rejected")
     assert result.exit_code == 2
     both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
-    found = run("boffer", "compare", d3, both, "--even-if-refused")
+    found = run("boffer", "compare", d3, both, "--allow-rejected")
     assert "1 Boffer is in the later file only" in found.stderr

@@ -95,7 +95,7 @@ def test_a_copy_of_a_record_is_a_caution_and_a_conflict_is_told_beside_other_fau
     assert told["transaction"]["counts"] == {"submission.conflict": 2}
 
 
-def test_the_wrong_timing_is_refused_where_one_is_asked_for(run: Run, tmp_path: Path) -> None:
+def test_the_wrong_timing_is_rejected_where_one_is_asked_for(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "e.json", record(A, FIVE))
     assert run("envelope", "validate", file, "--timing", "PRE").exit_code == 0
     assert run("envelope", "validate", file, "--timing", "POST").exit_code == 1
@@ -172,7 +172,7 @@ def test_limits_that_verify_wrote_are_envelopes(
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"PAR1 but not really", b"nmi,level\n1,2\n"])
-def test_what_is_no_envelope_is_refused(run: Run, tmp_path: Path, data: bytes) -> None:
+def test_what_is_no_envelope_is_rejected(run: Run, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data)
     assert run("envelope", "show", "x").exit_code in {1, 2}
     assert run("envelope", "show", "nowhere").exit_code == 2
@@ -232,7 +232,7 @@ def test_telemetry_whose_form_is_wrong_is_not_judged(run: Run, tmp_path: Path) -
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     done = run("telemetry", "conformance", "t.json", "--envelope", envelope)
     assert done.exit_code == 1
-    assert "refused" in done.stderr
+    assert "rejected" in done.stderr
 
 
 def test_the_sample_has_just_the_breaches_that_it_says(run: Run, sample: Path) -> None:
@@ -504,10 +504,10 @@ def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Pat
     sites = write_telemetry(tmp_path / "n.json", *(reading(A, i, -30_000) for i in range(1, 6)))
     for file in (unit, sites):
         words = ("telemetry", "conformance", file, "--dispatch", wanted, "--tolerance-w", "0")
-        refused = run(*words)
-        assert (refused.exit_code, refused.stdout) == (1, "")
-        assert "duid.mixed" in refused.stderr
-        assert "goes on" not in refused.stderr
+        rejected = run(*words)
+        assert (rejected.exit_code, rejected.stdout) == (1, "")
+        assert "duid.mixed" in rejected.stderr
+        assert "goes on" not in rejected.stderr
         absent = run(*words, "--id", "UNIT3")
         assert (absent.exit_code, "duid.absent" in absent.stderr) == (1, True)
     done = run(*words, "--id", "UNIT1", "--json")
@@ -522,8 +522,8 @@ def test_of_mixed_telemetry_the_duid_that_is_ours_is_named(run: Run, tmp_path: P
     file = write(tmp_path / "u.json", measured("UNIT1"), measured("UNIT2", -5))
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", file, "--dispatch", wanted, "--summation", "Flex")
-    refused = run(*words)
-    assert (refused.exit_code, "duid.mixed" in refused.stderr) == (1, True)
+    rejected = run(*words)
+    assert (rejected.exit_code, "duid.mixed" in rejected.stderr) == (1, True)
     assert run(*words, "--id", "UNIT1").exit_code == 0
     assert run(*words, "--id", "UNIT2").exit_code == 1, "the targets are UNIT1's"
 
@@ -553,7 +553,7 @@ def test_a_boffer_is_scored_by_its_own_units_telemetry(run: Run, tmp_path: Path)
         ["--envelope", "e.json", "--nmi", "123"],
     ],
 )
-def test_options_that_do_not_fit_are_refused(run: Run, tmp_path: Path, words: list[str]) -> None:
+def test_options_that_do_not_fit_are_rejected(run: Run, tmp_path: Path, words: list[str]) -> None:
     file = write_telemetry(tmp_path / "t.json", reading(A, 1))
     write(tmp_path / "e.json", record(A, FIVE))
     done = run("telemetry", "conformance", file, *words)
@@ -673,7 +673,7 @@ def test_a_boffer_is_scored_as_the_units_forecast(run: Run, sample: Path, form: 
     assert "Boffer" in run(*score).output
 
 
-def test_what_is_not_a_units_cleared_quantities_is_refused(
+def test_what_is_not_a_units_cleared_quantities_is_rejected(
     run: Run, sample: Path, tmp_path: Path
 ) -> None:
     base = sample / "edge" / "sample-01"
@@ -757,7 +757,7 @@ def test_options_of_accuracy_out_of_range_are_named(run: Run, tmp_path: Path) ->
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2106-01-01", "9999-12-31", "today"])
 @pytest.mark.parametrize("dataset", ["telemetry", "forecast", "dispatch"])
-def test_a_day_that_no_timestamp_can_name_is_refused(
+def test_a_day_that_no_timestamp_can_name_is_rejected(
     run: Run, tmp_path: Path, dataset: str, day: str
 ) -> None:
     file = write_telemetry(tmp_path / "t.json", reading(A, 1))

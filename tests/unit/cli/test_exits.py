@@ -56,7 +56,7 @@ FAULTS = DocumentFault("envelope document", [Fault("$.a", "r", "m"), Fault("$.b"
         (
             FAULTS,
             1,
-            "oepnode: envelope document refused:\n  $.a: r: m\n  $.b: r: m\n  … and 3 more",
+            "oepnode: envelope document rejected:\n  $.a: r: m\n  $.b: r: m\n  … and 3 more",
         ),
         (KeyboardInterrupt(), 130, ""),
         (typer.Exit(7), 7, ""),

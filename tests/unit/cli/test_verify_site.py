@@ -102,10 +102,10 @@ def test_a_second_opinion_that_differs(
     from oepnode.adapters.crypto import pymerkle_check
     from oepnode.domain.rounds.merkle import InclusionError
 
-    def refuse(*args: object) -> None:
-        raise InclusionError("pymerkle refuses the path")
+    def reject(*args: object) -> None:
+        raise InclusionError("pymerkle rejects the path")
 
-    monkeypatch.setattr(pymerkle_check, "verify_inclusion", refuse)
+    monkeypatch.setattr(pymerkle_check, "verify_inclusion", reject)
     result = run("verify-site", "proof.json")
     assert (result.exit_code, "check pymerkle failed" in result.stderr) == (1, True)
     result = run("aggregator", "verify", "A1.oepb", "--key", "A1.json")

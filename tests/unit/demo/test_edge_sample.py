@@ -16,14 +16,16 @@ from oepnode.domain.edge.clearing import clear as clearing
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.envelopes.pre_post import compare
-from oepnode.domain.edge.envelopes.table import Envelopes, from_document
+from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
 from oepnode.domain.edge.forecasts import validate as forecast
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.envelope_document import parse_history
 from oepnode.errors import ConfigError
 
 
-def made(plan: SamplePlan, folder: Path, breaches: float = 0.01) -> tuple[EdgeSummary, Envelopes]:
+def made(
+    plan: SamplePlan, folder: Path, breaches: float = 0.01
+) -> tuple[EdgeSummary, EnvelopeTable]:
     name = write_sample(plan, folder).envelope_file
     summary = write_edge(EdgePlan(plan, breaches), folder)
     return summary, from_document(*parse_history((folder / name).read_bytes()))
@@ -34,7 +36,7 @@ def rows(folder: Path, aggregator: str, what: str = "telemetry") -> pl.DataFrame
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EdgeSummary, Envelopes]:
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EdgeSummary, EnvelopeTable]:
     folder = tmp_path_factory.mktemp("edge")
     return folder, *made(SamplePlan(nmis=30), folder)
 
@@ -63,7 +65,7 @@ def test_the_sample_itself_is_the_same_with_and_without_edge(tmp_path: Path) -> 
 
 
 def test_flows_are_consistent_and_limits_are_those_published(
-    small: tuple[Path, EdgeSummary, Envelopes],
+    small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, _, envelopes = small
     found = rows(folder, "sample-01")
@@ -94,7 +96,7 @@ def test_no_share_of_breaches_gives_none(tmp_path: Path) -> None:
 
 
 def test_the_nmi_that_changes_aggregator_is_each_ones_for_half_the_day(
-    small: tuple[Path, EdgeSummary, Envelopes],
+    small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, summary, envelopes = small
     first, second = rows(folder, "sample-01"), rows(folder, "sample-02")
@@ -109,7 +111,7 @@ def test_the_nmi_that_changes_aggregator_is_each_ones_for_half_the_day(
 
 
 def test_forecasts_targets_and_boffers_are_accepted(
-    small: tuple[Path, EdgeSummary, Envelopes],
+    small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, summary, _ = small
     for name in summary.telemetry_rows:
@@ -125,7 +127,7 @@ def test_forecasts_targets_and_boffers_are_accepted(
 
 
 def test_nmi_boffers_keep_within_the_envelopes(
-    small: tuple[Path, EdgeSummary, Envelopes],
+    small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, _, envelopes = small
     data = (folder / "edge" / "sample-01" / "nmi-boffers.ndjson").read_bytes()
@@ -140,7 +142,7 @@ def test_nmi_boffers_keep_within_the_envelopes(
 
 
 def test_post_envelopes_are_valid_and_mostly_larger(
-    small: tuple[Path, EdgeSummary, Envelopes],
+    small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, _, envelopes = small
     data = (folder / "edge" / "post-envelope.json").read_bytes()
@@ -174,7 +176,7 @@ def test_bands_are_those_of_appendix_g_2_1() -> None:
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_a_share_of_breaches_out_of_range_is_refused(share: float) -> None:
+def test_a_share_of_breaches_out_of_range_is_rejected(share: float) -> None:
     with pytest.raises(ConfigError, match="--breaches"):
         EdgePlan(SamplePlan(), share)
 

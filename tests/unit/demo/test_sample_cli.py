@@ -64,7 +64,7 @@ def test_a_snapshot_is_published(sample: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("salt", "code"), [("00" * 32, 1), ("xyz", 2), ("", 2)], ids=["another", "no hex", "empty"]
 )
-def test_a_wrong_salt_is_refused_and_not_repeated(
+def test_a_wrong_salt_is_rejected_and_not_repeated(
     sample: Path, tmp_path: Path, salt: str, code: int
 ) -> None:
     file = tmp_path / "salt"

@@ -8,7 +8,7 @@ import pytest_socket
 
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender.store import EnvelopeStore
-from tests.support.fake_chain import FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import FakeChain, FakeClock, InMemoryChain
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +24,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def ledger(clock: FakeClock) -> Ledger:
-    return Ledger(clock)
+def chain_state(clock: FakeClock) -> InMemoryChain:
+    return InMemoryChain(clock)
 
 
 @pytest.fixture
-def chain(ledger: Ledger) -> FakeChain:
-    return FakeChain(ledger)
+def chain(chain_state: InMemoryChain) -> FakeChain:
+    return FakeChain(chain_state)
 
 
 @pytest.fixture

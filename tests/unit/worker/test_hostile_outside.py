@@ -29,10 +29,10 @@ def chain_of(worker: object) -> FakeChain:
 
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     """Take every block back; returns a function that ends the reorganisation for the worker."""
-    ledger, chain = stage.ledger, chain_of(worker)
-    ledger.log.clear()
-    ledger.rounds.clear()
-    ledger.ballots.clear()
+    chain_state, chain = stage.chain_state, chain_of(worker)
+    chain_state.log.clear()
+    chain_state.rounds.clear()
+    chain_state.ballots.clear()
 
     async def another_hash(_: int) -> bytes:
         return b"x" * 32
@@ -74,8 +74,8 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
     worker = stage.worker()
 
     async def two_blocks_back() -> Head:
-        number = max(0, len(stage.ledger.block_times) - 3)
-        return Head(number, block_hash(number), stage.ledger.block_times[number])
+        number = max(0, len(stage.chain_state.block_times) - 3)
+        return Head(number, block_hash(number), stage.chain_state.block_times[number])
 
     chain_of(worker).head = two_blocks_back  # type: ignore[method-assign]
     async with running(worker):
@@ -83,10 +83,12 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         stage.pass_time(1)
         stage.pass_time(1)
         await until(lambda: bool(stage.votes(0)))
-        ledger = stage.ledger
-        ledger.log[:] = [event for event in ledger.log if not isinstance(event, BallotCast)]
-        ledger.ballots.clear()
-        ledger.rounds[1] = replace(ledger.rounds[1], voted=0)
+        chain_state = stage.chain_state
+        chain_state.log[:] = [
+            event for event in chain_state.log if not isinstance(event, BallotCast)
+        ]
+        chain_state.ballots.clear()
+        chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
         await until(lambda: bool(stage.votes(0)))
 
 
@@ -178,8 +180,8 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
 
 
 async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage) -> None:
-    ledger = stage.ledger
-    ledger.electorates[-1] = replace(ledger.electorates[-1], vote_window_s=1)
+    chain_state = stage.chain_state
+    chain_state.electorates[-1] = replace(chain_state.electorates[-1], vote_window_s=1)
 
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()
@@ -231,10 +233,10 @@ async def test_an_unusable_public_key_costs_only_its_owner_the_bundle(stage: Sta
 async def test_an_archive_that_takes_nothing_does_not_cost_the_vote(
     stage: Stage, error: Exception
 ) -> None:
-    def refuse(*_: object) -> None:
+    def reject(*_: object) -> None:
         raise error
 
-    stage.archive.put = refuse  # type: ignore[method-assign]
+    stage.archive.put = reject  # type: ignore[method-assign]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))

@@ -11,7 +11,7 @@ from eth_account import Account
 
 from oepnode.adapters.http.client import Answer, HttpClient
 from oepnode.adapters.http.relay import HttpRelay
-from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
@@ -26,7 +26,7 @@ TO_DIRECT_S = 20
 
 
 def relay_of(stage: Stage, place: int = 0) -> FakeRelay:
-    return FakeRelay(FakeChain(stage.ledger, signer(place)))
+    return FakeRelay(FakeChain(stage.chain_state, signer(place)))
 
 
 def casts(worker: object) -> int:
@@ -44,7 +44,7 @@ async def test_ballots_go_by_the_relay_and_reveals_do_not(stage: Stage) -> None:
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
         await until(lambda: all(worker.newest(1)[0].is_over for worker in workers))
-    assert stage.ledger.rounds[1].matched == 0b111
+    assert stage.chain_state.rounds[1].matched == 0b111
     assert [casts(worker) for worker in workers] == [0, 0, 0]
     assert [worker.runner.waiting for worker in workers] == [{}, {}, {}]
     for place, relay in enumerate(relays):
@@ -73,7 +73,7 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
         assert worker.runner.waiting[1] == "the ballot is with the relay, and not on chain yet"
         context, ballot = relay.handed_in[0]
         assert set(relay.handed_in) == {(context, ballot)}
-        await FakeChain(stage.ledger, signer(0)).cast_ballot(1, ballot)
+        await FakeChain(stage.chain_state, signer(0)).cast_ballot(1, ballot)
         await until(lambda: worker.newest(1)[0].have_i_voted)
         await until(lambda: worker.runner.waiting == {})
     assert casts(worker) == 0
@@ -116,9 +116,9 @@ async def test_a_relay_that_comes_back_in_time_spares_the_fee(stage: Stage) -> N
 
 
 @pytest.mark.parametrize(
-    "fault", [ConflictError("refused with 403"), ConfigError("line 1 is no signed ballot")]
+    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is no signed ballot")]
 )
-async def test_a_refused_ballot_is_cast_directly_at_once(stage: Stage, fault: Exception) -> None:
+async def test_a_rejected_ballot_is_cast_directly_at_once(stage: Stage, fault: Exception) -> None:
     relay = relay_of(stage)
     relay.fault = fault
     worker = stage.worker(relay=relay)
@@ -187,7 +187,7 @@ class Post:
     def relay(self, folder: Path) -> HttpRelay:
         """As after a start: with what is on the disk, and nothing else."""
         client = HttpClient("http://relay.test", 5, self.exchange)
-        return HttpRelay("http://relay.test", ACCOUNT, SignedOnce(folder / "signed"), client)
+        return HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(folder / "signed"), client)
 
     @property
     def ballots(self) -> list[Relayed]:
@@ -196,7 +196,7 @@ class Post:
 
 async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Stage) -> None:
     address = bytes.fromhex(ACCOUNT.address[2:])
-    stage.ledger.rotate_signer(operator(0), address)
+    stage.chain_state.rotate_signer(operator(0), address)
     before, after = Post(), Post()
     async with running(stage.worker(relay=before.relay(stage.folder))):
         await stage.open()
@@ -205,7 +205,7 @@ async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Sta
     async with running(worker):
         await until(lambda: bool(after.lines))
         signed = after.ballots[0].signed
-        await FakeChain(stage.ledger).cast_ballots(1, pack([signed]))
+        await FakeChain(stage.chain_state).cast_ballots(1, pack([signed]))
         await until(lambda: worker.newest(1)[0].have_i_voted)
     assert {*before.lines, *after.lines} == {before.lines[0]}
     assert (len(stage.votes(0)), casts(worker)) == (1, 0)

@@ -1,6 +1,6 @@
 """The consensus contract over JSON-RPC, behind the ports `ChainReader` and `Chain`.
 
-Guarantees: a node of another chain is refused when connecting; foreign exceptions stop here; a
+Guarantees: a node of another chain is rejected when connecting; foreign exceptions stop here; a
 write returns only after its transaction succeeded in a block. Source: ``OepConsensus.sol``.
 """
 

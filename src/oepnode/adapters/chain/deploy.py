@@ -6,6 +6,7 @@ but those that the constructor fills in (immutables), and says where it differs 
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -19,25 +20,8 @@ from oepnode.adapters.chain.contract import checksum_address, open_web3
 from oepnode.adapters.chain.errors import translated
 from oepnode.adapters.chain.send import fee_fields, send
 from oepnode.config import ChainSettings
+from oepnode.domain.rounds.onchain import Policy
 from oepnode.errors import EvidenceError, TransportError
-
-
-class Policy(Struct, frozen=True):
-    """What a new contract's first epoch fixes.
-
-    Attributes:
-        quorum_numerator: Share of the members that a quorum needs, rounded up …
-        quorum_denominator: … and never less than a strict majority.
-        vote_window_s: Seconds from opening to the voting deadline.
-        reveal_window_s: Seconds from there to the reveal deadline.
-        rules_version: Of ``docs/spec``.
-    """
-
-    quorum_numerator: int = 2
-    quorum_denominator: int = 3
-    vote_window_s: int = 600
-    reveal_window_s: int = 600
-    rules_version: int = 1
 
 
 class Deployed(Struct, frozen=True):
@@ -70,15 +54,8 @@ async def deploy(
     compiled = artefact.consensus()
     try:
         factory = web3.eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
-        terms = (
-            policy.quorum_numerator,
-            policy.quorum_denominator,
-            policy.vote_window_s,
-            policy.reveal_window_s,
-            policy.rules_version,
-        )
         with translated("deploy"):
-            constructor = factory.constructor(checksum_address(admin), terms)
+            constructor = factory.constructor(checksum_address(admin), astuple(policy))
             fields: Any = {
                 "from": account.address,
                 "nonce": await web3.eth.get_transaction_count(account.address, "latest"),

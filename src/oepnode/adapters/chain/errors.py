@@ -36,7 +36,7 @@ _MALFORMED = (
 )
 """What reading an answer raises that is not as agreed: HTML, cut JSON, other types, no topics."""
 
-_REFUSALS = (w3e.ContractLogicError, w3e.ContractPanicError)
+_REJECTIONS = (w3e.ContractLogicError, w3e.ContractPanicError)
 
 
 @contextmanager
@@ -47,13 +47,13 @@ def translated(what: str) -> Iterator[None]:
         what: What was being done, for the message.
 
     Raises:
-        ConflictError: The contract refused it.
+        ConflictError: The contract rejected it.
         TransportError: The node did not answer, or not as agreed.
     """
     try:
         yield
-    except _REFUSALS as exc:
-        raise ConflictError(f"{what}: {_refusal(exc)}") from exc
+    except _REJECTIONS as exc:
+        raise ConflictError(f"{what}: {_rejection(exc)}") from exc
     except w3e.BadFunctionCallOutput as exc:
         raise TransportError(f"{what}: there is no OepConsensus contract at this address") from exc
     except (w3e.Web3RPCError, w3e.Web3Exception) as exc:
@@ -88,7 +88,7 @@ def _rpc_error(what: str, exc: Exception) -> ConflictError | TransportError:
     return TransportError(f"{what}: the node answered with an error: {_short(exc)}")
 
 
-def _refusal(exc: Exception) -> str:
+def _rejection(exc: Exception) -> str:
     data = getattr(exc, "data", None)
     if isinstance(data, str) and data.startswith("0x") and len(data) >= 10:
         known = _errors().get(bytes.fromhex(data[2:10]))
@@ -96,7 +96,7 @@ def _refusal(exc: Exception) -> str:
             name, types = known
             values = decode(types, bytes.fromhex(data[10:]))
             return f"{name}({', '.join(_show(value) for value in values)})"
-    return f"the contract refused it: {_short(exc)}"
+    return f"the contract rejected it: {_short(exc)}"
 
 
 @cache

@@ -67,7 +67,7 @@ async def _hand_in(web3: AsyncWeb3[Any], raw: HexBytes, what: str, *, is_first: 
         with translated(what):
             await web3.eth.send_raw_transaction(raw)
     except ConflictError:
-        # A dearer copy is refused where the first one was mined meanwhile: its receipt tells.
+        # A dearer copy is rejected where the first one was mined meanwhile: its receipt tells.
         if is_first:
             raise
 

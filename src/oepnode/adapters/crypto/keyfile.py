@@ -1,6 +1,6 @@
 """Account keys in files: raw hex, or an Ethereum keystore (Web3 Secret Storage v3) with a password.
 
-Guarantees: a file that everybody on the machine can read is refused, and a key never enters a
+Guarantees: a file that everybody on the machine can read is rejected, and a key never enters a
 message or a log. Leaves out hardware keys and remote signers.
 """
 

@@ -36,13 +36,13 @@ def verify_inclusion(
     try:
         proof.verify(leaf, root, index=index + 1, size=size, algorithm="sha256")
     except InvalidProof as exc:
-        raise InclusionError(f"pymerkle refuses the path: {exc}") from exc
+        raise InclusionError(f"pymerkle rejects the path: {exc}") from exc
 
 
 def _rule(index: int, size: int) -> list[int]:
     """For each hash of the path 1 where it goes to the left, 0 where to the right; then a 0.
 
-    pymerkle works the rule out by itself as well, and refuses any other.
+    pymerkle works the rule out by itself as well, and rejects any other.
     """
     rule: list[int] = []
     position, last = index, size - 1

@@ -27,7 +27,7 @@ async def fetch(endpoint: str, round_number: int, name: str, timeout_s: float = 
         timeout_s: Deadline of one attempt, in seconds.
 
     Raises:
-        RequestRefused: If the worker has no such bundle.
+        RequestRejected: If the worker has no such bundle.
         TransportError: If it does not answer, or the URL is none.
     """
     try:

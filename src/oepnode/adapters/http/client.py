@@ -2,7 +2,7 @@
 
 Guarantees: every request has a deadline and every answer a size limit; what may pass is tried again
 a few times with growing, random waits, here and nowhere else; foreign exceptions stop here. An
-answer that refuses becomes `RequestRefused`, anything else that is no success `TransportError`.
+answer that rejects becomes `RequestRejected`, anything else that is no success `TransportError`.
 Leaves out what the answers mean, and digests: that is for the clients.
 """
 
@@ -35,8 +35,8 @@ Body = bytes | Path | None
 T = TypeVar("T")
 
 
-class RequestRefused(ConflictError):  # noqa: N818 - reads as what it is
-    """The other side refused a request with a 4xx.
+class RequestRejected(ConflictError):  # noqa: N818 - reads as what it is
+    """The other side rejected a request with a 4xx.
 
     Attributes:
         status: The HTTP status.
@@ -54,7 +54,7 @@ class RequestRefused(ConflictError):  # noqa: N818 - reads as what it is
         faults: Sequence[Fault] = (),
         more: int = 0,
     ) -> None:
-        super().__init__(f"{what}: refused with {status}: {reason}")
+        super().__init__(f"{what}: rejected with {status}: {reason}")
         self.status = status
         self.code = code
         self.faults = tuple(faults)
@@ -121,7 +121,7 @@ class HttpClient:
             headers: Makes the headers anew for each attempt.
 
         Raises:
-            RequestRefused: If the service refuses the request.
+            RequestRejected: If the service rejects the request.
             TransportError: If no attempt got a usable answer.
         """
         for attempt in range(1, ATTEMPTS + 1):
@@ -248,7 +248,7 @@ def _success(what: str, answer: Answer) -> bytes:
         Fault(_safe(f.path), _safe(f.rule), _safe(f.message), _safe(f.value)) for f in reason.faults
     ]
     message = _safe(reason.message)
-    raise RequestRefused(what, answer.status, reason.code, message, faults, reason.more)
+    raise RequestRejected(what, answer.status, reason.code, message, faults, reason.more)
 
 
 def _reason(answer: Answer) -> _Reason:

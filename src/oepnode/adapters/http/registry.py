@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.http.client import HttpClient, read_digest
-from oepnode.adapters.http.signed_client import Asker, MemberService, verify_digest
+from oepnode.adapters.http.signed_client import RequestSigner, SignedClient, verify_digest
 from oepnode.domain.rounds.pseudonyms import KEY_SIZE
 from oepnode.domain.rounds.signed_requests import RegistryRequest, What, encode_request, seal_info
 from oepnode.errors import EvidenceError, TransportError
@@ -36,9 +36,9 @@ class HttpRegistry:
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: Asker, client: HttpClient | None = None) -> None:
+    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
         self._asker = asker
-        self._service = MemberService(url, asker, client)
+        self._service = SignedClient(url, asker, client)
 
     async def latest_digest(self) -> bytes | None:
         """SHA-256 of the newest snapshot, or None where there is none yet.
@@ -57,7 +57,7 @@ class HttpRegistry:
 
         Raises:
             DigestMismatch: If other bytes were served.
-            ConflictError: If the registry refuses this worker.
+            ConflictError: If the registry rejects this worker.
             TransportError: If it could not be had.
         """
         data = await self._ask("snapshot", round_number, digest, self._asker.max_bytes)
@@ -68,7 +68,7 @@ class HttpRegistry:
         """The salt of the snapshot with that SHA-256, for a round that uses it.
 
         Raises:
-            ConflictError: If the registry refuses this worker.
+            ConflictError: If the registry rejects this worker.
             TransportError: If it could not be had.
         """
         return await self._ask("salt", round_number, digest, KEY_SIZE)

@@ -1,7 +1,8 @@
 """A relay over HTTP, as a worker sees it (`ports.Relay`).
 
 Guarantees: a ballot is on the disk before its signature exists, and a second, different one of a
-round is never signed (`SignedOnce`); a relay that says nothing costs a few seconds at most. Leaves
+round is never signed (`EquivocationGuard`); a relay that says nothing costs a few seconds at most.
+Leaves
 out whether the relay does what it says: only the chain tells. Source: docs/services.md, ADR 9.
 """
 
@@ -14,8 +15,8 @@ from eth_account.signers.local import LocalAccount
 from msgspec import Struct
 
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
-from oepnode.adapters.http.client import MAX_JSON_BYTES, HttpClient, RequestRefused
-from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.adapters.http.client import MAX_JSON_BYTES, HttpClient, RequestRejected
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.errors import ConflictError, TransportError
@@ -48,7 +49,7 @@ class HttpRelay:
         self,
         url: str,
         account: LocalAccount,
-        kept: SignedOnce,
+        kept: EquivocationGuard,
         client: HttpClient | None = None,
     ) -> None:
         self._account = account
@@ -59,7 +60,7 @@ class HttpRelay:
         """Sign the worker's ballot and hand it in; doing it again is fine.
 
         Raises:
-            ConflictError: If the relay refuses it, or another ballot was signed for that round.
+            ConflictError: If the relay rejects it, or another ballot was signed for that round.
             ConfigError: If what was signed before cannot be read.
             TransportError: If the relay does not answer in time, or cannot take it yet.
             FatalError: If the disk does not keep what is signed.
@@ -74,7 +75,7 @@ class HttpRelay:
             raise TransportError(f"{_WHAT}: no answer within {HAND_IN_S:g} s") from exc
         except TransportError as exc:
             raise TransportError(f"{_WHAT}: {exc}") from exc
-        except RequestRefused as exc:
+        except RequestRejected as exc:
             if exc.code in _NOT_YET:
                 raise TransportError(str(exc)) from exc
             raise

@@ -15,11 +15,11 @@ from msgspec import Struct
 from oepnode.adapters.http.client import (
     MAX_JSON_BYTES,
     HttpClient,
-    RequestRefused,
+    RequestRejected,
     decode_json,
     read_digest,
 )
-from oepnode.adapters.http.signed_client import Asker, MemberService, verify_digest
+from oepnode.adapters.http.signed_client import RequestSigner, SignedClient, verify_digest
 from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConfigError, DocumentFault
 from oepnode.ports import LatestEnvelope
@@ -63,9 +63,9 @@ class HttpSender:
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: Asker, client: HttpClient | None = None) -> None:
+    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
         self._asker = asker
-        self._service = MemberService(url, asker, client)
+        self._service = SignedClient(url, asker, client)
 
     async def latest(self) -> LatestEnvelope | None:
         """The newest document, or None where there is none yet.
@@ -94,7 +94,7 @@ class HttpSender:
 
         Raises:
             DigestMismatch: If other bytes were served.
-            ConflictError: If the gateway refuses this worker.
+            ConflictError: If the gateway rejects this worker.
             TransportError: If it could not be had.
         """
         what = "envelope document"
@@ -143,7 +143,7 @@ class HttpPublisher:
         Raises:
             ConfigError: If the file cannot be read.
             DocumentFault: If the document breaks the rules.
-            ConflictError: If the gateway or the contract refuses.
+            ConflictError: If the gateway or the contract rejects.
             TransportError: If the outcome is unknown; publishing again is safe.
         """
         if not await asyncio.to_thread(document.is_file):
@@ -159,7 +159,7 @@ class HttpPublisher:
                 body=lambda: document,
                 headers=lambda: {"Authorization": f"Bearer {token}"},
             )
-        except RequestRefused as exc:
+        except RequestRejected as exc:
             if exc.faults:
                 raise DocumentFault("envelope document", exc.faults, exc.more) from exc
             raise

@@ -17,7 +17,7 @@ from typing import TypeVar
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto.request_signature import sign_request
-from oepnode.adapters.http.client import Body, HttpClient, RequestRefused
+from oepnode.adapters.http.client import Body, HttpClient, RequestRejected
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_requests import NONCE_SIZE, MemberRequest
 from oepnode.errors import DigestMismatch, TransportError
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Asker:
+class RequestSigner:
     """An enrolled worker, and what it puts up with.
 
     Attributes:
@@ -59,7 +59,7 @@ class Asker:
         return sign_request(self.account, request, self.chain_id, self.contract)
 
 
-class MemberService:
+class SignedClient:
     """A service that is asked by an enrolled worker.
 
     Args:
@@ -68,7 +68,7 @@ class MemberService:
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: Asker, client: HttpClient | None = None) -> None:
+    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
         self._client = client or HttpClient(url, asker.timeout_s)
 
     async def latest(self, path: str, what: str, kind: type[T], none_yet: str) -> T | None:
@@ -85,7 +85,7 @@ class MemberService:
         """
         try:
             return await self._client.get_json(path, what, kind)
-        except RequestRefused as exc:
+        except RequestRejected as exc:
             if exc.code == none_yet:
                 return None
             raise TransportError(str(exc)) from exc
@@ -103,14 +103,14 @@ class MemberService:
         """Ask for an input of a round; arguments as those of `HttpClient.send`.
 
         Raises:
-            RequestRefused: If the service refuses this worker.
+            RequestRejected: If the service rejects this worker.
             TransportError: If it could not be had, or is not there yet.
         """
         try:
             return await self._client.send(
                 method, path, what, limit=limit, body=body, headers=headers
             )
-        except RequestRefused as exc:
+        except RequestRejected as exc:
             if exc.status == 404:  # not there yet: the service or its node lags behind
                 raise TransportError(str(exc)) from exc
             raise

@@ -58,7 +58,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def check(path: Path) -> None:
-    """Refuse early what `save` would refuse after the work.
+    """Reject early what `save` would reject after the work.
 
     Raises:
         ConfigError: If the file is no picture by its suffix, or matplotlib is missing.

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.domain.edge.clearing.supply_curve import Step, dollars, kilowatts, quantity_at
+from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, quantity_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +61,10 @@ class CurvePicture:
 
     title: str
     subtitle: str
-    steps: tuple[Step, ...]
+    steps: tuple[PriceStep, ...]
     low_price: int | None
     high_price: int | None
-    before: tuple[Step, ...] = ()
+    before: tuple[PriceStep, ...] = ()
     bounds: tuple[tuple[str, int], ...] = ()
     limits: tuple[tuple[str, int], ...] = ()
     prices: tuple[int, ...] = ()
@@ -109,13 +109,13 @@ class _Scale:
             return self.breaks.index(price) + 1.0
         return sum(price > other for other in self.breaks) + 0.5
 
-    def ends(self, step: Step) -> tuple[float, float]:
+    def ends(self, step: PriceStep) -> tuple[float, float]:
         """Left and right end of a step."""
         left = 0.0 if step.low is None else self.place(step.low)
         return left, self.right if step.high is None else self.place(step.high)
 
 
-def _curve(axes: Axes, steps: Sequence[Step], scale: _Scale, *, is_main: bool) -> None:
+def _curve(axes: Axes, steps: Sequence[PriceStep], scale: _Scale, *, is_main: bool) -> None:
     for step in steps:
         left, right = scale.ends(step)
         level = step.watts / 1000
@@ -163,7 +163,7 @@ def _labels(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
             _label(axes, scale, step, text, plots.MUTED, "normal", is_above=is_above)
 
 
-def _price_in(step: Step) -> int:
+def _price_in(step: PriceStep) -> int:
     """A price at which a step clears."""
     if step.low is not None:
         return step.low if step.is_low_included else step.low + 1
@@ -173,7 +173,14 @@ def _price_in(step: Step) -> int:
 
 
 def _label(
-    axes: Axes, scale: _Scale, step: Step, text: str, colour: str, weight: str, *, is_above: bool
+    axes: Axes,
+    scale: _Scale,
+    step: PriceStep,
+    text: str,
+    colour: str,
+    weight: str,
+    *,
+    is_above: bool,
 ) -> None:
     left, right = scale.ends(step)
     axes.annotate(

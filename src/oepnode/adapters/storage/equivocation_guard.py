@@ -1,7 +1,8 @@
 """What a signer has signed for relays, so that it never signs two ballots for one round.
 
-Guarantees: a ballot is on the disk before `SignedOnce.keep` returns, and a second, different one
-for the same round, contract and chain is refused, also across processes and crashes. Leaves out
+Guarantees: a ballot is on the disk before `EquivocationGuard.keep` returns, and a second, different
+one
+for the same round, contract and chain is rejected, also across processes and crashes. Leaves out
 ballots that the signer casts itself: those the contract takes once. Source: ADR 9.
 """
 
@@ -29,7 +30,7 @@ class _Line(Struct, frozen=True, forbid_unknown_fields=True):
     ballot: str
 
 
-class SignedOnce:
+class EquivocationGuard:
     """A file with one line of JSON for each ballot that was signed.
 
     Args:

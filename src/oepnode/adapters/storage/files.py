@@ -47,7 +47,7 @@ class FileShelf:
         write_whole(self._folder / str(round_number) / name, sealed)
 
     def path(self, round_number: int, name: str) -> Path | None:
-        """The file of a bundle, or None where there is none; refuses names that are no names."""
+        """The file of a bundle, or None where there is none; rejects names that are no names."""
         if not _NAME.fullmatch(name):
             return None
         path = self._folder / str(round_number) / name

@@ -12,7 +12,7 @@ import typer
 from msgspec import Struct
 
 from oepnode.cli import chain
-from oepnode.cli.chain import Where, phase_name
+from oepnode.cli.chain import ChainTarget, phase_name
 from oepnode.cli.output import hexed
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds import tally
@@ -56,7 +56,7 @@ class Record(Struct, frozen=True):
         return [event for event in self.events if isinstance(event, Equivocated)]
 
 
-def read_record(number: int, where: Where) -> Record:
+def read_record(number: int, where: ChainTarget) -> Record:
     """Connect, and read all that the chain says of a round.
 
     Raises:

@@ -19,10 +19,10 @@ from oepnode.cli import keypair, output
 from oepnode.cli.audit.record import NumberArgument, Record, read_record
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
     RpcOption,
     StartBlockOption,
-    Where,
     phase_name,
 )
 from oepnode.cli.output import JsonFlag, hexed
@@ -76,7 +76,7 @@ def replay(
         pair = None
     else:
         raise ConfigError("take either --archive and --key, or --envelope, --registry and --salt")
-    record = read_record(number, Where(rpc, contract, chain_id, start_block))
+    record = read_record(number, ChainTarget(rpc, contract, chain_id, start_block))
     if pair is not None and archive_file is not None:
         sealed = output.read_file(archive_file, "archive", archive.MAX_INPUTS + 4096)
         inputs = archive.open_inputs(pair.private_key, sealed, record.context)

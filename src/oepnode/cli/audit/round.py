@@ -11,10 +11,10 @@ from oepnode.cli import output
 from oepnode.cli.audit.record import NumberArgument, Record, read_record, short_root, state_facts
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
     RpcOption,
     StartBlockOption,
-    Where,
     phase_name,
 )
 from oepnode.cli.output import JsonFlag, hexed
@@ -45,7 +45,7 @@ def round_(
 
     Exits with 1 if the chain's own count is another than the ballots give.
     """
-    record = read_record(number, Where(rpc, contract, chain_id, start_block))
+    record = read_record(number, ChainTarget(rpc, contract, chain_id, start_block))
     if as_json:
         output.print_json(_record_json(record))
     else:

@@ -9,7 +9,7 @@ import typer
 
 from oepnode.cli import chain, output
 from oepnode.cli.audit.record import short_root, state_facts
-from oepnode.cli.chain import ChainIdOption, ContractOption, RpcOption, Where, phase_name
+from oepnode.cli.chain import ChainIdOption, ChainTarget, ContractOption, RpcOption, phase_name
 from oepnode.cli.output import JsonFlag
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.onchain import Round
@@ -23,7 +23,7 @@ def rounds(
     as_json: JsonFlag = False,
 ) -> None:
     """List the newest rounds, newest first."""
-    states = asyncio.run(_rounds(last, Where(rpc, contract, chain_id)))
+    states = asyncio.run(_rounds(last, ChainTarget(rpc, contract, chain_id)))
     if as_json:
         output.print_json([state_facts(state) for state in states])
         return
@@ -33,7 +33,7 @@ def rounds(
     )
 
 
-async def _rounds(last: int, where: Where) -> list[Round]:
+async def _rounds(last: int, where: ChainTarget) -> list[Round]:
     async with chain.open_reader(where) as reader:
         newest = await reader.round_count()
         found = [await reader.round(n) for n in range(newest, max(0, newest - last), -1)]

@@ -16,21 +16,21 @@ from oepnode.cli import output
 from oepnode.cli.amounts import amount_of
 from oepnode.cli.boffer.market_prices import read_prices
 from oepnode.cli.boffer.offers import (
+    AllowRejectedFlag,
     BofferFile,
     DateOption,
-    EvenIfRefusedFlag,
     IdOption,
     LevelOption,
     Offerer,
-    SkipRefusedFlag,
+    SkipRejectedFlag,
     choice_of,
     counted,
     effective,
     energy,
     interval_end,
     offered_rows,
+    require_schema_valid,
     rolled_from,
-    usable,
 )
 from oepnode.cli.output import JsonFlag
 from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
@@ -72,14 +72,14 @@ def clear_(
         Path | None,
         typer.Option("--out", help="Also write every row to this file, .csv or .parquet."),
     ] = None,
-    skip_refused: SkipRefusedFlag = False,
-    even_if_refused: EvenIfRefusedFlag = False,
+    skip_rejected: SkipRejectedFlag = False,
+    allow_rejected: AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """What Boffers deliver at a price: load and generation that clear, in kW.
 
     Of several Boffers for one trading day the last one counts. A fixed load goes before the bands,
-    and nothing clears beyond maxAvailLoad and maxAvailGen. Boffers that the rules refuse clear
+    and nothing clears beyond maxAvailLoad and maxAvailGen. Boffers that the rules reject clear
     nothing: exit code 1.
     """
     if (price is None) == (prices is None):
@@ -87,7 +87,7 @@ def clear_(
     flat = None if price is None else amount_of(price, "--price", MARKET_PRICE)
     by_interval = {} if prices is None else read_prices(prices)
     choice = choice_of(identity, level, on)
-    offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
+    offers = require_schema_valid(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
     results = []
     for offerer, day, _ in effective(offers.days, choice):
         rows = offered_rows(day, period)

@@ -14,18 +14,18 @@ from rich.text import Text
 
 from oepnode.cli import output
 from oepnode.cli.boffer.offers import (
+    AllowRejectedFlag,
     Choice,
-    EvenIfRefusedFlag,
     IdOption,
     LevelOption,
     Offers,
     OwnDateOption,
-    SkipRefusedFlag,
+    SkipRejectedFlag,
     choice_of,
     counted,
     energy,
     offerer_of,
-    usable,
+    require_schema_valid,
 )
 from oepnode.cli.output import JsonFlag
 from oepnode.domain.edge.boffers import comparison as offer_change
@@ -41,19 +41,19 @@ def compare(
     identity: IdOption = None,
     level: LevelOption = None,
     on: OwnDateOption = None,
-    skip_refused: SkipRefusedFlag = False,
-    even_if_refused: EvenIfRefusedFlag = False,
+    skip_rejected: SkipRejectedFlag = False,
+    allow_rejected: AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """What changed between two files: prices, and load and generation on offer.
 
     Compares a re-bid with the Boffer before it, a constrained offer with the original, or POST
     with PRE. A DUID's price that changes after gate closure gives exit code 1, and so do Boffers
-    that the rules refuse.
+    that the rules reject.
     """
     choice = choice_of(identity, level, on)
     files = [
-        usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
+        require_schema_valid(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
         for file in (before, after)
     ]
     sides = [_chosen(offers, choice) for offers in files]

@@ -18,30 +18,30 @@ from oepnode.adapters.plots import figure as plots
 from oepnode.cli import envelope_input, output
 from oepnode.cli.boffer import pictures
 from oepnode.cli.boffer.offers import (
+    AllowRejectedFlag,
     BofferFile,
-    EvenIfRefusedFlag,
     IdOption,
     LevelOption,
     Offers,
     OwnDateOption,
-    SkipRefusedFlag,
+    SkipRejectedFlag,
+    apply_rejection_policy,
     by_offerer,
     choice_of,
     counted,
     energy,
     interval_end,
-    judged,
     offerer_of,
-    usable,
+    require_schema_valid,
     watts_of,
 )
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
-    RoundChoice,
+    RoundSelector,
     RoundStateOption,
     RpcOption,
-    Where,
 )
 from oepnode.cli.envelope_input import (
     EnvelopeKeyOption,
@@ -56,10 +56,12 @@ from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.constraining.constrain import (
-    HeldDay,
+    ConstrainedDay,
     PortfolioUnknownError,
     PostEnvelopeError,
-    hold,
+)
+from oepnode.domain.edge.constraining.constrain import (
+    constrain as constrain_days,
 )
 from oepnode.domain.edge.constraining.limits import DefaultLimits, MissingLimitError
 from oepnode.domain.edge.constraining.trim import QUANTITIES
@@ -152,8 +154,8 @@ def constrain(
             help="Period of the picture; default is the one that is cut most.",
         ),
     ] = None,
-    skip_refused: SkipRefusedFlag = False,
-    even_if_refused: EvenIfRefusedFlag = False,
+    skip_rejected: SkipRejectedFlag = False,
+    allow_rejected: AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Hold Boffers to operating envelopes, and say what was trimmed.
@@ -162,18 +164,18 @@ def constrain(
     NMIs, each at its own level (NMI or Flex). A document of envelopes has the sites of every
     aggregator: a DUID's are then named with --portfolio. Bands that would clear last go first: the
     outermost from the break between load and generation. Limits that are not published need a
-    stated default. Boffers that the rules refuse, as offered or as they would be written, give exit
+    stated default. Boffers that the rules reject, as offered or as they would be written, give exit
     code 1, and no file is written.
     """
     _check_targets(out, plot, is_check=check)
     default = _default(default_export, default_import)
     submitted_us = None if submitted is None else _instant(submitted)
     wanted = None if portfolio is None else _portfolio(portfolio)
-    at = RoundChoice(Where(rpc, contract, chain_id), round_state)
+    at = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
     feed = envelope_input.feed_of(profile, import_sign)
     envelopes, source = envelope_input.read(envelope, key, at, feed)
     choice = choice_of(identity, level, on)
-    offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
+    offers = require_schema_valid(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
     chosen = by_offerer(offers.days, choice)
     days = [
         day for mine in chosen.values() for day in mine if choice.on in {None, day.trading_date}
@@ -181,7 +183,7 @@ def constrain(
     if not days:
         raise ConfigError("no Boffer of the file is of this --date")
     with _options_named():
-        found = hold(
+        found = constrain_days(
             days,
             envelopes,
             wanted,
@@ -194,19 +196,19 @@ def constrain(
     results = None
     if out is not None:
         held = [item.constrained(submitted_us) for item in found]
-        results = _judged(held, out, even_if_refused=even_if_refused)
+        results = _judged(held, out, allow_rejected=allow_rejected)
         _write(held, out)
     told = [offers] if results is None else [offers, results]
     if plot is not None:
         picture = pictures.held_picture(found, period)
-        pictures.draw(picture, plot, is_refused=any(part.is_refused for part in told))
+        pictures.draw(picture, plot, is_rejected=any(part.is_rejected for part in told))
     if as_json:
         answers = [None if part is None else part.facts() for part in (offers, results)]
         head = dict(zip(("transaction", "constrainedTransaction"), answers, strict=True))
         output.print_json(head | _facts(found, source))
     else:
         _print(found, source, is_check=check)
-        _print_verdict(found, out, is_check=check, is_refused=any(p.is_refused for p in told))
+        _print_verdict(found, out, is_check=check, is_rejected=any(p.is_rejected for p in told))
         for part in told:
             part.say()
     if check and any(item.result.before.count for item in found):
@@ -230,7 +232,7 @@ def _options_named() -> Iterator[None]:
 
 
 def _check_targets(out: Path | None, plot: Path | None, *, is_check: bool) -> None:
-    """Refuse files that could not be written, before any work."""
+    """Reject files that could not be written, before any work."""
     if is_check and out is not None:
         raise ConfigError("--check writes nothing: leave out --out")
     if out is not None and out.suffix.lower() not in _OUT:
@@ -266,10 +268,10 @@ def _instant(text: str) -> int:
         raise ConfigError(f"--submitted: {exc}") from exc
 
 
-def _judged(days: Sequence[BofferDay], out: Path, *, even_if_refused: bool) -> Offers:
+def _judged(days: Sequence[BofferDay], out: Path, *, allow_rejected: bool) -> Offers:
     """What the rules say of the Boffers that are about to be written."""
     found = boffer_check.check_days(days, message_id=out.name)
-    return judged(found, out.name, even_if_refused=even_if_refused)
+    return apply_rejection_policy(found, out.name, allow_rejected=allow_rejected)
 
 
 def _write(days: Sequence[BofferDay], out: Path) -> None:
@@ -282,13 +284,13 @@ def _write(days: Sequence[BofferDay], out: Path) -> None:
 # --- reports -------------------------------------------------------------------------------------
 
 
-def _cuts(item: HeldDay) -> tuple[int, int]:
+def _cuts(item: ConstrainedDay) -> tuple[int, int]:
     """Load and generation beyond the limits, as energy; both ≥ 0."""
     before = item.result.before
     return energy_wh(before.over_import), energy_wh(before.over_export)
 
 
-def _print(found: list[HeldDay], source: envelope_input.Source, *, is_check: bool) -> None:
+def _print(found: list[ConstrainedDay], source: envelope_input.Source, *, is_check: bool) -> None:
     output.say(f"envelope: {source.text}", "dim")
     rows = []
     for item in found[: output.TABLE_ROWS]:
@@ -324,9 +326,9 @@ def _print(found: list[HeldDay], source: envelope_input.Source, *, is_check: boo
 
 
 def _print_verdict(
-    found: list[HeldDay], out: Path | None, *, is_check: bool, is_refused: bool
+    found: list[ConstrainedDay], out: Path | None, *, is_check: bool, is_rejected: bool
 ) -> None:
-    mark, style = ("!", "bold yellow") if is_refused else ("✓", "bold green")
+    mark, style = ("!", "bold yellow") if is_rejected else ("✓", "bold green")
     breaches = sum(item.result.before.count for item in found)
     noun, was = ("interval breaches", "was") if breaches == 1 else ("intervals breach", "were")
     if not breaches:
@@ -338,7 +340,7 @@ def _print_verdict(
         output.say(f"{mark} {breaches} {noun} the envelope and {was} trimmed{where}", style)
 
 
-def _print_trims(found: list[HeldDay]) -> None:
+def _print_trims(found: list[ConstrainedDay]) -> None:
     total = sum(len(item.result.changes) for item in found)
     rows: list[tuple[object, ...]] = []
     for item in found:
@@ -362,7 +364,7 @@ def _print_trims(found: list[HeldDay]) -> None:
         output.say(f"… and {total - len(rows)} more quantities; --json has all", "dim")
 
 
-def _facts(found: list[HeldDay], source: envelope_input.Source) -> dict[str, Any]:
+def _facts(found: list[ConstrainedDay], source: envelope_input.Source) -> dict[str, Any]:
     return {
         "envelope": {"kind": source.kind, "file": source.file, "text": source.text},
         "breaches": sum(item.result.before.count for item in found),
@@ -372,7 +374,7 @@ def _facts(found: list[HeldDay], source: envelope_input.Source) -> dict[str, Any
     }
 
 
-def _day_facts(item: HeldDay) -> dict[str, Any]:
+def _day_facts(item: ConstrainedDay) -> dict[str, Any]:
     load, generation = _cuts(item)
     before, day = item.result.before, item.day
     return offerer_of(day).facts() | {

@@ -16,20 +16,20 @@ from oepnode.adapters.plots import figure as plots
 from oepnode.cli import output
 from oepnode.cli.boffer import pictures
 from oepnode.cli.boffer.offers import (
+    AllowRejectedFlag,
     BofferFile,
     DateOption,
-    EvenIfRefusedFlag,
     IdOption,
     LevelOption,
     Offerer,
-    SkipRefusedFlag,
+    SkipRejectedFlag,
     cents_of,
     choice_of,
     interval_end,
     offered_rows,
     only_one,
+    require_schema_valid,
     rolled_from,
-    usable,
 )
 from oepnode.cli.output import JsonFlag
 from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
@@ -59,25 +59,25 @@ def curve(
         typer.Option("--price", help="Mark what clears at this price, $/MWh; may be repeated."),
     ] = None,
     plot: PlotOption = None,
-    skip_refused: SkipRefusedFlag = False,
-    even_if_refused: EvenIfRefusedFlag = False,
+    skip_rejected: SkipRejectedFlag = False,
+    allow_rejected: AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """The supply curve of one period: what the Boffer delivers at every price.
 
-    A Boffer that the rules refuse has none: exit code 1.
+    A Boffer that the rules reject has none: exit code 1.
     """
     if plot is not None:
         plots.check(plot)
     marks = tuple(cents_of(text, "--price") for text in price or ())
     choice = choice_of(identity, level, on)
-    offers = usable(file, even_if_refused=even_if_refused, skip_refused=skip_refused)
+    offers = require_schema_valid(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
     offerer, day, _ = only_one(offers.days, choice)
     row = int(offered_rows(day, period)[0])
     steps = pictures.curve_of(day, row)
     if plot is not None:
         picture = pictures.curve_picture(offerer, day, row, marks)
-        pictures.draw(picture, plot, is_refused=offers.is_refused)
+        pictures.draw(picture, plot, is_rejected=offers.is_rejected)
     if as_json:
         told = _curve_facts(offerer, day, row, steps, marks)
         output.print_json({"transaction": offers.facts()} | told)
@@ -120,7 +120,7 @@ def _curve_facts(
     offerer: Offerer,
     day: EffectiveDay,
     row: int,
-    steps: tuple[curves.Step, ...],
+    steps: tuple[curves.PriceStep, ...],
     marks: tuple[int, ...],
 ) -> dict[str, Any]:
     def given(values: np.ndarray[Any, Any]) -> int | None:

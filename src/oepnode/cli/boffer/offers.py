@@ -20,12 +20,17 @@ from oepnode.cli import output
 from oepnode.cli.amounts import amount_of
 from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import validate as boffer_check
-from oepnode.domain.edge.boffers.gate_closure import NOT_OFFERED, EffectiveDay, Lapsed, Lodged
+from oepnode.domain.edge.boffers.gate_closure import (
+    NOT_OFFERED,
+    EffectiveDay,
+    ExpiredRollForward,
+    Lodged,
+)
 from oepnode.domain.edge.boffers.model import BofferDay, Boffers
-from oepnode.domain.edge.boffers.validate import Answered, Context
+from oepnode.domain.edge.boffers.validate import AcknowledgedBoffer, Context
 from oepnode.domain.edge.schema.json_writer import nem_text
 from oepnode.domain.edge.schema.units import KW, PRICE
-from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, Received
+from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 from oepnode.errors import ConfigError, EvidenceError
@@ -52,20 +57,20 @@ OwnDateOption = Annotated[
         "--date", help="Only Boffers of this trading date, yyyy-mm-dd; none rolls forward."
     ),
 ]
-EvenIfRefusedFlag = Annotated[
+AllowRejectedFlag = Annotated[
     bool,
     typer.Option(
-        "--even-if-refused",
-        help="Take Boffers that the rules refuse as if they were accepted, to look into them; the "
-        "output says that they are refused. One that came last then counts instead of the accepted "
-        "one before it: --skip-refused leaves it out.",
+        "--allow-rejected",
+        help="Take Boffers that the rules reject as if they were accepted, to look into them; the "
+        "output marks them as rejected. One that came last then counts instead of the accepted "
+        "one before it: --skip-rejected leaves it out.",
     ),
 ]
-SkipRefusedFlag = Annotated[
+SkipRejectedFlag = Annotated[
     bool,
     typer.Option(
-        "--skip-refused",
-        help="Acknowledge each Boffer of the file by itself: one that is refused counts nowhere "
+        "--skip-rejected",
+        help="Acknowledge each Boffer of the file by itself: one that is rejected counts nowhere "
         "and is named, the latest accepted one wins (HLD §4.7).",
     ),
 ]
@@ -97,7 +102,7 @@ class Choice:
     on: date | None = None
 
 
-def read(file: Path, context: Context | None = None) -> Received[Boffers]:
+def read(file: Path, context: Context | None = None) -> ValidationResult[Boffers]:
     """Read and check a file of Boffers.
 
     Raises:
@@ -110,7 +115,7 @@ def read(file: Path, context: Context | None = None) -> Received[Boffers]:
     return boffer_check.validate(data, context)
 
 
-def read_each(file: Path) -> tuple[Answered, ...]:
+def read_each(file: Path) -> tuple[AcknowledgedBoffer, ...]:
     """Read a file of Boffers, and acknowledge them one by one.
 
     Raises:
@@ -130,17 +135,17 @@ class Offers:
         name: What they are, for messages.
         days: The Boffers.
         answer: Their transaction acknowledgement.
-        skipped: Boffers of the file that are refused and count nowhere.
+        skipped: Boffers of the file that are rejected and count nowhere.
     """
 
     name: str
     days: tuple[BofferDay, ...]
     answer: Acknowledgement
-    skipped: tuple[Answered, ...] = ()
+    skipped: tuple[AcknowledgedBoffer, ...] = ()
 
     @property
-    def is_refused(self) -> bool:
-        """Whether the rules refuse them."""
+    def is_rejected(self) -> bool:
+        """Whether the rules reject them."""
         return not self.answer.accepted
 
     def facts(self) -> dict[str, Any]:
@@ -153,35 +158,39 @@ class Offers:
         }
 
     def say(self) -> None:
-        """Lines in the output, where the rules refuse them, or some of them."""
+        """Lines in the output, where the rules reject them, or some of them."""
         for answer in self.skipped[: output.TABLE_ROWS]:
             output.say(f"! {self.name}: {_named(answer)}; it counts nowhere", "bold yellow")
         if len(self.skipped) > output.TABLE_ROWS:
             more = len(self.skipped) - output.TABLE_ROWS
-            output.say(f"! {self.name}: and {more} more refused; --json has all", "bold yellow")
-        if self.is_refused:
-            text = f"! {self.name}: refused by the rules ({self.answer.message}), used all the same"
+            output.say(f"! {self.name}: and {more} more rejected; --json has all", "bold yellow")
+        if self.is_rejected:
+            text = (
+                f"! {self.name}: rejected by the rules ({self.answer.message}), used all the same"
+            )
             output.say(text, "bold yellow")
 
 
-def usable(file: Path, *, even_if_refused: bool = False, skip_refused: bool = False) -> Offers:
+def require_schema_valid(
+    file: Path, *, allow_rejected: bool = False, skip_rejected: bool = False
+) -> Offers:
     """The Boffers of a file that both acknowledgements accept.
 
     Args:
         file: Boffers in any form.
-        even_if_refused: Take those that break business rules as well.
-        skip_refused: Acknowledge them one by one, and leave out those that are refused.
+        allow_rejected: Take those that break business rules as well.
+        skip_rejected: Acknowledge them one by one, and leave out those that are rejected.
 
     Raises:
-        DocumentFault: If the form or the rules refuse them, with every fault.
-        EvidenceError: If each of them is refused.
+        DocumentFault: If the form or the rules reject them, with every fault.
+        EvidenceError: If each of them is rejected.
         ConfigError: If both are asked for.
     """
-    if skip_refused and even_if_refused:
-        raise ConfigError("--skip-refused leaves out what --even-if-refused takes: choose one")
-    if skip_refused:
+    if skip_rejected and allow_rejected:
+        raise ConfigError("--skip-rejected leaves out what --allow-rejected takes: choose one")
+    if skip_rejected:
         return _accepted(file)
-    return judged(read(file), file.name, even_if_refused=even_if_refused)
+    return apply_rejection_policy(read(file), file.name, allow_rejected=allow_rejected)
 
 
 def _accepted(file: Path) -> Offers:
@@ -196,15 +205,15 @@ def _accepted(file: Path) -> Offers:
     return Offers(file.name, days, answer, skipped)
 
 
-def _named(answer: Answered) -> str:
-    """A refused Boffer: where it stands, whose it is, and why."""
+def _named(answer: AcknowledgedBoffer) -> str:
+    """A rejected Boffer: where it stands, whose it is, and why."""
     whose = ""
     if answer.first is not None:
         whose = f" ({answer.first.identity}, submitted {_submitted(answer.first)})"
-    return f"{answer.path}{whose} is refused, {answer.message}"
+    return f"{answer.path}{whose} is rejected, {answer.message}"
 
 
-def _skipped_facts(answer: Answered) -> dict[str, Any]:
+def _skipped_facts(answer: AcknowledgedBoffer) -> dict[str, Any]:
     first, received = answer.first, answer.received
     counts = {**received.system.counts, **received.transaction.counts}
     whose = {} if first is None else offerer_of(first).facts()
@@ -218,31 +227,33 @@ def _submitted(day: BofferDay) -> str:
     return nem_text(day.submitted_us) if is_known else "at no known time"
 
 
-def judged(received: Received[Boffers], name: str, *, even_if_refused: bool) -> Offers:
+def apply_rejection_policy(
+    received: ValidationResult[Boffers], name: str, *, allow_rejected: bool
+) -> Offers:
     """Boffers with what the rules say of them.
 
     Raises:
-        DocumentFault: If the form refuses them, or the rules do and that is not asked for.
+        DocumentFault: If the form rejects them, or the rules do and that is not asked for.
     """
     days = () if received.value is None else received.value.days
-    if received.system.accepted and not received.transaction.accepted and not even_if_refused:
+    if received.system.accepted and not received.transaction.accepted and not allow_rejected:
         output.note(
             f"{name}: {received.transaction.message}; nothing is worked out or written "
-            "(--skip-refused goes on without what is refused, --even-if-refused with it)"
+            "(--skip-rejected goes on without what is rejected, --allow-rejected with it)"
         )
-    if not received.system.accepted or not even_if_refused:
-        received.raise_if_refused()
+    if not received.system.accepted or not allow_rejected:
+        received.raise_if_rejected()
     return Offers(name, days, received.transaction)
 
 
-def stated(file: Path) -> tuple[BofferDay, ...]:
+def load_accepted(file: Path) -> tuple[BofferDay, ...]:
     """Boffers that the user says were accepted; rules that they break are a note.
 
     Raises:
-        DocumentFault: If the form is refused.
+        DocumentFault: If the form is rejected.
     """
-    found = usable(file, even_if_refused=True)
-    if found.is_refused:
+    found = require_schema_valid(file, allow_rejected=True)
+    if found.is_rejected:
         output.note(f"{file.name}: {found.answer.message}; 'oepnode boffer validate' says where")
     return found.days
 
@@ -308,7 +319,7 @@ def effective(
         )
 
 
-def note_lapsed(offerer: Offerer, found: Lapsed | None) -> None:
+def note_lapsed(offerer: Offerer, found: ExpiredRollForward | None) -> None:
     """Say which day's Boffer was missing, where an older one does not stand in for it."""
     if found is None:
         return

@@ -16,13 +16,13 @@ from oepnode.adapters.plots import supply_curve as plot_curve
 from oepnode.adapters.plots.supply_curve import CurvePicture
 from oepnode.cli.boffer.offers import Offerer, interval_end, offerer_of, rolled_from
 from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
-from oepnode.domain.edge.clearing.supply_curve import Step, supply_curve
-from oepnode.domain.edge.constraining.constrain import UNBOUND, HeldDay
+from oepnode.domain.edge.clearing.supply_curve import PriceStep, supply_curve
+from oepnode.domain.edge.constraining.constrain import UNBOUND, ConstrainedDay
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
 
-def curve_of(day: EffectiveDay, row: int) -> tuple[Step, ...]:
+def curve_of(day: EffectiveDay, row: int) -> tuple[PriceStep, ...]:
     """The supply curve of a row of an effective day."""
     return supply_curve(
         day.prices[row],
@@ -49,10 +49,10 @@ def _when_offered(day: EffectiveDay, row: int) -> str:
     return text if before is None else f"{text}, rolled forward from {before.isoformat()}"
 
 
-def draw(picture: CurvePicture, out: Path, *, is_refused: bool) -> None:
-    """Draw a supply curve; one of a Boffer that the rules refuse says so."""
-    if is_refused:
-        remark = f"{picture.remark} This Boffer is refused by the rules.".lstrip()
+def draw(picture: CurvePicture, out: Path, *, is_rejected: bool) -> None:
+    """Draw a supply curve; one of a Boffer that the rules reject says so."""
+    if is_rejected:
+        remark = f"{picture.remark} This Boffer is rejected by the rules.".lstrip()
         picture = replace(picture, remark=remark)
     plots.save(plot_curve.draw(picture), out)
 
@@ -73,7 +73,7 @@ def curve_picture(
     )
 
 
-def held_picture(found: list[HeldDay], period: int | None) -> CurvePicture:
+def held_picture(found: list[ConstrainedDay], period: int | None) -> CurvePicture:
     """The picture of the row that is cut most, of a period or of all, as offered and as held.
 
     Raises:
@@ -105,13 +105,13 @@ def held_picture(found: list[HeldDay], period: int | None) -> CurvePicture:
     )
 
 
-def _to_draw(found: list[HeldDay], period: int | None) -> tuple[HeldDay, int]:
+def _to_draw(found: list[ConstrainedDay], period: int | None) -> tuple[ConstrainedDay, int]:
     """The row that is cut most, of a period or of all.
 
     Raises:
         ConfigError: If no Boffer has the period.
     """
-    best: tuple[int, HeldDay, int] | None = None
+    best: tuple[int, ConstrainedDay, int] | None = None
     for item in found:
         before = item.result.before
         cut = before.over_export + before.over_import
@@ -124,7 +124,7 @@ def _to_draw(found: list[HeldDay], period: int | None) -> tuple[HeldDay, int]:
     return best[1], best[2]
 
 
-def _limits(item: HeldDay, row: int) -> tuple[tuple[str, int], ...]:
+def _limits(item: ConstrainedDay, row: int) -> tuple[tuple[str, int], ...]:
     if item.exports[row] == UNBOUND:
         return ()
     named = (("export limit", item.exports[row]), ("import limit", item.imports[row]))

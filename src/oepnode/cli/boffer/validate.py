@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from oepnode.cli import acknowledgements
-from oepnode.cli.boffer.offers import BofferFile, cents_of, read, stated, watts_of
+from oepnode.cli.boffer.offers import BofferFile, cents_of, load_accepted, read, watts_of
 from oepnode.cli.output import JsonFlag
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
@@ -51,7 +51,7 @@ def validate(
     """Check Boffers: their form (system acknowledgement) and all rules (transaction).
 
     Every fault is shown with its code, place and the section of its rule. Exit code 1 where either
-    acknowledgement refuses.
+    acknowledgement rejects.
     """
     market = _pair(floor, ceiling, "--floor", "--ceiling", cents_of)
     capacity = _pair(most_load, most_generation, "--most-load", "--most-generation", watts_of)
@@ -59,7 +59,7 @@ def validate(
         step=step,
         market=None if market is None else Market(*market),
         capacity=None if capacity is None else Capacity(*capacity),
-        earlier=() if earlier is None else stated(earlier),
+        earlier=() if earlier is None else load_accepted(earlier),
     )
     acknowledgements.report(read(file, context), as_json=as_json)
 

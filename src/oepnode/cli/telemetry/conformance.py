@@ -18,18 +18,18 @@ from oepnode.cli.amounts import amount_of
 from oepnode.cli.cells import counted
 from oepnode.cli.chain import (
     ChainIdOption,
+    ChainTarget,
     ContractOption,
-    RoundChoice,
+    RoundSelector,
     RoundStateOption,
     RpcOption,
-    Where,
 )
 from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
 from oepnode.cli.exits import EVIDENCE
 from oepnode.cli.output import MOST_ROWS, JsonFlag
 from oepnode.cli.received import TelemetryFile, UnitOption
 from oepnode.cli.telemetry import coverage, intervals, pictures, report
-from oepnode.cli.telemetry.coverage import PortfolioOption, Unmeasured
+from oepnode.cli.telemetry.coverage import MissingTelemetry, PortfolioOption
 from oepnode.cli.telemetry.intervals import OutOption
 from oepnode.cli.telemetry.pictures import Pictures
 from oepnode.cli.tolerance import (
@@ -40,9 +40,9 @@ from oepnode.cli.tolerance import (
     tolerance_of,
 )
 from oepnode.domain.edge.dispatch.conformance import DispatchConformance
-from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.schema.units import KW
-from oepnode.domain.edge.telemetry.conformance import EnvelopeCheck, EnvelopeConformance
+from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, EnvelopeConformance
 from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.rounds.envelope_document import LEVELS
@@ -142,10 +142,10 @@ def conformance(
     defaults = _defaults(default_export_kw, default_import_kw)
     facts: dict[str, Any] = {"telemetry": file.name}
     reports: list[EnvelopeConformance] = []
-    lacking: Unmeasured | None = None
-    telemetry = received.measured(file, identity)
+    lacking: MissingTelemetry | None = None
+    telemetry = received.load_telemetry(file, identity)
     if envelope is not None:
-        choice = RoundChoice(Where(rpc, contract, chain_id), round_state)
+        choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
         feed = envelope_input.feed_of(profile, import_sign)
         envelopes, source = envelope_input.read(envelope, key, choice, feed)
         source.note_warnings()
@@ -226,7 +226,7 @@ def _defaults(export_kw: str | None, import_kw: str | None) -> Defaults:
 
 def _against_envelopes(
     telemetry: pl.DataFrame,
-    envelopes: Envelopes,
+    envelopes: EnvelopeTable,
     tolerance: Tolerance,
     defaults: Defaults,
     ours: frozenset[str],
@@ -234,7 +234,7 @@ def _against_envelopes(
     """A report per application level that has envelopes."""
     reports = []
     for level in np.unique(envelopes.levels).tolist():
-        check = EnvelopeCheck(envelopes, level, tolerance, defaults, ours)
+        check = ConformanceChecker(envelopes, level, tolerance, defaults, ours)
         check.add(telemetry)
         reports.append(check.report())
     return reports
@@ -258,7 +258,7 @@ def _orders(telemetry: pl.DataFrame, file: Path, wanted: str | None) -> tuple[pl
     """
     from oepnode.domain.edge.telemetry import duid as one_unit
 
-    targets, duid = received.of_unit(received.read_dispatch(file), file, wanted)
+    targets, duid = received.select_duid(received.read_dispatch(file), file, wanted)
     if "duid" in telemetry.columns:
         one_unit.check_same("dispatch instruction", duid, telemetry["duid"][0], "telemetry")
     return targets, duid

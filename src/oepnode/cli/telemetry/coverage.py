@@ -17,7 +17,7 @@ from msgspec import Struct
 from oepnode.cli.cells import counted
 from oepnode.cli.envelope_input import Source
 from oepnode.cli.portfolio import read_portfolio
-from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 
 PortfolioOption = Annotated[
@@ -44,7 +44,7 @@ class Coverage(Struct, frozen=True):
     absent: int = 0
 
 
-class Unmeasured(Struct, frozen=True):
+class MissingTelemetry(Struct, frozen=True):
     """What came of it.
 
     Attributes:
@@ -92,7 +92,7 @@ class Unmeasured(Struct, frozen=True):
         }
 
 
-def coverage_of(source: Source, envelopes: Envelopes, portfolio: Path | None) -> Coverage:
+def coverage_of(source: Source, envelopes: EnvelopeTable, portfolio: Path | None) -> Coverage:
     """Which NMIs must have been measured.
 
     A portfolio narrows limits and documents; a bundle's sites are all its aggregator's, and it can
@@ -111,7 +111,7 @@ def coverage_of(source: Source, envelopes: Envelopes, portfolio: Path | None) ->
     return Coverage("limits", everything) if source.kind == "limits" else Coverage("", frozenset())
 
 
-def unmeasured(reports: list[EnvelopeConformance], coverage: Coverage) -> Unmeasured:
+def unmeasured(reports: list[EnvelopeConformance], coverage: Coverage) -> MissingTelemetry:
     """What was expected and not measured; an NMI at two levels counts once."""
     wanted, missing = set[str](), set[str]()
     for report in reports:
@@ -119,7 +119,7 @@ def unmeasured(reports: list[EnvelopeConformance], coverage: Coverage) -> Unmeas
         wanted |= _names(report, report.has_limit.any(axis=1) & is_wanted)
         missing |= _names(report, report.unmeasured & is_wanted)
     lacking = sum(int(found.lacking_intervals[found.measured].sum()) for found in reports)
-    return Unmeasured(coverage, len(wanted), tuple(sorted(missing)), lacking)
+    return MissingTelemetry(coverage, len(wanted), tuple(sorted(missing)), lacking)
 
 
 def _names(report: EnvelopeConformance, chosen: npt.NDArray[np.bool_]) -> set[str]:

@@ -48,7 +48,7 @@ AMOUNTS: Final = ("beyond_export_w", "beyond_import_w", "export_limit_w", "impor
 
 
 def check_file(file: Path) -> None:
-    """Refuse a file of another kind.
+    """Reject a file of another kind.
 
     Raises:
         ConfigError: With the kinds that are known.

@@ -15,7 +15,7 @@ from oepnode.cli import output
 from oepnode.cli.cells import counted, figure, kilo
 from oepnode.cli.output import LEVEL_NAMES
 from oepnode.cli.telemetry import intervals
-from oepnode.cli.telemetry.coverage import Unmeasured
+from oepnode.cli.telemetry.coverage import MissingTelemetry
 from oepnode.domain.edge.dispatch.conformance import VERDICTS, DispatchConformance
 from oepnode.domain.edge.telemetry.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
 from oepnode.domain.edge.timeseries.energy import rounded_wh
@@ -135,7 +135,7 @@ def dispatch_facts(targets: DispatchConformance, step: int, summation: str) -> d
 
 
 def verdict(
-    conforms: bool | None, reports: list[EnvelopeConformance], lacking: Unmeasured | None
+    conforms: bool | None, reports: list[EnvelopeConformance], lacking: MissingTelemetry | None
 ) -> str:
     """The last line: the verdict, what is lacking, and the minutes left out or in doubt."""
     told = "not judged" if conforms is None else "conforms" if conforms else "does not conform"
@@ -259,7 +259,7 @@ def _site_cells(site: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def print_lacking(lacking: Unmeasured, rows: int) -> None:
+def print_lacking(lacking: MissingTelemetry, rows: int) -> None:
     """Name the NMIs that should have been measured."""
     if not lacking.names or not lacking.coverage.held_by:
         return

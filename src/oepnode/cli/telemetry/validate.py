@@ -20,7 +20,7 @@ def validate(
     """Check telemetry of NMIs or of a DUID: system and transaction acknowledgement.
 
     Gaps, doubled minutes, clock jumps and daylight-saving hours are told with their places. Exit
-    code 1 if refused.
+    code 1 if rejected.
     """
     feed = envelope_input.feed_of(profile, "canonical")
     found = received.read_telemetry(file, received.day_of(day), feed)

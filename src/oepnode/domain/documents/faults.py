@@ -94,7 +94,7 @@ class FaultLog:
         )
 
     def raise_if_any(self) -> None:
-        """Refuse the document if it has a fault.
+        """Reject the document if it has a fault.
 
         Raises:
             DocumentFault: With all kept faults.

@@ -1,7 +1,7 @@
 """Site entries and partition entries, byte for byte, both ways.
 
 Source: rules-v1 section 9. All integers are big-endian. Decoding is as strict as encoding: an entry
-that would not be written again byte for byte is refused.
+that would not be written again byte for byte is rejected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The envelope document: bytes in, a canonical table of columns out, or every fault with its place.
 
-Guarantees: a document is read whole or refused whole; power is integer watts; each (site, interval)
-has one row; the order of records in the document does not matter. Leaves out who holds a site: that
+Guarantees: a document is read whole or rejected whole; power is integer watts; each (site,
+interval) has one row; the order of records in the document does not matter. Leaves out who holds a
+site: that
 is ``partition``. Source: Part C §6.3, rules-v1 sections 2 to 5.
 """
 

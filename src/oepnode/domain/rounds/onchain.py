@@ -241,10 +241,18 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an administrator decides about future rounds."""
+    """Terms on which future rounds are decided.
 
-    quorum_numerator: int
-    quorum_denominator: int
-    vote_window_s: int
-    reveal_window_s: int
-    rules_version: int
+    Attributes:
+        quorum_numerator: Share of the members that a quorum needs, rounded up …
+        quorum_denominator: … and never less than a strict majority.
+        vote_window_s: Seconds from opening to the voting deadline.
+        reveal_window_s: Seconds from there to the reveal deadline.
+        rules_version: Version of the rules, as in ``docs/spec``.
+    """
+
+    quorum_numerator: int = 2
+    quorum_denominator: int = 3
+    vote_window_s: int = 600
+    reveal_window_s: int = 600
+    rules_version: int = 1

@@ -93,7 +93,7 @@ class LeftOut(Struct, frozen=True):
     why: str
 
 
-class Batch(Struct, frozen=True):
+class BallotBatch(Struct, frozen=True):
     """What a relay brings to the chain.
 
     Attributes:
@@ -165,7 +165,7 @@ def batch_of(
     voted: int,
     offered: Sequence[Relayed],
     recover: Recover,
-) -> Batch:
+) -> BallotBatch:
     """Pick the ballots that can be cast.
 
     Args:
@@ -186,7 +186,7 @@ def batch_of(
         else:
             voted |= 1 << member.index
             chosen.append((member, relayed.signed))
-    return Batch(tuple(chosen), tuple(left_out))
+    return BallotBatch(tuple(chosen), tuple(left_out))
 
 
 def equivocations_in(

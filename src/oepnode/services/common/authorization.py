@@ -21,7 +21,7 @@ from oepnode.domain.rounds.onchain import Member, RoundOpened
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, MemberRequest
 from oepnode.errors import EvidenceError
 from oepnode.ports import ChainReader, Clock
-from oepnode.services.common.http import Refusal
+from oepnode.services.common.http import Rejection
 
 _log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS grants (
 """
 
 
-class Grants:
+class AccessLog:
     """Used nonces, and who was given what, in a service's own index.
 
     Args:
@@ -62,7 +62,7 @@ class Grants:
             request: The request, otherwise allowed.
             member: Who signed it.
             now: UTC seconds.
-            keep_s: Nonces issued longer ago are forgotten; their requests are refused by time.
+            keep_s: Nonces issued longer ago are forgotten; their requests are rejected by time.
 
         Returns:
             False, with nothing changed, if the nonce was used before.
@@ -80,7 +80,7 @@ class Grants:
         return True
 
 
-class Enrolment:
+class Authorizer:
     """Decides on members' signed requests.
 
     Args:
@@ -90,7 +90,7 @@ class Enrolment:
         window_s: How far a request's time may be from ours, in seconds.
     """
 
-    def __init__(self, chain: ChainReader, clock: Clock, grants: Grants, window_s: int) -> None:
+    def __init__(self, chain: ChainReader, clock: Clock, grants: AccessLog, window_s: int) -> None:
         self._chain = chain
         self._clock = clock
         self._grants = grants
@@ -100,7 +100,7 @@ class Enrolment:
         """The enrolled worker that signed a request just now.
 
         Raises:
-            Refusal: With the reason.
+            Rejection: With the reason.
             TransportError: If the chain does not answer.
         """
         # 1. The request is of now. First, because a replay after the window ends here.
@@ -110,7 +110,7 @@ class Enrolment:
         # 3. The signer is enrolled now: a removed worker and a rotated key are out at once.
         return await self._enrolled(signer)
 
-    async def admit(self, member: Member, request: MemberRequest) -> None:
+    async def authorize(self, member: Member, request: MemberRequest) -> None:
         """Let a worker's request through, once.
 
         Args:
@@ -118,7 +118,7 @@ class Enrolment:
             request: The same request; what it asks for is there.
 
         Raises:
-            Refusal: With the reason.
+            Rejection: With the reason.
             TransportError: If the chain does not answer.
         """
         # 4. The worker is in the electorate of a round, and that round uses the input.
@@ -129,7 +129,7 @@ class Enrolment:
     def _check_time(self, request: MemberRequest) -> None:
         off_s = request.issued_at - self._clock.now()
         if abs(off_s) > self._window_s:
-            raise Refusal(
+            raise Rejection(
                 401,
                 "request.time",
                 f"issuedAt is {off_s:+.0f} s off this service's clock, allowed are "
@@ -141,12 +141,12 @@ class Enrolment:
         try:
             return recover_signer(request, signature, self._chain.chain_id, self._chain.contract)
         except EvidenceError as exc:
-            raise Refusal(401, "signature.invalid", str(exc), challenge=SCHEME) from exc
+            raise Rejection(401, "signature.invalid", str(exc), challenge=SCHEME) from exc
 
     async def _enrolled(self, signer: bytes) -> Member:
         member = await self._chain.member_of_signer(signer)
         if member is None:
-            raise Refusal(
+            raise Rejection(
                 403,
                 "worker.unknown",
                 f"the signature is of 0x{signer.hex()}, which is no enrolled worker's signer; "
@@ -155,7 +155,7 @@ class Enrolment:
         return member
 
     async def _check_round(self, request: MemberRequest, member: Member) -> None:
-        unknown = Refusal(404, "round.unknown", "this service's node does not know the round yet")
+        unknown = Rejection(404, "round.unknown", "this service's node does not know the round yet")
         if request.round > await self._chain.round_count():
             raise unknown
         state = await self._chain.round(request.round)
@@ -164,12 +164,12 @@ class Enrolment:
             raise unknown
         electorate = await self._chain.electorate(state.epoch)
         if electorate.by_operator(member.operator) is None:
-            raise Refusal(
+            raise Rejection(
                 403, "worker.not_in_electorate", "the worker is not in the round's electorate"
             )
         name, digest = _input_of(opened, request)
         if digest != request.digest:
-            raise Refusal(409, f"round.other_{name}", f"the round was opened with another {name}")
+            raise Rejection(409, f"round.other_{name}", f"the round was opened with another {name}")
 
     async def _opening(self, number: int) -> RoundOpened | None:
         events = await self._chain.round_events(number)
@@ -181,7 +181,7 @@ class Enrolment:
             self._grants.note, request, member, self._clock.now(), 2 * self._window_s
         )
         if not fresh:
-            raise Refusal(409, "nonce.used", "this nonce was used before; sign a new request")
+            raise Rejection(409, "nonce.used", "this nonce was used before; sign a new request")
         _log.info(
             "request.granted",
             what=request.what,

@@ -1,4 +1,4 @@
-"""What both services share over HTTP: refusals as JSON with a reason, and bounded reading.
+"""What both services share over HTTP: rejections as JSON with a reason, and bounded reading.
 
 Guarantees: every answer that is no success is ``{"error": {"code", "message", …}}``; what a client
 sends is read up to a limit and a deadline; a fault of ours answers 500 without details, and is
@@ -29,8 +29,8 @@ READ_DEADLINE_S: Final = 30.0
 _MAX_MESSAGE: Final = 500
 
 
-class Refusal(OepError):  # noqa: N818 - reads as what it is
-    """A request is refused, with the HTTP status and a stable code for programs.
+class Rejection(OepError):  # noqa: N818 - reads as what it is
+    """A request is rejected, with the HTTP status and a stable code for programs.
 
     Attributes:
         status: HTTP status, 4xx or 5xx.
@@ -62,37 +62,37 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     """Turn every error of a handler into an answer with a reason."""
     try:
         return await handler(request)
-    except Refusal as exc:
+    except Rejection as exc:
         # What is not there is asked for at every poll; only the rest is worth a line.
         tell = _log.debug if exc.status == 404 else _log.info
-        tell("request.refused", at=_resource(request), status=exc.status, code=exc.code)
+        tell("request.rejected", at=_resource(request), status=exc.status, code=exc.code)
         headers = {"WWW-Authenticate": exc.challenge} if exc.challenge else None
-        return _refused(exc.status, exc.code, str(exc), headers=headers)
+        return _rejected(exc.status, exc.code, str(exc), headers=headers)
     except DocumentFault as exc:
-        return _refused(422, "document.faults", str(exc), **_faults(exc))
+        return _rejected(422, "document.faults", str(exc), **_faults(exc))
     except EvidenceError as exc:
-        return _refused(422, "request.malformed", str(exc))
+        return _rejected(422, "request.malformed", str(exc))
     except ConflictError as exc:
-        return _refused(409, "chain.refused", str(exc))
+        return _rejected(409, "chain.rejected", str(exc))
     except TransportError as exc:
         _log.warning("outside.unavailable", at=_resource(request), reason=str(exc))
-        return _refused(503, "chain.unavailable", str(exc), headers={"Retry-After": "5"})
+        return _rejected(503, "chain.unavailable", str(exc), headers={"Retry-After": "5"})
     except web.HTTPException as exc:
         return _http_error(exc)
     except Exception as exc:  # the last line of defence: the service stays up
         _log.error("request.fault", error=type(exc).__name__, at=place_of(exc))
-        return _refused(500, "internal", "a fault of this service; its log names the place")
+        return _rejected(500, "internal", "a fault of this service; its log names the place")
 
 
 async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
     """Yield a request's body in pieces.
 
     Raises:
-        Refusal: 413 past ``limit`` bytes, 415 for an encoded body, 408 for a silent client, 400
+        Rejection: 413 past ``limit`` bytes, 415 for an encoded body, 408 for a silent client, 400
             for a body that breaks off.
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Refusal(415, "body.encoding", "send the body without Content-Encoding")
+        raise Rejection(415, "body.encoding", "send the body without Content-Encoding")
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
     total = 0
@@ -101,9 +101,9 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
             async with asyncio.timeout(READ_DEADLINE_S):
                 chunk = await request.content.read(CHUNK_BYTES)
         except TimeoutError as exc:
-            raise Refusal(408, "body.timeout", "the body did not arrive in time") from exc
+            raise Rejection(408, "body.timeout", "the body did not arrive in time") from exc
         except (web.RequestPayloadError, ConnectionError) as exc:
-            raise Refusal(400, "body.incomplete", "the body broke off or is malformed") from exc
+            raise Rejection(400, "body.incomplete", "the body broke off or is malformed") from exc
         if not chunk:
             return
         total += len(chunk)
@@ -121,10 +121,10 @@ def read_digest(text: str, what: str) -> bytes:
     """Read 64 lower-case hex digits.
 
     Raises:
-        Refusal: 400 for any other text.
+        Rejection: 400 for any other text.
     """
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise Refusal(400, "digest.malformed", f"{what} is 64 lower-case hex digits (SHA-256)")
+        raise Rejection(400, "digest.malformed", f"{what} is 64 lower-case hex digits (SHA-256)")
     return bytes.fromhex(text)
 
 
@@ -148,7 +148,7 @@ def _resource(request: web.Request) -> str:
     return "unknown" if resource is None else resource.canonical
 
 
-def _refused(
+def _rejected(
     status: int,
     code: str,
     message: str,
@@ -169,11 +169,11 @@ def _faults(exc: DocumentFault) -> dict[str, Any]:
 def _http_error(exc: web.HTTPException) -> web.Response:
     code = "http." + exc.reason.lower().replace(" ", "_")
     headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else None
-    return _refused(exc.status, code, exc.reason, headers=headers)
+    return _rejected(exc.status, code, exc.reason, headers=headers)
 
 
-def _too_large(limit: int) -> Refusal:
-    return Refusal(413, "body.too_large", f"the body is larger than {limit} bytes")
+def _too_large(limit: int) -> Rejection:
+    return Rejection(413, "body.too_large", f"the body is larger than {limit} bytes")
 
 
 def place_of(exc: BaseException) -> str:

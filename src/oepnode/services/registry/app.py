@@ -18,8 +18,8 @@ from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
-from oepnode.services.common.authorization import AT_A_TIME, Enrolment
-from oepnode.services.common.http import Refusal, errors_as_json, json_response, read_body
+from oepnode.services.common.authorization import AT_A_TIME, Authorizer
+from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 
 
@@ -30,7 +30,7 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    desk = RequestDesk(chain, clock, store, settings.request_window_s)
+    desk = RequestHandler(chain, clock, store, settings.request_window_s)
     handlers = _Handlers(desk, store, settings.max_request_bytes)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
@@ -48,7 +48,7 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
     return app
 
 
-class RequestDesk:
+class RequestHandler:
     """Decides on signed requests and answers them.
 
     Args:
@@ -63,24 +63,24 @@ class RequestDesk:
     ) -> None:
         self._chain = chain
         self._store = store
-        self._enrolment = Enrolment(chain, clock, store.grants, window_s)
+        self._enrolment = Authorizer(chain, clock, store.grants, window_s)
 
     async def answer(self, request: RegistryRequest, signature: bytes) -> bytes:
         """The snapshot or the salt, sealed to the request's recipient.
 
         Raises:
-            Refusal: With the reason.
+            Rejection: With the reason.
             TransportError: If the chain does not answer.
         """
         member = await self._enrolment.member_of(request, signature)
         snapshot = await self._snapshot(request)
-        await self._enrolment.admit(member, request)
+        await self._enrolment.authorize(member, request)
         return await asyncio.to_thread(self._sealed, request, snapshot)
 
     async def _snapshot(self, request: RegistryRequest) -> StoredSnapshot:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)
         if snapshot is None:
-            raise Refusal(404, "snapshot.unknown", "no snapshot with this digest was published")
+            raise Rejection(404, "snapshot.unknown", "no snapshot with this digest was published")
         return snapshot
 
     def _sealed(self, request: RegistryRequest, snapshot: StoredSnapshot) -> bytes:
@@ -91,7 +91,7 @@ class RequestDesk:
 
 
 class _Handlers:
-    def __init__(self, desk: RequestDesk, store: RegistryStore, max_request_bytes: int) -> None:
+    def __init__(self, desk: RequestHandler, store: RegistryStore, max_request_bytes: int) -> None:
         self._desk = desk
         self._store = store
         self._limit = max_request_bytes
@@ -101,7 +101,7 @@ class _Handlers:
         """Digests of the newest snapshot and of its salt."""
         newest = await asyncio.to_thread(self._store.latest)
         if newest is None:
-            raise Refusal(404, "snapshot.none", "no snapshot has been published yet")
+            raise Rejection(404, "snapshot.none", "no snapshot has been published yet")
         return json_response(
             {
                 "digest": newest.digest.hex(),

@@ -17,7 +17,7 @@ from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.domain.rounds.pseudonyms import check_salt
 from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.signed_requests import What
-from oepnode.services.common.authorization import GRANTS_SCHEMA, Grants
+from oepnode.services.common.authorization import GRANTS_SCHEMA, AccessLog
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS snapshots (
@@ -67,7 +67,7 @@ class RegistryStore:
         self._snapshots = FileStore(data_dir / "snapshots")
         self._salts = FileStore(data_dir / "salts")
         self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
-        self.grants = Grants(self._index)
+        self.grants = AccessLog(self._index)
 
     def publish(self, snapshot: bytes, salt: bytes, now: float) -> StoredSnapshot:
         """Validate and store a snapshot with its salt; ``now`` is in UTC seconds.

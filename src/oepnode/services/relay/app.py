@@ -23,8 +23,8 @@ from oepnode.adapters.crypto.ballot_signature import recover_signer
 from oepnode.adapters.storage.evidence import EvidenceFiles
 from oepnode.config import RelaySettings
 from oepnode.ports import Chain
-from oepnode.services.common.http import Refusal, errors_as_json, json_response, read_body
-from oepnode.services.relay.ballot_pool import BallotDesk, Receipt
+from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
+from oepnode.services.relay.ballot_pool import BallotPool, Receipt
 
 MAX_LINE_BYTES: Final = 1024
 _MAX_ROUND_DIGITS: Final = 10
@@ -33,7 +33,7 @@ _MAX_ROUND_DIGITS: Final = 10
 def application(settings: RelaySettings, chain: Chain) -> web.Application:
     """The relay as an application; it does not close ``chain``."""
     evidence = EvidenceFiles(settings.data_dir / "evidence")
-    desk = BallotDesk(chain, evidence, recover_signer, settings.batch_after_s)
+    desk = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
     handlers = _Handlers(desk, chain)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
@@ -56,7 +56,7 @@ def application(settings: RelaySettings, chain: Chain) -> web.Application:
 
 
 class _Handlers:
-    def __init__(self, desk: BallotDesk, chain: Chain) -> None:
+    def __init__(self, desk: BallotPool, chain: Chain) -> None:
         self._desk = desk
         self._chain = chain
 
@@ -77,7 +77,7 @@ class _Handlers:
         number = _number(request.match_info["number"])
         receipts = self._desk.receipts(number)
         if not receipts:
-            raise Refusal(
+            raise Rejection(
                 404, "round.not_held", f"no ballot of round {number} is held, or its vote is over"
             )
         return json_response(
@@ -110,5 +110,5 @@ def _operators(receipts: list[Receipt], *, is_cast: bool) -> list[str]:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_ROUND_DIGITS):
-        raise Refusal(400, "round.malformed", "a round is a number")
+        raise Rejection(400, "round.malformed", "a round is a number")
     return int(text)

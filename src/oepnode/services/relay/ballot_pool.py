@@ -24,7 +24,7 @@ from oepnode.adapters.storage.evidence import EvidenceFiles
 from oepnode.domain.rounds.onchain import Electorate, Member, Phase, Round
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import (
-    Batch,
+    BallotBatch,
     Recover,
     Relayed,
     SignedBallot,
@@ -35,7 +35,7 @@ from oepnode.domain.rounds.signed_ballots import (
 )
 from oepnode.errors import ConflictError, EvidenceError, TransportError
 from oepnode.ports import Chain
-from oepnode.services.common.http import Refusal, place_of
+from oepnode.services.common.http import Rejection, place_of
 
 _log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ class _Round:
         return Receipt(number, held.member.operator, is_cast)
 
 
-class BallotDesk:
+class BallotPool:
     """Takes ballots and casts them.
 
     Args:
@@ -136,7 +136,7 @@ class BallotDesk:
 
         Raises:
             EvidenceError: If it is no signed ballot.
-            Refusal: If it could not be cast, or is the second of its member; with the reason.
+            Rejection: If it could not be cast, or is the second of its member; with the reason.
             TransportError: If the chain does not answer.
             FatalError: If the disk does not keep evidence.
         """
@@ -151,25 +151,25 @@ class BallotDesk:
             # 3. Somebody signed it. Before the chain is asked, which costs more.
             signer = await asyncio.to_thread(self._recover, relayed.context, relayed.signed)
             if signer is None:
-                raise Refusal(422, "signature.invalid", "the signature is none of this ballot")
+                raise Rejection(422, "signature.invalid", "the signature is none of this ballot")
             # 4. The round takes votes.
             state = await self._voting(relayed.context.number)
             electorate = await self._chain.electorate(state.epoch)
         # 5. The signer is one of the round's.
         member = member_of(relayed.context, electorate, relayed, lambda *_: signer)
         if isinstance(member, str):
-            raise Refusal(403, "ballot.refused", f"this ballot cannot be cast: {member}")
+            raise Rejection(403, "ballot.rejected", f"this ballot cannot be cast: {member}")
         # 6. It is the member's first. No await between looking and holding.
         return self._hold(relayed, member, state)
 
     def _check_place(self, context: RoundContext) -> None:
         here = RoundContext(self._chain.chain_id, self._chain.contract, context.number)
         if context.chain_id != here.chain_id:
-            raise Refusal(
+            raise Rejection(
                 422, "ballot.other_chain", f"expected chain {here.chain_id}, not {context.chain_id}"
             )
         if context.contract != here.contract:
-            raise Refusal(
+            raise Rejection(
                 422,
                 "ballot.other_contract",
                 f"expected contract 0x{here.contract.hex()}, not 0x{context.contract.hex()}",
@@ -184,9 +184,9 @@ class BallotDesk:
     async def _voting(self, number: int) -> Round:
         state = await self._chain.round(number)
         if state is None:
-            raise Refusal(404, "round.unknown", f"the relay's node does not know round {number}")
+            raise Rejection(404, "round.unknown", f"the relay's node does not know round {number}")
         if state.phase is not Phase.VOTING:
-            raise Refusal(
+            raise Rejection(
                 409, "round.not_voting", f"round {number} is {state.phase.name.lower()}, not voting"
             )
         return state
@@ -197,14 +197,14 @@ class BallotDesk:
         held = round_.held.get(member.signer)
         if held is None:
             if state.voted >> member.index & 1:
-                raise Refusal(409, "member.voted", "this member has voted or abstained on chain")
+                raise Rejection(409, "member.voted", "this member has voted or abstained on chain")
             held = _Held(member, relayed.signed, self._now())
             round_.held[member.signer] = held
             self._rounds[number] = round_
             _log.info("ballot.held", round=number, operator=member.operator.hex())
         elif held.signed.ballot != relayed.signed.ballot:
             self._keep_evidence(held, relayed)
-            raise Refusal(
+            raise Rejection(
                 409,
                 "ballot.second",
                 "this member signed another ballot for this round; both are kept as evidence",
@@ -272,7 +272,7 @@ class BallotDesk:
             _log.info("ballots.cast", round=number, ballots=len(batch.chosen))
         round_.wait_s, round_.trouble = 0.0, ""
 
-    def _batch(self, number: int, round_: _Round, electorate: Electorate) -> Batch:
+    def _batch(self, number: int, round_: _Round, electorate: Electorate) -> BallotBatch:
         context = RoundContext(self._chain.chain_id, self._chain.contract, number)
         signers = {held.signed: signer for signer, held in round_.held.items()}
         offered = [Relayed(context, signed) for signed in signers]
@@ -281,7 +281,7 @@ class BallotDesk:
             context, electorate, round_.voted, offered, lambda _, signed: signers[signed]
         )
 
-    def _is_due(self, round_: _Round, batch: Batch, electorate: Electorate) -> bool:
+    def _is_due(self, round_: _Round, batch: BallotBatch, electorate: Electorate) -> bool:
         """Whether nobody is left to wait for, or the oldest ballot has waited long enough."""
         voted = electorate.by_index(round_.voted)
         if len(voted) + len(batch.chosen) >= len(electorate.members):

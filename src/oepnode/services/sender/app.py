@@ -26,9 +26,9 @@ from oepnode.domain.rounds.envelope_document import Document, parse_document
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
-from oepnode.services.common.authorization import AT_A_TIME, Enrolment
+from oepnode.services.common.authorization import AT_A_TIME, Authorizer
 from oepnode.services.common.http import (
-    Refusal,
+    Rejection,
     errors_as_json,
     json_response,
     read_body,
@@ -98,7 +98,7 @@ class _Gateway:
         self._store = store
         self._opener = RoundOpener(chain, clock, store)
         self._access: Literal["members", "anyone"] = settings.document_access
-        self._enrolment = Enrolment(chain, clock, store.grants, settings.request_window_s)
+        self._enrolment = Authorizer(chain, clock, store.grants, settings.request_window_s)
         self._turns = asyncio.Semaphore(AT_A_TIME)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
@@ -127,7 +127,7 @@ class _Gateway:
         """The newest document."""
         newest = await asyncio.to_thread(self._store.latest)
         if newest is None:
-            raise Refusal(404, "envelope.none", "no envelope document has been published yet")
+            raise Rejection(404, "envelope.none", "no envelope document has been published yet")
         registry = newest.registry_digest
         return json_response(
             {
@@ -173,19 +173,21 @@ class _Gateway:
     async def _admit(self, asked: DocumentRequest, signature: bytes) -> None:
         member = await self._enrolment.member_of(asked, signature)
         await self._stored(asked.digest)
-        await self._enrolment.admit(member, asked)
+        await self._enrolment.authorize(member, asked)
 
     def _authorise(self, request: web.Request) -> None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            raise Refusal(401, "token.missing", "this needs the publisher's bearer token", "Bearer")
+            raise Rejection(
+                401, "token.missing", "this needs the publisher's bearer token", "Bearer"
+            )
         if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
-            raise Refusal(401, "token.wrong", "the bearer token is not the publisher's", "Bearer")
+            raise Rejection(401, "token.wrong", "the bearer token is not the publisher's", "Bearer")
 
     async def _stored(self, digest: bytes) -> StoredDocument:
         document = await asyncio.to_thread(self._store.document, digest)
         if document is None:
-            raise Refusal(404, "document.unknown", "no document with this digest is stored here")
+            raise Rejection(404, "document.unknown", "no document with this digest is stored here")
         return document
 
     async def _receive(self, request: web.Request) -> tuple[StoredDocument, bool]:
@@ -232,7 +234,7 @@ def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, 
     """The signed request in the header, for the document in the path."""
     signed = decode_authorization(request.headers.get("Authorization", ""))
     if signed is None:
-        raise Refusal(
+        raise Rejection(
             401,
             "request.missing",
             f"documents are for enrolled workers: send Authorization: {SCHEME} with a signed "
@@ -240,7 +242,7 @@ def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, 
             challenge=SCHEME,
         )
     if signed[0].digest != digest:
-        raise Refusal(
+        raise Rejection(
             401, "request.other_document", "the request names another document", challenge=SCHEME
         )
     return signed
@@ -249,7 +251,7 @@ def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, 
 def _registry_of(request: web.Request) -> bytes | None:
     unknown = set(request.query) - {"registry"}
     if unknown:
-        raise Refusal(400, "query.unknown", "the only query parameter is registry")
+        raise Rejection(400, "query.unknown", "the only query parameter is registry")
     text = request.query.get("registry")
     return None if text is None else read_digest(text, "registry")
 
@@ -258,9 +260,9 @@ def _read_order(body: bytes) -> _RoundOrder:
     try:
         return msgspec_json.decode(body, type=_RoundOrder)
     except ValidationError as exc:
-        raise Refusal(422, "request.malformed", str(exc)) from exc
+        raise Rejection(422, "request.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
-        raise Refusal(422, "request.malformed", "the body is not JSON") from exc
+        raise Rejection(422, "request.malformed", "the body is not JSON") from exc
 
 
 def _described(document: StoredDocument) -> dict[str, object]:

@@ -38,7 +38,7 @@ class RoundOpener:
             The round's number, and whether this call opened it.
 
         Raises:
-            ConflictError: If the contract refuses.
+            ConflictError: If the contract rejects.
             TransportError: If the chain does not answer; asking again is safe.
         """
         async with self._turn:

@@ -16,7 +16,7 @@ from msgspec import json as msgspec_json
 from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
-from oepnode.services.common.authorization import GRANTS_SCHEMA, Grants
+from oepnode.services.common.authorization import GRANTS_SCHEMA, AccessLog
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -81,7 +81,7 @@ class EnvelopeStore:
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
         self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
-        self.grants = Grants(self._index)
+        self.grants = AccessLog(self._index)
 
     def incoming(self) -> Incoming:
         """Start to receive a document."""
@@ -178,7 +178,7 @@ class EnvelopeStore:
             _end_opening(db, digest, registry_digest)
 
     def abandon_opening(self, digest: bytes, registry_digest: bytes) -> None:
-        """End an opening that the chain refused."""
+        """End an opening that the chain rejected."""
         with self._index.transaction() as db:
             _end_opening(db, digest, registry_digest)
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from oepnode.worker.status.view import RoundLine, Status, WorkerView
+from oepnode.worker.status.view import RoundLine, WorkerStatus, WorkerView
 
 _VIEW: Final = web.AppKey("view", WorkerView)
 
@@ -92,7 +92,7 @@ async def _bundle(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
-def render(status: Status) -> str:
+def render(status: WorkerStatus) -> str:
     """The status page as HTML."""
     facts = {
         "Operator": status.operator,

@@ -45,7 +45,7 @@ class RoundLine(Struct, frozen=True):
     detail: str
 
 
-class Status(Struct, frozen=True):
+class WorkerStatus(Struct, frozen=True):
     """A worker at one moment.
 
     Attributes:
@@ -81,7 +81,7 @@ class Status(Struct, frozen=True):
 class WorkerView(Protocol):
     """What the pages ask of a worker."""
 
-    def status(self) -> Status:
+    def status(self) -> WorkerStatus:
         """The worker now."""
         ...
 

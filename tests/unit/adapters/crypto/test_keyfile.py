@@ -55,7 +55,7 @@ def test_a_keystore_is_opened_with_its_password(tmp_path: Path) -> None:
         b'{"version": 3',
     ],
 )
-def test_a_broken_keystore_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_a_broken_keystore_is_rejected(tmp_path: Path, data: bytes) -> None:
     path = secret(tmp_path / "key.json", data)
     with pytest.raises(ConfigError):
         load_account(path, secret(tmp_path / "password", b"p"))
@@ -65,16 +65,16 @@ def test_a_broken_keystore_is_refused(tmp_path: Path, data: bytes) -> None:
     "text",
     ["", "  \n", KEY.hex()[:-1], KEY.hex() + "0", "zz" * 32, "00" * 32, "ff" * 32, "ab" * 40_000],
 )
-def test_what_is_no_key_is_refused_without_repeating_it(tmp_path: Path, text: str) -> None:
+def test_what_is_no_key_is_rejected_without_repeating_it(tmp_path: Path, text: str) -> None:
     path = secret(tmp_path / "key", text.encode())
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as rejected:
         load_account(path)
-    assert str(path) in str(refused.value)
-    assert not text.strip() or text not in str(refused.value)
-    assert refused.value.__cause__ is None
+    assert str(path) in str(rejected.value)
+    assert not text.strip() or text not in str(rejected.value)
+    assert rejected.value.__cause__ is None
 
 
-def test_a_file_open_to_everybody_is_refused(tmp_path: Path) -> None:
+def test_a_file_open_to_everybody_is_rejected(tmp_path: Path) -> None:
     path = secret(tmp_path / "key", KEY.hex().encode(), 0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         load_account(path)

@@ -4,7 +4,7 @@ import pytest
 
 from oepnode.adapters.http import bundles as http_bundles
 from oepnode.adapters.http import client as http_client
-from oepnode.adapters.http.client import Answer, RequestRefused
+from oepnode.adapters.http.client import Answer, RequestRejected
 from oepnode.errors import TransportError
 
 
@@ -31,7 +31,7 @@ async def test_the_bundle_is_asked_for_by_name(asked: list[tuple[str, str, int]]
 
 
 async def test_a_worker_without_the_bundle(asked: list[tuple[str, str, int]]) -> None:
-    with pytest.raises(RequestRefused):
+    with pytest.raises(RequestRejected):
         await http_bundles.fetch("http://w.test", 9, "ab" * 32)
 
 

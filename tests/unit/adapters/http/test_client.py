@@ -12,7 +12,7 @@ from oepnode.adapters.http.client import (
     Answer,
     Body,
     HttpClient,
-    RequestRefused,
+    RequestRejected,
     read_digest,
 )
 from oepnode.errors import ConfigError, ConflictError, TransportError
@@ -82,32 +82,32 @@ async def test_the_body_is_made_anew_for_each_attempt() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
-async def test_a_refusal_is_not_tried_again_and_tells_why(status: int) -> None:
+async def test_a_rejection_is_not_tried_again_and_tells_why(status: int) -> None:
     body = b'{"error": {"code": "token.wrong", "message": "the token\\u001b[31m is wrong"}}'
     script = Script(Answer(status, body))
-    with pytest.raises(RequestRefused) as refused:
+    with pytest.raises(RequestRejected) as rejected:
         await script.client().get("/", "asking", 10)
-    assert isinstance(refused.value, ConflictError)
-    assert (refused.value.status, refused.value.code) == (status, "token.wrong")
-    assert str(refused.value) == f"asking: refused with {status}: the token?[31m is wrong"
+    assert isinstance(rejected.value, ConflictError)
+    assert (rejected.value.status, rejected.value.code) == (status, "token.wrong")
+    assert str(rejected.value) == f"asking: rejected with {status}: the token?[31m is wrong"
     assert len(script.sent) == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"error": 5}', b"[" * 100_000])
-async def test_a_refusal_without_a_reason_is_one_all_the_same(body: bytes) -> None:
-    with pytest.raises(RequestRefused, match="no reason was given"):
+async def test_a_rejection_without_a_reason_is_one_all_the_same(body: bytes) -> None:
+    with pytest.raises(RequestRejected, match="no reason was given"):
         await Script(Answer(404, body)).client().get("/", "x", 10)
 
 
 async def test_faults_are_kept() -> None:
     fault = {"path": "$.records[0].nmi", "rule": "nmi.length", "message": "ten", "value": ""}
     body = msgspec.json.encode(
-        {"error": {"code": "document.faults", "message": "refused", "faults": [fault], "more": 7}}
+        {"error": {"code": "document.faults", "message": "rejected", "faults": [fault], "more": 7}}
     )
-    with pytest.raises(RequestRefused) as refused:
+    with pytest.raises(RequestRejected) as rejected:
         await Script(Answer(422, body)).client().get("/", "x", 10)
-    assert [f.rule for f in refused.value.faults] == ["nmi.length"]
-    assert refused.value.more == 7
+    assert [f.rule for f in rejected.value.faults] == ["nmi.length"]
+    assert rejected.value.more == 7
 
 
 @pytest.mark.parametrize("status", [100, 301, 302, 304, 600])
@@ -134,7 +134,7 @@ def test_a_digest_of_another_form_is_a_transport_error(text: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "sender.test", "ftp://sender.test", "file:///etc/passwd"])
-def test_a_url_of_another_kind_is_refused(url: str) -> None:
+def test_a_url_of_another_kind_is_rejected(url: str) -> None:
     with pytest.raises(ConfigError):
         HttpClient(url, 5)
 

@@ -12,7 +12,7 @@ from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto.request_signature import recover_signer
 from oepnode.adapters.http.client import Answer, HttpClient
 from oepnode.adapters.http.registry import HttpRegistry
-from oepnode.adapters.http.signed_client import Asker
+from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.errors import ConflictError, DigestMismatch, TransportError
@@ -53,7 +53,7 @@ def sealed(data: bytes, **changes: Any) -> Respond:
     return respond
 
 
-def refused(status: int, code: str) -> Respond:
+def rejected(status: int, code: str) -> Respond:
     body = json.dumps({"error": {"code": code, "message": "because"}}).encode()
     return lambda _: Answer(status, body)
 
@@ -64,7 +64,7 @@ def client(exchange: Any) -> HttpRegistry:
 
     return HttpRegistry(
         "http://registry.test",
-        Asker(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=1000, timeout_s=5),
+        RequestSigner(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=1000, timeout_s=5),
         HttpClient("http://registry.test", 5, exchange, no_wait),
     )
 
@@ -83,7 +83,7 @@ async def test_snapshot_and_salt_are_asked_for_and_opened() -> None:
 
 
 async def test_a_second_attempt_has_a_nonce_of_its_own() -> None:
-    desk = Desk(refused(503, "chain.unavailable"), sealed(SALT))
+    desk = Desk(rejected(503, "chain.unavailable"), sealed(SALT))
     assert await client(desk.exchange).salt(7, DIGEST) == SALT
     first, second = desk.requests
     assert first.nonce != second.nonce
@@ -95,14 +95,14 @@ async def test_another_snapshot_is_a_mismatch() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 422])
-async def test_a_refusal_of_this_worker_is_a_conflict(status: int) -> None:
+async def test_a_rejection_of_this_worker_is_a_conflict(status: int) -> None:
     with pytest.raises(ConflictError, match="because"):
-        await client(Desk(refused(status, "worker.unknown")).exchange).salt(7, DIGEST)
+        await client(Desk(rejected(status, "worker.unknown")).exchange).salt(7, DIGEST)
 
 
 async def test_what_is_not_there_yet_may_come() -> None:
     with pytest.raises(TransportError, match="because"):
-        await client(Desk(refused(404, "round.unknown")).exchange).salt(7, DIGEST)
+        await client(Desk(rejected(404, "round.unknown")).exchange).salt(7, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ async def test_the_newest_digest_is_read() -> None:
 
 async def test_no_snapshot_yet_is_none() -> None:
     async def exchange(*_: Any) -> Answer:
-        return refused(404, "snapshot.none")(None)  # type: ignore[arg-type]
+        return rejected(404, "snapshot.none")(None)  # type: ignore[arg-type]
 
     assert await client(exchange).latest_digest() is None
 
 
-async def test_another_refusal_is_a_transport_error() -> None:
+async def test_another_rejection_is_a_transport_error() -> None:
     async def exchange(*_: Any) -> Answer:
         return Answer(404, b"")
 

@@ -8,9 +8,9 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient, RequestRefused
+from oepnode.adapters.http.client import Answer, HttpClient, RequestRejected
 from oepnode.adapters.http.relay import HttpRelay
-from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import decode_lines
 from oepnode.errors import ConflictError, FatalError, TransportError
@@ -42,10 +42,10 @@ class Desk:
 
     def relay(self) -> HttpRelay:
         client = HttpClient("http://relay.test", 5, self.exchange, wait=lambda _: asyncio.sleep(0))
-        return HttpRelay("http://relay.test", ACCOUNT, SignedOnce(self.record), client)
+        return HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(self.record), client)
 
 
-def refused(status: int, code: str) -> Answer:
+def rejected(status: int, code: str) -> Answer:
     error = {"error": {"code": code, "message": "because"}}
     return Answer(status, json.dumps(error).encode())
 
@@ -80,11 +80,11 @@ async def test_what_cannot_be_kept_is_not_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(403, "ballot.refused"), (409, "ballot.second"), (404, "http.not_found")]
+    ("status", "code"), [(403, "ballot.rejected"), (409, "ballot.second"), (404, "http.not_found")]
 )
-async def test_a_refusal_is_told(tmp_path: Path, status: int, code: str) -> None:
-    with pytest.raises(RequestRefused) as raised:
-        await Desk(tmp_path, refused(status, code)).relay().hand_in(CONTEXT, ONE)
+async def test_a_rejection_is_told(tmp_path: Path, status: int, code: str) -> None:
+    with pytest.raises(RequestRejected) as raised:
+        await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
     assert (raised.value.status, raised.value.code) == (status, code)
 
 
@@ -92,11 +92,11 @@ async def test_a_refusal_is_told(tmp_path: Path, status: int, code: str) -> None
     ("status", "code"),
     [(404, "round.unknown"), (409, "member.voted"), (503, "chain.unavailable"), (302, "")],
 )
-async def test_what_may_be_otherwise_later_is_no_refusal(
+async def test_what_may_be_otherwise_later_is_no_rejection(
     tmp_path: Path, status: int, code: str
 ) -> None:
     with pytest.raises(TransportError):
-        await Desk(tmp_path, refused(status, code)).relay().hand_in(CONTEXT, ONE)
+        await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
 
 
 async def test_a_relay_that_says_nothing_is_given_up(
@@ -123,7 +123,7 @@ async def test_the_relay_serves_the_workers_contract(
         return Answer(200, json.dumps(answer).encode())
 
     client = HttpClient("http://relay.test", 5, exchange)
-    relay = HttpRelay("http://relay.test", ACCOUNT, SignedOnce(tmp_path / "signed"), client)
+    relay = HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(tmp_path / "signed"), client)
     if error is None:
         await relay.check(246, b"\x0c" * 20)
     else:

@@ -11,7 +11,7 @@ from eth_account import Account
 from oepnode.adapters.crypto.request_signature import recover_signer
 from oepnode.adapters.http.client import Answer, HttpClient
 from oepnode.adapters.http.sender import HttpPublisher, HttpSender, Published
-from oepnode.adapters.http.signed_client import Asker
+from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.signed_requests import DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError, ConflictError, DigestMismatch, DocumentFault, TransportError
 from oepnode.ports import LatestEnvelope
@@ -56,7 +56,7 @@ def sender(
     """Answers with the statuses of ``first``, and then with ``status``."""
     return HttpSender(
         "http://sender.test",
-        Asker(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=100, timeout_s=5),
+        RequestSigner(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=100, timeout_s=5),
         client(status, body, sent, first or []),
     )
 
@@ -145,7 +145,7 @@ async def test_what_is_not_there_yet_may_come(code: str) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 422])
-async def test_a_refusal_of_this_worker_is_a_conflict(status: int) -> None:
+async def test_a_rejection_of_this_worker_is_a_conflict(status: int) -> None:
     with pytest.raises(ConflictError, match="because"):
         await sender(status, error("worker.unknown")).document(7, DIGEST)
 
@@ -162,17 +162,17 @@ async def test_a_document_is_published_with_token_and_snapshot(tmp_path: Path) -
     assert (body, headers) == (file, {"Authorization": "Bearer secret"})
 
 
-async def test_a_refused_document_tells_its_faults(tmp_path: Path) -> None:
+async def test_a_rejected_document_tells_its_faults(tmp_path: Path) -> None:
     file = tmp_path / "envelope.json"
     file.write_bytes(DOCUMENT)
     fault = {"path": "$", "rule": "document.empty", "message": "one at least", "value": ""}
-    with pytest.raises(DocumentFault) as refused:
+    with pytest.raises(DocumentFault) as rejected:
         await publisher(422, error("document.faults", faults=[fault], more=2)).publish(file, "t")
-    assert refused.value.faults[0].rule == "document.empty"
-    assert refused.value.more == 2
+    assert rejected.value.faults[0].rule == "document.empty"
+    assert rejected.value.more == 2
 
 
-async def test_other_refusals_are_conflicts(tmp_path: Path) -> None:
+async def test_other_rejections_are_conflicts(tmp_path: Path) -> None:
     file = tmp_path / "envelope.json"
     file.write_bytes(DOCUMENT)
     with pytest.raises(ConflictError, match="because"):

@@ -1,4 +1,4 @@
-"""Pictures: refusals, and that they show what they are given."""
+"""Pictures: rejections, and that they show what they are given."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_without_matplotlib_the_extra_is_named(
 
 
 @pytest.mark.parametrize("name", ["x.pdf", "x", "x.svg.gz"])
-def test_other_kinds_of_pictures_are_refused(tmp_path: Path, name: str) -> None:
+def test_other_kinds_of_pictures_are_rejected(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"\.svg or \.png"):
         plots.check(tmp_path / name)
 

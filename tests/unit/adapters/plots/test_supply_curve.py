@@ -63,6 +63,6 @@ def test_a_curve_of_twenty_steps_and_one_of_none(tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.svg or \.png"):
         plots.save(draw(D3), tmp_path / "curve.pdf")

@@ -76,13 +76,13 @@ def test_a_transaction_is_whole_or_undone(tmp_path: Path) -> None:
         pass
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_database_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite").write_bytes(b"no database, but long enough to be looked at")
     with pytest.raises(ConfigError, match=r"index\.sqlite"):
         Index(tmp_path / "index.sqlite", "CREATE TABLE t (n INTEGER);")
 
 
-def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_the_folders_place_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
     with pytest.raises(ConfigError, match="data folder"):
         make_folder(tmp_path / "data" / "documents")

@@ -1,10 +1,10 @@
-"""What was signed for relays is kept, and a second ballot of a round is refused."""
+"""What was signed for relays is kept, and a second ballot of a round is rejected."""
 
 from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.storage.equivocation_guard import SignedOnce
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, FatalError
 
@@ -17,19 +17,19 @@ ELSEWHERE = (
 )
 
 
-def test_a_second_ballot_of_a_round_is_refused_whatever_came_between(tmp_path: Path) -> None:
+def test_a_second_ballot_of_a_round_is_rejected_whatever_came_between(tmp_path: Path) -> None:
     path = tmp_path / "signer.key.signed"
-    SignedOnce(path).keep(CONTEXT, ONE)
+    EquivocationGuard(path).keep(CONTEXT, ONE)
     for context in ELSEWHERE:
-        SignedOnce(path).keep(context, OTHER)
+        EquivocationGuard(path).keep(context, OTHER)
     with pytest.raises(ConflictError, match=r"round 7 of 0x0c0c.* on chain 246 .*line 1"):
-        SignedOnce(path).keep(CONTEXT, OTHER)
+        EquivocationGuard(path).keep(CONTEXT, OTHER)
 
 
 def test_the_same_again_is_kept_once(tmp_path: Path) -> None:
     path = tmp_path / "signed"
     for _ in range(3):
-        SignedOnce(path).keep(CONTEXT, ONE)
+        EquivocationGuard(path).keep(CONTEXT, ONE)
     assert path.read_text("utf-8").count("\n") == 1
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -37,15 +37,15 @@ def test_the_same_again_is_kept_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["{}", "x", '{"chain_id": 1, "contract": "0x", "round": 1}'])
 def test_a_file_with_other_lines_is_no_record(tmp_path: Path, line: str) -> None:
     path = tmp_path / "signed"
-    SignedOnce(path).keep(CONTEXT, ONE)
+    EquivocationGuard(path).keep(CONTEXT, ONE)
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(ConfigError, match="line 2 is no signed ballot"):
-        SignedOnce(path).keep(ELSEWHERE[0], ONE)
+        EquivocationGuard(path).keep(ELSEWHERE[0], ONE)
 
 
 def test_where_nothing_can_be_kept_nothing_is_signed(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="nothing was signed"):
-        SignedOnce(tmp_path / "missing" / "signed").keep(CONTEXT, ONE)
+        EquivocationGuard(tmp_path / "missing" / "signed").keep(CONTEXT, ONE)
     with pytest.raises(FatalError, match="nothing was signed"):
-        SignedOnce(tmp_path).keep(CONTEXT, ONE)
+        EquivocationGuard(tmp_path).keep(CONTEXT, ONE)

@@ -24,7 +24,7 @@ def sealed(envelope: bytes = b"[1]" * 50, registry: bytes = b"{}") -> bytes:
     return archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, FEED)
 
 
-def refuse(plaintext: bytes, word: str) -> None:
+def reject(plaintext: bytes, word: str) -> None:
     message = sealing.seal(PUBLIC, plaintext, b"oep1 inputs" + CONTEXT.encode())
     with pytest.raises(EvidenceError, match=word):
         archive.open_inputs(PRIVATE, message, CONTEXT)
@@ -67,22 +67,22 @@ def test_any_bit_counts(data: st.DataObject) -> None:
 
 def test_what_is_no_archive() -> None:
     body = zlib.compress(b"abcd")
-    refuse(b"", "cut short")
-    refuse(packed(body, 2, 2, b"OEPX\x01\x00\x00"), "not an archive")
-    refuse(packed(body, 2, 2, b"OEPI\x02\x00\x00"), "not an archive")
-    refuse(packed(body, 2, 2, b"OEPI\x01\x02\x00"), "not an archive")
-    refuse(packed(body, 2, 2, b"OEPI\x01\x00\x02"), "not an archive")
-    refuse(packed(b"junk", 2, 2), "does not unpack")
-    refuse(packed(body, 2, 1), "lengths")
-    refuse(packed(body, 2, 3), "lengths")
-    refuse(packed(body[:-1], 2, 2), "lengths")
-    refuse(packed(body + b"x", 2, 2), "lengths")
+    reject(b"", "cut short")
+    reject(packed(body, 2, 2, b"OEPX\x01\x00\x00"), "not an archive")
+    reject(packed(body, 2, 2, b"OEPI\x02\x00\x00"), "not an archive")
+    reject(packed(body, 2, 2, b"OEPI\x01\x02\x00"), "not an archive")
+    reject(packed(body, 2, 2, b"OEPI\x01\x00\x02"), "not an archive")
+    reject(packed(b"junk", 2, 2), "does not unpack")
+    reject(packed(body, 2, 1), "lengths")
+    reject(packed(body, 2, 3), "lengths")
+    reject(packed(body[:-1], 2, 2), "lengths")
+    reject(packed(body + b"x", 2, 2), "lengths")
 
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(50_000_000))
-    refuse(packed(bomb, 1 << 40, 0), "claims more")
-    refuse(packed(bomb, 10, 10), "lengths")
+    reject(packed(bomb, 1 << 40, 0), "claims more")
+    reject(packed(bomb, 10, 10), "lengths")
 
 
 def test_inputs_too_large_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:

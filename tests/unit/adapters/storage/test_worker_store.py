@@ -39,11 +39,11 @@ def test_a_crash_inside_a_commit_leaves_the_old_state(path: Path) -> None:
     store = SqliteStore(path)
     store.commit(StoredRound(1, True, b"old"), [])
 
-    class Broken:
+    class Violation:
         id, round, payload = "1/cast", 1, object()  # SQLite cannot keep it
 
     with pytest.raises(FatalError, match="database failed"):
-        store.commit(StoredRound(1, False, b"new"), [EFFECTS[0], Broken()])  # type: ignore[list-item]
+        store.commit(StoredRound(1, False, b"new"), [EFFECTS[0], Violation()])  # type: ignore[list-item]
     assert store.round(1) == StoredRound(1, True, b"old")
     assert store.pending_effects() == []
     store.close()
@@ -75,7 +75,7 @@ def test_the_file_is_for_its_owner_only(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_database_of_a_later_release_is_refused(path: Path) -> None:
+def test_a_database_of_a_later_release_is_rejected(path: Path) -> None:
     SqliteStore(path).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")

@@ -11,7 +11,7 @@ from oepnode.domain.documents.strict_json import BadConstant, Number
 from oepnode.domain.nem.nmi import ALPHABET
 from oepnode.domain.rounds.envelope_document import parse_document
 from oepnode.errors import DocumentFault, EvidenceError, Fault
-from tests.support.envelope_documents import NMI, SALT, array, check_refusal, record, refusal
+from tests.support.envelope_documents import NMI, SALT, array, check_rejection, record, rejection
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_first_hundred_faults_are_kept_in_order_and_the_others_counted() -> 
     for number in range(250):
         found.add(f"$[{number}]", "a.rule", "why")
     assert found.count == 250
-    with pytest.raises(DocumentFault, match=r"^thing refused: 250 faults; first: \$\[0\]") as got:
+    with pytest.raises(DocumentFault, match=r"^thing rejected: 250 faults; first: \$\[0\]") as got:
         found.raise_if_any()
     assert [fault.path for fault in got.value.faults] == [f"$[{n}]" for n in range(MAX_FAULTS)]
     assert (got.value.more, got.value.what) == (150, "thing")
@@ -88,10 +88,10 @@ def test_one_fault_is_said_in_the_singular() -> None:
     found.add("$.a", "a.rule", "why", "5")
     with pytest.raises(DocumentFault) as got:
         found.raise_if_any()
-    assert str(got.value) == "thing refused: 1 fault; first: $.a: a.rule: why (found 5)"
+    assert str(got.value) == "thing rejected: 1 fault; first: $.a: a.rule: why (found 5)"
     assert isinstance(got.value, EvidenceError)
     assert str(Fault("$", "r", "m")) == "$: r: m"
-    assert str(DocumentFault("thing", ())) == "thing refused: 0 faults"
+    assert str(DocumentFault("thing", ())) == "thing rejected: 0 faults"
 
 
 def test_no_fault_raises_nothing() -> None:
@@ -112,12 +112,14 @@ def test_equal_warnings_are_counted_under_their_first_place() -> None:
 
 def test_a_document_with_more_faults_than_are_kept() -> None:
     bad = [record(nmi=f"BAD{n:06d}!") for n in range(130)]
-    error = refusal(parse_document, array(*bad))
+    error = rejection(parse_document, array(*bad))
     assert [f.path for f in error.faults] == [f"$.records[{n}].nmi" for n in range(100)]
     assert error.more == 30
-    assert str(error).startswith("envelope document refused: 130 faults; first: $.records[0].nmi: ")
+    assert str(error).startswith(
+        "envelope document rejected: 130 faults; first: $.records[0].nmi: "
+    )
 
 
-def test_the_check_of_refusals_finds_a_secret() -> None:
+def test_the_check_of_rejections_finds_a_secret() -> None:
     with pytest.raises(AssertionError):
-        check_refusal(DocumentFault("thing", [Fault("$", "r", f"says {NMI}")]))
+        check_rejection(DocumentFault("thing", [Fault("$", "r", f"says {NMI}")]))

@@ -32,7 +32,7 @@ from tests.support.envelope_documents import (
     ndjson,
     only,
     record,
-    refusal,
+    rejection,
     snapshot,
 )
 
@@ -124,7 +124,7 @@ def test_lines_end_in_lf_or_cr_lf_only() -> None:
 
 @pytest.mark.parametrize("data", [b"", b" \n\r\t\n", b"[]", b" [ \n ] "])
 def test_document_empty(data: bytes) -> None:
-    fault = only(refusal(parse_document, data))
+    fault = only(rejection(parse_document, data))
     assert (fault.path, fault.rule, fault.value) == ("$", "document.empty", "")
 
 
@@ -138,7 +138,7 @@ def test_document_empty(data: bytes) -> None:
 )
 def test_json_utf8(data: bytes, at: int) -> None:
     for parse in (parse_document, parse_snapshot):
-        fault = only(refusal(parse, data))
+        fault = only(rejection(parse, data))
         assert (fault.path, fault.rule) == ("$", "json.utf8")
         assert fault.message.endswith(f"at byte {at}")
 
@@ -146,7 +146,7 @@ def test_json_utf8(data: bytes, at: int) -> None:
 @pytest.mark.parametrize("data", [array(record()), ndjson(record())], ids=["array", "ndjson"])
 def test_json_bom(data: bytes) -> None:
     for parse in (parse_document, parse_snapshot):
-        fault = only(refusal(parse, b"\xef\xbb\xbf" + data))
+        fault = only(rejection(parse, b"\xef\xbb\xbf" + data))
         assert (fault.path, fault.rule) == ("$", "json.bom")
         assert "save it as UTF-8 without BOM" in fault.message
 
@@ -159,7 +159,7 @@ def test_json_bom(data: bytes) -> None:
     ],
 )
 def test_bytes_that_are_often_taken_for_json_are_named(data: bytes, said: str) -> None:
-    fault = only(refusal(parse_document, data))
+    fault = only(rejection(parse_document, data))
     assert fault.rule == "json.utf8"
     assert said in fault.message
 
@@ -233,11 +233,11 @@ def test_places_are_told_by_line_and_column(data: bytes, path: str, rule: str, w
 
 
 def test_json_trailing() -> None:
-    fault = only(refusal(parse_document, array(record()) + b"\x00"))
+    fault = only(rejection(parse_document, array(record()) + b"\x00"))
     assert (fault.path, fault.rule) == ("$", "json.trailing")
-    fault = only(refusal(parse_document, LINE + b"\n" + LINE + LINE + b"\n"))
+    fault = only(rejection(parse_document, LINE + b"\n" + LINE + LINE + b"\n"))
     assert (fault.path, fault.rule) == ("$.records[1]", "json.trailing")
-    fault = only(refusal(parse_snapshot, dump(snapshot()).encode() + b"{}"))
+    fault = only(rejection(parse_snapshot, dump(snapshot()).encode() + b"{}"))
     assert (fault.path, fault.rule) == ("$", "json.trailing")
 
 
@@ -264,18 +264,18 @@ def test_a_record_of_ndjson_may_not_cross_its_line() -> None:
 def test_json_nesting(bomb: str) -> None:
     with at_most(5):
         for parse, text in ((parse_document, f"[{GOOD},{bomb}"), (parse_snapshot, bomb)):
-            fault = only(refusal(parse, text.encode()))
+            fault = only(rejection(parse, text.encode()))
             assert (fault.path, fault.rule) == ("$", "json.nesting")
-        fault = only(refusal(parse_document, f'{GOOD}\n{{"a":{bomb}\n'.encode()))
+        fault = only(rejection(parse_document, f'{GOOD}\n{{"a":{bomb}\n'.encode()))
         assert (fault.path, fault.rule) == ("$.records[1]", "json.nesting")
 
 
 @pytest.mark.parametrize("depth", [60, 64, 65, 100, 900, 970, 990, 1000, 1100])
-def test_nesting_near_any_bound_is_refused_as_any_other(depth: int) -> None:
+def test_nesting_near_any_bound_is_rejected_as_any_other(depth: int) -> None:
     for deep in ("[" * depth + "]" * depth, '{"nmi":' * depth + "1" + "}" * depth):
         for data in (f"[{deep}]", f'{GOOD}\n{{"nmi":{deep}}}'):
-            refusal(parse_document, data.encode())
-        refusal(parse_snapshot, deep.encode())
+            rejection(parse_document, data.encode())
+        rejection(parse_snapshot, deep.encode())
 
 
 def test_nothing_is_yielded_after_a_fault_of_the_whole_text() -> None:
@@ -337,17 +337,17 @@ def test_heavy_documents_are_judged_in_bounded_time(data: bytes) -> None:
             assert len(str(exc)) < 1000
             assert NMI not in str(exc)
     with at_most(8):
-        refusal(parse_snapshot, data)
+        rejection(parse_snapshot, data)
 
 
-def test_a_snapshot_of_many_assignments_that_overlap_is_refused_in_bounded_time() -> None:
+def test_a_snapshot_of_many_assignments_that_overlap_is_rejected_in_bounded_time() -> None:
     line = dump({"nmi": NMI, "aggregator": "north", "from": "2026-11-20T10:00:00+10:00"})
     other = line.replace(NMI, OTHER_NMI)
     text = dump(snapshot()).replace(
         '"assignments":[]', f'"assignments":[{line}' + f",{other}" * 50_000 + "]"
     )
     with at_most(8):
-        error = refusal(parse_snapshot, text.encode())
+        error = rejection(parse_snapshot, text.encode())
     assert {fault.rule for fault in error.faults} == {"assignment.overlap"}
     assert error.more == 50_000 - 1 - 100
 

@@ -138,10 +138,10 @@ def test_a_timestamp_converts_by_its_instant(
         ("1970-01-01T00:00:00+00:01", "before 1970"),
     ],
 )
-def test_any_other_text_is_refused_with_the_part_that_is_wrong(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why) as refused:
+def test_any_other_text_is_rejected_with_the_part_that_is_wrong(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as rejected:
         parse_timestamp(text)
-    assert not isinstance(refused.value, OffGridError)
+    assert not isinstance(rejected.value, OffGridError)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_off_the_grid(text: str) -> None:
 def test_on_the_grid_with_zeros_behind_and_with_odd_offsets() -> None:
     assert parse_grid_instant("2026-01-15T12:05:00.000000Z").seconds % 300 == 0
     assert parse_grid_instant("2026-01-15T12:06:00+00:01").seconds == utc("2026-01-15T12:05:00Z")
-    with pytest.raises(ValueError, match="a timestamp is") as refused:
+    with pytest.raises(ValueError, match="a timestamp is") as rejected:
         parse_grid_instant("noon")
-    assert not isinstance(refused.value, OffGridError)
+    assert not isinstance(rejected.value, OffGridError)
 
 
 @given(seconds=GRID, offset=st.integers(-840, 840))
@@ -188,7 +188,7 @@ def test_what_is_written_is_read_again(seconds: int) -> None:
 
 
 @given(text=st.text(alphabet="0123456789-+:TZ. ", max_size=34))
-def test_any_text_is_read_or_refused_with_a_value_error(text: str) -> None:
+def test_any_text_is_read_or_rejected_with_a_value_error(text: str) -> None:
     try:
         stamp = parse_timestamp(text)
     except ValueError:
@@ -216,6 +216,6 @@ def test_trading_date() -> None:
         ("2026-00-10", "calendar"),
     ],
 )
-def test_any_other_trading_date_is_refused(text: str, why: str) -> None:
+def test_any_other_trading_date_is_rejected(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse_trading_date(text)

@@ -25,9 +25,9 @@ EXPORTS, IMPORTS = (0, 2), (1, 3)
 
 
 def rule(text: str, feed: Feed) -> str:
-    with pytest.raises(LimitError) as refused:
+    with pytest.raises(LimitError) as rejected:
         parse_milli(text, feed)
-    return refused.value.rule
+    return rejected.value.rule
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_messages_name_the_profile_s_bounds() -> None:
 @pytest.mark.parametrize("feed", [WIDE, MAGNITUDE], ids=["canonical", "magnitude"])
 def test_exports_are_not_negative(kind: int, feed: Feed) -> None:
     assert canonical_limit(MOST, kind, feed) == MOST
-    with pytest.raises(LimitError, match="export") as refused:
+    with pytest.raises(LimitError, match="export") as rejected:
         canonical_limit(-1, kind, feed)
-    assert refused.value.rule == "limit.sign"
+    assert rejected.value.rule == "limit.sign"
 
 
 @pytest.mark.parametrize("kind", IMPORTS, ids=[KINDS[k] for k in IMPORTS])
@@ -163,9 +163,9 @@ def test_imports_are_not_positive_or_written_as_magnitudes(kind: int) -> None:
     assert canonical_limit(-MOST, kind, WIDE) == -MOST
     assert canonical_limit(MOST, kind, MAGNITUDE) == -MOST
     for watts, feed in ((1, WIDE), (-1, MAGNITUDE)):
-        with pytest.raises(LimitError, match="import_sign=magnitude") as refused:
+        with pytest.raises(LimitError, match="import_sign=magnitude") as rejected:
             canonical_limit(watts, kind, feed)
-        assert refused.value.rule == "limit.sign"
+        assert rejected.value.rule == "limit.sign"
 
 
 def judged(value: Decimal, feed: Feed) -> int | str:
@@ -216,8 +216,8 @@ def test_any_number_is_judged_as_by_the_reference_model(text: str, kind: int, fe
         ours: int | str = canonical_limit(parse_milli(text, feed), kind, feed)
     except LimitError as exc:
         ours = exc.rule
-    assert (ours if isinstance(ours, int) else "refused") == (
-        expected if isinstance(expected, int) else "refused"
+    assert (ours if isinstance(ours, int) else "rejected") == (
+        expected if isinstance(expected, int) else "rejected"
     )
 
 

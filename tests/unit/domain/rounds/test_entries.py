@@ -1,4 +1,4 @@
-"""Site and partition entries (rules-v1 section 9): both ways, and every refusal."""
+"""Site and partition entries (rules-v1 section 9): both ways, and every rejection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LIMITS = np.array(
 TAIL = 40 + len("größe".encode())  # offset of the horizon start
 
 
-def refused(entry: bytes) -> str:
+def rejected(entry: bytes) -> str:
     with pytest.raises(EvidenceError) as error:
         decode_site(entry)
     return str(error.value)
@@ -117,7 +117,7 @@ def test_what_is_encoded_is_decoded_and_written_again(
 
 
 @given(data=st.data())
-def test_any_damaged_entry_is_refused_or_written_again_byte_for_byte(data: st.DataObject) -> None:
+def test_any_damaged_entry_is_rejected_or_written_again_byte_for_byte(data: st.DataObject) -> None:
     entry = bytearray(ENTRY)
     for _ in range(data.draw(st.integers(1, 3))):
         entry[data.draw(st.integers(0, len(entry) - 1))] = data.draw(st.integers(0, 255))
@@ -134,7 +134,7 @@ def test_any_damaged_entry_is_refused_or_written_again_byte_for_byte(data: st.Da
 
 
 @given(data=st.binary(max_size=120))
-def test_any_bytes_are_an_entry_or_refused(data: bytes) -> None:
+def test_any_bytes_are_an_entry_or_rejected(data: bytes) -> None:
     for candidate in (data, b"OEP1\x01" + data, b"OEP1\x02" + data):
         for decode in (decode_site, decode_partition):
             try:
@@ -145,13 +145,13 @@ def test_any_bytes_are_an_entry_or_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", range(len(ENTRY)))
-def test_every_shorter_entry_is_refused(size: int) -> None:
-    refused(ENTRY[:size])
+def test_every_shorter_entry_is_rejected(size: int) -> None:
+    rejected(ENTRY[:size])
 
 
-def test_a_longer_entry_is_refused() -> None:
+def test_a_longer_entry_is_rejected() -> None:
     for tail in (b"\x00", bytes(4), bytes(12), ENTRY):
-        assert "length" in refused(ENTRY + tail)
+        assert "length" in rejected(ENTRY + tail)
 
 
 @pytest.mark.parametrize(
@@ -188,13 +188,13 @@ def test_a_longer_entry_is_refused() -> None:
         ),
     ],
 )
-def test_what_decode_site_refuses(entry: bytes, why: str) -> None:
-    assert why in refused(entry)
+def test_what_decode_site_rejects(entry: bytes, why: str) -> None:
+    assert why in rejected(entry)
 
 
 def test_another_length_of_the_objective_moves_what_follows() -> None:
     for length in (0, 6, 8, 255):
-        refused(patched(39, length))
+        rejected(patched(39, length))
 
 
 def test_an_objective_of_255_bytes_fits_and_one_of_256_does_not() -> None:
@@ -231,13 +231,13 @@ def test_partition_entries_are_the_reference_model_s(
 
 
 @pytest.mark.parametrize("size", [*range(PARTITION_ENTRY_SIZE), 74, 146])
-def test_a_partition_entry_of_another_length_is_refused(size: int) -> None:
+def test_a_partition_entry_of_another_length_is_rejected(size: int) -> None:
     with pytest.raises(EvidenceError, match=f"received {size}$"):
         decode_partition((PARTITION.encode() * 2)[:size])
 
 
 @pytest.mark.parametrize("place", range(5))
-def test_another_magic_or_tag_is_refused(place: int) -> None:
+def test_another_magic_or_tag_is_rejected(place: int) -> None:
     entry = bytearray(PARTITION.encode())
     entry[place] ^= 1
     with pytest.raises(EvidenceError, match="not a partition entry"):

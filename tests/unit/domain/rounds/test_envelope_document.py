@@ -243,7 +243,7 @@ def grid(count: int) -> list[dict[str, Any]]:
 
 @FORMS
 def test_576_intervals_of_an_array(write: Writer) -> None:
-    """48 hours; 577 are refused (`test_envelope_faults`), but two arrays may have more together."""
+    """48 hours; 577 are rejected, but two arrays may have more together."""
     document = parse_document(write(record(*grid(576))))
     assert (document.interval_count, len(document.row_site)) == (576, 576)
     intervals = grid(700)

@@ -26,7 +26,7 @@ from tests.support.envelope_documents import (
     interval,
     only,
     record,
-    refusal,
+    rejection,
     without,
 )
 
@@ -423,18 +423,18 @@ def test_a_faulty_record_is_the_one_fault(write: Writer, case: Case) -> None:
     """Between two good records, of another site."""
     good = record(interval(activePowerImportLimit=0), nmi=OTHER_NMI)
     data = write(good, case.bad, good)
-    error = refusal(parse_document, data, case.feed)
+    error = rejection(parse_document, data, case.feed)
     fault = only(error)
     assert (fault.path, fault.rule) == (f"$.records[1]{case.path}", case.rule)
     if case.shown is not None:
         assert fault.value == case.shown
-    assert str(error).startswith("envelope document refused: 1 fault; first: $.records[1]")
+    assert str(error).startswith("envelope document rejected: 1 fault; first: $.records[1]")
 
 
 @FORMS
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_faulty_record_alone(write: Writer, case: Case) -> None:
-    fault = only(refusal(parse_document, write(case.bad), case.feed))
+    fault = only(rejection(parse_document, write(case.bad), case.feed))
     assert (fault.path, fault.rule) == (f"$.records[0]{case.path}", case.rule)
 
 
@@ -442,7 +442,7 @@ def test_a_place_deep_in_the_document() -> None:
     bad = interval(diEndTime="2026-11-20T10:06:00+10:00")
     second = {"intervals": [ONE] * 3 + [bad]}
     records = [*[PLAIN] * 16, PLAIN, record(operatingEnvelopes=[{"intervals": [ONE]}, second])]
-    fault = only(refusal(parse_document, array(*records)))
+    fault = only(rejection(parse_document, array(*records)))
     assert fault.path == "$.records[17].operatingEnvelopes[1].intervals[3].diEndTime"
     assert fault.rule == "time.grid"
 
@@ -459,7 +459,7 @@ def test_all_faults_of_a_record_are_listed_in_order() -> None:
         tradingDate="",
     )
     bad["operatingEnvelopes"][0]["oeApplicationLevel"] = "flex"
-    error = refusal(parse_document, array(bad))
+    error = rejection(parse_document, array(bad))
     assert [(f.path.removeprefix("$.records[0]"), f.rule) for f in error.faults] == [
         (".nmi", "nmi.length"),
         (".oeApplicationLevel", "field.type"),
@@ -487,7 +487,7 @@ def test_import_sign_mixed(write: Writer, feed: Feed, kind: str) -> None:
         record(interval(**({IMPORT: Raw("-0")} | {kind: -1}))),
         record(interval(**({IMPORT: 0} | {kind: 2})), interval(**({IMPORT: 0} | {kind: 3}))),
     ]
-    error = refusal(parse_document, write(*records), feed)
+    error = rejection(parse_document, write(*records), feed)
     mixed = error.faults[-1]
     assert (mixed.path, mixed.rule) == (f"$.records[2]{INTERVAL}.{kind}", "import_sign.mixed")
     assert mixed.message == f"positive here, negative at $.records[1]{INTERVAL}.{kind}"
@@ -497,7 +497,7 @@ def test_import_sign_mixed(write: Writer, feed: Feed, kind: str) -> None:
 @pytest.mark.parametrize(("feed", "value"), [(Feed(), 2), (MAGNITUDE, -2)])
 def test_a_wrong_import_sign_alone_is_not_mixed(feed: Feed, value: int) -> None:
     bad = record(interval(activePowerImportLimit=value), interval(activePowerImportLimit=0))
-    assert only(refusal(parse_document, array(bad), feed)).rule == "limit.sign"
+    assert only(rejection(parse_document, array(bad), feed)).rule == "limit.sign"
 
 
 def submitted(text: str | None, **limits: Any) -> dict[str, Any]:
@@ -522,7 +522,7 @@ def test_submission_missing_and_conflict(
     write: Writer, first: str | None, second: str | None, rule: str
 ) -> None:
     data = write(submitted(first), submitted(second, activePowerExportLimit=7))
-    fault = only(refusal(parse_document, data))
+    fault = only(rejection(parse_document, data))
     places = {f"$.records[{number}]{INTERVAL}" for number in (0, 1)}
     assert fault.rule == rule
     assert fault.path in places
@@ -536,14 +536,14 @@ def test_a_conflict_is_one_fault_of_each_interval() -> None:
         record(interval(activePowerExportLimit=n), later | {EXPORT: n}, submissionTimestamp=T1)
         for n in range(5)
     ]
-    error = refusal(parse_document, array(*bad, record(submissionTimestamp=T2)))
+    error = rejection(parse_document, array(*bad, record(submissionTimestamp=T2)))
     assert sorted(f.path[-3:] for f in error.faults) == ["[0]", "[1]"]
     assert {f.rule for f in error.faults} == {"submission.conflict"}
 
 
 def test_differing_limits_within_one_record_conflict() -> None:
     bad = record(interval(), interval(activePowerExportLimit=6), submissionTimestamp=T1)
-    fault = only(refusal(parse_document, array(bad)))
+    fault = only(rejection(parse_document, array(bad)))
     assert (fault.rule, fault.path) == (
         "submission.conflict",
         f"$.records[0]{ELEMENT}.intervals[1]",
@@ -554,7 +554,7 @@ def test_differing_limits_within_one_record_conflict() -> None:
 @pytest.mark.parametrize("change", [{"oeTiming": "POST"}, {"oeObjectiveFunction": f"for {NMI}"}])
 def test_site_meaning(write: Writer, change: dict[str, str]) -> None:
     other_day = interval(diStartTime="2026-11-21T10:00:00+10:00", diEndTime=None)
-    fault = only(refusal(parse_document, write(record(), record(other_day, **change))))
+    fault = only(rejection(parse_document, write(record(), record(other_day, **change))))
     assert (fault.path, fault.rule) == ("$.records[1]", "site.meaning")
 
 
@@ -566,21 +566,21 @@ def test_horizon_length(write: Writer) -> None:
     week = parse_document(write(day("2026-11-20T10:00:00+10:00"), day("2026-11-27T09:55:00+10:00")))
     assert week.interval_count == 2016
     data = write(day("2026-11-20T10:00:00+10:00"), day("2026-11-27T10:00:00+10:00"))
-    fault = only(refusal(parse_document, data))
+    fault = only(rejection(parse_document, data))
     assert (fault.path, fault.rule) == ("$", "horizon.length")
     assert "2017 intervals" in fault.message
 
 
 def test_a_horizon_from_the_first_to_the_last_year() -> None:
     data = array(at(diStartTime="1970-01-01T00:00:00Z"), at(diEndTime="2105-12-31T23:55:00-14:00"))
-    assert only(refusal(parse_document, data)).rule == "horizon.length"
+    assert only(rejection(parse_document, data)).rule == "horizon.length"
 
 
 def test_a_trading_day_that_begins_before_the_epoch() -> None:
     """04:00 NEM time of 1 January 1970 is 18:00 UTC of the day before: 72 intervals too early."""
     untimed = without(ONE, "diStartTime", "diEndTime")
     bad = record(*[untimed] * 288, tradingDate="1970-01-01")
-    error = refusal(parse_document, array(bad))
+    error = rejection(parse_document, array(bad))
     assert {f.rule for f in error.faults} == {"time.format"}
     assert len(error.faults) == 72
     assert error.faults[0].path == f"$.records[0]{INTERVAL}"
@@ -616,7 +616,7 @@ def test_a_faulty_set_of_keys_hides_no_other_fault() -> None:
     bad = without(interval(activePowerImportLimit=1.23456, diEndTime="soon"), KINDS[0])
     broken = without(record(interval(), bad, nmi="6305O00001", note=1), "oeTiming")
     broken["operatingEnvelopes"][0] |= {"nmi": None, "remark": ""}
-    error = refusal(parse_document, array(broken))
+    error = rejection(parse_document, array(broken))
     second = "$.records[0].operatingEnvelopes[0].intervals[1]"
     assert [(fault.path, fault.rule) for fault in error.faults] == [
         ("$.records[0]", "field.unknown"),

@@ -26,7 +26,7 @@ from tests.support.envelope_documents import (
     aggregator,
     array,
     assignment,
-    check_refusal,
+    check_rejection,
     interval,
     ndjson,
     record,
@@ -80,9 +80,9 @@ def judge_document(data: bytes, feed: Feed) -> None:
     try:
         document = parse_document(data, feed)
     except DocumentFault as exc:
-        check_refusal(exc, SECRETS)
+        check_rejection(exc, SECRETS)
         assert expected is None, exc
-        event(f"refused: {exc.faults[0].rule}")
+        event(f"rejected: {exc.faults[0].rule}")
     else:
         assert expected is not None
         assert rows(document) == {
@@ -101,9 +101,9 @@ def judge_snapshot(data: bytes) -> None:
     try:
         found = parse_snapshot(data)
     except DocumentFault as exc:
-        check_refusal(exc, SECRETS)
+        check_rejection(exc, SECRETS)
         assert expected is None, exc
-        event(f"refused: {exc.faults[0].rule}")
+        event(f"rejected: {exc.faults[0].rule}")
     else:
         assert expected is not None
         assert found.salt_digest == expected.salt_digest

@@ -1,9 +1,9 @@
-"""What a verifier must refuse, by kind, and exactly which wrong sizes it cannot refuse.
+"""What a verifier must reject, by kind, and exactly which wrong sizes it cannot reject.
 
 RFC 9162 section 2.1.3.2 uses index and size for one thing only: to know on which side of each
 sibling the running hash stands, and how many siblings there are (the *shape* of the path). So a
 path proves a claim (index, size) exactly where that claim has the shape of the true position, and
-a wrong size of the same shape is not refused by the tree alone. That is no hole: the size is part
+a wrong size of the same shape is not rejected by the tree alone. That is no hole: the size is part
 of what the verifier already trusts (rules-v1: the site count stands in the partition entry, the
 partition count in the result hash), and the tests at the end pin that down.
 """
@@ -158,8 +158,8 @@ def test_exactly_the_claims_of_the_same_shape_are_proven() -> None:
     assert proven > 210
 
 
-def test_a_wrong_size_is_refused_unless_its_shape_is_the_same() -> None:
-    refused = accepted = 0
+def test_a_wrong_size_is_rejected_unless_its_shape_is_the_same() -> None:
+    rejected = accepted = 0
     for index, size, path, root in positions():
         for wrong in (size - 1, size + 1, 2 * size, size // 2, 1, 2**63, 2**64 - 1):
             if wrong == size or wrong < 1:
@@ -167,8 +167,8 @@ def test_a_wrong_size_is_refused_unless_its_shape_is_the_same() -> None:
             same = index < wrong and rfc9162.shape(index, wrong) == rfc9162.shape(index, size)
             assert verdicts(LEAVES[index], index, wrong, path, root) == {same}
             accepted += same
-            refused += not same
-    assert refused > accepted > 0
+            rejected += not same
+    assert rejected > accepted > 0
 
 
 def test_examples_of_sizes_that_the_tree_cannot_tell_apart() -> None:
@@ -281,7 +281,7 @@ def test_malformed_path_of_a_tree_of_one_leaf(path: object) -> None:
         merkle.verify_inclusion(LEAVES[0], 0, 1, path, LEAVES[0])  # type: ignore[arg-type]
 
 
-def test_a_refusal_is_evidence_and_does_not_change_its_input() -> None:
+def test_a_rejection_is_evidence_and_does_not_change_its_input() -> None:
     path = good()["path"]
     kept = list(path)
     with pytest.raises(EvidenceError):

@@ -172,7 +172,7 @@ def test_names_and_public_keys_of_aggregators_do_not_touch_the_root() -> None:
 
 
 @pytest.mark.parametrize("salt", [b"", bytes(32), SALT + b"\x00", SALT[:31]])
-def test_another_salt_is_refused(salt: bytes) -> None:
+def test_another_salt_is_rejected(salt: bytes) -> None:
     document = parse_document(array(record()))
     found = parse_snapshot(dump(snapshot(assignment())).encode())
     with pytest.raises(DigestMismatch, match="snapshot salt"):

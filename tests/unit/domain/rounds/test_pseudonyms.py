@@ -45,7 +45,7 @@ def test_a_context_is_60_bytes() -> None:
         {"contract": b""},
     ],
 )
-def test_a_context_that_does_not_fit_is_refused(change: dict[str, object]) -> None:
+def test_a_context_that_does_not_fit_is_rejected(change: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         replace(CONTEXT, **change)  # type: ignore[arg-type]
 
@@ -57,18 +57,18 @@ def test_a_salt_is_checked_against_its_digest() -> None:
 @pytest.mark.parametrize(
     "salt", [b"", SALT[:31], SALT + b"\x00", bytes(32), SALT[::-1], b"x" * 4096]
 )
-def test_another_salt_is_refused_and_not_shown(salt: bytes) -> None:
+def test_another_salt_is_rejected_and_not_shown(salt: bytes) -> None:
     digest = sha256(SALT).digest()
-    with pytest.raises(DigestMismatch) as refused:
+    with pytest.raises(DigestMismatch) as rejected:
         keys.check_salt(salt, digest)
-    assert isinstance(refused.value, EvidenceError)
-    assert (refused.value.expected, refused.value.received) == (digest, sha256(salt).digest())
+    assert isinstance(rejected.value, EvidenceError)
+    assert (rejected.value.expected, rejected.value.received) == (digest, sha256(salt).digest())
     for secret in (SALT, *([salt] if salt else [])):
-        assert secret.hex() not in str(refused.value)
+        assert secret.hex() not in str(rejected.value)
 
 
 @pytest.mark.parametrize("salt", [b"", SALT[:31], SALT + b"\x00"])
-def test_a_salt_of_another_length_is_refused_even_where_its_digest_fits(salt: bytes) -> None:
+def test_a_salt_of_another_length_is_rejected_even_where_its_digest_fits(salt: bytes) -> None:
     with pytest.raises(DigestMismatch):
         keys.check_salt(salt, sha256(salt).digest())
 

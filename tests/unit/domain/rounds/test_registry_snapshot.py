@@ -1,4 +1,4 @@
-"""The registry snapshot (rules-v1 section 6): who holds which NMI when, and what is refused."""
+"""The registry snapshot (rules-v1 section 6): who holds which NMI when, and what is rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.envelope_documents import (
     assignment,
     dump,
     only,
-    refusal,
+    rejection,
     snapshot,
     without,
 )
@@ -46,11 +46,11 @@ def parse(tree: Any) -> Snapshot:
 
 
 def fault(tree: Any) -> Fault:
-    return only(refusal(parse_snapshot, dump(tree).encode()))
+    return only(rejection(parse_snapshot, dump(tree).encode()))
 
 
 def faults(tree: Any) -> list[tuple[str, str]]:
-    error = refusal(parse_snapshot, dump(tree).encode())
+    error = rejection(parse_snapshot, dump(tree).encode())
     return [(found.path, found.rule) for found in error.faults]
 
 
@@ -172,7 +172,7 @@ ASKED = ("0000000000", "6305888443", "6305888444", "6305888445", "QAAAVZZZZZ", "
 
 
 @given(spans=SPANS)
-def test_holders_are_those_of_a_plain_search_or_the_overlap_is_refused(
+def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
     spans: list[tuple[str, str, int, int | None]],
 ) -> None:
     known = [
@@ -192,7 +192,7 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_refused(
         )
 
     if any(clashes(place) for place in range(len(known))):
-        listed = refusal(parse_snapshot, dump(tree).encode()).faults
+        listed = rejection(parse_snapshot, dump(tree).encode()).faults
         assert {found.rule for found in listed} == {"assignment.overlap"}
         named = {int(n) for found in listed for n in re.findall(r"\d+", found.path + found.message)}
         assert named == {place for place in range(len(known)) if clashes(place)}
@@ -208,7 +208,7 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_refused(
         assert named_ids == expected
 
 
-# --- What is refused ------------------------------------------------------------------------------
+# --- What is rejected -----------------------------------------------------------------------------
 
 
 def with_aggregator(**changes: Any) -> dict[str, Any]:
@@ -414,7 +414,7 @@ def test_every_rule_of_the_source_is_tested() -> None:
 def test_assignment_overlap(spans: list[tuple[int, int | None]], listed: dict[int, int]) -> None:
     """Also of one aggregator with itself; each is named with the one that it runs into."""
     assignments = [span(first, end) for first, end in spans]
-    error = refusal(parse_snapshot, dump(snapshot(*assignments)).encode())
+    error = rejection(parse_snapshot, dump(snapshot(*assignments)).encode())
     assert {f.path: f.message for f in error.faults} == {
         f"$.assignments[{here}]": f"overlaps $.assignments[{other}] of the same NMI"
         for here, other in listed.items()
@@ -423,7 +423,7 @@ def test_assignment_overlap(spans: list[tuple[int, int | None]], listed: dict[in
 
 
 def test_overlap_is_of_nmis_without_their_checksum() -> None:
-    error = refusal(parse_snapshot, dump(snapshot(span(0, 2), span(1, 3, NMI + "6"))).encode())
+    error = rejection(parse_snapshot, dump(snapshot(span(0, 2), span(1, 3, NMI + "6"))).encode())
     assert only(error).rule == "assignment.overlap"
 
 
@@ -469,6 +469,6 @@ def test_all_faults_of_a_snapshot_are_listed() -> None:
     ]
 
 
-def test_the_refusal_names_the_snapshot() -> None:
-    with pytest.raises(DocumentFault, match=r"^registry snapshot refused: 1 fault; first: \$: "):
+def test_the_rejection_names_the_snapshot() -> None:
+    with pytest.raises(DocumentFault, match=r"^registry snapshot rejected: 1 fault; first: \$: "):
         parse_snapshot(b"[]")

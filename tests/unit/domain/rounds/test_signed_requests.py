@@ -84,22 +84,22 @@ def test_what_is_encoded_is_decoded(request_: RegistryRequest, signature: bytes)
         ({"seat": 1}, "`seat`"),
     ],
 )
-def test_a_malformed_field_is_refused_by_name(changes: dict[str, Any], place: str) -> None:
-    with pytest.raises(EvidenceError) as refused:
+def test_a_malformed_field_is_rejected_by_name(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(EvidenceError) as rejected:
         decode_request(wire(**changes))
-    assert place in str(refused.value)
+    assert place in str(rejected.value)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b"{}", wire()[:-1], wire() + b"x"]
 )
-def test_what_is_no_request_is_refused(body: bytes) -> None:
+def test_what_is_no_request_is_rejected(body: bytes) -> None:
     with pytest.raises(EvidenceError):
         decode_request(body)
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
+def test_any_bytes_are_decoded_or_rejected(body: bytes) -> None:
     with pytest.raises(EvidenceError):
         decode_request(body)
 
@@ -163,12 +163,12 @@ def test_another_scheme_is_none_of_ours(text: str) -> None:
         ({"what": "document"}, "`what`"),
     ],
 )
-def test_a_malformed_field_of_a_header_is_refused_by_name(
+def test_a_malformed_field_of_a_header_is_rejected_by_name(
     changes: dict[str, Any], place: str
 ) -> None:
-    with pytest.raises(EvidenceError) as refused:
+    with pytest.raises(EvidenceError) as rejected:
         decode_authorization(header(parts(**changes)))
-    assert place in str(refused.value)
+    assert place in str(rejected.value)
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def test_a_malformed_field_of_a_header_is_refused_by_name(
         header(b""),
     ],
 )
-def test_what_is_no_header_of_ours_is_refused(text: str) -> None:
+def test_what_is_no_header_of_ours_is_rejected(text: str) -> None:
     with pytest.raises(EvidenceError):
         decode_authorization(text)
 
 
 @given(st.binary(max_size=300))
-def test_any_credentials_are_decoded_or_refused(data: bytes) -> None:
+def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
     with pytest.raises(EvidenceError):
         decode_authorization(header(data))
 
@@ -273,7 +273,7 @@ def test_chain_and_contract_are_signed(request_: MemberRequest) -> None:
     assert recover_signer(request_, signature, CHAIN_ID, b"\x11" * 20) != ADDRESS
 
 
-def test_the_second_form_of_a_signature_is_refused() -> None:
+def test_the_second_form_of_a_signature_is_rejected() -> None:
     s = int.from_bytes(SIGNATURE[32:64])
     flipped = SIGNATURE[:32] + (ORDER - s).to_bytes(32) + bytes([55 - SIGNATURE[64]])
     with pytest.raises(EvidenceError, match="EIP-2"):
@@ -281,19 +281,19 @@ def test_the_second_form_of_a_signature_is_refused() -> None:
 
 
 @pytest.mark.parametrize("v", [0, 1, 26, 29, 255])
-def test_another_v_is_refused(v: int) -> None:
+def test_another_v_is_rejected(v: int) -> None:
     with pytest.raises(EvidenceError, match="v 27 or 28"):
         recover_signer(REQUEST, SIGNATURE[:64] + bytes([v]), CHAIN_ID, CONTRACT)
 
 
 @pytest.mark.parametrize("size", [0, 64, 66])
-def test_another_length_is_refused(size: int) -> None:
+def test_another_length_is_rejected(size: int) -> None:
     with pytest.raises(EvidenceError, match="65 bytes"):
         recover_signer(REQUEST, (SIGNATURE * 2)[:size], CHAIN_ID, CONTRACT)
 
 
 @given(st.binary(min_size=64, max_size=64), st.sampled_from([27, 28]))
-def test_a_random_signature_is_of_somebody_else_or_refused(rs: bytes, v: int) -> None:
+def test_a_random_signature_is_of_somebody_else_or_rejected(rs: bytes, v: int) -> None:
     try:
         signer = recover_signer(REQUEST, rs + bytes([v]), CHAIN_ID, CONTRACT)
     except EvidenceError:

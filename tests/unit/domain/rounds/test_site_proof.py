@@ -125,7 +125,7 @@ def test_what_is_no_proof_at_all(data: bytes) -> None:
     assert caught.value.check == "format"
 
 
-def test_a_field_that_stands_twice_is_refused() -> None:
+def test_a_field_that_stands_twice_is_rejected() -> None:
     data = site_proof.write(site_proof.cut(verified(), NMI))
     doubled = data.replace(b'"round": 3', b'"round": 4, "round": 3')
     assert doubled != data

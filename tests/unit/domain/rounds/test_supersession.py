@@ -80,7 +80,7 @@ def test_the_rules_as_written(rows: list[Plain]) -> None:
 
 
 @given(rows=ROWS, seed=st.integers(0, 2**32))
-def test_order_changes_neither_what_stands_nor_what_is_refused(
+def test_order_changes_neither_what_stands_nor_what_is_rejected(
     rows: list[Plain], seed: int
 ) -> None:
     shuffled = random.Random(seed).sample(rows, len(rows))

@@ -65,9 +65,9 @@ def test_nmi() -> None:
     for case in vectors["accepted"]:
         assert nmi.parse(case["text"]) == case["nmi"]
     for case in vectors["refused"]:
-        with pytest.raises(nmi.NmiError) as refusal:
+        with pytest.raises(nmi.NmiError) as rejection:
             nmi.parse(case["text"])
-        assert refusal.value.rule == case["rule"]
+        assert rejection.value.rule == case["rule"]
 
 
 def test_timestamps() -> None:
@@ -102,9 +102,9 @@ def test_limits() -> None:
     for case in vectors["accepted"]:
         assert watts(case) == case["watts"]
     for case in vectors["refused"]:
-        with pytest.raises(power.LimitError) as refusal:
+        with pytest.raises(power.LimitError) as rejection:
             watts(case)
-        assert refusal.value.rule == case["rule"]
+        assert rejection.value.rule == case["rule"]
 
 
 def test_keys() -> None:
@@ -185,7 +185,7 @@ def verify(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", load("trees.json")["refused"], ids=lambda case: case["reason"])
-def test_refused_proof(case: dict[str, Any]) -> None:
+def test_rejected_proof(case: dict[str, Any]) -> None:
     with pytest.raises(merkle.InclusionError):
         verify(case)
 
@@ -270,23 +270,23 @@ def test_whole_rounds(name: str) -> None:
         assert cast.hex() == case["ballot"]
 
 
-def test_the_good_documents_that_the_refused_ones_are_made_of() -> None:
+def test_the_good_documents_that_the_rejected_ones_are_made_of() -> None:
     accepted = load("refused.json")["accepted"]
     assert parse_document(accepted["envelope"].encode()).interval_count == 1
     assert len(parse_snapshot(accepted["registry"].encode()).aggregators) == 3
 
 
 @pytest.mark.parametrize("case", load("refused.json")["envelopes"], ids=lambda case: case["name"])
-def test_refused_envelope(case: dict[str, Any]) -> None:
+def test_rejected_envelope(case: dict[str, Any]) -> None:
     data = unhex(case["bytes"]) if "bytes" in case else case["text"].encode()
-    with pytest.raises(DocumentFault) as refusal:
+    with pytest.raises(DocumentFault) as rejection:
         parse_document(data, feed(case))
-    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in refusal.value.faults}
-    assert {fault.rule for fault in refusal.value.faults} == {case["rule"]}
+    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in rejection.value.faults}
+    assert {fault.rule for fault in rejection.value.faults} == {case["rule"]}
 
 
 @pytest.mark.parametrize("case", load("refused.json")["registries"], ids=lambda case: case["name"])
-def test_refused_registry(case: dict[str, Any]) -> None:
-    with pytest.raises(DocumentFault) as refusal:
+def test_rejected_registry(case: dict[str, Any]) -> None:
+    with pytest.raises(DocumentFault) as rejection:
         parse_snapshot(case["text"].encode())
-    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in refusal.value.faults}
+    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in rejection.value.faults}

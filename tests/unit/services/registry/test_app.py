@@ -16,10 +16,10 @@ from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.registry_snapshot import snapshot_json
 from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError, FatalError, TransportError
-from oepnode.services.common.http import Refusal
-from oepnode.services.registry.app import RequestDesk
+from oepnode.services.common.http import Rejection
+from oepnode.services.registry.app import RequestHandler
 from oepnode.services.registry.store import RegistryStore
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, Ledger
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
 SALT = bytes(range(32))
 WINDOW_S = 120
@@ -46,13 +46,13 @@ def address(account: LocalAccount) -> bytes:
 
 @pytest.fixture
 async def desk(
-    chain: FakeChain, ledger: Ledger, clock: FakeClock, registry: RegistryStore
-) -> RequestDesk:
+    chain: FakeChain, chain_state: InMemoryChain, clock: FakeClock, registry: RegistryStore
+) -> RequestHandler:
     """A worker in the electorate of round 1, which uses the published snapshot."""
     registry.publish(SNAPSHOT, SALT, clock.now())
-    ledger.add_member(OPERATOR, address(WORKER))
+    chain_state.add_member(OPERATOR, address(WORKER))
     await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
-    return RequestDesk(chain, clock, registry, WINDOW_S)
+    return RequestHandler(chain, clock, registry, WINDOW_S)
 
 
 def a_request(clock: FakeClock, **changes: Any) -> RegistryRequest:
@@ -68,7 +68,7 @@ def a_request(clock: FakeClock, **changes: Any) -> RegistryRequest:
 
 
 async def ask(
-    desk: RequestDesk,
+    desk: RequestHandler,
     request: RegistryRequest,
     account: LocalAccount = WORKER,
     chain_id: int = CHAIN_ID,
@@ -77,10 +77,10 @@ async def ask(
     return await desk.answer(request, sign_request(account, request, chain_id, contract))
 
 
-async def refusal(*arguments: Any, **named: Any) -> Refusal:
-    with pytest.raises(Refusal) as refused:
+async def rejection(*arguments: Any, **named: Any) -> Rejection:
+    with pytest.raises(Rejection) as rejected:
         await ask(*arguments, **named)
-    return refused.value
+    return rejected.value
 
 
 def grants(registry: RegistryStore) -> list[tuple[Any, ...]]:
@@ -97,7 +97,7 @@ def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
 
 
 async def test_a_worker_gets_the_salt_sealed(
-    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     sealed = await ask(desk, a_request(clock))
     assert SALT not in sealed
@@ -105,14 +105,14 @@ async def test_a_worker_gets_the_salt_sealed(
     assert grants(registry) == [(OPERATOR, address(WORKER), 1, "salt")]
 
 
-async def test_a_worker_gets_the_snapshot_sealed(desk: RequestDesk, clock: FakeClock) -> None:
+async def test_a_worker_gets_the_snapshot_sealed(desk: RequestHandler, clock: FakeClock) -> None:
     sealed = await ask(desk, a_request(clock, what="snapshot"))
     assert SNAPSHOT[:30] not in sealed
     assert opened(sealed, "snapshot") == SNAPSHOT
 
 
 async def test_an_answer_opens_for_its_purpose_and_round_only(
-    desk: RequestDesk, clock: FakeClock
+    desk: RequestHandler, clock: FakeClock
 ) -> None:
     sealed = await ask(desk, a_request(clock))
     with pytest.raises(EvidenceError):
@@ -122,158 +122,160 @@ async def test_an_answer_opens_for_its_purpose_and_round_only(
 
 
 async def test_a_rotated_worker_gets_the_inputs_of_a_round_that_its_operator_is_in(
-    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
 ) -> None:
-    ledger.rotate_signer(OPERATOR, address(STRANGER))
+    chain_state.rotate_signer(OPERATOR, address(STRANGER))
     assert opened(await ask(desk, a_request(clock), STRANGER)) == SALT
 
 
-# -- refused -----------------------------------------------------------------------------------
+# -- rejected -----------------------------------------------------------------------------------
 
 
-async def test_a_replay_is_refused(
-    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+async def test_a_replay_is_rejected(
+    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     request = a_request(clock)
     signature = sign_request(WORKER, request, CHAIN_ID, CONTRACT)
     await desk.answer(request, signature)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Rejection) as rejected:
         await desk.answer(request, signature)
-    assert (refused.value.status, refused.value.code) == (409, "nonce.used")
+    assert (rejected.value.status, rejected.value.code) == (409, "nonce.used")
     assert len(grants(registry)) == 1
 
 
 async def test_a_nonce_is_used_up_for_every_other_request_too(
-    desk: RequestDesk, clock: FakeClock
+    desk: RequestHandler, clock: FakeClock
 ) -> None:
     await ask(desk, a_request(clock))
-    refused = await refusal(desk, a_request(clock, what="snapshot"))
-    assert refused.code == "nonce.used"
+    rejected = await rejection(desk, a_request(clock, what="snapshot"))
+    assert rejected.code == "nonce.used"
 
 
-async def test_a_replay_after_the_window_is_refused_by_time(
-    desk: RequestDesk, clock: FakeClock
+async def test_a_replay_after_the_window_is_rejected_by_time(
+    desk: RequestHandler, clock: FakeClock
 ) -> None:
     request = a_request(clock)
     await ask(desk, request)
     clock.time += 3 * WINDOW_S
     await ask(desk, a_request(clock, nonce=b"\x0a" * 32))  # lets old nonces be forgotten
-    refused = await refusal(desk, request)
-    assert (refused.status, refused.code) == (401, "request.time")
+    rejected = await rejection(desk, request)
+    assert (rejected.status, rejected.code) == (401, "request.time")
 
 
 async def test_a_used_nonce_is_known_still_when_the_clock_is_set_back(
-    desk: RequestDesk, clock: FakeClock
+    desk: RequestHandler, clock: FakeClock
 ) -> None:
     request = a_request(clock)
     await ask(desk, request)
     clock.time += WINDOW_S + 30
     await ask(desk, a_request(clock, nonce=b"\x0a" * 32))
     clock.time -= 40
-    assert (await refusal(desk, request)).code == "nonce.used"
+    assert (await rejection(desk, request)).code == "nonce.used"
 
 
 @pytest.mark.parametrize("off_s", [-WINDOW_S - 1, WINDOW_S + 1, -(10**9)])
-async def test_a_wrong_time_is_refused(desk: RequestDesk, clock: FakeClock, off_s: int) -> None:
-    refused = await refusal(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
-    assert (refused.status, refused.code) == (401, "request.time")
+async def test_a_wrong_time_is_rejected(desk: RequestHandler, clock: FakeClock, off_s: int) -> None:
+    rejected = await rejection(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
+    assert (rejected.status, rejected.code) == (401, "request.time")
 
 
 @pytest.mark.parametrize("off_s", [-WINDOW_S, WINDOW_S])
 async def test_the_edge_of_the_window_is_inside(
-    desk: RequestDesk, clock: FakeClock, off_s: int
+    desk: RequestHandler, clock: FakeClock, off_s: int
 ) -> None:
     assert await ask(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
 
 
-async def test_a_stranger_is_refused_and_uses_up_nothing(
-    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+async def test_a_stranger_is_rejected_and_uses_up_nothing(
+    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
-    refused = await refusal(desk, a_request(clock), STRANGER)
-    assert (refused.status, refused.code) == (403, "worker.unknown")
+    rejected = await rejection(desk, a_request(clock), STRANGER)
+    assert (rejected.status, rejected.code) == (403, "worker.unknown")
     assert grants(registry) == []
     assert await ask(desk, a_request(clock))  # the same nonce still works for the worker
 
 
-async def test_a_removed_worker_is_refused_even_for_a_round_it_was_in(
-    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+async def test_a_removed_worker_is_rejected_even_for_a_round_it_was_in(
+    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
 ) -> None:
-    ledger.remove_member(OPERATOR)
-    refused = await refusal(desk, a_request(clock))
-    assert (refused.status, refused.code) == (403, "worker.unknown")
+    chain_state.remove_member(OPERATOR)
+    rejected = await rejection(desk, a_request(clock))
+    assert (rejected.status, rejected.code) == (403, "worker.unknown")
 
 
-async def test_a_rotated_key_is_refused(
-    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+async def test_a_rotated_key_is_rejected(
+    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
 ) -> None:
-    ledger.rotate_signer(OPERATOR, address(STRANGER))
-    assert (await refusal(desk, a_request(clock))).code == "worker.unknown"
+    chain_state.rotate_signer(OPERATOR, address(STRANGER))
+    assert (await rejection(desk, a_request(clock))).code == "worker.unknown"
 
 
-async def test_a_worker_that_came_later_is_refused(
-    desk: RequestDesk, clock: FakeClock, ledger: Ledger
+async def test_a_worker_that_came_later_is_rejected(
+    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
 ) -> None:
-    ledger.add_member(b"\x72" * 20, address(STRANGER))
-    refused = await refusal(desk, a_request(clock), STRANGER)
-    assert (refused.status, refused.code) == (403, "worker.not_in_electorate")
+    chain_state.add_member(b"\x72" * 20, address(STRANGER))
+    rejected = await rejection(desk, a_request(clock), STRANGER)
+    assert (rejected.status, rejected.code) == (403, "worker.not_in_electorate")
 
 
 @pytest.mark.parametrize(
     "domain", [{"chain_id": CHAIN_ID + 1}, {"contract": b"\x11" * 20}], ids=["chain", "contract"]
 )
-async def test_another_chain_or_contract_is_refused(
-    desk: RequestDesk, clock: FakeClock, domain: dict[str, Any]
+async def test_another_chain_or_contract_is_rejected(
+    desk: RequestHandler, clock: FakeClock, domain: dict[str, Any]
 ) -> None:
-    refused = await refusal(desk, a_request(clock), **domain)
-    assert (refused.status, refused.code) == (403, "worker.unknown")
+    rejected = await rejection(desk, a_request(clock), **domain)
+    assert (rejected.status, rejected.code) == (403, "worker.unknown")
 
 
-async def test_a_malformed_signature_is_refused(desk: RequestDesk, clock: FakeClock) -> None:
-    with pytest.raises(Refusal) as refused:
+async def test_a_malformed_signature_is_rejected(desk: RequestHandler, clock: FakeClock) -> None:
+    with pytest.raises(Rejection) as rejected:
         await desk.answer(a_request(clock), b"\xff" * 65)
-    assert (refused.value.status, refused.value.code) == (401, "signature.invalid")
+    assert (rejected.value.status, rejected.value.code) == (401, "signature.invalid")
 
 
-async def test_a_snapshot_that_nobody_published_is_refused(
-    desk: RequestDesk, clock: FakeClock
+async def test_a_snapshot_that_nobody_published_is_rejected(
+    desk: RequestHandler, clock: FakeClock
 ) -> None:
-    refused = await refusal(desk, a_request(clock, snapshot_digest=b"\x00" * 32))
-    assert (refused.status, refused.code) == (404, "snapshot.unknown")
+    rejected = await rejection(desk, a_request(clock, snapshot_digest=b"\x00" * 32))
+    assert (rejected.status, rejected.code) == (404, "snapshot.unknown")
 
 
-async def test_a_round_that_does_not_use_the_snapshot_is_refused(
-    desk: RequestDesk, clock: FakeClock, registry: RegistryStore
+async def test_a_round_that_does_not_use_the_snapshot_is_rejected(
+    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     other = snapshot_bytes("2026-11-21T00:00:00+10:00")
     registry.publish(other, SALT, clock.now())
-    refused = await refusal(desk, a_request(clock, snapshot_digest=sha256(other).digest()))
-    assert (refused.status, refused.code) == (409, "round.other_snapshot")
+    rejected = await rejection(desk, a_request(clock, snapshot_digest=sha256(other).digest()))
+    assert (rejected.status, rejected.code) == (409, "round.other_snapshot")
 
 
 @pytest.mark.parametrize("number", [2, 2**63 - 1])
-async def test_a_round_that_does_not_exist_is_refused(
-    desk: RequestDesk, clock: FakeClock, number: int
+async def test_a_round_that_does_not_exist_is_rejected(
+    desk: RequestHandler, clock: FakeClock, number: int
 ) -> None:
-    refused = await refusal(desk, a_request(clock, round=number))
-    assert (refused.status, refused.code) == (404, "round.unknown")
+    rejected = await rejection(desk, a_request(clock, round=number))
+    assert (rejected.status, rejected.code) == (404, "round.unknown")
 
 
 async def test_without_a_chain_nobody_gets_anything(
-    desk: RequestDesk, clock: FakeClock, ledger: Ledger, registry: RegistryStore
+    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain, registry: RegistryStore
 ) -> None:
-    ledger.is_down = True
+    chain_state.is_down = True
     with pytest.raises(TransportError):
         await ask(desk, a_request(clock))
     assert grants(registry) == []
 
 
-async def test_a_recipient_that_is_no_key_is_refused(desk: RequestDesk, clock: FakeClock) -> None:
+async def test_a_recipient_that_is_no_key_is_rejected(
+    desk: RequestHandler, clock: FakeClock
+) -> None:
     with pytest.raises(EvidenceError, match="X25519"):
         await ask(desk, a_request(clock, recipient=b"\x00" * 32))
 
 
 async def test_a_damaged_salt_is_not_given_out(
-    desk: RequestDesk, clock: FakeClock, tmp_path: Path
+    desk: RequestHandler, clock: FakeClock, tmp_path: Path
 ) -> None:
     (tmp_path / "registry" / "salts" / sha256(SALT).hexdigest()).write_bytes(b"\x00" * 32)
     with pytest.raises(FatalError):
@@ -299,13 +301,13 @@ def test_the_salt_is_for_its_owner_only(registry: RegistryStore, tmp_path: Path)
 
 
 @pytest.mark.parametrize("salt", [b"\x00" * 32, SALT[:31], b""])
-def test_another_salt_is_refused_and_nothing_stored(registry: RegistryStore, salt: bytes) -> None:
+def test_another_salt_is_rejected_and_nothing_stored(registry: RegistryStore, salt: bytes) -> None:
     with pytest.raises(DigestMismatch):
         registry.publish(SNAPSHOT, salt, 1.0)
     assert registry.latest() is None
 
 
-def test_a_snapshot_with_a_fault_is_refused_and_nothing_stored(
+def test_a_snapshot_with_a_fault_is_rejected_and_nothing_stored(
     registry: RegistryStore, tmp_path: Path
 ) -> None:
     with pytest.raises(DocumentFault):

@@ -7,7 +7,7 @@ from aiohttp.test_utils import make_mocked_request
 from msgspec.structs import replace
 
 from oepnode.worker.status.pages import application, render
-from oepnode.worker.status.view import RoundLine, Status
+from oepnode.worker.status.view import RoundLine, WorkerStatus
 
 LINE = RoundLine(
     round=12,
@@ -24,7 +24,7 @@ LINE = RoundLine(
     seconds=1.62,
     detail="",
 )
-STATUS = Status(
+STATUS = WorkerStatus(
     version="0.1.0",
     operator="0x" + "aa" * 20,
     signer="0x" + "bb" * 20,
@@ -41,11 +41,11 @@ STATUS = Status(
 class View:
     """A worker's view with a status that tests set."""
 
-    def __init__(self, status: Status = STATUS) -> None:
+    def __init__(self, status: WorkerStatus = STATUS) -> None:
         self._status = status
         self.asked: list[tuple[int, str]] = []
 
-    def status(self) -> Status:
+    def status(self) -> WorkerStatus:
         return self._status
 
     def bundle(self, round_number: int, name: str) -> Path | None:
@@ -65,7 +65,7 @@ async def ask(view: View, path: str, method: str = "GET") -> tuple[int, str, str
     match.add_app(app)
     try:
         answer = await match.handler(request)
-    except Exception as exc:  # aiohttp raises its refusals
+    except Exception as exc:  # aiohttp raises its rejections
         return getattr(exc, "status", 500), "", ""
     text = answer.body.decode() if answer.body else ""
     return answer.status, answer.content_type, text

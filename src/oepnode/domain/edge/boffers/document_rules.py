@@ -25,14 +25,14 @@ from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers.locations import field_place, file_all
 from oepnode.domain.edge.boffers.model import SECTION, BofferDay
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.validation.acknowledgement import Ledger
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
 
 _Boffer = tuple[BofferDay, ...]
 _Head = tuple[str, str, str, str, int]
 
 
 @dataclass
-class Known:
+class PriorBoffers:
     """What was received before, for the next Boffers to be held to.
 
     Attributes:
@@ -53,17 +53,17 @@ class Known:
             self.boffers[_head(boffer[0])].append(boffer)
 
 
-def known_from(earlier: Sequence[BofferDay]) -> Known:
+def known_from(earlier: Sequence[BofferDay]) -> PriorBoffers:
     """What is known as a document begins.
 
     Args:
         earlier: Days acknowledged before, oldest first.
     """
-    return Known([day for day in earlier if day.kind == "DUID"])
+    return PriorBoffers([day for day in earlier if day.kind == "DUID"])
 
 
 def check_document(
-    days: Sequence[BofferDay], known: Known, step: int | None, log: Ledger
+    days: Sequence[BofferDay], known: PriorBoffers, step: int | None, log: FindingLog
 ) -> tuple[BofferDay, ...]:
     """Hold Boffers to one another, and to those known before.
 
@@ -88,7 +88,7 @@ def check_document(
 # --- mixed units ---------------------------------------------------------------------------------
 
 
-def check_mixed(days: Sequence[BofferDay], first: BofferDay | None, log: Ledger) -> None:
+def check_mixed(days: Sequence[BofferDay], first: BofferDay | None, log: FindingLog) -> None:
     """A document is of one kind, and of one DUID; both levels of it are a caution."""
     for day in (boffer[0] for boffer in boffers_of(days)):
         first = first or day
@@ -124,7 +124,9 @@ def check_mixed(days: Sequence[BofferDay], first: BofferDay | None, log: Ledger)
 # --- what occurs twice ---------------------------------------------------------------------------
 
 
-def _without_copies(days: Sequence[BofferDay], known: Known, log: Ledger) -> Iterator[BofferDay]:
+def _without_copies(
+    days: Sequence[BofferDay], known: PriorBoffers, log: FindingLog
+) -> Iterator[BofferDay]:
     """The days of Boffers that did not stand before; copies are told."""
     seen: dict[_Head, list[_Boffer]] = defaultdict(list)
     for boffer in boffers_of(days):
@@ -161,7 +163,7 @@ def _arrays(day: BofferDay) -> tuple[npt.NDArray[Any], ...]:
     return day.prices, day.periods, day.avail, day.states_bands, *bounds
 
 
-def _check_repeats(days: Sequence[BofferDay], known: Known, log: Ledger) -> None:
+def _check_repeats(days: Sequence[BofferDay], known: PriorBoffers, log: FindingLog) -> None:
     for day, row, other in _repeats(days, known):
         is_same_bid = (day.record, day.bid) == (other.record, other.bid)
         where = "this trading day" if is_same_bid else "the same Boffer and submission"
@@ -174,7 +176,9 @@ def _check_repeats(days: Sequence[BofferDay], known: Known, log: Ledger) -> None
         )
 
 
-def _repeats(days: Sequence[BofferDay], known: Known) -> Iterator[tuple[BofferDay, int, BofferDay]]:
+def _repeats(
+    days: Sequence[BofferDay], known: PriorBoffers
+) -> Iterator[tuple[BofferDay, int, BofferDay]]:
     """Each row whose period its Boffer has had before, with the day that had it."""
     seen: dict[tuple[_Head, date], dict[int, BofferDay]] = {}
     for day in days:
@@ -188,7 +192,7 @@ def _repeats(days: Sequence[BofferDay], known: Known) -> Iterator[tuple[BofferDa
                 yield day, row, other
 
 
-def _periods_of(known: Known, head: _Head, on: date) -> dict[int, BofferDay]:
+def _periods_of(known: PriorBoffers, head: _Head, on: date) -> dict[int, BofferDay]:
     """The periods of a Boffer's trading day that are known, with the day that has each."""
     return {
         period: day

@@ -1,7 +1,7 @@
 """Gate closure, and which Boffer counts.
 
 Guarantees: in each period the latest acknowledged Boffer that covers it counts; where there is none
-that of the previous trading day rolls forward, and none from further back; one that was refused
+that of the previous trading day rolls forward, and none from further back; one that was rejected
 counts nowhere, nor do its fixed loads. After gate closure the prices of a trading day are those in
 effect at gate closure.
 
@@ -24,11 +24,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.boffers.participation import Step
+from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.boffers.rules import OfferDay
 from oepnode.domain.edge.clearing.clear import BANDS, Ints
 from oepnode.domain.edge.schema.units import PRICE, to_text
-from oepnode.domain.edge.validation.finding import Broken
+from oepnode.domain.edge.validation.finding import Violation
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, UtcSeconds, format_nem, period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import EvidenceError
@@ -58,7 +58,7 @@ class Lodged:
     Attributes:
         day: Its columns.
         acknowledged_us: When it was acknowledged as accepted, microseconds since the epoch; None
-            where it was refused.
+            where it was rejected.
     """
 
     day: OfferDay
@@ -93,7 +93,7 @@ class EffectiveDay:
 
 
 @dataclass(frozen=True)
-class Lapsed:
+class ExpiredRollForward:
     """Periods without a Boffer that an older one covers, which does not roll forward that far.
 
     Attributes:
@@ -160,7 +160,7 @@ def frozen_prices(lodged: Sequence[Lodged], trading_date: date) -> Frozen | None
     return None if first is None else Frozen(lodged[first].day.prices, first)
 
 
-def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Broken]:
+def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Violation]:
     """A re-bid keeps the prices in effect at gate closure, and may change quantities.
 
     Holds for Boffers of DUIDs in steps 1 and 3. Step 2 and NMI Boffers have no gate closure (HLD
@@ -171,7 +171,7 @@ def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Broken]:
         prices: Prices of the re-bid, shape (20,).
     """
     for band in np.flatnonzero(np.asarray(frozen) != np.asarray(prices)).tolist():
-        yield Broken(
+        yield Violation(
             "gate.price_changed",
             "Part C §1.2 Gate Closure, HLD §4.1",
             f"after gate closure (12:30 NEM time on the day before) the price of band {band + 1} "
@@ -182,7 +182,7 @@ def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Broken]:
         )
 
 
-def check_in_time(before: Sequence[Lodged], day: OfferDay) -> Iterator[Broken]:
+def check_in_time(before: Sequence[Lodged], day: OfferDay) -> Iterator[Violation]:
     """A trading day has a Boffer by gate closure; if not, a caution says whose prices hold.
 
     Every Boffer speaks of the day under way too, whose gate closed the day before. So one alone
@@ -209,12 +209,12 @@ def check_in_time(before: Sequence[Lodged], day: OfferDay) -> Iterator[Broken]:
         f"({closure}); the prices that hold are {holding}"
     )
     shown = day.trading_date.isoformat()
-    yield Broken("gate.not_in_time", "HLD §4.3, §4.5", message, value=shown, field="tradingDate")
+    yield Violation("gate.not_in_time", "HLD §4.3, §4.5", message, value=shown, field="tradingDate")
 
 
 def check_rebids(
     days: Sequence[OfferDay], step: int | None, judged_from: int = 0
-) -> Iterator[tuple[int, Broken]]:
+) -> Iterator[tuple[int, Violation]]:
     """Hold Boffers that were received one after the other to gate closure.
 
     Args:
@@ -227,7 +227,7 @@ def check_rebids(
         Index into ``days``, and the price that changed; or, once for a unit and trading day, that
         none came in time.
     """
-    if step == Step.SELF_DISPATCH:
+    if step == ParticipationStep.SELF_DISPATCH:
         return
     earlier: dict[tuple[str, str], list[Lodged]] = defaultdict(list)
     told: set[tuple[str, str, date]] = set()
@@ -275,7 +275,9 @@ def effective_day(
     return found.result() if (found.source != NOT_OFFERED).any() else None
 
 
-def lapsed(lodged: Sequence[Lodged], trading_date: date, at_us: int | None = None) -> Lapsed | None:
+def lapsed(
+    lodged: Sequence[Lodged], trading_date: date, at_us: int | None = None
+) -> ExpiredRollForward | None:
     """What Boffers from before the previous trading day would have covered.
 
     Args:
@@ -299,7 +301,7 @@ def lapsed(lodged: Sequence[Lodged], trading_date: date, at_us: int | None = Non
     count = int((covered & is_empty).sum())
     if not count:
         return None
-    return Lapsed(trading_date, missing, max(day.trading_date for day in old), count)
+    return ExpiredRollForward(trading_date, missing, max(day.trading_date for day in old), count)
 
 
 def _gather(lodged: Sequence[Lodged], accepted: Sequence[int], trading_date: date) -> _Gathered:

@@ -12,8 +12,8 @@ from typing import Final
 from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import rules as boffer_rules
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.validation.acknowledgement import Ledger
-from oepnode.domain.edge.validation.finding import Broken
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding import Violation
 
 _CAUTIONS: Final = boffer_rules.CAUTIONS | gate.CAUTIONS
 _COLUMNS: Final = {
@@ -30,19 +30,19 @@ _COLUMNS: Final = {
 """Names of fields in a file of rows, where they differ."""
 
 
-def file_all(day: BofferDay, found: Iterable[Broken], log: Ledger) -> None:
+def file_all(day: BofferDay, found: Iterable[Violation], log: FindingLog) -> None:
     """Note each broken rule of a day, as a fault or as a caution."""
     for broken in found:
         put(place_of(day, broken), broken, log)
 
 
-def put(path: str, broken: Broken, log: Ledger) -> None:
+def put(path: str, broken: Violation, log: FindingLog) -> None:
     """Note a broken rule at a place."""
     note = log.caution if broken.code in _CAUTIONS else log.business
     note(broken.code, path, broken.rule, broken.message, broken.value)
 
 
-def place_of(day: BofferDay, broken: Broken) -> str:
+def place_of(day: BofferDay, broken: Violation) -> str:
     """The place of what a rule found in a day."""
     path = day.bid_path if broken.row is None else day.path(broken.row)
     if broken.field == "prices":

@@ -44,7 +44,7 @@ from oepnode.domain.edge.schema.kinds import (
     Whole,
 )
 from oepnode.domain.edge.schema.units import KW, NONE, PRICE, to_text
-from oepnode.domain.edge.validation.acknowledgement import Ledger
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, period_start
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 
@@ -383,7 +383,7 @@ def make_day(
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read_record(value: object, number: int, log: Ledger) -> list[BofferDay]:
+def read_record(value: object, number: int, log: FindingLog) -> list[BofferDay]:
     """Read one Boffer: faults of its form go to the log, the readable rest comes back.
 
     Args:
@@ -424,7 +424,7 @@ def _or(value: Any, default: Any) -> Any:  # noqa: ANN401 - any attribute
     return default if value is None or value is BAD else value
 
 
-def _day(head: _Head, bid: Any, place: int, log: Ledger) -> BofferDay | None:  # noqa: ANN401
+def _day(head: _Head, bid: Any, place: int, log: FindingLog) -> BofferDay | None:  # noqa: ANN401
     if bid is BAD or bid["energyPeriods"] in (BAD, None):
         return None
     day, prices = bid["tradingDate"], bid["prices"]
@@ -475,7 +475,7 @@ def _fixed(row: dict[str, Any]) -> object:
     return None if fixed == 0 and not is_meant else fixed
 
 
-def _check_self_dispatch(day: BofferDay, row: int, given: dict[str, Any], log: Ledger) -> None:
+def _check_self_dispatch(day: BofferDay, row: int, given: dict[str, Any], log: FindingLog) -> None:
     """What ``selfDispatch`` says fits the fixed load beside it.
 
     Who asks for a target of zero must not have the bands cleared instead, so that without the fixed
@@ -509,7 +509,7 @@ def _column(values: Iterable[object]) -> Int32s:
     return np.array(found, dtype=np.int32)
 
 
-def _separated(day: BofferDay, written: Int64s, log: Ledger) -> BofferDay:
+def _separated(day: BofferDay, written: Int64s, log: FindingLog) -> BofferDay:
     """Take the accumulated quantities of a day apart, and note where they fall outwards."""
     load, generation = written[:, LOAD], written[:, GENERATION]
     alone = np.empty_like(written)

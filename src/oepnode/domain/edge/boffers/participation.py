@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Final
 
 
-class Step(IntEnum):
+class ParticipationStep(IntEnum):
     """How far an aggregator takes part in dispatch (HLD §4.1)."""
 
     VISIBILITY = 1
@@ -27,33 +27,33 @@ class Scenario:
         level: ``NMI`` (connection points, native load included) or ``Flex`` (controllable only).
     """
 
-    step: Step
+    step: ParticipationStep
     level: str
 
     @property
     def may_price(self) -> bool:
         """Whether quantities are offered in price bands."""
-        return self.step is not Step.SELF_DISPATCH
+        return self.step is not ParticipationStep.SELF_DISPATCH
 
     @property
     def may_fix(self) -> bool:
         """Whether quantities are offered as fixed load."""
-        return self.step is not Step.VISIBILITY
+        return self.step is not ParticipationStep.VISIBILITY
 
     @property
     def must_respond(self) -> bool:
         """Whether the dispatch target has to be met."""
-        return self.step is not Step.VISIBILITY
+        return self.step is not ParticipationStep.VISIBILITY
 
     @property
     def sets_price(self) -> bool:
         """Whether the offer takes part in setting the price; the trial's sets none in the NEM."""
-        return self.step is Step.SCHEDULED
+        return self.step is ParticipationStep.SCHEDULED
 
     @property
     def has_gate_closure(self) -> bool:
         """Whether prices are frozen at gate closure."""
-        return self.step is not Step.SELF_DISPATCH
+        return self.step is not ParticipationStep.SELF_DISPATCH
 
     @property
     def holds_native_load(self) -> bool:
@@ -61,5 +61,7 @@ class Scenario:
         return self.level == "NMI"
 
 
-SCENARIOS: Final = tuple(Scenario(step, level) for step in Step for level in ("NMI", "Flex"))
+SCENARIOS: Final = tuple(
+    Scenario(step, level) for step in ParticipationStep for level in ("NMI", "Flex")
+)
 """The six scenarios of the trial (HLD §4.1)."""

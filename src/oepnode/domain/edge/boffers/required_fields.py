@@ -16,19 +16,22 @@ from typing import Final
 import numpy as np
 
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.boffers.participation import Step
+from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.clearing.clear import present
-from oepnode.domain.edge.validation.finding import Broken
+from oepnode.domain.edge.validation.finding import Violation
 
 _CODE: Final = "field.missing"
 _SITE: Final = ("Part C §3.1", "the Boffer of a site offers price/quantity pairs")
 _STEPS: Final = {
-    Step.VISIBILITY: ("HLD §4.3", "step 1 offers price/quantity pairs"),
-    Step.SCHEDULED: ("HLD §4.5", "step 3 offers price/quantity pairs, at prices that are locked"),
+    ParticipationStep.VISIBILITY: ("HLD §4.3", "step 1 offers price/quantity pairs"),
+    ParticipationStep.SCHEDULED: (
+        "HLD §4.5",
+        "step 3 offers price/quantity pairs, at prices that are locked",
+    ),
 }
 
 
-def check_stated(day: BofferDay, step: int | None) -> Iterator[Broken]:
+def check_stated(day: BofferDay, step: int | None) -> Iterator[Violation]:
     """Prices and quantities that the Boffer lacks and should have.
 
     Args:
@@ -39,35 +42,37 @@ def check_stated(day: BofferDay, step: int | None) -> Iterator[Broken]:
     yield from check_quantities(day, step)
 
 
-def check_prices(day: BofferDay, step: int | None) -> Iterator[Broken]:
+def check_prices(day: BofferDay, step: int | None) -> Iterator[Violation]:
     """Prices are stated by sites, in steps 1 and 3, and where a band holds a quantity."""
     if day.has_prices or day.is_price_broken:
         return
     asked = _asked(day, step)
     if asked is not None:
         section, why = asked
-        yield Broken(_CODE, section, f"{why}: prices are mandatory there", field="prices")
+        yield Violation(_CODE, section, f"{why}: prices are mandatory there", field="prices")
     elif day.avail.any():
         message = "each band is a price/quantity pair: prices are mandatory beside quantities"
-        yield Broken(_CODE, "HLD §4.6 (4)", message, field="prices")
+        yield Violation(_CODE, "HLD §4.6 (4)", message, field="prices")
 
 
-def check_quantities(day: BofferDay, step: int | None) -> Iterator[Broken]:
+def check_quantities(day: BofferDay, step: int | None) -> Iterator[Violation]:
     """Quantities are stated by sites, in step 1, and in step 3 where there is no fixed load."""
     asked = _asked(day, step)
     if asked is None:
         return
     section, why = asked
     lacks = ~day.states_bands
-    if day.kind == "DUID" and step == Step.SCHEDULED:
+    if day.kind == "DUID" and step == ParticipationStep.SCHEDULED:
         lacks &= ~present(day.fixed_load, len(lacks))
         why = "step 3 offers price/quantity pairs or a fixed load"
     for row in np.flatnonzero(lacks).tolist():
-        yield Broken(_CODE, section, f"{why}: bandAvail is mandatory here", row, field="bandAvail")
+        yield Violation(
+            _CODE, section, f"{why}: bandAvail is mandatory here", row, field="bandAvail"
+        )
 
 
 def _asked(day: BofferDay, step: int | None) -> tuple[str, str] | None:
     """Section and reason where price/quantity pairs are asked for."""
     if day.kind == "NMI":
         return _SITE
-    return None if step is None else _STEPS.get(Step(step))
+    return None if step is None else _STEPS.get(ParticipationStep(step))

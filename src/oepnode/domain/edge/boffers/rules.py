@@ -20,10 +20,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.boffers.participation import Step
+from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.clearing.clear import BANDS, GENERATION, LOAD, dispatchable, present
 from oepnode.domain.edge.schema.units import KW, PRICE, to_text
-from oepnode.domain.edge.validation.finding import Broken
+from oepnode.domain.edge.validation.finding import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 
@@ -113,7 +113,7 @@ def check_day(
     step: int | None = None,
     market: Market | None = None,
     capacity: Capacity | None = None,
-) -> Iterator[Broken]:
+) -> Iterator[Violation]:
     """Hold one trading day of a Boffer to all rules.
 
     Args:
@@ -123,13 +123,13 @@ def check_day(
         capacity: To hold the quantities to.
 
     Yields:
-        Each breach; `Broken.row` is an index into the day's periods.
+        Each breach; `Violation.row` is an index into the day's periods.
     """
     for rule in RULES:
         if day.has_prices or rule not in PRICE_RULES:
             yield from rule(day)
     if step is not None:
-        yield from STEP_RULES[Step(step)](day)
+        yield from STEP_RULES[ParticipationStep(step)](day)
     if market is not None and day.has_prices:
         yield from check_market_range(day, market)
         yield from check_market_ends(day, market)
@@ -140,17 +140,17 @@ def check_day(
 # --- HLD §4.6, in its order ----------------------------------------------------------------------
 
 
-def check_band_count(day: OfferDay) -> Iterator[Broken]:
+def check_band_count(day: OfferDay) -> Iterator[Violation]:
     """20 prices and 20 quantities a period."""
     for name, count in (("prices", len(day.prices)), ("energyPeriods", day.avail.shape[-1])):
         if count != BANDS:
             message = f"a Boffer has {BANDS} bands, 10 each way"
-            yield Broken(
+            yield Violation(
                 "boffer.bands", "HLD §4.6 (2)", message, value=f"{count} bands", field=name
             )
 
 
-def check_prices_rise(day: OfferDay) -> Iterator[Broken]:
+def check_prices_rise(day: OfferDay) -> Iterator[Violation]:
     """Prices do not fall within bands 1 to 10, nor within bands 11 to 20."""
     for band in range(1, len(day.prices)):
         if band != _BREAK and day.prices[band] < day.prices[band - 1]:
@@ -161,7 +161,7 @@ def check_prices_rise(day: OfferDay) -> Iterator[Broken]:
             yield _price_broken("boffer.price_falls", "HLD §4.6 (3)", message, day, band)
 
 
-def check_max_avail_gen(day: OfferDay) -> Iterator[Broken]:
+def check_max_avail_gen(day: OfferDay) -> Iterator[Violation]:
     """The most generation available is not negative."""
     values = day.max_avail_gen
     for row in _rows(present(values, len(values)) & (values < 0)):
@@ -171,7 +171,7 @@ def check_max_avail_gen(day: OfferDay) -> Iterator[Broken]:
         )
 
 
-def check_max_avail_load(day: OfferDay) -> Iterator[Broken]:
+def check_max_avail_load(day: OfferDay) -> Iterator[Violation]:
     """The most load available is not positive."""
     values = day.max_avail_load
     for row in _rows(present(values, len(values)) & (values > 0)):
@@ -181,14 +181,14 @@ def check_max_avail_load(day: OfferDay) -> Iterator[Broken]:
         )
 
 
-def check_load_bands(day: OfferDay) -> Iterator[Broken]:
+def check_load_bands(day: OfferDay) -> Iterator[Violation]:
     """Bands 1 to 10 hold load, which is negative."""
     for row, band in _cells(day.avail[:, LOAD] > 0):
         message = f"band {band + 1} is for load, which is negative"
         yield _band_broken("boffer.load_sign", "HLD §4.6 (7)", message, day, row, band)
 
 
-def check_generation_bands(day: OfferDay) -> Iterator[Broken]:
+def check_generation_bands(day: OfferDay) -> Iterator[Violation]:
     """Bands 11 to 20 hold generation, which is positive."""
     for row, place in _cells(day.avail[:, GENERATION] < 0):
         band = place + _BREAK
@@ -196,7 +196,7 @@ def check_generation_bands(day: OfferDay) -> Iterator[Broken]:
         yield _band_broken("boffer.generation_sign", "HLD §4.6 (8)", message, day, row, band)
 
 
-def check_transition(day: OfferDay) -> Iterator[Broken]:
+def check_transition(day: OfferDay) -> Iterator[Violation]:
     """No negative quantity stands in a higher band than a positive one."""
     is_after = np.cumsum(day.avail > 0, axis=1) > 0
     for row, band in _cells((day.avail < 0) & is_after):
@@ -207,7 +207,7 @@ def check_transition(day: OfferDay) -> Iterator[Broken]:
         yield _band_broken("boffer.transition", "HLD §4.6 (9)", message, day, row, band)
 
 
-def check_crossing(day: OfferDay) -> Iterator[Broken]:
+def check_crossing(day: OfferDay) -> Iterator[Violation]:
     """No load is priced above generation of the same period.
 
     Load at $100 and generation at $50 would both clear at $75. The same price on both sides is a
@@ -220,12 +220,12 @@ def check_crossing(day: OfferDay) -> Iterator[Broken]:
             f"{_price(lowest_generation[row])} $/MWh would both clear in between; prices of bands "
             "with a quantity rise across all 20"
         )
-        yield Broken(
+        yield Violation(
             "boffer.crossing", "HLD §4.6 (9), §4.7 Price Bands", message, row, field="bandAvail"
         )
 
 
-def check_both_ways(day: OfferDay) -> Iterator[Broken]:
+def check_both_ways(day: OfferDay) -> Iterator[Violation]:
     """Where a fixed load and bands are both given, the fixed load goes first: a caution."""
     is_both = present(day.fixed_load, len(day.avail)) & (day.avail != 0).any(axis=1)
     for row in _rows(is_both):
@@ -234,7 +234,7 @@ def check_both_ways(day: OfferDay) -> Iterator[Broken]:
         yield _row_broken("boffer.both_ways", "HLD §4.6 (11)", message, row, "fixedLoad", fixed)
 
 
-def check_fixed_load_bound(day: OfferDay) -> Iterator[Broken]:
+def check_fixed_load_bound(day: OfferDay) -> Iterator[Violation]:
     """A fixed load beyond maxAvailLoad or maxAvailGen is dispatched up to it only: a caution."""
     fixed = day.fixed_load
     low, high = dispatchable(day.avail, day.max_avail_load, day.max_avail_gen, fixed)
@@ -250,7 +250,7 @@ def check_fixed_load_bound(day: OfferDay) -> Iterator[Broken]:
 # --- HLD §4.7 ------------------------------------------------------------------------------------
 
 
-def check_price_repeats(day: OfferDay) -> Iterator[Broken]:
+def check_price_repeats(day: OfferDay) -> Iterator[Violation]:
     """Bands with a quantity have rising prices on their side."""
     for side in (LOAD, GENERATION):
         for lower, upper in _equal_pairs(day.prices[side], side.start):
@@ -263,7 +263,7 @@ def check_price_repeats(day: OfferDay) -> Iterator[Broken]:
                 yield _band_broken("boffer.price_repeats", section, message, day, row, upper)
 
 
-def check_shared_price(day: OfferDay) -> Iterator[Broken]:
+def check_shared_price(day: OfferDay) -> Iterator[Violation]:
     """No load band and generation band with a quantity share a price."""
     for load, place in _cells(day.prices[LOAD][:, None] == day.prices[GENERATION][None, :]):
         band = place + _BREAK
@@ -279,7 +279,7 @@ def check_shared_price(day: OfferDay) -> Iterator[Broken]:
 # --- HLD §4.1, §4.2.4, §4.2.5, Part C §3.1 and §3.3 ----------------------------------------------
 
 
-def check_capacity(day: OfferDay, capacity: Capacity) -> Iterator[Broken]:
+def check_capacity(day: OfferDay, capacity: Capacity) -> Iterator[Violation]:
     """Quantities and maxAvail stay within what the portfolio or site can do."""
     quantities = day.avail.astype(np.int64)
     sides = (
@@ -299,7 +299,7 @@ def check_capacity(day: OfferDay, capacity: Capacity) -> Iterator[Broken]:
             yield _row_broken(code, section, message, row, name, bounds[row])
 
 
-def check_market_range(day: OfferDay, market: Market) -> Iterator[Broken]:
+def check_market_range(day: OfferDay, market: Market) -> Iterator[Violation]:
     """Prices lie between the market's floor and ceiling."""
     for band in _rows((day.prices < market.floor) | (day.prices > market.ceiling)):
         message = (
@@ -309,17 +309,17 @@ def check_market_range(day: OfferDay, market: Market) -> Iterator[Broken]:
         yield _price_broken("boffer.market_range", "HLD §4.6 (3)", message, day, band)
 
 
-def check_market_ends(day: OfferDay, market: Market) -> Iterator[Broken]:
+def check_market_ends(day: OfferDay, market: Market) -> Iterator[Violation]:
     """The Boffer of a site has the market's floor and ceiling among its prices."""
     if day.kind != "NMI":
         return
     for name, price in (("floor", market.floor), ("ceiling", market.ceiling)):
         if not (day.prices == price).any():
             message = f"the market's {name} of {_price(price)} $/MWh is among the prices"
-            yield Broken("boffer.market_ends", "Part C §3.1", message, field="prices")
+            yield Violation("boffer.market_ends", "Part C §3.1", message, field="prices")
 
 
-def check_horizon(days: Sequence[OfferDay], step: int | None = None) -> Iterator[Broken]:
+def check_horizon(days: Sequence[OfferDay], step: int | None = None) -> Iterator[Violation]:
     """A submission covers 576 intervals without a gap.
 
     The first is the one under way at submission, or the next; without a submission time the first
@@ -340,13 +340,13 @@ def check_horizon(days: Sequence[OfferDay], step: int | None = None) -> Iterator
     lacks = min(int(np.isin(starts, held, invert=True).sum()) for starts in wanted)
     if lacks:
         message = f"a submission covers the {HORIZON} intervals of the next 48 hours"
-        yield Broken("boffer.horizon", "HLD §4.1", message, value=f"{lacks} intervals missing")
+        yield Violation("boffer.horizon", "HLD §4.1", message, value=f"{lacks} intervals missing")
 
 
 # --- the steps -----------------------------------------------------------------------------------
 
 
-def check_visibility(day: OfferDay) -> Iterator[Broken]:
+def check_visibility(day: OfferDay) -> Iterator[Violation]:
     """Step 1 offers price and quantity, and no fixed load."""
     for row in _rows(present(day.fixed_load, len(day.fixed_load))):
         message = "step 1 offers quantities in price bands, not as a fixed load"
@@ -354,25 +354,25 @@ def check_visibility(day: OfferDay) -> Iterator[Broken]:
         yield _row_broken("boffer.step1_fixed", "HLD §4.3", message, row, "fixedLoad", fixed)
 
 
-def check_self_dispatch(day: OfferDay) -> Iterator[Broken]:
+def check_self_dispatch(day: OfferDay) -> Iterator[Violation]:
     """Step 2 offers a fixed load in every period, and nothing in bands."""
     for row in _rows(~present(day.fixed_load, len(day.fixed_load))):
         message = "step 2 nominates a fixed load in every period (0 with selfDispatch true)"
-        yield Broken("boffer.step2_no_fixed", "HLD §4.4", message, row, field="fixedLoad")
+        yield Violation("boffer.step2_no_fixed", "HLD §4.4", message, row, field="fixedLoad")
     for row in _rows((day.avail != 0).any(axis=1)):
         message = "step 2 offers quantities as fixed load only, none in bands"
-        yield Broken("boffer.step2_bands", "HLD §4.4", message, row, field="bandAvail")
+        yield Violation("boffer.step2_bands", "HLD §4.4", message, row, field="bandAvail")
 
 
-def check_scheduled(day: OfferDay) -> Iterator[Broken]:
+def check_scheduled(day: OfferDay) -> Iterator[Violation]:
     """Step 3 allows bands, fixed load or both; nothing at all is a caution."""
     has_bands = (day.avail != 0).any(axis=1)
     for row in _rows(~present(day.fixed_load, len(day.avail)) & ~has_bands):
         message = "neither a band nor a fixed load offers anything: the target is 0 at any price"
-        yield Broken("boffer.step3_nothing", "HLD §4.5", message, row, field="bandAvail")
+        yield Violation("boffer.step3_nothing", "HLD §4.5", message, row, field="bandAvail")
 
 
-Rule = Callable[[OfferDay], Iterator[Broken]]
+Rule = Callable[[OfferDay], Iterator[Violation]]
 
 RULES: Final[tuple[Rule, ...]] = (
     check_band_count,
@@ -396,10 +396,10 @@ PRICE_RULES: Final = frozenset(
 )
 """Those of them that are about prices, of which a Boffer may have none."""
 
-STEP_RULES: Final[dict[Step, Rule]] = {
-    Step.VISIBILITY: check_visibility,
-    Step.SELF_DISPATCH: check_self_dispatch,
-    Step.SCHEDULED: check_scheduled,
+STEP_RULES: Final[dict[ParticipationStep, Rule]] = {
+    ParticipationStep.VISIBILITY: check_visibility,
+    ParticipationStep.SELF_DISPATCH: check_self_dispatch,
+    ParticipationStep.SCHEDULED: check_scheduled,
 }
 """The further rule of each step."""
 
@@ -412,18 +412,20 @@ CAUTIONS: Final = frozenset({"boffer.both_ways", "boffer.fixed_bound", "boffer.s
 _FAR: Final = 2**62
 
 
-def _price_broken(code: str, rule: str, message: str, day: OfferDay, band: int) -> Broken:
+def _price_broken(code: str, rule: str, message: str, day: OfferDay, band: int) -> Violation:
     value = _price(day.prices[band])
-    return Broken(code, rule, message, band=band + 1, value=value, field="prices")
+    return Violation(code, rule, message, band=band + 1, value=value, field="prices")
 
 
-def _band_broken(code: str, rule: str, message: str, day: OfferDay, row: int, band: int) -> Broken:
+def _band_broken(
+    code: str, rule: str, message: str, day: OfferDay, row: int, band: int
+) -> Violation:
     value = _kw(day.avail[row, band])
-    return Broken(code, rule, message, row, band + 1, value, field="bandAvail")
+    return Violation(code, rule, message, row, band + 1, value, field="bandAvail")
 
 
-def _row_broken(code: str, rule: str, message: str, row: int, name: str, watts: int) -> Broken:
-    return Broken(code, rule, message, row, value=_kw(watts), field=name)
+def _row_broken(code: str, rule: str, message: str, row: int, name: str, watts: int) -> Violation:
+    return Violation(code, rule, message, row, value=_kw(watts), field=name)
 
 
 def _starts(day: OfferDay) -> npt.NDArray[np.int64]:

@@ -19,7 +19,7 @@ from oepnode.domain.edge.boffers.model import FRAME, SECTION
 from oepnode.domain.edge.clearing.clear import BANDS
 from oepnode.domain.edge.schema.columns import Bools, report, row_path
 from oepnode.domain.edge.schema.kinds import Identity, NmiText
-from oepnode.domain.edge.validation.acknowledgement import Ledger
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.nem.nem_time import FIRST_DATE, INSTANTS_END_S, LAST_DATE, PERIODS_PER_DAY
 
 _OPTIONAL: Final = {
@@ -52,7 +52,7 @@ _SECTIONS: Final = {
 }
 
 
-def read_rows(frame: pl.DataFrame, log: Ledger) -> pl.DataFrame | None:
+def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
     """Bring rows to `boffer.FRAME`; None where a column cannot be used.
 
     Args:
@@ -75,7 +75,7 @@ def read_rows(frame: pl.DataFrame, log: Ledger) -> pl.DataFrame | None:
     return made
 
 
-def _column(frame: pl.DataFrame, name: str, log: Ledger) -> pl.Series | None:
+def _column(frame: pl.DataFrame, name: str, log: FindingLog) -> pl.Series | None:
     dtype = FRAME[name]
     if name not in frame.columns:
         if name in _OPTIONAL:
@@ -84,14 +84,14 @@ def _column(frame: pl.DataFrame, name: str, log: Ledger) -> pl.Series | None:
         return None
     series = frame[name]
     if _OPTIONAL.get(name, False) is not None:
-        _refuse(series.is_null(), name, "field.null", "this field may not be null", log)
+        _reject(series.is_null(), name, "field.null", "this field may not be null", log)
     if name in _BANDED:
         return _bands(series.cast(dtype) if series.dtype == pl.Null else series, name, log)
     if not _is_like(series.dtype, dtype):
         return _wrong_type(series, name, log)
     cast = series.cast(dtype, strict=False)
     lost = cast.is_null() & series.is_not_null()
-    _refuse(lost, name, "number.range", f"within {dtype}", log)
+    _reject(lost, name, "number.range", f"within {dtype}", log)
     return cast
 
 
@@ -101,33 +101,33 @@ def _is_like(given: pl.DataType, wanted: pl.DataType) -> bool:
     return given.is_integer() if wanted.is_integer() else given == wanted
 
 
-def _bands(series: pl.Series, name: str, log: Ledger) -> pl.Series | None:
+def _bands(series: pl.Series, name: str, log: FindingLog) -> pl.Series | None:
     """A column of twenty integers a row."""
     dtype = series.dtype
     lists = series.arr.to_list() if isinstance(dtype, pl.Array) else series
     if not isinstance(lists.dtype, pl.List) or not lists.dtype.inner.is_integer():
         return _wrong_type(series, name, log)
     wrong = lists.list.len() != BANDS
-    _refuse(wrong, name, _BANDED[name], f"exactly {BANDS} elements", log)
+    _reject(wrong, name, _BANDED[name], f"exactly {BANDS} elements", log)
     nulls = lists.list.eval(pl.element().is_null()).list.any()
-    _refuse(nulls, name, "field.null", "no band is null", log)
+    _reject(nulls, name, "field.null", "no band is null", log)
     wanted = FRAME[name]
     assert isinstance(wanted, pl.Array)  # noqa: S101 - both are
     narrow = lists.cast(pl.List(wanted.inner), strict=False)
     lost = narrow.list.eval(pl.element().is_null()).list.any() & ~nulls
-    _refuse(lost, name, "number.range", f"within {wanted.inner}", log)
+    _reject(lost, name, "number.range", f"within {wanted.inner}", log)
     return None if log.count else narrow.list.to_array(BANDS)
 
 
-def _check_values(frame: pl.DataFrame, log: Ledger) -> None:
+def _check_values(frame: pl.DataFrame, log: FindingLog) -> None:
     outside = (frame["period"] < 1) | (frame["period"] > PERIODS_PER_DAY)
     message = f"a trading day has periods 1 to {PERIODS_PER_DAY}"
-    _refuse(outside, "period", "period.range", message, log)
+    _reject(outside, "period", "period.range", message, log)
     _check_times(frame, log)
     _check_amounts(frame, log)
     for name, words in _CHOICES.items():
         other = ~frame[name].is_in(list(words))
-        _refuse(other, name, "field.value", f"one of {', '.join(words)}", log)
+        _reject(other, name, "field.value", f"one of {', '.join(words)}", log)
     kinds = (("NMI", NmiText()), ("DUID", Identity()))
     for kind, reader in kinds:
         rows = frame.with_row_index("row").filter(pl.col("kind") == kind)
@@ -139,30 +139,30 @@ def _check_values(frame: pl.DataFrame, log: Ledger) -> None:
                 log.add(row_path(row, "identity"), "nmi.length", message)
 
 
-def _check_times(frame: pl.DataFrame, log: Ledger) -> None:
+def _check_times(frame: pl.DataFrame, log: FindingLog) -> None:
     date, submitted = frame["trading_date"], frame["submitted_us"]
     wrong = (date < FIRST_DATE) | (date > LAST_DATE)
-    _refuse(wrong, "trading_date", "time.format", _YEARS, log)
+    _reject(wrong, "trading_date", "time.format", _YEARS, log)
     wrong = (submitted < 0) | (submitted >= INSTANTS_END_S * _MICROS)
-    _refuse(wrong, "submitted_us", "time.format", _YEARS, log)
+    _reject(wrong, "submitted_us", "time.format", _YEARS, log)
 
 
-def _check_amounts(frame: pl.DataFrame, log: Ledger) -> None:
+def _check_amounts(frame: pl.DataFrame, log: FindingLog) -> None:
     """Hold prices and quantities to ±(2^31 - 1), which JSON is held to; -2^31 says "not given"."""
     message = f"within ±{_MOST}"
     for name in ("max_avail_load", "max_avail_gen", "fixed_load"):
-        _refuse(frame[name] < -_MOST, name, "number.range", message, log)
+        _reject(frame[name] < -_MOST, name, "number.range", message, log)
     for name in _BANDED:
         least, most = frame[name].arr.min(), frame[name].arr.max()
-        _refuse((least < -_MOST) | (most > _MOST), name, "number.range", message, log)
+        _reject((least < -_MOST) | (most > _MOST), name, "number.range", message, log)
 
 
-def _refuse(mask: pl.Series, name: str, code: str, message: str, log: Ledger) -> None:
+def _reject(mask: pl.Series, name: str, code: str, message: str, log: FindingLog) -> None:
     rows: Bools = mask.fill_null(value=False).to_numpy().astype(np.bool_)
-    report(rows, lambda row, times: log.add(row_path(row, name), code, message, times=times))
+    report(rows, lambda row, count: log.add(row_path(row, name), code, message, count=count))
 
 
-def _wrong_type(series: pl.Series, name: str, log: Ledger) -> pl.Series | None:
+def _wrong_type(series: pl.Series, name: str, log: FindingLog) -> pl.Series | None:
     message = f"the column holds {FRAME[name]}"
     log.add(f"$.columns.{name}", "column.type", message, str(series.dtype))
     return None

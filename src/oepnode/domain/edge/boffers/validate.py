@@ -4,9 +4,9 @@ The form (Part C §3.3: types, twenty bands, periods 1 to 288, prices in cents) 
 acknowledgement; the business rules give the transaction acknowledgement. Both in one pass: a day
 whose form is broken in one place is held to the rules in all others.
 
-Boffers may also be acknowledged one by one, each with both answers of its own: what is refused then
-counts nowhere, and later ones are held to the accepted ones only (HLD §4.7: the latest successfully
-acknowledged Boffer wins).
+Boffers may also be acknowledged one by one, each with both answers of its own: what is rejected
+then counts nowhere, and later ones are checked against the accepted ones only (HLD §4.7: the latest
+successfully acknowledged Boffer wins).
 
 Here are the rules that need the time: trading dates in the past, and timing. Those that need other
 Boffers are in `boffer_document`, those of prices, quantities and steps in `boffer_rules`.
@@ -41,8 +41,12 @@ from oepnode.domain.edge.boffers.required_fields import check_stated
 from oepnode.domain.edge.boffers.tabular import read_rows
 from oepnode.domain.edge.schema.json_writer import nem_text
 from oepnode.domain.edge.schema.kinds import records
-from oepnode.domain.edge.validation.acknowledgement import Ledger, Received, message_id_of
-from oepnode.domain.edge.validation.finding import Broken
+from oepnode.domain.edge.validation.acknowledgement import (
+    FindingLog,
+    ValidationResult,
+    message_id_of,
+)
+from oepnode.domain.edge.validation.finding import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, trading_period
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 
@@ -70,7 +74,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Answered:
+class AcknowledgedBoffer:
     """One of several Boffers, with acknowledgements of its own.
 
     Attributes:
@@ -81,7 +85,7 @@ class Answered:
 
     record: int
     first: BofferDay | None
-    received: Received[Boffers]
+    received: ValidationResult[Boffers]
 
     @property
     def path(self) -> str:
@@ -90,14 +94,14 @@ class Answered:
 
     @property
     def message(self) -> str:
-        """Why it is refused, or that it is not."""
+        """Why it is rejected, or that it is not."""
         answers = (self.received.system, self.received.transaction)
         return next((a.message for a in answers if not a.accepted), answers[1].message)
 
 
 def validate(
     data: bytes, context: Context | None = None, *, message_id: str = ""
-) -> Received[Boffers]:
+) -> ValidationResult[Boffers]:
     """Read Boffers from a JSON array, NDJSON or one object, and check them.
 
     Args:
@@ -118,11 +122,11 @@ def validate(
     return log.received(value, message_id or message_id_of(data))
 
 
-def validate_each(data: bytes, context: Context | None = None) -> tuple[Answered, ...]:
+def validate_each(data: bytes, context: Context | None = None) -> tuple[AcknowledgedBoffer, ...]:
     """Read Boffers as `validate` does, and acknowledge them one by one.
 
     Raises:
-        DocumentFault: If the text holds no records; a record of the wrong form is refused alone.
+        DocumentFault: If the text holds no records; a record of the wrong form is rejected alone.
     """
     answers = _Answers(context or Context())
     outer = _ledger()
@@ -135,14 +139,14 @@ def validate_each(data: bytes, context: Context | None = None) -> tuple[Answered
 
 def check_days(
     days: Sequence[BofferDay], context: Context | None = None, *, message_id: str = ""
-) -> Received[Boffers]:
+) -> ValidationResult[Boffers]:
     """Hold Boffers to the business rules that have been read, or made, already."""
-    return _checked(days, context or Context(), Ledger("Boffer", SECTION), message_id)
+    return _checked(days, context or Context(), FindingLog("Boffer", SECTION), message_id)
 
 
 def validate_frame(
     frame: pl.DataFrame, context: Context | None = None, *, message_id: str = ""
-) -> Received[Boffers]:
+) -> ValidationResult[Boffers]:
     """Check Boffers in columns, as from Parquet.
 
     Args:
@@ -153,7 +157,7 @@ def validate_frame(
     Returns:
         The Boffers with both acknowledgements.
     """
-    log = Ledger("Boffer", SECTION)
+    log = FindingLog("Boffer", SECTION)
     read = read_rows(frame, log)
     if read is None or log.count:
         return log.received(None, message_id)
@@ -162,37 +166,37 @@ def validate_frame(
 
 def validate_frame_each(
     frame: pl.DataFrame, context: Context | None = None
-) -> tuple[Answered, ...]:
+) -> tuple[AcknowledgedBoffer, ...]:
     """Check Boffers in columns as `validate_frame` does, and acknowledge them one by one.
 
     Raises:
         DocumentFault: If the form of any row is wrong.
     """
-    outer = Ledger("Boffer", SECTION)
+    outer = FindingLog("Boffer", SECTION)
     read = read_rows(frame, outer)
     outer.raise_if_any()
     answers = _Answers(context or Context())
     for boffer in boffers_of(from_frame(read).days if read is not None else ()):
-        log = Ledger("Boffer", SECTION)
+        log = FindingLog("Boffer", SECTION)
         _check_record(boffer, answers.context, log, is_whole=True)
         answers.take(boffer[0].record, boffer, log)
     return tuple(answers.found)
 
 
 def _checked(
-    days: Sequence[BofferDay], context: Context, log: Ledger, message_id: str
-) -> Received[Boffers]:
+    days: Sequence[BofferDay], context: Context, log: FindingLog, message_id: str
+) -> ValidationResult[Boffers]:
     for boffer in boffers_of(days):
         _check_record(boffer, context, log, is_whole=True)
     count = len({day.record for day in days})
     return log.received(_whole(days, count, context, log), message_id)
 
 
-def _ledger() -> Ledger:
-    return Ledger("Boffer", SECTION, DUID_SHAPE.sections() | NMI_SHAPE.sections())
+def _ledger() -> FindingLog:
+    return FindingLog("Boffer", SECTION, DUID_SHAPE.sections() | NMI_SHAPE.sections())
 
 
-def _read(number: int, record: object, context: Context, log: Ledger) -> list[BofferDay]:
+def _read(number: int, record: object, context: Context, log: FindingLog) -> list[BofferDay]:
     """The days of a record, held to the rules of one Boffer."""
     before = log.count
     found = read_record(record, number, log)
@@ -200,7 +204,7 @@ def _read(number: int, record: object, context: Context, log: Ledger) -> list[Bo
     return found
 
 
-def _whole(days: Sequence[BofferDay], count: int, context: Context, log: Ledger) -> Boffers:
+def _whole(days: Sequence[BofferDay], count: int, context: Context, log: FindingLog) -> Boffers:
     """A document's Boffers, held to one another."""
     kept = check_document(days, known_from(context.earlier), context.step, log)
     return Boffers(tuple(_without_repeats(kept)), count)
@@ -211,14 +215,14 @@ class _Answers:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.found: list[Answered] = []
+        self.found: list[AcknowledgedBoffer] = []
         self._known = known_from(context.earlier)
 
-    def take(self, number: int, days: Sequence[BofferDay], log: Ledger) -> None:
+    def take(self, number: int, days: Sequence[BofferDay], log: FindingLog) -> None:
         """Acknowledge a Boffer whose own rules are in the ledger already."""
         kept = check_document(days, self._known, self.context.step, log)
         value = Boffers(tuple(_without_repeats(kept)), 1)
-        answer = Answered(number, next(iter(days), None), log.received(value, ""))
+        answer = AcknowledgedBoffer(number, next(iter(days), None), log.received(value, ""))
         if answer.received.accepted:
             self._known.take(kept)
         self.found.append(answer)
@@ -228,7 +232,7 @@ class _Answers:
 
 
 def _check_record(
-    days: Sequence[BofferDay], context: Context, log: Ledger, *, is_whole: bool
+    days: Sequence[BofferDay], context: Context, log: FindingLog, *, is_whole: bool
 ) -> None:
     for day in days:
         for broken in check_stated(day, context.step):
@@ -243,11 +247,11 @@ def _check_record(
             put(days[0].head_path, broken, log)
 
 
-def _check_rules(day: BofferDay, context: Context) -> Iterable[Broken]:
+def _check_rules(day: BofferDay, context: Context) -> Iterable[Violation]:
     return boffer_rules.check_day(day, context.step, context.market, context.capacity)
 
 
-def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
+def _check_date(day: BofferDay, context: Context, log: FindingLog) -> None:
     if day.timing == "POST":
         return
     now_s = context.now_s
@@ -266,7 +270,7 @@ def _check_date(day: BofferDay, context: Context, log: Ledger) -> None:
         )
 
 
-def _check_level(day: BofferDay, log: Ledger) -> None:
+def _check_level(day: BofferDay, log: FindingLog) -> None:
     """POST Boffers are at the connection point; of PRE ones §3.1 says the one and the other."""
     if (day.timing, day.level) == ("POST", "Flex"):
         log.caution(
@@ -278,7 +282,7 @@ def _check_level(day: BofferDay, log: Ledger) -> None:
         )
 
 
-def _check_timing(day: BofferDay, log: Ledger) -> None:
+def _check_timing(day: BofferDay, log: FindingLog) -> None:
     if day.kind == "DUID" or day.submitted_us == NO_SUBMISSION:
         return
     path, rule = field_place(day, day.head_path, "submissionDateTime"), f"{SECTION} field 3"
@@ -295,7 +299,7 @@ def _check_timing(day: BofferDay, log: Ledger) -> None:
 
 
 def _without_repeats(days: Sequence[BofferDay]) -> Iterator[BofferDay]:
-    """The days with the first row of each period only; the document is refused where it differs."""
+    """The days with the first row of each period only; a document that differs is rejected."""
     for day in days:
         _, first = np.unique(day.periods, return_index=True)
         yield day if len(first) == len(day.periods) else day.rows(np.sort(first))

@@ -29,7 +29,7 @@ from oepnode.domain.nem.quantities import NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PriceStep:
     """A range of prices at which one quantity clears.
 
     Attributes:
@@ -77,7 +77,7 @@ def supply_curve(
     max_load: int = NO_LIMIT,
     max_gen: int = NO_LIMIT,
     fixed: int = NO_LIMIT,
-) -> tuple[Step, ...]:
+) -> tuple[PriceStep, ...]:
     """The curve of one period.
 
     Args:
@@ -108,7 +108,7 @@ def supply_curve(
     return _merged(ends, cleared.watts.tolist(), places)
 
 
-def quantity_at(steps: tuple[Step, ...], price: int) -> int:
+def quantity_at(steps: tuple[PriceStep, ...], price: int) -> int:
     """What a curve delivers at a price in cents."""
     return next(step.watts for step in steps if price in step)
 
@@ -124,17 +124,19 @@ def kilowatts(watts: int) -> str:
     return to_text(watts, KW)
 
 
-def _merged(ends: list[tuple[int, bool]], watts: list[int], places: list[int]) -> tuple[Step, ...]:
+def _merged(
+    ends: list[tuple[int, bool]], watts: list[int], places: list[int]
+) -> tuple[PriceStep, ...]:
     """Steps from the places where the quantity may change; equal neighbours become one."""
-    steps: list[Step] = []
+    steps: list[PriceStep] = []
     low: int | None = None
     is_low_included = False
     for number, (price, holds) in enumerate(ends):
         if watts[number] == watts[number + 1]:
             continue
-        steps.append(Step(low, is_low_included, price, holds, watts[number]))
+        steps.append(PriceStep(low, is_low_included, price, holds, watts[number]))
         low, is_low_included = price, not holds
-    steps.append(Step(low, is_low_included, None, False, watts[-1]))
+    steps.append(PriceStep(low, is_low_included, None, False, watts[-1]))
     return tuple(steps)
 
 

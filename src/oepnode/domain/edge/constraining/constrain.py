@@ -4,7 +4,7 @@ Guarantees: the Boffer of an NMI is held to that NMI's limits, the Boffer of a D
 its NMIs, interval by interval and at the Boffer's own level. Which NMIs are a DUID's is never
 guessed: a DNSP's document has those of every aggregator. Limits that were worked out afterwards
 (POST) bind no Boffer made before (PRE), unless that is asked for. What is missing is counted, and
-filled in only by a stated default. The trimming itself is ``constrain``, the limits are ``limits``.
+filled in only by a stated default. The trimming itself is ``trim``, the limits are ``limits``.
 
 Source: Part C §6.1 (envelopes constrain Boffers), §6.3 field 2 (PRE and POST), HLD §4.2.1 (a DUID
 is a whole portfolio).
@@ -31,8 +31,8 @@ from oepnode.domain.edge.constraining.limits import (
     fill_missing,
     portfolio_limits,
 )
-from oepnode.domain.edge.constraining.trim import Constrained, constrain
-from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.constraining.trim import TrimmedOffer, trim
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.rounds.envelope_document import LEVELS, TIMINGS
 from oepnode.errors import EvidenceError
 
@@ -66,7 +66,7 @@ class PostEnvelopeError(EvidenceError):
 
 
 @dataclass(frozen=True)
-class HeldDay:
+class ConstrainedDay:
     """One trading day of a Boffer, held to its limits.
 
     Attributes:
@@ -80,7 +80,7 @@ class HeldDay:
     """
 
     day: BofferDay
-    result: Constrained
+    result: TrimmedOffer
     exports: npt.NDArray[np.int64]
     imports: npt.NDArray[np.int64]
     sites: int
@@ -103,16 +103,16 @@ class HeldDay:
         )
 
 
-def hold(
+def constrain(
     days: Sequence[BofferDay],
-    envelopes: Envelopes,
+    envelopes: EnvelopeTable,
     portfolio: Sequence[str] | None = None,
     default: DefaultLimits | None = None,
     *,
     is_covered_only: bool = False,
     is_portfolio: bool = False,
     is_post_allowed: bool = False,
-) -> list[HeldDay]:
+) -> list[ConstrainedDay]:
     """Hold each day to the limits of its level and its intervals.
 
     Args:
@@ -147,7 +147,7 @@ def hold(
     return found
 
 
-def _require_timing(day: BofferDay, envelopes: Envelopes, sites: Sequence[str]) -> None:
+def _require_timing(day: BofferDay, envelopes: EnvelopeTable, sites: Sequence[str]) -> None:
     if day.timing == "POST":
         return
     is_post = (envelopes.timings == TIMINGS["POST"]) & (envelopes.levels == LEVELS[day.level])
@@ -160,15 +160,15 @@ def _hold(
     published: ActiveLimits,
     is_free: npt.NDArray[np.bool_],
     default: DefaultLimits | None,
-) -> HeldDay:
+) -> ConstrainedDay:
     bound = replace(
         published, exports=published.exports[:, ~is_free], imports=published.imports[:, ~is_free]
     )
     exports = np.full(len(is_free), UNBOUND, dtype=np.int64)
     imports = -exports
     exports[~is_free], imports[~is_free] = portfolio_limits(fill_missing(bound, default))
-    result = constrain(
+    result = trim(
         day.avail, exports, imports, day.max_avail_load, day.max_avail_gen, day.fixed_load
     )
     sites, outside = len(published.nmis), int(is_free.sum())
-    return HeldDay(day, result, exports, imports, sites, bound.missing, outside)
+    return ConstrainedDay(day, result, exports, imports, sites, bound.missing, outside)

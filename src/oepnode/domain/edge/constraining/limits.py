@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, Envelopes
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.envelope_document import LEVELS
@@ -104,7 +104,7 @@ class LimitTable:
         LevelMismatchError: If the envelopes have no site of the level.
     """
 
-    def __init__(self, envelopes: Envelopes, level: str) -> None:
+    def __init__(self, envelopes: EnvelopeTable, level: str) -> None:
         found = envelopes.at_level(LEVELS[level])
         if not found.site_count:
             raise LevelMismatchError(level)

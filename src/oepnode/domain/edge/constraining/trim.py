@@ -1,6 +1,6 @@
 """Offers held to operating envelopes.
 
-Guarantees: after `constrain` no price can dispatch an offer beyond its limits; an interval that did
+Guarantees: after `trim` no price can dispatch an offer beyond its limits; an interval that did
 not breach is left as it was; of one that did, the bands that would clear last go first, which are
 the outermost from the break (band 1 for load, band 20 for generation); and at every price load and
 generation are what the original would deliver, held to the limits. What was trimmed is listed.
@@ -97,7 +97,7 @@ class Trim:
 
 
 @dataclass(frozen=True)
-class Constrained:
+class TrimmedOffer:
     """An offer within its limits.
 
     Attributes:
@@ -153,14 +153,14 @@ def check(
     return Breaches(low, high, over_import, over_export)
 
 
-def constrain(
+def trim(
     avail: Ints,
     exports: Ints,
     imports: Ints,
     max_load: Ints | None = None,
     max_gen: Ints | None = None,
     fixed: Ints | None = None,
-) -> Constrained:
+) -> TrimmedOffer:
     """Trim an offer so that no price can dispatch it beyond its limits.
 
     Arguments and errors as in `check`, and `AccumulationError` where a quantity stands on the wrong
@@ -187,7 +187,7 @@ def constrain(
     )
     row, what = np.nonzero(given != kept)
     changes = np.column_stack((row, what, given[row, what], kept[row, what])).astype(np.int64)
-    return Constrained(
+    return TrimmedOffer(
         avail=kept[:, :BANDS],
         max_load=kept[:, BANDS],
         max_gen=kept[:, BANDS + 1],

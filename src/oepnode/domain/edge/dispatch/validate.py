@@ -27,7 +27,11 @@ from oepnode.domain.edge.schema.kinds import (
 from oepnode.domain.edge.schema.units import KW, PRICE, to_text
 from oepnode.domain.edge.timeseries import checks as measurements
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
-from oepnode.domain.edge.validation.acknowledgement import Ledger, Received, message_id_of
+from oepnode.domain.edge.validation.acknowledgement import (
+    FindingLog,
+    ValidationResult,
+    message_id_of,
+)
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 
 SECTION: Final = "Part C §1.1 (Dispatch Target)"
@@ -81,7 +85,7 @@ SHAPE: Final = Shape(*DUID.columns.values())
 
 def validate(
     data: bytes, *, day: date | None = None, message_id: str = ""
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Read dispatch instructions from a JSON array, NDJSON or one object, and check them.
 
     Args:
@@ -92,7 +96,7 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = Ledger(DUID.what, SECTION, SHAPE.sections())
+    log = FindingLog(DUID.what, SECTION, SHAPE.sections())
     table = Table(DUID)
     for number, record in records(data, log):
         found = SHAPE.read(record, f"$.records[{number}]", log)
@@ -104,9 +108,9 @@ def validate(
 
 def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Check dispatch instructions in columns, canonical or under the names of JSON in kW."""
-    log = Ledger(DUID.what, SECTION, DUID.sections())
+    log = FindingLog(DUID.what, SECTION, DUID.sections())
     read = read_frame(frame, DUID.columns, log)
     if read is None:
         return log.received(None, message_id)
@@ -114,18 +118,18 @@ def validate_frame(
     return log.received(_check(rows, log, path_of, day), message_id)
 
 
-def _check(frame: pl.DataFrame, log: Ledger, path_of: PathOf, day: date | None) -> pl.DataFrame:
+def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
     measurements.check_one_unit(DUID, frame, log, path_of)
     late = (frame["issued_us"] >= frame["interval_end"] * _MICROS).fill_null(value=False)
 
-    def put(row: int, times: int) -> None:
+    def put(row: int, count: int) -> None:
         log.business(
             "dispatch.issued_late",
             path_of(row, "issued_us"),
             SECTION,
             "a target to be met by the end of an interval is issued before it",
             format_nem(frame["interval_end"][row]),
-            times=times,
+            count=count,
         )
 
     report(late.to_numpy(), put)

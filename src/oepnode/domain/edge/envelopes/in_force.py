@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, Envelopes
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
@@ -28,7 +28,7 @@ Places = npt.NDArray[np.intp]
 _MICROS: Final = 1_000_000
 
 
-class Batch:
+class TelemetryBatch:
     """Columns of some rows as integers, with absent values as sentinels."""
 
     __slots__ = ("envelope_us", "flow_w", "minute", "stated_w")
@@ -54,16 +54,16 @@ class Batch:
         filled = stated.fill_null(NO_SUBMISSION) if stated.null_count() else stated
         self.envelope_us: Int64 = np.asarray(filled.to_numpy(), dtype=np.int64)
 
-    def take(self, kept: Bools | Places) -> Batch:
+    def take(self, kept: Bools | Places) -> TelemetryBatch:
         """The rows of a mask, or at places."""
-        part = object.__new__(Batch)
+        part = object.__new__(TelemetryBatch)
         part.minute, part.flow_w = self.minute[kept], self.flow_w[kept]
         part.stated_w = (self.stated_w[0][kept], self.stated_w[1][kept])
         part.envelope_us = self.envelope_us[kept]
         return part
 
 
-class Publication:
+class EnvelopeHistory:
     """The limits of one level, by site, interval and the submission that a row states.
 
     Attributes:
@@ -71,7 +71,7 @@ class Publication:
         has_gaps: Whether one of them is not published.
     """
 
-    def __init__(self, envelopes: Envelopes) -> None:
+    def __init__(self, envelopes: EnvelopeTable) -> None:
         self._envelopes = envelopes
         self.limits = [np.ascontiguousarray(envelopes.limits[:, k]) for k in (EXPORT, IMPORT)]
         self.has_gaps = any(bool((limits == NO_LIMIT).any()) for limits in self.limits)
@@ -81,7 +81,7 @@ class Publication:
         self._older = _Older(envelopes)
 
     def find(
-        self, batch: Batch, site: Places, interval: Int64
+        self, batch: TelemetryBatch, site: Places, interval: Int64
     ) -> tuple[tuple[Int32, Int32], dict[str, Bools]]:
         """Limits of each row, and the rows whose submission is in doubt, by a name of `COUNTS`."""
         limits = (self.limits[EXPORT][site, interval], self.limits[IMPORT][site, interval])
@@ -130,16 +130,16 @@ class Publication:
         return lost
 
 
-class Beside:
+class OtherLevelLimits:
     """The limits of the same NMIs at the other level, which telemetry may state as well."""
 
-    def __init__(self, envelopes: Envelopes, other: Envelopes) -> None:
-        self._other = Publication(other) if other.site_count else None
+    def __init__(self, envelopes: EnvelopeTable, other: EnvelopeTable) -> None:
+        self._other = EnvelopeHistory(other) if other.site_count else None
         self._site = np.full(envelopes.site_count, -1, dtype=np.intp)
         _, here, there = np.intersect1d(envelopes.nmis, other.nmis, return_indices=True)
         self._site[here] = there
 
-    def excuse(self, off: Bools, batch: Batch, site: Places, interval: Int64) -> None:
+    def excuse(self, off: Bools, batch: TelemetryBatch, site: Places, interval: Int64) -> None:
         """Take rows out of ``off`` that state the limits of the other level."""
         if self._other is None:
             return
@@ -155,7 +155,7 @@ class Beside:
 class _Older:
     """Finds superseded rows by (cell, submission)."""
 
-    def __init__(self, envelopes: Envelopes) -> None:
+    def __init__(self, envelopes: EnvelopeTable) -> None:
         history = envelopes.superseded
         self._times = np.unique(history.submitted_us)
         rank = np.searchsorted(self._times, history.submitted_us)
@@ -174,7 +174,7 @@ class _Older:
         return np.where(is_there, place, -1)
 
 
-def in_force_us(envelopes: Envelopes) -> Int64:
+def in_force_us(envelopes: EnvelopeTable) -> Int64:
     """Submission time of the envelope in force when each interval began, shape (sites, intervals).
 
     The latest submitted until then; where all came later, the first of them, because it is the only

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.edge.envelopes.table import NO_TIMING, Envelopes
+from oepnode.domain.edge.envelopes.table import NO_TIMING, EnvelopeTable
 from oepnode.domain.edge.timeseries.energy import rounded_wh
 from oepnode.domain.nem.nem_time import INTERVAL_S, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -84,7 +84,7 @@ class Comparison:
         return rounded_wh(sums)
 
 
-def compare(pre: Envelopes, post: Envelopes) -> Comparison:
+def compare(pre: EnvelopeTable, post: EnvelopeTable) -> Comparison:
     """Set POST envelopes beside PRE envelopes, by NMI, level and interval.
 
     Raises:
@@ -121,7 +121,7 @@ def compare(pre: Envelopes, post: Envelopes) -> Comparison:
     )
 
 
-def _check_timing(envelopes: Envelopes, name: str, log: FaultLog) -> None:
+def _check_timing(envelopes: EnvelopeTable, name: str, log: FaultLog) -> None:
     wrong = np.isin(envelopes.timings, (TIMINGS[name], NO_TIMING), invert=True)
     if wrong.any():
         message = (
@@ -131,7 +131,7 @@ def _check_timing(envelopes: Envelopes, name: str, log: FaultLog) -> None:
 
 
 def _common_sites(
-    pre: Envelopes, post: Envelopes
+    pre: EnvelopeTable, post: EnvelopeTable
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     left = np.char.add(pre.nmis, pre.levels.astype("S1"))
     right = np.char.add(post.nmis, post.levels.astype("S1"))
@@ -140,7 +140,7 @@ def _common_sites(
 
 
 def _limits(
-    envelopes: Envelopes, sites: npt.NDArray[np.intp], start: int, end: int
+    envelopes: EnvelopeTable, sites: npt.NDArray[np.intp], start: int, end: int
 ) -> npt.NDArray[np.int64]:
     first = (start - envelopes.horizon_start) // INTERVAL_S
     last = (end - envelopes.horizon_start) // INTERVAL_S
@@ -148,9 +148,9 @@ def _limits(
 
 
 def _lacking(
-    envelopes: Envelopes,
+    envelopes: EnvelopeTable,
     sites: npt.NDArray[np.intp],
-    other: Envelopes,
+    other: EnvelopeTable,
     others: npt.NDArray[np.intp],
 ) -> Int64:
     """Per site, the intervals in which the envelopes have a limit that the other ones lack."""

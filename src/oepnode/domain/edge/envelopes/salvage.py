@@ -1,7 +1,7 @@
-"""Envelopes row by row: what stands twice, and what else is wrong where the form is refused.
+"""Envelopes row by row: what stands twice, and what else is wrong where the form is rejected.
 
 ``envelope`` reads a document whole or not at all, and looks for conflicts between rows only where
-every row is right. Here a document that it refused is read once more, as far as it can be, so that
+every row is right. Here a document that it rejected is read once more, as far as it can be, so that
 conflicts, the horizon, timings, daylight saving and warnings are told in the same pass as the
 faults of the form.
 
@@ -28,7 +28,7 @@ from oepnode.domain.documents.strict_json import read_records
 from oepnode.domain.edge.schema.kinds import BAD, Shape
 from oepnode.domain.edge.timeseries import daylight_saving as saving_hour
 from oepnode.domain.edge.timeseries.gaps import examine
-from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, Ledger
+from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
 from oepnode.domain.nem.quantities import KINDS, NO_LIMIT
 from oepnode.domain.rounds import supersession
@@ -68,7 +68,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Rest:
-    """What can be read of a document that is refused.
+    """What can be read of a document that is rejected.
 
     Attributes:
         timings: NMI and level → PRE or POST, as the first record of the site has it.
@@ -99,13 +99,13 @@ def read(data: bytes, shape: Shape) -> Rest:
     return Rest(gathered.timings, gathered.rows(), gathered.times(), told.warnings)
 
 
-def put_rule(ledger: Ledger, code: str, path: str, message: str, value: str = "") -> None:
+def put_rule(ledger: FindingLog, code: str, path: str, message: str, value: str = "") -> None:
     """Note a broken rule with the section that it is of."""
     section = _SECTIONS.get(code) or ledger.section_of(path)
     ledger.business(code, path, section, message, value)
 
 
-def check_conflicts(rows: Rows, ledger: Ledger) -> None:
+def check_conflicts(rows: Rows, ledger: FindingLog) -> None:
     """Hold rows to what ``envelope`` asks of them together."""
     if not len(rows.site):
         return
@@ -116,7 +116,7 @@ def check_conflicts(rows: Rows, ledger: Ledger) -> None:
         put_rule(ledger, "horizon.length", "$", message)
 
 
-def check_repeats(rows: Rows, ledger: Ledger) -> None:
+def check_repeats(rows: Rows, ledger: FindingLog) -> None:
     """Say which rows stand twice, with one submission and the same limits: they count once."""
     order = np.lexsort((rows.submitted, rows.start, rows.site))  # stable: the document's order
     row, other = order[1:], order[:-1]
@@ -139,7 +139,7 @@ def times_of(rows: Rows) -> Times:
     return Times(rows.site, rows.submitted, rows.start, rows.place)
 
 
-def check_saving(times: Times, ledger: Ledger) -> None:
+def check_saving(times: Times, ledger: FindingLog) -> None:
     """Say where a site's intervals lack the hour that daylight saving leaves out, or repeat it.
 
     A caution: an envelope may leave hours out, and one that says an hour twice is a conflict or a
@@ -153,7 +153,7 @@ def check_saving(times: Times, ledger: Ledger) -> None:
 
     def say(row: int, message: str, value: str, count: int) -> None:
         path = _path(times.place[row])
-        ledger.caution(saving_hour.CODE, path, saving_hour.RULE, message, value, times=count)
+        ledger.caution(saving_hour.CODE, path, saving_hour.RULE, message, value, count=count)
 
     saving_hour.tell_doubled(found.jumps, say)
     saving_hour.tell_missing(found.gaps, INTERVAL_S, say)
@@ -173,7 +173,7 @@ def _by_records(
 
 
 def _say_repeat(
-    rows: Rows, ledger: Ledger, repeated: npt.NDArray[np.intp], first: tuple[int, int]
+    rows: Rows, ledger: FindingLog, repeated: npt.NDArray[np.intp], first: tuple[int, int]
 ) -> None:
     count = len(repeated)
     here, other = (_path(rows.place[number]) for number in first)
@@ -187,7 +187,7 @@ def _say_repeat(
         f"the same limits with the same submission stand here twice and count once; the first is "
         f"at {other}",
         f"{count} {noun}, {span}",
-        times=count,
+        count=count,
     )
 
 
@@ -199,7 +199,7 @@ def _path(place: npt.NDArray[np.int64]) -> str:
 class _Rules(FaultLog):
     """Takes the faults of supersession, which are broken rules, for a ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: FindingLog) -> None:
         super().__init__(ledger.what)
         self._ledger = ledger
 

@@ -76,7 +76,7 @@ class Superseded:
 
 
 @dataclass(frozen=True, repr=False)
-class Envelopes:
+class EnvelopeTable:
     """Published limits of sites over one horizon. Its repr shows no NMI.
 
     Attributes:
@@ -121,22 +121,22 @@ class Envelopes:
         """Whether any submission time is known; a verified bundle has none."""
         return bool((self.submitted_us != NO_SUBMISSION).any())
 
-    def at_level(self, level: int) -> Envelopes:
+    def at_level(self, level: int) -> EnvelopeTable:
         """The sites of one application level: 0 NMI, 1 Flex."""
         return self._part(np.flatnonzero(self.levels == level))
 
-    def select(self, nmis: Iterable[str]) -> Envelopes:
+    def select(self, nmis: Iterable[str]) -> EnvelopeTable:
         """The sites of these NMIs; those that are not published are left out."""
         wanted = np.array([name.encode() for name in nmis], dtype="S10")
         return self._part(np.flatnonzero(np.isin(self.nmis, wanted)))
 
-    def _part(self, sites: npt.NDArray[np.intp]) -> Envelopes:
+    def _part(self, sites: npt.NDArray[np.intp]) -> EnvelopeTable:
         count = self.interval_count
         rank = np.full(self.site_count, -1, dtype=np.int64)
         rank[sites] = np.arange(len(sites))
         owner, interval = np.divmod(self.superseded.cell, count)
         kept = rank[owner] >= 0
-        return Envelopes(
+        return EnvelopeTable(
             nmis=self.nmis[sites],
             levels=self.levels[sites],
             timings=self.timings[sites],
@@ -161,7 +161,7 @@ def no_history() -> Superseded:
 # --- sources -------------------------------------------------------------------------------------
 
 
-def from_document(document: Document, rows: Rows | None = None) -> Envelopes:
+def from_document(document: Document, rows: Rows | None = None) -> EnvelopeTable:
     """Envelopes of a document.
 
     Args:
@@ -176,7 +176,7 @@ def from_document(document: Document, rows: Rows | None = None) -> Envelopes:
         cell = rows.site * shape[1] + (rows.start - document.horizon_start) // INTERVAL_S
         np.maximum.at(submitted.reshape(-1), cell, rows.submitted)
         history = _history(cell, rows, submitted.reshape(-1))
-    return Envelopes(
+    return EnvelopeTable(
         nmis=document.nmi,
         levels=document.level,
         timings=document.timing,
@@ -199,9 +199,9 @@ def _older_rows(cell: Int64, submitted: Int64, limits: Int32) -> Superseded:
     return Superseded(cell[order], submitted[order], limits[order])
 
 
-def from_bundle(verified: VerifiedBundle) -> Envelopes:
+def from_bundle(verified: VerifiedBundle) -> EnvelopeTable:
     """Envelopes of a verified bundle, which tells no submission times."""
-    return Envelopes(
+    return EnvelopeTable(
         nmis=np.array([name.encode() for name in verified.nmis], dtype="S10"),
         levels=verified.levels,
         timings=verified.timings,
@@ -215,7 +215,7 @@ def from_bundle(verified: VerifiedBundle) -> Envelopes:
     )
 
 
-def from_frame(frame: pl.DataFrame) -> Envelopes:
+def from_frame(frame: pl.DataFrame) -> EnvelopeTable:
     """Envelopes of a limits file: a row for each site and interval, or each submission for them.
 
     Args:
@@ -252,7 +252,7 @@ def from_frame(frame: pl.DataFrame) -> Envelopes:
     return _dense(names, nmi * len(LEVELS) + level, start, (limits, submitted), log)
 
 
-def to_frame(envelopes: Envelopes) -> pl.DataFrame:
+def to_frame(envelopes: EnvelopeTable) -> pl.DataFrame:
     """A limits file of envelopes, what was superseded included, which `from_frame` reads.
 
     Returns:
@@ -379,7 +379,7 @@ def _dense(
     start: Int64,
     rows: tuple[Int32, Int64],
     log: FaultLog,
-) -> Envelopes:
+) -> EnvelopeTable:
     """Rows as a table.
 
     Args:
@@ -412,7 +412,7 @@ def _dense(
     here, then, amounts = site[stands], interval[stands], limits[stands]
     for kind in range(4):
         table[here, kind, then] = amounts[:, kind]
-    return Envelopes(
+    return EnvelopeTable(
         nmis=names[sites // len(LEVELS)],
         levels=(sites % len(LEVELS)).astype(np.uint8),
         timings=np.full(len(sites), NO_TIMING, dtype=np.uint8),

@@ -3,8 +3,8 @@
 The document is read by ``envelope.parse_history``, as everywhere; here its faults are told apart
 by what they speak of. A fault of one value's form is the system acknowledgement's; what only holds
 between values (signs, times in order, NMIs that agree, which submission stands) is the transaction
-acknowledgement's. A document that is refused is looked through once more for what its first reading
-did not come to (`envelope_rest`). Source: Part C §6.2 and §6.3.
+acknowledgement's. A document that is rejected is looked through once more for what its first
+reading did not come to (`envelope_rest`). Source: Part C §6.2 and §6.3.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ from oepnode.domain.edge.schema.kinds import (
     Text,
 )
 from oepnode.domain.edge.schema.units import KVAR, KW
-from oepnode.domain.edge.validation.acknowledgement import Ledger, Received, message_id_of
+from oepnode.domain.edge.validation.acknowledgement import (
+    FindingLog,
+    ValidationResult,
+    message_id_of,
+)
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.envelope_document import MAX_INTERVALS, TIMINGS, Document, parse_history
@@ -159,21 +163,21 @@ def validate(
     timing: Literal["PRE", "POST"] | None = None,
     message_id: str = "",
     progress: Progress | None = None,
-) -> Received[Document]:
+) -> ValidationResult[Document]:
     """Read an envelope document and say what is wrong with it.
 
     Args:
         data: The exact bytes, a JSON array or NDJSON.
         feed: The feed's settings.
-        timing: Refuse sites of the other timing.
+        timing: Reject sites of the other timing.
         message_id: Names the submission; by default a digest of its bytes.
         progress: Told how far the reading is.
 
     Returns:
-        The document with both acknowledgements; None where either refuses it, because a document
+        The document with both acknowledgements; None where either rejects it, because a document
         is read whole or not at all.
     """
-    log = Ledger("operating envelope", SECTION, SHAPE.sections())
+    log = FindingLog("operating envelope", SECTION, SHAPE.sections())
     document: Document | None = None
     try:
         document, rows = parse_history(data, feed, progress)
@@ -190,26 +194,28 @@ def validate(
     return log.received(document, message_id or message_id_of(data))
 
 
-def _file(refusal: DocumentFault, log: Ledger) -> None:
-    for fault in refusal.faults:
+def _file(rejection: DocumentFault, log: FindingLog) -> None:
+    for fault in rejection.faults:
         if fault.rule in _BUSINESS:
             envelope_rest.put_rule(log, fault.rule, fault.path, fault.message, fault.value)
         else:
             log.add(fault.path, fault.rule, fault.message, fault.value)
-    if not refusal.more:
+    if not rejection.more:
         return
-    code, message = "document.further_faults", f"faults beyond the first {len(refusal.faults)}"
+    code, message = "document.further_faults", f"faults beyond the first {len(rejection.faults)}"
     if log.count:
-        log.add("$", code, message, times=refusal.more)
+        log.add("$", code, message, count=rejection.more)
     else:
-        log.business(code, "$", SECTION, message, times=refusal.more)
+        log.business(code, "$", SECTION, message, count=rejection.more)
 
 
-def _look_further(refusal: DocumentFault, data: bytes, timing: str | None, log: Ledger) -> None:
-    """What a refused document would have been told besides, had its form been right."""
+def _look_further(
+    rejection: DocumentFault, data: bytes, timing: str | None, log: FindingLog
+) -> None:
+    """What a rejected document would have been told besides, had its form been right."""
     rest = envelope_rest.read(data, SHAPE)
     _warn(rest.warnings, log)
-    if not {fault.rule for fault in refusal.faults} <= _LAST:
+    if not {fault.rule for fault in rejection.faults} <= _LAST:
         envelope_rest.check_conflicts(rest.rows, log)
     envelope_rest.check_repeats(rest.rows, log)
     envelope_rest.check_saving(rest.times, log)
@@ -218,17 +224,17 @@ def _look_further(refusal: DocumentFault, data: bytes, timing: str | None, log: 
         _check_timing(timing, wrong, len(rest.timings), log)
 
 
-def _warn(warnings: tuple[str, ...], ledger: Ledger) -> None:
+def _warn(warnings: tuple[str, ...], ledger: FindingLog) -> None:
     for text in warnings:
         match = _WARNING.fullmatch(text)
         if match is None:
             ledger.warn("$", text)
         else:
-            ledger.warn(match[1], match[2], times=1 + int(match[3] or 0))
+            ledger.warn(match[1], match[2], count=1 + int(match[3] or 0))
 
 
-def _check_timing(timing: str, wrong: int, sites: int, log: Ledger) -> None:
+def _check_timing(timing: str, wrong: int, sites: int, log: FindingLog) -> None:
     if wrong:
         message = f"every record is {timing}"
         shown = f"{wrong} of {sites} sites"
-        log.business("envelope.timing", "$", f"{SECTION} field 2", message, shown, times=wrong)
+        log.business("envelope.timing", "$", f"{SECTION} field 2", message, shown, count=wrong)

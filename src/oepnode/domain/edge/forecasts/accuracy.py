@@ -173,7 +173,7 @@ class Actuals:
             - pl.col("controlled_load_w").cast(pl.Int64)
         )
         end = (pl.col("minute") + (INTERVAL_S - 1)) // INTERVAL_S * INTERVAL_S
-        rows = doubled.settle(telemetry).rows
+        rows = doubled.deduplicate(telemetry).rows
         if self._against == "end":
             rows = rows.filter(pl.col("minute") % INTERVAL_S == 0)
         part = (

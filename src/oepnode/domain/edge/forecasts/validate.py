@@ -27,7 +27,11 @@ from oepnode.domain.edge.schema.kinds import (
 from oepnode.domain.edge.schema.units import KW, to_text
 from oepnode.domain.edge.timeseries import checks as measurements
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
-from oepnode.domain.edge.validation.acknowledgement import Ledger, Received, message_id_of
+from oepnode.domain.edge.validation.acknowledgement import (
+    FindingLog,
+    ValidationResult,
+    message_id_of,
+)
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 
 SECTION: Final = "Part C §5.3"
@@ -74,7 +78,7 @@ SHAPE: Final = Shape(*NMI.columns.values())
 
 def validate(
     data: bytes, *, day: date | None = None, message_id: str = ""
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Read forecasts from a JSON array, NDJSON or one object, and check them.
 
     Args:
@@ -85,7 +89,7 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = Ledger(NMI.what, SECTION, SHAPE.sections())
+    log = FindingLog(NMI.what, SECTION, SHAPE.sections())
     table = Table(NMI)
     for number, record in records(data, log):
         found = SHAPE.read(record, f"$.records[{number}]", log)
@@ -97,9 +101,9 @@ def validate(
 
 def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Check forecasts in columns, canonical or under Part C's names in kW."""
-    log = Ledger(NMI.what, SECTION, NMI.sections())
+    log = FindingLog(NMI.what, SECTION, NMI.sections())
     read = read_frame(frame, NMI.columns, log)
     if read is None:
         return log.received(None, message_id)
@@ -107,17 +111,17 @@ def validate_frame(
     return log.received(_check(rows, log, path_of, day), message_id)
 
 
-def _check(frame: pl.DataFrame, log: Ledger, path_of: PathOf, day: date | None) -> pl.DataFrame:
+def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
     late = (frame["submitted_us"] > frame["interval_end"] * _MICROS).fill_null(value=False)
 
-    def put(row: int, times: int) -> None:
+    def put(row: int, count: int) -> None:
         log.caution(
             "forecast.late",
             path_of(row, "submitted_us"),
             "Part C §5",
             "a forecast is made before its interval; the time may be that of a batch",
             format_nem(frame["interval_end"][row]),
-            times=times,
+            count=count,
         )
 
     report(late.to_numpy(), put)

@@ -3,7 +3,7 @@
 A column comes under its own name as integers (``active_power_w``), or under the document's name in
 the document's unit (``activePower`` in kW, as floats, decimals or integers). Instants come as UTC
 seconds or microseconds, as datetimes, or as text. Guarantees: the form is the one that the JSON
-reader asks for, ranges among it, checked a column at a time; what is refused comes out as null or
+reader asks for, ranges among it, checked a column at a time; what is rejected comes out as null or
 0, so that no later pass meets it; a row is never left out here, only by `timed`. Source: Part C
 §4.3, §5.3 ("large file transfer", §2.3).
 """
@@ -29,7 +29,7 @@ from oepnode.domain.edge.schema.kinds import (
     fold,
 )
 from oepnode.domain.edge.schema.units import from_floats, to_text
-from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, Ledger
+from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import INSTANTS_END_S, NEM_OFFSET, NO_OFFSET_WARNING
 
 Bools = npt.NDArray[np.bool_]
@@ -60,7 +60,7 @@ def dtype_of(name: str, attribute: Attribute) -> pl.DataType:
     return pl.Int32()
 
 
-def read_frame(frame: pl.DataFrame, specs: Specs, log: Ledger) -> pl.DataFrame | None:
+def read_frame(frame: pl.DataFrame, specs: Specs, log: FindingLog) -> pl.DataFrame | None:
     """Bring a frame to its canonical columns; None where a column cannot be used at all.
 
     Args:
@@ -107,7 +107,7 @@ def report(mask: Bools, put: Callable[[int, int], None]) -> None:
 @dataclass
 class _Reader:
     frame: pl.DataFrame
-    log: Ledger
+    log: FindingLog
 
     def __post_init__(self) -> None:
         self._by_fold = {fold(name): name for name in self.frame.columns}
@@ -155,7 +155,7 @@ class _Reader:
             return
         mask = series.is_null().to_numpy()
         message = "this field may not be null"
-        self._refuse(mask, name, "field.null", message)
+        self._reject(mask, name, "field.null", message)
 
     def _read(
         self, series: pl.Series, name: str, attribute: Attribute, *, is_own: bool
@@ -176,10 +176,10 @@ class _Reader:
             self._check_sign(found, name, kind)
         return found
 
-    def _refuse(self, mask: Bools, name: str, code: str, message: str) -> None:
+    def _reject(self, mask: Bools, name: str, code: str, message: str) -> None:
         report(
             mask,
-            lambda row, times: self.log.add(row_path(row, name), code, message, times=times),
+            lambda row, count: self.log.add(row_path(row, name), code, message, count=count),
         )
 
     # -- identities --------------------------------------------------------------------------
@@ -257,7 +257,7 @@ class _Reader:
             return series
         broken = ((series < 0) | (series >= end)).fill_null(value=False)
         message = "an instant of the years 1970 to 2105, NEM time"
-        self._refuse(broken.to_numpy(), name, "time.format", message)
+        self._reject(broken.to_numpy(), name, "time.format", message)
         return series.set(broken, None)
 
     def _on_grid(self, series: pl.Series, name: str, kind: Instant, per_second: int) -> pl.Series:
@@ -265,7 +265,7 @@ class _Reader:
         if not mask.any():
             return series
         message = f"not on the grid of {kind.grid_s} s that its period ends ask for"
-        self._refuse(mask, name, "time.grid", message)
+        self._reject(mask, name, "time.grid", message)
         return series.set(pl.Series(mask), None)
 
     # -- numbers -----------------------------------------------------------------------------
@@ -279,7 +279,7 @@ class _Reader:
         most = kind.unit.most
         if not _is_within(wide, -most, most):
             beyond = ((wide < -most) | (wide > most)).fill_null(value=False)
-            self._refuse(beyond.to_numpy(), name, "number.range", f"at most {most} either way")
+            self._reject(beyond.to_numpy(), name, "number.range", f"at most {most} either way")
             wide = wide.set(beyond, 0)
         return wide.cast(dtype)
 
@@ -292,9 +292,9 @@ class _Reader:
         is_null = series.is_null().to_numpy()
         read = from_floats(series.cast(pl.Float64).fill_null(0.0).to_numpy(), unit)
         message = f"at most {unit.places} decimals of {unit.name} (multiples of {unit.step})"
-        self._refuse(read.inexact, name, f"{unit.family}.decimals", message)
+        self._reject(read.inexact, name, f"{unit.family}.decimals", message)
         message = f"a number of at most {to_text(unit.most, unit)} {unit.name} either way"
-        self._refuse(read.beyond, name, f"{unit.family}.range", message)
+        self._reject(read.beyond, name, f"{unit.family}.range", message)
         found = pl.Series(name, read.values).cast(dtype)
         if not is_null.any():
             return found
@@ -313,7 +313,7 @@ class _Reader:
                 word = "below" if is_least else "above"
                 message = f"not {word} {to_text(bound, kind.unit)} {kind.unit.name}"
                 rows = mask.fill_null(value=False).to_numpy()
-                self._refuse(rows, name, f"{kind.unit.family}.sign", message)
+                self._reject(rows, name, f"{kind.unit.family}.sign", message)
 
     def _wrong_type(self, series: pl.Series, name: str, wanted: str) -> pl.Series | None:
         message = f"the column holds {wanted}"

@@ -22,7 +22,7 @@ from oepnode.domain.documents import json_fields as fields
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.strict_json import Number, read_records, read_value
 from oepnode.domain.edge.schema.units import Unit, UnitError, to_integer, to_text
-from oepnode.domain.edge.validation.acknowledgement import Ledger
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.nem.nem_time import Timestamp, parse_timestamp, parse_trading_date
 
 
@@ -467,7 +467,7 @@ def fold(name: str) -> str:
 # --- documents -----------------------------------------------------------------------------------
 
 
-def records(data: bytes, log: Ledger) -> Iterator[tuple[int, Any]]:
+def records(data: bytes, log: FindingLog) -> Iterator[tuple[int, Any]]:
     """Each record of a JSON array, of NDJSON, or of one object that spans lines."""
     head = data.lstrip(b" \t\r\n")
     first_line = head.partition(b"\n")[0].rstrip()

@@ -87,7 +87,7 @@ class UnitSums:
         """Add measurements of NMIs; columns as in ``telemetry``."""
         import polars as pl
 
-        settled = doubled.settle(telemetry)
+        settled = doubled.deduplicate(telemetry)
         self._conflicting.update(settled.conflicts["minute"].to_list())
         if settled.rows.height:
             sums = settled.rows.group_by("minute").agg(
@@ -116,7 +116,7 @@ class UnitSums:
 
 def from_frame(frame: pl.DataFrame) -> UnitTelemetry:
     """Telemetry that was submitted for the unit itself, of one unit."""
-    settled = doubled.settle(frame, "duid")
+    settled = doubled.deduplicate(frame, "duid")
     rows = settled.rows.sort("minute")
     lost = settled.conflicts["minute"].n_unique()
     return _unit(rows, np.ones(rows.height, dtype=np.int64), lost)

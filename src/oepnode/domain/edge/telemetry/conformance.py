@@ -37,8 +37,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.edge.envelopes.in_force import Batch, Beside, Publication
-from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, Envelopes
+from oepnode.domain.edge.envelopes.in_force import EnvelopeHistory, OtherLevelLimits, TelemetryBatch
+from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.timeseries import duplicates as doubled
 from oepnode.domain.edge.timeseries.energy import rounded_wh
 from oepnode.domain.edge.timeseries.tolerance import MINUTE_S, MINUTES, Defaults, Tolerance
@@ -106,7 +106,7 @@ class EnvelopeConformance:
         outside_rows: Outside the horizon of the envelopes.
     """
 
-    envelopes: Envelopes
+    envelopes: EnvelopeTable
     tolerance: Tolerance
     counts: dict[str, Int64]
     is_ours: Bools
@@ -185,7 +185,7 @@ class EnvelopeConformance:
         return True if self.judged.any() and self.is_complete else None
 
 
-class EnvelopeCheck:
+class ConformanceChecker:
     """Takes telemetry in any order and any number of pieces; `report` tells what came of it.
 
     Args:
@@ -198,7 +198,7 @@ class EnvelopeCheck:
 
     def __init__(
         self,
-        envelopes: Envelopes,
+        envelopes: EnvelopeTable,
         level: int = 0,
         tolerance: Tolerance | None = None,
         defaults: Defaults | None = None,
@@ -212,8 +212,8 @@ class EnvelopeCheck:
         self._tolerance = tolerance or Tolerance()
         self._defaults = defaults or Defaults()
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
-        self._applied_by = Publication(self._envelopes)
-        self._beside = Beside(self._envelopes, envelopes.at_level(1 - level))
+        self._applied_by = EnvelopeHistory(self._envelopes)
+        self._beside = OtherLevelLimits(self._envelopes, envelopes.at_level(1 - level))
         self._counts = {name: np.zeros(sites, dtype=np.int64) for name in COUNTS}
         self._seen = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
         self._contradicted = np.zeros((sites, intervals * MINUTES), dtype=np.bool_)
@@ -237,12 +237,12 @@ class EnvelopeCheck:
             ValueError: If an earlier piece had a minute of an NMI already: what stands twice can
                 only be settled within one piece.
         """
-        settled = doubled.settle(telemetry)
+        settled = doubled.deduplicate(telemetry)
         rows = settled.rows
         site = self._sites(rows["nmi"])
         for first in range(0, rows.height, _BATCH):
             part = slice(first, min(first + _BATCH, rows.height))
-            self._add(Batch(rows[part], self._level), site[part].astype(np.intp))
+            self._add(TelemetryBatch(rows[part], self._level), site[part].astype(np.intp))
         if settled.copies.height:
             self._place(settled.copies)
         if settled.conflicts.height:
@@ -299,7 +299,7 @@ class EnvelopeCheck:
         if self._envelopes.site_count != 1:
             raise ValueError("one site has a trace, and this NMI has no envelope at this level")
         start, end = self._envelopes.horizon_start, self._envelopes.horizon_end
-        batch = Batch(doubled.settle(telemetry).rows.sort("minute"), self._level)
+        batch = TelemetryBatch(doubled.deduplicate(telemetry).rows.sort("minute"), self._level)
         batch = batch.take((batch.minute > start) & (batch.minute <= end))
         site = np.zeros(len(batch.minute), dtype=np.intp)
         interval = (batch.minute - start - 1) // INTERVAL_S
@@ -338,7 +338,7 @@ class EnvelopeCheck:
         somewhere[used] = found
         return np.asarray(somewhere[physical], dtype=np.int32)
 
-    def _add(self, batch: Batch, site: Places) -> None:
+    def _add(self, batch: TelemetryBatch, site: Places) -> None:
         kept = self._is_kept(batch.minute, site)
         if not kept.all():
             batch, site = batch.take(kept), site[kept]
@@ -383,7 +383,7 @@ class EnvelopeCheck:
         self._contradicted[site, place] = True
         self._count("conflicting", site)
 
-    def _applied(self, batch: Batch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
+    def _applied(self, batch: TelemetryBatch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
         """Export and import limit of each row, `NO_LIMIT` where there is none."""
         limits, doubts = self._applied_by.find(batch, site, interval)
         for name, mask in doubts.items():
@@ -469,19 +469,19 @@ class Trace:
 
 
 def trace(
-    envelopes: Envelopes,
+    envelopes: EnvelopeTable,
     nmi: str,
     telemetry: pl.DataFrame,
     level: int = 0,
     tolerance: Tolerance | None = None,
     defaults: Defaults | None = None,
 ) -> Trace:
-    """Judge one site as `EnvelopeCheck` does, and keep every minute. Arguments as there.
+    """Judge one site as `ConformanceChecker` does, and keep every minute. Arguments as there.
 
     Raises:
         ValueError: If the NMI has no envelope at this level.
     """
     import polars as pl
 
-    check = EnvelopeCheck(envelopes.select([nmi]), level, tolerance, defaults)
+    check = ConformanceChecker(envelopes.select([nmi]), level, tolerance, defaults)
     return check.trace(telemetry.filter(pl.col("nmi").cast(pl.String) == nmi))

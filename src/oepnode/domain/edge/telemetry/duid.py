@@ -1,7 +1,7 @@
 """Whose data it is: a document of one DUID, and documents that belong together.
 
 Guarantees: rows of another unit are never judged as one's own; which units were found is named in
-the refusal. Leaves out NMIs: telemetry of NMIs does not say which DUID they are of.
+the rejection. Leaves out NMIs: telemetry of NMIs does not say which DUID they are of.
 
 Source: HLD §4.2.1 (a DUID is an aggregator's whole portfolio), Part C §1.1 (Dispatch Target).
 """
@@ -27,7 +27,7 @@ def only(frame: pl.DataFrame, wanted: str | None, what: str) -> tuple[pl.DataFra
     Args:
         frame: Rows with a column ``duid``.
         wanted: The DUID whose rows are meant; None where the rows are of one.
-        what: Name of the document for the refusal.
+        what: Name of the document for the rejection.
 
     Raises:
         DocumentFault: ``duid.mixed`` where none is named and there are several, ``duid.absent``
@@ -49,7 +49,7 @@ def check_same(what: str, found: str, expected: str, other: str) -> None:
     """Hold two documents to one DUID.
 
     Args:
-        what: Name of the document that is refused.
+        what: Name of the document that is rejected.
         found: Its DUID.
         expected: DUID of the other document.
         other: Name of the other document.

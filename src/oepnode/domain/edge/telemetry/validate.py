@@ -43,8 +43,8 @@ from oepnode.domain.edge.timeseries import checks as measurements
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
 from oepnode.domain.edge.validation.acknowledgement import (
     MAX_PER_CODE,
-    Ledger,
-    Received,
+    FindingLog,
+    ValidationResult,
     message_id_of,
 )
 from oepnode.domain.nem.nem_time import format_nem
@@ -211,7 +211,7 @@ def validate(
     feed: Feed | None = None,
     day: date | None = None,
     message_id: str = "",
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Read telemetry from a JSON array, NDJSON or one object, and check it.
 
     Args:
@@ -224,7 +224,7 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = Ledger("telemetry", SECTION)
+    log = FindingLog("telemetry", SECTION)
     reader: _Reader | None = None
     for number, record in records(data, log):
         if reader is None:
@@ -239,7 +239,7 @@ def validate(
     return log.received(_check(reader.side, frame, log, reader.path, feed, day), identity)
 
 
-def _ledger_of(side: Side, log: Ledger) -> Ledger:
+def _ledger_of(side: Side, log: FindingLog) -> FindingLog:
     dataset, shape = (NMI, NMI_SHAPE) if side == "NMI" else (DUID, DUID_SHAPE)
     log.describe(dataset.what, dataset.section, shape.sections())
     return log
@@ -248,7 +248,7 @@ def _ledger_of(side: Side, log: Ledger) -> Ledger:
 class _Reader:
     """Gathers the rows of records."""
 
-    def __init__(self, side: Side, log: Ledger) -> None:
+    def __init__(self, side: Side, log: FindingLog) -> None:
         self.side: Side = side
         self._log = log
         self._shape = NMI_SHAPE if side == "NMI" else DUID_SHAPE
@@ -308,7 +308,7 @@ def validate_frame(
     feed: Feed | None = None,
     day: date | None = None,
     message_id: str = "",
-) -> Received[pl.DataFrame]:
+) -> ValidationResult[pl.DataFrame]:
     """Check telemetry in columns, as from Parquet.
 
     Args:
@@ -323,7 +323,7 @@ def validate_frame(
     names = {fold(name) for name in frame.columns}
     side: Side = "DUID" if "duid" in names and "nmi" not in names else "NMI"
     dataset = NMI if side == "NMI" else DUID
-    log = Ledger(dataset.what, dataset.section, dataset.sections())
+    log = FindingLog(dataset.what, dataset.section, dataset.sections())
     read = read_frame(frame, dataset.columns, log)
     if read is None:
         return log.received(None, message_id)
@@ -337,7 +337,7 @@ def validate_frame(
 def _check(
     side: Side,
     frame: pl.DataFrame,
-    log: Ledger,
+    log: FindingLog,
     path_of: PathOf,
     feed: Feed | None,
     day: date | None,
@@ -354,7 +354,7 @@ def _check(
     return measurements.check(dataset, frame, log, path_of, day)
 
 
-def _check_edge(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
+def _check_edge(frame: pl.DataFrame, log: FindingLog, path_of: PathOf) -> None:
     """Limits with two decimals of a kW, up to 99.99."""
     for column in list(_APPLIED)[:4]:
         values = frame[column]
@@ -365,15 +365,15 @@ def _check_edge(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
         for code, mask, message in rules:
 
             def put(
-                row: int, times: int, *, column: str = column, code: str = code, said: str = message
+                row: int, count: int, *, column: str = column, code: str = code, said: str = message
             ) -> None:
                 shown = to_text(frame[column][row], KW)
-                log.add(path_of(row, column), code, said, shown, times=times)
+                log.add(path_of(row, column), code, said, shown, count=count)
 
             report(mask.fill_null(value=False).to_numpy(), put)
 
 
-def _check_envelope_time(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
+def _check_envelope_time(frame: pl.DataFrame, log: FindingLog, path_of: PathOf) -> None:
     """An envelope that is applied has been submitted before: a line an NMI and envelope."""
     stated = frame["envelope_submitted_us"]
     if stated.null_count() == frame.height:
@@ -382,8 +382,8 @@ def _check_envelope_time(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> N
     if not mask.any():
         return
     runs = _runs(frame, mask)
-    for row, times, first, last in runs.head(MAX_PER_CODE).iter_rows():
-        _say_later(log, path_of, row, times, (first, last))
+    for row, count, first, last in runs.head(MAX_PER_CODE).iter_rows():
+        _say_later(log, path_of, row, count, (first, last))
     rest = runs[MAX_PER_CODE:]
     if rest.height:
         row, _, first, last = rest.row(0)
@@ -391,7 +391,7 @@ def _check_envelope_time(frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> N
 
 
 def _say_later(
-    log: Ledger, path_of: PathOf, row: int, times: int, minutes: tuple[int, int]
+    log: FindingLog, path_of: PathOf, row: int, count: int, minutes: tuple[int, int]
 ) -> None:
     first, last = map(format_nem, minutes)
     log.caution(
@@ -399,8 +399,8 @@ def _say_later(
         path_of(row, "envelope_submitted_us"),
         f"{SECTION} field 4",
         "the envelope was submitted after the minute in which it is said to apply",
-        first if times == 1 else f"{times} minutes, {first} to {last}",
-        times=times,
+        first if count == 1 else f"{count} minutes, {first} to {last}",
+        count=count,
     )
 
 

@@ -21,7 +21,7 @@ from oepnode.domain.edge.schema.columns import Bools, PathOf, dtype_of, report
 from oepnode.domain.edge.schema.kinds import BAD, Attribute
 from oepnode.domain.edge.timeseries import daylight_saving as saving_hour
 from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Horizon, Jumps, Series, examine
-from oepnode.domain.edge.validation.acknowledgement import Ledger
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
 
 RULES: Final = (
@@ -125,7 +125,7 @@ def _series(name: str, values: list[Any], dtype: pl.DataType, attribute: Attribu
 
 
 def check(
-    dataset: Dataset, frame: pl.DataFrame, log: Ledger, path_of: PathOf, day: date | None = None
+    dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None = None
 ) -> pl.DataFrame:
     """Hold rows to the rules of time.
 
@@ -155,28 +155,33 @@ def check(
     return frame.filter(pl.Series(~replaced))
 
 
-def check_one_unit(dataset: Dataset, frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
+def check_one_unit(dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf) -> None:
     """A document speaks of one DUID, which is the aggregator's whole portfolio (HLD §4.2.1)."""
     names = frame[dataset.key]
     if not frame.height or names.n_unique() <= 1:
         return
     mask = (names != names[0]).to_numpy()
 
-    def put(row: int, times: int) -> None:
+    def put(row: int, count: int) -> None:
         log.business(
             "duid.mixed",
             path_of(row, dataset.key),
             "HLD §4.2.1",
             "a document speaks of one DUID, which is the aggregator's whole portfolio",
             show_value(names[row]),
-            times=times,
+            count=count,
         )
 
     report(mask, put)
 
 
 def check_after(
-    dataset: Dataset, frame: pl.DataFrame, log: Ledger, path_of: PathOf, message: str, section: str
+    dataset: Dataset,
+    frame: pl.DataFrame,
+    log: FindingLog,
+    path_of: PathOf,
+    message: str,
+    section: str,
 ) -> None:
     """What is measured is submitted afterwards."""
     ends = frame[dataset.time] * _MICROS
@@ -184,10 +189,10 @@ def check_after(
     if not mask.any():
         return
 
-    def put(row: int, times: int) -> None:
+    def put(row: int, count: int) -> None:
         path, shown = path_of(row, dataset.submitted), format_nem(frame[dataset.time][row])
         code = f"{dataset.family}.submitted_early"
-        log.business(code, path, section, message, f"for {shown}", times=times)
+        log.business(code, path, section, message, f"for {shown}", count=count)
 
     report(mask.to_numpy(), put)
 
@@ -195,7 +200,9 @@ def check_after(
 class _Checker:
     """Turns what `series` finds into findings."""
 
-    def __init__(self, dataset: Dataset, frame: pl.DataFrame, log: Ledger, path_of: PathOf) -> None:
+    def __init__(
+        self, dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf
+    ) -> None:
         self._dataset = dataset
         self._frame = frame
         self._log = log
@@ -212,17 +219,17 @@ class _Checker:
         message = f"the trading day is {format_nem(horizon.first)} to {format_nem(horizon.last)}"
         report(
             mask,
-            lambda row, times: self._put("outside_day", row, message, format_nem(end[row]), times),
+            lambda row, count: self._put("outside_day", row, message, format_nem(end[row]), count),
         )
 
     def jumps(self, jumps: Jumps) -> None:
         """Clocks that go back."""
         end = self._frame[self._dataset.time]
 
-        def put(place: int, times: int) -> None:
+        def put(place: int, count: int) -> None:
             row = int(jumps.row[place])
             shown = f"{format_nem(int(jumps.before[place]))}, then {format_nem(end[row])}"
-            self._put("clock_jump", row, "time does not go back within a series", shown, times)
+            self._put("clock_jump", row, "time does not go back within a series", shown, count)
 
         report(~jumps.is_saving, put)
         saving_hour.tell_doubled(jumps, self._say_hour)
@@ -231,19 +238,19 @@ class _Checker:
         """Periods that are missing."""
         step = self._dataset.step_s
 
-        def put(place: int, times: int) -> None:
-            first, count = int(gaps.first[place]), int(gaps.count[place])
-            last = first + (count - 1) * step
-            shown = f"{count} missing, {format_nem(first)} to {format_nem(last)}"
+        def put(place: int, count: int) -> None:
+            first, length = int(gaps.first[place]), int(gaps.count[place])
+            last = first + (length - 1) * step
+            shown = f"{length} missing, {format_nem(first)} to {format_nem(last)}"
             message = f"a series has a row every {step} s"
-            self._put("gap", int(gaps.row[place]), message, shown, times)
+            self._put("gap", int(gaps.row[place]), message, shown, count)
 
         report(~gaps.is_saving, put)
         saving_hour.tell_missing(gaps, step, self._say_hour)
 
-    def _say_hour(self, row: int, message: str, value: str, times: int) -> None:
+    def _say_hour(self, row: int, message: str, value: str, count: int) -> None:
         path = self._path_of(row, self._dataset.time)
-        self._log.business(saving_hour.CODE, path, saving_hour.RULE, message, value, times=times)
+        self._log.business(saving_hour.CODE, path, saving_hour.RULE, message, value, count=count)
 
     def repeats(self, found: Series) -> Bools:
         """Rows of one series and period; returns which rows a later submission replaces."""
@@ -274,9 +281,9 @@ class _Checker:
         time = self._dataset.time
 
         def said(code: str, message: str) -> Callable[[int, int], None]:
-            def put(place: int, times: int) -> None:
+            def put(place: int, count: int) -> None:
                 shown = f"the other is {self._path_of(int(other[place]), time)}"
-                self._put(code, int(row[place]), message, shown, times)
+                self._put(code, int(row[place]), message, shown, count)
 
             return put
 
@@ -312,8 +319,8 @@ class _Checker:
         replaced[rows] = chosen.select(pl.col(name) < latest).to_series().to_numpy()
         return replaced
 
-    def _put(self, code: str, row: int, message: str, value: str, times: int) -> None:
+    def _put(self, code: str, row: int, message: str, value: str, count: int) -> None:
         path = self._path_of(row, self._dataset.time)
         put = self._log.caution if code == "superseded" else self._log.business
         name = f"{self._dataset.family}.{code}"
-        put(name, path, self._dataset.cadence, message, value, times=times)
+        put(name, path, self._dataset.cadence, message, value, count=count)

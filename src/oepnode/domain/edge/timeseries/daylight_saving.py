@@ -1,7 +1,7 @@
 """The hour that local time leaves out or repeats, as a finding.
 
 ``series`` tells it from other gaps and jumps; here is what is said of it, the same of every
-dataset. Whether it is a fault is the dataset's matter: one that has to be without gaps is refused,
+dataset. Whether it is a fault is the dataset's matter: one that has to be without gaps is rejected,
 an envelope may leave hours out and is not.
 
 Source: Part C §1.2 (NEM time; 288 intervals in every trading day).
@@ -45,8 +45,8 @@ def _tell(
     message: str,
     say: Say,
 ) -> None:
-    def put(place: int, times: int) -> None:
+    def put(place: int, count: int) -> None:
         hour = -(-int(start[place]) // HOUR_S) * HOUR_S  # a clock may leave it a step early
-        say(int(rows[place]), message, f"hour from {format_nem(hour)}", times)
+        say(int(rows[place]), message, f"hour from {format_nem(hour)}", count)
 
     report(mask, put)

@@ -24,7 +24,7 @@ _MOST_CELLS: Final = 1 << 28
 
 
 @dataclass(frozen=True, repr=False)
-class Settled:
+class Deduplicated:
     """Telemetry in three parts. Its repr shows no NMI.
 
     Attributes:
@@ -38,7 +38,7 @@ class Settled:
     conflicts: pl.DataFrame
 
 
-def settle(telemetry: pl.DataFrame, key: str = "nmi") -> Settled:
+def deduplicate(telemetry: pl.DataFrame, key: str = "nmi") -> Deduplicated:
     """Sort out what stands more than once.
 
     Args:
@@ -47,15 +47,15 @@ def settle(telemetry: pl.DataFrame, key: str = "nmi") -> Settled:
     """
     none = telemetry.head(0)
     if _is_once(telemetry, key):
-        return Settled(telemetry, none, none)
+        return Deduplicated(telemetry, none, none)
     mask = telemetry.select(key, _TIME).is_duplicated()
     if not mask.any():
-        return Settled(telemetry, none, none)
+        return Deduplicated(telemetry, none, none)
     found = _settle_repeats(telemetry.filter(mask), key)
-    return Settled(telemetry.filter(~mask).vstack(found.rows), found.copies, found.conflicts)
+    return Deduplicated(telemetry.filter(~mask).vstack(found.rows), found.copies, found.conflicts)
 
 
-def _settle_repeats(rows: pl.DataFrame, key: str) -> Settled:
+def _settle_repeats(rows: pl.DataFrame, key: str) -> Deduplicated:
     import polars as pl
 
     replaced = _is_replaced(rows, key)
@@ -65,7 +65,7 @@ def _settle_repeats(rows: pl.DataFrame, key: str) -> Settled:
     distinct = is_first.cast(pl.Int64).alias("distinct")
     versions = left.with_columns(distinct).select(pl.col("distinct").sum().over(key, _TIME))
     in_conflict = versions.to_series() > 1
-    return Settled(
+    return Deduplicated(
         rows=left.filter(is_first & ~in_conflict),
         copies=rows.filter(replaced).vstack(left.filter(~is_first & ~in_conflict)),
         conflicts=left.filter(in_conflict),

@@ -154,8 +154,8 @@ class _Walk:
         before, to = self._end[back], self._end[back + 1]
         row, last = self._row(back + 1), self._row(back)
         if len(back):
-            times = submitted.fill_null(-1).to_numpy()
-            kept = times[row] <= times[last]
+            stamps = submitted.fill_null(-1).to_numpy()
+            kept = stamps[row] <= stamps[last]
             row, before, to = row[kept], before[kept], to[kept]
             self._sort(back)
         is_saving = (to - before == self._step - HOUR_S) & _is_change(before, self._step, 3, _APRIL)

@@ -47,7 +47,7 @@ class Acknowledgement:
     Attributes:
         kind: Which of them.
         message_id: Names the submission.
-        accepted: Whether it passed; a submission whose form is refused is not accepted either.
+        accepted: Whether it passed; a submission whose form is rejected is not accepted either.
         findings: What speaks against it, in the order found, at most `MAX_PER_CODE` of each code;
             those that follow from others stand last.
         counts: How many findings there are of each code, kept or not.
@@ -79,9 +79,9 @@ class Acknowledgement:
         if self.accepted:
             return "data received" if self.kind == "system" else "all rules hold"
         if not self.total:
-            return "not processed: the system acknowledgement is a refusal"
+            return "not processed: the system acknowledgement is a rejection"
         noun = "fault" if self.total == 1 else "faults"
-        causes = {finding.code for finding in self.findings if not finding.follows}
+        causes = {finding.code for finding in self.findings if not finding.caused_by}
         first = [code for code in self.counts if code in causes]
         rest = [f"{count} {code}" for code, count in self.counts.items() if code not in causes]
         following = f"; following from these: {', '.join(rest)}" if rest else ""
@@ -102,12 +102,12 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True)
-class Received(Generic[T]):
+class ValidationResult(Generic[T]):
     """A submission with its two acknowledgements.
 
     Attributes:
         what: Name of the dataset for messages.
-        value: What was read; None where the form is refused. A value whose business rules do not
+        value: What was read; None where the form is rejected. A value whose business rules do not
             hold is still here, so that it can be looked into.
         system: The answer to its form.
         transaction: The answer to its content.
@@ -127,8 +127,8 @@ class Received(Generic[T]):
         """Both acknowledgements as a JSON object."""
         return {"system": self.system.as_json(), "transaction": self.transaction.as_json()}
 
-    def raise_if_refused(self) -> None:
-        """Refuse the submission unless both acknowledgements accept it.
+    def raise_if_rejected(self) -> None:
+        """Reject the submission unless both acknowledgements accept it.
 
         Raises:
             DocumentFault: With the findings of both.
@@ -141,7 +141,7 @@ class Received(Generic[T]):
         raise DocumentFault(self.what, faults, more)
 
 
-class _Pile:
+class _Findings:
     """Findings of one kind, kept up to a number per code and counted beyond."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ class _Pile:
         if self.has_room(finding.code):
             self.kept.append(finding)
             self._lines[finding.code] += 1
-        self.counts[finding.code] += finding.times
+        self.counts[finding.code] += finding.count
 
     def put_run(self, finding: Finding) -> None:
         """As `put`; those of one field in the elements of one array are one line with its end."""
@@ -170,13 +170,13 @@ class _Pile:
             self.put(finding)
             return
         run = self.kept[place]
-        times = run.times + finding.times
-        last = f"{times} times, the last at {finding.path}"
-        self.kept[place] = replace(run, times=times, value=last)
-        self.counts[finding.code] += finding.times
+        count = run.count + finding.count
+        last = f"{count} times, the last at {finding.path}"
+        self.kept[place] = replace(run, count=count, value=last)
+        self.counts[finding.code] += finding.count
 
 
-class Ledger(FaultLog):
+class FindingLog(FaultLog):
     """Gathers the findings of one submission; readers of the domain take it for their fault log.
 
     Args:
@@ -190,10 +190,10 @@ class Ledger(FaultLog):
         self.what = what
         self.section = section
         self._sections = dict(sections or {})
-        self._system = _Pile()
-        self._business = _Pile()
-        self._oddities = _Pile()
-        self._cautions = _Pile()
+        self._system = _Findings()
+        self._business = _Findings()
+        self._oddities = _Findings()
+        self._cautions = _Findings()
 
     def describe(self, what: str, section: str, sections: Mapping[str, str]) -> None:
         """Say what the document has turned out to be."""
@@ -206,39 +206,39 @@ class Ledger(FaultLog):
         message: str,
         value: str = "",
         *,
-        times: int = 1,
+        count: int = 1,
         section: str = "",
     ) -> None:
         """Note a fault of the form; ``rule`` is its code, its section by default its field's."""
         if not section:
             is_json = rule.startswith("json.")
             section = _JSON if is_json else self._section(self._system, rule, path)
-        self._system.put(Finding(rule, path, section, message, value, times))
+        self._system.put(Finding(rule, path, section, message, value, count))
 
     def business(
-        self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
+        self, code: str, path: str, rule: str, message: str, value: str = "", *, count: int = 1
     ) -> None:
-        """Note a broken business rule; ``times`` counts equal findings of which this is one."""
-        self._business.put(Finding(code, path, rule, message, value, times))
+        """Note a broken business rule; ``count`` counts equal findings of which this is one."""
+        self._business.put(Finding(code, path, rule, message, value, count))
 
     def caution(
-        self, code: str, path: str, rule: str, message: str, value: str = "", *, times: int = 1
+        self, code: str, path: str, rule: str, message: str, value: str = "", *, count: int = 1
     ) -> None:
         """Note content that is odd but allowed."""
-        self._cautions.put(Finding(code, path, rule, message, value, times))
+        self._cautions.put(Finding(code, path, rule, message, value, count))
 
-    def odd(self, code: str, path: str, message: str, value: str = "", *, times: int = 1) -> None:
+    def odd(self, code: str, path: str, message: str, value: str = "", *, count: int = 1) -> None:
         """Note a form that is odd but allowed."""
         section = self._section(self._oddities, code, path)
-        self._oddities.put(Finding(code, path, section, message, value, times))
+        self._oddities.put(Finding(code, path, section, message, value, count))
 
-    def warn(self, path: str, message: str, *, times: int = 1) -> None:
+    def warn(self, path: str, message: str, *, count: int = 1) -> None:
         """Note a warning of one of the domain's readers; the same of neighbours is one line."""
         code = _WARNINGS.get(message, "document.odd")
         section = self._section(self._oddities, code, path)
-        self._oddities.put_run(Finding(code, path, section, message, times=times))
+        self._oddities.put_run(Finding(code, path, section, message, count=count))
 
-    def _section(self, pile: _Pile, code: str, path: str) -> str:
+    def _section(self, pile: _Findings, code: str, path: str) -> str:
         """The section of a path, looked up only for findings that will be kept."""
         return self.section_of(path) if pile.has_room(code) else ""
 
@@ -268,28 +268,28 @@ class Ledger(FaultLog):
         return tuple(f"{finding.path}: {finding.message}" for finding in kept)
 
     def raise_if_any(self) -> None:
-        """Refuse the document if its form has a fault.
+        """Reject the document if its form has a fault.
 
         Raises:
             DocumentFault: With all kept faults.
         """
-        self.received(None, "").raise_if_refused()
+        self.received(None, "").raise_if_rejected()
 
-    def received(self, value: T | None, message_id: str) -> Received[T]:
+    def received(self, value: T | None, message_id: str) -> ValidationResult[T]:
         """Close the ledger: the value, where the form allows one, with both acknowledgements."""
         is_formed = self.count == 0
         system = _answer("system", message_id, self._system, is_formed, self._oddities)
         passed = is_formed and self.business_count == 0
         transaction = _answer("transaction", message_id, self._business, passed, self._cautions)
-        return Received(self.what, value if is_formed else None, system, transaction)
+        return ValidationResult(self.what, value if is_formed else None, system, transaction)
 
 
 def _answer(
     kind: Literal["system", "transaction"],
     message_id: str,
-    found: _Pile,
+    found: _Findings,
     accepted: bool,
-    warned: _Pile,
+    warned: _Findings,
 ) -> Acknowledgement:
     return Acknowledgement(
         kind,

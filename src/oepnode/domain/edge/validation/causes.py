@@ -1,7 +1,7 @@
 """Which findings follow from another one, so that a reader sees the cause first.
 
 A rule speaks of its own matter only, so one mistake may break several (`boffer_rules`). Where
-mending one as a rule mends the other, the other is marked; it is still counted, and still refuses.
+mending one as a rule mends the other, the other is marked; it is still counted, and still rejects.
 Only what is plain from the two codes and their places is here.
 """
 
@@ -42,8 +42,8 @@ def causes_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
         for finding in findings
         if finding.code in kind.codes
     }
-    marked = [replace(finding, follows=_cause_of(finding, places)) for finding in findings]
-    return tuple(sorted(marked, key=lambda finding: bool(finding.follows)))
+    marked = [replace(finding, caused_by=_cause_of(finding, places)) for finding in findings]
+    return tuple(sorted(marked, key=lambda finding: bool(finding.caused_by)))
 
 
 def _cause_of(finding: Finding, places: set[tuple[str, re.Pattern[str], str]]) -> str:

@@ -30,13 +30,13 @@ class Finding:
     rule: str
     message: str
     value: str = ""
-    times: int = 1
-    follows: str = ""
+    count: int = 1
+    caused_by: str = ""
 
     @property
     def text(self) -> str:
         """The message, and what the finding follows from."""
-        return f"{self.message} [follows from {self.follows}]" if self.follows else self.message
+        return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
 
     def as_json(self) -> dict[str, Any]:
         """The finding as a JSON object."""
@@ -46,13 +46,13 @@ class Finding:
             "rule": self.rule,
             "message": self.message,
             "value": self.value,
-            "times": self.times,
-            "follows": self.follows,
+            "count": self.count,
+            "caused_by": self.caused_by,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violation:
     """A rule that a day of a Boffer breaks, before the document's places are known.
 
     Attributes:

@@ -8,7 +8,7 @@ import pytest
 
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers.validate import (
-    Answered,
+    AcknowledgedBoffer,
     Context,
     validate,
     validate_each,
@@ -36,7 +36,7 @@ def at(time: str, *bids: Any, **changes: Any) -> dict[str, Any]:
     return duid_boffer(*bids, submissionDateTime=f"{DAY}T{time}+10:00", **changes)
 
 
-def codes(answers: tuple[Answered, ...]) -> list[dict[str, int]]:
+def codes(answers: tuple[AcknowledgedBoffer, ...]) -> list[dict[str, int]]:
     return [
         {**answer.received.system.counts, **answer.received.transaction.counts}
         for answer in answers
@@ -78,12 +78,12 @@ def test_hld_4_7_each_boffer_is_acknowledged_by_itself() -> None:
     assert answers[2].message == "all rules hold"
 
 
-def test_hld_4_7_a_refused_boffer_counts_nowhere() -> None:
+def test_hld_4_7_a_rejected_boffer_counts_nowhere() -> None:
     """It freezes no prices, is no first of the document, and has no copies."""
     wrong = whole_horizon(prices=DEARER)
     wrong[0]["energyPeriods"][0]["bandAvail"] = [5, *BANDS[1:]]
-    refused = at("03:56:00", *wrong, duid="UNIT2")
-    answers = validate_each(document(refused, at("03:57:00"), refused, at("03:57:00")))
+    rejected = at("03:56:00", *wrong, duid="UNIT2")
+    answers = validate_each(document(rejected, at("03:57:00"), rejected, at("03:57:00")))
     found = codes(answers)
     assert found[0].keys() == {"boffer.load_sign", "boffer.transition"}
     assert found[1] == {}
@@ -94,7 +94,7 @@ def test_hld_4_7_a_refused_boffer_counts_nowhere() -> None:
     )
 
 
-def test_a_record_of_the_wrong_form_is_refused_alone() -> None:
+def test_a_record_of_the_wrong_form_is_rejected_alone() -> None:
     short = at("03:56:00")
     short["energyBids"][0]["prices"] = PRICES[:19]
     first, second, third = validate_each(document(short, {"duid": "U"}, at("03:57:00")))
@@ -118,7 +118,7 @@ def test_earlier_boffers_are_what_the_first_one_meets() -> None:
     }
 
 
-def test_what_holds_no_records_is_refused_whole() -> None:
+def test_what_holds_no_records_is_rejected_whole() -> None:
     with pytest.raises(DocumentFault):
         validate_each(b"{")
     read = validate(document(at("03:56:00"))).value

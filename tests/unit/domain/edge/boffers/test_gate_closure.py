@@ -12,7 +12,7 @@ import pytest
 
 from oepnode.domain.edge.boffers.gate_closure import (
     NOT_OFFERED,
-    Lapsed,
+    ExpiredRollForward,
     Lodged,
     MixedOfferError,
     check_rebids,
@@ -115,7 +115,7 @@ def test_without_any_boffer_in_time_the_first_sets_the_prices() -> None:
     assert len(rebids(first, day(bands=DEARER, submitted_s=CLOSURE + 2))) == 5
 
 
-def test_a_refused_rebid_does_not_move_the_prices() -> None:
+def test_a_rejected_rebid_does_not_move_the_prices() -> None:
     late = day(bands=DEARER, submitted_s=CLOSURE + 1)
     assert len(rebids(day(), late, late)) == 10
     assert rebids(day(), late, day(submitted_s=CLOSURE + 9))[-1][0] == 1
@@ -126,7 +126,7 @@ def test_units_and_levels_are_judged_apart() -> None:
     assert rebids(day(), late) == []
 
 
-def test_a_refused_boffer_freezes_nothing() -> None:
+def test_a_rejected_boffer_freezes_nothing() -> None:
     lodged = [Lodged(day(bands=DEARER), None), *accepted(day())]
     frozen = frozen_prices(lodged, DAY)
     assert frozen is not None
@@ -252,7 +252,7 @@ def test_part_c_3_3_written_time_decides_among_equals() -> None:
     assert load_kw(lodged)[0] == -10
 
 
-def test_hld_4_7_a_refused_boffer_does_not_count() -> None:
+def test_hld_4_7_a_rejected_boffer_does_not_count() -> None:
     assert load_kw([*accepted(day(-10)), Lodged(day(-20), None)])[0] == -10
     assert effective_day([Lodged(day(), None)], DAY) is None
 
@@ -289,7 +289,7 @@ def test_hld_4_4_and_4_5_an_older_boffer_does_not_roll_forward(back: int) -> Non
     assert effective_day(earlier, DAY) is None
     told = lapsed(earlier, DAY)
     before = DAY - timedelta(days=1)
-    assert told == Lapsed(DAY, before, DAY - timedelta(days=back), 3)
+    assert told == ExpiredRollForward(DAY, before, DAY - timedelta(days=back), 3)
 
 
 def test_an_older_boffer_fills_no_period_that_the_day_before_leaves_open() -> None:
@@ -303,7 +303,7 @@ def test_an_older_boffer_fills_no_period_that_the_day_before_leaves_open() -> No
     assert told is not None
     assert (told.newest, told.periods) == (DAY - timedelta(days=2), 2)
     assert lapsed(lodged[:1], DAY, at_us=0) is None, "acknowledged later"
-    assert lapsed([Lodged(older, None)], DAY) is None, "refused"
+    assert lapsed([Lodged(older, None)], DAY) is None, "rejected"
 
 
 def test_prices_from_further_back_than_the_day_before_are_not_frozen() -> None:
@@ -332,7 +332,7 @@ def test_a_full_day_stops_the_search() -> None:
 
 
 @pytest.mark.parametrize("change", [{"level": "Flex"}, {"kind": "NMI"}])
-def test_mixed_units_are_refused(change: dict[str, str]) -> None:
+def test_mixed_units_are_rejected(change: dict[str, str]) -> None:
     lodged = accepted(day(), day(**change))
     with pytest.raises(MixedOfferError, match="2 units"):
         effective_day(lodged, DAY)
@@ -348,7 +348,7 @@ def test_hld_4_6_12_a_fixed_load_counts_once_its_boffer_is_accepted() -> None:
         found = effective_day(lodged, DAY, at_us)
         return NO_LIMIT if found is None else int(found.fixed_load[0])
 
-    assert fixed(*accepted(old), Lodged(new, None)) == -1, "refused"
+    assert fixed(*accepted(old), Lodged(new, None)) == -1, "rejected"
     assert fixed(*accepted(old, new), at_us=new.submitted_us) == -1, "not acknowledged yet"
     assert fixed(*accepted(old, new)) == -2
     assert fixed(Lodged(new, None)) == NO_LIMIT

@@ -18,7 +18,7 @@ from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.edge.boffers.validate import validate
 from oepnode.domain.edge.schema.kinds import records
 from oepnode.domain.edge.schema.units import NONE
-from oepnode.domain.edge.validation.acknowledgement import Ledger
+from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from tests.support.edge_documents import NMI
 
 DAY = date(2026, 11, 20)
@@ -65,7 +65,7 @@ def same(left: BofferDay, right: BofferDay) -> bool:
 
 
 def read(data: bytes) -> list[BofferDay]:
-    log = Ledger("Boffer", boffer.SECTION)
+    log = FindingLog("Boffer", boffer.SECTION)
     found = [day for n, value in records(data, log) for day in boffer.read_record(value, n, log)]
     assert (log.count, log.business_count, log.warnings) == (0, 0, ())
     return found
@@ -156,13 +156,13 @@ def test_hld_4_6_4_no_quantity_is_made_without_a_price() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"avail": [0] * 19}, {"prices": range(19)}, {"periods": [1, 2]}])
-def test_shapes_that_do_not_fit_are_refused(bad: dict[str, Any]) -> None:
+def test_shapes_that_do_not_fit_are_rejected(bad: dict[str, Any]) -> None:
     given_values: dict[str, Any] = {"prices": range(20), "avail": [0] * 20} | bad
     with pytest.raises(ValueError, match="20"):
         make_day("UNIT1", DAY, **given_values)
 
 
-def test_a_frame_of_other_columns_is_refused() -> None:
+def test_a_frame_of_other_columns_is_rejected() -> None:
     with pytest.raises(ValueError, match="columns"):
         boffer.from_frame(pl.DataFrame({"nmi": ["x"]}))
 

@@ -11,8 +11,8 @@ import pytest
 
 from oepnode.domain.edge.boffers import rules
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
-from oepnode.domain.edge.boffers.participation import SCENARIOS, Scenario, Step
-from oepnode.domain.edge.validation.finding import Broken
+from oepnode.domain.edge.boffers.participation import SCENARIOS, ParticipationStep, Scenario
+from oepnode.domain.edge.validation.finding import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
 from tests.support.boffers import avail, cents, prices
 
@@ -27,11 +27,11 @@ def day(kilowatts: dict[int, float] | None = None, **changes: Any) -> BofferDay:
     return make_day("UNIT1", DAY, settings.pop("prices", GOOD_PRICES), quantities, **settings)
 
 
-def found(rule: Callable[[BofferDay], Any], offer: BofferDay) -> list[Broken]:
+def found(rule: Callable[[BofferDay], Any], offer: BofferDay) -> list[Violation]:
     return list(rule(offer))
 
 
-def codes(breaches: list[Broken]) -> list[str]:
+def codes(breaches: list[Violation]) -> list[str]:
     return [broken.code for broken in breaches]
 
 
@@ -338,12 +338,12 @@ def test_hld_4_1_six_scenarios() -> None:
         for scenario in SCENARIOS
     }
     assert shown == {
-        Step.VISIBILITY: (True, False, False, False, True),
-        Step.SELF_DISPATCH: (False, True, True, False, False),
-        Step.SCHEDULED: (True, True, True, True, True),
+        ParticipationStep.VISIBILITY: (True, False, False, False, True),
+        ParticipationStep.SELF_DISPATCH: (False, True, True, False, False),
+        ParticipationStep.SCHEDULED: (True, True, True, True, True),
     }
-    assert Scenario(Step.VISIBILITY, "NMI").holds_native_load
-    assert not Scenario(Step.VISIBILITY, "Flex").holds_native_load
+    assert Scenario(ParticipationStep.VISIBILITY, "NMI").holds_native_load
+    assert not Scenario(ParticipationStep.VISIBILITY, "Flex").holds_native_load
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.step.name}-{s.level}")

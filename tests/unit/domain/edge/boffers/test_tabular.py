@@ -111,7 +111,7 @@ def test_columns_that_may_be_null_may_be_left_out_and_lists_are_read() -> None:
         (good().clear(), "document.empty", "$"),
     ],
 )
-def test_part_c_3_3_broken_rows_refuse_the_system_acknowledgement(
+def test_part_c_3_3_broken_rows_reject_the_system_acknowledgement(
     frame: pl.DataFrame, code: str, path: str
 ) -> None:
     received = validate_frame(frame)

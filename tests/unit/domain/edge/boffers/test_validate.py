@@ -92,7 +92,7 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'[{"nmi": 1', b"\xff", b"null", b"[1]"])
-def test_what_is_no_document_is_refused_with_a_code(data: bytes) -> None:
+def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
 
 
@@ -321,14 +321,14 @@ def test_a_daylight_saving_offset_is_a_warning() -> None:
     assert cautions(received) == {"time.daylight_saving_offset": 1}
 
 
-def test_a_refusal_can_be_raised_with_codes_and_sections() -> None:
+def test_a_rejection_can_be_raised_with_codes_and_sections() -> None:
     received = validate(with_bid(tradingDate="2026-11-19"))
     with pytest.raises(DocumentFault) as raised:
-        received.raise_if_refused()
+        received.raise_if_rejected()
     (fault,) = raised.value.faults
     assert fault.rule == "trading_date.past"
     assert "Part C §3.3 field 5.1" in fault.message
-    validate(one()).raise_if_refused()
+    validate(one()).raise_if_rejected()
 
 
 def test_the_message_id_names_the_bytes_or_is_given() -> None:

@@ -14,7 +14,7 @@ from oepnode.domain.edge.clearing.clear import (
     dispatchable,
     increments,
 )
-from oepnode.domain.edge.clearing.supply_curve import Step, dollars, kilowatts, supply_curve
+from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, supply_curve
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices
 
@@ -71,7 +71,7 @@ def test_dispatchable_ignores_bands_under_a_fixed_load() -> None:
     assert (in_kw(low), in_kw(high)) == ([-5], [0])
 
 
-def test_accumulated_quantities_that_shrink_are_refused() -> None:
+def test_accumulated_quantities_that_shrink_are_rejected() -> None:
     sums = accumulate(avail(D3))
     sums[0, 19] -= 1
     with pytest.raises(AccumulationError, match="shrink"):
@@ -91,21 +91,21 @@ def test_accumulating_works_on_any_leading_shape() -> None:
 @pytest.mark.parametrize(
     ("step", "text"),
     [
-        (Step(None, False, None, False, 0), "any price"),
-        (Step(None, False, 100, True, 0), "p ≤ $1.00"),
-        (Step(None, False, 100, False, 0), "p < $1.00"),
-        (Step(-100_000, True, None, False, 0), "p ≥ -$1,000.00"),
-        (Step(5, False, None, False, 0), "p > $0.05"),
-        (Step(5, True, 5, True, 0), "p = $0.05"),
-        (Step(-5, False, 1_510_000, True, 0), "-$0.05 < p ≤ $15,100.00"),
+        (PriceStep(None, False, None, False, 0), "any price"),
+        (PriceStep(None, False, 100, True, 0), "p ≤ $1.00"),
+        (PriceStep(None, False, 100, False, 0), "p < $1.00"),
+        (PriceStep(-100_000, True, None, False, 0), "p ≥ -$1,000.00"),
+        (PriceStep(5, False, None, False, 0), "p > $0.05"),
+        (PriceStep(5, True, 5, True, 0), "p = $0.05"),
+        (PriceStep(-5, False, 1_510_000, True, 0), "-$0.05 < p ≤ $15,100.00"),
     ],
 )
-def test_ranges_read_as_written_by_hand(step: Step, text: str) -> None:
+def test_ranges_read_as_written_by_hand(step: PriceStep, text: str) -> None:
     assert step.range_text() == text
 
 
 def test_a_price_lies_in_a_step_or_not() -> None:
-    step = Step(5, True, 9, False, 0)
+    step = PriceStep(5, True, 9, False, 0)
     assert [price in step for price in (4, 5, 8, 9)] == [False, True, True, False]
 
 

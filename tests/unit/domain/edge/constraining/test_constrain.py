@@ -15,14 +15,14 @@ from oepnode.domain.edge.constraining.constrain import (
     UNBOUND,
     PortfolioUnknownError,
     PostEnvelopeError,
-    hold,
+    constrain,
 )
 from oepnode.domain.edge.constraining.limits import (
     DefaultLimits,
     LevelMismatchError,
     MissingLimitError,
 )
-from oepnode.domain.edge.envelopes.table import Envelopes, no_history
+from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
 from oepnode.domain.nem.nem_time import period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
@@ -33,12 +33,12 @@ A, B, C = "6305000001", "6305000002", "6305000003"
 BANDS = {3: -6, 13: 1, 19: 7}
 
 
-def envelopes(level: int = 0, timing: int = 0) -> Envelopes:
+def envelopes(level: int = 0, timing: int = 0) -> EnvelopeTable:
     """A may export 5 kW and import 4, B 2 and 1, in periods 1 and 2."""
     limits = np.full((2, 4, 2), NO_LIMIT, dtype=np.int32)
     limits[:, 0] = [[5000, 5000], [2000, 2000]]
     limits[:, 1] = [[-4000, -4000], [-1000, -1000]]
-    return Envelopes(
+    return EnvelopeTable(
         nmis=np.array([A, B], dtype="S10"),
         levels=np.full(2, level, dtype=np.uint8),
         timings=np.full(2, timing, dtype=np.uint8),
@@ -57,13 +57,13 @@ def offer(identity: str, periods: int = 2, **changes: Any) -> BofferDay:
 
 
 def test_a_site_is_held_to_its_own_envelope() -> None:
-    first, second = hold([offer(A), offer(B)], envelopes())
+    first, second = constrain([offer(A), offer(B)], envelopes())
     assert first.result.avail[0, [2, 12, 18]].tolist() == [-4000, 1000, 4000]
     assert second.result.avail[0, [2, 12, 18]].tolist() == [-1000, 1000, 1000]
 
 
 def test_a_unit_is_held_to_the_sum_over_its_sites() -> None:
-    (item,) = hold([offer("UNIT1")], envelopes(), is_portfolio=True)
+    (item,) = constrain([offer("UNIT1")], envelopes(), is_portfolio=True)
     assert item.sites == 2
     assert item.exports.tolist() == [7000, 7000]
     assert item.imports.tolist() == [-5000, -5000]
@@ -71,31 +71,31 @@ def test_a_unit_is_held_to_the_sum_over_its_sites() -> None:
 
 
 def test_a_unit_is_held_to_its_portfolio_only() -> None:
-    (item,) = hold([offer("UNIT1")], envelopes(), [B])
+    (item,) = constrain([offer("UNIT1")], envelopes(), [B])
     assert (item.exports.tolist(), item.sites) == ([2000, 2000], 1)
 
 
 def test_whose_sites_the_envelopes_have_is_not_guessed() -> None:
     with pytest.raises(PortfolioUnknownError, match="2 sites") as caught:
-        hold([offer(A), offer("UNIT1")], envelopes())
+        constrain([offer(A), offer("UNIT1")], envelopes())
     assert caught.value.sites == 2
-    assert hold([offer(A)], envelopes())[0].sites == 1
+    assert constrain([offer(A)], envelopes())[0].sites == 1
 
 
 def test_part_c_6_3_field_2_post_envelopes_bind_no_pre_boffer_unless_asked_for() -> None:
     after = envelopes(timing=1)
     for day, portfolio in ((offer(A), None), (offer("UNIT1"), [A])):
         with pytest.raises(PostEnvelopeError):
-            hold([day], after, portfolio)
-        (item,) = hold([day], after, portfolio, is_post_allowed=True)
+            constrain([day], after, portfolio)
+        (item,) = constrain([day], after, portfolio, is_post_allowed=True)
         assert item.exports.tolist() == [5000, 5000]
-    assert hold([offer(A, timing="POST")], after)[0].exports.tolist() == [5000, 5000]
+    assert constrain([offer(A, timing="POST")], after)[0].exports.tolist() == [5000, 5000]
 
 
 def test_a_site_without_an_envelope_needs_a_default() -> None:
     with pytest.raises(MissingLimitError, match="4 limits"):
-        hold([offer(C)], envelopes())
-    (item,) = hold([offer("UNIT1")], envelopes(), [A, C], DefaultLimits(1500, -500))
+        constrain([offer(C)], envelopes())
+    (item,) = constrain([offer("UNIT1")], envelopes(), [A, C], DefaultLimits(1500, -500))
     assert item.exports.tolist() == [6500, 6500]
     assert item.imports.tolist() == [-4500, -4500]
     assert item.defaults == 4
@@ -103,10 +103,10 @@ def test_a_site_without_an_envelope_needs_a_default() -> None:
 
 def test_an_interval_outside_the_horizon_needs_a_default_or_is_left_alone() -> None:
     with pytest.raises(MissingLimitError):
-        hold([offer(A, 3)], envelopes())
-    (item,) = hold([offer(A, 3)], envelopes(), default=DefaultLimits(0, 0))
+        constrain([offer(A, 3)], envelopes())
+    (item,) = constrain([offer(A, 3)], envelopes(), default=DefaultLimits(0, 0))
     assert item.result.avail[2].any() == np.False_
-    (item,) = hold([offer(A, 3)], envelopes(), is_covered_only=True)
+    (item,) = constrain([offer(A, 3)], envelopes(), is_covered_only=True)
     assert item.outside == 1
     assert item.exports.tolist() == [5000, 5000, UNBOUND]
     assert (item.result.avail[2] == avail(BANDS)[0]).all()
@@ -115,14 +115,14 @@ def test_an_interval_outside_the_horizon_needs_a_default_or_is_left_alone() -> N
 
 def test_limits_of_the_other_level_do_not_bind() -> None:
     with pytest.raises(LevelMismatchError):
-        hold([offer(A)], envelopes(level=1))
-    (item,) = hold([offer(A, level="Flex")], envelopes(level=1))
+        constrain([offer(A)], envelopes(level=1))
+    (item,) = constrain([offer(A, level="Flex")], envelopes(level=1))
     assert item.exports.tolist() == [5000, 5000]
 
 
 def test_the_constrained_boffer_is_the_original_but_for_its_quantities() -> None:
     day = offer(A, max_avail_load=-6000, max_avail_gen=8000, submitted_us=5)
-    (item,) = hold([day], envelopes())
+    (item,) = constrain([day], envelopes())
     held = item.constrained()
     assert held.avail.dtype == np.int32
     assert held.max_avail_load.tolist() == [-4000, -4000]
@@ -131,7 +131,7 @@ def test_the_constrained_boffer_is_the_original_but_for_its_quantities() -> None
     assert (held.prices == day.prices).all()
     assert (held.identity, held.submitted_us) == (A, 5)
     assert item.constrained(9).submitted_us == 9
-    assert hold([held], envelopes())[0].result.trims == ()
+    assert constrain([held], envelopes())[0].result.trims == ()
 
 
 # --- what changed --------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_equal_offers_differ_in_nothing() -> None:
 
 def test_a_constrained_offer_beside_the_original() -> None:
     day = offer(A)
-    change = compare(day, hold([day], envelopes())[0].constrained())
+    change = compare(day, constrain([day], envelopes())[0].constrained())
     assert change.is_any
     assert change.bands == ()
     assert change.load.tolist() == [[-6000, -6000], [-4000, -4000]]
@@ -178,7 +178,7 @@ def self_dispatched(fixed_w: int, **changes: Any) -> BofferDay:
 
 
 def test_hld_4_4_a_fixed_load_without_prices_is_held_to_the_envelope_and_stays_without() -> None:
-    (item,) = hold([self_dispatched(-9_000)], envelopes(), is_portfolio=True)
+    (item,) = constrain([self_dispatched(-9_000)], envelopes(), is_portfolio=True)
     held = item.constrained()
     assert held.fixed_load.tolist() == [-5_000, -5_000]
     assert (held.has_prices, held.states_bands.tolist()) == (False, [False, False])

@@ -13,7 +13,7 @@ from oepnode.domain.edge.constraining.limits import (
     fill_missing,
     portfolio_limits,
 )
-from oepnode.domain.edge.envelopes.table import Envelopes, no_history
+from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 
@@ -21,12 +21,12 @@ START = 1_000_200
 A, B, C = "6305000001", "6305000002", "6305000003"
 
 
-def envelopes() -> Envelopes:
+def envelopes() -> EnvelopeTable:
     """A with both levels, B with the NMI level only; three intervals, B's second not published."""
     limits = np.full((3, 4, 3), NO_LIMIT, dtype=np.int32)
     limits[:, 0] = [[1000] * 3, [2000] * 3, [3000, NO_LIMIT, 3000]]
     limits[:, 1] = [[-100] * 3, [-200] * 3, [-300, NO_LIMIT, -300]]
-    return Envelopes(
+    return EnvelopeTable(
         nmis=np.array([A, A, B], dtype="S10"),
         levels=np.array([0, 1, 0], dtype=np.uint8),
         timings=np.zeros(3, dtype=np.uint8),

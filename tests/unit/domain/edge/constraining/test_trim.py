@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.clearing.clear import clear
-from oepnode.domain.edge.constraining.trim import Trim, check, constrain
+from oepnode.domain.edge.constraining.trim import Trim, check, trim
 from oepnode.domain.edge.timeseries.energy import energy_wh
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices
@@ -16,24 +16,24 @@ G21 = {2: -50, 3: -10, 9: -30, 18: 20}
 
 
 def test_an_offer_within_its_limits_stays_as_it_is() -> None:
-    held = constrain(avail(D3), one(80), one(-60))
+    held = trim(avail(D3), one(80), one(-60))
     assert held.trims == ()
     assert held.before.count == 0
     assert (held.avail == avail(D3)).all()
 
 
 def test_generation_loses_its_highest_priced_band_first() -> None:
-    held = constrain(avail(D3), one(30), one(-60))
+    held = trim(avail(D3), one(30), one(-60))
     assert held.trims == (Trim(0, "band 19", 70_000, 20_000),)
 
 
 def test_a_band_that_is_gone_leaves_the_next_to_be_trimmed() -> None:
-    held = constrain(avail(D3), one(4), one(-60))
+    held = trim(avail(D3), one(4), one(-60))
     assert held.trims == (Trim(0, "band 13", 10_000, 4_000), Trim(0, "band 19", 70_000, 0))
 
 
 def test_load_loses_its_lowest_priced_band_first() -> None:
-    held = constrain(avail(G21), one(20), one(-35))
+    held = trim(avail(G21), one(20), one(-35))
     assert held.trims == (Trim(0, "band 2", -50_000, 0), Trim(0, "band 3", -10_000, -5_000))
     bands = prices({9: 100.0, 18: 101.0})
     cleared = [in_kw(clear(bands, held.avail, cents(p)).watts)[0] for p in (0, 1, 100, 101)]
@@ -41,30 +41,30 @@ def test_load_loses_its_lowest_priced_band_first() -> None:
 
 
 def test_only_intervals_that_breach_are_touched() -> None:
-    held = constrain(avail(D3, 3), np.array([80_000, 30_000, 80_000]), np.array([-60_000] * 3))
+    held = trim(avail(D3, 3), np.array([80_000, 30_000, 80_000]), np.array([-60_000] * 3))
     assert held.before.is_breach.tolist() == [False, True, False]
     assert {trim.row for trim in held.trims} == {1}
 
 
 def test_both_sides_may_breach_at_once() -> None:
-    held = constrain(avail(D3), one(70), one(-50))
+    held = trim(avail(D3), one(70), one(-50))
     assert held.before.over_export.tolist() == [10_000]
     assert held.before.over_import.tolist() == [10_000]
     assert held.trims == (Trim(0, "band 3", -60_000, -50_000), Trim(0, "band 19", 70_000, 60_000))
 
 
 def test_zero_limits_leave_nothing() -> None:
-    held = constrain(avail(D3), one(0), one(0))
+    held = trim(avail(D3), one(0), one(0))
     assert not held.avail.any()
 
 
 def test_max_avail_below_the_limit_is_no_breach() -> None:
-    held = constrain(avail(D3), one(30), one(-60), one(-60), one(30))
+    held = trim(avail(D3), one(30), one(-60), one(-60), one(30))
     assert held.trims == ()
 
 
 def test_max_avail_above_the_limit_is_trimmed_with_the_bands() -> None:
-    held = constrain(avail(D3), one(30), one(-20), one(-50), one(40))
+    held = trim(avail(D3), one(30), one(-20), one(-50), one(40))
     assert held.trims == (
         Trim(0, "band 3", -60_000, -20_000),
         Trim(0, "band 19", 70_000, 20_000),
@@ -75,23 +75,23 @@ def test_max_avail_above_the_limit_is_trimmed_with_the_bands() -> None:
 
 @pytest.mark.parametrize(("fixed", "kept"), [(-60, -20), (80, 30), (30, 30), (-20, -20), (0, 0)])
 def test_a_fixed_load_is_held_to_the_limits(fixed: float, kept: float) -> None:
-    held = constrain(avail({}), one(30), one(-20), fixed=one(fixed))
+    held = trim(avail({}), one(30), one(-20), fixed=one(fixed))
     assert in_kw(held.fixed) == [kept]
     assert held.before.count == (fixed != kept)
 
 
 def test_bands_under_a_fixed_load_do_not_breach() -> None:
     """The fixed load goes first, so the bands behind it cannot be dispatched (HLD §4.6 (11))."""
-    assert constrain(avail(D3), one(30), one(-20), fixed=one(5)).trims == ()
+    assert trim(avail(D3), one(30), one(-20), fixed=one(5)).trims == ()
 
 
 def test_a_fixed_load_on_one_side_does_not_trim_the_other() -> None:
-    held = constrain(avail({}), one(30), one(-20), fixed=one(-25))
+    held = trim(avail({}), one(30), one(-20), fixed=one(-25))
     assert held.trims == (Trim(0, "fixedLoad", -25_000, -20_000),)
 
 
 def test_absent_quantities_stay_absent() -> None:
-    held = constrain(avail(D3), one(30), one(-20))
+    held = trim(avail(D3), one(30), one(-20))
     assert {*held.max_load.tolist(), *held.max_gen.tolist(), *held.fixed.tolist()} == {NO_LIMIT}
 
 
@@ -107,7 +107,7 @@ def test_check_says_how_far_beyond() -> None:
     ("exports", "imports"),
     [(NO_LIMIT, 0), (0, NO_LIMIT), (-1, 0), (0, 1)],
 )
-def test_missing_and_wrong_limits_are_refused(exports: int, imports: int) -> None:
+def test_missing_and_wrong_limits_are_rejected(exports: int, imports: int) -> None:
     with pytest.raises(ValueError, match="limit"):
         check(avail(D3), np.array([exports]), np.array([imports]))
 
@@ -116,7 +116,7 @@ def test_sums_beyond_32_bits_are_exact() -> None:
     most = 2**31 - 1
     row = np.zeros((1, 20), dtype=np.int32)
     row[0, 10:] = most
-    held = constrain(row, np.array([most + 5]), np.array([0]))
+    held = trim(row, np.array([most + 5]), np.array([0]))
     assert held.before.high.tolist() == [10 * most]
     assert held.avail[0, 10:].tolist() == [most, 5, *[0] * 8]
 

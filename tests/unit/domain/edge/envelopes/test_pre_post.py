@@ -88,7 +88,7 @@ def test_the_timing_must_be_what_it_is_compared_as_part_c_6_3_field_2(which: int
     assert [fault.rule for fault in caught.value.faults] == ["timing.mismatch"]
 
 
-def test_nothing_in_common_is_refused() -> None:
+def test_nothing_in_common_is_rejected() -> None:
     with pytest.raises(DocumentFault) as caught:
         compare(
             envelopes(record(A, [(5, -5)])),

@@ -151,14 +151,14 @@ def test_a_limits_file_may_have_gaps() -> None:
         ("submitted_us", pl.Series([2**63, 0], dtype=pl.UInt64), "time.format"),
     ],
 )
-def test_a_wrong_limits_file_is_refused(column: str, values: list[object], rule: str) -> None:
+def test_a_wrong_limits_file_is_rejected(column: str, values: list[object], rule: str) -> None:
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(GOOD | {column: values}))
     assert rules_of(caught.value) == [rule]
     assert A not in str(caught.value)
 
 
-def test_a_limits_file_without_rows_or_columns_is_refused() -> None:
+def test_a_limits_file_without_rows_or_columns_is_rejected() -> None:
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(GOOD).drop("level", "nmi"))
     assert rules_of(caught.value) == ["field.missing"] * 2

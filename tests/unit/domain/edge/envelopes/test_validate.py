@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.edge.envelopes.validate import validate
-from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from tests.support.edge_documents import (
     OTHER_NMI,
     cautions,
@@ -33,7 +33,7 @@ def test_part_c_6_3_good_envelopes_are_accepted(timing: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["5", -1], ids=["form", "rule"])
-def test_part_c_6_2_a_document_that_either_answer_refuses_is_not_read(wrong: Any) -> None:
+def test_part_c_6_2_a_document_that_either_answer_rejects_is_not_read(wrong: Any) -> None:
     received = validate(array(record(interval(activePowerExportLimit=wrong))))
     assert received.system.accepted == (wrong == -1)
     assert not received.transaction.accepted
@@ -62,13 +62,13 @@ BROKEN = record(interval(activePowerExportLimit="x"), nmi=OTHER_NMI)
 AT_FIVE_PAST = {"diStartTime": "2026-11-20T10:05:00+10:00", "diEndTime": None}
 
 
-def rules(received: Received[Any]) -> dict[str, int]:
+def rules(received: ValidationResult[Any]) -> dict[str, int]:
     """Codes of all broken rules, whether or not the form holds."""
     check_answer(received)
     return dict(received.transaction.counts)
 
 
-def warned(received: Received[Any]) -> dict[str, int]:
+def warned(received: ValidationResult[Any]) -> dict[str, int]:
     """Codes of all warnings, whether or not the document is accepted."""
     check_answer(received)
     return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
@@ -104,7 +104,7 @@ def test_part_c_6_3_conflicts_beside_broken_rules_are_told_once() -> None:
     assert found == {"limit.sign": 1, "submission.missing": 1}
 
 
-def test_part_c_6_3_all_conflicts_of_a_refused_document_are_counted() -> None:
+def test_part_c_6_3_all_conflicts_of_a_rejected_document_are_counted() -> None:
     times = [{"diStartTime": None, "diEndTime": None} for _ in range(288)]
     day = {"tradingDate": "2026-11-20"}
     one = record(*(interval(**t) for t in times), **day)
@@ -143,7 +143,7 @@ def test_part_c_6_3_a_copy_of_a_record_counts_once_with_a_caution() -> None:
     assert warned(received) == {"submission.duplicate": 2}
     (copy,) = received.transaction.warnings
     assert copy.path == "$.records[1].operatingEnvelopes[0].intervals[0]"
-    assert (copy.rule, copy.times) == ("Part C §6.3 field 6", 2)
+    assert (copy.rule, copy.count) == ("Part C §6.3 field 6", 2)
     span = "2026-11-20T10:00:00+10:00 to 2026-11-20T10:10:00+10:00"
     assert copy.value == f"2 intervals, {span}"
     assert "$.records[0].operatingEnvelopes[0].intervals[0]" in copy.message
@@ -183,9 +183,9 @@ def test_part_c_1_2_an_hour_that_sites_lack_is_told_for_each_in_bounded_lines() 
     assert received.accepted
     assert warned(received) == {"time.daylight_saving_hour": 121}
     told = received.transaction.warnings
-    assert (len(told), told[-1].times) == (100, 1)
+    assert (len(told), told[-1].count) == (100, 1)
     assert told[0].value == f"hour from {OCTOBER}T02:00:00+10:00"
-    assert sum(finding.times for finding in told) == 100
+    assert sum(finding.count for finding in told) == 100
 
 
 @pytest.mark.parametrize(

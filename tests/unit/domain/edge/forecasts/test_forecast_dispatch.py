@@ -119,7 +119,7 @@ def test_good_instructions_are_accepted(form: Any) -> None:
         (without(instruction(), "dispatchTarget"), "field.missing"),
     ],
 )
-def test_broken_instructions_refuse_the_system_acknowledgement(
+def test_broken_instructions_reject_the_system_acknowledgement(
     record: dict[str, Any], code: str
 ) -> None:
     assert system(dispatch.validate(document(record))) == {code: 1}
@@ -155,5 +155,5 @@ def test_instructions_are_written_and_read_back() -> None:
 
 @pytest.mark.parametrize("validate", [forecast.validate, dispatch.validate])
 @pytest.mark.parametrize("data", [b"", b"[]", b"[7]", b"nul", b"[{}]"])
-def test_what_is_no_document_is_refused_with_a_code(validate: Any, data: bytes) -> None:
+def test_what_is_no_document_is_rejected_with_a_code(validate: Any, data: bytes) -> None:
     assert system(validate(data))

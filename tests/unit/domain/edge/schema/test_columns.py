@@ -30,7 +30,7 @@ def put(rows: pl.DataFrame, column: str, values: list[Any], dtype: Any) -> pl.Da
 
 
 def found(received: Any) -> dict[str, list[str]]:
-    """Code → places of what refuses it, in the form and in the rules."""
+    """Code → places of what rejects it, in the form and in the rules."""
     places: dict[str, list[str]] = {}
     for finding in (*received.system.findings, *received.transaction.findings):
         places.setdefault(finding.code, []).append(finding.path)
@@ -56,7 +56,7 @@ def intervals() -> pl.DataFrame:
         (2**64 - 1, pl.UInt64),
     ],
 )
-def test_power_out_of_range_is_refused_in_every_type(column: str, value: int, dtype: Any) -> None:
+def test_power_out_of_range_is_rejected_in_every_type(column: str, value: int, dtype: Any) -> None:
     broken = put(minutes(1, 2), column, [0, value], dtype)
     assert found(telemetry.validate_frame(broken)) == {"number.range": [f"$.rows[1].{column}"]}
 
@@ -80,7 +80,7 @@ def test_a_price_in_columns_has_the_range_of_one_in_json(value: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64])
-def test_a_minute_out_of_the_years_is_refused_and_met_by_no_rule(dtype: Any) -> None:
+def test_a_minute_out_of_the_years_is_rejected_and_met_by_no_rule(dtype: Any) -> None:
     high = [INSTANTS_END_S, 2**63 - 1, 2**64 - 1 if dtype == pl.UInt64 else -(2**63)]
     first = int(minutes(1)["minute"][0])
     ends = [first, *high, first + 60]
@@ -99,7 +99,7 @@ def test_the_last_minute_of_the_years_is_read_and_written() -> None:
     assert again.equals(received.value)
 
 
-def test_rows_behind_a_refused_minute_keep_their_places() -> None:
+def test_rows_behind_a_rejected_minute_keep_their_places() -> None:
     first = int(minutes(1)["minute"][0])
     broken = put(minutes(1, 2, 3), "minute", [first, first + 1, first + 180], pl.Int64)
     assert found(telemetry.validate_frame(broken)) == {
@@ -119,7 +119,7 @@ def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1, INSTANTS_END_S * MICROS])
 @pytest.mark.parametrize("column", ["submitted_us", "envelope_submitted_us"])
-def test_a_submission_out_of_the_years_is_refused(column: str, value: int) -> None:
+def test_a_submission_out_of_the_years_is_rejected(column: str, value: int) -> None:
     broken = put(minutes(1, 2), column, [value, SENT - MICROS * 90_000], pl.Int64)
     codes = found(telemetry.validate_frame(broken))
     assert codes.pop("time.format") == [f"$.rows[0].{column}"]
@@ -138,7 +138,7 @@ def test_a_submission_out_of_the_years_replaces_no_row() -> None:
 @pytest.mark.parametrize("zone", [None, "UTC"])
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63) + 1, -1])
 @pytest.mark.parametrize("column", ["minute", "submitted_us"])
-def test_datetimes_out_of_the_years_are_refused(
+def test_datetimes_out_of_the_years_are_rejected(
     column: str, value: int, zone: str | None, unit: Any
 ) -> None:
     raw = pl.Series(column, [value], dtype=pl.Int64).cast(pl.Datetime(unit, zone))
@@ -155,7 +155,7 @@ def test_datetimes_of_every_unit_are_read_alike(unit: Any) -> None:
     assert received.value["minute"].to_list() == [first]
 
 
-def test_an_interval_out_of_the_years_is_refused_in_forecasts_and_targets() -> None:
+def test_an_interval_out_of_the_years_is_rejected_in_forecasts_and_targets() -> None:
     broken = put(intervals(), "interval_end", [START + 300, 2**63 - 1], pl.Int64)
     path = {"time.format": ["$.rows[1].interval_end"]}
     assert found(forecast.validate_frame(broken)) == path

@@ -15,11 +15,11 @@ from oepnode.domain.edge.dispatch.conformance import (
     WITHIN,
     check_dispatch,
 )
-from oepnode.domain.edge.envelopes.table import Envelopes
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.telemetry.conformance import (
     COUNTS,
     NO_HEADROOM,
-    EnvelopeCheck,
+    ConformanceChecker,
     EnvelopeConformance,
     trace,
 )
@@ -44,9 +44,9 @@ FIVE = [(5, -5)] * 2
 
 
 def report(
-    published: Envelopes, *rows: dict[str, object], level: int = 0, **settings: Any
+    published: EnvelopeTable, *rows: dict[str, object], level: int = 0, **settings: Any
 ) -> EnvelopeConformance:
-    check = EnvelopeCheck(published, level, **settings)
+    check = ConformanceChecker(published, level, **settings)
     check.add(frame(*rows))
     return check.report()
 
@@ -104,13 +104,13 @@ def test_an_interval_breaches_from_the_agreed_number_of_minutes_on() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"watts": -1}, {"permille": 1001}, {"permille": -1}, {"minutes": 0}, {"minutes": 6}]
 )
-def test_a_tolerance_out_of_range_is_refused(wrong: dict[str, int]) -> None:
+def test_a_tolerance_out_of_range_is_rejected(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="tolerance"):
         Tolerance(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"export_w": -1}, {"import_w": 1}])
-def test_a_default_limit_of_the_wrong_sign_is_refused(wrong: dict[str, int]) -> None:
+def test_a_default_limit_of_the_wrong_sign_is_rejected(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="default"):
         Defaults(**wrong)
 
@@ -224,7 +224,7 @@ def test_rows_at_other_nmis_and_hours_may_stand_twice_too() -> None:
 
 
 def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
-    check = EnvelopeCheck(envelopes(record(A, FIVE)))
+    check = ConformanceChecker(envelopes(record(A, FIVE)))
     check.add(frame(reading(A, 1)))
     before = check.report()
     with pytest.raises(ValueError, match="earlier piece"):
@@ -250,7 +250,7 @@ def test_the_order_and_the_pieces_of_telemetry_do_not_matter() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE))
     rows = [reading(nmi, i, 4990 + 5 * i) for nmi in (A, B) for i in range(1, 11)]
     whole = report(published, *rows)
-    check = EnvelopeCheck(published)
+    check = ConformanceChecker(published)
     for row in reversed(rows):
         check.add(frame(row))
     pieces = check.report()
@@ -420,7 +420,7 @@ def test_the_report_shows_no_nmi() -> None:
 # --- beside a plain loop -------------------------------------------------------------------------
 
 
-def plain(published: Envelopes, level: int) -> edge_plain.Published:
+def plain(published: EnvelopeTable, level: int) -> edge_plain.Published:
     part = published.at_level(level)
     versions: dict[tuple[str, int], list[tuple[int | None, int | None, int | None]]] = {}
 
@@ -553,7 +553,7 @@ def test_in_step_1_nobody_is_required_to_respond_hld_4_3() -> None:
 
 
 @pytest.mark.parametrize("doubled", [0, 1])
-def test_a_time_that_stands_twice_is_refused(doubled: int) -> None:
+def test_a_time_that_stands_twice_is_rejected(doubled: int) -> None:
     twice, once = [START, START], [START]
     times = (twice, once) if doubled == 0 else (once, twice)
     with pytest.raises(ValueError, match="one measurement a minute"):

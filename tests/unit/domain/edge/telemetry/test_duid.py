@@ -33,7 +33,7 @@ def test_hld_4_2_1_of_several_duids_the_named_one_is_meant() -> None:
         (("U1", "6305888444"), None, "duid.mixed", "'[withheld]', U1"),
     ],
 )
-def test_hld_4_2_1_other_rows_are_refused_and_named(
+def test_hld_4_2_1_other_rows_are_rejected_and_named(
     duids: tuple[str, ...], wanted: str | None, code: str, found: str
 ) -> None:
     with pytest.raises(DocumentFault) as caught:

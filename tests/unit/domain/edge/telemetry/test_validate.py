@@ -133,7 +133,7 @@ def test_a_document_holds_one_kind_of_telemetry() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"[1]", b"{}", b"\xef\xbb\xbf[]", b'[{"nmi":"a"}'])
-def test_what_is_no_document_is_refused_with_a_code(data: bytes) -> None:
+def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
 
 
@@ -240,7 +240,7 @@ def test_timestamps_with_a_daylight_saving_offset_are_a_warning() -> None:
     assert cautions(received) == {"time.daylight_saving_offset": 5}
     (told,) = received.system.warnings
     path = "$.records[0].nmiTelemetryIntervals"
-    assert (told.path, told.times) == (f"{path}[0].measurementDateTime", 5)
+    assert (told.path, told.count) == (f"{path}[0].measurementDateTime", 5)
     assert told.value == f"5 times, the last at {path}[4].measurementDateTime"
     assert received.value is not None
     assert received.value["minute"][0] == DAY_START_S + 60
@@ -267,8 +267,8 @@ def test_part_c_4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> N
     assert answer.warning_counts == {"telemetry.envelope_later": 11}
     ten, alone = answer.warnings
     assert ten.value == "10 minutes, 2026-11-20T04:01:00+10:00 to 2026-11-20T04:10:00+10:00"
-    assert (ten.times, ten.as_json()["times"]) == (10, 10)
-    assert (alone.value, alone.times) == ("2026-11-20T04:03:00+10:00", 1)
+    assert (ten.count, ten.as_json()["count"]) == (10, 10)
+    assert (alone.value, alone.count) == ("2026-11-20T04:03:00+10:00", 1)
     assert alone.path == "$.records[1].nmiOeSubmissionTimestamp"
 
 
@@ -283,7 +283,7 @@ def test_part_c_4_3_lines_on_envelopes_from_later_are_bounded_and_all_minutes_co
     ]
     answer = validate(document(*records)).transaction
     assert answer.warning_counts == {"telemetry.envelope_later": 210}
-    assert [finding.times for finding in answer.warnings] == [2] * 100
+    assert [finding.count for finding in answer.warnings] == [2] * 100
 
 
 def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
@@ -398,7 +398,7 @@ def test_columns_under_the_documents_names_are_converted() -> None:
         (good().clear(), "document.empty", "$"),
     ],
 )
-def test_broken_columns_refuse_the_system_acknowledgement(
+def test_broken_columns_reject_the_system_acknowledgement(
     frame: pl.DataFrame, code: str, path: str
 ) -> None:
     received = validate_frame(frame)

@@ -16,7 +16,7 @@ from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.forecasts import validate as forecast
 from oepnode.domain.edge.telemetry import validate as telemetry
-from oepnode.domain.edge.validation.acknowledgement import Received
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from tests.support.edge_documents import (
     BANDS,
     DAY,
@@ -49,7 +49,7 @@ MELBOURNE = "Australia/Melbourne"
 THIRD_NMI = "QAAAVZZZZZ"
 
 
-def places(received: Received[Any]) -> dict[str, list[str]]:
+def places(received: ValidationResult[Any]) -> dict[str, list[str]]:
     """Code → places of its findings and warnings."""
     check_answer(received)
     found: dict[str, list[str]] = {}

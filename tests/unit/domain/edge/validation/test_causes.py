@@ -34,9 +34,9 @@ def test_hld_4_6_a_wrong_sign_comes_before_the_order_that_it_breaks() -> None:
     wrong = nmi_boffer(bid(period(72, bandAvail=LOAD_ABOVE), period(73)))
     answer = boffer_check.validate(document(wrong)).transaction
     cause, effect = answer.findings
-    assert (cause.code, cause.follows) == ("boffer.load_sign", "")
-    assert (effect.code, effect.follows) == ("boffer.transition", "boffer.load_sign")
-    assert effect.as_json()["follows"] == "boffer.load_sign"
+    assert (cause.code, cause.caused_by) == ("boffer.load_sign", "")
+    assert (effect.code, effect.caused_by) == ("boffer.transition", "boffer.load_sign")
+    assert effect.as_json()["caused_by"] == "boffer.load_sign"
     assert answer.counts == {"boffer.load_sign": 1, "boffer.transition": 1}
     told = "2 faults: boffer.load_sign; following from these: 1 boffer.transition"
     assert answer.message == told
@@ -48,7 +48,7 @@ def test_causes_go_before_effects_wherever_they_were_found() -> None:
     codes = [finding.code for finding in received.transaction.findings]
     assert codes == ["boffer.load_sign"] * 3 + ["boffer.transition"] * 3
     with pytest.raises(DocumentFault) as caught:
-        received.raise_if_refused()
+        received.raise_if_rejected()
     assert "[follows from boffer.load_sign] (HLD §4.6 (9))" in caught.value.faults[-1].message
 
 
@@ -56,7 +56,7 @@ def test_hld_4_1_a_period_that_stands_for_another_leaves_a_gap() -> None:
     bids = whole_horizon()
     bids[0]["energyPeriods"][71]["periodId"] = 71
     answer = boffer_check.validate(document(duid_boffer(*bids))).transaction
-    follows = {finding.code: finding.follows for finding in answer.findings}
+    follows = {finding.code: finding.caused_by for finding in answer.findings}
     assert follows == {"period.duplicate": "", "boffer.horizon": "period.duplicate"}
 
 
@@ -65,7 +65,7 @@ def test_part_c_6_3_a_wrong_sign_comes_before_mixed_signs() -> None:
         activePowerImportLimit=2, diStartTime="2026-11-20T10:05:00+10:00", diEndTime=None
     )
     answer = envelope_check.validate(array(record(interval(), wrong))).transaction
-    follows = {finding.code: finding.follows for finding in answer.findings}
+    follows = {finding.code: finding.caused_by for finding in answer.findings}
     assert follows == {"limit.sign": "", "import_sign.mixed": "limit.sign"}
 
 
@@ -82,14 +82,14 @@ def test_what_stands_in_another_place_follows_from_nothing(path: str) -> None:
     found = causes_first(
         [Finding("boffer.transition", path, "r", "m"), Finding("boffer.load_sign", here, "r", "m")]
     )
-    assert [finding.follows for finding in found] == ["", ""]
+    assert [finding.caused_by for finding in found] == ["", ""]
     rows = causes_first(
         [
             Finding("boffer.transition", "$.rows[7].avail[2]", "r", "m"),
             Finding("boffer.load_sign", "$.rows[7].avail[0]", "r", "m"),
         ]
     )
-    assert [finding.follows for finding in rows] == ["", "boffer.load_sign"]
+    assert [finding.caused_by for finding in rows] == ["", "boffer.load_sign"]
 
 
 @pytest.mark.parametrize("minutes", [(-60,), (1500,), (-60, 1500)])

@@ -19,7 +19,7 @@ from tests.support.rule_register import envelopes as register_envelopes
 from tests.support.rule_register import measurements as register_measures
 from tests.support.rule_register.fields import FIELDS, Field, path
 from tests.support.rule_register.row import (
-    REFUSED,
+    REJECTED,
     SYSTEM,
     TRANSACTION,
     WARNING,
@@ -151,12 +151,12 @@ every_field = pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.n
 @every_rule
 def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Rule) -> None:
     found = outcome(rule.check, rule.bad)
-    assert found.counts == {rule.code: rule.times, **rule.beside}
+    assert found.counts == {rule.code: rule.count, **rule.beside}
     answer, first = found.first[rule.code]
     assert (answer, first.path) == (rule.answer, rule.path)
-    assert first.rule == rule.section or (answer == REFUSED and f"({rule.section})" in first.rule)
+    assert first.rule == rule.section or (answer == REJECTED and f"({rule.section})" in first.rule)
     assert found.is_accepted == (rule.answer == WARNING)
-    assert not (found.has_value and answer == SYSTEM), "a form that is refused gives no value"
+    assert not (found.has_value and answer == SYSTEM), "a form that is rejected gives no value"
 
 
 @every_rule
@@ -187,7 +187,7 @@ def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None
 
 
 @every_field
-def test_null_is_refused_where_the_field_is_not_nullable(field: Field) -> None:
+def test_null_is_rejected_where_the_field_is_not_nullable(field: Field) -> None:
     found = outcome(field.dataset.check, field.holding(None))
     if field.nullable:
         assert found.counts == {}
@@ -199,7 +199,7 @@ def test_null_is_refused_where_the_field_is_not_nullable(field: Field) -> None:
 
 
 @every_field
-def test_a_value_of_another_type_is_refused(field: Field) -> None:
+def test_a_value_of_another_type_is_rejected(field: Field) -> None:
     found = outcome(field.dataset.check, field.holding(field.wrong))
     assert found.counts == {"field.type": 1}
     answer, first = found.first["field.type"]
@@ -258,4 +258,4 @@ def test_sections_in_the_names_of_tests_are_spelled_alike() -> None:
 
 
 def test_each_answer_occurs() -> None:
-    assert {rule.answer for rule in RULES} == {SYSTEM, TRANSACTION, WARNING, REFUSED}
+    assert {rule.answer for rule in RULES} == {SYSTEM, TRANSACTION, WARNING, REJECTED}

@@ -1,4 +1,4 @@
-"""Every refusal of the contract is also the twin's, with the same arguments: one by one.
+"""Every rejection of the contract is also the twin's, with the same arguments: one by one.
 
 `Lockstep.do` compares error and arguments, and that nothing else changed on either side.
 """
@@ -34,7 +34,7 @@ OF_INCLUSION = {
 }
 
 
-def refused_with(error: str) -> Callable[[Scene], Scene]:
+def rejected_with(error: str) -> Callable[[Scene], Scene]:
     def add(scene: Scene) -> Scene:
         SCENES.append((error, scene))
         return scene
@@ -62,7 +62,7 @@ def voted(pair: Lockstep, choices: tuple[int, ...] = (0, 0, 0)) -> int:
 # -- electorate ----------------------------------------------------------------------------
 
 
-@refused_with("AccessControlUnauthorizedAccount")
+@rejected_with("AccessControlUnauthorizedAccount")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     worker = pair.worker(5, 5)
@@ -82,12 +82,12 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("pause", who.admin)
 
 
-@refused_with("AccessControlBadConfirmation")
+@rejected_with("AccessControlBadConfirmation")
 def _(pair: Lockstep) -> str | None:
     return pair.do("renounceRole", pair.people.admin, Role.REQUESTER, pair.people.requester)
 
 
-@refused_with("LastAdministrator")
+@rejected_with("LastAdministrator")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     assert pair.do("revokeRole", who.admin, Role.ADMIN, who.stranger) is None
@@ -97,12 +97,12 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("renounceRole", who.stranger, Role.ADMIN, who.stranger)
 
 
-@refused_with("AlreadyMember")
+@rejected_with("AlreadyMember")
 def _(pair: Lockstep) -> str | None:
     return pair.do("addWorkers", pair.people.admin, [pair.worker(5, 5), pair.worker(0, 6)])
 
 
-@refused_with("SignerUsed")
+@rejected_with("SignerUsed")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     assert pair.do("rotateSigner", who.operators[0], who.signers[0]) == "SignerUsed"
@@ -110,7 +110,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("addWorkers", who.admin, [pair.worker(5, 0)])
 
 
-@refused_with("Missing")
+@rejected_with("Missing")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     number = pair.open()
@@ -133,7 +133,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.relay(number, [signed(pair, number, 1), zero])
 
 
-@refused_with("TextTooLong")
+@rejected_with("TextTooLong")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     assert pair.do("setEndpoint", who.operators[0], "é" * 100) is None
@@ -143,7 +143,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("cancelRound", who.requester, pair.open(), "x" * 201)
 
 
-@refused_with("NotMember")
+@rejected_with("NotMember")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     assert pair.do("removeWorker", who.admin, who.operators[7]) == "NotMember"
@@ -151,7 +151,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("rotateSigner", who.stranger, who.signers[9])
 
 
-@refused_with("InvalidQuorum")
+@rejected_with("InvalidQuorum")
 def _(pair: Lockstep) -> str | None:
     none = replace(POLICY, quorum_numerator=0, quorum_denominator=0)
     assert pair.do("setPolicy", pair.people.admin, none) == "InvalidQuorum"
@@ -159,7 +159,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("setPolicy", pair.people.admin, replace(POLICY, quorum_numerator=4))
 
 
-@refused_with("InvalidWindow")
+@rejected_with("InvalidWindow")
 def _(pair: Lockstep) -> str | None:
     admin, week = pair.people.admin, 7 * 86_400
     assert pair.do("setPolicy", admin, replace(POLICY, vote_window_s=0)) == "InvalidWindow"
@@ -167,7 +167,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("setPolicy", admin, replace(POLICY, reveal_window_s=week + 1))
 
 
-@refused_with("PauseState")
+@rejected_with("PauseState")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     number = pair.open()
@@ -187,19 +187,19 @@ def _(pair: Lockstep) -> str | None:
 # -- rounds --------------------------------------------------------------------------------
 
 
-@refused_with("EmptyElectorate")
+@rejected_with("EmptyElectorate")
 def _(pair: Lockstep) -> str | None:
     for operator in pair.people.operators[:3]:
         assert pair.do("removeWorker", pair.people.admin, operator) is None
     return pair.do("openRound", pair.people.requester, HORIZONS[0], *DIGESTS)
 
 
-@refused_with("EmptyHorizon")
+@rejected_with("EmptyHorizon")
 def _(pair: Lockstep) -> str | None:
     return pair.do("openRound", pair.people.requester, (1, 0), *DIGESTS)
 
 
-@refused_with("WrongStatus")
+@rejected_with("WrongStatus")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     final, cancelled, failed = voted(pair), pair.open(), pair.open()
@@ -219,7 +219,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("cancelRound", who.requester, final, "why")
 
 
-@refused_with("VotingClosed")
+@rejected_with("VotingClosed")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     pair.wait_until(pair.state.rounds[number - 1].vote_deadline - 1)
@@ -230,7 +230,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("abstain", members(pair)[2], number, 1)
 
 
-@refused_with("VotingStillOpen")
+@rejected_with("VotingStillOpen")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     assert pair.cast(number, members(pair)[0]) is None
@@ -238,7 +238,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.reveal(number)
 
 
-@refused_with("RevealClosed")
+@rejected_with("RevealClosed")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     pair.wait_until(pair.state.rounds[number - 1].reveal_deadline)
@@ -246,14 +246,14 @@ def _(pair: Lockstep) -> str | None:
     return pair.reveal(number)
 
 
-@refused_with("RevealStillOpen")
+@rejected_with("RevealStillOpen")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     pair.wait_until(pair.state.rounds[number - 1].reveal_deadline - 1)
     return pair.do("failRound", pair.people.stranger, number)
 
 
-@refused_with("NotInElectorate")
+@rejected_with("NotInElectorate")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     before = pair.open()
@@ -266,7 +266,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.cast(after, who.operators[1])
 
 
-@refused_with("AlreadyVoted")
+@rejected_with("AlreadyVoted")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     one, other, _ = members(pair)
@@ -280,7 +280,7 @@ def _(pair: Lockstep) -> str | None:
 # -- relayed ballots -----------------------------------------------------------------------
 
 
-@refused_with("InvalidSignature")
+@rejected_with("InvalidSignature")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     good = signed(pair, number)
@@ -291,7 +291,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.report(number, [good, SignedBallot.of(good.ballot, 0, 0, 1)])
 
 
-@refused_with("SignerNotInElectorate")
+@rejected_with("SignerNotInElectorate")
 def _(pair: Lockstep) -> str | None:
     who = pair.people
     number = pair.open()
@@ -314,7 +314,7 @@ def replace_ballot(signed: SignedBallot, ballot: bytes) -> SignedBallot:
     return SignedBallot(ballot, signed.r, signed.parity_and_s)
 
 
-@refused_with("DuplicateEntry")
+@rejected_with("DuplicateEntry")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     batch = [signed(pair, number), signed(pair, number, 1), signed(pair, number, result=1)]
@@ -324,7 +324,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.relay(number, [signed(pair, number, 2), signed(pair, number, 2)])
 
 
-@refused_with("NothingCast")
+@rejected_with("NothingCast")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     assert pair.relay(number, []) == "NothingCast"
@@ -333,7 +333,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.relay(number, [signed(pair, number), signed(pair, number, 1)])
 
 
-@refused_with("BallotsLength")
+@rejected_with("BallotsLength")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     one, other = signed(pair, number), signed(pair, number, result=1)
@@ -348,19 +348,19 @@ def _(pair: Lockstep) -> str | None:
     return pair.reveal(number, packed=pair.packed(number)[:-1])
 
 
-@refused_with("TwoSigners")
+@rejected_with("TwoSigners")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     return pair.report(number, [signed(pair, number), signed(pair, number, 1)])
 
 
-@refused_with("SameBallot")
+@rejected_with("SameBallot")
 def _(pair: Lockstep) -> str | None:
     number = pair.open()
     return pair.report(number, [signed(pair, number), signed(pair, number)])
 
 
-@refused_with("AlreadyEquivocated")
+@rejected_with("AlreadyEquivocated")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     pair_of_ballots = [signed(pair, number), signed(pair, number, result=1)]
@@ -372,7 +372,7 @@ def _(pair: Lockstep) -> str | None:
 # -- reveal --------------------------------------------------------------------------------
 
 
-@refused_with("BallotsMismatch")
+@rejected_with("BallotsMismatch")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     packed = pair.packed(number)
@@ -383,7 +383,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.reveal(number, packed=b"\xff" + packed[1:])
 
 
-@refused_with("NothingMatched")
+@rejected_with("NothingMatched")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     right = RESULTS[0]
@@ -391,7 +391,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.reveal(number, RESULTS[1])
 
 
-@refused_with("AlreadyRevealed")
+@rejected_with("AlreadyRevealed")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair, (0, 1, 2))
     for result in RESULTS:
@@ -402,7 +402,7 @@ def _(pair: Lockstep) -> str | None:
 # -- views ---------------------------------------------------------------------------------
 
 
-@refused_with("UnknownRound")
+@rejected_with("UnknownRound")
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     return pair.report(number + 1, [signed(pair, number), signed(pair, number, result=1)])
@@ -413,11 +413,11 @@ NOT_REACHED = {"ElectorateFull"}  # 128 members: the test after this one
 
 
 @pytest.mark.parametrize(("error", "scene"), SCENES, ids=[error for error, _ in SCENES])
-def test_a_refusal_is_the_same_on_both(anvil: Anvil, error: str, scene: Scene) -> None:
+def test_a_rejection_is_the_same_on_both(anvil: Anvil, error: str, scene: Scene) -> None:
     pair = Lockstep(anvil, POLICY)
     pair.enrol(3)
     assert scene(pair) == error
-    assert pair.refused[-1] == error
+    assert pair.rejected[-1] == error
 
 
 def test_a_full_electorate_is_full_on_both(anvil: Anvil) -> None:
@@ -445,6 +445,6 @@ def test_no_view_is_forgotten(anvil: Anvil) -> None:
     assert pair.compared == views - of_inclusion
 
 
-def test_no_refusal_is_forgotten() -> None:
+def test_no_rejection_is_forgotten() -> None:
     shown = {error for error, _ in SCENES}
     assert shown | OF_INCLUSION | ONLY_VIEWS | NOT_REACHED == error_names()
