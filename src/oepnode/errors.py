@@ -2,7 +2,7 @@
 
 Every error that leaves a layer is one of these. Foreign exceptions are translated once, in the
 adapter that met them. The command line maps each family to an exit code (design section 9) in one
-place, ``oepnode.cli.exits``. No message here holds an NMI, a salt or a key.
+place, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import typer
 from msgspec import Struct
 
 from oepnode.adapters.http import bundles as http_bundles
-from oepnode.cli import bundle_input, chain, keypair, output
-from oepnode.cli.chain import (
+from oepnode.cli.common import bundle_input, chain, keypair, output
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -26,10 +26,10 @@ from oepnode.cli.chain import (
     RoundStateOption,
     RpcOption,
 )
-from oepnode.cli.exits import printable
-from oepnode.cli.keypair import KeyPair
-from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile, hexed
-from oepnode.cli.portfolio import read_portfolio
+from oepnode.cli.common.exits import printable
+from oepnode.cli.common.keypair import KeyPair
+from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile, hexed
+from oepnode.cli.common.portfolio import read_portfolio
 from oepnode.domain.nem import nmi as nmis
 from oepnode.domain.rounds import bundle, site_proof
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle

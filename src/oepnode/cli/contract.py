@@ -13,10 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
-from oepnode.cli import relay, transactions
-from oepnode.cli.chain import StartBlockOption
-from oepnode.cli.output import JsonFlag, print_json, print_table
-from oepnode.cli.transactions import Contract, Key, Rpc, print_named
+from oepnode.cli import relay
+from oepnode.cli.common import transactions
+from oepnode.cli.common.chain import StartBlockOption
+from oepnode.cli.common.output import JsonFlag, print_json, print_table
+from oepnode.cli.common.transactions import Contract, Key, Rpc, print_named
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConfigError
 

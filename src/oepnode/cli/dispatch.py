@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from oepnode.cli import acknowledgements, received
-from oepnode.cli.output import JsonFlag
-from oepnode.cli.received import DayOption
+from oepnode.cli.common import acknowledgements, received
+from oepnode.cli.common.output import JsonFlag
+from oepnode.cli.common.received import DayOption
 
 app = typer.Typer(
     no_args_is_help=True,

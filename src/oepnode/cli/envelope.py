@@ -14,9 +14,9 @@ import typer
 
 from oepnode.adapters.plots import envelope as plot_envelope
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli import acknowledgements, envelope_input, output, received
-from oepnode.cli.cells import kilo
-from oepnode.cli.chain import (
+from oepnode.cli.common import acknowledgements, envelope_input, output, received
+from oepnode.cli.common.cells import kilo
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -24,13 +24,13 @@ from oepnode.cli.chain import (
     RoundStateOption,
     RpcOption,
 )
-from oepnode.cli.envelope_input import (
+from oepnode.cli.common.envelope_input import (
     EnvelopeKeyOption,
     ImportSignOption,
     LimitsOutOption,
     ProfileOption,
 )
-from oepnode.cli.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
+from oepnode.cli.common.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
 from oepnode.domain.edge.envelopes.pre_post import Comparison
 from oepnode.domain.edge.envelopes.pre_post import compare as compare_envelopes
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable

@@ -15,12 +15,12 @@ import typer
 from rich.text import Text
 
 from oepnode.adapters.storage import parquet as parquet_files
-from oepnode.cli import acknowledgements, output, received
-from oepnode.cli.cells import figure
-from oepnode.cli.exits import EVIDENCE
-from oepnode.cli.output import MOST_ROWS, JsonFlag, RowsOption
-from oepnode.cli.received import DayOption
-from oepnode.cli.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
+from oepnode.cli.common import acknowledgements, output, received
+from oepnode.cli.common.cells import figure
+from oepnode.cli.common.exits import EVIDENCE
+from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
+from oepnode.cli.common.received import DayOption
+from oepnode.cli.common.tolerance import TolerancePercentOption, ToleranceWOption, tolerance_of
 from oepnode.domain.edge.forecasts.accuracy import Accuracy, Actuals, Score
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import parse_grid_instant

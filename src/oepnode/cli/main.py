@@ -23,8 +23,8 @@ from oepnode.cli import (
     telemetry,
     worker,
 )
+from oepnode.cli.common.exits import Commands
 from oepnode.cli.demo import demo
-from oepnode.cli.exits import Commands
 from oepnode.cli.sample import sample
 from oepnode.cli.verify_site import verify_site
 

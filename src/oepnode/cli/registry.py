@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from oepnode.cli.output import JsonFlag, print_facts, print_json, read_file
+from oepnode.cli.common.output import JsonFlag, print_facts, print_json, read_file
 from oepnode.cli.worker import Config, announcer
 from oepnode.config import RegistrySettings, load
 from oepnode.errors import ConfigError

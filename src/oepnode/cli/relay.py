@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oepnode.cli import transactions
-from oepnode.cli.output import JsonFlag, hexed, print_json, print_table, read_file, say
-from oepnode.cli.transactions import Contract, Key, Rpc
+from oepnode.cli.common import transactions
+from oepnode.cli.common.output import JsonFlag, hexed, print_json, print_table, read_file, say
+from oepnode.cli.common.transactions import Contract, Key, Rpc
 from oepnode.cli.worker import Config, announcer
 from oepnode.config import RelaySettings, load
 from oepnode.domain.rounds import signed_ballots as relaying

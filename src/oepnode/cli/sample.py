@@ -15,7 +15,7 @@ from msgspec import to_builtins
 from rich.console import Console
 from rich.progress import Progress
 
-from oepnode.cli.output import JsonFlag, print_facts, print_json
+from oepnode.cli.common.output import JsonFlag, print_facts, print_json
 from oepnode.errors import ConfigError
 
 _SUMS = ("telemetry_rows", "breach_intervals", "forecast_rows", "targets_off", "offers_over")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import asdict
 
-from oepnode.cli.output import JsonFlag, note, print_facts, print_json
+from oepnode.cli.common.output import JsonFlag, note, print_facts, print_json
 from oepnode.cli.worker import Config, announcer
 from oepnode.config import SenderSettings, load
 from oepnode.errors import ConfigError

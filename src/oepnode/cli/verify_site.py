@@ -12,8 +12,8 @@ import numpy as np
 import typer
 
 from oepnode.adapters.crypto import pymerkle_check
-from oepnode.cli import chain, output
-from oepnode.cli.chain import (
+from oepnode.cli.common import chain, output
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -22,7 +22,7 @@ from oepnode.cli.chain import (
     RoundStateOption,
     RpcOption,
 )
-from oepnode.cli.output import FormatOption, JsonFlag, LimitsFile
+from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.rounds import merkle, site_proof
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError, VerifiedSite

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from oepnode.cli.output import JsonFlag, print_facts, print_json, print_table
+from oepnode.cli.common.output import JsonFlag, print_facts, print_json, print_table
 from oepnode.config import WorkerSettings, load
 from oepnode.errors import ConfigError, OepError, TransportError
 

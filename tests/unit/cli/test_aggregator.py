@@ -379,7 +379,7 @@ def test_outputs_that_make_no_sense(
 def test_long_tables_are_cut_and_say_so(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oepnode.cli.output.TABLE_ROWS", 4)
+    monkeypatch.setattr("oepnode.cli.common.output.TABLE_ROWS", 4)
     shown = run("aggregator", "verify", "A1.oepb", *OWN, "--format", "table").stdout
     assert "and 29 more rows" in shown
 

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from oepnode import errors
-from oepnode.cli import exits, output
+from oepnode.cli.common import exits, output
 from oepnode.cli.main import app, main
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.errors import DocumentFault, Fault

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from oepnode.cli import keypair, output
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.common import keypair, output
+from oepnode.cli.common.output import JsonFlag
 
 
 def keygen(

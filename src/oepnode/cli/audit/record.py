@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final
 import typer
 from msgspec import Struct
 
-from oepnode.cli import chain
-from oepnode.cli.chain import ChainTarget, phase_name
-from oepnode.cli.output import hexed
+from oepnode.cli.common import chain
+from oepnode.cli.common.chain import ChainTarget, phase_name
+from oepnode.cli.common.output import hexed
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds import tally
 from oepnode.domain.rounds.onchain import Electorate, Equivocated, Event, Round, RoundOpened

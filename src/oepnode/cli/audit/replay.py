@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from oepnode.adapters.storage import input_archive as archive
-from oepnode.cli import keypair, output
 from oepnode.cli.audit.record import NumberArgument, Record, read_record
-from oepnode.cli.chain import (
+from oepnode.cli.common import keypair, output
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -25,7 +25,7 @@ from oepnode.cli.chain import (
     StartBlockOption,
     phase_name,
 )
-from oepnode.cli.output import JsonFlag, hexed
+from oepnode.cli.common.output import JsonFlag, hexed
 from oepnode.domain.documents.strict_json import Progress as Told
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import replay as replaying

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from oepnode.cli import output
 from oepnode.cli.audit.record import NumberArgument, Record, read_record, short_root, state_facts
-from oepnode.cli.chain import (
+from oepnode.cli.common import output
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -17,7 +17,7 @@ from oepnode.cli.chain import (
     StartBlockOption,
     phase_name,
 )
-from oepnode.cli.output import JsonFlag, hexed
+from oepnode.cli.common.output import JsonFlag, hexed
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.onchain import Equivocated, RoundCancelled, RoundFailed, RoundFinalised

@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
-from oepnode.cli import chain, output
 from oepnode.cli.audit.record import short_root, state_facts
-from oepnode.cli.chain import ChainIdOption, ChainTarget, ContractOption, RpcOption, phase_name
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.common import chain, output
+from oepnode.cli.common.chain import (
+    ChainIdOption,
+    ChainTarget,
+    ContractOption,
+    RpcOption,
+    phase_name,
+)
+from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.onchain import Round
 

@@ -12,8 +12,6 @@ import numpy as np
 import typer
 from rich.text import Text
 
-from oepnode.cli import output
-from oepnode.cli.amounts import amount_of
 from oepnode.cli.boffer.market_prices import read_prices
 from oepnode.cli.boffer.offers import (
     AllowRejectedFlag,
@@ -32,7 +30,9 @@ from oepnode.cli.boffer.offers import (
     require_schema_valid,
     rolled_from,
 )
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.common import output
+from oepnode.cli.common.amounts import amount_of
+from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE, PER_CENT, Cleared, clear
 from oepnode.domain.edge.schema.units import to_text

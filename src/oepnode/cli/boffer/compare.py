@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from oepnode.cli import output
 from oepnode.cli.boffer.offers import (
     AllowRejectedFlag,
     Choice,
@@ -27,7 +26,8 @@ from oepnode.cli.boffer.offers import (
     offerer_of,
     require_schema_valid,
 )
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.common import output
+from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.edge.boffers import comparison as offer_change
 from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers.comparison import OfferChange

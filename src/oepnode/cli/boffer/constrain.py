@@ -15,7 +15,6 @@ import typer
 from rich.text import Text
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli import envelope_input, output
 from oepnode.cli.boffer import pictures
 from oepnode.cli.boffer.offers import (
     AllowRejectedFlag,
@@ -35,7 +34,8 @@ from oepnode.cli.boffer.offers import (
     require_schema_valid,
     watts_of,
 )
-from oepnode.cli.chain import (
+from oepnode.cli.common import envelope_input, output
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -43,15 +43,15 @@ from oepnode.cli.chain import (
     RoundStateOption,
     RpcOption,
 )
-from oepnode.cli.envelope_input import (
+from oepnode.cli.common.envelope_input import (
     EnvelopeKeyOption,
     EnvelopeOption,
     ImportSignOption,
     ProfileOption,
 )
-from oepnode.cli.exits import EVIDENCE
-from oepnode.cli.output import JsonFlag
-from oepnode.cli.portfolio import read_portfolio
+from oepnode.cli.common.exits import EVIDENCE
+from oepnode.cli.common.output import JsonFlag
+from oepnode.cli.common.portfolio import read_portfolio
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.model import BofferDay

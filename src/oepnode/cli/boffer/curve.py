@@ -13,7 +13,6 @@ import typer
 from rich.text import Text
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli import output
 from oepnode.cli.boffer import pictures
 from oepnode.cli.boffer.offers import (
     AllowRejectedFlag,
@@ -31,7 +30,8 @@ from oepnode.cli.boffer.offers import (
     require_schema_valid,
     rolled_from,
 )
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.common import output
+from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
 from oepnode.domain.edge.clearing import supply_curve as curves
 from oepnode.domain.edge.clearing.clear import BANDS, accumulate

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.cli.amounts import amount_of
 from oepnode.cli.boffer.offers import interval_end
+from oepnode.cli.common.amounts import amount_of
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
 from oepnode.domain.nem.nem_time import Timestamp, parse_grid_instant, trading_period
 from oepnode.errors import ConfigError

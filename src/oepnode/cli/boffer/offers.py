@@ -16,8 +16,8 @@ import numpy as np
 import typer
 
 from oepnode.adapters.storage import parquet as parquet_files
-from oepnode.cli import output
-from oepnode.cli.amounts import amount_of
+from oepnode.cli.common import output
+from oepnode.cli.common.amounts import amount_of
 from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.gate_closure import (

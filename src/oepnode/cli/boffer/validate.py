@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from oepnode.cli import acknowledgements
 from oepnode.cli.boffer.offers import BofferFile, cents_of, load_accepted, read, watts_of
-from oepnode.cli.output import JsonFlag
+from oepnode.cli.common import acknowledgements
+from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.errors import ConfigError

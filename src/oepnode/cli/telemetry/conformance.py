@@ -13,10 +13,10 @@ import numpy as np
 import typer
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli import envelope_input, output, received
-from oepnode.cli.amounts import amount_of
-from oepnode.cli.cells import counted
-from oepnode.cli.chain import (
+from oepnode.cli.common import envelope_input, output, received
+from oepnode.cli.common.amounts import amount_of
+from oepnode.cli.common.cells import counted
+from oepnode.cli.common.chain import (
     ChainIdOption,
     ChainTarget,
     ContractOption,
@@ -24,21 +24,21 @@ from oepnode.cli.chain import (
     RoundStateOption,
     RpcOption,
 )
-from oepnode.cli.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
-from oepnode.cli.exits import EVIDENCE
-from oepnode.cli.output import MOST_ROWS, JsonFlag
-from oepnode.cli.received import TelemetryFile, UnitOption
-from oepnode.cli.telemetry import coverage, intervals, pictures, report
-from oepnode.cli.telemetry.coverage import MissingTelemetry, PortfolioOption
-from oepnode.cli.telemetry.intervals import OutOption
-from oepnode.cli.telemetry.pictures import Pictures
-from oepnode.cli.tolerance import (
+from oepnode.cli.common.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
+from oepnode.cli.common.exits import EVIDENCE
+from oepnode.cli.common.output import MOST_ROWS, JsonFlag
+from oepnode.cli.common.received import TelemetryFile, UnitOption
+from oepnode.cli.common.tolerance import (
     TargetTolerancePercentOption,
     TargetToleranceWOption,
     TolerancePercentOption,
     ToleranceWOption,
     tolerance_of,
 )
+from oepnode.cli.telemetry import coverage, intervals, pictures, report
+from oepnode.cli.telemetry.coverage import MissingTelemetry, PortfolioOption
+from oepnode.cli.telemetry.intervals import OutOption
+from oepnode.cli.telemetry.pictures import Pictures
 from oepnode.domain.edge.dispatch.conformance import DispatchConformance
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.schema.units import KW

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import typer
 from msgspec import Struct
 
-from oepnode.cli.cells import counted
-from oepnode.cli.envelope_input import Source
-from oepnode.cli.portfolio import read_portfolio
+from oepnode.cli.common.cells import counted
+from oepnode.cli.common.envelope_input import Source
+from oepnode.cli.common.portfolio import read_portfolio
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import numpy as np
 import typer
 
-from oepnode.cli import output
-from oepnode.cli.cells import counted
-from oepnode.cli.output import LEVEL_NAMES
+from oepnode.cli.common import output
+from oepnode.cli.common.cells import counted
+from oepnode.cli.common.output import LEVEL_NAMES
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from oepnode.adapters.plots import envelope as plot_envelope
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli import output
-from oepnode.cli.cells import counted
+from oepnode.cli.common import output
+from oepnode.cli.common.cells import counted
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from oepnode.cli import output
-from oepnode.cli.cells import counted, figure, kilo
-from oepnode.cli.output import LEVEL_NAMES
+from oepnode.cli.common import output
+from oepnode.cli.common.cells import counted, figure, kilo
+from oepnode.cli.common.output import LEVEL_NAMES
 from oepnode.cli.telemetry import intervals
 from oepnode.cli.telemetry.coverage import MissingTelemetry
 from oepnode.domain.edge.dispatch.conformance import VERDICTS, DispatchConformance

@@ -5,10 +5,10 @@ Source: Part C §4.
 
 from __future__ import annotations
 
-from oepnode.cli import acknowledgements, envelope_input, received
-from oepnode.cli.envelope_input import ProfileOption
-from oepnode.cli.output import JsonFlag
-from oepnode.cli.received import DayOption, TelemetryFile
+from oepnode.cli.common import acknowledgements, envelope_input, received
+from oepnode.cli.common.envelope_input import ProfileOption
+from oepnode.cli.common.output import JsonFlag
+from oepnode.cli.common.received import DayOption, TelemetryFile
 
 
 def validate(

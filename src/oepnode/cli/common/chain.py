@@ -15,8 +15,8 @@ import msgspec
 import typer
 from msgspec import Meta, Struct
 
-from oepnode.cli import output
-from oepnode.cli.exits import printable
+from oepnode.cli.common import output
+from oepnode.cli.common.exits import printable
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.domain.rounds.pseudonyms import RoundContext

@@ -11,8 +11,8 @@ from typing import Any, Final
 import typer
 from rich.text import Text
 
-from oepnode.cli import output
-from oepnode.cli.exits import EVIDENCE
+from oepnode.cli.common import output
+from oepnode.cli.common.exits import EVIDENCE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.edge.validation.finding import Finding
 

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from oepnode.cli import exits
-from oepnode.cli.exits import printable
+from oepnode.cli.common import exits
+from oepnode.cli.common.exits import printable
 from oepnode.domain.edge.schema.units import KW, to_text
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import typer
 
 from oepnode.adapters.storage import parquet as parquet_files
-from oepnode.cli import output
+from oepnode.cli.common import output
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import parse_trading_date
 from oepnode.domain.nem.quantities import Feed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oepnode.cli.output import print_facts, print_json
+from oepnode.cli.common.output import print_facts, print_json
 from oepnode.config import ChainSettings
 from oepnode.errors import ConfigError
 

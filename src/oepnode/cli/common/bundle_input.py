@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto import pymerkle_check
-from oepnode.cli import keypair, output
-from oepnode.cli.chain import FinalRound, RoundSelector
-from oepnode.cli.keypair import KeyPair
-from oepnode.cli.output import hexed
+from oepnode.cli.common import keypair, output
+from oepnode.cli.common.chain import FinalRound, RoundSelector
+from oepnode.cli.common.keypair import KeyPair
+from oepnode.cli.common.output import hexed
 from oepnode.domain.rounds import bundle, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.pseudonyms import RoundContext

@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import typer
 from msgspec import Struct
 
-from oepnode.cli import bundle_input, output
-from oepnode.cli.chain import RoundSelector
+from oepnode.cli.common import bundle_input, output
+from oepnode.cli.common.chain import RoundSelector
 from oepnode.domain.edge.envelopes import table as published
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.nem.nem_time import format_nem

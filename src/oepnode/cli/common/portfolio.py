@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oepnode.cli import output
+from oepnode.cli.common import output
 from oepnode.domain.nem import nmi as nmis
 from oepnode.errors import ConfigError
 

@@ -1,0 +1,1 @@
+"""Options, inputs and output forms that several commands share."""
