@@ -36,11 +36,12 @@ from msgspec import json as msgspec_json
 from oepnode.demo import sample
 from oepnode.demo.sample import LimitChunk, Progress, SamplePlan, Sites
 from oepnode.domain.edge.boffers import model as boffer
-from oepnode.domain.edge.clearing.clear import BANDS
+from oepnode.domain.edge.boffers.bands import BANDS
+from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
-from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ PRICES: Final = (*_LOAD_PRICES, *_GEN_PRICES)
 
 _PART_ROWS: Final = 2_000_000
 _BOFFER_NMIS: Final = 5
-_MICROS: Final = 1_000_000
 _OFF_TARGET: Final = 0.03
 _OVER_OFFERED: Final = 0.08
 _LEAST_EXCESS_W, _MOST_EXCESS_W = 60, 1_500
@@ -369,8 +369,8 @@ class _Portfolios:
 
         generation, load = flows.generation[held], flows.load[held]
         texts = pl.Series(nmis).cast(pl.Categorical)
-        submitted = (plan.horizon_start - sample.SUBMITTED_BEFORE_S) * _MICROS
-        sent = (plan.horizon_start + plan.intervals * INTERVAL_S + 7200) * _MICROS
+        submitted = (plan.horizon_start - sample.SUBMITTED_BEFORE_S) * MICROS
+        sent = (plan.horizon_start + plan.intervals * INTERVAL_S + 7200) * MICROS
         nothing = pl.Series([None], dtype=pl.Int32).new_from_index(0, total)
         return pl.DataFrame(
             {
@@ -412,7 +412,7 @@ class _Portfolios:
                 "nmi": texts.gather(np.repeat(np.arange(len(held)), plan.intervals)[mine]),
                 "interval_end": end,
                 "uncontrolled_w": predicted.reshape(-1)[mine],
-                "submitted_us": (end - INTERVAL_S - 30) * _MICROS,
+                "submitted_us": (end - INTERVAL_S - 30) * MICROS,
             }
         )
 
@@ -446,7 +446,7 @@ class _Portfolios:
         for index, name in enumerate(self._ids):
             over.append(self._write_boffer(index, random))
             off.append(self._write_targets(index, random))
-            days = boffer.write(self._nmi_days[index], ndjson=True)
+            days = write_boffers(self._nmi_days[index], ndjson=True)
             (self._folder / name / "nmi-boffers.ndjson").write_bytes(days)
 
         def by_id(values: list[int]) -> dict[str, int]:
@@ -502,10 +502,10 @@ class _Portfolios:
                     rows,
                     max_avail_load=rows[:, :10].sum(axis=1).tolist(),
                     max_avail_gen=rows[:, 10:].sum(axis=1).tolist(),
-                    submitted_us=(plan.horizon_start - 60) * _MICROS,
+                    submitted_us=(plan.horizon_start - 60) * MICROS,
                 )
             )
-        (self._folder / self._ids[index] / "boffer.json").write_bytes(boffer.write(days))
+        (self._folder / self._ids[index] / "boffer.json").write_bytes(write_boffers(days))
         offered = avail[:, 10:].sum(axis=1)
         return int((offered > self._export[index]).sum())
 
@@ -527,7 +527,7 @@ class _Portfolios:
             PRICES,
             bands(uncontrolled, load, generation),
             kind="NMI",
-            submitted_us=(plan.horizon_start - 60) * _MICROS,
+            submitted_us=(plan.horizon_start - 60) * MICROS,
         )
 
     def _write_targets(self, index: int, random: np.random.Generator) -> int:
@@ -547,7 +547,7 @@ class _Portfolios:
                 "interval_end": ends,
                 "target_w": target.astype(np.int32),
                 "price_cents": pl.Series([None] * len(ends), dtype=pl.Int64),
-                "issued_us": (ends - INTERVAL_S - 20) * _MICROS,
+                "issued_us": (ends - INTERVAL_S - 20) * MICROS,
             }
         )
         path = self._folder / self._ids[index] / "dispatch.ndjson"

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.frame import FRAME, to_frame
 from oepnode.domain.edge.boffers.rules import EDGE_MARKET, Capacity
 from oepnode.domain.edge.boffers.validate import Context
 from tests.support.edge_documents import (
@@ -102,7 +102,7 @@ def frame(*records: Record, **columns: Any) -> pl.DataFrame:
     """Records as a file of rows, with some columns replaced by one value."""
     read = boffer_check.validate(document(*records)).value
     assert read is not None
-    return boffer.to_frame(read.days).with_columns(
+    return to_frame(read.days).with_columns(
         pl.lit(value).alias(name) for name, value in columns.items()
     )
 
@@ -326,7 +326,7 @@ def without_prices() -> list[Record]:
 
 def _unpriced(rows_: pl.DataFrame) -> pl.DataFrame:
     """A file of rows without prices."""
-    return rows_.with_columns(pl.lit(None, dtype=boffer.FRAME["prices"]).alias("prices"))
+    return rows_.with_columns(pl.lit(None, dtype=FRAME["prices"]).alias("prices"))
 
 
 _STATED: Final = (

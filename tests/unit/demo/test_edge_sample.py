@@ -11,8 +11,8 @@ from oepnode.demo import sample
 from oepnode.demo.edge_sample import EdgePlan, EdgeSummary, bands, write_edge
 from oepnode.demo.sample import SamplePlan, write_sample
 from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.bands import accumulate, dispatchable
 from oepnode.domain.edge.boffers.validate import Context
-from oepnode.domain.edge.clearing import clear as clearing
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.envelopes.pre_post import compare
@@ -136,7 +136,7 @@ def test_nmi_boffers_keep_within_the_envelopes(
     assert len(received.value.days) == 5
     for day in received.value.days:
         site = envelopes.nmis.tolist().index(day.identity.encode())
-        low, high = clearing.dispatchable(day.avail)
+        low, high = dispatchable(day.avail)
         assert (high <= envelopes.limits[site, 0]).all()
         assert (low >= envelopes.limits[site, 1]).all()
 
@@ -168,7 +168,7 @@ def test_pieces_of_any_size_hold_all_rows(tmp_path: Path, monkeypatch: pytest.Mo
 def test_bands_are_those_of_appendix_g_2_1() -> None:
     """90 kW of load, 50 of it controlled, and 60 kW of generation: −90, −40, 0, +20."""
     avail = bands(np.array([-40_000]), np.array([-50_000]), np.array([60_000]))
-    accumulated = clearing.accumulate(avail)[0].tolist()
+    accumulated = accumulate(avail)[0].tolist()
     assert accumulated[1] == -90_000
     assert accumulated[7] == -40_000
     assert accumulated[17] == 20_000

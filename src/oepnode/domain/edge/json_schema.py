@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers.json_format import DUID_SHAPE, NMI_SHAPE
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.forecasts import validate as forecast
@@ -21,8 +21,8 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 DOCUMENTS: Final[dict[str, tuple[str, str, Shape]]] = {
     "operating-envelope": ("Operating envelope, PRE or POST", "Part C §6.3", envelope_check.SHAPE),
-    "boffer-duid": ("Boffer of a DUID", "HLD §4, Part C §3.3", boffer.DUID_SHAPE),
-    "boffer-nmi": ("Boffer of an NMI", "Part C §3.3", boffer.NMI_SHAPE),
+    "boffer-duid": ("Boffer of a DUID", "HLD §4, Part C §3.3", DUID_SHAPE),
+    "boffer-nmi": ("Boffer of an NMI", "Part C §3.3", NMI_SHAPE),
     "telemetry-nmi": ("Telemetry of an NMI", "Part C §4.3", telemetry.NMI_SHAPE),
     "telemetry-duid": ("Telemetry of a DUID", "HLD Appendix H", telemetry.DUID_SHAPE),
     "forecast-nmi": ("Uncontrolled forecast of an NMI", "Part C §5.3", forecast.SHAPE),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from oepnode.domain.edge import json_schema as schema
-from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.forecasts import validate as forecast
 from oepnode.domain.edge.telemetry import validate as telemetry
@@ -94,7 +94,7 @@ def test_what_is_written_fits_its_schema() -> None:
     assert days and rows is not None and sums is not None
     assert coming is not None and targets is not None
     written = {
-        "boffer-duid": boffer.write(days.days),
+        "boffer-duid": write_boffers(days.days),
         "telemetry-nmi": telemetry.write(rows),
         "telemetry-duid": telemetry.write(sums),
         "forecast-nmi": forecast.write(coming),

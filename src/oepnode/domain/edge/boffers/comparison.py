@@ -10,13 +10,12 @@ Source: HLD §4.1 (re-bids), Part C §3.1 (PRE and POST Boffers).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.edge.boffers.rules import OfferDay
-from oepnode.domain.edge.clearing.clear import dispatchable
+from oepnode.domain.documents.arrays import Int64s, Ints
+from oepnode.domain.edge.boffers.bands import dispatchable
+from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.timeseries.energy import energy_wh
 
 
@@ -38,10 +37,10 @@ class OfferChange:
 
     bands: tuple[int, ...]
     has_prices: tuple[bool, bool]
-    periods: npt.NDArray[np.int64]
-    load: npt.NDArray[np.int64]
-    generation: npt.NDArray[np.int64]
-    quantities: npt.NDArray[np.int64]
+    periods: Int64s
+    load: Int64s
+    generation: Int64s
+    quantities: Int64s
     only_before: int
     only_after: int
 
@@ -63,7 +62,7 @@ class OfferChange:
         return energy_wh(self.generation[1] - self.generation[0])
 
 
-def compare(before: OfferDay, after: OfferDay) -> OfferChange:
+def compare(before: BofferDay, after: BofferDay) -> OfferChange:
     """Compare two Boffers period by period; each period stands once in each of them."""
     periods, mine, other = np.intersect1d(before.periods, after.periods, return_indices=True)
     rows = (_columns(before)[mine], _columns(after)[other])
@@ -80,17 +79,17 @@ def compare(before: OfferDay, after: OfferDay) -> OfferChange:
     )
 
 
-def _repriced(before: OfferDay, after: OfferDay) -> tuple[int, ...]:
+def _repriced(before: BofferDay, after: BofferDay) -> tuple[int, ...]:
     if not (before.has_prices and after.has_prices):
         return ()
     return tuple((np.flatnonzero(before.prices != after.prices) + 1).tolist())
 
 
-def _columns(day: OfferDay) -> npt.NDArray[np.int64]:
+def _columns(day: BofferDay) -> Int64s:
     """Bands, maxAvailLoad, maxAvailGen and fixed load, shape (n, 23)."""
     single = (day.max_avail_load, day.max_avail_gen, day.fixed_load)
     return np.column_stack((day.avail, *single)).astype(np.int64)
 
 
-def _extremes(columns: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _extremes(columns: Ints) -> tuple[Int64s, Int64s]:
     return dispatchable(columns[:, :20], columns[:, 20], columns[:, 21], columns[:, 22])

@@ -15,13 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Ints
 from oepnode.domain.documents.faults import show_value
-from oepnode.domain.edge.boffers import gate_closure as gate
+from oepnode.domain.edge.boffers.gate_closure import check_rebids
 from oepnode.domain.edge.boffers.locations import field_place, file_all
 from oepnode.domain.edge.boffers.model import SECTION, BofferDay
 from oepnode.domain.edge.schema.json_writer import nem_text
@@ -80,7 +79,7 @@ def check_document(
     kept = tuple(_without_copies(days, known, log))
     _check_repeats(kept, known, log)
     units = [*known.units, *(day for day in kept if day.kind == "DUID")]
-    for place, broken in gate.check_rebids(units, step, len(known.units)):
+    for place, broken in check_rebids(units, step, len(known.units)):
         file_all(units[place], [broken], log)
     return kept
 
@@ -158,7 +157,7 @@ def _is_same(day: BofferDay, other: BofferDay) -> bool:
     )
 
 
-def _arrays(day: BofferDay) -> tuple[npt.NDArray[Any], ...]:
+def _arrays(day: BofferDay) -> tuple[Ints, ...]:
     bounds = (day.max_avail_load, day.max_avail_gen, day.fixed_load)
     return day.prices, day.periods, day.avail, day.states_bands, *bounds
 

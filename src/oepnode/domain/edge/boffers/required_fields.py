@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from oepnode.domain.edge.boffers.bands import present
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
-from oepnode.domain.edge.clearing.clear import present
 from oepnode.domain.edge.validation.finding import Violation
 
 _CODE: Final = "field.missing"

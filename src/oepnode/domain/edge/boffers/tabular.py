@@ -14,13 +14,21 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools
 from oepnode.domain.documents.faults import show_value
-from oepnode.domain.edge.boffers.model import FRAME, SECTION
-from oepnode.domain.edge.clearing.clear import BANDS
-from oepnode.domain.edge.schema.columns import Bools, report, row_path
+from oepnode.domain.edge.boffers.bands import BANDS
+from oepnode.domain.edge.boffers.frame import FRAME
+from oepnode.domain.edge.boffers.model import SECTION
+from oepnode.domain.edge.schema.columns import report, row_path
 from oepnode.domain.edge.schema.kinds import Identity, NmiText
 from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.nem.nem_time import FIRST_DATE, INSTANTS_END_S, LAST_DATE, PERIODS_PER_DAY
+from oepnode.domain.nem.nem_time import (
+    FIRST_DATE,
+    INSTANTS_END_S,
+    LAST_DATE,
+    MICROS,
+    PERIODS_PER_DAY,
+)
 
 _OPTIONAL: Final = {
     "accumulated": False,
@@ -30,7 +38,6 @@ _OPTIONAL: Final = {
     "max_avail_gen": None,
     "fixed_load": None,
 }
-_MICROS: Final = 1_000_000
 _MOST: Final = 2**31 - 1
 _YEARS: Final = "within the years 1970 to 2105, NEM time"
 _CHOICES: Final = {
@@ -143,7 +150,7 @@ def _check_times(frame: pl.DataFrame, log: FindingLog) -> None:
     date, submitted = frame["trading_date"], frame["submitted_us"]
     wrong = (date < FIRST_DATE) | (date > LAST_DATE)
     _reject(wrong, "trading_date", "time.format", _YEARS, log)
-    wrong = (submitted < 0) | (submitted >= INSTANTS_END_S * _MICROS)
+    wrong = (submitted < 0) | (submitted >= INSTANTS_END_S * MICROS)
     _reject(wrong, "submitted_us", "time.format", _YEARS, log)
 
 

@@ -20,23 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import polars as pl
 
 from oepnode.domain.edge.boffers import rules as boffer_rules
 from oepnode.domain.edge.boffers.document_rules import boffers_of, check_document, known_from
+from oepnode.domain.edge.boffers.frame import from_frame
+from oepnode.domain.edge.boffers.json_format import DUID_SHAPE, NMI_SHAPE, read_record
 from oepnode.domain.edge.boffers.locations import field_place, file_all, place_of, put
-from oepnode.domain.edge.boffers.model import (
-    DUID_SHAPE,
-    NMI_SHAPE,
-    SECTION,
-    BofferDay,
-    Boffers,
-    from_frame,
-    read_record,
-)
+from oepnode.domain.edge.boffers.model import SECTION, BofferDay, Boffers
 from oepnode.domain.edge.boffers.required_fields import check_stated
 from oepnode.domain.edge.boffers.tabular import read_rows
 from oepnode.domain.edge.schema.json_writer import nem_text
@@ -47,10 +40,8 @@ from oepnode.domain.edge.validation.acknowledgement import (
     message_id_of,
 )
 from oepnode.domain.edge.validation.finding import Violation
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, trading_period
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem, trading_period
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
-
-_MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -243,7 +234,7 @@ def _check_record(
     for day in days[:1]:
         _check_level(day, log)
     if is_whole and days and days[0].kind == "DUID":
-        for broken in boffer_rules.check_horizon(days, context.step):
+        for broken in boffer_rules.check_horizon(days):
             put(days[0].head_path, broken, log)
 
 
@@ -258,7 +249,7 @@ def _check_date(day: BofferDay, context: Context, log: FindingLog) -> None:
     if now_s is None:
         if day.submitted_us == NO_SUBMISSION:
             return
-        now_s = day.submitted_us // _MICROS
+        now_s = day.submitted_us // MICROS
     today = trading_period(now_s)[0]
     if day.trading_date < today:
         log.business(
@@ -289,10 +280,10 @@ def _check_timing(day: BofferDay, log: FindingLog) -> None:
     starts = day.starts()
     first, last = int(starts.min()), int(starts.max()) + INTERVAL_S
     shown = nem_text(day.submitted_us)
-    if day.timing == "POST" and day.submitted_us < last * _MICROS:
+    if day.timing == "POST" and day.submitted_us < last * MICROS:
         message = f"a POST Boffer is made after its interval's end ({format_nem(last)})"
         log.business("timing.post", path, rule, message, shown)
-    if day.timing == "PRE" and day.submitted_us >= first * _MICROS:
+    if day.timing == "PRE" and day.submitted_us >= first * MICROS:
         # Batches are uploaded afterwards (§3.1), so the time may be that of the batch.
         message = f"a PRE Boffer is made before its interval's start ({format_nem(first)})"
         log.caution("timing.pre", path, rule, message, shown)

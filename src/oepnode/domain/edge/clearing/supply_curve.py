@@ -23,7 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oepnode.domain.edge.clearing.clear import GENERATION, LOAD, Ints, clear
+from oepnode.domain.documents.arrays import Ints
+from oepnode.domain.edge.boffers.bands import GENERATION, LOAD
+from oepnode.domain.edge.clearing.clear import clear
 from oepnode.domain.edge.schema.units import KW, to_text
 from oepnode.domain.nem.quantities import NO_LIMIT
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Int64s
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.constraining.limits import (
     ActiveLimits,
@@ -81,8 +81,8 @@ class ConstrainedDay:
 
     day: BofferDay
     result: TrimmedOffer
-    exports: npt.NDArray[np.int64]
-    imports: npt.NDArray[np.int64]
+    exports: Int64s
+    imports: Int64s
     sites: int
     defaults: int
     outside: int
@@ -158,7 +158,7 @@ def _require_timing(day: BofferDay, envelopes: EnvelopeTable, sites: Sequence[st
 def _hold(
     day: BofferDay,
     published: ActiveLimits,
-    is_free: npt.NDArray[np.bool_],
+    is_free: Bools,
     default: DefaultLimits | None,
 ) -> ConstrainedDay:
     bound = replace(

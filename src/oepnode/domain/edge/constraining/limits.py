@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int32s, Int64s, Ints
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -84,8 +83,8 @@ class ActiveLimits:
     """
 
     nmis: tuple[str, ...]
-    exports: npt.NDArray[np.int32]
-    imports: npt.NDArray[np.int32]
+    exports: Int32s
+    imports: Int32s
 
     @property
     def missing(self) -> int:
@@ -112,7 +111,7 @@ class LimitTable:
         self.nmis = tuple(name.decode() for name in found.nmis.tolist())
         self._place = {nmi: number for number, nmi in enumerate(self.nmis)}
 
-    def active(self, starts: npt.NDArray[Any], nmis: Sequence[str] | None = None) -> ActiveLimits:
+    def active(self, starts: Ints, nmis: Sequence[str] | None = None) -> ActiveLimits:
         """Limits of sites in intervals.
 
         Args:
@@ -150,7 +149,7 @@ def fill_missing(limits: ActiveLimits, default: DefaultLimits | None) -> ActiveL
 
 def portfolio_limits(
     limits: ActiveLimits,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+) -> tuple[Int64s, Int64s]:
     """Export and import limits of a portfolio: the sums over its sites, watts, shape (n,).
 
     Raises:

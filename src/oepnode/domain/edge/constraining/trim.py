@@ -29,13 +29,12 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.edge.clearing.clear import (
+from oepnode.domain.documents.arrays import Bools, Int64s, Ints
+from oepnode.domain.edge.boffers.bands import (
     BANDS,
     GENERATION,
     LOAD,
-    Ints,
     accumulate,
     dispatchable,
     increments,
@@ -63,13 +62,13 @@ class Breaches:
         over_export: Generation beyond the export limit, ≥ 0.
     """
 
-    low: npt.NDArray[np.int64]
-    high: npt.NDArray[np.int64]
-    over_import: npt.NDArray[np.int64]
-    over_export: npt.NDArray[np.int64]
+    low: Int64s
+    high: Int64s
+    over_import: Int64s
+    over_export: Int64s
 
     @property
-    def is_breach(self) -> npt.NDArray[np.bool_]:
+    def is_breach(self) -> Bools:
         """Which intervals breach a limit."""
         return (self.over_import > 0) | (self.over_export > 0)
 
@@ -109,12 +108,12 @@ class TrimmedOffer:
         changes: int64, shape (changes, 4): row, index into `QUANTITIES`, offered, kept; by row.
     """
 
-    avail: npt.NDArray[np.int64]
-    max_load: npt.NDArray[np.int64]
-    max_gen: npt.NDArray[np.int64]
-    fixed: npt.NDArray[np.int64]
+    avail: Int64s
+    max_load: Int64s
+    max_gen: Int64s
+    fixed: Int64s
     before: Breaches
-    changes: npt.NDArray[np.int64]
+    changes: Int64s
 
     @cached_property
     def trims(self) -> tuple[Trim, ...]:
@@ -204,14 +203,14 @@ _HIGHEST: Final = np.int64(2**62)
 def _hold(
     values: Ints | None,
     count: int,
-    floor: npt.NDArray[np.int64],
-    ceiling: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int64]:
+    floor: Int64s,
+    ceiling: Int64s,
+) -> Int64s:
     given = _given(values, count)
     return np.where(given == NO_LIMIT, given, np.clip(given, floor, ceiling))
 
 
-def _given(values: Ints | None, count: int) -> npt.NDArray[np.int64]:
+def _given(values: Ints | None, count: int) -> Int64s:
     if values is None:
         return np.full(count, NO_LIMIT, dtype=np.int64)
     return np.asarray(values, dtype=np.int64)

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bytes, Int64s
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-
-Bools = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
 
 WITHIN, ABOVE, BELOW, UNMEASURED = range(4)
 VERDICTS: Final = ("within", "above", "below", "unmeasured")
@@ -35,11 +32,11 @@ class DispatchConformance:
         tolerance: What was allowed.
     """
 
-    interval_end: Int64
-    target_w: Int64
-    actual_w: Int64
-    deviation_w: Int64
-    verdict: npt.NDArray[np.uint8]
+    interval_end: Int64s
+    target_w: Int64s
+    actual_w: Int64s
+    deviation_w: Int64s
+    verdict: Bytes
     tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
@@ -55,10 +52,10 @@ class DispatchConformance:
 
 
 def check_dispatch(
-    minute: Sequence[int] | Int64,
-    flow_w: Sequence[int] | Int64,
-    interval_end: Sequence[int] | Int64,
-    target_w: Sequence[int] | Int64,
+    minute: Sequence[int] | Int64s,
+    flow_w: Sequence[int] | Int64s,
+    interval_end: Sequence[int] | Int64s,
+    target_w: Sequence[int] | Int64s,
     step: int,
     tolerance: Tolerance | None = None,
 ) -> DispatchConformance:

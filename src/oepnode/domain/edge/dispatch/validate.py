@@ -32,10 +32,9 @@ from oepnode.domain.edge.validation.acknowledgement import (
     ValidationResult,
     message_id_of,
 )
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
 
 SECTION: Final = "Part C §1.1 (Dispatch Target)"
-_MICROS: Final = 1_000_000
 
 DUID: Final = Dataset(
     "dispatch instruction",
@@ -120,7 +119,7 @@ def validate_frame(
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
     measurements.check_one_unit(DUID, frame, log, path_of)
-    late = (frame["issued_us"] >= frame["interval_end"] * _MICROS).fill_null(value=False)
+    late = (frame["issued_us"] >= frame["interval_end"] * MICROS).fill_null(value=False)
 
     def put(row: int, count: int) -> None:
         log.business(

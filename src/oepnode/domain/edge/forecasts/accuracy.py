@@ -14,24 +14,21 @@ Source: Part C §5.3 and §4.3, HLD §4.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Floats, Indices, Int64s
 from oepnode.domain.edge.telemetry.aggregate import Arrangement, UnitTelemetry
 from oepnode.domain.edge.timeseries import duplicates as doubled
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 
 if TYPE_CHECKING:
     import polars as pl
 
-Int64 = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Against = Literal["end", "mean"]
-
-_MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +57,12 @@ class SiteScores:
     """`Score` as columns, one element per NMI; its repr shows no NMI."""
 
     nmis: tuple[str, ...]
-    count: Int64
+    count: Int64s
     bias_w: Floats
     mae_w: Floats
     rmse_w: Floats
     within: Floats
-    worst_w: Int64
+    worst_w: Int64s
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,16 +85,16 @@ class Accuracy:
     sites: SiteScores
     all_sites: Score
     unit: Score
-    interval_end: Int64
-    forecast_w: Int64
-    actual_w: Int64
-    nmis: Int64
+    interval_end: Int64s
+    forecast_w: Int64s
+    actual_w: Int64s
+    nmis: Int64s
     unmeasured: int
     unforecast: int
     late: int
 
 
-def score(forecast_w: Int64, actual_w: Int64, tolerance: Tolerance) -> Score:
+def score(forecast_w: Int64s, actual_w: Int64s, tolerance: Tolerance) -> Score:
     """Score a forecast against what happened.
 
     The tolerance's permille are of the magnitude of what happened.
@@ -118,9 +115,9 @@ def score(forecast_w: Int64, actual_w: Int64, tolerance: Tolerance) -> Score:
 
 def score_sites(
     nmis: tuple[str, ...],
-    site: npt.NDArray[np.intp],
-    forecast_w: Int64,
-    actual_w: Int64,
+    site: Indices,
+    forecast_w: Int64s,
+    actual_w: Int64s,
     tolerance: Tolerance,
 ) -> SiteScores:
     """Score many forecasts at once, one per NMI; ``site`` says whose each element is."""
@@ -185,7 +182,7 @@ class Actuals:
             self._parts.append(part)
 
     def frame(self) -> pl.DataFrame:
-        """Columns nmi (String), interval_end, actual_w (Int64)."""
+        """Columns nmi (String), interval_end, actual_w (Int64s)."""
         import polars as pl
 
         if not self._parts:
@@ -222,7 +219,7 @@ def accuracy(
         .unique(("nmi", "interval_end"), keep="last", maintain_order=True)
     )
     both = latest.join(actuals, on=("nmi", "interval_end"), how="inner").sort("nmi", "interval_end")
-    begun = (pl.col("interval_end") - INTERVAL_S) * _MICROS
+    begun = (pl.col("interval_end") - INTERVAL_S) * MICROS
     late = latest.filter(pl.col("submitted_us") > begun).height
     names = both["nmi"].unique(maintain_order=True)
     predicted, happened = _ints(both["uncontrolled_w"]), _ints(both["actual_w"])
@@ -252,8 +249,8 @@ def accuracy(
 
 
 def score_offer(
-    interval_end: Int64,
-    cleared_w: Int64,
+    interval_end: Int64s,
+    cleared_w: Int64s,
     unit: UnitTelemetry,
     arrangement: Arrangement,
     tolerance: Tolerance | None = None,
@@ -279,5 +276,5 @@ def score_offer(
     return found, int((~known).sum())
 
 
-def _ints(column: pl.Series) -> Int64:
+def _ints(column: pl.Series) -> Int64s:
     return np.asarray(column.to_numpy(), dtype=np.int64)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.edge.schema.kinds import (
     BAD,
@@ -30,17 +30,15 @@ from oepnode.domain.edge.schema.kinds import (
 )
 from oepnode.domain.edge.schema.units import from_floats, to_text
 from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
-from oepnode.domain.nem.nem_time import INSTANTS_END_S, NEM_OFFSET, NO_OFFSET_WARNING
+from oepnode.domain.nem.nem_time import INSTANTS_END_S, MICROS, NEM_OFFSET, NO_OFFSET_WARNING
 
-Bools = npt.NDArray[np.bool_]
 Specs = Mapping[str, Attribute]
 """Column name → the attribute that it holds."""
 
 PathOf = Callable[[int, str], str]
 """Row and column → place in the document."""
 
-_MICROS: Final = 1_000_000
-_PER_SECOND: Final = {"ms": 1000, "us": _MICROS, "ns": 1_000_000_000}
+_PER_SECOND: Final = {"ms": 1000, "us": MICROS, "ns": 1_000_000_000}
 _FAR: Final = 2**62
 """Stands for integers beyond 64 bits: out of every range as well."""
 _INT64_COLUMNS: Final = frozenset({"price_cents"})
@@ -217,9 +215,9 @@ class _Reader:
         if dtype == pl.String:
             return self._texts(series, name, kind)
         if isinstance(dtype, pl.Datetime):
-            found, per_second = self._micros(series, dtype, name), _MICROS
+            found, per_second = self._micros(series, dtype, name), MICROS
         elif dtype.is_integer():
-            found, per_second = _wide(series), 1 if kind.grid_s else _MICROS
+            found, per_second = _wide(series), 1 if kind.grid_s else MICROS
         else:
             return self._wrong_type(series, name, "an instant")
         found = self._in_years(found, name, per_second)
@@ -244,12 +242,12 @@ class _Reader:
         per_second = _PER_SECOND[dtype.time_unit]
         far = 2 * INSTANTS_END_S * per_second
         near = series.to_physical().clip(-far, far)
-        is_finer = per_second > _MICROS
-        micros = near // (per_second // _MICROS) if is_finer else near * (_MICROS // per_second)
+        is_finer = per_second > MICROS
+        micros = near // (per_second // MICROS) if is_finer else near * (MICROS // per_second)
         if dtype.time_zone is not None:
             return micros
         self.log.warn(f"$.columns.{name}", NO_OFFSET_WARNING)
-        return micros - int(NEM_OFFSET.utcoffset(None).total_seconds()) * _MICROS
+        return micros - int(NEM_OFFSET.utcoffset(None).total_seconds()) * MICROS
 
     def _in_years(self, series: pl.Series, name: str, per_second: int) -> pl.Series:
         end = INSTANTS_END_S * per_second

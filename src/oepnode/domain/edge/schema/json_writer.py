@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from oepnode.domain.nem.nem_time import NEM_OFFSET
+from oepnode.domain.nem.nem_time import MICROS, NEM_OFFSET
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,4 +28,4 @@ def write_records(records: Iterable[Iterable[tuple[str, str]]], ndjson: bool) ->
 def nem_text(micros: int) -> str:
     """An instant in NEM time; its fraction is written only where there is one."""
     local = (_EPOCH + timedelta(microseconds=micros)).astimezone(NEM_OFFSET)
-    return local.isoformat(timespec="microseconds" if micros % 1_000_000 else "seconds")
+    return local.isoformat(timespec="microseconds" if micros % MICROS else "seconds")

@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Int64s
 from oepnode.domain.edge.timeseries import duplicates as doubled
 
 if TYPE_CHECKING:
     import polars as pl
 
-Int64 = npt.NDArray[np.int64]
 Arrangement = Literal["NMI", "Flex"]
 
 _SUMMED: Final = (
@@ -51,15 +50,15 @@ class UnitTelemetry:
         conflicting: Minutes left out because measurements of them contradict each other.
     """
 
-    minute: Int64
-    active_power_w: Int64
-    controlled_generation_w: Int64
-    controlled_load_w: Int64
-    energy_stored_wh: Int64
-    nmis: Int64
+    minute: Int64s
+    active_power_w: Int64s
+    controlled_generation_w: Int64s
+    controlled_load_w: Int64s
+    energy_stored_wh: Int64s
+    nmis: Int64s
     conflicting: int = 0
 
-    def flow_w(self, arrangement: Arrangement) -> Int64:
+    def flow_w(self, arrangement: Arrangement) -> Int64s:
         """What is held against a target: all flows (NMI), or the flexible ones only (Flex)."""
         if arrangement == "NMI":
             return self.active_power_w
@@ -71,7 +70,7 @@ class UnitTelemetry:
         return int(self.nmis.max(initial=0))
 
     @property
-    def is_whole(self) -> npt.NDArray[np.bool_]:
+    def is_whole(self) -> Bools:
         """Per minute, whether as many NMIs were measured as in the fullest one."""
         return np.asarray(self.nmis == self.most_nmis)
 
@@ -122,7 +121,7 @@ def from_frame(frame: pl.DataFrame) -> UnitTelemetry:
     return _unit(rows, np.ones(rows.height, dtype=np.int64), lost)
 
 
-def _unit(whole: pl.DataFrame, nmis: Int64, conflicting: int) -> UnitTelemetry:
+def _unit(whole: pl.DataFrame, nmis: Int64s, conflicting: int) -> UnitTelemetry:
     return UnitTelemetry(
         minute=_ints(whole["minute"]),
         active_power_w=_ints(whole["active_power_w"]),
@@ -134,5 +133,5 @@ def _unit(whole: pl.DataFrame, nmis: Int64, conflicting: int) -> UnitTelemetry:
     )
 
 
-def _ints(column: pl.Series) -> Int64:
+def _ints(column: pl.Series) -> Int64s:
     return np.asarray(column.to_numpy(), dtype=np.int64)

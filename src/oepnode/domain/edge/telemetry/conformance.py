@@ -35,8 +35,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Bytes, Indices, Int32s, Int64s
 from oepnode.domain.edge.envelopes.in_force import EnvelopeHistory, OtherLevelLimits, TelemetryBatch
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.timeseries import duplicates as doubled
@@ -48,10 +48,6 @@ from oepnode.domain.nem.quantities import NO_LIMIT
 if TYPE_CHECKING:
     import polars as pl
 
-Bools = npt.NDArray[np.bool_]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Places = npt.NDArray[np.intp]
 
 NO_HEADROOM: Final = 2**31 - 1
 """Stands where nothing was measured against a limit."""
@@ -108,19 +104,19 @@ class EnvelopeConformance:
 
     envelopes: EnvelopeTable
     tolerance: Tolerance
-    counts: dict[str, Int64]
+    counts: dict[str, Int64s]
     is_ours: Bools
-    expected: Int64
-    missing: Int64
-    minutes: npt.NDArray[np.uint8]
-    conflicts: npt.NDArray[np.uint8]
-    breach_minutes: npt.NDArray[np.uint8]
-    headroom_w: Int32
-    limits_w: Int32
-    beyond_w: Int32
-    worst_export_w: Int64
-    worst_import_w: Int64
-    beyond_watt_minutes: Int64
+    expected: Int64s
+    missing: Int64s
+    minutes: Bytes
+    conflicts: Bytes
+    breach_minutes: Bytes
+    headroom_w: Int32s
+    limits_w: Int32s
+    beyond_w: Int32s
+    worst_export_w: Int64s
+    worst_import_w: Int64s
+    beyond_watt_minutes: Int64s
     rows: int
     foreign_rows: int
     foreign_nmis: int
@@ -137,12 +133,12 @@ class EnvelopeConformance:
         return np.asarray(self.headroom_w != NO_HEADROOM)
 
     @property
-    def breach_intervals(self) -> Int64:
+    def breach_intervals(self) -> Int64s:
         """Intervals in breach, per site."""
         return np.asarray(self.is_breach.sum(axis=1), dtype=np.int64)
 
     @property
-    def beyond_wh(self) -> Int64:
+    def beyond_wh(self) -> Int64s:
         """Energy beyond the limits per site, to the nearest Wh; each minute with its reading."""
         return rounded_wh(self.beyond_watt_minutes, MINUTE_S)
 
@@ -163,7 +159,7 @@ class EnvelopeConformance:
         return np.asarray(self.has_limit.any(axis=1) & ~self.measured)
 
     @property
-    def lacking_intervals(self) -> Int64:
+    def lacking_intervals(self) -> Int64s:
         """Per site that is ours, intervals with a limit that lack more minutes than is tolerated.
 
         Whoever may leave out a minute may leave out the one in breach.
@@ -312,7 +308,7 @@ class ConformanceChecker:
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def _sites(self, names: pl.Series) -> Int32:
+    def _sites(self, names: pl.Series) -> Int32s:
         """Index of each row's site, −1 where there is no envelope."""
         import polars as pl
 
@@ -338,7 +334,7 @@ class ConformanceChecker:
         somewhere[used] = found
         return np.asarray(somewhere[physical], dtype=np.int32)
 
-    def _add(self, batch: TelemetryBatch, site: Places) -> None:
+    def _add(self, batch: TelemetryBatch, site: Indices) -> None:
         kept = self._is_kept(batch.minute, site)
         if not kept.all():
             batch, site = batch.take(kept), site[kept]
@@ -349,7 +345,7 @@ class ConformanceChecker:
         limits = self._applied(batch, site, interval)
         self._judge(batch.flow_w, limits, site, site * self._envelopes.interval_count + interval)
 
-    def _is_kept(self, minute: Int64, site: Places) -> Bools:
+    def _is_kept(self, minute: Int64s, site: Indices) -> Bools:
         """Rows in the horizon at a site with an envelope; the others are counted."""
         inside = (minute > self._envelopes.horizon_start) & (minute <= self._envelopes.horizon_end)
         self._rows += len(site)
@@ -357,7 +353,7 @@ class ConformanceChecker:
         self._outside += int(((site >= 0) & ~inside).sum())
         return np.asarray(inside & (site >= 0))
 
-    def _note(self, minute: Int64, site: Places) -> Int64:
+    def _note(self, minute: Int64s, site: Indices) -> Int64s:
         """Note that these minutes were measured, each once; returns their places."""
         place = (minute - self._envelopes.horizon_start - 1) // MINUTE_S
         if self._seen[site, place].any():
@@ -383,7 +379,9 @@ class ConformanceChecker:
         self._contradicted[site, place] = True
         self._count("conflicting", site)
 
-    def _applied(self, batch: TelemetryBatch, site: Places, interval: Int64) -> tuple[Int32, Int32]:
+    def _applied(
+        self, batch: TelemetryBatch, site: Indices, interval: Int64s
+    ) -> tuple[Int32s, Int32s]:
         """Export and import limit of each row, `NO_LIMIT` where there is none."""
         limits, doubts = self._applied_by.find(batch, site, interval)
         for name, mask in doubts.items():
@@ -405,7 +403,7 @@ class ConformanceChecker:
         return limits
 
     def _judge(
-        self, flow: Int32 | Int64, limits: tuple[Int32, Int32], site: Places, cell: Places
+        self, flow: Int32s | Int64s, limits: tuple[Int32s, Int32s], site: Indices, cell: Indices
     ) -> None:
         if self._applied_by.has_gaps:
             unlimited = (limits[EXPORT] == NO_LIMIT) & (limits[IMPORT] == NO_LIMIT)
@@ -432,12 +430,12 @@ class ConformanceChecker:
             np.maximum.at(self._worst[kind], site[rows], excess)
             np.add.at(self._beyond, site[rows], excess)
 
-    def _count(self, name: str, site: Places) -> None:
+    def _count(self, name: str, site: Indices) -> None:
         if len(site):
             self._counts[name] += np.bincount(site, minlength=self._envelopes.site_count)
 
 
-def _room(flow: Int32 | Int64, limits: tuple[Int32, Int32]) -> tuple[Int64, Int64]:
+def _room(flow: Int32s | Int64s, limits: tuple[Int32s, Int32s]) -> tuple[Int64s, Int64s]:
     """Watts to the export and to the import limit, negative beyond; `NO_HEADROOM` without one."""
     export, import_ = limits
     over = np.subtract(export, flow, dtype=np.int64)
@@ -461,10 +459,10 @@ class Trace:
         is_breach: Beyond a limit by more than the tolerance.
     """
 
-    minute: Int64
-    flow_w: Int64
-    export_w: Int64
-    import_w: Int64
+    minute: Int64s
+    flow_w: Int64s
+    export_w: Int64s
+    import_w: Int64s
     is_breach: Bools
 
 

@@ -47,13 +47,12 @@ from oepnode.domain.edge.validation.acknowledgement import (
     ValidationResult,
     message_id_of,
 )
-from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.nem.nem_time import MICROS, format_nem
 from oepnode.domain.nem.quantities import Feed
 
 MINUTE_S: Final = 60
 SECTION: Final = "Part C §4.3"
 UNIT_SECTION: Final = "HLD Appendix H"
-_MICROS: Final = 1_000_000
 _EDGE_MOST_W: Final = 99_990
 _EDGE_STEP_W: Final = 10
 
@@ -378,7 +377,7 @@ def _check_envelope_time(frame: pl.DataFrame, log: FindingLog, path_of: PathOf) 
     stated = frame["envelope_submitted_us"]
     if stated.null_count() == frame.height:
         return
-    mask = (stated > frame["minute"] * _MICROS).fill_null(value=False)
+    mask = (stated > frame["minute"] * MICROS).fill_null(value=False)
     if not mask.any():
         return
     runs = _runs(frame, mask)

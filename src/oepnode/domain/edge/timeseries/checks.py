@@ -13,16 +13,22 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools, Indices
 from oepnode.domain.documents.faults import show_value
-from oepnode.domain.edge.schema.columns import Bools, PathOf, dtype_of, report
+from oepnode.domain.edge.schema.columns import PathOf, dtype_of, report
 from oepnode.domain.edge.schema.kinds import BAD, Attribute
 from oepnode.domain.edge.timeseries import daylight_saving as saving_hour
 from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Horizon, Jumps, Series, examine
 from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
+from oepnode.domain.nem.nem_time import (
+    INTERVAL_S,
+    MICROS,
+    PERIODS_PER_DAY,
+    format_nem,
+    period_start,
+)
 
 RULES: Final = (
     "gap",
@@ -34,8 +40,6 @@ RULES: Final = (
     "submitted_early",
 )
 """Second parts of the codes, behind a dataset's family; ``superseded`` is a caution."""
-
-_MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def check_after(
     section: str,
 ) -> None:
     """What is measured is submitted afterwards."""
-    ends = frame[dataset.time] * _MICROS
+    ends = frame[dataset.time] * MICROS
     mask = (frame[dataset.submitted] < ends).fill_null(value=False)
     if not mask.any():
         return
@@ -272,8 +276,8 @@ class _Checker:
 
     def _say_repeats(
         self,
-        row: npt.NDArray[np.intp],
-        other: npt.NDArray[np.intp],
+        row: Indices,
+        other: Indices,
         is_resent: Bools,
         is_equal: Bools,
         is_told: Bools,
@@ -308,7 +312,7 @@ class _Checker:
             told |= is_hour & np.isin(series, names[last == before])
         return told
 
-    def _replaced(self, pairs: npt.NDArray[np.intp], replaced: Bools) -> Bools:
+    def _replaced(self, pairs: Indices, replaced: Bools) -> Bools:
         """Mark the rows of resent periods that do not have the latest submission."""
         if not len(pairs):
             return replaced

@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from oepnode.domain.edge.schema.columns import Bools, report
+from oepnode.domain.documents.arrays import Bools, Indices, Int64s
+from oepnode.domain.edge.schema.columns import report
 from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Jumps
 from oepnode.domain.nem.nem_time import format_nem
 
@@ -40,8 +38,8 @@ def tell_doubled(jumps: Jumps, say: Say) -> None:
 
 def _tell(
     mask: Bools,
-    rows: npt.NDArray[np.intp],
-    start: npt.NDArray[np.int64],
+    rows: Indices,
+    start: Int64s,
     message: str,
     say: Say,
 ) -> None:

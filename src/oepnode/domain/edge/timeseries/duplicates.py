@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
+
+from oepnode.domain.documents.arrays import Int32s
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,7 +105,7 @@ def _is_once(telemetry: pl.DataFrame, key: str) -> bool:
     return int(seen.sum()) == telemetry.height
 
 
-def _numbers(column: pl.Series) -> npt.NDArray[np.int32]:
+def _numbers(column: pl.Series) -> Int32s:
     """The distinct values of a column, numbered from 0 without a gap."""
     import polars as pl
 

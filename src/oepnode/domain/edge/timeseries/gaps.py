@@ -18,15 +18,10 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
 from oepnode.domain.nem.nem_time import NEM_OFFSET
-
-Bools = npt.NDArray[np.bool_]
-Int64s = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.intp]
 
 HOUR_S: Final = 3600
 _SHORT: Final = 1 << 16
@@ -47,7 +42,7 @@ class Gaps:
         is_saving: Whether it is the hour that daylight saving leaves out.
     """
 
-    row: Rows
+    row: Indices
     first: Int64s
     count: Int64s
     is_saving: Bools
@@ -63,7 +58,7 @@ class Jumps:
         is_saving: Whether it is the hour that daylight saving repeats.
     """
 
-    row: Rows
+    row: Indices
     before: Int64s
     is_saving: Bools
 
@@ -81,7 +76,7 @@ class Series:
 
     gaps: Gaps
     jumps: Jumps
-    repeats: npt.NDArray[np.intp]
+    repeats: Indices
     count: int
 
 
@@ -93,7 +88,7 @@ class Horizon:
     last: int
 
 
-def codes_of(series: pl.Series) -> tuple[Codes, int]:
+def codes_of(series: pl.Series) -> tuple[Int32s, int]:
     """Number the distinct values of a categorical column from 0; and how many there are."""
     physical = series.to_physical().to_numpy()
     if not physical.size:
@@ -125,7 +120,7 @@ def examine(
     return Series(walk.gaps(horizon), jumps, walk.repeats(), count)
 
 
-def _grouped(code: Codes, count: int) -> Rows | None:
+def _grouped(code: Int32s, count: int) -> Indices | None:
     """Order that brings the rows of each series together; None where they are so already."""
     changes = np.count_nonzero(code[1:] != code[:-1])
     if changes <= count - 1:
@@ -137,7 +132,7 @@ def _grouped(code: Codes, count: int) -> Rows | None:
 class _Walk:
     """The rows series by series; where a series goes back in time, sorted by time."""
 
-    def __init__(self, code: Codes, end: Int64s, step_s: int, order: Rows | None) -> None:
+    def __init__(self, code: Int32s, end: Int64s, step_s: int, order: Indices | None) -> None:
         self._order = order
         self._code = code if order is None else code[order]
         self._end = end if order is None else end[order]
@@ -145,7 +140,7 @@ class _Walk:
         self._same = self._code[1:] == self._code[:-1]
         self._is_regular = not bool((self._same & (np.diff(self._end) != step_s)).any())
 
-    def _row(self, places: Rows) -> Rows:
+    def _row(self, places: Indices) -> Indices:
         return places if self._order is None else self._order[places]
 
     def jumps(self, submitted: pl.Series) -> Jumps:
@@ -164,7 +159,7 @@ class _Walk:
     def _falls(self) -> Bools:
         return np.diff(self._end) < 0
 
-    def _sort(self, back: Rows) -> None:
+    def _sort(self, back: Indices) -> None:
         """Bring the series that go back into order of time; equal times keep their order."""
         affected = np.zeros(int(self._code.max()) + 1, dtype=np.bool_)
         affected[self._code[back]] = True
@@ -176,7 +171,7 @@ class _Walk:
         order[places], end[places] = order[by_time], end[by_time]
         self._order, self._end = order, end  # codes stay: rows move within their series only
 
-    def repeats(self) -> npt.NDArray[np.intp]:
+    def repeats(self) -> Indices:
         """Pairs of rows of one series and period."""
         if self._is_regular:
             return np.empty((0, 2), dtype=np.intp)
@@ -210,7 +205,7 @@ class _Walk:
         is_saving = is_hour & _is_change(before, self._step, 2, _OCTOBER)
         return Gaps(self._row(place), first, (after - first) // self._step, is_saving)
 
-    def _ends(self, horizon: Horizon) -> tuple[Rows, Rows]:
+    def _ends(self, horizon: Horizon) -> tuple[Indices, Indices]:
         """First rows of series that begin late, last rows of those that end early."""
         firsts = np.concatenate(([0], np.flatnonzero(~self._same) + 1))
         lasts = np.append(firsts[1:] - 1, len(self._code) - 1)

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.nem.nem_time import INTERVAL_S
-
-Int64 = npt.NDArray[np.int64]
 
 MINUTE_S: Final = 60
 MINUTES: Final = INTERVAL_S // MINUTE_S
@@ -47,7 +45,7 @@ class Tolerance:
         if not 0 <= self.missing < MINUTES:
             raise ValueError("of an interval 0 to 4 minutes may be missing")
 
-    def allowance(self, limits_w: Int64) -> Int64:
+    def allowance(self, limits_w: Int64s) -> Int64s:
         """Watts allowed beyond each limit; the fraction of a watt is not."""
         part = np.abs(limits_w) * self.permille // 1000
         return np.asarray(np.maximum(self.watts, part), dtype=np.int64)

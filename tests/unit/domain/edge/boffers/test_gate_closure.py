@@ -11,19 +11,21 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.boffers.gate_closure import (
+    check_rebids,
+    frozen_prices,
+    gate_closure,
+    is_rebid,
+)
+from oepnode.domain.edge.boffers.model import BofferDay, make_day
+from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
     ExpiredRollForward,
     Lodged,
     MixedOfferError,
-    check_rebids,
     effective_day,
-    frozen_prices,
-    gate_closure,
-    is_rebid,
-    lapsed,
+    expired_roll_forward,
 )
-from oepnode.domain.edge.boffers.model import BofferDay, make_day
-from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.nem.nem_time import MICROS, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 from tests.support.boffers import avail, prices
@@ -45,7 +47,7 @@ def day(
 ) -> BofferDay:
     return make_day(
         "UNIT1", on, bands, avail({3: load_kw}, len(periods)), periods=list(periods),
-        **{"submitted_us": submitted_s * 1_000_000} | changes,
+        **{"submitted_us": submitted_s * MICROS} | changes,
     )  # fmt: skip
 
 
@@ -55,8 +57,8 @@ def accepted(*days: BofferDay) -> list[Lodged]:
 
 def test_part_c_1_2_gate_closes_at_1230_nem_time_the_day_before() -> None:
     assert format_nem(CLOSURE) == "2026-11-19T12:30:00+10:00"
-    assert not is_rebid(CLOSURE * 1_000_000, DAY)
-    assert is_rebid(CLOSURE * 1_000_000 + 1, DAY)
+    assert not is_rebid(CLOSURE * MICROS, DAY)
+    assert is_rebid(CLOSURE * MICROS + 1, DAY)
 
 
 # --- re-bids -------------------------------------------------------------------------------------
@@ -135,9 +137,9 @@ def test_a_rejected_boffer_freezes_nothing() -> None:
     assert frozen_prices(lodged[:1], DAY) is None
 
 
-def cautions(*days: BofferDay, step: int | None = 3, judged_from: int = 0) -> list[int]:
+def cautions(*days: BofferDay, step: int | None = 3, first_new: int = 0) -> list[int]:
     """Which Boffers are told that none came in time."""
-    found = check_rebids(days, step, judged_from)
+    found = check_rebids(days, step, first_new)
     return [number for number, broken in found if broken.code == "gate.not_in_time"]
 
 
@@ -149,7 +151,7 @@ LATE = CLOSURE + 1
     [
         (day(on=DAY - timedelta(days=1), submitted_s=CLOSURE - 90_000), "rolled forward"),
         (day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000), "are its own"),
-        (day(submitted_s=LATE), "of the first one after it"),
+        (day(submitted_s=LATE), "of the first Boffer after it"),
     ],
 )
 def test_hld_4_5_a_day_without_a_boffer_by_gate_closure_is_a_caution(
@@ -180,7 +182,7 @@ def test_hld_4_5_the_caution_is_given_once_for_a_unit_and_trading_day() -> None:
     old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
     late = [day(submitted_s=LATE + n) for n in range(3)]
     assert cautions(old, *late) == [1]
-    assert cautions(old, *late, judged_from=2) == [2], "those accepted before are not judged"
+    assert cautions(old, *late, first_new=2) == [2], "those accepted before are not judged"
     flex = [replace(item, level="Flex") for item in (old, late[0])]
     assert cautions(old, *late, *flex) == [1, 5]
 
@@ -280,14 +282,14 @@ def test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward() -> None:
     assert (found.prices[0] == PRICES).all()
     assert found.max_avail_load[0] == -9_000
     assert found.fixed_load[:3].tolist() == [-1, -1, -1]
-    assert lapsed(accepted(earlier), DAY) is None
+    assert expired_roll_forward(accepted(earlier), DAY) is None
 
 
 @pytest.mark.parametrize("back", [2, 3, 30])
 def test_hld_4_4_and_4_5_an_older_boffer_does_not_roll_forward(back: int) -> None:
     earlier = accepted(day(-10, on=DAY - timedelta(days=back)))
     assert effective_day(earlier, DAY) is None
-    told = lapsed(earlier, DAY)
+    told = expired_roll_forward(earlier, DAY)
     before = DAY - timedelta(days=1)
     assert told == ExpiredRollForward(DAY, before, DAY - timedelta(days=back), 3)
 
@@ -299,11 +301,11 @@ def test_an_older_boffer_fills_no_period_that_the_day_before_leaves_open() -> No
     found = effective_day(lodged, DAY)
     assert found is not None
     assert found.source[:6].tolist() == [1, 1, 1, *[NOT_OFFERED] * 3]
-    told = lapsed(lodged, DAY)
+    told = expired_roll_forward(lodged, DAY)
     assert told is not None
     assert (told.newest, told.periods) == (DAY - timedelta(days=2), 2)
-    assert lapsed(lodged[:1], DAY, at_us=0) is None, "acknowledged later"
-    assert lapsed([Lodged(older, None)], DAY) is None, "rejected"
+    assert expired_roll_forward(lodged[:1], DAY, at_us=0) is None, "acknowledged later"
+    assert expired_roll_forward([Lodged(older, None)], DAY) is None, "rejected"
 
 
 def test_prices_from_further_back_than_the_day_before_are_not_frozen() -> None:

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers.frame import from_frame, to_frame
+from oepnode.domain.edge.boffers.json_format import read_record, write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.edge.boffers.validate import validate
 from oepnode.domain.edge.schema.kinds import records
@@ -59,21 +61,21 @@ def boffer_days(draw: st.DrawFn) -> BofferDay:
 
 
 def same(left: BofferDay, right: BofferDay) -> bool:
-    told = {"record", "bid", "place", "has_bands"}
+    told = {"record", "bid", "positions", "has_bands"}
     names = [*(n for n in left.__dataclass_fields__ if n not in told), "states_bands"]
     return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in names)
 
 
 def read(data: bytes) -> list[BofferDay]:
     log = FindingLog("Boffer", boffer.SECTION)
-    found = [day for n, value in records(data, log) for day in boffer.read_record(value, n, log)]
+    found = [day for n, value in records(data, log) for day in read_record(value, n, log)]
     assert (log.count, log.business_count, log.warnings) == (0, 0, ())
     return found
 
 
 @given(st.lists(boffer_days(), min_size=1, max_size=3), st.booleans())
 def test_what_is_written_reads_back(days: list[BofferDay], ndjson: bool) -> None:
-    found = read(boffer.write(days, ndjson=ndjson))
+    found = read(write_boffers(days, ndjson=ndjson))
     assert len(found) == len(days)
     assert all(map(same, days, found))
 
@@ -81,9 +83,9 @@ def test_what_is_written_reads_back(days: list[BofferDay], ndjson: bool) -> None
 @given(st.lists(boffer_days(), min_size=1, max_size=3))
 def test_rows_of_parquet_read_back(days: list[BofferDay]) -> None:
     file = BytesIO()
-    boffer.to_frame(days).write_parquet(file)
+    to_frame(days).write_parquet(file)
     file.seek(0)
-    found = boffer.from_frame(pl.read_parquet(file)).days
+    found = from_frame(pl.read_parquet(file)).days
     rows = {(day.identity, *row) for day in days for row in _rows(day)}
     assert {(day.identity, *row) for day in found for row in _rows(day)} == rows
 
@@ -100,7 +102,7 @@ def _rows(day: BofferDay) -> list[tuple[Any, ...]]:
 def test_days_of_one_submission_are_written_as_one_record() -> None:
     avail = [0] * 20
     days = [make_day("UNIT1", date(2026, 11, n), range(20), avail) for n in (20, 21)]
-    (record,) = json.loads(boffer.write(days))
+    (record,) = json.loads(write_boffers(days))
     assert [bid["tradingDate"] for bid in record["energyBids"]] == ["2026-11-20", "2026-11-21"]
     assert "submissionDateTime" not in record
 
@@ -108,7 +110,7 @@ def test_days_of_one_submission_are_written_as_one_record() -> None:
 def test_numbers_are_written_exactly_and_once() -> None:
     avail = [-1] + [0] * 18 + [1_234_500]
     day = make_day("UNIT1", DAY, [-100_000, *range(1, 20)], avail, fixed_load=0)
-    text = boffer.write([day]).decode()
+    text = write_boffers([day]).decode()
     assert '"prices":[-1000,0.01,' in text
     assert '"bandAvail":[-0.001,0,' in text
     assert text.count("1234.5") == 1
@@ -123,31 +125,31 @@ def self_dispatched(**changes: Any) -> BofferDay:
 
 def test_hld_4_4_what_a_boffer_leaves_out_stays_left_out() -> None:
     day = self_dispatched()
-    text = boffer.write([day]).decode()
+    text = write_boffers([day]).decode()
     assert "prices" not in text
     assert "bandAvail" not in text
     (found,) = read(text.encode())
     assert same(day, found)
     assert (found.has_prices, found.states_bands.tolist()) == (False, [False, False])
     assert not found.avail.any()
-    assert boffer.write([found]).decode() == text
-    rows = boffer.to_frame([found])
+    assert write_boffers([found]).decode() == text
+    rows = to_frame([found])
     assert rows["prices"].null_count() == rows["avail"].null_count() == 2
-    (again,) = boffer.from_frame(rows).days
-    assert boffer.write([again]).decode() == text
+    (again,) = from_frame(rows).days
+    assert write_boffers([again]).decode() == text
 
 
 def test_hld_4_4_stated_zeros_are_told_from_quantities_left_out() -> None:
-    (record,) = json.loads(boffer.write([self_dispatched()]))
+    (record,) = json.loads(write_boffers([self_dispatched()]))
     record["energyBids"][0]["energyPeriods"][1]["bandAvail"] = [0] * 20
     (day,) = read(json.dumps([record]).encode())
     assert day.states_bands.tolist() == [False, True]
     assert day.rows(np.array([1])).states_bands.tolist() == [True]
-    (bid,) = json.loads(boffer.write([day]))[0]["energyBids"]
+    (bid,) = json.loads(write_boffers([day]))[0]["energyBids"]
     assert ["bandAvail" in row for row in bid["energyPeriods"]] == [False, True]
-    frame = boffer.to_frame([day])
+    frame = to_frame([day])
     assert frame["avail"].is_null().to_list() == [True, False]
-    assert boffer.from_frame(frame).days[0].states_bands.tolist() == [False, True]
+    assert from_frame(frame).days[0].states_bands.tolist() == [False, True]
 
 
 def test_hld_4_6_4_no_quantity_is_made_without_a_price() -> None:
@@ -164,10 +166,10 @@ def test_shapes_that_do_not_fit_are_rejected(bad: dict[str, Any]) -> None:
 
 def test_a_frame_of_other_columns_is_rejected() -> None:
     with pytest.raises(ValueError, match="columns"):
-        boffer.from_frame(pl.DataFrame({"nmi": ["x"]}))
+        from_frame(pl.DataFrame({"nmi": ["x"]}))
 
 
 def test_the_validator_takes_what_is_written() -> None:
     avail = [-1000] + [0] * 19
     day = make_day(NMI, DAY, range(20), avail, kind="NMI", submitted_us=1795132800000000)
-    assert validate(boffer.write([day])).accepted
+    assert validate(write_boffers([day])).accepted

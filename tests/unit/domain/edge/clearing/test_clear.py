@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.clearing.clear import (
-    PER_CENT,
+from oepnode.domain.edge.boffers.bands import (
     AccumulationError,
     accumulate,
-    clear,
     differences,
     dispatchable,
     increments,
 )
+from oepnode.domain.edge.clearing.clear import PER_CENT, clear
 from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, supply_curve
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.boffers import rules as boffer_rules
+from oepnode.domain.edge.boffers.bands import accumulate, increments
 from oepnode.domain.edge.boffers.model import make_day
-from oepnode.domain.edge.clearing.clear import accumulate, clear, increments
+from oepnode.domain.edge.clearing.clear import clear
 from oepnode.domain.edge.clearing.supply_curve import quantity_at, supply_curve
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices
