@@ -38,8 +38,8 @@ from oepnode.demo.sample import LimitChunk, Progress, SamplePlan, Sites
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers.bands import BANDS
 from oepnode.domain.edge.boffers.json_format import write_boffers
-from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.dispatch.validate import write_instructions
+from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, PERIODS_PER_DAY
 from oepnode.errors import ConfigError
@@ -475,7 +475,7 @@ class _Portfolios:
             pl.concat(self._forecasts[index]).write_parquet(self._folder / name / "forecast" / part)
             if self._parts[index] == 1:
                 one = rows.filter(pl.col("nmi").cast(pl.String) == str(rows["nmi"][0]))
-                text = telemetry.write(one)
+                text = write_telemetry(one)
                 (self._folder / name / "telemetry-one-nmi.json").write_bytes(text)
             self._rows[index], self._forecasts[index] = [], []
         self._held = 0
@@ -551,7 +551,7 @@ class _Portfolios:
             }
         )
         path = self._folder / self._ids[index] / "dispatch.ndjson"
-        path.write_bytes(dispatch.write(frame, ndjson=True))
+        path.write_bytes(write_instructions(frame, ndjson=True))
         return int((np.abs(actual - target) > np.abs(target) // 10).sum())
 
 

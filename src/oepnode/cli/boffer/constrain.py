@@ -64,10 +64,11 @@ from oepnode.domain.edge.constraining.constrain import (
 from oepnode.domain.edge.constraining.constrain import (
     constrain as constrain_days,
 )
-from oepnode.domain.edge.constraining.limits import DefaultLimits, MissingLimitError
+from oepnode.domain.edge.constraining.limits import MissingLimitError
 from oepnode.domain.edge.constraining.trim import QUANTITIES
 from oepnode.domain.edge.timeseries.energy import energy_wh
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, parse_timestamp
+from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 _SUMMARY: Final = (

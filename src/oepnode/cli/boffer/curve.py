@@ -35,9 +35,8 @@ from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.edge.boffers.bands import BANDS, accumulate
 from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing import supply_curve as curves
-from oepnode.domain.edge.schema.units import PRICE, to_text
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import NO_LIMIT, PRICE, to_text
 
 PlotOption = Annotated[
     Path | None,

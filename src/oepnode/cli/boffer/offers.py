@@ -30,9 +30,9 @@ from oepnode.domain.edge.boffers.selection import (
 )
 from oepnode.domain.edge.boffers.validate import AcknowledgedBoffer, Context
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.schema.units import KW, PRICE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
+from oepnode.domain.nem.quantities import KW, PRICE
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 from oepnode.errors import ConfigError, EvidenceError
 

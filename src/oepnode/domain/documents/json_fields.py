@@ -136,7 +136,7 @@ def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
     try:
         return parse_nmi(value)
     except NmiError as exc:
-        log.add(path, exc.rule, str(exc))
+        log.add(path, exc.code, str(exc))
         return None
 
 

@@ -35,9 +35,9 @@ from oepnode.domain.nem.quantities import (
     KINDS,
     NO_LIMIT,
     Feed,
-    LimitError,
+    QuantityError,
     canonical_limit,
-    parse_milli,
+    parse_limit,
 )
 from oepnode.domain.rounds import supersession
 from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows
@@ -338,12 +338,12 @@ class _Reader:
 
     def _read_limit(self, text: str, path: str, kind: int) -> int | None:
         try:
-            watts = parse_milli(text, self._feed)
+            watts = parse_limit(text, self._feed)
             if kind in IMPORT_KINDS:
                 self._note_sign(watts, path)
             return canonical_limit(watts, kind, self._feed)
-        except LimitError as exc:
-            self._log.add(path, exc.rule, str(exc), show_value(text))
+        except QuantityError as exc:
+            self._log.add(path, exc.code, str(exc), show_value(text))
         return None
 
     def _note_sign(self, watts: int, path: str) -> None:

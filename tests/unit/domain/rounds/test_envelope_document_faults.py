@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import oepnode.domain
-from oepnode.domain.nem.quantities import KINDS, Feed
+from oepnode.domain.nem.quantities import KINDS, WIDE_LIMIT, Feed
 from oepnode.domain.rounds.envelope_document import parse_document
 from tests.support.envelope_documents import (
     FORMS,
@@ -600,6 +600,7 @@ def test_every_rule_of_the_sources_is_tested() -> None:
     text = "".join((domain / f"{module}.py").read_text("utf-8") for module in modules)
     families = "json|number|field|array|nmi|level|limit|import_sign|time|submission|site|horizon"
     rules = set(re.findall(rf'"((?:{families}|document)\.[a-z_0-9]+)"', text))
+    rules |= {f"{WIDE_LIMIT.family}.{name}" for name in ("decimals", "range")}
     elsewhere = {"json.utf8", "json.bom", "json.syntax", "json.trailing", "json.nesting"}
     elsewhere |= {"document.empty", "nmi.type"}
     here = {"import_sign.mixed", "submission.missing", "submission.conflict", "site.meaning"}

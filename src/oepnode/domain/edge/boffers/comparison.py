@@ -1,8 +1,8 @@
-"""What changed between two Boffers of one unit and trading day.
+"""Changes between two Boffers of one unit and trading day.
 
-Guarantees: periods that only one of them has are counted, not compared; energy is exact. Serves a
-re-bid beside the Boffer before it, a constrained offer beside the original, and a Boffer computed
-before its interval (PRE) beside one computed after (POST).
+Guarantees: periods that only one of them has are counted, not compared; energy is exact. Serves to
+compare a re-bid with the Boffer before it, a constrained offer with the original, and a Boffer
+computed before its interval (PRE) with one computed after (POST).
 
 Source: HLD §4.1 (re-bids), Part C §3.1 (PRE and POST Boffers).
 """
@@ -24,7 +24,7 @@ class OfferChange:
     """Differences of a later offer from an earlier one.
 
     Attributes:
-        bands: Bands (1 to 20) whose price differs; none where one of both has no prices.
+        bands: Bands (1 to 20) whose price differs; empty where one of both has no prices.
         has_prices: Whether the earlier one has prices, and whether the later one has.
         periods: Periods that both have, in order, shape (n,).
         load: Most load that a price can dispatch, before and after, int64 watts, shape (2, n).
@@ -45,13 +45,6 @@ class OfferChange:
     only_after: int
 
     @property
-    def is_any(self) -> bool:
-        """Whether anything differs."""
-        is_priced_alike = not self.bands and self.has_prices[0] == self.has_prices[1]
-        is_same = is_priced_alike and not self.quantities.any()
-        return not is_same or bool(self.only_before or self.only_after)
-
-    @property
     def load_wh(self) -> int:
         """Energy by which the load on offer changed over the periods, ≤ 0 where it grew."""
         return energy_wh(self.load[1] - self.load[0])
@@ -63,7 +56,7 @@ class OfferChange:
 
 
 def compare(before: BofferDay, after: BofferDay) -> OfferChange:
-    """Compare two Boffers period by period; each period stands once in each of them."""
+    """Compare two Boffers period by period; each period must occur once in each of them."""
     periods, mine, other = np.intersect1d(before.periods, after.periods, return_indices=True)
     rows = (_columns(before)[mine], _columns(after)[other])
     extremes = [_extremes(quantities) for quantities in rows]

@@ -21,9 +21,9 @@ from oepnode.domain.documents.arrays import Ints
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.boffers.selection import ONE_DAY, Lodged, accepted_order
-from oepnode.domain.edge.schema.units import PRICE, to_text
 from oepnode.domain.edge.validation.finding import Violation
 from oepnode.domain.nem.nem_time import MICROS, UtcSeconds, format_nem, period_start
+from oepnode.domain.nem.quantities import PRICE, to_text
 
 _CLOSES_BEFORE_S: Final = 15 * 3600 + 1800
 """12:30 of the day before is 15 h 30 min before 04:00."""

@@ -40,10 +40,9 @@ from oepnode.domain.edge.schema.kinds import (
     Shape,
     Whole,
 )
-from oepnode.domain.edge.schema.units import KW, PRICE, to_text
 from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import KW, NO_LIMIT, PRICE, to_text
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 
 # --- the documents' form -------------------------------------------------------------------------

@@ -28,11 +28,11 @@ import numpy as np
 
 from oepnode.domain.documents.arrays import Bools, Int64s, Ints
 from oepnode.domain.edge.boffers.bands import GENERATION, LOAD, bound, present
-from oepnode.domain.edge.schema.units import PRICE, Unit
+from oepnode.domain.nem.quantities import PRICE, Unit
 
 PER_CENT: Final = 1000
 """Units of a clearing price, 10⁻⁵ $/MWh, in a cent."""
-MARKET_PRICE: Final = Unit("price", "$/MWh", 5, PRICE.most * PER_CENT)
+MARKET_PRICE: Final = Unit("price", "$/MWh", 5, 5, most=PRICE.most * PER_CENT)
 """The unit of clearing prices, which are not multiples of a cent."""
 
 

@@ -26,8 +26,7 @@ import numpy as np
 from oepnode.domain.documents.arrays import Ints
 from oepnode.domain.edge.boffers.bands import GENERATION, LOAD
 from oepnode.domain.edge.clearing.clear import clear
-from oepnode.domain.edge.schema.units import KW, to_text
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from oepnode.domain.edge.schema.kinds import (
     Shape,
     records,
 )
-from oepnode.domain.edge.schema.units import KW, PRICE, to_text
 from oepnode.domain.edge.timeseries import checks as measurements
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
 from oepnode.domain.edge.validation.acknowledgement import (
@@ -33,6 +32,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
     message_id_of,
 )
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
+from oepnode.domain.nem.quantities import KW, PRICE, to_text
 
 SECTION: Final = "Part C §1.1 (Dispatch Target)"
 
@@ -95,7 +95,7 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = FindingLog(DUID.what, SECTION, SHAPE.sections())
+    log = FindingLog(DUID.title, SECTION, SHAPE.sections())
     table = Table(DUID)
     for number, record in records(data, log):
         found = SHAPE.read(record, f"$.records[{number}]", log)
@@ -109,7 +109,7 @@ def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
 ) -> ValidationResult[pl.DataFrame]:
     """Check dispatch instructions in columns, canonical or under the names of JSON in kW."""
-    log = FindingLog(DUID.what, SECTION, DUID.sections())
+    log = FindingLog(DUID.title, SECTION, DUID.sections())
     read = read_frame(frame, DUID.columns, log)
     if read is None:
         return log.received(None, message_id)
@@ -135,7 +135,7 @@ def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | No
     return measurements.check(DUID, frame, log, path_of, day)
 
 
-def write(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
+def write_instructions(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
     """Write canonical rows as JSON, a record each."""
     return write_records(map(_record, frame.select(*DUID.columns).iter_rows()), ndjson)
 

@@ -307,7 +307,7 @@ def _names(column: pl.Series, log: FaultLog) -> tuple[Int64, npt.NDArray[np.byte
         try:
             read.append(parse_nmi(text or ""))
         except NmiError as exc:
-            log.add("$.nmi", exc.rule, str(exc))
+            log.add("$.nmi", exc.code, str(exc))
             read.append("")
     names, rank = np.unique(np.array([t.encode() for t in read], "S10"), return_inverse=True)
     return rank.astype(np.int64)[place], names

@@ -26,14 +26,13 @@ from oepnode.domain.edge.schema.kinds import (
     Shape,
     Text,
 )
-from oepnode.domain.edge.schema.units import KVAR, KW
 from oepnode.domain.edge.validation.acknowledgement import (
     FindingLog,
     ValidationResult,
     message_id_of,
 )
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.nem.quantities import KVAR, KW, Feed
 from oepnode.domain.rounds.envelope_document import MAX_INTERVALS, TIMINGS, Document, parse_history
 from oepnode.errors import DocumentFault
 

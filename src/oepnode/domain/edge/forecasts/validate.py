@@ -24,7 +24,6 @@ from oepnode.domain.edge.schema.kinds import (
     Shape,
     records,
 )
-from oepnode.domain.edge.schema.units import KW, to_text
 from oepnode.domain.edge.timeseries import checks as measurements
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
 from oepnode.domain.edge.validation.acknowledgement import (
@@ -33,6 +32,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
     message_id_of,
 )
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
+from oepnode.domain.nem.quantities import KW, to_text
 
 SECTION: Final = "Part C §5.3"
 
@@ -88,7 +88,7 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = FindingLog(NMI.what, SECTION, SHAPE.sections())
+    log = FindingLog(NMI.title, SECTION, SHAPE.sections())
     table = Table(NMI)
     for number, record in records(data, log):
         found = SHAPE.read(record, f"$.records[{number}]", log)
@@ -102,7 +102,7 @@ def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
 ) -> ValidationResult[pl.DataFrame]:
     """Check forecasts in columns, canonical or under Part C's names in kW."""
-    log = FindingLog(NMI.what, SECTION, NMI.sections())
+    log = FindingLog(NMI.title, SECTION, NMI.sections())
     read = read_frame(frame, NMI.columns, log)
     if read is None:
         return log.received(None, message_id)
@@ -127,7 +127,7 @@ def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | No
     return measurements.check(NMI, frame, log, path_of, day)
 
 
-def write(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
+def write_forecasts(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
     """Write canonical rows as JSON, a record each."""
     return write_records(map(_record, frame.select(*NMI.columns).iter_rows()), ndjson)
 

@@ -28,9 +28,9 @@ from oepnode.domain.edge.schema.kinds import (
     Quantity,
     fold,
 )
-from oepnode.domain.edge.schema.units import from_floats, to_text
 from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import INSTANTS_END_S, MICROS, NEM_OFFSET, NO_OFFSET_WARNING
+from oepnode.domain.nem.quantities import from_floats, to_text
 
 Specs = Mapping[str, Attribute]
 """Column name → the attribute that it holds."""

@@ -21,9 +21,9 @@ from typing import Any, Final, Protocol
 from oepnode.domain.documents import json_fields as fields
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.strict_json import Number, read_records, read_value
-from oepnode.domain.edge.schema.units import Unit, UnitError, to_integer, to_text
 from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.nem.nem_time import Timestamp, parse_timestamp, parse_trading_date
+from oepnode.domain.nem.quantities import QuantityError, Unit, to_integer, to_text
 
 
 class _Bad:
@@ -225,7 +225,7 @@ class Quantity:
             return BAD
         try:
             found = to_integer(value, self.unit)
-        except UnitError as exc:
+        except QuantityError as exc:
             log.add(path, exc.code, str(exc), show_value(value))
             return exc.nearest if exc.code.endswith(".decimals") else BAD
         if self.least is not None and found < self.least:

@@ -41,9 +41,9 @@ from oepnode.domain.edge.envelopes.in_force import EnvelopeHistory, OtherLevelLi
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.timeseries import duplicates as doubled
 from oepnode.domain.edge.timeseries.energy import rounded_wh
-from oepnode.domain.edge.timeseries.tolerance import MINUTE_S, MINUTES, Defaults, Tolerance
+from oepnode.domain.edge.timeseries.tolerance import MINUTE_S, MINUTES, Tolerance
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -197,7 +197,7 @@ class ConformanceChecker:
         envelopes: EnvelopeTable,
         level: int = 0,
         tolerance: Tolerance | None = None,
-        defaults: Defaults | None = None,
+        defaults: DefaultLimits | None = None,
         ours: AbstractSet[str] = frozenset(),
     ) -> None:
         self._envelopes = envelopes.at_level(level)
@@ -206,7 +206,7 @@ class ConformanceChecker:
             self._envelopes.nmis, np.array([name.encode() for name in ours], dtype="S10")
         )
         self._tolerance = tolerance or Tolerance()
-        self._defaults = defaults or Defaults()
+        self._defaults = defaults or DefaultLimits()
         sites, intervals = self._envelopes.site_count, self._envelopes.interval_count
         self._applied_by = EnvelopeHistory(self._envelopes)
         self._beside = OtherLevelLimits(self._envelopes, envelopes.at_level(1 - level))
@@ -472,7 +472,7 @@ def trace(
     telemetry: pl.DataFrame,
     level: int = 0,
     tolerance: Tolerance | None = None,
-    defaults: Defaults | None = None,
+    defaults: DefaultLimits | None = None,
 ) -> Trace:
     """Judge one site as `ConformanceChecker` does, and keep every minute. Arguments as there.
 

@@ -47,7 +47,7 @@ class Dataset:
     """What a dataset of measurements consists of.
 
     Attributes:
-        what: Its name for messages.
+        title: Its name for messages.
         family: First part of its codes.
         section: Where it is defined.
         step_s: Seconds of a period.
@@ -58,7 +58,7 @@ class Dataset:
         columns: All columns in canonical order.
     """
 
-    what: str
+    title: str
     family: str
     section: str
     step_s: int

@@ -49,15 +49,3 @@ class Tolerance:
         """Watts allowed beyond each limit; the fraction of a watt is not."""
         part = np.abs(limits_w) * self.permille // 1000
         return np.asarray(np.maximum(self.watts, part), dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """Limits that hold where none is published, W; None leaves it to what the telemetry states."""
-
-    export_w: int | None = None
-    import_w: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= (self.export_w or 0) < 2**31 or not -(2**31) < (self.import_w or 0) <= 0:
-            raise ValueError("a default export limit is ≥ 0 W, a default import limit ≤ 0 W")

@@ -19,8 +19,8 @@ from oepnode.domain.edge.boffers.json_format import read_record, write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.edge.boffers.validate import validate
 from oepnode.domain.edge.schema.kinds import records
-from oepnode.domain.edge.schema.units import NONE
 from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.edge_documents import NMI
 
 DAY = date(2026, 11, 20)
@@ -33,13 +33,13 @@ def boffer_days(draw: st.DrawFn) -> BofferDay:
     count = draw(st.integers(1, 4))
     signs = np.repeat([-1, 1], 10)
     rows = [np.array(draw(st.lists(watts, min_size=20, max_size=20))) * signs for _ in range(count)]
-    none = st.just(NONE)
+    none = st.just(NO_LIMIT)
     limit = st.lists(none | watts, min_size=count, max_size=count)
     extra: dict[str, Any] = {}
     if kind == "DUID":
         extra = {
             "max_avail_gen": draw(limit),
-            "max_avail_load": [w if w == NONE else -w for w in draw(limit)],
+            "max_avail_load": [w if w == NO_LIMIT else -w for w in draw(limit)],
             "fixed_load": draw(limit),
         }
     prices = st.lists(st.integers(-100_000, 2_000_000), min_size=20, max_size=20)

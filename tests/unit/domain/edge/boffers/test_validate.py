@@ -10,8 +10,8 @@ import pytest
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.rules import EDGE_MARKET, Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context, validate, validate_each
-from oepnode.domain.edge.schema.units import NONE
 from oepnode.domain.nem.nem_time import period_start
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import DocumentFault
 from tests.support.edge_documents import (
     BANDS,
@@ -56,7 +56,7 @@ def test_part_c_3_3_good_boffers_are_accepted(write: Any) -> None:
     assert day.trading_date == date(2026, 11, 20)
     assert day.prices.tolist() == [round(price * 100) for price in PRICES]
     assert day.avail.tolist() == [[kw * 1000 for kw in BANDS]]
-    assert day.fixed_load.tolist() == [NONE]
+    assert day.fixed_load.tolist() == [NO_LIMIT]
     assert day.starts().tolist() == [period_start(date(2026, 11, 20), 72)]
 
 
@@ -274,9 +274,9 @@ def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:
     received = validate(document(duid_boffer(*bids)))
     assert received.value is not None
     day = received.value.days[0]
-    assert day.fixed_load[:4].tolist() == [NONE, 0, -7500, NONE]
-    assert day.max_avail_load[1:3].tolist() == [NONE, -60_000]
-    assert day.max_avail_gen[1:3].tolist() == [NONE, 80_000]
+    assert day.fixed_load[:4].tolist() == [NO_LIMIT, 0, -7500, NO_LIMIT]
+    assert day.max_avail_load[1:3].tolist() == [NO_LIMIT, -60_000]
+    assert day.max_avail_gen[1:3].tolist() == [NO_LIMIT, 80_000]
     assert cautions(received) == {"boffer.both_ways": 2}
 
 

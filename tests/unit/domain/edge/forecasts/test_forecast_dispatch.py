@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from oepnode.domain.edge.dispatch import validate as dispatch
+from oepnode.domain.edge.dispatch.validate import write_instructions
 from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts.validate import write_forecasts
 from oepnode.domain.nem.nem_time import format_nem
 from tests.support.edge_documents import (
     DAY_START_S,
@@ -84,7 +86,7 @@ def test_forecasts_are_written_and_read_back() -> None:
     frame = forecast.validate(document(made(1), made(2, submissionDateTime=None))).value
     assert frame is not None
     for ndjson in (False, True):
-        again = forecast.validate(forecast.write(frame, ndjson=ndjson)).value
+        again = forecast.validate(write_forecasts(frame, ndjson=ndjson)).value
         assert again is not None
         assert again.equals(frame)
 
@@ -146,7 +148,7 @@ def test_instructions_are_written_and_read_back() -> None:
     bare = without(instruction(2), "clearingPrice", "submissionDateTime")
     frame = dispatch.validate(document(instruction(1), bare)).value
     assert frame is not None
-    again = dispatch.validate(dispatch.write(frame)).value
+    again = dispatch.validate(write_instructions(frame)).value
     assert again is not None
     assert again.equals(frame)
     assert dispatch.validate_frame(frame).accepted

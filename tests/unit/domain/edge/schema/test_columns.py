@@ -11,6 +11,7 @@ import pytest
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.forecasts import validate as forecast
 from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.nem.nem_time import INSTANTS_END_S
 from tests.support.telemetry_columns import START, A, frame, reading
 
@@ -94,7 +95,7 @@ def test_the_last_minute_of_the_years_is_read_and_written() -> None:
     late = put(late, "submitted_us", [INSTANTS_END_S * MICROS - 1], pl.Int64)
     received = telemetry.validate_frame(late)
     assert received.value is not None
-    again = telemetry.validate(telemetry.write(received.value)).value
+    again = telemetry.validate(write_telemetry(received.value)).value
     assert again is not None
     assert again.equals(received.value)
 

@@ -23,8 +23,8 @@ from oepnode.domain.edge.telemetry.conformance import (
     EnvelopeConformance,
     trace,
 )
-from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 from tests.support.telemetry_columns import (
     EARLY,
@@ -112,7 +112,7 @@ def test_a_tolerance_out_of_range_is_rejected(wrong: dict[str, int]) -> None:
 @pytest.mark.parametrize("wrong", [{"export_w": -1}, {"import_w": 1}])
 def test_a_default_limit_of_the_wrong_sign_is_rejected(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="default"):
-        Defaults(**wrong)
+        DefaultLimits(**wrong)
 
 
 # --- time and place --------------------------------------------------------------------------
@@ -365,14 +365,14 @@ def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_holds() 
     stated = report(published, row)
     assert stated.counts["defaulted"].tolist() == [0, 1]
     assert stated.headroom_w[1, 0] == 500
-    given = report(published, row, defaults=Defaults(export_w=1500, import_w=-1500))
+    given = report(published, row, defaults=DefaultLimits(export_w=1500, import_w=-1500))
     assert given.counts["export_minutes"].tolist() == [0, 1]
     assert given.headroom_w[1, 0] == -3000
     bare = report(published, row | {"export_limit_w": None, "import_limit_w": None})
     assert bare.counts["unlimited"].tolist() == [0, 1]
     assert bare.headroom_w[1, 0] == NO_HEADROOM
     nothing_stated = row | {"export_limit_w": None, "import_limit_w": None}
-    by_default = report(published, nothing_stated, defaults=Defaults(export_w=4000))
+    by_default = report(published, nothing_stated, defaults=DefaultLimits(export_w=4000))
     assert by_default.headroom_w[1, 0] == -500
 
 
@@ -488,7 +488,7 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
         *rows,
         level=level,
         tolerance=Tolerance(watts=100, permille=50),
-        defaults=Defaults(*default),
+        defaults=DefaultLimits(*default),
     )
     expected = edge_plain.check(
         rows,
