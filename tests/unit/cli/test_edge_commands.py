@@ -249,7 +249,11 @@ def test_the_sample_has_just_the_breaches_that_it_says(run: Run, sample: Path) -
         minutes = [level["minutes"] for level in told["levels"]]
         beyond = sum(m["export_minutes"] + m["import_minutes"] for m in minutes)
         assert beyond == counted["breach_minutes"][name]
-        assert all(m[flag] == 0 for m in minutes for flag in ("misstated", "stale", "unknown"))
+        assert all(
+            m[flag] == 0
+            for m in minutes
+            for flag in ("wrong_limits_stated", "superseded_envelope", "unknown_envelope")
+        )
         rows = sum(m["readings"] for m in minutes)
         assert rows == counted["telemetry_rows"][name]
 
@@ -293,7 +297,7 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
     some = telemetry_file(tmp_path / "some.json", *at_rest(held[:2], world.COUNT))
     done = run("telemetry", "conformance", some, *words)
-    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 misstated"
+    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
     assert f"not measured: {', '.join(held[2:])}" in done.stdout.splitlines()
     told = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
@@ -388,11 +392,16 @@ def test_a_replaced_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
     rows = [reading(A, i, 4000) for i in range(1, 11)]
     words = ("telemetry", "conformance", "--envelope", envelope)
     done = run(*words, telemetry_file(tmp_path / "t.json", *rows))
-    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "conforms; minutes: 5 stale")
-    assert any(line.startswith(A) and "5 stale" in line for line in done.stdout.splitlines())
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (
+        0,
+        "conforms; minutes: 5 superseded envelope",
+    )
+    assert any(
+        line.startswith(A) and "5 superseded envelope" in line for line in done.stdout.splitlines()
+    )
     others = [reading(A, 6, 3999), reading(A, 7, 4000), reading(A, 7, 4000)]
     done = run(*words, telemetry_file(tmp_path / "c.json", *rows, *others))
-    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 stale"
+    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 superseded envelope"
     assert "3 doubled, 1 in conflict" in done.stdout
 
 
@@ -439,11 +448,11 @@ def test_the_verdict_says_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
     words = ("telemetry", "conformance", file, "--envelope")
     done = run(*words, write(tmp_path / "e.json", record(A, FIVE)))
     assert done.exit_code == 0
-    last = "conforms; minutes: 1 not judged, 8 missing, 1 misstated"
+    last = "conforms; minutes: 1 not judged, 8 missing, 1 wrong limits stated"
     assert done.stdout.splitlines()[-1] == last
     levels = write(tmp_path / "l.json", record(A, FIVE), record(B, FIVE, level="Flex"))
     last = run(*words, levels).stdout.splitlines()[-1]
-    assert last == "conforms; minutes: 17 missing, 1 misstated"
+    assert last == "conforms; minutes: 17 missing, 1 wrong limits stated"
 
 
 def test_tolerances_and_defaults_are_options(run: Run, tmp_path: Path) -> None:
@@ -590,7 +599,7 @@ def test_telemetry_by_its_submission_timestamp(run: Run, tmp_path: Path) -> None
     old = telemetry_file(tmp_path / "old.json", reading(A, 1, 4000))
     done = run(*words, old)
     assert done.exit_code == 0
-    assert json.loads(done.stdout)["levels"][0]["minutes"]["stale"] == 1
+    assert json.loads(done.stdout)["levels"][0]["minutes"]["superseded_envelope"] == 1
     new = {"envelope_submitted_us": LATER * MICROS, "export_limit_w": 3000, "import_limit_w": -3000}
     assert run(*words, telemetry_file(tmp_path / "n.json", reading(A, 1, 4000, **new))).exit_code
     assert EARLY < LATER
@@ -779,7 +788,7 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
     words = ("telemetry", "conformance", file, "--json", "--envelope")
     told = [json.loads(run(*words, source).stdout) for source in (envelope, f"l.{form}")]
     assert told[0]["levels"] == told[1]["levels"]
-    assert told[1]["levels"][0]["minutes"]["stale"] == 4
+    assert told[1]["levels"][0]["minutes"]["superseded_envelope"] == 4
     assert told[1]["levels"][0]["minutes"]["export_minutes"] == 1
     assert told[0]["coverage"] == told[1]["coverage"]
     assert told[1]["coverage"]["held_by"] is None, "a document's are of all aggregators"

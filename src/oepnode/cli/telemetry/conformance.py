@@ -41,7 +41,8 @@ from oepnode.cli.telemetry.intervals import OutOption
 from oepnode.cli.telemetry.pictures import Pictures
 from oepnode.domain.edge.dispatch.conformance import DispatchConformance
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
+from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import KW, DefaultLimits

@@ -15,7 +15,7 @@ from oepnode.adapters.plots import envelope as plot_envelope
 from oepnode.adapters.plots import figure as plots
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import counted
-from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import DefaultLimits

@@ -1,7 +1,7 @@
 """Which envelope applied to a measurement: by the submission that it states, or the one in force.
 
 Guarantees: a row whose submission is in doubt still gets the limits in force, and says so by a name
-of ``conformance.COUNTS``. Leaves out defaults and judging (``conformance``).
+of ``telemetry.assessment.COUNTS``. Leaves out defaults and judging (``conformance``).
 Source: Part C §4.3 fields 4 to 6.
 """
 
@@ -97,10 +97,10 @@ class EnvelopeHistory:
         unknown[lost] = ~says_none[lost]
         in_doubt = unknown | says_none
         return limits, {
-            "unknown": unknown,
-            "unapplied": says_none & (in_force != NO_SUBMISSION),
-            "stale": (stated < in_force) & ~in_doubt,
-            "premature": (stated > batch.minute * _MICROS) & ~in_doubt,
+            "unknown_envelope": unknown,
+            "no_envelope_stated": says_none & (in_force != NO_SUBMISSION),
+            "superseded_envelope": (stated < in_force) & ~in_doubt,
+            "future_envelope": (stated > batch.minute * _MICROS) & ~in_doubt,
         }
 
     def _replace(

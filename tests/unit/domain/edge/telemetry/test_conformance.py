@@ -16,13 +16,8 @@ from oepnode.domain.edge.dispatch.conformance import (
     check_dispatch,
 )
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.telemetry.conformance import (
-    COUNTS,
-    NO_HEADROOM,
-    ConformanceChecker,
-    EnvelopeConformance,
-    trace,
-)
+from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, EnvelopeConformance
+from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
@@ -152,17 +147,17 @@ def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
 def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE), record(C, [(5, -5)]))
     rows = [reading(A, i) for i in range(1, 11)]
-    whole = report(published, *rows, ours={A})
+    whole = report(published, *rows, portfolio={A})
     assert (whole.conforms, whole.is_complete) == (True, True)
     assert whole.unmeasured.tolist() == [False, True, True]
     assert report(published, *rows).conforms, "whose the others are is not known"
-    lacking = report(published, *rows, ours={A, B, C})
+    lacking = report(published, *rows, portfolio={A, B, C})
     assert lacking.conforms is None
     assert lacking.lacking_intervals.tolist() == [0, 2, 1]
     assert (lacking.expected.tolist(), lacking.missing.tolist()) == ([10, 10, 5], [0, 10, 5])
-    half = report(published, *rows[:5], ours={A})
+    half = report(published, *rows[:5], portfolio={A})
     assert (half.conforms, half.lacking_intervals.tolist()) == (None, [1, 0, 0])
-    assert report(published, reading(A, 1, 6000), ours={A, B}).conforms is False
+    assert report(published, reading(A, 1, 6000), portfolio={A, B}).conforms is False
 
 
 def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated() -> None:
@@ -171,12 +166,12 @@ def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated()
     without = [*rows[:2], *rows[3:]]
     conflict = [*rows, reading(A, 3, 7000)]
     for held in (without, conflict):
-        strict = report(published, *held, ours={A})
+        strict = report(published, *held, portfolio={A})
         assert (strict.conforms, strict.lacking_intervals.tolist()) == (None, [1])
-        allowed = report(published, *held, ours={A}, tolerance=Tolerance(missing=1))
+        allowed = report(published, *held, portfolio={A}, tolerance=Tolerance(missing=1))
         assert allowed.conforms is True
         assert report(published, *held).conforms is True, "nobody says that it must be measured"
-    two = report(published, *without[1:], ours={A}, tolerance=Tolerance(missing=1))
+    two = report(published, *without[1:], portfolio={A}, tolerance=Tolerance(missing=1))
     assert two.lacking_intervals.tolist() == [1]
     for missing in (-1, 5):
         with pytest.raises(ValueError, match="0 to 4 minutes"):
@@ -275,9 +270,9 @@ def test_the_envelope_that_the_telemetry_states_is_the_one_to_judge_by_part_c_4_
         reading(A, 2, 4000, envelope_submitted_us=NEW, export_limit_w=3000, import_limit_w=-3000),
     )
     assert found.counts["export_minutes"].tolist() == [1]
-    assert found.counts["stale"].tolist() == [1]
-    assert found.counts["misstated"].tolist() == [0]
-    assert found.counts["unknown"].tolist() == [0]
+    assert found.counts["superseded_envelope"].tolist() == [1]
+    assert found.counts["wrong_limits_stated"].tolist() == [0]
+    assert found.counts["unknown_envelope"].tolist() == [0]
 
 
 def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
@@ -292,22 +287,24 @@ def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
         reading(A, 7, 4000, envelope_submitted_us=new, **three),
         reading(A, 8, 4000, envelope_submitted_us=None),
     )
-    assert found.counts["stale"].tolist() == [0]
-    assert found.counts["premature"].tolist() == [1]
-    assert found.counts["unapplied"].tolist() == [1]
+    assert found.counts["superseded_envelope"].tolist() == [0]
+    assert found.counts["future_envelope"].tolist() == [1]
+    assert found.counts["no_envelope_stated"].tolist() == [1]
     assert found.counts["export_minutes"].tolist() == [2]
 
 
 def test_no_envelope_stated_though_one_was_in_force() -> None:
     found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=None))
-    assert found.counts["unapplied"].tolist() == [1]
+    assert found.counts["no_envelope_stated"].tolist() == [1]
     assert found.counts["export_minutes"].tolist() == [1], "judged by the later one, 3 kW"
 
 
 def test_a_timestamp_that_was_never_published() -> None:
     found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=NEW - 1))
-    assert found.counts["unknown"].tolist() == [1]
-    assert found.counts["stale"].tolist() == [0], "it is not an envelope that was replaced"
+    assert found.counts["unknown_envelope"].tolist() == [1]
+    assert found.counts["superseded_envelope"].tolist() == [0], (
+        "it is not an envelope that was replaced"
+    )
     assert found.counts["export_minutes"].tolist() == [1], "judged by the one in force"
 
 
@@ -318,7 +315,7 @@ def test_stated_limits_that_are_not_the_published_ones() -> None:
         reading(A, 2, export_limit_w=5001),
         reading(A, 3, import_limit_w=-5001),
     )
-    assert found.counts["misstated"].tolist() == [2]
+    assert found.counts["wrong_limits_stated"].tolist() == [2]
 
 
 @pytest.mark.parametrize("submitted", [EARLY, None])
@@ -330,8 +327,8 @@ def test_limits_of_either_level_may_be_stated(submitted: int | None) -> None:
     )
     rows = [reading(A, 1), reading(A, 2, export_limit_w=2000, import_limit_w=-2000)]
     rows += [reading(A, 3, export_limit_w=2000), reading(B, 1, export_limit_w=2000)]
-    assert report(published, *rows).counts["misstated"].tolist() == [1, 1]
-    assert report(published, *rows, level=1).counts["misstated"].tolist() == [1]
+    assert report(published, *rows).counts["wrong_limits_stated"].tolist() == [1, 1]
+    assert report(published, *rows, level=1).counts["wrong_limits_stated"].tolist() == [1]
 
 
 def test_a_publication_without_times_is_taken_as_it_stands() -> None:
@@ -339,13 +336,13 @@ def test_a_publication_without_times_is_taken_as_it_stands() -> None:
         envelopes(record(A, FIVE, submitted=None)), reading(A, 1, 5001, envelope_submitted_us=7)
     )
     assert found.counts["export_minutes"].tolist() == [1]
-    assert found.counts["unknown"].tolist() == [0]
+    assert found.counts["unknown_envelope"].tolist() == [0]
 
 
 def test_a_timestamp_where_the_publication_has_none_for_this_interval_but_for_others() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE, submitted=None))
     found = report(published, reading(B, 1))
-    assert found.counts["unknown"].tolist() == [0, 1]
+    assert found.counts["unknown_envelope"].tolist() == [0, 1]
 
 
 # --- levels and defaults -------------------------------------------------------------------------
