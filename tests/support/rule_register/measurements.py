@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.forecasts import validate as forecast
-from oepnode.domain.edge.telemetry import duid as one_unit
+from oepnode.domain.edge.forecasts import validate as forecast_validation
+from oepnode.domain.edge.telemetry import duid
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import parse_timestamp
@@ -53,11 +53,11 @@ def measured(**settings: Any) -> Check:
 
 
 def forecasts(records: Sequence[Record]) -> ValidationResult[Any]:
-    return forecast.validate(document(*records))
+    return forecast_validation.validate(document(*records))
 
 
 def forecasts_of_the_day(records: Sequence[Record]) -> ValidationResult[Any]:
-    return forecast.validate(document(*records), day=DAY)
+    return forecast_validation.validate(document(*records), day=DAY)
 
 
 def instructions(records: Sequence[Record]) -> ValidationResult[Any]:
@@ -72,15 +72,15 @@ def targets_of_unit_1(records: Sequence[Record]) -> str:
     """Takes one unit's targets, as a command does that is told which."""
     found = instructions(records).value
     assert isinstance(found, pl.DataFrame)
-    return one_unit.only(found, "UNIT1", "dispatch instructions")[1]
+    return duid.only(found, "UNIT1", "dispatch instructions")[1]
 
 
 def telemetry_against_targets_of_unit_1(records: Sequence[Record]) -> None:
     """Holds telemetry and targets to one unit."""
     frame = telemetry.validate(document(*records)).value
     assert isinstance(frame, pl.DataFrame)
-    _, unit = one_unit.only(frame, None, "telemetry")
-    one_unit.check_same("telemetry", unit, "UNIT1", "dispatch instructions")
+    _, unit = duid.only(frame, None, "telemetry")
+    duid.check_same("telemetry", unit, "UNIT1", "dispatch instructions")
 
 
 # --- documents -----------------------------------------------------------------------------------

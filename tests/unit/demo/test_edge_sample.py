@@ -10,14 +10,14 @@ import pytest
 from oepnode.demo import sample
 from oepnode.demo.edge_sample import EdgePlan, EdgeSummary, bands, write_edge
 from oepnode.demo.sample import SamplePlan, write_sample
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.bands import accumulate, dispatchable
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.envelopes.pre_post import compare
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.envelope_document import parse_history
 from oepnode.errors import ConfigError
@@ -116,13 +116,13 @@ def test_forecasts_targets_and_boffers_are_accepted(
     folder, summary, _ = small
     for name in summary.telemetry_rows:
         base = folder / "edge" / name
-        assert forecast.validate_frame(rows(folder, name, "forecast")).accepted
+        assert forecasts.validate_frame(rows(folder, name, "forecast")).accepted
         assert dispatch.validate((base / "dispatch.ndjson").read_bytes()).accepted
-        unit = boffer_check.validate((base / "boffer.json").read_bytes(), Context(step=3))
+        unit = boffers.validate((base / "boffer.json").read_bytes(), Context(step=3))
         assert unit.accepted, unit.transaction.message
         assert unit.value is not None
         assert [len(day.periods) for day in unit.value.days] == [288, 288]
-        sites = boffer_check.validate((base / "nmi-boffers.ndjson").read_bytes())
+        sites = boffers.validate((base / "nmi-boffers.ndjson").read_bytes())
         assert sites.accepted, sites.transaction.message
 
 
@@ -131,7 +131,7 @@ def test_nmi_boffers_keep_within_the_envelopes(
 ) -> None:
     folder, _, envelopes = small
     data = (folder / "edge" / "sample-01" / "nmi-boffers.ndjson").read_bytes()
-    received = boffer_check.validate(data)
+    received = boffers.validate(data)
     assert received.value is not None
     assert len(received.value.days) == 5
     for day in received.value.days:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from oepnode.domain.edge.boffers import gate_closure as gate
-from oepnode.domain.edge.boffers import rules as boffer_rules
+from oepnode.domain.edge.boffers import gate_closure, rules
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.validation.acknowledgement import FindingLog
 from oepnode.domain.edge.validation.finding import Violation
 
-_CAUTIONS: Final = boffer_rules.CAUTIONS | gate.CAUTIONS
+_CAUTIONS: Final = rules.CAUTIONS | gate_closure.CAUTIONS
 _COLUMNS: Final = {
     "bandAvail": "avail",
     "bofferSummationLevel": "level",

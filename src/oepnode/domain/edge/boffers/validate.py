@@ -24,13 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from oepnode.domain.edge.boffers import rules as boffer_rules
 from oepnode.domain.edge.boffers.document_rules import boffers_of, check_document, known_from
 from oepnode.domain.edge.boffers.frame import from_frame
 from oepnode.domain.edge.boffers.json_format import DUID_SHAPE, NMI_SHAPE, read_record
 from oepnode.domain.edge.boffers.locations import field_place, file_all, place_of, put
 from oepnode.domain.edge.boffers.model import SECTION, BofferDay, Boffers
 from oepnode.domain.edge.boffers.required_fields import check_stated
+from oepnode.domain.edge.boffers.rules import Capacity, Market, check_day, check_horizon
 from oepnode.domain.edge.boffers.tabular import read_rows
 from oepnode.domain.edge.schema.json_writer import nem_text
 from oepnode.domain.edge.schema.kinds import records
@@ -59,8 +59,8 @@ class Context:
 
     step: int | None = None
     now_s: int | None = None
-    market: boffer_rules.Market | None = None
-    capacity: boffer_rules.Capacity | None = None
+    market: Market | None = None
+    capacity: Capacity | None = None
     earlier: tuple[BofferDay, ...] = ()
 
 
@@ -234,12 +234,12 @@ def _check_record(
     for day in days[:1]:
         _check_level(day, log)
     if is_whole and days and days[0].kind == "DUID":
-        for broken in boffer_rules.check_horizon(days):
+        for broken in check_horizon(days):
             put(days[0].head_path, broken, log)
 
 
 def _check_rules(day: BofferDay, context: Context) -> Iterable[Violation]:
-    return boffer_rules.check_day(day, context.step, context.market, context.capacity)
+    return check_day(day, context.step, context.market, context.capacity)
 
 
 def _check_date(day: BofferDay, context: Context, log: FindingLog) -> None:

@@ -24,8 +24,7 @@ from oepnode.domain.edge.schema.kinds import (
     Shape,
     records,
 )
-from oepnode.domain.edge.timeseries import checks as measurements
-from oepnode.domain.edge.timeseries.checks import Dataset, Table
+from oepnode.domain.edge.timeseries.checks import Dataset, Table, check, check_one_unit
 from oepnode.domain.edge.validation.acknowledgement import (
     FindingLog,
     ValidationResult,
@@ -118,7 +117,7 @@ def validate_frame(
 
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
-    measurements.check_one_unit(DUID, frame, log, path_of)
+    check_one_unit(DUID, frame, log, path_of)
     late = (frame["issued_us"] >= frame["interval_end"] * MICROS).fill_null(value=False)
 
     def put(row: int, count: int) -> None:
@@ -132,7 +131,7 @@ def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | No
         )
 
     report(late.to_numpy(), put)
-    return measurements.check(DUID, frame, log, path_of, day)
+    return check(DUID, frame, log, path_of, day)
 
 
 def write_instructions(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from oepnode.domain.documents.arrays import Floats, Indices, Int64s
 from oepnode.domain.edge.telemetry.aggregate import Arrangement, UnitTelemetry
-from oepnode.domain.edge.timeseries import duplicates as doubled
+from oepnode.domain.edge.timeseries.duplicates import deduplicate
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 
@@ -170,7 +170,7 @@ class Actuals:
             - pl.col("controlled_load_w").cast(pl.Int64)
         )
         end = (pl.col("minute") + (INTERVAL_S - 1)) // INTERVAL_S * INTERVAL_S
-        rows = doubled.deduplicate(telemetry).rows
+        rows = deduplicate(telemetry).rows
         if self._against == "end":
             rows = rows.filter(pl.col("minute") % INTERVAL_S == 0)
         part = (

@@ -24,8 +24,7 @@ from oepnode.domain.edge.schema.kinds import (
     Shape,
     records,
 )
-from oepnode.domain.edge.timeseries import checks as measurements
-from oepnode.domain.edge.timeseries.checks import Dataset, Table
+from oepnode.domain.edge.timeseries.checks import Dataset, Table, check
 from oepnode.domain.edge.validation.acknowledgement import (
     FindingLog,
     ValidationResult,
@@ -124,7 +123,7 @@ def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | No
         )
 
     report(late.to_numpy(), put)
-    return measurements.check(NMI, frame, log, path_of, day)
+    return check(NMI, frame, log, path_of, day)
 
 
 def write_forecasts(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:

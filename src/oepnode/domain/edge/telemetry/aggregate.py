@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from oepnode.domain.documents.arrays import Bools, Int64s
-from oepnode.domain.edge.timeseries import duplicates as doubled
+from oepnode.domain.edge.timeseries.duplicates import deduplicate
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +86,7 @@ class UnitSums:
         """Add measurements of NMIs; columns as in ``telemetry``."""
         import polars as pl
 
-        settled = doubled.deduplicate(telemetry)
+        settled = deduplicate(telemetry)
         self._conflicting.update(settled.conflicts["minute"].to_list())
         if settled.rows.height:
             sums = settled.rows.group_by("minute").agg(
@@ -115,7 +115,7 @@ class UnitSums:
 
 def from_frame(frame: pl.DataFrame) -> UnitTelemetry:
     """Telemetry that was submitted for the unit itself, of one unit."""
-    settled = doubled.deduplicate(frame, "duid")
+    settled = deduplicate(frame, "duid")
     rows = settled.rows.sort("minute")
     lost = settled.conflicts["minute"].n_unique()
     return _unit(rows, np.ones(rows.height, dtype=np.int64), lost)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.rules import EDGE_MARKET, Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context, validate, validate_each
 from oepnode.domain.nem.nem_time import period_start
@@ -341,4 +341,4 @@ def test_the_message_id_names_the_bytes_or_is_given() -> None:
 def test_days_from_columns_are_held_to_the_same_rules() -> None:
     read = validate(document(nmi_boffer(bid(period(71), period(72), period(71))))).value
     assert read is not None
-    assert boffer_check.check_days(read.days).accepted
+    assert boffers.check_days(read.days).accepted

@@ -15,7 +15,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.boffers import rules as boffer_rules
+from oepnode.domain.edge.boffers import rules
 from oepnode.domain.edge.boffers.bands import accumulate, increments
 from oepnode.domain.edge.boffers.model import make_day
 from oepnode.domain.edge.clearing.clear import clear
@@ -57,7 +57,7 @@ class Example:
             max_avail_load=round(self.max_load * 1000),
             max_avail_gen=round(self.max_gen * 1000),
         )
-        found = boffer_rules.check_day(day, step, boffer_rules.EDGE_MARKET)
+        found = rules.check_day(day, step, rules.EDGE_MARKET)
         return [broken.code for broken in found]
 
 

@@ -62,23 +62,23 @@ HELD_ELSEWHERE: Final = {
         "test_hld_4_1_step_2_has_no_gate_closure",
     ),
     "HLD §4.1 past intervals": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_1_periods_that_passed_keep_their_last_boffer",
     ),
     "HLD §4.3 no duty to respond": (
-        "edge.telemetry.test_conformance",
+        "edge.dispatch.test_conformance",
         "test_in_step_1_nobody_is_required_to_respond_hld_4_3",
     ),
     "HLD §4.4 roll-forward": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward",
     ),
     "HLD §4.4 the day before only": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_4_and_4_5_an_older_boffer_does_not_roll_forward",
     ),
     "HLD §4.5 targets are met": (
-        "edge.telemetry.test_conformance",
+        "edge.dispatch.test_conformance",
         "test_deviations_above_below_within_tolerance_and_unmeasured_hld_4_5",
     ),
     "HLD §4.6 (1)": ("edge.boffers.test_rules", "test_hld_4_6_1_and_7_load_bands_hold_load"),
@@ -93,11 +93,11 @@ HELD_ELSEWHERE: Final = {
         "test_hld_4_6_11_a_fixed_load_goes_before_the_bands_at_any_price",
     ),
     "HLD §4.6 (12)": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_6_12_a_fixed_load_counts_once_its_boffer_is_accepted",
     ),
     "HLD §4.7 Boffer Processing": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_7_latest_acknowledged_boffer_wins",
     ),
 }
