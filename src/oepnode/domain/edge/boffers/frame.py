@@ -7,7 +7,7 @@ first occurs. Leaves out checking the form of columns that others wrote (``tabul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -108,9 +108,6 @@ def from_frame(frame: pl.DataFrame) -> Boffers:
 
 def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) -> BofferDay:
     kind, identity, level, timing, accumulated, submitted, day, prices = key
-    column: Callable[[str], Int32s] = lambda name: (  # noqa: E731
-        rows[name].fill_null(NO_LIMIT).to_numpy().astype(np.int32)
-    )
     has_bands = rows["avail"].is_not_null().to_numpy()
     avail = np.zeros((rows.height, BANDS), dtype=np.int32)
     avail[has_bands] = rows["avail"].drop_nulls().to_numpy()
@@ -122,9 +119,9 @@ def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) 
         prices=NO_PRICES if prices is None else np.array(prices, dtype=np.int64),
         periods=rows["period"].to_numpy().astype(np.int16),
         avail=avail,
-        max_avail_load=column("max_avail_load"),
-        max_avail_gen=column("max_avail_gen"),
-        fixed_load=column("fixed_load"),
+        max_avail_load=_watts(rows, "max_avail_load"),
+        max_avail_gen=_watts(rows, "max_avail_gen"),
+        fixed_load=_watts(rows, "fixed_load"),
         submitted_us=NO_SUBMISSION if submitted is None else submitted,
         kind=cast("Side", kind),
         accumulated=accumulated,
@@ -135,3 +132,7 @@ def _from_rows(key: tuple[Any, ...], rows: pl.DataFrame, record: int, bid: int) 
         has_bands=None if has_bands.all() else has_bands,
         is_rows=True,
     )
+
+
+def _watts(rows: pl.DataFrame, name: str) -> Int32s:
+    return rows[name].fill_null(NO_LIMIT).to_numpy().astype(np.int32)

@@ -1,8 +1,8 @@
 """The form of Boffers in a file of rows, one row per dispatch interval.
 
-Guarantees: what comes out has the columns of `boffer.FRAME`, every fault of the form is noted with
-its row. Prices are cents and quantities W of each band alone, so that there are no decimals to
-check. Prices and quantities may be null, or their columns left out, as in JSON.
+Guarantees: the result has the columns of `frame.FRAME`; every fault of the form is noted with its
+row. Prices are cents and quantities W of each band alone, so that there are no decimals to check.
+Prices and quantities may be null, or their columns left out, as in JSON.
 
 Source: Part C §3.3.
 """
@@ -60,7 +60,7 @@ _SECTIONS: Final = {
 
 
 def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
-    """Bring rows to `boffer.FRAME`; None where a column cannot be used.
+    """Bring rows to `frame.FRAME`; None where a column cannot be used.
 
     Args:
         frame: Rows as they were read.
@@ -68,12 +68,12 @@ def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
     """
     log.describe(log.what, log.section, _SECTIONS)
     if not frame.height:
-        log.add("$", "document.empty", "a document has at least one record")
+        log.add("$", "document.empty", "a document must have at least one record")
         return None
     columns = {name: _column(frame, name, log) for name in FRAME}
     for name in frame.columns:
         if name not in FRAME:
-            message = "a column that the dataset lacks is not read"
+            message = "a column that the dataset does not have is not read"
             log.odd("column.unknown", "$.columns", message, show_value(name))
     if log.count:
         return None
@@ -91,7 +91,7 @@ def _column(frame: pl.DataFrame, name: str, log: FindingLog) -> pl.Series | None
         return None
     series = frame[name]
     if _OPTIONAL.get(name, False) is not None:
-        _reject(series.is_null(), name, "field.null", "this field may not be null", log)
+        _reject(series.is_null(), name, "field.null", "this field must not be null", log)
     if name in _BANDED:
         return _bands(series.cast(dtype) if series.dtype == pl.Null else series, name, log)
     if not _is_like(series.dtype, dtype):
@@ -140,9 +140,9 @@ def _check_values(frame: pl.DataFrame, log: FindingLog) -> None:
         rows = frame.with_row_index("row").filter(pl.col("kind") == kind)
         first = rows.group_by("identity", maintain_order=True).agg(pl.col("row").first())
         for text, row in first.select("identity", "row").iter_rows():
-            found = reader.read(text, row_path(row, "identity"), log)
-            if isinstance(found, str) and found != text:
-                message = "an NMI stands without its checksum in columns"
+            identity = reader.read(text, row_path(row, "identity"), log)
+            if isinstance(identity, str) and identity != text:
+                message = "in columns an NMI must be without its checksum"
                 log.add(row_path(row, "identity"), "nmi.length", message)
 
 
@@ -155,7 +155,7 @@ def _check_times(frame: pl.DataFrame, log: FindingLog) -> None:
 
 
 def _check_amounts(frame: pl.DataFrame, log: FindingLog) -> None:
-    """Hold prices and quantities to ±(2^31 - 1), which JSON is held to; -2^31 says "not given"."""
+    """Check that prices and quantities are within ±(2^31 - 1), as in JSON; -2^31 is "not given"."""
     message = f"within ±{_MOST}"
     for name in ("max_avail_load", "max_avail_gen", "fixed_load"):
         _reject(frame[name] < -_MOST, name, "number.range", message, log)
@@ -170,6 +170,6 @@ def _reject(mask: pl.Series, name: str, code: str, message: str, log: FindingLog
 
 
 def _wrong_type(series: pl.Series, name: str, log: FindingLog) -> pl.Series | None:
-    message = f"the column holds {FRAME[name]}"
+    message = f"the column must hold {FRAME[name]}"
     log.add(f"$.columns.{name}", "column.type", message, str(series.dtype))
     return None

@@ -1,8 +1,8 @@
 """Dispatch instructions: the target that a DUID has to meet by the end of each interval.
 
-† Their definition is in Part B, which is not among the documents. What they say is: a target per
-dispatch interval and DUID, sent every five minutes (HLD §4.3 to §4.5, Part C §1.1 "Dispatch
-Target"). The form here has that and no more, plus the price that cleared where it is known.
+† Their definition is in Part B, which is not among the documents. The documents mention a target
+per dispatch interval and DUID, sent every five minutes (HLD §4.3 to §4.5, Part C §1.1 "Dispatch
+Target"). The form here has that, and the clearing price where it is known.
 """
 
 from __future__ import annotations
@@ -97,9 +97,9 @@ def validate(
     log = FindingLog(DUID.title, SECTION, SHAPE.sections())
     table = Table(DUID)
     for number, record in records(data, log):
-        found = SHAPE.read(record, f"$.records[{number}]", log)
-        if found is not BAD:
-            table.add({name: found[a.name] for name, a in DUID.columns.items()}, number)
+        fields = SHAPE.read(record, f"$.records[{number}]", log)
+        if fields is not BAD:
+            table.add({name: fields[a.name] for name, a in DUID.columns.items()}, number)
     frame = _check(table.frame(), log, table.path, day)
     return log.received(frame, message_id or message_id_of(data))
 
@@ -109,10 +109,10 @@ def validate_frame(
 ) -> ValidationResult[pl.DataFrame]:
     """Check dispatch instructions in columns, canonical or under the names of JSON in kW."""
     log = FindingLog(DUID.title, SECTION, DUID.sections())
-    read = read_frame(frame, DUID.columns, log)
-    if read is None:
+    columns = read_frame(frame, DUID.columns, log)
+    if columns is None:
         return log.received(None, message_id)
-    rows, path_of = timed(read, DUID.time)
+    rows, path_of = timed(columns, DUID.time)
     return log.received(_check(rows, log, path_of, day), message_id)
 
 
@@ -125,7 +125,7 @@ def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | No
             "dispatch.issued_late",
             path_of(row, "issued_us"),
             SECTION,
-            "a target to be met by the end of an interval is issued before it",
+            "a target to be met by the end of an interval must be issued before it",
             format_nem(frame["interval_end"][row]),
             count=count,
         )

@@ -153,10 +153,10 @@ def check_saving(times: Times, ledger: FindingLog) -> None:
 
     def say(row: int, message: str, value: str, count: int) -> None:
         path = _path(times.place[row])
-        ledger.caution(saving_hour.CODE, path, saving_hour.RULE, message, value, count=count)
+        ledger.caution(saving_hour.CODE, path, saving_hour.SECTION, message, value, count=count)
 
-    saving_hour.tell_doubled(found.jumps, say)
-    saving_hour.tell_missing(found.gaps, INTERVAL_S, say)
+    saving_hour.report_repeated(found.jumps, say)
+    saving_hour.report_missing(found.gaps, INTERVAL_S, say)
 
 
 def _by_records(

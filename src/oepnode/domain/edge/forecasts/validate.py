@@ -1,8 +1,10 @@
 """Forecasts of uncontrolled load and generation of NMIs, five minutes a row.
 
-Guarantees: as `telemetry`. A forecast is calculated just before its dispatch interval; one that was
-submitted after the interval's end is a caution and not a fault, because batches are uploaded later
-(Part C §5.1). Where a forecast was submitted several times the latest stands. Source: Part C §5.
+Guarantees: as for telemetry. A forecast is calculated just before its dispatch interval; one that
+was submitted after the interval's end is a caution and not a fault, because batches are uploaded
+later (Part C §5.1). Where a forecast was submitted several times the latest counts.
+
+Source: Part C §5.
 """
 
 from __future__ import annotations
@@ -90,9 +92,9 @@ def validate(
     log = FindingLog(NMI.title, SECTION, SHAPE.sections())
     table = Table(NMI)
     for number, record in records(data, log):
-        found = SHAPE.read(record, f"$.records[{number}]", log)
-        if found is not BAD:
-            table.add({name: found[a.name] for name, a in NMI.columns.items()}, number)
+        fields = SHAPE.read(record, f"$.records[{number}]", log)
+        if fields is not BAD:
+            table.add({name: fields[a.name] for name, a in NMI.columns.items()}, number)
     frame = _check(table.frame(), log, table.path, day)
     return log.received(frame, message_id or message_id_of(data))
 
@@ -102,10 +104,10 @@ def validate_frame(
 ) -> ValidationResult[pl.DataFrame]:
     """Check forecasts in columns, canonical or under Part C's names in kW."""
     log = FindingLog(NMI.title, SECTION, NMI.sections())
-    read = read_frame(frame, NMI.columns, log)
-    if read is None:
+    columns = read_frame(frame, NMI.columns, log)
+    if columns is None:
         return log.received(None, message_id)
-    rows, path_of = timed(read, NMI.time)
+    rows, path_of = timed(columns, NMI.time)
     return log.received(_check(rows, log, path_of, day), message_id)
 
 
@@ -117,7 +119,7 @@ def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | No
             "forecast.late",
             path_of(row, "submitted_us"),
             "Part C §5",
-            "a forecast is made before its interval; the time may be that of a batch",
+            "a forecast should be made before its interval; the time may be that of a batch",
             format_nem(frame["interval_end"][row]),
             count=count,
         )

@@ -1,7 +1,7 @@
 """Energy of power held over dispatch intervals or minutes, in whole Wh.
 
-Guarantees: one rounding everywhere, half away from zero, so that what is cut and what is missing
-afterwards are the same number.
+Guarantees: one rounding everywhere, half away from zero, so that energy that is cut and energy that
+is missing afterwards are the same number.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _HOUR_S: Final = 3600
 
 
 def energy_wh(watts: Ints) -> int:
-    """Energy of watts held over one dispatch interval each."""
+    """Return the energy of watts held over one dispatch interval each."""
     return int(rounded_wh(np.asarray(watts, dtype=np.int64).sum(keepdims=True).ravel())[0])
 
 
 def rounded_wh(sums: Int64s, held_s: int = INTERVAL_S) -> Int64s:
-    """Sums of watts held over so many seconds each, as energy; any shape."""
+    """Return sums of watts, each held over so many seconds, as energy; any shape."""
     per_hour = _HOUR_S // held_s
     rounded: Int64s = np.sign(sums) * ((2 * np.abs(sums) + per_hour) // (2 * per_hour))
     return rounded
