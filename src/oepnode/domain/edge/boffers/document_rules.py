@@ -177,7 +177,7 @@ def _check_repeats(days: Sequence[BofferDay], prior: PriorBoffers, log: FindingL
 def _repeats(
     days: Sequence[BofferDay], prior: PriorBoffers
 ) -> Iterator[tuple[BofferDay, int, BofferDay]]:
-    """Each row whose period its Boffer has had before, with the day that had it."""
+    """Each row that repeats a period of its Boffer, with the day that had it first."""
     seen: dict[tuple[_Head, date], dict[int, BofferDay]] = {}
     for day in days:
         key = _head(day), day.trading_date

@@ -61,7 +61,7 @@ def frozen_prices(lodged: Sequence[Lodged], trading_date: date) -> Frozen | None
     They are those in effect at gate closure: of the latest accepted Boffer that was submitted in
     time, else of the latest of the trading day before, which rolled forward. Where there was
     neither, the first accepted Boffer of the day sets them; None if there is not even that. Boffers
-    without prices, of fixed loads alone, freeze none.
+    without prices, of fixed loads alone, freeze no prices.
 
     Raises:
         MixedOfferError: If the Boffers are not all of one unit.
@@ -101,10 +101,10 @@ def check_rebid(frozen: Ints, prices: Ints) -> Iterator[Violation]:
 
 
 def check_in_time(before: Sequence[Lodged], day: BofferDay) -> Iterator[Violation]:
-    """Yield a caution where a trading day had no Boffer by gate closure, and whose prices apply.
+    """Yield a caution where a trading day had no Boffer by gate closure; it names the prices used.
 
-    Every Boffer covers the day under way too, whose gate closed the day before. So a single one
-    proves nothing: an earlier one has to be known.
+    Every Boffer covers the day under way too, for which the gate closed the day before. So a single
+    one proves nothing: an earlier one has to be known.
 
     Args:
         before: Boffers of the unit that were received before.

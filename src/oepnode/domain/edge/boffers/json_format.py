@@ -59,7 +59,7 @@ _BAND_AVAIL = Attribute(
     Items(Quantity(KW), BANDS, BANDS, "bands.count"),
     f"{SECTION} field 5.3.2",
     "Quantity of each band in kW: bands 1 to 10 load ≤ 0, 11 to 20 generation ≥ 0. Left out: "
-    "all 0, as where a fixed load is all that is offered; asked for in steps 1 and 3, and of sites",
+    "all 0, as where only a fixed load is offered; mandatory in steps 1 and 3, and for sites",
     ("bandAvailability",),
     required=False,
 )
@@ -89,7 +89,7 @@ _DUID_PERIOD = Shape(
         Quantity(KW),
         "HLD §4.6 (11)",
         "Energy fixed loading in kW, load negative; it takes precedence over the bands. "
-        "0 is none unless selfDispatch is true",
+        "0 is no fixed load unless selfDispatch is true",
         ("energyFixedLoading", "efl"),
         required=False,
         nullable=True,
@@ -120,8 +120,8 @@ def _bids(period: Shape) -> Attribute:
                     "prices",
                     Items(Quantity(PRICE), BANDS, BANDS, "prices.count"),
                     f"{SECTION} field 5.2",
-                    "Price of each band in $/MWh, multiples of 0.01. Left out: there are none, "
-                    "as in step 2; asked for in steps 1 and 3, and of sites",
+                    "Price of each band in $/MWh, multiples of 0.01. Left out: no prices, as "
+                    "in step 2; mandatory in steps 1 and 3, and for sites",
                     required=False,
                 ),
                 Attribute(
@@ -337,7 +337,7 @@ def write_boffers(days: Sequence[BofferDay], *, ndjson: bool = False) -> bytes:
     """Write Boffers as canonical JSON: one spelling, exact numbers, NEM time.
 
     Neighbouring days of one identity, level, timing and submission are one record. Each Boffer is
-    accumulated as its days say.
+    accumulated as its days state.
     """
     return write_records((_record(list(group)) for _, group in groupby(days, _boffer_of)), ndjson)
 

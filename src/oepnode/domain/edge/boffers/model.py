@@ -28,7 +28,7 @@ from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.supersession import NO_SUBMISSION
 
 NO_PRICES: Final = np.zeros(BANDS, dtype=np.int64)
-"""`BofferDay.prices` of a Boffer without prices, whose ``has_prices`` is false."""
+"""`BofferDay.prices` where ``has_prices`` is false."""
 
 NO_PRICES.setflags(write=False)
 
@@ -51,7 +51,7 @@ class BofferDay:
         level: Summation level of its quantities.
         timing: PRE or POST; DUID Boffers are PRE.
         trading_date: The day.
-        prices: Shape (20,), int64 cents per MWh; `NO_PRICES` where it has none.
+        prices: Shape (20,), int64 cents per MWh; `NO_PRICES` where there are no prices.
         periods: Shape (n,), int16, 1 to 288.
         avail: Shape (n, 20), int32 W of each band alone, load ≤ 0; 0 where not stated.
         max_avail_load: Shape (n,), int32 W, `NO_LIMIT` where not given.
@@ -173,8 +173,8 @@ def make_day(
     Args:
         identity: NMI or DUID.
         trading_date: The day.
-        prices: Twenty prices in cents; None where the Boffer has none.
-        avail: Quantities in W of each band alone, shape (20,) or (n, 20); None states none.
+        prices: Twenty prices in cents; None where the Boffer has no prices.
+        avail: Quantities in W of each band alone, shape (20,) or (n, 20); None where not stated.
         periods: One per row; by default 1, 2, ….
         max_avail_load: W, for all rows or one per row; None is not given.
         max_avail_gen: The same for generation.

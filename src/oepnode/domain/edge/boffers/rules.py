@@ -405,7 +405,7 @@ def _cells(mask: Bools) -> list[list[int]]:
 
 
 def _kw(watts: int) -> str:
-    return "none" if watts == NO_LIMIT else f"{to_text(watts, KW)} kW"
+    return "not given" if watts == NO_LIMIT else f"{to_text(watts, KW)} kW"
 
 
 def _price(cents: int) -> str:

@@ -68,7 +68,7 @@ def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
     """
     log.describe(log.what, log.section, _SECTIONS)
     if not frame.height:
-        log.add("$", "document.empty", "a document must have at least one record")
+        log.add("$", "document.empty", "a document has at least one record")
         return None
     columns = {name: _column(frame, name, log) for name in FRAME}
     for name in frame.columns:
@@ -91,7 +91,7 @@ def _column(frame: pl.DataFrame, name: str, log: FindingLog) -> pl.Series | None
         return None
     series = frame[name]
     if _OPTIONAL.get(name, False) is not None:
-        _reject(series.is_null(), name, "field.null", "this field must not be null", log)
+        _reject(series.is_null(), name, "field.null", "this field may not be null", log)
     if name in _BANDED:
         return _bands(series.cast(dtype) if series.dtype == pl.Null else series, name, log)
     if not _is_like(series.dtype, dtype):

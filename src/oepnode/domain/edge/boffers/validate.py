@@ -70,7 +70,7 @@ class AcknowledgedBoffer:
 
     Attributes:
         record: Its position in the document.
-        first: Its first trading day; None where none can be read.
+        first: Its first trading day; None where no day can be read.
         received: Its days, and both acknowledgements.
     """
 
@@ -141,7 +141,7 @@ def validate_frame(
     """Check Boffers in columns, as from Parquet.
 
     Args:
-        frame: The columns of `boffer.FRAME`; those that may be null may be left out.
+        frame: The columns of `frame.FRAME`; those that may be null may be left out.
         context: Knowledge of the receiver.
         message_id: Names the submission.
 

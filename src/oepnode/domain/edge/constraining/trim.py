@@ -137,7 +137,7 @@ def trim(
 ) -> TrimmedOffer:
     """Trim an offer so that no price can dispatch it beyond its limits.
 
-    Arguments and errors as in `check`, and `AccumulationError` where a quantity stands on the wrong
+    Arguments and errors as in `check`, and `AccumulationError` where a quantity is on the wrong
     side. Bands that a fixed load overrides are trimmed too where
     the interval breaches, so that no part of the offer exceeds the limits.
     """

@@ -70,7 +70,7 @@ def read_frame(frame: pl.DataFrame, specs: Specs, log: FindingLog) -> pl.DataFra
     columns = {name: reader.column(name, attribute) for name, attribute in specs.items()}
     reader.note_unknown()
     if not frame.height:
-        log.add("$", "document.empty", "a document must have at least one record")
+        log.add("$", "document.empty", "a document has at least one record")
     if any(series is None for series in columns.values()):
         return None
     return pl.DataFrame([series for series in columns.values() if series is not None])
@@ -151,7 +151,7 @@ class _Reader:
         if attribute.nullable or not series.null_count():
             return
         mask = series.is_null().to_numpy()
-        message = "this field must not be null"
+        message = "this field may not be null"
         self._reject(mask, name, "field.null", message)
 
     def _read(
@@ -285,7 +285,7 @@ class _Reader:
         unit = kind.unit
         is_null = series.is_null().to_numpy()
         read = from_floats(series.cast(pl.Float64).fill_null(0.0).to_numpy(), unit)
-        message = f"at most {unit.places} decimals of {unit.name} (multiples of {unit.step})"
+        message = f"at most {unit.decimals} decimals of {unit.name} (multiples of {unit.step})"
         self._reject(read.inexact, name, f"{unit.family}.decimals", message)
         message = f"a number of at most {to_text(unit.most, unit)} {unit.name} either way"
         self._reject(read.beyond, name, f"{unit.family}.range", message)

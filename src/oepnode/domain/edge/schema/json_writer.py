@@ -16,7 +16,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_records(records: Iterable[Iterable[tuple[str, str]]], ndjson: bool) -> bytes:
-    """Write records of (name, JSON text) as an array or as NDJSON; a record is a line either way."""
+    """Write records of (name, JSON text) as an array or as NDJSON, a record on each line."""
     lines = (
         "{" + ",".join(f'"{name}":{value}' for name, value in record) + "}" for record in records
     )

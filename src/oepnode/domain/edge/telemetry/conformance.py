@@ -8,8 +8,8 @@ How a measurement is assessed:
 
 * It belongs to the dispatch interval that it lies in: 10:00 is the last minute of DI 10:00.
 * The envelope is the published one with the submission timestamp that the telemetry states
-  (Part C §4.3 field 4). Where the telemetry states none, or one that was never published, the
-  envelope in force at the interval's start is taken, and that is counted. Where the published
+  (Part C §4.3 field 4). Where the telemetry states no envelope, or one that was never published,
+  the one in force at the interval's start is taken, and that is counted. Where the published
   envelopes have no times, as those of a bundle, the envelope in the table is taken.
 * A limit that was not published is the default of the caller; without one, the limit that the
   telemetry states was applied (§4.3 fields 5 and 6: "or use default values").

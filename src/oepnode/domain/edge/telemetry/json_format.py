@@ -1,7 +1,7 @@
 """Telemetry as JSON: the form of the documents, reading, and canonical writing.
 
 The columns are those of `NMI` and of `DUID`; ``minute`` is the end of the minute that was measured.
-† Part C §4.3 puts the envelope's limits beside the array of measurements, and has them apply "to
+† Part C §4.3 puts the envelope's limits next to the array of measurements, and has them apply "to
 the specified interval": they are read there and within a measurement. † It calls the measurements
 instantaneous and time ending, without naming a grid: whole minutes (§4.1). DUID telemetry has the
 same measurements without limits (HLD Appendix H); its definition, Part B, is not among the
@@ -112,7 +112,7 @@ APPLIED: Final = {
         "nmiOeSubmissionTimestamp",
         Instant(),
         f"{SECTION} field 4",
-        "Submission of the envelope that was applied; null where there was none",
+        "Submission of the envelope that was applied; null where there was no envelope",
         ("oeSubmissionTimestamp",),
         required=False,
         nullable=True,

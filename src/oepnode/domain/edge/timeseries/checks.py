@@ -135,7 +135,7 @@ def check(
 
     Args:
         dataset: Their dataset.
-        frame: Canonical columns, whose form has been checked.
+        frame: Canonical columns; their form has been checked.
         log: Takes the findings.
         path_of: Row and column → path.
         day: The trading day that each series should cover from end to end.

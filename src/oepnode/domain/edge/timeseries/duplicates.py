@@ -46,12 +46,12 @@ def deduplicate(telemetry: pl.DataFrame, key: str = "nmi") -> Deduplicated:
         telemetry: Columns of `telemetry.json_format.NMI` or `telemetry.json_format.DUID`.
         key: Column of the identity: ``nmi`` or ``duid``.
     """
-    none = telemetry.head(0)
+    empty = telemetry.head(0)
     if _is_once(telemetry, key):
-        return Deduplicated(telemetry, none, none)
+        return Deduplicated(telemetry, empty, empty)
     mask = telemetry.select(key, _TIME).is_duplicated()
     if not mask.any():
-        return Deduplicated(telemetry, none, none)
+        return Deduplicated(telemetry, empty, empty)
     repeated = _resolve(telemetry.filter(mask), key)
     rows = telemetry.filter(~mask).vstack(repeated.rows)
     return Deduplicated(rows, repeated.copies, repeated.conflicts)
