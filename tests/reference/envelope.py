@@ -1,0 +1,234 @@
+"""Envelope documents (section 5): from bytes to the rows that are valid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.reference.fields import read_choice, read_grid_time, read_nmi
+from tests.reference.json_reader import Constant, Number, Reader, read_records
+from tests.reference.limits import KINDS, Limits, watts
+from tests.reference.nem_time import STEP, day_start, microseconds, period_start
+
+RECORD_ALSO = {
+    "submissionDatetime": "submissionTimestamp",
+    "submissionDateTime": "submissionTimestamp",
+}
+ELEMENT_ALSO = {"Intervals": "intervals"}
+INTERVAL_ALSO = {"diStarttime": "diStartTime", "diEndtime": "diEndTime"}
+TIMINGS = ("PRE", "POST")
+LEVELS = ("NMI", "Flex")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One interval of one record."""
+
+    path: str
+    nmi: str
+    level: int
+    start: int
+    submitted: int | None
+    limits: Limits
+
+
+@dataclass
+class Document:
+    """What stands after section 5.
+
+    Attributes:
+        sites: Timing and objective function of each (nmi, level).
+        rows: The limits that stand, by (nmi, level) and interval start.
+        start: Horizon start, UTC seconds.
+        count: Number of intervals of the horizon.
+    """
+
+    sites: dict[tuple[str, int], tuple[int, str]]
+    rows: dict[tuple[str, int], dict[int, Limits]]
+    start: int
+    count: int
+
+
+def _interval_start(
+    reader: Reader, item: dict[str, Any], path: str, *, position: int, length: int, day: str | None
+) -> int | None:
+    """The start of an interval from one, both or neither of its times."""
+    start = end = None
+    if "diStartTime" in item:
+        start = read_grid_time(reader, item["diStartTime"], f"{path}.diStartTime")
+        if start is None:
+            return None
+    if "diEndTime" in item:
+        end = read_grid_time(reader, item["diEndTime"], f"{path}.diEndTime")
+        if end is None:
+            return None
+    if start is not None and end is not None and end != start + STEP:
+        reader.fault(f"{path}.diEndTime", "time.order" if end <= start else "time.length")
+        return None
+    if start is None and end is not None:
+        start = end - STEP
+    if start is None:
+        if length != 288 or day is None:
+            reader.fault(path, "time.missing")
+            return None
+        start = period_start(day, position + 1)
+    if start < 0:
+        reader.fault(path, "time.format")
+        return None
+    return start
+
+
+def _limits(
+    reader: Reader, item: dict[str, Any], path: str, profile: str, import_sign: str
+) -> Limits | None:
+    found: list[int | None] = []
+    faults = len(reader.faults)
+    for kind in KINDS:
+        if kind not in item:
+            found.append(None)
+            continue
+        value = item[kind]
+        if not isinstance(value, Number):
+            is_constant = isinstance(value, Constant)
+            reader.fault(f"{path}.{kind}", "number.constant" if is_constant else "field.type")
+            continue
+        result = watts(value.text, kind, profile, import_sign)
+        if "Import" in kind and result not in (0, "limit.decimals", "limit.range"):
+            reader.import_signs.setdefault(value.text[0].strip("0123456789"), f"{path}.{kind}")
+        if isinstance(result, str):
+            reader.fault(f"{path}.{kind}", result)
+            continue
+        found.append(result)
+    return (found[0], found[1], found[2], found[3]) if len(reader.faults) == faults else None
+
+
+def _read_record(
+    reader: Reader, value: Any, path: str, profile: str, import_sign: str
+) -> tuple[str, int, int, str, list[Row]] | None:
+    """(nmi, level, timing, objective function, rows) of one record."""
+    record = reader.members(
+        value,
+        path,
+        "nmi oeTiming oeObjectiveFunction oeApplicationLevel operatingEnvelopes",
+        "submissionTimestamp tradingDate",
+        RECORD_ALSO,
+    )
+    if record is None:
+        return None
+    nmi = timing = objective = level = elements = submitted = day = None
+    if "nmi" in record:
+        nmi = read_nmi(reader, record["nmi"], f"{path}.nmi")
+    if "oeTiming" in record:
+        timing = read_choice(reader, record["oeTiming"], f"{path}.oeTiming", TIMINGS)
+    if "oeObjectiveFunction" in record:
+        place = f"{path}.oeObjectiveFunction"
+        objective = reader.text(record["oeObjectiveFunction"], place, 255)
+    if "oeApplicationLevel" in record:
+        place = f"{path}.oeApplicationLevel"
+        level = read_choice(reader, record["oeApplicationLevel"], place, LEVELS)
+    if "submissionTimestamp" in record:
+        place = f"{path}.submissionTimestamp"
+        text = reader.string(record["submissionTimestamp"], place)
+        if text is not None:
+            submitted = microseconds(text)
+            if submitted is None:
+                reader.fault(place, "time.format")
+    if "tradingDate" in record:
+        day = reader.string(record["tradingDate"], f"{path}.tradingDate")
+        if day is not None and day_start(day) is None:
+            reader.fault(f"{path}.tradingDate", "time.format")
+            day = None
+    if "operatingEnvelopes" in record:
+        elements = reader.array(record["operatingEnvelopes"], f"{path}.operatingEnvelopes")
+        if elements == []:
+            reader.fault(f"{path}.operatingEnvelopes", "array.length")
+
+    rows: list[Row] = []
+    for e, element_value in enumerate(elements or []):
+        place = f"{path}.operatingEnvelopes[{e}]"
+        element = reader.members(
+            element_value, place, "intervals", "nmi oeApplicationLevel", ELEMENT_ALSO
+        )
+        if element is None:
+            continue
+        if "nmi" in element:
+            inner = read_nmi(reader, element["nmi"], f"{place}.nmi")
+            if inner is not None and nmi is not None and inner != nmi:
+                reader.fault(f"{place}.nmi", "nmi.mismatch")
+        if "oeApplicationLevel" in element:
+            inside = f"{place}.oeApplicationLevel"
+            inner_level = read_choice(reader, element["oeApplicationLevel"], inside, LEVELS)
+            if inner_level is not None and level is not None and inner_level != level:
+                reader.fault(inside, "level.mismatch")
+        intervals = None
+        if "intervals" in element:
+            intervals = reader.array(element["intervals"], f"{place}.intervals")
+            if intervals is not None and not 1 <= len(intervals) <= 576:
+                reader.fault(f"{place}.intervals", "array.length")
+        for i, interval_value in enumerate(intervals or []):
+            inside = f"{place}.intervals[{i}]"
+            item = reader.members(
+                interval_value,
+                inside,
+                "activePowerExportLimit activePowerImportLimit",
+                "reactivePowerExportLimit reactivePowerImportLimit diStartTime diEndTime",
+                INTERVAL_ALSO,
+            )
+            if item is None:
+                continue
+            limits = _limits(reader, item, inside, profile, import_sign)
+            start = _interval_start(
+                reader, item, inside, position=i, length=len(intervals or []), day=day
+            )
+            if limits is not None and start is not None and nmi is not None and level is not None:
+                rows.append(Row(inside, nmi, level, start, submitted, limits))
+    if nmi is None or level is None or timing is None or objective is None:
+        return None
+    return nmi, level, timing, objective, rows
+
+
+def _standing(rows: list[Row]) -> Row | str:
+    """Which of the rows of one (NMI, level, interval start) stands, or the rule they break."""
+    if len({row.limits for row in rows}) == 1:
+        return rows[0]
+    if any(row.submitted is None for row in rows):
+        return "submission.missing"
+    for row in rows:
+        for other in rows:
+            if row.submitted == other.submitted and row.limits != other.limits:
+                return "submission.conflict"
+    return max(rows, key=lambda row: row.submitted or 0)
+
+
+def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canonical") -> Document:
+    """Read an envelope document (section 5); raises ``Rejected``."""
+    reader = Reader()
+    sites: dict[tuple[str, int], tuple[int, str]] = {}
+    by_key: dict[tuple[str, int, int], list[Row]] = {}
+    for r, value in enumerate(read_records(data)):
+        path = f"$.records[{r}]"
+        record = _read_record(reader, value, path, profile, import_sign)
+        if record is None:
+            continue
+        nmi, level, timing, objective, rows = record
+        if sites.setdefault((nmi, level), (timing, objective)) != (timing, objective):
+            reader.fault(path, "site.meaning")
+        for row in rows:
+            by_key.setdefault((nmi, level, row.start), []).append(row)
+    if len(reader.import_signs) == 2:
+        reader.fault(reader.import_signs[""], "import_sign.mixed")
+    reader.done()
+
+    stands: dict[tuple[str, int], dict[int, Limits]] = {}
+    for (nmi, level, start), rows in by_key.items():
+        row = _standing(rows)
+        if isinstance(row, str):
+            reader.fault(rows[-1].path, row)
+        else:
+            stands.setdefault((nmi, level), {})[start] = row.limits
+    first = min(start for _, _, start in by_key)
+    count = (max(start for _, _, start in by_key) - first) // STEP + 1
+    if count > 2016:
+        reader.fault("$", "horizon.length")
+    reader.done()
+    return Document(sites, stands, first, count)
