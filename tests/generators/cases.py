@@ -27,7 +27,7 @@ Site = tuple[str, int]
 
 @dataclass(frozen=True)
 class Shape:
-    """What hypothesis chooses; everything else follows from it."""
+    """The choices of hypothesis; everything else follows from it."""
 
     seed: int = 0
     nmis: int = 1
@@ -47,13 +47,13 @@ class Shape:
 
 @dataclass
 class Case:
-    """A valid round with what must be read from it.
+    """A valid round with the values that must be read from it.
 
     Attributes:
-        shape: Where it came from.
+        shape: The shape that it was made of.
         records: The document as trees.
         registry_tree: The snapshot as a tree.
-        rows: The limits that must stand, by (nmi, level) and interval start.
+        rows: The limits that must be valid, by (nmi, level) and interval start.
         sites: Timing and objective function by (nmi, level).
         holders: Aggregator id, or empty, by (nmi, interval start).
     """

@@ -27,6 +27,8 @@ class Damaged:
 
 
 def named(catalogue: dict[str, Any], *rules: str) -> Callable[[Any], Any]:
+    """Add a damage to a catalogue under its function's name."""
+
     def keep(damage: Any) -> Any:
         catalogue[damage.__name__.strip("_")] = (damage, frozenset(rules))
         return damage

@@ -16,7 +16,7 @@ def _bytes(*rules: str) -> Callable[[ByteDamage], ByteDamage]:
 
 
 def _content(data: bytes, rnd: random.Random) -> int:
-    """A place inside of the document's text."""
+    """A random position inside the document's text."""
     return rnd.randrange(data.index(b"{"), data.rindex(b"}"))
 
 

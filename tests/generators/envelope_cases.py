@@ -154,7 +154,7 @@ def random_document(
     shape: Shape, nmis: list[str], first: int, rnd: random.Random
 ) -> tuple[list[JsonObject], dict[Site, dict[int, Limits]], dict[Site, tuple[int, str]]]:
     records: list[JsonObject] = []
-    stands: dict[Site, dict[int, Limits]] = {}
+    valid_rows: dict[Site, dict[int, Limits]] = {}
     sites: dict[Site, tuple[int, str]] = {}
     grid = [first + i * STEP for i in range(shape.intervals)]
     for nmi in nmis:
@@ -165,10 +165,10 @@ def random_document(
             starts = grid
             if shape.gaps:
                 starts = sorted(rnd.sample(grid, rnd.randint(1, len(grid))))
-            stands[site] = {}
+            valid_rows[site] = {}
             for submitted, rows in _versions(shape, starts, rnd):
-                # The versions come in the order of submission, so the last one stands.
-                stands[site].update(rows)
+                # The versions come in the order of submission, so the last one is valid.
+                valid_rows[site].update(rows)
                 shuffled = rnd.sample(rows, len(rows))
                 for part in _chunks(shuffled, rnd):
                     trees = [interval_tree(t, limits, shape, rnd) for t, limits in part]
@@ -180,12 +180,12 @@ def random_document(
             sites[site] = (0, "day")
             record, rows = _full_day_record(site, sites[site], first, shape, rnd)
             records.append(record)
-            stands[site] = dict(rows)
+            valid_rows[site] = dict(rows)
             if shape.supersession:
                 start, limits = rows[17][0], _random_limits(shape, "both", rnd)
-                stands[site][start] = limits
+                valid_rows[site][start] = limits
                 tree = interval_tree(start, limits, shape, rnd)
                 newer = first * 1_000_000
                 records.append(record_tree(site, sites[site], newer, [[tree]], rnd))
     rnd.shuffle(records)
-    return records, stands, sites
+    return records, valid_rows, sites

@@ -27,7 +27,7 @@ class RawJson(str):
 
 @dataclass
 class JsonObject:
-    """A JSON object whose members keep their order and may have doubled keys."""
+    """A JSON object whose members keep their order and may have duplicate keys."""
 
     members: list[tuple[str, Any]] = field(default_factory=list)
 

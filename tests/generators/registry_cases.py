@@ -34,13 +34,13 @@ def _segments(
     edges = sorted(
         rnd.sample(range(-1, shape.intervals + 2), min(rnd.randint(2, 4), shape.intervals + 3))
     )
-    found: list[tuple[str, int, int | None]] = []
+    segments: list[tuple[str, int, int | None]] = []
     for a, b in itertools.pairwise(edges):
         if rnd.random() < 0.8:
-            found.append((rnd.choice(ids), first + a * STEP, first + b * STEP))
+            segments.append((rnd.choice(ids), first + a * STEP, first + b * STEP))
     if rnd.random() < 0.5:
-        found.append((rnd.choice(ids), first + edges[-1] * STEP, None))
-    return found
+        segments.append((rnd.choice(ids), first + edges[-1] * STEP, None))
+    return segments
 
 
 def _aggregator_ids(count: int, rnd: random.Random) -> list[str]:

@@ -32,9 +32,19 @@ class Row:
     limits: Limits
 
 
+@dataclass(frozen=True)
+class Header:
+    """Values of a record that its intervals need; None where the record has a fault."""
+
+    nmi: str | None
+    level: int | None
+    submitted: int | None
+    day: str | None
+
+
 @dataclass
 class Document:
-    """What stands after section 5.
+    """An envelope document after section 5.
 
     Attributes:
         sites: Timing and objective function of each (nmi, level).
@@ -81,11 +91,11 @@ def _interval_start(
 def _limits(
     reader: Reader, item: dict[str, Any], path: str, profile: str, import_sign: str
 ) -> Limits | None:
-    found: list[int | None] = []
+    values: list[int | None] = []
     faults = len(reader.faults)
     for kind in KINDS:
         if kind not in item:
-            found.append(None)
+            values.append(None)
             continue
         value = item[kind]
         if not isinstance(value, Number):
@@ -98,8 +108,8 @@ def _limits(
         if isinstance(result, str):
             reader.fault(f"{path}.{kind}", result)
             continue
-        found.append(result)
-    return (found[0], found[1], found[2], found[3]) if len(reader.faults) == faults else None
+        values.append(result)
+    return (values[0], values[1], values[2], values[3]) if len(reader.faults) == faults else None
 
 
 def _read_record(
@@ -121,18 +131,18 @@ def _read_record(
     if "oeTiming" in record:
         timing = read_choice(reader, record["oeTiming"], f"{path}.oeTiming", TIMINGS)
     if "oeObjectiveFunction" in record:
-        place = f"{path}.oeObjectiveFunction"
-        objective = reader.text(record["oeObjectiveFunction"], place, 255)
+        field_path = f"{path}.oeObjectiveFunction"
+        objective = reader.text(record["oeObjectiveFunction"], field_path, 255)
     if "oeApplicationLevel" in record:
-        place = f"{path}.oeApplicationLevel"
-        level = read_choice(reader, record["oeApplicationLevel"], place, LEVELS)
+        field_path = f"{path}.oeApplicationLevel"
+        level = read_choice(reader, record["oeApplicationLevel"], field_path, LEVELS)
     if "submissionTimestamp" in record:
-        place = f"{path}.submissionTimestamp"
-        text = reader.string(record["submissionTimestamp"], place)
+        field_path = f"{path}.submissionTimestamp"
+        text = reader.string(record["submissionTimestamp"], field_path)
         if text is not None:
             submitted = microseconds(text)
             if submitted is None:
-                reader.fault(place, "time.format")
+                reader.fault(field_path, "time.format")
     if "tradingDate" in record:
         day = reader.string(record["tradingDate"], f"{path}.tradingDate")
         if day is not None and day_start(day) is None:
@@ -144,51 +154,67 @@ def _read_record(
             reader.fault(f"{path}.operatingEnvelopes", "array.length")
 
     rows: list[Row] = []
-    for e, element_value in enumerate(elements or []):
-        place = f"{path}.operatingEnvelopes[{e}]"
-        element = reader.members(
-            element_value, place, "intervals", "nmi oeApplicationLevel", ELEMENT_ALSO
-        )
-        if element is None:
-            continue
-        if "nmi" in element:
-            inner = read_nmi(reader, element["nmi"], f"{place}.nmi")
-            if inner is not None and nmi is not None and inner != nmi:
-                reader.fault(f"{place}.nmi", "nmi.mismatch")
-        if "oeApplicationLevel" in element:
-            inside = f"{place}.oeApplicationLevel"
-            inner_level = read_choice(reader, element["oeApplicationLevel"], inside, LEVELS)
-            if inner_level is not None and level is not None and inner_level != level:
-                reader.fault(inside, "level.mismatch")
-        intervals = None
-        if "intervals" in element:
-            intervals = reader.array(element["intervals"], f"{place}.intervals")
-            if intervals is not None and not 1 <= len(intervals) <= 576:
-                reader.fault(f"{place}.intervals", "array.length")
-        for i, interval_value in enumerate(intervals or []):
-            inside = f"{place}.intervals[{i}]"
-            item = reader.members(
-                interval_value,
-                inside,
-                "activePowerExportLimit activePowerImportLimit",
-                "reactivePowerExportLimit reactivePowerImportLimit diStartTime diEndTime",
-                INTERVAL_ALSO,
-            )
-            if item is None:
-                continue
-            limits = _limits(reader, item, inside, profile, import_sign)
-            start = _interval_start(
-                reader, item, inside, position=i, length=len(intervals or []), day=day
-            )
-            if limits is not None and start is not None and nmi is not None and level is not None:
-                rows.append(Row(inside, nmi, level, start, submitted, limits))
+    about = Header(nmi, level, submitted, day)
+    for e, element in enumerate(elements or []):
+        element_path = f"{path}.operatingEnvelopes[{e}]"
+        rows += _read_element(reader, element, element_path, about, profile, import_sign)
     if nmi is None or level is None or timing is None or objective is None:
         return None
     return nmi, level, timing, objective, rows
 
 
-def _standing(rows: list[Row]) -> Row | str:
-    """Which of the rows of one (NMI, level, interval start) stands, or the rule they break."""
+def _read_element(
+    reader: Reader, value: Any, path: str, about: Header, profile: str, import_sign: str
+) -> list[Row]:
+    """The rows of one element of ``operatingEnvelopes``."""
+    element = reader.members(value, path, "intervals", "nmi oeApplicationLevel", ELEMENT_ALSO)
+    if element is None:
+        return []
+    if "nmi" in element:
+        nmi = read_nmi(reader, element["nmi"], f"{path}.nmi")
+        if nmi is not None and about.nmi is not None and nmi != about.nmi:
+            reader.fault(f"{path}.nmi", "nmi.mismatch")
+    if "oeApplicationLevel" in element:
+        level_path = f"{path}.oeApplicationLevel"
+        level = read_choice(reader, element["oeApplicationLevel"], level_path, LEVELS)
+        if level is not None and about.level is not None and level != about.level:
+            reader.fault(level_path, "level.mismatch")
+    intervals = None
+    if "intervals" in element:
+        intervals = reader.array(element["intervals"], f"{path}.intervals")
+        if intervals is not None and not 1 <= len(intervals) <= 576:
+            reader.fault(f"{path}.intervals", "array.length")
+    return _read_intervals(reader, intervals or [], path, about, profile, import_sign)
+
+
+def _read_intervals(
+    reader: Reader, values: list[Any], path: str, about: Header, profile: str, import_sign: str
+) -> list[Row]:
+    """The rows of the intervals of one element."""
+    rows = []
+    for i, value in enumerate(values):
+        interval_path = f"{path}.intervals[{i}]"
+        item = reader.members(
+            value,
+            interval_path,
+            "activePowerExportLimit activePowerImportLimit",
+            "reactivePowerExportLimit reactivePowerImportLimit diStartTime diEndTime",
+            INTERVAL_ALSO,
+        )
+        if item is None:
+            continue
+        limits = _limits(reader, item, interval_path, profile, import_sign)
+        start = _interval_start(
+            reader, item, interval_path, position=i, length=len(values), day=about.day
+        )
+        nmi, level = about.nmi, about.level
+        if limits is not None and start is not None and nmi is not None and level is not None:
+            rows.append(Row(interval_path, nmi, level, start, about.submitted, limits))
+    return rows
+
+
+def _valid_row(rows: list[Row]) -> Row | str:
+    """The valid row of one (NMI, level, interval start), or the rule that its rows break."""
     if len({row.limits for row in rows}) == 1:
         return rows[0]
     if any(row.submitted is None for row in rows):
@@ -219,16 +245,16 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
         reader.fault(reader.import_signs[""], "import_sign.mixed")
     reader.done()
 
-    stands: dict[tuple[str, int], dict[int, Limits]] = {}
+    valid: dict[tuple[str, int], dict[int, Limits]] = {}
     for (nmi, level, start), rows in by_key.items():
-        row = _standing(rows)
+        row = _valid_row(rows)
         if isinstance(row, str):
             reader.fault(rows[-1].path, row)
         else:
-            stands.setdefault((nmi, level), {})[start] = row.limits
+            valid.setdefault((nmi, level), {})[start] = row.limits
     first = min(start for _, _, start in by_key)
     count = (max(start for _, _, start in by_key) - first) // STEP + 1
     if count > 2016:
         reader.fault("$", "horizon.length")
     reader.done()
-    return Document(sites, stands, first, count)
+    return Document(sites, valid, first, count)

@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Rejected(Exception):  # noqa: N818 - reads as what it is
-    """A document is refused.
+    """A document breaks a rule.
 
     Attributes:
-        faults: (path, rule) of every fault that was found, in the order of the document.
+        faults: (path, rule) of every fault in the order of the document.
         rules: The names of the rules alone.
     """
 
@@ -38,7 +38,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Object:
-    """A JSON object with its members in order, doubled keys included."""
+    """A JSON object with its members in order, duplicate keys included."""
 
     members: tuple[tuple[str, Any], ...]
 
@@ -169,8 +169,8 @@ class Reader:
         """The members of an object by their first spelling; null or absent optional ones left out.
 
         Args:
-            value: What should be an object.
-            path: Its place.
+            value: The object, if the document is right.
+            path: Its path in the document.
             required: Names of fields that must be there and not null, separated by blanks.
             optional: Names of fields that may be null or absent.
             also: Other spellings, each with the first spelling.
@@ -180,7 +180,7 @@ class Reader:
             return None
         names = required.split() + optional.split()
         also = also or {}
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         spellings: set[str] = set()
         for key, item in value.members:
             name = also.get(key, key)
@@ -188,12 +188,12 @@ class Reader:
                 self.fault(path, "json.duplicate_key")
             elif name not in names:
                 self.fault(path, "field.unknown")
-            elif name in found:
-                # Two spellings of one field count as a doubled key.
+            elif name in members:
+                # Two spellings of one field count as a duplicate key.
                 self.fault(path, "json.duplicate_key")
             spellings.add(key)
-            found.setdefault(name, item)
+            members.setdefault(name, item)
         for name in required.split():
-            if name not in found:
+            if name not in members:
                 self.fault(f"{path}.{name}", "field.missing")
-        return {n: v for n, v in found.items() if v is not None or n in required.split()}
+        return {n: v for n, v in members.items() if v is not None or n in required.split()}

@@ -61,7 +61,7 @@ class Round:
         return len(self.partitions)
 
     def ballot(self, operator: bytes) -> bytes:
-        """What the operator's worker casts for this result."""
+        """The ballot that the operator's worker casts for this result."""
         return ballot_hash(self.chain_id, self.contract, self.number, operator, self.result_hash)
 
 

@@ -16,7 +16,7 @@ NEM_OFFSET = 10 * 3600
 
 
 def microseconds(text: str) -> int | None:
-    """Microseconds since the Unix epoch of a timestamp; None where it is none."""
+    """Microseconds since the Unix epoch of a timestamp; None where the text is not one."""
     match = TIMESTAMP.fullmatch(text)
     if match is None:
         return None
@@ -55,7 +55,7 @@ def instant(text: str) -> int | str:
 
 
 def day_start(text: str) -> int | None:
-    """UTC seconds of 04:00 NEM time of a date ``YYYY-MM-DD``; None where it is none."""
+    """UTC seconds of 04:00 NEM time of a date ``YYYY-MM-DD``; None where the text is not one."""
     match = DATE.fullmatch(text)
     if match is None:
         return None

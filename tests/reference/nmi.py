@@ -8,9 +8,9 @@ import re
 def checksum(nmi: str) -> int:
     """The checksum digit of ten characters."""
     total = 0
-    for place, character in enumerate(reversed(nmi), start=1):
+    for position, character in enumerate(reversed(nmi), start=1):
         value = ord(character)
-        if place % 2 == 1:
+        if position % 2 == 1:
             value *= 2
         total += sum(int(digit) for digit in str(value))
     return (10 - total % 10) % 10

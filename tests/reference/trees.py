@@ -8,7 +8,7 @@ from pymerkle import InmemoryTree
 
 
 def tree(entries: Sequence[bytes]) -> InmemoryTree:
-    """The tree over entries in their order. pymerkle puts 0x00 and 0x01 in front by itself."""
+    """The tree over entries in their order. pymerkle adds the prefixes 0x00 and 0x01."""
     grown = InmemoryTree(algorithm="sha256")
     for entry in entries:
         grown.append_entry(entry)

@@ -9,7 +9,7 @@ from tests.reference.vectors.common import Json, digest
 
 
 def entry_vectors() -> Json:
-    """Site and partition entries from their fields; limits by kind, null where there is none."""
+    """Site and partition entries from their fields; a limit is null where none is published."""
     start = 1_795_111_200
     cases = (
         (0, 0, "x", [(1500, -2000, None, None)]),

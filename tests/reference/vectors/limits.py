@@ -50,7 +50,7 @@ NUMBERS = (
 
 def limit_vectors() -> Json:
     """Numbers as written to watts."""
-    accepted, refused = [], []
+    accepted, rejected = [], []
     for text, profile, import_sign, kind in NUMBERS:
         case = {
             "text": text,
@@ -60,7 +60,7 @@ def limit_vectors() -> Json:
         }
         result = watts(text, KINDS[kind], profile, import_sign)
         if isinstance(result, str):
-            refused.append(case | {"rule": result})
+            rejected.append(case | {"rule": result})
         else:
             accepted.append(case | {"watts": result})
-    return {"section": "5", "accepted": accepted, "refused": refused}
+    return {"section": "5", "accepted": accepted, "refused": rejected}

@@ -8,7 +8,7 @@ from tests.reference.vectors.common import AEMO_NMIS, Json
 
 def nmi_vectors() -> Json:
     """Checksums, and texts that are or are not an NMI."""
-    accepted, refused = [], []
+    accepted, rejected = [], []
     texts = [
         "6305888444",
         "63058884446",
@@ -29,12 +29,12 @@ def nmi_vectors() -> Json:
     for text in texts:
         nmi, rule = nmi_or_rule(text)
         if nmi is None:
-            refused.append({"text": text, "rule": rule})
+            rejected.append({"text": text, "rule": rule})
         else:
             accepted.append({"text": text, "nmi": nmi})
     return {
         "section": "4",
         "checksums": [{"nmi": nmi, "checksum": checksum(nmi)} for nmi in AEMO_NMIS],
         "accepted": accepted,
-        "refused": refused,
+        "refused": rejected,
     }

@@ -205,7 +205,7 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
 
 
 def rejected_vectors() -> Json:
-    """Documents that must be refused, each for one fault."""
+    """Documents that must be rejected, each for one fault."""
     envelopes = [
         (name, "wide", "canonical", data, path, rule)
         for name, data, path, rule in REJECTED_ENVELOPES
@@ -222,12 +222,12 @@ def rejected_vectors() -> Json:
         except Rejected as exc:
             faults = exc.faults
         else:
-            raise AssertionError(f"{name}: not refused")
-        if faults[0] != (path, rule) or exc_rules(faults) != {rule}:
+            raise AssertionError(f"{name}: not rejected")
+        if faults[0] != (path, rule) or rules_of(faults) != {rule}:
             raise AssertionError((name, faults))
-        shown = {"bytes": octets.hex()} if isinstance(data, bytes) else {"text": data}
+        document = {"bytes": octets.hex()} if isinstance(data, bytes) else {"text": data}
         case = {"name": name, "profile": profile, "importSign": import_sign}
-        cases.append(case | shown | {"path": path, "rule": rule})
+        cases.append(case | document | {"path": path, "rule": rule})
     registries = []
     for name, text, path, rule in REJECTED_REGISTRIES:
         try:
@@ -235,7 +235,7 @@ def rejected_vectors() -> Json:
         except Rejected as exc:
             faults = exc.faults
         else:
-            raise AssertionError(f"{name}: not refused")
+            raise AssertionError(f"{name}: not rejected")
         if (path, rule) not in faults:
             raise AssertionError((name, faults))
         registries.append({"name": name, "text": text, "path": path, "rule": rule})
@@ -249,6 +249,6 @@ def rejected_vectors() -> Json:
     }
 
 
-def exc_rules(faults: tuple[tuple[str, str], ...]) -> set[str]:
-    """The rules of some faults."""
+def rules_of(faults: tuple[tuple[str, str], ...]) -> set[str]:
+    """Names of the rules of some faults."""
     return {rule for _, rule in faults}

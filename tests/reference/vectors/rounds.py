@@ -68,7 +68,7 @@ def ndjson_round() -> tuple[str, str]:
         [interval(nem(10, 10), "2.5", "-1.0"), interval(nem(10, 15), "2.5", "-1", "1")],
         ',"submissionDatetime":"2026-11-20T09:30:00+10:00"',
     )
-    # The later record stands first: order in the document has no meaning.
+    # The later record comes first: order in the document has no meaning.
     lines = [later, repeat, "", first, other, repeat]
     return "\r\n".join(lines) + "\r\n", registry(CHURN, SALT)
 
@@ -157,9 +157,9 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
                 "root": partition.root.hex(),
                 "entry": partition.entry.hex(),
                 "leafHash": leaf_hash(partition.entry).hex(),
-                "path": [p.hex() for p in tree_path(leaves, place)],
+                "path": [p.hex() for p in tree_path(leaves, index)],
             }
-            for place, partition in enumerate(result.partitions)
+            for index, partition in enumerate(result.partitions)
         ],
         "root": result.root.hex(),
         "partitionCount": result.partition_count,

@@ -68,9 +68,9 @@ def time_vectors() -> Json:
         for day in ("2026-11-20", "2026-10-04", "2024-02-28", "2024-02-29")
         for period in (1, 72, 240, 241, 288)
     ]
-    refused = []
+    rejected = []
     for text in NO_TIMESTAMPS:
         if microseconds(text) is not None:
             raise AssertionError(text)
-        refused.append({"text": text, "rule": "time.format"})
-    return {"section": "3", "accepted": accepted, "refused": refused, "periods": periods}
+        rejected.append({"text": text, "rule": "time.format"})
+    return {"section": "3", "accepted": accepted, "refused": rejected, "periods": periods}

@@ -8,7 +8,7 @@ from tests.reference.vectors.common import Json, digest
 
 
 def tree_vectors() -> Json:
-    """Roots, all paths of small trees, and proofs that must be refused, with the reason."""
+    """Roots, all paths of small trees, and proofs that must be rejected, with the reason."""
     trees = []
     for size in (1, 2, 3, 4, 5, 6, 7, 8, 13):
         entries = [b"entry %d" % i for i in range(size)]
