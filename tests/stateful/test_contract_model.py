@@ -8,7 +8,7 @@ from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConflictError
 from tests.contract_model import electorate, rounds, views
-from tests.contract_model.state import NOBODY, Call, NewWorker, Rejected, State
+from tests.contract_model.state import NOBODY, Call, NewWorker, Reverted, State
 
 CONTRACT, ADMIN, OPERATOR, SIGNER = (bytes([place]) * 20 for place in range(1, 5))
 POLICY = Policy(2, 3, 60, 60, 1)
@@ -19,11 +19,11 @@ def deployed() -> State:
 
 
 def test_a_contract_needs_an_administrator_and_a_policy() -> None:
-    with pytest.raises(Rejected, match=r"Missing\(account\)") as caught:
+    with pytest.raises(Reverted, match=r"Missing\(account\)") as caught:
         electorate.deploy(31337, CONTRACT, NOBODY, POLICY)
     assert (caught.value.error, caught.value.arguments) == ("Missing", ("account",))
     assert isinstance(caught.value, ConflictError)
-    with pytest.raises(Rejected, match="InvalidQuorum"):
+    with pytest.raises(Reverted, match="InvalidQuorum"):
         electorate.deploy(31337, CONTRACT, ADMIN, Policy(3, 2, 60, 60, 1))
 
 
@@ -33,7 +33,7 @@ def test_a_step_leaves_the_state_before_it_as_it_was() -> None:
     after = electorate.add_workers(before, Call(ADMIN, 0), [worker])
     assert before == deployed()
     assert (before.epoch, after.epoch) == (1, 2)
-    with pytest.raises(Rejected, match="SignerUsed"):
+    with pytest.raises(Reverted, match="SignerUsed"):
         electorate.add_workers(after, Call(ADMIN, 0), [NewWorker(b"\x09" * 20, SIGNER, "")])
     assert len(after.seats) == 1
 
@@ -43,9 +43,9 @@ def test_nothing_is_known_of_a_round_that_never_was() -> None:
     assert views.candidate(state, 1, Result(bytes(32), 1).hash) == 0
     assert views.abstention(state, 0, 0) == 0
     assert views.latest_final(state, (1, 6)) == 0
-    with pytest.raises(Rejected, match=r"UnknownRound\(0, 1\)"):
+    with pytest.raises(Reverted, match=r"UnknownRound\(0, 1\)"):
         views.candidates(state, 1)
-    with pytest.raises(Rejected, match="WrongStatus"):
+    with pytest.raises(Reverted, match="WrongStatus"):
         rounds.fail_round(state, Call(ADMIN, 0), 1)
 
 

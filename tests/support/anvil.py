@@ -21,6 +21,7 @@ from eth_utils.crypto import keccak
 
 from oepnode.adapters.chain import artefact
 from oepnode.demo.devnet import Devnet
+from tests.contract_model.state import Reverted
 
 _GAS = hex(12_000_000)
 _RECEIPT_S = 10.0
@@ -28,16 +29,8 @@ _KEPT = 4_096  # calls and answers, most of which come again after the next step
 
 
 @dataclass(frozen=True)
-class Reverted(Exception):  # noqa: N818 - what happened
-    """The contract rejected a call: the error's name, and its arguments as plain values."""
-
-    error: str
-    arguments: tuple[object, ...]
-
-
-@dataclass(frozen=True)
 class Receipt:
-    """What came of a transaction."""
+    """Outcome of a transaction."""
 
     gas: int
     logs: list[dict[str, Any]]
@@ -47,7 +40,7 @@ class Receipt:
 
 
 class Anvil:
-    """A chain that stands still until it is told to go on."""
+    """A chain that makes a block only on command."""
 
     def __init__(self, log: Path, accounts: int = 40) -> None:
         self._devnet = Devnet(log, accounts)
@@ -231,9 +224,9 @@ def _value(name: str, result: str) -> Any:
 def _revert(answer: dict[str, Any]) -> Reverted:
     data = bytes.fromhex(answer["error"].get("data", "0x")[2:])
     if data[:4] not in _errors():
-        return Reverted("", (answer["error"]["message"],))
+        return Reverted("", answer["error"]["message"])
     name, inputs = _errors()[data[:4]]
-    return Reverted(name, _decoded(inputs, data[4:]))
+    return Reverted(name, *_decoded(inputs, data[4:]))
 
 
 def _decoded(items: list[dict[str, Any]], data: bytes) -> tuple[Any, ...]:

@@ -28,8 +28,9 @@ from oepnode.domain.rounds.entries import PartitionEntry, decode_partition
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import EvidenceError
+from tests.contract_model.state import Reverted
 from tests.reference import rfc9162
-from tests.support.anvil import Anvil, OnChain, Reverted
+from tests.support.anvil import Anvil, OnChain
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "docs/spec/vectors"
@@ -203,7 +204,7 @@ def trees_of_vectors() -> Iterator[tuple[Proof, bool]]:
             leaf = merkle.leaf_hash(b"entry %d" % proof["index"])
             path, root = tuple(bytes_of(proof["path"])), bytes.fromhex(tree["root"])
             yield Proof(leaf, proof["index"], tree["size"], path, root), True
-    for kind, does_prove in (("rejected", False), ("provesAnotherSizeToo", True)):
+    for kind, does_prove in (("refused", False), ("provesAnotherSizeToo", True)):
         for case in loaded[kind]:
             leaf, root = bytes.fromhex(case["leaf"]), bytes.fromhex(case["root"])
             path = tuple(bytes_of(case["path"]))
