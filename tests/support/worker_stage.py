@@ -85,6 +85,8 @@ class Stage:
         relay: Relay | None = None,
     ) -> Worker:
         chain = FakeChain(self.chain_state, signer(place))
+        if is_requester:
+            self.chain_state.allow_requests(signer(place))
         settings = WorkerSettings(
             chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
             data_dir=self.folder,
@@ -159,6 +161,4 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def phase(stage: Stage, number: int = 1) -> Phase:
-    state = stage.chain_state.now_state(number)
-    assert state is not None
-    return state.phase
+    return stage.chain_state.rounds[number].phase

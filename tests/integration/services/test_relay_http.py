@@ -9,7 +9,6 @@ from typing import Any
 import aiohttp
 import pytest
 from eth_account import Account
-from msgspec.structs import replace
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
 from oepnode.config import HttpSettings, RelaySettings
@@ -158,7 +157,7 @@ async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> No
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
-    state = world.chain_state.now_state(1)
+    state = world.chain_state.rounds.get(1)
     assert state is not None
     assert state.phase is Phase.REVEALING
     assert world.sent() == 1
@@ -206,10 +205,7 @@ async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> 
     await world.open()
     await world.hand_in(signed(0))
     await until(lambda: world.cast() == OPERATORS[:1])
-    chain_state = world.chain_state
-    chain_state.log[:] = [event for event in chain_state.log if not isinstance(event, BallotCast)]
-    chain_state.ballots.clear()
-    chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
+    world.chain_state.forget_ballots(1)
     await until(lambda: world.cast() == OPERATORS[:1])
 
 

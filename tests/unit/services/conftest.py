@@ -25,7 +25,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def chain_state(clock: FakeClock) -> InMemoryChain:
-    return InMemoryChain(clock)
+    chain_state = InMemoryChain(clock)
+    chain_state.add_member(b"\x70" * 20, b"\x7a" * 20)
+    return chain_state
 
 
 @pytest.fixture

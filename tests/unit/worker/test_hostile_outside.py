@@ -4,6 +4,7 @@ Each test is a way in which a worker once lost a vote, voted for the wrong input
 """
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -16,7 +17,7 @@ from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Head, Phase, Round
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError, FatalError, TransportError
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, block_hash
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, POLICY, FakeChain, block_hash
 from tests.support.fake_services import FakeRegistry, FakeShelf
 from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 from tests.support.worker_stage import Stage, phase, running, until
@@ -30,9 +31,7 @@ def chain_of(worker: object) -> FakeChain:
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     """Take every block back; returns a function that ends the reorganisation for the worker."""
     chain_state, chain = stage.chain_state, chain_of(worker)
-    chain_state.log.clear()
-    chain_state.rounds.clear()
-    chain_state.ballots.clear()
+    chain_state.forget_rounds()
 
     async def another_hash(_: int) -> bytes:
         return b"x" * 32
@@ -83,12 +82,7 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         stage.pass_time(1)
         stage.pass_time(1)
         await until(lambda: bool(stage.votes(0)))
-        chain_state = stage.chain_state
-        chain_state.log[:] = [
-            event for event in chain_state.log if not isinstance(event, BallotCast)
-        ]
-        chain_state.ballots.clear()
-        chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
+        stage.chain_state.forget_ballots(1)
         await until(lambda: bool(stage.votes(0)))
 
 
@@ -180,8 +174,7 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
 
 
 async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage) -> None:
-    chain_state = stage.chain_state
-    chain_state.electorates[-1] = replace(chain_state.electorates[-1], vote_window_s=1)
+    stage.chain_state.set_policy(dataclasses.replace(POLICY, vote_window_s=1))
 
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()
