@@ -96,8 +96,8 @@ recover = lru_cache(4_096)(ballot_signature.recover_signer)
 
 
 def people(anvil: Anvil) -> People:
-    accounts = anvil.accounts
-    return People(*accounts[:4], operators=tuple(accounts[4:12]), signers=tuple(accounts[12:28]))
+    admin, requester, guardian, stranger, *others = anvil.accounts
+    return People(admin, requester, guardian, stranger, tuple(others[:8]), tuple(others[8:24]))
 
 
 class Lockstep:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tests.generators.json_text import JsonObject, Style
 
@@ -23,6 +24,8 @@ KINDS = (
 
 Limits = tuple[int | None, int | None, int | None, int | None]
 Site = tuple[str, int]
+Profile = Literal["wide", "edge"]
+ImportSign = Literal["canonical", "magnitude"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Shape:
     nmis: int = 1
     intervals: int = 1
     aggregators: int = 1
-    profile: str = "wide"
-    import_sign: str = "canonical"
+    profile: Profile = "wide"
+    import_sign: ImportSign = "canonical"
     both_levels: bool = False
     gaps: bool = False
     reactive: bool = False
@@ -72,11 +75,11 @@ class Case:
     holders: dict[tuple[str, int], str]
 
     @property
-    def profile(self) -> str:
+    def profile(self) -> Profile:
         return self.shape.profile
 
     @property
-    def import_sign(self) -> str:
+    def import_sign(self) -> ImportSign:
         return self.shape.import_sign
 
 

@@ -126,7 +126,7 @@ def _wrong_type_of_array(t: Target) -> None:
 
 @_envelope("field.type")
 def _wrong_type_of_object(t: Target) -> None:
-    wrong = t.rnd.choice([RawJson("5"), "x", [], True, None])
+    wrong: Any = t.rnd.choice([RawJson("5"), "x", [], True, None])
     where = t.rnd.choice([t.records, t.record.get("operatingEnvelopes"), t.intervals])
     if where is t.records and wrong == []:
         wrong = None  # A first line "[]" would be an array without records.

@@ -21,11 +21,13 @@ def _snapshot(*rules: str) -> Callable[[Any], Any]:
 
 
 def _aggregator_of(tree: JsonObject, rnd: random.Random) -> JsonObject:
-    return rnd.choice(tree.get("aggregators"))
+    aggregators: list[JsonObject] = tree.get("aggregators")
+    return rnd.choice(aggregators)
 
 
 def _assignment_of(tree: JsonObject, rnd: random.Random) -> JsonObject:
-    return rnd.choice(tree.get("assignments"))
+    assignments: list[JsonObject] = tree.get("assignments")
+    return rnd.choice(assignments)
 
 
 @_snapshot("field.missing")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oepnode.domain.edge.clearing import clear as clearing
 from oepnode.domain.edge.clearing.clear import accumulate, clear, dispatchable, increments
 from oepnode.domain.edge.clearing.supply_curve import quantity_at, supply_curve
-from oepnode.domain.edge.constraining.trim import check, constrain
+from oepnode.domain.edge.constraining.trim import check, trim
 from oepnode.domain.nem.quantities import NO_LIMIT
 
 Ints = npt.NDArray[Any]
@@ -102,10 +102,10 @@ def test_a_constrained_offer_delivers_the_original_held_to_the_limits(
     prices: Ints, avail: Ints, load: int, gen: int, fixed: int, most: int, least: int
 ) -> None:
     exports, imports = _one(most), _one(-least)
-    held = constrain(avail, exports, imports, _one(load), _one(gen), _one(fixed))
+    held = trim(avail, exports, imports, _one(load), _one(gen), _one(fixed))
     after = check(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
     assert after.count == 0
-    again = constrain(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
+    again = trim(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
     assert again.trims == (), "a second time trims nothing"
     assert bool(held.trims) == bool(held.before.count)
     if held.before.count == 0:
@@ -134,7 +134,7 @@ def test_no_price_dispatches_beyond_what_is_dispatchable(
 
 @given(AVAIL, WATTS, WATTS)
 def test_trimming_goes_from_the_outermost_band_inwards(avail: Ints, most: int, least: int) -> None:
-    held = constrain(avail, _one(most), _one(-least)).avail[0]
+    held = trim(avail, _one(most), _one(-least)).avail[0]
     for bands in (range(9, -1, -1), range(10, 20)):
         is_trimmed = [held[band] != avail[0, band] for band in bands]
         first = is_trimmed.index(True) if True in is_trimmed else len(is_trimmed)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import ballot_hash, result_hash
-from oepnode.domain.rounds.envelope_document import Feed, parse_document
+from oepnode.domain.rounds.envelope_document import parse_document
 from oepnode.domain.rounds.partition import RoundResult, partition_round
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.registry_snapshot import parse_snapshot

@@ -247,11 +247,11 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
 
     valid: dict[tuple[str, int], dict[int, Limits]] = {}
     for (nmi, level, start), rows in by_key.items():
-        row = _valid_row(rows)
-        if isinstance(row, str):
-            reader.fault(rows[-1].path, row)
+        choice = _valid_row(rows)
+        if isinstance(choice, str):
+            reader.fault(rows[-1].path, choice)
         else:
-            valid.setdefault((nmi, level), {})[start] = row.limits
+            valid.setdefault((nmi, level), {})[start] = choice.limits
     first = min(start for _, _, start in by_key)
     count = (max(start for _, _, start in by_key) - first) // STEP + 1
     if count > 2016:

@@ -376,10 +376,11 @@ def _(pair: Lockstep) -> str | None:
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     packed = pair.packed(number)
-    others = (b"", packed[53:], packed + packed[:53], packed[53:] + packed[:53], packed[:-1] + b"!")
-    others = (*others, packed[:53] * 300)  # more than there can be members
-    told = [pair.reveal(number, packed=other) for other in others]
-    assert told == ["BallotsMismatch"] * len(told)
+    too_many = packed[:53] * 300  # more than there can be members
+    others = [b"", packed[53:], packed + packed[:53], packed[53:] + packed[:53], too_many]
+    others.append(packed[:-1] + b"!")
+    errors = [pair.reveal(number, packed=other) for other in others]
+    assert errors == ["BallotsMismatch"] * len(others)
     return pair.reveal(number, packed=b"\xff" + packed[1:])
 
 

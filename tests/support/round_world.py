@@ -7,7 +7,7 @@ the horizon, one without aggregator.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -36,8 +36,10 @@ from oepnode.domain.rounds.onchain import (
     RoundFinalised,
     RoundOpened,
 )
+from oepnode.domain.rounds.partition import RoundResult
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, TransportError
+from oepnode.ports import ChainReader
 
 START = 1_795_000_200
 COUNT = 6
@@ -140,7 +142,7 @@ def opened(number: int = CONTEXT.number) -> RoundOpened:
     )
 
 
-def result_of(context: RoundContext = CONTEXT):
+def result_of(context: RoundContext = CONTEXT) -> RoundResult:
     return compute(INPUTS, context, opened(context.number)).result
 
 
@@ -246,7 +248,7 @@ class FakeReader:
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         return [e for n in self.rounds for e in await self.round_events(n)]
 
-    async def round_events(self, number: int) -> Sequence[Event]:
+    async def round_events(self, number: int) -> list[Event]:
         phase = self.rounds[number].phase
         if phase is Phase.FINAL:
             return events(RoundContext(CHAIN_ID, CONTRACT, number))
@@ -268,7 +270,9 @@ class FakeReader:
         return OPENED_AT + block
 
     @asynccontextmanager
-    async def connect(self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0):
+    async def connect(
+        self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0
+    ) -> AsyncIterator[ChainReader]:
         """Stands in for ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure

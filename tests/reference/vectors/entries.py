@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.reference.encoding import partition_entry, site_entry
+from tests.reference.limits import Limits
 from tests.reference.nem_time import STEP
 from tests.reference.rfc9162 import leaf_hash
 from tests.reference.vectors.common import Json, digest
@@ -11,7 +12,7 @@ from tests.reference.vectors.common import Json, digest
 def entry_vectors() -> Json:
     """Site and partition entries from their fields; a limit is null where none is published."""
     start = 1_795_111_200
-    cases = (
+    cases: tuple[tuple[int, int, str, list[Limits]], ...] = (
         (0, 0, "x", [(1500, -2000, None, None)]),
         (1, 1, "Maximise", [(0, 0, None, None), (None,) * 4, (2**31 - 1, 1 - 2**31, None, None)]),
         (0, 1, "größte Einspeisung", [(1, -1, 250, None), (2, -2, None, None)]),
