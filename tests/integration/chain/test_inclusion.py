@@ -104,7 +104,10 @@ def damaged(dice: random.Random, proof: Proof) -> Proof:
     """The proof with one thing wrong; sometimes it still proves, as RFC 9162 has it."""
     path = list(proof.path)
     place = dice.randrange(len(path)) if path else 0
-    flip = lambda value: (int.from_bytes(value) ^ 1 << dice.randrange(256)).to_bytes(32)  # noqa: E731
+
+    def flip(value: bytes) -> bytes:
+        return (int.from_bytes(value) ^ 1 << dice.randrange(256)).to_bytes(32)
+
     ways: list[Callable[[], Proof]] = [
         lambda: replace(proof, leaf=flip(proof.leaf)),
         lambda: replace(proof, root=flip(proof.root)),

@@ -55,7 +55,7 @@ ASKED: dict[str, Callable[[EvmReader], Awaitable[object]]] = {
 }
 
 
-@pytest.fixture(params=ODD.values(), ids=ODD)
+@pytest.fixture(params=list(ODD.values()), ids=list(ODD))
 async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
     app = web.Application()
     app.router.add_post("/v3/{key}", request.param)

@@ -93,7 +93,11 @@ class World:
 def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
     """A worker's signed ballot; ``changes`` are of the place for which it is signed."""
     context = RoundContext(CHAIN_ID, CONTRACT, number)
-    values = {"chain_id": CHAIN_ID, "contract": CONTRACT, "number": number} | changes
+    values: dict[str, Any] = {
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "number": number,
+    } | changes
     context = RoundContext(**values)
     account = STRANGER if place < 0 else WORKERS[place]
     ballot = ballot or bytes([place + 1]) * 32

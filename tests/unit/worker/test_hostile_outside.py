@@ -39,7 +39,7 @@ def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     async def its_hash(number: int) -> bytes:
         return block_hash(number)
 
-    chain.block_hash = another_hash  # type: ignore[method-assign]
+    chain.block_hash = another_hash  # type: ignore[method-assign, assignment]
 
     def over() -> None:
         chain.block_hash = its_hash  # type: ignore[method-assign]
@@ -149,7 +149,7 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
         await may_read.wait()
         return await read(number)
 
-    stage.sender.document = when_allowed  # type: ignore[method-assign]
+    stage.sender.document = when_allowed  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: worker.state_of(1) is not None)
@@ -180,7 +180,7 @@ async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage
         await asyncio.Event().wait()
         raise AssertionError
 
-    stage.sender.document = never  # type: ignore[method-assign]
+    stage.sender.document = never  # type: ignore[method-assign, assignment]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))
@@ -193,7 +193,7 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
     async with running(*(stage.worker(place) for place in range(3))):
-        stage.shelf.put = _no_space  # type: ignore[method-assign]
+        stage.shelf.put = _no_space  # type: ignore[method-assign, assignment]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
     stage.shelf = FakeShelf()  # another: a thread of those that ended may still put to the first
@@ -229,7 +229,7 @@ async def test_an_archive_that_takes_nothing_does_not_cost_the_vote(
     def reject(*_: object) -> None:
         raise error
 
-    stage.archive.put = reject  # type: ignore[method-assign]
+    stage.archive.put = reject  # type: ignore[method-assign, assignment]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))

@@ -159,7 +159,7 @@ async def test_without_money_a_direct_ballot_is_tried_and_told(stage: Stage) -> 
     async def no_money(*_: object) -> bytes:
         raise TransportError("castBallot: the signing account cannot pay the fee; fund it")
 
-    cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign]
+    cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(relay.handed_in))

@@ -268,7 +268,7 @@ async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -
         seen.append([stored.id for stored in worker._store.pending_effects()])
         await carry_out(effect)
 
-    worker.runner.carry_out = spying  # type: ignore[method-assign, assignment]
+    worker.runner.carry_out = spying  # type: ignore[method-assign]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))
@@ -330,7 +330,7 @@ async def test_a_fault_of_ours_in_one_effect_does_not_stop_the_worker(
             raise ZeroDivisionError
         await carry_out(effect)
 
-    worker.runner.carry_out = failing_twice  # type: ignore[method-assign, assignment]
+    worker.runner.carry_out = failing_twice  # type: ignore[method-assign]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))

@@ -191,7 +191,7 @@ def test_progress_counts_rows() -> None:
 def of_case(case: Case) -> RoundResult:
     document = parse_document(
         case.envelope,
-        Feed(case.profile, case.import_sign),  # type: ignore[arg-type]
+        Feed(case.profile, case.import_sign),
     )
     context = RoundContext(case.chain_id, case.contract, case.number)
     return partition_round(document, parse_snapshot(case.registry), case.salt, context)

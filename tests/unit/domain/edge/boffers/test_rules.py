@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -21,7 +21,7 @@ GOOD = {3: -60, 13: 10, 19: 70}
 GOOD_PRICES = prices({13: 1.1})
 
 
-def day(kilowatts: dict[int, float] | None = None, **changes: Any) -> BofferDay:
+def day(kilowatts: Mapping[int, float] | None = None, **changes: Any) -> BofferDay:
     quantities = avail(GOOD if kilowatts is None else kilowatts)
     settings: dict[str, Any] = {"max_avail_load": -60_000, "max_avail_gen": 80_000} | changes
     return make_day("UNIT1", DAY, settings.pop("prices", GOOD_PRICES), quantities, **settings)
@@ -351,6 +351,9 @@ def test_hld_4_1_each_scenario_has_a_boffer_that_passes_and_one_that_fails(
     scenario: Scenario,
 ) -> None:
     priced, fixed = day(level=scenario.level), day({}, fixed_load=-5_000, level=scenario.level)
-    accepts = lambda offer: not codes(found(lambda d: rules.check_day(d, scenario.step), offer))  # noqa: E731
+
+    def accepts(offer: BofferDay) -> bool:
+        return not codes(found(lambda d: rules.check_day(d, scenario.step), offer))
+
     assert accepts(priced) == scenario.may_price
     assert accepts(fixed) == scenario.may_fix
