@@ -114,7 +114,7 @@ def abstain(state: State, call: Call, number: int, reason: int) -> State:
 
 
 def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: Recover) -> State:
-    """Cast ballots that their signers have signed; one whose member has voted is passed over.
+    """Cast ballots that their signers have signed; those of members who have voted are skipped.
 
     Args:
         state: Before.

@@ -92,18 +92,18 @@ def candidate(state: State, number: int, result_hash: bytes) -> int:
     """Bitmap of the members who had voted for a revealed result, or 0."""
     if not 0 < number <= len(state.rounds):
         return 0
-    shown = candidates(state, number)
-    return next((matched for result, matched in shown if result.hash == result_hash), 0)
+    revealed = candidates(state, number)
+    return next((matched for result, matched in revealed if result.hash == result_hash), 0)
 
 
 def candidates(state: State, number: int) -> tuple[tuple[Result, int], ...]:
     """All revealed results in the order revealed, with the members who had voted for each."""
     round_ = round_of(state, number)
-    shown = tuple(round_.candidates.items())
+    revealed = tuple(round_.candidates.items())
     if round_.result is None:
-        return shown
+        return revealed
     matched = tally.matching(context_of(state, number), round_.ballots, round_.result)
-    return (*shown, (round_.result, tally.bitmap(matched)))
+    return (*revealed, (round_.result, tally.bitmap(matched)))
 
 
 def equivocators(state: State, number: int) -> int:

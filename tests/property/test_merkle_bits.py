@@ -51,8 +51,8 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
     rejected(leaf=merkle.leaf_hash(flip(entries[index], bit)))
     rejected(leaf=flip(leaf, bit))
     rejected(root=flip(root, bit))
-    for place, sibling in enumerate(path):
-        rejected(path=[*path[:place], flip(sibling, bit), *path[place + 1 :]])
+    for level, sibling in enumerate(path):
+        rejected(path=[*path[:level], flip(sibling, bit), *path[level + 1 :]])
     for power in range(70):
         # In one tree no two positions have the same shape, so no other index is ever proven.
         rejected(index=index ^ (1 << power))

@@ -1,11 +1,11 @@
 """Numbered invariants of the worker's decisions, after every change, in any order of changes.
 
-1. An effect is asked for at most once, unless a reorganisation took its outcome away.
+1. An effect is requested at most once, unless a reorganisation took its outcome away.
 2. Ballot and abstention exclude one another.
 3. Nothing is voted from the voting deadline on, nothing revealed from the reveal deadline on.
 4. Nothing is revealed before voting is over, and nothing is delivered that is not final.
 5. Replaying the changes gives the same state and the same effects.
-6. Taking a change in twice is taking it in once; only a reorganisation asks anew each time.
+6. Applying a change twice is applying it once; only a reorganisation requests again each time.
 """
 
 from hypothesis import settings

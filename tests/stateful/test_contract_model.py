@@ -1,4 +1,4 @@
-"""The twin where it needs no chain; the rest is held against the contract (tests/stateful)."""
+"""The twin where it needs no chain; the lockstep test compares the rest with the contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oepnode.errors import ConflictError
 from tests.contract_model import electorate, rounds, views
 from tests.contract_model.state import NOBODY, Call, NewWorker, Reverted, State
 
-CONTRACT, ADMIN, OPERATOR, SIGNER = (bytes([place]) * 20 for place in range(1, 5))
+CONTRACT, ADMIN, OPERATOR, SIGNER = (bytes([index]) * 20 for index in range(1, 5))
 POLICY = Policy(2, 3, 60, 60, 1)
 
 
@@ -68,8 +68,8 @@ def test_a_quorum_is_the_share_rounded_up_and_a_majority_at_least(
     members: int, share: tuple[int, int], quorum: int
 ) -> None:
     workers = [
-        NewWorker(place.to_bytes(20), (place + 500).to_bytes(20), "")
-        for place in range(1, members + 1)
+        NewWorker(index.to_bytes(20), (index + 500).to_bytes(20), "")
+        for index in range(1, members + 1)
     ]
     state = electorate.deploy(1, CONTRACT, ADMIN, Policy(*share, 60, 60, 1))
     if workers:

@@ -1,4 +1,4 @@
-"""A local chain whose blocks and time a test makes itself, and the contract on it, without layers.
+"""A local chain with blocks and time that a test sets, and the contract on it, without layers.
 
 For tests that take thousands of steps: one kept connection, calls in batches, unlocked accounts,
 and arguments and answers as plain values (addresses as 20 bytes, structs as tuples).
@@ -64,7 +64,7 @@ class Anvil:
         return answer["result"]
 
     def batch(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[dict[str, Any]]:
-        """Answers in the order asked; the calls must not depend on one another."""
+        """Answers in the order of the calls, which must not depend on one another."""
         first = next(self._ids)
         body = [
             {"jsonrpc": "2.0", "id": first + i, "method": method, "params": list(params)}
@@ -181,23 +181,23 @@ def _type(item: dict[str, Any]) -> str:
 
 @cache
 def _functions() -> dict[str, tuple[bytes, list[str], list[dict[str, Any]]]]:
-    found = {}
+    functions = {}
     for item in artefact.consensus()["abi"]:
         if item["type"] == "function":
             types = [_type(part) for part in item["inputs"]]
             selector = keccak(f"{item['name']}({','.join(types)})".encode())[:4]
-            found[item["name"]] = (selector, types, item["outputs"])
-    return found
+            functions[item["name"]] = (selector, types, item["outputs"])
+    return functions
 
 
 @cache
 def _errors() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
-    found = {}
+    errors = {}
     for item in artefact.consensus()["abi"]:
         if item["type"] == "error":
             signature = f"{item['name']}({','.join(_type(part) for part in item['inputs'])})"
-            found[keccak(signature.encode())[:4]] = (item["name"], item["inputs"])
-    return found
+            errors[keccak(signature.encode())[:4]] = (item["name"], item["inputs"])
+    return errors
 
 
 def error_names() -> set[str]:

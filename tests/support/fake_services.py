@@ -12,8 +12,8 @@ class FakeSender:
 
     Attributes:
         is_down: Nothing is served.
-        swapped: Served instead of whatever is asked for, unless it is empty.
-        newest: What `latest` says.
+        swapped: Served instead of the requested document, unless it is empty.
+        newest: The answer of `latest`.
     """
 
     def __init__(self, *documents: bytes) -> None:
