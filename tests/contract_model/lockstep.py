@@ -20,8 +20,7 @@ from oepnode.adapters.chain import contract as evm
 from oepnode.adapters.crypto import ballot_signature
 from oepnode.config import ChainSettings
 from oepnode.demo import devnet
-from oepnode.domain.rounds import signed_ballots as relay
-from oepnode.domain.rounds import tally
+from oepnode.domain.rounds import signed_ballots, tally
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.onchain import Electorate, Equivocated, Event, Policy, Role
 from oepnode.domain.rounds.pseudonyms import RoundContext
@@ -179,12 +178,12 @@ class Lockstep:
 
     def relay(self, number: int, ballots: Sequence[SignedBallot], cut: int = 0) -> str | None:
         """Have a stranger cast signed ballots, without the last ``cut`` bytes."""
-        packed = relay.pack(ballots)
+        packed = signed_ballots.pack(ballots)
         return self.do("castBallots", self.people.stranger, number, packed[: len(packed) - cut])
 
     def report(self, number: int, ballots: Sequence[SignedBallot], cut: int = 0) -> str | None:
         """Have a stranger report an equivocation."""
-        packed = relay.pack(ballots)
+        packed = signed_ballots.pack(ballots)
         sender = self.people.stranger
         return self.do("reportEquivocation", sender, number, packed[: len(packed) - cut])
 
@@ -328,7 +327,7 @@ class Lockstep:
             context = rounds.context_of(state, number)
             operator, result = who.operators[0], RESULTS[0]
             ballot = ballot_for(context, operator, result)
-            digest = relay.ballot_digest(context, ballot)
+            digest = signed_ballots.ballot_digest(context, ballot)
             vote = (number, operator, result.root, result.partitions)
             expected += [("ballotFor", vote, None, ballot)]
             expected += [("ballotDigest", (number, ballot), None, digest)]

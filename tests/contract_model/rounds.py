@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oepnode.domain.rounds import signed_ballots as relay
-from oepnode.domain.rounds import tally
+from oepnode.domain.rounds import signed_ballots, tally
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import (
     Abstained,
@@ -126,7 +125,7 @@ def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: 
     _require_whole(packed, SIGNED_BALLOT_SIZE)
     before = round_ = _require_voting(state, call, number)
     events = []
-    for entry, signed in enumerate(relay.unpack(packed)):
+    for entry, signed in enumerate(signed_ballots.unpack(packed)):
         seat = _signed(state, number, entry, signed, recover)
         if not before.waiting >> seat.index & 1:
             continue
@@ -154,7 +153,7 @@ def report_equivocation(
     if len(packed) != 2 * SIGNED_BALLOT_SIZE:
         raise Reverted("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
     round_ = round_of(state, number)
-    first, second = relay.unpack(packed)
+    first, second = signed_ballots.unpack(packed)
     seat = _signed(state, number, 0, first, recover)
     other = _signed(state, number, 1, second, recover)
     if seat.operator != other.operator:

@@ -11,18 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.generators.json_text import JsonObject, Style
+from tests.reference.limits import Limits
 
-STEP = 300
 DAY = 288
 NMI_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-KINDS = (
-    "activePowerExportLimit",
-    "activePowerImportLimit",
-    "reactivePowerExportLimit",
-    "reactivePowerImportLimit",
-)
 
-Limits = tuple[int | None, int | None, int | None, int | None]
 Site = tuple[str, int]
 Profile = Literal["wide", "edge"]
 ImportSign = Literal["canonical", "magnitude"]

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.generators.cases import DAY, KINDS, STEP, Case
+from tests.generators.cases import DAY, Case
 from tests.generators.damage import Damaged, named
 from tests.generators.damaged_bytes import BYTE_DAMAGES
 from tests.generators.json_text import FIELD_SPELLINGS, JsonObject, RawJson, write_document
 from tests.generators.spelling import BAD_TIMES, spell_grid_time, spell_time
+from tests.reference.limits import KINDS
+from tests.reference.nem_time import STEP
 from tests.reference.nmi import checksum
 
 

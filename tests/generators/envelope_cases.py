@@ -6,11 +6,9 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from tests.generators.cases import DAY, KINDS, STEP, Limits, Shape, Site, random_nmi
+from tests.generators.cases import DAY, Shape, Site, random_nmi
 from tests.generators.json_text import JsonObject, RawJson
 from tests.generators.spelling import (
-    EPOCH,
-    NEM,
     add_optional,
     shuffled_object,
     spell_grid_time,
@@ -19,6 +17,8 @@ from tests.generators.spelling import (
     spell_time,
     spelled,
 )
+from tests.reference.limits import KINDS, Limits
+from tests.reference.nem_time import EPOCH, NEM_OFFSET, STEP
 
 OBJECTIVES = (
     "x",
@@ -145,7 +145,7 @@ def _full_day_record(
         interval_tree(t, limits, shape, rnd, times=mixed and rnd.random() < 0.3)
         for t, limits in rows
     ]
-    day = (EPOCH + timedelta(seconds=first + NEM)).strftime("%Y-%m-%d")
+    day = (EPOCH + timedelta(seconds=first + NEM_OFFSET)).strftime("%Y-%m-%d")
     submitted = (first - 86_400 * 2) * 1_000_000
     return record_tree(site, meaning, submitted, [intervals], rnd, day=day), rows
 

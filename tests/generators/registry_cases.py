@@ -7,7 +7,7 @@ import itertools
 import random
 from typing import Any
 
-from tests.generators.cases import STEP, Limits, Shape, Site, random_nmi
+from tests.generators.cases import Shape, Site, random_nmi
 from tests.generators.json_text import JsonObject
 from tests.generators.spelling import (
     add_optional,
@@ -16,6 +16,8 @@ from tests.generators.spelling import (
     spell_nmi,
     spell_time,
 )
+from tests.reference.limits import Limits
+from tests.reference.nem_time import STEP
 
 
 def _segments(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tests.generators.json_text import FIELD_SPELLINGS, JsonObject, RawJson
+from tests.reference.nem_time import EPOCH, NEM_OFFSET
 from tests.reference.nmi import checksum
-
-NEM = 10 * 3600
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - offsets are put on by hand
 
 BAD_TIMES = (
     "",
@@ -46,7 +44,7 @@ BAD_TIMES = (
 def spell_time(micros: int, rnd: random.Random, *, fraction: bool = True) -> str:
     """A timestamp for an instant, with a random offset and random zeros behind."""
     style = rnd.randrange(6)
-    offset, tail = NEM, "+10:00"
+    offset, tail = NEM_OFFSET, "+10:00"
     if style == 0:
         tail = ""
     elif style == 1:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tests.generators.cases import DAY, STEP, Case, Shape, random_nmi
+from tests.generators.cases import DAY, Case, Shape, random_nmi
 from tests.generators.damage import Damaged
 from tests.generators.damaged_bytes import BYTE_DAMAGES
 from tests.generators.damaged_envelopes import ENVELOPE_DAMAGES, damage_envelope
@@ -21,13 +21,13 @@ from tests.generators.damaged_registries import REGISTRY_DAMAGES, damage_registr
 from tests.generators.envelope_cases import random_document
 from tests.generators.json_text import Style, write_document, write_json
 from tests.generators.registry_cases import random_registry
-from tests.generators.spelling import NEM
+from tests.reference.nem_time import NEM_OFFSET, STEP
 
 
 def build_case(shape: Shape) -> Case:
     """The case of a shape; the same shape always gives the same case."""
     rnd = random.Random(shape.seed)
-    day = rnd.randrange(5_000, 40_000) * 86_400 + 4 * 3600 - NEM
+    day = rnd.randrange(5_000, 40_000) * 86_400 + 4 * 3600 - NEM_OFFSET
     first = day if shape.full_day else day + rnd.randrange(DAY) * STEP
     nmis: list[str] = []
     while len(nmis) < shape.nmis:

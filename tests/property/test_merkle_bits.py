@@ -1,7 +1,7 @@
 """Any one-bit change to an entry, path, root, index or size is rejected.
 
 The one exception is exact, and is asserted as such: a changed size whose path has the same shape
-(``tests/unit/domain/rounds/test_merkle_rejections.py`` says why, and where the size is bound
+(``tests/unit/domain/rounds/test_merkle_rejections.py`` has the reason, and where the size is bound
 instead).
 """
 

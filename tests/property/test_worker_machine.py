@@ -54,7 +54,7 @@ members = some.integers(0, 4)
 
 
 class WorkerMachine(RuleBasedStateMachine):
-    """One worker in one round; the chain tells it things in a random order."""
+    """One worker in one round; changes arrive in a random order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.reference.limits import Limits
 from tests.reference.nem_time import STEP
 
-NONE = -(2**31)
+NO_LIMIT = -(2**31)
 
 
 def site_entry(
@@ -27,7 +27,7 @@ def site_entry(
         if any(value is not None for value in column):
             kinds |= 1 << bit
             for value in column:
-                number = NONE if value is None else value
+                number = NO_LIMIT if value is None else value
                 columns += number.to_bytes(4, "big", signed=True)
     return (
         b"OEP1\x01"

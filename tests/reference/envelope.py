@@ -48,7 +48,7 @@ class Document:
 
     Attributes:
         sites: Timing and objective function of each (nmi, level).
-        rows: The limits that stand, by (nmi, level) and interval start.
+        rows: The valid limits, by (nmi, level) and interval start.
         start: Horizon start, UTC seconds.
         count: Number of intervals of the horizon.
     """

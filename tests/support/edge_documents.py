@@ -38,7 +38,7 @@ BANDS = [0, 0, -60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 70, 0]
 
 
 class Exact(str):
-    """A number as JSON text, so that a test says which digits it means."""
+    """A number as JSON text, so that a test can fix its digits."""
 
     __slots__ = ()
 

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage import input_archive
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
@@ -101,8 +101,8 @@ class Stage:
         )
 
         def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
-            return archive.seal_inputs(
-                sealing.public_key_of(AUDITOR),
+            return input_archive.seal_inputs(
+                hpke.public_key_of(AUDITOR),
                 context,
                 inputs.envelope,
                 inputs.registry,
@@ -115,7 +115,7 @@ class Stage:
             sender=self.sender,
             registry=self.registry,
             shelf=self.shelf,
-            seal=sealing.seal,
+            seal=hpke.seal,
             archive=self.archive,
             seal_inputs=seal_inputs,
             clock=self.clock,
