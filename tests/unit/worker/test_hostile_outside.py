@@ -200,7 +200,7 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
     stage.sender.swapped = b"other bytes"
     worker = stage.worker()
     async with running(worker):
-        await until(lambda: stage.sender.asked > 5)
+        await until(lambda: stage.sender.requests > 5)
         assert stage.shelf.bundles == {}
         stage.sender.swapped = b""
         await until(lambda: len(stage.shelf.bundles) == 3)
