@@ -212,8 +212,8 @@ class InMemoryChain:
 class FakeChain:
     """One account's connection to an `InMemoryChain`; implements `ports.Chain`."""
 
-    def __init__(self, chain_state: InMemoryChain, signer: bytes = REQUESTER) -> None:
-        self.chain_state = chain_state
+    def __init__(self, blockchain: InMemoryChain, signer: bytes = REQUESTER) -> None:
+        self.blockchain = blockchain
         self._signer = signer
         self.calls: list[str] = []
 
@@ -233,41 +233,41 @@ class FakeChain:
 
     async def head(self) -> Head:
         self._read("head")
-        number = len(self.chain_state.block_times) - 1
-        return Head(number, block_hash(number), self.chain_state.block_times[-1])
+        number = len(self.blockchain.block_times) - 1
+        return Head(number, block_hash(number), self.blockchain.block_times[-1])
 
     async def round_count(self) -> int:
         self._read("round_count")
-        return len(self.chain_state.rounds)
+        return len(self.blockchain.rounds)
 
     async def round(self, number: int) -> Round | None:
         self._read("round")
-        return self.chain_state.rounds.get(number)
+        return self.blockchain.rounds.get(number)
 
     async def electorate(self, epoch: int) -> Electorate:
         self._read("electorate")
-        return self.chain_state.electorates[epoch - 1]
+        return self.blockchain.electorates[epoch - 1]
 
     async def current_electorate(self) -> Electorate:
         self._read("current_electorate")
-        return self.chain_state.electorates[-1]
+        return self.blockchain.electorates[-1]
 
     async def member_of_signer(self, signer: bytes) -> Member | None:
         self._read("member_of_signer")
-        members = self.chain_state.electorates[-1].members
+        members = self.blockchain.electorates[-1].members
         return next((member for member in members if member.signer == signer), None)
 
     async def endpoint(self, operator: bytes) -> str:
         self._read("endpoint")
-        return self.chain_state.state.endpoints.get(operator, "")
+        return self.blockchain.state.endpoints.get(operator, "")
 
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         self._read("events")
-        return [e for e in self.chain_state.log if first_block <= e.place.block <= last_block]
+        return [e for e in self.blockchain.log if first_block <= e.place.block <= last_block]
 
     async def round_events(self, number: int) -> list[Event]:
         self._read("round_events")
-        return [event for event in self.chain_state.log if event.round == number]
+        return [event for event in self.blockchain.log if event.round == number]
 
     async def block_hash(self, number: int) -> bytes:
         self._read("block_hash")
@@ -276,11 +276,11 @@ class FakeChain:
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
         self._read("latest_final")
         horizon = (horizon_start // HORIZON_UNIT_S, interval_count)
-        return views.latest_final(self.chain_state.state, horizon)
+        return views.latest_final(self.blockchain.state, horizon)
 
     async def block_time(self, block: int) -> int:
         self._read("block_time")
-        return self.chain_state.block_times[block]
+        return self.blockchain.block_times[block]
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ class FakeChain:
     ) -> int:
         horizon = (horizon_start // HORIZON_UNIT_S, interval_count)
         self._write("open_round", rounds.open_round, horizon, envelope, registry)
-        return len(self.chain_state.rounds)
+        return len(self.blockchain.rounds)
 
     async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
         return self._write("cast_ballot", rounds.cast_ballot, round_number, ballot)
@@ -322,15 +322,15 @@ class FakeChain:
 
     def _read(self, name: str) -> None:
         self.calls.append(name)
-        if self.chain_state.is_down:
+        if self.blockchain.is_down:
             raise TransportError("the node of the chain does not answer")
 
     def _write(self, name: str, step: Callable[..., State], *arguments: object) -> bytes:
         self._read(name)
-        if self.chain_state.rejection:
-            raise ConflictError(self.chain_state.rejection)
-        transaction = self.chain_state.apply(self._signer, step, *arguments)
-        if self.chain_state.loses_answers:
+        if self.blockchain.rejection:
+            raise ConflictError(self.blockchain.rejection)
+        transaction = self.blockchain.apply(self._signer, step, *arguments)
+        if self.blockchain.loses_answers:
             raise TransportError("the outcome of the transaction is unknown")
         return transaction
 

@@ -30,8 +30,8 @@ def chain_of(worker: object) -> FakeChain:
 
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     """Take every block back; returns a function that ends the reorganisation for the worker."""
-    chain_state, chain = stage.chain_state, chain_of(worker)
-    chain_state.forget_rounds()
+    blockchain, chain = stage.blockchain, chain_of(worker)
+    blockchain.forget_rounds()
 
     async def another_hash(_: int) -> bytes:
         return b"x" * 32
@@ -73,8 +73,8 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
     worker = stage.worker()
 
     async def two_blocks_back() -> Head:
-        number = max(0, len(stage.chain_state.block_times) - 3)
-        return Head(number, block_hash(number), stage.chain_state.block_times[number])
+        number = max(0, len(stage.blockchain.block_times) - 3)
+        return Head(number, block_hash(number), stage.blockchain.block_times[number])
 
     chain_of(worker).head = two_blocks_back  # type: ignore[method-assign]
     async with running(worker):
@@ -82,7 +82,7 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         stage.pass_time(1)
         stage.pass_time(1)
         await until(lambda: bool(stage.votes(0)))
-        stage.chain_state.forget_ballots(1)
+        stage.blockchain.forget_ballots(1)
         await until(lambda: bool(stage.votes(0)))
 
 
@@ -174,7 +174,7 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
 
 
 async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage) -> None:
-    stage.chain_state.set_policy(dataclasses.replace(POLICY, vote_window_s=1))
+    stage.blockchain.set_policy(dataclasses.replace(POLICY, vote_window_s=1))
 
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()
