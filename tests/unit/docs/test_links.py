@@ -181,6 +181,19 @@ def test_cited_sections_of_pages_exist(page: Path) -> None:
     assert [cited for cited in cited_sections(text_of(page)) if not is_section(*cited)] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_sections_of_linked_pages_exist(page: Path) -> None:
+    link, numbers = r"\[[^\]]*\]\((?P<page>[^)#]+\.md)\)", NUMBERS
+    forms = (rf"{link},? sections? {numbers}", rf"sections? {numbers} of\s{link}")
+    matches = (match for form in forms for match in re.finditer(form, text_of(page)))
+    cited = [
+        (name_of((page.parent / match["page"]).resolve()), number)
+        for match in matches
+        for number in re.findall(r"[\d.]+", match["numbers"])
+    ]
+    assert [section for section in cited if not is_section(*section)] == []
+
+
 def is_section(page: str, number: str) -> bool:
     """Whether a page has a heading with this number."""
     return (ROOT / page).is_file() and number in sections_of(page)
