@@ -126,8 +126,8 @@ def cited_sections(text: str) -> Iterator[tuple[str, str]]:
 
 def is_file_named(name: str) -> bool:
     """Whether a path of the repository exists; ``…``, ``*`` and capital words stand for others."""
-    pattern = re.sub(r"…|N\b|ID\b|DIGEST\b", "*", name)
-    return any(ROOT.glob(pattern.rstrip("/"))) or any(ROOT.glob(pattern + "*"))
+    pattern = re.sub(r"…|\b(?:N|ID|DIGEST)\b", "*", name).rstrip("/")
+    return any(ROOT.glob(pattern))
 
 
 def is_module(dotted: str) -> bool:
@@ -139,7 +139,7 @@ def is_module(dotted: str) -> bool:
 
 
 def labelled(page: Path, label: str) -> list[str]:
-    """What a page's decisions name after ``*Code:*``, ``*Finding:*`` or ``*Test:*``."""
+    """The names in a page's decisions after ``*Code:*``, ``*Finding:*`` or ``*Test:*``."""
     text = re.sub(r"\n(?!\n)", " ", page.read_text("utf-8"))
     lines = re.findall(rf"\*{label}:\* ((?:`[^`]+`(?:, )?)+)", text)
     return [name for line in lines for name in re.findall(r"`([^`]+)`", line)]
