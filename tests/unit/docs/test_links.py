@@ -127,7 +127,7 @@ def cited_sections(text: str) -> Iterator[tuple[str, str]]:
 def is_file_named(name: str) -> bool:
     """Whether a path of the repository exists; ``…``, ``*`` and capital words stand for others."""
     pattern = re.sub(r"…|\b(?:N|ID|DIGEST)\b", "*", name).rstrip("/")
-    return any(ROOT.glob(pattern))
+    return any(ROOT.glob(pattern)) or (ROOT / name).is_symlink()
 
 
 def is_module(dotted: str) -> bool:
