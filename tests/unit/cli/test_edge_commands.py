@@ -787,6 +787,8 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
 
 
 def test_the_columns_of_the_intervals_file_are_documented() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "edge-datasets.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "edge" / "telemetry.md").read_text(
+        "utf-8"
+    )
     for name, meaning in intervals.COLUMNS.items():
         assert f"| `{name}` | {meaning} |" in page.splitlines()
