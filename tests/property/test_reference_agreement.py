@@ -20,6 +20,7 @@ from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.errors import DigestMismatch, DocumentFault
 from tests.generators import strategies
 from tests.reference import model
+from tests.support.sizes import sized
 
 OPERATOR = bytes(range(20))
 GENEROUS = settings(
@@ -62,7 +63,7 @@ def assert_same(case: strategies.Case, theirs: model.Round, ours: RoundResult) -
     assert ballot == theirs.ballot(OPERATOR)
 
 
-@settings(GENEROUS, max_examples=200)
+@settings(GENEROUS, max_examples=sized(200))
 @given(case=strategies.rounds())
 def test_model_reads_what_the_strategy_meant(case: strategies.Case) -> None:
     document = model.read_envelope(case.envelope, case.profile, case.import_sign)
@@ -73,7 +74,7 @@ def test_model_reads_what_the_strategy_meant(case: strategies.Case) -> None:
     assert holders == case.holders
 
 
-@settings(GENEROUS, max_examples=400)
+@settings(GENEROUS, max_examples=sized(400))
 @given(case=strategies.rounds())
 def test_same_root_for_random_documents(case: strategies.Case) -> None:
     theirs = by_model(case, case.envelope, case.registry)
@@ -82,7 +83,7 @@ def test_same_root_for_random_documents(case: strategies.Case) -> None:
     event(f"unassigned: {any(p.aggregator_id == '' for p in theirs.partitions)}")
 
 
-@settings(GENEROUS, max_examples=100)
+@settings(GENEROUS, max_examples=sized(100))
 @given(case=strategies.rounds(), style=strategies.styles(), seed=st.integers(0, 2**32 - 1))
 def test_spelling_and_order_do_not_change_the_root(
     case: strategies.Case, style: strategies.Style, seed: int
@@ -111,20 +112,20 @@ def assert_rejected_alike(damaged: strategies.Damaged) -> None:
 
 
 @pytest.mark.parametrize("kind", [*strategies.ENVELOPE_DAMAGES, *strategies.BYTE_DAMAGES])
-@settings(GENEROUS, max_examples=10)
+@settings(GENEROUS, max_examples=sized(10))
 @given(data=st.data())
 def test_both_reject_a_damaged_envelope(kind: str, data: st.DataObject) -> None:
     assert_rejected_alike(data.draw(strategies.damaged_envelopes(kind)))
 
 
 @pytest.mark.parametrize("kind", list(strategies.REGISTRY_DAMAGES))
-@settings(GENEROUS, max_examples=10)
+@settings(GENEROUS, max_examples=sized(10))
 @given(data=st.data())
 def test_both_reject_a_damaged_registry(kind: str, data: st.DataObject) -> None:
     assert_rejected_alike(data.draw(strategies.damaged_registries(kind)))
 
 
-@settings(GENEROUS, max_examples=400)
+@settings(GENEROUS, max_examples=sized(400))
 @given(case=strategies.rounds(), seed=st.integers(0, 2**64 - 1), is_registry=st.booleans())
 def test_tampered_documents_are_judged_alike(
     case: strategies.Case, seed: int, is_registry: bool

@@ -145,6 +145,7 @@ def test_path_of_another_leaf() -> None:
             assert verdicts(LEAVES[index], index, size, other, root) == {False}
 
 
+@pytest.mark.no_cover  # many thousand claims, and measuring takes most of their time
 def test_exactly_the_claims_of_the_same_shape_are_proven() -> None:
     """Every claim (index, size) up to 34 leaves, for every true position up to 20 leaves."""
     proven = 0
@@ -163,6 +164,7 @@ def test_exactly_the_claims_of_the_same_shape_are_proven() -> None:
     assert proven > 210
 
 
+@pytest.mark.no_cover  # many thousand claims, and measuring takes most of their time
 def test_a_wrong_size_is_rejected_unless_its_shape_is_the_same() -> None:
     rejected = accepted = 0
     for index, size, path, root in positions():
