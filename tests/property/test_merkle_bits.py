@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from oepnode.domain.rounds import merkle
 from tests.reference import rfc9162
+from tests.support.sizes import sized
 
 
 @st.composite
@@ -29,7 +30,7 @@ def flip(data: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=sized(200))
 @given(proof=proofs(), bit=st.integers(0, 80 * 8 - 1))
 def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
     entries, index = proof
@@ -66,7 +67,7 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
             rejected(size=changed)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=sized(200))
 @given(
     proof=proofs(),
     claim=st.tuples(st.integers(-2, 140), st.integers(-2, 140)),

@@ -30,6 +30,7 @@ from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
 from tests.reference.model import Round, compute_round
 from tests.reference.registry import read_registry
+from tests.support.sizes import sized
 
 OPERATOR = bytes(range(20))
 GENEROUS = settings(
@@ -72,7 +73,7 @@ def assert_same(case: Case, theirs: Round, ours: RoundResult) -> None:
     assert ballot == theirs.ballot(OPERATOR)
 
 
-@settings(GENEROUS, max_examples=200)
+@settings(GENEROUS, max_examples=sized(200))
 @given(case=strategies.rounds())
 def test_model_reads_what_the_strategy_meant(case: Case) -> None:
     document = read_envelope(case.envelope, case.profile, case.import_sign)
@@ -83,7 +84,7 @@ def test_model_reads_what_the_strategy_meant(case: Case) -> None:
     assert holders == case.holders
 
 
-@settings(GENEROUS, max_examples=400)
+@settings(GENEROUS, max_examples=sized(400))
 @given(case=strategies.rounds())
 def test_same_root_for_random_documents(case: Case) -> None:
     theirs = by_model(case, case.envelope, case.registry)
@@ -92,7 +93,7 @@ def test_same_root_for_random_documents(case: Case) -> None:
     event(f"unassigned: {any(p.aggregator_id == '' for p in theirs.partitions)}")
 
 
-@settings(GENEROUS, max_examples=100)
+@settings(GENEROUS, max_examples=sized(100))
 @given(case=strategies.rounds(), style=strategies.styles(), seed=st.integers(0, 2**32 - 1))
 def test_spelling_and_order_do_not_change_the_root(case: Case, style: Style, seed: int) -> None:
     """The same records, shuffled and written again, have the same root."""
@@ -119,20 +120,20 @@ def assert_rejected_alike(damaged: Damaged) -> None:
 
 
 @pytest.mark.parametrize("kind", [*ENVELOPE_DAMAGES, *BYTE_DAMAGES])
-@settings(GENEROUS, max_examples=10)
+@settings(GENEROUS, max_examples=sized(10))
 @given(data=st.data())
 def test_both_reject_a_damaged_envelope(kind: str, data: st.DataObject) -> None:
     assert_rejected_alike(data.draw(strategies.damaged_envelopes(kind)))
 
 
 @pytest.mark.parametrize("kind", list(REGISTRY_DAMAGES))
-@settings(GENEROUS, max_examples=10)
+@settings(GENEROUS, max_examples=sized(10))
 @given(data=st.data())
 def test_both_reject_a_damaged_registry(kind: str, data: st.DataObject) -> None:
     assert_rejected_alike(data.draw(strategies.damaged_registries(kind)))
 
 
-@settings(GENEROUS, max_examples=400)
+@settings(GENEROUS, max_examples=sized(400))
 @given(case=strategies.rounds(), seed=st.integers(0, 2**64 - 1), is_registry=st.booleans())
 def test_tampered_documents_are_judged_alike(case: Case, seed: int, is_registry: bool) -> None:
     """A few random bytes changed: both reject, or both read the same."""

@@ -47,6 +47,7 @@ from tests.support.rounds import (
     opened,
     revealed,
 )
+from tests.support.sizes import sized
 
 ME = 1
 results = some.sampled_from([RIGHT, WRONG])
@@ -163,4 +164,6 @@ class WorkerMachine(RuleBasedStateMachine):
 
 
 TestWorkerMachine = WorkerMachine.TestCase
-TestWorkerMachine.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestWorkerMachine.settings = settings(
+    max_examples=sized(150), stateful_step_count=30, deadline=None
+)

@@ -31,6 +31,7 @@ from oepnode.errors import EvidenceError
 from tests.contract_model.state import Reverted
 from tests.reference import rfc9162
 from tests.support.anvil import Anvil, OnChain
+from tests.support.sizes import sized
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "docs/spec/vectors"
@@ -254,7 +255,7 @@ def check_damaged_proofs(library: Library, seed: int, count: int) -> None:
     assert library.takes(cases) == [proof.is_good() for proof in cases]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=sized(40), deadline=None)
 @given(seed=some.integers(0, 2**32))
 def test_the_library_decides_damaged_proofs_as_python_does(library: Library, seed: int) -> None:
     check_damaged_proofs(library, seed, 20)
@@ -440,7 +441,7 @@ def check_a_round(finaliser: Finaliser, seed: int) -> None:
     assert finaliser.takes(claims) == [claim.is_good() for claim in claims]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=sized(40), deadline=None)
 @given(seed=some.integers(0, 2**32))
 def test_the_contract_decides_damaged_claims_as_python_does(
     finaliser: Finaliser, seed: int
