@@ -33,12 +33,12 @@ from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from gas_page import missing_rows
 from rich.console import Console
 from rich.table import Table
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
+from benchmarks.gas_page import missing_rows
 from oepnode.adapters.chain import artefact
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.demo.devnet import Devnet, account

@@ -31,7 +31,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     base = tmp_path_factory.mktemp("demo")
     folder, out = base / "kept", base / "out.json"
     words = ["--workers", "5", "--byzantine", "1", "--rounds", "2", "--nmis", "120"]
-    words += ["--vote-window", "30", "--folder", str(folder), "--json", str(out)]
+    # Bounds for a busy machine: all vote, so that nobody waits for a window to end.
+    words += ["--vote-window", "120", "--reveal-window", "60"]
+    words += ["--folder", str(folder), "--json", str(out)]
     done = subprocess.run(
         [sys.executable, "-m", "oepnode", "demo", *words],
         capture_output=True,

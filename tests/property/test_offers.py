@@ -46,7 +46,7 @@ def _one(value: int) -> Ints:
 
 
 def _plain(prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int) -> int:
-    """Clearing as the HLD says it, band by band."""
+    """Clearing as the HLD defines it, band by band."""
     wanted = offered = 0
     if fixed != NO_LIMIT:
         wanted, offered = min(fixed, 0), max(fixed, 0)
@@ -67,8 +67,8 @@ def _plain(prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: in
 def test_clearing_is_what_the_rules_say_band_by_band(
     prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int
 ) -> None:
-    found = clear(prices, avail, price, _one(load), _one(gen), _one(fixed))
-    assert found.watts.tolist() == [_plain(prices, avail, price, load, gen, fixed)]
+    cleared = clear(prices, avail, price, _one(load), _one(gen), _one(fixed))
+    assert cleared.watts.tolist() == [_plain(prices, avail, price, load, gen, fixed)]
 
 
 @given(PRICES, AVAIL, LOAD_BOUND, GEN_BOUND, FIXED)
@@ -126,8 +126,8 @@ def test_a_constrained_offer_delivers_the_original_held_to_the_limits(
             kept = np.zeros_like(avail)
             kept[:, side] = held.avail[:, side]
             original = clear(prices, alone, price, _one(load), _one(gen), _one(fixed)).watts
-            found = clear(prices, kept, price, held.max_load, held.max_gen, held.fixed).watts
-            assert found.tolist() == np.clip(original, -least, most).tolist()
+            cleared = clear(prices, kept, price, held.max_load, held.max_gen, held.fixed).watts
+            assert cleared.tolist() == np.clip(original, -least, most).tolist()
 
 
 @given(PRICES, AVAIL, LOAD_BOUND, GEN_BOUND, FIXED)
@@ -146,5 +146,5 @@ def test_trimming_goes_from_the_outermost_band_inwards(avail: Ints, most: int, l
     for bands in (range(9, -1, -1), range(10, 20)):
         is_trimmed = [held[band] != avail[0, band] for band in bands]
         first = is_trimmed.index(True) if True in is_trimmed else len(is_trimmed)
-        outside = [held[band] for place, band in enumerate(bands) if place > first]
-        assert not any(outside), "beyond a trimmed band nothing is left"
+        beyond = [held[band] for index, band in enumerate(bands) if index > first]
+        assert not any(beyond), "beyond a trimmed band nothing is left"

@@ -24,7 +24,7 @@ def cents(dollars: float) -> int:
 def prices(changes: Mapping[int, float] | None = None) -> Ints:
     """The 20 prices of the document's tables in cents; bands that it omits repeat the one below."""
     given = LOAD_PRICES | GENERATION_PRICES | dict(changes or {})
-    row = []
+    row: list[int] = []
     for band in range(1, 21):
         row.append(cents(given[band]) if band in given else row[-1])
     return np.array(row)

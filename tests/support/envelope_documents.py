@@ -103,9 +103,9 @@ def check_rejection(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> N
     assert error.faults
     assert len(error.faults) <= MAX_FAULTS
     assert error.more == 0 or len(error.faults) == MAX_FAULTS
-    shown = [str(error), *(str(fault) for fault in error.faults)]
+    messages = [str(error), *(str(fault) for fault in error.faults)]
     for secret in secrets:
-        assert not any(secret in text for text in shown)
+        assert not any(secret in text for text in messages)
     for fault in error.faults:
         assert fault.path.startswith("$")
         assert fault.message

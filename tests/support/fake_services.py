@@ -12,8 +12,9 @@ class FakeSender:
 
     Attributes:
         is_down: Nothing is served.
-        swapped: Served instead of whatever is asked for, unless it is empty.
-        newest: What `latest` says.
+        swapped: Served instead of the requested document, unless it is empty.
+        newest: The answer of `latest`.
+        requests: Number of requests for a document.
     """
 
     def __init__(self, *documents: bytes) -> None:
@@ -21,7 +22,7 @@ class FakeSender:
         self.is_down = False
         self.swapped = b""
         self.newest: LatestEnvelope | None = None
-        self.asked = 0
+        self.requests = 0
 
     async def latest(self) -> LatestEnvelope | None:
         if self.is_down:
@@ -29,7 +30,7 @@ class FakeSender:
         return self.newest
 
     async def document(self, round_number: int, digest: bytes) -> bytes:
-        self.asked += 1
+        self.requests += 1
         if self.is_down or (digest not in self.documents and not self.swapped):
             raise TransportError("the sender does not answer")
         if self.swapped:
@@ -38,7 +39,7 @@ class FakeSender:
 
 
 class FakeRegistry:
-    """Serves snapshots and their salt to whoever asks."""
+    """Serves a snapshot and its salt to every caller."""
 
     def __init__(self, snapshot: bytes, salt: bytes) -> None:
         self._snapshot = snapshot
@@ -83,12 +84,12 @@ class FakeArchive:
 
 
 class FakeRelay:
-    """Takes a worker's ballots, and brings them to the chain unless it is silent.
+    """Receives a worker's ballots, and casts them on chain unless it is silent.
 
     Attributes:
-        is_silent: What is handed in stays here.
-        fault: Raised instead of taking anything, unless it is None.
-        handed_in: What was handed in, taken or not.
+        is_silent: Ballots are kept and not cast.
+        fault: Raised by every `hand_in`, unless it is None.
+        handed_in: Every ballot that was handed in, with its round.
     """
 
     def __init__(self, chain: Chain) -> None:

@@ -54,9 +54,9 @@ def record(
                     {
                         "activePowerExportLimit": export,
                         "activePowerImportLimit": import_,
-                        "diStartTime": format_nem(START + 300 * (first + place)),
+                        "diStartTime": format_nem(START + 300 * (first + index)),
                     }
-                    for place, (export, import_) in enumerate(limits)
+                    for index, (export, import_) in enumerate(limits)
                 ]
             }
         ],

@@ -1,6 +1,6 @@
 """A worker's surroundings in memory, with a real SQLite store.
 
-Time is the ledger's clock; retries wait milliseconds. Crashes are a worker that is cancelled and
+Time is the chain's clock; retries wait milliseconds. A crash is a worker that is cancelled and
 another one that starts from the same database.
 """
 
@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage import input_archive
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
@@ -35,28 +35,28 @@ GIVE_UP_S = 20.0
 DIRECT_BEFORE_S = 45  # of a window of 60
 
 
-def operator(place: int) -> bytes:
-    return bytes([0xA0 + place]) * 20
+def operator(index: int) -> bytes:
+    return bytes([0xA0 + index]) * 20
 
 
-def signer(place: int) -> bytes:
-    return bytes([0xB0 + place]) * 20
+def signer(index: int) -> bytes:
+    return bytes([0xB0 + index]) * 20
 
 
 class Stage:
-    """A ledger with enrolled workers, and everything that they reach."""
+    """A chain with enrolled workers, and every service that they reach."""
 
     def __init__(self, folder: Path, members: int = 3) -> None:
         self.folder = folder
         self.clock = FakeClock()
-        self.chain_state = InMemoryChain(self.clock)
-        for place in range(members):
-            self.chain_state.add_member(operator(place), signer(place))
+        self.blockchain = InMemoryChain(self.clock)
+        for index in range(members):
+            self.blockchain.add_member(operator(index), signer(index))
         self.sender = FakeSender(ENVELOPE)
         self.registry = FakeRegistry(REGISTRY, SALT)
         self.shelf = FakeShelf()
         self.archive = FakeArchive()
-        self.requester = FakeChain(self.chain_state)
+        self.requester = FakeChain(self.blockchain)
 
     async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
         return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
@@ -69,27 +69,29 @@ class Stage:
         self.sender.documents[sha256(other).digest()] = other
         return other
 
-    def ballot_of(self, document: bytes, place: int = 0) -> bytes:
+    def ballot_of(self, document: bytes, index: int = 0) -> bytes:
         """A member's ballot for what follows from the document in the only round."""
-        (opened,) = (event for event in self.chain_state.log if isinstance(event, RoundOpened))
+        (opened,) = (event for event in self.blockchain.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
-        return ballot_for(context, operator(place), computed.result.result)
+        return ballot_for(context, operator(index), computed.result.result)
 
     def worker(
         self,
-        place: int = 0,
+        index: int = 0,
         *,
         compute_result: Compute = compute,
         is_requester: bool = False,
         relay: Relay | None = None,
     ) -> Worker:
-        chain = FakeChain(self.chain_state, signer(place))
+        chain = FakeChain(self.blockchain, signer(index))
+        if is_requester:
+            self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(
             chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
             data_dir=self.folder,
             key_file=self.folder / "key",
-            operator="0x" + operator(place).hex(),
+            operator="0x" + operator(index).hex(),
             sender_url="http://sender",
             registry_url="http://registry",
             follow_interval_s=0.01,
@@ -99,8 +101,8 @@ class Stage:
         )
 
         def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
-            return archive.seal_inputs(
-                sealing.public_key_of(AUDITOR),
+            return input_archive.seal_inputs(
+                hpke.public_key_of(AUDITOR),
                 context,
                 inputs.envelope,
                 inputs.registry,
@@ -108,12 +110,12 @@ class Stage:
                 inputs.feed,
             )
 
-        outside = WorkerPorts(
+        ports = WorkerPorts(
             chain=chain,
             sender=self.sender,
             registry=self.registry,
             shelf=self.shelf,
-            seal=sealing.seal,
+            seal=hpke.seal,
             archive=self.archive,
             seal_inputs=seal_inputs,
             clock=self.clock,
@@ -121,20 +123,20 @@ class Stage:
             feed=Feed(),
             relay=relay,
         )
-        store = SqliteStore(self.folder / f"worker-{place}.sqlite")
-        return Worker(settings, outside, store, WorkerMetrics())
+        store = SqliteStore(self.folder / f"worker-{index}.sqlite")
+        return Worker(settings, ports, store, WorkerMetrics())
 
-    def votes(self, place: int) -> list[BallotCast | Abstained]:
+    def votes(self, index: int) -> list[BallotCast | Abstained]:
         return [
             event
-            for event in self.chain_state.log
-            if isinstance(event, BallotCast | Abstained) and event.operator == operator(place)
+            for event in self.blockchain.log
+            if isinstance(event, BallotCast | Abstained) and event.operator == operator(index)
         ]
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass, with a block at the end of it."""
         self.clock.time += seconds
-        self.chain_state.block_times.append(int(self.clock.time))
+        self.blockchain.block_times.append(int(self.clock.time))
 
 
 @asynccontextmanager
@@ -159,6 +161,4 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def phase(stage: Stage, number: int = 1) -> Phase:
-    state = stage.chain_state.now_state(number)
-    assert state is not None
-    return state.phase
+    return stage.blockchain.rounds[number].phase

@@ -1,7 +1,7 @@
 """The register of fields: what Part C's tables say of each, and what the readers make of it.
 
 ``mandatory``, ``nullable`` and the type are the tables' columns, as they are printed. Where the
-readers ask for more or for less, `Field.taken` says so and why.
+readers require more or less, `Field.taken` has the reason.
 """
 
 from __future__ import annotations

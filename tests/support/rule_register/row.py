@@ -67,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a validation finds: how often each code, and the first finding of each."""
+    """Result of a validation: the count of each code, and the first finding of each."""
 
     counts: Mapping[str, int]
     first: Mapping[str, tuple[Answer, Finding]]

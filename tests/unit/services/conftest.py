@@ -24,13 +24,15 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def chain_state(clock: FakeClock) -> InMemoryChain:
-    return InMemoryChain(clock)
+def blockchain(clock: FakeClock) -> InMemoryChain:
+    blockchain = InMemoryChain(clock)
+    blockchain.add_member(b"\x70" * 20, b"\x7a" * 20)
+    return blockchain
 
 
 @pytest.fixture
-def chain(chain_state: InMemoryChain) -> FakeChain:
-    return FakeChain(chain_state)
+def chain(blockchain: InMemoryChain) -> FakeChain:
+    return FakeChain(blockchain)
 
 
 @pytest.fixture

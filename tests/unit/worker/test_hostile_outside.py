@@ -4,6 +4,7 @@ Each test is a way in which a worker once lost a vote, voted for the wrong input
 """
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -16,7 +17,7 @@ from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Head, Phase, Round
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError, FatalError, TransportError
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, block_hash
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, POLICY, FakeChain, block_hash
 from tests.support.fake_services import FakeRegistry, FakeShelf
 from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 from tests.support.worker_stage import Stage, phase, running, until
@@ -29,10 +30,8 @@ def chain_of(worker: object) -> FakeChain:
 
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     """Take every block back; returns a function that ends the reorganisation for the worker."""
-    chain_state, chain = stage.chain_state, chain_of(worker)
-    chain_state.log.clear()
-    chain_state.rounds.clear()
-    chain_state.ballots.clear()
+    blockchain, chain = stage.blockchain, chain_of(worker)
+    blockchain.forget_rounds()
 
     async def another_hash(_: int) -> bytes:
         return b"x" * 32
@@ -40,7 +39,7 @@ def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     async def its_hash(number: int) -> bytes:
         return block_hash(number)
 
-    chain.block_hash = another_hash  # type: ignore[method-assign]
+    chain.block_hash = another_hash  # type: ignore[method-assign, assignment]
 
     def over() -> None:
         chain.block_hash = its_hash  # type: ignore[method-assign]
@@ -74,8 +73,8 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
     worker = stage.worker()
 
     async def two_blocks_back() -> Head:
-        number = max(0, len(stage.chain_state.block_times) - 3)
-        return Head(number, block_hash(number), stage.chain_state.block_times[number])
+        number = max(0, len(stage.blockchain.block_times) - 3)
+        return Head(number, block_hash(number), stage.blockchain.block_times[number])
 
     chain_of(worker).head = two_blocks_back  # type: ignore[method-assign]
     async with running(worker):
@@ -83,12 +82,7 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         stage.pass_time(1)
         stage.pass_time(1)
         await until(lambda: bool(stage.votes(0)))
-        chain_state = stage.chain_state
-        chain_state.log[:] = [
-            event for event in chain_state.log if not isinstance(event, BallotCast)
-        ]
-        chain_state.ballots.clear()
-        chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
+        stage.blockchain.forget_ballots(1)
         await until(lambda: bool(stage.votes(0)))
 
 
@@ -155,7 +149,7 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
         await may_read.wait()
         return await read(number)
 
-    stage.sender.document = when_allowed  # type: ignore[method-assign]
+    stage.sender.document = when_allowed  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: worker.state_of(1) is not None)
@@ -180,14 +174,13 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
 
 
 async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage) -> None:
-    chain_state = stage.chain_state
-    chain_state.electorates[-1] = replace(chain_state.electorates[-1], vote_window_s=1)
+    stage.blockchain.set_policy(dataclasses.replace(POLICY, vote_window_s=1))
 
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()
         raise AssertionError
 
-    stage.sender.document = never  # type: ignore[method-assign]
+    stage.sender.document = never  # type: ignore[method-assign, assignment]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))
@@ -200,14 +193,14 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
     async with running(*(stage.worker(place) for place in range(3))):
-        stage.shelf.put = _no_space  # type: ignore[method-assign]
+        stage.shelf.put = _no_space  # type: ignore[method-assign, assignment]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
     stage.shelf = FakeShelf()  # another: a thread of those that ended may still put to the first
     stage.sender.swapped = b"other bytes"
     worker = stage.worker()
     async with running(worker):
-        await until(lambda: stage.sender.asked > 5)
+        await until(lambda: stage.sender.requests > 5)
         assert stage.shelf.bundles == {}
         stage.sender.swapped = b""
         await until(lambda: len(stage.shelf.bundles) == 3)
@@ -236,7 +229,7 @@ async def test_an_archive_that_takes_nothing_does_not_cost_the_vote(
     def reject(*_: object) -> None:
         raise error
 
-    stage.archive.put = reject  # type: ignore[method-assign]
+    stage.archive.put = reject  # type: ignore[method-assign, assignment]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))

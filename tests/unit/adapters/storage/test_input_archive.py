@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,9 @@ def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x
     st.sampled_from(["wide", "edge"]),
     st.sampled_from(["canonical", "magnitude"]),
 )
-def test_what_was_sealed_comes_out(envelope: bytes, registry: bytes, profile, sign) -> None:
+def test_what_was_sealed_comes_out(
+    envelope: bytes, registry: bytes, profile: Any, sign: Any
+) -> None:
     feed = Feed(profile, sign)
     message = archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, feed)
     assert archive.open_inputs(PRIVATE, message, CONTEXT) == Inputs(envelope, registry, SALT, feed)

@@ -103,7 +103,7 @@ def test_no_fault_raises_nothing() -> None:
 
 def test_equal_warnings_are_counted_under_their_first_place() -> None:
     found = FaultLog("thing")
-    assert found.warnings == ()
+    assert list(found.warnings) == []
     for place in "abc":
         found.warn(f"$.{place}", "odd")
     found.warn("$.d", "even")

@@ -328,6 +328,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.no_cover  # time is bounded, and measuring takes most of it
 @pytest.mark.parametrize("data", HEAVY.values(), ids=HEAVY)
 def test_heavy_documents_are_judged_in_bounded_time(data: bytes) -> None:
     with at_most(8):
@@ -340,6 +341,7 @@ def test_heavy_documents_are_judged_in_bounded_time(data: bytes) -> None:
         rejection(parse_snapshot, data)
 
 
+@pytest.mark.no_cover  # time is bounded, and measuring takes most of it
 def test_a_snapshot_of_many_assignments_that_overlap_is_rejected_in_bounded_time() -> None:
     line = dump({"nmi": NMI, "aggregator": "north", "from": "2026-11-20T10:00:00+10:00"})
     other = line.replace(NMI, OTHER_NMI)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def fits(value: Any, rule: dict[str, Any]) -> bool:
     """Enough of JSON Schema for these pages; an unknown keyword fails."""
     known = {"$schema", "$id", "$comment", "title", "description", "format"}
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "type": lambda want: any(
             _is(value, kind) for kind in ([want] if isinstance(want, str) else want)
         ),

@@ -27,7 +27,7 @@ from oepnode.domain.nem.quantities import (
     to_integer,
     to_text,
 )
-from tests.reference import model
+from tests.reference.limits import watts as reference_watts
 
 WIDE, EDGE = Feed(), Feed(profile="edge")
 MAGNITUDE = Feed(import_sign="magnitude")
@@ -222,7 +222,7 @@ def test_any_number_is_judged_as_exact_decimals_are(text: str, feed: Feed) -> No
     ),
 )
 def test_any_number_is_judged_as_by_the_reference_model(text: str, kind: int, feed: Feed) -> None:
-    expected = model.watts(text, KINDS[kind], feed.profile, feed.import_sign)
+    expected = reference_watts(text, KINDS[kind], feed.profile, feed.import_sign)
     try:
         ours: int | str = canonical_limit(parse_limit(text, feed), kind, feed)
     except QuantityError as exc:

@@ -22,7 +22,7 @@ from oepnode.domain.rounds.entries import (
     encode_sites,
 )
 from oepnode.errors import EvidenceError
-from tests.reference import model
+from tests.reference import encoding as reference
 
 PSEUDONYM = bytes(range(32))
 HEADER = SiteHeader(0, 1, "größe", 1795132800, 3)
@@ -105,7 +105,7 @@ def test_what_is_encoded_is_decoded_and_written_again(
             header.horizon_start + place * 300: tuple(None if v == NO_LIMIT else v for v in column)
             for place, column in enumerate(table.T.tolist())
         }
-        assert entry == model.site_entry(
+        assert entry == reference.site_entry(
             name,
             level=header.level,
             timing=header.timing,
@@ -226,7 +226,7 @@ def test_partition_entries_are_the_reference_model_s(
     pseudonym: bytes, root: bytes, count: int
 ) -> None:
     entry = PartitionEntry(pseudonym, root, count)
-    assert entry.encode() == model.partition_entry(pseudonym, root, count)
+    assert entry.encode() == reference.partition_entry(pseudonym, root, count)
     assert decode_partition(entry.encode()) == entry
 
 

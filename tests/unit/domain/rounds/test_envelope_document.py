@@ -14,7 +14,9 @@ from oepnode.domain.nem.nem_time import format_nem, parse_trading_date, period_s
 from oepnode.domain.nem.quantities import KINDS, NO_LIMIT, Feed
 from oepnode.domain.rounds.envelope_document import Document, parse_document
 from tests.generators import strategies
-from tests.reference import model
+from tests.generators.cases import Case
+from tests.generators.json_text import Style, write_document
+from tests.reference.envelope import read_envelope
 from tests.support.envelope_documents import (
     END,
     FORMS,
@@ -79,7 +81,8 @@ def test_columns_have_the_types_that_are_promised() -> None:
     assert document.nmi.dtype == np.dtype("S10")
     assert document.level.dtype == document.timing.dtype == np.uint8
     assert document.row_site.dtype == document.row_interval.dtype == np.int32
-    assert (document.limits.dtype, document.limits.shape) == (np.int32, (2, 4))
+    assert document.limits.dtype == np.int32
+    assert document.limits.shape == (2, 4)
 
 
 def test_the_checksum_of_an_nmi_is_dropped_everywhere() -> None:
@@ -350,22 +353,22 @@ def assert_same(one: Document, two: Document) -> None:
 @settings(deadline=None, max_examples=60)
 @given(case=strategies.rounds(), style=strategies.styles(), seed=st.integers(0, 2**32))
 def test_order_and_form_of_records_never_change_the_document(
-    case: strategies.Case, style: strategies.Style, seed: int
+    case: Case, style: Style, seed: int
 ) -> None:
     rnd = random.Random(seed)
-    feed = Feed(case.profile, case.import_sign)  # type: ignore[arg-type]
+    feed = Feed(case.profile, case.import_sign)
     document = parse_document(case.envelope, feed)
     shuffled = rnd.sample(case.records, len(case.records))
-    again = parse_document(strategies.write_document(shuffled, style, rnd), feed)
+    again = parse_document(write_document(shuffled, style, rnd), feed)
     assert_same(document, again)
     assert document.records == again.records == len(case.records)
 
 
 @settings(deadline=None, max_examples=60)
 @given(case=strategies.rounds())
-def test_rows_are_those_of_the_reference_model_in_order(case: strategies.Case) -> None:
-    document = parse_document(case.envelope, Feed(case.profile, case.import_sign))  # type: ignore[arg-type]
-    read = model.read_envelope(case.envelope, case.profile, case.import_sign)
+def test_rows_are_those_of_the_reference_model_in_order(case: Case) -> None:
+    document = parse_document(case.envelope, Feed(case.profile, case.import_sign))
+    read = read_envelope(case.envelope, case.profile, case.import_sign)
     assert rows(document) == [
         (nmi, level, start, read.rows[nmi, level][start])
         for nmi, level in sorted(read.rows)

@@ -17,7 +17,9 @@ from oepnode.domain.nem.quantities import NO_LIMIT, Feed
 from oepnode.domain.rounds.envelope_document import Document, parse_document
 from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.errors import DocumentFault
-from tests.reference import model
+from tests.reference.envelope import read_envelope
+from tests.reference.json_reader import Rejected
+from tests.reference.registry import read_registry
 from tests.support.envelope_documents import (
     NMI,
     OTHER_NMI,
@@ -74,8 +76,8 @@ def rows(document: Document) -> dict[tuple[str, int, int], tuple[int | None, ...
 
 def judge_document(data: bytes, feed: Feed) -> None:
     try:
-        expected = model.read_envelope(data, feed.profile, feed.import_sign)
-    except model.Rejected:
+        expected = read_envelope(data, feed.profile, feed.import_sign)
+    except Rejected:
         expected = None
     try:
         document = parse_document(data, feed)
@@ -95,8 +97,8 @@ def judge_document(data: bytes, feed: Feed) -> None:
 
 def judge_snapshot(data: bytes) -> None:
     try:
-        expected = model.read_registry(data)
-    except model.Rejected:
+        expected = read_registry(data)
+    except Rejected:
         expected = None
     try:
         found = parse_snapshot(data)

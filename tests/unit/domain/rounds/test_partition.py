@@ -20,6 +20,7 @@ from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
 from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.errors import DigestMismatch
 from tests.generators import strategies
+from tests.generators.cases import Case
 from tests.support.envelope_documents import (
     END,
     NMI,
@@ -187,10 +188,10 @@ def test_progress_counts_rows() -> None:
     assert told == [("partition", 1, 2), ("partition", 2, 2)]
 
 
-def of_case(case: strategies.Case) -> RoundResult:
+def of_case(case: Case) -> RoundResult:
     document = parse_document(
         case.envelope,
-        Feed(case.profile, case.import_sign),  # type: ignore[arg-type]
+        Feed(case.profile, case.import_sign),
     )
     context = RoundContext(case.chain_id, case.contract, case.number)
     return partition_round(document, parse_snapshot(case.registry), case.salt, context)
@@ -198,7 +199,7 @@ def of_case(case: strategies.Case) -> RoundResult:
 
 @settings(deadline=None, max_examples=100)
 @given(case=strategies.rounds())
-def test_every_row_is_in_exactly_one_partition_with_its_values(case: strategies.Case) -> None:
+def test_every_row_is_in_exactly_one_partition_with_its_values(case: Case) -> None:
     result = of_case(case)
     check_trees(result, case.salt)
     found: dict[Cell, tuple[str, tuple[int | None, ...]]] = {}
@@ -215,7 +216,7 @@ def test_every_row_is_in_exactly_one_partition_with_its_values(case: strategies.
 
 @settings(deadline=None, max_examples=25)
 @given(case=strategies.rounds(), chunk=st.integers(1, 3))
-def test_the_size_of_chunks_does_not_matter(case: strategies.Case, chunk: int) -> None:
+def test_the_size_of_chunks_does_not_matter(case: Case, chunk: int) -> None:
     plain = of_case(case)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partition, "_CHUNK", chunk)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oepnode.domain.rounds import pseudonyms as keys
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
 from oepnode.errors import ConfigError, DigestMismatch, EvidenceError
-from tests.reference import model
+from tests.reference import pseudonyms as reference
 from tests.support.envelope_documents import NMI, OTHER_NMI, SALT
 
 CONTEXT = RoundContext(31337, bytes(range(20)), 7)
@@ -77,16 +77,16 @@ def test_a_salt_of_another_length_is_rejected_even_where_its_digest_fits(salt: b
 def test_keys_and_pseudonyms_are_the_reference_model_s(
     context: RoundContext, salt: bytes, identity: str
 ) -> None:
-    encoded = model.round_context(context.chain_id, context.contract, context.number)
+    encoded = reference.round_context(context.chain_id, context.contract, context.number)
     assert context.encode() == encoded
     round_key = keys.round_key(salt, context)
-    assert round_key == model.round_key(salt, encoded)
+    assert round_key == reference.round_key(salt, encoded)
     key = keys.aggregator_key(round_key, identity)
-    assert key == model.aggregator_key(round_key, identity)
-    assert keys.aggregator_pseudonym(round_key, identity) == model.aggregator_pseudonym(
+    assert key == reference.aggregator_key(round_key, identity)
+    assert keys.aggregator_pseudonym(round_key, identity) == reference.aggregator_pseudonym(
         round_key, identity
     )
-    assert keys.site_pseudonym(key, NMI) == model.site_pseudonym(key, NMI)
+    assert keys.site_pseudonym(key, NMI) == reference.site_pseudonym(key, NMI)
     assert len({salt, round_key, key, keys.site_pseudonym(key, NMI)}) == 4
 
 

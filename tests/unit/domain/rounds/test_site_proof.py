@@ -145,7 +145,10 @@ def test_the_root_of_another_round() -> None:
 
 def test_every_nibble_of_the_hashes_counts() -> None:
     value = json.loads(site_proof.write(site_proof.cut(verified(), NMI, disclose_key=True)))
-    spots = [(value, "partitionEntry"), (value["disclosure"], "aggregatorKey")]
+    spots: list[tuple[Any, str | int]] = [
+        (value, "partitionEntry"),
+        (value["disclosure"], "aggregatorKey"),
+    ]
     spots += [(value["sites"][0], "entry"), (value["path"], 0), (value["sites"][0]["path"], 0)]
     for holder, name in spots:
         text = holder[name]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace as with_values
 
 import pytest
-from eth_abi import encode
-from eth_utils import keccak
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 from msgspec.structs import replace
 
 from oepnode.domain.rounds import tally

@@ -14,10 +14,11 @@ import pytest
 
 from oepnode.domain.nem import nem_time, nmi
 from oepnode.domain.nem import quantities as power
+from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import ballot, merkle
 from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.envelope_document import Document, Feed, parse_document
+from oepnode.domain.rounds.envelope_document import Document, parse_document
 from oepnode.domain.rounds.partition import partition_round
 from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.registry_snapshot import parse_snapshot

@@ -46,11 +46,11 @@ def address(account: LocalAccount) -> bytes:
 
 @pytest.fixture
 async def desk(
-    chain: FakeChain, chain_state: InMemoryChain, clock: FakeClock, registry: RegistryStore
+    chain: FakeChain, blockchain: InMemoryChain, clock: FakeClock, registry: RegistryStore
 ) -> RequestHandler:
     """A worker in the electorate of round 1, which uses the published snapshot."""
     registry.publish(SNAPSHOT, SALT, clock.now())
-    chain_state.add_member(OPERATOR, address(WORKER))
+    blockchain.add_member(OPERATOR, address(WORKER))
     await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
     return RequestHandler(chain, clock, registry, WINDOW_S)
 
@@ -122,9 +122,9 @@ async def test_an_answer_opens_for_its_purpose_and_round_only(
 
 
 async def test_a_rotated_worker_gets_the_inputs_of_a_round_that_its_operator_is_in(
-    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.rotate_signer(OPERATOR, address(STRANGER))
+    blockchain.rotate_signer(OPERATOR, address(STRANGER))
     assert opened(await ask(desk, a_request(clock), STRANGER)) == SALT
 
 
@@ -196,24 +196,24 @@ async def test_a_stranger_is_rejected_and_uses_up_nothing(
 
 
 async def test_a_removed_worker_is_rejected_even_for_a_round_it_was_in(
-    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.remove_member(OPERATOR)
+    blockchain.remove_member(OPERATOR)
     rejected = await rejection(desk, a_request(clock))
     assert (rejected.status, rejected.code) == (403, "worker.unknown")
 
 
 async def test_a_rotated_key_is_rejected(
-    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.rotate_signer(OPERATOR, address(STRANGER))
+    blockchain.rotate_signer(OPERATOR, address(STRANGER))
     assert (await rejection(desk, a_request(clock))).code == "worker.unknown"
 
 
 async def test_a_worker_that_came_later_is_rejected(
-    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.add_member(b"\x72" * 20, address(STRANGER))
+    blockchain.add_member(b"\x72" * 20, address(STRANGER))
     rejected = await rejection(desk, a_request(clock), STRANGER)
     assert (rejected.status, rejected.code) == (403, "worker.not_in_electorate")
 
@@ -259,9 +259,9 @@ async def test_a_round_that_does_not_exist_is_rejected(
 
 
 async def test_without_a_chain_nobody_gets_anything(
-    desk: RequestHandler, clock: FakeClock, chain_state: InMemoryChain, registry: RegistryStore
+    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain, registry: RegistryStore
 ) -> None:
-    chain_state.is_down = True
+    blockchain.is_down = True
     with pytest.raises(TransportError):
         await ask(desk, a_request(clock))
     assert grants(registry) == []

@@ -188,7 +188,7 @@ def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) 
     """What band 3 holds in periods 1 to 4."""
     found = effective_day(lodged, on, at_us)
     assert found is not None
-    return (found.avail[:4, 2] / 1000).tolist()
+    return [float(watts) / 1000 for watts in found.avail[:4, 2]]
 
 
 def test_prices_from_further_back_than_the_day_before_are_not_frozen() -> None:

@@ -62,7 +62,7 @@ def test_numbers_are_written_exactly_and_once() -> None:
 
 def self_dispatched(**changes: Any) -> BofferDay:
     """Fixed loads alone, without prices and quantities."""
-    at = {"periods": [5, 6], "submitted_us": 1795132800000000}
+    at: dict[str, Any] = {"periods": [5, 6], "submitted_us": 1795132800000000}
     return make_day("UNIT1", DAY, None, None, fixed_load=[-5_000, 0], **at, **changes)
 
 

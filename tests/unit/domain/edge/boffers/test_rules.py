@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -24,7 +24,7 @@ GOOD = {3: -60, 13: 10, 19: 70}
 GOOD_PRICES = prices({13: 1.1})
 
 
-def day(kilowatts: dict[int, float] | None = None, **changes: Any) -> BofferDay:
+def day(kilowatts: Mapping[int, float] | None = None, **changes: Any) -> BofferDay:
     quantities = avail(GOOD if kilowatts is None else kilowatts)
     settings: dict[str, Any] = {"max_avail_load": -60_000, "max_avail_gen": 80_000} | changes
     return make_day("UNIT1", DAY, settings.pop("prices", GOOD_PRICES), quantities, **settings)

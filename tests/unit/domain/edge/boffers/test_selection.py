@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) 
     """What band 3 holds in periods 1 to 4."""
     found = effective_day(lodged, on, at_us)
     assert found is not None
-    return (found.avail[:4, 2] / 1000).tolist()
+    return [float(watts) / 1000 for watts in found.avail[:4, 2]]
 
 
 def test_hld_4_7_latest_acknowledged_boffer_wins() -> None:
@@ -138,7 +139,7 @@ def test_a_full_day_stops_the_search() -> None:
 
 
 @pytest.mark.parametrize("change", [{"level": "Flex"}, {"kind": "NMI"}])
-def test_mixed_units_are_rejected(change: dict[str, str]) -> None:
+def test_mixed_units_are_rejected(change: dict[str, Any]) -> None:
     lodged = accepted(day(), day(**change))
     with pytest.raises(MixedOfferError, match="2 units"):
         effective_day(lodged, DAY)

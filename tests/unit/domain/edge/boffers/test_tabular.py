@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -46,7 +47,7 @@ def changed(**values: Any) -> pl.DataFrame:
     return frame
 
 
-def listed(name: str, row: list[int | None]) -> pl.DataFrame:
+def listed(name: str, row: Sequence[int | None]) -> pl.DataFrame:
     """The good rows with a list column whose last row is another."""
     frame = good()
     kept = frame[name].to_list()[:-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def envelopes(level: int = 0, timing: int = 0) -> EnvelopeTable:
 
 
 def offer(identity: str, periods: int = 2, **changes: Any) -> BofferDay:
-    kind = "NMI" if identity.isdigit() else "DUID"
+    kind: Literal["NMI", "DUID"] = "NMI" if identity.isdigit() else "DUID"
     bands = changes.pop("bands", BANDS)
     return make_day(identity, DAY, prices(), avail(bands, periods), kind=kind, **changes)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -108,7 +110,7 @@ def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
     assert set(found.timings.tolist()) == {NO_TIMING}
 
 
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "nmi": [A, A],
     "level": ["NMI", "NMI"],
     "interval_start": ["2026-11-20T04:00:00+10:00", "2026-11-20T04:05:00+10:00"],

@@ -419,7 +419,8 @@ def plain(published: EnvelopeTable, level: int) -> edge_plain.Published:
     for cell, us, limits in zip(
         history.cell.tolist(), history.submitted_us.tolist(), history.limits.tolist(), strict=True
     ):
-        note(*divmod(cell, part.interval_count), us, limits[0], limits[1])
+        site, interval = divmod(cell, part.interval_count)
+        note(site, interval, us, limits[0], limits[1])
     for site in range(part.site_count):
         for interval in range(part.interval_count):
             export, import_ = part.limits[site, :2, interval].tolist()
@@ -439,11 +440,11 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
     for nmi in names[:2]:
         for submitted in draw.sample(times, 1 if times[0] is None else draw.randint(1, 4)):
             limits = [(draw.randint(1, 9), -draw.randint(1, 9)) for _ in range(draw.randint(1, 4))]
-            level = "Flex" if seed % 3 == 0 else "NMI"
+            own_level = "Flex" if seed % 3 == 0 else "NMI"
             first = draw.randint(0, 2)
-            records.append(record(nmi, limits, level=level, submitted=submitted, first=first))
+            records.append(record(nmi, limits, level=own_level, submitted=submitted, first=first))
             if seed % 2:
-                beside = "NMI" if level == "Flex" else "Flex"
+                beside = "NMI" if own_level == "Flex" else "Flex"
                 shifted = [(1, -1), *limits]
                 records.append(record(nmi, shifted, level=beside, submitted=submitted))
     published = envelopes(*records)

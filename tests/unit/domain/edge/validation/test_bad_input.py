@@ -41,8 +41,8 @@ from tests.support.rule_register.measurements import (
     clock,
     forecast_across,
     made,
+    sent,
     targets_across,
-    told,
 )
 
 MELBOURNE = "Australia/Melbourne"
@@ -188,7 +188,7 @@ def test_forecasts_of_five_minutes_with_everything_wrong() -> None:
 
 
 def test_targets_of_mixed_duids_with_everything_wrong() -> None:
-    own = told(1, 3, 3, 2, submissionDateTime=None) + told(3, dispatchTarget=9) + told(6)
+    own = sent(1, 3, 3, 2, submissionDateTime=None) + sent(3, dispatchTarget=9) + sent(6)
     own[-2]["submissionDateTime"] = None
     own[-1]["submissionDateTime"] = own[-1]["diEndTime"]
     autumn = [row | {"duid": "UNIT2"} for row in targets_across(AUTUMN, MELBOURNE)]
