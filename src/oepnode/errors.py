@@ -7,8 +7,11 @@ place, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a k
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
 
 
 class OepError(Exception):
@@ -47,25 +50,45 @@ class DigestMismatch(EvidenceError):  # noqa: N818 - the name is the reason code
         self.received = received
 
 
+class Severity(StrEnum):
+    """Effect of a finding: an error rejects the document, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong in a document.
+class Finding:
+    """One thing that is wrong, or odd, in a document.
 
     Attributes:
-        path: Place in the document, such as ``$.records[17].nmi``.
-        rule: Short stable name of the rule that is broken, such as ``nmi.character``.
-        message: What the rule wants, and its source.
-        value: What was found, shortened; withheld where it could be an NMI.
+        path: Location in the document, such as ``$.records[17].nmi`` or ``$.rows[17].minute``.
+        code: Short stable name of the rule, such as ``nmi.character``.
+        message: The rule, and how to satisfy it.
+        value: The offending value, shortened; withheld where it could be an NMI.
+        section: Document and section that the rule comes from; empty where the message has it.
+        severity: Whether it rejects the document.
+        count: Number of findings that this one represents; ``path`` is that of the first.
+        caused_by: Code of the finding at the same location that this one follows from, or empty.
     """
 
     path: str
-    rule: str
+    code: str
     message: str
     value: str = ""
+    section: str = ""
+    severity: Severity = Severity.ERROR
+    count: int = 1
+    caused_by: str = ""
+
+    @property
+    def text(self) -> str:
+        """The message, and the code of its cause."""
+        return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
 
     def __str__(self) -> str:
-        found = f" (found {self.value})" if self.value else ""
-        return f"{self.path}: {self.rule}: {self.message}{found}"
+        value = f" (found {self.value})" if self.value else ""
+        return f"{self.path}: {self.code}: {self.message}{value}"
 
 
 class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
@@ -77,7 +100,7 @@ class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
         more: How many further faults were counted.
     """
 
-    def __init__(self, what: str, faults: Sequence[Fault], more: int = 0) -> None:
+    def __init__(self, what: str, faults: Sequence[Finding], more: int = 0) -> None:
         total = len(faults) + more
         noun = "fault" if total == 1 else "faults"
         first = f"; first: {faults[0]}" if faults else ""
@@ -85,3 +108,14 @@ class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
         self.what = what
         self.faults = tuple(faults)
         self.more = more
+
+
+def location_of(exc: BaseException) -> str:
+    """Type of an exception and the line that raised it, for the log of an internal error.
+
+    The message is left out: it could hold an NMI, or repeat what a client sent.
+    """
+    frames = traceback.extract_tb(exc.__traceback__)
+    if not frames:
+        return type(exc).__name__
+    return f"{type(exc).__name__} at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}"

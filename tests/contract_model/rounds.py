@@ -10,8 +10,8 @@ from dataclasses import replace
 from oepnode.domain.rounds import signed_ballots as relay
 from oepnode.domain.rounds import tally
 from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Role
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import SIGNED_BALLOT_SIZE, Recover, SignedBallot
 from oepnode.domain.rounds.tally import PACKED_BALLOT_SIZE, Ballot
 from tests.contract_model.electorate import require_paused, require_role, require_text

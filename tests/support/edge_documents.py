@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
-from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import Finding
 
 NMI = "6305888444"
 OTHER_NMI = "2001985732"
@@ -212,7 +212,7 @@ def check_answer(received: ValidationResult[Any]) -> None:
         assert all(kept.count(code) <= min(100, answer.counts[code]) for code in kept)
         for found in (*answer.findings, *answer.warnings):
             assert found.path.startswith("$")
-            assert found.rule
+            assert found.section
             assert found.message
 
 

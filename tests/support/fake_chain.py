@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
 from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -29,7 +30,6 @@ from oepnode.domain.rounds.onchain import (
     RoundFinalised,
     RoundOpened,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import unpack
 from oepnode.errors import ConflictError, TransportError
 

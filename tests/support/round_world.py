@@ -20,6 +20,7 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -36,7 +37,6 @@ from oepnode.domain.rounds.onchain import (
     RoundFinalised,
     RoundOpened,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, TransportError
 
 START = 1_795_000_200

@@ -26,7 +26,7 @@ from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto.keyfile import write_secret
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, period_start
 from oepnode.domain.nem.nmi import ALPHABET
-from oepnode.domain.rounds.registry_snapshot import Aggregator, snapshot_json
+from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, snapshot_json
 from oepnode.errors import ConfigError
 
 Progress = Callable[[str, int, int], None]

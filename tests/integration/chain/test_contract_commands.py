@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from oepnode.adapters.chain import artefact, deploy
 from oepnode.cli.main import app
 from oepnode.demo.devnet import Devnet, account
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines, encode
 from oepnode.errors import EvidenceError
 from tests.support.anvil import call_data

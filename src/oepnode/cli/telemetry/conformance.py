@@ -45,7 +45,7 @@ from oepnode.domain.edge.schema.units import KW
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, EnvelopeConformance
 from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
 from oepnode.domain.nem.nmi import parse as parse_nmi
-from oepnode.domain.rounds.envelope_document import LEVELS
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

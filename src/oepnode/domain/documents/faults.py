@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from oepnode.errors import DocumentFault, Fault
+from oepnode.errors import DocumentFault, Finding
 
 MAX_FAULTS = 100
 _MAX_SHOWN = 60
@@ -64,14 +64,14 @@ class FaultLog:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._faults: list[Fault] = []
+        self._faults: list[Finding] = []
         self._more = 0
         self._warnings: dict[str, tuple[str, int]] = {}
 
     def add(self, path: str, rule: str, message: str, value: str = "") -> None:
         """Note a fault. ``value`` is text already made safe, as by `show_value`."""
         if len(self._faults) < MAX_FAULTS:
-            self._faults.append(Fault(path, rule, message, value))
+            self._faults.append(Finding(path, rule, message, value))
         else:
             self._more += 1
 

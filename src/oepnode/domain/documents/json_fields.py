@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.documents.strict_json import BadConstant, DoubledKeys, Number
+from oepnode.domain.documents.strict_json import BadConstant, DuplicateKeys, Number
 from oepnode.domain.nem.nmi import Nmi, NmiError
 from oepnode.domain.nem.nmi import parse as parse_nmi
 
@@ -61,7 +61,7 @@ class ObjectShape:
             return None
         keys = tuple(value)
         known = self._known.get(keys)
-        if known is not None and not isinstance(value, DoubledKeys):
+        if known is not None and not isinstance(value, DuplicateKeys):
             return known
         before = log.count
         found = self._check(value, path, log)

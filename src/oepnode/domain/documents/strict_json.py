@@ -1,7 +1,7 @@
 """Strict JSON: exact numbers, no doubled keys, no constants beyond RFC 8259, faults with places.
 
 Numbers come out as `Number`, the text as written, so that no value ever passes through a float.
-Objects with a doubled key come out as `DoubledKeys`; readers report them with the path they know.
+Objects with a doubled key come out as `DuplicateKeys`; readers report them with the path they know.
 Source: rules-v1 section 2.
 """
 
@@ -45,7 +45,7 @@ class BadConstant:
         return self.text
 
 
-class DoubledKeys(dict[str, Any]):
+class DuplicateKeys(dict[str, Any]):
     """An object in which keys occur twice.
 
     Attributes:
@@ -60,7 +60,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) == len(pairs):
         return found
     times = Counter(name for name, _ in pairs)
-    bad = DoubledKeys(found)
+    bad = DuplicateKeys(found)
     bad.doubled = tuple(name for name, count in times.items() if count > 1)
     return bad
 

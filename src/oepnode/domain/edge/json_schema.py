@@ -14,7 +14,7 @@ from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.forecasts import validate as forecast
-from oepnode.domain.edge.schema.kinds import Shape
+from oepnode.domain.edge.schema.shape import Shape
 from oepnode.domain.edge.telemetry import validate as telemetry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from eth_utils.crypto import keccak
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 
 
 class Reason(IntEnum):

@@ -32,9 +32,9 @@ from oepnode.domain.nem.nmi import NMI_LENGTH
 from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PARTITION_ENTRY_SIZE, PartitionEntry, SiteEntry
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError
 
 MAGIC: Final = b"OEPB"

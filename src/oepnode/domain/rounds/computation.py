@@ -17,11 +17,11 @@ from oepnode.domain.documents.strict_json import Progress
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.envelope_document import Document, parse_document
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, parse_snapshot
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.partition import RULES_VERSION, RoundResult, partition_round
-from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.registry_snapshot import Aggregator, parse_snapshot
 from oepnode.errors import DigestMismatch, EvidenceError
 
 KNOWN_RULES: Final = frozenset({RULES_VERSION})

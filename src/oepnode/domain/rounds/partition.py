@@ -20,10 +20,11 @@ from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds import pseudonyms as keys
 from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, SiteHeader
-from oepnode.domain.rounds.envelope_document import Document
-from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
-from oepnode.domain.rounds.registry_snapshot import NO_AGGREGATOR, Snapshot
+from oepnode.domain.rounds.inputs.envelope_document import Document
+from oepnode.domain.rounds.inputs.registry_snapshot import NO_AGGREGATOR, Snapshot
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 
 RULES_VERSION: Final = 1
 _CHUNK: Final = 2048

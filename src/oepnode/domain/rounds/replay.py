@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from oepnode.domain.documents.strict_json import Progress
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Round, RoundOpened
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext
 
 
 @dataclass(frozen=True)

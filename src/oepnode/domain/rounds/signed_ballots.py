@@ -18,8 +18,8 @@ from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
-from oepnode.domain.rounds.onchain import Electorate, Member
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import Electorate, Member, parse_address
 from oepnode.errors import EvidenceError
 
 SIGNED_BALLOT_SIZE: Final = 96
@@ -286,7 +286,7 @@ def _decode(line: bytes, number: int) -> Relayed:
         raise EvidenceError(f"line {number} is no signed ballot: {exc}") from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
         raise EvidenceError(f"line {number} is not JSON") from exc
-    context = RoundContext(wire.chain_id, bytes.fromhex(wire.contract[2:]), wire.round)
+    context = RoundContext(wire.chain_id, parse_address(wire.contract), wire.round)
     signature = bytes.fromhex(wire.signature.removeprefix("0x"))
     ballot = bytes.fromhex(wire.ballot.removeprefix("0x"))
     return Relayed(context, SignedBallot(ballot, signature[:32], signature[32:]))

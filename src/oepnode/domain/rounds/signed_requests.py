@@ -22,7 +22,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
 What = Literal["snapshot", "salt"]

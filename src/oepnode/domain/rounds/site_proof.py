@@ -23,8 +23,8 @@ from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds import pseudonyms as keys
 from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError
 
 VERSION: Final = 1

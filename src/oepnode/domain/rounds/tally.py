@@ -18,6 +18,7 @@ from typing import Final
 from eth_utils.crypto import keccak
 
 from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -28,7 +29,6 @@ from oepnode.domain.rounds.onchain import (
     RootRevealed,
     RoundFinalised,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError
 
 PACKED_BALLOT_SIZE: Final = 53

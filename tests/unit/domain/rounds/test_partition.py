@@ -14,10 +14,11 @@ from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle, partition
 from oepnode.domain.rounds import pseudonyms as keys
 from oepnode.domain.rounds.ballot import Result
-from oepnode.domain.rounds.envelope_document import parse_document
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import Partition, RoundResult, partition_round
-from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.errors import DigestMismatch
 from tests.generators import strategies
 from tests.support.envelope_documents import (

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.errors import ConfigError, DigestMismatch, EvidenceError
 from tests.reference import model
 from tests.support.envelope_documents import NMI, OTHER_NMI, SALT

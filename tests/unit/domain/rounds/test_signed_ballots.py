@@ -7,8 +7,8 @@ from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Member
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot
 from oepnode.errors import EvidenceError
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.rounds import site_proof
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError
 from tests.support.round_world import CHAIN_ID, CONTEXT, CONTRACT, FLEX, MOVING, RESULT, verified
 

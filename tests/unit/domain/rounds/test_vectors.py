@@ -17,10 +17,10 @@ from oepnode.domain.nem import quantities as power
 from oepnode.domain.rounds import ballot, merkle
 from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.envelope_document import Document, Feed, parse_document
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.envelope_document import Document, Feed, parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import partition_round
-from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.errors import DocumentFault
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -281,12 +281,12 @@ def test_rejected_envelope(case: dict[str, Any]) -> None:
     data = unhex(case["bytes"]) if "bytes" in case else case["text"].encode()
     with pytest.raises(DocumentFault) as rejection:
         parse_document(data, feed(case))
-    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in rejection.value.faults}
-    assert {fault.rule for fault in rejection.value.faults} == {case["rule"]}
+    assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}
+    assert {fault.code for fault in rejection.value.faults} == {case["rule"]}
 
 
 @pytest.mark.parametrize("case", load("refused.json")["registries"], ids=lambda case: case["name"])
 def test_rejected_registry(case: dict[str, Any]) -> None:
     with pytest.raises(DocumentFault) as rejection:
         parse_snapshot(case["text"].encode())
-    assert (case["path"], case["rule"]) in {(f.path, f.rule) for f in rejection.value.faults}
+    assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}

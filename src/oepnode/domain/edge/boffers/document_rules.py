@@ -25,7 +25,7 @@ from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers.locations import field_place, file_all
 from oepnode.domain.edge.boffers.model import SECTION, BofferDay
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 
 _Boffer = tuple[BofferDay, ...]
 _Head = tuple[str, str, str, str, int]

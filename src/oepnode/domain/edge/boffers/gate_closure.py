@@ -28,7 +28,7 @@ from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.boffers.rules import OfferDay
 from oepnode.domain.edge.clearing.clear import BANDS, Ints
 from oepnode.domain.edge.schema.units import PRICE, to_text
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, UtcSeconds, format_nem, period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import EvidenceError

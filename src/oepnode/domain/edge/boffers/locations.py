@@ -12,8 +12,8 @@ from typing import Final
 from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import rules as boffer_rules
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.edge.validation.violation import Violation
 
 _CAUTIONS: Final = boffer_rules.CAUTIONS | gate.CAUTIONS
 _COLUMNS: Final = {
@@ -39,7 +39,7 @@ def file_all(day: BofferDay, found: Iterable[Violation], log: FindingLog) -> Non
 def put(path: str, broken: Violation, log: FindingLog) -> None:
     """Note a broken rule at a place."""
     note = log.caution if broken.code in _CAUTIONS else log.business
-    note(broken.code, path, broken.rule, broken.message, broken.value)
+    note(broken.code, path, broken.section, broken.message, broken.value)
 
 
 def place_of(day: BofferDay, broken: Violation) -> str:

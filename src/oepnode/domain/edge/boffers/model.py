@@ -31,7 +31,6 @@ from oepnode.domain.edge.clearing.clear import BANDS, GENERATION, LOAD, accumula
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
 from oepnode.domain.edge.schema.kinds import (
     BAD,
-    Attribute,
     Choice,
     Day,
     Flag,
@@ -40,13 +39,13 @@ from oepnode.domain.edge.schema.kinds import (
     Items,
     NmiText,
     Quantity,
-    Shape,
     Whole,
 )
+from oepnode.domain.edge.schema.shape import Attribute, Shape
 from oepnode.domain.edge.schema.units import KW, NONE, PRICE, to_text
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, period_start
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 LOAD_BANDS: Final = 10
 """Bands 1 to 10 offer load, the others generation."""

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.clearing.clear import BANDS, GENERATION, LOAD, dispatchable, present
 from oepnode.domain.edge.schema.units import KW, PRICE, to_text
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 

@@ -19,7 +19,7 @@ from oepnode.domain.edge.boffers.model import FRAME, SECTION
 from oepnode.domain.edge.clearing.clear import BANDS
 from oepnode.domain.edge.schema.columns import Bools, report, row_path
 from oepnode.domain.edge.schema.kinds import Identity, NmiText
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import FIRST_DATE, INSTANTS_END_S, LAST_DATE, PERIODS_PER_DAY
 
 _OPTIONAL: Final = {

@@ -40,15 +40,12 @@ from oepnode.domain.edge.boffers.model import (
 from oepnode.domain.edge.boffers.required_fields import check_stated
 from oepnode.domain.edge.boffers.tabular import read_rows
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.schema.kinds import records
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.schema.shape import records
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, trading_period
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 _MICROS: Final = 1_000_000
 
@@ -236,7 +233,7 @@ def _check_record(
 ) -> None:
     for day in days:
         for broken in check_stated(day, context.step):
-            log.add(place_of(day, broken), broken.code, broken.message, section=broken.rule)
+            log.add(place_of(day, broken), broken.code, broken.message, section=broken.section)
         file_all(day, _check_rules(day, context), log)
         _check_date(day, context, log)
         _check_timing(day, log)

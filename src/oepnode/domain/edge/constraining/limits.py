@@ -21,7 +21,7 @@ import numpy.typing as npt
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import LEVELS
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS
 from oepnode.errors import EvidenceError
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 if TYPE_CHECKING:
     import polars as pl

@@ -23,7 +23,7 @@ from oepnode.domain.edge.envelopes.table import NO_TIMING, EnvelopeTable
 from oepnode.domain.edge.timeseries.energy import rounded_wh
 from oepnode.domain.nem.nem_time import INTERVAL_S, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import TIMINGS
+from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
 
 Int64 = npt.NDArray[np.int64]
 

@@ -25,15 +25,16 @@ import polars as pl
 
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.strict_json import read_records
-from oepnode.domain.edge.schema.kinds import BAD, Shape
+from oepnode.domain.edge.schema.kinds import BAD
+from oepnode.domain.edge.schema.shape import Shape
 from oepnode.domain.edge.timeseries import daylight_saving as saving_hour
 from oepnode.domain.edge.timeseries.gaps import examine
-from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
+from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
 from oepnode.domain.nem.quantities import KINDS, NO_LIMIT
-from oepnode.domain.rounds import supersession
-from oepnode.domain.rounds.envelope_document import MAX_HORIZON
-from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows
+from oepnode.domain.rounds.inputs import supersession
+from oepnode.domain.rounds.inputs.envelope_form import MAX_HORIZON
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 _SECTION: Final = "Part C §6.3 field 6"
 _SECTIONS: Final = {

@@ -32,8 +32,9 @@ from oepnode.domain.nem.nmi import NmiError
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import IMPORT_KINDS, NO_LIMIT
 from oepnode.domain.rounds.bundle import VerifiedBundle
-from oepnode.domain.rounds.envelope_document import LEVELS, MAX_HORIZON, Document
-from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows
+from oepnode.domain.rounds.inputs.envelope_document import Document
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS, MAX_HORIZON
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,7 +15,6 @@ from typing import Final, Literal
 from oepnode.domain.documents.strict_json import Progress
 from oepnode.domain.edge.envelopes import salvage as envelope_rest
 from oepnode.domain.edge.schema.kinds import (
-    Attribute,
     Choice,
     Day,
     Instant,
@@ -23,18 +22,16 @@ from oepnode.domain.edge.schema.kinds import (
     Kind,
     NmiText,
     Quantity,
-    Shape,
     Text,
 )
+from oepnode.domain.edge.schema.shape import Attribute, Shape
 from oepnode.domain.edge.schema.units import KVAR, KW
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.envelope_document import MAX_INTERVALS, TIMINGS, Document, parse_history
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_history
+from oepnode.domain.rounds.inputs.envelope_form import MAX_INTERVALS, TIMINGS
 from oepnode.errors import DocumentFault
 
 SECTION: Final = "Part C §6.3"
@@ -196,10 +193,10 @@ def validate(
 
 def _file(rejection: DocumentFault, log: FindingLog) -> None:
     for fault in rejection.faults:
-        if fault.rule in _BUSINESS:
-            envelope_rest.put_rule(log, fault.rule, fault.path, fault.message, fault.value)
+        if fault.code in _BUSINESS:
+            envelope_rest.put_rule(log, fault.code, fault.path, fault.message, fault.value)
         else:
-            log.add(fault.path, fault.rule, fault.message, fault.value)
+            log.add(fault.path, fault.code, fault.message, fault.value)
     if not rejection.more:
         return
     code, message = "document.further_faults", f"faults beyond the first {len(rejection.faults)}"
@@ -215,7 +212,7 @@ def _look_further(
     """What a rejected document would have been told besides, had its form been right."""
     rest = envelope_rest.read(data, SHAPE)
     _warn(rest.warnings, log)
-    if not {fault.rule for fault in rejection.faults} <= _LAST:
+    if not {fault.code for fault in rejection.faults} <= _LAST:
         envelope_rest.check_conflicts(rest.rows, log)
     envelope_rest.check_repeats(rest.rows, log)
     envelope_rest.check_saving(rest.times, log)

@@ -19,17 +19,10 @@ import numpy.typing as npt
 import polars as pl
 
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    NmiText,
-    Quantity,
-    fold,
-)
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, fold
 from oepnode.domain.edge.schema.units import from_floats, to_text
-from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
+from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import INSTANTS_END_S, NEM_OFFSET, NO_OFFSET_WARNING
 
 Bools = npt.NDArray[np.bool_]

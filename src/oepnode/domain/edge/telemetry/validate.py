@@ -26,27 +26,13 @@ import polars as pl
 
 from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    Items,
-    NmiText,
-    Quantity,
-    Shape,
-    fold,
-    records,
-)
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, Items, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape, fold, records
 from oepnode.domain.edge.schema.units import KVAR, KW, KWH, to_text
 from oepnode.domain.edge.timeseries import checks as measurements
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
-from oepnode.domain.edge.validation.acknowledgement import (
-    MAX_PER_CODE,
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import Finding
 
 _PERIOD: Final = re.compile(r"^(\$\.records\[\d+\]\.energyBids\[\d+\]\.\w+\[\d+\]|\$\.rows\[\d+\])")
 _RECORD: Final = re.compile(r"^(\$\.records\[\d+\]|\$\.rows\[\d+\])")

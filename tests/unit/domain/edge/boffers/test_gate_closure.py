@@ -25,7 +25,7 @@ from oepnode.domain.edge.boffers.gate_closure import (
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.boffers import avail, prices
 
 DAY = date(2026, 11, 20)
@@ -160,7 +160,11 @@ def test_hld_4_5_a_day_without_a_boffer_by_gate_closure_is_a_caution(
     (_, broken) = found[0]
     assert said in broken.message
     assert "2026-11-19T12:30:00+10:00" in broken.message
-    assert (broken.field, broken.rule, broken.value) == ("tradingDate", "HLD §4.3, §4.5", str(DAY))
+    assert (broken.field, broken.section, broken.value) == (
+        "tradingDate",
+        "HLD §4.3, §4.5",
+        str(DAY),
+    )
 
 
 def test_hld_4_5_a_boffer_in_time_needs_no_caution_whatever_comes_later() -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.edge.boffers.validate import validate
-from oepnode.domain.edge.schema.kinds import records
+from oepnode.domain.edge.schema.shape import records
 from oepnode.domain.edge.schema.units import NONE
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from tests.support.edge_documents import NMI
 
 DAY = date(2026, 11, 20)

@@ -16,8 +16,8 @@ from oepnode.domain.edge.envelopes.table import (
     to_frame,
 )
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import parse_document
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import DocumentFault
 from tests.support import round_world as world
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, envelopes, record
@@ -26,7 +26,7 @@ MICROS = 1_000_000
 
 
 def rules_of(error: DocumentFault) -> list[str]:
-    return [fault.rule for fault in error.faults]
+    return [fault.code for fault in error.faults]
 
 
 def test_a_document_becomes_a_dense_table_with_gaps() -> None:

@@ -25,7 +25,7 @@ from oepnode.domain.edge.telemetry.conformance import (
 )
 from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.telemetry_columns import (
     EARLY,
     LATER,

@@ -20,6 +20,7 @@ from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import MISSING, Field, ObjectShape, pick
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
+from oepnode.domain.rounds.onchain import parse_address
 
 OPEN_END: Final = 2**62
 """The end of an assignment without an end, UTC seconds."""
@@ -29,7 +30,6 @@ NO_AGGREGATOR: Final = -1
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
-_ADDRESS: Final = re.compile(r"0x[0-9A-Fa-f]{40}", re.ASCII)
 
 _SNAPSHOT = ObjectShape(
     Field("asOf"), Field("saltDigest"), Field("aggregators"), Field("assignments")
@@ -178,13 +178,20 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
     key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
     address, given = None, value.get("address")
     if given is not None:
-        if type(given) is not str or not _ADDRESS.fullmatch(given):
-            log.add(f"{path}.address", "field.value", "0x and 40 hex digits", show_value(given))
-            return None
-        address = bytes.fromhex(given[2:])
+        address = _address(given, f"{path}.address", log)
     if log.count > before or identity is None or name is None or key is None:
         return None
     return Aggregator(identity, name, key, address)
+
+
+def _address(value: object, path: str, log: FaultLog) -> bytes | None:
+    if type(value) is str and value.startswith("0x"):
+        try:
+            return parse_address(value)
+        except ValueError:
+            pass
+    log.add(path, "field.value", "0x and 40 hex digits", show_value(value))
+    return None
 
 
 def _assignments(

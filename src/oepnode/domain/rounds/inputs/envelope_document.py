@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.documents import json_fields as fields
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.documents.json_fields import Field, ObjectShape, pick
+from oepnode.domain.documents.json_fields import pick
 from oepnode.domain.documents.strict_json import Number, Progress, read_records
 from oepnode.domain.nem.nem_time import (
     INTERVAL_S,
@@ -39,39 +39,19 @@ from oepnode.domain.nem.quantities import (
     canonical_limit,
     parse_milli,
 )
-from oepnode.domain.rounds import supersession
-from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows
+from oepnode.domain.rounds.inputs import supersession
+from oepnode.domain.rounds.inputs.envelope_form import (
+    ELEMENT,
+    INTERVAL,
+    LEVELS,
+    MAX_HORIZON,
+    MAX_INTERVALS,
+    RECORD,
+    TIMINGS,
+)
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 Names = Mapping[str, str]
-
-LEVELS: Final = {"NMI": 0, "Flex": 1}
-TIMINGS: Final = {"PRE": 0, "POST": 1}
-MAX_INTERVALS: Final = 576
-MAX_HORIZON: Final = 2016
-"""Longest horizon in dispatch intervals (7 days)."""
-
-_RECORD = ObjectShape(
-    Field("nmi"),
-    Field("oeTiming"),
-    Field("oeObjectiveFunction"),
-    Field("oeApplicationLevel"),
-    Field("operatingEnvelopes"),
-    Field("submissionTimestamp", ("submissionDatetime", "submissionDateTime"), required=False),
-    Field("tradingDate", required=False),
-)
-_ELEMENT = ObjectShape(
-    Field("nmi", required=False),
-    Field("oeApplicationLevel", required=False),
-    Field("intervals", ("Intervals",)),
-)
-_INTERVAL = ObjectShape(
-    Field(KINDS[0]),
-    Field(KINDS[1]),
-    Field(KINDS[2], required=False),
-    Field(KINDS[3], required=False),
-    Field("diStartTime", ("diStarttime",), required=False),
-    Field("diEndTime", ("diEndtime",), required=False),
-)
 
 
 @dataclass(frozen=True)
@@ -181,7 +161,7 @@ class _Reader:
         log = self._log
         self._records += 1
         before = log.count
-        names = _RECORD.spellings(value, path, log)
+        names = RECORD.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return
         nmi = fields.read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
@@ -253,7 +233,7 @@ class _Reader:
     ) -> npt.NDArray[np.int64] | None:
         log = self._log
         before = log.count
-        names = _ELEMENT.spellings(value, path, log)
+        names = ELEMENT.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return None
         self._check_inner(value, names, path, nmi, level)
@@ -300,7 +280,7 @@ class _Reader:
         day: date | None,
     ) -> tuple[int, int, int, int, int] | None:
         here = f"{path}.intervals[{place}]"
-        names = _INTERVAL.spellings(value, here, self._log)
+        names = INTERVAL.spellings(value, here, self._log)
         if names is None or not isinstance(value, dict):
             return None
         limits = [self._limit(value, names, here, kind) for kind in range(4)]

@@ -1,0 +1,177 @@
+"""Objects of the EDGE documents: tolerant spellings in, one spelling out.
+
+A `Shape` lists the attributes of an object with their kinds and sections. From it come the reader
+of the form (every fault with its path, in one pass), the sections that findings cite, and the JSON
+Schema. Names are read without regard to upper and lower case, ``_``, ``-`` and spaces, and in the
+other spellings that the documents use (``periodld``, ``submissionTimestamp``); what is written has
+the canonical name only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from oepnode.domain.documents.faults import FaultLog, show_value
+from oepnode.domain.documents.strict_json import read_records, read_value
+from oepnode.domain.edge.schema.kinds import BAD, Items, Kind
+from oepnode.domain.edge.validation.finding_log import FindingLog
+
+_IGNORED: Final = str.maketrans("", "", "_- ")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A field of an object.
+
+    Attributes:
+        name: The canonical spelling, which is written.
+        kind: Kind of its value.
+        section: Document and section that define it.
+        meaning: What it says, for readers of the schema.
+        also: Further spellings that are read, beyond upper and lower case.
+        required: Whether it must be there.
+        nullable: Whether it may be null.
+    """
+
+    name: str
+    kind: Kind
+    section: str
+    meaning: str
+    also: tuple[str, ...] = ()
+    required: bool = True
+    nullable: bool = False
+
+
+class Shape:
+    """An object with its attributes; also a `Kind`.
+
+    Args:
+        *attributes: In canonical order.
+    """
+
+    def __init__(self, *attributes: Attribute) -> None:
+        self.attributes = attributes
+        self._by_name = {a.name: a for a in attributes}
+        self._folded = {fold(name): a.name for a in attributes for name in (a.name, *a.also)}
+        self._known: dict[tuple[str, ...], list[tuple[Attribute, str]]] = {}
+
+    def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
+        """Canonical name → value for every attribute; None where absent or null."""
+        if not isinstance(value, dict):
+            log.add(path, "field.type", "an object is expected here", show_value(value))
+            return BAD
+        found: dict[str, Any] = dict.fromkeys(self._by_name)
+        for attribute, spelling in self._names(value, path, log):
+            item = value[spelling]
+            here = f"{path}.{attribute.name}"
+            if item is not None:
+                found[attribute.name] = attribute.kind.read(item, here, log)
+            elif not attribute.nullable:
+                log.add(here, "field.null", "this field may not be null")
+                found[attribute.name] = BAD
+        return found
+
+    def _names(
+        self, value: dict[str, Any], path: str, log: FaultLog
+    ) -> list[tuple[Attribute, str]]:
+        keys = tuple(value)
+        known = self._known.get(keys)
+        if known is not None and not getattr(value, "doubled", ()):
+            return known
+        before = log.count
+        found = self._check_names(value, path, log)
+        if log.count == before:
+            self._known[keys] = found
+        return found
+
+    def _check_names(
+        self, value: dict[str, Any], path: str, log: FaultLog
+    ) -> list[tuple[Attribute, str]]:
+        for name in getattr(value, "doubled", ()):
+            shown = show_value(name)
+            log.add(path, "json.duplicate_key", "a key occurs twice in one object", shown)
+        found: dict[str, str] = {}
+        for name in value:
+            canonical = self._folded.get(fold(name))
+            if canonical is None:
+                message = "a field that the specification lacks"
+                log.add(path, "field.unknown", message, show_value(name))
+            elif canonical in found:
+                message = f"two spellings of {canonical}"
+                log.add(path, "json.duplicate_key", message, show_value(name))
+            else:
+                found[canonical] = name
+        for attribute in self.attributes:
+            if attribute.required and attribute.name not in found:
+                here = f"{path}.{attribute.name}"
+                log.add(here, "field.missing", "a mandatory field is missing")
+        return [(self._by_name[name], spelling) for name, spelling in found.items()]
+
+    def has(self, value: object, name: str) -> bool:
+        """Whether an object has an attribute, in any spelling."""
+        return isinstance(value, dict) and any(self._folded.get(fold(k)) == name for k in value)
+
+    def sections(self) -> dict[str, str]:
+        """Section of each attribute, here and below, by its name.
+
+        Those below also stand by the name of what holds them and their own
+        (``operatingEnvelopes.nmi``), because names repeat; the name alone is then the outer one's.
+        """
+        found: dict[str, str] = {}
+        for attribute in self.attributes:
+            inner: Kind = attribute.kind
+            while isinstance(inner, Items):
+                inner = inner.inner
+            if isinstance(inner, Shape):
+                held = {f"{attribute.name}.{a.name}": a.section for a in inner.attributes}
+                found = inner.sections() | held | found
+            found[attribute.name] = attribute.section
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        """The object in JSON Schema."""
+        return {
+            "type": "object",
+            "properties": dict(_properties(self.attributes)),
+            "required": [a.name for a in self.attributes if a.required],
+            "additionalProperties": False,
+        }
+
+
+def _properties(attributes: tuple[Attribute, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for attribute in attributes:
+        inner = attribute.kind.schema()
+        if attribute.nullable:
+            inner = (
+                {"enum": [*inner["enum"], None]}
+                if "enum" in inner
+                else {**inner, "type": [inner["type"], "null"]}
+            )
+        also = f" Also read: {', '.join(attribute.also)}." if attribute.also else ""
+        text = f"{attribute.meaning} ({attribute.section}).{also}"
+        yield attribute.name, {"description": text, **inner}
+
+
+@lru_cache(maxsize=1 << 12)
+def fold(name: str) -> str:
+    """A field's name without what spellings differ in."""
+    return name.translate(_IGNORED).casefold()
+
+
+# --- documents -----------------------------------------------------------------------------------
+
+
+def records(data: bytes, log: FindingLog) -> Iterator[tuple[int, Any]]:
+    """Each record of a JSON array, of NDJSON, or of one object that spans lines."""
+    head = data.lstrip(b" \t\r\n")
+    first_line = head.partition(b"\n")[0].rstrip()
+    if head.startswith(b"{") and not first_line.endswith(b"}"):
+        before = log.count
+        value = read_value(data, log)
+        if log.count == before:
+            yield 0, value
+        return
+    yield from read_records(data, log)
