@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from oepnode.errors import location_of
 
 
 def test_an_internal_error_is_located_without_its_message() -> None:
-    try:
-        raise RuntimeError("6305800001")
-    except RuntimeError as exc:
-        location = location_of(exc)
-    assert location.startswith("RuntimeError at test_errors.py:")
+    with pytest.raises(ValueError, match="6305800001") as raised:
+        int("x6305800001")
+    location = location_of(raised.value)
+    assert location.startswith("ValueError at test_errors.py:")
     assert "6305800001" not in location
 
 

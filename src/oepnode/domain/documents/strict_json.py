@@ -1,7 +1,7 @@
-"""Strict JSON: exact numbers, no doubled keys, no constants beyond RFC 8259, faults with places.
+"""Strict JSON: exact numbers, no duplicate keys, no constants beyond RFC 8259, faults with places.
 
 Numbers come out as `Number`, the text as written, so that no value ever passes through a float.
-Objects with a doubled key come out as `DuplicateKeys`; readers report them with the path they know.
+Objects with a duplicate key come out as `DuplicateKeys`; readers report them with their path.
 Source: rules-v1 section 2.
 """
 
@@ -49,10 +49,10 @@ class DuplicateKeys(dict[str, Any]):
     """An object in which keys occur twice.
 
     Attributes:
-        doubled: The keys that occur more than once.
+        duplicates: The keys that occur more than once.
     """
 
-    doubled: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return found
     times = Counter(name for name, _ in pairs)
     bad = DuplicateKeys(found)
-    bad.doubled = tuple(name for name, count in times.items() if count > 1)
+    bad.duplicates = tuple(name for name, count in times.items() if count > 1)
     return bad
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes.form import SHAPE as ENVELOPE_SHAPE
 from oepnode.domain.edge.forecasts import validate as forecast
 from oepnode.domain.edge.schema.shape import Shape
 from oepnode.domain.edge.telemetry import validate as telemetry
@@ -20,7 +20,7 @@ from oepnode.domain.edge.telemetry import validate as telemetry
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 DOCUMENTS: Final[dict[str, tuple[str, str, Shape]]] = {
-    "operating-envelope": ("Operating envelope, PRE or POST", "Part C §6.3", envelope_check.SHAPE),
+    "operating-envelope": ("Operating envelope, PRE or POST", "Part C §6.3", ENVELOPE_SHAPE),
     "boffer-duid": ("Boffer of a DUID", "HLD §4, Part C §3.3", boffer.DUID_SHAPE),
     "boffer-nmi": ("Boffer of an NMI", "Part C §3.3", boffer.NMI_SHAPE),
     "telemetry-nmi": ("Telemetry of an NMI", "Part C §4.3", telemetry.NMI_SHAPE),

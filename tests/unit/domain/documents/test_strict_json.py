@@ -87,14 +87,14 @@ def test_constants_are_kept_apart_from_numbers(text: str) -> None:
 def test_doubled_keys_are_kept_with_their_names_in_order() -> None:
     value = read_value(b'{"c":1,"a":1,"b":1,"a":2,"c":3,"a":4}', FaultLog("thing"))
     assert isinstance(value, DuplicateKeys)
-    assert value.doubled == ("c", "a")
+    assert value.duplicates == ("c", "a")
     assert type(read_value(b'{"a":{"b":1},"b":2}', FaultLog("thing"))) is dict
 
 
 def test_escaped_and_plain_spelling_of_a_key_are_one_key() -> None:
     value = read_value(b'{"nmi":1,"\\u006emi":2}', FaultLog("thing"))
     assert isinstance(value, DuplicateKeys)
-    assert value.doubled == ("nmi",)
+    assert value.duplicates == ("nmi",)
 
 
 # --- Arrays and NDJSON ----------------------------------------------------------------------------
@@ -307,7 +307,7 @@ HEAVY = {
     "lines with a tail": b"{} x\n" * 100_000,
     "lines that open and do not close": b"{}\n" + b"[1,\n" * 100_000,
     "a long flat line after many open ones": b"{}\n" + b"[1,\n" * 800 + b"1," * 500_000,
-    "doubled keys": b"{" + b",".join(b'"%d":1,"%d":2' % (n, n) for n in range(50_000)) + b"}",
+    "duplicate keys": b"{" + b",".join(b'"%d":1,"%d":2' % (n, n) for n in range(50_000)) + b"}",
     "one key very often": b"{" + b",".join([b'"nmi":1'] * 100_000) + b"}",
     "unknown keys": b"{" + b",".join(b'"%d":1' % n for n in range(100_000)) + b"}",
     "records of a wrong type": b"[" + b",".join([b"1"] * 100_000) + b"]",

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.edge.envelopes.table import NO_TIMING, EnvelopeTable
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.timeseries.energy import rounded_wh
 from oepnode.domain.nem.nem_time import INTERVAL_S, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
+from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING, TIMINGS
 
 Int64 = npt.NDArray[np.int64]
 

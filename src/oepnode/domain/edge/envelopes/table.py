@@ -33,7 +33,7 @@ from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import IMPORT_KINDS, NO_LIMIT
 from oepnode.domain.rounds.bundle import VerifiedBundle
 from oepnode.domain.rounds.inputs.envelope_document import Document
-from oepnode.domain.rounds.inputs.envelope_form import LEVELS, MAX_HORIZON
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS, MAX_HORIZON, NO_TIMING
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ Int64 = npt.NDArray[np.int64]
 
 EXPORT: Final = 0
 IMPORT: Final = 1
-NO_TIMING: Final = 255
-"""Stands where the source does not say PRE or POST."""
-
 LIMIT_COLUMNS: Final = (
     "active_export_w",
     "active_import_w",

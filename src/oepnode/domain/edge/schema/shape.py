@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from oepnode.domain.documents.faults import FaultLog, show_value
+from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.documents.json_fields import ObjectShape
 from oepnode.domain.documents.strict_json import read_records, read_value
 from oepnode.domain.edge.schema.kinds import BAD, Items, Kind
 from oepnode.domain.edge.validation.finding_log import FindingLog
@@ -55,64 +56,26 @@ class Shape:
     def __init__(self, *attributes: Attribute) -> None:
         self.attributes = attributes
         self._by_name = {a.name: a for a in attributes}
-        self._folded = {fold(name): a.name for a in attributes for name in (a.name, *a.also)}
-        self._known: dict[tuple[str, ...], list[tuple[Attribute, str]]] = {}
+        self._keys = ObjectShape(*attributes, fold=fold)
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """Canonical name → value for every attribute; None where absent or null."""
-        if not isinstance(value, dict):
-            log.add(path, "field.type", "an object is expected here", show_value(value))
+        names = self._keys.spellings(value, path, log)
+        if names is None:
             return BAD
-        found: dict[str, Any] = dict.fromkeys(self._by_name)
-        for attribute, spelling in self._names(value, path, log):
-            item = value[spelling]
-            here = f"{path}.{attribute.name}"
+        record: dict[str, Any] = dict.fromkeys(self._by_name)
+        for name, spelling in names.items():
+            item, attribute = value[spelling], self._by_name[name]
             if item is not None:
-                found[attribute.name] = attribute.kind.read(item, here, log)
+                record[name] = attribute.kind.read(item, f"{path}.{name}", log)
             elif not attribute.nullable:
-                log.add(here, "field.null", "this field may not be null")
-                found[attribute.name] = BAD
-        return found
-
-    def _names(
-        self, value: dict[str, Any], path: str, log: FaultLog
-    ) -> list[tuple[Attribute, str]]:
-        keys = tuple(value)
-        known = self._known.get(keys)
-        if known is not None and not getattr(value, "doubled", ()):
-            return known
-        before = log.count
-        found = self._check_names(value, path, log)
-        if log.count == before:
-            self._known[keys] = found
-        return found
-
-    def _check_names(
-        self, value: dict[str, Any], path: str, log: FaultLog
-    ) -> list[tuple[Attribute, str]]:
-        for name in getattr(value, "doubled", ()):
-            shown = show_value(name)
-            log.add(path, "json.duplicate_key", "a key occurs twice in one object", shown)
-        found: dict[str, str] = {}
-        for name in value:
-            canonical = self._folded.get(fold(name))
-            if canonical is None:
-                message = "a field that the specification lacks"
-                log.add(path, "field.unknown", message, show_value(name))
-            elif canonical in found:
-                message = f"two spellings of {canonical}"
-                log.add(path, "json.duplicate_key", message, show_value(name))
-            else:
-                found[canonical] = name
-        for attribute in self.attributes:
-            if attribute.required and attribute.name not in found:
-                here = f"{path}.{attribute.name}"
-                log.add(here, "field.missing", "a mandatory field is missing")
-        return [(self._by_name[name], spelling) for name, spelling in found.items()]
+                log.add(f"{path}.{name}", "field.null", "this field may not be null")
+                record[name] = BAD
+        return record
 
     def has(self, value: object, name: str) -> bool:
         """Whether an object has an attribute, in any spelling."""
-        return isinstance(value, dict) and any(self._folded.get(fold(k)) == name for k in value)
+        return isinstance(value, dict) and any(self._keys.canonical(k) == name for k in value)
 
     def sections(self) -> dict[str, str]:
         """Section of each attribute, here and below, by its name.

@@ -1,7 +1,8 @@
-"""Which row stands where several speak of one site and interval.
+"""Supersession: the row that counts where several are for one site and interval.
 
 Rows with equal limits repeat one another. Otherwise each needs a submission time, equal times need
-equal limits, and the latest stands. Source: rules-v1 section 5 ("Rows"), Part C §6.3 field 6.
+equal limits, and the latest submission wins. Source: rules-v1 section 5 ("Rows"), Part C §6.3
+field 6.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from oepnode.domain.documents.faults import FaultLog
 
 NO_SUBMISSION: Final = -1
-"""Stands for an absent submission time; below every instant."""
+"""Value of an absent submission time; below every instant."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,35 @@ class Rows:
         submitted: int64, microseconds since the epoch or `NO_SUBMISSION`.
         start: int64, interval start in UTC seconds.
         limits: Shape (rows, 4), int32.
-        place: Shape (rows, 3), int64: record, element and interval number in the document.
+        location: Shape (rows, 3), int64: record, element and interval index in the document.
     """
 
     site: npt.NDArray[np.int64]
     submitted: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]
     limits: npt.NDArray[np.int32]
-    place: npt.NDArray[np.int64]
+    location: npt.NDArray[np.int64]
+
+    def path(self, row: int) -> str:
+        """Path of a row in the document."""
+        record, element, interval = self.location[row].tolist()
+        return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+
+    def select(self, kept: npt.NDArray[np.bool_]) -> Rows:
+        """The rows of a mask."""
+        return Rows(
+            self.site[kept],
+            self.submitted[kept],
+            self.start[kept],
+            self.limits[kept],
+            self.location[kept],
+        )
 
 
 def resolve(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
-    """Return the indices of the rows that stand, in order of (site, start).
+    """Return the indices of the rows that count, in order of (site, start).
 
-    Conflicts are noted in ``log``, one per (site, interval).
+    Conflicts are recorded in ``log``, one per (site, interval).
     """
     order = np.lexsort((rows.submitted, rows.start, rows.site))
     site, start = rows.site[order], rows.start[order]
@@ -66,16 +82,11 @@ def _check_conflicts(
         if int(cell[row + 1]) in reported:
             continue
         reported.add(int(cell[row + 1]))
-        here, other = _path(rows, order[row + 1]), _path(rows, order[row])
+        here, other = rows.path(int(order[row + 1])), rows.path(int(order[row]))
         if missing[row]:
-            rule = "submission.missing"
+            code = "submission.missing"
             message = "differing limits for one site and interval need a submissionTimestamp each"
         else:
-            rule = "submission.conflict"
+            code = "submission.conflict"
             message = "differing limits for one site and interval with one submissionTimestamp"
-        log.add(here, rule, f"{message}; the other is {other}")
-
-
-def _path(rows: Rows, row: int) -> str:
-    record, element, interval = (int(number) for number in rows.place[row])
-    return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+        log.add(here, code, f"{message}; the other is {other}")

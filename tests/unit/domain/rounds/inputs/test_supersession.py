@@ -106,5 +106,5 @@ def test_limits_that_differ_in_one_kind_only_differ() -> None:
         changed = rows.limits.copy()
         changed[1, kind] = 8
         found = FaultLog("thing")
-        resolve(Rows(rows.site, rows.submitted, rows.start, changed, rows.place), found)
+        resolve(Rows(rows.site, rows.submitted, rows.start, changed, rows.location), found)
         assert found.count == 1
