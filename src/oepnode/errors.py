@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
+from pathlib import Path
 
 
 class OepError(Exception):
@@ -111,11 +111,13 @@ class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
 
 
 def location_of(exc: BaseException) -> str:
-    """Type of an exception and the line that raised it, for the log of an internal error.
+    """File and line in this package where an exception arose, such as ``worker/effects.py:154``.
 
-    The message is left out: it could hold an NMI, or repeat what a client sent.
+    Leaves out the exception's message, which could quote data that a client sent.
     """
-    frames = traceback.extract_tb(exc.__traceback__)
-    if not frames:
-        return type(exc).__name__
-    return f"{type(exc).__name__} at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}"
+    package = Path(__file__).parent
+    for frame in reversed(traceback.extract_tb(exc.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(package):
+            return f"{file.relative_to(package).as_posix()}:{frame.lineno}"
+    return "unknown"

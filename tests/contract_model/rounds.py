@@ -13,8 +13,9 @@ from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Role
 from oepnode.domain.rounds.signed_ballots import SIGNED_BALLOT_SIZE, Recover, SignedBallot
-from oepnode.domain.rounds.tally import PACKED_BALLOT_SIZE, Ballot
+from oepnode.domain.rounds.tally import Ballot
 from tests.contract_model.electorate import require_paused, require_role, require_text
+from tests.contract_model.packed_ballots import PACKED_BALLOT_SIZE, rolling_hash, unpack
 from tests.contract_model.state import NO_HASH, Call, Rejected, Round, Seat, State, Status
 
 
@@ -186,8 +187,8 @@ def reveal_root(state: State, call: Call, number: int, result: Result, packed: b
     _require_before_reveal_deadline(round_, call, number)
     _require_whole(packed, PACKED_BALLOT_SIZE)
     context = context_of(state, number)
-    expected = tally.rolling_hash(context, round_.ballots)
-    received = tally.rolling_hash(context, tally.unpack(packed))
+    expected = rolling_hash(context, round_.ballots)
+    received = rolling_hash(context, unpack(packed))
     if received != expected:
         raise Rejected("BallotsMismatch", expected, received)
     matched = tally.matching(context, round_.ballots, result)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.computation import Computation, Inputs, compute

@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_depth import MAX_DEPTH, is_too_deep
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the work done and the work in all."""
+from oepnode.domain.documents.progress import Progress
 
 _PROGRESS_EVERY: Final = 64
 _LOOKS_LIKE: Final = {

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import pseudonyms as keys

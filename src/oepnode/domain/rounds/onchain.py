@@ -10,25 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from eth_utils.crypto import keccak
 from msgspec import Struct
-
-ADDRESS_SIZE: Final = 20
-_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
-
-
-def parse_address(text: str) -> bytes:
-    """Read an address in hex, with or without ``0x``, in any case: 20 bytes.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
-    digits = text.removeprefix("0x")
-    if len(digits) != 2 * ADDRESS_SIZE or not _HEX_DIGITS.issuperset(digits):
-        raise ValueError(f"an address is 0x and 40 hex digits, received {text!r}")
-    return bytes.fromhex(digits)
 
 
 class Phase(IntEnum):
@@ -271,3 +256,15 @@ class Policy:
     vote_window_s: int = 600
     reveal_window_s: int = 600
     rules_version: int = 1
+
+
+def parse_address(text: str) -> bytes:
+    """The 20 bytes of an address written as ``0x`` and 40 hex digits.
+
+    Raises:
+        ValueError: For any other text.
+    """
+    digits = text.removeprefix("0x")
+    if len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        raise ValueError("an address is 0x and 40 hex digits")
+    return bytes.fromhex(digits)

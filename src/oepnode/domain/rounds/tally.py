@@ -13,9 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
-
-from eth_utils.crypto import keccak
 
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
@@ -30,8 +27,6 @@ from oepnode.domain.rounds.onchain import (
     RoundFinalised,
 )
 from oepnode.errors import EvidenceError
-
-PACKED_BALLOT_SIZE: Final = 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +119,6 @@ class RoundAccount:
     differences: tuple[str, ...]
 
 
-def ballots_hash(
-    context: RoundContext, electorate: Electorate, ballots: Iterable[BallotCast]
-) -> bytes:
-    """The rolling hash over the ballots in the order cast, as the contract keeps it; 32 bytes.
-
-    H(0) = keccak256(abi.encode(chainId, contract, round)), and
-    H(n) = keccak256(H(n-1) ‖ index u8 ‖ operator (20) ‖ ballot (32)).
-
-    Raises:
-        EvidenceError: If a ballot's operator is not in the electorate.
-    """
-    return rolling_hash(context, _ballots(electorate, ballots))
-
-
-def rolling_hash(context: RoundContext, ballots: Iterable[Ballot]) -> bytes:
-    """As `ballots_hash`, of ballots that name their member's index themselves."""
-    start = (context.chain_id, int.from_bytes(context.contract), context.number)
-    value = keccak(b"".join(number.to_bytes(32) for number in start))
-    for ballot in ballots:
-        value = keccak(value + ballot.pack())
-    return value
-
-
 def matching(context: RoundContext, ballots: Iterable[Ballot], result: Result) -> list[Ballot]:
     """The ballots that were cast for a result, in their order."""
     return [b for b in ballots if b.ballot == ballot_for(context, b.operator, result)]
@@ -155,20 +127,6 @@ def matching(context: RoundContext, ballots: Iterable[Ballot], result: Result) -
 def bitmap(ballots: Iterable[Ballot]) -> int:
     """The bits of the ballots' members."""
     return sum(1 << index for index in {ballot.index for ballot in ballots})
-
-
-def unpack(packed: bytes) -> list[Ballot]:
-    """Read ballots as ``revealRoot`` takes them.
-
-    Raises:
-        EvidenceError: If there is no whole number of ballots.
-    """
-    if len(packed) % PACKED_BALLOT_SIZE:
-        raise EvidenceError(f"packed ballots have 53 bytes each, received {len(packed)} bytes")
-    parts = (
-        packed[at : at + PACKED_BALLOT_SIZE] for at in range(0, len(packed), PACKED_BALLOT_SIZE)
-    )
-    return [Ballot(part[0], part[1:21], part[21:]) for part in parts]
 
 
 def count(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.edge.envelopes.form import SHAPE
 from oepnode.domain.edge.envelopes.row_rules import (
     BusinessRules,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs import supersession

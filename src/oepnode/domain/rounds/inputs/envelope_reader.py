@@ -19,7 +19,8 @@ import numpy.typing as npt
 from oepnode.domain.documents import json_fields as fields
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import pick
-from oepnode.domain.documents.strict_json import Number, Progress, read_records
+from oepnode.domain.documents.progress import Progress
+from oepnode.domain.documents.strict_json import Number, read_records
 from oepnode.domain.nem.nem_time import (
     INTERVAL_S,
     PERIODS_PER_DAY,
