@@ -1,8 +1,8 @@
-"""The error families, told apart by what a caller can decide.
+"""The error families, separated by what a caller can decide.
 
 Every error that leaves a layer is one of these. Foreign exceptions are translated once, in the
-adapter that met them. The command line maps each family to an exit code (design section 9) in one
-place, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
+adapter that met them. The command line maps each family to an exit code (docs/design.md §9) in one
+module, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ class OepError(Exception):
 
 
 class EvidenceError(OepError):
-    """The data is wrong: what was shown does not prove or does not follow the rules."""
+    """The data is wrong: it does not prove what it should, or does not follow the rules."""
 
 
 class TransportError(OepError):
-    """The outside did not answer, or not as agreed. Trying later may help."""
+    """An external service did not respond, or not as agreed. Retrying later may help."""
 
 
 class ConflictError(OepError):
-    """Somebody moved first, or the other side rejected the step in its present state."""
+    """Another party moved first, or the other side rejected the step in its present state."""
 
 
 class ConfigError(OepError):
-    """Wrong usage or configuration. The message names the setting and the mend."""
+    """Wrong usage or configuration. The message names the setting and the fix."""
 
 
 class FatalError(OepError):
-    """A fault of ours or of the machine. Stop; recovery sorts it out on the next start."""
+    """An internal error, or a fault of the machine. Stop; the next start recovers."""
 
 
 class DigestMismatch(EvidenceError):  # noqa: N818 - the name is the reason code on chain
-    """Bytes were served whose SHA-256 is not the digest that was asked for."""
+    """Bytes were served whose SHA-256 is not the requested digest."""
 
     def __init__(self, what: str, expected: bytes, received: bytes) -> None:
         super().__init__(
@@ -92,12 +92,12 @@ class Finding:
 
 
 class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
-    """A document was rejected whole.
+    """A document was rejected.
 
     Attributes:
-        what: Which document, such as ``envelope document``.
-        faults: The first faults found, at most 100, in document order.
-        more: How many further faults were counted.
+        what: Name of the document, such as ``envelope document``.
+        faults: The first faults, at most 100, in document order.
+        more: Number of further faults.
     """
 
     def __init__(self, what: str, faults: Sequence[Finding], more: int = 0) -> None:

@@ -349,7 +349,7 @@ def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> 
     assert "no round 2" in world.rejected("relay", later, key=HEIR, code=2)
     broken = tmp_path / "broken"
     broken.write_text("{}\n")
-    assert "line 1 is no signed ballot" in world.rejected("relay", str(broken), key=HEIR)
+    assert "line 1 is not a signed ballot" in world.rejected("relay", str(broken), key=HEIR)
     assert "is no signer" in world.rejected("sign-ballot", *VOTE, key=HEIR)
     short = ("--round", "1", "--root", "33", "--partitions", "4")
     assert "64 hex digits" in world.rejected("sign-ballot", *short, key=SIGNERS[0], code=2)

@@ -106,7 +106,7 @@ class ObjectShape(Generic[F]):
         for name in value:
             canonical = self.canonical(name)
             if canonical is None:
-                message = "a field that the specification does not have"
+                message = "the specification has no such field"
                 log.add(path, "field.unknown", message, show_value(name))
             elif canonical in names:
                 message = f"two spellings of {canonical}"
@@ -153,13 +153,13 @@ def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, i
 
 
 def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
-    """An NMI without checksum, or with a right one. The value itself is never shown."""
+    """An NMI without checksum, or with a correct one. The value itself is never shown."""
     if value is MISSING:
         return None
     if type(value) is not str:
         # A number may be an NMI that lost its quotation marks and its leading zeros.
-        shown = "a number" if isinstance(value, Number) else show_value(value)
-        log.add(path, "field.type", "an NMI is a string", shown)
+        value_text = "a number" if isinstance(value, Number) else show_value(value)
+        log.add(path, "field.type", "an NMI is a string", value_text)
         return None
     try:
         return parse_nmi(value)

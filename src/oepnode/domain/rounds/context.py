@@ -12,7 +12,7 @@ from oepnode.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class RoundContext:
-    """Which round of which contract on which chain; bound into every key.
+    """One round of one contract on one chain; bound into every key.
 
     Attributes:
         chain_id: EIP-155 chain id.

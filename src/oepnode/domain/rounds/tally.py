@@ -1,11 +1,11 @@
-"""The counting of a round, as the contract does it, from the facts on chain.
+"""Counts a round as the contract does, from the facts on chain.
 
 Guarantees: the same members match a result here as on chain, from nothing but the electorate and
-the ballots; every member of the electorate has exactly one standing. Leaves out reading the chain.
+the ballots; every member of the electorate gets exactly one standing. Leaves out reading the chain.
 Source: rules-v1 section 11, ``contracts/src/OepConsensus.sol`` (header, ``revealRoot``).
 
-The rest of the contract is ``domain.consensus``, which counts with this module. The two are the
-contract's twin: a test drives them and the contract in lockstep.
+The contract's model in the tests counts with this module, and is driven in lockstep with the
+contract.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from oepnode.errors import EvidenceError
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A ballot as the rolling hash takes it in.
+    """A ballot as the contract hashes it.
 
     Attributes:
         index: The member's bit.
@@ -44,16 +44,16 @@ class Ballot:
     ballot: bytes
 
     def pack(self) -> bytes:
-        """Index u8 ‖ operator ‖ ballot, 53 bytes, as ``revealRoot`` wants it."""
+        """Index u8 ‖ operator ‖ ballot, 53 bytes, as ``revealRoot`` takes it."""
         return self.index.to_bytes(1) + self.operator + self.ballot
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Who voted for one result.
+    """The members who voted for one result.
 
     Attributes:
-        result: What was counted.
+        result: The result.
         matched: Members whose ballots are for it, in the order cast.
         bitmap: Bit ``index`` of each of them, as the contract keeps it.
         quorum: Matching ballots that make a result final.
@@ -71,7 +71,7 @@ class Tally:
 
 
 class Standing(Enum):
-    """What a member did in a round."""
+    """A member's part in a round."""
 
     MATCHED = "matched"
     MISMATCHED = "mismatched"
@@ -82,15 +82,15 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one member did in a round.
+    """One member's part in a round.
 
     Attributes:
-        member: Who.
-        standing: ``MATCHED`` and ``MISMATCHED`` compare with the final result; ``VOTED`` where
-            there is none.
+        member: The member.
+        standing: ``MATCHED`` and ``MISMATCHED`` compare with the final result; ``VOTED``
+            while there is no final result.
         results: Revealed results that the member's ballot is for, one at most.
         reason: Number of the abstention's reason, or None.
-        place: Where on chain the ballot or the abstention stands, or None.
+        place: Location of the ballot or the abstention on chain, or None.
     """
 
     member: Member
@@ -102,14 +102,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RoundAccount:
-    """A whole round, counted again.
+    """A round counted again.
 
     Attributes:
         members: One account each, in order of index.
         tallies: One for each result revealed on chain, in the order revealed.
         revealed: The event of each of them.
         final: The final result, or None.
-        differences: Where the chain's own count is another than this one; none on an honest chain.
+        differences: Differences of the chain's own count; empty on an honest chain.
     """
 
     members: tuple[Account, ...]
@@ -138,7 +138,7 @@ def count(
         context: The round.
         electorate: The round's.
         ballots: All ballots of the round, in the order cast.
-        result: What is counted.
+        result: The result to count.
 
     Raises:
         EvidenceError: If a ballot's operator is not in the electorate.
@@ -149,7 +149,7 @@ def count(
 
 
 def account(context: RoundContext, electorate: Electorate, events: Sequence[Event]) -> RoundAccount:
-    """Say of every member what it did, and count every revealed result again.
+    """Account for every member, and count every revealed result again.
 
     Args:
         context: The round.

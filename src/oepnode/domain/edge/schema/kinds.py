@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from oepnode.domain.documents import json_fields as fields
 from oepnode.domain.documents.faults import FaultLog, show_value
+from oepnode.domain.documents.json_fields import is_constant, read_nmi, read_text
 from oepnode.domain.documents.strict_json import Number
 from oepnode.domain.edge.schema.units import Unit, UnitError, to_integer, to_text
 from oepnode.domain.nem.nem_time import Timestamp, parse_timestamp, parse_trading_date
@@ -51,7 +51,7 @@ class NmiText:
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The NMI without checksum."""
-        found = fields.read_nmi(value, path, log)
+        found = read_nmi(value, path, log)
         return BAD if found is None else str(found)
 
     def schema(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Text:
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The text as it stands."""
-        found = fields.read_text(value, path, log, self.most)
+        found = read_text(value, path, log, self.most)
         return BAD if found is None else found
 
     def schema(self) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class Quantity:
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The integer; with too many decimals the nearest one, beside the fault."""
         if type(value) is not Number:
-            rule = "number.constant" if fields.is_constant(value) else "field.type"
+            rule = "number.constant" if is_constant(value) else "field.type"
             log.add(path, rule, f"a number of {self.unit.name} is expected", show_value(value))
             return BAD
         try:

@@ -41,7 +41,7 @@ RECORD: Final = ObjectShape(
     _field(
         "submissionTimestamp",
         "6",
-        "When the record was made; the latest of a site and interval stands",
+        "When the record was made; the latest of a site and interval counts",
         "submissionDatetime",
         "submissionDateTime",
         required=False,

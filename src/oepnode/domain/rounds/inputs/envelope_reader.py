@@ -16,9 +16,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from oepnode.domain.documents import json_fields as fields
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.documents.json_fields import pick
+from oepnode.domain.documents.json_fields import (
+    is_constant,
+    pick,
+    read_array,
+    read_choice,
+    read_nmi,
+    read_text,
+)
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.documents.strict_json import Number, read_records
 from oepnode.domain.nem.nem_time import (
@@ -70,9 +76,9 @@ class EnvelopeRows:
     Attributes:
         nmi: Per site, ``S10``.
         level: Per site, uint8: 0 NMI, 1 Flex.
-        timing: Per site, uint8: 0 PRE, 1 POST, as its first record has it; `NO_TIMING` where none
-            can be read.
-        objective: Per site, the objective function; empty where none can be read.
+        timing: Per site, uint8: 0 PRE, 1 POST, as its first record has it; `NO_TIMING` where it
+            cannot be read.
+        objective: Per site, the objective function; empty where it cannot be read.
         rows: Rows without a fault, in document order.
         timed: These, and rows with a fault whose start can be read; their limits are `NO_LIMIT`.
         records: Number of records read.
@@ -138,10 +144,10 @@ class _Reader:
         names = RECORD.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return
-        nmi = fields.read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+        nmi = read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
         level = self._choice(value, names, "oeApplicationLevel", LEVELS, path)
         timing = self._choice(value, names, "oeTiming", TIMINGS, path)
-        objective = fields.read_text(
+        objective = read_text(
             pick(value, names, "oeObjectiveFunction"),
             f"{path}.oeObjectiveFunction",
             log,
@@ -152,7 +158,7 @@ class _Reader:
         day = self._trading_date(_optional(value, names, "tradingDate"), path)
         is_dated = log.count == before
         site = self._site(nmi, level, timing, objective, path)
-        elements = fields.read_array(
+        elements = read_array(
             pick(value, names, "operatingEnvelopes"), f"{path}.operatingEnvelopes", log, None
         )
         for index, element in enumerate(elements or ()):
@@ -164,7 +170,7 @@ class _Reader:
     def _choice(
         self, value: dict[str, Any], names: Names, name: str, choices: Mapping[str, int], path: str
     ) -> int | None:
-        return fields.read_choice(pick(value, names, name), f"{path}.{name}", self._log, choices)
+        return read_choice(pick(value, names, name), f"{path}.{name}", self._log, choices)
 
     def _site(
         self,
@@ -218,7 +224,7 @@ class _Reader:
         before = log.count
         self._check_inner(value, names, path, record)
         is_of_record = log.count == before
-        intervals = fields.read_array(
+        intervals = read_array(
             pick(value, names, "intervals"), f"{path}.intervals", log, MAX_INTERVALS
         )
         if intervals is None:
@@ -236,13 +242,13 @@ class _Reader:
     def _check_inner(self, value: dict[str, Any], names: Names, path: str, record: _Record) -> None:
         inner = _optional(value, names, "nmi")
         if inner is not None:
-            nmi = fields.read_nmi(inner, f"{path}.nmi", self._log)
+            nmi = read_nmi(inner, f"{path}.nmi", self._log)
             if nmi is not None and record.nmi is not None and nmi != record.nmi:
                 self._log.add(f"{path}.nmi", "nmi.mismatch", "differs from the record's nmi")
         inner = _optional(value, names, "oeApplicationLevel")
         if inner is not None:
             here = f"{path}.oeApplicationLevel"
-            level = fields.read_choice(inner, here, self._log, LEVELS)
+            level = read_choice(inner, here, self._log, LEVELS)
             if level is not None and record.level is not None and level != record.level:
                 message = "differs from the record's level"
                 self._log.add(here, "level.mismatch", message, show_value(inner))
@@ -268,7 +274,7 @@ class _Reader:
             return known
         here = f"{path}.{KINDS[kind]}"
         if not isinstance(text, Number):
-            code = "number.constant" if fields.is_constant(text) else "field.type"
+            code = "number.constant" if is_constant(text) else "field.type"
             self._log.add(here, code, "a number of kW (or kVAr) is expected", show_value(text))
             return _BROKEN
         limit = self._read_limit(text, here, kind)
@@ -327,7 +333,7 @@ class _Reader:
         return self._after_epoch(end - INTERVAL_S, path)
 
     def _start_in_day(self, path: str, index: int, count: int, day: date | None) -> int:
-        """Start of an interval that has no times, by its place in a trading day."""
+        """Start of an interval that has no times, by its index in a trading day."""
         if day is None or count != PERIODS_PER_DAY:
             message = "without interval times a record has a tradingDate and 288 intervals"
             self._log.add(path, "time.missing", message)
@@ -341,13 +347,13 @@ class _Reader:
         self._log.add(path, "time.format", message)
         return _NO_START
 
-    def _check_order(self, start: int, end: int, path: str, shown: object) -> None:
+    def _check_order(self, start: int, end: int, path: str, last: object) -> None:
         if end <= start:
             message = "the end is not after the start"
-            self._log.add(f"{path}.diEndTime", "time.order", message, show_value(shown))
+            self._log.add(f"{path}.diEndTime", "time.order", message, show_value(last))
         elif end - start != INTERVAL_S:
             message = f"a dispatch interval lasts 300 s, not {end - start} s"
-            self._log.add(f"{path}.diEndTime", "time.length", message, show_value(shown))
+            self._log.add(f"{path}.diEndTime", "time.length", message, show_value(last))
 
     def _time(self, value: object, path: str, *, grid: bool) -> int | None:
         """Seconds of a grid instant, or microseconds of any other."""
