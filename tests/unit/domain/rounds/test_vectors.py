@@ -107,7 +107,7 @@ def test_limits() -> None:
 
 
 def test_keys() -> None:
-    for case in load("pseudonyms.json")["cases"]:
+    for case in load("keys.json")["cases"]:
         salt = unhex(case["salt"])
         pseudonyms.check_salt(salt, unhex(case["saltDigest"]))
         assert context(case).encode().hex() == case["context"]
