@@ -11,7 +11,8 @@ import re
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+
+from oepnode.domain.documents.arrays import Bools, Bytes
 
 MAX_DEPTH: Final = 64
 """Far above the five levels of any document here, far below what a stack holds."""
@@ -45,7 +46,7 @@ def is_too_deep(text: str) -> bool:
     return False
 
 
-def _inside_strings(chunk: npt.NDArray[np.uint8], is_inside: bool) -> npt.NDArray[np.bool_]:
+def _inside_strings(chunk: Bytes, is_inside: bool) -> Bools:
     """A mask of the bytes inside strings, opening quotes included and closing ones not."""
     quotes = np.logical_xor.accumulate(chunk == ord('"'))
     return quotes ^ is_inside

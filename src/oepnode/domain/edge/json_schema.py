@@ -1,9 +1,9 @@
 """The JSON Schema of each EDGE document, from the shapes that its reader uses.
 
 A schema describes what this package writes: canonical spellings, imports ≤ 0, NMIs without
-checksum. The readers take more, and check more than JSON Schema can say: checksums, grids of time,
-everything between values. A document is an array of records, or NDJSON with a record a line, to
-which ``items`` applies.
+checksum. The readers accept more spellings, and check more than JSON Schema can express: checksums,
+grids of time, and rules between values. A document is an array of records, or NDJSON with a record
+a line, to which ``items`` applies.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ UtcSeconds = NewType("UtcSeconds", int)
 
 INTERVAL_S: Final = 300
 PERIODS_PER_DAY: Final = 288
+MICROS: Final = 1_000_000
+"""Microseconds in a second."""
 NEM_OFFSET: Final = timezone(timedelta(hours=10), "NEM")
 
 NO_OFFSET_WARNING: Final = "timestamp without an offset, taken as NEM time (+10:00)"
@@ -59,7 +61,7 @@ class Timestamp:
     @property
     def total_micros(self) -> int:
         """The instant in microseconds since the Unix epoch."""
-        return self.seconds * 1_000_000 + self.micros
+        return self.seconds * MICROS + self.micros
 
 
 def parse_timestamp(text: str) -> Timestamp:

@@ -25,9 +25,9 @@ from typing import Annotated, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta, Struct
 
+from oepnode.domain.documents.arrays import Bytes, Int32s
 from oepnode.domain.nem.nmi import NMI_LENGTH
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.context import RoundContext
@@ -133,12 +133,12 @@ class VerifiedBundle:
     aggregator_id: str
     key: bytes
     nmis: tuple[str, ...]
-    levels: npt.NDArray[np.uint8]
-    timings: npt.NDArray[np.uint8]
+    levels: Bytes
+    timings: Bytes
     objectives: tuple[str, ...]
     horizon_start: int
     interval_count: int
-    limits: npt.NDArray[np.int32]
+    limits: Int32s
     entries: tuple[bytes, ...]
     partition_entry: bytes
     partition: PartitionEntry

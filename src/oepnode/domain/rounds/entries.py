@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int32s
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import EvidenceError
@@ -59,7 +59,7 @@ class SiteEntry:
 
     pseudonym: bytes
     header: SiteHeader
-    limits: npt.NDArray[np.int32]
+    limits: Int32s
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,7 @@ def encode_site(pseudonym: bytes, header: SiteHeader, kinds: int, payload: bytes
     return b"".join((head, objective, tail, payload))
 
 
-def encode_sites(
-    pseudonyms: list[bytes], headers: list[SiteHeader], limits: npt.NDArray[np.int32]
-) -> list[bytes]:
+def encode_sites(pseudonyms: list[bytes], headers: list[SiteHeader], limits: Int32s) -> list[bytes]:
     """Assemble the entries of many sites.
 
     Args:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Indices
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -132,7 +132,7 @@ def partition_round(
 
 
 def _partition(
-    document: Document, rows: npt.NDArray[np.intp], aggregator_id: str, round_key: bytes
+    document: Document, rows: Indices, aggregator_id: str, round_key: bytes
 ) -> Partition:
     key = pseudonyms.aggregator_key(round_key, aggregator_id)
     pairs = sorted(_entries(document, rows, key))
@@ -149,9 +149,7 @@ def _partition(
     )
 
 
-def _entries(
-    document: Document, rows: npt.NDArray[np.intp], key: bytes
-) -> Iterator[tuple[bytes, str]]:
+def _entries(document: Document, rows: Indices, key: bytes) -> Iterator[tuple[bytes, str]]:
     """Site entries with their NMIs, a few thousand sites at a time."""
     row_site = document.row_site[rows]
     sites, first = np.unique(row_site, return_index=True)

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Indices
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.edge.timeseries import daylight_saving
 from oepnode.domain.edge.timeseries.gaps import examine
@@ -83,9 +83,7 @@ def check_daylight_saving(timed: Rows, log: FindingLog) -> None:
     daylight_saving.tell_missing(found.gaps, INTERVAL_S, report)
 
 
-def _by_records(
-    rows: Rows, row: npt.NDArray[np.intp], other: npt.NDArray[np.intp]
-) -> list[tuple[npt.NDArray[np.intp], tuple[int, int]]]:
+def _by_records(rows: Rows, row: Indices, other: Indices) -> list[tuple[Indices, tuple[int, int]]]:
     """Repeating rows by pair of records; with each group its first row and the one it repeats."""
     records = rows.location[row, 0], rows.location[other, 0]
     order = np.lexsort((rows.location[row, 2], rows.location[row, 1], records[1], records[0]))
@@ -96,9 +94,7 @@ def _by_records(
     return [(row[a:b], (int(row[a]), int(other[a]))) for a, b in pairwise(bounds)]
 
 
-def _report_repeat(
-    rows: Rows, log: FindingLog, repeated: npt.NDArray[np.intp], first: tuple[int, int]
-) -> None:
+def _report_repeat(rows: Rows, log: FindingLog, repeated: Indices, first: tuple[int, int]) -> None:
     count = len(repeated)
     here, other = (rows.path(row) for row in first)
     starts = rows.start[repeated]

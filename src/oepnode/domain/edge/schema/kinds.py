@@ -26,7 +26,7 @@ class _Bad:
 
 
 BAD: Final = _Bad()
-"""Stands for a value whose kind is broken beyond use."""
+"""Result of reading a value that cannot be used."""
 
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#-]{0,63}", re.ASCII)
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,8})", re.ASCII)
@@ -36,7 +36,7 @@ class Kind(Protocol):
     """A kind of value: how it is read, and its JSON Schema."""
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
-        """The value, or `BAD` with a fault noted."""
+        """The value, or `BAD` with a fault recorded."""
 
     def schema(self) -> dict[str, Any]:
         """The kind in JSON Schema."""
@@ -51,8 +51,8 @@ class NmiText:
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The NMI without checksum."""
-        found = read_nmi(value, path, log)
-        return BAD if found is None else str(found)
+        nmi = read_nmi(value, path, log)
+        return BAD if nmi is None else str(nmi)
 
     def schema(self) -> dict[str, Any]:
         """Ten characters, as they are written."""
@@ -66,9 +66,9 @@ class Text:
     most: int
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
-        """The text as it stands."""
-        found = read_text(value, path, log, self.most)
-        return BAD if found is None else found
+        """The text as written."""
+        text = read_text(value, path, log, self.most)
+        return BAD if text is None else text
 
     def schema(self) -> dict[str, Any]:
         """A string with its bounds; JSON Schema counts characters."""
@@ -80,7 +80,7 @@ class Identity:
     """A DUID: 1 to 64 letters, digits and ``._:#-``."""
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
-        """The identifier as it stands."""
+        """The identifier as written."""
         if type(value) is not str:
             log.add(path, "field.type", "an identifier is a string", show_value(value))
             return BAD
@@ -150,19 +150,19 @@ class Instant:
             log.add(path, "field.type", "a timestamp is a string", show_value(value))
             return BAD
         try:
-            found = _timestamp(value)
+            instant = _timestamp(value)
         except ValueError as exc:
             log.add(path, "time.format", str(exc), show_value(value))
             return BAD
-        if found.warning:
-            log.warn(path, found.warning)
+        if instant.warning:
+            log.warn(path, instant.warning)
         if not self.grid_s:
-            return found.total_micros
-        if found.micros or found.seconds % self.grid_s:
-            message = f"not on the grid of {self.grid_s} s that its period ends ask for"
+            return instant.total_micros
+        if instant.micros or instant.seconds % self.grid_s:
+            message = f"not on the grid of {self.grid_s} s of its period ends"
             log.add(path, "time.grid", message, show_value(value))
             return BAD
-        return int(found.seconds)
+        return int(instant.seconds)
 
     def schema(self) -> dict[str, Any]:
         """A date and time; the grid is beyond JSON Schema."""
@@ -209,21 +209,21 @@ class Quantity:
     most: int | None = None
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
-        """The integer; with too many decimals the nearest one, beside the fault."""
+        """The integer; with too many decimals the nearest one, and a fault."""
         if type(value) is not Number:
             rule = "number.constant" if is_constant(value) else "field.type"
             log.add(path, rule, f"a number of {self.unit.name} is expected", show_value(value))
             return BAD
         try:
-            found = to_integer(value, self.unit)
+            number = to_integer(value, self.unit)
         except UnitError as exc:
             log.add(path, exc.code, str(exc), show_value(value))
             return exc.nearest if exc.code.endswith(".decimals") else BAD
-        if self.least is not None and found < self.least:
+        if self.least is not None and number < self.least:
             self._sign(f"not below {to_text(self.least, self.unit)}", value, path, log)
-        if self.most is not None and found > self.most:
+        if self.most is not None and number > self.most:
             self._sign(f"not above {to_text(self.most, self.unit)}", value, path, log)
-        return found
+        return number
 
     def _sign(self, message: str, value: str, path: str, log: FaultLog) -> None:
         text = f"{message} {self.unit.name}"
@@ -232,38 +232,45 @@ class Quantity:
     def schema(self) -> dict[str, Any]:
         """A number with its bounds.
 
-        The step is a comment: validators try ``multipleOf`` in binary fractions, where 1.1 is no
-        multiple of 0.01.
+        The step is a comment: validators check ``multipleOf`` in binary fractions, where 1.1 is not
+        a multiple of 0.01.
         """
         comment = f"a multiple of {self.unit.step}"
-        found: dict[str, Any] = {"type": "number", "$comment": comment}
+        schema: dict[str, Any] = {"type": "number", "$comment": comment}
         if self.least is not None:
-            found["minimum"] = self.least
+            schema["minimum"] = self.least
         if self.most is not None:
-            found["maximum"] = self.most
-        return found
+            schema["maximum"] = self.most
+        return schema
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number in a range; out of range it is read on, beside the fault."""
+    """A whole number in a range; out of range it is used still, and a fault.
+
+    Attributes:
+        least: Smallest number allowed.
+        most: Largest number allowed.
+        code: Code of a number out of range.
+        label: Start of its message.
+    """
 
     least: int
     most: int
     code: str
-    said: str
+    label: str
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The number."""
         if type(value) is not Number or _INTEGER.fullmatch(value) is None:
             log.add(path, "field.type", "a whole number is expected", show_value(value))
             return BAD
-        found = int(value)
-        if not self.least <= found <= self.most:
-            message = f"{self.said} {self.least} to {self.most}"
+        number = int(value)
+        if not self.least <= number <= self.most:
+            message = f"{self.label} {self.least} to {self.most}"
             log.add(path, self.code, message, show_value(value))
-            return found if abs(found) < 2**15 else BAD
-        return found
+            return number if abs(number) < 2**15 else BAD
+        return number
 
     def schema(self) -> dict[str, Any]:
         """An integer with its range."""
@@ -292,11 +299,11 @@ class Items:
             log.add(path, "field.type", "an array is expected here", show_value(value))
             return BAD
         read = self.inner.read
-        found = [read(item, f"{path}[{place}]", log) for place, item in enumerate(value)]
+        elements = [read(item, f"{path}[{index}]", log) for index, item in enumerate(value)]
         if len(value) >= self.least and (self.most is None or len(value) <= self.most):
-            return found
+            return elements
         log.add(path, self.code, self._bound(), f"{len(value)} elements")
-        return BAD if self.least == self.most else found
+        return BAD if self.least == self.most else elements
 
     def _bound(self) -> str:
         if self.least == self.most:
@@ -309,5 +316,5 @@ class Items:
 
     def schema(self) -> dict[str, Any]:
         """An array with its bounds."""
-        found = {"type": "array", "items": self.inner.schema(), "minItems": self.least}
-        return found if self.most is None else {**found, "maxItems": self.most}
+        schema = {"type": "array", "items": self.inner.schema(), "minItems": self.least}
+        return schema if self.most is None else {**schema, "maxItems": self.most}

@@ -31,9 +31,9 @@ class Attribute:
         name: The canonical spelling, which is written.
         kind: Kind of its value.
         section: Document and section that define it.
-        meaning: What it says, for readers of the schema.
+        meaning: Its meaning, for readers of the schema.
         also: Further spellings that are read, beyond upper and lower case.
-        required: Whether it must be there.
+        required: Whether it must be present.
         nullable: Whether it may be null.
     """
 
@@ -80,19 +80,19 @@ class Shape:
     def sections(self) -> dict[str, str]:
         """Section of each attribute, here and below, by its name.
 
-        Those below also stand by the name of what holds them and their own
-        (``operatingEnvelopes.nmi``), because names repeat; the name alone is then the outer one's.
+        Those below are also listed as holder and name (``operatingEnvelopes.nmi``), because names
+        repeat; the name alone is then the outer one's.
         """
-        found: dict[str, str] = {}
+        sections: dict[str, str] = {}
         for attribute in self.attributes:
             inner: Kind = attribute.kind
             while isinstance(inner, Items):
                 inner = inner.inner
             if isinstance(inner, Shape):
                 held = {f"{attribute.name}.{a.name}": a.section for a in inner.attributes}
-                found = inner.sections() | held | found
-            found[attribute.name] = attribute.section
-        return found
+                sections = inner.sections() | held | sections
+            sections[attribute.name] = attribute.section
+        return sections
 
     def schema(self) -> dict[str, Any]:
         """The object in JSON Schema."""
@@ -120,7 +120,7 @@ def _properties(attributes: tuple[Attribute, ...]) -> Iterator[tuple[str, dict[s
 
 @lru_cache(maxsize=1 << 12)
 def fold(name: str) -> str:
-    """A field's name without what spellings differ in."""
+    """A field's name without case, ``_``, ``-`` and spaces."""
     return name.translate(_IGNORED).casefold()
 
 

@@ -1,10 +1,8 @@
-"""The two answers to a submission: system acknowledgement and transaction acknowledgement.
+"""The two responses to a submission: system acknowledgement and transaction acknowledgement.
 
-A system acknowledgement says whether the data has the form that its definition asks for (schema
-validation), a transaction acknowledgement whether the business rules hold. Each finding has a code,
-a path, the rule with the document's section, and a value. Both are made in one pass: parts of a
-document that can be read are held to the business rules even where others cannot, and every finding
-is counted under its code although only the first hundred of a code are kept.
+The system acknowledgement reports whether the data has the form of its definition (schema
+validation), the transaction acknowledgement whether the business rules hold. Leaves out how
+findings are gathered: that is ``finding_log``.
 
 Source: Part C §3.2 and §6.2 ("Submission Acknowledgement"), §4.2 and §5.2 for the datasets that
 promise the system acknowledgement only.
@@ -24,17 +22,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """One of the two answers.
+    """One of the two responses.
 
     Attributes:
-        kind: Which of them.
+        kind: System or transaction.
         message_id: Names the submission.
         accepted: Whether it passed; a submission whose form is rejected is not accepted either.
         findings: Errors in the order met, at most `finding_log.MAX_PER_CODE` of each code; those
             that follow from others come last.
-        counts: How many findings there are of each code, kept or not.
-        warnings: What is odd but allowed, kept as the findings are.
-        warning_counts: How many warnings there are of each code.
+        counts: Code → number of errors, kept or not.
+        warnings: Oddities that are allowed, kept as the errors are.
+        warning_counts: Code → number of warnings.
     """
 
     kind: Literal["system", "transaction"]
@@ -57,11 +55,11 @@ class Acknowledgement:
 
     @property
     def message(self) -> str:
-        """The answer in a sentence."""
+        """The response in a sentence."""
         if self.accepted:
             return "data received" if self.kind == "system" else "all rules hold"
         if not self.total:
-            return "not processed: the system acknowledgement is a rejection"
+            return "not processed: the form was rejected, see the system acknowledgement"
         noun = "fault" if self.total == 1 else "faults"
         causes = {finding.code for finding in self.findings if not finding.caused_by}
         first = [code for code in self.counts if code in causes]
@@ -89,10 +87,10 @@ class ValidationResult(Generic[T]):
 
     Attributes:
         what: Name of the dataset for messages.
-        value: What was read; None where the form is rejected. A value whose business rules do not
-            hold is still here, so that it can be looked into.
-        system: The answer to its form.
-        transaction: The answer to its content.
+        value: The submission as read; None where the form is rejected. A value that breaks
+            business rules is kept, so that it can be examined.
+        system: The response to its form.
+        transaction: The response to its content.
     """
 
     what: str
@@ -117,8 +115,8 @@ class ValidationResult(Generic[T]):
         """
         if self.accepted:
             return
-        found = (*self.system.findings, *self.transaction.findings)
-        faults = [Finding(f.path, f.code, f"{f.text} ({f.section})", f.value) for f in found]
+        findings = (*self.system.findings, *self.transaction.findings)
+        faults = [Finding(f.path, f.code, f"{f.text} ({f.section})", f.value) for f in findings]
         more = self.system.total + self.transaction.total - len(faults)
         raise DocumentFault(self.what, faults, more)
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that a day of a Boffer breaks, before the document's places are known.
+    """A rule that a day of a Boffer breaks, before its path in the document is known.
 
     Attributes:
         code: Stable name.
         section: Document and section of the rule.
-        message: What the rule wants.
-        row: Index into the day's periods; None speaks of the whole day.
-        band: 1 to 20; None speaks of the whole row.
-        value: What was found.
-        field: Field that is meant; by default ``bandAvail`` where a band is given.
+        message: The rule, and how to satisfy it.
+        row: Index into the day's periods; None for the day.
+        band: 1 to 20; None for the row.
+        value: The offending value.
+        field: The offending field; by default ``bandAvail`` where a band is given.
     """
 
     code: str

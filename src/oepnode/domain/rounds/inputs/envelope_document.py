@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bytes, Indices, Int32s, Texts
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
@@ -47,13 +47,13 @@ class Document:
 
     horizon_start: int
     interval_count: int
-    nmi: npt.NDArray[np.bytes_]
-    level: npt.NDArray[np.uint8]
-    timing: npt.NDArray[np.uint8]
+    nmi: Texts
+    level: Bytes
+    timing: Bytes
     objective: tuple[str, ...]
-    row_site: npt.NDArray[np.int32]
-    row_interval: npt.NDArray[np.int32]
-    limits: npt.NDArray[np.int32]
+    row_site: Int32s
+    row_interval: Int32s
+    limits: Int32s
     records: int
     warnings: tuple[str, ...]
 
@@ -103,7 +103,7 @@ def parse_history(
     return document_of(envelopes, in_force, log.warnings), envelopes.rows
 
 
-def resolve_rows(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
+def resolve_rows(rows: Rows, log: FaultLog) -> Indices:
     """Return the indices of the rows that count, in order of (site, start).
 
     Args:
@@ -120,9 +120,7 @@ def resolve_rows(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
     return in_force
 
 
-def document_of(
-    envelopes: EnvelopeRows, in_force: npt.NDArray[np.intp], warnings: tuple[str, ...]
-) -> Document:
+def document_of(envelopes: EnvelopeRows, in_force: Indices, warnings: tuple[str, ...]) -> Document:
     """The table of a document without faults.
 
     Args:

@@ -14,8 +14,8 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bytes, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import (
     is_constant,
@@ -84,9 +84,9 @@ class EnvelopeRows:
         records: Number of records read.
     """
 
-    nmi: npt.NDArray[np.bytes_]
-    level: npt.NDArray[np.uint8]
-    timing: npt.NDArray[np.uint8]
+    nmi: Texts
+    level: Bytes
+    timing: Bytes
     objective: tuple[str, ...]
     rows: Rows
     timed: Rows
@@ -132,7 +132,7 @@ class _Reader:
         self._meanings: dict[int, tuple[int, str]] = {}
         self._import_positive = ""
         self._import_negative = ""
-        self._blocks: list[npt.NDArray[np.int64]] = []
+        self._blocks: list[Int64s] = []
         self._records = 0
 
     # -- records ---------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class _Reader:
 
     # -- elements and intervals --------------------------------------------------------------
 
-    def _element(self, value: object, path: str, record: _Record) -> npt.NDArray[np.int64] | None:
+    def _element(self, value: object, path: str, record: _Record) -> Int64s | None:
         """Rows of an element, one for each interval; None where they are not the record's."""
         log = self._log
         names = ELEMENT.spellings(value, path, log)
@@ -375,9 +375,7 @@ class _Reader:
 
     # -- columns -----------------------------------------------------------------------------
 
-    def _keep(
-        self, rows: npt.NDArray[np.int64], record: int, element: int, site: int, submitted: int
-    ) -> None:
+    def _keep(self, rows: Int64s, record: int, element: int, site: int, submitted: int) -> None:
         count = len(rows)
         block = np.empty((count, 10), dtype=np.int64)
         block[:, 0] = site

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int32s, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import (
     MISSING,
@@ -83,18 +83,18 @@ class Snapshot:
     as_of: int
     salt_digest: bytes
     aggregators: tuple[Aggregator, ...]
-    nmi: npt.NDArray[np.bytes_]
-    aggregator: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int64]
-    end: npt.NDArray[np.int64]
+    nmi: Texts
+    aggregator: Int32s
+    start: Int64s
+    end: Int64s
     warnings: tuple[str, ...]
 
     def holders(
         self,
-        nmi: npt.NDArray[np.bytes_],
-        row_nmi: npt.NDArray[np.integer],
-        start: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.int32]:
+        nmi: Texts,
+        row_nmi: Int32s,
+        start: Int64s,
+    ) -> Int32s:
         """Holder of each row's NMI at the row's interval start.
 
         Args:
@@ -202,9 +202,7 @@ def _address(value: object, path: str, log: FaultLog) -> bytes | None:
 
 def _assignments(
     value: object, index: dict[str, int], log: FaultLog
-) -> tuple[
-    npt.NDArray[np.bytes_], npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]
-]:
+) -> tuple[Texts, Int32s, Int64s, Int64s]:
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []
     if not isinstance(value, list):
@@ -249,9 +247,7 @@ def _assignment(
     return nmi, known, start, end
 
 
-def _check_overlaps(
-    nmi: npt.NDArray[np.bytes_], table: npt.NDArray[np.int64], log: FaultLog
-) -> None:
+def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
     """Compare each assignment with the one of the same NMI that ends last of those before it."""
     if not len(nmi):
         return

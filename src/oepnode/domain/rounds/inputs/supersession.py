@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
 from oepnode.domain.documents.faults import FaultLog
 
 NO_SUBMISSION: Final = -1
@@ -31,18 +31,18 @@ class Rows:
         location: Shape (rows, 3), int64: record, element and interval index in the document.
     """
 
-    site: npt.NDArray[np.int64]
-    submitted: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    limits: npt.NDArray[np.int32]
-    location: npt.NDArray[np.int64]
+    site: Int64s
+    submitted: Int64s
+    start: Int64s
+    limits: Int32s
+    location: Int64s
 
     def path(self, row: int) -> str:
         """Path of a row in the document."""
         record, element, interval = self.location[row].tolist()
         return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
 
-    def select(self, kept: npt.NDArray[np.bool_]) -> Rows:
+    def select(self, kept: Bools) -> Rows:
         """The rows of a mask."""
         return Rows(
             self.site[kept],
@@ -53,7 +53,7 @@ class Rows:
         )
 
 
-def resolve(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
+def resolve(rows: Rows, log: FaultLog) -> Indices:
     """Return the indices of the rows that count, in order of (site, start).
 
     Conflicts are recorded in ``log``, one per (site, interval).
@@ -63,13 +63,11 @@ def resolve(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
     same_cell = (site[1:] == site[:-1]) & (start[1:] == start[:-1])
     if same_cell.any():
         _check_conflicts(rows, order, same_cell, log)
-    last_of_cell: npt.NDArray[np.bool_] = np.append(~same_cell, np.True_)
+    last_of_cell: Bools = np.append(~same_cell, np.True_)
     return np.asarray(order[last_of_cell], dtype=np.intp)
 
 
-def _check_conflicts(
-    rows: Rows, order: npt.NDArray[np.intp], same_cell: npt.NDArray[np.bool_], log: FaultLog
-) -> None:
+def _check_conflicts(rows: Rows, order: Indices, same_cell: Bools, log: FaultLog) -> None:
     limits, submitted = rows.limits[order], rows.submitted[order]
     cell = np.concatenate(([0], np.cumsum(~same_cell)))
     differs = same_cell & (limits[1:] != limits[:-1]).any(axis=1)
