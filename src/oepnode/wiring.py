@@ -37,7 +37,7 @@ from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.computation import Inputs, compute
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import ConfigError
 from oepnode.ports import ChainReader
 from oepnode.services.common.serving import serve

@@ -34,7 +34,8 @@ from msgspec import Struct
 from msgspec import json as msgspec_json
 
 from oepnode.demo import sample
-from oepnode.demo.sample import LimitChunk, Progress, SamplePlan, Sites
+from oepnode.demo.sample import LimitChunk, SamplePlan, Sites
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers.bands import BANDS
 from oepnode.domain.edge.boffers.json_format import write_boffers

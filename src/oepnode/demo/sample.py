@@ -10,7 +10,7 @@ Source: Part C §6.3, rules-v1 sections 3 to 6; layout of the files: docs/sample
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -24,13 +24,11 @@ from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto.keyfile import write_secret
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, period_start
 from oepnode.domain.nem.nmi import ALPHABET
-from oepnode.domain.rounds.registry_snapshot import Aggregator, snapshot_json
+from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, snapshot_json
 from oepnode.errors import ConfigError
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the NMIs done and the NMIs in all."""
 
 DEFAULT_DATE: Final = date(2026, 11, 20)
 MAX_NMIS: Final = 11_000_000

@@ -86,7 +86,7 @@ def test_a_copy_of_a_record_is_a_caution_and_a_conflict_is_told_beside_other_fau
     done = run("envelope", "validate", file, "--json")
     assert done.exit_code == 0
     told = json.loads(done.stdout)["transaction"]
-    assert (told["code"], told["warningCounts"]) == ("accepted", {"submission.duplicate": 2})
+    assert (told["code"], told["warning_counts"]) == ("accepted", {"submission.duplicate": 2})
     assert "more warnings" not in run("envelope", "validate", file).stdout
     broken = record(B, FIVE) | {"oeObjectiveFunction": 5}
     file = write(tmp_path / "c.json", record(A, FIVE), record(A, [(5, -4)] * 2), broken)

@@ -19,7 +19,7 @@ from oepnode.domain.edge.envelopes.pre_post import compare
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
 from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import parse_history
+from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.errors import ConfigError
 
 

@@ -33,7 +33,7 @@ from oepnode.domain.edge.schema.json_writer import nem_text
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
 from oepnode.domain.nem.quantities import KW, PRICE
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import ConfigError, EvidenceError
 
 BofferFile = Annotated[

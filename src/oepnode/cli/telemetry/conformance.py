@@ -46,7 +46,7 @@ from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import KW, DefaultLimits
-from oepnode.domain.rounds.envelope_document import LEVELS
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from oepnode.domain.edge.boffers import json_format as boffers
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.envelopes import validate as envelopes
+from oepnode.domain.edge.envelopes.form import SHAPE as ENVELOPE_SHAPE
 from oepnode.domain.edge.forecasts import validate as forecasts
-from oepnode.domain.edge.schema.kinds import Shape
+from oepnode.domain.edge.schema.shape import Shape
 from oepnode.domain.edge.telemetry import json_format as telemetry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 DOCUMENTS: Final[dict[str, tuple[str, str, Shape]]] = {
-    "operating-envelope": ("Operating envelope, PRE or POST", "Part C §6.3", envelopes.SHAPE),
+    "operating-envelope": ("Operating envelope, PRE or POST", "Part C §6.3", ENVELOPE_SHAPE),
     "boffer-duid": ("Boffer of a DUID", "HLD §4, Part C §3.3", boffers.DUID_SHAPE),
     "boffer-nmi": ("Boffer of an NMI", "Part C §3.3", boffers.NMI_SHAPE),
     "telemetry-nmi": ("Telemetry of an NMI", "Part C §4.3", telemetry.NMI_SHAPE),

@@ -24,7 +24,7 @@ from oepnode.domain.edge.boffers.gate_closure import check_rebids
 from oepnode.domain.edge.boffers.locations import field_path, note_all
 from oepnode.domain.edge.boffers.model import SECTION, BofferDay
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 
 _Boffer = tuple[BofferDay, ...]
 _Head = tuple[str, str, str, str, int]

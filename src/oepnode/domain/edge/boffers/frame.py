@@ -17,7 +17,7 @@ from oepnode.domain.documents.arrays import Int32s, Ints
 from oepnode.domain.edge.boffers.bands import BANDS
 from oepnode.domain.edge.boffers.model import NO_PRICES, BofferDay, Boffers, Level, Side, Timing
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 _COLUMNS: Final[dict[str, pl.DataType]] = {
     "kind": pl.String(),

@@ -21,7 +21,7 @@ from oepnode.domain.documents.arrays import Ints
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.boffers.selection import ONE_DAY, Lodged, accepted_order
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import MICROS, UtcSeconds, format_nem, period_start
 from oepnode.domain.nem.quantities import PRICE, to_text
 

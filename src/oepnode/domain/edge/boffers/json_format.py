@@ -28,7 +28,6 @@ from oepnode.domain.edge.boffers.model import NO_PRICES, SECTION, BofferDay, Lev
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
 from oepnode.domain.edge.schema.kinds import (
     BAD,
-    Attribute,
     Choice,
     Day,
     Flag,
@@ -37,13 +36,13 @@ from oepnode.domain.edge.schema.kinds import (
     Items,
     NmiText,
     Quantity,
-    Shape,
     Whole,
 )
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.schema.shape import Attribute, Shape
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 from oepnode.domain.nem.quantities import KW, NO_LIMIT, PRICE, to_text
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 # --- the documents' form -------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from oepnode.domain.edge.boffers import gate_closure, rules
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.edge.validation.violation import Violation
 
 _CAUTIONS: Final = rules.CAUTIONS | gate_closure.CAUTIONS
 _COLUMNS: Final = {
@@ -38,7 +38,7 @@ def note_all(day: BofferDay, violations: Iterable[Violation], log: FindingLog) -
 def note(path: str, violation: Violation, log: FindingLog) -> None:
     """Note a broken rule at a path."""
     put = log.caution if violation.code in _CAUTIONS else log.business
-    put(violation.code, path, violation.rule, violation.message, violation.value)
+    put(violation.code, path, violation.section, violation.message, violation.value)
 
 
 def path_of(day: BofferDay, violation: Violation) -> str:

@@ -25,7 +25,7 @@ from oepnode.domain.documents.arrays import Bools, Indices, Int16s, Int32s, Int6
 from oepnode.domain.edge.boffers.bands import BANDS
 from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 NO_PRICES: Final = np.zeros(BANDS, dtype=np.int64)
 """`BofferDay.prices` where ``has_prices`` is false."""

@@ -18,7 +18,7 @@ import numpy as np
 from oepnode.domain.edge.boffers.bands import present
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.violation import Violation
 
 _CODE: Final = "field.missing"
 _SITE: Final = ("Part C §3.1", "the Boffer of a site offers price/quantity pairs")

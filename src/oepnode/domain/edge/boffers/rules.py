@@ -29,7 +29,7 @@ from oepnode.domain.edge.boffers.bands import (
 )
 from oepnode.domain.edge.boffers.model import HORIZON, BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 from oepnode.domain.nem.quantities import KW, NO_LIMIT, PRICE, to_text
 

@@ -21,7 +21,7 @@ from oepnode.domain.edge.boffers.frame import FRAME
 from oepnode.domain.edge.boffers.model import SECTION
 from oepnode.domain.edge.schema.columns import report, row_path
 from oepnode.domain.edge.schema.kinds import Identity, NmiText
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import (
     FIRST_DATE,
     INSTANTS_END_S,

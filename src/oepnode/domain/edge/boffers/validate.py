@@ -33,15 +33,12 @@ from oepnode.domain.edge.boffers.required_fields import check_required_fields
 from oepnode.domain.edge.boffers.rules import Capacity, Market, check_day, check_horizon
 from oepnode.domain.edge.boffers.tabular import read_rows
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.schema.kinds import records
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.schema.shape import records
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem, trading_period
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 
 @dataclass(frozen=True)
@@ -227,7 +224,7 @@ def _check_boffer(
 ) -> None:
     for day in days:
         for missing in check_required_fields(day, context.step):
-            log.add(path_of(day, missing), missing.code, missing.message, section=missing.rule)
+            log.add(path_of(day, missing), missing.code, missing.message, section=missing.section)
         note_all(day, _check_rules(day, context), log)
         _check_date(day, context, log)
         _check_timing(day, log)

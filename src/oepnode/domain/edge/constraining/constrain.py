@@ -33,7 +33,7 @@ from oepnode.domain.edge.constraining.limits import (
 from oepnode.domain.edge.constraining.trim import TrimmedOffer, trim
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.nem.quantities import DefaultLimits
-from oepnode.domain.rounds.envelope_document import LEVELS, TIMINGS
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS, TIMINGS
 from oepnode.errors import EvidenceError
 
 UNBOUND: Final = 2**62

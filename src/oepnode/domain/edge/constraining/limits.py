@@ -20,7 +20,7 @@ from oepnode.domain.documents.arrays import Int32s, Int64s, Ints
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
-from oepnode.domain.rounds.envelope_document import LEVELS
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS
 from oepnode.errors import EvidenceError
 
 

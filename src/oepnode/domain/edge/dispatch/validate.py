@@ -15,21 +15,11 @@ import polars as pl
 
 from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    Quantity,
-    Shape,
-    records,
-)
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape, records
 from oepnode.domain.edge.timeseries.checks import Dataset, Table, check, check_one_unit
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
 from oepnode.domain.nem.quantities import KW, PRICE, to_text
 

@@ -19,16 +19,9 @@ import polars as pl
 
 from oepnode.domain.documents.arrays import Bools
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    NmiText,
-    Quantity,
-    fold,
-)
-from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, fold
+from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import INSTANTS_END_S, MICROS, NEM_OFFSET, NO_OFFSET_WARNING
 from oepnode.domain.nem.quantities import from_floats, to_text
 

@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 
 from oepnode.domain.documents.faults import show_value
-from oepnode.errors import DocumentFault, Fault
+from oepnode.errors import DocumentFault, Finding
 
 _MAY_BE_NMI: Final = re.compile(r"[0-9A-HJ-NP-Z]{10,11}", re.ASCII)
 _SHOWN: Final = 5
@@ -37,11 +37,11 @@ def only(frame: pl.DataFrame, wanted: str | None, what: str) -> tuple[pl.DataFra
     if wanted is None:
         if len(names) != 1:
             message = "the rows are of several DUIDs: name the one to use (HLD §4.2.1)"
-            raise DocumentFault(what, [Fault("$.duid", "duid.mixed", message, _all(names))])
+            raise DocumentFault(what, [Finding("$.duid", "duid.mixed", message, _all(names))])
         return frame, names[0]
     if wanted not in names:
         message = f"no row is of DUID {_named(wanted)} (HLD §4.2.1)"
-        raise DocumentFault(what, [Fault("$.duid", "duid.absent", message, _all(names))])
+        raise DocumentFault(what, [Finding("$.duid", "duid.absent", message, _all(names))])
     return (frame if len(names) == 1 else frame.filter(pl.col("duid") == wanted)), wanted
 
 
@@ -63,7 +63,7 @@ def check_same(what: str, duid: str, expected: str, other: str) -> None:
         f"both must be of the same DUID, and the {other} is of {_named(expected)} (HLD §4.2.1, "
         "Part C §1.1 Dispatch Target)"
     )
-    raise DocumentFault(what, [Fault("$.duid", "duid.mismatch", message, _named(duid))])
+    raise DocumentFault(what, [Finding("$.duid", "duid.mismatch", message, _named(duid))])
 
 
 def _all(names: Iterable[str]) -> str:

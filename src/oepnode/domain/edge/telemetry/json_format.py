@@ -22,19 +22,11 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    Items,
-    NmiText,
-    Quantity,
-    Shape,
-)
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, Items, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape
 from oepnode.domain.edge.timeseries.checks import Dataset, Table
 from oepnode.domain.edge.timeseries.tolerance import MINUTE_S
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import KVAR, KW, KWH, to_text
 

@@ -15,7 +15,7 @@ from datetime import date
 import polars as pl
 
 from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
-from oepnode.domain.edge.schema.kinds import fold, records
+from oepnode.domain.edge.schema.shape import fold, records
 from oepnode.domain.edge.telemetry.json_format import (
     APPLIED,
     DUID,
@@ -27,12 +27,8 @@ from oepnode.domain.edge.telemetry.json_format import (
     TelemetryReader,
 )
 from oepnode.domain.edge.timeseries.checks import check, check_after, check_one_unit
-from oepnode.domain.edge.validation.acknowledgement import (
-    MAX_PER_CODE,
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import MICROS, format_nem
 from oepnode.domain.nem.quantities import EDGE_LIMIT, KW, Feed, to_text
 

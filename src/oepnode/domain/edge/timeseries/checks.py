@@ -18,10 +18,11 @@ import polars as pl
 from oepnode.domain.documents.arrays import Bools, Indices
 from oepnode.domain.documents.faults import show_value
 from oepnode.domain.edge.schema.columns import PathOf, dtype_of, report
-from oepnode.domain.edge.schema.kinds import BAD, Attribute
+from oepnode.domain.edge.schema.kinds import BAD
+from oepnode.domain.edge.schema.shape import Attribute
 from oepnode.domain.edge.timeseries import daylight_saving
 from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Horizon, Jumps, Series, examine
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import (
     INTERVAL_S,
     MICROS,

@@ -19,7 +19,7 @@ from oepnode.domain.edge.boffers.selection import (
     effective_day,
 )
 from oepnode.domain.nem.nem_time import MICROS, format_nem
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.lodged_boffers import (
     CLOSURE,
     DAY,
@@ -136,7 +136,11 @@ def test_hld_4_5_a_day_without_a_boffer_by_gate_closure_is_a_caution(
     (_, broken) = found[0]
     assert said in broken.message
     assert "2026-11-19T12:30:00+10:00" in broken.message
-    assert (broken.field, broken.rule, broken.value) == ("tradingDate", "HLD §4.3, §4.5", str(DAY))
+    assert (broken.field, broken.section, broken.value) == (
+        "tradingDate",
+        "HLD §4.3, §4.5",
+        str(DAY),
+    )
 
 
 def test_hld_4_5_a_boffer_in_time_needs_no_caution_whatever_comes_later() -> None:

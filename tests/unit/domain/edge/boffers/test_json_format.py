@@ -14,8 +14,8 @@ from oepnode.domain.edge.boffers.frame import from_frame, to_frame
 from oepnode.domain.edge.boffers.json_format import read_record, write_boffers
 from oepnode.domain.edge.boffers.model import SECTION, BofferDay, make_day
 from oepnode.domain.edge.boffers.validate import validate
-from oepnode.domain.edge.schema.kinds import records
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
+from oepnode.domain.edge.schema.shape import records
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from tests.generators.boffers import boffer_days
 from tests.support.edge_documents import NMI
 

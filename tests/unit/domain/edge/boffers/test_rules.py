@@ -15,7 +15,7 @@ from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.dispatch.conformance import check_dispatch
 from oepnode.domain.edge.telemetry.aggregate import UnitTelemetry
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, period_start
 from tests.support.boffers import avail, cents, prices
 
@@ -81,7 +81,7 @@ def test_hld_4_6_3_prices_rise_on_each_side() -> None:
         ("boffer.price_falls", 3, "prices", "-1"),
         ("boffer.price_falls", 14, "prices", "1.09"),
     ]
-    assert {b.rule for b in broken} == {"HLD §4.6 (3)"}
+    assert {b.section for b in broken} == {"HLD §4.6 (3)"}
 
 
 def test_hld_4_6_3_prices_start_again_at_band_11() -> None:

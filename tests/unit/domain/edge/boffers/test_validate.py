@@ -117,7 +117,7 @@ def test_part_c_3_3_the_trading_date_is_not_past_at_submission() -> None:
     past = with_bid(tradingDate="2026-11-19")
     received = validate(past)
     assert transaction(received) == {"trading_date.past": 1}
-    assert finding(received, "trading_date.past").rule == "Part C §3.3 field 5.1"
+    assert finding(received, "trading_date.past").section == "Part C §3.3 field 5.1"
     # At 03:59:59 of the next day the trading day is still the same.
     assert "trading_date.past" not in transaction(
         validate(one(submissionDateTime="2026-11-21T03:59:59+10:00"))
@@ -162,7 +162,7 @@ def test_part_c_3_3_accumulated_bands_do_not_shrink_outwards() -> None:
     assert transaction(received) == {"bands.accumulation": 2}
     found = finding(received, "bands.accumulation")
     assert found.path.endswith("bandAvail[0]")
-    assert (found.rule, found.value) == ("Part C §3.3 field 4", "-50 kW")
+    assert (found.section, found.value) == ("Part C §3.3 field 4", "-50 kW")
 
 
 def test_part_c_3_3_quantities_stay_within_the_capacity() -> None:
@@ -326,7 +326,7 @@ def test_a_rejection_can_be_raised_with_codes_and_sections() -> None:
     with pytest.raises(DocumentFault) as raised:
         received.raise_if_rejected()
     (fault,) = raised.value.faults
-    assert fault.rule == "trading_date.past"
+    assert fault.code == "trading_date.past"
     assert "Part C §3.3 field 5.1" in fault.message
     validate(one()).raise_if_rejected()
 

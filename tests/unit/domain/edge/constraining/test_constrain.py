@@ -21,7 +21,7 @@ from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingL
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
 from oepnode.domain.nem.nem_time import period_start
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.boffers import avail, differs, prices, trims
 
 DAY = date(2026, 11, 20)

@@ -14,7 +14,7 @@ from oepnode.domain.edge.constraining.limits import (
 )
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 START = 1_000_200
 A, B, C = "6305000001", "6305000002", "6305000003"

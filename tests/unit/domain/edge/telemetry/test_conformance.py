@@ -13,7 +13,7 @@ from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, Envelo
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.telemetry_columns import (
     EARLY,
     LATER,

@@ -154,7 +154,9 @@ def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Ru
     assert found.counts == {rule.code: rule.count, **rule.beside}
     answer, first = found.first[rule.code]
     assert (answer, first.path) == (rule.answer, rule.path)
-    assert first.rule == rule.section or (answer == REJECTED and f"({rule.section})" in first.rule)
+    assert first.section == rule.section or (
+        answer == REJECTED and f"({rule.section})" in first.section
+    )
     assert found.is_accepted == (rule.answer == WARNING)
     assert not (found.has_value and answer == SYSTEM), "a form that is rejected gives no value"
 
@@ -183,7 +185,7 @@ def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None
     assert found.counts == {"field.missing": 1}
     answer, first = found.first["field.missing"]
     place, section = path(field.missing_at or field.keys), field.missing_cites or field.section
-    assert (answer, first.path, first.rule) == (SYSTEM, place, section)
+    assert (answer, first.path, first.section) == (SYSTEM, place, section)
 
 
 @every_field
@@ -195,7 +197,7 @@ def test_null_is_rejected_where_the_field_is_not_nullable(field: Field) -> None:
     code = field.dataset.null_code
     assert found.counts == {code: 1}
     answer, first = found.first[code]
-    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.section)
+    assert (answer, first.path, first.section) == (SYSTEM, path(field.keys), field.section)
 
 
 @every_field
@@ -203,7 +205,7 @@ def test_a_value_of_another_type_is_rejected(field: Field) -> None:
     found = outcome(field.dataset.check, field.holding(field.wrong))
     assert found.counts == {"field.type": 1}
     answer, first = found.first["field.type"]
-    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.section)
+    assert (answer, first.path, first.section) == (SYSTEM, path(field.keys), field.section)
 
 
 # --- the register is whole -----------------------------------------------------------------------
