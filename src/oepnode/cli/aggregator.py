@@ -29,7 +29,7 @@ from oepnode.cli.common.chain import (
 from oepnode.cli.common.exits import printable
 from oepnode.cli.common.keypair import KeyPair
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile, hexed
-from oepnode.cli.common.portfolio import read_portfolio
+from oepnode.client.edge.tables import load_portfolio
 from oepnode.domain.nem import nmi as nmis
 from oepnode.domain.rounds import bundle, site_proof
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
@@ -227,7 +227,7 @@ def verify(
     """
     output.check_destination(format_, out, as_json=as_json)
     pair = keypair.load_aggregator(key)
-    held = None if portfolio is None else read_portfolio(portfolio)
+    held = None if portfolio is None else set(load_portfolio(portfolio))
     found = bundle_input.read(file)
     choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
     final = choice.final(found.number)

@@ -14,7 +14,7 @@ import pytest
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers.gate_closure import gate_closure
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.nem.nem_time import period_start, trading_period
+from oepnode.domain.nem.nem_time import format_nem, period_start, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, prices
 from tests.support.round_world import ENVELOPE, FLEX, HELD, MOVING, START, FakeReader
@@ -153,16 +153,17 @@ def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
     first, second = json.loads(result.stdout)["offers"]
     assert first["periods"] == [
         {
-            "periodId": 72,
-            "intervalEnd": "2026-11-20T10:00:00+10:00",
+            "period": 72,
+            "interval_end": "2026-11-20T10:00:00+10:00",
+            "offered_for": "2026-11-20",
             "price_millicents": round(float(price) * 100_000),
-            "watts": watts,
-            "by": "bands",
-            "heldToMaxAvail": False,
-            "rolledForwardDays": 0,
+            "cleared_w": watts,
+            "cleared_by": "bands",
+            "is_limited_by_max_avail": False,
+            "rolled_forward_days": 0,
         }
     ]
-    assert (first["duid"], second["tradingDate"]) == ("UNIT1", "2026-11-21")
+    assert (first["duid"], second["trading_date"]) == ("UNIT1", "2026-11-21")
 
 
 def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
     file = put(tmp_path / "b.json", [day, fixed])
     result = run("boffer", "clear", file, "--price", "2000", "--allow-rejected")
     assert result.exit_code == 0
-    assert "bands, held to maxAvail" in result.stdout
+    assert "bands, limited by maxAvail" in result.stdout
     assert "fixed load" in result.stdout
 
 
@@ -187,10 +188,10 @@ def test_clear_takes_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path)
     first, last = site([1], -1, submitted_us=SUBMITTED - 1), site([1])
     words = ("boffer", "clear", put(tmp_path / "b.json", [first, last]), "--price", "0", "--date")
     (offer,) = json.loads(run(*words, "2026-11-21", "--json").stdout)["offers"]
-    assert (offer["tradingDate"], offer["rolledForwardFrom"]) == ("2026-11-21", "2026-11-20")
-    assert [(p["watts"], p["rolledForwardDays"]) for p in offer["periods"]] == [(-2000, 1)]
+    assert (offer["trading_date"], offer["rolled_forward_from"]) == ("2026-11-21", "2026-11-20")
+    assert [(p["cleared_w"], p["rolled_forward_days"]) for p in offer["periods"]] == [(-2000, 1)]
     (offer,) = json.loads(run(*words, "2026-11-20", "--json").stdout)["offers"]
-    assert offer["rolledForwardFrom"] is None
+    assert offer["rolled_forward_from"] is None
     table = run(*words, "2026-11-21", "--out", "c.csv")
     assert "bands (rolled forward from 2026-11-20)" in table.stdout
     assert table.stdout.splitlines()[-1].endswith("; rolled forward from 2026-11-20")
@@ -211,7 +212,7 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")
     part = run(*words, "2026-11-22", "--json")
     (offer,) = json.loads(part.stdout)["offers"]
-    assert [(p["periodId"], p["watts"]) for p in offer["periods"]] == [(2, -3000)]
+    assert [(p["period"], p["cleared_w"]) for p in offer["periods"]] == [(2, -3000)]
     assert "1 period of 2026-11-22" in part.stderr
     mixed = run(*words, "2026-11-21")
     assert "1 of them rolled forward from 2026-11-20" in mixed.stdout
@@ -279,7 +280,7 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
 
     def watts(name: str, *words: str) -> int:
         ((row,),) = (offer["periods"] for offer in cleared(name, *words)["offers"])
-        return int(row["watts"])
+        return int(row["cleared_w"])
 
     assert cleared(names[0]) == 1, "the file as a whole is rejected"
     assert watts(names[0], "--allow-rejected") == 0, "the rejected one came last"
@@ -364,7 +365,7 @@ def test_a_result_that_the_rules_would_reject_is_not_written_unless_asked_for(
     assert not (folder / "held.json").exists()
     told = json.loads(run(*words, "--allow-rejected", "--json").stdout)
     assert told["transaction"]["code"] == "accepted"
-    assert told["constrainedTransaction"]["counts"] == {"trading_date.past": 1}
+    assert told["constrained_transaction"]["counts"] == {"trading_date.past": 1}
     assert (folder / "held.json").exists()
 
 
@@ -385,7 +386,7 @@ def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str
     for period, watts in (("1", -60_000), ("2", 80_000)):
         result = run("boffer", "clear", d3, *options, "--period", period)
         (offer,) = json.loads(result.stdout)["offers"]
-        assert offer["periods"][0]["watts"] == watts
+        assert offer["periods"][0]["cleared_w"] == watts
     missing = run("boffer", "clear", d3, *options)
     assert missing.exit_code == 2
     assert "no price for 286 of 288" in missing.stderr
@@ -403,7 +404,7 @@ def test_clear_takes_prices_as_the_market_has_them(run: Run, tmp_path: Path, d3:
     for period, (price, watts) in enumerate(steps.items(), 1):
         done = run("boffer", "clear", d3, *options, "--period", str(period))
         ((row,),) = (offer["periods"] for offer in json.loads(done.stdout)["offers"])
-        assert (row["price_millicents"], row["watts"]) == (round(price * 100_000), watts)
+        assert (row["price_millicents"], row["cleared_w"]) == (round(price * 100_000), watts)
     flat = ["--date", "2026-11-20", "--period", "1", "--price", "1.00001"]
     table = run("boffer", "clear", d3, *flat, "--out", "c.csv").stdout.splitlines()
     assert table[1].split()[4:6] == ["1.00001", "0"]
@@ -467,7 +468,7 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         (["--price", "-Infinity"], "--price is a number of $/MWh"),
         (["--price", "1", "--level", "nmi"], "--level is NMI or Flex"),
         (["--price", "1", "--date", "20.11.2026"], "--date"),
-        (["--price", "1", "--id", "UNIT2"], "no Boffer of the file"),
+        (["--price", "1", "--duid", "UNIT2"], "no Boffer of the file"),
         (["--prices", "absent.csv"], "not CSV"),
     ],
 )
@@ -483,7 +484,7 @@ def test_a_price_that_is_not_finite_is_rejected_with_its_line(
     (tmp_path / "p.csv").write_text("interval_end,price\n2026-11-21T04:05:00+10:00,inf\n")
     result = run("boffer", "clear", d3, "--prices", "p.csv")
     assert result.exit_code == 2
-    assert "p.csv, line 2 is a number of $/MWh, received 'inf'" in result.stderr
+    assert "p.csv, line 2: a price is a number of $/MWh, received 'inf'" in result.stderr
 
 
 # --- curve ---------------------------------------------------------------------------------------
@@ -502,11 +503,11 @@ def test_curve_shows_the_table_and_the_steps_of_hld_d3(run: Run, d3: str) -> Non
 def test_curve_as_json(run: Run, d3: str) -> None:
     options = ["--date", "2026-11-20", "--period", "288", "--price", "1", "--json"]
     value = json.loads(run("boffer", "curve", d3, *options).stdout)
-    assert [step["watts"] for step in value["steps"]] == [-60_000, 0, 10_000, 80_000]
-    assert value["intervalEnd"] == "2026-11-21T04:00:00+10:00"
+    assert [step["cleared_w"] for step in value["steps"]] == [-60_000, 0, 10_000, 80_000]
+    assert value["interval_end"] == "2026-11-21T04:00:00+10:00"
     assert value["accumulated_w"][0] == -60_000
-    assert value["fixedLoad_w"] is None
-    assert value["cleared"] == [{"price_cents": 100, "watts": -60_000}]
+    assert value["fixed_load_w"] is None
+    assert value["cleared"] == [{"price_cents": 100, "cleared_w": -60_000}]
 
 
 def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
@@ -520,12 +521,12 @@ def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
     assert run("boffer", "validate", file, "--step", "2").exit_code == 0
     assert run("boffer", "validate", file, "--step", "3").exit_code == 1
     value = json.loads(run("boffer", "curve", file, *at, "--plot", "self.svg").stdout)
-    assert (value["prices_cents"], value["fixedLoad_w"]) == (None, -5)
-    assert [(step["low_cents"], step["watts"]) for step in value["steps"]] == [(None, -5)]
+    assert (value["prices_cents"], value["fixed_load_w"]) == (None, -5)
+    assert [(step["low_cents"], step["cleared_w"]) for step in value["steps"]] == [(None, -5)]
     assert "$0" not in (tmp_path / "self.svg").read_text()
     cleared = json.loads(run("boffer", "clear", file, "--price", "-1000", *at).stdout)
     periods = cleared["offers"][0]["periods"]
-    assert {(row["watts"], row["by"]) for row in periods} == {(-5, "fixedLoad")}
+    assert {(row["cleared_w"], row["cleared_by"]) for row in periods} == {(-5, "fixed_load")}
 
 
 def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
@@ -540,7 +541,7 @@ def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
     assert "nothing offered" in run("boffer", "clear", file, "--price", "50", *at).stdout
     told = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
     ((row,),) = (offer["periods"] for offer in told["offers"])
-    assert (row["watts"], row["by"]) == (0, "nothing")
+    assert (row["cleared_w"], row["cleared_by"]) == (0, "nothing")
 
 
 def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:
@@ -591,10 +592,11 @@ def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Pa
     assert "verified against round 3" in value["envelope"]["text"]
     (offer,) = value["offers"]
     assert offer["breaches"] == 6
-    assert offer["generationCut_wh"] == 6 * 6500 // 12
-    assert [t for t in offer["trims"] if t["periodId"] == WORLD_PERIOD] == [
-        {"periodId": WORLD_PERIOD, "quantity": "band 3", "offered_w": -4000, "kept_w": -2000},
-        {"periodId": WORLD_PERIOD, "quantity": "band 19", "offered_w": 7000, "kept_w": 500},
+    assert offer["generation_cut_wh"] == 6 * 6500 // 12
+    at = {"period": WORLD_PERIOD, "interval_end": format_nem(START + 300)}
+    assert [t for t in offer["trims"] if t["period"] == WORLD_PERIOD] == [
+        at | {"quantity": "band 3", "offered_w": -4000, "kept_w": -2000},
+        at | {"quantity": "band 19", "offered_w": 7000, "kept_w": 500},
     ]
     again = run("boffer", "constrain", "held.json", *BUNDLE, "--check")
     assert again.exit_code == 0
@@ -647,7 +649,7 @@ def test_constrain_a_unit_to_the_sum_over_its_portfolio(
     result = run("boffer", "constrain", file, *BUNDLE, *words)
     assert result.exit_code == 0, result.output
     offer, _ = json.loads(result.stdout)["offers"]
-    assert offer["breachingIntervals"][0]["exportLimit_w"] == 12_000
+    assert offer["breaching_intervals"][0]["export_limit_w"] == 12_000
     assert {(t["quantity"], t["kept_w"]) for t in offer["trims"]} == {("band 19", 2000)}
 
 
@@ -670,7 +672,7 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
     assert (of_document.exit_code, "--portfolio" in of_document.stderr) == (2, True)
     assert "names no NMI" in run(*words, "--portfolio", "none.txt").stderr
     offer, _ = json.loads(run(*words, "--portfolio", "mine.txt", "--json").stdout)["offers"]
-    assert (offer["nmisSummed"], offer["breaches"]) == (4, 6)
+    assert (offer["summed_nmis"], offer["breaches"]) == (4, 6)
     table = run(*words, "--portfolio", "mine.txt").stdout.splitlines()
     assert table[0].endswith(
         "document envelope.json: 10 sites, PRE, 6 intervals from 2026-11-18T21:10:00+10:00"
@@ -684,14 +686,14 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
             *words[:3],
             *BUNDLE,
             "--covered",
-            "--default-export",
+            "--default-export-kw",
             "0",
-            "--default-import",
+            "--default-import-kw",
             "0",
             "--json",
         ).stdout
     )
-    assert bundle["offers"][0]["nmisSummed"] == 5, "those of the bundle, with the one that moves"
+    assert bundle["offers"][0]["summed_nmis"] == 5, "those of the bundle, with the one that moves"
 
 
 def test_constrain_a_pre_boffer_to_post_envelopes_only_where_asked_for(
@@ -721,7 +723,7 @@ def test_constrain_reads_envelopes_as_their_feed_writes_them(
     words = ("boffer", "constrain", file, "--envelope", "e.json")
     assert run(*words).exit_code == 1
     value = json.loads(run(*words, "--import-sign", "magnitude", "--json").stdout)
-    assert value["offers"][0]["breachingIntervals"][0]["importLimit_w"] == -2000
+    assert value["offers"][0]["breaching_intervals"][0]["import_limit_w"] == -2000
     assert run(*words, "--import-sign", "odd").exit_code == 2
 
 
@@ -734,9 +736,9 @@ def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
     assert result.exit_code == 2
     assert "6 limits are not published" in result.stderr
     assert MOVING not in result.stderr
-    options = ["--default-export", "0", "--default-import", "0", "--json"]
+    options = ["--default-export-kw", "0", "--default-import-kw", "0", "--json"]
     value = json.loads(run("boffer", "constrain", file, *BUNDLE, *options).stdout)
-    assert value["defaultsUsed"] == 6
+    assert value["defaults_used"] == 6
     kept = [t["kept_w"] for t in value["offers"][0]["trims"]]
     assert kept == [0, 0, 0]
 
@@ -764,7 +766,7 @@ def test_constrain_leaves_uncovered_intervals_alone(
     assert run("boffer", "constrain", file, *BUNDLE).exit_code == 2
     result = run("boffer", "constrain", file, *BUNDLE, "--covered", "--json")
     value = json.loads(result.stdout)
-    assert (value["breaches"], value["intervalsOutside"]) == (6, 2)
+    assert (value["breaches"], value["intervals_outside"]) == (6, 2)
     table = run("boffer", "constrain", file, *BUNDLE, "--covered")
     assert "2 intervals lie outside" in table.stderr
 
@@ -831,9 +833,9 @@ def test_constrain_writes_no_json_under_another_name(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--default-export", "1"], "go together"),
-        (["--default-export", "inf", "--default-import", "0"], "--default-export is a number"),
-        (["--default-export", "1", "--default-import", "1"], "not positive"),
+        (["--default-export-kw", "1"], "go together"),
+        (["--default-export-kw", "inf", "--default-import-kw", "0"], "--default-export-kw is a number"),
+        (["--default-export-kw", "1", "--default-import-kw", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),
         (["--plot", "c.gif"], "ends in .svg or .png"),
     ],
@@ -857,10 +859,10 @@ def test_compare_a_constrained_boffer_with_the_original(
     run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
     value = json.loads(run("boffer", "compare", file, "held.json", "--json").stdout)
     (offer,) = value["offers"]
-    assert offer["generationChange_wh"] == -3000
-    assert offer["pricesChangedInBands"] == []
-    assert offer["periods"][0]["generationBefore_w"] == 7500
-    assert offer["periods"][0]["generationAfter_w"] == 1500
+    assert offer["generation_change_wh"] == -3000
+    assert offer["repriced_bands"] == []
+    assert offer["periods"][0]["generation_before_w"] == 7500
+    assert offer["periods"][0]["generation_after_w"] == 1500
 
 
 def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:

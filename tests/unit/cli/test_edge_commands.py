@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode.cli.main import app
-from oepnode.cli.telemetry import intervals
+from oepnode.client.edge.levels import COLUMNS, STATED
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.nem.nem_time import format_nem
@@ -117,7 +117,7 @@ def test_limits_are_shown_by_site_and_by_interval(run: Run, tmp_path: Path) -> N
     file = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE), newer)
     done = run("envelope", "show", file)
     assert (done.exit_code, A in done.output, B in done.output) == (0, True, True)
-    assert "1 more sites" in run("envelope", "show", file, "--rows", "1").output
+    assert "1 more site; --json" in run("envelope", "show", file, "--rows", "1").output
     told = json.loads(run("envelope", "show", file, "--nmi", A, "--json").stdout)["sites"]
     assert [site["nmi"] for site in told] == [A]
     assert told[0]["export_w"] == {
@@ -196,7 +196,7 @@ def test_post_beside_pre(run: Run, tmp_path: Path) -> None:
     }
     assert told["sites"][0]["difference_w"] == [[1200, 0], [-1000, 0]]
     done = run("envelope", "compare", pre, post)
-    assert (done.exit_code, "1 sites stand in PRE only" in done.output) == (0, True)
+    assert (done.exit_code, "1 sites are in PRE only" in done.output) == (0, True)
     assert run("envelope", "compare", post, pre).exit_code == 1
 
 
@@ -207,10 +207,10 @@ def test_sample_telemetry_is_acknowledged(run: Run, sample: Path) -> None:
     for name in ("telemetry", "telemetry/part-0001.parquet", "telemetry-one-nmi.json"):
         file = str(sample / "edge" / "sample-02" / name)
         assert run("telemetry", "validate", file).exit_code == 0
-    whole = run("telemetry", "validate", file, "--day", "2026-11-20")
+    whole = run("telemetry", "validate", file, "--date", "2026-11-20")
     assert whole.exit_code == 0, whole.output
-    assert run("telemetry", "validate", file, "--day", "2026-11-21").exit_code == 1
-    assert run("telemetry", "validate", file, "--day", "today").exit_code == 2
+    assert run("telemetry", "validate", file, "--date", "2026-11-21").exit_code == 1
+    assert run("telemetry", "validate", file, "--date", "today").exit_code == 2
 
 
 def test_a_gap_is_told_and_conformance_goes_on(run: Run, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_the_sample_has_just_the_breaches_that_it_says(run: Run, sample: Path) -
         minutes = [level["minutes"] for level in told["levels"]]
         beyond = sum(m["export_minutes"] + m["import_minutes"] for m in minutes)
         assert beyond == counted["breach_minutes"][name]
-        assert all(m[flag] == 0 for m in minutes for flag in ("misstated", "stale", "unknown"))
+        assert all(m[flag] == 0 for m in minutes for flag in STATED)
         rows = sum(m["readings"] for m in minutes)
         assert rows == counted["telemetry_rows"][name]
 
@@ -293,7 +293,7 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
     some = write_telemetry(tmp_path / "some.json", *at_rest(held[:2], world.COUNT))
     done = run("telemetry", "conformance", some, *words)
-    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 misstated"
+    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
     assert f"not measured: {', '.join(held[2:])}" in done.stdout.splitlines()
     told = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
@@ -308,7 +308,7 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     early = write_telemetry(tmp_path / "early.json", *at_rest(held, 5))
     done = run("telemetry", "conformance", early, *words)
     assert done.exit_code == 1
-    assert "incomplete: 5 intervals of measured NMIs not judged whole" in done.stdout
+    assert "incomplete: 5 intervals of measured NMIs not fully measured" in done.stdout
     few = tmp_path / "mine.txt"
     few.write_text("\n".join(held[:2]))
     narrowed = run("telemetry", "conformance", some, *words, "--portfolio", str(few))
@@ -388,12 +388,12 @@ def test_a_replaced_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
     rows = [reading(A, i, 4000) for i in range(1, 11)]
     words = ("telemetry", "conformance", "--envelope", envelope)
     done = run(*words, write_telemetry(tmp_path / "t.json", *rows))
-    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "conforms; minutes: 5 stale")
-    assert any(line.startswith(A) and "5 stale" in line for line in done.stdout.splitlines())
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "conforms; minutes: 5 superseded envelope")
+    assert any(line.startswith(A) and "5 superseded envelope" in line for line in done.stdout.splitlines())
     others = [reading(A, 6, 3999), reading(A, 7, 4000), reading(A, 7, 4000)]
     done = run(*words, write_telemetry(tmp_path / "c.json", *rows, *others))
-    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 stale"
-    assert "3 doubled, 1 in conflict" in done.stdout
+    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 superseded envelope"
+    assert "3 duplicate, 1 in conflict" in done.stdout
 
 
 def test_a_doubled_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) -> None:
@@ -404,9 +404,9 @@ def test_a_doubled_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) ->
     conflict = write_telemetry(tmp_path / "c.json", *rows, reading(A, 5, 0))
     done = run(*words, conflict)
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
-    assert "1 minute not held against targets" in done.stderr
+    assert "1 minute not checked against targets" in done.stderr
     unit = [measured("UNIT1"), measured("UNIT1")]
-    words = (*words, "--summation", "Flex")
+    words = (*words, "--level", "Flex")
     assert run(*words, write(tmp_path / "u.json", *unit)).exit_code == 0
     unit.append(measured("UNIT1", -5))
     assert run(*words, write(tmp_path / "u.json", *unit)).exit_code == 1
@@ -439,11 +439,11 @@ def test_the_verdict_says_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
     words = ("telemetry", "conformance", file, "--envelope")
     done = run(*words, write(tmp_path / "e.json", record(A, FIVE)))
     assert done.exit_code == 0
-    last = "conforms; minutes: 1 not judged, 8 missing, 1 misstated"
+    last = "conforms; minutes: 1 not judged, 8 missing, 1 wrong limits stated"
     assert done.stdout.splitlines()[-1] == last
     levels = write(tmp_path / "l.json", record(A, FIVE), record(B, FIVE, level="Flex"))
     last = run(*words, levels).stdout.splitlines()[-1]
-    assert last == "conforms; minutes: 17 missing, 1 misstated"
+    assert last == "conforms; minutes: 17 missing, 1 wrong limits stated"
 
 
 def test_tolerances_and_defaults_are_options(run: Run, tmp_path: Path) -> None:
@@ -468,10 +468,10 @@ def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
     assert verdicts["above"] + verdicts["below"] == counted > 0
     assert verdicts["unmeasured"] == 0
     assert "fewer than" in done.stderr, "one NMI goes to another aggregator at noon"
-    flex = json.loads(run(*words, "--summation", "Flex").stdout)["dispatch"]
+    flex = json.loads(run(*words, "--level", "Flex").stdout)["dispatch"]
     assert flex["verdicts"]["within"] < verdicts["within"]
     assert run(*words, "--step", "1").exit_code == 2
-    assert run(*words, "--summation", "flex").exit_code == 2
+    assert run(*words, "--level", "flex").exit_code == 2
 
 
 def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) -> None:
@@ -479,14 +479,14 @@ def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) 
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", file, "--dispatch", wanted)
     assert run(*words).exit_code == 1
-    assert run(*words, "--summation", "Flex").exit_code == 0
+    assert run(*words, "--level", "Flex").exit_code == 0
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     assert run("telemetry", "conformance", file, "--envelope", envelope).exit_code == 2
 
 
 def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "t.json", measured("UNIT1"))
-    words = ("telemetry", "conformance", file, "--summation", "Flex", "--dispatch")
+    words = ("telemetry", "conformance", file, "--level", "Flex", "--dispatch")
     other = run(*words, write(tmp_path / "o.json", target(1, "UNIT2")), "--json")
     assert other.exit_code == 1
     assert [f["code"] for f in json.loads(other.stdout)["faults"]] == ["duid.mismatch"]
@@ -508,24 +508,24 @@ def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Pat
         assert (rejected.exit_code, rejected.stdout) == (1, "")
         assert "duid.mixed" in rejected.stderr
         assert "goes on" not in rejected.stderr
-        absent = run(*words, "--id", "UNIT3")
+        absent = run(*words, "--duid", "UNIT3")
         assert (absent.exit_code, "duid.absent" in absent.stderr) == (1, True)
-    done = run(*words, "--id", "UNIT1", "--json")
+    done = run(*words, "--duid", "UNIT1", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["dispatch"]["verdicts"]["within"] == 1
     assert "1 rows are of other DUIDs than UNIT1" in done.stderr
-    alone = run("telemetry", "conformance", sites, "--envelope", "e.json", "--id", "UNIT1")
+    alone = run("telemetry", "conformance", sites, "--envelope", "e.json", "--duid", "UNIT1")
     assert (alone.exit_code, "goes with --dispatch" in alone.stderr) == (2, True)
 
 
 def test_of_mixed_telemetry_the_duid_that_is_ours_is_named(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "u.json", measured("UNIT1"), measured("UNIT2", -5))
     wanted = write(tmp_path / "d.json", target(1))
-    words = ("telemetry", "conformance", file, "--dispatch", wanted, "--summation", "Flex")
+    words = ("telemetry", "conformance", file, "--dispatch", wanted, "--level", "Flex")
     rejected = run(*words)
     assert (rejected.exit_code, "duid.mixed" in rejected.stderr) == (1, True)
-    assert run(*words, "--id", "UNIT1").exit_code == 0
-    assert run(*words, "--id", "UNIT2").exit_code == 1, "the targets are UNIT1's"
+    assert run(*words, "--duid", "UNIT1").exit_code == 0
+    assert run(*words, "--duid", "UNIT2").exit_code == 1, "the targets are UNIT1's"
 
 
 def test_a_boffer_is_scored_by_its_own_units_telemetry(run: Run, tmp_path: Path) -> None:
@@ -617,7 +617,7 @@ def test_dispatch_instructions_are_acknowledged_in_every_form(
     assert (done.exit_code, "✓ transaction acknowledgement" in done.stdout) == (0, True)
     told = json.loads(run("dispatch", "validate", str(file), "--json").stdout)
     assert (told["system"]["code"], told["transaction"]["code"]) == ("accepted", "accepted")
-    assert run("dispatch", "validate", str(file), "--day", "2026-11-20").exit_code == 1
+    assert run("dispatch", "validate", str(file), "--date", "2026-11-20").exit_code == 1
 
 
 def test_wrong_dispatch_instructions_end_with_1_and_every_fault(run: Run, tmp_path: Path) -> None:
@@ -761,10 +761,10 @@ def test_a_day_that_no_timestamp_can_name_is_rejected(
     run: Run, tmp_path: Path, dataset: str, day: str
 ) -> None:
     file = write_telemetry(tmp_path / "t.json", reading(A, 1))
-    done = run(dataset, "validate", file, "--day", day)
-    assert (done.exit_code, "--day is yyyy-mm-dd" in done.stderr) == (2, True)
+    done = run(dataset, "validate", file, "--date", day)
+    assert (done.exit_code, "--date is yyyy-mm-dd" in done.stderr) == (2, True)
     for first_or_last in ("1970-01-01", "2105-12-31"):
-        assert run(dataset, "validate", file, "--day", first_or_last).exit_code == 1
+        assert run(dataset, "validate", file, "--date", first_or_last).exit_code == 1
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -788,5 +788,5 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
 
 def test_the_columns_of_the_intervals_file_are_documented() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "edge-datasets.md").read_text("utf-8")
-    for name, meaning in intervals.COLUMNS.items():
+    for name, meaning in COLUMNS.items():
         assert f"| `{name}` | {meaning} |" in page.splitlines()
