@@ -22,7 +22,12 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType
 
-from oepnode.client.edge.coverage import Coverage, CoverageReport, coverage_of, missing_telemetry
+from oepnode.client.edge.coverage import (
+    CoverageReport,
+    ExpectedNmis,
+    expected_nmis,
+    missing_telemetry,
+)
 from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.client.edge.levels import STATED, LevelAssessment, assess_level, interval_rows
 from oepnode.client.edge.submissions import Submission
@@ -189,7 +194,7 @@ def assess_telemetry(
     coverage = None
     if envelopes is not None:
         notes += envelopes.notes
-        expected = coverage_of(envelopes, portfolio)
+        expected = expected_nmis(envelopes, portfolio)
         results = _check_envelopes(telemetry, envelopes, tolerance, defaults, expected)
         coverage = missing_telemetry(results, expected)
     target_result = None
@@ -210,7 +215,7 @@ def _check_envelopes(
     envelopes: LoadedEnvelopes,
     tolerance: Tolerance,
     defaults: Defaults,
-    coverage: Coverage,
+    coverage: ExpectedNmis,
 ) -> tuple[EnvelopeConformance, ...]:
     if telemetry.duid is not None:
         raise ConfigError(

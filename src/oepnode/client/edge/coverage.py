@@ -17,7 +17,7 @@ from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 
 
-class Coverage(Struct, frozen=True):
+class ExpectedNmis(Struct, frozen=True):
     """The NMIs that must have been measured.
 
     Attributes:
@@ -35,12 +35,12 @@ class CoverageReport(Struct, frozen=True):
     """Telemetry that is missing.
 
     Attributes:
-        held_by: As in `Coverage`.
+        held_by: As in `ExpectedNmis`.
         nmis: NMIs with a limit that were expected; where they are not known, all with one.
         unmeasured_nmis: Number of them without telemetry.
         unmeasured: Their names in order; None where it is not known which are expected.
         lacking_intervals: Intervals with a limit at measured NMIs that were not measured fully.
-        nmis_without_envelope: As in `Coverage`.
+        nmis_without_envelope: As in `ExpectedNmis`.
     """
 
     held_by: str | None
@@ -51,7 +51,9 @@ class CoverageReport(Struct, frozen=True):
     nmis_without_envelope: int
 
 
-def coverage_of(envelopes: LoadedEnvelopes, portfolio: AbstractSet[str] | None = None) -> Coverage:
+def expected_nmis(
+    envelopes: LoadedEnvelopes, portfolio: AbstractSet[str] | None = None
+) -> ExpectedNmis:
     """The NMIs that must have been measured.
 
     A portfolio narrows limits and documents; a bundle's sites are all its aggregator's, and a
@@ -60,15 +62,17 @@ def coverage_of(envelopes: LoadedEnvelopes, portfolio: AbstractSet[str] | None =
     published = frozenset(name.decode() for name in envelopes.table.nmis.tolist())
     absent = 0 if portfolio is None else len(portfolio - published)
     if envelopes.kind == "bundle":
-        return Coverage("bundle", published, absent)
+        return ExpectedNmis("bundle", published, absent)
     if portfolio is not None:
-        return Coverage("portfolio", published & portfolio, absent)
+        return ExpectedNmis("portfolio", published & portfolio, absent)
     if envelopes.kind == "limits":
-        return Coverage("limits", published)
-    return Coverage(None, frozenset())
+        return ExpectedNmis("limits", published)
+    return ExpectedNmis(None, frozenset())
 
 
-def missing_telemetry(levels: Sequence[EnvelopeConformance], coverage: Coverage) -> CoverageReport:
+def missing_telemetry(
+    levels: Sequence[EnvelopeConformance], coverage: ExpectedNmis
+) -> CoverageReport:
     """Telemetry that was expected and is missing; an NMI at two levels counts once."""
     expected, missing = set[str](), set[str]()
     for level in levels:
