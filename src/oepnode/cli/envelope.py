@@ -205,8 +205,8 @@ def compare(
 ) -> None:
     """Compare POST with PRE: how much larger the limits could have been, in kWh a trading day.
 
-    Room is what POST has above PRE; excess is where PRE promised more than the network had. What
-    only one of them has is counted, not compared. --key opens a bundle among the two; --profile and
+    Room is what POST has above PRE; excess is where PRE promised more than the network had. Limits
+    of only one of them are counted, not compared. --key opens a bundle among the two; --profile and
     --import-sign are of both documents.
     """
     selector = options.selector_of(rpc, contract, chain_id, round_state)

@@ -34,15 +34,13 @@ ScoredFile = Annotated[
         metavar="[FORECAST]", help=f"Uncontrolled forecasts: {options.SUBMISSION_FORMS}"
     ),
 ]
-MeasuredOption = Annotated[
-    Path, typer.Option("--telemetry", help="What was measured, in any form.")
-]
+MeasuredOption = Annotated[Path, typer.Option("--telemetry", help="Measurements, in any form.")]
 ClearedOption = Annotated[
     Path | None,
     typer.Option(
         "--cleared",
-        help="What the unit's Boffer clears, from 'boffer clear --out': in step 1 the Boffer is "
-        "the unit's forecast.",
+        help="Quantities that the unit's Boffer clears, from 'boffer clear --out': in step 1 "
+        "the Boffer is the unit's forecast.",
     ),
 ]
 AgainstOption = Annotated[
@@ -82,7 +80,7 @@ def accuracy(
     rows: RowsOption = MOST_ROWS,
     as_json: JsonFlag = False,
 ) -> None:
-    """Score forecasts per NMI and for the unit as a whole: the report of step 1.
+    """Score forecasts per NMI and for the unit: the report of step 1.
 
     The error is forecast − actual. For uncontrolled forecasts the actual is the flow at the
     connection point without controlled generation and load. Bias, MAE and RMSE are kW. Exit code 1
@@ -112,7 +110,7 @@ def accuracy(
 
 
 def _remarks(score: ForecastScore) -> Iterator[str]:
-    """What could not be scored."""
+    """Sentences on forecasts and measurements that were not scored."""
     if score.boffer is not UNSET and score.boffer.unmeasured:
         yield f"{score.boffer.unmeasured} intervals of the Boffer have no measurement"
     if score.all_nmis is not UNSET and not score.all_nmis.count:

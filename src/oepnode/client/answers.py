@@ -1,7 +1,7 @@
 """Results as JSON values: structs become objects, frames become arrays of rows.
 
-Guarantees: the JSON that a command prints with ``--json`` is the encoding of what the client
-returned; names are snake_case and end in their unit.
+Guarantees: the JSON that a command prints with ``--json`` is the encoding of the client's
+result; names are snake_case and end in their unit.
 """
 
 from __future__ import annotations
@@ -9,6 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+
+
+class PrivateStruct(Struct, frozen=True):
+    """A struct that holds NMIs or DUIDs. Its repr shows none."""
+
+    def __repr__(self) -> str:
+        """The name of the class alone."""
+        return f"{type(self).__name__}(…)"
 
 
 def json_value(result: object) -> Any:  # noqa: ANN401 - any JSON value

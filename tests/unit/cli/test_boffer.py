@@ -206,7 +206,7 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     old = run(*words, "2026-11-22")
     assert (old.exit_code, old.stdout) == (2, "")
     told = " ".join(old.stderr.split())
-    assert "1 period of 2026-11-22 has no Boffer: there is none of 2026-11-21" in told
+    assert "1 period of 2026-11-22 has no Boffer: there is no Boffer of 2026-11-21" in told
     assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in told
     both = [site([1, 2]), site([2], -3, on=DAY + timedelta(days=1))]
     words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")

@@ -1,4 +1,4 @@
-"""``oepnode boffer clear``: what Boffers deliver at a price.
+"""``oepnode boffer clear``: quantities that Boffers deliver at a price.
 
 Source: HLD §4.3 to §4.6.
 """

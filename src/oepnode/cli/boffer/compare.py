@@ -1,4 +1,4 @@
-"""``oepnode boffer compare``: what changed between two files of Boffers.
+"""``oepnode boffer compare``: changes between two files of Boffers.
 
 Source: HLD §4.1 (gate closure), §4.7.
 """

@@ -136,7 +136,7 @@ def constrain(
     allow_rejected: shared.AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Constrain Boffers to operating envelopes, and report what was trimmed.
+    """Constrain Boffers to operating envelopes, and report the trims.
 
     The Boffer of an NMI is constrained to that NMI's envelope, the Boffer of a DUID to the sum over
     its NMIs, each at its own level (NMI or Flex). Bands that would clear last are trimmed first:

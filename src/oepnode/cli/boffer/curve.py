@@ -49,7 +49,7 @@ def curve(
     allow_rejected: shared.AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the supply curve of one period: what the Boffer delivers at every price.
+    """Show the supply curve of one period: the quantity the Boffer delivers at every price.
 
     A Boffer that the rules reject has no curve: exit code 1.
     """

@@ -1,4 +1,4 @@
-"""Options of the ``boffer`` commands, and what they print of rejected Boffers."""
+"""Options of the ``boffer`` commands, and their lines on rejected Boffers."""
 
 from __future__ import annotations
 

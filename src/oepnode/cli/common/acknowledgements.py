@@ -16,7 +16,7 @@ from oepnode.cli.common.exits import EVIDENCE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.edge.validation.finding import Finding
 
-_COLUMNS: Final = ("code", "path", "rule", "what is wrong", "found")
+_COLUMNS: Final = ("code", "path", "rule", "fault", "value")
 
 
 def report(result: ValidationResult[Any], *, as_json: bool) -> None:

@@ -23,7 +23,7 @@ HINTS: Final[dict[type[Exception], str]] = {
     NoBofferError: "change --duid, --nmi, --level or --date",
     SeveralBoffersError: "choose one with --duid, --nmi, --level or --date",
 }
-"""Error → what the user can change."""
+"""Error → change that the user can make."""
 
 
 @contextmanager

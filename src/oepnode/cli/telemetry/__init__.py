@@ -1,7 +1,7 @@
 """``oepnode telemetry``: validate measurements, and check them against envelopes and targets.
 
-Prints NMIs, to whoever has the telemetry already. A command is a module; ``report`` prints what
-conformance found. Source: Part C §4, HLD §4.3 to §4.5.
+Prints NMIs, to whoever has the telemetry already. A command is a module; ``report`` prints
+the result of conformance. Source: Part C §4, HLD §4.3 to §4.5.
 """
 
 from __future__ import annotations

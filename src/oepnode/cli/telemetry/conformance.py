@@ -1,6 +1,6 @@
 """``oepnode telemetry conformance``: measurements against envelopes and dispatch targets.
 
-Leaves out what is printed: that is ``report``. Source: Part C §4, HLD §4.3 to §4.5.
+The printing is ``report``. Source: Part C §4, HLD §4.3 to §4.5.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ IntervalsOption = Annotated[
 
 
 class Outputs(Struct, frozen=True):
-    """Files that are written beside the report."""
+    """Files that are written in addition to the report."""
 
     band: Path | None
     heatmap: Path | None
@@ -134,7 +134,7 @@ def conformance(
 
     Each measurement is judged by the envelope whose submission timestamp it states. Exit code 1 if
     one lies outside its envelope or off its target, if nothing could be judged, or if NMIs or
-    minutes that must have been measured are missing: what was left out does not conform.
+    minutes that must have been measured are missing.
     """
     outputs = Outputs(plot, heatmap, None if nmi is None else parse_nmi(nmi), out)
     _check_targets(dispatch, step, level, duid)

@@ -65,7 +65,7 @@ def print_assessment(assessment: Assessment, rows: int) -> None:
 
 
 def _verdict(assessment: Assessment) -> str:
-    """The last line: the verdict, what is missing, and the minutes left out or in doubt."""
+    """The last line: the verdict, missing telemetry, and the minutes left out or in doubt."""
     conforms, coverage = assessment.conforms, assessment.coverage
     verdict = "conforms" if conforms else "does not conform"
     if conforms is None:
@@ -86,7 +86,7 @@ def _verdict(assessment: Assessment) -> str:
 
 
 def _missing(coverage: CoverageReport) -> str:
-    """What is incomplete; empty where nothing is, or it is not known what must be measured."""
+    """Missing telemetry in words; empty where nothing is missing."""
     parts = []
     if coverage.held_by and coverage.unmeasured_nmis:
         nmis = counted(coverage.nmis, "NMI")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
 from oepnode.client.boffers.selection import (
     BofferChoice,
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 SOURCES: Final = ("bands", "fixed_load", "nothing")
-"""What the watts of a period are from; a Boffer without prices may offer nothing."""
+"""Sources of the watts of a period; a Boffer without prices may offer nothing."""
 
 
-class ClearedOffer(Struct, frozen=True, kw_only=True):
-    """What one unit's Boffer delivers on one trading date.
+class ClearedOffer(PrivateStruct, frozen=True, kw_only=True):
+    """Quantities that one unit's Boffer delivers on one trading date.
 
     Attributes:
         duid: Its DUID, or None.
@@ -71,7 +71,7 @@ class ClearedOffer(Struct, frozen=True, kw_only=True):
         return self.duid or self.nmi or ""
 
 
-class ClearingReport(Struct, frozen=True):
+class ClearingReport(PrivateStruct, frozen=True):
     """Cleared Boffers as JSON; attributes as in `ClearedBoffers`."""
 
     transaction: TransactionReport
@@ -80,12 +80,12 @@ class ClearingReport(Struct, frozen=True):
 
 @dataclass(frozen=True, repr=False)
 class ClearedBoffers:
-    """What Boffers deliver at a price. Its repr shows no NMI.
+    """Quantities that Boffers deliver at a price. Its repr shows no NMI.
 
     Attributes:
-        boffers: What was cleared.
+        boffers: The Boffers.
         offers: Per unit and trading date.
-        notes: Sentences on what is odd.
+        notes: Sentences on anything unusual.
     """
 
     boffers: LoadedBoffers

@@ -8,8 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
 from oepnode.client.boffers.selection import BofferChoice, offerer_of
 from oepnode.domain.edge.boffers import comparison, gate_closure
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class BofferChange(Struct, frozen=True, kw_only=True):
+class BofferChange(PrivateStruct, frozen=True, kw_only=True):
     """Changes of one unit's Boffer for one trading date.
 
     Attributes:
@@ -60,14 +59,14 @@ class BofferChange(Struct, frozen=True, kw_only=True):
         return self.duid or self.nmi or ""
 
 
-class BothTransactions(Struct, frozen=True):
+class BothTransactions(PrivateStruct, frozen=True):
     """The answer of the rules to the earlier and to the later file."""
 
     before: TransactionReport
     after: TransactionReport
 
 
-class BofferComparison(Struct, frozen=True, kw_only=True):
+class BofferComparison(PrivateStruct, frozen=True, kw_only=True):
     """Result of comparing two files of Boffers.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Boffers constrained to operating envelopes, and checked against the rules again.
 
-Guarantees: what is written follows the rules, unless rejected Boffers are allowed. The trimming is
-`domain.edge.constraining`. Source: Part C §6.1 and §6.3, HLD §4.3 to §4.5.
+Guarantees: `check_constrained` returns Boffers that follow the rules, unless rejected ones are
+allowed. The trimming is `domain.edge.constraining`. Source: Part C §6.1 and §6.3, HLD §4.3 to §4.5.
 
 Example:
     >>> result = constrain_boffers(boffers, envelopes, portfolio=nmis)    # doctest: +SKIP
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import Struct
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.boffers.load import (
     LoadedBoffers,
     NoBofferError,
@@ -46,7 +47,7 @@ class EnvelopeOrigin(Struct, frozen=True):
     text: str
 
 
-class ConstrainedOffer(Struct, frozen=True, kw_only=True):
+class ConstrainedOffer(PrivateStruct, frozen=True, kw_only=True):
     """One unit's Boffer for one trading date, constrained.
 
     Attributes:
@@ -87,7 +88,7 @@ class ConstrainedOffer(Struct, frozen=True, kw_only=True):
         return self.duid or self.nmi or ""
 
 
-class ConstrainingReport(Struct, frozen=True, kw_only=True):
+class ConstrainingReport(PrivateStruct, frozen=True, kw_only=True):
     """Constrained Boffers as JSON.
 
     Attributes:
@@ -115,7 +116,7 @@ class ConstrainedBoffers:
 
     Attributes:
         boffers: As offered.
-        envelopes: What they were constrained to.
+        envelopes: The envelopes that limit them.
         days: Per Boffer and trading date, as offered and as constrained.
         offers: The same as numbers and rows.
         result: The constrained Boffers with the answer of the rules, where they were checked.

@@ -1,7 +1,7 @@
 """Boffers of a file: validated, or loaded as far as the rules accept them.
 
 Guarantees: Boffers whose form is rejected are never loaded; those that break business rules are
-loaded only where the caller allows it, and the result names what was rejected.
+loaded only where the caller allows it, and the result names them.
 
 Source: Part C §3.3, HLD §4.7.
 
@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from oepnode.adapters.storage import parquet
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.files import FileName, read_file, write_file
 from oepnode.domain.edge.boffers import model
 from oepnode.domain.edge.boffers import validate as rules
@@ -59,7 +58,7 @@ class SeveralBoffersError(ConfigError):
     """One Boffer is needed, and the file has more."""
 
 
-class SkippedBoffer(Struct, frozen=True, kw_only=True):
+class SkippedBoffer(PrivateStruct, frozen=True, kw_only=True):
     """A Boffer that was rejected and counts nowhere.
 
     Attributes:
@@ -90,7 +89,7 @@ class SkippedBoffer(Struct, frozen=True, kw_only=True):
         return f"{self.path}{origin} is rejected, {self.message}"
 
 
-class TransactionReport(Struct, frozen=True):
+class TransactionReport(PrivateStruct, frozen=True):
     """The answer of the rules to a file of Boffers.
 
     Attributes:

@@ -25,7 +25,7 @@ from oepnode.errors import ConfigError
 
 
 def draw_supply_curve(curve: SupplyCurve, path: FileName) -> None:
-    """Draw a supply curve with marks at the prices that were asked about.
+    """Draw a supply curve with marks at the requested prices.
 
     Raises:
         ConfigError: If the file is not .svg or .png, or cannot be written.

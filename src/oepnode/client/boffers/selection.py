@@ -1,4 +1,4 @@
-"""Boffers of a file by unit, level and trading date, and what counts of them.
+"""Boffers of a file by unit, level and trading date, and the offers in effect.
 
 Source: HLD §4.4, §4.5 (roll-forward), §4.7 (the latest Boffer wins).
 """
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
 from oepnode.domain.edge.boffers import gate_closure
 from oepnode.domain.edge.boffers.gate_closure import (
@@ -28,7 +28,7 @@ from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, period_start
 from oepnode.errors import ConfigError
 
 
-class BofferChoice(Struct, frozen=True):
+class BofferChoice(PrivateStruct, frozen=True):
     """Which Boffers of a file are meant; None is all.
 
     Attributes:
@@ -54,8 +54,8 @@ class BofferChoice(Struct, frozen=True):
         return self.fits_unit(day) and self.date in {None, day.trading_date}
 
 
-class Offerer(Struct, frozen=True, order=True):
-    """The unit of a Boffer, and what may not be mixed.
+class Offerer(PrivateStruct, frozen=True, order=True):
+    """The unit of a Boffer with its level and timing, which may not be mixed.
 
     Attributes:
         duid: Its DUID, or None.
@@ -77,11 +77,11 @@ class Offerer(Struct, frozen=True, order=True):
 
 @dataclass(frozen=True, repr=False)
 class EffectiveOffer:
-    """What counts of one offerer on one trading date.
+    """The offer in effect of one offerer on one trading date.
 
     Attributes:
         offerer: The unit.
-        day: What counts.
+        day: The offer in effect.
     """
 
     offerer: Offerer
@@ -113,7 +113,7 @@ def by_offerer(days: Sequence[BofferDay], choice: BofferChoice) -> dict[Offerer,
 def effective_offers(
     boffers: LoadedBoffers, choice: BofferChoice
 ) -> tuple[list[EffectiveOffer], tuple[str, ...]]:
-    """What counts of each offerer on each trading date, and notes on periods without a Boffer.
+    """The offers in effect per offerer and trading date, and notes on periods without a Boffer.
 
     A file's Boffers count as acknowledged in its order, so that the last one wins.
 
@@ -132,7 +132,9 @@ def effective_offers(
             if effective is not None:
                 offers.append(EffectiveOffer(offerer, effective))
     if not offers:
-        reason = "no Boffer of the file counts on that date, and none of the day before rolls over"
+        reason = (
+            "no Boffer of the file counts on that date, and none of the day before rolls forward"
+        )
         raise NoBofferError("; ".join((*notes, reason)))
     return offers, tuple(notes)
 
@@ -169,7 +171,7 @@ def offered_rows(day: EffectiveDay, period: int | None) -> npt.NDArray[np.intp]:
 
 
 def rolled_from(day: EffectiveDay, row: int | None = None) -> dt.date | None:
-    """The trading day whose Boffer rolled forward, for a row or any; None where none did."""
+    """The trading day whose Boffer rolled forward, for a row or any; None if none did."""
     days: npt.NDArray[Any] = day.days_back if row is None else day.days_back[row : row + 1]
     back = int(days.max(initial=0))
     return day.trading_date - dt.timedelta(days=back) if back else None
@@ -185,6 +187,6 @@ def _expired_note(offerer: Offerer, expired: ExpiredRollForward) -> str:
     verb = "has" if expired.periods == 1 else "have"
     return (
         f"{offerer.identity} ({offerer.level}): {periods} of {expired.trading_date.isoformat()} "
-        f"{verb} no Boffer: there is none of {expired.missing} to roll forward, and that of "
+        f"{verb} no Boffer: there is no Boffer of {expired.missing} to roll forward, and that of "
         f"{expired.newest} is too old (HLD §4.4, §4.5)"
     )

@@ -1,4 +1,4 @@
-"""The supply curve of one period of a Boffer: what it delivers at every price.
+"""The supply curve of one period of a Boffer: the quantity it delivers at every price.
 
 Source: HLD §4.6, Appendix D.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
 from oepnode.client.boffers.selection import (
     BofferChoice,
@@ -38,13 +39,13 @@ class StepReport(Struct, frozen=True):
 
 
 class ClearedAt(Struct, frozen=True):
-    """What clears at one price."""
+    """The quantity that clears at one price."""
 
     price_cents: int
     cleared_w: int
 
 
-class CurveReport(Struct, frozen=True, kw_only=True):
+class CurveReport(PrivateStruct, frozen=True, kw_only=True):
     """A supply curve as JSON.
 
     Attributes:
@@ -59,13 +60,13 @@ class CurveReport(Struct, frozen=True, kw_only=True):
         offered_for: The trading date that the Boffer was made for.
         rolled_forward_days: How many days it rolled forward.
         prices_cents: Per band, cents per MWh; None where the Boffer has no prices.
-        band_avail_w: Per band, what is on offer.
+        band_avail_w: Quantity on offer per band.
         accumulated_w: The same, summed outwards from the break.
         max_avail_load_w: maxAvailLoad, or None.
         max_avail_gen_w: maxAvailGen, or None.
         fixed_load_w: Fixed load, or None.
         steps: The curve, lowest price first.
-        cleared: What clears at the prices that were asked about.
+        cleared: Quantities that clear at the requested prices.
     """
 
     transaction: TransactionReport
@@ -94,11 +95,11 @@ class SupplyCurve:
 
     Attributes:
         boffers: The Boffers that it is from.
-        offer: What counts on the trading date.
+        offer: The offer in effect on the trading date.
         row: Row of the period.
         steps: The curve, lowest price first.
-        prices: Prices in cents that were asked about.
-        notes: Sentences on what is odd.
+        prices: Requested prices in cents.
+        notes: Sentences on anything unusual.
     """
 
     boffers: LoadedBoffers

@@ -1,6 +1,6 @@
 """Telemetry checked against the envelopes that were applied and against dispatch targets.
 
-Guarantees: what was left out does not conform: a verdict is True only where everything that must
+Guarantees: missing telemetry does not conform: a verdict is True only where everything that must
 have been measured was, False where anything is in breach or off its target, and None otherwise.
 
 Source: Part C §4, HLD §4.3 to §4.5.
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.coverage import (
     CoverageReport,
     ExpectedNmis,
@@ -47,14 +48,14 @@ _UNJUDGED: Final = ("duplicates", "conflicting", "unlimited")
 """Counts of minutes that are not checked against a limit."""
 
 
-class Targets(Struct, frozen=True):
+class Targets(PrivateStruct, frozen=True):
     """Dispatch targets that telemetry is checked against.
 
     Attributes:
         dispatch: The dispatch instructions of one DUID.
-        level: What the targets sum up: flows at the connection points, or flexible assets only.
+        level: Flows that the targets sum up: at the connection points, or of flexible assets only.
         step: Step of participation; targets bind in 2 and 3 only.
-        tolerance: What is tolerated off a target.
+        tolerance: Tolerance around a target.
     """
 
     dispatch: Submission
@@ -69,7 +70,7 @@ class TargetAssessment(Struct, frozen=True):
     Attributes:
         duid: The unit.
         step: Step of participation.
-        level: What the targets sum up.
+        level: NMI or Flex, the flows that the targets sum up.
         conforms: Whether every target was measured and met; None where none was measured.
         verdicts: Number of intervals per verdict.
         intervals: Per target: interval_end, target_w, actual_w, deviation_w, verdict.
@@ -83,7 +84,7 @@ class TargetAssessment(Struct, frozen=True):
     intervals: pl.DataFrame
 
 
-class AssessmentReport(Struct, frozen=True, kw_only=True):
+class AssessmentReport(PrivateStruct, frozen=True, kw_only=True):
     """An assessment as JSON; attributes as in `Assessment`."""
 
     telemetry: str
@@ -99,14 +100,14 @@ class Assessment:
     """Result of checking telemetry against envelopes, targets or both. Its repr shows no NMI.
 
     Attributes:
-        telemetry: What was checked.
-        envelopes: What it was checked against, if anything.
+        telemetry: The telemetry.
+        envelopes: The envelopes, if it was checked against any.
         results: Per application level that has envelopes.
         coverage: Telemetry that is missing; None without envelopes.
         targets: Result of the dispatch targets, if any.
-        tolerance: What was tolerated beyond a limit.
+        tolerance: Tolerance beyond a limit.
         defaults: Limits where none is published.
-        notes: Sentences on what is odd.
+        notes: Sentences on anything unusual.
     """
 
     telemetry: Submission
@@ -177,7 +178,7 @@ def assess_telemetry(
     Args:
         telemetry: Of NMIs, or of one DUID where there are targets only.
         envelopes: The envelopes that were applied.
-        tolerance: What is tolerated beyond a limit.
+        tolerance: Tolerance beyond a limit.
         defaults: Limits where none is published.
         portfolio: NMIs that must have been measured.
         targets: Dispatch targets of the unit.

@@ -1,7 +1,7 @@
 """NMIs that must have been measured, so that leaving a site out does not make it conform.
 
 A bundle holds the sites of one aggregator, and so do limits from ``aggregator verify``: all of them
-are expected. A document may be that of a whole network: there a portfolio names the NMIs.
+are expected. A document may be that of a complete network: there a portfolio names the NMIs.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
 
 
-class ExpectedNmis(Struct, frozen=True):
+class ExpectedNmis(PrivateStruct, frozen=True):
     """The NMIs that must have been measured.
 
     Attributes:
@@ -31,7 +31,7 @@ class ExpectedNmis(Struct, frozen=True):
     without_envelope: int = 0
 
 
-class CoverageReport(Struct, frozen=True):
+class CoverageReport(PrivateStruct, frozen=True):
     """Telemetry that is missing.
 
     Attributes:

@@ -1,6 +1,6 @@
 """PRE against POST envelopes, in energy: how much larger the limits could have been.
 
-Leaves out what is compared with what: that is `domain.edge.envelopes.pre_post`. Source: Part C §6.
+The comparison itself is `domain.edge.envelopes.pre_post`. Source: Part C §6.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET, Struct, UnsetType
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.envelopes import LEVEL_NAMES, LoadedEnvelopes
 from oepnode.domain.edge.envelopes import pre_post
 from oepnode.domain.edge.envelopes.pre_post import Comparison
@@ -17,7 +18,7 @@ from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.nem.nem_time import format_nem
 
 
-class SiteDay(Struct, frozen=True, kw_only=True):
+class SiteDay(PrivateStruct, frozen=True, kw_only=True):
     """One site on one trading day.
 
     Attributes:
@@ -51,7 +52,7 @@ class SiteDay(Struct, frozen=True, kw_only=True):
 
 
 class ComparisonTotal(Struct, frozen=True, kw_only=True):
-    """All sites and days together, and what only one side has; amounts as in `SiteDay`."""
+    """All sites and days together, and the sites of one side only; amounts as in `SiteDay`."""
 
     sites: int
     intervals: int
@@ -65,7 +66,7 @@ class ComparisonTotal(Struct, frozen=True, kw_only=True):
     intervals_only_in_post: int
 
 
-class EnvelopeComparison(Struct, frozen=True):
+class EnvelopeComparison(PrivateStruct, frozen=True):
     """Result of comparing POST with PRE envelopes.
 
     Attributes:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.tables import read_head, write_table
 from oepnode.client.files import FileName, read_file
 from oepnode.domain.edge.envelopes import table as tables
@@ -61,7 +62,7 @@ class LoadedEnvelopes(Struct, frozen=True):
             ``bundle`` of one aggregator.
         file: The file's name.
         text: One line for a person.
-        notes: What is odd but allowed.
+        notes: Sentences on anything unusual but allowed.
     """
 
     table: EnvelopeTable
@@ -92,13 +93,13 @@ class LimitRange(Struct, frozen=True):
     limits: tuple[int | None, ...] | UnsetType = UNSET
 
 
-class SiteEnvelope(Struct, frozen=True, repr_omit_defaults=True):
+class SiteEnvelope(PrivateStruct, frozen=True):
     """The limits of one NMI at one application level.
 
     Attributes:
         nmi: The NMI.
         level: NMI or Flex.
-        timing: PRE or POST; None where the source does not tell.
+        timing: PRE or POST; None where the source does not state it.
         objective: The objective function; None where unknown.
         superseded_rows: Rows that a later submission superseded.
         export_w: Export limits.
@@ -116,7 +117,7 @@ class SiteEnvelope(Struct, frozen=True, repr_omit_defaults=True):
     horizon_start: str | UnsetType = UNSET
 
 
-class EnvelopeView(Struct, frozen=True):
+class EnvelopeView(PrivateStruct, frozen=True):
     """Envelopes site by site.
 
     Attributes:
@@ -170,7 +171,7 @@ def load_envelopes(
         BundleError: If a bundle does not verify.
         KeyMissingError: If a bundle comes without a key.
         KeyNotUsedError: If something else comes with one.
-        ConfigError: If the file is none of them.
+        ConfigError: If the file has none of these forms.
     """
     path = Path(path)
     head = read_head(path)
@@ -312,7 +313,7 @@ def interval_ends(table: EnvelopeTable) -> tuple[str, ...]:
 def write_limits(path: FileName, envelopes: LoadedEnvelopes) -> int:
     """Write limits with their submissions, superseded ones included; `load_envelopes` reads them.
 
-    Those of a document have the column of submissions, known or not: it tells that they are of all
+    Those of a document have the column of submissions, known or not: it shows that they are of all
     aggregators, and not of one.
 
     Returns:

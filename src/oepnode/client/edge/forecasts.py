@@ -20,6 +20,7 @@ import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType
 
 from oepnode.adapters.storage import parquet
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.assessments import unit_telemetry
 from oepnode.client.edge.submissions import Submission
 from oepnode.client.files import FileName
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
 Against = Literal["end", "mean"]
 
 
-class ClearedQuantities(Struct, frozen=True):
-    """What one unit's Boffer clears, from ``boffer clear --out``.
+class ClearedQuantities(PrivateStruct, frozen=True):
+    """Quantities that one unit's Boffer clears, from ``boffer clear --out``.
 
     Attributes:
         unit: The DUID or NMI.
-        level: What the quantities sum up: NMI or Flex.
+        level: NMI or Flex, the flows that the quantities sum up.
         interval_end: UTC seconds, each once.
-        cleared_w: What clears.
+        cleared_w: Quantities in watts.
     """
 
     unit: str
@@ -73,7 +74,7 @@ class ScoreReport(Struct, frozen=True):
     unmeasured: int | UnsetType = UNSET
 
 
-class ForecastScore(Struct, frozen=True, kw_only=True):
+class ForecastScore(PrivateStruct, frozen=True, kw_only=True):
     """Result of scoring forecasts against telemetry.
 
     Attributes:
@@ -104,7 +105,7 @@ class ForecastScore(Struct, frozen=True, kw_only=True):
 
 
 def load_cleared(path: FileName) -> ClearedQuantities:
-    """Load what a Boffer clears, as ``boffer clear --out`` writes it.
+    """Load the quantities that a Boffer clears, as ``boffer clear --out`` writes it.
 
     Raises:
         ConfigError: If the file is not that, or has several units or levels.
@@ -137,14 +138,14 @@ def score_forecast(
     against: Against = "end",
     tolerance: Tolerance | None = None,
 ) -> ForecastScore:
-    """Score uncontrolled forecasts, what a Boffer clears, or both.
+    """Score uncontrolled forecasts, the quantities that a Boffer clears, or both.
 
     Args:
         telemetry: Of NMIs, or of the unit where a Boffer is scored only.
         forecast: Uncontrolled forecasts.
-        cleared: What the unit's Boffer clears.
+        cleared: Quantities that the unit's Boffer clears.
         against: The measurement at an interval's end, or the mean of its minutes.
-        tolerance: What is still taken as good.
+        tolerance: Largest error that counts as good.
 
     Raises:
         ConfigError: If there is nothing to score, or forecasts meet telemetry of a DUID.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from msgspec import Struct
 
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.envelopes import LEVEL_NAMES, interval_ends
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.edge.telemetry.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
@@ -43,7 +44,7 @@ STATED: Final = {
     "unapplied": "no envelope stated",
     "premature": "future envelope",
 }
-"""Counts of minutes in which telemetry and envelopes disagree on what was applied, in words."""
+"""Counts of minutes in which telemetry states another envelope than was in force, in words."""
 
 IN_DOUBT: Final = ("conflicting", *STATED)
 """Counts of minutes of which the verdict is in doubt."""
@@ -60,19 +61,19 @@ BREACH_COLUMNS: Final = (
 
 
 class ToleranceReport(Struct, frozen=True):
-    """What was tolerated: the larger of watts and permille, in fewer than so many minutes."""
+    """Tolerance: the larger of watts and permille, in fewer than so many minutes."""
 
     watts: int
     permille: int
     minutes: int
 
 
-class LevelAssessment(Struct, frozen=True, kw_only=True):
+class LevelAssessment(PrivateStruct, frozen=True, kw_only=True):
     """Result of checking telemetry against the envelopes of one application level.
 
     Attributes:
         level: NMI or Flex.
-        tolerance: What was tolerated.
+        tolerance: The tolerance.
         rows: Measurements received.
         foreign_rows: Those at NMIs without an envelope at this level.
         foreign_nmis: Number of these NMIs.

@@ -18,9 +18,8 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from msgspec import Struct
-
 from oepnode.adapters.storage import parquet
+from oepnode.client.answers import PrivateStruct
 from oepnode.client.files import FileName, read_file
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.quantities import Feed
@@ -34,7 +33,7 @@ MAX_SIZE: Final = 1 << 32
 """Maximum size of a JSON submission in bytes."""
 
 
-class Submission(Struct, frozen=True):
+class Submission(PrivateStruct, frozen=True):
     """Rows of a submission whose form is right.
 
     Attributes:
@@ -53,7 +52,7 @@ class Submission(Struct, frozen=True):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what is odd about it."""
+        """Sentences on anything unusual."""
         notes = []
         if not self.transaction.accepted:
             notes.append(

@@ -1,4 +1,4 @@
-"""Files of rows, lists of NMIs, and the first bytes of a file that tell its form.
+"""Files of rows, lists of NMIs, and the first bytes of a file, which show its form.
 
 No message shows an NMI: a line that is not an NMI is named by its number.
 """
@@ -23,7 +23,7 @@ _MAX_PORTFOLIO_SIZE: Final = 1 << 28
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a file, which tell its form.
+    """The first bytes of a file, which show its form.
 
     Raises:
         ConfigError: If it cannot be read.
