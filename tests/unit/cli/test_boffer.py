@@ -1,4 +1,4 @@
-"""``oepnode boffer``: the documents' examples on the command line, and Boffers held to a bundle."""
+"""``oepnode boffer``: the documents' examples as commands, and Boffers constrained to a bundle."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_validate_accepts_every_form(run: Run, tmp_path: Path, suffix: str) -> N
     assert "✓ transaction acknowledgement: accepted" in result.stdout
 
 
-def test_validate_tells_code_place_rule_and_value(run: Run, tmp_path: Path) -> None:
+def test_validate_reports_code_location_rule_and_value(run: Run, tmp_path: Path) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
     result = run("boffer", "validate", put(tmp_path / "b.json", wrong), "--json")
@@ -90,7 +90,7 @@ def test_validate_shows_faults_in_a_table(run: Run, tmp_path: Path) -> None:
     assert "576 faults" in result.stdout
 
 
-def test_validate_holds_prices_to_gate_closure(run: Run, tmp_path: Path) -> None:
+def test_validate_checks_prices_after_gate_closure(run: Run, tmp_path: Path) -> None:
     in_time = (gate_closure(DAY) - 60) * 1_000_000
     earlier = put(tmp_path / "earlier.json", two_days(submitted_us=in_time))
     changed = prices({13: 1.2})
@@ -107,7 +107,7 @@ def test_validate_holds_prices_to_gate_closure(run: Run, tmp_path: Path) -> None
     assert "gate.price_changed" not in codes
 
 
-def test_validate_holds_to_market_and_capacity(run: Run, d3: str) -> None:
+def test_validate_checks_market_and_capacity(run: Run, d3: str) -> None:
     market = ["--floor", "-1000", "--ceiling", "15100"]
     fits = ["--most-load", "-60", "--most-generation", "80"]
     assert run("boffer", "validate", d3, *market, *fits).exit_code == 0
@@ -166,7 +166,7 @@ def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
     assert (first["duid"], second["trading_date"]) == ("UNIT1", "2026-11-21")
 
 
-def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
+def test_clear_names_the_source_of_watts(run: Run, tmp_path: Path) -> None:
     day = make_day("UNIT1", DAY, D3_PRICES, avail(D3), max_avail_gen=75_000)
     fixed = make_day("UNIT2", DAY, D3_PRICES, avail(D3), fixed_load=-5_000)
     file = put(tmp_path / "b.json", [day, fixed])
@@ -205,9 +205,9 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     words = ("boffer", "clear", put(tmp_path / "b.json", [site([1])]), "--price", "0", "--date")
     old = run(*words, "2026-11-22")
     assert (old.exit_code, old.stdout) == (2, "")
-    told = " ".join(old.stderr.split())
-    assert "1 period of 2026-11-22 has no Boffer: there is no Boffer of 2026-11-21" in told
-    assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in told
+    report = " ".join(old.stderr.split())
+    assert "1 period of 2026-11-22 has no Boffer: there is no Boffer of 2026-11-21" in report
+    assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in report
     both = [site([1, 2]), site([2], -3, on=DAY + timedelta(days=1))]
     words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")
     part = run(*words, "2026-11-22", "--json")
@@ -231,7 +231,7 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
         ["compare", "good.json", "b.json"],
     ],
 )
-def test_what_the_rules_reject_is_not_worked_with_unless_asked_for(
+def test_boffers_that_the_rules_reject_are_not_used_unless_allowed(
     run: Run, tmp_path: Path, words: list[str]
 ) -> None:
     wrong = two_days()
@@ -240,15 +240,15 @@ def test_what_the_rules_reject_is_not_worked_with_unless_asked_for(
     put(tmp_path / "good.json", two_days())
     rejected = run("boffer", *words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
-    place = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
-    assert place in rejected.stderr
+    location = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
+    assert location in rejected.stderr
     assert "--allow-rejected" in rejected.stderr
     assert not list(tmp_path.glob("out.*"))
     done = run("boffer", *words, "--allow-rejected")
     assert done.exit_code == 0, done.output
     assert "! b.json: rejected by the rules (2 faults: boffer.generation_sign" in done.stdout
-    told = json.loads(run("boffer", *words, "--allow-rejected", "--json").stdout)["transaction"]
-    answer = told if "code" in told else told["before" if words[1] == "b.json" else "after"]
+    report = json.loads(run("boffer", *words, "--allow-rejected", "--json").stdout)["transaction"]
+    answer = report if "code" in report else report["before" if words[1] == "b.json" else "after"]
     assert answer["code"] == "rejected"
     assert answer["counts"]["boffer.generation_sign"] == 1
     for picture in tmp_path.glob("out.svg"):
@@ -259,8 +259,8 @@ def rebids(*bands: Any) -> list[BofferDay]:
     """A DUID's Boffers, one after the other; after gate closure, prices of the first day stay."""
     return [
         day
-        for place, prices_ in enumerate(bands)
-        for day in two_days(bands=prices_, submitted_us=SUBMITTED + place)
+        for number, prices_ in enumerate(bands)
+        for day in two_days(bands=prices_, submitted_us=SUBMITTED + number)
     ]
 
 
@@ -275,8 +275,8 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
     at = ("--price", "1.15", "--date", "2026-11-20", "--period", "72")
 
     def cleared(name: str, *words: str) -> Any:
-        found = run("boffer", "clear", name, *at, *words, "--json")
-        return json.loads(found.stdout) if found.exit_code == 0 else found.exit_code
+        done = run("boffer", "clear", name, *at, *words, "--json")
+        return json.loads(done.stdout) if done.exit_code == 0 else done.exit_code
 
     def watts(name: str, *words: str) -> int:
         ((row,),) = (offer["periods"] for offer in cleared(name, *words)["offers"])
@@ -290,12 +290,12 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
     (skipped,) = answer["skipped"]
     assert (answer["code"], skipped["duid"]) == ("accepted", "UNIT1")
     assert skipped["counts"] == {"gate.price_changed": 1}
-    told = run("boffer", "clear", names[1], *at, "--skip-rejected")
-    (line,) = [line for line in told.stdout.splitlines() if line.startswith("!")]
-    place = "$.records[1]" if suffix == ".json" else "$.rows[576]"
+    report = run("boffer", "clear", names[1], *at, "--skip-rejected")
+    (line,) = [line for line in report.stdout.splitlines() if line.startswith("!")]
+    location = "$.records[1]" if suffix == ".json" else "$.rows[576]"
     assert line == (
-        f"! {names[1]}: {place} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is rejected, "
-        "1 fault: gate.price_changed; it counts nowhere"
+        f"! {names[1]}: {location} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is "
+        "rejected, 1 fault: gate.price_changed; it counts nowhere"
     )
     assert cleared(names[1], "--skip-rejected", "--allow-rejected") == 2
 
@@ -334,42 +334,42 @@ def test_where_every_boffer_is_rejected_there_is_none_to_go_on_with(
     assert "no Boffer is accepted; $.records[0] (UNIT1" in done.stderr
 
 
-def test_a_boffer_that_the_rules_reject_is_not_constrained_unless_asked_for(
+def test_a_boffer_that_the_rules_reject_is_not_constrained_unless_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7}, submitted_us=SUBMITTED)])
-    words = ("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    words = ("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     rejected = run(*words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
     assert "b.json: 1 fault: trading_date.past" in rejected.stderr
-    assert not (folder / "held.json").exists()
+    assert not (folder / "constrained.json").exists()
     assert run(*words[:-2], "--check").exit_code == 1
     done = run(*words, "--allow-rejected")
     assert done.exit_code == 0, done.output
     assert "✓" not in done.stdout
     assert "! b.json: rejected by the rules" in done.stdout
-    assert "! held.json: rejected by the rules" in done.stdout
-    assert (folder / "held.json").exists()
+    assert "! constrained.json: rejected by the rules" in done.stdout
+    assert (folder / "constrained.json").exists()
 
 
-def test_a_result_that_the_rules_would_reject_is_not_written_unless_asked_for(
+def test_a_result_that_the_rules_would_reject_is_not_written_unless_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """The Boffer is right; submitted a day later its trading date is past."""
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
-    late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "held.json")
+    late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "constrained.json")
     words = ("boffer", "constrain", file, *BUNDLE, *late)
     rejected = run(*words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
-    assert "held.json: 1 fault: trading_date.past" in rejected.stderr
-    assert not (folder / "held.json").exists()
-    told = json.loads(run(*words, "--allow-rejected", "--json").stdout)
-    assert told["transaction"]["code"] == "accepted"
-    assert told["constrained_transaction"]["counts"] == {"trading_date.past": 1}
-    assert (folder / "held.json").exists()
+    assert "constrained.json: 1 fault: trading_date.past" in rejected.stderr
+    assert not (folder / "constrained.json").exists()
+    report = json.loads(run(*words, "--allow-rejected", "--json").stdout)
+    assert report["transaction"]["code"] == "accepted"
+    assert report["constrained_transaction"]["counts"] == {"trading_date.past": 1}
+    assert (folder / "constrained.json").exists()
 
 
-def test_boffers_that_are_stated_as_accepted_are_taken_with_a_note(
+def test_boffers_that_are_stated_as_accepted_are_used_with_a_note(
     run: Run, tmp_path: Path, d3: str
 ) -> None:
     """What was accepted before need not cover the horizon of today."""
@@ -529,9 +529,7 @@ def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
     assert {(row["cleared_w"], row["cleared_by"]) for row in periods} == {(-5, "fixed_load")}
 
 
-def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_period_without_an_offer_does_not_clear_by_bands(run: Run, tmp_path: Path) -> None:
     loads = [-5] * 287 + [NO_LIMIT]
     days = [
         make_day("UNIT1", DAY + timedelta(days=i), None, None, periods=range(1, 289), fixed_load=x)
@@ -539,8 +537,8 @@ def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
     ]
     file, at = put(tmp_path / "self.json", days), ["--date", "2026-11-20", "--period", "288"]
     assert "nothing offered" in run("boffer", "clear", file, "--price", "50", *at).stdout
-    told = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
-    ((row,),) = (offer["periods"] for offer in told["offers"])
+    report = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
+    ((row,),) = (offer["periods"] for offer in report["offers"])
     assert (row["cleared_w"], row["cleared_by"]) == (0, "nothing")
 
 
@@ -585,7 +583,7 @@ def units_boffer(kilowatts: dict[int, float]) -> list[BofferDay]:
 def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Path) -> None:
     """The first site may export 1.5 kW, and import 2 kW in the first interval, 7 in the last."""
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 13: 1, 19: 7})])
-    result = run("boffer", "constrain", file, *BUNDLE, "--out", "held.json", "--json")
+    result = run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json", "--json")
     assert result.exit_code == 0, result.output
     value = json.loads(result.stdout)
     assert value["envelope"]["kind"] == "bundle"
@@ -598,7 +596,7 @@ def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Pa
         at | {"quantity": "band 3", "offered_w": -4000, "kept_w": -2000},
         at | {"quantity": "band 19", "offered_w": 7000, "kept_w": 500},
     ]
-    again = run("boffer", "constrain", "held.json", *BUNDLE, "--check")
+    again = run("boffer", "constrain", "constrained.json", *BUNDLE, "--check")
     assert again.exit_code == 0
     assert "✓ no interval breaches" in again.stdout
 
@@ -653,7 +651,7 @@ def test_constrain_a_unit_to_the_sum_over_its_portfolio(
     assert {(t["quantity"], t["kept_w"]) for t in offer["trims"]} == {("band 19", 2000)}
 
 
-def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
+def test_constrain_a_unit_to_a_document_needs_its_portfolio(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """The document has the sites of three aggregators, which export 50.5 kW; A1's four 12 kW."""
@@ -696,7 +694,7 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
     assert bundle["offers"][0]["summed_nmis"] == 5, "those of the bundle, with the one that moves"
 
 
-def test_constrain_a_pre_boffer_to_post_envelopes_only_where_asked_for(
+def test_constrain_a_pre_boffer_to_post_envelopes_only_where_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     (folder / "post.json").write_bytes(ENVELOPE.replace(b'"PRE"', b'"POST"'))
@@ -727,7 +725,7 @@ def test_constrain_reads_envelopes_as_their_feed_writes_them(
     assert run(*words, "--import-sign", "odd").exit_code == 2
 
 
-def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
+def test_constrain_needs_a_default_where_another_aggregator_holds_the_site(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """One site of the bundle moves to A2 half-way, and has no limits here from then on."""
@@ -789,8 +787,8 @@ def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: 
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
     assert run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg").exit_code == 0
     text = (folder / "c.svg").read_text()
-    for shown in ("offered +7 kW", "+1.5 kW", "export limit"):
-        assert shown in text
+    for words in ("offered +7 kW", "+1.5 kW", "export limit"):
+        assert words in text
     absent = run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg", "--period", "1")
     assert absent.exit_code == 2
 
@@ -810,11 +808,11 @@ def test_constrain_and_compare_round_one_energy_alike(
         submitted_us=at,
     )
     file = put(folder / "b.json", [day])
-    done = run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    done = run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     assert "✓ 1 interval breaches the envelope and was trimmed" in done.stdout
     assert done.stdout.splitlines()[2].split()[-2:] == ["0.002", "kWh"]
-    told = run("boffer", "compare", file, "held.json").stdout.splitlines()[1].split()
-    assert told[-2:] == ["-0.002", "kWh"]
+    report = run("boffer", "compare", file, "constrained.json").stdout.splitlines()[1].split()
+    assert report[-2:] == ["-0.002", "kWh"]
     cleared = run("boffer", "clear", file, "--price", "0")
     assert cleared.stdout.splitlines()[-1].split(": ")[1].startswith("1 interval, load")
 
@@ -859,8 +857,8 @@ def test_compare_a_constrained_boffer_with_the_original(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7.5})])
-    run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
-    value = json.loads(run("boffer", "compare", file, "held.json", "--json").stdout)
+    run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
+    value = json.loads(run("boffer", "compare", file, "constrained.json", "--json").stdout)
     (offer,) = value["offers"]
     assert offer["generation_change_wh"] == -3000
     assert offer["repriced_bands"] == []
@@ -868,7 +866,7 @@ def test_compare_a_constrained_boffer_with_the_original(
     assert offer["periods"][0]["generation_after_w"] == 1500
 
 
-def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:
+def test_compare_reports_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:
     before = put(tmp_path / "a.json", two_days())
     after = put(tmp_path / "b.json", two_days(bands=prices({13: 1.2})))
     result = run("boffer", "compare", before, after)
@@ -884,5 +882,5 @@ def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) ->
     result = run("boffer", "compare", d3, other, "--allow-rejected")
     assert result.exit_code == 2
     both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
-    found = run("boffer", "compare", d3, both, "--allow-rejected")
-    assert "1 Boffer is in the later file only" in found.stderr
+    done = run("boffer", "compare", d3, both, "--allow-rejected")
+    assert "1 Boffer is in the later file only" in done.stderr

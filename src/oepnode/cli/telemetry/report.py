@@ -72,7 +72,7 @@ def _verdict(assessment: Assessment) -> str:
         verdict = "incomplete" if assessment.is_judged else "not judged"
     missing = "" if coverage is None else _missing(coverage)
     parts = [f"{verdict}: {missing}" if missing else verdict]
-    if coverage is not None and not coverage.held_by and coverage.unmeasured_nmis:
+    if coverage is not None and not coverage.expected_by and coverage.unmeasured_nmis:
         parts.append(
             f"{coverage.unmeasured_nmis} of {counted(coverage.nmis, 'NMI')} of the document not "
             "measured (--portfolio says which must be)"
@@ -88,7 +88,7 @@ def _verdict(assessment: Assessment) -> str:
 def _missing(coverage: CoverageReport) -> str:
     """Missing telemetry in words; empty where nothing is missing."""
     parts = []
-    if coverage.held_by and coverage.unmeasured_nmis:
+    if coverage.expected_by and coverage.unmeasured_nmis:
         nmis = counted(coverage.nmis, "NMI")
         parts.append(f"{coverage.unmeasured_nmis} of {nmis} not measured")
     if coverage.lacking_intervals:

@@ -21,12 +21,12 @@ class ExpectedNmis(PrivateStruct, frozen=True):
     """The NMIs that must have been measured.
 
     Attributes:
-        held_by: ``bundle``, ``limits`` or ``portfolio``; None where they are not known.
+        expected_by: ``bundle``, ``limits`` or ``portfolio``; None where they are not known.
         expected: Those of them that have an envelope.
         without_envelope: Number of NMIs of the portfolio that have no envelope.
     """
 
-    held_by: str | None
+    expected_by: str | None
     expected: frozenset[str]
     without_envelope: int = 0
 
@@ -35,7 +35,7 @@ class CoverageReport(PrivateStruct, frozen=True):
     """Telemetry that is missing.
 
     Attributes:
-        held_by: As in `ExpectedNmis`.
+        expected_by: As in `ExpectedNmis`.
         nmis: NMIs with a limit that were expected; where they are not known, all with one.
         unmeasured_nmis: Number of them without telemetry.
         unmeasured: Their names in order; None where it is not known which are expected.
@@ -43,7 +43,7 @@ class CoverageReport(PrivateStruct, frozen=True):
         nmis_without_envelope: As in `ExpectedNmis`.
     """
 
-    held_by: str | None
+    expected_by: str | None
     nmis: int
     unmeasured_nmis: int
     unmeasured: tuple[str, ...] | None
@@ -76,14 +76,14 @@ def missing_telemetry(
     """Telemetry that was expected and is missing; an NMI at two levels counts once."""
     expected, missing = set[str](), set[str]()
     for level in levels:
-        is_expected = level.is_ours if coverage.held_by else np.ones_like(level.is_ours)
+        is_expected = level.is_ours if coverage.expected_by else np.ones_like(level.is_ours)
         expected |= _names(level, level.has_limit.any(axis=1) & is_expected)
         missing |= _names(level, level.unmeasured & is_expected)
     return CoverageReport(
-        held_by=coverage.held_by,
+        expected_by=coverage.expected_by,
         nmis=len(expected),
         unmeasured_nmis=len(missing),
-        unmeasured=tuple(sorted(missing)) if coverage.held_by else None,
+        unmeasured=tuple(sorted(missing)) if coverage.expected_by else None,
         lacking_intervals=sum(int(lv.lacking_intervals[lv.measured].sum()) for lv in levels),
         nmis_without_envelope=coverage.without_envelope,
     )

@@ -58,10 +58,19 @@ def test_coverage_names_the_nmis_of_the_portfolio_that_are_missing(
     telemetry = load_telemetry(write_telemetry("t.json", *rows))
     free = assess_telemetry(telemetry, envelopes).coverage
     assert free is not None
-    assert (free.held_by, free.nmis, free.unmeasured_nmis, free.unmeasured) == (None, 3, 2, None)
+    assert (free.expected_by, free.nmis, free.unmeasured_nmis, free.unmeasured) == (
+        None,
+        3,
+        2,
+        None,
+    )
     bound = assess_telemetry(telemetry, envelopes, portfolio={A, B, "6305009999"}).coverage
     assert bound is not None
-    assert (bound.held_by, bound.unmeasured, bound.nmis_without_envelope) == ("portfolio", (B,), 1)
+    assert (bound.expected_by, bound.unmeasured, bound.nmis_without_envelope) == (
+        "portfolio",
+        (B,),
+        1,
+    )
 
 
 def test_rows_are_frames_that_agree_with_the_totals(write: Write, write_telemetry: Write) -> None:

@@ -57,7 +57,7 @@ def test_broken_rules_are_a_note_and_a_broken_form_an_error(
     assert "gap.json: the transaction would be rejected: 1 fault: telemetry.gap" in note
     with pytest.raises(DocumentFault):
         load_telemetry(write("form.json", {}))
-    with pytest.raises(ConfigError, match="t.json: not readable"):
+    with pytest.raises(ConfigError, match=r"t\.json: not readable"):
         load_telemetry(Path("absent") / "t.json")
 
 
