@@ -268,8 +268,15 @@ class FakeReader:
         return OPENED_AT + block
 
     @asynccontextmanager
-    async def connect(self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0):
-        """Stands in for ``oepnode.wiring.chain_reader``."""
+    async def connect(
+        self,
+        rpc: str,
+        contract: str,
+        chain_id: int | None,
+        start_block: int = 0,
+        confirmations: int = 0,
+    ):
+        """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure
         yield self

@@ -35,7 +35,7 @@ OWN = ["--key", "A1.json"]
 
 
 def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
-    result = run("aggregator", "keygen", "--id", "A1", "--out", "a1.json")
+    result = run("aggregator", "keygen", "--aggregator", "A1", "--out", "a1.json")
     assert result.exit_code == 0
     value = json.loads((tmp_path / "a1.json").read_text())
     assert list(value) == ["aggregator", "publicKey", "privateKey"]
@@ -46,14 +46,14 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
     assert sealing.public_key_of(private).hex() == value["publicKey"]
 
     before = (tmp_path / "a1.json").read_bytes()
-    again = run("aggregator", "keygen", "--id", "A1", "--out", "a1.json", "--json")
+    again = run("aggregator", "keygen", "--aggregator", "A1", "--out", "a1.json", "--json")
     assert again.exit_code == 2
     assert "never overwritten" in again.stderr
     assert (tmp_path / "a1.json").read_bytes() == before
 
 
 def test_keygen_rejects_an_id_that_no_registry_takes(run: Run, tmp_path: Path) -> None:
-    assert run("aggregator", "keygen", "--id", "a b", "--out", "k.json").exit_code == 2
+    assert run("aggregator", "keygen", "--aggregator", "a b", "--out", "k.json").exit_code == 2
     assert not (tmp_path / "k.json").exists()
 
 
@@ -103,7 +103,7 @@ def test_fetch_when_nobody_answers(
     reader.endpoints.clear()
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 3
-    assert "no worker answered" in result.stderr
+    assert "no worker responded" in result.stderr
     assert "no URL on chain" in result.stderr
     assert not (folder / "round-3.oepb").exists()
 
@@ -128,7 +128,7 @@ def test_fetch_when_all_that_is_served_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("number", "word"), [("1", "failed, no root got a quorum"), ("2", "cancelled")]
+    ("number", "word"), [("1", "failed, no root reached a quorum"), ("2", "cancelled")]
 )
 def test_fetch_of_a_round_without_a_result(
     run: Run, reader: FakeReader, workers: Workers, folder: Path, number: str, word: str
@@ -146,7 +146,7 @@ def test_fetch_of_a_round_that_is_open_or_unknown(
 ) -> None:
     reader.rounds[4] = state(4, Phase.VOTING)
     open_ = run("aggregator", "fetch", *OWN, "--round", "4")
-    assert (open_.exit_code, "ask again later" in open_.stderr) == (1, True)
+    assert (open_.exit_code, "try again later" in open_.stderr) == (1, True)
     reader.rounds[4] = state(4, Phase.EXPIRED)
     expired = run("aggregator", "fetch", *OWN, "--round", "4")
     assert (expired.exit_code, "default limits" in expired.stderr) == (1, True)

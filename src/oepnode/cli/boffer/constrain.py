@@ -37,9 +37,7 @@ from oepnode.cli.boffer.offers import (
 from oepnode.cli.common import envelope_input, output
 from oepnode.cli.common.chain import (
     ChainIdOption,
-    ChainTarget,
     ContractOption,
-    RoundSelector,
     RoundStateOption,
     RpcOption,
 )
@@ -52,6 +50,9 @@ from oepnode.cli.common.envelope_input import (
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.portfolio import read_portfolio
+from oepnode.client.chain import ChainTarget
+from oepnode.client.files import write_file
+from oepnode.client.rounds import RoundSelector
 from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.model import BofferDay
@@ -278,7 +279,7 @@ def _write(days: Sequence[BofferDay], out: Path) -> None:
     if out.suffix.lower() == ".parquet":
         output.write_frame(boffer.to_frame(days), output.Format.PARQUET, out)
         return
-    output.write_file(out, boffer.write(days, ndjson=out.suffix.lower() == ".ndjson"))
+    write_file(out, boffer.write(days, ndjson=out.suffix.lower() == ".ndjson"))
 
 
 # --- reports -------------------------------------------------------------------------------------

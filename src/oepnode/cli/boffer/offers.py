@@ -18,6 +18,7 @@ import typer
 from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli.common import output
 from oepnode.cli.common.amounts import amount_of
+from oepnode.client.files import read_file
 from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.gate_closure import (
@@ -111,7 +112,7 @@ def read(file: Path, context: Context | None = None) -> ValidationResult[Boffers
     if parquet_files.is_parquet(file):
         rows = parquet_files.read_rows(file)
         return boffer_check.validate_frame(rows, context, message_id=file.name)
-    data = output.read_file(file, "file of Boffers", MOST_BYTES)
+    data = read_file(file, "file of Boffers", MOST_BYTES)
     return boffer_check.validate(data, context)
 
 
@@ -124,7 +125,7 @@ def read_each(file: Path) -> tuple[AcknowledgedBoffer, ...]:
     """
     if parquet_files.is_parquet(file):
         return boffer_check.validate_frame_each(parquet_files.read_rows(file))
-    return boffer_check.validate_each(output.read_file(file, "file of Boffers", MOST_BYTES))
+    return boffer_check.validate_each(read_file(file, "file of Boffers", MOST_BYTES))
 
 
 @dataclass(frozen=True)
