@@ -189,7 +189,7 @@ def test_a_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_version_and_help() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout.startswith("oepnode 0.")
-    for words in ([], ["aggregator"], ["audit"], ["verify-site", "--help"]):
+    for words in ([], ["aggregator"], ["audit"], ["aggregator", "verify-site", "--help"]):
         shown = CliRunner().invoke(app, [*words])
         assert "Usage" in shown.output
     assert CliRunner().invoke(app, ["nothing"]).exit_code == 2
