@@ -154,7 +154,7 @@ def commands_with_json(command: Any, words: tuple[str, ...] = ()) -> list[tuple[
 
 def test_a_fault_of_ours_names_its_place_and_nothing_else() -> None:
     result = CliRunner().invoke(failing_with(ValueError("secret")), ["go"])
-    assert "a fault of ours: ValueError in " in result.stderr
+    assert "internal error: ValueError in " in result.stderr
     assert "secret" not in result.stderr
 
 
@@ -163,7 +163,7 @@ def test_a_panic_of_a_library_is_a_fault_without_a_traceback() -> None:
     result = CliRunner().invoke(failing_with(panic("secret")), ["go", "--json"])
     assert result.exit_code == 4
     assert json.loads(result.stdout)["error"]["kind"] == "fault"
-    assert "a fault of ours: PanicException in " in result.stderr
+    assert "internal error: PanicException in " in result.stderr
     assert "secret" not in result.output
 
 
