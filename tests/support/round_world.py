@@ -1,4 +1,4 @@
-"""A small round with real inputs, keys and result, and a chain reader that tells of it.
+"""A small round with real inputs, keys and result, and a chain reader over it.
 
 Three aggregators, one site with both application levels, one NMI that changes aggregator inside
 the horizon, one without aggregator.
@@ -63,10 +63,10 @@ def _time(seconds: int) -> str:
     return nem_time.format_nem(seconds)
 
 
-def _record(nmi: str, level: str, place: int) -> dict[str, object]:
+def _record(nmi: str, level: str, index: int) -> dict[str, object]:
     intervals = [
         {
-            "activePowerExportLimit": 1.5 + place,
+            "activePowerExportLimit": 1.5 + index,
             "activePowerImportLimit": -2 - i,
             "diStartTime": _time(START + 300 * i),
             "diEndTime": _time(START + 300 * (i + 1)),
@@ -85,7 +85,7 @@ def _record(nmi: str, level: str, place: int) -> dict[str, object]:
 
 def envelope() -> bytes:
     nmis = [nmi for held in HELD.values() for nmi in held] + [MOVING, NOBODYS]
-    records = [_record(nmi, "NMI", place) for place, nmi in enumerate(nmis)]
+    records = [_record(nmi, "NMI", index) for index, nmi in enumerate(nmis)]
     return json.dumps([*records, _record(FLEX, "Flex", 9)]).encode()
 
 

@@ -1,6 +1,6 @@
 """``oepnode aggregator``: key, fetching, verifying, and proofs of single sites.
 
-The only place where NMIs are printed, to the aggregator that holds them. Source:
+The only commands of a round that print NMIs: to the aggregator that holds them. Source:
 ``docs/aggregators.md``.
 """
 

@@ -28,12 +28,12 @@ class Workers:
     async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
         self.asked.append(endpoint)
         names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
-        found = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
-        if isinstance(found, Exception):
-            raise found
+        served = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
+        if isinstance(served, Exception):
+            raise served
         if number != CONTEXT.number or name not in names:
             raise RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
-        return found
+        return served
 
 
 @pytest.fixture

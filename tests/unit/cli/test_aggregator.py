@@ -312,15 +312,15 @@ def test_verify_with_the_portfolio(run: Run, reader: FakeReader, folder: Path) -
 def test_verify_without_the_chain(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = run("audit", "round", "3", "--json")
-    (folder / "round.json").write_text(told.stdout)
+    audit = run("audit", "round", "3", "--json")
+    (folder / "round.json").write_text(audit.stdout)
     reader.failure = TransportError("offline")
     offline = ["--round-state", "round.json"]
     result = run("aggregator", "verify", "A1.oepb", *OWN, *offline)
     assert result.exit_code == 0, result.output
     assert "was not checked" in result.stderr
 
-    value = json.loads(told.stdout) | {"phase": "failed"}
+    value = json.loads(audit.stdout) | {"phase": "failed"}
     (folder / "round.json").write_text(json.dumps(value))
     result = run("aggregator", "verify", "A1.oepb", *OWN, *offline)
     assert (result.exit_code, "default limits" in result.stderr) == (1, True)
@@ -380,8 +380,8 @@ def test_long_tables_are_cut_and_say_so(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oepnode.cli.common.output.TABLE_ROWS", 4)
-    shown = run("aggregator", "verify", "A1.oepb", *OWN, "--format", "table").stdout
-    assert "and 29 more rows" in shown
+    table = run("aggregator", "verify", "A1.oepb", *OWN, "--format", "table").stdout
+    assert "and 29 more rows" in table
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,10 @@ def test_a_disclosed_key_proves_the_nmi(run: Run, reader: FakeReader, folder: Pa
     result = run("aggregator", "site-proof", FLEX, *words)
     assert json.loads(result.stdout)["disclosure"] == {"aggregatorKey": verified().key.hex()}
     (folder / "proof.json").write_text(result.stdout)
-    told = run("aggregator", "verify-site", "proof.json", "--format", "csv")
-    assert f"verified: NMI {FLEX} is in round 3" in told.stderr
-    assert "✓ pseudonyms" in told.stderr
-    frame = pl.read_csv(told.stdout.encode())
+    result = run("aggregator", "verify-site", "proof.json", "--format", "csv")
+    assert f"verified: NMI {FLEX} is in round 3" in result.stderr
+    assert "✓ pseudonyms" in result.stderr
+    frame = pl.read_csv(result.stdout.encode())
     assert frame.height == 2 * COUNT
     assert set(frame["level"]) == {"NMI", "Flex"}
 

@@ -21,7 +21,7 @@ ChainIdOption = Annotated[
         "--chain-id",
         envvar="OEPNODE_CHAIN_ID",
         min=1,
-        help="Reject a node of any other chain. Without it the node's word is taken.",
+        help="Reject a node of any other chain. Without it any node is accepted.",
     ),
 ]
 StartBlockOption = Annotated[
@@ -40,7 +40,7 @@ RoundOption = Annotated[
 OwnRoundOption = Annotated[
     int | None,
     typer.Option(
-        "--round", min=1, help="Round number; only for a file that does not say it by itself."
+        "--round", min=1, help="Round number; needed only for a file that does not name its round."
     ),
 ]
 RoundStateOption = Annotated[

@@ -1,4 +1,4 @@
-"""From an error to an exit code and one line on stderr, in one place for all commands.
+"""Exit codes and error messages of all commands.
 
 Guarantees: no traceback reaches a user, and nothing of a foreign exception's text, which might hold
 an NMI or a key. A command that is given ``--json`` and fails before its answer leaves one JSON

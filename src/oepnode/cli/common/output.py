@@ -81,7 +81,7 @@ def print_report(report: Struct, as_json: bool) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table to stdout; cells that are `Text` keep their style, and numbers stand right."""
+    """Print a table to stdout; `Text` cells keep their style, and numbers are right-aligned."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
@@ -179,7 +179,7 @@ def check_destination(format_: Format | None, out: Path | None, *, as_json: bool
 
 
 def write_frame(frame: pl.DataFrame, format_: Format, out: Path | None) -> None:
-    """Write rows to a file or, where there is none, to stdout.
+    """Write rows to a file or, without one, to stdout.
 
     Raises:
         ConfigError: If the file cannot be written.

@@ -172,7 +172,10 @@ def role_holders(chain: ChainTarget) -> dict[str, list[str]]:
             return await reader.role_holders()
 
     holders = chains.run(go())
-    return {role.name.lower(): [_checksum(a) for a in found] for role, found in holders.items()}
+    return {
+        role.name.lower(): [_checksum(account) for account in accounts]
+        for role, accounts in holders.items()
+    }
 
 
 # --- managing ------------------------------------------------------------------------------------
