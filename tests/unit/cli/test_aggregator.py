@@ -22,11 +22,12 @@ from tests.support.round_world import (
     PUBLIC,
     RESULT,
     FakeReader,
+    Workers,
     plaintext,
     sealed,
     state,
 )
-from tests.unit.cli.conftest import Run, Workers
+from tests.unit.cli.conftest import Run
 
 OWN = ["--key", "A1.json"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,8 @@ from typing import Any
 import pytest
 
 from oepnode import wiring
-from oepnode.adapters.storage.input_archive import seal_inputs
-from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.bundle import pack_file
-from tests.support.round_world import (
-    CONTEXT,
-    ENVELOPE,
-    PRIVATE,
-    PUBLIC,
-    REGISTRY,
-    SALT,
-    FakeReader,
-    sealed,
-)
+from tests.support.round_world import CONTEXT, FakeReader, sealed, write_inputs, write_key
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/python.md"
 _BLOCKS = re.compile(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", re.DOTALL)
@@ -33,19 +21,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory of the page, with the files that it names; the chain is a fake."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(wiring, "chain_reader", FakeReader().connect)
-    write_round(tmp_path)
+    write_key(tmp_path / "aggregator.json", "A1", "A1")
+    (tmp_path / "round-3.oepb").write_bytes(pack_file(CONTEXT, sealed("A1")))
+    write_inputs(tmp_path)
     return tmp_path
-
-
-def write_round(folder: Path) -> None:
-    for name, pair in (("aggregator", {"aggregator": "A1"}), ("auditor", {})):
-        key = folder / f"{name}.json"
-        keys = {"publicKey": PUBLIC["A1"].hex(), "privateKey": PRIVATE["A1"].hex()}
-        key.write_text(json.dumps(pair | keys))
-        key.chmod(0o600)
-    (folder / "round-3.oepb").write_bytes(pack_file(CONTEXT, sealed("A1")))
-    archive = seal_inputs(PUBLIC["A1"], CONTEXT, ENVELOPE, REGISTRY, SALT, Feed())
-    (folder / "round-3.sealed").write_bytes(archive)
 
 
 def blocks() -> list[tuple[str, str]]:
