@@ -71,7 +71,7 @@ def demo(
         f"{nmis} connection points\n"
     )
     try:
-        report = run_demo(plan, rounds, _teller(console))
+        report = run_demo(plan, rounds, _line_printer(console))
     finally:
         if folder is None:
             shutil.rmtree(home, ignore_errors=True)
@@ -92,8 +92,8 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _teller(console: Console) -> Callable[[str, str], None]:
-    def tell(label: str, line: str) -> None:
+def _line_printer(console: Console) -> Callable[[str, str], None]:
+    def print_line(label: str, line: str) -> None:
         if not label:
             console.print(f"\n[bold]{line}[/bold]")
             return
@@ -102,7 +102,7 @@ def _teller(console: Console) -> Callable[[str, str], None]:
         text.highlight_regex(r"\b(not verified|did not reach)\b", "red")
         console.print(text)
 
-    return tell
+    return print_line
 
 
 def _summary(report: Report, console: Console) -> None:

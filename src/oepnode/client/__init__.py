@@ -22,10 +22,12 @@ from oepnode.client.proofs import (
     verify_site_proof,
 )
 from oepnode.client.rounds import FinalRound, RoundSelector, final_round, list_rounds
+from oepnode.domain.nem.quantities import Feed
 
 __all__ = [
     "ArchivedInputs",
     "ChainTarget",
+    "Feed",
     "FinalRound",
     "InputFiles",
     "KeyPair",

@@ -4,10 +4,9 @@ Guarantees: the count follows from the electorate and the ballots alone, and `re
 inputs alone; nothing here shows an NMI. Source: ``docs/auditors.md``.
 
 Example:
-    >>> audit = audit_round(chain, 3)                                         # doctest: +SKIP
-    >>> [(member.operator, member.standing) for member in audit.members]      # doctest: +SKIP
-    >>> replay_round(chain, 3, ArchivedInputs("round-3.sealed", "auditor.json")).equal
-    ... # doctest: +SKIP
+    >>> [member.standing for member in audit_round(chain, 3).members]       # doctest: +SKIP
+    >>> inputs = ArchivedInputs("round-3.sealed", "auditor.json")           # doctest: +SKIP
+    >>> replay_round(chain, 3, inputs).equal                                # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _SEAL_SIZE: Final = 4096
 
 
 class MemberReport(Struct, frozen=True):
-    """What a member of the electorate did.
+    """Part of one member of the electorate in a round.
 
     Attributes:
         index: Bit in the round's bitmaps.

@@ -123,9 +123,11 @@ def _decoded(path: Path, data: bytes) -> KeyPair:
         raise ConfigError(f"{path}: not a key file: {exc}") from None
     except (ValueError, RecursionError):
         # The foreign message may repeat the key, so it is dropped with its cause.
-        raise ConfigError(f"{path}: not a key file: not JSON") from None
+        raise ConfigError(f"{path}: not a key file: not JSON; make one with keygen") from None
     private = bytes.fromhex(file.private_key)
     if hpke.public_key_of(private).hex() != file.public_key:
-        raise ConfigError(f"{path}: the private key does not belong to the public key")
+        raise ConfigError(
+            f"{path}: the private key does not belong to the public key; restore it from a copy"
+        )
     identity = "" if file.aggregator is UNSET else file.aggregator
     return KeyPair(identity, bytes.fromhex(file.public_key), private)

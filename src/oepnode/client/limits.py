@@ -1,4 +1,4 @@
-"""Verified limits as a table of rows."""
+"""Limits as rows, and the names and units in which they are written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge.schema.units import KW, to_text
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
 
@@ -60,3 +61,8 @@ def limits_frame(
         pl.Series(name, values[:, kind]).replace(NO_LIMIT, None)
         for kind, name in enumerate(_KIND_COLUMNS)
     )
+
+
+def kw_text(watts: int) -> str:
+    """A quantity in kW, without trailing zeros."""
+    return to_text(watts, KW)

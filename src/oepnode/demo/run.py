@@ -14,30 +14,30 @@ from oepnode.demo.revision import revise
 from oepnode.demo.stage import Plan, Stage
 
 
-def run_demo(plan: Plan, rounds: int, tell: Tell) -> Report:
+def run_demo(plan: Plan, rounds: int, print_line: Tell) -> Report:
     """Set everything up, play the rounds, and verify and replay them.
 
     Args:
         plan: Sizes, windows and folder.
         rounds: Number of rounds.
-        tell: Callback for each line (label, line); a heading has an empty label.
+        print_line: Callback for each line (label, line); a heading has an empty label.
     """
     started = time.monotonic()
     report = Report()
     with Stage(plan) as stage:
-        _set_up(stage, tell)
+        _set_up(stage, print_line)
         report.workers = [
             {"name": p.name, "operator": "0x" + p.operator.hex(), "lies": p.is_lying}
             for p in stage.players
         ]
         for index in range(rounds):
             envelope = revise(stage.inputs / "envelope.json", index)
-            tell("", f"Round {index + 1}")
-            report.rounds.append(play.play_round(stage, envelope, tell))
+            print_line("", f"Round {index + 1}")
+            report.rounds.append(play.play_round(stage, envelope, print_line))
         report.without_gas = play.voted_without_gas(stage, report.rounds)
         if report.without_gas:
-            tell("relay", f"{', '.join(report.without_gas)} voted and have no gas")
-        _verify(stage, report, tell)
+            print_line("relay", f"{', '.join(report.without_gas)} voted and have no gas")
+        _verify(stage, report, print_line)
         report.unassigned_nmis = play.observe(stage, report.rounds)
     report.found_out = sorted({name for line in report.rounds for name in line.mismatched})
     report.ok = _is_ok(report, plan)
@@ -45,7 +45,7 @@ def run_demo(plan: Plan, rounds: int, tell: Tell) -> Report:
     return report
 
 
-def _set_up(stage: Stage, tell: Tell) -> None:
+def _set_up(stage: Stage, print_line: Tell) -> None:
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
         ("chain", stage.start_chain),
         ("contract", stage.deploy_contract),
@@ -54,18 +54,18 @@ def _set_up(stage: Stage, tell: Tell) -> None:
         ("workers", stage.start_workers),
     )
     for name, step in steps:
-        tell(name, step())
+        print_line(name, step())
 
 
-def _verify(stage: Stage, report: Report, tell: Tell) -> None:
-    tell("", "Aggregators and auditor")
+def _verify(stage: Stage, report: Report, print_line: Tell) -> None:
+    print_line("", "Aggregators and auditor")
     report.aggregators = play.verify_as_aggregators(stage, report.rounds)
     for aggregator in report.aggregators:
-        tell(aggregator.id, _verification(aggregator))
+        print_line(aggregator.id, _verification(aggregator))
     for line in report.rounds:
         if line.status == "finalised":
             line.replayed = play.replay_as_auditor(stage, line)
-            tell("auditor", _replay(line))
+            print_line("auditor", _replay(line))
 
 
 def _verification(aggregator: AggregatorReport) -> str:

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from oepnode.cli.common import exits
 from oepnode.cli.common.exits import printable
-from oepnode.domain.edge.schema.units import KW, to_text
+from oepnode.client.limits import kw_text
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
@@ -89,11 +89,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def kw(watts: int | None) -> Text:
-    """A quantity in kW, with the colour of its side: load blue, generation yellow."""
+    """A quantity in kW, coloured by its side: load blue, generation yellow."""
     if watts is None or watts == NO_LIMIT:
         return Text("–", style="dim", justify="right")
     style = "blue" if watts < 0 else "yellow" if watts > 0 else ""
-    return Text(to_text(watts, KW), style=style, justify="right")
+    return Text(kw_text(watts), style=style, justify="right")
 
 
 def _cell(cell: object) -> Text:

@@ -207,7 +207,7 @@ def report_equivocations(target: ChainTarget, key_file: Path, file: Path) -> Rep
 def _read_ballots(file: Path) -> list[Relayed]:
     ballots = signed_ballots.decode_lines(read_file(file, "file of signed ballots", _MAX_FILE))
     if not ballots:
-        raise EvidenceError(f"{file}: holds no signed ballot")
+        raise EvidenceError(f"{file}: holds no signed ballot; 'relay sign' prints them")
     return ballots
 
 
@@ -251,7 +251,7 @@ async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Membe
 async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:
     state = await chain.round(number)
     if state is None:
-        raise ConfigError(f"there is no round {number}")
+        raise ConfigError(f"there is no round {number} of this contract")
     return state, await chain.electorate(state.epoch)
 
 
