@@ -51,6 +51,10 @@ from oepnode.ports import ChainReader
 _SEAL_SIZE: Final = 4096
 
 
+class OpeningNotFoundError(EvidenceError):
+    """The events read do not have the round's opening."""
+
+
 class MemberReport(Struct, frozen=True):
     """Part of one member of the electorate in a round.
 
@@ -279,9 +283,9 @@ class _Record:
         for event in self.events:
             if isinstance(event, RoundOpened):
                 return event
-        raise EvidenceError(
-            f"round {self.state.number}: no RoundOpened event: is the start block (commands: "
-            "--start-block) later than the round?"
+        raise OpeningNotFoundError(
+            f"round {self.state.number}: no RoundOpened event: is the start block later than the "
+            "round?"
         )
 
     def age_s(self, block: int) -> int:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class ChainNotNamedError(ConfigError):
+    """The URL of a node or the address of the contract is missing."""
+
+
 class ChainTarget(Struct, frozen=True):
     """A consensus contract and the node through which it is read.
 
@@ -109,9 +113,8 @@ def hexed(value: bytes) -> str:
 
 def _endpoint(target: ChainTarget) -> tuple[str, str]:
     if not target.rpc or not target.contract:
-        raise ConfigError(
-            "no chain is named: give the JSON-RPC URL of a node and the contract's address "
-            "(commands: --rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT)"
+        raise ChainNotNamedError(
+            "no chain is named: give the JSON-RPC URL of a node and the contract's address"
         )
     if not target.rpc.startswith(("http://", "https://")):
         raise ConfigError(f"{target.rpc}: the JSON-RPC URL must start with http:// or https://")

@@ -33,6 +33,10 @@ DEFAULT_LIMITS: Final = (
 _STATE_SIZE: Final = 1 << 24
 
 
+class RoundNotNamedError(ConfigError):
+    """Neither the file nor the caller names the round."""
+
+
 class FinalRound(Struct, frozen=True):
     """The final result of a round.
 
@@ -80,16 +84,14 @@ class RoundSelector(Struct, frozen=True):
             stated: Number in the file to be verified, used where `number` is None.
 
         Raises:
-            ConfigError: If there is no number at all; also as `read_round_state` and
+            RoundNotNamedError: If there is no number at all; also as `read_round_state` and
                 `final_round`.
         """
         if self.state_file is not None:
             return read_round_state(self.state_file)
         number = stated if self.number is None else self.number
         if number is None:
-            raise ConfigError(
-                "the file does not name its round: give the round's number (commands: --round)"
-            )
+            raise RoundNotNamedError("the file does not name its round: give the round's number")
         return final_round(self.chain, number)
 
 

@@ -32,6 +32,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from oepnode.client.audits import OpeningNotFoundError
+from oepnode.client.chain import ChainNotNamedError
+from oepnode.client.rounds import RoundNotNamedError
 from oepnode.errors import (
     ConfigError,
     ConflictError,
@@ -54,6 +57,13 @@ _FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
     (ConfigError, USAGE, "usage"),
     (TransportError, OUTSIDE, "outside"),
 )
+_HINTS: Final[dict[type[OepError], str]] = {
+    ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
+    RoundNotNamedError: "--round",
+    OpeningNotFoundError: "--start-block",
+}
+"""Options that settle an error of the client, which itself knows no options."""
+
 _JSON: Final = "--json"
 _RUST: Final = "pyo3_runtime"
 """Module of the exception of a Rust library's panic, which is not an `Exception`."""
@@ -186,7 +196,8 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OepError):
-        return str(error)
+        hint = _HINTS.get(type(error))
+        return f"{error} ({hint})" if hint else str(error)
     return f"internal error: {type(error).__name__} {_location(error)}; please report it"
 
 
