@@ -232,7 +232,7 @@ def _no_bundle(number: int, failures: list[Exception], attempts: list[Attempt]) 
             f"round {number}: no worker has a bundle for this key: either the round has no site of "
             f"yours, or the registry has another public key for you: {details}"
         )
-    return TransportError(f"round {number}: no worker responded: {details}")
+    return TransportError(f"round {number}: no worker answered: {details}")
 
 
 # --- verifying -----------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ def _why_not_final(state: Round) -> str:
     if state.phase is Phase.CANCELLED:
         return f"cancelled; {DEFAULT_LIMITS}"
     if state.phase is Phase.FAILED:
-        return f"failed, no root reached a quorum; {DEFAULT_LIMITS}"
+        return f"failed, no root got a quorum; {DEFAULT_LIMITS}"
     if state.phase is Phase.EXPIRED:
         return f"its reveal window passed without a final root; {DEFAULT_LIMITS}"
     return f"not final yet ({phase_name(state.phase)})"

@@ -104,7 +104,7 @@ def test_fetch_when_nobody_answers(
     reader.endpoints.clear()
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 3
-    assert "no worker responded" in result.stderr
+    assert "no worker answered" in result.stderr
     assert "no URL on chain" in result.stderr
     assert not (folder / "round-3.oepb").exists()
 
@@ -129,7 +129,7 @@ def test_fetch_when_all_that_is_served_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("number", "word"), [("1", "failed, no root reached a quorum"), ("2", "cancelled")]
+    ("number", "word"), [("1", "failed, no root got a quorum"), ("2", "cancelled")]
 )
 def test_fetch_of_a_round_without_a_result(
     run: Run, reader: FakeReader, workers: Workers, folder: Path, number: str, word: str

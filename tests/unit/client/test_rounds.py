@@ -57,7 +57,7 @@ def test_a_superseded_round_has_a_note(reader: FakeReader, chain: ChainTarget) -
 @pytest.mark.parametrize(
     ("phase", "family", "message"),
     [
-        (Phase.FAILED, EvidenceError, "failed, no root reached a quorum"),
+        (Phase.FAILED, EvidenceError, "failed, no root got a quorum"),
         (Phase.CANCELLED, EvidenceError, "cancelled"),
         (Phase.EXPIRED, ConflictError, "its reveal window passed"),
         (Phase.VOTING, ConflictError, "not final yet"),

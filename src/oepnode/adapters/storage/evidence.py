@@ -1,7 +1,7 @@
 """Pairs of ballots that one member signed for one round, as ``<folder>/round-<number>.ballots``.
 
 Guarantees: a pair is on the disk before `EvidenceFiles.keep` returns, and is kept once. A file is
-what ``oepnode relay report-equivocation`` takes. Leaves out whose the ballots are, and telling
+what ``oepnode contract report-equivocation`` takes. Leaves out whose the ballots are, and telling
 the chain: that costs gas, and is for somebody to decide.
 """
 

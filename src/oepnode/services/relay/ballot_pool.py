@@ -132,7 +132,7 @@ class BallotPool:
         """Hold a ballot, or find that it is held.
 
         Args:
-            line: As ``oepnode relay sign`` prints it.
+            line: As ``oepnode contract sign-ballot`` prints it.
 
         Raises:
             EvidenceError: If it is no signed ballot.
