@@ -27,8 +27,10 @@ def archived(folder: Path, key: str = "auditor.json") -> ArchivedInputs:
 
 
 def files(folder: Path, feed: Feed | None = None) -> InputFiles:
-    names = ("envelope.json", "registry.json", "salt")
-    return InputFiles(*(folder / name for name in names), feed or Feed())
+    envelope, registry, salt = (
+        folder / name for name in ("envelope.json", "registry.json", "salt")
+    )
+    return InputFiles(envelope, registry, salt, feed or Feed())
 
 
 # --- auditing ------------------------------------------------------------------------------------

@@ -151,8 +151,9 @@ def test_the_first_worker_with_a_bundle_that_verifies_is_taken(
         "served a bun",
     ]
     assert (fetched.round, fetched.url, fetched.sites) == (3, "http://worker-4.test", 6)
-    assert (folder / "new.oepb").read_bytes() == bundles.pack_file(
-        CONTEXT, workers.served["http://worker-4.test"]
+    assert bundles.unpack_file((folder / "new.oepb").read_bytes()) == (
+        CONTEXT,
+        workers.served["http://worker-4.test"],
     )
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from msgspec.structs import replace
 
 from oepnode.client import ChainTarget
 from oepnode.client.operation import relay
 from oepnode.domain.rounds import signed_ballots
-from oepnode.domain.rounds.onchain import Electorate, Member, Phase
+from oepnode.domain.rounds.onchain import Member, Phase
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from tests.support import round_world
 from tests.support.round_world import ELECTORATE, MEMBERS, FakeReader, changed, state
@@ -30,8 +31,7 @@ def key_file(tmp_path: Path) -> Path:
 def open_round(reader: FakeReader, monkeypatch: pytest.MonkeyPatch) -> int:
     """A round that takes votes, in whose electorate the key's signer is the first member."""
     members = (Member(0, MEMBERS[0].operator, SIGNER), *MEMBERS[1:])
-    electorate = changed(ELECTORATE, members=members)  # type: ignore[type-var]
-    assert isinstance(electorate, Electorate)
+    electorate = replace(ELECTORATE, members=members)
     monkeypatch.setattr(round_world, "ELECTORATE", electorate)
     reader.rounds[4] = changed(state(4, Phase.VOTING), voted=0b11110)
     return 4
