@@ -484,7 +484,7 @@ def test_a_price_that_is_not_finite_is_rejected_with_its_line(
     (tmp_path / "p.csv").write_text("interval_end,price\n2026-11-21T04:05:00+10:00,inf\n")
     result = run("boffer", "clear", d3, "--prices", "p.csv")
     assert result.exit_code == 2
-    assert "p.csv, line 2: a price is a number of $/MWh, received 'inf'" in result.stderr
+    assert "p.csv, line 2: the price is a number of $/MWh, received 'inf'" in result.stderr
 
 
 # --- curve ---------------------------------------------------------------------------------------

@@ -16,15 +16,15 @@ from rich.text import Text
 from oepnode.cli.boffer import shared
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import counted, energy, more, print_notes
-from oepnode.cli.common.edge_options import TableOutOption, amount_of
+from oepnode.cli.common.edge_options import TableOutOption
 from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.answers import json_value
 from oepnode.client.boffers.clearing import ClearedBoffers, ClearedOffer, clear_boffers
 from oepnode.client.boffers.prices import load_prices
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix, write_table
+from oepnode.client.values import market_price_text, parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
-from oepnode.domain.edge.schema.units import to_text
 from oepnode.errors import ConfigError
 
 PriceOption = Annotated[
@@ -86,7 +86,7 @@ def clear_(
 
 def _price(price: str | None, prices: Path | None) -> int | dict[str, int]:
     if price is not None and prices is None:
-        return amount_of(price, "--price", MARKET_PRICE)
+        return parse_amount(price, "--price", MARKET_PRICE)
     if prices is not None and price is None:
         return load_prices(prices)
     raise ConfigError("name either one --price or a file of --prices")
@@ -115,7 +115,7 @@ def _cells(offer: ClearedOffer, row: dict[str, Any]) -> tuple[object, ...]:
         offer.level,
         row["interval_end"],
         row["period"],
-        Text(to_text(row["price_millicents"], MARKET_PRICE), justify="right"),
+        Text(market_price_text(row["price_millicents"]), justify="right"),
         output.kw(row["cleared_w"]),
         source + limited + rolled,
     )

@@ -33,8 +33,9 @@ from oepnode.client.boffers.load import BOFFER_SUFFIXES, write_boffers
 from oepnode.client.boffers.pictures import draw_constrained
 from oepnode.client.edge.envelopes import load_envelopes
 from oepnode.client.edge.tables import load_portfolio
+from oepnode.client.values import parse_instant
 from oepnode.domain.edge.constraining.limits import DefaultLimits
-from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, parse_timestamp
+from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 
 UnitPortfolioOption = Annotated[
@@ -184,12 +185,7 @@ def _default(export_kw: str | None, import_kw: str | None) -> DefaultLimits | No
 
 
 def _instant(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_timestamp(text).total_micros
-    except ValueError as exc:
-        raise ConfigError(f"--submitted: {exc}") from exc
+    return None if text is None else parse_instant(text, "--submitted")
 
 
 def _write(

@@ -14,14 +14,15 @@ from oepnode.adapters.plots import figure as plots
 from oepnode.cli.boffer import shared
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import figure, print_notes
-from oepnode.cli.common.edge_options import PlotOption, amount_of
+from oepnode.cli.common.edge_options import PlotOption
 from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.answers import json_value
 from oepnode.client.boffers.pictures import bounds_of, draw_supply_curve, headline
 from oepnode.client.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
-from oepnode.domain.edge.clearing.supply_curve import dollars, kilowatts
-from oepnode.domain.edge.schema.units import PRICE, to_text
+from oepnode.client.limits import kw_text
+from oepnode.client.values import band_price_text, dollars, parse_amount
+from oepnode.domain.edge.schema.units import PRICE
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 
 CurvePeriodOption = Annotated[
@@ -55,7 +56,7 @@ def curve(
     """
     if plot is not None:
         plots.check(plot)
-    marks = [amount_of(text, "--price", PRICE) for text in price or ()]
+    marks = [parse_amount(text, "--price", PRICE) for text in price or ()]
     choice = shared.choice_of(duid, nmi, level, date)
     with option_hints():
         boffers = shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
@@ -75,15 +76,15 @@ def curve(
 def _print(curve: SupplyCurve, report: CurveReport) -> None:
     output.say(headline(curve), "bold")
     output.print_table(_BANDS, _band_rows(report))
-    facts = {name: f"{kilowatts(watts)} kW" for name, watts in bounds_of(curve)}
+    facts = {name: f"{kw_text(watts)} kW" for name, watts in bounds_of(curve)}
     if report.fixed_load_w is not None:
-        facts["fixedLoad"] = f"{kilowatts(report.fixed_load_w)} kW, before the bands"
+        facts["fixedLoad"] = f"{kw_text(report.fixed_load_w)} kW, before the bands"
     if facts:
         output.print_facts(facts)
     steps = ((step.range_text(), output.kw(step.watts)) for step in curve.steps)
     output.print_table(("clearing price", "cleared kW"), steps)
     for mark in report.cleared:
-        output.say(f"at {dollars(mark.price_cents)}: {kilowatts(mark.cleared_w)} kW", "green")
+        output.say(f"at {dollars(mark.price_cents)}: {kw_text(mark.cleared_w)} kW", "green")
 
 
 def _band_rows(report: CurveReport) -> Iterator[tuple[object, ...]]:
@@ -96,7 +97,7 @@ def _band_rows(report: CurveReport) -> Iterator[tuple[object, ...]]:
             yield (
                 band + 1,
                 "load" if band < count // 2 else "generation",
-                figure(to_text(prices[band], PRICE)),
+                figure(band_price_text(prices[band])),
                 output.kw(watts),
                 output.kw(total),
             )

@@ -12,9 +12,9 @@ import typer
 
 from oepnode.cli.boffer.shared import BofferFile
 from oepnode.cli.common import acknowledgements, output
-from oepnode.cli.common.edge_options import amount_of
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.boffers.load import load_accepted, validate_boffers
+from oepnode.client.values import parse_amount
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.schema.units import KW, PRICE, Unit
@@ -84,7 +84,7 @@ def _pair(
         return None
     if low is None or high is None:
         raise ConfigError(f"{low_name} and {high_name} go together")
-    pair = amount_of(low, low_name, unit), amount_of(high, high_name, unit)
+    pair = parse_amount(low, low_name, unit), parse_amount(high, high_name, unit)
     if pair[0] > pair[1]:
         raise ConfigError(f"{low_name} is not above {high_name}")
     return pair

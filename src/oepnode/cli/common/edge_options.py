@@ -10,11 +10,13 @@ from typing import Annotated, Final
 import typer
 from msgspec import Struct
 
-from oepnode.cli.common.chain import ChainTarget, RoundSelector
-from oepnode.client.edge.envelopes import LEVEL_NAMES, LoadedEnvelopes, load_envelopes
-from oepnode.domain.edge.schema.units import KW, Unit, UnitError, from_typed
+from oepnode.client.chain import ChainTarget
+from oepnode.client.edge.envelopes import LoadedEnvelopes, load_envelopes
+from oepnode.client.limits import LEVEL_NAMES
+from oepnode.client.rounds import RoundSelector
+from oepnode.client.values import parse_amount, parse_date
+from oepnode.domain.edge.schema.units import KW
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.nem_time import parse_trading_date
 from oepnode.domain.nem.quantities import Feed
 from oepnode.errors import ConfigError
 
@@ -195,26 +197,7 @@ def date_of(text: str | None) -> date | None:
     Raises:
         ConfigError: If it is not one.
     """
-    if text is None:
-        return None
-    try:
-        return parse_trading_date(text)
-    except ValueError as exc:
-        raise ConfigError(f"--date is yyyy-mm-dd, received {text!r}: {exc}") from exc
-
-
-def amount_of(text: str, option: str, unit: Unit = KW) -> int:
-    """A number of a unit as typed in an option, as an integer.
-
-    Raises:
-        ConfigError: If it is not finite, has too many decimals, or is out of range.
-    """
-    try:
-        return from_typed(text, unit)
-    except UnitError as exc:
-        raise ConfigError(f"{option}: {exc}") from exc
-    except ValueError as exc:
-        raise ConfigError(f"{option} is a number of {unit.name}, received {text!r}") from exc
+    return None if text is None else parse_date(text, "--date")
 
 
 def default_limits(export_kw: str | None, import_kw: str | None) -> tuple[int | None, int | None]:
@@ -223,8 +206,8 @@ def default_limits(export_kw: str | None, import_kw: str | None) -> tuple[int | 
     Raises:
         ConfigError: If one is not a number of kW, or has the wrong sign.
     """
-    export = None if export_kw is None else amount_of(export_kw, "--default-export-kw")
-    import_ = None if import_kw is None else amount_of(import_kw, "--default-import-kw")
+    export = None if export_kw is None else parse_amount(export_kw, "--default-export-kw", KW)
+    import_ = None if import_kw is None else parse_amount(import_kw, "--default-import-kw", KW)
     if (export or 0) < 0 or (import_ or 0) > 0:
         raise ConfigError(
             "--default-export-kw must not be negative, --default-import-kw not positive"

@@ -30,8 +30,8 @@ from oepnode.client.edge.tables import (
     require_suffix,
     write_table,
 )
+from oepnode.client.values import parse_nmi
 from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
-from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.errors import ConfigError
 
 AppliedEnvelopeOption = Annotated[

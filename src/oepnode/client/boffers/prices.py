@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from oepnode.client.boffers.selection import interval_end
 from oepnode.client.files import FileName
+from oepnode.client.values import parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
-from oepnode.domain.edge.schema.units import UnitError, from_typed
 from oepnode.domain.nem.nem_time import Timestamp, parse_grid_instant, trading_period
 from oepnode.errors import ConfigError
 
@@ -39,7 +39,7 @@ def load_prices(path: FileName) -> dict[str, int]:
         name = _interval(end or "", line)
         if name in prices:
             raise ConfigError(f"{line}: a second price for one interval")
-        prices[name] = _price(price or "", line)
+        prices[name] = parse_amount(price or "", f"{line}: the price", MARKET_PRICE)
     return prices
 
 
@@ -58,17 +58,6 @@ def _read(path: Path) -> pl.DataFrame:
         if frame[region].n_unique() > 1:
             raise ConfigError(f"{path}: prices of several regions (column {region}): keep one")
     return frame.select(by_name[name] for name in matching[0])
-
-
-def _price(text: str, line: str) -> int:
-    try:
-        return from_typed(text, MARKET_PRICE)
-    except UnitError as exc:
-        raise ConfigError(f"{line}: {exc}") from exc
-    except ValueError as exc:
-        raise ConfigError(
-            f"{line}: a price is a number of {MARKET_PRICE.name}, received {text!r}"
-        ) from exc
 
 
 def _interval(text: str, line: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from msgspec import UNSET, Struct, UnsetType
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.edge.envelopes import LEVEL_NAMES, LoadedEnvelopes
+from oepnode.client.edge.envelopes import LoadedEnvelopes
+from oepnode.client.limits import LEVEL_NAMES
 from oepnode.domain.edge.envelopes import pre_post
 from oepnode.domain.edge.envelopes.pre_post import Comparison
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT

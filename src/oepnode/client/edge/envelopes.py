@@ -14,30 +14,27 @@ Example:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from oepnode.client.answers import PrivateStruct
+from oepnode.client.bundles import check_bundle
 from oepnode.client.edge.tables import read_head, write_table
 from oepnode.client.files import FileName, read_file
+from oepnode.client.limits import LEVEL_NAMES
+from oepnode.client.rounds import RoundSelector
 from oepnode.domain.edge.envelopes import table as tables
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
-from oepnode.domain.rounds.bundle import FILE_MAGIC, VerifiedBundle
-from oepnode.domain.rounds.envelope_document import LEVELS, TIMINGS, parse_history
+from oepnode.domain.rounds.bundle import FILE_MAGIC
+from oepnode.domain.rounds.envelope_document import TIMINGS, parse_history
 from oepnode.errors import ConfigError
-
-if TYPE_CHECKING:
-    from oepnode.cli.common.chain import FinalRound, RoundSelector
-
-LEVEL_NAMES: Final = tuple(LEVELS)
-"""Names of application levels, by their code."""
 
 _TIMING_NAMES: Final = {code: name for name, code in TIMINGS.items()}
 _MAX_SIZE: Final = 1 << 34
@@ -206,21 +203,14 @@ def _load_bundle(path: Path, key: Path | None, selector: RoundSelector | None) -
         raise KeyMissingError(f"{path} is a bundle, and no key was given")
     if selector is None:
         raise ConfigError(f"{path} is a bundle: name the round and the chain that it is checked by")
-    verified, final = _open_bundle(path, key, selector)
+    check = check_bundle(path, key, selector)
+    verified, final = check.verified, check.final
     table = tables.from_bundle(verified)
     text = (
         f"bundle {path.name} of {verified.aggregator_id}, verified against round "
         f"{final.context.number} from {final.source}: {_extent(table)}"
     )
     return LoadedEnvelopes(table, "bundle", path.name, text, final.notes)
-
-
-def _open_bundle(
-    path: Path, key: Path, selector: RoundSelector
-) -> tuple[VerifiedBundle, FinalRound]:
-    from oepnode.cli.common import bundle_input
-
-    return bundle_input.open_verified(path, key, selector)
 
 
 def _load_limits(path: Path, *, is_parquet: bool) -> LoadedEnvelopes:

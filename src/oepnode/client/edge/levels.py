@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Struct
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.edge.envelopes import LEVEL_NAMES, interval_ends
+from oepnode.client.edge.envelopes import interval_ends
+from oepnode.client.limits import LEVEL_NAMES
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.edge.telemetry.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
 from oepnode.domain.edge.timeseries.energy import rounded_wh

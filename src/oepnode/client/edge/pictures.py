@@ -13,8 +13,9 @@ import numpy as np
 from oepnode.adapters.plots import envelope as plot_envelope
 from oepnode.adapters.plots import figure as plots
 from oepnode.client.edge.assessments import Assessment
-from oepnode.client.edge.envelopes import LEVEL_NAMES, LoadedEnvelopes
+from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.client.files import FileName
+from oepnode.client.limits import LEVEL_NAMES
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance, trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
