@@ -7,9 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from oepnode.demo import sample
-from oepnode.demo.edge_sample import EdgePlan, EdgeSummary, bands, write_edge
-from oepnode.demo.sample import SamplePlan, write_sample
+from oepnode.demo.edge_sample.offers import bands
+from oepnode.demo.edge_sample.plan import EdgePlan, EdgeSummary
+from oepnode.demo.edge_sample.write import write_edge
+from oepnode.demo.sample.envelope import limit_chunks
+from oepnode.demo.sample.plan import SamplePlan
+from oepnode.demo.sample.write import write_sample
 from oepnode.domain.edge.boffers import validate as boffer_check
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.clearing import clear as clearing
@@ -156,8 +159,8 @@ def test_post_envelopes_are_valid_and_mostly_larger(
 
 def test_pieces_of_any_size_hold_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = SamplePlan(nmis=40, intervals=6, format="ndjson")
-    monkeypatch.setattr("oepnode.demo.sample._CHUNK_BYTES", 4000)
-    monkeypatch.setattr("oepnode.demo.edge_sample._PART_ROWS", 200)
+    monkeypatch.setattr("oepnode.demo.sample.envelope._CHUNK_BYTES", 4000)
+    monkeypatch.setattr("oepnode.demo.edge_sample.portfolios._PART_ROWS", 200)
     summary, _ = made(plan, tmp_path)
     parts = list((tmp_path / "edge" / "sample-01" / "telemetry").iterdir())
     assert len(parts) > 3
@@ -183,5 +186,5 @@ def test_a_share_of_breaches_out_of_range_is_rejected(share: float) -> None:
 
 def test_limits_are_the_same_each_time_they_are_drawn() -> None:
     plan = SamplePlan(nmis=20, intervals=6)
-    first, second = (list(sample.limit_chunks(plan)) for _ in range(2))
+    first, second = (list(limit_chunks(plan)) for _ in range(2))
     assert all(np.array_equal(a.exports, b.exports) for a, b in zip(first, second, strict=True))
