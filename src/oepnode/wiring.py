@@ -121,7 +121,7 @@ async def worker_parts(
         chain = await evm.connect(settings.chain, account)
         stack.push_async_callback(chain.close)
         clock = SystemClock()
-        asker = RequestSigner(
+        request_signer = RequestSigner(
             account,
             chain.chain_id,
             chain.contract,
@@ -129,9 +129,9 @@ async def worker_parts(
             max_bytes=settings.max_document_bytes,
             timeout_s=settings.http_timeout_s,
         )
-        sender_client = HttpSender(settings.sender_url, asker)
+        sender_client = HttpSender(settings.sender_url, request_signer)
         stack.push_async_callback(sender_client.close)
-        registry_client = HttpRegistry(settings.registry_url, asker)
+        registry_client = HttpRegistry(settings.registry_url, request_signer)
         stack.push_async_callback(registry_client.close)
         relay_client = _relay_client(settings, account)
         if relay_client is not None:
@@ -140,7 +140,7 @@ async def worker_parts(
         stack.callback(store.close)
         shelf = FileShelf(settings.data_dir / "bundles")
         metrics = WorkerMetrics()
-        outside = WorkerPorts(
+        ports = WorkerPorts(
             chain=chain,
             sender=sender_client,
             registry=registry_client,
@@ -153,7 +153,7 @@ async def worker_parts(
             feed=Feed(settings.feed.profile, settings.feed.import_sign),
             relay=relay_client,
         )
-        worker = Worker(settings, outside, store, metrics)
+        worker = Worker(settings, ports, store, metrics)
         view = _View(settings, worker, shelf, metrics, "0x" + chain.signer.hex())
         yield WorkerParts(
             worker, application(view), chain, sender_client, registry_client, relay_client

@@ -21,7 +21,7 @@ class FakeSender:
         self.is_down = False
         self.swapped = b""
         self.newest: LatestEnvelope | None = None
-        self.asked = 0
+        self.requests = 0
 
     async def latest(self) -> LatestEnvelope | None:
         if self.is_down:
@@ -29,7 +29,7 @@ class FakeSender:
         return self.newest
 
     async def document(self, round_number: int, digest: bytes) -> bytes:
-        self.asked += 1
+        self.requests += 1
         if self.is_down or (digest not in self.documents and not self.swapped):
             raise TransportError("the sender does not answer")
         if self.swapped:

@@ -108,7 +108,7 @@ class Stage:
                 inputs.feed,
             )
 
-        outside = WorkerPorts(
+        ports = WorkerPorts(
             chain=chain,
             sender=self.sender,
             registry=self.registry,
@@ -122,7 +122,7 @@ class Stage:
             relay=relay,
         )
         store = SqliteStore(self.folder / f"worker-{place}.sqlite")
-        return Worker(settings, outside, store, WorkerMetrics())
+        return Worker(settings, ports, store, WorkerMetrics())
 
     def votes(self, place: int) -> list[BallotCast | Abstained]:
         return [

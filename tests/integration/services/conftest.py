@@ -141,7 +141,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def asker(
+def request_signer(
     clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
 ) -> RequestSigner:
     """Who asks the services for a round's inputs."""
@@ -152,7 +152,7 @@ def worker_client(
     url: str, clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
 ) -> HttpSender:
     """A worker's client of the gateway."""
-    return HttpSender(url, asker(clock, account, max_bytes))
+    return HttpSender(url, request_signer(clock, account, max_bytes))
 
 
 async def reason_of(response: aiohttp.ClientResponse) -> str:

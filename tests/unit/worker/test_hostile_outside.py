@@ -23,7 +23,7 @@ from tests.support.worker_stage import Stage, phase, running, until
 
 
 def chain_of(worker: object) -> FakeChain:
-    chain: FakeChain = worker._outside.chain  # type: ignore[attr-defined]
+    chain: FakeChain = worker._ports.chain  # type: ignore[attr-defined]
     return chain
 
 
@@ -55,12 +55,12 @@ async def test_a_round_that_the_node_does_not_know_yet_is_voted_in_later(stage: 
     worker = stage.worker()
     chain = chain_of(worker)
     real: Callable[[int], Awaitable[Round | None]] = chain.round
-    asked = 0
+    requested = 0
 
     async def knows_it_later(number: int) -> Round | None:
-        nonlocal asked
-        asked += 1
-        return None if asked < 3 else await real(number)
+        nonlocal requested
+        requested += 1
+        return None if requested < 3 else await real(number)
 
     chain.round = knows_it_later  # type: ignore[method-assign]
     async with running(worker):
@@ -137,7 +137,7 @@ async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage)
     old = compute(Inputs(ENVELOPE, REGISTRY, SALT, Feed()), context, state.opened).result.result
     reorganise(stage, worker)
     await stage.open(b"\x77" * 32)
-    with pytest.raises(TransportError, match="another one now"):
+    with pytest.raises(TransportError, match="has other inputs now"):
         await worker.runner._vote(replace(state, result=old))
     assert stage.votes(0) == []
 
@@ -207,7 +207,7 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
     stage.sender.swapped = b"other bytes"
     worker = stage.worker()
     async with running(worker):
-        await until(lambda: stage.sender.asked > 5)
+        await until(lambda: stage.sender.requests > 5)
         assert stage.shelf.bundles == {}
         stage.sender.swapped = b""
         await until(lambda: len(stage.shelf.bundles) == 3)

@@ -46,11 +46,11 @@ from tests.support.rounds import (
 
 def run(state: RoundState, *changes: Change) -> tuple[RoundState, list[Effect]]:
     """Take changes in one after another; returns the last state and all effects."""
-    asked: list[Effect] = []
+    requested: list[Effect] = []
     for change in changes:
         state, effects = transition(state, change, TURN_S)
-        asked.extend(effects)
-    return state, asked
+        requested.extend(effects)
+    return state, requested
 
 
 # -- opening and voting --------------------------------------------------------------------

@@ -132,7 +132,7 @@ async def test_a_sender_that_stays_away_is_an_abstention_before_the_deadline(sta
     stage.sender.is_down = True
     async with running(stage.worker()):
         await stage.open()
-        await until(lambda: stage.sender.asked > 3)
+        await until(lambda: stage.sender.requests > 3)
         assert stage.votes(0) == []
         stage.pass_time(50)  # of a window of 60
         await until(lambda: bool(stage.votes(0)))
@@ -145,7 +145,7 @@ async def test_a_sender_that_comes_back_in_time_is_a_ballot(stage: Stage) -> Non
     stage.sender.is_down = True
     async with running(stage.worker()):
         await stage.open()
-        await until(lambda: stage.sender.asked > 3)
+        await until(lambda: stage.sender.requests > 3)
         stage.sender.is_down = False
         await until(lambda: bool(stage.votes(0)))
     assert isinstance(stage.votes(0)[0], BallotCast)
@@ -238,7 +238,7 @@ async def _after(stage: Stage, reached: Callable[[], bool]) -> None:
 
 CRASHES: dict[str, Callable[[Stage], Callable[[], bool]]] = {
     "at once": lambda _: lambda: True,
-    "while computing": lambda stage: lambda: stage.sender.asked > 0,
+    "while computing": lambda stage: lambda: stage.sender.requests > 0,
     "with the first ballot": lambda stage: lambda: bool(stage.chain_state.ballots.get(1)),
     "with all ballots": lambda stage: lambda: len(stage.chain_state.ballots.get(1, [])) == 3,
     "final": lambda stage: lambda: phase(stage) == Phase.FINAL,
@@ -309,7 +309,7 @@ async def test_a_round_whose_inputs_stay_away_holds_up_no_other(stage: Stage) ->
     workers = [stage.worker(place) for place in range(3)]
     async with running(*workers):
         await stage.open(b"\x99" * 32)
-        await until(lambda: stage.sender.asked > 3)
+        await until(lambda: stage.sender.requests > 3)
         await stage.open()
         await until(lambda: phase(stage, 2) == Phase.FINAL)
     assert [type(vote) for vote in stage.votes(0)] == [BallotCast]

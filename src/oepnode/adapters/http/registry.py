@@ -36,9 +36,11 @@ class HttpRegistry:
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
-        self._asker = asker
-        self._service = SignedClient(url, asker, client)
+    def __init__(
+        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
+    ) -> None:
+        self._request_signer = request_signer
+        self._service = SignedClient(url, request_signer, client)
 
     async def latest_digest(self) -> bytes | None:
         """SHA-256 of the newest snapshot, or None where there is none yet.
@@ -60,7 +62,7 @@ class HttpRegistry:
             ConflictError: If the registry rejects this worker.
             TransportError: If it could not be had.
         """
-        data = await self._ask("snapshot", round_number, digest, self._asker.max_bytes)
+        data = await self._ask("snapshot", round_number, digest, self._request_signer.max_bytes)
         verify_digest("registry snapshot", data, digest)
         return data
 
@@ -80,7 +82,7 @@ class HttpRegistry:
     async def _ask(self, what: What, round_number: int, digest: bytes, limit: int) -> bytes:
         key = sealing.generate_private_key()
         recipient = sealing.public_key_of(key)
-        info = seal_info(what, self._asker.context(round_number), digest)
+        info = seal_info(what, self._request_signer.context(round_number), digest)
         sealed = await self._service.ask(
             "POST",
             "/v1/requests",
@@ -96,6 +98,6 @@ class HttpRegistry:
 
     def _signed(self, what: What, round_number: int, digest: bytes, recipient: bytes) -> bytes:
         """A request with a nonce of its own, so that it can be sent after a failed attempt."""
-        nonce_and_time = self._asker.nonce_and_time()
+        nonce_and_time = self._request_signer.nonce_and_time()
         request = RegistryRequest(what, round_number, digest, recipient, *nonce_and_time)
-        return encode_request(request, self._asker.sign(request))
+        return encode_request(request, self._request_signer.sign(request))

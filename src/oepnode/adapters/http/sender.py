@@ -63,9 +63,11 @@ class HttpSender:
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
-        self._asker = asker
-        self._service = SignedClient(url, asker, client)
+    def __init__(
+        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
+    ) -> None:
+        self._request_signer = request_signer
+        self._service = SignedClient(url, request_signer, client)
 
     async def latest(self) -> LatestEnvelope | None:
         """The newest document, or None where there is none yet.
@@ -102,7 +104,7 @@ class HttpSender:
             "GET",
             f"/v1/documents/{digest.hex()}",
             what,
-            limit=self._asker.max_bytes,
+            limit=self._request_signer.max_bytes,
             headers=lambda: self._signed(round_number, digest),
         )
         verify_digest(what, data, digest)
@@ -114,8 +116,8 @@ class HttpSender:
 
     def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
         """Headers with a nonce of their own, so that they can be sent after a failed attempt."""
-        request = DocumentRequest(round_number, digest, *self._asker.nonce_and_time())
-        return {"Authorization": encode_authorization(request, self._asker.sign(request))}
+        request = DocumentRequest(round_number, digest, *self._request_signer.nonce_and_time())
+        return {"Authorization": encode_authorization(request, self._request_signer.sign(request))}
 
 
 class HttpPublisher:

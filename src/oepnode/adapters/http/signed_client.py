@@ -68,8 +68,10 @@ class SignedClient:
         client: Carries the requests; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
-        self._client = client or HttpClient(url, asker.timeout_s)
+    def __init__(
+        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
+    ) -> None:
+        self._client = client or HttpClient(url, request_signer.timeout_s)
 
     async def latest(self, path: str, what: str, kind: type[T], none_yet: str) -> T | None:
         """What the service says of its newest input, or None where there is none yet.

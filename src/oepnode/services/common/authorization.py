@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 AT_A_TIME: Final = 4
 """Requests that a service works on at once: bounds its memory and its questions to the chain."""
 
-GRANTS_SCHEMA: Final = """
+ACCESS_LOG_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS nonces (
     nonce BLOB PRIMARY KEY,
     issued_at INTEGER NOT NULL
@@ -49,7 +49,7 @@ class AccessLog:
     """Used nonces, and who was given what, in a service's own index.
 
     Args:
-        index: With the tables of `GRANTS_SCHEMA`.
+        index: With the tables of `ACCESS_LOG_SCHEMA`.
     """
 
     def __init__(self, index: Index) -> None:
@@ -90,10 +90,12 @@ class Authorizer:
         window_s: How far a request's time may be from ours, in seconds.
     """
 
-    def __init__(self, chain: ChainReader, clock: Clock, grants: AccessLog, window_s: int) -> None:
+    def __init__(
+        self, chain: ChainReader, clock: Clock, access_log: AccessLog, window_s: int
+    ) -> None:
         self._chain = chain
         self._clock = clock
-        self._grants = grants
+        self._access_log = access_log
         self._window_s = window_s
 
     async def member_of(self, request: MemberRequest, signature: bytes) -> Member:
@@ -178,7 +180,7 @@ class Authorizer:
     async def _use_nonce(self, request: MemberRequest, member: Member) -> None:
         # Twice the window, so that a clock set back does not bring a used nonce to life.
         fresh = await asyncio.to_thread(
-            self._grants.note, request, member, self._clock.now(), 2 * self._window_s
+            self._access_log.note, request, member, self._clock.now(), 2 * self._window_s
         )
         if not fresh:
             raise Rejection(409, "nonce.used", "this nonce was used before; sign a new request")

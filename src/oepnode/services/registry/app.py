@@ -30,8 +30,8 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    desk = RequestHandler(chain, clock, store, settings.request_window_s)
-    handlers = _Handlers(desk, store, settings.max_request_bytes)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s)
+    handlers = _Handlers(handler, store, settings.max_request_bytes)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
@@ -63,7 +63,7 @@ class RequestHandler:
     ) -> None:
         self._chain = chain
         self._store = store
-        self._enrolment = Authorizer(chain, clock, store.grants, window_s)
+        self._authorizer = Authorizer(chain, clock, store.access_log, window_s)
 
     async def answer(self, request: RegistryRequest, signature: bytes) -> bytes:
         """The snapshot or the salt, sealed to the request's recipient.
@@ -72,9 +72,9 @@ class RequestHandler:
             Rejection: With the reason.
             TransportError: If the chain does not answer.
         """
-        member = await self._enrolment.member_of(request, signature)
+        member = await self._authorizer.member_of(request, signature)
         snapshot = await self._snapshot(request)
-        await self._enrolment.authorize(member, request)
+        await self._authorizer.authorize(member, request)
         return await asyncio.to_thread(self._sealed, request, snapshot)
 
     async def _snapshot(self, request: RegistryRequest) -> StoredSnapshot:
@@ -91,8 +91,10 @@ class RequestHandler:
 
 
 class _Handlers:
-    def __init__(self, desk: RequestHandler, store: RegistryStore, max_request_bytes: int) -> None:
-        self._desk = desk
+    def __init__(
+        self, handler: RequestHandler, store: RegistryStore, max_request_bytes: int
+    ) -> None:
+        self._handler = handler
         self._store = store
         self._limit = max_request_bytes
         self._turns = asyncio.Semaphore(AT_A_TIME)
@@ -116,7 +118,7 @@ class _Handlers:
         """Answer a signed request."""
         asked, signature = decode_request(await read_body(request, self._limit))
         async with self._turns:
-            sealed = await self._desk.answer(asked, signature)
+            sealed = await self._handler.answer(asked, signature)
         return web.Response(
             body=sealed,
             content_type="application/octet-stream",

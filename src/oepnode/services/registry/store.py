@@ -17,7 +17,7 @@ from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.domain.rounds.pseudonyms import check_salt
 from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.signed_requests import What
-from oepnode.services.common.authorization import GRANTS_SCHEMA, AccessLog
+from oepnode.services.common.authorization import ACCESS_LOG_SCHEMA, AccessLog
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS snapshots (
@@ -66,8 +66,8 @@ class RegistryStore:
         make_folder(data_dir)
         self._snapshots = FileStore(data_dir / "snapshots")
         self._salts = FileStore(data_dir / "salts")
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
-        self.grants = AccessLog(self._index)
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + ACCESS_LOG_SCHEMA)
+        self.access_log = AccessLog(self._index)
 
     def publish(self, snapshot: bytes, salt: bytes, now: float) -> StoredSnapshot:
         """Validate and store a snapshot with its salt; ``now`` is in UTC seconds.

@@ -33,8 +33,8 @@ _MAX_ROUND_DIGITS: Final = 10
 def application(settings: RelaySettings, chain: Chain) -> web.Application:
     """The relay as an application; it does not close ``chain``."""
     evidence = EvidenceFiles(settings.data_dir / "evidence")
-    desk = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
-    handlers = _Handlers(desk, chain)
+    pool = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
+    handlers = _Handlers(pool, chain)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
@@ -45,7 +45,7 @@ def application(settings: RelaySettings, chain: Chain) -> web.Application:
     )
 
     async def casting(_: web.Application) -> AsyncIterator[None]:
-        running = asyncio.create_task(desk.run(settings.look_interval_s))
+        running = asyncio.create_task(pool.run(settings.look_interval_s))
         yield
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -56,13 +56,13 @@ def application(settings: RelaySettings, chain: Chain) -> web.Application:
 
 
 class _Handlers:
-    def __init__(self, desk: BallotPool, chain: Chain) -> None:
-        self._desk = desk
+    def __init__(self, pool: BallotPool, chain: Chain) -> None:
+        self._pool = pool
         self._chain = chain
 
     async def take(self, request: web.Request) -> web.Response:
         """Take one signed ballot."""
-        receipt = await self._desk.take(await read_body(request, MAX_LINE_BYTES))
+        receipt = await self._pool.take(await read_body(request, MAX_LINE_BYTES))
         return json_response(
             {
                 "round": receipt.round,
@@ -75,7 +75,7 @@ class _Handlers:
     async def round(self, request: web.Request) -> web.Response:
         """Whose ballots of a round are held, and whose were cast."""
         number = _number(request.match_info["number"])
-        receipts = self._desk.receipts(number)
+        receipts = self._pool.receipts(number)
         if not receipts:
             raise Rejection(
                 404, "round.not_held", f"no ballot of round {number} is held, or its vote is over"
@@ -91,7 +91,7 @@ class _Handlers:
 
     async def health(self, _: web.Request) -> web.Response:
         """Which contract the relay serves, what it holds, and what keeps it from casting."""
-        rounds, ballots = self._desk.counts
+        rounds, ballots = self._pool.counts
         return json_response(
             {
                 "status": "ok",
@@ -99,7 +99,7 @@ class _Handlers:
                 "contract": "0x" + self._chain.contract.hex(),
                 "rounds": rounds,
                 "ballots": ballots,
-                "trouble": self._desk.trouble,
+                "trouble": self._pool.trouble,
             }
         )
 

@@ -98,7 +98,7 @@ class _Gateway:
         self._store = store
         self._opener = RoundOpener(chain, clock, store)
         self._access: Literal["members", "anyone"] = settings.document_access
-        self._enrolment = Authorizer(chain, clock, store.grants, settings.request_window_s)
+        self._authorizer = Authorizer(chain, clock, store.access_log, settings.request_window_s)
         self._turns = asyncio.Semaphore(AT_A_TIME)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
@@ -171,9 +171,9 @@ class _Gateway:
             response.headers["Cache-Control"] = _CACHES[self._access]
 
     async def _admit(self, asked: DocumentRequest, signature: bytes) -> None:
-        member = await self._enrolment.member_of(asked, signature)
+        member = await self._authorizer.member_of(asked, signature)
         await self._stored(asked.digest)
-        await self._enrolment.authorize(member, asked)
+        await self._authorizer.authorize(member, asked)
 
     def _authorise(self, request: web.Request) -> None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")

@@ -16,7 +16,7 @@ from msgspec import json as msgspec_json
 from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
-from oepnode.services.common.authorization import GRANTS_SCHEMA, AccessLog
+from oepnode.services.common.authorization import ACCESS_LOG_SCHEMA, AccessLog
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -80,8 +80,8 @@ class EnvelopeStore:
         make_folder(data_dir)
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
-        self.grants = AccessLog(self._index)
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + ACCESS_LOG_SCHEMA)
+        self.access_log = AccessLog(self._index)
 
     def incoming(self) -> Incoming:
         """Start to receive a document."""

@@ -43,13 +43,13 @@ class View:
 
     def __init__(self, status: WorkerStatus = STATUS) -> None:
         self._status = status
-        self.asked: list[tuple[int, str]] = []
+        self.requested: list[tuple[int, str]] = []
 
     def status(self) -> WorkerStatus:
         return self._status
 
     def bundle(self, round_number: int, name: str) -> Path | None:
-        self.asked.append((round_number, name))
+        self.requested.append((round_number, name))
         return None
 
     def metrics(self) -> bytes:
@@ -120,7 +120,7 @@ async def test_metrics_are_text() -> None:
 async def test_an_unknown_bundle_is_a_404_with_its_reason() -> None:
     view = View()
     status, _, text = await ask(view, f"/v1/rounds/3/bundles/{'ab' * 32}")
-    assert (status, view.asked) == (404, [(3, "ab" * 32)])
+    assert (status, view.requested) == (404, [(3, "ab" * 32)])
     assert "bundle.unknown" in text
 
 
@@ -131,7 +131,7 @@ async def test_an_unknown_bundle_is_a_404_with_its_reason() -> None:
 async def test_other_paths_reach_no_bundle(path: str) -> None:
     view = View()
     assert (await ask(view, path))[0] == 404
-    assert view.asked == []
+    assert view.requested == []
 
 
 async def test_the_page_is_read_only() -> None:
