@@ -1,6 +1,6 @@
-"""A worker's surroundings in memory, with a real SQLite store.
+"""A worker with its chain and services in memory, and a real SQLite store.
 
-Time is the ledger's clock; retries wait milliseconds. Crashes are a worker that is cancelled and
+Time is the chain's clock; retries wait milliseconds. A crash is a worker that is cancelled and
 another one that starts from the same database.
 """
 
@@ -8,11 +8,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
@@ -35,23 +36,23 @@ GIVE_UP_S = 20.0
 DIRECT_BEFORE_S = 45  # of a window of 60
 
 
-def operator(place: int) -> bytes:
-    return bytes([0xA0 + place]) * 20
+def operator(index: int) -> bytes:
+    return bytes([0xA0 + index]) * 20
 
 
-def signer(place: int) -> bytes:
-    return bytes([0xB0 + place]) * 20
+def signer(index: int) -> bytes:
+    return bytes([0xB0 + index]) * 20
 
 
 class Stage:
-    """A ledger with enrolled workers, and everything that they reach."""
+    """A chain with enrolled workers, and the services that they use."""
 
     def __init__(self, folder: Path, members: int = 3) -> None:
         self.folder = folder
         self.clock = FakeClock()
         self.chain_state = InMemoryChain(self.clock)
-        for place in range(members):
-            self.chain_state.add_member(operator(place), signer(place))
+        for index in range(members):
+            self.chain_state.add_member(operator(index), signer(index))
         self.sender = FakeSender(ENVELOPE)
         self.registry = FakeRegistry(REGISTRY, SALT)
         self.shelf = FakeShelf()
@@ -69,27 +70,27 @@ class Stage:
         self.sender.documents[sha256(other).digest()] = other
         return other
 
-    def ballot_of(self, document: bytes, place: int = 0) -> bytes:
-        """A member's ballot for what follows from the document in the only round."""
+    def ballot_of(self, document: bytes, index: int = 0) -> bytes:
+        """A member's ballot for the document's result in the only round."""
         (opened,) = (event for event in self.chain_state.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
-        return ballot_for(context, operator(place), computed.result.result)
+        return ballot_for(context, operator(index), computed.result.result)
 
     def worker(
         self,
-        place: int = 0,
+        index: int = 0,
         *,
         compute_result: Compute = compute,
         is_requester: bool = False,
         relay: Relay | None = None,
     ) -> Worker:
-        chain = FakeChain(self.chain_state, signer(place))
+        chain = FakeChain(self.chain_state, signer(index))
         settings = WorkerSettings(
             chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
             data_dir=self.folder,
             key_file=self.folder / "key",
-            operator="0x" + operator(place).hex(),
+            operator="0x" + operator(index).hex(),
             sender_url="http://sender",
             registry_url="http://registry",
             follow_interval_s=0.01,
@@ -98,37 +99,27 @@ class Stage:
             relay=WorkerRelaySettings(direct_before_s=DIRECT_BEFORE_S),
         )
 
-        def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
-            return archive.seal_inputs(
-                sealing.public_key_of(AUDITOR),
-                context,
-                inputs.envelope,
-                inputs.registry,
-                inputs.salt,
-                inputs.feed,
-            )
-
         ports = WorkerPorts(
             chain=chain,
             sender=self.sender,
             registry=self.registry,
             shelf=self.shelf,
-            seal=sealing.seal,
+            seal=hpke.seal,
             archive=self.archive,
-            seal_inputs=seal_inputs,
+            seal_inputs=partial(seal_inputs, hpke.public_key_of(AUDITOR)),
             clock=self.clock,
             compute=compute_result,
             feed=Feed(),
             relay=relay,
         )
-        store = SqliteStore(self.folder / f"worker-{place}.sqlite")
+        store = SqliteStore(self.folder / f"worker-{index}.sqlite")
         return Worker(settings, ports, store, WorkerMetrics())
 
-    def votes(self, place: int) -> list[BallotCast | Abstained]:
+    def votes(self, index: int) -> list[BallotCast | Abstained]:
         return [
             event
             for event in self.chain_state.log
-            if isinstance(event, BallotCast | Abstained) and event.operator == operator(place)
+            if isinstance(event, BallotCast | Abstained) and event.operator == operator(index)
         ]
 
     def pass_time(self, seconds: int) -> None:

@@ -37,7 +37,7 @@ async def test_a_worker_without_the_bundle(asked: list[tuple[str, str, int]]) ->
 
 @pytest.mark.parametrize("url", ["", "ftp://w.test", "w.test", "file:///etc/passwd"])
 async def test_an_endpoint_that_is_no_url(url: str, asked: list[tuple[str, str, int]]) -> None:
-    with pytest.raises(TransportError, match="no usable URL"):
+    with pytest.raises(TransportError, match="not a usable URL"):
         await http_bundles.fetch(url, 3, "ab" * 32)
     assert asked == []
 

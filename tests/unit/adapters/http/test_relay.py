@@ -103,7 +103,7 @@ async def test_a_relay_that_says_nothing_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oepnode.adapters.http.relay.HAND_IN_S", 0.01)
-    with pytest.raises(TransportError, match="no answer within"):
+    with pytest.raises(TransportError, match="no response within"):
         await Desk(tmp_path).relay().hand_in(CONTEXT, ONE)
 
 

@@ -84,5 +84,5 @@ def test_what_is_no_database_is_rejected(tmp_path: Path) -> None:
 
 def test_a_file_in_the_folders_place_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
-    with pytest.raises(ConfigError, match="data folder"):
+    with pytest.raises(ConfigError, match="data folder cannot be created"):
         make_folder(tmp_path / "data" / "documents")

@@ -40,7 +40,7 @@ def test_a_file_with_other_lines_is_no_record(tmp_path: Path, line: str) -> None
     EquivocationGuard(path).keep(CONTEXT, ONE)
     with path.open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(ConfigError, match="line 2 is no signed ballot"):
+    with pytest.raises(ConfigError, match="line 2 is not a signed ballot"):
         EquivocationGuard(path).keep(ELSEWHERE[0], ONE)
 
 

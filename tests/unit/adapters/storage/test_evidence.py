@@ -38,5 +38,5 @@ def test_what_a_crash_cut_off_spoils_nothing(tmp_path: Path) -> None:
 
 def test_a_disk_that_takes_nothing_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "evidence").write_text("a file")
-    with pytest.raises(FatalError, match="evidence cannot be kept"):
+    with pytest.raises(FatalError, match="evidence cannot be written"):
         EvidenceFiles(tmp_path / "evidence").keep(ballot(1), ballot(2))

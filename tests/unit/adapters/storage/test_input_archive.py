@@ -21,7 +21,7 @@ FEED = Feed("edge", "magnitude")
 
 
 def sealed(envelope: bytes = b"[1]" * 50, registry: bytes = b"{}") -> bytes:
-    return archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, FEED)
+    return archive.seal_inputs(PUBLIC, CONTEXT, Inputs(envelope, registry, SALT, FEED))
 
 
 def reject(plaintext: bytes, word: str) -> None:
@@ -42,8 +42,9 @@ def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x
 )
 def test_what_was_sealed_comes_out(envelope: bytes, registry: bytes, profile, sign) -> None:
     feed = Feed(profile, sign)
-    message = archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, feed)
-    assert archive.open_inputs(PRIVATE, message, CONTEXT) == Inputs(envelope, registry, SALT, feed)
+    inputs = Inputs(envelope, registry, SALT, feed)
+    message = archive.seal_inputs(PUBLIC, CONTEXT, inputs)
+    assert archive.open_inputs(PRIVATE, message, CONTEXT) == inputs
 
 
 def test_only_for_this_key_and_this_round() -> None:
@@ -81,7 +82,7 @@ def test_what_is_no_archive() -> None:
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(50_000_000))
-    reject(packed(bomb, 1 << 40, 0), "claims more")
+    reject(packed(bomb, 1 << 40, 0), "states more")
     reject(packed(bomb, 10, 10), "lengths")
 
 
