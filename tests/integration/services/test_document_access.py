@@ -117,7 +117,9 @@ async def rejection(
 def access_log(settings: SenderSettings) -> list[tuple[Any, ...]]:
     store = EnvelopeStore(settings.data_dir)
     with store._index.transaction() as db:
-        found = db.execute("SELECT operator, signer, round, what, digest FROM grants").fetchall()
+        found = db.execute(
+            "SELECT operator, signer, round, what, digest FROM access_log"
+        ).fetchall()
     store.close()
     return found
 
@@ -192,16 +194,16 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
         await rejection(http, url, sign(STRANGER))
     assert logs == [
         {
-            "event": "request.granted",
+            "event": "request_granted",
             "log_level": "info",
-            "what": "document",
+            "input": "document",
             "round": 1,
             "operator": OPERATOR.hex(),
         },
         {
-            "event": "request.rejected",
+            "event": "request_rejected",
             "log_level": "info",
-            "at": "/v1/documents/{digest}",
+            "endpoint": "/v1/documents/{digest}",
             "status": 403,
             "code": "worker.unknown",
         },
@@ -324,7 +326,7 @@ async def test_a_round_that_is_not_there_yet_is_worth_another_try(
 ) -> None:
     assert await rejection(http, url, sign(round=3)) == (404, "round.unknown")
     client = worker_client(sender_url, clock)
-    with pytest.raises(TransportError, match="does not know the round yet"):
+    with pytest.raises(TransportError, match="unknown to this service's node"):
         await client.document(3, DIGEST)
     await client.close()
 
@@ -358,7 +360,7 @@ async def test_a_rejected_worker_is_told_so_by_its_client(
     sender_url: str, stored: None, clock: FakeClock
 ) -> None:
     client = worker_client(sender_url, clock, STRANGER)
-    with pytest.raises(ConflictError, match="no enrolled worker"):
+    with pytest.raises(ConflictError, match="not an enrolled worker"):
         await client.document(1, DIGEST)
     await client.close()
 

@@ -123,11 +123,11 @@ async def test_a_stranger_and_a_removed_worker_get_nothing(
     chain_state: InMemoryChain,
 ) -> None:
     stranger = HttpRegistry(registry_url, request_signer(clock, STRANGER))
-    with pytest.raises(ConflictError, match="no enrolled worker"):
+    with pytest.raises(ConflictError, match="not an enrolled worker"):
         await stranger.snapshot(round_number, sample.snapshot_digest)
     await stranger.close()
     chain_state.remove_member(OPERATOR)
-    with pytest.raises(ConflictError, match="no enrolled worker"):
+    with pytest.raises(ConflictError, match="not an enrolled worker"):
         await registry.salt(round_number, sample.snapshot_digest)
 
 
@@ -144,7 +144,7 @@ async def test_without_a_chain_the_worker_is_told_to_come_back(
 async def test_a_round_that_is_not_there_yet_is_worth_another_try(
     registry: HttpRegistry, sample: Sample
 ) -> None:
-    with pytest.raises(TransportError, match="does not know the round yet"):
+    with pytest.raises(TransportError, match="unknown to this service's node"):
         await registry.salt(1, sample.snapshot_digest)
 
 
@@ -228,8 +228,8 @@ async def test_the_log_says_who_got_what_and_holds_no_secret(
     with structlog.testing.capture_logs() as logs:
         await registry.snapshot(round_number, sample.snapshot_digest)
         await registry.salt(round_number, sample.snapshot_digest)
-    granted = [line for line in logs if line["event"] == "request.granted"]
-    assert [(line["what"], line["operator"]) for line in granted] == [
+    granted = [line for line in logs if line["event"] == "request_granted"]
+    assert [(line["input"], line["operator"]) for line in granted] == [
         ("snapshot", OPERATOR.hex()),
         ("salt", OPERATOR.hex()),
     ]

@@ -85,7 +85,7 @@ async def rejection(*arguments: Any, **named: Any) -> Rejection:
 
 def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
     with registry._index.transaction() as db:
-        return db.execute("SELECT operator, signer, round, what FROM grants").fetchall()
+        return db.execute("SELECT operator, signer, round, what FROM access_log").fetchall()
 
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
