@@ -93,7 +93,7 @@ def test_the_page_escapes_what_it_shows() -> None:
 
 def test_a_worker_without_rounds_says_so() -> None:
     empty = replace(STATUS, rounds=[], head_block=None, head_time="")
-    assert "No round seen yet" in render(empty)
+    assert "No round yet" in render(empty)
     assert "not read yet" in render(empty)
 
 
