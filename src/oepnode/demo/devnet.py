@@ -1,4 +1,4 @@
-"""A local Anvil chain: found, started on a free port, stopped.
+"""Finds, starts and stops a local Anvil chain on a free port.
 
 Anvil comes from ``hardhat-free-devnet/`` of the project's checkout, or from the PATH.
 """
@@ -28,12 +28,12 @@ _START_S: Final = 30.0
 def account(index: int) -> LocalAccount:
     """One of Anvil's well-known, funded test accounts."""
     Account.enable_unaudited_hdwallet_features()
-    found: LocalAccount = Account.from_mnemonic(_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
-    return found
+    one: LocalAccount = Account.from_mnemonic(_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
+    return one
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -44,7 +44,7 @@ def launcher() -> list[str]:
     """The command that starts Anvil.
 
     Raises:
-        ConfigError: If there is neither the project's devnet nor an Anvil on the PATH.
+        ConfigError: If Anvil is neither in the project's devnet nor on the PATH.
     """
     starts = [Path(os.environ["OEPNODE_DEVNET"])] if "OEPNODE_DEVNET" in os.environ else []
     starts += [parent / "hardhat-free-devnet" for parent in (Path.cwd(), *Path(__file__).parents)]
@@ -54,8 +54,8 @@ def launcher() -> list[str]:
     anvil = shutil.which("anvil")
     if anvil is None:
         raise ConfigError(
-            "no Anvil found: run this in the project's checkout after scripts/demo or scripts/test "
-            "has set it up, or put anvil on the PATH"
+            "Anvil not found: run scripts/demo or scripts/test once in the project's checkout to "
+            "install it, or put anvil on the PATH"
         )
     return [anvil, "--chain-id", str(CHAIN_ID), "--mixed-mining", "--block-time", "1"]
 
@@ -64,8 +64,8 @@ class Devnet:
     """A running Anvil.
 
     Args:
-        log: File that takes what Anvil prints.
-        accounts: How many funded accounts it makes.
+        log: File for Anvil's output.
+        accounts: Number of funded accounts.
     """
 
     def __init__(self, log: Path, accounts: int = 10) -> None:
@@ -93,7 +93,7 @@ class Devnet:
         deadline = time.monotonic() + _START_S
         while True:
             if not self._child.is_running:
-                raise TransportError(f"anvil ended early: {self._child.last_words()}")
+                raise TransportError(f"anvil ended early: {self._child.last_message()}")
             try:
                 self.rpc("eth_chainId")
             except TransportError:

@@ -196,7 +196,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not empty"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="folder cannot be created"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path / "mine")
 
 

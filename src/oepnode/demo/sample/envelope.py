@@ -31,7 +31,7 @@ def envelope_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Itera
 
 
 def limit_chunks(plan: SamplePlan) -> Iterator[LimitChunk]:
-    """The sites' limits, some at a time: the same numbers as often as it is called."""
+    """The sites' limits in chunks; every call yields the same numbers."""
     limits = LimitModel(plan)
     step = max(1, _CHUNK_BYTES // _Template(plan, _LEVELS[0], b",\n", "PRE", 0).length)
     for first in range(0, plan.nmis, step):
@@ -49,7 +49,7 @@ def document_chunks(
     timing: Literal["PRE", "POST"],
     submitted: int,
 ) -> Iterator[bytes]:
-    """An envelope document's bytes, a piece for each piece of limits."""
+    """An envelope document's bytes, one piece per chunk of limits."""
     separator, end = (b",\n", b"]\n") if plan.format == "json" else (b"\n", b"\n")
     templates = [_Template(plan, level, separator, timing, submitted) for level in _LEVELS]
     if plan.format == "json":
@@ -68,7 +68,7 @@ def document_chunks(
 
 
 class _Template:
-    """One record as bytes, and where its NMI and limits stand."""
+    """One record as bytes, with the positions of its NMI and limits."""
 
     def __init__(
         self, plan: SamplePlan, level: str, separator: bytes, timing: str, submitted: int
@@ -84,7 +84,7 @@ class _Template:
         tail = f']}}],"submissionTimestamp":"{format_nem(submitted)}"}}'
         text = (head + ",".join(interval) + tail).encode() + separator
         self._row = np.frombuffer(text, dtype=np.uint8)
-        self._nmis = [i + len('"nmi":"') for i in _places(head, '"nmi":"')]
+        self._nmis = [i + len('"nmi":"') for i in _positions(head, '"nmi":"')]
         self._first, self._size, self._count = len(head), len(interval[0]) + 1, plan.intervals
         self._export = interval[0].index("0.00")
         self._import = interval[0].index("-0.00")
@@ -96,8 +96,8 @@ class _Template:
         """Records of sites; limits have shape (sites, intervals), in steps of 10 W."""
         rows = np.empty((len(nmi), self.length), dtype=np.uint8)
         rows[:] = self._row
-        for place in self._nmis:
-            rows[:, place : place + 10] = nmi
+        for start in self._nmis:
+            rows[:, start : start + 10] = nmi
         end = self._first + self._size * self._count
         shape = (len(nmi), self._count, self._size)
         intervals = rows[:, self._first : end].reshape(shape, copy=False)
@@ -113,12 +113,12 @@ def _interval_text(start: int) -> str:
     )
 
 
-def _places(text: str, part: str) -> list[int]:
+def _positions(text: str, part: str) -> list[int]:
     return [i for i in range(len(text)) if text.startswith(part, i)]
 
 
 def _limit_table(sign: str) -> Bytes:
-    """Text of 0 to 10 kW in steps of 10 W, all of one width: 9.99 and 10.0."""
+    """Text of 0 to 10 kW in steps of 10 W, all of the same width: 9.99 and 10.0."""
     texts = [
         f"{sign}{step // 100}.{step % 100:02d}"[: 4 + len(sign)] for step in range(MOST_STEPS + 1)
     ]

@@ -22,7 +22,7 @@ class LimitChunk(NamedTuple):
     """Limits of some sites.
 
     Attributes:
-        sites: Which.
+        sites: Their rows.
         exports: Shape (sites, intervals), steps of 10 W.
         imports: The same, as magnitudes.
     """
@@ -57,7 +57,7 @@ class LimitModel:
         return np.float32(low) + drawn * np.float32(high - low)
 
     def _steps(self, values: Floats, least: int) -> npt.NDArray[np.int16]:
-        """Add a site's own noise, and round to the steps within the range."""
+        """Add noise, and round to steps within the range."""
         values += self._random.standard_normal(values.shape, dtype=np.float32) * np.float32(12)
         return np.clip(values, least, MOST_STEPS).astype(np.int16)
 

@@ -38,8 +38,8 @@ class SamplePlan:
         aggregators: Number of aggregators, of Zipf-like sizes.
         intervals: Dispatch intervals from 04:00 of ``day``, 1 to 576.
         day: The trading day.
-        seed: Of everything random.
-        unassigned: NMIs that no aggregator holds.
+        seed: Seed of all random streams.
+        unassigned: NMIs without an aggregator.
         flex: Share of NMIs, 0 to 1, whose envelope is for the Flex level instead of the NMI.
         format: ``json`` (one array) or ``ndjson``.
 
@@ -72,12 +72,12 @@ class SamplePlan:
 
     @property
     def change_at(self) -> int:
-        """When one NMI changes aggregator, UTC seconds; on the grid of dispatch intervals."""
+        """Time at which one NMI changes aggregator, UTC seconds; start of a dispatch interval."""
         return self.horizon_start + self.intervals // 2 * INTERVAL_S
 
     @property
     def has_change(self) -> bool:
-        """Whether there are two aggregators and two intervals for a change in between."""
+        """Whether the sample has two aggregators and two intervals, so that an NMI can change."""
         return self.aggregators > 1 and self.intervals > 1
 
 
@@ -87,7 +87,7 @@ def aggregator_ids(plan: SamplePlan) -> list[str]:
 
 
 def random_stream(plan: SamplePlan, stream: str) -> np.random.Generator:
-    """A stream of its own for each purpose, so that one change does not move all the others."""
+    """An independent stream for each purpose, so that a change in one affects no other."""
     return np.random.Generator(np.random.PCG64([plan.seed, *stream.encode()]))
 
 

@@ -35,7 +35,7 @@ def sample_private_key(seed: int, aggregator_id: str) -> bytes:
 
 
 def sample_aggregators(plan: SamplePlan) -> list[Aggregator]:
-    """The aggregators of a sample, largest first; ids and names are plainly invented."""
+    """The aggregators of a sample, largest first; ids and names are invented."""
     return [
         Aggregator(
             id=identity,
@@ -64,7 +64,7 @@ def registry_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Itera
 
 
 def _without_end(snapshot: dict[str, Any]) -> bytes:
-    """A snapshot without assignments, up to where its assignments stand."""
+    """The text of a snapshot up to its assignments."""
     text = json.dumps(snapshot, separators=(",", ":"))
     return text.removesuffix("]}").encode() + b"\n"
 

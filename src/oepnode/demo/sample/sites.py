@@ -41,7 +41,7 @@ class Sites:
 
 
 def make_sites(plan: SamplePlan) -> Sites:
-    """Draw the NMIs, who holds them, and which are for the Flex level."""
+    """Draw the NMIs, their aggregators and their application levels."""
     random = random_stream(plan, "sites")
     numbers = np.sort(_draw_numbers(plan.nmis, random))
     sizes = zipf_sizes(plan.nmis - plan.unassigned, plan.aggregators)
@@ -65,7 +65,7 @@ def zipf_sizes(total: int, parts: int) -> list[int]:
 
 
 def _draw_numbers(count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Distinct positions in the blocks: the numeric one first, then that of letters."""
+    """Distinct positions in the blocks, the numeric one first."""
     if count <= _NUMERIC_BLOCK:
         return random.choice(_NUMERIC_BLOCK, count, replace=False)
     return np.arange(count)

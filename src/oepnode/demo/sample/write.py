@@ -35,14 +35,14 @@ class SampleSummary(Struct, frozen=True):
     Attributes:
         nmis: Number of NMIs, and so of records and of sites.
         flex_nmis: NMIs whose envelope is for the Flex level.
-        unassigned_nmis: NMIs that no aggregator holds.
+        unassigned_nmis: NMIs without an aggregator.
         changing_nmis: NMIs that change aggregator inside the horizon.
         aggregators: Number of aggregators.
         aggregator_nmis: NMIs per aggregator id at the start of the horizon.
         horizon_start: UTC seconds.
         intervals: Dispatch intervals of the horizon.
         trading_date: ISO date.
-        seed: Of everything random.
+        seed: Seed of all random streams.
         envelope_file: Name of the document's file.
         envelope_digest: SHA-256 of the document, hex.
         envelope_bytes: Size of the document.
@@ -144,6 +144,6 @@ def _make_empty(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         is_empty = next(out.iterdir(), None) is None
     except OSError as exc:
-        raise ConfigError(f"{out}: cannot be made: {exc.strerror}") from exc
+        raise ConfigError(f"{out}: folder cannot be created: {exc.strerror}") from exc
     if not is_empty:
-        raise ConfigError(f"{out}: not empty; name a new folder, nothing is overwritten")
+        raise ConfigError(f"{out}: folder is not empty; name a new one, nothing is overwritten")
