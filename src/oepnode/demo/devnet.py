@@ -73,23 +73,23 @@ class Devnet:
         self.url = f"http://127.0.0.1:{port}"
         command = [*launcher(), "--port", str(port), "--accounts", str(accounts), "--silent"]
         self._child = Child("anvil", command, log, reads_output=False)
-        self._await_answer()
+        self._await_response()
 
     def rpc(self, method: str, *params: object) -> Any:  # noqa: ANN401 - any JSON value
         """Call a method of the node, such as ``anvil_reorg``."""
         body = msgspec.json.encode(
             {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         )
-        answer = msgspec.json.decode(post_json(self.url, body, timeout_s=10))
-        if "error" in answer:
-            raise TransportError(f"{method}: {answer['error'].get('message')}")
-        return answer["result"]
+        response = msgspec.json.decode(post_json(self.url, body, timeout_s=10))
+        if "error" in response:
+            raise TransportError(f"{method}: {response['error'].get('message')}")
+        return response["result"]
 
     def stop(self) -> None:
         """Stop it; may be called again."""
         self._child.stop()
 
-    def _await_answer(self) -> None:
+    def _await_response(self) -> None:
         deadline = time.monotonic() + _START_S
         while True:
             if not self._child.is_running:

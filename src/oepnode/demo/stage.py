@@ -253,14 +253,14 @@ class Stage:
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
-        answer = self.command(
+        receipt = self.command(
             "sender", "publish", str(envelope),
             "--url", self.sender_url,
             "--token-file", str(self.plan.folder / "sender" / "token"),
             "--registry", self.registry_digest,
             "--json",
         )  # fmt: skip
-        return int(answer["round"])
+        return int(receipt["round"])
 
     # -- commands --------------------------------------------------------------------------
 

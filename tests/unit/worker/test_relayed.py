@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
@@ -178,11 +178,11 @@ class Post:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
 
-    async def exchange(self, *request: object) -> Answer:
+    async def exchange(self, *request: object) -> Response:
         body = request[2]
         assert isinstance(body, bytes)
         self.lines.append(body)
-        return Answer(202, b"{}")
+        return Response(202, b"{}")
 
     def relay(self, folder: Path) -> HttpRelay:
         """As after a start: with what is on the disk, and nothing else."""

@@ -18,7 +18,7 @@ from web3.contract.async_contract import AsyncContract, AsyncContractFunction
 from web3.types import LogReceipt, TxParams, TxReceipt
 
 from oepnode.adapters.chain import artefact, decode
-from oepnode.adapters.chain.errors import answered, translated
+from oepnode.adapters.chain.errors import translated, translates_errors
 from oepnode.adapters.chain.send import fee_fields, send
 from oepnode.adapters.http.redact import shown_url
 from oepnode.config import ChainSettings
@@ -103,7 +103,7 @@ class EvmReader:
 
     # -- state -----------------------------------------------------------------------------
 
-    @answered("head")
+    @translates_errors("head")
     async def head(self) -> Head:
         """The newest block that has the configured number of confirmations."""
         with translated("newest block"):
@@ -111,14 +111,14 @@ class EvmReader:
             block = await self._web3.eth.get_block(max(0, number - self._settings.confirmations))
         return Head(block["number"], bytes(block["hash"]), block["timestamp"])
 
-    @answered("block hash")
+    @translates_errors("block hash")
     async def block_hash(self, number: int) -> bytes:
         """Current hash of the block at a height, 32 bytes."""
         with translated(f"block {number}"):
             block = await self._web3.eth.get_block(number)
         return bytes(block["hash"])
 
-    @answered("block time")
+    @translates_errors("block time")
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
         if block not in self._block_times:
@@ -126,12 +126,12 @@ class EvmReader:
                 self._block_times[block] = (await self._web3.eth.get_block(block))["timestamp"]
         return self._block_times[block]
 
-    @answered("round count")
+    @translates_errors("round count")
     async def round_count(self) -> int:
         """Number of the newest round, 0 before the first."""
         return int(await self._call("roundCount"))
 
-    @answered("round")
+    @translates_errors("round")
     async def round(self, number: int) -> Round | None:
         """A round's current state, or None."""
         try:
@@ -142,17 +142,17 @@ class EvmReader:
             raise
         return decode.round_state(number, decode.named(self._contract, "round", view))
 
-    @answered("current epoch")
+    @translates_errors("current epoch")
     async def current_epoch(self) -> int:
         """The epoch of rounds opened now."""
         return int(await self._call("currentEpoch"))
 
-    @answered("current electorate")
+    @translates_errors("current electorate")
     async def current_electorate(self) -> Electorate:
         """The electorate of rounds opened now."""
         return await self.electorate(await self.current_epoch())
 
-    @answered("electorate")
+    @translates_errors("electorate")
     async def electorate(self, epoch: int) -> Electorate:
         """The electorate of an epoch; it never changes."""
         if epoch not in self._electorates:
@@ -170,25 +170,25 @@ class EvmReader:
             )
         return self._electorates[epoch]
 
-    @answered("member of signer")
+    @translates_errors("member of signer")
     async def member_of_signer(self, signer: bytes) -> Member | None:
         """The current member with this signer, or None."""
         value = await self._call("seatOf", checksum_address(signer))
         seat = decode.named(self._contract, "seatOf", value)
         return decode.member(seat) if seat["until"] == _NOT_ENDED else None
 
-    @answered("endpoint")
+    @translates_errors("endpoint")
     async def endpoint(self, operator: bytes) -> str:
         """The URL of an operator's worker for bundles, or an empty string."""
         return str(await self._call("endpointOf", checksum_address(operator)))
 
-    @answered("latest final")
+    @translates_errors("latest final")
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
         """The latest final round of a horizon (start in UTC seconds), or 0."""
         units = horizon_start // INTERVAL_S
         return int(await self._call("latestFinal", units, interval_count))
 
-    @answered("policy")
+    @translates_errors("policy")
     async def policy(self) -> Policy:
         """Quorum, windows and rules version of rounds opened now."""
         terms = decode.named(
@@ -202,17 +202,17 @@ class EvmReader:
             rules_version=terms["rulesVersion"],
         )
 
-    @answered("equivocators")
+    @translates_errors("equivocators")
     async def equivocators(self, number: int) -> int:
         """Bitmap of the members with two signed ballots on record in a round."""
         return int(await self._call("equivocators", number))
 
-    @answered("is paused")
+    @translates_errors("is paused")
     async def is_paused(self) -> bool:
         """Whether opening and voting are paused."""
         return bool(await self._call("paused"))
 
-    @answered("role holders")
+    @translates_errors("role holders")
     async def role_holders(self) -> dict[Role, list[bytes]]:
         """Current holders of each role in the order of being granted; from ``start_block`` on."""
         events = self._contract.events
@@ -228,12 +228,12 @@ class EvmReader:
                     held[account[12:]] = None
         return {role: list(holders[role.value]) for role in Role}
 
-    @answered("role code")
+    @translates_errors("role code")
     async def role_code(self, role: str) -> bytes:
         """The code of ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or ``DEFAULT_ADMIN_ROLE``."""
         return bytes(await self._call(role))
 
-    @answered("balance wei")
+    @translates_errors("balance wei")
     async def balance_wei(self, account: bytes) -> int:
         """An account's balance in wei."""
         with translated("balance"):
@@ -241,7 +241,7 @@ class EvmReader:
 
     # -- events ----------------------------------------------------------------------------
 
-    @answered("events")
+    @translates_errors("events")
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         """All events of rounds in a range of blocks, in chain order."""
         events: list[Event] = []
@@ -249,7 +249,7 @@ class EvmReader:
             events.extend(await self._logs(query))
         return events
 
-    @answered("round events")
+    @translates_errors("round events")
     async def round_events(self, number: int) -> list[Event]:
         """All events of one round, in chain order."""
         state = await self.round(number)
@@ -316,7 +316,7 @@ class EvmChain(EvmReader):
         """Address of the account that signs, 20 bytes."""
         return parse_address(self._account.address)
 
-    @answered("open round")
+    @translates_errors("open round")
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
     ) -> int:

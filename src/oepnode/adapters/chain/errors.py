@@ -23,7 +23,7 @@ from oepnode.errors import ConflictError, TransportError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_Asking: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
+_Method: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
 
 _MALFORMED = (
     ValueError,
@@ -67,16 +67,16 @@ def translated(what: str) -> Iterator[None]:
         raise TransportError(f"{what}: the node's response is malformed ({kind})") from exc
 
 
-def answered(what: str) -> Callable[[_Asking[P, T]], _Asking[P, T]]:
+def translates_errors(what: str) -> Callable[[_Method[P, T]], _Method[P, T]]:
     """Decorate a coroutine so that `translated` applies to the node's response and its decoding."""
 
-    def decorate(ask: _Asking[P, T]) -> _Asking[P, T]:
-        @wraps(ask)
-        async def asking(*arguments: P.args, **named: P.kwargs) -> T:
+    def decorate(method: _Method[P, T]) -> _Method[P, T]:
+        @wraps(method)
+        async def translating(*arguments: P.args, **named: P.kwargs) -> T:
             with translated(what):
-                return await ask(*arguments, **named)
+                return await method(*arguments, **named)
 
-        return asking
+        return translating
 
     return decorate
 

@@ -61,14 +61,14 @@ class RequestRejected(ConflictError):  # noqa: N818 - reads as what it is
         self.more = more
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """A complete HTTP response."""
 
     status: int
     body: bytes
 
 
-Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Answer]]
+Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Response]]
 """Carries out one request: method, URL, body, headers, size limit of a success."""
 
 
@@ -128,8 +128,8 @@ class HttpClient:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = await self._exchange(method, self._base + path, body(), headers(), limit)
-                return _success(what, answer)
+                response = await self._exchange(method, self._base + path, body(), headers(), limit)
+                return _success(what, response)
             except TransportError:
                 if attempt == ATTEMPTS:
                     raise
@@ -162,7 +162,7 @@ class _Network:
 
     async def exchange(
         self, method: str, url: str, body: Body, headers: Mapping[str, str], limit: int
-    ) -> Answer:
+    ) -> Response:
         """Carry out one attempt.
 
         Raises:
@@ -179,7 +179,7 @@ class _Network:
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 most = limit if response.ok else MAX_JSON_BYTES
-                return Answer(response.status, await _read(response, url, most))
+                return Response(response.status, await _read(response, url, most))
         except TimeoutError as exc:
             raise TransportError(
                 f"{shown_url(url)}: no response within {self._timeout.total} s"
@@ -240,22 +240,22 @@ class _Error(Struct):
     error: _Reason
 
 
-def _success(what: str, answer: Answer) -> bytes:
-    if 200 <= answer.status < 300:
-        return answer.body
-    reason = _reason(answer)
-    if answer.status in _PASSING or not 400 <= answer.status < 500:
-        raise TransportError(f"{what}: status {answer.status}: {_safe(reason.message)}")
+def _success(what: str, response: Response) -> bytes:
+    if 200 <= response.status < 300:
+        return response.body
+    reason = _reason(response)
+    if response.status in _PASSING or not 400 <= response.status < 500:
+        raise TransportError(f"{what}: status {response.status}: {_safe(reason.message)}")
     faults = [
         Fault(_safe(f.path), _safe(f.rule), _safe(f.message), _safe(f.value)) for f in reason.faults
     ]
     message = _safe(reason.message)
-    raise RequestRejected(what, answer.status, reason.code, message, faults, reason.more)
+    raise RequestRejected(what, response.status, reason.code, message, faults, reason.more)
 
 
-def _reason(answer: Answer) -> _Reason:
+def _reason(response: Response) -> _Reason:
     try:
-        return msgspec_json.decode(answer.body, type=_Error).error
+        return msgspec_json.decode(response.body, type=_Error).error
     except (DecodeError, RecursionError, UnicodeDecodeError):
         return _Reason(message="no reason was given")
 

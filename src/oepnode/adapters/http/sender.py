@@ -153,7 +153,7 @@ class HttpPublisher:
         query = "" if registry_digest is None else f"?registry={registry_digest.hex()}"
         what = "publishing the envelope document"
         try:
-            answer = await self._client.send(
+            response = await self._client.send(
                 "POST",
                 f"/v1/envelopes{query}",
                 what,
@@ -165,7 +165,7 @@ class HttpPublisher:
             if exc.faults:
                 raise DocumentFault("envelope document", exc.faults, exc.more) from exc
             raise
-        return decode_json(answer, what, Published)
+        return decode_json(response, what, Published)
 
     async def close(self) -> None:
         """Close the connections; may be called again."""

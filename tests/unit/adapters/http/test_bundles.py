@@ -4,7 +4,7 @@ import pytest
 
 from oepnode.adapters.http import bundles as http_bundles
 from oepnode.adapters.http import client as http_client
-from oepnode.adapters.http.client import Answer, RequestRejected
+from oepnode.adapters.http.client import RequestRejected, Response
 from oepnode.errors import TransportError
 
 
@@ -15,9 +15,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
 
     async def exchange(
         self: object, method: str, url: str, body: object, headers: object, limit: int
-    ) -> Answer:
+    ) -> Response:
         calls.append((method, url, limit))
-        return Answer(404 if "/rounds/9/" in url else 200, url.encode())
+        return Response(404 if "/rounds/9/" in url else 200, url.encode())
 
     monkeypatch.setattr(http_client._Network, "exchange", exchange)
     return calls

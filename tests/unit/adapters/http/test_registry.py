@@ -10,7 +10,7 @@ from eth_account import Account
 
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto.request_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.pseudonyms import RoundContext
@@ -23,7 +23,7 @@ SNAPSHOT = b'{"a": "snapshot"}'
 DIGEST = sha256(SNAPSHOT).digest()
 SALT = bytes(range(32))
 
-Respond = Callable[[RegistryRequest], Answer]
+Respond = Callable[[RegistryRequest], Response]
 
 
 class Desk:
@@ -33,7 +33,9 @@ class Desk:
         self.respond = list(respond)
         self.requests: list[RegistryRequest] = []
 
-    async def exchange(self, method: str, url: str, body: Any, headers: Any, limit: int) -> Answer:
+    async def exchange(
+        self, method: str, url: str, body: Any, headers: Any, limit: int
+    ) -> Response:
         assert (method, url) == ("POST", "http://registry.test/v1/requests")
         request, signature = decode_request(body)
         assert recover_signer(request, signature, CHAIN_ID, CONTRACT).hex() == (
@@ -45,17 +47,17 @@ class Desk:
 
 
 def sealed(data: bytes, **changes: Any) -> Respond:
-    def respond(request: RegistryRequest) -> Answer:
+    def respond(request: RegistryRequest) -> Response:
         context = RoundContext(CHAIN_ID, CONTRACT, changes.get("round", request.round))
         info = seal_info(changes.get("what", request.what), context, request.snapshot_digest)
-        return Answer(200, sealing.seal(request.recipient, data, info))
+        return Response(200, sealing.seal(request.recipient, data, info))
 
     return respond
 
 
 def rejected(status: int, code: str) -> Respond:
     body = json.dumps({"error": {"code": code, "message": "because"}}).encode()
-    return lambda _: Answer(status, body)
+    return lambda _: Response(status, body)
 
 
 def client(exchange: Any) -> HttpRegistry:
@@ -110,8 +112,8 @@ async def test_what_is_not_there_yet_may_come() -> None:
     [
         sealed(SALT, what="snapshot"),
         sealed(SALT, round=8),
-        lambda _: Answer(200, SALT),
-        lambda _: Answer(200, b""),
+        lambda _: Response(200, SALT),
+        lambda _: Response(200, b""),
     ],
     ids=["purpose", "round", "clear", "empty"],
 )
@@ -121,23 +123,23 @@ async def test_an_answer_for_something_else_is_a_transport_error(respond: Respon
 
 
 async def test_the_newest_digest_is_read() -> None:
-    async def exchange(method: str, url: str, *_: Any) -> Answer:
+    async def exchange(method: str, url: str, *_: Any) -> Response:
         assert (method, url) == ("GET", "http://registry.test/v1/snapshots/latest")
-        return Answer(200, json.dumps({"digest": DIGEST.hex(), "asOf": 1}).encode())
+        return Response(200, json.dumps({"digest": DIGEST.hex(), "asOf": 1}).encode())
 
     assert await client(exchange).latest_digest() == DIGEST
 
 
 async def test_no_snapshot_yet_is_none() -> None:
-    async def exchange(*_: Any) -> Answer:
+    async def exchange(*_: Any) -> Response:
         return rejected(404, "snapshot.none")(None)  # type: ignore[arg-type]
 
     assert await client(exchange).latest_digest() is None
 
 
 async def test_another_rejection_is_a_transport_error() -> None:
-    async def exchange(*_: Any) -> Answer:
-        return Answer(404, b"")
+    async def exchange(*_: Any) -> Response:
+        return Response(404, b"")
 
     with pytest.raises(TransportError):
         await client(exchange).latest_digest()

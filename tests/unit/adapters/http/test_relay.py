@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient, RequestRejected
+from oepnode.adapters.http.client import HttpClient, RequestRejected, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.pseudonyms import RoundContext
@@ -23,13 +23,13 @@ ONE, OTHER = b"\x01" * 32, b"\x02" * 32
 class Desk:
     """Answers as told, and notes what was on the disk when it was asked."""
 
-    def __init__(self, folder: Path, answer: Answer | None = None) -> None:
+    def __init__(self, folder: Path, answer: Response | None = None) -> None:
         self.record = folder / "signed"
         self.answer = answer
         self.lines: list[bytes] = []
         self.kept: list[bytes] = []
 
-    async def exchange(self, *request: object) -> Answer:
+    async def exchange(self, *request: object) -> Response:
         method, url, body = request[:3]
         assert (method, url) == ("POST", "http://relay.test/v1/ballots")
         assert isinstance(body, bytes)
@@ -45,13 +45,13 @@ class Desk:
         return HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(self.record), client)
 
 
-def rejected(status: int, code: str) -> Answer:
+def rejected(status: int, code: str) -> Response:
     error = {"error": {"code": code, "message": "because"}}
-    return Answer(status, json.dumps(error).encode())
+    return Response(status, json.dumps(error).encode())
 
 
 async def test_what_is_handed_in_is_signed_and_was_kept_before(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Answer(202, b"{}"))
+    desk = Desk(tmp_path, Response(202, b"{}"))
     relay = desk.relay()
     await relay.hand_in(CONTEXT, ONE)
     await relay.hand_in(CONTEXT, ONE)
@@ -64,7 +64,7 @@ async def test_what_is_handed_in_is_signed_and_was_kept_before(tmp_path: Path) -
 
 
 async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Answer(202, b"{}"))
+    desk = Desk(tmp_path, Response(202, b"{}"))
     await desk.relay().hand_in(CONTEXT, ONE)
     with pytest.raises(ConflictError, match="another ballot was signed for round 7"):
         await desk.relay().hand_in(CONTEXT, OTHER)
@@ -72,7 +72,7 @@ async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> Non
 
 
 async def test_what_cannot_be_kept_is_not_sent(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Answer(202, b"{}"))
+    desk = Desk(tmp_path, Response(202, b"{}"))
     desk.record.mkdir()
     with pytest.raises(FatalError, match="nothing was signed"):
         await desk.relay().hand_in(CONTEXT, ONE)
@@ -119,8 +119,8 @@ async def test_a_relay_that_says_nothing_is_given_up(
 async def test_the_relay_serves_the_workers_contract(
     tmp_path: Path, answer: dict[str, object], error: type[Exception] | None
 ) -> None:
-    async def exchange(*_: object) -> Answer:
-        return Answer(200, json.dumps(answer).encode())
+    async def exchange(*_: object) -> Response:
+        return Response(200, json.dumps(answer).encode())
 
     client = HttpClient("http://relay.test", 5, exchange)
     relay = HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(tmp_path / "signed"), client)

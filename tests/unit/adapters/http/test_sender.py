@@ -9,7 +9,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.request_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.sender import HttpPublisher, HttpSender, Published
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.signed_requests import DocumentRequest, decode_authorization
@@ -36,10 +36,10 @@ def client(
 ) -> HttpClient:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-    async def exchange(*request: Any) -> Answer:
+    async def exchange(*request: Any) -> Response:
         if sent is not None:
             sent.append(request)
-        return Answer(first.pop(0), b"") if first else Answer(status, data)
+        return Response(first.pop(0), b"") if first else Response(status, data)
 
     async def no_wait(_: float) -> None:
         pass
