@@ -1,4 +1,4 @@
-"""Sender, registry and relay without a network, and a shelf and an archive without a disk."""
+"""Sender, registry, relay, shelf and archive in memory."""
 
 from hashlib import sha256
 
@@ -11,9 +11,10 @@ class FakeSender:
     """Serves documents by digest.
 
     Attributes:
-        is_down: Nothing is served.
-        swapped: Served instead of whatever is asked for, unless it is empty.
-        newest: What `latest` says.
+        is_down: Whether it does not respond.
+        swapped: Served instead of the requested document, unless empty.
+        newest: The result of `latest`.
+        requests: Number of requested documents.
     """
 
     def __init__(self, *documents: bytes) -> None:
@@ -25,20 +26,20 @@ class FakeSender:
 
     async def latest(self) -> LatestEnvelope | None:
         if self.is_down:
-            raise TransportError("the sender does not answer")
+            raise TransportError("the sender does not respond")
         return self.newest
 
     async def document(self, round_number: int, digest: bytes) -> bytes:
         self.requests += 1
         if self.is_down or (digest not in self.documents and not self.swapped):
-            raise TransportError("the sender does not answer")
+            raise TransportError("the sender does not respond")
         if self.swapped:
             raise DigestMismatch("envelope document", digest, sha256(self.swapped).digest())
         return self.documents[digest]
 
 
 class FakeRegistry:
-    """Serves snapshots and their salt to whoever asks."""
+    """Serves snapshots and their salt to every worker."""
 
     def __init__(self, snapshot: bytes, salt: bytes) -> None:
         self._snapshot = snapshot
@@ -50,12 +51,12 @@ class FakeRegistry:
 
     async def snapshot(self, round_number: int, digest: bytes) -> bytes:
         if self.is_down or digest != sha256(self._snapshot).digest():
-            raise TransportError("the registry does not answer")
+            raise TransportError("the registry does not respond")
         return self._snapshot
 
     async def salt(self, round_number: int, digest: bytes) -> bytes:
         if self.is_down:
-            raise TransportError("the registry does not answer")
+            raise TransportError("the registry does not respond")
         return self._salt
 
 
@@ -83,12 +84,12 @@ class FakeArchive:
 
 
 class FakeRelay:
-    """Takes a worker's ballots, and brings them to the chain unless it is silent.
+    """Accepts a worker's ballots, and casts them unless it is silent.
 
     Attributes:
-        is_silent: What is handed in stays here.
-        fault: Raised instead of taking anything, unless it is None.
-        handed_in: What was handed in, taken or not.
+        is_silent: Whether it casts nothing.
+        fault: Raised instead of accepting a ballot, unless None.
+        handed_in: All ballots handed in, accepted or not.
     """
 
     def __init__(self, chain: Chain) -> None:

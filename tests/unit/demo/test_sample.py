@@ -108,7 +108,7 @@ def test_pieces_join_as_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len([stage for stage in stages if stage[0] == "envelope"]) > 3
 
 
-def test_secrets_are_for_their_owner_and_fit(tmp_path: Path) -> None:
+def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
     summary, _, snapshot = made(SamplePlan(nmis=20, intervals=6), tmp_path)
     salt = tmp_path / "salt"
     assert sha256(bytes.fromhex(salt.read_text())).digest() == snapshot.salt_digest
@@ -123,7 +123,7 @@ def test_secrets_are_for_their_owner_and_fit(tmp_path: Path) -> None:
     assert len(summary.aggregator_nmis) == len(list((tmp_path / "keys").iterdir())) == 3
 
 
-def test_the_description_holds_digests_and_no_nmi(tmp_path: Path) -> None:
+def test_the_description_has_digests_and_no_nmi(tmp_path: Path) -> None:
     summary, document, _ = made(SamplePlan(nmis=20, intervals=6), tmp_path)
     text = (tmp_path / "sample.json").read_text()
     assert not any(name.decode() in text for name in document.nmi.tolist())

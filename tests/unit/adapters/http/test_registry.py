@@ -27,7 +27,7 @@ Respond = Callable[[RegistryRequest], Response]
 
 
 class Desk:
-    """Decodes requests, checks their signature, and answers as told."""
+    """Decodes requests, checks their signature, and responds as configured."""
 
     def __init__(self, *respond: Respond) -> None:
         self.respond = list(respond)
@@ -71,7 +71,7 @@ def client(exchange: Any) -> HttpRegistry:
     )
 
 
-async def test_snapshot_and_salt_are_asked_for_and_opened() -> None:
+async def test_snapshot_and_salt_are_requested_and_opened() -> None:
     desk = Desk(sealed(SNAPSHOT), sealed(SALT))
     registry = client(desk.exchange)
     assert await registry.snapshot(7, DIGEST) == SNAPSHOT
@@ -84,7 +84,7 @@ async def test_snapshot_and_salt_are_asked_for_and_opened() -> None:
     assert first.recipient != second.recipient
 
 
-async def test_a_second_attempt_has_a_nonce_of_its_own() -> None:
+async def test_a_second_attempt_has_its_own_nonce() -> None:
     desk = Desk(rejected(503, "chain.unavailable"), sealed(SALT))
     assert await client(desk.exchange).salt(7, DIGEST) == SALT
     first, second = desk.requests
@@ -102,7 +102,7 @@ async def test_a_rejection_of_this_worker_is_a_conflict(status: int) -> None:
         await client(Desk(rejected(status, "worker.unknown")).exchange).salt(7, DIGEST)
 
 
-async def test_what_is_not_there_yet_may_come() -> None:
+async def test_a_missing_input_may_arrive_later() -> None:
     with pytest.raises(TransportError, match="because"):
         await client(Desk(rejected(404, "round.unknown")).exchange).salt(7, DIGEST)
 
@@ -117,7 +117,7 @@ async def test_what_is_not_there_yet_may_come() -> None:
     ],
     ids=["purpose", "round", "clear", "empty"],
 )
-async def test_an_answer_for_something_else_is_a_transport_error(respond: Respond) -> None:
+async def test_a_response_for_another_request_is_a_transport_error(respond: Respond) -> None:
     with pytest.raises(TransportError, match="salt"):
         await client(Desk(respond).exchange).salt(7, DIGEST)
 

@@ -21,7 +21,7 @@ ONE, OTHER = b"\x01" * 32, b"\x02" * 32
 
 
 class Desk:
-    """Answers as told, and notes what was on the disk when it was asked."""
+    """Responds as configured, and keeps the record as it was on disk at each request."""
 
     def __init__(self, folder: Path, answer: Response | None = None) -> None:
         self.record = folder / "signed"
@@ -50,7 +50,7 @@ def rejected(status: int, code: str) -> Response:
     return Response(status, json.dumps(error).encode())
 
 
-async def test_what_is_handed_in_is_signed_and_was_kept_before(tmp_path: Path) -> None:
+async def test_a_handed_in_ballot_is_signed_and_was_recorded_before(tmp_path: Path) -> None:
     desk = Desk(tmp_path, Response(202, b"{}"))
     relay = desk.relay()
     await relay.hand_in(CONTEXT, ONE)
@@ -71,7 +71,7 @@ async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> Non
     assert len(desk.lines) == 1
 
 
-async def test_what_cannot_be_kept_is_not_sent(tmp_path: Path) -> None:
+async def test_a_ballot_that_cannot_be_recorded_is_not_sent(tmp_path: Path) -> None:
     desk = Desk(tmp_path, Response(202, b"{}"))
     desk.record.mkdir()
     with pytest.raises(FatalError, match="nothing was signed"):
@@ -82,7 +82,7 @@ async def test_what_cannot_be_kept_is_not_sent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "ballot.rejected"), (409, "ballot.second"), (404, "http.not_found")]
 )
-async def test_a_rejection_is_told(tmp_path: Path, status: int, code: str) -> None:
+async def test_a_rejection_is_reported(tmp_path: Path, status: int, code: str) -> None:
     with pytest.raises(RequestRejected) as raised:
         await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
     assert (raised.value.status, raised.value.code) == (status, code)
@@ -92,16 +92,14 @@ async def test_a_rejection_is_told(tmp_path: Path, status: int, code: str) -> No
     ("status", "code"),
     [(404, "round.unknown"), (409, "member.voted"), (503, "chain.unavailable"), (302, "")],
 )
-async def test_what_may_be_otherwise_later_is_no_rejection(
+async def test_a_temporary_rejection_is_a_transport_error(
     tmp_path: Path, status: int, code: str
 ) -> None:
     with pytest.raises(TransportError):
         await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
 
 
-async def test_a_relay_that_says_nothing_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_relay_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oepnode.adapters.http.relay.HAND_IN_S", 0.01)
     with pytest.raises(TransportError, match="no response within"):
         await Desk(tmp_path).relay().hand_in(CONTEXT, ONE)

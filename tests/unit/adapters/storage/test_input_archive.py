@@ -40,7 +40,9 @@ def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x
     st.sampled_from(["wide", "edge"]),
     st.sampled_from(["canonical", "magnitude"]),
 )
-def test_what_was_sealed_comes_out(envelope: bytes, registry: bytes, profile, sign) -> None:
+def test_sealed_inputs_are_opened_unchanged(
+    envelope: bytes, registry: bytes, profile, sign
+) -> None:
     feed = Feed(profile, sign)
     inputs = Inputs(envelope, registry, SALT, feed)
     message = archive.seal_inputs(PUBLIC, CONTEXT, inputs)
@@ -66,7 +68,7 @@ def test_any_bit_counts(data: st.DataObject) -> None:
         archive.open_inputs(PRIVATE, bytes(message), CONTEXT)
 
 
-def test_what_is_no_archive() -> None:
+def test_malformed_archives() -> None:
     body = zlib.compress(b"abcd")
     reject(b"", "cut short")
     reject(packed(body, 2, 2, b"OEPX\x01\x00\x00"), "not an archive")
@@ -86,7 +88,7 @@ def test_a_bomb_is_not_unpacked() -> None:
     reject(packed(bomb, 10, 10), "lengths")
 
 
-def test_inputs_too_large_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_too_large_to_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_INPUTS", 10)
     with pytest.raises(EvidenceError, match="at most 10"):
         sealed()

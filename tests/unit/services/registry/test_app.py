@@ -1,4 +1,4 @@
-"""Who gets a snapshot or a salt from the registry, and who does not."""
+"""Requests for a snapshot or a salt that the registry serves or rejects."""
 
 import json
 import stat
@@ -93,7 +93,7 @@ def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     return sealing.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
 
 
-# -- given -------------------------------------------------------------------------------------
+# -- served -------------------------------------------------------------------------------------
 
 
 async def test_a_worker_gets_the_salt_sealed(
@@ -111,7 +111,7 @@ async def test_a_worker_gets_the_snapshot_sealed(handler: RequestHandler, clock:
     assert opened(sealed, "snapshot") == SNAPSHOT
 
 
-async def test_an_answer_opens_for_its_purpose_and_round_only(
+async def test_a_response_opens_for_its_purpose_and_round_only(
     handler: RequestHandler, clock: FakeClock
 ) -> None:
     sealed = await ask(handler, a_request(clock))
@@ -162,7 +162,7 @@ async def test_a_replay_after_the_window_is_rejected_by_time(
     assert (rejected.status, rejected.code) == (401, "request.time")
 
 
-async def test_a_used_nonce_is_known_still_when_the_clock_is_set_back(
+async def test_a_used_nonce_stays_used_when_the_clock_is_set_back(
     handler: RequestHandler, clock: FakeClock
 ) -> None:
     request = a_request(clock)
@@ -236,7 +236,7 @@ async def test_a_malformed_signature_is_rejected(handler: RequestHandler, clock:
     assert (rejected.value.status, rejected.value.code) == (401, "signature.invalid")
 
 
-async def test_a_snapshot_that_nobody_published_is_rejected(
+async def test_an_unpublished_snapshot_is_rejected(
     handler: RequestHandler, clock: FakeClock
 ) -> None:
     rejected = await rejection(handler, a_request(clock, snapshot_digest=b"\x00" * 32))
@@ -260,7 +260,7 @@ async def test_a_round_that_does_not_exist_is_rejected(
     assert (rejected.status, rejected.code) == (404, "round.unknown")
 
 
-async def test_without_a_chain_nobody_gets_anything(
+async def test_without_a_chain_nothing_is_served(
     handler: RequestHandler, clock: FakeClock, chain_state: InMemoryChain, registry: RegistryStore
 ) -> None:
     chain_state.is_down = True
@@ -269,14 +269,14 @@ async def test_without_a_chain_nobody_gets_anything(
     assert access_log(registry) == []
 
 
-async def test_a_recipient_that_is_no_key_is_rejected(
+async def test_a_recipient_that_is_not_a_key_is_rejected(
     handler: RequestHandler, clock: FakeClock
 ) -> None:
     with pytest.raises(EvidenceError, match="X25519"):
         await ask(handler, a_request(clock, recipient=b"\x00" * 32))
 
 
-async def test_a_damaged_salt_is_not_given_out(
+async def test_a_damaged_salt_is_not_served(
     handler: RequestHandler, clock: FakeClock, tmp_path: Path
 ) -> None:
     (tmp_path / "registry" / "salts" / sha256(SALT).hexdigest()).write_bytes(b"\x00" * 32)
@@ -318,7 +318,7 @@ def test_a_snapshot_with_a_fault_is_rejected_and_nothing_stored(
     assert list((tmp_path / "registry" / "salts").iterdir()) == []
 
 
-def test_the_index_holds_no_nmi(registry: RegistryStore, tmp_path: Path) -> None:
+def test_the_index_contains_no_nmi(registry: RegistryStore, tmp_path: Path) -> None:
     value = json.loads(SNAPSHOT)
     value["aggregators"] = [{"id": "a", "name": "A", "publicKey": "07" * 32}]
     value["assignments"] = [

@@ -1,4 +1,4 @@
-"""The worker's pages, rendered and asked for, without a network."""
+"""The worker's pages, rendered and requested without a network."""
 
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def test_the_page_escapes_what_it_shows() -> None:
     assert "<i>" not in page
 
 
-def test_a_worker_without_rounds_says_so() -> None:
+def test_a_worker_without_rounds_shows_a_note() -> None:
     empty = replace(STATUS, rounds=[], head_block=None, head_time="")
     assert "No round yet" in render(empty)
     assert "not read yet" in render(empty)

@@ -28,7 +28,7 @@ def chain_of(worker: object) -> FakeChain:
 
 
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
-    """Take every block back; returns a function that ends the reorganisation for the worker."""
+    """Remove every block; returns a function that ends the reorganisation for the worker."""
     chain_state, chain = stage.chain_state, chain_of(worker)
     chain_state.log.clear()
     chain_state.rounds.clear()
@@ -127,7 +127,7 @@ async def test_another_round_under_the_same_number_is_computed_from_its_own_inpu
 
 
 async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage) -> None:
-    """The chain holds another round under the number, and the worker has not noticed yet."""
+    """The chain has another round of that number, and the worker has not noticed yet."""
     worker = stage.worker()
     await stage.open()
     await worker.follow()
@@ -142,7 +142,7 @@ async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage)
     assert stage.votes(0) == []
 
 
-async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage) -> None:
+async def test_a_result_reported_during_a_resync_is_kept(stage: Stage) -> None:
     worker = stage.worker()
     chain, may_fetch, may_read = chain_of(worker), asyncio.Event(), asyncio.Event()
     fetch, read = stage.sender.document, chain.round_events
@@ -179,7 +179,7 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
 # -- senders and registries that lie -------------------------------------------------------
 
 
-async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage) -> None:
+async def test_a_sender_that_never_responds_leads_to_an_abstention_in_time(stage: Stage) -> None:
     chain_state = stage.chain_state
     chain_state.electorates[-1] = replace(chain_state.electorates[-1], vote_window_s=1)
 
@@ -199,11 +199,13 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
-    async with running(*(stage.worker(place) for place in range(3))):
+    async with running(*(stage.worker(index) for index in range(3))):
         stage.shelf.put = _no_space  # type: ignore[method-assign]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
-    stage.shelf = FakeShelf()  # another: a thread of those that ended may still put to the first
+    stage.shelf = (
+        FakeShelf()
+    )  # a new one: a thread of the ended workers may still write to the first
     stage.sender.swapped = b"other bytes"
     worker = stage.worker()
     async with running(worker):
@@ -222,7 +224,7 @@ async def test_an_unusable_public_key_costs_only_its_owner_the_bundle(stage: Sta
     snapshot["aggregators"][0]["publicKey"] = "00" * 32
     data = json.dumps(snapshot).encode()
     stage.registry = FakeRegistry(data, SALT)
-    async with running(*(stage.worker(place) for place in range(3))):
+    async with running(*(stage.worker(index) for index in range(3))):
         digest = sha256(data).digest()
         await stage.requester.open_round(START, COUNT, sha256(ENVELOPE).digest(), digest)
         await until(lambda: phase(stage) == Phase.FINAL)
@@ -230,9 +232,7 @@ async def test_an_unusable_public_key_costs_only_its_owner_the_bundle(stage: Sta
 
 
 @pytest.mark.parametrize("error", [FatalError("disk full"), EvidenceError("unusable key")])
-async def test_an_archive_that_takes_nothing_does_not_cost_the_vote(
-    stage: Stage, error: Exception
-) -> None:
+async def test_a_full_archive_does_not_cost_the_vote(stage: Stage, error: Exception) -> None:
     def reject(*_: object) -> None:
         raise error
 
