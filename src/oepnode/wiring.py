@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
@@ -56,27 +57,64 @@ from oepnode.worker.worker import Worker
 
 @asynccontextmanager
 async def chain_reader(
-    rpc_url: str, contract: str, chain_id: int | None = None, start_block: int = 0
-) -> AsyncIterator[ChainReader]:
+    rpc_url: str,
+    contract: str,
+    chain_id: int | None = None,
+    start_block: int = 0,
+    confirmations: int = 0,
+) -> AsyncIterator[evm.EvmReader]:
     """A connection for reading; without ``chain_id`` the node's own is taken.
 
     Raises:
         ConfigError: For a node of another chain, or an address without a contract.
-        TransportError: If the node does not answer.
+        TransportError: If the node does not respond.
     """
-    if chain_id is None:
-        chain_id = await evm.chain_id_of(rpc_url)
-    try:
-        settings = ChainSettings(
-            rpc_url=rpc_url, chain_id=chain_id, contract=contract, start_block=start_block
-        )
-    except ValidationError as exc:
-        raise ConfigError(f"{contract}: not the address of a contract") from exc
-    reader = await evm.connect_reader(settings)
+    reader = await evm.connect_reader(
+        await _chain_settings(rpc_url, contract, chain_id, start_block, confirmations)
+    )
     try:
         yield reader
     finally:
         await reader.close()
+
+
+@asynccontextmanager
+async def chain_writer(
+    rpc_url: str, contract: str, key_file: Path, chain_id: int | None = None
+) -> AsyncIterator[evm.EvmChain]:
+    """A connection for reading and writing, with the account whose key is in a file.
+
+    Raises:
+        ConfigError: As `chain_reader`, or for a file without a key.
+        TransportError: If the node does not respond.
+    """
+    account = load_account(key_file)
+    chain = await evm.connect(await _chain_settings(rpc_url, contract, chain_id), account)
+    try:
+        yield chain
+    finally:
+        await chain.close()
+
+
+async def _chain_settings(
+    rpc_url: str,
+    contract: str,
+    chain_id: int | None,
+    start_block: int = 0,
+    confirmations: int = 0,
+) -> ChainSettings:
+    if chain_id is None:
+        chain_id = await evm.chain_id_of(rpc_url)
+    try:
+        return ChainSettings(
+            rpc_url=rpc_url,
+            chain_id=chain_id,
+            contract=contract,
+            start_block=start_block,
+            confirmations=confirmations,
+        )
+    except ValidationError as exc:
+        raise ConfigError(f"{contract}: not the address of a contract") from exc
 
 
 # -- the worker ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Sender, registry, relay, shelf and archive in memory."""
+"""Sender, registry and relay without a network, and a shelf and an archive without a disk."""
 
 from hashlib import sha256
 
@@ -11,10 +11,10 @@ class FakeSender:
     """Serves documents by digest.
 
     Attributes:
-        is_down: Whether it does not respond.
-        swapped: Served instead of the requested document, unless empty.
-        newest: The result of `latest`.
-        requests: Number of requested documents.
+        is_down: Nothing is served.
+        swapped: Served instead of the requested document, unless it is empty.
+        newest: The answer of `latest`.
+        requests: Number of requests for a document.
     """
 
     def __init__(self, *documents: bytes) -> None:
@@ -26,20 +26,20 @@ class FakeSender:
 
     async def latest(self) -> LatestEnvelope | None:
         if self.is_down:
-            raise TransportError("the sender does not respond")
+            raise TransportError("the sender does not answer")
         return self.newest
 
     async def document(self, round_number: int, digest: bytes) -> bytes:
         self.requests += 1
         if self.is_down or (digest not in self.documents and not self.swapped):
-            raise TransportError("the sender does not respond")
+            raise TransportError("the sender does not answer")
         if self.swapped:
             raise DigestMismatch("envelope document", digest, sha256(self.swapped).digest())
         return self.documents[digest]
 
 
 class FakeRegistry:
-    """Serves snapshots and their salt to every worker."""
+    """Serves a snapshot and its salt to every caller."""
 
     def __init__(self, snapshot: bytes, salt: bytes) -> None:
         self._snapshot = snapshot
@@ -51,12 +51,12 @@ class FakeRegistry:
 
     async def snapshot(self, round_number: int, digest: bytes) -> bytes:
         if self.is_down or digest != sha256(self._snapshot).digest():
-            raise TransportError("the registry does not respond")
+            raise TransportError("the registry does not answer")
         return self._snapshot
 
     async def salt(self, round_number: int, digest: bytes) -> bytes:
         if self.is_down:
-            raise TransportError("the registry does not respond")
+            raise TransportError("the registry does not answer")
         return self._salt
 
 
@@ -84,12 +84,12 @@ class FakeArchive:
 
 
 class FakeRelay:
-    """Accepts a worker's ballots, and casts them unless it is silent.
+    """Receives a worker's ballots, and casts them on chain unless it is silent.
 
     Attributes:
-        is_silent: Whether it casts nothing.
-        fault: Raised instead of accepting a ballot, unless None.
-        handed_in: All ballots handed in, accepted or not.
+        is_silent: Ballots are kept and not cast.
+        fault: Raised by every `hand_in`, unless it is None.
+        handed_in: Every ballot that was handed in, with its round.
     """
 
     def __init__(self, chain: Chain) -> None:

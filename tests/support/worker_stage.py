@@ -50,14 +50,14 @@ class Stage:
     def __init__(self, folder: Path, members: int = 3) -> None:
         self.folder = folder
         self.clock = FakeClock()
-        self.chain_state = InMemoryChain(self.clock)
+        self.blockchain = InMemoryChain(self.clock)
         for index in range(members):
-            self.chain_state.add_member(operator(index), signer(index))
+            self.blockchain.add_member(operator(index), signer(index))
         self.sender = FakeSender(ENVELOPE)
         self.registry = FakeRegistry(REGISTRY, SALT)
         self.shelf = FakeShelf()
         self.archive = FakeArchive()
-        self.requester = FakeChain(self.chain_state)
+        self.requester = FakeChain(self.blockchain)
 
     async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
         return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
@@ -72,7 +72,7 @@ class Stage:
 
     def ballot_of(self, document: bytes, index: int = 0) -> bytes:
         """A member's ballot for the document's result in the only round."""
-        (opened,) = (event for event in self.chain_state.log if isinstance(event, RoundOpened))
+        (opened,) = (event for event in self.blockchain.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
         return ballot_for(context, operator(index), computed.result.result)
@@ -85,7 +85,7 @@ class Stage:
         is_requester: bool = False,
         relay: Relay | None = None,
     ) -> Worker:
-        chain = FakeChain(self.chain_state, signer(index))
+        chain = FakeChain(self.blockchain, signer(index))
         settings = WorkerSettings(
             chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
             data_dir=self.folder,
@@ -118,14 +118,14 @@ class Stage:
     def votes(self, index: int) -> list[BallotCast | Abstained]:
         return [
             event
-            for event in self.chain_state.log
+            for event in self.blockchain.log
             if isinstance(event, BallotCast | Abstained) and event.operator == operator(index)
         ]
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass, with a block at the end of it."""
         self.clock.time += seconds
-        self.chain_state.block_times.append(int(self.clock.time))
+        self.blockchain.block_times.append(int(self.clock.time))
 
 
 @asynccontextmanager
@@ -150,6 +150,6 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def phase(stage: Stage, number: int = 1) -> Phase:
-    state = stage.chain_state.now_state(number)
+    state = stage.blockchain.now_state(number)
     assert state is not None
     return state.phase

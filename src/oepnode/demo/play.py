@@ -27,7 +27,7 @@ from oepnode.wiring import chain_reader
 _LOOK_S: Final = 0.3
 _DELIVERY_S: Final = 60.0
 
-Show = Callable[[str, str], None]
+PrintLine = Callable[[str, str], None]
 """Prints a label and a line."""
 
 
@@ -71,14 +71,14 @@ class Report(Struct):
     seconds: float = 0.0
 
 
-def play_round(stage: Stage, envelope: Path, show: Show) -> RoundReport:
+def play_round(stage: Stage, envelope: Path, print_line: PrintLine) -> RoundReport:
     """Publish a document and watch its round until it has ended."""
     started = time.monotonic()
     number = stage.publish(envelope)
-    return asyncio.run(_watch(stage, number, started, show))
+    return asyncio.run(_watch(stage, number, started, print_line))
 
 
-async def _watch(stage: Stage, number: int, started: float, show: Show) -> RoundReport:
+async def _watch(stage: Stage, number: int, started: float, print_line: PrintLine) -> RoundReport:
     async with chain_reader(
         stage.devnet.url, stage.contract, start_block=stage.start_block
     ) as chain:
@@ -87,7 +87,7 @@ async def _watch(stage: Stage, number: int, started: float, show: Show) -> Round
             state = await chain.round(number)
             events = await chain.round_events(number)
             for event in events[shown_events:]:
-                show(f"{time.monotonic() - started:5.1f} s", _line(stage.players, event))
+                print_line(f"{time.monotonic() - started:5.1f} s", _line(stage.players, event))
             shown_events = len(events)
             if state is not None and state.phase.is_over:
                 break

@@ -24,13 +24,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def chain_state(clock: FakeClock) -> InMemoryChain:
+def blockchain(clock: FakeClock) -> InMemoryChain:
     return InMemoryChain(clock)
 
 
 @pytest.fixture
-def chain(chain_state: InMemoryChain) -> FakeChain:
-    return FakeChain(chain_state)
+def chain(blockchain: InMemoryChain) -> FakeChain:
+    return FakeChain(blockchain)
 
 
 @pytest.fixture

@@ -29,10 +29,10 @@ def chain_of(worker: object) -> FakeChain:
 
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     """Remove every block; returns a function that ends the reorganisation for the worker."""
-    chain_state, chain = stage.chain_state, chain_of(worker)
-    chain_state.log.clear()
-    chain_state.rounds.clear()
-    chain_state.ballots.clear()
+    blockchain, chain = stage.blockchain, chain_of(worker)
+    blockchain.log.clear()
+    blockchain.rounds.clear()
+    blockchain.ballots.clear()
 
     async def another_hash(_: int) -> bytes:
         return b"x" * 32
@@ -74,8 +74,8 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
     worker = stage.worker()
 
     async def two_blocks_back() -> Head:
-        number = max(0, len(stage.chain_state.block_times) - 3)
-        return Head(number, block_hash(number), stage.chain_state.block_times[number])
+        number = max(0, len(stage.blockchain.block_times) - 3)
+        return Head(number, block_hash(number), stage.blockchain.block_times[number])
 
     chain_of(worker).head = two_blocks_back  # type: ignore[method-assign]
     async with running(worker):
@@ -83,12 +83,10 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         stage.pass_time(1)
         stage.pass_time(1)
         await until(lambda: bool(stage.votes(0)))
-        chain_state = stage.chain_state
-        chain_state.log[:] = [
-            event for event in chain_state.log if not isinstance(event, BallotCast)
-        ]
-        chain_state.ballots.clear()
-        chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
+        blockchain = stage.blockchain
+        blockchain.log[:] = [event for event in blockchain.log if not isinstance(event, BallotCast)]
+        blockchain.ballots.clear()
+        blockchain.rounds[1] = replace(blockchain.rounds[1], voted=0)
         await until(lambda: bool(stage.votes(0)))
 
 
@@ -180,8 +178,8 @@ async def test_a_result_reported_during_a_resync_is_kept(stage: Stage) -> None:
 
 
 async def test_a_sender_that_never_responds_leads_to_an_abstention_in_time(stage: Stage) -> None:
-    chain_state = stage.chain_state
-    chain_state.electorates[-1] = replace(chain_state.electorates[-1], vote_window_s=1)
+    blockchain = stage.blockchain
+    blockchain.electorates[-1] = replace(blockchain.electorates[-1], vote_window_s=1)
 
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()

@@ -26,7 +26,7 @@ TO_DIRECT_S = 20
 
 
 def relay_of(stage: Stage, index: int = 0) -> FakeRelay:
-    return FakeRelay(FakeChain(stage.chain_state, signer(index)))
+    return FakeRelay(FakeChain(stage.blockchain, signer(index)))
 
 
 def casts(worker: object) -> int:
@@ -44,7 +44,7 @@ async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> 
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
         await until(lambda: all(worker.newest(1)[0].is_over for worker in workers))
-    assert stage.chain_state.rounds[1].matched == 0b111
+    assert stage.blockchain.rounds[1].matched == 0b111
     assert [casts(worker) for worker in workers] == [0, 0, 0]
     assert [worker.runner.waiting for worker in workers] == [{}, {}, {}]
     for index, relay in enumerate(relays):
@@ -73,7 +73,7 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
         assert worker.runner.waiting[1] == "the ballot is with the relay, and not on chain yet"
         context, ballot = relay.handed_in[0]
         assert set(relay.handed_in) == {(context, ballot)}
-        await FakeChain(stage.chain_state, signer(0)).cast_ballot(1, ballot)
+        await FakeChain(stage.blockchain, signer(0)).cast_ballot(1, ballot)
         await until(lambda: worker.newest(1)[0].have_i_voted)
         await until(lambda: worker.runner.waiting == {})
     assert casts(worker) == 0
@@ -196,7 +196,7 @@ class Post:
 
 async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Stage) -> None:
     address = bytes.fromhex(ACCOUNT.address[2:])
-    stage.chain_state.rotate_signer(operator(0), address)
+    stage.blockchain.rotate_signer(operator(0), address)
     before, after = Post(), Post()
     async with running(stage.worker(relay=before.relay(stage.folder))):
         await stage.open()
@@ -205,7 +205,7 @@ async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Sta
     async with running(worker):
         await until(lambda: bool(after.lines))
         signed = after.ballots[0].signed
-        await FakeChain(stage.chain_state).cast_ballots(1, pack([signed]))
+        await FakeChain(stage.blockchain).cast_ballots(1, pack([signed]))
         await until(lambda: worker.newest(1)[0].have_i_voted)
     assert {*before.lines, *after.lines} == {before.lines[0]}
     assert (len(stage.votes(0)), casts(worker)) == (1, 0)

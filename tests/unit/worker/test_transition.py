@@ -43,6 +43,8 @@ from tests.support.rounds import (
     revealed,
 )
 
+Changes = tuple[Change, ...]
+
 
 def run(state: RoundState, *changes: Change) -> tuple[RoundState, list[Effect]]:
     """Take changes in one after another; returns the last state and all effects."""
@@ -113,7 +115,7 @@ def test_a_ballot_under_this_operators_name_that_it_did_not_compute_is_noticed()
 
 
 def test_nothing_is_revealed_while_voting_is_open() -> None:
-    changes = (COMPUTED, *(ballot(i) for i in range(4)), Ticked(VOTE_DEADLINE - 1))
+    changes: Changes = (COMPUTED, *(ballot(i) for i in range(4)), Ticked(VOTE_DEADLINE - 1))
     assert run(fresh(1), *changes)[1] == [CastBallot(1)]
 
 
@@ -137,7 +139,7 @@ def test_the_first_turn_goes_round_with_the_rounds_number() -> None:
     for number in range(1, 6):
         for me in range(5):
             state = fresh(me, number)
-            changes = (computed(number), *(ballot(i, number=number) for i in range(5)))
+            changes: Changes = (computed(number), *(ballot(i, number=number) for i in range(5)))
             if run(state, *changes, Ticked(OPENED_AT + 5))[1][1:]:
                 first.append(me)
     assert first == [1, 2, 3, 4, 0]
@@ -161,13 +163,13 @@ def test_a_result_without_quorum_waits_for_those_with_one() -> None:
 
 
 def test_a_revealed_result_is_not_revealed_again() -> None:
-    changes = (COMPUTED, *(ballot(i) for i in range(5)), revealed(RIGHT, 0b11111))
+    changes: Changes = (COMPUTED, *(ballot(i) for i in range(5)), revealed(RIGHT, 0b11111))
     assert run(fresh(1), *changes, Ticked(OPENED_AT + 50))[1] == [CastBallot(1)]
 
 
 def test_another_revealed_root_does_not_stop_this_workers() -> None:
     votes = (ballot(0, WRONG), *(ballot(i) for i in range(1, 5)))
-    changes = (COMPUTED, *votes, revealed(WRONG, 1), Ticked(OPENED_AT + 5))
+    changes: Changes = (COMPUTED, *votes, revealed(WRONG, 1), Ticked(OPENED_AT + 5))
     assert run(fresh(1), *changes)[1] == [CastBallot(1), RevealResult(1)]
 
 
@@ -266,7 +268,12 @@ def test_a_result_of_other_inputs_is_ignored() -> None:
 
 
 def test_all_turns_fit_into_the_reveal_window() -> None:
-    closed = (COMPUTED, *(ballot(i, WRONG) for i in range(4)), ballot(0), Ticked(OPENED_AT + 5))
+    closed: Changes = (
+        COMPUTED,
+        *(ballot(i, WRONG) for i in range(4)),
+        ballot(0),
+        Ticked(OPENED_AT + 5),
+    )
     state, _ = transition(fresh(0), closed[0], turn_s=1e9)
     for change in (*closed[1:], Ticked(REVEAL_DEADLINE - 1)):
         state, effects = transition(state, change, turn_s=1e9)

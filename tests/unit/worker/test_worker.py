@@ -42,7 +42,7 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
         await until(lambda: phase(stage) == Phase.FINAL)
         await until(lambda: len(stage.shelf.bundles) == 3)
         await until(lambda: 1 in stage.archive.inputs)
-    state = stage.chain_state.rounds[1]
+    state = stage.blockchain.rounds[1]
     assert state.matched == 0b111
     context = RoundContext(CHAIN_ID, CONTRACT, 1)
     for name, key in PRIVATE.items():
@@ -62,7 +62,7 @@ async def test_a_liar_is_outvoted_and_its_bundles_are_not_served(tmp_path: Path)
         await until(lambda: phase(stage) == Phase.FINAL)
         await until(lambda: bool(stage.shelf.bundles))
         await until(lambda: liar.newest(1)[0].is_over)
-    assert stage.chain_state.rounds[1].matched == 0b0111
+    assert stage.blockchain.rounds[1].matched == 0b0111
     mine = liar.newest(1)[0]
     assert mine.result != mine.final
 
@@ -173,20 +173,20 @@ async def test_an_internal_error_is_an_abstention_without_secrets(stage: Stage) 
 
 
 def _no_node(stage: Stage) -> None:
-    stage.chain_state.is_down = True
+    stage.blockchain.is_down = True
 
 
 def _lost_answers(stage: Stage) -> None:
-    stage.chain_state.loses_answers = True
+    stage.blockchain.loses_answers = True
 
 
 def _rejections(stage: Stage) -> None:
-    stage.chain_state.rejection = "PauseState"
+    stage.blockchain.rejection = "PauseState"
 
 
 def _all_well(stage: Stage) -> None:
-    stage.chain_state.is_down = stage.chain_state.loses_answers = False
-    stage.chain_state.rejection = ""
+    stage.blockchain.is_down = stage.blockchain.loses_answers = False
+    stage.blockchain.rejection = ""
 
 
 @pytest.mark.parametrize("fault", [_no_node, _lost_answers, _rejections])
@@ -197,9 +197,9 @@ async def test_a_step_whose_outcome_is_unknown_is_reconciled_with_the_chain(
     workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
         if when == "before the reveal":
-            stage.chain_state.electorates[-1].members  # noqa: B018 - the electorate stays as it is
+            stage.blockchain.electorates[-1].members  # noqa: B018 - the electorate stays as it is
             await stage.open()
-            await until(lambda: len(stage.chain_state.ballots.get(1, [])) == 3)
+            await until(lambda: len(stage.blockchain.ballots.get(1, [])) == 3)
             fault(stage)
         else:
             await stage.open()
@@ -210,7 +210,7 @@ async def test_a_step_whose_outcome_is_unknown_is_reconciled_with_the_chain(
         await until(lambda: len(stage.shelf.bundles) == 3)
     for index in range(3):
         assert len(stage.votes(index)) == 1
-    finals = [e for e in stage.chain_state.log if isinstance(e, RoundFinalised)]
+    finals = [e for e in stage.blockchain.log if isinstance(e, RoundFinalised)]
     assert len(finals) == 1
 
 
@@ -222,7 +222,7 @@ async def test_a_round_without_quorum_is_closed_as_failed_by_one_of_the_workers(
         await stage.open()
         await until(lambda: bool(stage.votes(0)))
         stage.pass_time(61)
-        await until(lambda: any(isinstance(e, RootRevealed) for e in stage.chain_state.log))
+        await until(lambda: any(isinstance(e, RootRevealed) for e in stage.blockchain.log))
         stage.pass_time(60)
         await until(lambda: phase(stage) == Phase.FAILED)
         await until(lambda: workers[0].newest(1)[0].is_over)
@@ -241,8 +241,8 @@ async def _after(stage: Stage, reached: Callable[[], bool]) -> None:
 CRASHES: dict[str, Callable[[Stage], Callable[[], bool]]] = {
     "at once": lambda _: lambda: True,
     "while computing": lambda stage: lambda: stage.sender.requests > 0,
-    "with the first ballot": lambda stage: lambda: bool(stage.chain_state.ballots.get(1)),
-    "with all ballots": lambda stage: lambda: len(stage.chain_state.ballots.get(1, [])) == 3,
+    "with the first ballot": lambda stage: lambda: bool(stage.blockchain.ballots.get(1)),
+    "with all ballots": lambda stage: lambda: len(stage.blockchain.ballots.get(1, [])) == 3,
     "final": lambda stage: lambda: phase(stage) == Phase.FINAL,
 }
 
@@ -285,17 +285,17 @@ async def test_a_requesting_worker_opens_one_round_for_a_new_document(stage: Sta
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
     worker = stage.worker(is_requester=True)
     await worker.poll()
-    assert stage.chain_state.rounds[1].horizon_start == START
+    assert stage.blockchain.rounds[1].horizon_start == START
     async with running(worker):
         await until(lambda: bool(stage.votes(0)))
         await worker.poll()
-    assert len(stage.chain_state.rounds) == 1
+    assert len(stage.blockchain.rounds) == 1
 
 
 async def test_a_worker_that_is_not_a_requester_opens_no_round(stage: Stage) -> None:
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
     await stage.worker().poll()
-    assert stage.chain_state.rounds == {}
+    assert stage.blockchain.rounds == {}
 
 
 async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
@@ -351,11 +351,11 @@ async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
     await stage.open()
     await worker.follow()
     before = worker.newest(1)[0]
-    kept = stage.chain_state.block_times.pop()
+    kept = stage.blockchain.block_times.pop()
     with pytest.raises(TransportError, match="behind block"):
         await worker.follow()
     assert worker.newest(1)[0] == before
-    stage.chain_state.block_times.append(kept)
+    stage.blockchain.block_times.append(kept)
     await worker.follow()
     assert worker.newest(1)[0] == before
 

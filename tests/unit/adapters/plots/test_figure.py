@@ -74,7 +74,7 @@ def test_a_heat_map_shows_the_sites_with_the_least_headroom_first() -> None:
     assert len(drawn) == plot_envelope.MOST_ROWS
     assert "site 3" not in drawn
     dots = axes.get_lines()[0]
-    assert (dots.get_xdata().tolist(), dots.get_ydata().tolist()) == (
+    assert (np.asarray(dots.get_xdata()).tolist(), np.asarray(dots.get_ydata()).tolist()) == (
         [START + 3 * 300 + 150],
         [0.5],
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,7 @@ def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x
     st.sampled_from(["canonical", "magnitude"]),
 )
 def test_sealed_inputs_are_opened_unchanged(
-    envelope: bytes, registry: bytes, profile, sign
+    envelope: bytes, registry: bytes, profile: Any, sign: Any
 ) -> None:
     feed = Feed(profile, sign)
     inputs = Inputs(envelope, registry, SALT, feed)

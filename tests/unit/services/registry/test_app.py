@@ -46,11 +46,11 @@ def address(account: LocalAccount) -> bytes:
 
 @pytest.fixture
 async def handler(
-    chain: FakeChain, chain_state: InMemoryChain, clock: FakeClock, registry: RegistryStore
+    chain: FakeChain, blockchain: InMemoryChain, clock: FakeClock, registry: RegistryStore
 ) -> RequestHandler:
     """A worker in the electorate of round 1, which uses the published snapshot."""
     registry.publish(SNAPSHOT, SALT, clock.now())
-    chain_state.add_member(OPERATOR, address(WORKER))
+    blockchain.add_member(OPERATOR, address(WORKER))
     await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
     return RequestHandler(chain, clock, registry, WINDOW_S)
 
@@ -122,9 +122,9 @@ async def test_a_response_opens_for_its_purpose_and_round_only(
 
 
 async def test_a_rotated_worker_gets_the_inputs_of_a_round_that_its_operator_is_in(
-    handler: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.rotate_signer(OPERATOR, address(STRANGER))
+    blockchain.rotate_signer(OPERATOR, address(STRANGER))
     assert opened(await ask(handler, a_request(clock), STRANGER)) == SALT
 
 
@@ -198,24 +198,24 @@ async def test_a_stranger_is_rejected_and_uses_up_nothing(
 
 
 async def test_a_removed_worker_is_rejected_even_for_a_round_it_was_in(
-    handler: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.remove_member(OPERATOR)
+    blockchain.remove_member(OPERATOR)
     rejected = await rejection(handler, a_request(clock))
     assert (rejected.status, rejected.code) == (403, "worker.unknown")
 
 
 async def test_a_rotated_key_is_rejected(
-    handler: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.rotate_signer(OPERATOR, address(STRANGER))
+    blockchain.rotate_signer(OPERATOR, address(STRANGER))
     assert (await rejection(handler, a_request(clock))).code == "worker.unknown"
 
 
 async def test_a_worker_that_came_later_is_rejected(
-    handler: RequestHandler, clock: FakeClock, chain_state: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    chain_state.add_member(b"\x72" * 20, address(STRANGER))
+    blockchain.add_member(b"\x72" * 20, address(STRANGER))
     rejected = await rejection(handler, a_request(clock), STRANGER)
     assert (rejected.status, rejected.code) == (403, "worker.not_in_electorate")
 
@@ -261,9 +261,9 @@ async def test_a_round_that_does_not_exist_is_rejected(
 
 
 async def test_without_a_chain_nothing_is_served(
-    handler: RequestHandler, clock: FakeClock, chain_state: InMemoryChain, registry: RegistryStore
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain, registry: RegistryStore
 ) -> None:
-    chain_state.is_down = True
+    blockchain.is_down = True
     with pytest.raises(TransportError):
         await ask(handler, a_request(clock))
     assert access_log(registry) == []

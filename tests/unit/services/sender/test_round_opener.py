@@ -21,95 +21,95 @@ def opener(chain: FakeChain, clock: FakeClock, envelopes: EnvelopeStore) -> Roun
 
 
 async def test_a_round_is_opened_with_the_documents_horizon(
-    opener: RoundOpener, chain_state: InMemoryChain, envelopes: EnvelopeStore
+    opener: RoundOpener, blockchain: InMemoryChain, envelopes: EnvelopeStore
 ) -> None:
     assert await opener.open(DOCUMENT, REGISTRY) == (1, True)
-    state = chain_state.rounds[1]
+    state = blockchain.rounds[1]
     assert (state.horizon_start, state.interval_count) == (1_795_000_200, 6)
     assert envelopes.round_of(DOCUMENT.digest, REGISTRY) == 1
 
 
 @pytest.mark.parametrize("phase", [Phase.VOTING, Phase.FINAL])
 async def test_a_valid_round_is_returned_again(
-    opener: RoundOpener, chain_state: InMemoryChain, phase: Phase
+    opener: RoundOpener, blockchain: InMemoryChain, phase: Phase
 ) -> None:
     await opener.open(DOCUMENT, REGISTRY)
-    chain_state.set_phase(1, phase)
+    blockchain.set_phase(1, phase)
     assert await opener.open(DOCUMENT, REGISTRY) == (1, False)
-    assert len(chain_state.rounds) == 1
+    assert len(blockchain.rounds) == 1
 
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.CANCELLED])
 async def test_after_a_failed_round_a_new_one_is_opened(
-    opener: RoundOpener, chain_state: InMemoryChain, phase: Phase
+    opener: RoundOpener, blockchain: InMemoryChain, phase: Phase
 ) -> None:
     await opener.open(DOCUMENT, REGISTRY)
-    chain_state.set_phase(1, phase)
+    blockchain.set_phase(1, phase)
     assert await opener.open(DOCUMENT, REGISTRY) == (2, True)
 
 
 async def test_another_snapshot_is_another_round(
-    opener: RoundOpener, chain_state: InMemoryChain
+    opener: RoundOpener, blockchain: InMemoryChain
 ) -> None:
     await opener.open(DOCUMENT, REGISTRY)
     assert await opener.open(DOCUMENT, b"\x0b" * 32) == (2, True)
-    assert len(chain_state.rounds) == 2
+    assert len(blockchain.rounds) == 2
 
 
 async def test_requests_at_once_open_one_round(
-    opener: RoundOpener, chain_state: InMemoryChain
+    opener: RoundOpener, blockchain: InMemoryChain
 ) -> None:
     answers = await asyncio.gather(*(opener.open(DOCUMENT, REGISTRY) for _ in range(5)))
     assert sorted(answers) == [(1, False)] * 4 + [(1, True)]
-    assert len(chain_state.rounds) == 1
+    assert len(blockchain.rounds) == 1
 
 
 async def test_a_lost_response_is_looked_up_on_chain(
     opener: RoundOpener,
-    chain_state: InMemoryChain,
+    blockchain: InMemoryChain,
     chain: FakeChain,
     clock: FakeClock,
     envelopes: EnvelopeStore,
 ) -> None:
-    chain_state.loses_answers = True
+    blockchain.loses_answers = True
     with pytest.raises(TransportError):
         await opener.open(DOCUMENT, REGISTRY)
     assert envelopes.round_of(DOCUMENT.digest, REGISTRY) is None
-    chain_state.loses_answers = False
+    blockchain.loses_answers = False
     # As after a restart: a new opener on the same store.
     again = RoundOpener(chain, clock, envelopes)
     assert await again.open(DOCUMENT, REGISTRY) == (1, False)
-    assert len(chain_state.rounds) == 1
+    assert len(blockchain.rounds) == 1
 
 
 async def test_another_requesters_round_is_not_mistaken(
-    opener: RoundOpener, chain_state: InMemoryChain, chain: FakeChain
+    opener: RoundOpener, blockchain: InMemoryChain, chain: FakeChain
 ) -> None:
-    chain_state.loses_answers = True
+    blockchain.loses_answers = True
     with pytest.raises(TransportError):
         await chain.open_round(0, 1, b"\x02" * 32, REGISTRY)
     with pytest.raises(TransportError):
         await opener.open(DOCUMENT, REGISTRY)
-    chain_state.loses_answers = False
+    blockchain.loses_answers = False
     assert await opener.open(DOCUMENT, REGISTRY) == (2, False)
 
 
 async def test_without_a_chain_nothing_is_sent_and_a_retry_works(
-    opener: RoundOpener, chain_state: InMemoryChain
+    opener: RoundOpener, blockchain: InMemoryChain
 ) -> None:
-    chain_state.is_down = True
+    blockchain.is_down = True
     with pytest.raises(TransportError):
         await opener.open(DOCUMENT, REGISTRY)
-    chain_state.is_down = False
+    blockchain.is_down = False
     assert await opener.open(DOCUMENT, REGISTRY) == (1, True)
 
 
 async def test_a_rejection_ends_the_attempt(
-    opener: RoundOpener, chain_state: InMemoryChain, chain: FakeChain, envelopes: EnvelopeStore
+    opener: RoundOpener, blockchain: InMemoryChain, chain: FakeChain, envelopes: EnvelopeStore
 ) -> None:
-    chain_state.rejection = "EnforcedPause()"
+    blockchain.rejection = "EnforcedPause()"
     with pytest.raises(ConflictError, match="EnforcedPause"):
         await opener.open(DOCUMENT, REGISTRY)
-    chain_state.rejection = ""
+    blockchain.rejection = ""
     await chain.open_round(0, 1, b"\x02" * 32, REGISTRY)
     assert envelopes.begin_opening(DOCUMENT.digest, REGISTRY, 1) == 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from msgspec.structs import replace
 
@@ -67,7 +68,8 @@ async def ask(view: View, path: str, method: str = "GET") -> tuple[int, str, str
         answer = await match.handler(request)
     except Exception as exc:  # aiohttp raises its rejections
         return getattr(exc, "status", 500), "", ""
-    text = answer.body.decode() if answer.body else ""
+    assert isinstance(answer, web.Response)
+    text = (answer.text or "") if answer.body else ""
     return answer.status, answer.content_type, text
 
 
