@@ -26,7 +26,7 @@ SALT = bytes(range(32))
 Respond = Callable[[RegistryRequest], Response]
 
 
-class Desk:
+class FakeServer:
     """Decodes requests, checks their signature, and responds as configured."""
 
     def __init__(self, *respond: Respond) -> None:
@@ -72,39 +72,39 @@ def client(exchange: Any) -> HttpRegistry:
 
 
 async def test_snapshot_and_salt_are_requested_and_opened() -> None:
-    desk = Desk(sealed(SNAPSHOT), sealed(SALT))
-    registry = client(desk.exchange)
+    server = FakeServer(sealed(SNAPSHOT), sealed(SALT))
+    registry = client(server.exchange)
     assert await registry.snapshot(7, DIGEST) == SNAPSHOT
     assert await registry.salt(7, DIGEST) == SALT
-    first, second = desk.requests
+    first, second = server.requests
     assert (first.what, second.what) == ("snapshot", "salt")
-    assert {request.round for request in desk.requests} == {7}
-    assert {request.snapshot_digest for request in desk.requests} == {DIGEST}
+    assert {request.round for request in server.requests} == {7}
+    assert {request.snapshot_digest for request in server.requests} == {DIGEST}
     assert first.nonce != second.nonce
     assert first.recipient != second.recipient
 
 
 async def test_a_second_attempt_has_its_own_nonce() -> None:
-    desk = Desk(rejected(503, "chain.unavailable"), sealed(SALT))
-    assert await client(desk.exchange).salt(7, DIGEST) == SALT
-    first, second = desk.requests
+    server = FakeServer(rejected(503, "chain.unavailable"), sealed(SALT))
+    assert await client(server.exchange).salt(7, DIGEST) == SALT
+    first, second = server.requests
     assert first.nonce != second.nonce
 
 
 async def test_another_snapshot_is_a_mismatch() -> None:
     with pytest.raises(DigestMismatch):
-        await client(Desk(sealed(SNAPSHOT + b" ")).exchange).snapshot(7, DIGEST)
+        await client(FakeServer(sealed(SNAPSHOT + b" ")).exchange).snapshot(7, DIGEST)
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 422])
 async def test_a_rejection_of_this_worker_is_a_conflict(status: int) -> None:
     with pytest.raises(ConflictError, match="because"):
-        await client(Desk(rejected(status, "worker.unknown")).exchange).salt(7, DIGEST)
+        await client(FakeServer(rejected(status, "worker.unknown")).exchange).salt(7, DIGEST)
 
 
 async def test_a_missing_input_may_arrive_later() -> None:
     with pytest.raises(TransportError, match="because"):
-        await client(Desk(rejected(404, "round.unknown")).exchange).salt(7, DIGEST)
+        await client(FakeServer(rejected(404, "round.unknown")).exchange).salt(7, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_a_missing_input_may_arrive_later() -> None:
 )
 async def test_a_response_for_another_request_is_a_transport_error(respond: Respond) -> None:
     with pytest.raises(TransportError, match="salt"):
-        await client(Desk(respond).exchange).salt(7, DIGEST)
+        await client(FakeServer(respond).exchange).salt(7, DIGEST)
 
 
 async def test_the_newest_digest_is_read() -> None:

@@ -20,7 +20,7 @@ CONTEXT = RoundContext(246, b"\x0c" * 20, 7)
 ONE, OTHER = b"\x01" * 32, b"\x02" * 32
 
 
-class Desk:
+class FakeServer:
     """Responds as configured, and keeps the record as it was on disk at each request."""
 
     def __init__(self, folder: Path, answer: Response | None = None) -> None:
@@ -51,32 +51,32 @@ def rejected(status: int, code: str) -> Response:
 
 
 async def test_a_handed_in_ballot_is_signed_and_was_recorded_before(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Response(202, b"{}"))
-    relay = desk.relay()
+    server = FakeServer(tmp_path, Response(202, b"{}"))
+    relay = server.relay()
     await relay.hand_in(CONTEXT, ONE)
     await relay.hand_in(CONTEXT, ONE)
     await relay.close()
-    first, second = decode_lines(b"\n".join(desk.lines))
+    first, second = decode_lines(b"\n".join(server.lines))
     assert first == second
     assert (first.context, first.signed.ballot) == (CONTEXT, ONE)
     assert recover_signer(CONTEXT, first.signed) == bytes.fromhex(ACCOUNT.address[2:])
-    assert all(ONE.hex().encode() in kept for kept in desk.kept)
+    assert all(ONE.hex().encode() in kept for kept in server.kept)
 
 
 async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Response(202, b"{}"))
-    await desk.relay().hand_in(CONTEXT, ONE)
+    server = FakeServer(tmp_path, Response(202, b"{}"))
+    await server.relay().hand_in(CONTEXT, ONE)
     with pytest.raises(ConflictError, match="another ballot was signed for round 7"):
-        await desk.relay().hand_in(CONTEXT, OTHER)
-    assert len(desk.lines) == 1
+        await server.relay().hand_in(CONTEXT, OTHER)
+    assert len(server.lines) == 1
 
 
 async def test_a_ballot_that_cannot_be_recorded_is_not_sent(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Response(202, b"{}"))
-    desk.record.mkdir()
+    server = FakeServer(tmp_path, Response(202, b"{}"))
+    server.record.mkdir()
     with pytest.raises(FatalError, match="nothing was signed"):
-        await desk.relay().hand_in(CONTEXT, ONE)
-    assert desk.lines == []
+        await server.relay().hand_in(CONTEXT, ONE)
+    assert server.lines == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_a_ballot_that_cannot_be_recorded_is_not_sent(tmp_path: Path) -> N
 )
 async def test_a_rejection_is_reported(tmp_path: Path, status: int, code: str) -> None:
     with pytest.raises(RequestRejected) as raised:
-        await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
+        await FakeServer(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
     assert (raised.value.status, raised.value.code) == (status, code)
 
 
@@ -96,13 +96,13 @@ async def test_a_temporary_rejection_is_a_transport_error(
     tmp_path: Path, status: int, code: str
 ) -> None:
     with pytest.raises(TransportError):
-        await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
+        await FakeServer(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
 
 
 async def test_a_silent_relay_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oepnode.adapters.http.relay.HAND_IN_S", 0.01)
     with pytest.raises(TransportError, match="no response within"):
-        await Desk(tmp_path).relay().hand_in(CONTEXT, ONE)
+        await FakeServer(tmp_path).relay().hand_in(CONTEXT, ONE)
 
 
 @pytest.mark.parametrize(
