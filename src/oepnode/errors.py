@@ -7,8 +7,10 @@ place, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a k
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class OepError(Exception):
@@ -85,3 +87,16 @@ class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
         self.what = what
         self.faults = tuple(faults)
         self.more = more
+
+
+def location_of(exc: BaseException) -> str:
+    """File and line in this package where an exception arose, such as ``worker/effects.py:154``.
+
+    Leaves out the exception's message, which could quote data that a client sent.
+    """
+    package = Path(__file__).parent
+    for frame in reversed(traceback.extract_tb(exc.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(package):
+            return f"{file.relative_to(package).as_posix()}:{frame.lineno}"
+    return "unknown"

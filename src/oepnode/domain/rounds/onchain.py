@@ -256,3 +256,15 @@ class Policy:
     vote_window_s: int = 600
     reveal_window_s: int = 600
     rules_version: int = 1
+
+
+def parse_address(text: str) -> bytes:
+    """The 20 bytes of an address written as ``0x`` and 40 hex digits.
+
+    Raises:
+        ValueError: For any other text.
+    """
+    digits = text.removeprefix("0x")
+    if len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        raise ValueError("an address is 0x and 40 hex digits")
+    return bytes.fromhex(digits)
