@@ -90,7 +90,7 @@ def main() -> None:
         "nmis": fast["nmis"],
         "breach_intervals": fast["breach_intervals"],
         "superseded_rows": fast["superseded_rows"],
-        "stale_minutes": fast["stale_minutes"],
+        "superseded_envelope_minutes": fast["superseded_envelope_minutes"],
         "parts": {name: round(took, 3) for name, took in fast["parts"].items()},
         "plain_rows": slow["rows"],
         "plain_seconds": round(slow["seconds"], 3),
@@ -127,7 +127,7 @@ def show(figures: dict[str, Any]) -> None:
         f"columnar: {million:.1f} M rows ({figures['nmis']:,} NMIs) in {figures['seconds']:.2f} s, "
         f"peak {figures['peak_rss_bytes'] / 1e9:.2f} GB, {figures['breach_intervals']} intervals "
         f"in breach; {figures['superseded_rows']:,} envelope rows superseded, "
-        f"{figures['stale_minutes']:,} minutes state one of them"
+        f"{figures['superseded_envelope_minutes']:,} minutes state one of them"
     )
     for name, took in figures["parts"].items():
         print(f"  {name}: {took:.2f} s")
@@ -229,7 +229,7 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
         "parts": took,
         "breach_intervals": int(report.is_breach.sum()),
         "superseded_rows": len(report.envelopes.superseded.cell),
-        "stale_minutes": int(report.counts["stale"].sum()),
+        "superseded_envelope_minutes": int(report.counts["superseded_envelope"].sum()),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 

@@ -45,8 +45,8 @@ from oepnode.demo.devnet import Devnet, account
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds import signed_ballots as relay
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.tally import Ballot
 
 SIZES = (3, 5, 9, 21, 31, 100)

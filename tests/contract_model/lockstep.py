@@ -22,8 +22,8 @@ from oepnode.config import ChainSettings
 from oepnode.demo import devnet
 from oepnode.domain.rounds import signed_ballots, tally
 from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Equivocated, Event, Policy, Role
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import SignedBallot
 from oepnode.domain.rounds.tally import Standing
 from tests.contract_model import electorate, rounds, views

@@ -1,8 +1,8 @@
 """Random lives of a contract: calls by anybody, in any order, at any time.
 
 Hypothesis chooses; `Lockstep` makes the step on the chain and on the twin and compares. Choices
-lean towards steps that get far: members vote, the right ballots are revealed, edges of windows are met. One
-in ten is odd, as of an attacker or a clumsy operator.
+lean towards steps that get far: members vote, the right ballots are revealed, edges of windows
+are met. One in ten is odd, as of an attacker or a clumsy operator.
 """
 
 from __future__ import annotations

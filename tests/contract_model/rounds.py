@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from oepnode.domain.rounds import signed_ballots, tally
 from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -22,10 +23,10 @@ from oepnode.domain.rounds.onchain import (
     RoundFinalised,
     RoundOpened,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import SIGNED_BALLOT_SIZE, Recover, SignedBallot
-from oepnode.domain.rounds.tally import PACKED_BALLOT_SIZE, Ballot
+from oepnode.domain.rounds.tally import Ballot
 from tests.contract_model.electorate import require_paused, require_role, require_text
+from tests.contract_model.packed_ballots import PACKED_BALLOT_SIZE, rolling_hash, unpack
 from tests.contract_model.state import (
     NO_HASH,
     NO_PLACE,
@@ -226,8 +227,8 @@ def reveal_root(state: State, call: Call, number: int, result: Result, packed: b
     _require_before_reveal_deadline(round_, call, number)
     _require_whole(packed, PACKED_BALLOT_SIZE)
     context = context_of(state, number)
-    expected = tally.rolling_hash(context, round_.ballots)
-    received = tally.rolling_hash(context, tally.unpack(packed))
+    expected = rolling_hash(context, round_.ballots)
+    received = rolling_hash(context, unpack(packed))
     if received != expected:
         raise Reverted("BallotsMismatch", expected, received)
     matched = tally.matching(context, round_.ballots, result)

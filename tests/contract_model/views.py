@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from oepnode.domain.rounds import tally
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import Phase
+from tests.contract_model.packed_ballots import rolling_hash
 from tests.contract_model.rounds import context_of, round_of
 from tests.contract_model.state import NO_HASH, NOBODY, RoundRecord, RoundStatus, Seat, State
 
@@ -39,7 +40,7 @@ def round_view(state: State, number: int, time: int) -> RoundView:
     round_ = round_of(state, number)
     terms = state.terms[round_.epoch - 1]
     result = round_.result
-    hashed = tally.rolling_hash(context_of(state, number), round_.ballots)
+    hashed = rolling_hash(context_of(state, number), round_.ballots)
     return RoundView(
         status=round_.status,
         phase=phase(round_, time),

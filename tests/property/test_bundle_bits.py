@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oepnode.adapters.crypto import hpke
 from oepnode.domain.rounds import bundle, merkle, site_proof
 from oepnode.domain.rounds.bundle import BundleError
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.errors import EvidenceError
 from tests.support.round_world import (

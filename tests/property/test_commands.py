@@ -20,7 +20,7 @@ import typer
 from typer.testing import CliRunner
 
 from oepnode.cli.main import app
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from tests.support import edge_documents as good
 from tests.support.telemetry_columns import record
@@ -105,7 +105,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         paths[name] = [str(folder / f"{name}-{number}") for number in range(12)]
         for path, content in zip(paths[name], (data, *damaged(data, rng)), strict=True):
             Path(path).write_bytes(content)
-    for name, module in (("telemetry", telemetry), ("forecast", forecast)):
+    for name, module in (("telemetry", telemetry), ("forecast", forecasts)):
         rows = module.validate(Path(paths[name][0]).read_bytes()).value
         assert rows is not None
         for number, frame in enumerate(columns(rows, rng)):

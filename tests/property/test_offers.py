@@ -9,11 +9,19 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.domain.edge.clearing import clear as clearing
-from oepnode.domain.edge.clearing.clear import accumulate, clear, dispatchable, increments
+from oepnode.domain.edge.boffers.bands import (
+    GENERATION,
+    LOAD,
+    AccumulationError,
+    accumulate,
+    dispatchable,
+    increments,
+)
+from oepnode.domain.edge.clearing.clear import clear
 from oepnode.domain.edge.clearing.supply_curve import quantity_at, supply_curve
 from oepnode.domain.edge.constraining.trim import check, trim
 from oepnode.domain.nem.quantities import NO_LIMIT
+from tests.support.boffers import trims
 
 Ints = npt.NDArray[Any]
 
@@ -91,7 +99,7 @@ def test_accumulated_quantities_that_shrink_are_rejected(sums: list[int]) -> Non
     )
     try:
         increments(np.array([sums]))
-    except clearing.AccumulationError:
+    except AccumulationError:
         assert not grows
     else:
         assert grows
@@ -106,12 +114,12 @@ def test_a_constrained_offer_delivers_the_original_held_to_the_limits(
     after = check(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
     assert after.count == 0
     again = trim(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
-    assert again.trims == (), "a second time trims nothing"
-    assert bool(held.trims) == bool(held.before.count)
+    assert trims(again) == [], "a second time trims nothing"
+    assert bool(trims(held)) == bool(held.before.count)
     if held.before.count == 0:
         assert (held.avail == avail).all()
     # Load and generation on their own: with crossing prices both may clear at once.
-    for side in (clearing.LOAD, clearing.GENERATION):
+    for side in (LOAD, GENERATION):
         for price in range(-7, 8):
             alone = np.zeros_like(avail)
             alone[:, side] = avail[:, side]

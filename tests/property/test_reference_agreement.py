@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import ballot_hash, result_hash
-from oepnode.domain.rounds.envelope_document import parse_document
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import RoundResult, partition_round
-from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.errors import DigestMismatch, DocumentFault
 from tests.generators import strategies
 from tests.generators.cases import Case
@@ -114,7 +114,7 @@ def assert_rejected_alike(damaged: Damaged) -> None:
     assert theirs.value.rules & damaged.rules
     with pytest.raises(DocumentFault) as ours:
         by_product(case, envelope, registry)
-    rules = {fault.rule for fault in ours.value.faults}
+    rules = {fault.code for fault in ours.value.faults}
     assert ours.value.more or rules & damaged.rules
     assert all(fault.path.startswith("$") for fault in ours.value.faults)
 

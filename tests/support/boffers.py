@@ -7,6 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge.boffers.comparison import OfferChange
+from oepnode.domain.edge.constraining.trim import QUANTITIES, TrimmedOffer
+
 Ints = npt.NDArray[np.int64]
 
 FLOOR, CEILING = -1000.0, 15_100.0
@@ -42,3 +45,15 @@ def one(kilowatts: float) -> Ints:
 
 def in_kw(watts: npt.NDArray[np.int64]) -> list[float]:
     return [value / 1000 for value in np.asarray(watts).ravel().tolist()]
+
+
+def trims(offer: TrimmedOffer) -> list[tuple[int, str, int, int]]:
+    """The changes of an offer: row, quantity by name, offered and kept watts."""
+    return [(row, QUANTITIES[n], offered, kept) for row, n, offered, kept in offer.changes.tolist()]
+
+
+def differs(change: OfferChange) -> bool:
+    """Whether two offers differ in anything."""
+    is_priced_alike = not change.bands and change.has_prices[0] == change.has_prices[1]
+    is_same = is_priced_alike and not change.quantities.any()
+    return not is_same or bool(change.only_before or change.only_after)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
-from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import Finding
 
 NMI = "6305888444"
 OTHER_NMI = "2001985732"
@@ -210,5 +210,5 @@ def check_answer(received: ValidationResult[Any]) -> None:
         assert all(kept.count(code) <= min(100, answer.counts[code]) for code in kept)
         for finding in (*answer.findings, *answer.warnings):
             assert finding.path.startswith("$")
-            assert finding.rule
+            assert finding.section
             assert finding.message

@@ -20,6 +20,7 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -37,7 +38,6 @@ from oepnode.domain.rounds.onchain import (
     RoundOpened,
 )
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, TransportError
 from oepnode.ports import ChainReader
 

@@ -2,8 +2,8 @@
 
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, LogPlace, Member
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.worker.state import Computed, RoundState, Summary
 from oepnode.worker.transition import begin
 

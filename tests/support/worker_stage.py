@@ -19,8 +19,8 @@ from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import Compute, WorkerPorts

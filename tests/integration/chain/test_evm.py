@@ -13,8 +13,8 @@ from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds import onchain as facts
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Policy
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, TransportError
 
 ENVELOPE, REGISTRY = b"\x11" * 32, b"\x22" * 32

@@ -24,8 +24,8 @@ from hypothesis import strategies as some
 
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_partition
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import EvidenceError
 from tests.contract_model.state import Reverted

@@ -12,8 +12,8 @@ from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
 from oepnode.config import HttpSettings, RelaySettings
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import BallotCast, Phase
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import (
     Relayed,
     SignedBallot,

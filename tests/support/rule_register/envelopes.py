@@ -7,7 +7,7 @@ from typing import Any, Final
 from oepnode.domain.edge.envelopes import pre_post, table
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.envelope_document import parse_history
+from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from tests.support.envelope_documents import (
     END,
     NMI,

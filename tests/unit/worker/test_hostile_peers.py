@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Head, Phase, Round
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError, FatalError, TransportError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, POLICY, FakeChain, block_hash
 from tests.support.fake_services import FakeRegistry, FakeShelf

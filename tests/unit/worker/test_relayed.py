@@ -12,8 +12,8 @@ from eth_account import Account
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
 from oepnode.errors import ConfigError, ConflictError, FatalError, TransportError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain

@@ -15,8 +15,8 @@ from oepnode.adapters.storage import input_archive as archive
 from oepnode.demo.byzantine import lie
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import FatalError, TransportError
 from oepnode.ports import LatestEnvelope
 from oepnode.worker.state import CastBallot

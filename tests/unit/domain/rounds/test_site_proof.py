@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.rounds import site_proof
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError
 from tests.support.round_world import CHAIN_ID, CONTEXT, CONTRACT, FLEX, MOVING, RESULT, verified
 
@@ -125,11 +125,11 @@ def test_what_is_no_proof_at_all(data: bytes) -> None:
     assert caught.value.check == "format"
 
 
-def test_a_field_that_stands_twice_is_rejected() -> None:
+def test_a_field_that_occurs_twice_is_rejected() -> None:
     data = site_proof.write(site_proof.cut(verified(), NMI))
     doubled = data.replace(b'"round": 3', b'"round": 4, "round": 3')
     assert doubled != data
-    with pytest.raises(SiteProofError, match="stands twice"):
+    with pytest.raises(SiteProofError, match="occurs twice"):
         site_proof.read(doubled)
 
 

@@ -11,15 +11,15 @@ from oepnode.domain.edge.envelopes.in_force import in_force_us
 from oepnode.domain.edge.envelopes.table import (
     EXPORT,
     IMPORT,
-    NO_TIMING,
     from_bundle,
     from_document,
     from_frame,
     to_frame,
 )
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import parse_document
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import DocumentFault
 from tests.support import round_world as world
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, envelopes, record
@@ -28,7 +28,7 @@ MICROS = 1_000_000
 
 
 def rules_of(error: DocumentFault) -> list[str]:
-    return [fault.rule for fault in error.faults]
+    return [fault.code for fault in error.faults]
 
 
 def test_a_document_becomes_a_dense_table_with_gaps() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import oepnode.domain
 from oepnode.domain.nem.nem_time import format_nem, parse_grid_instant
-from oepnode.domain.rounds.registry_snapshot import (
+from oepnode.domain.rounds.inputs.registry_snapshot import (
     NO_AGGREGATOR,
     OPEN_END,
     Aggregator,
@@ -22,7 +22,7 @@ from oepnode.domain.rounds.registry_snapshot import (
     parse_snapshot,
     snapshot_json,
 )
-from oepnode.errors import DocumentFault, Fault
+from oepnode.errors import DocumentFault, Finding
 from tests.support.envelope_documents import (
     END,
     NMI,
@@ -45,13 +45,13 @@ def parse(tree: Any) -> Snapshot:
     return parse_snapshot(dump(tree).encode())
 
 
-def fault(tree: Any) -> Fault:
+def fault(tree: Any) -> Finding:
     return only(rejection(parse_snapshot, dump(tree).encode()))
 
 
 def faults(tree: Any) -> list[tuple[str, str]]:
     error = rejection(parse_snapshot, dump(tree).encode())
-    return [(found.path, found.rule) for found in error.faults]
+    return [(found.path, found.code) for found in error.faults]
 
 
 def held(found: Snapshot, nmi: str, start: int) -> str | None:
@@ -193,12 +193,12 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
 
     if any(clashes(place) for place in range(len(known))):
         listed = rejection(parse_snapshot, dump(tree).encode()).faults
-        assert {found.rule for found in listed} == {"assignment.overlap"}
+        assert {found.code for found in listed} == {"assignment.overlap"}
         named = {int(n) for found in listed for n in re.findall(r"\d+", found.path + found.message)}
         assert named == {place for place in range(len(known)) if clashes(place)}
         return
     found = parse(tree)
-    row_nmi = np.repeat(np.arange(len(ASKED)), 20)
+    row_nmi = np.repeat(np.arange(len(ASKED), dtype=np.int32), 20)
     start = START_S + np.tile(np.arange(-1, 19), len(ASKED)).astype(np.int64) * 300
     holders = found.holders(np.array(ASKED, dtype="S10"), row_nmi, start)
     assert holders.dtype == np.int32
@@ -387,13 +387,15 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
 )
 def test_one_fault(tree: Any, path: str, rule: str, shown: str | None) -> None:
     found = fault(tree)
-    assert (found.path, found.rule) == (path, rule)
+    assert (found.path, found.code) == (path, rule)
     if shown is not None:
         assert found.value == shown
 
 
 def test_every_rule_of_the_source_is_tested() -> None:
-    text = (Path(oepnode.domain.__file__).parent / "rounds/registry_snapshot.py").read_text("utf-8")
+    text = (Path(oepnode.domain.__file__).parent / "rounds/inputs/registry_snapshot.py").read_text(
+        "utf-8"
+    )
     rules = set(re.findall(r'"((?:json|field|time|nmi|aggregator|assignment)\.[a-z_0-9]+)"', text))
     assert rules - {"assignment.overlap"} <= {case[3] for case in CASES}
     assert "assignment.overlap" in rules
@@ -419,12 +421,12 @@ def test_assignment_overlap(spans: list[tuple[int, int | None]], listed: dict[in
         f"$.assignments[{here}]": f"overlaps $.assignments[{other}] of the same NMI"
         for here, other in listed.items()
     }
-    assert {f.rule for f in error.faults} == {"assignment.overlap"}
+    assert {f.code for f in error.faults} == {"assignment.overlap"}
 
 
 def test_overlap_is_of_nmis_without_their_checksum() -> None:
     error = rejection(parse_snapshot, dump(snapshot(span(0, 2), span(1, 3, NMI + "6"))).encode())
-    assert only(error).rule == "assignment.overlap"
+    assert only(error).code == "assignment.overlap"
 
 
 def test_touching_assignments_and_those_of_other_nmis_do_not_overlap() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import oepnode.domain
-from oepnode.domain.nem.quantities import KINDS, Feed
-from oepnode.domain.rounds.envelope_document import parse_document
+from oepnode.domain.nem.quantities import KINDS, WIDE_LIMIT, Feed
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from tests.support.envelope_documents import (
     FORMS,
     NMI,
@@ -425,7 +425,7 @@ def test_a_faulty_record_is_the_one_fault(write: Writer, case: Case) -> None:
     data = write(good, case.bad, good)
     error = rejection(parse_document, data, case.feed)
     fault = only(error)
-    assert (fault.path, fault.rule) == (f"$.records[1]{case.path}", case.rule)
+    assert (fault.path, fault.code) == (f"$.records[1]{case.path}", case.rule)
     if case.shown is not None:
         assert fault.value == case.shown
     assert str(error).startswith("envelope document rejected: 1 fault; first: $.records[1]")
@@ -435,7 +435,7 @@ def test_a_faulty_record_is_the_one_fault(write: Writer, case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_faulty_record_alone(write: Writer, case: Case) -> None:
     fault = only(rejection(parse_document, write(case.bad), case.feed))
-    assert (fault.path, fault.rule) == (f"$.records[0]{case.path}", case.rule)
+    assert (fault.path, fault.code) == (f"$.records[0]{case.path}", case.rule)
 
 
 def test_a_place_deep_in_the_document() -> None:
@@ -444,7 +444,7 @@ def test_a_place_deep_in_the_document() -> None:
     records = [*[PLAIN] * 16, PLAIN, record(operatingEnvelopes=[{"intervals": [ONE]}, second])]
     fault = only(rejection(parse_document, array(*records)))
     assert fault.path == "$.records[17].operatingEnvelopes[1].intervals[3].diEndTime"
-    assert fault.rule == "time.grid"
+    assert fault.code == "time.grid"
 
 
 def test_all_faults_of_a_record_are_listed_in_order() -> None:
@@ -460,7 +460,7 @@ def test_all_faults_of_a_record_are_listed_in_order() -> None:
     )
     bad["operatingEnvelopes"][0]["oeApplicationLevel"] = "flex"
     error = rejection(parse_document, array(bad))
-    assert [(f.path.removeprefix("$.records[0]"), f.rule) for f in error.faults] == [
+    assert [(f.path.removeprefix("$.records[0]"), f.code) for f in error.faults] == [
         (".nmi", "nmi.length"),
         (".oeApplicationLevel", "field.type"),
         (".oeTiming", "field.value"),
@@ -489,15 +489,15 @@ def test_import_sign_mixed(write: Writer, feed: Feed, kind: str) -> None:
     ]
     error = rejection(parse_document, write(*records), feed)
     mixed = error.faults[-1]
-    assert (mixed.path, mixed.rule) == (f"$.records[2]{INTERVAL}.{kind}", "import_sign.mixed")
+    assert (mixed.path, mixed.code) == (f"$.records[2]{INTERVAL}.{kind}", "import_sign.mixed")
     assert mixed.message == f"positive here, negative at $.records[1]{INTERVAL}.{kind}"
-    assert {f.rule for f in error.faults} == {"limit.sign", "import_sign.mixed"}
+    assert {f.code for f in error.faults} == {"limit.sign", "import_sign.mixed"}
 
 
 @pytest.mark.parametrize(("feed", "value"), [(Feed(), 2), (MAGNITUDE, -2)])
 def test_a_wrong_import_sign_alone_is_not_mixed(feed: Feed, value: int) -> None:
     bad = record(interval(activePowerImportLimit=value), interval(activePowerImportLimit=0))
-    assert only(rejection(parse_document, array(bad), feed)).rule == "limit.sign"
+    assert only(rejection(parse_document, array(bad), feed)).code == "limit.sign"
 
 
 def submitted(text: str | None, **limits: Any) -> dict[str, Any]:
@@ -524,7 +524,7 @@ def test_submission_missing_and_conflict(
     data = write(submitted(first), submitted(second, activePowerExportLimit=7))
     fault = only(rejection(parse_document, data))
     places = {f"$.records[{number}]{INTERVAL}" for number in (0, 1)}
-    assert fault.rule == rule
+    assert fault.code == rule
     assert fault.path in places
     assert fault.message.endswith(f"the other is {(places - {fault.path}).pop()}")
 
@@ -538,13 +538,13 @@ def test_a_conflict_is_one_fault_of_each_interval() -> None:
     ]
     error = rejection(parse_document, array(*bad, record(submissionTimestamp=T2)))
     assert sorted(f.path[-3:] for f in error.faults) == ["[0]", "[1]"]
-    assert {f.rule for f in error.faults} == {"submission.conflict"}
+    assert {f.code for f in error.faults} == {"submission.conflict"}
 
 
 def test_differing_limits_within_one_record_conflict() -> None:
     bad = record(interval(), interval(activePowerExportLimit=6), submissionTimestamp=T1)
     fault = only(rejection(parse_document, array(bad)))
-    assert (fault.rule, fault.path) == (
+    assert (fault.code, fault.path) == (
         "submission.conflict",
         f"$.records[0]{ELEMENT}.intervals[1]",
     )
@@ -555,7 +555,7 @@ def test_differing_limits_within_one_record_conflict() -> None:
 def test_site_meaning(write: Writer, change: dict[str, str]) -> None:
     other_day = interval(diStartTime="2026-11-21T10:00:00+10:00", diEndTime=None)
     fault = only(rejection(parse_document, write(record(), record(other_day, **change))))
-    assert (fault.path, fault.rule) == ("$.records[1]", "site.meaning")
+    assert (fault.path, fault.code) == ("$.records[1]", "site.meaning")
 
 
 @FORMS
@@ -567,13 +567,13 @@ def test_horizon_length(write: Writer) -> None:
     assert week.interval_count == 2016
     data = write(day("2026-11-20T10:00:00+10:00"), day("2026-11-27T10:00:00+10:00"))
     fault = only(rejection(parse_document, data))
-    assert (fault.path, fault.rule) == ("$", "horizon.length")
+    assert (fault.path, fault.code) == ("$", "horizon.length")
     assert "2017 intervals" in fault.message
 
 
 def test_a_horizon_from_the_first_to_the_last_year() -> None:
     data = array(at(diStartTime="1970-01-01T00:00:00Z"), at(diEndTime="2105-12-31T23:55:00-14:00"))
-    assert only(rejection(parse_document, data)).rule == "horizon.length"
+    assert only(rejection(parse_document, data)).code == "horizon.length"
 
 
 def test_a_trading_day_that_begins_before_the_epoch() -> None:
@@ -581,7 +581,7 @@ def test_a_trading_day_that_begins_before_the_epoch() -> None:
     untimed = without(ONE, "diStartTime", "diEndTime")
     bad = record(*[untimed] * 288, tradingDate="1970-01-01")
     error = rejection(parse_document, array(bad))
-    assert {f.rule for f in error.faults} == {"time.format"}
+    assert {f.code for f in error.faults} == {"time.format"}
     assert len(error.faults) == 72
     assert error.faults[0].path == f"$.records[0]{INTERVAL}"
 
@@ -594,12 +594,14 @@ def test_every_rule_of_the_sources_is_tested() -> None:
         "documents/json_fields",
         "nem/nmi",
         "nem/quantities",
-        "rounds/envelope_document",
-        "rounds/supersession",
+        "rounds/inputs/envelope_document",
+        "rounds/inputs/envelope_reader",
+        "rounds/inputs/supersession",
     )
     text = "".join((domain / f"{module}.py").read_text("utf-8") for module in modules)
     families = "json|number|field|array|nmi|level|limit|import_sign|time|submission|site|horizon"
     rules = set(re.findall(rf'"((?:{families}|document)\.[a-z_0-9]+)"', text))
+    rules |= {f"{WIDE_LIMIT.family}.{name}" for name in ("decimals", "range")}
     elsewhere = {"json.utf8", "json.bom", "json.syntax", "json.trailing", "json.nesting"}
     elsewhere |= {"document.empty", "nmi.type"}
     here = {"import_sign.mixed", "submission.missing", "submission.conflict", "site.meaning"}
@@ -618,7 +620,7 @@ def test_a_faulty_set_of_keys_hides_no_other_fault() -> None:
     broken["operatingEnvelopes"][0] |= {"nmi": None, "remark": ""}
     error = rejection(parse_document, array(broken))
     second = "$.records[0].operatingEnvelopes[0].intervals[1]"
-    assert [(fault.path, fault.rule) for fault in error.faults] == [
+    assert [(fault.path, fault.code) for fault in error.faults] == [
         ("$.records[0]", "field.unknown"),
         ("$.records[0].oeTiming", "field.missing"),
         ("$.records[0].nmi", "nmi.character"),

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
-from oepnode.domain.rounds.envelope_document import Document, parse_document
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.errors import DocumentFault
 from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
@@ -84,7 +84,7 @@ def judge_document(data: bytes, feed: Feed) -> None:
     except DocumentFault as exc:
         check_rejection(exc, SECRETS)
         assert expected is None, exc
-        event(f"rejected: {exc.faults[0].rule}")
+        event(f"rejected: {exc.faults[0].code}")
     else:
         assert expected is not None
         assert rows(document) == {
@@ -105,7 +105,7 @@ def judge_snapshot(data: bytes) -> None:
     except DocumentFault as exc:
         check_rejection(exc, SECRETS)
         assert expected is None, exc
-        event(f"rejected: {exc.faults[0].rule}")
+        event(f"rejected: {exc.faults[0].code}")
     else:
         assert expected is not None
         assert found.salt_digest == expected.salt_digest

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oepnode.domain.nem.nem_time import format_nem, parse_trading_date, period_start
 from oepnode.domain.nem.quantities import KINDS, NO_LIMIT, Feed
-from oepnode.domain.rounds.envelope_document import Document, parse_document
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from tests.generators import strategies
 from tests.generators.cases import Case
 from tests.generators.json_text import Style, write_document

@@ -1,7 +1,8 @@
-"""Which row stands where several speak of one site and interval.
+"""Supersession: the row that counts where several are for one site and interval.
 
 Rows with equal limits repeat one another. Otherwise each needs a submission time, equal times need
-equal limits, and the latest stands. Source: rules-v1 section 5 ("Rows"), Part C §6.3 field 6.
+equal limits, and the latest submission wins. Source: rules-v1 section 5 ("Rows"), Part C §6.3
+field 6.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
 from oepnode.domain.documents.faults import FaultLog
 
 NO_SUBMISSION: Final = -1
-"""Stands for an absent submission time; below every instant."""
+"""Value of an absent submission time; below every instant."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +28,46 @@ class Rows:
         submitted: int64, microseconds since the epoch or `NO_SUBMISSION`.
         start: int64, interval start in UTC seconds.
         limits: Shape (rows, 4), int32.
-        place: Shape (rows, 3), int64: record, element and interval number in the document.
+        location: Shape (rows, 3), int64: record, element and interval index in the document.
     """
 
-    site: npt.NDArray[np.int64]
-    submitted: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    limits: npt.NDArray[np.int32]
-    place: npt.NDArray[np.int64]
+    site: Int64s
+    submitted: Int64s
+    start: Int64s
+    limits: Int32s
+    location: Int64s
+
+    def path(self, row: int) -> str:
+        """Path of a row in the document."""
+        record, element, interval = self.location[row].tolist()
+        return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+
+    def select(self, kept: Bools) -> Rows:
+        """The rows of a mask."""
+        return Rows(
+            self.site[kept],
+            self.submitted[kept],
+            self.start[kept],
+            self.limits[kept],
+            self.location[kept],
+        )
 
 
-def resolve(rows: Rows, log: FaultLog) -> npt.NDArray[np.intp]:
-    """Return the indices of the rows that stand, in order of (site, start).
+def resolve(rows: Rows, log: FaultLog) -> Indices:
+    """Return the indices of the rows that count, in order of (site, start).
 
-    Conflicts are noted in ``log``, one per (site, interval).
+    Conflicts are recorded in ``log``, one per (site, interval).
     """
     order = np.lexsort((rows.submitted, rows.start, rows.site))
     site, start = rows.site[order], rows.start[order]
     same_cell = (site[1:] == site[:-1]) & (start[1:] == start[:-1])
     if same_cell.any():
         _check_conflicts(rows, order, same_cell, log)
-    last_of_cell: npt.NDArray[np.bool_] = np.append(~same_cell, np.True_)
+    last_of_cell: Bools = np.append(~same_cell, np.True_)
     return np.asarray(order[last_of_cell], dtype=np.intp)
 
 
-def _check_conflicts(
-    rows: Rows, order: npt.NDArray[np.intp], same_cell: npt.NDArray[np.bool_], log: FaultLog
-) -> None:
+def _check_conflicts(rows: Rows, order: Indices, same_cell: Bools, log: FaultLog) -> None:
     limits, submitted = rows.limits[order], rows.submitted[order]
     cell = np.concatenate(([0], np.cumsum(~same_cell)))
     differs = same_cell & (limits[1:] != limits[:-1]).any(axis=1)
@@ -66,16 +80,11 @@ def _check_conflicts(
         if int(cell[row + 1]) in reported:
             continue
         reported.add(int(cell[row + 1]))
-        here, other = _path(rows, order[row + 1]), _path(rows, order[row])
+        here, other = rows.path(int(order[row + 1])), rows.path(int(order[row]))
         if missing[row]:
-            rule = "submission.missing"
+            code = "submission.missing"
             message = "differing limits for one site and interval need a submissionTimestamp each"
         else:
-            rule = "submission.conflict"
+            code = "submission.conflict"
             message = "differing limits for one site and interval with one submissionTimestamp"
-        log.add(here, rule, f"{message}; the other is {other}")
-
-
-def _path(rows: Rows, row: int) -> str:
-    record, element, interval = (int(number) for number in rows.place[row])
-    return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+        log.add(here, code, f"{message}; the other is {other}")

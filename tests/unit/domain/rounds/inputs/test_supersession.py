@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows, resolve
-from oepnode.errors import DocumentFault, Fault
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows, resolve
+from oepnode.errors import DocumentFault, Finding
 
 Plain = tuple[int, int, int, int]  # site, start, submitted, one limit for all four
 
@@ -24,7 +24,7 @@ def table(rows: list[Plain]) -> Rows:
     return Rows(columns[:, 0], columns[:, 2], columns[:, 1], limits, place)
 
 
-def resolved(rows: list[Plain]) -> tuple[list[Plain], list[Fault]]:
+def resolved(rows: list[Plain]) -> tuple[list[Plain], list[Finding]]:
     found = FaultLog("thing")
     standing = [rows[place] for place in resolve(table(rows), found)]
     if not found.count:
@@ -75,7 +75,7 @@ def test_the_rules_as_written(rows: list[Plain]) -> None:
         if row[:2] in stands:
             assert stands[row[0], row[1]] == row[3]
     named = {rows[int(fault.path.split("[")[1].split("]")[0])][:2]: fault for fault in faults}
-    assert {cell: fault.rule for cell, fault in named.items()} == broken
+    assert {cell: fault.code for cell, fault in named.items()} == broken
     assert len(named) == len(faults)
 
 
@@ -85,7 +85,7 @@ def test_order_changes_neither_what_stands_nor_what_is_rejected(
 ) -> None:
     shuffled = random.Random(seed).sample(rows, len(rows))
     (standing, faults), (others, other_faults) = resolved(rows), resolved(shuffled)
-    assert sorted(fault.rule for fault in faults) == sorted(fault.rule for fault in other_faults)
+    assert sorted(fault.code for fault in faults) == sorted(fault.code for fault in other_faults)
     if not faults:
         assert [(r[:2], r[3]) for r in standing] == [(r[:2], r[3]) for r in others]
 
@@ -106,5 +106,5 @@ def test_limits_that_differ_in_one_kind_only_differ() -> None:
         changed = rows.limits.copy()
         changed[1, kind] = 8
         found = FaultLog("thing")
-        resolve(Rows(rows.site, rows.submitted, rows.start, changed, rows.place), found)
+        resolve(Rows(rows.site, rows.submitted, rows.start, changed, rows.location), found)
         assert found.count == 1

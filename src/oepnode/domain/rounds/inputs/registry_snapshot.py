@@ -1,8 +1,8 @@
-"""The NMI registry snapshot: who holds which NMI, and when.
+"""The NMI registry snapshot: the aggregator that holds each NMI, and when.
 
 Guarantees: assignments of one NMI never overlap, every assignment names an aggregator of the
 snapshot, times lie on the dispatch-interval grid. The salt itself is not here, only SHA-256 of it.
-Source: design section 3, rules-v1 section 6.
+Source: docs/design.md §3, rules-v1 section 6.
 """
 
 from __future__ import annotations
@@ -13,23 +13,29 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.documents import json_fields as fields
+from oepnode.domain.documents.arrays import Int32s, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.documents.json_fields import MISSING, Field, ObjectShape, pick
+from oepnode.domain.documents.json_fields import (
+    MISSING,
+    Field,
+    ObjectShape,
+    pick,
+    read_nmi,
+    read_text,
+)
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
+from oepnode.domain.rounds.onchain import parse_address
 
 OPEN_END: Final = 2**62
 """The end of an assignment without an end, UTC seconds."""
 
 NO_AGGREGATOR: Final = -1
-"""Stands where no assignment covers an interval."""
+"""Holder of an interval that no assignment covers."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
-_ADDRESS: Final = re.compile(r"0x[0-9A-Fa-f]{40}", re.ASCII)
 
 _SNAPSHOT = ObjectShape(
     Field("asOf"), Field("saltDigest"), Field("aggregators"), Field("assignments")
@@ -71,25 +77,25 @@ class Snapshot:
         aggregator: Per assignment, index into ``aggregators``, int32.
         start: Per assignment, first covered interval start, UTC seconds, int64.
         end: Per assignment, first interval start no longer covered, or `OPEN_END`.
-        warnings: What was odd but allowed.
+        warnings: Oddities that are allowed.
     """
 
     as_of: int
     salt_digest: bytes
     aggregators: tuple[Aggregator, ...]
-    nmi: npt.NDArray[np.bytes_]
-    aggregator: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int64]
-    end: npt.NDArray[np.int64]
+    nmi: Texts
+    aggregator: Int32s
+    start: Int64s
+    end: Int64s
     warnings: tuple[str, ...]
 
     def holders(
         self,
-        nmi: npt.NDArray[np.bytes_],
-        row_nmi: npt.NDArray[np.integer],
-        start: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.int32]:
-        """Who holds each row's NMI at the row's interval start.
+        nmi: Texts,
+        row_nmi: Int32s,
+        start: Int64s,
+    ) -> Int32s:
+        """Holder of each row's NMI at the row's interval start.
 
         Args:
             nmi: Distinct NMIs, ``S10``.
@@ -103,13 +109,13 @@ class Snapshot:
         if not len(self.nmi):
             return holders
         known, code = np.unique(self.nmi, return_inverse=True)
-        place = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
-        row_code = np.where(known[place] == nmi, place, -1)[row_nmi]
+        nearest = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
+        row_code = np.where(known[nearest] == nmi, nearest, -1)[row_nmi]
         # One sortable number per (NMI, instant): instants of the spec are below 2^33.
         starts = (code.astype(np.int64) << 34) | self.start
-        found = np.searchsorted(starts, (row_code.astype(np.int64) << 34) | start, side="right") - 1
-        safe = np.maximum(found, 0)
-        covered = (found >= 0) & (code[safe] == row_code) & (start < self.end[safe])
+        last = np.searchsorted(starts, (row_code.astype(np.int64) << 34) | start, side="right") - 1
+        safe = np.maximum(last, 0)
+        covered = (last >= 0) & (code[safe] == row_code) & (start < self.end[safe])
         holders[covered] = self.aggregator[safe[covered]]
         return holders
 
@@ -118,7 +124,7 @@ def parse_snapshot(data: bytes) -> Snapshot:
     """Read a registry snapshot from its exact bytes.
 
     Raises:
-        DocumentFault: With every fault, by path, rule and value.
+        DocumentFault: With every fault, by path, code and value.
     """
     log = FaultLog("registry snapshot")
     value = read_value(data, log)
@@ -126,27 +132,27 @@ def parse_snapshot(data: bytes) -> Snapshot:
     names = _SNAPSHOT.spellings(value, "$", log)
     if names is None:
         log.raise_if_any()
-    assert isinstance(value, dict) and names is not None  # noqa: S101 - said by the line above
+    assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
     as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
     salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
     aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
     columns = _assignments(pick(value, names, "assignments"), index, log)
     log.raise_if_any()
-    assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was noted
+    assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was recorded
     return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
 
 
 def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[str, int]]:
     """The aggregators, and the position of each id; ids of faulty ones are there as well."""
-    found: list[Aggregator] = []
+    aggregators: list[Aggregator] = []
     index: dict[str, int] = {}
     keys: set[bytes] = set()
     if not isinstance(value, list):
         if value is not MISSING:
             log.add("$.aggregators", "field.type", "an array is expected here", show_value(value))
-        return found, index
-    for place, item in enumerate(value):
-        path = f"$.aggregators[{place}]"
+        return aggregators, index
+    for number, item in enumerate(value):
+        path = f"$.aggregators[{number}]"
         aggregator = _aggregator(item, path, log)
         if aggregator is None:
             # Assignments to it are not at fault themselves.
@@ -158,10 +164,10 @@ def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[s
             log.add(f"{path}.id", "aggregator.duplicate", "an aggregator's id is unique")
         if aggregator.public_key in keys:
             log.add(f"{path}.publicKey", "aggregator.duplicate", "a public key is unique")
-        index[aggregator.id] = len(found)
+        index[aggregator.id] = len(aggregators)
         keys.add(aggregator.public_key)
-        found.append(aggregator)
-    return found, index
+        aggregators.append(aggregator)
+    return aggregators, index
 
 
 def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
@@ -169,29 +175,34 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
     names = _AGGREGATOR.spellings(value, path, log)
     if names is None or not isinstance(value, dict):
         return None
-    identity = fields.read_text(pick(value, names, "id"), f"{path}.id", log, 64)
+    identity = read_text(pick(value, names, "id"), f"{path}.id", log, 64)
     if identity is not None and not _ID.fullmatch(identity):
         message = "letters, digits and . _ : - only, a letter or digit first"
         log.add(f"{path}.id", "field.value", message, f"{len(identity)} characters")
         identity = None
-    name = fields.read_text(pick(value, names, "name"), f"{path}.name", log, 200)
+    name = read_text(pick(value, names, "name"), f"{path}.name", log, 200)
     key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
     address, given = None, value.get("address")
     if given is not None:
-        if type(given) is not str or not _ADDRESS.fullmatch(given):
-            log.add(f"{path}.address", "field.value", "0x and 40 hex digits", show_value(given))
-            return None
-        address = bytes.fromhex(given[2:])
+        address = _address(given, f"{path}.address", log)
     if log.count > before or identity is None or name is None or key is None:
         return None
     return Aggregator(identity, name, key, address)
 
 
+def _address(value: object, path: str, log: FaultLog) -> bytes | None:
+    if type(value) is str and value.startswith("0x"):
+        try:
+            return parse_address(value)
+        except ValueError:
+            pass
+    log.add(path, "field.value", "0x and 40 hex digits", show_value(value))
+    return None
+
+
 def _assignments(
     value: object, index: dict[str, int], log: FaultLog
-) -> tuple[
-    npt.NDArray[np.bytes_], npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]
-]:
+) -> tuple[Texts, Int32s, Int64s, Int64s]:
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []
     if not isinstance(value, list):
@@ -199,11 +210,11 @@ def _assignments(
             log.add("$.assignments", "field.type", "an array is expected here", show_value(value))
         value = []
     seen: dict[str, Timestamp] = {}
-    for place, item in enumerate(value):
-        read = _assignment(item, f"$.assignments[{place}]", index, seen, log)
+    for number, item in enumerate(value):
+        read = _assignment(item, f"$.assignments[{number}]", index, seen, log)
         if read is not None:
             nmis.append(read[0])
-            spans.append((*read[1:], place))
+            spans.append((*read[1:], number))
     nmi = np.array(nmis, dtype="S10")
     table = np.array(spans, dtype=np.int64).reshape(-1, 4)
     order = np.lexsort((table[:, 1], nmi))
@@ -219,13 +230,13 @@ def _assignment(
     names = _ASSIGNMENT.spellings(value, path, log)
     if names is None or not isinstance(value, dict):
         return None
-    nmi = fields.read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+    nmi = read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
     holder = pick(value, names, "aggregator")
     known = index.get(holder) if type(holder) is str else None
     if known is None and holder is not MISSING:
-        message = "names an aggregator of the snapshot"
-        shown = "another name" if type(holder) is str else show_value(holder)
-        log.add(f"{path}.aggregator", "assignment.aggregator", message, shown)
+        message = "an assignment names an aggregator of the snapshot"
+        name = "another name" if type(holder) is str else show_value(holder)
+        log.add(f"{path}.aggregator", "assignment.aggregator", message, name)
     start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
     given = value.get("to")
     end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
@@ -236,9 +247,7 @@ def _assignment(
     return nmi, known, start, end
 
 
-def _check_overlaps(
-    nmi: npt.NDArray[np.bytes_], table: npt.NDArray[np.int64], log: FaultLog
-) -> None:
+def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
     """Compare each assignment with the one of the same NMI that ends last of those before it."""
     if not len(nmi):
         return
@@ -281,8 +290,8 @@ def _instant(
         try:
             instant = seen[value] = parse(value)
         except ValueError as exc:
-            rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
-            log.add(path, rule, str(exc), show_value(value))
+            code = "time.grid" if isinstance(exc, OffGridError) else "time.format"
+            log.add(path, code, str(exc), show_value(value))
             return None
     if instant.warning:
         log.warn(path, instant.warning)
@@ -294,8 +303,8 @@ def _hex(value: object, path: str, log: FaultLog) -> bytes | None:
         return None
     if type(value) is not str or not _HEX_32.fullmatch(value):
         # Not shown: it may be a secret that was put here by mistake.
-        shown = f"{len(value)} characters" if type(value) is str else show_value(value)
-        log.add(path, "field.value", "64 hex digits", shown)
+        text = f"{len(value)} characters" if type(value) is str else show_value(value)
+        log.add(path, "field.value", "64 hex digits", text)
         return None
     return bytes.fromhex(value)
 
