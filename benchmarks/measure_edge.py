@@ -35,8 +35,11 @@ import polars as pl  # noqa: E402
 
 from benchmarks import edge_plain  # noqa: E402
 from oepnode.adapters.storage import parquet as parquet_files  # noqa: E402
-from oepnode.demo import sample  # noqa: E402
-from oepnode.demo.edge_sample import EdgePlan, write_edge  # noqa: E402
+from oepnode.demo.edge_sample.plan import EdgePlan  # noqa: E402
+from oepnode.demo.edge_sample.write import write_edge  # noqa: E402
+from oepnode.demo.sample.envelope import limit_chunks  # noqa: E402
+from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan  # noqa: E402
+from oepnode.demo.sample.sites import make_sites  # noqa: E402
 from oepnode.domain.edge.envelopes import table as published  # noqa: E402
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, Superseded  # noqa: E402
 from oepnode.domain.edge.telemetry import validate as telemetry  # noqa: E402
@@ -140,9 +143,9 @@ def make(folder: Path, nmis: int) -> dict[str, Any]:
     """Telemetry and limits of one portfolio that covers the whole day."""
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    plan = sample.SamplePlan(nmis=nmis, aggregators=1, unassigned=0, day=DAY)
+    plan = SamplePlan(nmis=nmis, aggregators=1, unassigned=0, day=DAY)
     write_edge(EdgePlan(plan), folder)
-    chunks = list(sample.limit_chunks(plan))
+    chunks = list(limit_chunks(plan))
     limits = np.full((nmis, 4, plan.intervals), NO_LIMIT, dtype=np.int32)
     limits[:, 0] = np.concatenate([chunk.exports for chunk in chunks]).astype(np.int32) * 10
     limits[:, 1] = np.concatenate([chunk.imports for chunk in chunks]).astype(np.int32) * -10
@@ -152,9 +155,9 @@ def make(folder: Path, nmis: int) -> dict[str, Any]:
     return {"rows": nmis * 1440, "seconds": time.perf_counter() - started}
 
 
-def publication(plan: sample.SamplePlan, limits: np.ndarray) -> EnvelopeTable:
+def publication(plan: SamplePlan, limits: np.ndarray) -> EnvelopeTable:
     """The sample's envelopes, with an earlier and wider or a later and narrower one for some."""
-    stamp = (plan.horizon_start - sample.SUBMITTED_BEFORE_S) * MICROS
+    stamp = (plan.horizon_start - SUBMITTED_BEFORE_S) * MICROS
     cell = np.arange(limits.shape[0] * plan.intervals).reshape(-1, plan.intervals)
     every = np.arange(plan.intervals)
     is_later, is_earlier = every % LATER_EVERY == LATER_AT, every % EARLIER_EVERY == 0
@@ -170,7 +173,7 @@ def publication(plan: sample.SamplePlan, limits: np.ndarray) -> EnvelopeTable:
     rows = np.concatenate([part.transpose(0, 2, 1).reshape(-1, 4) for part in replaced])
     order = np.lexsort((times, cells))
     return EnvelopeTable(
-        nmis=sample.make_sites(plan).nmi.view("S10").ravel(),
+        nmis=make_sites(plan).nmi.view("S10").ravel(),
         levels=np.zeros(len(limits), dtype=np.uint8),
         timings=np.zeros(len(limits), dtype=np.uint8),
         objectives=("",) * len(limits),

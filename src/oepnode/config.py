@@ -1,8 +1,8 @@
 """Settings of the four long-running programs, parsed once from TOML and the environment.
 
 A setting is read from the TOML file, and overridden by an environment variable named
-``OEPNODE_…`` (nested with ``__``). Unknown names are errors. Secrets are named by files, never
-written into the settings themselves.
+``OEPNODE_…`` (nested with ``__``). Unknown names are errors. Secrets are in files that the settings
+name, never in the settings themselves.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from oepnode.domain.rounds.onchain import parse_address
 from oepnode.errors import ConfigError
 
 
 def _address(text: str) -> str:
-    digits = text.removeprefix("0x")
-    if len(digits) != 40 or any(c not in "0123456789abcdefABCDEF" for c in digits):
-        raise ValueError("an address is 0x and 40 hex digits")
-    return "0x" + digits.lower()
+    return "0x" + parse_address(text).hex()
 
 
 def _public_key(text: str) -> str:
@@ -39,61 +37,68 @@ PublicKey = Annotated[str, AfterValidator(_public_key)]
 
 
 class ChainSettings(BaseModel):
-    """Which contract on which chain, and how to reach it."""
+    """The consensus contract, its chain and the node that serves it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rpc_url: str = Field(description="JSON-RPC endpoint of a node of the chain")
+    rpc_url: str = Field(description="JSON-RPC URL of a node of the chain")
     chain_id: int = Field(ge=1, description="EIP-155 chain id; a node of another chain is rejected")
     contract: Address = Field(description="address of OepConsensus")
     start_block: int = Field(default=0, ge=0, description="block of the contract's deployment")
     confirmations: int = Field(
-        default=0, ge=0, description="blocks on top of one before it is believed"
+        default=0, ge=0, description="blocks on top of a block before it is processed"
     )
-    timeout_s: float = Field(default=20, gt=0, description="deadline of one request to the node")
+    timeout_s: float = Field(
+        default=20, gt=0, description="deadline of one request to the node, in seconds"
+    )
     receipt_timeout_s: float = Field(
-        default=60, gt=0, description="how long a transaction may take"
+        default=60, gt=0, description="deadline of one transaction, in seconds"
     )
 
 
 class FeedSettings(BaseModel):
-    """What sender and operators agreed about the documents."""
+    """Form of the documents, as sender and operators agreed it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     profile: Literal["wide", "edge"] = Field(
-        default="wide", description="decimals and range of limits"
+        default="wide",
+        description="profile of limits: `edge` as in Part C (2 decimals, 99.99 kW), `wide` with "
+        "3 decimals and larger limits",
     )
     import_sign: Literal["canonical", "magnitude"] = Field(
-        default="canonical", description="how import limits are written"
+        default="canonical",
+        description="sign of import limits: `canonical` is ≤ 0, `magnitude` is ≥ 0",
     )
 
 
 class HttpSettings(BaseModel):
-    """Where a program listens."""
+    """Address that a program listens on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
-        default=0, ge=0, le=65535, description="port to listen on; 0 takes a free one"
+        default=0, ge=0, le=65535, description="port to listen on; 0 chooses a free one"
     )
 
 
 class WorkerRelaySettings(BaseModel):
-    """Who brings a worker's ballots to the chain, so that its signer pays nothing for them."""
+    """The relay that casts a worker's ballots and pays for them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str | None = Field(
-        default=None, description="relay that casts this worker's ballots; none: it casts directly"
+        default=None,
+        description="URL of the relay that casts this worker's ballots; without it they are cast "
+        "directly",
     )
-    # The least holds the longest wait of a worker between two tries, and a relay that says nothing.
+    # The minimum covers the longest wait between two attempts, and a silent relay.
     direct_before_s: int = Field(
         default=60,
         ge=45,
-        description="a ballot that is not on chain so long before the vote's end is cast directly; "
-        "in a shorter vote every ballot is",
+        description="seconds before the vote deadline at which a ballot that is not on chain is "
+        "cast directly; in a shorter vote every ballot is cast directly",
     )
 
 
@@ -117,86 +122,106 @@ class _Settings(BaseSettings):
 class SenderSettings(_Settings):
     """Settings of ``oepnode sender serve``."""
 
-    http: HttpSettings = Field(default=HttpSettings(), description="where the gateway listens")
-    chain: ChainSettings = Field(description="the consensus contract")
-    feed: FeedSettings = Field(
-        default=FeedSettings(), description="what the feed's documents look like"
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="address that the gateway listens on"
     )
-    data_dir: Path = Field(description="documents and index")
-    key_file: Path = Field(description="key of an account with REQUESTER_ROLE")
-    token_file: Path = Field(description="bearer token for publishing documents")
+    chain: ChainSettings = Field(description="the consensus contract")
+    feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
+    data_dir: Path = Field(description="folder for documents and index")
+    key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
+    token_file: Path = Field(description="file with the bearer token for publishing documents")
     max_document_bytes: int = Field(
-        default=512 * 2**20, gt=0, description="largest document accepted"
+        default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
-        description="who may read documents: enrolled workers by a signed request, or anyone",
+        description="readers of documents: enrolled workers by a signed request, or anyone",
     )
     request_window_s: int = Field(
-        default=120, gt=0, description="how far a request's time may be off"
+        default=120,
+        gt=0,
+        description="maximum difference between a request's time and the clock, in seconds",
     )
 
 
 class RegistrySettings(_Settings):
     """Settings of ``oepnode registry serve``."""
 
-    http: HttpSettings = Field(default=HttpSettings(), description="where the registry listens")
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="address that the registry listens on"
+    )
     chain: ChainSettings = Field(description="the consensus contract")
-    data_dir: Path = Field(description="snapshots, salts and index")
-    max_request_bytes: int = Field(default=64 * 2**10, gt=0, description="largest request accepted")
+    data_dir: Path = Field(description="folder for snapshots, salts and index")
+    max_request_bytes: int = Field(
+        default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
+    )
     request_window_s: int = Field(
-        default=120, gt=0, description="how far a request's time may be off"
+        default=120,
+        gt=0,
+        description="maximum difference between a request's time and the clock, in seconds",
     )
 
 
 class RelaySettings(_Settings):
     """Settings of ``oepnode relay serve``."""
 
-    http: HttpSettings = Field(default=HttpSettings(), description="where the relay listens")
-    chain: ChainSettings = Field(description="the consensus contract")
-    data_dir: Path = Field(description="evidence of members that signed two ballots of a round")
-    key_file: Path = Field(description="key of the account that pays for the ballots")
-    batch_after_s: float = Field(
-        default=5, ge=0, description="how long a ballot waits for others to be cast with it"
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="address that the relay listens on"
     )
-    look_interval_s: float = Field(default=1, gt=0, description="how often the chain is asked")
+    chain: ChainSettings = Field(description="the consensus contract")
+    data_dir: Path = Field(
+        description="folder for evidence against members that signed two ballots of a round"
+    )
+    key_file: Path = Field(description="key file of the account that pays for the ballots")
+    batch_after_s: float = Field(
+        default=5,
+        ge=0,
+        description="maximum wait of a ballot for others to be cast with it, in seconds",
+    )
+    look_interval_s: float = Field(
+        default=1, gt=0, description="interval between reads of the chain, in seconds"
+    )
 
 
 class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
     http: HttpSettings = Field(
-        default=HttpSettings(), description="where status and bundles are served"
+        default=HttpSettings(), description="address for the status page and bundles"
     )
     chain: ChainSettings = Field(description="the consensus contract")
-    feed: FeedSettings = Field(
-        default=FeedSettings(), description="what the feed's documents look like"
-    )
-    data_dir: Path = Field(description="database and archive of this worker")
-    key_file: Path = Field(description="key of this worker's signer")
-    operator: Address = Field(description="lasting address of this worker's operator")
-    sender_url: str = Field(description="the sender's gateway")
-    registry_url: str = Field(description="the NMI registry")
+    feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
+    data_dir: Path = Field(description="folder for database, bundles and archive")
+    key_file: Path = Field(description="key file of this worker's signer")
+    operator: Address = Field(description="permanent address of this worker's operator")
+    sender_url: str = Field(description="URL of the sender's gateway")
+    registry_url: str = Field(description="URL of the NMI registry")
     relay: WorkerRelaySettings = Field(
-        default=WorkerRelaySettings(), description="who brings this worker's ballots to the chain"
+        default=WorkerRelaySettings(), description="relay that casts this worker's ballots"
     )
-    poll_interval_s: float = Field(default=1800, gt=0, description="how often the sender is asked")
-    follow_interval_s: float = Field(default=5, gt=0, description="how often the chain is asked")
+    poll_interval_s: float = Field(
+        default=1800, gt=0, description="interval between polls of the sender, in seconds"
+    )
+    follow_interval_s: float = Field(
+        default=5, gt=0, description="interval between reads of the chain, in seconds"
+    )
     reveal_turn_s: float = Field(
-        default=4, ge=0, description="wait between members' turns to reveal"
+        default=4, ge=0, description="wait between members' turns to reveal, in seconds"
     )
     is_requester: bool = Field(
-        default=False, description="open a round for a new document by itself"
+        default=False, description="whether this worker opens a round for each new document"
     )
     archive_key: PublicKey | None = Field(
-        default=None, description="auditor's public key to seal each round's inputs to"
+        default=None, description="auditor's public key that each round's inputs are sealed to"
     )
-    keep_rounds: int = Field(default=96, ge=1, description="rounds whose bundles are kept")
+    keep_rounds: int = Field(
+        default=96, ge=1, description="number of newest rounds whose bundles are kept"
+    )
     max_document_bytes: int = Field(
-        default=512 * 2**20, gt=0, description="largest document fetched"
+        default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
     http_timeout_s: float = Field(
-        default=30, gt=0, description="deadline of one request to a service"
+        default=30, gt=0, description="deadline of one request to a service, in seconds"
     )
 
 
@@ -206,31 +231,30 @@ AnySettings = TypeVar("AnySettings", bound=_Settings)
 def load(kind: type[AnySettings], path: Path) -> AnySettings:
     """Read the settings of a program.
 
-    Relative paths in the file count from the file's folder.
+    Relative paths in the file are relative to the file's folder.
 
     Raises:
-        ConfigError: If the file cannot be read, or a setting is unknown, missing or wrong.
+        ConfigError: If the file cannot be read, or a setting is unknown, missing or invalid.
     """
-    try:
-        values: dict[str, Any] = (
-            TomlConfigSettingsSource(kind, toml_file=path)() if (path.is_file()) else {}
-        )
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path}: not readable as TOML: {exc}") from exc
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such settings file")
+    values = _read_toml(kind, path)
     try:
         settings = kind(**values)
     except ValidationError as exc:
-        lines = "; ".join(
-            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
-            for error in exc.errors()
-        )
-        raise ConfigError(f"{path}: {lines}") from exc
+        errors = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise ConfigError(f"{path}: {'; '.join(errors)}") from exc
     folder = path.resolve().parent
-    moved = {
+    absolute = {
         name: folder / value
         for name in kind.model_fields
         if isinstance(value := getattr(settings, name), Path)
     }
-    return settings.model_copy(update=moved)
+    return settings.model_copy(update=absolute)
+
+
+def _read_toml(kind: type[_Settings], path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such settings file")
+    try:
+        return TomlConfigSettingsSource(kind, toml_file=path)()
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{path}: not readable as TOML: {exc}") from exc

@@ -1,8 +1,8 @@
-"""The protocols through which the inside asks things of the outside.
+"""Protocols of the chain, the services and the storage that the worker and services use.
 
-Every implementation translates foreign exceptions: `TransportError` when the other side does not
-answer as agreed, `ConflictError` when it rejects a step in its present state, `EvidenceError` when
-what it shows is wrong. Nothing else leaves an implementation, except cancellation.
+Guarantees of every implementation: it raises `TransportError` if the other side does not respond or
+its response is malformed, `ConflictError` if it rejects a step in its present state, and
+`EvidenceError` if its data is wrong. Nothing else leaves an implementation, except cancellation.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Clock(Protocol):
 
 
 class LatestEnvelope(Struct, frozen=True):
-    """What a sender says of its newest envelope document.
+    """A sender's newest envelope document.
 
     Attributes:
         digest: SHA-256 of the document, 32 bytes.
-        registry_digest: SHA-256 of the snapshot it belongs with, or None where not yet known.
+        registry_digest: SHA-256 of the snapshot of its round, or None before the round is opened.
         horizon_start: UTC seconds.
-        interval_count: Of the horizon.
-        size: Bytes of the document.
+        interval_count: Dispatch intervals of the horizon.
+        size: Size of the document in bytes.
         round: The round opened with it, or None.
     """
 
@@ -45,52 +45,52 @@ class LatestEnvelope(Struct, frozen=True):
 
 
 class EnvelopeSource(Protocol):
-    """The sender's gateway, as a worker sees it."""
+    """The sender's gateway, for a worker."""
 
     async def latest(self) -> LatestEnvelope | None:
-        """The newest document, or None where there is none yet."""
+        """The newest document, or None before the first."""
         ...
 
     async def document(self, round_number: int, digest: bytes) -> bytes:
-        """The document with that SHA-256, checked; asked for with the worker's signature.
+        """The document with that SHA-256, verified; the request is signed by the worker.
 
         Raises:
-            DigestMismatch: If other bytes were served.
+            DigestMismatch: If the served bytes have another digest.
             ConflictError: If the gateway rejects this worker.
-            TransportError: If it could not be had.
+            TransportError: If it could not be fetched.
         """
         ...
 
 
 class Registry(Protocol):
-    """The NMI registry, as a worker sees it."""
+    """The NMI registry, for a worker."""
 
     async def latest_digest(self) -> bytes | None:
-        """SHA-256 of the newest snapshot, or None where there is none yet."""
+        """SHA-256 of the newest snapshot, or None before the first."""
         ...
 
     async def snapshot(self, round_number: int, digest: bytes) -> bytes:
-        """The snapshot with that SHA-256, checked; asked for with the worker's signature.
+        """The snapshot with that SHA-256, verified; the request is signed by the worker.
 
         Raises:
-            DigestMismatch: If other bytes were served.
+            DigestMismatch: If the served bytes have another digest.
             ConflictError: If the registry rejects this worker.
-            TransportError: If it could not be had.
+            TransportError: If it could not be fetched.
         """
         ...
 
     async def salt(self, round_number: int, digest: bytes) -> bytes:
-        """The salt of a snapshot, for a round that uses it; asked for with the worker's signature.
+        """The salt of a snapshot, for a round that uses it; the request is signed by the worker.
 
         Raises:
             ConflictError: If the registry rejects this worker.
-            TransportError: If it could not be had.
+            TransportError: If it could not be fetched.
         """
         ...
 
 
 class ChainReader(Protocol):
-    """The consensus contract, read."""
+    """Read access to the consensus contract."""
 
     @property
     def chain_id(self) -> int:
@@ -103,15 +103,15 @@ class ChainReader(Protocol):
         ...
 
     async def head(self) -> Head:
-        """The newest block that is deep enough to be believed (setting ``confirmations``)."""
+        """The newest block with enough confirmations (setting ``confirmations``)."""
         ...
 
     async def round_count(self) -> int:
-        """Number of the newest round, 0 where there is none."""
+        """Number of the newest round, 0 before the first."""
         ...
 
     async def round(self, number: int) -> Round | None:
-        """A round's state now, or None."""
+        """A round's current state, or None."""
         ...
 
     async def electorate(self, epoch: int) -> Electorate:
@@ -119,15 +119,15 @@ class ChainReader(Protocol):
         ...
 
     async def current_electorate(self) -> Electorate:
-        """The electorate of a round that would be opened now."""
+        """The electorate of rounds opened now."""
         ...
 
     async def member_of_signer(self, signer: bytes) -> Member | None:
-        """The member whose signer this is now, or None."""
+        """The current member with this signer, or None."""
         ...
 
     async def endpoint(self, operator: bytes) -> str:
-        """The URL under which an operator's worker serves bundles, or an empty string."""
+        """The URL of an operator's worker for bundles, or an empty string."""
         ...
 
     async def events(self, first_block: int, last_block: int) -> list[Event]:
@@ -139,7 +139,7 @@ class ChainReader(Protocol):
         ...
 
     async def block_hash(self, number: int) -> bytes:
-        """Hash of the block at a height now, 32 bytes."""
+        """Current hash of the block at a height, 32 bytes."""
         ...
 
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
@@ -152,11 +152,11 @@ class ChainReader(Protocol):
 
 
 class Chain(ChainReader, Protocol):
-    """The consensus contract, read and written with one signer.
+    """Read and write access to the consensus contract with one signer.
 
-    A write returns its transaction hash once it is mined and succeeded. It raises `ConflictError`
-    with the contract's error when rejected, and `TransportError` when its outcome is unknown; the
-    caller then reads the chain before it decides anything.
+    A write returns its transaction hash once it is mined and has succeeded. It raises
+    `ConflictError` with the contract's error when rejected, and `TransportError` when its outcome
+    is unknown; the caller then reads the chain before it decides anything.
     """
 
     @property
@@ -175,7 +175,7 @@ class Chain(ChainReader, Protocol):
         ...
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed as `domain.relay.pack` has them."""
+        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
         ...
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -198,31 +198,31 @@ class Chain(ChainReader, Protocol):
 
 
 class Relay(Protocol):
-    """Somebody who brings this worker's ballot to the chain, and pays for it."""
+    """A service that casts this worker's ballots, and pays for them."""
 
     async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        """Sign the worker's ballot and hand it in; doing it again is fine.
+        """Sign the worker's ballot and hand it in; repeating it is safe.
 
-        What comes of it only the chain tells.
+        Only the chain shows whether the ballot is cast.
 
         Raises:
             ConflictError: If the relay rejects it, or another ballot was signed for that round.
-            ConfigError: If what was signed before cannot be read.
-            TransportError: If the relay does not answer, or cannot take it yet.
-            FatalError: If the disk does not keep what is signed.
+            ConfigError: If the record of signed ballots cannot be read.
+            TransportError: If the relay does not respond, or cannot accept it yet.
+            FatalError: If the record cannot be written.
         """
         ...
 
 
 class Cursor(Struct, frozen=True):
-    """How far the chain was followed: the last block taken in, and its hash (32 bytes)."""
+    """The last processed block, and its hash (32 bytes)."""
 
     block: int
     hash: bytes
 
 
 class StoredRound(Struct, frozen=True):
-    """A round as the store keeps it; ``state`` is opaque to the store."""
+    """A round in the store; ``state`` is opaque to the store."""
 
     number: int
     is_live: bool
@@ -230,7 +230,7 @@ class StoredRound(Struct, frozen=True):
 
 
 class StoredEffect(Struct, frozen=True):
-    """An effect as the store keeps it; ``id`` is deterministic, ``payload`` opaque."""
+    """An effect in the store; ``id`` is deterministic, ``payload`` opaque."""
 
     id: str
     round: int
@@ -241,23 +241,23 @@ class Store(Protocol):
     """A worker's durable state. Every method is one transaction, durable when it returns."""
 
     def cursor(self) -> Cursor | None:
-        """How far the chain was followed, or None on the first start."""
+        """The last processed block, or None on the first start."""
         ...
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Note how far the chain was followed."""
+        """Store the last processed block."""
         ...
 
     def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:
-        """Keep a round's new state together with the effects that it asks for."""
+        """Store a round's new state together with its new effects."""
         ...
 
     def effect_done(self, effect_id: str) -> None:
-        """Note that an effect was carried out, or has become pointless."""
+        """Mark an effect as carried out or pointless."""
         ...
 
     def pending_effects(self) -> list[StoredEffect]:
-        """Effects that were asked for and are not done, oldest first."""
+        """Effects that are not done, oldest round first."""
         ...
 
     def round(self, number: int) -> StoredRound | None:
@@ -274,20 +274,20 @@ class Store(Protocol):
 
 
 class BundleShelf(Protocol):
-    """Where sealed bundles lie until aggregators fetch them."""
+    """Storage of sealed bundles until aggregators fetch them."""
 
     def put(self, round_number: int, name: str, sealed: bytes) -> None:
-        """Keep a sealed bundle under its name; whole or not at all."""
+        """Store a sealed bundle under its name, atomically."""
         ...
 
     def prune(self, keep_from: int) -> None:
-        """Drop the bundles of rounds below ``keep_from``."""
+        """Delete the bundles of rounds below ``keep_from``."""
         ...
 
 
 class InputArchive(Protocol):
-    """Where a round's inputs are kept, sealed to an auditor's key."""
+    """Storage of rounds' inputs, sealed to an auditor's key."""
 
     def put(self, round_number: int, sealed: bytes) -> None:
-        """Keep a round's sealed inputs; whole or not at all."""
+        """Store a round's sealed inputs, atomically."""
         ...

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from oepnode.demo.edge_sample import EdgePlan, write_edge
-from oepnode.demo.sample import SamplePlan, write_sample
+from oepnode.demo.edge_sample.plan import EdgePlan
+from oepnode.demo.edge_sample.write import write_edge
+from oepnode.demo.sample.plan import SamplePlan
+from oepnode.demo.sample.write import write_sample
 
 
 def write_edge_files(folder: Path) -> None:

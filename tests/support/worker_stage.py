@@ -1,4 +1,4 @@
-"""A worker's surroundings in memory, with a real SQLite store.
+"""A worker with its chain and services in memory, and a real SQLite store.
 
 Time is the chain's clock; retries wait milliseconds. A crash is a worker that is cancelled and
 another one that starts from the same database.
@@ -8,11 +8,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from oepnode.adapters.crypto import hpke
-from oepnode.adapters.storage import input_archive
+from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
@@ -44,7 +45,7 @@ def signer(index: int) -> bytes:
 
 
 class Stage:
-    """A chain with enrolled workers, and every service that they reach."""
+    """A chain with enrolled workers, and the services that they use."""
 
     def __init__(self, folder: Path, members: int = 3) -> None:
         self.folder = folder
@@ -70,7 +71,7 @@ class Stage:
         return other
 
     def ballot_of(self, document: bytes, index: int = 0) -> bytes:
-        """A member's ballot for what follows from the document in the only round."""
+        """A member's ballot for the document's result in the only round."""
         (opened,) = (event for event in self.blockchain.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
@@ -100,16 +101,6 @@ class Stage:
             relay=WorkerRelaySettings(direct_before_s=DIRECT_BEFORE_S),
         )
 
-        def seal_inputs(context: RoundContext, inputs: Inputs) -> bytes:
-            return input_archive.seal_inputs(
-                hpke.public_key_of(AUDITOR),
-                context,
-                inputs.envelope,
-                inputs.registry,
-                inputs.salt,
-                inputs.feed,
-            )
-
         ports = WorkerPorts(
             chain=chain,
             sender=self.sender,
@@ -117,7 +108,7 @@ class Stage:
             shelf=self.shelf,
             seal=hpke.seal,
             archive=self.archive,
-            seal_inputs=seal_inputs,
+            seal_inputs=partial(seal_inputs, hpke.public_key_of(AUDITOR)),
             clock=self.clock,
             compute=compute_result,
             feed=Feed(),

@@ -36,7 +36,7 @@ def test_settings_with_their_defaults(tmp_path: Path) -> None:
     assert (settings.relay.url, settings.relay.direct_before_s) == (None, 60)
 
 
-def test_a_relay_is_a_table_of_its_own(tmp_path: Path) -> None:
+def test_a_relay_has_its_own_table(tmp_path: Path) -> None:
     relay = '[relay]\nurl = "https://relay"\ndirect_before_s = 90\n'
     settings = load(WorkerSettings, written(tmp_path, GOOD + relay))
     assert (settings.relay.url, settings.relay.direct_before_s) == ("https://relay", 90)
@@ -44,7 +44,7 @@ def test_a_relay_is_a_table_of_its_own(tmp_path: Path) -> None:
         load(WorkerSettings, written(tmp_path, GOOD + relay.replace("90", "44")))
 
 
-def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     settings = load(WorkerSettings, written(tmp_path, GOOD))
     assert settings.data_dir == tmp_path / "data"
     assert settings.key_file == Path("/keys/signer")

@@ -1,4 +1,4 @@
-"""The machine's clock. Leaves out keeping it right: an operator runs NTP."""
+"""The machine's clock. Leaves out its synchronisation: an operator runs NTP."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ class SystemClock:
 
     def now(self) -> float:
         """UTC seconds since the Unix epoch."""
-        return time.time()  # noqa: TID251 - this is the one place that reads the machine's clock
+        return time.time()  # noqa: TID251 - only this function reads the machine's clock

@@ -49,8 +49,10 @@ def sample(
     as_json: JsonFlag = False,
 ) -> None:
     """Write sample data. Its salt and keys follow from the seed: use them for trials only."""
-    from oepnode.demo.edge_sample import EdgePlan, write_edge
-    from oepnode.demo.sample import SamplePlan, write_sample
+    from oepnode.demo.edge_sample.plan import EdgePlan
+    from oepnode.demo.edge_sample.write import write_edge
+    from oepnode.demo.sample.plan import SamplePlan
+    from oepnode.demo.sample.write import write_sample
 
     plan = SamplePlan(
         nmis=nmis,

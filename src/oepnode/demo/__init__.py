@@ -1,1 +1,1 @@
-"""Sample data, and the demo that runs everything on one machine."""
+"""Sample data, and a demo that runs all programs on one machine."""

@@ -1,7 +1,7 @@
-"""A worker that lies: for the demo and for tests, never part of a worker.
+"""A lying worker for the demo and for tests.
 
-It computes honestly, then leaves one site of the largest partition out. Everything else it does as
-every worker does. Liars leave out the same site, so they agree among themselves.
+It computes the honest result, then omits one site of the largest partition. Otherwise it acts as
+every worker does. All liars omit the same site, so they agree with each other.
 
     python -m oepnode.demo.byzantine --config worker.toml
 """
@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.computation import Computation, Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.entries import PartitionEntry, decode_partition
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.partition import Partition, RoundResult
 
@@ -22,13 +22,13 @@ from oepnode.domain.rounds.partition import Partition, RoundResult
 def lie(
     inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
 ) -> Computation:
-    """Compute a round's result, and leave a site out."""
+    """Compute a round's result, and omit a site."""
     honest = compute(inputs, context, opened, progress)
     return replace(honest, result=without_a_site(honest.result))
 
 
 def without_a_site(result: RoundResult) -> RoundResult:
-    """The same result with the first site of the largest partition left out."""
+    """The same result without the first site of the largest partition."""
     largest = max(result.partitions, key=lambda partition: partition.site_count)
     partitions = [_shorter(p) if p is largest else p for p in result.partitions]
     partitions.sort(key=lambda partition: partition.entry)
@@ -39,8 +39,8 @@ def without_a_site(result: RoundResult) -> RoundResult:
 def _shorter(partition: Partition) -> Partition:
     entries = partition.entries[1:]
     root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
-    known = encoding.decode_partition(partition.entry)
-    entry = encoding.PartitionEntry(known.pseudonym, root, len(entries)).encode()
+    pseudonym = decode_partition(partition.entry).pseudonym
+    entry = PartitionEntry(pseudonym, root, len(entries)).encode()
     return replace(partition, nmis=partition.nmis[1:], entries=entries, root=root, entry=entry)
 
 

@@ -1,4 +1,4 @@
-"""A local Anvil chain: found, started on a free port, stopped.
+"""Finds, starts and stops a local Anvil chain on a free port.
 
 Anvil comes from ``hardhat-free-devnet/`` of the project's checkout, or from the PATH.
 """
@@ -28,12 +28,12 @@ _START_S: Final = 30.0
 def account(index: int) -> LocalAccount:
     """One of Anvil's well-known, funded test accounts."""
     Account.enable_unaudited_hdwallet_features()
-    found: LocalAccount = Account.from_mnemonic(_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
-    return found
+    one: LocalAccount = Account.from_mnemonic(_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
+    return one
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -44,7 +44,7 @@ def launcher() -> list[str]:
     """The command that starts Anvil.
 
     Raises:
-        ConfigError: If there is neither the project's devnet nor an Anvil on the PATH.
+        ConfigError: If Anvil is neither in the project's devnet nor on the PATH.
     """
     starts = [Path(os.environ["OEPNODE_DEVNET"])] if "OEPNODE_DEVNET" in os.environ else []
     starts += [parent / "hardhat-free-devnet" for parent in (Path.cwd(), *Path(__file__).parents)]
@@ -54,8 +54,8 @@ def launcher() -> list[str]:
     anvil = shutil.which("anvil")
     if anvil is None:
         raise ConfigError(
-            "no Anvil found: run this in the project's checkout after scripts/demo or scripts/test "
-            "has set it up, or put anvil on the PATH"
+            "Anvil not found: run scripts/demo or scripts/test once in the project's checkout to "
+            "install it, or put anvil on the PATH"
         )
     return [anvil, "--chain-id", str(CHAIN_ID), "--mixed-mining", "--block-time", "1"]
 
@@ -64,8 +64,8 @@ class Devnet:
     """A running Anvil.
 
     Args:
-        log: File that takes what Anvil prints.
-        accounts: How many funded accounts it makes.
+        log: File for Anvil's output.
+        accounts: Number of funded accounts.
     """
 
     def __init__(self, log: Path, accounts: int = 10) -> None:
@@ -73,27 +73,27 @@ class Devnet:
         self.url = f"http://127.0.0.1:{port}"
         command = [*launcher(), "--port", str(port), "--accounts", str(accounts), "--silent"]
         self._child = Child("anvil", command, log, reads_output=False)
-        self._await_answer()
+        self._await_response()
 
     def rpc(self, method: str, *params: object) -> Any:  # noqa: ANN401 - any JSON value
         """Call a method of the node, such as ``anvil_reorg``."""
         body = msgspec.json.encode(
             {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         )
-        answer = msgspec.json.decode(post_json(self.url, body, timeout_s=10))
-        if "error" in answer:
-            raise TransportError(f"{method}: {answer['error'].get('message')}")
-        return answer["result"]
+        response = msgspec.json.decode(post_json(self.url, body, timeout_s=10))
+        if "error" in response:
+            raise TransportError(f"{method}: {response['error'].get('message')}")
+        return response["result"]
 
     def stop(self) -> None:
         """Stop it; may be called again."""
         self._child.stop()
 
-    def _await_answer(self) -> None:
+    def _await_response(self) -> None:
         deadline = time.monotonic() + _START_S
         while True:
             if not self._child.is_running:
-                raise TransportError(f"anvil ended early: {self._child.last_words()}")
+                raise TransportError(f"anvil ended early: {self._child.last_message()}")
             try:
                 self.rpc("eth_chainId")
             except TransportError:

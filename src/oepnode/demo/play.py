@@ -1,7 +1,7 @@
-"""The demo's rounds: published, watched on the chain, verified, replayed.
+"""Plays the demo's rounds: publishes, watches the chain, verifies, replays.
 
-Everything said here is read back from the chain or printed by the commands that users have; the
-demo knows who lies, but finds it out from the votes.
+Guarantees: every reported fact is read from the chain or from the output of public commands; liars
+are identified by their votes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from oepnode.wiring import chain_reader
 _LOOK_S: Final = 0.3
 _DELIVERY_S: Final = 60.0
 
-Tell = Callable[[str, str], None]
-"""Told (when or what, line) as things happen."""
+PrintLine = Callable[[str, str], None]
+"""Prints a label and a line."""
 
 
 class RoundReport(Struct):
@@ -49,7 +49,7 @@ class RoundReport(Struct):
 
 
 class AggregatorReport(Struct):
-    """An aggregator: how many rounds it verified, and the sites of the last one."""
+    """An aggregator: the number of verified rounds, and the sites of the last one."""
 
     id: str
     verified: bool
@@ -59,7 +59,7 @@ class AggregatorReport(Struct):
 
 
 class Report(Struct):
-    """The whole demo."""
+    """Result of a demo."""
 
     ok: bool = False
     rounds: list[RoundReport] = field(default_factory=list)
@@ -71,24 +71,24 @@ class Report(Struct):
     seconds: float = 0.0
 
 
-def play_round(stage: Stage, envelope: Path, tell: Tell) -> RoundReport:
-    """Publish a document and watch its round until it is over."""
+def play_round(stage: Stage, envelope: Path, print_line: PrintLine) -> RoundReport:
+    """Publish a document and watch its round until it has ended."""
     started = time.monotonic()
     number = stage.publish(envelope)
-    return asyncio.run(_watch(stage, number, started, tell))
+    return asyncio.run(_watch(stage, number, started, print_line))
 
 
-async def _watch(stage: Stage, number: int, started: float, tell: Tell) -> RoundReport:
+async def _watch(stage: Stage, number: int, started: float, print_line: PrintLine) -> RoundReport:
     async with chain_reader(
         stage.devnet.url, stage.contract, start_block=stage.start_block
     ) as chain:
-        told = 0
+        shown_events = 0
         while True:
             state = await chain.round(number)
             events = await chain.round_events(number)
-            for event in events[told:]:
-                tell(f"{time.monotonic() - started:5.1f} s", _line(stage.players, event))
-            told = len(events)
+            for event in events[shown_events:]:
+                print_line(f"{time.monotonic() - started:5.1f} s", _line(stage.players, event))
+            shown_events = len(events)
             if state is not None and state.phase.is_over:
                 break
             await asyncio.sleep(_LOOK_S)
@@ -140,13 +140,13 @@ async def _report(stage: Stage, chain: ChainReader, state: Round, seconds: float
 
 
 def voted_without_gas(stage: Stage, rounds: list[RoundReport]) -> list[str]:
-    """Names of the workers who voted in every round though their signers have nothing."""
+    """Names of the workers that voted in every round although their signers have no balance."""
     voted = [{*report.matched, *report.mismatched} for report in rounds]
     return [name for name in stage.without_gas() if all(name in names for names in voted)]
 
 
 def verify_as_aggregators(stage: Stage, rounds: list[RoundReport]) -> list[AggregatorReport]:
-    """Fetch and verify every aggregator's partition of every final round, with its commands."""
+    """Fetch and verify every aggregator's partition of every final round, by its commands."""
     final = [report.round for report in rounds if report.status == "finalised"]
     reports = []
     for key in sorted((stage.inputs / "keys").glob("*.key.json")):
@@ -182,7 +182,7 @@ def _verify(stage: Stage, key: Path, number: int, report: AggregatorReport) -> N
 
 
 def replay_as_auditor(stage: Stage, report: RoundReport) -> bool:
-    """Replay a final round from a worker's sealed inputs, with the auditor's command."""
+    """Replay a final round from a worker's sealed inputs, by the auditor's command."""
     for player in stage.players:
         archive = stage.worker_folder(player) / "data" / "archive" / f"round-{report.round}.sealed"
         if player.name in report.matched and archive.is_file():
@@ -195,7 +195,7 @@ def replay_as_auditor(stage: Stage, report: RoundReport) -> bool:
 
 
 def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
-    """Keep what everybody may see, and return the unassigned NMIs that an honest worker counted."""
+    """Store all public data, and return an honest worker's number of unassigned NMIs."""
     folder = stage.plan.folder / "observed"
     folder.mkdir(parents=True, exist_ok=True)
     for report in rounds:

@@ -1,7 +1,7 @@
 """Child processes of the demo and of tests: started with a log file, stopped by their own id.
 
-Every process gets a session of its own, so that an interrupt in the terminal reaches only the
-parent, which then stops its children in order.
+Every process gets its own session, so that an interrupt in the terminal reaches only the parent,
+which then stops its children in order.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _STOP_S: Final = 10.0
 
 
 class Child:
-    """A process that was started here.
+    """A child process.
 
     Args:
-        name: For messages.
+        name: Name for messages.
         command: Program and arguments.
-        log: File that takes its standard error, and its output where that is not read.
+        log: File for its standard error, and for its output if that is not read.
         env: Additional environment.
         reads_output: Whether its standard output is read with `announcement`.
     """
@@ -47,7 +47,7 @@ class Child:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - a program of ours
+            self._process = subprocess.Popen(  # noqa: S603 - a command of this package
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if reads_output else errors,
@@ -63,14 +63,14 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it is still running."""
         return self._process.poll() is None
 
     def line(self, timeout_s: float) -> str:
         """The next line of its output.
 
         Raises:
-            TransportError: If it ends or stays silent instead; the message quotes its log.
+            TransportError: If it ends or prints nothing in time; the message quotes its log.
         """
         pipe = self._process.stdout
         assert pipe is not None  # noqa: S101 - reads_output was given
@@ -79,10 +79,12 @@ class Child:
         while not read.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
-                raise TransportError(f"{self.name} said nothing within {timeout_s:g} s")
+                raise TransportError(
+                    f"{self.name} printed nothing within {timeout_s:g} s; see {self.log}"
+                )
             chunk = os.read(pipe.fileno(), 1)
             if not chunk:
-                raise TransportError(f"{self.name} ended early: {self.last_words()}")
+                raise TransportError(f"{self.name} ended early: {self.last_message()}")
             read += chunk
         return read.decode(errors="replace").rstrip("\n")
 
@@ -93,19 +95,19 @@ class Child:
             with suppress(msgspec.DecodeError):
                 return msgspec.json.decode(line.encode(), type=dict[str, Any])
 
-    def last_words(self) -> str:
-        """The end of its log, for messages."""
+    def last_message(self) -> str:
+        """The last line of its log, for messages."""
         text = self.log.read_text("utf-8", errors="replace").strip()
-        return text.splitlines()[-1] if text else "it left no message"
+        return text.splitlines()[-1] if text else f"{self.log} is empty"
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, as a crash would."""
         if self.is_running:
             self._process.kill()
         self._process.wait()
 
     def stop(self) -> int:
-        """Ask it to end, insist after a while, and return its exit code."""
+        """Terminate it, kill it after a deadline, and return its exit code."""
         if self.is_running:
             self._process.send_signal(signal.SIGTERM)
         try:

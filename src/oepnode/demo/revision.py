@@ -1,7 +1,7 @@
-"""Later envelope documents for a demo of several rounds: the first one, revised.
+"""Revised envelope documents for a demo of several rounds.
 
-A network publishes a new document for the same horizon every half hour. Here each revision is
-submitted half an hour later and lowers every export limit a little.
+A network publishes a new document for the same horizon every half hour. Each revision here is
+submitted half an hour later, and lowers every export limit a little.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _STEP: Final = 0.03
 
 
 def revise(original: Path, revision: int) -> Path:
-    """Write the revision of a JSON document beside it, and return its path.
+    """Write the revision of a JSON document to the same folder, and return its path.
 
     Args:
         original: The first document, a JSON array.

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 
 from oepnode.demo import play
-from oepnode.demo.play import AggregatorReport, Report, RoundReport, Tell
+from oepnode.demo.play import AggregatorReport, PrintLine, Report, RoundReport
 from oepnode.demo.revision import revise
 from oepnode.demo.stage import Plan, Stage
 
 
-def run_demo(plan: Plan, rounds: int, print_line: Tell) -> Report:
+def run_demo(plan: Plan, rounds: int, print_line: PrintLine) -> Report:
     """Set everything up, play the rounds, and verify and replay them.
 
     Args:
@@ -45,7 +45,7 @@ def run_demo(plan: Plan, rounds: int, print_line: Tell) -> Report:
     return report
 
 
-def _set_up(stage: Stage, print_line: Tell) -> None:
+def _set_up(stage: Stage, print_line: PrintLine) -> None:
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
         ("chain", stage.start_chain),
         ("contract", stage.deploy_contract),
@@ -57,7 +57,7 @@ def _set_up(stage: Stage, print_line: Tell) -> None:
         print_line(name, step())
 
 
-def _verify(stage: Stage, report: Report, print_line: Tell) -> None:
+def _verify(stage: Stage, report: Report, print_line: PrintLine) -> None:
     print_line("", "Aggregators and auditor")
     report.aggregators = play.verify_as_aggregators(stage, report.rounds)
     for aggregator in report.aggregators:

@@ -1,15 +1,15 @@
-"""The demo's stage: chain, contract, sender, registry and workers, each a process of its own.
+"""Starts and stops the demo's processes: chain, sender, registry, relay and workers.
 
-Layout of the folder, so that one can look at everything afterwards:
+Layout of the folder, for inspection afterwards:
 
-| place | what |
+| path | content |
 |---|---|
-| ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; the sources hold NMIs |
+| ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; it contains NMIs |
 | ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
-| ``logs/`` | what every process said |
-| ``observed/`` | what everybody may see: status, metrics, rounds, the chain |
+| ``logs/`` | log of every process |
+| ``observed/`` | public data: status, metrics, rounds, the chain |
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.chain import contract as evm
 from oepnode.adapters.chain import deploy
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.files import write_whole
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
 from oepnode.demo.processes import Child
 from oepnode.domain.rounds.ballot import Reason
-from oepnode.domain.rounds.onchain import Policy
+from oepnode.domain.rounds.onchain import Policy, parse_address
 from oepnode.errors import TransportError
 
 _ADMIN: Final = 0
@@ -46,18 +46,18 @@ _COMMAND_S: Final = 300
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be shown.
+    """Plan of a demo.
 
     Attributes:
-        folder: Where everything is kept.
-        workers: How many.
-        byzantine: How many of them lie.
+        folder: Folder for all files.
+        workers: Number of workers.
+        byzantine: Number of workers that lie.
         nmis: Connection points of the sample.
         vote_window_s: Seconds to vote.
         reveal_window_s: Seconds to reveal.
-        seed: Of the sample.
-        relay: Whether a relay brings the ballots, and all workers but the first have no gas. The
-            first one needs some: a reveal is nobody else's to pay.
+        seed: Seed of the sample.
+        relay: Whether a relay casts the ballots, and all workers except the first have no gas
+            money. The first one needs some, because the relay does not pay for reveals.
     """
 
     folder: Path
@@ -81,7 +81,7 @@ class Player:
 
 
 class Stage:
-    """Sets everything up on entering and takes it down on leaving."""
+    """The demo's processes, which are stopped on leaving the context."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -109,7 +109,7 @@ class Stage:
         if hasattr(self, "devnet"):
             self.devnet.stop()
 
-    # -- places ----------------------------------------------------------------------------
+    # -- paths -----------------------------------------------------------------------------
 
     @property
     def inputs(self) -> Path:
@@ -129,24 +129,16 @@ class Stage:
         """A process's log."""
         return self.plan.folder / "logs" / f"{name}.log"
 
-    # -- acts, in their order --------------------------------------------------------------
+    # -- steps, in their order -------------------------------------------------------------
 
     def start_chain(self) -> str:
-        """Start Anvil; returns what to tell."""
+        """Start Anvil; returns a line to print."""
         self.devnet = Devnet(self.log("anvil"), accounts=self._relay_account + 1)
         return f"Anvil on {self.devnet.url}, chain id {CHAIN_ID}"
 
     def deploy_contract(self) -> str:
-        """Deploy the contract and enrol the workers; returns what to tell."""
-        for place in range(self.plan.workers):
-            self.players.append(
-                Player(
-                    name=f"worker-{place + 1}",
-                    operator=bytes.fromhex(account(_FIRST_OPERATOR + place).address[2:]),
-                    url=f"http://127.0.0.1:{free_port()}",
-                    is_lying=place >= self.plan.workers - self.plan.byzantine,
-                )
-            )
+        """Deploy the contract and enrol the workers; returns a line to print."""
+        self.players = [self._player(index) for index in range(self.plan.workers)]
         asyncio.run(self._deploy())
         if not self.plan.relay:
             return f"{self.contract}, {len(self.players)} workers enrolled"
@@ -154,12 +146,20 @@ class Stage:
             self.devnet.rpc("anvil_setBalance", self._signer(player).address, "0x0")
         return f"{self.contract}, {len(self.players)} workers enrolled, all but one without gas"
 
+    def _player(self, index: int) -> Player:
+        return Player(
+            name=f"worker-{index + 1}",
+            operator=parse_address(account(_FIRST_OPERATOR + index).address),
+            url=f"http://127.0.0.1:{free_port()}",
+            is_lying=index >= self.plan.workers - self.plan.byzantine,
+        )
+
     async def _deploy(self) -> None:
         admin = account(_ADMIN)
         policy = Policy(
             vote_window_s=self.plan.vote_window_s, reveal_window_s=self.plan.reveal_window_s
         )
-        owner = bytes.fromhex(admin.address[2:])
+        owner = parse_address(admin.address)
         deployed = await deploy.deploy(self.devnet.url, CHAIN_ID, admin, owner, policy)
         self.contract = evm.checksum_address(deployed.address)
         self.start_block = deployed.block
@@ -176,24 +176,25 @@ class Stage:
             await chain.close()
 
     def make_sample(self) -> str:
-        """Write the sample and the auditor's key; returns what to tell."""
-        made = self.command(
+        """Write the sample and the auditor's key; returns a line to print."""
+        sample = self.command(
             "sample",
             "--out", str(self.inputs),
             "--nmis", str(self.plan.nmis),
             "--seed", str(self.plan.seed),
             "--json",
         )  # fmt: skip
-        private = sealing.generate_private_key()
-        public = sealing.public_key_of(private)
+        private = hpke.generate_private_key()
+        public = hpke.public_key_of(private)
         key = {"publicKey": public.hex(), "privateKey": private.hex()}
         write_whole(self.auditor_key, json.dumps(key).encode())
         return (
-            f"{made['nmis']} NMIs, {made['aggregators']} aggregators, {made['intervals']} intervals"
+            f"{sample['nmis']} NMIs, {sample['aggregators']} aggregators, "
+            f"{sample['intervals']} intervals"
         )
 
     def start_services(self) -> str:
-        """Start the sender's gateway, the NMI registry and a relay; returns what to tell."""
+        """Start the sender's gateway, the NMI registry and a relay; returns a line to print."""
         self.registry_digest = self.command(
             "registry", "publish", str(self.inputs / "registry.json"),
             "--salt-file", str(self.inputs / "salt"),
@@ -207,22 +208,22 @@ class Stage:
         self.sender_url = self._serve(
             "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
         )
-        told = f"sender on {self.sender_url}, registry on {self.registry_url}"
+        urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
-            return told
+            return urls
         self._write_key("relay", self._relay_account)
         self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
-        return f"{told}, relay on {self.relay_url}"
+        return f"{urls}, relay on {self.relay_url}"
 
     def start_workers(self) -> str:
-        """Start the workers; returns what to tell."""
+        """Start the workers; returns a line to print."""
         started = [self.start_worker(player) for player in self.players]
         for child in started:
             child.announcement()
         return f"{len(self.players)} processes, {self.plan.byzantine} of them lying"
 
     def start_worker(self, player: Player) -> Child:
-        """Start one worker, anew where it has ended; its database is kept."""
+        """Start or restart one worker; its database is kept."""
         self._write_key(player.name, _FIRST_SIGNER + self.players.index(player))
         settings = {
             "data_dir": "data",
@@ -243,7 +244,7 @@ class Stage:
         return self._start(player.name, [*module, "--config", str(config)])
 
     def without_gas(self) -> list[str]:
-        """Names of the workers whose signer has nothing now."""
+        """Names of the workers whose signer has no balance."""
         balances = {
             player.name: self.devnet.rpc("eth_getBalance", self._signer(player).address, "latest")
             for player in self.players
@@ -252,27 +253,27 @@ class Stage:
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
-        answer = self.command(
+        receipt = self.command(
             "sender", "publish", str(envelope),
             "--url", self.sender_url,
             "--token-file", str(self.plan.folder / "sender" / "token"),
             "--registry", self.registry_digest,
             "--json",
         )  # fmt: skip
-        return int(answer["round"])
+        return int(receipt["round"])
 
     # -- commands --------------------------------------------------------------------------
 
     @property
     def chain_options(self) -> list[str]:
-        """The options that name the contract on a command line."""
+        """Command-line options for node and contract."""
         return ["--rpc", self.devnet.url, "--contract", self.contract]
 
     def command(self, *words: str) -> Any:  # noqa: ANN401 - any JSON value
         """Run an ``oepnode`` command as a user would, and return the JSON that it prints.
 
         Raises:
-            TransportError: If it fails; the message is the command's own.
+            TransportError: If it fails; the message is the command's.
         """
         code, value, errors = self.attempt(*words)
         if code != 0:
@@ -282,7 +283,7 @@ class Stage:
 
     def attempt(self, *words: str) -> tuple[int, Any, str]:
         """Run an ``oepnode`` command; returns exit code, JSON (with ``--json``) and messages."""
-        done = subprocess.run(  # noqa: S603 - our own program
+        done = subprocess.run(  # noqa: S603 - a command of this package
             [sys.executable, "-m", "oepnode", *words],
             capture_output=True,
             text=True,

@@ -1,1 +1,1 @@
-"""Reference services over HTTP: the sender's gateway and the NMI registry."""
+"""Reference services over HTTP: the sender's gateway, the NMI registry and the relay."""

@@ -1,8 +1,8 @@
-"""A round's result: inputs fetched and checked, computed in a thread, archived, kept a while.
+"""Results of rounds: fetches and validates inputs, computes in a thread, archives, caches.
 
-Fetching goes on until shortly before the voting deadline, so that a worker which cannot have the
-inputs still has time to say so. Chain time decides, as it does in the contract; a fetch that hangs
-is cut off there. One computes at a time, and a round whose inputs stay away holds up no other.
+Fetching is retried until shortly before the voting deadline, so that a worker without the inputs
+still has time to abstain. Chain time decides, as it does in the contract; a fetch that hangs is cut
+off there. One round is computed at a time, and a round without its inputs delays no other.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ class Computations:
     """Computes the results of one worker's rounds.
 
     Args:
-        outside: The ports.
-        state_of: The state of a round now, or None.
-        metrics: Where to count.
+        ports: Access to chain, sender and registry.
+        state_of: Returns the current state of a round, or None.
+        metrics: Counters to update.
 
     Attributes:
-        progress: Per round that is being computed, how far it is.
+        progress: Progress of each round that is being computed, such as ``encode 40 %``.
     """
 
     def __init__(
         self,
-        outside: WorkerPorts,
+        ports: WorkerPorts,
         state_of: Callable[[int], RoundState | None],
         metrics: WorkerMetrics,
     ) -> None:
-        self._outside = outside
+        self._ports = ports
         self._state_of = state_of
         self._metrics = metrics
         self._log = structlog.get_logger("oepnode.computing")
@@ -66,12 +66,12 @@ class Computations:
         self.progress: dict[int, str] = {}
 
     async def of(self, state: RoundState) -> TimedComputation:
-        """The computation of a round: kept from before, or done now.
+        """The computation of a round, cached or computed now.
 
         Raises:
-            EvidenceError: If the inputs are not those of the round, or break the rules.
+            EvidenceError: If the inputs are not those of the round, or violate the rules.
             ConflictError: If sender or registry reject this worker.
-            TransportError: If the inputs could not be had in time.
+            TransportError: If the inputs could not be fetched in time.
         """
         key = state.number, state.opened.inputs
         if key not in self._kept:
@@ -84,61 +84,62 @@ class Computations:
         return self._kept[key]
 
     async def _compute(self, state: RoundState, inputs: Inputs) -> TimedComputation:
-        outside, started = self._outside, self._outside.clock.now()
+        ports, started = self._ports, self._ports.clock.now()
         try:
             computation = await asyncio.to_thread(
-                outside.compute, inputs, state.context, state.opened, self._teller(state.number)
+                ports.compute, inputs, state.context, state.opened, self._reporter(state.number)
             )
         finally:
             self.progress.pop(state.number, None)
-        timed = TimedComputation(computation, outside.clock.now() - started)
+        timed = TimedComputation(computation, ports.clock.now() - started)
         self._metrics.compute_seconds.observe(timed.seconds)
         return timed
 
-    def _teller(self, number: int) -> Callable[[str, int, int], None]:
-        clock, told = self._outside.clock, self._outside.clock.now()
+    def _reporter(self, number: int) -> Callable[[str, int, int], None]:
+        """A progress callback that updates `progress`, and logs every few seconds."""
+        clock, logged_at = self._ports.clock, self._ports.clock.now()
 
-        def tell(stage: str, done: int, total: int) -> None:
-            nonlocal told
+        def report(stage: str, done: int, total: int) -> None:
+            nonlocal logged_at
             share = f"{stage} {100 * done // max(total, 1)} %"
             self.progress[number] = share
-            if clock.now() - told >= _PROGRESS_EVERY_S:
-                told = clock.now()
-                self._log.info("computing", round=number, progress=share)
+            if clock.now() - logged_at >= _PROGRESS_EVERY_S:
+                logged_at = clock.now()
+                self._log.info("computation_progress", round=number, progress=share)
 
-        return tell
+        return report
 
     async def _archive(self, state: RoundState, inputs: Inputs) -> None:
-        """Keep the inputs for the auditor; a full disk must not cost the vote."""
-        archive, seal = self._outside.archive, self._outside.seal_inputs
+        """Archive the inputs for the auditor; a full disk must not cost the vote."""
+        archive, seal = self._ports.archive, self._ports.seal_inputs
         if archive is None or seal is None:
             return
         try:
             archive.put(state.number, await asyncio.to_thread(seal, state.context, inputs))
         except OepError as exc:
-            self._log.error("inputs not archived", round=state.number, why=str(exc))
+            self._log.error("archiving_failed", round=state.number, reason=str(exc))
 
     # -- fetching --------------------------------------------------------------------------
 
     async def _fetch(self, state: RoundState) -> Inputs:
-        opened, outside, number = state.opened, self._outside, state.number
+        opened, ports, number = state.opened, self._ports, state.number
         return Inputs(
             await self._fetch_with_retry(
-                state, "envelope", lambda: outside.sender.document(number, opened.envelope_digest)
+                state, "envelope", lambda: ports.sender.document(number, opened.envelope_digest)
             ),
             await self._fetch_with_retry(
-                state, "snapshot", lambda: outside.registry.snapshot(number, opened.registry_digest)
+                state, "snapshot", lambda: ports.registry.snapshot(number, opened.registry_digest)
             ),
             await self._fetch_with_retry(
-                state, "salt", lambda: outside.registry.salt(number, opened.registry_digest)
+                state, "salt", lambda: ports.registry.salt(number, opened.registry_digest)
             ),
-            outside.feed,
+            ports.feed,
         )
 
     async def _fetch_with_retry(
         self, state: RoundState, what: str, fetch: Callable[[], Awaitable[T]]
     ) -> T:
-        """Try a fetch until it works or it is time to give up."""
+        """Retry a fetch until it succeeds, or only enough time to abstain is left."""
         wait = _FIRST_WAIT_S
         while True:
             left = self._seconds_left(state)
@@ -146,18 +147,18 @@ class Computations:
                 async with asyncio.timeout(left if left > 0 else _LEAST_FETCH_S):
                     return await fetch()
             except TimeoutError as exc:
-                raise TransportError(f"{what}: no answer before it was time to give up") from exc
+                raise TransportError(f"{what}: no response before the worker must vote") from exc
             except TransportError as exc:
                 left = self._seconds_left(state)
                 if left <= 0:
                     raise
                 self._metrics.retries.labels(f"fetch {what}").inc()
-                self._log.warning("will try again", round=state.number, what=what, why=str(exc))
+                self._log.warning("fetch_retried", round=state.number, input=what, reason=str(exc))
             await asyncio.sleep(min(jittered(wait), left))
             wait = min(wait * 2, _LONGEST_WAIT_S)
 
     def _seconds_left(self, state: RoundState) -> float:
-        """Chain seconds until there is just time enough left to abstain."""
+        """Chain seconds until only enough time to abstain is left."""
         newest = self._state_of(state.number) or state
         window, deadline = newest.electorate.vote_window_s, newest.opened.vote_deadline
         now = newest.now or deadline - window
@@ -165,5 +166,5 @@ class Computations:
 
 
 def jittered(wait_s: float) -> float:
-    """A wait that is spread, so that workers do not come back all at once."""
+    """A random wait around ``wait_s``, so that workers do not retry all at once."""
     return wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, guards nothing

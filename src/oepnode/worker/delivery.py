@@ -1,4 +1,4 @@
-"""Delivery: each aggregator's partition of a final round, sealed and put on the shelf."""
+"""Delivery: seals each aggregator's partition of a final round, and puts it on the shelf."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.state import RoundState
 
 
-def publish(outside: WorkerPorts, state: RoundState, computation: Computation) -> int:
-    """Seal the bundles of a round and keep them; returns how many.
+def publish(ports: WorkerPorts, state: RoundState, computation: Computation) -> int:
+    """Seal the bundles of a round, put them on the shelf, and return their number.
 
     A partition that cannot be sealed (its aggregator's key is unusable, or it is too large for one
-    bundle) is logged and left out; the others are delivered all the same.
+    bundle) is logged and skipped; the others are still delivered.
     """
     log = structlog.get_logger("oepnode.delivery")
     info = bundle.sealing_info(state.context)
@@ -26,10 +26,10 @@ def publish(outside: WorkerPorts, state: RoundState, computation: Computation) -
             continue
         key = computation.aggregators[partition.aggregator_id].public_key
         try:
-            sealed = outside.seal(key, bundle.build(computation.result, index), info)
+            sealed = ports.seal(key, bundle.build(computation.result, index), info)
         except EvidenceError as exc:
-            log.warning("partition not delivered", round=state.number, why=str(exc))
+            log.warning("partition_skipped", round=state.number, reason=str(exc))
             continue
-        outside.shelf.put(state.number, bundle.bundle_name(state.context, key), sealed)
+        ports.shelf.put(state.number, bundle.bundle_name(state.context, key), sealed)
         delivered += 1
     return delivered

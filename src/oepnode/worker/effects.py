@@ -1,20 +1,19 @@
-"""Carrying out effects: each safe to repeat, each reconciled with the chain before it acts.
+"""Carries out effects: each is safe to repeat, and reconciled with the chain before it acts.
 
-A step on chain is done when its event was taken in, and not when its transaction was sent: a
-transaction can be lost with its block, and a node can lag behind. Until then the step looks at the
-chain again and again, acts only where the chain lacks it, and gives up only when it has become
-pointless. So a crash at any point, a lost answer and a reorganisation all end in the same state.
+A step on chain is done when its event was processed, not when its transaction was sent: a
+transaction can be lost with its block, and a node can lag behind. Until then the step reads the
+chain repeatedly, acts only where the chain lacks its outcome, and stops only when it has become
+pointless. So a crash at any point, a lost response and a reorganisation all end in the same state.
 
-A ballot goes through the relay where there is one. The relay is not believed: while no event of the
-ballot came it is handed in again and again, and when time is short it is cast directly.
+A ballot goes through the relay where one is configured. The relay is not trusted: until the event
+of the ballot arrives the ballot is handed in repeatedly, and shortly before the vote deadline it is
+cast directly.
 """
 
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -28,6 +27,7 @@ from oepnode.errors import (
     DocumentFault,
     EvidenceError,
     TransportError,
+    location_of,
 )
 from oepnode.worker import delivery
 from oepnode.worker import state as st
@@ -38,7 +38,7 @@ from oepnode.worker.state import Change, Computed, Effect, NotComputed, RoundSta
 
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
-_FAULTS_TOLD: Final = 5
+_REPORTED_FAULTS: Final = 5
 _AT_RELAY: Final = "the ballot is with the relay, and not on chain yet"
 
 
@@ -46,40 +46,39 @@ class EffectRunner:
     """Carries out one worker's effects.
 
     Args:
-        outside: The ports.
-        state_of: The state of a round now, or None.
-        report: Takes a change in.
-        metrics: Where to count.
-        keep_rounds: How many of the newest rounds are worth delivering late.
-        direct_before_s: A ballot that no relay has cast so long before the vote deadline, in
-            seconds, is cast directly.
+        ports: Access to chain, services and storage.
+        state_of: Returns the current state of a round, or None.
+        report: Applies a change.
+        metrics: Counters to update.
+        keep_rounds: Number of newest rounds whose bundles are delivered even late.
+        direct_before_s: Seconds before the vote deadline from which a ballot is cast directly.
     """
 
     def __init__(
         self,
-        outside: WorkerPorts,
+        ports: WorkerPorts,
         state_of: Callable[[int], RoundState | None],
         report: Callable[[int, Change], None],
         metrics: WorkerMetrics,
         keep_rounds: int,
         direct_before_s: int,
     ) -> None:
-        self._outside = outside
+        self._ports = ports
         self._state_of = state_of
         self._report = report
         self._metrics = metrics
         self._keep_rounds = keep_rounds
         self._direct_before_s = direct_before_s
         self._log = structlog.get_logger("oepnode.effects")
-        self.computations = Computations(outside, state_of, metrics)
+        self.computations = Computations(ports, state_of, metrics)
         self.waiting: dict[int, str] = {}
-        """What the step on chain of a round waits for, in words."""
+        """Reason why a round's step on chain is waiting, in words."""
 
     async def carry_out(self, effect: Effect) -> None:
         """Carry out an effect; returns when it is done or has become pointless.
 
         Raises:
-            EvidenceError: If the inputs of a final round are had no more as they were.
+            EvidenceError: If the inputs of a final round now give another result.
             FatalError: If the machine fails.
         """
         if self._state_of(effect.round) is None:
@@ -94,12 +93,12 @@ class EffectRunner:
             case st.CloseFailedRound():
                 await self._until(effect, _is_over, self._close)
             case st.PublishBundles():
-                await self._until(effect, _is_not_ours, self._publish, is_once=True)
+                await self._until(effect, _is_undeliverable, self._publish, is_once=True)
 
-    def note_retry(self, name: str, why: str) -> None:
-        """Log and count that an effect will be tried again."""
+    def note_retry(self, name: str, reason: str) -> None:
+        """Log and count that an effect is going to be retried."""
         self._metrics.retries.labels(name.split("/")[1]).inc()
-        self._log.warning("will try again", effect=name, why=why)
+        self._log.warning("effect_retried", effect=name, reason=reason)
 
     async def _until(
         self,
@@ -132,7 +131,7 @@ class EffectRunner:
     def _state(self, effect: Effect) -> RoundState:
         state = self._state_of(effect.round)
         if state is None:
-            raise ConflictError(f"round {effect.round} is not known here")
+            raise ConflictError(f"round {effect.round} is unknown to this worker")
         return state
 
     # -- computing -------------------------------------------------------------------------
@@ -145,14 +144,18 @@ class EffectRunner:
         except DigestMismatch as exc:
             self._not_computed(state, Reason.INPUT_MISMATCH, str(exc))
         except DocumentFault as exc:
-            self._not_computed(state, Reason.INPUT_INVALID, _told(exc))
+            self._not_computed(state, Reason.INPUT_INVALID, _first_faults(exc))
         except EvidenceError as exc:
             self._not_computed(state, Reason.INPUT_INVALID, str(exc))
         except (TransportError, ConflictError) as exc:
             self._not_computed(state, Reason.INPUTS_UNAVAILABLE, str(exc))
         except Exception as exc:
-            self._log.error("computing failed", round=state.number, where=place_of(exc))
-            self._not_computed(state, Reason.INTERNAL_FAULT, type(exc).__name__)
+            error = type(exc).__name__
+            location = location_of(exc)
+            self._log.error(
+                "computation_failed", round=state.number, error=error, location=location
+            )
+            self._not_computed(state, Reason.INTERNAL_FAULT, error)
         else:
             result = timed.computation.result.result
             change = Computed(state.opened.inputs, result, _summary(timed))
@@ -162,8 +165,8 @@ class EffectRunner:
         self._report(state.number, NotComputed(state.opened.inputs, reason, detail))
 
     async def _is_worth_delivering(self, state: RoundState) -> bool:
-        """Whether a round that was final before this worker computed it is still of use."""
-        chain, opened = self._outside.chain, state.opened
+        """Whether a round that ended before this worker computed it still applies."""
+        chain, opened = self._ports.chain, state.opened
         if state.number <= await chain.round_count() - self._keep_rounds:
             return False
         latest = await chain.latest_final(opened.horizon_start, opened.interval_count)
@@ -172,9 +175,9 @@ class EffectRunner:
     # -- steps on chain --------------------------------------------------------------------
 
     async def _on_chain(self, state: RoundState) -> Round:
-        on_chain = await self._outside.chain.round(state.number)
+        on_chain = await self._ports.chain.round(state.number)
         if on_chain is None:
-            raise TransportError(f"the node does not know round {state.number} yet, or no more")
+            raise TransportError(f"round {state.number} is unknown to the node now")
         return on_chain
 
     async def _vote(self, state: RoundState) -> None:
@@ -182,59 +185,61 @@ class EffectRunner:
         if state.me is None or on_chain.phase != Phase.VOTING:
             return
         if on_chain.voted >> state.me.index & 1:
-            return  # cast before, by this worker or its former self; its event is on the way
+            return  # cast before, possibly by an earlier run; its event has not arrived yet
         await self._check_round(state)
         if state.result is not None:
             ballot = ballot_for(state.context, state.operator, state.result)
             if await self._is_with_relay(state, ballot):
                 return
-            await self._outside.chain.cast_ballot(state.number, ballot)
-            self._log.info("ballot cast", round=state.number)
+            await self._ports.chain.cast_ballot(state.number, ballot)
+            self._log.info("ballot_cast", round=state.number)
         elif state.reason is not None:
-            await self._outside.chain.abstain(state.number, state.reason)
+            await self._ports.chain.abstain(state.number, state.reason)
             self._log.warning(
-                "abstained", round=state.number, reason=state.reason.label, why=state.detail
+                "abstained", round=state.number, reason=state.reason.label, detail=state.detail
             )
 
     async def _is_with_relay(self, state: RoundState, ballot: bytes) -> bool:
-        """Hand the ballot to the relay; False where there is none, none that takes it, or no time.
+        """Hand the ballot to the relay; False without a relay, if it rejects, or if time is short.
 
-        Casting directly beside a relay does no harm: the contract passes over what comes second.
+        Casting directly as well does no harm: the contract ignores the second ballot.
         """
-        relay = self._outside.relay
+        relay = self._ports.relay
         if relay is None:
             return False
         if state.opened.vote_deadline - state.now < self._direct_before_s:
-            self._cast_directly(state, "time is short and the relay's ballot is not on chain")
+            self._bypass_relay(state, "the vote ends soon and the relay has not cast the ballot")
             return False
         try:
             await relay.hand_in(state.context, ballot)
         except (ConflictError, ConfigError) as exc:
-            self._cast_directly(state, str(exc))
+            self._bypass_relay(state, str(exc))
             return False
         if self.waiting.get(state.number) != _AT_RELAY:
-            self._log.info("ballot handed to the relay", round=state.number)
+            self._log.info("ballot_handed_in", round=state.number)
         self.waiting[state.number] = _AT_RELAY
         return True
 
-    def _cast_directly(self, state: RoundState, why: str) -> None:
-        self.waiting[state.number] = f"the ballot is cast directly: {why}"
-        self._log.warning("casting directly in spite of the relay", round=state.number, why=why)
+    def _bypass_relay(self, state: RoundState, reason: str) -> None:
+        self.waiting[state.number] = f"the ballot is cast directly: {reason}"
+        self._log.warning("relay_bypassed", round=state.number, reason=reason)
 
     async def _check_round(self, state: RoundState) -> None:
-        """Check that the round under this number still is the one that was computed.
+        """Check that the round of this number still has the inputs that were computed.
 
-        A reorganisation can put another one in its place before its events are taken in here.
+        A reorganisation can replace it before its events are processed here.
         """
-        events = await self._outside.chain.round_events(state.number)
+        events = await self._ports.chain.round_events(state.number)
         opened = next((event for event in events if isinstance(event, RoundOpened)), None)
         if opened is None or opened.inputs != state.opened.inputs:
-            raise TransportError(f"round {state.number} is another one now; it will be read anew")
+            raise TransportError(
+                f"round {state.number} has other inputs now; the worker reads it again"
+            )
 
     async def _reveal(self, state: RoundState) -> None:
         if (await self._on_chain(state)).phase != Phase.REVEALING or state.result is None:
             return
-        chain, result = self._outside.chain, state.result
+        chain, result = self._ports.chain, state.result
         ballots = [
             (member, event.ballot)
             for event in await chain.round_events(state.number)
@@ -242,21 +247,21 @@ class EffectRunner:
             and (member := state.electorate.by_operator(event.operator)) is not None
         ]
         await chain.reveal_root(state.number, result.root, result.partitions, ballots)
-        self._log.info("root revealed", round=state.number, root=result.root.hex())
+        self._log.info("root_revealed", round=state.number, root=result.root.hex())
 
     async def _close(self, state: RoundState) -> None:
         if (await self._on_chain(state)).phase == Phase.EXPIRED:
-            await self._outside.chain.fail_round(state.number)
-            self._log.warning("round closed as failed", round=state.number)
+            await self._ports.chain.fail_round(state.number)
+            self._log.warning("failed_round_closed", round=state.number)
 
     # -- delivery --------------------------------------------------------------------------
 
     async def _publish(self, state: RoundState) -> None:
         timed = await self.computations.of(state)
         if timed.computation.result.result != state.final:
-            raise EvidenceError("the inputs now give another result than before")
-        count = await asyncio.to_thread(delivery.publish, self._outside, state, timed.computation)
-        self._log.info("bundles published", round=state.number, bundles=count)
+            raise EvidenceError("the inputs now give another result than the final one")
+        count = await asyncio.to_thread(delivery.publish, self._ports, state, timed.computation)
+        self._log.info("bundles_published", round=state.number, bundles=count)
 
 
 # -- when a step is settled ----------------------------------------------------------------
@@ -278,17 +283,17 @@ def _is_over(state: RoundState) -> bool:
     return state.is_over
 
 
-def _is_not_ours(state: RoundState) -> bool:
+def _is_undeliverable(state: RoundState) -> bool:
     return state.final is None or state.final != state.result
 
 
-# -- what is told of it --------------------------------------------------------------------
+# -- reports -------------------------------------------------------------------------------
 
 
-def _told(fault: DocumentFault) -> str:
-    told = [str(one) for one in fault.faults[:_FAULTS_TOLD]]
-    more = len(fault.faults) + fault.more - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+def _first_faults(rejection: DocumentFault) -> str:
+    first = [str(fault) for fault in rejection.faults[:_REPORTED_FAULTS]]
+    more = len(rejection.faults) + rejection.more - len(first)
+    return "; ".join(first) + (f"; and {more} more" if more > 0 else "")
 
 
 def _summary(timed: TimedComputation) -> Summary:
@@ -300,9 +305,3 @@ def _summary(timed: TimedComputation) -> Summary:
         seconds=timed.seconds,
         warnings=timed.computation.warnings,
     )
-
-
-def place_of(exc: Exception) -> str:
-    """Type and place of a fault of ours. Its message is left out: it could hold an NMI."""
-    frame = traceback.extract_tb(exc.__traceback__)[-1]
-    return f"{type(exc).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -1,4 +1,4 @@
-"""A worker's metrics. Counts and durations only; no NMI, aggregator or key ever becomes a label."""
+"""Metrics of a worker: counts and durations. No NMI, aggregator or key ever becomes a label."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class WorkerMetrics:
-    """The metrics of one worker, in a registry of its own."""
+    """The metrics of one worker, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -26,28 +26,32 @@ class WorkerMetrics:
         )
         self.rounds_over = Counter(
             "oepnode_rounds_over",
-            "Rounds that are over, by outcome for this worker",
+            "Ended rounds, by outcome for this worker",
             ["outcome"],
             registry=self.registry,
         )
         self.compute_seconds = Histogram(
             "oepnode_compute_seconds",
-            "Time from inputs to result",
+            "Seconds from inputs to result",
             buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
             registry=self.registry,
         )
         self.retries = Counter(
             "oepnode_retries",
-            "Steps tried again because the outside did not answer",
+            "Retries of steps that failed, mostly because an external service did not respond",
             ["step"],
             registry=self.registry,
         )
         self.chain_head = Gauge(
-            "oepnode_chain_head_block", "Newest block taken in", registry=self.registry
+            "oepnode_chain_head_block",
+            "Number of the newest processed block",
+            registry=self.registry,
         )
         self.chain_time = Gauge(
-            "oepnode_chain_time_seconds", "Time of that block", registry=self.registry
+            "oepnode_chain_time_seconds",
+            "Time of the newest processed block, UTC seconds",
+            registry=self.registry,
         )
         self.pending_effects = Gauge(
-            "oepnode_pending_effects", "Effects asked for and not done", registry=self.registry
+            "oepnode_pending_effects", "Effects in progress", registry=self.registry
         )

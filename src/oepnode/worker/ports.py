@@ -1,4 +1,4 @@
-"""All that a worker reaches beyond itself, as one value."""
+"""The ports of a worker as one value: chain, services, storage, clock and computation."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class WorkerPorts:
 
     Attributes:
         chain: The consensus contract.
-        sender: The envelope source.
+        sender: The sender's gateway.
         registry: The NMI registry.
-        shelf: Where sealed bundles lie.
+        shelf: Storage of sealed bundles.
         seal: (public key, plaintext, info) → sealed bundle.
-        archive: Where inputs are kept, or None.
+        archive: Storage of sealed inputs, or None.
         seal_inputs: Seals a round's inputs for the archive, or None.
         clock: Time of day.
-        compute: From inputs to result.
-        feed: How documents are read.
-        relay: Who brings this worker's ballots to the chain, or None.
+        compute: Computes a result from inputs.
+        feed: Form of the sender's documents.
+        relay: Casts this worker's ballots, or None.
     """
 
     chain: Chain

@@ -1,8 +1,8 @@
-"""A worker's view of one round, the changes it takes in and the effects it asks for.
+"""A worker's view of one round, its changes and its effects.
 
-Frozen values; bytes inside. Changes are facts received, named in the past tense; effects are
-intents, named as orders. An effect's id is deterministic, so that asking twice is asking once.
-Source: design sections 2 and 8.
+Frozen values; bytes inside. Changes are received facts, named in the past tense; effects are
+intents, named as orders. An effect's id is deterministic, so that requesting it twice has the
+effect of requesting it once. Source: ``docs/design.md`` §2 and §8.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oepnode.domain.rounds.onchain import Electorate, Event, Member, Phase, Roun
 
 
 class Summary(Struct, frozen=True):
-    """What a worker may tell of a result: counts only.
+    """Public counts of a result.
 
     Attributes:
         sites: Site entries of all partitions.
         partitions: Leaves of the round tree.
-        unassigned_nmis: NMIs that nobody holds for some interval.
-        seconds: Time that computing took.
-        warnings: What was odd but allowed in the inputs.
+        unassigned_nmis: NMIs without an aggregator in some interval.
+        seconds: Duration of the computation.
+        warnings: Warnings about the inputs.
     """
 
     sites: int
@@ -36,14 +36,14 @@ class Summary(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """A result that was revealed, with the bitmap of members who had voted for it."""
+    """A revealed result with the bitmap of members whose ballots match it."""
 
     result: Result
     matched: int
 
 
 class RoundState(Struct, frozen=True, kw_only=True):
-    """All that a worker knows of a round.
+    """A round as this worker knows it.
 
     Attributes:
         context: Chain, contract and number.
@@ -51,17 +51,17 @@ class RoundState(Struct, frozen=True, kw_only=True):
         electorate: Frozen for the round.
         operator: This worker's operator.
         now: Chain time of the last tick, UTC seconds.
-        closed_at: Chain time at which voting was first seen to be over.
-        result: What this worker computed.
-        summary: Counts of it.
-        reason: Why this worker abstains.
+        closed_at: Chain time of the first tick after the vote.
+        result: Result that this worker computed.
+        summary: Counts of the result.
+        reason: Reason for this worker's abstention.
         detail: The reason in words, without secrets.
         ballots: (operator, ballot) in the order cast.
         abstentions: (operator, reason) in chain order.
         candidates: Revealed results.
         final: The final result.
-        phase: Over, or `Phase.VOTING` while it is not.
-        asked: Ids of effects asked for so far.
+        phase: How the round ended; `Phase.VOTING` until then.
+        requested: Ids of the effects requested so far.
     """
 
     context: RoundContext
@@ -79,7 +79,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...] = ()
     final: Result | None = None
     phase: Phase = Phase.VOTING
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
 
     @property
     def number(self) -> int:
@@ -88,12 +88,12 @@ class RoundState(Struct, frozen=True, kw_only=True):
 
     @property
     def me(self) -> Member | None:
-        """This worker's place in the electorate, or None where it has none."""
+        """This worker as a member of the electorate, or None."""
         return self.electorate.by_operator(self.operator)
 
     @property
     def is_over(self) -> bool:
-        """Whether the chain can change nothing any more."""
+        """Whether the round has ended on chain."""
         return self.phase.is_over
 
     @property
@@ -108,7 +108,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
 
     @property
     def is_ballot_foreign(self) -> bool:
-        """Whether the ballot under this worker's name is not the one that it computed."""
+        """Whether this worker's ballot on chain differs from the one that it computed."""
         if self.result is None:
             return False
         mine = ballot_for(self.context, self.operator, self.result)
@@ -118,7 +118,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
 
 
 class Computed(Struct, frozen=True, tag=True):
-    """The worker has computed a result of these inputs (`RoundOpened.inputs`)."""
+    """The worker has computed a result from these inputs (`RoundOpened.inputs`)."""
 
     inputs: bytes
     result: Result
@@ -126,7 +126,7 @@ class Computed(Struct, frozen=True, tag=True):
 
 
 class NotComputed(Struct, frozen=True, tag=True):
-    """The worker could not compute a result of these inputs (`RoundOpened.inputs`)."""
+    """The worker could not compute a result from these inputs (`RoundOpened.inputs`)."""
 
     inputs: bytes
     reason: Reason
@@ -134,15 +134,15 @@ class NotComputed(Struct, frozen=True, tag=True):
 
 
 class Ticked(Struct, frozen=True, tag=True):
-    """Chain time has come to ``now``, UTC seconds."""
+    """Chain time has reached ``now``, UTC seconds."""
 
     now: int
 
 
 class Resynced(Struct, frozen=True, tag=True):
-    """The chain was reorganised; these are the round's events now, in chain order.
+    """The chain was reorganised; these are the round's current events, in chain order.
 
-    They are of the same round (same inputs and epoch), or there are none because it is gone.
+    They are of the same round (same inputs and epoch), or empty because the round is gone.
     """
 
     events: tuple[Event, ...]
@@ -152,7 +152,7 @@ Change: TypeAlias = Computed | NotComputed | Ticked | Resynced | Event
 
 
 class ComputeResult(Struct, frozen=True, tag=True):
-    """Fetch the inputs, check them and compute."""
+    """Fetch and validate the inputs, and compute the result."""
 
     round: int
 
@@ -176,7 +176,7 @@ class RevealResult(Struct, frozen=True, tag=True):
 
 
 class CloseFailedRound(Struct, frozen=True, tag=True):
-    """Close a round whose reveal window passed without a final root."""
+    """Close a round whose reveal window has passed without a final root."""
 
     round: int
 

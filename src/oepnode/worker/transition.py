@@ -1,11 +1,11 @@
 """The worker's decisions: ``transition(state, change) → (state, effects)``, pure and replayable.
 
-Taking a change in twice is taking it in once. What is to be done follows from the state alone
-(`_desired_effects`), so a restart or a reorganisation needs no decisions of its own.
+Applying a change twice has the effect of applying it once. The desired effects follow from the
+state alone (`_desired_effects`), so a restart or a reorganisation needs no decisions of its own.
 
-Turns: every member may reveal and close, but one transaction is enough. Members take turns, the
-first one changing with the round's number; each waits its turn's time after voting is over, and
-those whose result has a quorum go first. Source: design section 2, steps 4 to 6.
+Turns: every member may reveal and close, but one transaction is enough. Members take turns, and the
+first one changes with the round's number; each waits for its turn after the vote, and members
+whose result has a quorum go first. Source: ``docs/design.md`` §2, steps 4 to 6.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Transition = tuple[RoundState, tuple[Effect, ...]]
 def begin(
     context: RoundContext, opened: facts.RoundOpened, electorate: Electorate, operator: bytes
 ) -> Transition:
-    """The state of a round that was just opened, and the first effects."""
+    """The state of a newly opened round, and its first effects."""
     is_known = opened.rules_version == RULES_VERSION
     state = RoundState(
         context=context,
@@ -54,23 +54,23 @@ def begin(
         electorate=electorate,
         operator=operator,
         reason=None if is_known else Reason.RULES_UNKNOWN,
-        detail="" if is_known else f"this release knows rules version {RULES_VERSION}",
+        detail="" if is_known else f"this release implements rules version {RULES_VERSION}",
     )
-    return _ask(state, turn_s=0)
+    return _request_effects(state, turn_s=0)
 
 
 def transition(state: RoundState, change: Change, turn_s: float) -> Transition:
-    """Take a change in.
+    """Apply a change.
 
     Args:
         state: The round so far.
-        change: What was learned.
+        change: An event, a tick or the outcome of a computation.
         turn_s: Seconds between members' turns to reveal or close.
 
     Returns:
-        The new state, and the effects that were not asked for before.
+        The new state, and the effects that were not requested before.
     """
-    return _ask(_apply(state, change), turn_s)
+    return _request_effects(_apply(state, change), turn_s)
 
 
 # -- facts ---------------------------------------------------------------------------------
@@ -112,10 +112,10 @@ def _apply_event(state: RoundState, event: Event) -> RoundState:
 
 
 def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
-    """Forget what the chain said, keep what was computed, and take the events in anew."""
+    """Keep the computed result, discard the chain's facts, and apply the events again."""
     opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
     if opened is None:
-        return replace(state, phase=Phase.CANCELLED)  # not on the chain any more
+        return replace(state, phase=Phase.CANCELLED)  # no longer on the chain
     on_chain = ("cast", "abstain", "reveal", "close")
     state = replace(
         state,
@@ -126,7 +126,7 @@ def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
         candidates=(),
         final=None,
         phase=Phase.VOTING,
-        asked=tuple(name for name in state.asked if name.split("/")[1] not in on_chain),
+        requested=tuple(name for name in state.requested if name.split("/")[1] not in on_chain),
     )
     for event in events:
         state = _apply_event(state, event)
@@ -143,10 +143,10 @@ def _noting_close(state: RoundState) -> RoundState:
 # -- intents -------------------------------------------------------------------------------
 
 
-def _ask(state: RoundState, turn_s: float) -> Transition:
-    wanted = [e for e in _desired_effects(state, turn_s) if effect_id(e) not in state.asked]
-    asked = (*state.asked, *(effect_id(effect) for effect in wanted))
-    return replace(state, asked=asked), tuple(wanted)
+def _request_effects(state: RoundState, turn_s: float) -> Transition:
+    new = [e for e in _desired_effects(state, turn_s) if effect_id(e) not in state.requested]
+    requested = (*state.requested, *(effect_id(effect) for effect in new))
+    return replace(state, requested=requested), tuple(new)
 
 
 def _desired_effects(state: RoundState, turn_s: float) -> Iterator[Effect]:
@@ -186,10 +186,10 @@ def _closing(state: RoundState, turn_s: float) -> Iterator[Effect]:
 
 
 def _turn(state: RoundState) -> int:
-    """How many members come before this worker in this round."""
+    """Number of members whose turn comes before this worker's in this round."""
     members = state.electorate.members
-    place = next(i for i, member in enumerate(members) if member.operator == state.operator)
-    return (place - state.number) % len(members)
+    index = next(i for i, member in enumerate(members) if member.operator == state.operator)
+    return (index - state.number) % len(members)
 
 
 def _has_quorum(state: RoundState) -> bool:
@@ -197,7 +197,7 @@ def _has_quorum(state: RoundState) -> bool:
 
 
 def _matching(state: RoundState) -> int:
-    """How many ballots of the round were cast for this worker's result."""
+    """Number of ballots that were cast for this worker's result."""
     if state.result is None:
         return 0
     return sum(

@@ -1,7 +1,7 @@
-"""The worker: follows the chain, keeps its rounds, and has their effects carried out.
+"""The worker: follows the chain, stores the state of its rounds, and carries out their effects.
 
-Order, and what a crash leaves behind at each point:
-1. an event is read from the chain — nothing is kept; it is read again;
+Order of steps, and the consequence of a crash after each:
+1. an event is read from the chain — nothing is stored; it is read again;
 2. the round's new state and its effects are committed — the effects are pending, and are carried
    out on the next start;
 3. an effect is carried out — the chain shows it; repeating it finds it done;
@@ -22,10 +22,16 @@ from oepnode.domain.rounds import onchain as facts
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Event, Head, Phase
-from oepnode.errors import ConflictError, EvidenceError, FatalError, TransportError
-from oepnode.ports import Cursor, LatestEnvelope, Store, StoredEffect, StoredRound
+from oepnode.errors import (
+    ConflictError,
+    EvidenceError,
+    FatalError,
+    TransportError,
+    location_of,
+)
+from oepnode.ports import Cursor, Store, StoredEffect, StoredRound
 from oepnode.worker import state as st
-from oepnode.worker.effects import EffectRunner, place_of
+from oepnode.worker.effects import EffectRunner
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.state import Change, Effect, Resynced, RoundState, Ticked
@@ -35,33 +41,32 @@ _FAULT_WAIT_S: Final = 5.0
 _LONGEST_FAULT_WAIT_S: Final = 600.0
 _PAGE_BLOCKS: Final = 5_000
 _REORG_ROUNDS: Final = 8
-"""How many of the newest rounds are read anew after a reorganisation."""
+"""Number of newest rounds that are read again after a reorganisation."""
 
 
 class Health(Struct):
-    """How the worker is doing, for its status page."""
+    """Chain head and last errors of a worker, for its status page."""
 
     head: Head | None = None
     chain_error: str = ""
     sender_error: str = ""
-    sender_latest: LatestEnvelope | None = None
 
 
 class Worker:
     """One worker of one operator.
 
     Args:
-        settings: As parsed.
-        outside: The ports.
+        settings: The worker's settings.
+        ports: Access to chain, services and storage.
         store: Durable state.
-        metrics: Where to count.
+        metrics: Counters to update.
     """
 
     def __init__(
-        self, settings: WorkerSettings, outside: WorkerPorts, store: Store, metrics: WorkerMetrics
+        self, settings: WorkerSettings, ports: WorkerPorts, store: Store, metrics: WorkerMetrics
     ) -> None:
         self._settings = settings
-        self._outside = outside
+        self._ports = ports
         self._store = store
         self._metrics = metrics
         self._operator = bytes.fromhex(settings.operator[2:])
@@ -72,7 +77,7 @@ class Worker:
         self._again: set[str] = set()
         self.health = Health()
         self.runner = EffectRunner(
-            outside,
+            ports,
             self.state_of,
             self._apply,
             metrics,
@@ -104,7 +109,7 @@ class Worker:
             except (TransportError, ConflictError) as exc:
                 self.health.chain_error = str(exc)
                 self._metrics.retries.labels("follow").inc()
-                self._log.warning("chain not followed", why=str(exc))
+                self._log.warning("chain_follow_failed", reason=str(exc))
             await asyncio.sleep(self._settings.follow_interval_s)
 
     async def _poll_forever(self) -> None:
@@ -114,28 +119,29 @@ class Worker:
                 self.health.sender_error = ""
             except (TransportError, ConflictError, EvidenceError) as exc:
                 self.health.sender_error = str(exc)
-                self._log.warning("sender not polled", why=str(exc))
+                self._log.warning("sender_poll_failed", reason=str(exc))
             await asyncio.sleep(self._until_next_poll())
 
     def _until_next_poll(self) -> float:
         """Seconds to the next multiple of the poll interval; 1800 s falls on NEM half hours."""
         interval = self._settings.poll_interval_s
-        return interval - self._outside.clock.now() % interval
+        return interval - self._ports.clock.now() % interval
 
     # -- the chain -------------------------------------------------------------------------
 
     async def follow(self) -> None:
-        """Take in what the chain has to tell since the last time.
+        """Process the events since the cursor.
 
         Raises:
-            TransportError: If the node does not answer, or lags behind what was taken in before.
+            TransportError: If the node does not respond, or lags behind the cursor.
         """
-        chain = self._outside.chain
+        chain = self._ports.chain
         head = await chain.head()
         cursor = self._store.cursor()
         if cursor is not None and head.number < cursor.block:
             raise TransportError(
-                f"the node is at block {head.number}, behind block {cursor.block} taken in before"
+                f"the node is at block {head.number}, behind block {cursor.block}, which this "
+                "worker has processed; wait until the node has caught up"
             )
         if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
             await self._resync()
@@ -148,8 +154,8 @@ class Worker:
         self._metrics.chain_time.set(head.time)
 
     async def _apply_blocks(self, first: int, head: Head) -> None:
-        """Take in the events of all blocks up to the head, noting the place after each page."""
-        chain = self._outside.chain
+        """Process the events of all blocks up to the head, moving the cursor after each page."""
+        chain = self._ports.chain
         while first <= head.number:
             last = min(first + _PAGE_BLOCKS - 1, head.number)
             for event in await chain.events(first, last):
@@ -160,9 +166,9 @@ class Worker:
             first = last + 1
 
     async def _resync(self) -> None:
-        """Read the newest rounds anew, those that the chain has and those that are known here."""
-        self._log.warning("the chain was reorganised; reading the newest rounds anew")
-        chain = self._outside.chain
+        """Read the newest rounds again, on chain and in the store."""
+        self._log.warning("chain_reorganised", rounds=_REORG_ROUNDS)
+        chain = self._ports.chain
         count = await chain.round_count()
         numbers = {stored.number for stored in self._store.rounds(limit=_REORG_ROUNDS)}
         numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
@@ -174,7 +180,7 @@ class Worker:
             self._apply(number, Resynced(tuple(events)))
 
     def _is_new(self, opened: facts.RoundOpened) -> bool:
-        """Whether a round is not known here, was gone, or now is another one than it was."""
+        """Whether a round is unknown here, was cancelled, or has other inputs than before."""
         known = self.state_of(opened.round)
         if known is None or known.phase == Phase.CANCELLED:
             return True
@@ -187,32 +193,31 @@ class Worker:
             await self._open(event)
 
     async def _open(self, opened: facts.RoundOpened) -> None:
-        chain = self._outside.chain
+        chain = self._ports.chain
         electorate = await chain.electorate(opened.epoch)
         context = RoundContext(chain.chain_id, chain.contract, opened.round)
         state, effects = begin(context, opened, electorate, self._operator)
-        self._log.info("round opened", round=opened.round, member=state.me is not None)
+        self._log.info("round_opened", round=opened.round, member=state.me is not None)
         if state.me is not None:
             self._metrics.rounds_seen.inc()
         self._commit(state, effects)
-        self._outside.shelf.prune(opened.round - self._settings.keep_rounds)
+        self._ports.shelf.prune(opened.round - self._settings.keep_rounds)
 
     # -- the sender ------------------------------------------------------------------------
 
     async def poll(self) -> None:
-        """Ask the sender for its newest envelope; open a round for it where that is our task."""
-        latest = await self._outside.sender.latest()
-        self.health.sender_latest = latest
+        """Fetch the sender's newest envelope; with ``is_requester`` open a round for it."""
+        latest = await self._ports.sender.latest()
         if latest is None or not self._settings.is_requester or self._has_round(latest.digest):
             return
-        registry = latest.registry_digest or await self._outside.registry.latest_digest()
+        registry = latest.registry_digest or await self._ports.registry.latest_digest()
         if registry is None:
-            self._log.warning("no round opened: the registry has no snapshot yet")
+            self._log.warning("round_request_skipped", reason="the registry has no snapshot yet")
             return
-        number = await self._outside.chain.open_round(
+        number = await self._ports.chain.open_round(
             latest.horizon_start, latest.interval_count, latest.digest, registry
         )
-        self._log.info("round requested", round=number)
+        self._log.info("round_requested", round=number)
 
     def _has_round(self, digest: bytes) -> bool:
         recent = (st.decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))
@@ -221,7 +226,7 @@ class Worker:
     # -- states and effects ----------------------------------------------------------------
 
     def state_of(self, number: int) -> RoundState | None:
-        """The state of a round now, or None."""
+        """The current state of a round, or None."""
         state = self._live.get(number)
         if state is None:
             stored = self._store.round(number)
@@ -240,10 +245,10 @@ class Worker:
         if after == before:
             return
         if not effects and replace(after, now=before.now) == before:
-            self._live[number] = after  # only time has passed, and a restart learns it anew
+            self._live[number] = after  # only time has passed; a restart reads it again
             return
         self._commit(after, effects)
-        self._tell(before, after)
+        self._report_change(before, after)
 
     def _commit(self, state: RoundState, effects: tuple[Effect, ...]) -> None:
         stored = [
@@ -274,14 +279,14 @@ class Worker:
                 self._again.discard(name)
                 await self._carry_out_once(name, effect)
                 if name not in self._again:
-                    break  # else a reorganisation asked anew while it was carried out
+                    break  # otherwise a reorganisation requested it again meanwhile
             self._store.effect_done(name)
         finally:
             self._running.discard(name)
             self._metrics.pending_effects.set(len(self._running))
 
     async def _carry_out_once(self, name: str, effect: Effect) -> None:
-        """Carry an effect out; a fault of ours in one does not stop the others."""
+        """Carry out an effect, and retry after an error; an internal error stops no other."""
         wait = _FAULT_WAIT_S
         while True:
             try:
@@ -291,25 +296,27 @@ class Worker:
             except EvidenceError as exc:
                 self.runner.note_retry(name, str(exc))
             except Exception as exc:
-                self.runner.note_retry(name, f"a fault of ours: {place_of(exc)}")
+                error = f"{type(exc).__name__} at {location_of(exc)}"
+                self.runner.note_retry(name, f"internal error: {error}")
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_FAULT_WAIT_S)
 
-    def _tell(self, before: RoundState, after: RoundState) -> None:
-        """Log and count what a change made known."""
+    def _report_change(self, before: RoundState, after: RoundState) -> None:
+        """Log and count votes, foreign ballots and ends of rounds."""
         if after.have_i_voted and not before.have_i_voted:
             self._count_vote(after)
         if after.is_ballot_foreign and not before.is_ballot_foreign:
             self._log.error(
-                "a ballot stands under this operator's name that this worker did not compute; "
-                "rotate the signer's key",
+                "foreign_ballot_detected",
                 round=after.number,
+                reason="the operator's ballot on chain is not the one that this worker computed",
+                fix="rotate the signer's key at once",
             )
         if after.is_over and not before.is_over:
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
-            tell = self._log.info if outcome == "matched" else self._log.warning
-            tell("round over", round=after.number, outcome=outcome)
+            log = self._log.info if outcome == "matched" else self._log.warning
+            log("round_ended", round=after.number, outcome=outcome)
 
     def _count_vote(self, state: RoundState) -> None:
         reason = next((r for who, r in state.abstentions if who == state.operator), None)

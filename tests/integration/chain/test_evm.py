@@ -177,5 +177,5 @@ async def test_an_address_without_contract_is_rejected(world: World) -> None:
 
 async def test_no_node_is_a_transport_error(world: World) -> None:
     gone = world.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
-    with pytest.raises(TransportError, match="did not answer"):
+    with pytest.raises(TransportError, match="did not respond"):
         await evm.connect_reader(gone)

@@ -15,7 +15,8 @@ from eth_account.signers.local import LocalAccount
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
-from oepnode.demo.sample import SamplePlan, SampleSummary, write_sample
+from oepnode.demo.sample.plan import SamplePlan
+from oepnode.demo.sample.write import SampleSummary, write_sample
 from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
@@ -140,7 +141,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def asker(
+def request_signer(
     clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
 ) -> RequestSigner:
     """Who asks the services for a round's inputs."""
@@ -151,7 +152,7 @@ def worker_client(
     url: str, clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
 ) -> HttpSender:
     """A worker's client of the gateway."""
-    return HttpSender(url, asker(clock, account, max_bytes))
+    return HttpSender(url, request_signer(clock, account, max_bytes))
 
 
 async def reason_of(response: aiohttp.ClientResponse) -> str:

@@ -114,10 +114,12 @@ async def rejection(
         return response.status, await reason_of(response)
 
 
-def grants(settings: SenderSettings) -> list[tuple[Any, ...]]:
+def access_log(settings: SenderSettings) -> list[tuple[Any, ...]]:
     store = EnvelopeStore(settings.data_dir)
     with store._index.transaction() as db:
-        found = db.execute("SELECT operator, signer, round, what, digest FROM grants").fetchall()
+        found = db.execute(
+            "SELECT operator, signer, round, what, digest FROM access_log"
+        ).fetchall()
     store.close()
     return found
 
@@ -138,7 +140,7 @@ async def test_a_worker_gets_the_document_streamed(
         assert response.headers["ETag"] == f'"{DIGEST.hex()}"'
         assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     signer = bytes.fromhex(WORKER.address[2:])
-    assert grants(sender_settings) == [(OPERATOR, signer, 1, "document", DIGEST)]
+    assert access_log(sender_settings) == [(OPERATOR, signer, 1, "document", DIGEST)]
 
 
 async def test_the_client_of_a_worker_gets_it(
@@ -192,16 +194,16 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
         await rejection(http, url, sign(STRANGER))
     assert logs == [
         {
-            "event": "request.granted",
+            "event": "request_granted",
             "log_level": "info",
-            "what": "document",
+            "input": "document",
             "round": 1,
             "operator": OPERATOR.hex(),
         },
         {
-            "event": "request.rejected",
+            "event": "request_rejected",
             "log_level": "info",
-            "at": "/v1/documents/{digest}",
+            "endpoint": "/v1/documents/{digest}",
             "status": 403,
             "code": "worker.unknown",
         },
@@ -243,7 +245,7 @@ async def test_a_stranger_is_rejected_and_uses_up_nothing(
 ) -> None:
     nonce = b"\x09" * 32
     assert await rejection(http, url, sign(STRANGER, nonce=nonce)) == (403, "worker.unknown")
-    assert grants(sender_settings) == []
+    assert access_log(sender_settings) == []
     async with http.get(url, headers=sign(nonce=nonce)) as response:
         assert response.status == 200
 
@@ -280,7 +282,7 @@ async def test_a_replay_is_rejected(
         assert response.status == 200
     assert await rejection(http, url, headers) == (409, "nonce.used")
     assert await rejection(http, url, headers | {"Range": "bytes=0-9"}) == (409, "nonce.used")
-    assert len(grants(sender_settings)) == 1
+    assert len(access_log(sender_settings)) == 1
 
 
 async def test_a_used_nonce_is_known_after_a_restart(
@@ -295,7 +297,7 @@ async def test_a_used_nonce_is_known_after_a_restart(
         assert response.status == 200
     store = EnvelopeStore(sender_settings.data_dir)
     request = DocumentRequest(1, DIGEST, nonce, int(clock.now()))
-    assert not store.grants.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
+    assert not store.access_log.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
     store.close()
 
 
@@ -324,7 +326,7 @@ async def test_a_round_that_is_not_there_yet_is_worth_another_try(
 ) -> None:
     assert await rejection(http, url, sign(round=3)) == (404, "round.unknown")
     client = worker_client(sender_url, clock)
-    with pytest.raises(TransportError, match="does not know the round yet"):
+    with pytest.raises(TransportError, match="unknown to this service's node"):
         await client.document(3, DIGEST)
     await client.close()
 
@@ -358,7 +360,7 @@ async def test_a_rejected_worker_is_told_so_by_its_client(
     sender_url: str, stored: None, clock: FakeClock
 ) -> None:
     client = worker_client(sender_url, clock, STRANGER)
-    with pytest.raises(ConflictError, match="no enrolled worker"):
+    with pytest.raises(ConflictError, match="not an enrolled worker"):
         await client.document(1, DIGEST)
     await client.close()
 
@@ -395,7 +397,7 @@ async def test_where_anyone_may_read_no_request_is_needed(
         assert response.content_length == len(DOCUMENT)
     unknown = open_url.replace(DIGEST.hex(), "00" * 32)
     assert await rejection(http, unknown, {}) == (404, "document.unknown")
-    assert grants(sender_settings) == []
+    assert access_log(sender_settings) == []
 
 
 async def test_where_anyone_may_read_a_workers_request_does_no_harm(

@@ -18,7 +18,7 @@ from oepnode.domain.rounds.onchain import Member
 from oepnode.domain.rounds.signed_requests import RegistryRequest, encode_request
 from oepnode.errors import ConflictError, TransportError
 from oepnode.services.registry.store import RegistryStore
-from tests.integration.services.conftest import OPERATOR, WORKER, Sample, asker, reason_of
+from tests.integration.services.conftest import OPERATOR, WORKER, Sample, reason_of, request_signer
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
 STRANGER = Account.from_key(b"\x02" * 32)
@@ -30,7 +30,7 @@ Sign = Callable[..., bytes]
 @pytest.fixture
 async def registry(registry_url: str, clock: FakeClock) -> AsyncIterator[HttpRegistry]:
     """The client of the enrolled worker."""
-    client = HttpRegistry(registry_url, asker(clock))
+    client = HttpRegistry(registry_url, request_signer(clock))
     yield client
     await client.close()
 
@@ -110,7 +110,7 @@ async def test_a_used_nonce_is_known_after_a_restart(
         assert response.status == 200
     store = RegistryStore(registry_settings.data_dir)
     request = RegistryRequest("salt", round_number, b"", b"", b"\x03" * 32, int(clock.now()))
-    assert not store.grants.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
+    assert not store.access_log.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
     store.close()
 
 
@@ -122,12 +122,12 @@ async def test_a_stranger_and_a_removed_worker_get_nothing(
     round_number: int,
     blockchain: InMemoryChain,
 ) -> None:
-    stranger = HttpRegistry(registry_url, asker(clock, STRANGER))
-    with pytest.raises(ConflictError, match="no enrolled worker"):
+    stranger = HttpRegistry(registry_url, request_signer(clock, STRANGER))
+    with pytest.raises(ConflictError, match="not an enrolled worker"):
         await stranger.snapshot(round_number, sample.snapshot_digest)
     await stranger.close()
     blockchain.remove_member(OPERATOR)
-    with pytest.raises(ConflictError, match="no enrolled worker"):
+    with pytest.raises(ConflictError, match="not an enrolled worker"):
         await registry.salt(round_number, sample.snapshot_digest)
 
 
@@ -144,14 +144,14 @@ async def test_without_a_chain_the_worker_is_told_to_come_back(
 async def test_a_round_that_is_not_there_yet_is_worth_another_try(
     registry: HttpRegistry, sample: Sample
 ) -> None:
-    with pytest.raises(TransportError, match="does not know the round yet"):
+    with pytest.raises(TransportError, match="unknown to this service's node"):
         await registry.salt(1, sample.snapshot_digest)
 
 
 async def test_a_larger_snapshot_than_the_client_wants_is_not_read(
     registry_url: str, clock: FakeClock, sample: Sample, round_number: int
 ) -> None:
-    registry = HttpRegistry(registry_url, asker(clock, max_bytes=100))
+    registry = HttpRegistry(registry_url, request_signer(clock, max_bytes=100))
     with pytest.raises(TransportError, match="larger"):
         await registry.snapshot(round_number, sample.snapshot_digest)
     await registry.close()
@@ -228,8 +228,8 @@ async def test_the_log_says_who_got_what_and_holds_no_secret(
     with structlog.testing.capture_logs() as logs:
         await registry.snapshot(round_number, sample.snapshot_digest)
         await registry.salt(round_number, sample.snapshot_digest)
-    granted = [line for line in logs if line["event"] == "request.granted"]
-    assert [(line["what"], line["operator"]) for line in granted] == [
+    granted = [line for line in logs if line["event"] == "request_granted"]
+    assert [(line["input"], line["operator"]) for line in granted] == [
         ("snapshot", OPERATOR.hex()),
         ("salt", OPERATOR.hex()),
     ]

@@ -257,7 +257,7 @@ async def test_one_round_that_fails_holds_up_no_other(
         await world.hand_in(signed(place, 2))
     await until(lambda: len(world.cast(2)) == 3 and tried.count(1) > 1)
     assert world.cast(1) == []
-    assert "a fault of this service" in (await world.get("/healthz"))["trouble"]
+    assert "internal error of this service" in (await world.get("/healthz"))["trouble"]
 
 
 # -- what is rejected -----------------------------------------------------------------------

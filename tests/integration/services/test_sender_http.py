@@ -465,8 +465,8 @@ async def test_a_fault_of_ours_is_told_without_details(
         ) as response:
             assert response.status == 500
             assert await reason_of(response) == "internal"
-    assert [line["event"] for line in logs] == ["request.fault"]
-    assert set(logs[0]) == {"event", "log_level", "error", "at"}
+    assert [line["event"] for line in logs] == ["request_failed"]
+    assert set(logs[0]) == {"event", "log_level", "error", "location"}
 
 
 @pytest.mark.parametrize("token", [b"", b"short", b"x" * 100_000])

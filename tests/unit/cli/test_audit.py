@@ -8,6 +8,7 @@ import pytest
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.onchain import Phase, RootRevealed
 from tests.support.round_world import (
     CONTEXT,
@@ -142,7 +143,7 @@ def test_events_before_the_start_block_are_missed_loudly(
 def inputs(run: Run, tmp_path: Path) -> Path:
     assert run("audit", "keygen", "--out", "auditor.json").exit_code == 0
     public = bytes.fromhex(json.loads((tmp_path / "auditor.json").read_text())["publicKey"])
-    message = archive.seal_inputs(public, CONTEXT, ENVELOPE, REGISTRY, SALT, Feed())
+    message = archive.seal_inputs(public, CONTEXT, Inputs(ENVELOPE, REGISTRY, SALT, Feed()))
     (tmp_path / "round-3.sealed").write_bytes(message)
     (tmp_path / "envelope.json").write_bytes(ENVELOPE)
     (tmp_path / "registry.json").write_bytes(REGISTRY)

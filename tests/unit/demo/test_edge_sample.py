@@ -7,9 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from oepnode.demo import sample
-from oepnode.demo.edge_sample import EdgePlan, EdgeSummary, bands, write_edge
-from oepnode.demo.sample import SamplePlan, write_sample
+from oepnode.demo.edge_sample.offers import bands
+from oepnode.demo.edge_sample.plan import EdgePlan, EdgeSummary
+from oepnode.demo.edge_sample.write import write_edge
+from oepnode.demo.sample.envelope import limit_chunks
+from oepnode.demo.sample.plan import SamplePlan
+from oepnode.demo.sample.write import write_sample
 from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.bands import accumulate, dispatchable
 from oepnode.domain.edge.boffers.validate import Context
@@ -68,30 +71,34 @@ def test_flows_are_consistent_and_limits_are_those_published(
     small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, _, envelopes = small
-    found = rows(folder, "sample-01")
-    site = np.searchsorted(envelopes.nmis, found["nmi"].cast(pl.String).to_numpy().astype("S10"))
-    interval = (found["minute"].to_numpy() - envelopes.horizon_start - 1) // 300
-    assert np.array_equal(found["export_limit_w"], envelopes.limits[site, 0, interval])
-    assert np.array_equal(found["import_limit_w"], envelopes.limits[site, 1, interval])
-    assert np.array_equal(found["envelope_submitted_us"], envelopes.submitted_us[site, interval])
-    generation, load = found["controlled_generation_w"], found["controlled_load_w"]
-    uncontrolled = (found["active_power_w"] - generation - load).to_numpy()
+    telemetry = rows(folder, "sample-01")
+    site = np.searchsorted(
+        envelopes.nmis, telemetry["nmi"].cast(pl.String).to_numpy().astype("S10")
+    )
+    interval = (telemetry["minute"].to_numpy() - envelopes.horizon_start - 1) // 300
+    assert np.array_equal(telemetry["export_limit_w"], envelopes.limits[site, 0, interval])
+    assert np.array_equal(telemetry["import_limit_w"], envelopes.limits[site, 1, interval])
+    assert np.array_equal(
+        telemetry["envelope_submitted_us"], envelopes.submitted_us[site, interval]
+    )
+    generation, load = telemetry["controlled_generation_w"], telemetry["controlled_load_w"]
+    uncontrolled = (telemetry["active_power_w"] - generation - load).to_numpy()
     assert (uncontrolled <= 0).all()
     assert generation.min() >= 0 >= load.max()  # type: ignore[operator]
-    assert found["energy_stored_wh"].min() >= 0  # type: ignore[operator]
+    assert telemetry["energy_stored_wh"].min() >= 0  # type: ignore[operator]
 
 
-def test_no_share_of_breaches_gives_none(tmp_path: Path) -> None:
+def test_a_share_of_zero_gives_no_breaches(tmp_path: Path) -> None:
     summary, _ = made(SamplePlan(nmis=12, intervals=48, flex=0.5), tmp_path, 0)
     assert sum(summary.breach_minutes.values()) == 0
     for name in summary.telemetry_rows:
-        found = rows(tmp_path, name)
-        flow = found["controlled_generation_w"] + found["controlled_load_w"]
+        telemetry = rows(tmp_path, name)
+        flow = telemetry["controlled_generation_w"] + telemetry["controlled_load_w"]
         held = {
-            level: ((power <= found["export_limit_w"]) & (power >= found["import_limit_w"]))
-            for level, power in (("NMI", found["active_power_w"]), ("Flex", flow))
+            level: ((power <= telemetry["export_limit_w"]) & (power >= telemetry["import_limit_w"]))
+            for level, power in (("NMI", telemetry["active_power_w"]), ("Flex", flow))
         }
-        by_nmi = found.select("nmi").with_columns(**held).group_by("nmi").agg(pl.all().all())
+        by_nmi = telemetry.select("nmi").with_columns(**held).group_by("nmi").agg(pl.all().all())
         assert by_nmi.select(pl.col("NMI") | pl.col("Flex")).to_series().all()
 
 
@@ -126,7 +133,7 @@ def test_forecasts_targets_and_boffers_are_accepted(
         assert sites.accepted, sites.transaction.message
 
 
-def test_nmi_boffers_keep_within_the_envelopes(
+def test_nmi_boffers_stay_within_the_envelopes(
     small: tuple[Path, EdgeSummary, EnvelopeTable],
 ) -> None:
     folder, _, envelopes = small
@@ -148,16 +155,16 @@ def test_post_envelopes_are_valid_and_mostly_larger(
     data = (folder / "edge" / "post-envelope.json").read_bytes()
     assert envelope_check.validate(data, timing="POST").accepted
     post = from_document(*parse_history(data))
-    found = compare(envelopes, post)
-    assert found.pre_only == found.post_only == 0
+    comparison = compare(envelopes, post)
+    assert comparison.pre_only == comparison.post_only == 0
     assert (post.limits[:, :2] != NO_LIMIT).all()
-    assert found.room_w.sum() > 3 * found.excess_w.sum() > 0
+    assert comparison.room_w.sum() > 3 * comparison.excess_w.sum() > 0
 
 
 def test_pieces_of_any_size_hold_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = SamplePlan(nmis=40, intervals=6, format="ndjson")
-    monkeypatch.setattr("oepnode.demo.sample._CHUNK_BYTES", 4000)
-    monkeypatch.setattr("oepnode.demo.edge_sample._PART_ROWS", 200)
+    monkeypatch.setattr("oepnode.demo.sample.envelope._CHUNK_BYTES", 4000)
+    monkeypatch.setattr("oepnode.demo.edge_sample.portfolios._PART_ROWS", 200)
     summary, _ = made(plan, tmp_path)
     parts = list((tmp_path / "edge" / "sample-01" / "telemetry").iterdir())
     assert len(parts) > 3
@@ -183,5 +190,5 @@ def test_a_share_of_breaches_out_of_range_is_rejected(share: float) -> None:
 
 def test_limits_are_the_same_each_time_they_are_drawn() -> None:
     plan = SamplePlan(nmis=20, intervals=6)
-    first, second = (list(sample.limit_chunks(plan)) for _ in range(2))
+    first, second = (list(limit_chunks(plan)) for _ in range(2))
     assert all(np.array_equal(a.exports, b.exports) for a, b in zip(first, second, strict=True))

@@ -11,16 +11,10 @@ import numpy as np
 import pytest
 
 from oepnode.adapters.crypto import hpke as sealing
-from oepnode.demo.sample import (
-    SamplePlan,
-    SampleSummary,
-    _digits,
-    _nmi_text,
-    make_sites,
-    sample_salt,
-    write_sample,
-    zipf_sizes,
-)
+from oepnode.demo.sample.plan import SamplePlan
+from oepnode.demo.sample.registry import sample_salt
+from oepnode.demo.sample.sites import _digits, _nmi_text, make_sites, zipf_sizes
+from oepnode.demo.sample.write import SampleSummary, write_sample
 from oepnode.domain.nem import nmi
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
@@ -102,7 +96,8 @@ def test_a_seed_decides_every_byte(tmp_path: Path) -> None:
 
 def test_pieces_join_as_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = SamplePlan(nmis=50, intervals=6, flex=0.5)
-    monkeypatch.setattr("oepnode.demo.sample._CHUNK_BYTES", 4000)
+    for module in ("envelope", "registry"):
+        monkeypatch.setattr(f"oepnode.demo.sample.{module}._CHUNK_BYTES", 4000)
     stages: list[tuple[str, int, int]] = []
     summary = write_sample(plan, tmp_path, lambda *stage: stages.append(stage))
     document = parse_document((tmp_path / summary.envelope_file).read_bytes())
@@ -113,7 +108,7 @@ def test_pieces_join_as_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len([stage for stage in stages if stage[0] == "envelope"]) > 3
 
 
-def test_secrets_are_for_their_owner_and_fit(tmp_path: Path) -> None:
+def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
     summary, _, snapshot = made(SamplePlan(nmis=20, intervals=6), tmp_path)
     salt = tmp_path / "salt"
     assert sha256(bytes.fromhex(salt.read_text())).digest() == snapshot.salt_digest
@@ -128,7 +123,7 @@ def test_secrets_are_for_their_owner_and_fit(tmp_path: Path) -> None:
     assert len(summary.aggregator_nmis) == len(list((tmp_path / "keys").iterdir())) == 3
 
 
-def test_the_description_holds_digests_and_no_nmi(tmp_path: Path) -> None:
+def test_the_description_has_digests_and_no_nmi(tmp_path: Path) -> None:
     summary, document, _ = made(SamplePlan(nmis=20, intervals=6), tmp_path)
     text = (tmp_path / "sample.json").read_text()
     assert not any(name.decode() in text for name in document.nmi.tolist())
@@ -150,7 +145,7 @@ def test_nmis_beyond_one_block_are_valid_and_distinct(monkeypatch: pytest.Monkey
         b"VBBB000000",
         b"VBBB000010",
     ]
-    monkeypatch.setattr("oepnode.demo.sample._NUMERIC_BLOCK", 1000)
+    monkeypatch.setattr("oepnode.demo.sample.sites._NUMERIC_BLOCK", 1000)
     sites = make_sites(SamplePlan(nmis=3000))
     names = sites.nmi.view("S10").ravel().tolist()
     assert len(set(names)) == 3000
@@ -201,7 +196,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not empty"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="folder cannot be created"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path / "mine")
 
 
@@ -211,6 +206,6 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("oepnode.demo.sample._write", full)
+    monkeypatch.setattr("oepnode.demo.sample.write._write", full)
     with pytest.raises(ConfigError, match="No space left"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)

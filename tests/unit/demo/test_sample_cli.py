@@ -25,10 +25,10 @@ def test_a_sample_is_described_as_json(tmp_path: Path) -> None:
     options = ["--nmis", "30", "--intervals", "6", "--format", "ndjson", "--date", "2026-01-31"]
     done = run("sample", "--out", str(tmp_path / "s"), *options, "--json")
     assert done.exit_code == 0
-    told = json.loads(done.stdout)
-    assert told == json.loads((tmp_path / "s" / "sample.json").read_text())
-    assert (told["nmis"], told["intervals"], told["aggregators"]) == (30, 6, 3)
-    assert (told["envelope_file"], told["trading_date"]) == ("envelope.ndjson", "2026-01-31")
+    printed = json.loads(done.stdout)
+    assert printed == json.loads((tmp_path / "s" / "sample.json").read_text())
+    assert (printed["nmis"], printed["intervals"], printed["aggregators"]) == (30, 6, 3)
+    assert (printed["envelope_file"], printed["trading_date"]) == ("envelope.ndjson", "2026-01-31")
 
 
 @pytest.mark.parametrize(

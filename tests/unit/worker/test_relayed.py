@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.context import RoundContext
@@ -19,14 +19,14 @@ from oepnode.errors import ConfigError, ConflictError, FatalError, TransportErro
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain
 from tests.support.fake_services import FakeRelay
 from tests.support.worker_stage import Stage, operator, phase, running, signer, until
-from tests.unit.worker.test_hostile_outside import chain_of, reorganise
+from tests.unit.worker.test_hostile_peers import chain_of, reorganise
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 TO_DIRECT_S = 20
 
 
-def relay_of(stage: Stage, place: int = 0) -> FakeRelay:
-    return FakeRelay(FakeChain(stage.blockchain, signer(place)))
+def relay_of(stage: Stage, index: int = 0) -> FakeRelay:
+    return FakeRelay(FakeChain(stage.blockchain, signer(index)))
 
 
 def casts(worker: object) -> int:
@@ -37,9 +37,9 @@ def casts(worker: object) -> int:
 # -- the relay does what it is for -----------------------------------------------------------
 
 
-async def test_ballots_go_by_the_relay_and_reveals_do_not(stage: Stage) -> None:
-    relays = [relay_of(stage, place) for place in range(3)]
-    workers = [stage.worker(place, relay=relays[place]) for place in range(3)]
+async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> None:
+    relays = [relay_of(stage, index) for index in range(3)]
+    workers = [stage.worker(index, relay=relays[index]) for index in range(3)]
     async with running(*workers):
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
@@ -47,8 +47,8 @@ async def test_ballots_go_by_the_relay_and_reveals_do_not(stage: Stage) -> None:
     assert stage.blockchain.rounds[1].matched == 0b111
     assert [casts(worker) for worker in workers] == [0, 0, 0]
     assert [worker.runner.waiting for worker in workers] == [{}, {}, {}]
-    for place, relay in enumerate(relays):
-        (vote,) = stage.votes(place)
+    for index, relay in enumerate(relays):
+        (vote,) = stage.votes(index)
         assert isinstance(vote, BallotCast)
         assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote.ballot)}
 
@@ -83,7 +83,7 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("fault", [None, TransportError("nobody there")])
-async def test_a_relay_that_brings_nothing_is_passed_over_before_the_deadline(
+async def test_a_relay_that_casts_nothing_is_bypassed_before_the_deadline(
     stage: Stage, fault: Exception | None
 ) -> None:
     relay = relay_of(stage)
@@ -101,7 +101,7 @@ async def test_a_relay_that_brings_nothing_is_passed_over_before_the_deadline(
     assert vote.ballot == relay.handed_in[0][1]
 
 
-async def test_a_relay_that_comes_back_in_time_spares_the_fee(stage: Stage) -> None:
+async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None:
     relay = relay_of(stage)
     relay.is_silent, relay.fault = True, TransportError("nobody there")
     worker = stage.worker(relay=relay)
@@ -129,14 +129,14 @@ async def test_a_rejected_ballot_is_cast_directly_at_once(stage: Stage, fault: E
     assert isinstance(stage.votes(0)[0], BallotCast)
 
 
-async def test_a_disk_that_keeps_no_record_stops_the_worker(stage: Stage) -> None:
+async def test_an_unwritable_record_stops_the_worker(stage: Stage) -> None:
     relay = relay_of(stage)
-    relay.fault = FatalError("what is signed cannot be kept")
+    relay.fault = FatalError("the ballot cannot be recorded")
     worker = stage.worker(relay=relay)
     await stage.open()
     with pytest.raises(ExceptionGroup) as raised:
         await worker.run()
-    assert raised.group_contains(FatalError, match="cannot be kept")
+    assert raised.group_contains(FatalError, match="cannot be recorded")
     assert stage.votes(0) == []
 
 
@@ -151,7 +151,7 @@ async def test_a_vote_that_is_short_from_the_start_is_direct(stage: Stage) -> No
     assert (relay.handed_in, casts(worker)) == ([], 1)
 
 
-async def test_without_money_a_direct_ballot_is_tried_and_told(stage: Stage) -> None:
+async def test_without_money_a_direct_ballot_is_tried_and_reported(stage: Stage) -> None:
     relay = relay_of(stage)
     relay.is_silent = True
     worker = stage.worker(relay=relay)
@@ -173,16 +173,16 @@ async def test_without_money_a_direct_ballot_is_tried_and_told(stage: Stage) -> 
 
 
 class Post:
-    """What a worker posts; answered, and brought no further."""
+    """A relay that accepts ballots and never casts them."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
 
-    async def exchange(self, *request: object) -> Answer:
+    async def exchange(self, *request: object) -> Response:
         body = request[2]
         assert isinstance(body, bytes)
         self.lines.append(body)
-        return Answer(202, b"{}")
+        return Response(202, b"{}")
 
     def relay(self, folder: Path) -> HttpRelay:
         """As after a start: with what is on the disk, and nothing else."""
@@ -211,8 +211,8 @@ async def test_a_restart_between_signing_and_the_event_signs_the_same(stage: Sta
     assert (len(stage.votes(0)), casts(worker)) == (1, 0)
 
 
-async def test_no_second_ballot_is_signed_for_a_round_that_came_again(stage: Stage) -> None:
-    """It is cast directly: a ballot without a signature is no evidence."""
+async def test_no_second_ballot_is_signed_for_a_reopened_round(stage: Stage) -> None:
+    """It is cast directly: a ballot without a signature is not evidence."""
     other = stage.publish_another()
     post = Post()
     worker = stage.worker(relay=post.relay(stage.folder))

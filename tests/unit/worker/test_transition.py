@@ -1,4 +1,4 @@
-"""The worker's decisions, one rule a test; design section 2, steps 3 to 6."""
+"""The worker's decisions, one rule per test; ``docs/design.md`` §2, steps 3 to 6."""
 
 import pytest
 from msgspec.structs import replace
@@ -48,11 +48,11 @@ Changes = tuple[Change, ...]
 
 def run(state: RoundState, *changes: Change) -> tuple[RoundState, list[Effect]]:
     """Take changes in one after another; returns the last state and all effects."""
-    asked: list[Effect] = []
+    requested: list[Effect] = []
     for change in changes:
         state, effects = transition(state, change, TURN_S)
-        asked.extend(effects)
-    return state, asked
+        requested.extend(effects)
+    return state, requested
 
 
 # -- opening and voting --------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_a_result_that_comes_too_late_is_not_voted_for() -> None:
     assert run(fresh(), Ticked(VOTE_DEADLINE), COMPUTED)[1] == []
 
 
-def test_a_vote_is_asked_for_once() -> None:
+def test_a_vote_is_requested_once() -> None:
     _, effects = run(fresh(), COMPUTED, COMPUTED, Ticked(OPENED_AT + 1), ballot(3), COMPUTED)
     assert effects == [CastBallot(1)]
 
@@ -100,7 +100,7 @@ def test_a_vote_already_on_chain_is_not_cast_again() -> None:
     assert run(fresh(), ballot(0), COMPUTED)[1] == []
 
 
-def test_a_result_stands_against_a_later_failure_to_compute() -> None:
+def test_a_result_survives_a_later_failure_to_compute() -> None:
     state, _ = run(fresh(), COMPUTED, NotComputed(opened().inputs, Reason.INTERNAL_FAULT, "x"))
     assert (state.result, state.reason) == (RIGHT, None)
 
@@ -119,7 +119,7 @@ def test_nothing_is_revealed_while_voting_is_open() -> None:
     assert run(fresh(1), *changes)[1] == [CastBallot(1)]
 
 
-def test_the_first_in_turn_reveals_as_soon_as_everybody_has_voted() -> None:
+def test_the_first_in_turn_reveals_as_soon_as_all_members_have_voted() -> None:
     state, _ = run(fresh(1), COMPUTED, *(ballot(i) for i in range(4)), abstained(4))
     assert run(state, Ticked(OPENED_AT + 5))[1] == [RevealResult(1)]
 
@@ -162,18 +162,18 @@ def test_a_result_without_quorum_waits_for_those_with_one() -> None:
     assert run(lone, Ticked(late))[1] == [RevealResult(1)]
 
 
-def test_a_result_that_somebody_revealed_is_not_revealed_again() -> None:
+def test_a_revealed_result_is_not_revealed_again() -> None:
     changes: Changes = (COMPUTED, *(ballot(i) for i in range(5)), revealed(RIGHT, 0b11111))
     assert run(fresh(1), *changes, Ticked(OPENED_AT + 50))[1] == [CastBallot(1)]
 
 
-def test_another_revealed_root_does_not_stop_ours() -> None:
+def test_another_revealed_root_does_not_stop_this_workers() -> None:
     votes = (ballot(0, WRONG), *(ballot(i) for i in range(1, 5)))
     changes: Changes = (COMPUTED, *votes, revealed(WRONG, 1), Ticked(OPENED_AT + 5))
     assert run(fresh(1), *changes)[1] == [CastBallot(1), RevealResult(1)]
 
 
-def test_who_has_no_matching_ballot_reveals_nothing() -> None:
+def test_a_worker_without_a_matching_ballot_reveals_nothing() -> None:
     changes = [ballot(i, WRONG) for i in range(5)]
     effects = run(fresh(1), COMPUTED, *changes, Ticked(VOTE_DEADLINE + 50))[1]
     assert effects == [CastBallot(1)]
@@ -245,13 +245,13 @@ def test_a_vote_that_survived_a_reorganisation_is_not_cast_again() -> None:
     ]
 
 
-def test_a_round_that_a_reorganisation_took_away_is_over() -> None:
+def test_a_round_removed_by_a_reorganisation_is_over() -> None:
     state, _ = run(fresh(), COMPUTED, ballot(0))
     state, effects = run(state, Resynced(()))
     assert (state.is_over, effects) == (True, [])
 
 
-def test_finality_lost_in_a_reorganisation_is_worked_for_again() -> None:
+def test_finality_lost_in_a_reorganisation_is_reached_again() -> None:
     votes = [ballot(i) for i in range(5)]
     state, _ = run(fresh(1), COMPUTED, *votes, Ticked(OPENED_AT + 5), finalised())
     assert state.is_over
@@ -259,7 +259,7 @@ def test_finality_lost_in_a_reorganisation_is_worked_for_again() -> None:
     assert effects == [RevealResult(1)]
 
 
-def test_a_result_of_other_inputs_is_not_taken_in() -> None:
+def test_a_result_of_other_inputs_is_ignored() -> None:
     other = replace(opened(), registry_digest=b"\x55" * 32)
     state, effects = run(fresh(), replace(COMPUTED, inputs=other.inputs))
     assert (state.result, effects) == (None, [])

@@ -36,7 +36,7 @@ from tests.support.worker_stage import (
 
 
 async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
-    workers = [stage.worker(place) for place in range(3)]
+    workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
@@ -55,7 +55,7 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
 
 async def test_a_liar_is_outvoted_and_its_bundles_are_not_served(tmp_path: Path) -> None:
     stage = Stage(tmp_path, members=4)
-    workers = [stage.worker(place) for place in range(3)]
+    workers = [stage.worker(index) for index in range(3)]
     liar = stage.worker(3, compute_result=lie)
     async with running(*workers, liar):
         await stage.open()
@@ -67,7 +67,7 @@ async def test_a_liar_is_outvoted_and_its_bundles_are_not_served(tmp_path: Path)
     assert mine.result != mine.final
 
 
-async def test_a_worker_that_is_no_member_only_watches(stage: Stage) -> None:
+async def test_a_worker_outside_the_electorate_only_watches(stage: Stage) -> None:
     async with running(stage.worker(9)):
         await stage.open()
         stage.pass_time(200)
@@ -80,7 +80,7 @@ async def test_a_worker_that_is_no_member_only_watches(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "detail"),
     [
         (b'[{"nmi": NaN}]', "field.missing"),
         (ENVELOPE + b"x", "json.trailing"),
@@ -89,14 +89,14 @@ async def test_a_worker_that_is_no_member_only_watches(stage: Stage) -> None:
     ],
 )
 async def test_a_faulty_document_is_an_abstention_and_the_next_round_goes_well(
-    stage: Stage, document: bytes, told: str
+    stage: Stage, document: bytes, detail: str
 ) -> None:
     digest = sha256(document).digest()
     stage.sender.documents[digest] = document
-    workers = [stage.worker(place) for place in range(3)]
+    workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
         await stage.open(digest)
-        await until(lambda: all(stage.votes(place) for place in range(3)))
+        await until(lambda: all(stage.votes(index) for index in range(3)))
         await stage.open()
         await until(lambda: phase(stage, 2) == Phase.FINAL)
         await until(lambda: len(stage.shelf.bundles) == 3)
@@ -105,7 +105,7 @@ async def test_a_faulty_document_is_an_abstention_and_the_next_round_goes_well(
     assert first.reason == Reason.INPUT_INVALID
     state = workers[0].state_of(1)
     assert state is not None
-    assert told in state.detail
+    assert detail in state.detail
     assert {number for number, _ in stage.shelf.bundles} == {2}
 
 
@@ -128,7 +128,9 @@ async def test_bytes_with_another_digest_are_an_abstention(stage: Stage) -> None
     assert vote.reason == Reason.INPUT_MISMATCH
 
 
-async def test_a_sender_that_stays_away_is_an_abstention_before_the_deadline(stage: Stage) -> None:
+async def test_a_sender_that_stays_down_leads_to_an_abstention_before_the_deadline(
+    stage: Stage,
+) -> None:
     stage.sender.is_down = True
     async with running(stage.worker()):
         await stage.open()
@@ -141,7 +143,7 @@ async def test_a_sender_that_stays_away_is_an_abstention_before_the_deadline(sta
     assert vote.reason == Reason.INPUTS_UNAVAILABLE
 
 
-async def test_a_sender_that_comes_back_in_time_is_a_ballot(stage: Stage) -> None:
+async def test_a_sender_that_recovers_in_time_leads_to_a_ballot(stage: Stage) -> None:
     stage.sender.is_down = True
     async with running(stage.worker()):
         await stage.open()
@@ -151,7 +153,7 @@ async def test_a_sender_that_comes_back_in_time_is_a_ballot(stage: Stage) -> Non
     assert isinstance(stage.votes(0)[0], BallotCast)
 
 
-async def test_a_fault_of_ours_is_an_abstention_that_tells_no_secret(stage: Stage) -> None:
+async def test_an_internal_error_is_an_abstention_without_secrets(stage: Stage) -> None:
     def broken(*_: object) -> object:
         raise KeyError("6305000001")
 
@@ -167,7 +169,7 @@ async def test_a_fault_of_ours_is_an_abstention_that_tells_no_secret(stage: Stag
     assert state.detail == "KeyError"
 
 
-# -- a failing outside ---------------------------------------------------------------------
+# -- failing peers ---------------------------------------------------------------------------
 
 
 def _no_node(stage: Stage) -> None:
@@ -192,7 +194,7 @@ def _all_well(stage: Stage) -> None:
 async def test_a_step_whose_outcome_is_unknown_is_reconciled_with_the_chain(
     stage: Stage, fault: Callable[[Stage], None], when: str
 ) -> None:
-    workers = [stage.worker(place) for place in range(3)]
+    workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
         if when == "before the reveal":
             stage.blockchain.electorates[-1].members  # noqa: B018 - the electorate stays as it is
@@ -206,8 +208,8 @@ async def test_a_step_whose_outcome_is_unknown_is_reconciled_with_the_chain(
         _all_well(stage)
         await until(lambda: phase(stage) == Phase.FINAL)
         await until(lambda: len(stage.shelf.bundles) == 3)
-    for place in range(3):
-        assert len(stage.votes(place)) == 1
+    for index in range(3):
+        assert len(stage.votes(index)) == 1
     finals = [e for e in stage.blockchain.log if isinstance(e, RoundFinalised)]
     assert len(finals) == 1
 
@@ -231,7 +233,7 @@ async def test_a_round_without_quorum_is_closed_as_failed_by_one_of_the_workers(
 
 
 async def _after(stage: Stage, reached: Callable[[], bool]) -> None:
-    async with running(*(stage.worker(place) for place in range(3))):
+    async with running(*(stage.worker(index) for index in range(3))):
         await stage.open()
         await until(reached)
 
@@ -251,12 +253,12 @@ async def test_a_crash_at_any_point_ends_in_one_vote_and_a_delivered_round(
 ) -> None:
     await _after(stage, crash(stage))
     stage.shelf.bundles.clear()
-    async with running(*(stage.worker(place) for place in range(3))):
+    async with running(*(stage.worker(index) for index in range(3))):
         await until(lambda: phase(stage) == Phase.FINAL)
         if crash is not CRASHES["final"]:
             await until(lambda: len(stage.shelf.bundles) == 3)
-    for place in range(3):
-        assert len(stage.votes(place)) == 1
+    for index in range(3):
+        assert len(stage.votes(index)) == 1
 
 
 async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -> None:
@@ -290,7 +292,7 @@ async def test_a_requesting_worker_opens_one_round_for_a_new_document(stage: Sta
     assert len(stage.blockchain.rounds) == 1
 
 
-async def test_a_worker_without_that_task_opens_no_round(stage: Stage) -> None:
+async def test_a_worker_that_is_not_a_requester_opens_no_round(stage: Stage) -> None:
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
     await stage.worker().poll()
     assert stage.blockchain.rounds == {}
@@ -305,8 +307,8 @@ async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
 # -- one thing does not hold up another ----------------------------------------------------
 
 
-async def test_a_round_whose_inputs_stay_away_holds_up_no_other(stage: Stage) -> None:
-    workers = [stage.worker(place) for place in range(3)]
+async def test_a_round_without_its_inputs_delays_no_other(stage: Stage) -> None:
+    workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
         await stage.open(b"\x99" * 32)
         await until(lambda: stage.sender.requests > 3)
@@ -315,7 +317,7 @@ async def test_a_round_whose_inputs_stay_away_holds_up_no_other(stage: Stage) ->
     assert [type(vote) for vote in stage.votes(0)] == [BallotCast]
 
 
-async def test_a_fault_of_ours_in_one_effect_does_not_stop_the_worker(
+async def test_an_internal_error_in_one_effect_does_not_stop_the_worker(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.002)
@@ -358,7 +360,7 @@ async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
     assert worker.newest(1)[0] == before
 
 
-async def test_time_that_passes_is_not_written_to_the_disk(stage: Stage) -> None:
+async def test_passing_time_is_not_written_to_disk(stage: Stage) -> None:
     worker = stage.worker()
     await stage.open()
     await worker.follow()

@@ -1,1 +1,1 @@
-"""The consensus contract through web3."""
+"""The consensus contract over JSON-RPC, with web3."""

@@ -1,4 +1,4 @@
-"""The compiled contract as it is committed and shipped: ABI, bytecode and compiler settings."""
+"""The compiled contract as committed and shipped: ABI, bytecode and compiler settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The consensus contract over JSON-RPC, behind the ports `ChainReader` and `Chain`.
+"""The consensus contract over JSON-RPC: adapters of the ports `ChainReader` and `Chain`.
 
 Guarantees: a node of another chain is rejected when connecting; foreign exceptions stop here; a
-write returns only after its transaction succeeded in a block. Source: ``OepConsensus.sol``.
+write returns only after its transaction has succeeded in a block. Source: ``OepConsensus.sol``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
 from web3.contract.async_contract import AsyncContract, AsyncContractFunction
 from web3.types import LogReceipt, TxParams, TxReceipt
 
-from oepnode.adapters.chain import artefact
-from oepnode.adapters.chain import decode as evm_facts
-from oepnode.adapters.chain.errors import answered, translated
+from oepnode.adapters.chain import artefact, decode
+from oepnode.adapters.chain.errors import translated, translates_errors
 from oepnode.adapters.chain.send import fee_fields, send
 from oepnode.adapters.http.redact import shown_url
 from oepnode.config import ChainSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Policy, Role, Round
+from oepnode.domain.rounds.onchain import (
+    Electorate,
+    Event,
+    Head,
+    Member,
+    Policy,
+    Role,
+    Round,
+    parse_address,
+)
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, ConflictError
 
@@ -39,7 +47,7 @@ def checksum_address(address: bytes | str) -> ChecksumAddress:
 
 
 class EvmReader:
-    """Reads the contract. Make one with `connect`, and `close` it."""
+    """Reads the contract. Create one with `connect_reader`, and `close` it."""
 
     def __init__(self, web3: AsyncWeb3[Any], settings: ChainSettings) -> None:
         self._web3 = web3
@@ -64,14 +72,14 @@ class EvmReader:
     @property
     def contract(self) -> bytes:
         """Address of the contract, 20 bytes."""
-        return bytes.fromhex(self._settings.contract[2:])
+        return parse_address(self._settings.contract)
 
     async def check(self) -> None:
-        """Check that the node is of the right chain and that the contract answers.
+        """Check that the node is of the right chain, and that the address has code.
 
         Raises:
             ConfigError: For a node of another chain, or an address without a contract.
-            TransportError: If the node does not answer.
+            TransportError: If the node does not respond.
         """
         with translated(f"node {self._shown_url}"):
             received = await self._web3.eth.chain_id
@@ -95,22 +103,22 @@ class EvmReader:
 
     # -- state -----------------------------------------------------------------------------
 
-    @answered("head")
+    @translates_errors("head")
     async def head(self) -> Head:
-        """The newest block that is deep enough to be believed."""
+        """The newest block that has the configured number of confirmations."""
         with translated("newest block"):
             number = await self._web3.eth.block_number
             block = await self._web3.eth.get_block(max(0, number - self._settings.confirmations))
         return Head(block["number"], bytes(block["hash"]), block["timestamp"])
 
-    @answered("block hash")
+    @translates_errors("block hash")
     async def block_hash(self, number: int) -> bytes:
-        """Hash of the block at a height now, 32 bytes."""
+        """Current hash of the block at a height, 32 bytes."""
         with translated(f"block {number}"):
             block = await self._web3.eth.get_block(number)
         return bytes(block["hash"])
 
-    @answered("block time")
+    @translates_errors("block time")
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
         if block not in self._block_times:
@@ -118,40 +126,40 @@ class EvmReader:
                 self._block_times[block] = (await self._web3.eth.get_block(block))["timestamp"]
         return self._block_times[block]
 
-    @answered("round count")
+    @translates_errors("round count")
     async def round_count(self) -> int:
-        """Number of the newest round, 0 where there is none."""
+        """Number of the newest round, 0 before the first."""
         return int(await self._call("roundCount"))
 
-    @answered("round")
+    @translates_errors("round")
     async def round(self, number: int) -> Round | None:
-        """A round's state now, or None."""
+        """A round's current state, or None."""
         try:
             view = await self._call("round", number)
         except ConflictError as exc:
             if "UnknownRound" in str(exc):
                 return None
             raise
-        return evm_facts.round_state(number, evm_facts.named(self._contract, "round", view))
+        return decode.round_state(number, decode.named(self._contract, "round", view))
 
-    @answered("current epoch")
+    @translates_errors("current epoch")
     async def current_epoch(self) -> int:
-        """The epoch of a round that would be opened now."""
+        """The epoch of rounds opened now."""
         return int(await self._call("currentEpoch"))
 
-    @answered("current electorate")
+    @translates_errors("current electorate")
     async def current_electorate(self) -> Electorate:
-        """The electorate of a round that would be opened now."""
+        """The electorate of rounds opened now."""
         return await self.electorate(await self.current_epoch())
 
-    @answered("electorate")
+    @translates_errors("electorate")
     async def electorate(self, epoch: int) -> Electorate:
         """The electorate of an epoch; it never changes."""
         if epoch not in self._electorates:
-            terms = evm_facts.named(self._contract, "terms", await self._call("terms", epoch))
-            fields = evm_facts.component_names(self._contract, "seatOf")
+            terms = decode.named(self._contract, "terms", await self._call("terms", epoch))
+            fields = decode.component_names(self._contract, "seatOf")
             views = await self._call("electorate", epoch)
-            members = [evm_facts.member(dict(zip(fields, view, strict=True))) for view in views]
+            members = [decode.member(dict(zip(fields, view, strict=True))) for view in views]
             self._electorates[epoch] = Electorate(
                 epoch=epoch,
                 members=tuple(sorted(members, key=lambda member: member.index)),
@@ -162,28 +170,28 @@ class EvmReader:
             )
         return self._electorates[epoch]
 
-    @answered("member of signer")
+    @translates_errors("member of signer")
     async def member_of_signer(self, signer: bytes) -> Member | None:
-        """The member whose signer this is now, or None."""
+        """The current member with this signer, or None."""
         value = await self._call("seatOf", checksum_address(signer))
-        seat = evm_facts.named(self._contract, "seatOf", value)
-        return evm_facts.member(seat) if seat["until"] == _NOT_ENDED else None
+        seat = decode.named(self._contract, "seatOf", value)
+        return decode.member(seat) if seat["until"] == _NOT_ENDED else None
 
-    @answered("endpoint")
+    @translates_errors("endpoint")
     async def endpoint(self, operator: bytes) -> str:
-        """The URL under which an operator's worker serves bundles, or an empty string."""
+        """The URL of an operator's worker for bundles, or an empty string."""
         return str(await self._call("endpointOf", checksum_address(operator)))
 
-    @answered("latest final")
+    @translates_errors("latest final")
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
         """The latest final round of a horizon (start in UTC seconds), or 0."""
         units = horizon_start // INTERVAL_S
         return int(await self._call("latestFinal", units, interval_count))
 
-    @answered("policy")
+    @translates_errors("policy")
     async def policy(self) -> Policy:
-        """Quorum, windows and rules version of a round that would be opened now."""
-        terms = evm_facts.named(
+        """Quorum, windows and rules version of rounds opened now."""
+        terms = decode.named(
             self._contract, "terms", await self._call("terms", await self.current_epoch())
         )
         return Policy(
@@ -194,19 +202,19 @@ class EvmReader:
             rules_version=terms["rulesVersion"],
         )
 
-    @answered("equivocators")
+    @translates_errors("equivocators")
     async def equivocators(self, number: int) -> int:
-        """Bitmap of the members who are on record for two signed ballots in a round."""
+        """Bitmap of the members with two signed ballots on record in a round."""
         return int(await self._call("equivocators", number))
 
-    @answered("is paused")
+    @translates_errors("is paused")
     async def is_paused(self) -> bool:
-        """Whether opening and voting are stopped."""
+        """Whether opening and voting are paused."""
         return bool(await self._call("paused"))
 
-    @answered("role holders")
+    @translates_errors("role holders")
     async def role_holders(self) -> dict[Role, list[bytes]]:
-        """Who holds each role now, in the order of getting it; read from ``start_block`` on."""
+        """Current holders of each role in the order of being granted; from ``start_block`` on."""
         events = self._contract.events
         granted, revoked = events.RoleGranted().topic, events.RoleRevoked().topic
         holders: dict[bytes, dict[bytes, None]] = {role.value: {} for role in Role}
@@ -220,12 +228,12 @@ class EvmReader:
                     held[account[12:]] = None
         return {role: list(holders[role.value]) for role in Role}
 
-    @answered("role code")
+    @translates_errors("role code")
     async def role_code(self, role: str) -> bytes:
         """The code of ``REQUESTER_ROLE``, ``GUARDIAN_ROLE`` or ``DEFAULT_ADMIN_ROLE``."""
         return bytes(await self._call(role))
 
-    @answered("balance wei")
+    @translates_errors("balance wei")
     async def balance_wei(self, account: bytes) -> int:
         """An account's balance in wei."""
         with translated("balance"):
@@ -233,15 +241,15 @@ class EvmReader:
 
     # -- events ----------------------------------------------------------------------------
 
-    @answered("events")
+    @translates_errors("events")
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         """All events of rounds in a range of blocks, in chain order."""
-        found: list[Event] = []
+        events: list[Event] = []
         for query in _pages(first_block, last_block):
-            found.extend(await self._logs(query))
-        return found
+            events.extend(await self._logs(query))
+        return events
 
-    @answered("round events")
+    @translates_errors("round events")
     async def round_events(self, number: int) -> list[Event]:
         """All events of one round, in chain order."""
         state = await self.round(number)
@@ -250,10 +258,10 @@ class EvmReader:
         head = await self.head()
         first = await self._first_block_since(state.opened_at, head)
         topics = [None, "0x" + number.to_bytes(32).hex()]
-        found: list[Event] = []
+        events: list[Event] = []
         for query in _pages(first, head.number):
-            found.extend(await self._logs({**query, "topics": topics}))
-        return [event for event in found if event.round == number]
+            events.extend(await self._logs({**query, "topics": topics}))
+        return [event for event in events if event.round == number]
 
     async def _first_block_since(self, time: int, head: Head) -> int:
         """The first block, from ``start_block`` on, that is not older than ``time``."""
@@ -272,14 +280,14 @@ class EvmReader:
     async def _logs(self, query: dict[str, Any]) -> list[Event]:
         by_topic = {
             self._contract.events[name]().topic: self._contract.events[name]()
-            for name in evm_facts.EVENTS
+            for name in decode.EVENTS
         }
-        found: list[Event] = []
+        events: list[Event] = []
         for log in await self._raw_logs(query):
             event = by_topic.get(HexStr(log["topics"][0].to_0x_hex()))
             if event is not None:
-                found.append(evm_facts.event(event.process_log(log), found))
-        return found
+                events.append(decode.event(event.process_log(log), events))
+        return events
 
     async def _raw_logs(self, query: dict[str, Any]) -> list[LogReceipt]:
         with translated("events"):
@@ -294,7 +302,7 @@ class EvmReader:
 
 
 class EvmChain(EvmReader):
-    """Reads and writes the contract with one account; its transactions go one after another."""
+    """Reads and writes the contract with one account, one transaction at a time."""
 
     def __init__(
         self, web3: AsyncWeb3[Any], settings: ChainSettings, account: LocalAccount
@@ -306,9 +314,9 @@ class EvmChain(EvmReader):
     @property
     def signer(self) -> bytes:
         """Address of the account that signs, 20 bytes."""
-        return bytes.fromhex(self._account.address[2:])
+        return parse_address(self._account.address)
 
-    @answered("open round")
+    @translates_errors("open round")
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
     ) -> int:
@@ -323,7 +331,7 @@ class EvmChain(EvmReader):
         return _hash(await self._send("castBallot", round_number, ballot))
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed as `domain.relay.pack` has them."""
+        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
         return _hash(await self._send("castBallots", round_number, ballots))
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -348,7 +356,7 @@ class EvmChain(EvmReader):
         return _hash(await self._send("failRound", round_number))
 
     async def transact(self, name: str, *arguments: object) -> bytes:
-        """Call any other function of the contract, such as ``addWorkers``."""
+        """Call another function of the contract, such as ``addWorkers``."""
         return _hash(await self._send(name, *arguments))
 
     async def _send(self, name: str, *arguments: object) -> TxReceipt:
@@ -373,13 +381,13 @@ class EvmChain(EvmReader):
 
 
 def open_web3(settings: ChainSettings) -> AsyncWeb3[Any]:
-    """A connection to the node; nothing is sent yet."""
+    """A connection to the node; sends nothing yet."""
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
     return AsyncWeb3(AsyncHTTPProvider(settings.rpc_url, request_kwargs={"timeout": timeout}))
 
 
 async def chain_id_of(rpc_url: str) -> int:
-    """The chain id that a node tells."""
+    """The chain id that a node reports."""
     web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url))
     try:
         with translated(f"node {shown_url(rpc_url)}"):
@@ -408,7 +416,7 @@ async def _checked(reader: EvmReader) -> EvmReader:
 
 
 def _pages(first: int, last: int) -> Iterator[dict[str, Any]]:
-    """Ranges of blocks for queries of logs, none too long for a node."""
+    """Ranges of blocks for log queries, each short enough for a node."""
     for start in range(first, last + 1, _PAGE_BLOCKS):
         yield {"fromBlock": start, "toBlock": min(last, start + _PAGE_BLOCKS - 1)}
 

@@ -1,4 +1,4 @@
-"""Values of the contract's ABI as facts of the domain."""
+"""Decodes the contract's structs and events into values of the domain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from web3.types import EventData
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds import onchain as facts
-from oepnode.domain.rounds.onchain import Event, LogPlace, Member, Phase, Round
+from oepnode.domain.rounds.onchain import Event, LogPlace, Member, Phase, Round, parse_address
 
 
 def component_names(contract: AsyncContract, function: str) -> list[str]:
@@ -20,21 +20,17 @@ def component_names(contract: AsyncContract, function: str) -> list[str]:
 
 
 def named(contract: AsyncContract, function: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A returned struct as names and values."""
+    """A returned struct as a dictionary."""
     return dict(zip(component_names(contract, function), value, strict=True))
 
 
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
 def member(view: dict[str, Any]) -> Member:
-    """A seat as a fact."""
-    return Member(view["index"], _address(view["operator"]), _address(view["signer"]))
+    """A member from a seat of the contract."""
+    return Member(view["index"], parse_address(view["operator"]), parse_address(view["signer"]))
 
 
 def round_state(number: int, view: dict[str, Any]) -> Round:
-    """A round's state as a fact."""
+    """A round's state from the contract's struct."""
     is_final = view["phase"] == Phase.FINAL
     return Round(
         number=number,
@@ -60,7 +56,7 @@ def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN40
         place=place,
         round=args["round"],
         epoch=args["epoch"],
-        requester=_address(args["requester"]),
+        requester=parse_address(args["requester"]),
         horizon_start=args["horizonStart"] * INTERVAL_S,
         interval_count=args["horizonIntervals"],
         envelope_digest=bytes(args["envelopeDigest"]),
@@ -72,11 +68,12 @@ def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN40
 
 
 def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.BallotCast(place, args["round"], _address(args["operator"]), bytes(args["ballot"]))
+    operator = parse_address(args["operator"])
+    return facts.BallotCast(place, args["round"], operator, bytes(args["ballot"]))
 
 
 def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.Abstained(place, args["round"], _address(args["operator"]), args["reason"])
+    return facts.Abstained(place, args["round"], parse_address(args["operator"]), args["reason"])
 
 
 def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
@@ -102,7 +99,7 @@ def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: AN
 
 
 def _equivocated(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    operator, ballots = _address(args["operator"]), (args["ballot"], args["otherBallot"])
+    operator, ballots = parse_address(args["operator"]), (args["ballot"], args["otherBallot"])
     return facts.Equivocated(place, args["round"], operator, *map(bytes, ballots))
 
 
@@ -119,7 +116,7 @@ EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
 
 
 def event(data: EventData, before: list[Event]) -> Event:
-    """A decoded log as a fact; ``before`` are those of the same answer, in chain order."""
+    """An event from a decoded log; ``before`` are the events before it, in chain order."""
     place = LogPlace(
         data["blockNumber"],
         bytes(data["blockHash"]),

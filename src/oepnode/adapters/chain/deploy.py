@@ -1,7 +1,7 @@
-"""Deploying the consensus contract from the committed artefact, and checking what is deployed.
+"""Deploys the consensus contract from the committed artefact, and verifies deployed code.
 
-Guarantees: `deploy` returns only what it has checked; `check_code` compares every byte of the code
-but those that the constructor fills in (immutables), and says where it differs first.
+Guarantees: `deploy` returns only a contract whose code it has verified; `check_code` compares every
+byte except those that the constructor fills in (immutables), and names the first difference.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from oepnode.errors import EvidenceError, TransportError
 
 
 class Deployed(Struct, frozen=True):
-    """A contract that was deployed: address (20 bytes), block and transaction hash."""
+    """A deployed contract: address (20 bytes), block and transaction hash."""
 
     address: bytes
     block: int
@@ -35,19 +35,19 @@ class Deployed(Struct, frozen=True):
 async def deploy(
     rpc_url: str, chain_id: int, account: LocalAccount, admin: bytes, policy: Policy
 ) -> Deployed:
-    """Deploy ``OepConsensus`` and return where it is.
+    """Deploy ``OepConsensus`` and verify its code.
 
     Args:
         rpc_url: Node of the chain.
         chain_id: EIP-155 chain id of the transaction.
         account: Pays and signs.
         admin: Holder of the administrator's role, 20 bytes.
-        policy: Of the first epoch.
+        policy: Policy of the first epoch.
 
     Raises:
         ConflictError: If the deployment reverted.
-        EvidenceError: If other code than the artefact's is at the new address.
-        TransportError: If the node does not answer or the transaction is not mined.
+        EvidenceError: If the code at the new address is not the artefact's.
+        TransportError: If the node does not respond or the transaction is not mined.
     """
     settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
     web3 = open_web3(settings)
@@ -70,11 +70,12 @@ async def deploy(
 
 
 async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
-    """What was deployed, its code read at the block of its deployment and compared.
+    """The deployed contract; its code is read at the block of its deployment and compared.
 
     Raises:
-        EvidenceError: If it is other code than the artefact's, or none.
-        TransportError: If it cannot be read. Both say where the contract is: it was paid for.
+        EvidenceError: If the code is missing or not the artefact's.
+        TransportError: If the code cannot be read. Both messages contain the address: it was paid
+            for.
     """
     address = receipt["contractAddress"]
     assert address is not None  # noqa: S101 - a deployment's receipt has one
@@ -95,39 +96,39 @@ def check_code(code: bytes) -> None:
     """Check that code on a chain is the committed artefact's.
 
     Raises:
-        EvidenceError: If it is not; the message says where it differs first.
+        EvidenceError: If it is not; the message names the first difference.
     """
     if not code:
-        raise EvidenceError("there is no contract at this address")
+        raise EvidenceError("there is no contract at this address; check the address and the node")
     compiled = artefact.consensus()
     expected = bytes.fromhex(compiled["deployedBytecode"][2:])
     if len(code) != len(expected):
         raise EvidenceError(
-            f"other code than OepConsensus as committed: expected {len(expected)} bytes, "
+            f"the code is not that of OepConsensus: expected {len(expected)} bytes, "
             f"received {len(code)}"
         )
     filled_in = compiled["immutableReferences"]
     expected, received = _without(expected, filled_in), _without(code, filled_in)
     if received != expected:
-        place = next(i for i in range(len(expected)) if received[i] != expected[i])
+        index = next(i for i in range(len(expected)) if received[i] != expected[i])
         raise EvidenceError(
-            f"other code than OepConsensus as committed: byte {place} is {received[place]:#04x}, "
-            f"expected {expected[place]:#04x}"
+            f"the code is not that of OepConsensus: byte {index} is {received[index]:#04x}, "
+            f"expected {expected[index]:#04x}"
         )
 
 
 def _without(code: bytes, immutables: dict[str, list[dict[str, int]]]) -> bytes:
     """Code with zeros where the constructor fills in values."""
     masked = bytearray(code)
-    for places in immutables.values():
-        for place in places:
-            start, length = place["start"], place["length"]
+    for references in immutables.values():
+        for reference in references:
+            start, length = reference["start"], reference["length"]
             masked[start : start + length] = bytes(length)
     return bytes(masked)
 
 
 async def deployed_code(rpc_url: str, address: bytes) -> bytes:
-    """The code at an address, empty where there is none."""
+    """The code at an address, empty without a contract."""
     web3 = open_web3(ChainSettings(rpc_url=rpc_url, chain_id=1, contract="0x" + address.hex()))
     try:
         with translated("reading the code"):

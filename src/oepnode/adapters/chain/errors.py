@@ -1,7 +1,7 @@
-"""Translation of what a node of the chain says into our error families.
+"""Translates errors of web3 and of the node into the error families of `oepnode.errors`.
 
-A revert becomes a `ConflictError` that names the contract's error with its arguments; everything
-that is no answer becomes a `TransportError`.
+A revert becomes a `ConflictError` that names the contract's error with its arguments; a missing or
+malformed response becomes a `TransportError`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from oepnode.errors import ConflictError, TransportError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_Asking: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
+_Method: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
 
 _MALFORMED = (
     ValueError,
@@ -34,7 +34,7 @@ _MALFORMED = (
     StopIteration,
     DecodingError,
 )
-"""What reading an answer raises that is not as agreed: HTML, cut JSON, other types, no topics."""
+"""Exceptions raised by reading a malformed response: HTML, cut JSON, wrong types, no topics."""
 
 _REJECTIONS = (w3e.ContractLogicError, w3e.ContractPanicError)
 
@@ -44,37 +44,39 @@ def translated(what: str) -> Iterator[None]:
     """Translate the errors of one exchange with the node.
 
     Args:
-        what: What was being done, for the message.
+        what: The operation, for the message.
 
     Raises:
-        ConflictError: The contract rejected it.
-        TransportError: The node did not answer, or not as agreed.
+        ConflictError: If the contract rejected it.
+        TransportError: If the node did not respond, or with a malformed response.
     """
     try:
         yield
     except _REJECTIONS as exc:
         raise ConflictError(f"{what}: {_rejection(exc)}") from exc
     except w3e.BadFunctionCallOutput as exc:
-        raise TransportError(f"{what}: there is no OepConsensus contract at this address") from exc
+        raise TransportError(
+            f"{what}: there is no OepConsensus contract at this address; check chain.contract"
+        ) from exc
     except (w3e.Web3RPCError, w3e.Web3Exception) as exc:
         raise _rpc_error(what, exc) from exc
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise TransportError(f"{what}: the node did not answer: {network_reason(exc)}") from exc
+        raise TransportError(f"{what}: the node did not respond: {network_reason(exc)}") from exc
     except _MALFORMED as exc:
         kind = type(exc).__name__
-        raise TransportError(f"{what}: the node's answer is not understood ({kind})") from exc
+        raise TransportError(f"{what}: the node's response is malformed ({kind})") from exc
 
 
-def answered(what: str) -> Callable[[_Asking[P, T]], _Asking[P, T]]:
-    """Translate whatever a coroutine raises in asking the node and reading its answer."""
+def translates_errors(what: str) -> Callable[[_Method[P, T]], _Method[P, T]]:
+    """Decorate a coroutine so that `translated` applies to the node's response and its decoding."""
 
-    def decorate(ask: _Asking[P, T]) -> _Asking[P, T]:
-        @wraps(ask)
-        async def asking(*arguments: P.args, **named: P.kwargs) -> T:
+    def decorate(method: _Method[P, T]) -> _Method[P, T]:
+        @wraps(method)
+        async def translating(*arguments: P.args, **named: P.kwargs) -> T:
             with translated(what):
-                return await ask(*arguments, **named)
+                return await method(*arguments, **named)
 
-        return asking
+        return translating
 
     return decorate
 
@@ -85,7 +87,7 @@ def _rpc_error(what: str, exc: Exception) -> ConflictError | TransportError:
         return ConflictError(f"{what}: another transaction of this account came first")
     if "insufficient funds" in text or "exceeds allowance: 0" in text:
         return TransportError(f"{what}: the signing account cannot pay the fee; fund it")
-    return TransportError(f"{what}: the node answered with an error: {_short(exc)}")
+    return TransportError(f"{what}: the node responded with an error: {_short(exc)}")
 
 
 def _rejection(exc: Exception) -> str:
@@ -101,13 +103,13 @@ def _rejection(exc: Exception) -> str:
 
 @cache
 def _errors() -> dict[bytes, tuple[str, list[str]]]:
-    found = {}
+    signatures = {}
     for item in artefact.consensus()["abi"]:
         if item["type"] == "error":
             types = [argument["type"] for argument in item["inputs"]]
             selector = keccak(f"{item['name']}({','.join(types)})".encode())[:4]
-            found[selector] = (item["name"], types)
-    return found
+            signatures[selector] = (item["name"], types)
+    return signatures
 
 
 def _show(value: Any) -> str:  # noqa: ANN401 - any ABI value

@@ -1,4 +1,4 @@
-"""Sending transactions: fees, signing, waiting, and raising the fee of one that is not mined."""
+"""Sends transactions: fees, signing, waiting, and raising the fee of one that is not mined."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BUMP_AFTER_S: Final = 15.0
 
 
 async def fee_fields(web3: AsyncWeb3[Any]) -> TxParams:
-    """The fee of a transaction now: EIP-1559 where the chain has a base fee, else a gas price."""
+    """The current fee: EIP-1559 where the chain has a base fee, otherwise a gas price."""
     block = await web3.eth.get_block("latest")
     base = block.get("baseFeePerGas")
     if base is None:
@@ -40,7 +40,7 @@ async def send(
     """Sign, send and await a transaction, raising its fee while it is not mined.
 
     Raises:
-        ConflictError: If it was mined and reverted, or another of the account came first.
+        ConflictError: If it was mined and reverted, or another one of the account came first.
         TransportError: If it is not known to be mined within ``receipt_timeout_s``.
     """
     deadline = asyncio.get_running_loop().time() + settings.receipt_timeout_s
@@ -57,7 +57,8 @@ async def send(
         if _left(deadline) <= 0:
             raise TransportError(
                 f"{what}: transaction {sent[-1].to_0x_hex()} is not mined after "
-                f"{settings.receipt_timeout_s:g} s; its outcome is unknown"
+                f"{settings.receipt_timeout_s:g} s; its outcome is unknown, look it up before "
+                "sending again"
             )
         _raise_fee(transaction)
 
@@ -67,7 +68,7 @@ async def _hand_in(web3: AsyncWeb3[Any], raw: HexBytes, what: str, *, is_first: 
         with translated(what):
             await web3.eth.send_raw_transaction(raw)
     except ConflictError:
-        # A dearer copy is rejected where the first one was mined meanwhile: its receipt tells.
+        # A copy with a higher fee is rejected once the first one is mined: its receipt decides.
         if is_first:
             raise
 

@@ -1,1 +1,1 @@
-"""Keys, signatures and HPKE."""
+"""Key files, signatures, HPKE and Merkle proofs by pymerkle."""

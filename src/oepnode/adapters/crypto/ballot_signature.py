@@ -1,7 +1,8 @@
-"""Signing a ballot for a relay, and recovering who signed it (secp256k1 with eth-account's keys).
+"""Signs a ballot for a relay, and recovers the signer (secp256k1 with eth-account's keys).
 
-Guarantees: recovers exactly what ``castBallots`` recovers on chain, or nobody where it recovers
-nobody; a signature whose s is in the upper half of the order is nobody's (EIP-2).
+Guarantees: recovers exactly the address that ``castBallots`` recovers on chain, or None where it
+recovers the zero address; a signature whose s is in the upper half of the order recovers None
+(EIP-2).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def sign_ballot(account: LocalAccount, context: RoundContext, ballot: bytes) -> 
     Args:
         account: The worker's signer.
         context: The round.
-        ballot: 32 bytes, as `domain.ballot.ballot_for` gives it for the worker's operator.
+        ballot: 32 bytes, the result of `ballot.ballot_for` for the worker's operator.
     """
     message = encode_typed_data(full_message=typed_data(context, ballot))
     signature = account.sign_message(message)
@@ -32,7 +33,7 @@ def sign_ballot(account: LocalAccount, context: RoundContext, ballot: bytes) -> 
 def recover_signer(context: RoundContext, signed: SignedBallot) -> bytes | None:
     """Address of the account that signed the ballot for this round, 20 bytes, or None.
 
-    A signature over another ballot, round, contract or chain recovers to an address of nobody.
+    A signature over another ballot, round, contract or chain recovers another address.
     """
     r = int.from_bytes(signed.r)
     if not r or not 0 < signed.s <= HALF_ORDER:

@@ -26,7 +26,7 @@ def public_key_of(private_key: bytes) -> bytes:
 
 
 def seal(public_key: bytes, plaintext: bytes, info: bytes) -> bytes:
-    """Encapsulated key (32 bytes) ‖ ciphertext ‖ tag (16 bytes).
+    """Seal a message: encapsulated key (32 bytes) ‖ ciphertext ‖ tag (16 bytes).
 
     Raises:
         EvidenceError: If the public key is not a usable X25519 key.
@@ -38,15 +38,15 @@ def seal(public_key: bytes, plaintext: bytes, info: bytes) -> bytes:
 
 
 def open_sealed(private_key: bytes, sealed: bytes, info: bytes) -> bytes:
-    """Open what `seal` made for this key and this ``info``.
+    """Open the output of `seal` for this key and this ``info``.
 
     Raises:
-        EvidenceError: If it was made for another key or purpose, or was changed on the way.
+        EvidenceError: If it was sealed for another key or purpose, or was changed.
     """
     try:
         return _SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(private_key), info)
     except (InvalidTag, ValueError) as exc:
         raise EvidenceError(
             "the sealed message does not open with this key: "
-            "another key, another round, or it was changed"
+            "it is for another key or round, or was changed"
         ) from exc

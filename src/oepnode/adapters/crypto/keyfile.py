@@ -1,6 +1,6 @@
 """Account keys in files: raw hex, or an Ethereum keystore (Web3 Secret Storage v3) with a password.
 
-Guarantees: a file that everybody on the machine can read is rejected, and a key never enters a
+Guarantees: a file that every user of the machine can read is rejected, and a key never enters a
 message or a log. Leaves out hardware keys and remote signers.
 """
 
@@ -32,10 +32,10 @@ def read_secret(path: Path, what: str) -> bytes:
 
     Args:
         path: The file.
-        what: What it is, for messages, such as ``account key``.
+        what: Its purpose, for messages, such as ``account key``.
 
     Raises:
-        ConfigError: If it cannot be read, is empty, is far too large, or everybody may read it.
+        ConfigError: If it cannot be read, is empty, is far too large, or is readable by everyone.
     """
     try:
         mode = path.stat().st_mode
@@ -53,12 +53,12 @@ def write_secret(path: Path, data: bytes) -> None:
     """Write a new file that only its owner may read.
 
     Raises:
-        ConfigError: If the file exists already, or cannot be written.
+        ConfigError: If the file already exists, or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise ConfigError(f"{path.parent}: no folder to write to: {exc.strerror}") from exc
+        raise ConfigError(f"{path.parent}: folder cannot be created: {exc.strerror}") from exc
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         with os.fdopen(handle, "wb") as file:
@@ -66,7 +66,9 @@ def write_secret(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError as exc:
-        raise ConfigError(f"{path}: exists already; a key is never overwritten") from exc
+        raise ConfigError(
+            f"{path}: already exists; a key is never overwritten, name another file"
+        ) from exc
     except OSError as exc:
         raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
 
@@ -76,10 +78,10 @@ def load_account(path: Path, password_file: Path | None = None) -> LocalAccount:
 
     Args:
         path: 64 hex digits with or without ``0x``, or a keystore in JSON.
-        password_file: File with the keystore's password; needed for a keystore only.
+        password_file: File with the keystore's password; only for a keystore.
 
     Raises:
-        ConfigError: If the file holds no usable key, or the password does not open it.
+        ConfigError: If the file contains no usable key, or the password does not open it.
     """
     data = read_secret(path, "account key")
     key = _open_keystore(path, data, password_file) if data[:1] == b"{" else _raw_key(path, data)
@@ -87,32 +89,21 @@ def load_account(path: Path, password_file: Path | None = None) -> LocalAccount:
         account: LocalAccount = Account.from_key(key)
     except ValueError:
         # The foreign message may repeat the key, so it is dropped with its cause.
-        raise ConfigError(f"{path}: the number in it is no key of the curve") from None
-    return account
-
-
-def write_new_account(path: Path) -> LocalAccount:
-    """Make a new account and write its key as hex to a new file of mode 0600.
-
-    Raises:
-        ConfigError: If the file exists already, or cannot be written.
-    """
-    account: LocalAccount = Account.create()
-    write_secret(path, bytes(account.key).hex().encode() + b"\n")
+        raise ConfigError(f"{path}: its number is not a valid secp256k1 key") from None
     return account
 
 
 def _check_mode(path: Path, what: str, mode: int) -> None:
     if mode & stat.S_IRWXO:
-        raise ConfigError(f"{path}: the {what} file is open to everybody; run chmod 600 on it")
+        raise ConfigError(f"{path}: the {what} file is readable by everyone; run chmod 600 on it")
     if mode & stat.S_IRWXG:
-        _log.warning("secret_file.group_access", path=str(path), mend="chmod 600")
+        _log.warning("secret_file_group_readable", path=str(path), fix="chmod 600")
 
 
 def _raw_key(path: Path, data: bytes) -> bytes:
     text = data.decode("ascii", errors="replace")
     if not _HEX_KEY.fullmatch(text):
-        raise ConfigError(f"{path}: an account key is 64 hex digits or a keystore in JSON")
+        raise ConfigError(f"{path}: not an account key: 64 hex digits or a keystore in JSON")
     return bytes.fromhex(text.removeprefix("0x"))
 
 

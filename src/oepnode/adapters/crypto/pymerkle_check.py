@@ -1,8 +1,8 @@
-"""Inclusion paths checked with pymerkle, a library that is not ours.
+"""Verifies inclusion paths with pymerkle, an independent library.
 
-Guarantees nothing beyond `oepnode.domain.rounds.merkle.verify_inclusion`: it is a second opinion
-on the same statement, by other authors. Index and size are given by the caller, never taken from
-the proof. Source: design section 6.
+Guarantees nothing beyond `oepnode.domain.rounds.merkle.verify_inclusion`: it is a second opinion on
+the same statement, by other authors. Index and size are the caller's, never taken from the proof.
+Source: ``docs/design.md`` §6.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from oepnode.domain.rounds.merkle import InclusionError
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:
-    """Check with pymerkle that ``leaf`` is the leaf at ``index`` of the tree with ``root``.
+    """Verify with pymerkle that ``leaf`` is the leaf at ``index`` of the tree with ``root``.
 
     Args:
         leaf: Leaf hash, 32 bytes.
@@ -30,7 +30,7 @@ def verify_inclusion(
         InclusionError: If pymerkle does not accept the proof.
     """
     if not 0 <= index < size < 1 << 32:
-        raise InclusionError(f"index {index} outside of a tree of {size} leaves")
+        raise InclusionError(f"index {index} is outside a tree of {size} leaves")
     # pymerkle counts leaves from 1, and its path begins with the leaf itself.
     proof = InclusionProof("sha256", True, size, index + 1, _rule(index, size), [leaf, *path])
     try:
@@ -40,9 +40,9 @@ def verify_inclusion(
 
 
 def _rule(index: int, size: int) -> list[int]:
-    """For each hash of the path 1 where it goes to the left, 0 where to the right; then a 0.
+    """For each hash of the path 1 if it goes to the left, 0 if to the right; then a 0.
 
-    pymerkle works the rule out by itself as well, and rejects any other.
+    pymerkle also derives the rule, and rejects any other.
     """
     rule: list[int] = []
     position, last = index, size - 1

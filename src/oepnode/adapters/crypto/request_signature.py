@@ -1,7 +1,8 @@
-"""Signing a member's request, and recovering who signed it (EIP-712 with eth-account).
+"""Signs a member's request, and recovers the signer (EIP-712 with eth-account).
 
-Guarantees: one signature has one accepted form, so a second valid form cannot be made from it
-(low s, v 27 or 28; EIP-2). Leaves out whether the signer may ask: that is ``services.enrolment``.
+Guarantees: a signature has one accepted form, so a second valid form cannot be derived from it
+(low s, v 27 or 28; EIP-2). Leaves out the signer's permission: that is
+`oepnode.services.common.authorization`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_keys.exceptions import BadSignature
 
+from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.signed_requests import SIGNATURE_SIZE, MemberRequest, typed_data
 from oepnode.errors import EvidenceError
 
@@ -32,21 +34,21 @@ def recover_signer(
 ) -> bytes:
     """Address of the account that signed a request, 20 bytes.
 
-    A signature over another request, chain or contract recovers to an address of nobody.
+    A signature over another request, chain or contract recovers another address.
 
     Raises:
-        EvidenceError: If the signature is not in its one accepted form, or recovers to nothing.
+        EvidenceError: If the signature is not in the accepted form, or recovers no address.
     """
     if len(signature) != SIGNATURE_SIZE or signature[64] not in _V:
-        raise EvidenceError("a signature is r ‖ s ‖ v, 65 bytes, with v 27 or 28")
+        raise EvidenceError("invalid signature: it is r ‖ s ‖ v, 65 bytes, with v 27 or 28")
     if int.from_bytes(signature[32:64]) > _HALF_ORDER:
-        raise EvidenceError("the signature's s is in the upper half of the order (EIP-2)")
+        raise EvidenceError("invalid signature: s is in the upper half of the order (EIP-2)")
     message = _message(request, chain_id, contract)
     try:
         address = Account.recover_message(message, signature=signature)
     except (BadSignature, ValueError) as exc:
-        raise EvidenceError("the signature recovers to no account") from exc
-    return bytes.fromhex(address.removeprefix("0x"))
+        raise EvidenceError("invalid signature: it recovers no account") from exc
+    return parse_address(address)
 
 
 def _message(request: MemberRequest, chain_id: int, contract: bytes) -> SignableMessage:

@@ -1,1 +1,1 @@
-"""Clients of sender, registry, relay and workers."""
+"""HTTP clients of the sender's gateway, the NMI registry, the relay and workers."""

@@ -1,8 +1,8 @@
-"""Fetching sealed bundles from workers over HTTP.
+"""Fetches sealed bundles from workers over HTTP.
 
 Guarantees: a deadline, a size limit, no redirects, and foreign exceptions translated, all by
-``http_client``. Leaves out opening and checking what comes: a worker may serve anything.
-Source: ``docs/spec/bundle.md``.
+`oepnode.adapters.http.client`. Leaves out opening and verifying the bundle: a worker may serve any
+bytes. Source: ``docs/spec/bundle.md``.
 """
 
 from __future__ import annotations
@@ -21,23 +21,21 @@ async def fetch(endpoint: str, round_number: int, name: str, timeout_s: float = 
     """Fetch a sealed bundle from one worker.
 
     Args:
-        endpoint: The worker's base URL, as it stands on chain.
+        endpoint: The worker's base URL from the chain.
         round_number: The round.
-        name: From `domain.bundle.bundle_name`.
+        name: The result of `bundle.bundle_name`.
         timeout_s: Deadline of one attempt, in seconds.
 
     Raises:
         RequestRejected: If the worker has no such bundle.
-        TransportError: If it does not answer, or the URL is none.
+        TransportError: If it does not respond, or its URL is malformed.
     """
+    path = f"/v1/rounds/{round_number}/bundles/{name}"
     try:
         client = HttpClient(endpoint, timeout_s)
+        try:
+            return await client.get(path, "sealed bundle", MAX_SIZE + _SEAL_SIZE)
+        finally:
+            await client.close()
     except ConfigError as exc:
-        raise TransportError(f"the worker's endpoint on chain is no usable URL: {exc}") from exc
-    try:
-        path = f"/v1/rounds/{round_number}/bundles/{name}"
-        return await client.get(path, "sealed bundle", MAX_SIZE + _SEAL_SIZE)
-    except ConfigError as exc:
-        raise TransportError(f"the worker's endpoint on chain is no usable URL: {exc}") from exc
-    finally:
-        await client.close()
+        raise TransportError(f"the worker's endpoint on chain is not a usable URL: {exc}") from exc

@@ -1,9 +1,9 @@
-"""Asking the sender's gateway and the NMI registry over HTTP, for the clients of both.
+"""HTTP requests with deadlines, size limits and retries, for all clients of this package.
 
-Guarantees: every request has a deadline and every answer a size limit; what may pass is tried again
-a few times with growing, random waits, here and nowhere else; foreign exceptions stop here. An
-answer that rejects becomes `RequestRejected`, anything else that is no success `TransportError`.
-Leaves out what the answers mean, and digests: that is for the clients.
+Guarantees: every request has a deadline and every response a size limit; temporary failures are
+retried a few times with growing, random waits, only here; foreign exceptions stop here. A 4xx
+response becomes `RequestRejected`, any other failure `TransportError`. Leaves out the meaning of
+responses and their digests: that is for the clients.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ MAX_JSON_BYTES: Final = 2**20
 _CHUNK_BYTES: Final = 2**18
 _MAX_REASON: Final = 300
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""Statuses that may be different in a moment."""
+"""Statuses of temporary failures."""
 
 Body = bytes | Path | None
-"""What is sent: bytes, a file that is streamed, or nothing."""
+"""Body of a request: bytes, a file that is streamed, or nothing."""
 
 T = TypeVar("T")
 
 
 class RequestRejected(ConflictError):  # noqa: N818 - reads as what it is
-    """The other side rejected a request with a 4xx.
+    """The service rejected a request with a 4xx status.
 
     Attributes:
         status: The HTTP status.
         code: The service's name for the reason, or an empty text.
-        faults: What is wrong with a document that was sent, where the service says so.
-        more: How many further faults it counted.
+        faults: Faults of the document that was sent, where the service reports them.
+        more: Number of further faults.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class RequestRejected(ConflictError):  # noqa: N818 - reads as what it is
         self.more = more
 
 
-class Answer(Struct, frozen=True):
-    """An HTTP answer, read whole."""
+class Response(Struct, frozen=True):
+    """A complete HTTP response."""
 
     status: int
     body: bytes
 
 
-Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Answer]]
-"""One request, one answer: method, URL, body, headers, size limit of a success."""
+Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Response]]
+"""Carries out one request: method, URL, body, headers, size limit of a success."""
 
 
 class HttpClient:
@@ -82,7 +82,7 @@ class HttpClient:
         wait: Sleeps between attempts.
 
     Raises:
-        ConfigError: If the URL is none.
+        ConfigError: If the URL is not http or https.
     """
 
     def __init__(
@@ -93,7 +93,9 @@ class HttpClient:
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
-            raise ConfigError(f"a service's URL starts with http:// or https://, not {base_url!r}")
+            raise ConfigError(
+                f"a service's URL starts with http:// or https://, received {base_url!r}"
+            )
         self._base = base_url.rstrip("/")
         self._network = _Network(timeout_s)
         self._exchange = exchange or self._network.exchange
@@ -110,24 +112,24 @@ class HttpClient:
         body: Callable[[], Body] = lambda: None,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> bytes:
-        """Send a request until it is answered, and return the body of a success.
+        """Send a request, retry temporary failures, and return the body of a success.
 
         Args:
-            method: Of HTTP.
-            path: Below the service's URL.
-            what: What is asked for, for messages.
-            limit: Most bytes of a success.
-            body: Makes the body anew for each attempt.
-            headers: Makes the headers anew for each attempt.
+            method: The HTTP method.
+            path: Path below the service's URL.
+            what: The requested thing, for messages.
+            limit: Maximum bytes of a success.
+            body: Returns the body for an attempt.
+            headers: Returns the headers for an attempt.
 
         Raises:
             RequestRejected: If the service rejects the request.
-            TransportError: If no attempt got a usable answer.
+            TransportError: If no attempt got a usable response.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = await self._exchange(method, self._base + path, body(), headers(), limit)
-                return _success(what, answer)
+                response = await self._exchange(method, self._base + path, body(), headers(), limit)
+                return _success(what, response)
             except TransportError:
                 if attempt == ATTEMPTS:
                     raise
@@ -142,7 +144,7 @@ class HttpClient:
         """Fetch a small JSON value of a known shape.
 
         Raises:
-            TransportError: If the answer has another shape, besides what `send` raises.
+            TransportError: If the response has another shape; also raises as `send` does.
         """
         return decode_json(await self.get(path, what, MAX_JSON_BYTES), what, kind)
 
@@ -152,7 +154,7 @@ class HttpClient:
 
 
 class _Network:
-    """Requests over aiohttp; the session is made on first use, inside the running loop."""
+    """Requests over aiohttp; the session is created on first use, inside the running loop."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -160,12 +162,12 @@ class _Network:
 
     async def exchange(
         self, method: str, url: str, body: Body, headers: Mapping[str, str], limit: int
-    ) -> Answer:
+    ) -> Response:
         """Carry out one attempt.
 
         Raises:
-            TransportError: If there is no answer, or one larger than ``limit``; a reason may be
-                as long as `MAX_JSON_BYTES`.
+            TransportError: If there is no response, or one larger than ``limit`` (for an error,
+                larger than `MAX_JSON_BYTES`).
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -177,10 +179,10 @@ class _Network:
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 most = limit if response.ok else MAX_JSON_BYTES
-                return Answer(response.status, await _read(response, url, most))
+                return Response(response.status, await _read(response, url, most))
         except TimeoutError as exc:
             raise TransportError(
-                f"{shown_url(url)}: no answer within {self._timeout.total} s"
+                f"{shown_url(url)}: no response within {self._timeout.total} s"
             ) from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise TransportError(f"{shown_url(url)}: {network_reason(exc)}") from exc
@@ -194,7 +196,7 @@ class _Network:
 
 
 def decode_json(data: bytes, what: str, kind: type[T]) -> T:
-    """Read JSON of a known shape; fields that are not of the shape are ignored.
+    """Decode JSON of a known shape; other fields are ignored.
 
     Raises:
         TransportError: If it has another shape.
@@ -202,11 +204,11 @@ def decode_json(data: bytes, what: str, kind: type[T]) -> T:
     try:
         return msgspec_json.decode(data, type=kind)
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
-        raise TransportError(f"{what}: the answer is not of the agreed shape: {exc}") from exc
+        raise TransportError(f"{what}: the response has an unexpected shape: {exc}") from exc
 
 
 def read_digest(text: str, what: str) -> bytes:
-    """Read a SHA-256 that a service named.
+    """Decode a SHA-256 from a service.
 
     Raises:
         TransportError: If it is not 64 hex digits.
@@ -216,7 +218,7 @@ def read_digest(text: str, what: str) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) != 32:
-        raise TransportError(f"{what}: the answer names no SHA-256 of 64 hex digits")
+        raise TransportError(f"{what}: the digest in the response is not 64 hex digits (SHA-256)")
     return digest
 
 
@@ -238,29 +240,29 @@ class _Error(Struct):
     error: _Reason
 
 
-def _success(what: str, answer: Answer) -> bytes:
-    if 200 <= answer.status < 300:
-        return answer.body
-    reason = _reason(answer)
-    if answer.status in _PASSING or not 400 <= answer.status < 500:
-        raise TransportError(f"{what}: status {answer.status}: {_safe(reason.message)}")
+def _success(what: str, response: Response) -> bytes:
+    if 200 <= response.status < 300:
+        return response.body
+    reason = _reason(response)
+    if response.status in _PASSING or not 400 <= response.status < 500:
+        raise TransportError(f"{what}: status {response.status}: {_safe(reason.message)}")
     faults = [
         Finding(_safe(f.path), _safe(f.rule), _safe(f.message), _safe(f.value))
         for f in reason.faults
     ]
     message = _safe(reason.message)
-    raise RequestRejected(what, answer.status, reason.code, message, faults, reason.more)
+    raise RequestRejected(what, response.status, reason.code, message, faults, reason.more)
 
 
-def _reason(answer: Answer) -> _Reason:
+def _reason(response: Response) -> _Reason:
     try:
-        return msgspec_json.decode(answer.body, type=_Error).error
+        return msgspec_json.decode(response.body, type=_Error).error
     except (DecodeError, RecursionError, UnicodeDecodeError):
         return _Reason(message="no reason was given")
 
 
 def _safe(text: str) -> str:
-    """A text of the other side, without control characters and not too long."""
+    """A text from the service, without control characters and shortened."""
     return "".join(c if c.isprintable() else "?" for c in text[:_MAX_REASON])
 
 
@@ -270,7 +272,7 @@ async def _read(response: aiohttp.ClientResponse, url: str, limit: int) -> bytes
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         size += len(chunk)
         if size > limit:
-            raise TransportError(f"{shown_url(url)}: the answer is larger than {limit} bytes")
+            raise TransportError(f"{shown_url(url)}: the response is larger than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

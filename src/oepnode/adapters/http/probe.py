@@ -10,10 +10,10 @@ from oepnode.errors import ConfigError, TransportError
 
 
 def post_json(url: str, body: bytes, timeout_s: float) -> bytes:
-    """POST a JSON body and return the answer's.
+    """POST a JSON body and return the response's body.
 
     Raises:
-        TransportError: If the other side does not answer, or not with 200.
+        TransportError: If the server does not respond, or not with 200.
     """
     return _request("POST", url, body, timeout_s)
 
@@ -22,8 +22,8 @@ def get(url: str, timeout_s: float) -> bytes:
     """GET a resource.
 
     Raises:
-        ConfigError: If the URL is none.
-        TransportError: If the other side does not answer, or not with 200.
+        ConfigError: If the URL is malformed.
+        TransportError: If the server does not respond, or not with 200.
     """
     return _request("GET", url, None, timeout_s)
 
@@ -41,12 +41,12 @@ def _request(method: str, url: str, body: bytes | None, timeout_s: float) -> byt
     try:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         connection.request(method, parts.path or "/", body, headers)
-        answer = connection.getresponse()
-        data = answer.read()
+        response = connection.getresponse()
+        data = response.read()
     except (OSError, http.client.HTTPException) as exc:
-        raise TransportError(f"{shown_url(url)}: no answer: {network_reason(exc)}") from exc
+        raise TransportError(f"{shown_url(url)}: no response: {network_reason(exc)}") from exc
     finally:
         connection.close()
-    if answer.status != http.client.OK:
-        raise TransportError(f"{shown_url(url)}: answered with status {answer.status}")
+    if response.status != http.client.OK:
+        raise TransportError(f"{shown_url(url)}: responded with status {response.status}")
     return bytes(data)

@@ -1,4 +1,4 @@
-"""What may be shown of the network in messages, which reach logs and the public status page."""
+"""Redacts URLs and network errors for messages, which reach logs and the public status page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import aiohttp
 
 
 def shown_url(url: str) -> str:
-    """A URL without what may be secret in it: user, password, path and query."""
+    """A URL without the parts that may be secret: user, password, path and query."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -18,11 +18,11 @@ def shown_url(url: str) -> str:
 
 
 def network_reason(exc: Exception) -> str:
-    """Why there was no answer, without the URL, which may hold a key."""
+    """The reason of a network failure, without the URL, which may contain a key."""
     if isinstance(exc, aiohttp.ClientResponseError):
         return f"status {exc.status}"
     if isinstance(exc, aiohttp.ClientConnectorError):
         return f"no connection: {exc.os_error.strerror or type(exc.os_error).__name__}"
     if isinstance(exc, TimeoutError):
-        return "no answer in time"
+        return "no response in time"
     return type(exc).__name__

@@ -1,9 +1,8 @@
-"""The NMI registry over HTTP, as a worker sees it (`ports.Registry`).
+"""A worker's client of the NMI registry (`ports.Registry`).
 
-Guarantees: snapshot and salt are asked for with a fresh key, nonce, time and signature, and the
-snapshot that leaves here has the digest that was asked for. Leaves out holding the salt against the
-snapshot's commitment, which takes the parsed snapshot: `keys.check_salt` does it where both are.
-Source: ``domain.member_request``.
+Guarantees: every request for a snapshot or salt has a fresh key, nonce, time and signature, and the
+returned snapshot has the requested digest. Leaves out checking the salt against the snapshot's
+commitment, which needs the parsed snapshot (`check_salt`). Source: `signed_requests`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.adapters.http.client import HttpClient, read_digest
 from oepnode.adapters.http.signed_client import RequestSigner, SignedClient, verify_digest
 from oepnode.domain.rounds.pseudonyms import KEY_SIZE
@@ -20,7 +19,7 @@ from oepnode.domain.rounds.signed_requests import RegistryRequest, What, encode_
 from oepnode.errors import EvidenceError, TransportError
 
 _SEAL_BYTES: Final = 48
-"""What sealing adds: an encapsulated key and a tag."""
+"""Bytes that sealing adds: an encapsulated key and a tag."""
 
 
 class _Latest(Struct):
@@ -31,36 +30,38 @@ class HttpRegistry:
     """An NMI registry.
 
     Args:
-        url: Of the registry.
-        asker: The worker.
-        client: Carries the requests; by default a new one for ``url``.
+        url: The registry's URL.
+        request_signer: Signs the worker's requests.
+        client: HTTP client; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
-        self._asker = asker
-        self._service = SignedClient(url, asker, client)
+    def __init__(
+        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
+    ) -> None:
+        self._request_signer = request_signer
+        self._service = SignedClient(url, request_signer, client)
 
     async def latest_digest(self) -> bytes | None:
-        """SHA-256 of the newest snapshot, or None where there is none yet.
+        """SHA-256 of the newest snapshot, or None before the first.
 
         Raises:
-            TransportError: If the registry does not answer as agreed.
+            TransportError: If the registry does not respond, or with a malformed response.
         """
         what = "newest registry snapshot"
-        found = await self._service.latest(
+        latest = await self._service.latest(
             "/v1/snapshots/latest", what, _Latest, none_yet="snapshot.none"
         )
-        return None if found is None else read_digest(found.digest, what)
+        return None if latest is None else read_digest(latest.digest, what)
 
     async def snapshot(self, round_number: int, digest: bytes) -> bytes:
-        """The snapshot with that SHA-256, checked, for a round that uses it.
+        """The snapshot with that SHA-256, verified, for a round that uses it.
 
         Raises:
-            DigestMismatch: If other bytes were served.
+            DigestMismatch: If the served bytes have another digest.
             ConflictError: If the registry rejects this worker.
-            TransportError: If it could not be had.
+            TransportError: If it could not be fetched.
         """
-        data = await self._ask("snapshot", round_number, digest, self._asker.max_bytes)
+        data = await self._fetch("snapshot", round_number, digest, self._request_signer.max_bytes)
         verify_digest("registry snapshot", data, digest)
         return data
 
@@ -69,19 +70,19 @@ class HttpRegistry:
 
         Raises:
             ConflictError: If the registry rejects this worker.
-            TransportError: If it could not be had.
+            TransportError: If it could not be fetched.
         """
-        return await self._ask("salt", round_number, digest, KEY_SIZE)
+        return await self._fetch("salt", round_number, digest, KEY_SIZE)
 
     async def close(self) -> None:
         """Close the connections; may be called again."""
         await self._service.close()
 
-    async def _ask(self, what: What, round_number: int, digest: bytes, limit: int) -> bytes:
-        key = sealing.generate_private_key()
-        recipient = sealing.public_key_of(key)
-        info = seal_info(what, self._asker.context(round_number), digest)
-        sealed = await self._service.ask(
+    async def _fetch(self, what: What, round_number: int, digest: bytes, limit: int) -> bytes:
+        key = hpke.generate_private_key()
+        recipient = hpke.public_key_of(key)
+        info = seal_info(what, self._request_signer.context(round_number), digest)
+        sealed = await self._service.fetch(
             "POST",
             "/v1/requests",
             f"{what} of the registry",
@@ -90,12 +91,12 @@ class HttpRegistry:
             headers=lambda: {"Content-Type": "application/json"},
         )
         try:
-            return sealing.open_sealed(key, sealed, info)
+            return hpke.open_sealed(key, sealed, info)
         except EvidenceError as exc:
             raise TransportError(f"{what} of the registry: {exc}") from exc
 
     def _signed(self, what: What, round_number: int, digest: bytes, recipient: bytes) -> bytes:
-        """A request with a nonce of its own, so that it can be sent after a failed attempt."""
-        nonce_and_time = self._asker.nonce_and_time()
+        """A request with its own nonce, so that it can follow a failed attempt."""
+        nonce_and_time = self._request_signer.nonce_and_time()
         request = RegistryRequest(what, round_number, digest, recipient, *nonce_and_time)
-        return encode_request(request, self._asker.sign(request))
+        return encode_request(request, self._request_signer.sign(request))

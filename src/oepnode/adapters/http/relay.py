@@ -1,9 +1,8 @@
-"""A relay over HTTP, as a worker sees it (`ports.Relay`).
+"""A worker's client of a relay (`ports.Relay`).
 
-Guarantees: a ballot is on the disk before its signature exists, and a second, different one of a
-round is never signed (`EquivocationGuard`); a relay that says nothing costs a few seconds at most.
-Leaves
-out whether the relay does what it says: only the chain tells. Source: docs/services.md, ADR 9.
+Guarantees: a ballot is on disk before its signature exists, and a second, different ballot of a
+round is never signed (`EquivocationGuard`); a silent relay costs a few seconds at most. Leaves out
+whether the relay casts the ballot: only the chain shows it. Source: docs/services.md, ADR 9.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.errors import ConflictError, TransportError
 
 HAND_IN_S: Final = 10.0
-"""Deadline of handing in, all attempts together: short, for the vote's deadline does not wait."""
+"""Deadline of handing in, all attempts together; short because of the vote's deadline."""
 _ATTEMPT_S: Final = 5.0
 _NOT_YET: Final = frozenset({"round.unknown", "member.voted"})
-"""What a relay says whose node is behind, or ahead of, the worker's: the chain will tell."""
+"""Rejections by a relay whose node lags behind the worker's, or is ahead of it."""
 
 _WHAT: Final = "handing the ballot to the relay"
 
@@ -39,40 +38,40 @@ class HttpRelay:
     """A relay.
 
     Args:
-        url: Of the relay.
+        url: The relay's URL.
         account: The worker's signer.
-        kept: What it has signed.
-        client: Carries the requests; by default a new one for ``url``.
+        guard: Record of the ballots that it has signed.
+        client: HTTP client; by default a new one for ``url``.
     """
 
     def __init__(
         self,
         url: str,
         account: LocalAccount,
-        kept: EquivocationGuard,
+        guard: EquivocationGuard,
         client: HttpClient | None = None,
     ) -> None:
         self._account = account
-        self._kept = kept
+        self._guard = guard
         self._client = client or HttpClient(url, _ATTEMPT_S)
 
     async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        """Sign the worker's ballot and hand it in; doing it again is fine.
+        """Sign the worker's ballot and hand it in; repeating it is safe.
 
         Raises:
             ConflictError: If the relay rejects it, or another ballot was signed for that round.
-            ConfigError: If what was signed before cannot be read.
-            TransportError: If the relay does not answer in time, or cannot take it yet.
-            FatalError: If the disk does not keep what is signed.
+            ConfigError: If the record of signed ballots cannot be read.
+            TransportError: If the relay does not respond in time, or cannot accept it yet.
+            FatalError: If the record cannot be written.
         """
-        await asyncio.to_thread(self._kept.keep, context, ballot)
-        # A crash here leaves the record only: the next start signs the same, byte for byte.
+        await asyncio.to_thread(self._guard.keep, context, ballot)
+        # A crash here leaves only the record: the next start signs the same, byte for byte.
         line = encode(Relayed(context, sign_ballot(self._account, context, ballot)))
         try:
             async with asyncio.timeout(HAND_IN_S):
                 await self._post(line)
         except TimeoutError as exc:
-            raise TransportError(f"{_WHAT}: no answer within {HAND_IN_S:g} s") from exc
+            raise TransportError(f"{_WHAT}: no response within {HAND_IN_S:g} s") from exc
         except TransportError as exc:
             raise TransportError(f"{_WHAT}: {exc}") from exc
         except RequestRejected as exc:
@@ -85,14 +84,14 @@ class HttpRelay:
 
         Raises:
             ConflictError: If it serves another one.
-            TransportError: If it does not answer as agreed.
+            TransportError: If it does not respond, or with a malformed response.
         """
         served = await self._client.get_json("/healthz", "relay", _Health)
         expected = (chain_id, "0x" + contract.hex())
         if (served.chain_id, served.contract) != expected:
             raise ConflictError(
                 f"the relay serves contract {served.contract} on chain {served.chain_id}, "
-                f"expected {expected[1]} on chain {expected[0]}"
+                f"expected {expected[1]} on chain {expected[0]}; set relay.url to another relay"
             )
 
     async def close(self) -> None:

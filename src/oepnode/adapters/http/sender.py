@@ -1,7 +1,7 @@
-"""The sender's gateway over HTTP: `ports.EnvelopeSource` for workers, and publishing for senders.
+"""Clients of the sender's gateway: `ports.EnvelopeSource` for workers, publishing for senders.
 
-Guarantees: a document is asked for with a fresh nonce, time and signature in every attempt, and the
-bytes that leave here have the digest that was asked for. Source: ``domain.member_request``.
+Guarantees: every request for a document has a fresh nonce, time and signature, and the returned
+bytes have the requested digest. Source: `signed_requests`.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class _Latest(Struct, rename="camel"):
 
 
 class Published(Struct, frozen=True, rename="camel"):
-    """What the gateway says of a document that it took.
+    """The gateway's receipt for a published document.
 
     Attributes:
         digest: SHA-256, 64 hex digits.
-        size: Bytes.
+        size: Size of the document in bytes.
         horizon_start: UTC seconds.
-        interval_count: Of the horizon.
-        warnings: What was odd but allowed.
-        round: The round opened with it, where that was asked for.
+        interval_count: Dispatch intervals of the horizon.
+        warnings: Warnings about the document.
+        round: The round opened with it, if requested.
     """
 
     digest: str
@@ -55,54 +55,56 @@ class Published(Struct, frozen=True, rename="camel"):
 
 
 class HttpSender:
-    """A sender's gateway, for a worker.
+    """A worker's client of a sender's gateway.
 
     Args:
-        url: Of the gateway.
-        asker: The worker.
-        client: Carries the requests; by default a new one for ``url``.
+        url: The gateway's URL.
+        request_signer: Signs the worker's requests.
+        client: HTTP client; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
-        self._asker = asker
-        self._service = SignedClient(url, asker, client)
+    def __init__(
+        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
+    ) -> None:
+        self._request_signer = request_signer
+        self._service = SignedClient(url, request_signer, client)
 
     async def latest(self) -> LatestEnvelope | None:
-        """The newest document, or None where there is none yet.
+        """The newest document, or None before the first.
 
         Raises:
-            TransportError: If the gateway does not answer as agreed.
+            TransportError: If the gateway does not respond, or with a malformed response.
         """
         what = "newest envelope document"
-        found = await self._service.latest(
+        latest = await self._service.latest(
             "/v1/envelopes/latest", what, _Latest, none_yet="envelope.none"
         )
-        if found is None:
+        if latest is None:
             return None
-        registry = found.registry_digest
+        registry = latest.registry_digest
         return LatestEnvelope(
-            digest=read_digest(found.digest, what),
+            digest=read_digest(latest.digest, what),
             registry_digest=None if registry is None else read_digest(registry, what),
-            horizon_start=found.horizon_start,
-            interval_count=found.interval_count,
-            size=found.size,
-            round=found.round,
+            horizon_start=latest.horizon_start,
+            interval_count=latest.interval_count,
+            size=latest.size,
+            round=latest.round,
         )
 
     async def document(self, round_number: int, digest: bytes) -> bytes:
-        """The document with that SHA-256, checked, for a round that was opened with it.
+        """The document with that SHA-256, verified, for a round that was opened with it.
 
         Raises:
-            DigestMismatch: If other bytes were served.
+            DigestMismatch: If the served bytes have another digest.
             ConflictError: If the gateway rejects this worker.
-            TransportError: If it could not be had.
+            TransportError: If it could not be fetched.
         """
         what = "envelope document"
-        data = await self._service.ask(
+        data = await self._service.fetch(
             "GET",
             f"/v1/documents/{digest.hex()}",
             what,
-            limit=self._asker.max_bytes,
+            limit=self._request_signer.max_bytes,
             headers=lambda: self._signed(round_number, digest),
         )
         verify_digest(what, data, digest)
@@ -113,18 +115,18 @@ class HttpSender:
         await self._service.close()
 
     def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
-        """Headers with a nonce of their own, so that they can be sent after a failed attempt."""
-        request = DocumentRequest(round_number, digest, *self._asker.nonce_and_time())
-        return {"Authorization": encode_authorization(request, self._asker.sign(request))}
+        """Headers with their own nonce, so that they can follow a failed attempt."""
+        request = DocumentRequest(round_number, digest, *self._request_signer.nonce_and_time())
+        return {"Authorization": encode_authorization(request, self._request_signer.sign(request))}
 
 
 class HttpPublisher:
-    """A sender's gateway, for whoever publishes to it.
+    """A publisher's client of a sender's gateway.
 
     Args:
-        url: Of the gateway.
+        url: The gateway's URL.
         timeout_s: Deadline of one attempt, in seconds.
-        client: Carries the requests; by default a new one for ``url``.
+        client: HTTP client; by default a new one for ``url``.
     """
 
     def __init__(self, url: str, *, timeout_s: float, client: HttpClient | None = None) -> None:
@@ -133,17 +135,17 @@ class HttpPublisher:
     async def publish(
         self, document: Path, token: str, registry_digest: bytes | None = None
     ) -> Published:
-        """Publish a document, and open its round where a snapshot is named.
+        """Publish a document, and open its round if a snapshot is given.
 
         Args:
             document: The file; it is streamed.
             token: The publisher's bearer token.
-            registry_digest: SHA-256 of the snapshot for the round, or None to open none.
+            registry_digest: SHA-256 of the round's snapshot, or None to open no round.
 
         Raises:
             ConfigError: If the file cannot be read.
-            DocumentFault: If the document breaks the rules.
-            ConflictError: If the gateway or the contract rejects.
+            DocumentFault: If the document violates the rules.
+            ConflictError: If the gateway or the contract rejects it.
             TransportError: If the outcome is unknown; publishing again is safe.
         """
         if not await asyncio.to_thread(document.is_file):
@@ -151,7 +153,7 @@ class HttpPublisher:
         query = "" if registry_digest is None else f"?registry={registry_digest.hex()}"
         what = "publishing the envelope document"
         try:
-            answer = await self._client.send(
+            response = await self._client.send(
                 "POST",
                 f"/v1/envelopes{query}",
                 what,
@@ -163,7 +165,7 @@ class HttpPublisher:
             if exc.faults:
                 raise DocumentFault("envelope document", exc.faults, exc.more) from exc
             raise
-        return decode_json(answer, what, Published)
+        return decode_json(response, what, Published)
 
     async def close(self) -> None:
         """Close the connections; may be called again."""

@@ -1,8 +1,8 @@
-"""A service that gives a round's inputs to enrolled workers, as one of them asks it over HTTP.
+"""Signed requests of an enrolled worker for a round's inputs.
 
-What the sender's gateway (`http_sender`) and the NMI registry (`http_registry`) have in common:
-who asks, what is newest, and that something which is not there yet is worth another try. Leaves out
-the words and forms of each: those are theirs. Source: ``domain.member_request``.
+Shared by the clients of the sender's gateway (`HttpSender`) and the NMI registry (`HttpRegistry`):
+signing, the newest input, and that an input which is missing now may arrive later. Leaves out the
+paths and shapes of each service. Source: `signed_requests`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RequestSigner:
-    """An enrolled worker, and what it puts up with.
+    """Signs an enrolled worker's requests, and limits their responses.
 
     Attributes:
-        account: Its signer.
+        account: The worker's signer.
         chain_id: EIP-155 chain id of the rounds.
         contract: Address of the consensus contract, 20 bytes.
-        clock: For the time of requests.
-        max_bytes: Largest input of a round that is fetched.
+        clock: Clock for the time of requests.
+        max_bytes: Maximum size of an input.
         timeout_s: Deadline of one attempt, in seconds.
     """
 
@@ -51,7 +51,7 @@ class RequestSigner:
         return RoundContext(self.chain_id, self.contract, round_number)
 
     def nonce_and_time(self) -> tuple[bytes, int]:
-        """A nonce never used before and the time, UTC seconds: with them a request ends."""
+        """A fresh nonce and the time in UTC seconds, the last fields of every request."""
         return secrets.token_bytes(NONCE_SIZE), int(self.clock.now())
 
     def sign(self, request: MemberRequest) -> bytes:
@@ -60,28 +60,30 @@ class RequestSigner:
 
 
 class SignedClient:
-    """A service that is asked by an enrolled worker.
+    """An enrolled worker's client of a service.
 
     Args:
-        url: Of the service.
-        asker: The worker.
-        client: Carries the requests; by default a new one for ``url``.
+        url: The service's URL.
+        request_signer: Signs the worker's requests.
+        client: HTTP client; by default a new one for ``url``.
     """
 
-    def __init__(self, url: str, asker: RequestSigner, client: HttpClient | None = None) -> None:
-        self._client = client or HttpClient(url, asker.timeout_s)
+    def __init__(
+        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
+    ) -> None:
+        self._client = client or HttpClient(url, request_signer.timeout_s)
 
     async def latest(self, path: str, what: str, kind: type[T], none_yet: str) -> T | None:
-        """What the service says of its newest input, or None where there is none yet.
+        """The service's newest input, or None before the first.
 
         Args:
-            path: Below the service's URL.
-            what: What is asked for, for messages.
-            kind: Shape of the answer.
-            none_yet: The service's code for having none.
+            path: Path below the service's URL.
+            what: The requested thing, for messages.
+            kind: Shape of the response.
+            none_yet: The service's error code before its first input.
 
         Raises:
-            TransportError: If the service does not answer as agreed.
+            TransportError: If the service does not respond, or with a malformed response.
         """
         try:
             return await self._client.get_json(path, what, kind)
@@ -90,7 +92,7 @@ class SignedClient:
                 return None
             raise TransportError(str(exc)) from exc
 
-    async def ask(
+    async def fetch(
         self,
         method: str,
         path: str,
@@ -100,18 +102,18 @@ class SignedClient:
         body: Callable[[], Body] = lambda: None,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> bytes:
-        """Ask for an input of a round; arguments as those of `HttpClient.send`.
+        """Fetch an input of a round; arguments as of `HttpClient.send`.
 
         Raises:
             RequestRejected: If the service rejects this worker.
-            TransportError: If it could not be had, or is not there yet.
+            TransportError: If it could not be fetched, or does not exist yet.
         """
         try:
             return await self._client.send(
                 method, path, what, limit=limit, body=body, headers=headers
             )
         except RequestRejected as exc:
-            if exc.status == 404:  # not there yet: the service or its node lags behind
+            if exc.status == 404:  # not yet: the service or its node lags behind
                 raise TransportError(str(exc)) from exc
             raise
 
@@ -121,10 +123,10 @@ class SignedClient:
 
 
 def verify_digest(what: str, data: bytes, digest: bytes) -> None:
-    """Hold what was served against the SHA-256 that was asked for.
+    """Check served bytes against the requested SHA-256.
 
     Raises:
-        DigestMismatch: If it has another one.
+        DigestMismatch: If their digest differs.
     """
     received = sha256(data).digest()
     if not hmac.compare_digest(received, digest):

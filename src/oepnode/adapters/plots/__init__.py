@@ -1,1 +1,1 @@
-"""Figures, with matplotlib."""
+"""Pictures of envelopes and supply curves, with matplotlib."""

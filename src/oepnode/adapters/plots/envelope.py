@@ -1,6 +1,7 @@
-"""Pictures of envelopes: the band of a site with its telemetry, and a portfolio's headroom.
+"""Pictures of envelopes: a site's band with its telemetry, and a portfolio's headroom.
 
-Source of the amounts: ``domain.edge.published`` and ``domain.edge.conformance``.
+Leaves out the amounts: limits come from `oepnode.domain.edge.envelopes`, headroom from
+`oepnode.domain.edge.telemetry`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ Int64 = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 MOST_ROWS: Final = 40
-"""Sites that a heat map shows: those with the least headroom."""
+"""Maximum number of sites in a heat map: those with the least headroom."""
 
 _LEAST_SPAN: Final = 0.1
-"""Least span of the colours on each side, kW."""
+"""Minimum span of the colours on each side, kW."""
+
+_MANY_ROWS: Final = 12
+"""Number of rows above which rows and labels are smaller."""
 
 _UNKNOWN: Final = "#c4c4c4"
 
@@ -44,8 +48,8 @@ class Measured:
     Attributes:
         minute: UTC seconds.
         flow_w: One flow per minute.
-        is_breach: Which are beyond a limit by more than the tolerance.
-        label: What the flow is, such as ``active power``.
+        is_breach: Whether each flow exceeds a limit by more than the tolerance.
+        label: Name of the flow, such as ``active power``.
     """
 
     minute: Int64
@@ -62,13 +66,13 @@ def envelope_band(
     import_w: Int32,
     measured: Measured | None = None,
 ) -> Figure:
-    """The band between import and export limit over time, and the flow in it.
+    """Draw the band between import and export limit over time, and the flow in it.
 
     Args:
         title: First line.
         subtitle: Second line, in small print.
         horizon_start: UTC seconds.
-        export_w: Per interval, `power.NO_LIMIT` where none is published.
+        export_w: Limit per interval, `NO_LIMIT` where no limit is published.
         import_w: The same.
         measured: The flow, or None.
     """
@@ -127,55 +131,66 @@ def headroom_map(
     labels: Sequence[str],
     headroom_w: Int32,
 ) -> Figure:
-    """Headroom per site and interval as colours: how far from a limit, or how far beyond.
+    """Draw headroom per site and interval as colours: distance to a limit, below 0 beyond it.
 
-    The sites with the least headroom stand on top; beyond `MOST_ROWS` sites only those are shown,
-    and the subtitle says so.
+    The sites with the least headroom are on top; of more than `MOST_ROWS` sites only those are
+    drawn, and the subtitle says so.
 
     Args:
         title: First line.
         subtitle: Second line.
         horizon_start: UTC seconds.
-        labels: Per site.
+        labels: One per site.
         headroom_w: Shape (sites, intervals), `NO_HEADROOM` where nothing was judged.
     """
-    least = np.where(headroom_w == NO_HEADROOM, NO_HEADROOM, headroom_w).min(axis=1)
-    order = np.argsort(least, kind="stable")[:MOST_ROWS]
-    shown = headroom_w[order]
-    if len(order) < len(headroom_w):
-        subtitle = f"{subtitle}, the {len(order)} with the least headroom, least on top"
-    elif len(order) > 1:
-        subtitle = f"{subtitle}, least headroom on top"
-    if (shown < 0).any():
-        subtitle = f"{subtitle}; dots: beyond a limit"
-    if (shown == NO_HEADROOM).any():
-        subtitle = f"{subtitle}; grey: not judged"
-    rows = len(order)
-    row_in = 0.16 if rows > 12 else 0.26
-    figure, axes = plots.new_figure(9.6, 1.75 + row_in * rows)
+    order = np.argsort(headroom_w.min(axis=1), kind="stable")[:MOST_ROWS]
+    drawn, rows = headroom_w[order], len(order)
+    edges = horizon_start + INTERVAL_S * np.arange(drawn.shape[1] + 1)
+    figure, axes = plots.new_figure(9.6, 1.75 + (0.16 if rows > _MANY_ROWS else 0.26) * rows)
     with plots.style():
-        values = np.ma.masked_where(shown == NO_HEADROOM, shown / 1000)
-        edges = horizon_start + INTERVAL_S * np.arange(shown.shape[1] + 1)
-        mesh = axes.pcolormesh(
-            edges.astype(np.float64),
-            np.arange(rows + 1),
-            values,
-            cmap=_colours(),
-            norm=_norm(values),
-            rasterized=True,
-        )
-        axes.set_facecolor(_UNKNOWN)
-        _mark_breaches(axes, shown, edges)
-        axes.set_ylim(rows, 0)
-        axes.set_yticks(np.arange(rows) + 0.5, [labels[i] for i in order])
-        axes.tick_params(axis="y", length=0, labelsize=7 if rows > 12 else 8)
-        for label in axes.get_yticklabels():
-            label.set_fontfamily("DejaVu Sans Mono")
-        _title(axes, title, subtitle)
+        mesh = _draw_cells(axes, drawn, edges)
+        _mark_breaches(axes, drawn, edges)
+        _label_rows(axes, [labels[i] for i in order])
+        _title(axes, title, subtitle + _legend(drawn, len(headroom_w)))
         _time_axis(axes, int(edges[0]), int(edges[-1]))
         axes.spines[:].set_visible(False)
         _colour_bar(figure, axes, mesh, rows)
     return figure
+
+
+def _legend(drawn: Int32, sites: int) -> str:
+    """The end of the subtitle: order of the rows, and meaning of dots and grey cells."""
+    text = ""
+    if len(drawn) < sites:
+        text = f", the {len(drawn)} with the least headroom, least on top"
+    elif len(drawn) > 1:
+        text = ", least headroom on top"
+    if (drawn < 0).any():
+        text += "; dots: beyond a limit"
+    if (drawn == NO_HEADROOM).any():
+        text += "; grey: not judged"
+    return text
+
+
+def _draw_cells(axes: Axes, drawn: Int32, edges: Int64) -> Any:  # noqa: ANN401 - matplotlib's mesh
+    values = np.ma.masked_where(drawn == NO_HEADROOM, drawn / 1000)
+    axes.set_facecolor(_UNKNOWN)
+    axes.set_ylim(len(drawn), 0)
+    return axes.pcolormesh(
+        edges.astype(np.float64),
+        np.arange(len(drawn) + 1),
+        values,
+        cmap=_colours(),
+        norm=_norm(values),
+        rasterized=True,
+    )
+
+
+def _label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    axes.tick_params(axis="y", length=0, labelsize=7 if len(labels) > _MANY_ROWS else 8)
+    for label in axes.get_yticklabels():
+        label.set_fontfamily("DejaVu Sans Mono")
 
 
 def _colour_bar(figure: Figure, axes: Axes, mesh: Any, rows: int) -> None:  # noqa: ANN401
@@ -191,15 +206,15 @@ def _colour_bar(figure: Figure, axes: Axes, mesh: Any, rows: int) -> None:  # no
 
 
 def _round_ticks(most: float) -> list[float]:
-    """One to four round numbers above 0, up to the most."""
+    """One to four round numbers above 0, up to ``most``."""
     steps = (step * 10.0**power for power in range(-2, 7) for step in (1, 2, 5))
     step = next((step for step in steps if most < 5 * step), most)
-    return [round(step * (place + 1), 2) for place in range(int(most / step + 1e-9))]
+    return [round(step * number, 2) for number in range(1, int(most / step + 1e-9) + 1)]
 
 
-def _mark_breaches(axes: Axes, shown: Int32, edges: Int64) -> None:
+def _mark_breaches(axes: Axes, drawn: Int32, edges: Int64) -> None:
     """A dot on each cell beyond a limit, so that colour is not the only sign."""
-    row, interval = np.nonzero(shown < 0)
+    row, interval = np.nonzero(drawn < 0)
     if len(row):
         axes.plot(
             edges[interval] + INTERVAL_S / 2,
@@ -213,7 +228,7 @@ def _mark_breaches(axes: Axes, shown: Int32, edges: Int64) -> None:
 
 
 def _colours() -> Any:  # noqa: ANN401 - a colour map of matplotlib's
-    """Ample headroom is pale, none is dark blue, beyond the limit is red."""
+    """Pale for ample headroom, dark blue for zero, red beyond the limit."""
     from matplotlib.colors import LinearSegmentedColormap
 
     beyond = [(0.0, "#c40000"), (0.25, "#ff4d00"), (0.5, "#ffb74d")]
@@ -222,7 +237,7 @@ def _colours() -> Any:  # noqa: ANN401 - a colour map of matplotlib's
 
 
 def _norm(values: Any) -> Any:  # noqa: ANN401 - a masked array in, a norm of matplotlib's out
-    """Zero in the middle; the upper end is what three quarters of the cells stay below."""
+    """Zero in the middle; the upper end is the third quartile of the cells."""
     from matplotlib.colors import TwoSlopeNorm
 
     known = values.compressed()
@@ -255,15 +270,15 @@ def _title(axes: Axes, title: str, subtitle: str) -> None:
 
 
 def _time_axis(axes: Axes, start: int, end: int) -> None:
-    """Hours in NEM time; the date stands where a day begins."""
+    """Hours in NEM time, with the date at the beginning of each day."""
     span = end - start
     step = next((s for s in (300, 900, 1800, 3600, 7200, 10_800) if span <= 13 * s), 4 * _HOUR_S)
     step = step if span <= 60 * _HOUR_S else 24 * _HOUR_S
     first = -(-(start + _NEM_S) // step) * step - _NEM_S
     ticks = list(range(first, end + 1, step))
     labels = [format_nem(tick)[11:16] for tick in ticks]
-    for place, tick in enumerate(ticks):
-        if place == 0 or format_nem(tick)[:10] != format_nem(ticks[place - 1])[:10]:
-            labels[place] += "\n" + format_nem(tick)[:10]
+    for index, tick in enumerate(ticks):
+        if index == 0 or format_nem(tick)[:10] != format_nem(ticks[index - 1])[:10]:
+            labels[index] += "\n" + format_nem(tick)[:10]
     axes.set_xlim(start, end)
     axes.set_xticks(ticks, labels)

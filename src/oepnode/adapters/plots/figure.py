@@ -1,8 +1,8 @@
-"""Pictures as files: what all of them share. matplotlib is an optional extra.
+"""Style, creation and saving of pictures. matplotlib is an optional extra.
 
 Guarantees: the same figure gives the same SVG bytes; no window is opened and no global state of
-matplotlib is changed; colours are told apart by people with red-green blindness (Okabe and Ito),
-and never carry a meaning alone. Leaves out what is drawn: that is in the ``plot_*`` modules.
+matplotlib is changed; people with red-green blindness can distinguish the colours (Okabe and Ito),
+and no meaning depends on colour alone. Leaves out the drawings: see `oepnode.adapters.plots`.
 
 Example:
     >>> figure, axes = new_figure(8, 4)                                       # doctest: +SKIP
@@ -58,15 +58,15 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def check(path: Path) -> None:
-    """Reject early what `save` would reject after the work.
+    """Reject a path before the work that `save` would reject after it.
 
     Raises:
-        ConfigError: If the file is no picture by its suffix, or matplotlib is missing.
+        ConfigError: If the file's suffix is not that of a picture, or matplotlib is missing.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"{path}: a picture ends in .svg or .png")
+        raise ConfigError(f"{path}: the name of a picture must end in .svg or .png")
     try:
-        import matplotlib  # noqa: F401 - only to see that it is there
+        import matplotlib  # noqa: F401 - only to check that it is installed
     except ImportError as exc:
         raise ConfigError(
             "pictures need matplotlib: install the extra plot, as in pip install 'oepnode[plot]'"
@@ -74,14 +74,14 @@ def check(path: Path) -> None:
 
 
 def style() -> Any:  # noqa: ANN401 - a context manager of matplotlib's
-    """The house style, for as long as the context lasts."""
+    """The style of all pictures, while the context lasts."""
     import matplotlib as mpl
 
     return mpl.rc_context(_STYLE)
 
 
 def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    """An empty figure with one set of axes, laid out so that nothing is cut off."""
+    """An empty figure with one set of axes, laid out without clipping."""
     from matplotlib.figure import Figure
 
     with style():

@@ -1,9 +1,9 @@
 """The picture of a supply curve, as in HLD Appendix D.
 
-What clears (upwards generation, downwards load) over the price. Prices from the floor to the
-ceiling do not fit one scale, so the prices at which something changes are set at equal distances,
-and the picture says so. A full dot belongs to its step, an open one does not: load is still on at
-its band's price, generation is already on at its.
+Cleared quantity (upwards generation, downwards load) over the price. Prices from the floor to the
+ceiling do not fit one scale, so the prices of the steps have equal distances, and the picture says
+so. A full dot belongs to its step, an open one does not: at its band's price load is still on, and
+generation is already on.
 
 Source: HLD Appendix D (supply chart), §4.2.4, §4.2.5.
 
@@ -28,35 +28,35 @@ if TYPE_CHECKING:
 
 _WIDTH_IN: Final = 8.0
 _STEP_IN: Final = 0.62
-"""Width that a step needs at least; a curve of many steps makes a wider picture."""
+"""Minimum width of a step; a curve of many steps makes a wider picture."""
 _HEIGHT_IN: Final = 4.6
 _NAME_GAP: Final = 0.085
-"""Least distance of two names beside the picture, as a share of its height."""
+"""Minimum distance of two names right of the axes, as a share of their height."""
 _MARGIN: Final = 0.16
-"""Room above and below the curve for labels, as a share of its height."""
+"""Space above and below the curve for labels, as a share of its height."""
 
 _GENERATION: Final = plots.ORANGE
 _LOAD: Final = plots.BLUE
 _MANY: Final = 9
-"""From this many steps on, labels are small and prices are turned, so that they stay apart."""
+"""Number of steps from which labels are smaller and prices are turned, so that none overlap."""
 _BEHIND: Final = {"boxstyle": "square,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8}
 
 
 @dataclass(frozen=True)
 class CurvePicture:
-    """What to draw.
+    """Content of the picture.
 
     Attributes:
         title: First line.
         subtitle: Second line.
         steps: The curve.
-        low_price: Lowest band price, cents per MWh; None where the Boffer has no prices.
+        low_price: Lowest band price, cents per MWh; None for a Boffer without prices.
         high_price: Highest band price, likewise.
-        before: The curve as offered, where ``steps`` were held to an envelope.
-        bounds: Horizontal lines, such as ``{"maxAvailGen": 80_000}``, watts.
+        before: The curve as offered, if ``steps`` were constrained to an envelope.
+        bounds: Horizontal lines as (name, watts), such as ``("maxAvailGen", 80_000)``.
         limits: The envelope's limits, likewise.
         prices: Prices to mark, in cents.
-        remark: A line below, such as that a fixed load decides.
+        remark: A line below the axes, such as that a fixed load applies.
     """
 
     title: str
@@ -103,16 +103,16 @@ class _Scale:
         self.high = high + _MARGIN * height
         self.height = self.high - self.low
 
-    def place(self, price: int) -> float:
-        """Where a price stands: at its break, or midway between its neighbours."""
+    def position(self, price: int) -> float:
+        """Position of a price on the axis: at its break, or midway between its neighbours."""
         if price in self.breaks:
             return self.breaks.index(price) + 1.0
         return sum(price > other for other in self.breaks) + 0.5
 
     def ends(self, step: PriceStep) -> tuple[float, float]:
         """Left and right end of a step."""
-        left = 0.0 if step.low is None else self.place(step.low)
-        return left, self.right if step.high is None else self.place(step.high)
+        left = 0.0 if step.low is None else self.position(step.low)
+        return left, self.right if step.high is None else self.position(step.high)
 
 
 def _curve(axes: Axes, steps: Sequence[PriceStep], scale: _Scale, *, is_main: bool) -> None:
@@ -128,7 +128,7 @@ def _curve(axes: Axes, steps: Sequence[PriceStep], scale: _Scale, *, is_main: bo
         _dot(axes, left, level, step.low, is_full=step.is_low_included, colour=colour)
         _dot(axes, right, level, step.high, is_full=step.is_high_included, colour=colour)
     for below, above in pairwise(steps):
-        at = scale.place(above.low if above.low is not None else 0)
+        at = scale.position(above.low if above.low is not None else 0)
         ends = [below.watts / 1000, above.watts / 1000]
         axes.plot([at, at], ends, color=plots.MUTED, lw=0.8, ls=":", zorder=2)
 
@@ -149,7 +149,7 @@ def _colour(watts: int) -> str:
 
 
 def _labels(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
-    """The quantity of each step: outside of its line, or on the side away from what was offered."""
+    """Label each step outside its line, or on the side away from the offered curve."""
     unit = "" if scale.is_dense else " kW"
     for step in picture.steps:
         offered = quantity_at(picture.before, _price_in(step)) if picture.before else step.watts
@@ -224,7 +224,7 @@ def _lines(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
 
 def _marks(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
     for number, price in enumerate(picture.prices):
-        at, watts = scale.place(price), quantity_at(picture.steps, price)
+        at, watts = scale.position(price), quantity_at(picture.steps, price)
         is_left = at < scale.right / 2
         axes.axvline(at, color=plots.GREEN, lw=1.2, ls="-.", zorder=3)
         axes.plot([at], [watts / 1000], "D", ms=6, color=plots.GREEN, zorder=8)

@@ -1,1 +1,1 @@
-"""SQLite, files and Parquet."""
+"""SQLite databases, files and Parquet."""

@@ -1,8 +1,8 @@
 """Immutable files named by their SHA-256.
 
-Guarantees: a file under its final name is complete and has that digest; files are readable by their
-owner only. A crash leaves at most a temporary file, which the next start removes, or a complete
-file that the index does not know yet; putting the same bytes again mends the latter.
+Guarantees: a file under its final name is complete and has that digest; only its owner can read it.
+A crash leaves at most a temporary file, which the next start removes, or a complete file that is
+missing from the index; storing the same bytes again adds it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Incoming:
         self.size += len(chunk)
 
     def finish(self) -> bytes:
-        """Make the bytes durable and return their SHA-256; nothing can be added any more."""
+        """Make the bytes durable and return their SHA-256; no more bytes can be added."""
         if not self._file.closed:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -61,7 +61,7 @@ class Incoming:
         return digest
 
     def discard(self) -> None:
-        """Drop the bytes; nothing happens after `commit`."""
+        """Delete the bytes; does nothing after `commit`."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
@@ -70,7 +70,7 @@ class FileStore:
     """A folder of immutable files.
 
     Args:
-        folder: Made if missing.
+        folder: The folder; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,7 +78,7 @@ class FileStore:
         self._folder = folder
 
     def remove_leftovers(self) -> None:
-        """Remove what a crash left of unfinished uploads; for the one server of this folder."""
+        """Delete uploads that a crash interrupted; only for the server that owns the folder."""
         for leftover in self._folder.glob(f"{_INCOMING}*"):
             leftover.unlink(missing_ok=True)
 
@@ -96,14 +96,14 @@ class FileStore:
             incoming.discard()
 
     def path(self, digest: bytes) -> Path:
-        """Where the file with that SHA-256 is, or would be."""
+        """Path of the file with that SHA-256, whether it exists or not."""
         return self._folder / digest.hex()
 
     def read(self, digest: bytes, what: str) -> bytes:
-        """Read a file and check it.
+        """Read a file and verify its digest.
 
         Raises:
-            FatalError: If it is gone or was changed: the machine's storage is at fault.
+            FatalError: If it is missing or was changed: the machine's storage is at fault.
         """
         try:
             data = self.path(digest).read_bytes()
@@ -111,22 +111,22 @@ class FileStore:
             raise FatalError(f"{what} {digest.hex()}: {exc.strerror}") from exc
         received = sha256(data).digest()
         if received != digest:
-            raise FatalError(f"{what} was changed in storage") from DigestMismatch(
-                what, digest, received
-            )
+            raise FatalError(
+                f"{what} {digest.hex()}: changed in storage; restore it from a backup"
+            ) from DigestMismatch(what, digest, received)
         return data
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that only its owner may enter.
+    """Create a folder that only its owner may enter.
 
     Raises:
-        ConfigError: If it cannot be made.
+        ConfigError: If it cannot be created.
     """
     try:
         folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
     except OSError as exc:
-        raise ConfigError(f"{folder}: cannot be made a data folder: {exc.strerror}") from exc
+        raise ConfigError(f"{folder}: data folder cannot be created: {exc.strerror}") from exc
 
 
 def _sync_folder(folder: Path) -> None:

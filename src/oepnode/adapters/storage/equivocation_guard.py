@@ -1,9 +1,8 @@
-"""What a signer has signed for relays, so that it never signs two ballots for one round.
+"""Record of the ballots that a signer has signed for relays: never two for one round.
 
-Guarantees: a ballot is on the disk before `EquivocationGuard.keep` returns, and a second, different
-one
+Guarantees: a ballot is on disk before `EquivocationGuard.keep` returns, and a second, different one
 for the same round, contract and chain is rejected, also across processes and crashes. Leaves out
-ballots that the signer casts itself: those the contract takes once. Source: ADR 9.
+ballots that the signer casts directly: the contract accepts those once. Source: ADR 9.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ class _Line(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EquivocationGuard:
-    """A file with one line of JSON for each ballot that was signed.
+    """A file with one line of JSON for each signed ballot.
 
     Args:
-        path: The file; it is made where it is missing.
+        path: The file; created if missing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def keep(self, context: RoundContext, ballot: bytes) -> None:
-        """Put on record that this ballot is about to be signed.
+        """Record that this ballot is about to be signed.
 
         Args:
             context: Chain, contract and round.
@@ -49,8 +48,8 @@ class EquivocationGuard:
 
         Raises:
             ConflictError: If another ballot was signed for that round.
-            ConfigError: If the file cannot be read, or has a line that is none.
-            FatalError: If the disk does not take it.
+            ConfigError: If a line of the file is malformed.
+            FatalError: If the record cannot be written.
         """
         line = _Line(
             context.chain_id, "0x" + context.contract.hex(), context.number, "0x" + ballot.hex()
@@ -64,7 +63,7 @@ class EquivocationGuard:
                     os.fsync(file.fileno())
         except OSError as exc:
             raise FatalError(
-                f"{self._path}: what is signed cannot be kept: {exc.strerror}; nothing was signed"
+                f"{self._path}: the ballot cannot be recorded: {exc.strerror}; nothing was signed"
             ) from exc
 
     def _is_known(self, file: BinaryIO, line: _Line) -> bool:
@@ -73,7 +72,9 @@ class EquivocationGuard:
             try:
                 kept = msgspec_json.decode(text, type=_Line)
             except DecodeError as exc:
-                raise ConfigError(f"{self._path}: line {number} is no signed ballot") from exc
+                raise ConfigError(
+                    f"{self._path}: line {number} is not a signed ballot; restore the file"
+                ) from exc
             if (kept.chain_id, kept.contract, kept.round) != (
                 line.chain_id,
                 line.contract,
@@ -83,8 +84,8 @@ class EquivocationGuard:
             if kept.ballot != line.ballot:
                 raise ConflictError(
                     f"another ballot was signed for round {line.round} of {line.contract} on chain "
-                    f"{line.chain_id} ({self._path}, line {number}): two are evidence against the "
-                    "worker"
+                    f"{line.chain_id} ({self._path}, line {number}); two signed ballots are "
+                    "evidence against the worker"
                 )
             return True
         return False

@@ -1,8 +1,8 @@
 """Pairs of ballots that one member signed for one round, as ``<folder>/round-<number>.ballots``.
 
-Guarantees: a pair is on the disk before `EvidenceFiles.keep` returns, and is kept once. A file is
-what ``oepnode contract report-equivocation`` takes. Leaves out whose the ballots are, and telling
-the chain: that costs gas, and is for somebody to decide.
+Guarantees: a pair is on disk before `EvidenceFiles.keep` returns, and is stored once. A file is the
+input of ``oepnode relay report-equivocation``. Leaves out checking the signatures, and reporting on
+chain: that costs gas, and is an operator's decision.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ class EvidenceFiles:
     """A folder with a file for each round in which a member signed two ballots.
 
     Args:
-        folder: It is made where it is missing.
+        folder: The folder; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, first: Relayed, second: Relayed) -> None:
-        """Keep two ballots of one member and round, checked by the caller.
+        """Store two ballots of one member and round, checked by the caller.
 
         Raises:
-            FatalError: If the disk does not take them.
+            FatalError: If they cannot be written.
         """
         path = self._folder / f"round-{first.context.number}.ballots"
         lines = [encode(first), encode(second)]
@@ -40,11 +40,11 @@ class EvidenceFiles:
             self._folder.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(path, _FLAGS, _MODE), "rb+") as file:
                 text = file.read()
-                whole = text[: text.rfind(b"\n") + 1]
-                file.truncate(len(whole))  # what a crash cut off would spoil the file
-                known = whole.splitlines()
+                complete = text[: text.rfind(b"\n") + 1]
+                file.truncate(len(complete))  # a line that a crash cut off would spoil the file
+                known = complete.splitlines()
                 file.write(b"".join(line + b"\n" for line in lines if line not in known))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as exc:
-            raise FatalError(f"{path}: evidence cannot be kept: {exc.strerror}") from exc
+            raise FatalError(f"{path}: evidence cannot be written: {exc.strerror}") from exc

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all: sealed bundles and sealed inputs.
+"""Files that are written atomically: sealed bundles and sealed inputs.
 
-A file is written beside its place, made durable, and renamed. A crash before the rename leaves a
-temporary file that the next write replaces; after it, the file is whole.
+A file is written under a temporary name in the same folder, made durable, and renamed. A crash
+before the rename leaves a temporary file that the next write replaces; after it, the file is
+complete.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file of mode 0600 so that readers see all of it or nothing.
 
     Raises:
-        FatalError: If the disk does not take it.
+        FatalError: If it cannot be written.
     """
     temporary = path.with_name(path.name + ".part")
     try:
@@ -43,18 +44,18 @@ class FileShelf:
         self._folder = folder
 
     def put(self, round_number: int, name: str, sealed: bytes) -> None:
-        """Keep a sealed bundle under its name."""
+        """Store a sealed bundle under its name."""
         write_whole(self._folder / str(round_number) / name, sealed)
 
     def path(self, round_number: int, name: str) -> Path | None:
-        """The file of a bundle, or None where there is none; rejects names that are no names."""
+        """The file of a bundle, or None if it is missing or the name is malformed."""
         if not _NAME.fullmatch(name):
             return None
         path = self._folder / str(round_number) / name
         return path if path.is_file() else None
 
     def prune(self, keep_from: int) -> None:
-        """Drop the bundles of rounds below ``keep_from``."""
+        """Delete the bundles of rounds below ``keep_from``."""
         if not self._folder.is_dir():
             return
         for folder in self._folder.iterdir():
@@ -69,5 +70,5 @@ class FileArchive:
         self._folder = folder
 
     def put(self, round_number: int, sealed: bytes) -> None:
-        """Keep a round's sealed inputs."""
+        """Store a round's sealed inputs."""
         write_whole(self._folder / f"round-{round_number}.sealed", sealed)

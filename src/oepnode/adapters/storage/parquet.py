@@ -1,4 +1,4 @@
-"""Rows from Parquet: a file, or a folder of files that belong together."""
+"""Reads rows from Parquet: one file, or a folder of files with the same columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAGIC: Final = b"PAR1"
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a path is a Parquet file by its content, or a folder.
+    """Whether a path is a Parquet file (by its content) or a folder.
 
     Raises:
         ConfigError: If it cannot be read.
@@ -32,18 +32,18 @@ def read_rows(path: Path) -> pl.DataFrame:
     """All rows of a file, or of the ``*.parquet`` files of a folder in order of their names.
 
     Raises:
-        ConfigError: If there is none, one is not Parquet, or their columns differ.
+        ConfigError: If the folder has no such file, one is not Parquet, or their columns differ.
     """
     import polars as pl
 
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
-        raise ConfigError(f"{path}: a folder without any .parquet file")
+        raise ConfigError(f"{path}: the folder contains no .parquet file")
     try:
         return pl.read_parquet(files, glob=False)
     except pl.exceptions.PolarsError as exc:
         raise ConfigError(
-            f"{path}: not readable as Parquet; all files of a folder have the same columns"
+            f"{path}: not readable as Parquet; all files of a folder must have the same columns"
         ) from exc
     except OSError as exc:
         raise ConfigError(f"{path}: not readable: {exc.strerror}") from exc

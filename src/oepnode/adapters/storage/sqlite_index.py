@@ -1,6 +1,6 @@
-"""The SQLite index of a service: what it knows of its files, and which nonces were used.
+"""The SQLite index of a service, for the metadata of its files and for used nonces.
 
-One writer at a time, short transactions, write-ahead log. The tables are each service's own.
+One writer at a time, short transactions, write-ahead log. Each service defines its own tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Index:
 
     Args:
         path: The database file.
-        schema: SQL that makes the tables where they are missing.
+        schema: SQL that creates missing tables.
 
     Raises:
         ConfigError: If it cannot be opened as a database.
@@ -44,7 +44,7 @@ class Index:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; it is undone if the block raises."""
+        """One transaction; rolled back if the block raises."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,9 +1,9 @@
 """A worker's durable state in SQLite: one writer, short transactions, write-ahead log.
 
-`commit` is the step that a worker's promises rest on: a round's new state and the effects that it
-asks for become durable together, or not at all. A crash before it leaves the old state, and the
-chain tells the change again; a crash after it leaves the effects pending, and they are carried out
-on the next start.
+`commit` makes a round's new state and its effects durable together, or not at all; the worker's
+guarantees depend on it. A crash before it leaves the old state, and the change is read from the
+chain again; a crash after it leaves the effects pending, and they are carried out on the next
+start.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SqliteStore:
     """The store of one worker.
 
     Args:
-        path: Database file; made with mode 0600 where it does not exist.
+        path: Database file; created with mode 0600 if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,18 +51,19 @@ class SqliteStore:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, _SCHEMA_VERSION):
                 raise FatalError(
-                    f"{path}: database version {version}, this release knows {_SCHEMA_VERSION}"
+                    f"{path}: database version {version}, this release reads version "
+                    f"{_SCHEMA_VERSION}; use the release that wrote it, or another data_dir"
                 )
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def cursor(self) -> Cursor | None:
-        """How far the chain was followed, or None on the first start."""
+        """The last processed block, or None on the first start."""
         row = self._one("SELECT block, hash FROM cursor")
         return None if row is None else Cursor(row[0], row[1])
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Note how far the chain was followed."""
+        """Store the last processed block."""
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO cursor (only, block, hash) VALUES (1, ?, ?)",
@@ -70,7 +71,7 @@ class SqliteStore:
             )
 
     def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:
-        """Keep a round's new state together with the effects that it asks for."""
+        """Store a round's new state together with its new effects."""
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO rounds (number, is_live, state) VALUES (?, ?, ?)",
@@ -82,12 +83,12 @@ class SqliteStore:
             )
 
     def effect_done(self, effect_id: str) -> None:
-        """Note that an effect was carried out, or has become pointless."""
+        """Mark an effect as carried out or pointless."""
         with self._transaction() as db:
             db.execute("UPDATE effects SET is_done = 1 WHERE id = ?", (effect_id,))
 
     def pending_effects(self) -> list[StoredEffect]:
-        """Effects that were asked for and are not done, oldest round first."""
+        """Effects that are not done, oldest round first."""
         rows = self._all("SELECT id, round, payload FROM effects WHERE is_done = 0 ORDER BY round")
         return [StoredEffect(*row) for row in rows]
 

@@ -1,1 +1,1 @@
-"""HTTP, serving and authorization that every service shares."""
+"""HTTP responses, serving, authorization and access log, shared by the services."""

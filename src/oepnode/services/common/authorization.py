@@ -1,129 +1,79 @@
-"""Who may have a round's inputs: the checks of a member's signed request, for both services.
+"""Authorizes a member's signed request for a round's input.
 
-Guarantees: a request is admitted only if it is of now, signed by the signer of a worker that is
-enrolled now and in the electorate of a round that was opened with the very input it asks for, and
-only once. Until then nothing is stored, and the chain is asked only for a request with a right
-time and a recoverable signature. Leaves out reading the request (``domain.member_request``),
-whether the input is there, and giving it out. Source: docs/services.md, docs/adr/0006.
+Guarantees: a request is authorized only if its time is current, its signer belongs to an enrolled
+worker in the electorate of a round that was opened with the requested input, and its nonce is new.
+Until then nothing is stored, and the chain is read only for a request with a valid time and a
+recoverable signature. Leaves out decoding the request (`signed_requests`), finding the input, and
+serving it. Source: docs/services.md, docs/adr/0006.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import Final
 
 import structlog
 
 from oepnode.adapters.crypto.request_signature import recover_signer
-from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.domain.rounds.onchain import Member, RoundOpened
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, MemberRequest
 from oepnode.errors import EvidenceError
 from oepnode.ports import ChainReader, Clock
+from oepnode.services.common.access_log import AccessLog
 from oepnode.services.common.http import Rejection
 
 _log = structlog.get_logger(__name__)
 
 AT_A_TIME: Final = 4
-"""Requests that a service works on at once: bounds its memory and its questions to the chain."""
-
-GRANTS_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS nonces (
-    nonce BLOB PRIMARY KEY,
-    issued_at INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS nonces_by_time ON nonces (issued_at);
-CREATE TABLE IF NOT EXISTS grants (
-    granted_at REAL NOT NULL,
-    operator BLOB NOT NULL,
-    signer BLOB NOT NULL,
-    round INTEGER NOT NULL,
-    what TEXT NOT NULL,
-    digest BLOB NOT NULL
-);
-"""
-
-
-class AccessLog:
-    """Used nonces, and who was given what, in a service's own index.
-
-    Args:
-        index: With the tables of `GRANTS_SCHEMA`.
-    """
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-
-    def note(self, request: MemberRequest, member: Member, now: float, keep_s: int) -> bool:
-        """Use up a request's nonce and note who was given what, in one transaction.
-
-        Args:
-            request: The request, otherwise allowed.
-            member: Who signed it.
-            now: UTC seconds.
-            keep_s: Nonces issued longer ago are forgotten; their requests are rejected by time.
-
-        Returns:
-            False, with nothing changed, if the nonce was used before.
-        """
-        with self._index.transaction() as db:
-            db.execute("DELETE FROM nonces WHERE issued_at < ?", (int(now) - keep_s,))
-            try:
-                db.execute("INSERT INTO nonces VALUES (?, ?)", (request.nonce, request.issued_at))
-            except sqlite3.IntegrityError:
-                return False
-            db.execute(
-                "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?)",
-                (now, member.operator, member.signer, request.round, request.what, request.digest),
-            )
-        return True
+"""Requests that a service handles at once: bounds its memory and its reads of the chain."""
 
 
 class Authorizer:
-    """Decides on members' signed requests.
+    """Authorizes members' signed requests.
 
     Args:
-        chain: Says who is enrolled, and which round was opened with which inputs.
-        clock: For the time of requests.
-        grants: Used nonces.
-        window_s: How far a request's time may be from ours, in seconds.
+        chain: Source of members, and of rounds with their inputs.
+        clock: Clock that a request's time is compared with.
+        access_log: Record of used nonces and granted requests.
+        window_s: Maximum difference between a request's time and the clock, in seconds.
     """
 
-    def __init__(self, chain: ChainReader, clock: Clock, grants: AccessLog, window_s: int) -> None:
+    def __init__(
+        self, chain: ChainReader, clock: Clock, access_log: AccessLog, window_s: int
+    ) -> None:
         self._chain = chain
         self._clock = clock
-        self._grants = grants
+        self._access_log = access_log
         self._window_s = window_s
 
     async def member_of(self, request: MemberRequest, signature: bytes) -> Member:
         """The enrolled worker that signed a request just now.
 
         Raises:
-            Rejection: With the reason.
-            TransportError: If the chain does not answer.
+            Rejection: If the time or signature is invalid, or the signer is not enrolled.
+            TransportError: If the chain does not respond.
         """
-        # 1. The request is of now. First, because a replay after the window ends here.
+        # 1. The request's time is current. First, because it rejects a replay after the window.
         self._check_time(request)
-        # 2. Somebody signed exactly this, for this chain and contract.
+        # 2. An account signed exactly this, for this chain and contract.
         signer = self._signer_of(request, signature)
-        # 3. The signer is enrolled now: a removed worker and a rotated key are out at once.
+        # 3. The signer is enrolled now: a removed worker and a rotated key are rejected at once.
         return await self._enrolled(signer)
 
     async def authorize(self, member: Member, request: MemberRequest) -> None:
-        """Let a worker's request through, once.
+        """Authorize a worker's request, once.
 
         Args:
-            member: As `member_of` found it.
-            request: The same request; what it asks for is there.
+            member: The result of `member_of`.
+            request: The same request, for an input that exists.
 
         Raises:
-            Rejection: With the reason.
-            TransportError: If the chain does not answer.
+            Rejection: If the round or nonce does not allow it.
+            TransportError: If the chain does not respond.
         """
-        # 4. The worker is in the electorate of a round, and that round uses the input.
+        # 4. The worker is in the round's electorate, and the round uses the input.
         await self._check_round(request, member)
-        # 5. The nonce is fresh. A crash after this line costs the worker a new request.
+        # 5. The nonce is new. After a crash following this line the worker sends a new request.
         await self._use_nonce(request, member)
 
     def _check_time(self, request: MemberRequest) -> None:
@@ -132,7 +82,7 @@ class Authorizer:
             raise Rejection(
                 401,
                 "request.time",
-                f"issuedAt is {off_s:+.0f} s off this service's clock, allowed are "
+                f"issuedAt differs from this service's clock by {off_s:+.0f} s, maximum "
                 f"{self._window_s} s; check the worker's clock",
                 challenge=SCHEME,
             )
@@ -149,13 +99,15 @@ class Authorizer:
             raise Rejection(
                 403,
                 "worker.unknown",
-                f"the signature is of 0x{signer.hex()}, which is no enrolled worker's signer; "
-                "check the worker's key, chain id and contract address",
+                f"the request was signed by 0x{signer.hex()}, which is not an enrolled worker's "
+                "signer; check the worker's key, chain id and contract address",
             )
         return member
 
     async def _check_round(self, request: MemberRequest, member: Member) -> None:
-        unknown = Rejection(404, "round.unknown", "this service's node does not know the round yet")
+        unknown = Rejection(
+            404, "round.unknown", "the round is unknown to this service's node; retry later"
+        )
         if request.round > await self._chain.round_count():
             raise unknown
         state = await self._chain.round(request.round)
@@ -169,29 +121,33 @@ class Authorizer:
             )
         name, digest = _input_of(opened, request)
         if digest != request.digest:
-            raise Rejection(409, f"round.other_{name}", f"the round was opened with another {name}")
+            raise Rejection(
+                409,
+                f"round.other_{name}",
+                f"round {request.round} was opened with another {name}; request its digest",
+            )
 
     async def _opening(self, number: int) -> RoundOpened | None:
         events = await self._chain.round_events(number)
         return next((event for event in events if isinstance(event, RoundOpened)), None)
 
     async def _use_nonce(self, request: MemberRequest, member: Member) -> None:
-        # Twice the window, so that a clock set back does not bring a used nonce to life.
+        # Twice the window, so that a used nonce stays used when the clock is set back.
         fresh = await asyncio.to_thread(
-            self._grants.note, request, member, self._clock.now(), 2 * self._window_s
+            self._access_log.note, request, member, self._clock.now(), 2 * self._window_s
         )
         if not fresh:
             raise Rejection(409, "nonce.used", "this nonce was used before; sign a new request")
         _log.info(
-            "request.granted",
-            what=request.what,
+            "request_granted",
+            input=request.what,
             round=request.round,
             operator=member.operator.hex(),
         )
 
 
 def _input_of(opened: RoundOpened, request: MemberRequest) -> tuple[str, bytes]:
-    """Name and digest of the round's input of the kind that is asked for."""
+    """Name and digest of the round's input of the requested kind."""
     if isinstance(request, DocumentRequest):
         return "document", opened.envelope_digest
     return "snapshot", opened.registry_digest

@@ -1,15 +1,14 @@
-"""What both services share over HTTP: rejections as JSON with a reason, and bounded reading.
+"""Rejections as JSON with a reason, and bounded reading of requests, for every service.
 
-Guarantees: every answer that is no success is ``{"error": {"code", "message", …}}``; what a client
-sends is read up to a limit and a deadline; a fault of ours answers 500 without details, and is
-logged by its type and place only, because a message might repeat what a client sent.
+Guarantees: every unsuccessful response is ``{"error": {"code", "message", …}}``; requests are read
+up to a limit and a deadline; an internal error responds 500 without details, and is logged by type
+and location only, because its message might quote a client's data.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
@@ -17,7 +16,14 @@ import structlog
 from aiohttp import web
 from msgspec import json as msgspec_json
 
-from oepnode.errors import ConflictError, DocumentFault, EvidenceError, OepError, TransportError
+from oepnode.errors import (
+    ConflictError,
+    DocumentFault,
+    EvidenceError,
+    OepError,
+    TransportError,
+    location_of,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -25,17 +31,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CHUNK_BYTES: Final = 2**18
 READ_DEADLINE_S: Final = 30.0
-"""How long a client may be silent in the middle of its request."""
+"""Maximum silence of a client in the middle of its request."""
+INTERNAL_ERROR: Final = "internal error of this service; its log names the location"
 _MAX_MESSAGE: Final = 500
 
 
 class Rejection(OepError):  # noqa: N818 - reads as what it is
-    """A request is rejected, with the HTTP status and a stable code for programs.
+    """A rejected request, with the HTTP status and a stable code for programs.
 
     Attributes:
         status: HTTP status, 4xx or 5xx.
         code: Short stable name of the reason, such as ``token.wrong``.
-        challenge: With 401: the kind of credentials that is wanted.
+        challenge: With 401: the required kind of credentials.
     """
 
     def __init__(self, status: int, code: str, message: str, challenge: str = "") -> None:
@@ -48,7 +55,7 @@ class Rejection(OepError):  # noqa: N818 - reads as what it is
 def json_response(
     body: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """Answer with a JSON value."""
+    """A response with a JSON value."""
     return web.Response(
         body=msgspec_json.encode(body),
         status=status,
@@ -59,13 +66,13 @@ def json_response(
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error of a handler into an answer with a reason."""
+    """Turn every error of a handler into a response with a reason."""
     try:
         return await handler(request)
     except Rejection as exc:
-        # What is not there is asked for at every poll; only the rest is worth a line.
-        tell = _log.debug if exc.status == 404 else _log.info
-        tell("request.rejected", at=_resource(request), status=exc.status, code=exc.code)
+        # Missing inputs are requested at every poll; other rejections are worth a line.
+        log = _log.debug if exc.status == 404 else _log.info
+        log("request_rejected", endpoint=_resource(request), status=exc.status, code=exc.code)
         headers = {"WWW-Authenticate": exc.challenge} if exc.challenge else None
         return _rejected(exc.status, exc.code, str(exc), headers=headers)
     except DocumentFault as exc:
@@ -75,13 +82,13 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except ConflictError as exc:
         return _rejected(409, "chain.rejected", str(exc))
     except TransportError as exc:
-        _log.warning("outside.unavailable", at=_resource(request), reason=str(exc))
+        _log.warning("chain_unavailable", endpoint=_resource(request), reason=str(exc))
         return _rejected(503, "chain.unavailable", str(exc), headers={"Retry-After": "5"})
     except web.HTTPException as exc:
         return _http_error(exc)
     except Exception as exc:  # the last line of defence: the service stays up
-        _log.error("request.fault", error=type(exc).__name__, at=place_of(exc))
-        return _rejected(500, "internal", "a fault of this service; its log names the place")
+        _log.error("request_failed", error=type(exc).__name__, location=location_of(exc))
+        return _rejected(500, "internal", INTERNAL_ERROR)
 
 
 async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
@@ -92,7 +99,9 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
             for a body that breaks off.
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Rejection(415, "body.encoding", "send the body without Content-Encoding")
+        raise Rejection(
+            415, "body.encoding", "the body has a Content-Encoding; send it without one"
+        )
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
     total = 0
@@ -101,9 +110,13 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
             async with asyncio.timeout(READ_DEADLINE_S):
                 chunk = await request.content.read(CHUNK_BYTES)
         except TimeoutError as exc:
-            raise Rejection(408, "body.timeout", "the body did not arrive in time") from exc
+            raise Rejection(
+                408, "body.timeout", f"no data for {READ_DEADLINE_S:g} s; send the request again"
+            ) from exc
         except (web.RequestPayloadError, ConnectionError) as exc:
-            raise Rejection(400, "body.incomplete", "the body broke off or is malformed") from exc
+            raise Rejection(
+                400, "body.incomplete", "the body is incomplete or malformed; send it again"
+            ) from exc
         if not chunk:
             return
         total += len(chunk)
@@ -113,37 +126,39 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """Read a small body whole; raises as `read_chunks` does."""
+    """Read a small body; raises as `read_chunks` does."""
     return b"".join([chunk async for chunk in read_chunks(request, limit)])
 
 
 def read_digest(text: str, what: str) -> bytes:
-    """Read 64 lower-case hex digits.
+    """Decode 64 lower-case hex digits.
 
     Raises:
         Rejection: 400 for any other text.
     """
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise Rejection(400, "digest.malformed", f"{what} is 64 lower-case hex digits (SHA-256)")
+        raise Rejection(
+            400, "digest.malformed", f"{what} must be 64 lower-case hex digits (SHA-256)"
+        )
     return bytes.fromhex(text)
 
 
 class MalformedHttp(logging.Filter):
-    """Reduces aiohttp's log of broken HTTP to the error's type.
+    """Reduces aiohttp's log of malformed HTTP to the error's type.
 
-    Its own records quote the broken line, which can be a piece of a document when a client states
-    a wrong length.
+    Its own records quote the malformed line, which can be part of a document when a client states a
+    wrong length.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Log the type through structlog, and drop the record."""
         kind = record.exc_info[0] if record.exc_info else None
-        _log.info("http.malformed", error=kind.__name__ if kind else "unknown")
+        _log.info("malformed_http", error=kind.__name__ if kind else "unknown")
         return False
 
 
 def _resource(request: web.Request) -> str:
-    """The endpoint as it was declared; the path itself could hold anything."""
+    """The endpoint's declared path; the requested path could contain anything."""
     resource = request.match_info.route.resource
     return "unknown" if resource is None else resource.canonical
 
@@ -174,9 +189,3 @@ def _http_error(exc: web.HTTPException) -> web.Response:
 
 def _too_large(limit: int) -> Rejection:
     return Rejection(413, "body.too_large", f"the body is larger than {limit} bytes")
-
-
-def place_of(exc: BaseException) -> str:
-    """Where a fault arose. Its message is left out: it might repeat what a client sent."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"

@@ -1,4 +1,4 @@
-"""Running an HTTP application until it is told to stop."""
+"""Serves an HTTP application until a signal stops it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def listening(app: web.Application, http: HttpSettings) -> AsyncIterator[s
     """Serve an application while the block runs; yields the URL, such as ``http://127.0.0.1:8080``.
 
     Raises:
-        ConfigError: If the address cannot be listened on.
+        ConfigError: If the program cannot listen on the address.
     """
     _quieten()
     runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_SHUTDOWN_S)
@@ -44,10 +44,10 @@ async def listening(app: web.Application, http: HttpSettings) -> AsyncIterator[s
 
 
 async def serve(app: web.Application, http: HttpSettings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``announce`` is told the URL once it is listening.
+    """Serve until SIGINT or SIGTERM; calls ``announce`` with the URL once it listens.
 
     Raises:
-        ConfigError: If the address cannot be listened on.
+        ConfigError: If the program cannot listen on the address.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

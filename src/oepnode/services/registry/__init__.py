@@ -1,1 +1,1 @@
-"""The NMI registry: snapshots and salts for enrolled workers."""
+"""The NMI registry: serves snapshots and salts to enrolled workers."""

@@ -1,10 +1,10 @@
-"""The NMI registry: gives snapshots and salts to enrolled workers, and to nobody else.
+"""The NMI registry: serves snapshots and salts to enrolled workers only.
 
-Guarantees: a snapshot or salt leaves only sealed to the key in a request that an enrolled worker
+Guarantees: a snapshot or salt is served only sealed to the key in a request that an enrolled worker
 signed for a round that uses the snapshot; each request works once. The digest of the newest
-snapshot is public. Leaves out how the snapshot comes about, and the checks themselves, which are
-``services.enrolment``. Source: design sections 1, 3 and 4; endpoints and settings:
-docs/services.md.
+snapshot is public. Leaves out the making of snapshots, and the checks of a request
+(`oepnode.services.common.authorization`). Source: ``docs/design.md`` §1, §3 and §4; endpoints and
+settings: docs/services.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 
 from aiohttp import web
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
@@ -24,20 +24,20 @@ from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 
 
 def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) -> web.Application:
-    """The registry as an application; it does not close ``chain``.
+    """The registry's application; it does not close ``chain``.
 
     Raises:
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    desk = RequestHandler(chain, clock, store, settings.request_window_s)
-    handlers = _Handlers(desk, store, settings.max_request_bytes)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s)
+    endpoints = _Endpoints(handler, store, settings.max_request_bytes)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
-            web.get("/v1/snapshots/latest", handlers.latest),
-            web.post("/v1/requests", handlers.request),
-            web.get("/healthz", handlers.health),
+            web.get("/v1/snapshots/latest", endpoints.latest),
+            web.post("/v1/requests", endpoints.request),
+            web.get("/healthz", endpoints.health),
         ]
     )
 
@@ -49,13 +49,13 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
 
 
 class RequestHandler:
-    """Decides on signed requests and answers them.
+    """Authorizes signed requests, and seals the requested input.
 
     Args:
-        chain: Says who is enrolled and which round uses which snapshot.
-        clock: For the time of requests.
+        chain: Source of members, and of rounds with their snapshots.
+        clock: Clock that a request's time is compared with.
         store: Snapshots, salts and used nonces.
-        window_s: How far a request's time may be from ours, in seconds.
+        window_s: Maximum difference between a request's time and the clock, in seconds.
     """
 
     def __init__(
@@ -63,36 +63,38 @@ class RequestHandler:
     ) -> None:
         self._chain = chain
         self._store = store
-        self._enrolment = Authorizer(chain, clock, store.grants, window_s)
+        self._authorizer = Authorizer(chain, clock, store.access_log, window_s)
 
     async def answer(self, request: RegistryRequest, signature: bytes) -> bytes:
         """The snapshot or the salt, sealed to the request's recipient.
 
         Raises:
-            Rejection: With the reason.
-            TransportError: If the chain does not answer.
+            Rejection: If the request is not authorized, or the snapshot is unknown.
+            TransportError: If the chain does not respond.
         """
-        member = await self._enrolment.member_of(request, signature)
+        member = await self._authorizer.member_of(request, signature)
         snapshot = await self._snapshot(request)
-        await self._enrolment.authorize(member, request)
+        await self._authorizer.authorize(member, request)
         return await asyncio.to_thread(self._sealed, request, snapshot)
 
     async def _snapshot(self, request: RegistryRequest) -> StoredSnapshot:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)
         if snapshot is None:
-            raise Rejection(404, "snapshot.unknown", "no snapshot with this digest was published")
+            raise Rejection(404, "snapshot.unknown", "no snapshot with this digest is published")
         return snapshot
 
     def _sealed(self, request: RegistryRequest, snapshot: StoredSnapshot) -> bytes:
         plain = self._store.read(request.what, snapshot)
         context = RoundContext(self._chain.chain_id, self._chain.contract, request.round)
         info = seal_info(request.what, context, snapshot.digest)
-        return sealing.seal(request.recipient, plain, info)
+        return hpke.seal(request.recipient, plain, info)
 
 
-class _Handlers:
-    def __init__(self, desk: RequestHandler, store: RegistryStore, max_request_bytes: int) -> None:
-        self._desk = desk
+class _Endpoints:
+    def __init__(
+        self, handler: RequestHandler, store: RegistryStore, max_request_bytes: int
+    ) -> None:
+        self._handler = handler
         self._store = store
         self._limit = max_request_bytes
         self._turns = asyncio.Semaphore(AT_A_TIME)
@@ -113,10 +115,10 @@ class _Handlers:
         )
 
     async def request(self, request: web.Request) -> web.Response:
-        """Answer a signed request."""
-        asked, signature = decode_request(await read_body(request, self._limit))
+        """Respond to a signed request."""
+        signed, signature = decode_request(await read_body(request, self._limit))
         async with self._turns:
-            sealed = await self._desk.answer(asked, signature)
+            sealed = await self._handler.answer(signed, signature)
         return web.Response(
             body=sealed,
             content_type="application/octet-stream",
@@ -124,7 +126,7 @@ class _Handlers:
         )
 
     async def health(self, _: web.Request) -> web.Response:
-        """Whether the registry works: it reads its index."""
+        """Health of the registry, which reads its index."""
         return json_response(
             {"status": "ok", "snapshots": await asyncio.to_thread(self._store.count)}
         )

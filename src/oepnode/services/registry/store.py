@@ -1,6 +1,6 @@
-"""What the NMI registry keeps: snapshots and salts as files, and an index that holds no NMI.
+"""Storage of the NMI registry: snapshots and salts as files, and an index without NMIs.
 
-Guarantees: a snapshot in the index is valid, and its salt is the one it commits to. Publishing the
+Guarantees: a snapshot in the index is valid, and its salt matches its commitment. Publishing the
 same snapshot again changes nothing.
 """
 
@@ -17,7 +17,7 @@ from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.pseudonyms import check_salt
 from oepnode.domain.rounds.signed_requests import What
-from oepnode.services.common.authorization import GRANTS_SCHEMA, AccessLog
+from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS snapshots (
@@ -33,13 +33,13 @@ _SELECT: Final = "SELECT digest, as_of, salt_digest, size FROM snapshots"
 
 
 class StoredSnapshot(Struct, frozen=True):
-    """What the index says of a snapshot.
+    """A snapshot's entry in the index.
 
     Attributes:
         digest: SHA-256 of its bytes, 32 bytes.
-        as_of: When it was taken, UTC seconds.
+        as_of: Time of the snapshot, UTC seconds.
         salt_digest: SHA-256 of its salt, 32 bytes.
-        size: Bytes.
+        size: Size in bytes.
     """
 
     digest: bytes
@@ -52,11 +52,11 @@ class RegistryStore:
     """The snapshots and salts of a registry.
 
     Args:
-        data_dir: ``snapshots/``, ``salts/`` and ``index.sqlite`` are made in it. The server and the
+        data_dir: Folder for ``snapshots/``, ``salts/`` and ``index.sqlite``. The server and the
             publishing command may use it at the same time.
 
     Attributes:
-        grants: Who was given what, and the nonces that are used up.
+        access_log: Granted requests and used nonces.
 
     Raises:
         ConfigError: If the folder cannot be used.
@@ -66,15 +66,15 @@ class RegistryStore:
         make_folder(data_dir)
         self._snapshots = FileStore(data_dir / "snapshots")
         self._salts = FileStore(data_dir / "salts")
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
-        self.grants = AccessLog(self._index)
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + ACCESS_LOG_SCHEMA)
+        self.access_log = AccessLog(self._index)
 
     def publish(self, snapshot: bytes, salt: bytes, now: float) -> StoredSnapshot:
         """Validate and store a snapshot with its salt; ``now`` is in UTC seconds.
 
         Raises:
-            DocumentFault: If the snapshot has a fault.
-            DigestMismatch: If the salt is not the one that the snapshot commits to.
+            DocumentFault: If the snapshot violates the rules.
+            DigestMismatch: If the salt does not match the snapshot's commitment.
         """
         parsed = parse_snapshot(snapshot)
         check_salt(salt, parsed.salt_digest)
@@ -84,7 +84,7 @@ class RegistryStore:
             return stored
         self._salts.put(salt)
         self._snapshots.put(snapshot)
-        # A crash here leaves files that the index does not know; publishing again mends it.
+        # A crash here leaves files that are missing from the index; publishing again adds them.
         with self._index.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO snapshots (digest, as_of, salt_digest, size, published_at)"
@@ -98,7 +98,7 @@ class RegistryStore:
         return self._one(f"{_SELECT} WHERE digest = ?", (digest,))
 
     def latest(self) -> StoredSnapshot | None:
-        """The snapshot that was published last, or None where there is none yet."""
+        """The snapshot that was published last, or None before the first."""
         return self._one(f"{_SELECT} ORDER BY sequence DESC LIMIT 1", ())
 
     def count(self) -> int:
@@ -107,10 +107,10 @@ class RegistryStore:
             return int(db.execute("SELECT count(*) FROM snapshots").fetchone()[0])
 
     def read(self, what: What, snapshot: StoredSnapshot) -> bytes:
-        """The bytes of a snapshot or of its salt, checked.
+        """The bytes of a snapshot or of its salt, verified.
 
         Raises:
-            FatalError: If the storage lost or changed them.
+            FatalError: If they are missing or were changed in storage.
         """
         if what == "salt":
             return self._salts.read(snapshot.salt_digest, "snapshot salt")

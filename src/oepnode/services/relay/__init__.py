@@ -1,1 +1,1 @@
-"""The relay: casts signed ballots for workers without gas."""
+"""The relay: casts signed ballots for workers without gas money."""

@@ -1,12 +1,11 @@
-"""The relay: takes ballots that workers signed, and brings them to the chain at its own cost.
+"""The relay: accepts ballots that workers signed, and casts them at its own cost.
 
-Guarantees: it gets nothing that it could copy or change. A blind ballot says nothing of the root
-and is bound to its operator, and the signature is bound to the ballot, the round, the contract and
-the chain. All that a relay can do to a worker is to stay silent, and then the worker casts
-directly. So anyone may run one, and anyone may hand in; it acts only on signatures of a round's
-members.
-Leaves out abstentions and reveals, which the contract takes from a signer and from one who knows
-the root. What is held and when it is cast: ``services.ballot_desk``. Endpoints and settings:
+Guarantees: it receives nothing that it could copy or change. A blind ballot reveals nothing about
+the root and is bound to its operator, and the signature is bound to the ballot, the round, the
+contract and the chain. The most that a relay can do to a worker is to stay silent, and then the
+worker casts directly. So anyone may run one, and anyone may hand in; it acts only on signatures of
+a round's members. Leaves out abstentions and reveals, which the contract accepts from a signer and
+from anyone who knows the root. Holding and casting: `BallotPool`. Endpoints and settings:
 docs/services.md.
 """
 
@@ -31,21 +30,21 @@ _MAX_ROUND_DIGITS: Final = 10
 
 
 def application(settings: RelaySettings, chain: Chain) -> web.Application:
-    """The relay as an application; it does not close ``chain``."""
+    """The relay's application; it does not close ``chain``."""
     evidence = EvidenceFiles(settings.data_dir / "evidence")
-    desk = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
-    handlers = _Handlers(desk, chain)
+    pool = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
+    endpoints = _Endpoints(pool, chain)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
-            web.post("/v1/ballots", handlers.take),
-            web.get("/v1/rounds/{number}", handlers.round),
-            web.get("/healthz", handlers.health),
+            web.post("/v1/ballots", endpoints.accept),
+            web.get("/v1/rounds/{number}", endpoints.round),
+            web.get("/healthz", endpoints.health),
         ]
     )
 
     async def casting(_: web.Application) -> AsyncIterator[None]:
-        running = asyncio.create_task(desk.run(settings.look_interval_s))
+        running = asyncio.create_task(pool.run(settings.look_interval_s))
         yield
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -55,14 +54,14 @@ def application(settings: RelaySettings, chain: Chain) -> web.Application:
     return app
 
 
-class _Handlers:
-    def __init__(self, desk: BallotPool, chain: Chain) -> None:
-        self._desk = desk
+class _Endpoints:
+    def __init__(self, pool: BallotPool, chain: Chain) -> None:
+        self._pool = pool
         self._chain = chain
 
-    async def take(self, request: web.Request) -> web.Response:
-        """Take one signed ballot."""
-        receipt = await self._desk.take(await read_body(request, MAX_LINE_BYTES))
+    async def accept(self, request: web.Request) -> web.Response:
+        """Accept one signed ballot."""
+        receipt = await self._pool.accept(await read_body(request, MAX_LINE_BYTES))
         return json_response(
             {
                 "round": receipt.round,
@@ -73,12 +72,12 @@ class _Handlers:
         )
 
     async def round(self, request: web.Request) -> web.Response:
-        """Whose ballots of a round are held, and whose were cast."""
+        """Operators whose ballots of a round are held, and whose were cast."""
         number = _number(request.match_info["number"])
-        receipts = self._desk.receipts(number)
+        receipts = self._pool.receipts(number)
         if not receipts:
             raise Rejection(
-                404, "round.not_held", f"no ballot of round {number} is held, or its vote is over"
+                404, "round.not_held", f"no ballot of round {number} is held, or its vote has ended"
             )
         return json_response(
             {
@@ -90,8 +89,8 @@ class _Handlers:
         )
 
     async def health(self, _: web.Request) -> web.Response:
-        """Which contract the relay serves, what it holds, and what keeps it from casting."""
-        rounds, ballots = self._desk.counts
+        """The contract that the relay serves, the ballots it holds, and its last problem."""
+        rounds, ballots = self._pool.counts
         return json_response(
             {
                 "status": "ok",
@@ -99,7 +98,7 @@ class _Handlers:
                 "contract": "0x" + self._chain.contract.hex(),
                 "rounds": rounds,
                 "ballots": ballots,
-                "trouble": self._desk.trouble,
+                "trouble": self._pool.trouble,
             }
         )
 
@@ -110,5 +109,9 @@ def _operators(receipts: list[Receipt], *, is_cast: bool) -> list[str]:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_ROUND_DIGITS):
-        raise Rejection(400, "round.malformed", "a round is a number")
+        raise Rejection(
+            400,
+            "round.malformed",
+            f"a round is a number of at most {_MAX_ROUND_DIGITS} decimal digits",
+        )
     return int(text)

@@ -1,12 +1,13 @@
-"""Holding signed ballots, and casting them in batches: what a relay decides.
+"""Holds signed ballots, and casts them in batches.
 
-Guarantees: what is held was signed by a member of a round that was voting then, one ballot a
-member; nothing else uses memory, and a round that is over none. A second, different ballot of a
-member is kept as evidence and never sent; the first one stands, as it does on chain. Before each
-transaction the chain is asked who has voted, and there is one transaction at a time. A ballot is
-held until its round's vote is over, so that one whose block was replaced is cast again.
+Guarantees: a held ballot was signed by a member of a round that was voting then, one ballot per
+member; nothing else uses memory, and a round uses none after its vote. A second, different ballot
+of a member is stored as evidence and never sent; the first one counts, as it does on chain. Before
+each transaction the relay reads from the chain which members have voted, and it sends one
+transaction at a time. A ballot is held until its round's vote has ended, so that it is cast again
+if its block was replaced.
 
-Leaves out keeping ballots over a restart: their workers hand them in until they see them on chain.
+Leaves out storing ballots across a restart: workers hand them in until they are on chain.
 """
 
 from __future__ import annotations
@@ -33,25 +34,25 @@ from oepnode.domain.rounds.signed_ballots import (
     member_of,
     pack,
 )
-from oepnode.errors import ConflictError, EvidenceError, TransportError
+from oepnode.errors import ConflictError, EvidenceError, TransportError, location_of
 from oepnode.ports import Chain
-from oepnode.services.common.http import Rejection, place_of
+from oepnode.services.common.http import INTERNAL_ERROR, Rejection
 
 _log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 15.0
 AT_A_TIME: Final = 4
-"""Ballots that are checked at once: bounds the questions to the chain."""
+"""Ballots that are checked at once: bounds the reads of the chain."""
 
 
 class Receipt(Struct, frozen=True):
-    """What became of a ballot that was handed in.
+    """State of a ballot that was handed in.
 
     Attributes:
         round: Its round.
-        operator: Of the member that signed it, 20 bytes.
-        is_cast: Whether the member's vote was on chain at the last look.
+        operator: Operator of the member that signed it, 20 bytes.
+        is_cast: Whether the member's vote was on chain at the last check.
     """
 
     round: int
@@ -61,31 +62,31 @@ class Receipt(Struct, frozen=True):
 
 @dataclass
 class _Held:
-    """A ballot.
+    """A held ballot.
 
     Attributes:
-        member: Whose it is.
+        member: The member that signed it.
         signed: The ballot.
-        since: When it was handed in (monotonic seconds).
-        is_doubled: Whether evidence of a second one was kept; one pair is enough.
+        since: Time of handing in (monotonic seconds).
+        has_evidence: Whether evidence of a second ballot was stored; one pair is enough.
     """
 
     member: Member
     signed: SignedBallot
     since: float
-    is_doubled: bool = False
+    has_evidence: bool = False
 
 
 @dataclass
 class _Round:
-    """What is held for a round.
+    """The held ballots of a round.
 
     Attributes:
-        held: By the member's signer.
-        voted: Bitmap of members that have voted, as of the last look.
-        not_before: When the next transaction may be tried (monotonic seconds).
-        wait_s: How long the last fault put it off.
-        trouble: What that fault was, or empty.
+        held: Ballots by the member's signer.
+        voted: Bitmap of members that have voted, as of the last check.
+        not_before: Earliest time of the next transaction (monotonic seconds).
+        wait_s: Wait after the last problem.
+        trouble: The last problem, or empty.
     """
 
     held: dict[bytes, _Held] = field(default_factory=dict)
@@ -100,14 +101,14 @@ class _Round:
 
 
 class BallotPool:
-    """Takes ballots and casts them.
+    """Accepts ballots and casts them.
 
     Args:
-        chain: With an account that pays.
-        evidence: Where two ballots of a member are kept.
-        recover: Of signers.
-        batch_after_s: How long a ballot waits for others.
-        now: Monotonic seconds.
+        chain: The contract, with an account that pays.
+        evidence: Storage of pairs of ballots of one member.
+        recover: Recovers a ballot's signer.
+        batch_after_s: Maximum wait of a ballot for others.
+        now: Returns monotonic seconds.
     """
 
     def __init__(
@@ -126,53 +127,58 @@ class BallotPool:
         self._rounds: dict[int, _Round] = {}
         self._turns = asyncio.Semaphore(AT_A_TIME)
 
-    # -- taking ----------------------------------------------------------------------------
+    # -- accepting -------------------------------------------------------------------------
 
-    async def take(self, line: bytes) -> Receipt:
-        """Hold a ballot, or find that it is held.
+    async def accept(self, line: bytes) -> Receipt:
+        """Hold a ballot; one that is held already changes nothing.
 
         Args:
-            line: As ``oepnode contract sign-ballot`` prints it.
+            line: A signed ballot as ``oepnode relay sign`` prints it.
 
         Raises:
-            EvidenceError: If it is no signed ballot.
-            Rejection: If it could not be cast, or is the second of its member; with the reason.
-            TransportError: If the chain does not answer.
-            FatalError: If the disk does not keep evidence.
+            EvidenceError: If it is not a signed ballot.
+            Rejection: If it cannot be cast, or is the member's second one.
+            TransportError: If the chain does not respond.
+            FatalError: If evidence cannot be written.
         """
         # 1. It is one signed ballot, for this chain and contract.
-        relayed = _one(line)
-        self._check_place(relayed.context)
-        # 2. It is held already.
+        relayed = _decode_one(line)
+        self._check_contract(relayed.context)
+        # 2. The same ballot is held already.
         known = self._same(relayed)
         if known is not None:
             return known
         async with self._turns:
-            # 3. Somebody signed it. Before the chain is asked, which costs more.
+            # 3. An account signed it. Checked before the chain is read, which costs more.
             signer = await asyncio.to_thread(self._recover, relayed.context, relayed.signed)
             if signer is None:
-                raise Rejection(422, "signature.invalid", "the signature is none of this ballot")
-            # 4. The round takes votes.
+                raise Rejection(
+                    422, "signature.invalid", "invalid signature; sign the ballot again"
+                )
+            # 4. The round is voting.
             state = await self._voting(relayed.context.number)
             electorate = await self._chain.electorate(state.epoch)
-        # 5. The signer is one of the round's.
+        # 5. The signer is a member of the round.
         member = member_of(relayed.context, electorate, relayed, lambda *_: signer)
         if isinstance(member, str):
             raise Rejection(403, "ballot.rejected", f"this ballot cannot be cast: {member}")
-        # 6. It is the member's first. No await between looking and holding.
+        # 6. It is the member's first. No await between the check and holding it.
         return self._hold(relayed, member, state)
 
-    def _check_place(self, context: RoundContext) -> None:
+    def _check_contract(self, context: RoundContext) -> None:
         here = RoundContext(self._chain.chain_id, self._chain.contract, context.number)
         if context.chain_id != here.chain_id:
             raise Rejection(
-                422, "ballot.other_chain", f"expected chain {here.chain_id}, not {context.chain_id}"
+                422,
+                "ballot.other_chain",
+                f"this relay serves chain {here.chain_id}, the ballot is for {context.chain_id}",
             )
         if context.contract != here.contract:
             raise Rejection(
                 422,
                 "ballot.other_contract",
-                f"expected contract 0x{here.contract.hex()}, not 0x{context.contract.hex()}",
+                f"this relay serves contract 0x{here.contract.hex()}, the ballot is for "
+                f"0x{context.contract.hex()}",
             )
 
     def _same(self, relayed: Relayed) -> Receipt | None:
@@ -184,7 +190,9 @@ class BallotPool:
     async def _voting(self, number: int) -> Round:
         state = await self._chain.round(number)
         if state is None:
-            raise Rejection(404, "round.unknown", f"the relay's node does not know round {number}")
+            raise Rejection(
+                404, "round.unknown", f"round {number} is unknown to the relay's node; retry later"
+            )
         if state.phase is not Phase.VOTING:
             raise Rejection(
                 409, "round.not_voting", f"round {number} is {state.phase.name.lower()}, not voting"
@@ -201,67 +209,68 @@ class BallotPool:
             held = _Held(member, relayed.signed, self._now())
             round_.held[member.signer] = held
             self._rounds[number] = round_
-            _log.info("ballot.held", round=number, operator=member.operator.hex())
+            _log.info("ballot_held", round=number, operator=member.operator.hex())
         elif held.signed.ballot != relayed.signed.ballot:
-            self._keep_evidence(held, relayed)
+            self._store_evidence(held, relayed)
             raise Rejection(
                 409,
                 "ballot.second",
-                "this member signed another ballot for this round; both are kept as evidence",
+                "this member signed another ballot for this round; both are stored as evidence",
             )
         return round_.receipt(number, held)
 
-    def _keep_evidence(self, held: _Held, second: Relayed) -> None:
-        if not held.is_doubled:
+    def _store_evidence(self, held: _Held, second: Relayed) -> None:
+        if not held.has_evidence:
             self._evidence.keep(Relayed(second.context, held.signed), second)
-            held.is_doubled = True
+            held.has_evidence = True
             operator = held.member.operator.hex()
-            _log.warning("ballot.second", round=second.context.number, operator=operator)
+            _log.warning("second_ballot_rejected", round=second.context.number, operator=operator)
 
-    # -- telling ---------------------------------------------------------------------------
+    # -- reporting -------------------------------------------------------------------------
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Rounds and ballots that are held."""
+        """Numbers of rounds and ballots that are held."""
         return len(self._rounds), sum(len(round_.held) for round_ in self._rounds.values())
 
     @property
     def trouble(self) -> str:
-        """What keeps a round's ballots from being cast, or empty."""
+        """The problem that delays a round's ballots, or empty."""
         return next((round_.trouble for round_ in self._rounds.values() if round_.trouble), "")
 
     def receipts(self, number: int) -> list[Receipt]:
-        """What became of the ballots of a round that is voting; none of any other."""
+        """States of the held ballots of a round; empty unless the round is voting."""
         round_ = self._rounds.get(number, _Round())
         return [round_.receipt(number, held) for held in round_.held.values()]
 
     # -- casting ---------------------------------------------------------------------------
 
     async def run(self, interval_s: float) -> None:
-        """Look at the rounds again and again, until cancelled."""
+        """Process the rounds repeatedly, until cancelled."""
         while True:
-            await self.look()
+            await self.process_rounds()
             await asyncio.sleep(interval_s)
 
-    async def look(self) -> None:
-        """Look at each round once: forget it, cast what is due, or leave it for later."""
+    async def process_rounds(self) -> None:
+        """Process each round once: release it, cast its batch if due, or postpone it."""
         for number in sorted(self._rounds):
             round_ = self._rounds[number]
             if self._now() < round_.not_before:
                 continue
             try:
-                await self._tend(number, round_)
+                await self._process(number, round_)
             except (TransportError, ConflictError) as exc:
-                self._put_off(number, round_, str(exc))
-            except Exception as exc:  # a fault of ours in one round stops no other
-                _log.error("batch.fault", error=type(exc).__name__, at=place_of(exc))
-                self._put_off(number, round_, "a fault of this service; its log names the place")
+                self._postpone(number, round_, str(exc))
+            except Exception as exc:  # an internal error in one round stops no other
+                error, location = type(exc).__name__, location_of(exc)
+                _log.error("batch_failed", round=number, error=error, location=location)
+                self._postpone(number, round_, INTERNAL_ERROR)
 
-    async def _tend(self, number: int, round_: _Round) -> None:
+    async def _process(self, number: int, round_: _Round) -> None:
         state = await self._chain.round(number)
         if state is None or state.phase is not Phase.VOTING:
             self._rounds.pop(number, None)
-            _log.info("round.forgotten", round=number)
+            _log.info("round_released", round=number)
             return
         electorate = await self._chain.electorate(state.epoch)
         round_.voted = state.voted
@@ -269,35 +278,35 @@ class BallotPool:
         if batch.chosen and self._is_due(round_, batch, electorate):
             packed = pack(signed for _, signed in batch.chosen)
             await self._chain.cast_ballots(number, packed)
-            _log.info("ballots.cast", round=number, ballots=len(batch.chosen))
+            _log.info("ballots_cast", round=number, ballots=len(batch.chosen))
         round_.wait_s, round_.trouble = 0.0, ""
 
     def _batch(self, number: int, round_: _Round, electorate: Electorate) -> BallotBatch:
         context = RoundContext(self._chain.chain_id, self._chain.contract, number)
         signers = {held.signed: signer for signer, held in round_.held.items()}
         offered = [Relayed(context, signed) for signed in signers]
-        # Who signed was recovered when the ballot was taken.
+        # The signer was recovered when the ballot was accepted.
         return batch_of(
             context, electorate, round_.voted, offered, lambda _, signed: signers[signed]
         )
 
     def _is_due(self, round_: _Round, batch: BallotBatch, electorate: Electorate) -> bool:
-        """Whether nobody is left to wait for, or the oldest ballot has waited long enough."""
+        """Whether no other member can still hand in, or the oldest ballot has waited enough."""
         voted = electorate.by_index(round_.voted)
         if len(voted) + len(batch.chosen) >= len(electorate.members):
             return True
         oldest = min(round_.held[member.signer].since for member, _ in batch.chosen)
         return self._now() - oldest >= self._batch_after_s
 
-    def _put_off(self, number: int, round_: _Round, why: str) -> None:
+    def _postpone(self, number: int, round_: _Round, reason: str) -> None:
         round_.wait_s = min(max(2 * round_.wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
         round_.not_before = self._now() + round_.wait_s
-        round_.trouble = why
-        _log.warning("batch.put_off", round=number, why=why, wait_s=round_.wait_s)
+        round_.trouble = reason
+        _log.warning("batch_postponed", round=number, reason=reason, wait_s=round_.wait_s)
 
 
-def _one(line: bytes) -> Relayed:
-    found = decode_lines(line)
-    if len(found) != 1:
-        raise EvidenceError(f"expected one signed ballot, received {len(found)}")
-    return found[0]
+def _decode_one(line: bytes) -> Relayed:
+    ballots = decode_lines(line)
+    if len(ballots) != 1:
+        raise EvidenceError(f"expected one signed ballot, received {len(ballots)}")
+    return ballots[0]

@@ -1,1 +1,1 @@
-"""The gateway through which a DNSP publishes envelopes and opens rounds."""
+"""The sender's gateway: a DNSP publishes envelopes and opens rounds through it."""

@@ -1,9 +1,9 @@
-"""The sender's gateway: takes envelope documents, serves them by digest, opens rounds on chain.
+"""The sender's gateway: accepts envelope documents, serves them by digest, opens rounds on chain.
 
-Guarantees: a document is stored exactly as received, only when it follows the rules, and never
-changes; publishing and opening need the bearer token. A document holds NMIs, and is served to the
-workers of a round that was opened with it, for one signed request each time (setting
-``document_access``). Leaves out keeping it from others on the way: it is streamed, not sealed, so
+Guarantees: a document is stored exactly as received, only if it follows the rules, and never
+changes; publishing and opening need the bearer token. A document contains NMIs, and is served to
+the workers of a round that was opened with it, for one signed request each time (setting
+``document_access``). Leaves out confidentiality in transit: a document is streamed, not sealed, so
 put TLS before the gateway. Endpoints and settings: docs/services.md.
 """
 
@@ -44,7 +44,7 @@ MIN_TOKEN_BYTES: Final = 16
 _MAX_JSON_BYTES: Final = 4096
 _FOREVER: Final = "max-age=31536000, immutable"
 _CACHES: Final = {"members": f"private, {_FOREVER}", "anyone": f"public, {_FOREVER}"}
-"""A shared cache would hand a member's document to others."""
+"""A shared cache would serve a member's document to others."""
 
 _Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
@@ -55,7 +55,7 @@ class _RoundOrder(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
 
 
 def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.Application:
-    """The gateway as an application; it does not close ``chain``.
+    """The gateway's application; it does not close ``chain``.
 
     Raises:
         ConfigError: If the token file or the data folder is not usable.
@@ -98,26 +98,26 @@ class _Gateway:
         self._store = store
         self._opener = RoundOpener(chain, clock, store)
         self._access: Literal["members", "anyone"] = settings.document_access
-        self._enrolment = Authorizer(chain, clock, store.grants, settings.request_window_s)
+        self._authorizer = Authorizer(chain, clock, store.access_log, settings.request_window_s)
         self._turns = asyncio.Semaphore(AT_A_TIME)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
 
     async def publish(self, request: web.Request) -> web.Response:
-        """Store a document; with ``?registry=DIGEST`` open its round as well."""
-        self._authorise(request)
+        """Store a document; with ``?registry=DIGEST`` also open its round."""
+        self._check_token(request)
         registry = _registry_of(request)
         document, is_new = await self._receive(request)
         body = _described(document)
         opened = False
         if registry is not None:
             body["round"], opened = await self._opener.open(document, registry)
-        _log.info("envelope.stored", digest=document.digest.hex(), new=is_new, opened=opened)
+        _log.info("document_stored", digest=document.digest.hex(), new=is_new, opened=opened)
         return json_response(body, 201 if is_new or opened else 200)
 
     async def open_round(self, request: web.Request) -> web.Response:
         """Open the round of a stored document."""
-        self._authorise(request)
+        self._check_token(request)
         order = _read_order(await read_body(request, _MAX_JSON_BYTES))
         document = await self._stored(bytes.fromhex(order.envelope_digest))
         number, opened = await self._opener.open(document, bytes.fromhex(order.registry_digest))
@@ -142,14 +142,14 @@ class _Gateway:
         )
 
     async def document(self, request: web.Request) -> web.StreamResponse:
-        """The exact bytes of a document, or of a range of it."""
+        """The exact bytes of a document, or a range of them."""
         digest = read_digest(request.match_info["digest"], "a document's name")
         if self._access == "anyone":
             await self._stored(digest)
         else:
-            asked, signature = _read_signed(request, digest)
+            signed, signature = _read_signed(request, digest)
             async with self._turns:
-                await self._admit(asked, signature)
+                await self._authorize(signed, signature)
         known = request.if_none_match or ()
         if any(tag.value in {digest.hex(), "*"} for tag in known):
             return web.Response(status=304)
@@ -158,31 +158,39 @@ class _Gateway:
         )
 
     async def health(self, _: web.Request) -> web.Response:
-        """Whether the gateway works: it reads its index."""
+        """Health of the gateway, which reads its index."""
         return json_response(
             {"status": "ok", "documents": await asyncio.to_thread(self._store.count)}
         )
 
     async def name_by_digest(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Give a document its digest as ETag and let caches keep it for good."""
+        """Set a document's digest as its ETag, and let caches keep the document."""
         digest = request.match_info.get("digest")
         if digest is not None and response.status in {200, 206, 304}:
             response.headers["ETag"] = f'"{digest}"'
             response.headers["Cache-Control"] = _CACHES[self._access]
 
-    async def _admit(self, asked: DocumentRequest, signature: bytes) -> None:
-        member = await self._enrolment.member_of(asked, signature)
-        await self._stored(asked.digest)
-        await self._enrolment.authorize(member, asked)
+    async def _authorize(self, signed: DocumentRequest, signature: bytes) -> None:
+        member = await self._authorizer.member_of(signed, signature)
+        await self._stored(signed.digest)
+        await self._authorizer.authorize(member, signed)
 
-    def _authorise(self, request: web.Request) -> None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
+    def _check_token(self, request: web.Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
             raise Rejection(
-                401, "token.missing", "this needs the publisher's bearer token", "Bearer"
+                401,
+                "token.missing",
+                "the bearer token is missing; send Authorization: Bearer with the publisher's",
+                "Bearer",
             )
-        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
-            raise Rejection(401, "token.wrong", "the bearer token is not the publisher's", "Bearer")
+        if not hmac.compare_digest(token.encode("utf-8", "surrogateescape"), self._token):
+            raise Rejection(
+                401,
+                "token.wrong",
+                "the bearer token is not the publisher's; check its token file",
+                "Bearer",
+            )
 
     async def _stored(self, digest: bytes) -> StoredDocument:
         document = await asyncio.to_thread(self._store.document, digest)
@@ -226,7 +234,10 @@ class _Gateway:
 def _read_token(settings: SenderSettings) -> bytes:
     token = read_secret(settings.token_file, "bearer token")
     if len(token) < MIN_TOKEN_BYTES:
-        raise ConfigError(f"token_file: a bearer token has at least {MIN_TOKEN_BYTES} bytes")
+        raise ConfigError(
+            f"token_file: a bearer token needs at least {MIN_TOKEN_BYTES} bytes, it has "
+            f"{len(token)}; write a longer random one"
+        )
     return token
 
 
@@ -237,13 +248,16 @@ def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, 
         raise Rejection(
             401,
             "request.missing",
-            f"documents are for enrolled workers: send Authorization: {SCHEME} with a signed "
+            f"documents are for enrolled workers; send Authorization: {SCHEME} with a signed "
             "request (docs/services.md)",
             challenge=SCHEME,
         )
     if signed[0].digest != digest:
         raise Rejection(
-            401, "request.other_document", "the request names another document", challenge=SCHEME
+            401,
+            "request.other_document",
+            "the signed request is for another document; sign one for this digest",
+            challenge=SCHEME,
         )
     return signed
 
@@ -251,7 +265,7 @@ def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, 
 def _registry_of(request: web.Request) -> bytes | None:
     unknown = set(request.query) - {"registry"}
     if unknown:
-        raise Rejection(400, "query.unknown", "the only query parameter is registry")
+        raise Rejection(400, "query.unknown", "unknown query parameter; the only one is registry")
     text = request.query.get("registry")
     return None if text is None else read_digest(text, "registry")
 
@@ -262,7 +276,7 @@ def _read_order(body: bytes) -> _RoundOrder:
     except ValidationError as exc:
         raise Rejection(422, "request.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
-        raise Rejection(422, "request.malformed", "the body is not JSON") from exc
+        raise Rejection(422, "request.malformed", "the body is not valid JSON") from exc
 
 
 def _described(document: StoredDocument) -> dict[str, object]:

@@ -1,9 +1,9 @@
-"""Opening a round on chain once, though requests repeat, answers get lost and programs crash.
+"""Opens a round on chain once, despite repeated requests, lost responses and crashes.
 
 Guarantees: while a round with the same inputs runs or is final, no second one is opened; the intent
-is stored before the chain is asked, so an unknown outcome is looked up on chain before anything is
-sent again. Left open: a transaction that is still on its way after a crash can lead to a second
-round with the same inputs, which does no harm; a later round supersedes an earlier one.
+is stored before the transaction is sent, so an unknown outcome is looked up on chain before sending
+again. Leaves out a transaction that is still pending after a crash: it can open a second round with
+the same inputs, which does no harm; a later round supersedes an earlier one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class RoundOpener:
     """Opens rounds for stored documents, one at a time.
 
     Args:
-        chain: With an account that holds ``REQUESTER_ROLE``.
-        clock: For the time that is noted.
-        store: Remembers intents and outcomes.
+        chain: The contract, with an account that holds ``REQUESTER_ROLE``.
+        clock: Clock for the recorded time.
+        store: Storage of intents and outcomes.
     """
 
     def __init__(self, chain: Chain, clock: Clock, store: EnvelopeStore) -> None:
@@ -32,14 +32,14 @@ class RoundOpener:
         self._turn = asyncio.Lock()
 
     async def open(self, document: StoredDocument, registry_digest: bytes) -> tuple[int, bool]:
-        """Open a round, or find the one that stands.
+        """Open a round, or return the valid one.
 
         Returns:
             The round's number, and whether this call opened it.
 
         Raises:
-            ConflictError: If the contract rejects.
-            TransportError: If the chain does not answer; asking again is safe.
+            ConflictError: If the contract rejects it.
+            TransportError: If the chain does not respond; repeating the call is safe.
         """
         async with self._turn:
             return await self._open(document, registry_digest)
@@ -47,7 +47,7 @@ class RoundOpener:
     async def _open(self, document: StoredDocument, registry: bytes) -> tuple[int, bool]:
         envelope = document.digest
         known = await asyncio.to_thread(self._store.round_of, envelope, registry)
-        if known is not None and await self._stands(known):
+        if known is not None and await self._is_valid(known):
             return known, False
         newest = await self._chain.round_count()
         after = await asyncio.to_thread(self._store.begin_opening, envelope, registry, newest)
@@ -55,14 +55,14 @@ class RoundOpener:
         opened = number is None
         if number is None:
             number = await self._send(document, registry)
-        # A crash before this line: the intent stands, and the next request finds the round.
+        # A crash before this line: the intent is stored, and the next request finds the round.
         await asyncio.to_thread(
             self._store.note_round, envelope, registry, number, self._clock.now()
         )
         return number, opened
 
-    async def _stands(self, number: int) -> bool:
-        """Whether a round still runs or is final; after a failed one a new one may be opened."""
+    async def _is_valid(self, number: int) -> bool:
+        """Whether a round runs or is final; after a failed one a new one may be opened."""
         state = await self._chain.round(number)
         return state is not None and state.phase not in {Phase.FAILED, Phase.CANCELLED}
 

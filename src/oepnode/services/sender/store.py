@@ -1,7 +1,7 @@
-"""What the sender's gateway keeps: documents as files, and an index that holds no NMI.
+"""Storage of the sender's gateway: documents as files, and an index without NMIs.
 
 Guarantees: a document in the index has its file, complete and under its digest. Storing the same
-bytes again changes nothing, so the newest document is the one whose bytes came first last.
+bytes again changes nothing: a document's position is that of its first arrival.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import json as msgspec_json
 from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
-from oepnode.services.common.authorization import GRANTS_SCHEMA, AccessLog
+from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -44,15 +44,15 @@ CREATE TABLE IF NOT EXISTS openings (
 
 
 class StoredDocument(Struct, frozen=True):
-    """What the index says of a document.
+    """A document's entry in the index.
 
     Attributes:
         digest: SHA-256 of its bytes, 32 bytes.
-        size: Bytes.
+        size: Size in bytes.
         horizon_start: UTC seconds.
-        interval_count: Of the horizon.
+        interval_count: Dispatch intervals of the horizon.
         received_at: UTC seconds.
-        warnings: What was odd but allowed; places and rules only.
+        warnings: Warnings about the document; locations and rules only.
     """
 
     digest: bytes
@@ -67,10 +67,10 @@ class EnvelopeStore:
     """The documents of a sender.
 
     Args:
-        data_dir: ``documents/`` and ``index.sqlite`` are made in it. One server owns it.
+        data_dir: Folder for ``documents/`` and ``index.sqlite``, owned by one server.
 
     Attributes:
-        grants: Who was given which document, and the nonces that are used up.
+        access_log: Granted requests and used nonces.
 
     Raises:
         ConfigError: If the folder cannot be used.
@@ -80,11 +80,11 @@ class EnvelopeStore:
         make_folder(data_dir)
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA + GRANTS_SCHEMA)
-        self.grants = AccessLog(self._index)
+        self._index = Index(data_dir / "index.sqlite", _SCHEMA + ACCESS_LOG_SCHEMA)
+        self.access_log = AccessLog(self._index)
 
     def incoming(self) -> Incoming:
-        """Start to receive a document."""
+        """Start receiving a document."""
         return self._files.incoming()
 
     def path(self, digest: bytes) -> Path:
@@ -92,7 +92,7 @@ class EnvelopeStore:
         return self._files.path(digest)
 
     def add(self, document: StoredDocument) -> None:
-        """Note a document whose file is in place; a known one stays as it is."""
+        """Add a document whose file exists; a known one stays unchanged."""
         with self._index.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO documents"
@@ -120,7 +120,7 @@ class EnvelopeStore:
             return int(db.execute("SELECT count(*) FROM documents").fetchone()[0])
 
     def latest(self) -> LatestEnvelope | None:
-        """The newest document with its newest round, or None where there is none yet."""
+        """The newest document with its newest round, or None before the first."""
         with self._index.transaction() as db:
             row = db.execute(f"{_SELECT} ORDER BY sequence DESC LIMIT 1").fetchone()
             if row is None:
@@ -146,15 +146,15 @@ class EnvelopeStore:
         return None if row[0] is None else int(row[0])
 
     def begin_opening(self, digest: bytes, registry_digest: bytes, after_round: int) -> int:
-        """Note the intent to open a round, before the chain is asked.
+        """Store the intent to open a round, before the transaction is sent.
 
         Args:
-            digest: Of the document.
-            registry_digest: Of the snapshot.
+            digest: SHA-256 of the document.
+            registry_digest: SHA-256 of the snapshot.
             after_round: Newest round on chain now.
 
         Returns:
-            The round after which to look for the outcome: that of an earlier attempt whose
+            The round after which the outcome is looked up: that of an earlier attempt whose
             outcome is unknown, otherwise ``after_round``.
         """
         with self._index.transaction() as db:
@@ -169,7 +169,7 @@ class EnvelopeStore:
         return int(row[0])
 
     def note_round(self, digest: bytes, registry_digest: bytes, number: int, now: float) -> None:
-        """Note the round that an opening led to, and end the opening."""
+        """Store the round of an opening, and end the opening."""
         with self._index.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?)",
@@ -205,11 +205,11 @@ def _document(row: tuple[Any, ...]) -> StoredDocument:
 
 
 def _newest_round(db: sqlite3.Connection, digest: bytes) -> tuple[int, bytes] | None:
-    found: tuple[int, bytes] | None = db.execute(
+    row: tuple[int, bytes] | None = db.execute(
         "SELECT round, registry_digest FROM rounds WHERE digest = ? ORDER BY round DESC LIMIT 1",
         (digest,),
     ).fetchone()
-    return found
+    return row
 
 
 def _end_opening(db: sqlite3.Connection, digest: bytes, registry_digest: bytes) -> None:

@@ -1,6 +1,6 @@
-"""A worker's HTTP face: status page, status as JSON, metrics, sealed bundles.
+"""HTTP pages of a worker: status page, status as JSON, health, metrics, sealed bundles.
 
-Everything here may be shown to anyone; sealed bundles open only with their aggregator's key.
+Everything here is public; a sealed bundle opens only with its aggregator's key.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def _page(request: web.Request) -> web.Response:
 
 async def _healthz(request: web.Request) -> web.Response:
     status = request.app[_VIEW].status()
-    text = "ok" if status.is_healthy else status.chain_error or "the chain was not read yet"
+    text = "ok" if status.is_healthy else status.chain_error or "the chain has not been read yet"
     return web.Response(text=text + "\n", status=200 if status.is_healthy else 503)
 
 
@@ -83,7 +83,8 @@ async def _bundle(request: web.Request) -> web.StreamResponse:
     number, name = int(request.match_info["round"]), request.match_info["name"]
     path = request.app[_VIEW].bundle(number, name)
     if path is None:
-        reason = {"error": {"code": "bundle.unknown", "message": "no such bundle here"}}
+        message = "this worker has no such bundle; check round and name, or ask another worker"
+        reason = {"error": {"code": "bundle.unknown", "message": message}}
         return web.json_response(reason, status=404)
     headers = {
         "Content-Type": "application/octet-stream",
@@ -105,11 +106,11 @@ def render(status: WorkerStatus) -> str:
     }
     problems = [text for text in (status.chain_error, status.sender_error) if text]
     return _PAGE.format(
-        health=escape("; ".join(problems) or "Following the chain and the sender."),
+        health=escape("; ".join(problems) or "Following the chain and polling the sender."),
         health_class="bad" if problems else "good",
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items()),
         rows="".join(_row(line) for line in status.rounds)
-        or '<tr><td colspan="9" class="soft">No round seen yet.</td></tr>',
+        or '<tr><td colspan="9" class="soft">No round yet.</td></tr>',
     )
 
 

@@ -1,6 +1,6 @@
-"""What a worker shows of itself: counts, hashes and times; no NMI, salt or key.
+"""Public status of a worker: counts, hashes and times; no NMI, salt or key.
 
-The shapes of ``/v1/status``, and the protocol through which the pages ask for them.
+The shapes of ``/v1/status``, and the protocol through which the pages read them.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from msgspec import Struct
 
 
 class RoundLine(Struct, frozen=True):
-    """A round as this worker sees it.
+    """A round as this worker knows it.
 
     Attributes:
         round: Number.
         phase: ``voting``, ``final``, ``failed`` or ``cancelled``.
         horizon: Start of the horizon in NEM time, and its length.
-        mine: What this worker did: ``computing 40 %``, ``ballot cast``, ``abstained: …`` …
+        mine: This worker's part: ``computing 40 %``, ``ballot cast``, ``abstained: …`` …
         root: Root that this worker computed, hex, or empty.
         final_root: Final root, hex, or empty.
         votes: Ballots and abstentions on chain.
         members: Size of the electorate.
         sites: Site entries of all partitions.
         partitions: Leaves of the round tree.
-        unassigned_nmis: NMIs that nobody holds for some interval.
-        seconds: Time that computing took.
-        detail: Why this worker abstained, or warnings about the inputs.
+        unassigned_nmis: NMIs without an aggregator in some interval.
+        seconds: Duration of the computation.
+        detail: Reason for abstaining or waiting, or warnings about the inputs.
     """
 
     round: int
@@ -49,15 +49,15 @@ class WorkerStatus(Struct, frozen=True):
     """A worker at one moment.
 
     Attributes:
-        version: Of this program.
+        version: Version of this program.
         operator: Address, hex.
         signer: Address, hex.
-        chain_id: EIP-155.
+        chain_id: EIP-155 chain id.
         contract: Address, hex.
-        head_block: Newest block taken in, or None.
+        head_block: Newest processed block, or None.
         head_time: Its time in NEM time, or empty.
-        chain_error: Why the chain cannot be followed, or empty.
-        sender_error: Why the sender cannot be asked, or empty.
+        chain_error: Last error in following the chain, or empty.
+        sender_error: Last error in polling the sender, or empty.
         rounds: Newest first.
     """
 
@@ -79,7 +79,7 @@ class WorkerStatus(Struct, frozen=True):
 
 
 class WorkerView(Protocol):
-    """What the pages ask of a worker."""
+    """A worker's status, bundles and metrics, for its pages."""
 
     def status(self) -> WorkerStatus:
         """The worker now."""

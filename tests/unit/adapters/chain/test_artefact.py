@@ -43,7 +43,7 @@ def test_compiler_is_the_pinned_one() -> None:
     assert ARTEFACT["compiler"].startswith(package["dependencies"]["solc"] + "+")
 
 
-def test_code_is_whole_and_within_the_limit_of_evm_chains() -> None:
+def test_code_is_complete_and_within_the_limit_of_evm_chains() -> None:
     deployed = bytes.fromhex(ARTEFACT["deployedBytecode"][2:])
     assert 0 < len(deployed) <= 24_576  # EIP-170
     assert deployed in bytes.fromhex(ARTEFACT["bytecode"][2:])

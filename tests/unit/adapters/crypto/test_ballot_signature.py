@@ -30,11 +30,11 @@ def test_the_signer_is_recovered() -> None:
         replace(CONTEXT, number=8),
     ],
 )
-def test_elsewhere_the_signature_is_nobodys(other: RoundContext) -> None:
+def test_elsewhere_the_signature_recovers_another_address(other: RoundContext) -> None:
     assert recover_signer(other, SIGNED[0]) != SIGNER
 
 
-def test_for_another_ballot_the_signature_is_nobodys() -> None:
+def test_for_another_ballot_the_signature_recovers_another_address() -> None:
     moved = SignedBallot(BALLOTS[1], SIGNED[0].r, SIGNED[0].parity_and_s)
     assert recover_signer(CONTEXT, moved) != SIGNER
 
@@ -48,5 +48,5 @@ def test_the_twin_of_a_signature_is_not_the_signers() -> None:
 
 
 @pytest.mark.parametrize(("r", "s"), [(0, 1), (1, 0), (1, HALF_ORDER + 1), (5, 1), (2**256 - 1, 1)])
-def test_numbers_that_are_no_signature(r: int, s: int) -> None:
+def test_invalid_signature_numbers(r: int, s: int) -> None:
     assert recover_signer(CONTEXT, SignedBallot.of(BALLOTS[0], r, s, 0)) is None

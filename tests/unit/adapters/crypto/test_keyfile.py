@@ -11,7 +11,6 @@ from eth_account import Account
 from oepnode.adapters.crypto.keyfile import (
     load_account,
     read_secret,
-    write_new_account,
     write_secret,
 )
 from oepnode.errors import ConfigError
@@ -65,7 +64,7 @@ def test_a_broken_keystore_is_rejected(tmp_path: Path, data: bytes) -> None:
     "text",
     ["", "  \n", KEY.hex()[:-1], KEY.hex() + "0", "zz" * 32, "00" * 32, "ff" * 32, "ab" * 40_000],
 )
-def test_what_is_no_key_is_rejected_without_repeating_it(tmp_path: Path, text: str) -> None:
+def test_a_malformed_key_is_rejected_without_quoting_it(tmp_path: Path, text: str) -> None:
     path = secret(tmp_path / "key", text.encode())
     with pytest.raises(ConfigError) as rejected:
         load_account(path)
@@ -74,17 +73,17 @@ def test_what_is_no_key_is_rejected_without_repeating_it(tmp_path: Path, text: s
     assert rejected.value.__cause__ is None
 
 
-def test_a_file_open_to_everybody_is_rejected(tmp_path: Path) -> None:
+def test_a_file_readable_by_everyone_is_rejected(tmp_path: Path) -> None:
     path = secret(tmp_path / "key", KEY.hex().encode(), 0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         load_account(path)
 
 
-def test_a_file_open_to_its_group_is_warned_of(tmp_path: Path) -> None:
+def test_a_file_readable_by_its_group_is_logged(tmp_path: Path) -> None:
     path = secret(tmp_path / "key", KEY.hex().encode(), 0o640)
     with structlog.testing.capture_logs() as logs:
         assert load_account(path).address == ACCOUNT.address
-    assert [line["event"] for line in logs] == ["secret_file.group_access"]
+    assert [line["event"] for line in logs] == ["secret_file_group_readable"]
     assert KEY.hex() not in str(logs)
 
 
@@ -97,17 +96,17 @@ def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_a_new_key_is_for_its_owner_only_and_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "worker"
-    account = write_new_account(path)
+    write_secret(path, KEY.hex().encode() + b"\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_account(path).address == account.address
+    assert load_account(path).address == ACCOUNT.address
     with pytest.raises(ConfigError, match="never overwritten"):
-        write_new_account(path)
-    assert load_account(path).address == account.address
+        write_secret(path, (b"\x11" * 32).hex().encode())
+    assert load_account(path).address == ACCOUNT.address
 
 
-def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match="no folder to write to"):
+    with pytest.raises(ConfigError, match="folder cannot be created"):
         write_secret(tmp_path / "file" / "key", b"x")
     with pytest.raises(ConfigError, match="not writable"):
         write_secret(tmp_path / ("k" * 300), b"x")

@@ -9,26 +9,26 @@ import pytest
 from oepnode.adapters.http.client import (
     ATTEMPTS,
     FIRST_WAIT_S,
-    Answer,
     Body,
     HttpClient,
     RequestRejected,
+    Response,
     read_digest,
 )
 from oepnode.errors import ConfigError, ConflictError, TransportError
 
 
 class Script:
-    """Answers in turn; the last one for good. Exceptions are raised."""
+    """Returns responses in turn, the last one repeatedly. Exceptions are raised."""
 
-    def __init__(self, *answers: Answer | Exception) -> None:
+    def __init__(self, *answers: Response | Exception) -> None:
         self.answers = list(answers)
         self.sent: list[tuple[str, str, Body, dict[str, str], int]] = []
         self.waits: list[float] = []
 
     async def exchange(
         self, method: str, url: str, body: Body, headers: Mapping[str, str], limit: int
-    ) -> Answer:
+    ) -> Response:
         self.sent.append((method, url, body, dict(headers), limit))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -47,19 +47,19 @@ class Shape(msgspec.Struct):
 
 
 async def test_a_success_is_returned_at_once() -> None:
-    script = Script(Answer(200, b"bytes"))
+    script = Script(Response(200, b"bytes"))
     assert await script.client().get("/v1/x", "x", 10) == b"bytes"
     assert script.sent == [("GET", "http://sender.test/v1/x", None, {}, 10)]
     assert script.waits == []
 
 
 @pytest.mark.parametrize(
-    "passing", [TransportError("no answer"), Answer(503, b""), Answer(500, b"")]
+    "passing", [TransportError("no answer"), Response(503, b""), Response(500, b"")]
 )
-async def test_what_may_pass_is_tried_again_with_growing_waits(
-    passing: Answer | Exception,
+async def test_temporary_failures_are_retried_with_growing_waits(
+    passing: Response | Exception,
 ) -> None:
-    script = Script(passing, passing, Answer(200, b"late"))
+    script = Script(passing, passing, Response(200, b"late"))
     assert await script.client().get("/", "x", 10) == b"late"
     first, second = script.waits
     assert FIRST_WAIT_S / 2 <= first <= FIRST_WAIT_S
@@ -74,17 +74,17 @@ async def test_attempts_are_bounded() -> None:
     assert len(script.waits) == ATTEMPTS - 1
 
 
-async def test_the_body_is_made_anew_for_each_attempt() -> None:
-    script = Script(Answer(503, b""), Answer(200, b""))
+async def test_each_attempt_has_its_own_body() -> None:
+    script = Script(Response(503, b""), Response(200, b""))
     numbers = iter([b"first", b"second"])
     await script.client().send("POST", "/", "x", limit=1, body=lambda: next(numbers))
     assert [sent[2] for sent in script.sent] == [b"first", b"second"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
-async def test_a_rejection_is_not_tried_again_and_tells_why(status: int) -> None:
+async def test_a_rejection_is_not_retried_and_has_a_reason(status: int) -> None:
     body = b'{"error": {"code": "token.wrong", "message": "the token\\u001b[31m is wrong"}}'
-    script = Script(Answer(status, body))
+    script = Script(Response(status, body))
     with pytest.raises(RequestRejected) as rejected:
         await script.client().get("/", "asking", 10)
     assert isinstance(rejected.value, ConflictError)
@@ -94,37 +94,37 @@ async def test_a_rejection_is_not_tried_again_and_tells_why(status: int) -> None
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"error": 5}', b"[" * 100_000])
-async def test_a_rejection_without_a_reason_is_one_all_the_same(body: bytes) -> None:
+async def test_a_rejection_without_a_reason_is_still_a_rejection(body: bytes) -> None:
     with pytest.raises(RequestRejected, match="no reason was given"):
-        await Script(Answer(404, body)).client().get("/", "x", 10)
+        await Script(Response(404, body)).client().get("/", "x", 10)
 
 
-async def test_faults_are_kept() -> None:
+async def test_faults_are_reported() -> None:
     fault = {"path": "$.records[0].nmi", "rule": "nmi.length", "message": "ten", "value": ""}
     body = msgspec.json.encode(
         {"error": {"code": "document.faults", "message": "rejected", "faults": [fault], "more": 7}}
     )
     with pytest.raises(RequestRejected) as rejected:
-        await Script(Answer(422, body)).client().get("/", "x", 10)
+        await Script(Response(422, body)).client().get("/", "x", 10)
     assert [f.code for f in rejected.value.faults] == ["nmi.length"]
     assert rejected.value.more == 7
 
 
 @pytest.mark.parametrize("status", [100, 301, 302, 304, 600])
-async def test_a_status_that_was_not_agreed_is_a_transport_error(status: int) -> None:
+async def test_an_unexpected_status_is_a_transport_error(status: int) -> None:
     with pytest.raises(TransportError, match=str(status)):
-        await Script(Answer(status, b"")).client().get("/", "x", 10)
+        await Script(Response(status, b"")).client().get("/", "x", 10)
 
 
-async def test_json_of_the_agreed_shape_is_read() -> None:
-    client = Script(Answer(200, b'{"n": 1, "new": true}')).client()
+async def test_json_of_the_expected_shape_is_decoded() -> None:
+    client = Script(Response(200, b'{"n": 1, "new": true}')).client()
     assert await client.get_json("/", "x", Shape) == Shape(1)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"n": "1"}', b"\xff", b"[" * 100_000])
 async def test_json_of_another_shape_is_a_transport_error(body: bytes) -> None:
     with pytest.raises(TransportError, match="shape"):
-        await Script(Answer(200, body)).client().get_json("/", "x", Shape)
+        await Script(Response(200, body)).client().get_json("/", "x", Shape)
 
 
 @pytest.mark.parametrize("text", ["", "00", "zz" * 32, "00" * 33])
@@ -139,7 +139,7 @@ def test_a_url_of_another_kind_is_rejected(url: str) -> None:
         HttpClient(url, 5)
 
 
-async def test_closing_twice_is_fine(tmp_path: Path) -> None:
+async def test_closing_twice_is_safe(tmp_path: Path) -> None:
     client = HttpClient("http://sender.test", 5)
     await client.close()
     await client.close()

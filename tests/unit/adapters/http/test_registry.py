@@ -10,7 +10,7 @@ from eth_account import Account
 
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto.request_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.context import RoundContext
@@ -23,17 +23,19 @@ SNAPSHOT = b'{"a": "snapshot"}'
 DIGEST = sha256(SNAPSHOT).digest()
 SALT = bytes(range(32))
 
-Respond = Callable[[RegistryRequest], Answer]
+Respond = Callable[[RegistryRequest], Response]
 
 
-class Desk:
-    """Decodes requests, checks their signature, and answers as told."""
+class FakeServer:
+    """Decodes requests, checks their signature, and responds as configured."""
 
     def __init__(self, *respond: Respond) -> None:
         self.respond = list(respond)
         self.requests: list[RegistryRequest] = []
 
-    async def exchange(self, method: str, url: str, body: Any, headers: Any, limit: int) -> Answer:
+    async def exchange(
+        self, method: str, url: str, body: Any, headers: Any, limit: int
+    ) -> Response:
         assert (method, url) == ("POST", "http://registry.test/v1/requests")
         request, signature = decode_request(body)
         assert recover_signer(request, signature, CHAIN_ID, CONTRACT).hex() == (
@@ -45,17 +47,17 @@ class Desk:
 
 
 def sealed(data: bytes, **changes: Any) -> Respond:
-    def respond(request: RegistryRequest) -> Answer:
+    def respond(request: RegistryRequest) -> Response:
         context = RoundContext(CHAIN_ID, CONTRACT, changes.get("round", request.round))
         info = seal_info(changes.get("what", request.what), context, request.snapshot_digest)
-        return Answer(200, sealing.seal(request.recipient, data, info))
+        return Response(200, sealing.seal(request.recipient, data, info))
 
     return respond
 
 
 def rejected(status: int, code: str) -> Respond:
     body = json.dumps({"error": {"code": code, "message": "because"}}).encode()
-    return lambda _: Answer(status, body)
+    return lambda _: Response(status, body)
 
 
 def client(exchange: Any) -> HttpRegistry:
@@ -69,40 +71,40 @@ def client(exchange: Any) -> HttpRegistry:
     )
 
 
-async def test_snapshot_and_salt_are_asked_for_and_opened() -> None:
-    desk = Desk(sealed(SNAPSHOT), sealed(SALT))
-    registry = client(desk.exchange)
+async def test_snapshot_and_salt_are_requested_and_opened() -> None:
+    server = FakeServer(sealed(SNAPSHOT), sealed(SALT))
+    registry = client(server.exchange)
     assert await registry.snapshot(7, DIGEST) == SNAPSHOT
     assert await registry.salt(7, DIGEST) == SALT
-    first, second = desk.requests
+    first, second = server.requests
     assert (first.what, second.what) == ("snapshot", "salt")
-    assert {request.round for request in desk.requests} == {7}
-    assert {request.snapshot_digest for request in desk.requests} == {DIGEST}
+    assert {request.round for request in server.requests} == {7}
+    assert {request.snapshot_digest for request in server.requests} == {DIGEST}
     assert first.nonce != second.nonce
     assert first.recipient != second.recipient
 
 
-async def test_a_second_attempt_has_a_nonce_of_its_own() -> None:
-    desk = Desk(rejected(503, "chain.unavailable"), sealed(SALT))
-    assert await client(desk.exchange).salt(7, DIGEST) == SALT
-    first, second = desk.requests
+async def test_a_second_attempt_has_its_own_nonce() -> None:
+    server = FakeServer(rejected(503, "chain.unavailable"), sealed(SALT))
+    assert await client(server.exchange).salt(7, DIGEST) == SALT
+    first, second = server.requests
     assert first.nonce != second.nonce
 
 
 async def test_another_snapshot_is_a_mismatch() -> None:
     with pytest.raises(DigestMismatch):
-        await client(Desk(sealed(SNAPSHOT + b" ")).exchange).snapshot(7, DIGEST)
+        await client(FakeServer(sealed(SNAPSHOT + b" ")).exchange).snapshot(7, DIGEST)
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 422])
 async def test_a_rejection_of_this_worker_is_a_conflict(status: int) -> None:
     with pytest.raises(ConflictError, match="because"):
-        await client(Desk(rejected(status, "worker.unknown")).exchange).salt(7, DIGEST)
+        await client(FakeServer(rejected(status, "worker.unknown")).exchange).salt(7, DIGEST)
 
 
-async def test_what_is_not_there_yet_may_come() -> None:
+async def test_a_missing_input_may_arrive_later() -> None:
     with pytest.raises(TransportError, match="because"):
-        await client(Desk(rejected(404, "round.unknown")).exchange).salt(7, DIGEST)
+        await client(FakeServer(rejected(404, "round.unknown")).exchange).salt(7, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -110,34 +112,34 @@ async def test_what_is_not_there_yet_may_come() -> None:
     [
         sealed(SALT, what="snapshot"),
         sealed(SALT, round=8),
-        lambda _: Answer(200, SALT),
-        lambda _: Answer(200, b""),
+        lambda _: Response(200, SALT),
+        lambda _: Response(200, b""),
     ],
     ids=["purpose", "round", "clear", "empty"],
 )
-async def test_an_answer_for_something_else_is_a_transport_error(respond: Respond) -> None:
+async def test_a_response_for_another_request_is_a_transport_error(respond: Respond) -> None:
     with pytest.raises(TransportError, match="salt"):
-        await client(Desk(respond).exchange).salt(7, DIGEST)
+        await client(FakeServer(respond).exchange).salt(7, DIGEST)
 
 
 async def test_the_newest_digest_is_read() -> None:
-    async def exchange(method: str, url: str, *_: Any) -> Answer:
+    async def exchange(method: str, url: str, *_: Any) -> Response:
         assert (method, url) == ("GET", "http://registry.test/v1/snapshots/latest")
-        return Answer(200, json.dumps({"digest": DIGEST.hex(), "asOf": 1}).encode())
+        return Response(200, json.dumps({"digest": DIGEST.hex(), "asOf": 1}).encode())
 
     assert await client(exchange).latest_digest() == DIGEST
 
 
 async def test_no_snapshot_yet_is_none() -> None:
-    async def exchange(*_: Any) -> Answer:
+    async def exchange(*_: Any) -> Response:
         return rejected(404, "snapshot.none")(None)  # type: ignore[arg-type]
 
     assert await client(exchange).latest_digest() is None
 
 
 async def test_another_rejection_is_a_transport_error() -> None:
-    async def exchange(*_: Any) -> Answer:
-        return Answer(404, b"")
+    async def exchange(*_: Any) -> Response:
+        return Response(404, b"")
 
     with pytest.raises(TransportError):
         await client(exchange).latest_digest()

@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient, RequestRejected
+from oepnode.adapters.http.client import HttpClient, RequestRejected, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.domain.rounds.context import RoundContext
@@ -20,16 +20,16 @@ CONTEXT = RoundContext(246, b"\x0c" * 20, 7)
 ONE, OTHER = b"\x01" * 32, b"\x02" * 32
 
 
-class Desk:
-    """Answers as told, and notes what was on the disk when it was asked."""
+class FakeServer:
+    """Responds as configured, and keeps the record as it was on disk at each request."""
 
-    def __init__(self, folder: Path, answer: Answer | None = None) -> None:
+    def __init__(self, folder: Path, answer: Response | None = None) -> None:
         self.record = folder / "signed"
         self.answer = answer
         self.lines: list[bytes] = []
         self.kept: list[bytes] = []
 
-    async def exchange(self, *request: object) -> Answer:
+    async def exchange(self, *request: object) -> Response:
         method, url, body = request[:3]
         assert (method, url) == ("POST", "http://relay.test/v1/ballots")
         assert isinstance(body, bytes)
@@ -45,46 +45,46 @@ class Desk:
         return HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(self.record), client)
 
 
-def rejected(status: int, code: str) -> Answer:
+def rejected(status: int, code: str) -> Response:
     error = {"error": {"code": code, "message": "because"}}
-    return Answer(status, json.dumps(error).encode())
+    return Response(status, json.dumps(error).encode())
 
 
-async def test_what_is_handed_in_is_signed_and_was_kept_before(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Answer(202, b"{}"))
-    relay = desk.relay()
+async def test_a_handed_in_ballot_is_signed_and_was_recorded_before(tmp_path: Path) -> None:
+    server = FakeServer(tmp_path, Response(202, b"{}"))
+    relay = server.relay()
     await relay.hand_in(CONTEXT, ONE)
     await relay.hand_in(CONTEXT, ONE)
     await relay.close()
-    first, second = decode_lines(b"\n".join(desk.lines))
+    first, second = decode_lines(b"\n".join(server.lines))
     assert first == second
     assert (first.context, first.signed.ballot) == (CONTEXT, ONE)
     assert recover_signer(CONTEXT, first.signed) == bytes.fromhex(ACCOUNT.address[2:])
-    assert all(ONE.hex().encode() in kept for kept in desk.kept)
+    assert all(ONE.hex().encode() in kept for kept in server.kept)
 
 
 async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Answer(202, b"{}"))
-    await desk.relay().hand_in(CONTEXT, ONE)
+    server = FakeServer(tmp_path, Response(202, b"{}"))
+    await server.relay().hand_in(CONTEXT, ONE)
     with pytest.raises(ConflictError, match="another ballot was signed for round 7"):
-        await desk.relay().hand_in(CONTEXT, OTHER)
-    assert len(desk.lines) == 1
+        await server.relay().hand_in(CONTEXT, OTHER)
+    assert len(server.lines) == 1
 
 
-async def test_what_cannot_be_kept_is_not_sent(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Answer(202, b"{}"))
-    desk.record.mkdir()
+async def test_a_ballot_that_cannot_be_recorded_is_not_sent(tmp_path: Path) -> None:
+    server = FakeServer(tmp_path, Response(202, b"{}"))
+    server.record.mkdir()
     with pytest.raises(FatalError, match="nothing was signed"):
-        await desk.relay().hand_in(CONTEXT, ONE)
-    assert desk.lines == []
+        await server.relay().hand_in(CONTEXT, ONE)
+    assert server.lines == []
 
 
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "ballot.rejected"), (409, "ballot.second"), (404, "http.not_found")]
 )
-async def test_a_rejection_is_told(tmp_path: Path, status: int, code: str) -> None:
+async def test_a_rejection_is_reported(tmp_path: Path, status: int, code: str) -> None:
     with pytest.raises(RequestRejected) as raised:
-        await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
+        await FakeServer(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
     assert (raised.value.status, raised.value.code) == (status, code)
 
 
@@ -92,19 +92,17 @@ async def test_a_rejection_is_told(tmp_path: Path, status: int, code: str) -> No
     ("status", "code"),
     [(404, "round.unknown"), (409, "member.voted"), (503, "chain.unavailable"), (302, "")],
 )
-async def test_what_may_be_otherwise_later_is_no_rejection(
+async def test_a_temporary_rejection_is_a_transport_error(
     tmp_path: Path, status: int, code: str
 ) -> None:
     with pytest.raises(TransportError):
-        await Desk(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
+        await FakeServer(tmp_path, rejected(status, code)).relay().hand_in(CONTEXT, ONE)
 
 
-async def test_a_relay_that_says_nothing_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_relay_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oepnode.adapters.http.relay.HAND_IN_S", 0.01)
-    with pytest.raises(TransportError, match="no answer within"):
-        await Desk(tmp_path).relay().hand_in(CONTEXT, ONE)
+    with pytest.raises(TransportError, match="no response within"):
+        await FakeServer(tmp_path).relay().hand_in(CONTEXT, ONE)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +117,8 @@ async def test_a_relay_that_says_nothing_is_given_up(
 async def test_the_relay_serves_the_workers_contract(
     tmp_path: Path, answer: dict[str, object], error: type[Exception] | None
 ) -> None:
-    async def exchange(*_: object) -> Answer:
-        return Answer(200, json.dumps(answer).encode())
+    async def exchange(*_: object) -> Response:
+        return Response(200, json.dumps(answer).encode())
 
     client = HttpClient("http://relay.test", 5, exchange)
     relay = HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(tmp_path / "signed"), client)

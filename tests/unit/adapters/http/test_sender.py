@@ -9,7 +9,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.request_signature import recover_signer
-from oepnode.adapters.http.client import Answer, HttpClient
+from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.sender import HttpPublisher, HttpSender, Published
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.signed_requests import DocumentRequest, decode_authorization
@@ -36,10 +36,10 @@ def client(
 ) -> HttpClient:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-    async def exchange(*request: Any) -> Answer:
+    async def exchange(*request: Any) -> Response:
         if sent is not None:
             sent.append(request)
-        return Answer(first.pop(0), b"") if first else Answer(status, data)
+        return Response(first.pop(0), b"") if first else Response(status, data)
 
     async def no_wait(_: float) -> None:
         pass
@@ -67,7 +67,7 @@ def publisher(
     return HttpPublisher("http://sender.test", timeout_s=5, client=client(status, body, sent, []))
 
 
-def asked(request: Any) -> DocumentRequest:
+def request_of(request: Any) -> DocumentRequest:
     """The request in what was sent; its signature is held against the account."""
     signed = decode_authorization(request[3]["Authorization"])
     assert signed is not None
@@ -110,7 +110,7 @@ async def test_no_document_yet_is_none() -> None:
         (200, LATEST | {"registryDigest": "00"}),
     ],
 )
-async def test_another_answer_is_a_transport_error(status: int, body: Any) -> None:
+async def test_an_unexpected_response_is_a_transport_error(status: int, body: Any) -> None:
     with pytest.raises(TransportError):
         await sender(status, body).latest()
 
@@ -120,15 +120,15 @@ async def test_a_document_with_its_digest_is_returned() -> None:
     assert await sender(200, DOCUMENT, sent).document(7, DIGEST) == DOCUMENT
     assert sent[0][:2] == ("GET", f"http://sender.test/v1/documents/{DIGEST.hex()}")
     assert sent[0][4] == 100
-    request = asked(sent[0])
+    request = request_of(sent[0])
     assert (request.round, request.digest) == (7, DIGEST)
     assert request.issued_at == int(FakeClock().now())
 
 
-async def test_a_second_attempt_has_a_nonce_of_its_own() -> None:
+async def test_a_second_attempt_has_its_own_nonce() -> None:
     sent: list[Any] = []
     assert await sender(200, DOCUMENT, sent, first=[503]).document(7, DIGEST) == DOCUMENT
-    first, second = (asked(request) for request in sent)
+    first, second = (request_of(request) for request in sent)
     assert first.nonce != second.nonce
 
 
@@ -139,7 +139,7 @@ async def test_other_bytes_are_a_mismatch() -> None:
 
 
 @pytest.mark.parametrize("code", ["document.unknown", "round.unknown"])
-async def test_what_is_not_there_yet_may_come(code: str) -> None:
+async def test_a_missing_input_may_arrive_later(code: str) -> None:
     with pytest.raises(TransportError, match="because"):
         await sender(404, error(code)).document(7, DIGEST)
 
@@ -162,7 +162,7 @@ async def test_a_document_is_published_with_token_and_snapshot(tmp_path: Path) -
     assert (body, headers) == (file, {"Authorization": "Bearer secret"})
 
 
-async def test_a_rejected_document_tells_its_faults(tmp_path: Path) -> None:
+async def test_a_rejected_document_reports_its_faults(tmp_path: Path) -> None:
     file = tmp_path / "envelope.json"
     file.write_bytes(DOCUMENT)
     fault = {"path": "$", "rule": "document.empty", "message": "one at least", "value": ""}

@@ -66,13 +66,13 @@ def test_a_heat_map_shows_the_sites_with_the_least_headroom_first() -> None:
     headroom = np.full((count, 12), 3000, dtype=np.int32)
     headroom[7, 3], headroom[9, 4] = -200, 100
     headroom[3] = NO_HEADROOM
-    labels = [f"site {place}" for place in range(count)]
+    labels = [f"site {index}" for index in range(count)]
     figure = plot_envelope.headroom_map("Title", "small", START, labels, headroom)
     axes = figure.axes[0]
-    shown = [label.get_text() for label in axes.get_yticklabels()]
-    assert shown[:2] == ["site 7", "site 9"]
-    assert len(shown) == plot_envelope.MOST_ROWS
-    assert "site 3" not in shown
+    drawn = [label.get_text() for label in axes.get_yticklabels()]
+    assert drawn[:2] == ["site 7", "site 9"]
+    assert len(drawn) == plot_envelope.MOST_ROWS
+    assert "site 3" not in drawn
     dots = axes.get_lines()[0]
     assert (np.asarray(dots.get_xdata()).tolist(), np.asarray(dots.get_ydata()).tolist()) == (
         [START + 3 * 300 + 150],
@@ -82,7 +82,7 @@ def test_a_heat_map_shows_the_sites_with_the_least_headroom_first() -> None:
     assert any(f"the {plot_envelope.MOST_ROWS} with the least" in text for text in texts)
 
 
-def test_a_heat_map_tells_the_order_of_its_rows_and_has_round_ticks() -> None:
+def test_a_heat_map_names_the_order_of_its_rows_and_has_round_ticks() -> None:
     headroom = np.array([[3210, 5870], [-1490, 6130]], dtype=np.int32)
     figure = plot_envelope.headroom_map("Title", "small", START, ["a", "b"], headroom)
     axes, bar = figure.axes

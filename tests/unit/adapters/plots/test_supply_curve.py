@@ -32,8 +32,8 @@ def svg(picture: CurvePicture, path: Path) -> str:
 
 def test_hld_d3_supply_chart_shows_quantities_prices_and_bounds(tmp_path: Path) -> None:
     text = svg(D3, tmp_path / "curve.svg")
-    for shown in ("−60 kW", "0 kW", "+10 kW", "+80 kW", "$1.10", "$1,500.00", "maxAvailGen"):
-        assert f">{shown}" in text or shown in text
+    for drawn in ("−60 kW", "0 kW", "+10 kW", "+80 kW", "$1.10", "$1,500.00", "maxAvailGen"):
+        assert f">{drawn}" in text or drawn in text
     for price in ("−$1,000.00", "$15,100.00"):
         assert price in text, "the ends of the market's range"
 
@@ -48,8 +48,8 @@ def test_offered_and_marked_quantities_are_named(tmp_path: Path) -> None:
         D3, steps=held, before=D3.steps, limits=(("export limit", 35_000),), prices=(105,)
     )
     text = svg(picture, tmp_path / "curve.svg")
-    for shown in ("offered −60 kW", "offered +80 kW", "export limit", "at $1.05: 0 kW"):
-        assert shown in text
+    for drawn in ("offered −60 kW", "offered +80 kW", "export limit", "at $1.05: 0 kW"):
+        assert drawn in text
 
 
 def test_a_curve_of_twenty_steps_and_one_of_none(tmp_path: Path) -> None:
@@ -63,6 +63,6 @@ def test_a_curve_of_twenty_steps_and_one_of_none(tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_file_that_is_no_picture_is_rejected(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_picture_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.svg or \.png"):
         plots.save(draw(D3), tmp_path / "curve.pdf")

@@ -1,4 +1,4 @@
-"""Immutable files and the index beside them."""
+"""Immutable files and their index."""
 
 import sqlite3
 import stat
@@ -42,7 +42,7 @@ def test_discarded_bytes_leave_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_crash_left_is_removed_and_documents_stay(tmp_path: Path) -> None:
+def test_leftovers_of_a_crash_are_removed_and_documents_stay(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     kept = store.put(b"kept")
     store.incoming().write(b"lost")
@@ -60,7 +60,7 @@ def test_a_changed_or_missing_file_is_a_fault_of_the_storage(tmp_path: Path) -> 
         store.read(b"\x00" * 32, "document")
 
 
-def test_a_transaction_is_whole_or_undone(tmp_path: Path) -> None:
+def test_a_transaction_is_atomic(tmp_path: Path) -> None:
     index = Index(tmp_path / "index.sqlite", "CREATE TABLE IF NOT EXISTS t (n INTEGER);")
     with index.transaction() as db:
         db.execute("INSERT INTO t VALUES (1)")
@@ -76,13 +76,13 @@ def test_a_transaction_is_whole_or_undone(tmp_path: Path) -> None:
         pass
 
 
-def test_what_is_no_database_is_rejected(tmp_path: Path) -> None:
+def test_a_file_other_than_a_database_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite").write_bytes(b"no database, but long enough to be looked at")
     with pytest.raises(ConfigError, match=r"index\.sqlite"):
         Index(tmp_path / "index.sqlite", "CREATE TABLE t (n INTEGER);")
 
 
-def test_a_file_in_the_folders_place_is_rejected(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
-    with pytest.raises(ConfigError, match="data folder"):
+    with pytest.raises(ConfigError, match="data folder cannot be created"):
         make_folder(tmp_path / "data" / "documents")

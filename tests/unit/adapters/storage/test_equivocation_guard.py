@@ -1,4 +1,4 @@
-"""What was signed for relays is kept, and a second ballot of a round is rejected."""
+"""Signed ballots are recorded, and a second ballot of a round is rejected."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_a_second_ballot_of_a_round_is_rejected_whatever_came_between(tmp_path: 
         EquivocationGuard(path).keep(CONTEXT, OTHER)
 
 
-def test_the_same_again_is_kept_once(tmp_path: Path) -> None:
+def test_the_same_ballot_is_recorded_once(tmp_path: Path) -> None:
     path = tmp_path / "signed"
     for _ in range(3):
         EquivocationGuard(path).keep(CONTEXT, ONE)
@@ -35,16 +35,16 @@ def test_the_same_again_is_kept_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["{}", "x", '{"chain_id": 1, "contract": "0x", "round": 1}'])
-def test_a_file_with_other_lines_is_no_record(tmp_path: Path, line: str) -> None:
+def test_a_malformed_record_is_rejected(tmp_path: Path, line: str) -> None:
     path = tmp_path / "signed"
     EquivocationGuard(path).keep(CONTEXT, ONE)
     with path.open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(ConfigError, match="line 2 is no signed ballot"):
+    with pytest.raises(ConfigError, match="line 2 is not a signed ballot"):
         EquivocationGuard(path).keep(ELSEWHERE[0], ONE)
 
 
-def test_where_nothing_can_be_kept_nothing_is_signed(tmp_path: Path) -> None:
+def test_without_a_record_nothing_is_signed(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="nothing was signed"):
         EquivocationGuard(tmp_path / "missing" / "signed").keep(CONTEXT, ONE)
     with pytest.raises(FatalError, match="nothing was signed"):

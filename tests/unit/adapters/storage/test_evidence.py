@@ -15,7 +15,7 @@ def ballot(of: int, number: int = 7) -> Relayed:
     return Relayed(context, SignedBallot.of(bytes([of]) * 32, of, of, 0))
 
 
-def test_each_round_has_its_file_and_each_pair_is_there_once(tmp_path: Path) -> None:
+def test_each_round_has_its_file_and_each_pair_is_stored_once(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "evidence"
     files = EvidenceFiles(folder)
     files.keep(ballot(1), ballot(2))
@@ -28,7 +28,7 @@ def test_each_round_has_its_file_and_each_pair_is_there_once(tmp_path: Path) -> 
     assert seventh.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_crash_cut_off_spoils_nothing(tmp_path: Path) -> None:
+def test_a_line_cut_off_by_a_crash_is_removed(tmp_path: Path) -> None:
     EvidenceFiles(tmp_path).keep(ballot(1), ballot(2))
     path = tmp_path / "round-7.ballots"
     path.write_bytes(path.read_bytes()[:-9])
@@ -36,7 +36,7 @@ def test_what_a_crash_cut_off_spoils_nothing(tmp_path: Path) -> None:
     assert decode_lines(path.read_bytes()) == [ballot(1), ballot(2)]
 
 
-def test_a_disk_that_takes_nothing_is_fatal(tmp_path: Path) -> None:
+def test_a_full_disk_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "evidence").write_text("a file")
-    with pytest.raises(FatalError, match="evidence cannot be kept"):
+    with pytest.raises(FatalError, match="evidence cannot be written"):
         EvidenceFiles(tmp_path / "evidence").keep(ballot(1), ballot(2))

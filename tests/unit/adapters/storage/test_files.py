@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written atomically."""
 
 import stat
 from pathlib import Path
@@ -11,7 +11,7 @@ from oepnode.errors import FatalError
 NAME = "ab" * 32
 
 
-def test_a_file_is_replaced_whole_and_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically_and_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     write_whole(path, b"one")
     write_whole(path, b"two")
@@ -35,7 +35,7 @@ def test_a_crash_while_writing_leaves_the_old_file(
     assert path.read_bytes() == b"old"
 
 
-def test_a_shelf_gives_back_what_was_put_there(tmp_path: Path) -> None:
+def test_a_shelf_returns_stored_bundles(tmp_path: Path) -> None:
     shelf = FileShelf(tmp_path)
     shelf.put(3, NAME, b"sealed")
     path = shelf.path(3, NAME)
@@ -46,7 +46,7 @@ def test_a_shelf_gives_back_what_was_put_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../3/" + NAME, NAME.upper(), NAME + "/", "a"])
-def test_a_shelf_takes_no_name_that_is_none(tmp_path: Path, name: str) -> None:
+def test_a_shelf_ignores_malformed_names(tmp_path: Path, name: str) -> None:
     shelf = FileShelf(tmp_path)
     shelf.put(3, NAME, b"sealed")
     assert shelf.path(3, name) is None

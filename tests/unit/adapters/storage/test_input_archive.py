@@ -22,7 +22,7 @@ FEED = Feed("edge", "magnitude")
 
 
 def sealed(envelope: bytes = b"[1]" * 50, registry: bytes = b"{}") -> bytes:
-    return archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, FEED)
+    return archive.seal_inputs(PUBLIC, CONTEXT, Inputs(envelope, registry, SALT, FEED))
 
 
 def reject(plaintext: bytes, word: str) -> None:
@@ -41,12 +41,13 @@ def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x
     st.sampled_from(["wide", "edge"]),
     st.sampled_from(["canonical", "magnitude"]),
 )
-def test_what_was_sealed_comes_out(
+def test_sealed_inputs_are_opened_unchanged(
     envelope: bytes, registry: bytes, profile: Any, sign: Any
 ) -> None:
     feed = Feed(profile, sign)
-    message = archive.seal_inputs(PUBLIC, CONTEXT, envelope, registry, SALT, feed)
-    assert archive.open_inputs(PRIVATE, message, CONTEXT) == Inputs(envelope, registry, SALT, feed)
+    inputs = Inputs(envelope, registry, SALT, feed)
+    message = archive.seal_inputs(PUBLIC, CONTEXT, inputs)
+    assert archive.open_inputs(PRIVATE, message, CONTEXT) == inputs
 
 
 def test_only_for_this_key_and_this_round() -> None:
@@ -68,7 +69,7 @@ def test_any_bit_counts(data: st.DataObject) -> None:
         archive.open_inputs(PRIVATE, bytes(message), CONTEXT)
 
 
-def test_what_is_no_archive() -> None:
+def test_malformed_archives() -> None:
     body = zlib.compress(b"abcd")
     reject(b"", "cut short")
     reject(packed(body, 2, 2, b"OEPX\x01\x00\x00"), "not an archive")
@@ -84,11 +85,11 @@ def test_what_is_no_archive() -> None:
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(50_000_000))
-    reject(packed(bomb, 1 << 40, 0), "claims more")
+    reject(packed(bomb, 1 << 40, 0), "states more")
     reject(packed(bomb, 10, 10), "lengths")
 
 
-def test_inputs_too_large_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_too_large_to_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_INPUTS", 10)
     with pytest.raises(EvidenceError, match="at most 10"):
         sealed()

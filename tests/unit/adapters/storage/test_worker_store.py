@@ -1,4 +1,4 @@
-"""A worker's store: durable, whole or not at all."""
+"""A worker's store: durable and atomic."""
 
 import sqlite3
 import stat
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "worker.sqlite"
 
 
-def test_what_was_committed_is_there_after_a_restart(path: Path) -> None:
+def test_a_commit_survives_a_restart(path: Path) -> None:
     store = SqliteStore(path)
     assert store.cursor() is None
     store.set_cursor(Cursor(7, b"h" * 32))
@@ -49,7 +49,7 @@ def test_a_crash_inside_a_commit_leaves_the_old_state(path: Path) -> None:
     store.close()
 
 
-def test_an_effect_asked_for_again_is_pending_again(path: Path) -> None:
+def test_an_effect_requested_again_is_pending_again(path: Path) -> None:
     store = SqliteStore(path)
     store.commit(StoredRound(1, True, b""), EFFECTS)
     for effect in EFFECTS:
@@ -83,14 +83,14 @@ def test_a_database_of_a_later_release_is_rejected(path: Path) -> None:
         SqliteStore(path)
 
 
-def test_a_file_that_is_no_database_is_a_fatal_error(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_a_fatal_error(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database, but long enough to be taken for one" * 50)
     with pytest.raises(FatalError):
         SqliteStore(path)
 
 
-def test_a_closed_store_says_so(path: Path) -> None:
+def test_a_closed_store_raises(path: Path) -> None:
     store = SqliteStore(path)
     store.close()
     with pytest.raises(FatalError, match="closed"):

@@ -1,4 +1,4 @@
-"""Who gets a snapshot or a salt from the registry, and who does not."""
+"""Requests for a snapshot or a salt that the registry serves or rejects."""
 
 import json
 import stat
@@ -45,7 +45,7 @@ def address(account: LocalAccount) -> bytes:
 
 
 @pytest.fixture
-async def desk(
+async def handler(
     chain: FakeChain, blockchain: InMemoryChain, clock: FakeClock, registry: RegistryStore
 ) -> RequestHandler:
     """A worker in the electorate of round 1, which uses the published snapshot."""
@@ -68,13 +68,13 @@ def a_request(clock: FakeClock, **changes: Any) -> RegistryRequest:
 
 
 async def ask(
-    desk: RequestHandler,
+    handler: RequestHandler,
     request: RegistryRequest,
     account: LocalAccount = WORKER,
     chain_id: int = CHAIN_ID,
     contract: bytes = CONTRACT,
 ) -> bytes:
-    return await desk.answer(request, sign_request(account, request, chain_id, contract))
+    return await handler.answer(request, sign_request(account, request, chain_id, contract))
 
 
 async def rejection(*arguments: Any, **named: Any) -> Rejection:
@@ -83,9 +83,9 @@ async def rejection(*arguments: Any, **named: Any) -> Rejection:
     return rejected.value
 
 
-def grants(registry: RegistryStore) -> list[tuple[Any, ...]]:
+def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
     with registry._index.transaction() as db:
-        return db.execute("SELECT operator, signer, round, what FROM grants").fetchall()
+        return db.execute("SELECT operator, signer, round, what FROM access_log").fetchall()
 
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
@@ -93,28 +93,28 @@ def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     return sealing.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
 
 
-# -- given -------------------------------------------------------------------------------------
+# -- served -------------------------------------------------------------------------------------
 
 
 async def test_a_worker_gets_the_salt_sealed(
-    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
+    handler: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
-    sealed = await ask(desk, a_request(clock))
+    sealed = await ask(handler, a_request(clock))
     assert SALT not in sealed
     assert opened(sealed) == SALT
-    assert grants(registry) == [(OPERATOR, address(WORKER), 1, "salt")]
+    assert access_log(registry) == [(OPERATOR, address(WORKER), 1, "salt")]
 
 
-async def test_a_worker_gets_the_snapshot_sealed(desk: RequestHandler, clock: FakeClock) -> None:
-    sealed = await ask(desk, a_request(clock, what="snapshot"))
+async def test_a_worker_gets_the_snapshot_sealed(handler: RequestHandler, clock: FakeClock) -> None:
+    sealed = await ask(handler, a_request(clock, what="snapshot"))
     assert SNAPSHOT[:30] not in sealed
     assert opened(sealed, "snapshot") == SNAPSHOT
 
 
-async def test_an_answer_opens_for_its_purpose_and_round_only(
-    desk: RequestHandler, clock: FakeClock
+async def test_a_response_opens_for_its_purpose_and_round_only(
+    handler: RequestHandler, clock: FakeClock
 ) -> None:
-    sealed = await ask(desk, a_request(clock))
+    sealed = await ask(handler, a_request(clock))
     with pytest.raises(EvidenceError):
         opened(sealed, "snapshot")
     with pytest.raises(EvidenceError):
@@ -122,99 +122,101 @@ async def test_an_answer_opens_for_its_purpose_and_round_only(
 
 
 async def test_a_rotated_worker_gets_the_inputs_of_a_round_that_its_operator_is_in(
-    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
     blockchain.rotate_signer(OPERATOR, address(STRANGER))
-    assert opened(await ask(desk, a_request(clock), STRANGER)) == SALT
+    assert opened(await ask(handler, a_request(clock), STRANGER)) == SALT
 
 
 # -- rejected -----------------------------------------------------------------------------------
 
 
 async def test_a_replay_is_rejected(
-    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
+    handler: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     request = a_request(clock)
     signature = sign_request(WORKER, request, CHAIN_ID, CONTRACT)
-    await desk.answer(request, signature)
+    await handler.answer(request, signature)
     with pytest.raises(Rejection) as rejected:
-        await desk.answer(request, signature)
+        await handler.answer(request, signature)
     assert (rejected.value.status, rejected.value.code) == (409, "nonce.used")
-    assert len(grants(registry)) == 1
+    assert len(access_log(registry)) == 1
 
 
 async def test_a_nonce_is_used_up_for_every_other_request_too(
-    desk: RequestHandler, clock: FakeClock
+    handler: RequestHandler, clock: FakeClock
 ) -> None:
-    await ask(desk, a_request(clock))
-    rejected = await rejection(desk, a_request(clock, what="snapshot"))
+    await ask(handler, a_request(clock))
+    rejected = await rejection(handler, a_request(clock, what="snapshot"))
     assert rejected.code == "nonce.used"
 
 
 async def test_a_replay_after_the_window_is_rejected_by_time(
-    desk: RequestHandler, clock: FakeClock
+    handler: RequestHandler, clock: FakeClock
 ) -> None:
     request = a_request(clock)
-    await ask(desk, request)
+    await ask(handler, request)
     clock.time += 3 * WINDOW_S
-    await ask(desk, a_request(clock, nonce=b"\x0a" * 32))  # lets old nonces be forgotten
-    rejected = await rejection(desk, request)
+    await ask(handler, a_request(clock, nonce=b"\x0a" * 32))  # lets old nonces be forgotten
+    rejected = await rejection(handler, request)
     assert (rejected.status, rejected.code) == (401, "request.time")
 
 
-async def test_a_used_nonce_is_known_still_when_the_clock_is_set_back(
-    desk: RequestHandler, clock: FakeClock
+async def test_a_used_nonce_stays_used_when_the_clock_is_set_back(
+    handler: RequestHandler, clock: FakeClock
 ) -> None:
     request = a_request(clock)
-    await ask(desk, request)
+    await ask(handler, request)
     clock.time += WINDOW_S + 30
-    await ask(desk, a_request(clock, nonce=b"\x0a" * 32))
+    await ask(handler, a_request(clock, nonce=b"\x0a" * 32))
     clock.time -= 40
-    assert (await rejection(desk, request)).code == "nonce.used"
+    assert (await rejection(handler, request)).code == "nonce.used"
 
 
 @pytest.mark.parametrize("off_s", [-WINDOW_S - 1, WINDOW_S + 1, -(10**9)])
-async def test_a_wrong_time_is_rejected(desk: RequestHandler, clock: FakeClock, off_s: int) -> None:
-    rejected = await rejection(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
+async def test_a_wrong_time_is_rejected(
+    handler: RequestHandler, clock: FakeClock, off_s: int
+) -> None:
+    rejected = await rejection(handler, a_request(clock, issued_at=int(clock.now()) + off_s))
     assert (rejected.status, rejected.code) == (401, "request.time")
 
 
 @pytest.mark.parametrize("off_s", [-WINDOW_S, WINDOW_S])
 async def test_the_edge_of_the_window_is_inside(
-    desk: RequestHandler, clock: FakeClock, off_s: int
+    handler: RequestHandler, clock: FakeClock, off_s: int
 ) -> None:
-    assert await ask(desk, a_request(clock, issued_at=int(clock.now()) + off_s))
+    assert await ask(handler, a_request(clock, issued_at=int(clock.now()) + off_s))
 
 
 async def test_a_stranger_is_rejected_and_uses_up_nothing(
-    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
+    handler: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
-    rejected = await rejection(desk, a_request(clock), STRANGER)
+    rejected = await rejection(handler, a_request(clock), STRANGER)
     assert (rejected.status, rejected.code) == (403, "worker.unknown")
-    assert grants(registry) == []
-    assert await ask(desk, a_request(clock))  # the same nonce still works for the worker
+    assert access_log(registry) == []
+    assert await ask(handler, a_request(clock))  # the same nonce still works for the worker
 
 
 async def test_a_removed_worker_is_rejected_even_for_a_round_it_was_in(
-    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
     blockchain.remove_member(OPERATOR)
-    rejected = await rejection(desk, a_request(clock))
+    rejected = await rejection(handler, a_request(clock))
     assert (rejected.status, rejected.code) == (403, "worker.unknown")
 
 
 async def test_a_rotated_key_is_rejected(
-    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
     blockchain.rotate_signer(OPERATOR, address(STRANGER))
-    assert (await rejection(desk, a_request(clock))).code == "worker.unknown"
+    assert (await rejection(handler, a_request(clock))).code == "worker.unknown"
 
 
 async def test_a_worker_that_came_later_is_rejected(
-    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
     blockchain.add_member(b"\x72" * 20, address(STRANGER))
-    rejected = await rejection(desk, a_request(clock), STRANGER)
+    rejected = await rejection(handler, a_request(clock), STRANGER)
     assert (rejected.status, rejected.code) == (403, "worker.not_in_electorate")
 
 
@@ -222,64 +224,64 @@ async def test_a_worker_that_came_later_is_rejected(
     "domain", [{"chain_id": CHAIN_ID + 1}, {"contract": b"\x11" * 20}], ids=["chain", "contract"]
 )
 async def test_another_chain_or_contract_is_rejected(
-    desk: RequestHandler, clock: FakeClock, domain: dict[str, Any]
+    handler: RequestHandler, clock: FakeClock, domain: dict[str, Any]
 ) -> None:
-    rejected = await rejection(desk, a_request(clock), **domain)
+    rejected = await rejection(handler, a_request(clock), **domain)
     assert (rejected.status, rejected.code) == (403, "worker.unknown")
 
 
-async def test_a_malformed_signature_is_rejected(desk: RequestHandler, clock: FakeClock) -> None:
+async def test_a_malformed_signature_is_rejected(handler: RequestHandler, clock: FakeClock) -> None:
     with pytest.raises(Rejection) as rejected:
-        await desk.answer(a_request(clock), b"\xff" * 65)
+        await handler.answer(a_request(clock), b"\xff" * 65)
     assert (rejected.value.status, rejected.value.code) == (401, "signature.invalid")
 
 
-async def test_a_snapshot_that_nobody_published_is_rejected(
-    desk: RequestHandler, clock: FakeClock
+async def test_an_unpublished_snapshot_is_rejected(
+    handler: RequestHandler, clock: FakeClock
 ) -> None:
-    rejected = await rejection(desk, a_request(clock, snapshot_digest=b"\x00" * 32))
+    rejected = await rejection(handler, a_request(clock, snapshot_digest=b"\x00" * 32))
     assert (rejected.status, rejected.code) == (404, "snapshot.unknown")
 
 
 async def test_a_round_that_does_not_use_the_snapshot_is_rejected(
-    desk: RequestHandler, clock: FakeClock, registry: RegistryStore
+    handler: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     other = snapshot_bytes("2026-11-21T00:00:00+10:00")
     registry.publish(other, SALT, clock.now())
-    rejected = await rejection(desk, a_request(clock, snapshot_digest=sha256(other).digest()))
+    rejected = await rejection(handler, a_request(clock, snapshot_digest=sha256(other).digest()))
     assert (rejected.status, rejected.code) == (409, "round.other_snapshot")
 
 
 @pytest.mark.parametrize("number", [2, 2**63 - 1])
 async def test_a_round_that_does_not_exist_is_rejected(
-    desk: RequestHandler, clock: FakeClock, number: int
+    handler: RequestHandler, clock: FakeClock, number: int
 ) -> None:
-    rejected = await rejection(desk, a_request(clock, round=number))
+    rejected = await rejection(handler, a_request(clock, round=number))
     assert (rejected.status, rejected.code) == (404, "round.unknown")
 
 
-async def test_without_a_chain_nobody_gets_anything(
-    desk: RequestHandler, clock: FakeClock, blockchain: InMemoryChain, registry: RegistryStore
+async def test_without_a_chain_nothing_is_served(
+    handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain, registry: RegistryStore
 ) -> None:
     blockchain.is_down = True
     with pytest.raises(TransportError):
-        await ask(desk, a_request(clock))
-    assert grants(registry) == []
+        await ask(handler, a_request(clock))
+    assert access_log(registry) == []
 
 
-async def test_a_recipient_that_is_no_key_is_rejected(
-    desk: RequestHandler, clock: FakeClock
+async def test_a_recipient_that_is_not_a_key_is_rejected(
+    handler: RequestHandler, clock: FakeClock
 ) -> None:
     with pytest.raises(EvidenceError, match="X25519"):
-        await ask(desk, a_request(clock, recipient=b"\x00" * 32))
+        await ask(handler, a_request(clock, recipient=b"\x00" * 32))
 
 
-async def test_a_damaged_salt_is_not_given_out(
-    desk: RequestHandler, clock: FakeClock, tmp_path: Path
+async def test_a_damaged_salt_is_not_served(
+    handler: RequestHandler, clock: FakeClock, tmp_path: Path
 ) -> None:
     (tmp_path / "registry" / "salts" / sha256(SALT).hexdigest()).write_bytes(b"\x00" * 32)
     with pytest.raises(FatalError):
-        await ask(desk, a_request(clock))
+        await ask(handler, a_request(clock))
 
 
 # -- publishing --------------------------------------------------------------------------------
@@ -316,7 +318,7 @@ def test_a_snapshot_with_a_fault_is_rejected_and_nothing_stored(
     assert list((tmp_path / "registry" / "salts").iterdir()) == []
 
 
-def test_the_index_holds_no_nmi(registry: RegistryStore, tmp_path: Path) -> None:
+def test_the_index_contains_no_nmi(registry: RegistryStore, tmp_path: Path) -> None:
     value = json.loads(SNAPSHOT)
     value["aggregators"] = [{"id": "a", "name": "A", "publicKey": "07" * 32}]
     value["assignments"] = [

@@ -30,7 +30,7 @@ async def test_a_round_is_opened_with_the_documents_horizon(
 
 
 @pytest.mark.parametrize("phase", [Phase.VOTING, Phase.FINAL])
-async def test_while_a_round_stands_it_is_the_answer(
+async def test_a_valid_round_is_returned_again(
     opener: RoundOpener, blockchain: InMemoryChain, phase: Phase
 ) -> None:
     await opener.open(DOCUMENT, REGISTRY)
@@ -64,7 +64,7 @@ async def test_requests_at_once_open_one_round(
     assert len(blockchain.rounds) == 1
 
 
-async def test_a_lost_answer_is_looked_up_on_chain(
+async def test_a_lost_response_is_looked_up_on_chain(
     opener: RoundOpener,
     blockchain: InMemoryChain,
     chain: FakeChain,
@@ -82,7 +82,7 @@ async def test_a_lost_answer_is_looked_up_on_chain(
     assert len(blockchain.rounds) == 1
 
 
-async def test_another_requesters_round_is_not_taken_for_ours(
+async def test_another_requesters_round_is_not_mistaken(
     opener: RoundOpener, blockchain: InMemoryChain, chain: FakeChain
 ) -> None:
     blockchain.loses_answers = True
@@ -94,7 +94,7 @@ async def test_another_requesters_round_is_not_taken_for_ours(
     assert await opener.open(DOCUMENT, REGISTRY) == (2, False)
 
 
-async def test_without_a_chain_nothing_is_sent_and_asking_again_works(
+async def test_without_a_chain_nothing_is_sent_and_a_retry_works(
     opener: RoundOpener, blockchain: InMemoryChain
 ) -> None:
     blockchain.is_down = True

@@ -27,12 +27,12 @@ def test_the_newest_document_is_the_one_received_last(envelopes: EnvelopeStore) 
 def test_a_known_document_stays_as_it_is(envelopes: EnvelopeStore) -> None:
     envelopes.add(stored(b"1", received_at=1.0))
     envelopes.add(stored(b"1", received_at=2.0))
-    found = envelopes.document(sha256(b"1").digest())
-    assert found == stored(b"1", received_at=1.0)
+    document = envelopes.document(sha256(b"1").digest())
+    assert document == stored(b"1", received_at=1.0)
     assert envelopes.document(b"\x00" * 32) is None
 
 
-def test_the_newest_round_of_a_document_is_told(envelopes: EnvelopeStore) -> None:
+def test_the_newest_round_of_a_document_is_returned(envelopes: EnvelopeStore) -> None:
     document = stored(b"1")
     envelopes.add(document)
     envelopes.note_round(document.digest, b"\x0b" * 32, 4, 2.0)
@@ -54,7 +54,7 @@ def test_an_opening_keeps_where_it_began_until_it_ends(envelopes: EnvelopeStore)
     assert envelopes.begin_opening(digest, REGISTRY, 12) == 12
 
 
-def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_everything_is_stored_across_a_restart(tmp_path: Path) -> None:
     store = EnvelopeStore(tmp_path)
     store.add(stored(b"1"))
     store.begin_opening(stored(b"1").digest, REGISTRY, 5)

@@ -1,4 +1,4 @@
-"""The worker's pages, rendered and asked for, without a network."""
+"""The worker's pages, rendered and requested without a network."""
 
 from pathlib import Path
 
@@ -44,13 +44,13 @@ class View:
 
     def __init__(self, status: WorkerStatus = STATUS) -> None:
         self._status = status
-        self.asked: list[tuple[int, str]] = []
+        self.requested: list[tuple[int, str]] = []
 
     def status(self) -> WorkerStatus:
         return self._status
 
     def bundle(self, round_number: int, name: str) -> Path | None:
-        self.asked.append((round_number, name))
+        self.requested.append((round_number, name))
         return None
 
     def metrics(self) -> bytes:
@@ -93,9 +93,9 @@ def test_the_page_escapes_what_it_shows() -> None:
     assert "<i>" not in page
 
 
-def test_a_worker_without_rounds_says_so() -> None:
+def test_a_worker_without_rounds_shows_a_note() -> None:
     empty = replace(STATUS, rounds=[], head_block=None, head_time="")
-    assert "No round seen yet" in render(empty)
+    assert "No round yet" in render(empty)
     assert "not read yet" in render(empty)
 
 
@@ -122,7 +122,7 @@ async def test_metrics_are_text() -> None:
 async def test_an_unknown_bundle_is_a_404_with_its_reason() -> None:
     view = View()
     status, _, text = await ask(view, f"/v1/rounds/3/bundles/{'ab' * 32}")
-    assert (status, view.asked) == (404, [(3, "ab" * 32)])
+    assert (status, view.requested) == (404, [(3, "ab" * 32)])
     assert "bundle.unknown" in text
 
 
@@ -133,7 +133,7 @@ async def test_an_unknown_bundle_is_a_404_with_its_reason() -> None:
 async def test_other_paths_reach_no_bundle(path: str) -> None:
     view = View()
     assert (await ask(view, path))[0] == 404
-    assert view.asked == []
+    assert view.requested == []
 
 
 async def test_the_page_is_read_only() -> None:

@@ -24,12 +24,12 @@ from tests.support.worker_stage import Stage, phase, running, until
 
 
 def chain_of(worker: object) -> FakeChain:
-    chain: FakeChain = worker._outside.chain  # type: ignore[attr-defined]
+    chain: FakeChain = worker._ports.chain  # type: ignore[attr-defined]
     return chain
 
 
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
-    """Take every block back; returns a function that ends the reorganisation for the worker."""
+    """Remove every block; returns a function that ends the reorganisation for the worker."""
     blockchain, chain = stage.blockchain, chain_of(worker)
     blockchain.forget_rounds()
 
@@ -54,12 +54,12 @@ async def test_a_round_that_the_node_does_not_know_yet_is_voted_in_later(stage: 
     worker = stage.worker()
     chain = chain_of(worker)
     real: Callable[[int], Awaitable[Round | None]] = chain.round
-    asked = 0
+    requested = 0
 
     async def knows_it_later(number: int) -> Round | None:
-        nonlocal asked
-        asked += 1
-        return None if asked < 3 else await real(number)
+        nonlocal requested
+        requested += 1
+        return None if requested < 3 else await real(number)
 
     chain.round = knows_it_later  # type: ignore[method-assign]
     async with running(worker):
@@ -121,7 +121,7 @@ async def test_another_round_under_the_same_number_is_computed_from_its_own_inpu
 
 
 async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage) -> None:
-    """The chain holds another round under the number, and the worker has not noticed yet."""
+    """The chain has another round of that number, and the worker has not noticed yet."""
     worker = stage.worker()
     await stage.open()
     await worker.follow()
@@ -131,12 +131,12 @@ async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage)
     old = compute(Inputs(ENVELOPE, REGISTRY, SALT, Feed()), context, state.opened).result.result
     reorganise(stage, worker)
     await stage.open(b"\x77" * 32)
-    with pytest.raises(TransportError, match="another one now"):
+    with pytest.raises(TransportError, match="has other inputs now"):
         await worker.runner._vote(replace(state, result=old))
     assert stage.votes(0) == []
 
 
-async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage) -> None:
+async def test_a_result_reported_during_a_resync_is_kept(stage: Stage) -> None:
     worker = stage.worker()
     chain, may_fetch, may_read = chain_of(worker), asyncio.Event(), asyncio.Event()
     fetch, read = stage.sender.document, chain.round_events
@@ -173,7 +173,7 @@ async def test_a_result_reported_while_rounds_are_read_anew_is_kept(stage: Stage
 # -- senders and registries that lie -------------------------------------------------------
 
 
-async def test_a_sender_that_never_answers_is_an_abstention_in_time(stage: Stage) -> None:
+async def test_a_sender_that_never_responds_leads_to_an_abstention_in_time(stage: Stage) -> None:
     stage.blockchain.set_policy(dataclasses.replace(POLICY, vote_window_s=1))
 
     async def never(*_: object) -> bytes:
@@ -192,11 +192,13 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
-    async with running(*(stage.worker(place) for place in range(3))):
+    async with running(*(stage.worker(index) for index in range(3))):
         stage.shelf.put = _no_space  # type: ignore[method-assign, assignment]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
-    stage.shelf = FakeShelf()  # another: a thread of those that ended may still put to the first
+    stage.shelf = (
+        FakeShelf()
+    )  # a new one: a thread of the ended workers may still write to the first
     stage.sender.swapped = b"other bytes"
     worker = stage.worker()
     async with running(worker):
@@ -215,7 +217,7 @@ async def test_an_unusable_public_key_costs_only_its_owner_the_bundle(stage: Sta
     snapshot["aggregators"][0]["publicKey"] = "00" * 32
     data = json.dumps(snapshot).encode()
     stage.registry = FakeRegistry(data, SALT)
-    async with running(*(stage.worker(place) for place in range(3))):
+    async with running(*(stage.worker(index) for index in range(3))):
         digest = sha256(data).digest()
         await stage.requester.open_round(START, COUNT, sha256(ENVELOPE).digest(), digest)
         await until(lambda: phase(stage) == Phase.FINAL)
@@ -223,9 +225,7 @@ async def test_an_unusable_public_key_costs_only_its_owner_the_bundle(stage: Sta
 
 
 @pytest.mark.parametrize("error", [FatalError("disk full"), EvidenceError("unusable key")])
-async def test_an_archive_that_takes_nothing_does_not_cost_the_vote(
-    stage: Stage, error: Exception
-) -> None:
+async def test_a_full_archive_does_not_cost_the_vote(stage: Stage, error: Exception) -> None:
     def reject(*_: object) -> None:
         raise error
 
