@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Int32s, Int64s, Texts
+from oepnode.domain.documents.arrays import Int32s, Int64s, Ints, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import (
     MISSING,
@@ -92,7 +92,7 @@ class Snapshot:
     def holders(
         self,
         nmi: Texts,
-        row_nmi: Int32s,
+        row_nmi: Ints,
         start: Int64s,
     ) -> Int32s:
         """Holder of each row's NMI at the row's interval start.

@@ -179,12 +179,12 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
     table = to_frame(published)
     assert table.height == 5
     shuffled = table.reverse()
-    table = from_frame(shuffled)
-    assert table.nmis.tolist() == published.nmis.tolist()
-    assert np.array_equal(table.limits, published.limits)
-    assert np.array_equal(table.submitted_us, published.submitted_us)
+    read_back = from_frame(shuffled)
+    assert read_back.nmis.tolist() == published.nmis.tolist()
+    assert np.array_equal(read_back.limits, published.limits)
+    assert np.array_equal(read_back.submitted_us, published.submitted_us)
     for name in ("cell", "submitted_us", "limits"):
-        own, expected = getattr(table.superseded, name), getattr(published.superseded, name)
+        own, expected = getattr(read_back.superseded, name), getattr(published.superseded, name)
         assert np.array_equal(own, expected)
     assert "submitted_us" not in to_frame(from_bundle(world.verified())).columns
 
