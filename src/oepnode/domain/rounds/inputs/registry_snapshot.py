@@ -2,7 +2,7 @@
 
 Guarantees: assignments of one NMI never overlap, every assignment names an aggregator of the
 snapshot, times lie on the dispatch-interval grid. The salt itself is not here, only SHA-256 of it.
-Source: docs/design.md §3, rules-v1 section 6.
+Source: ``docs/design.md §3``, rules-v1 section 6.
 """
 
 from __future__ import annotations
