@@ -837,7 +837,7 @@ def test_constrain_writes_no_json_under_another_name(
         (["--default-export", "inf", "--default-import", "0"], "--default-export is a number"),
         (["--default-export", "1", "--default-import", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),
-        (["--plot", "c.gif"], "ends in .svg or .png"),
+        (["--plot", "c.gif"], "must end in .svg or .png"),
     ],
 )
 def test_constrain_rejects_wrong_options(
