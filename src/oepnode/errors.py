@@ -1,8 +1,8 @@
 """The error families, separated by what a caller can decide.
 
 Every error that leaves a layer is one of these. Foreign exceptions are translated once, in the
-adapter that met them. The command line maps each family to an exit code (docs/design.md §9) in one
-module, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
+adapter that met them. The command line maps each family to an exit code (``docs/design.md §9``) in
+one module, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
 """
 
 from __future__ import annotations

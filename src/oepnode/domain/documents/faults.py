@@ -1,7 +1,7 @@
 """Findings of one document, and values as text that cannot give an NMI away.
 
 Guarantees: the first 100 faults are kept in document order and the others are counted; no value
-that may be an NMI, a salt or a key is shown. Source: docs/design.md §3.
+that may be an NMI, a salt or a key is shown. Source: ``docs/design.md §3``.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ which every byte follows from the final root, the aggregator's own knowledge, or
 Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether these are
 all sites of the aggregator; `foreign_nmis` covers what the key of the round cannot prove.
 
-Source: ``docs/spec/bundle.md``, docs/design.md §6.
+Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 
 Example:
     >>> plaintext = build(result, index)                                     # doctest: +SKIP

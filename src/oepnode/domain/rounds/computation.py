@@ -2,7 +2,7 @@
 
 Guarantees: every result follows from inputs whose digests are those on chain; the steps and their
 order are those that rules-v1 requires of a worker, each failing with its own error.
-Source: rules-v1 sections 1, 5 (horizon) and 12; docs/design.md §2.
+Source: rules-v1 sections 1, 5 (horizon) and 12; ``docs/design.md §2``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The round that everything is bound to: chain, contract and number.
 
-Source: docs/design.md §4 (the salt of K_round) and §6.
+Source: ``docs/design.md §4`` (the salt of K_round) and §6.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The chain's facts about rounds and the electorate, as values.
 
 These are facts received, named in the past tense. Bytes inside, hex at the edges. A member's
-``index`` is its bit in the ``voted`` and ``matched`` bitmaps. Source: docs/design.md §7,
+``index`` is its bit in the ``voted`` and ``matched`` bitmaps. Source: ``docs/design.md §7``,
 ``contracts/src/OepConsensus.sol``.
 """
 

@@ -1,6 +1,6 @@
 """Replays a round: computes it from its inputs and compares the result with the chain's.
 
-Source: docs/design.md §2; the computing itself is in ``computation``.
+Source: ``docs/design.md §2``; the computing itself is in ``computation``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ moment, with a nonce that works once. Two forms of it:
   The response is streamed unsealed: confidentiality on the way is up to TLS.
 
 Leaves out signing and recovering (``adapters.crypto.request_signature``) and enrolment
-(``services.common.authorization``). Source: docs/design.md §1 and §4, EIP-712, RFC 9110
+(``services.common.authorization``). Source: ``docs/design.md §1`` and ``§4``, EIP-712, RFC 9110
 §11.4, RFC 4648 §5.
 """
 

@@ -6,7 +6,7 @@ these limits is in the round, and the NMI is the bearer's claim; with the key it
 The key lets its holder test guesses at other sites: see ``docs/spec/bundle.md`` before disclosing
 it.
 
-Source: ``docs/spec/bundle.md``, docs/design.md §6.
+Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 """
 
 from __future__ import annotations

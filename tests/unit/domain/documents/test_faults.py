@@ -53,7 +53,7 @@ def test_show_value(value: object, shown: str) -> None:
     assert show_value(value) == shown
 
 
-def test_a_long_value_is_cut_and_its_length_told() -> None:
+def test_a_long_value_is_cut_and_its_length_shown() -> None:
     shown = show_value("a b " * 1000)
     assert shown.startswith("'a b a b")
     assert shown.endswith("… (4002 characters)")
@@ -73,21 +73,21 @@ def test_shown_values_are_printable_ascii(text: str) -> None:
 
 
 def test_the_first_hundred_faults_are_kept_in_order_and_the_others_counted() -> None:
-    found = FaultLog("thing")
+    fault_log = FaultLog("thing")
     for number in range(250):
-        found.add(f"$[{number}]", "a.rule", "why")
-    assert found.count == 250
+        fault_log.add(f"$[{number}]", "a.rule", "why")
+    assert fault_log.count == 250
     with pytest.raises(DocumentFault, match=r"^thing rejected: 250 faults; first: \$\[0\]") as got:
-        found.raise_if_any()
+        fault_log.raise_if_any()
     assert [fault.path for fault in got.value.faults] == [f"$[{n}]" for n in range(MAX_FAULTS)]
     assert (got.value.more, got.value.what) == (150, "thing")
 
 
-def test_one_fault_is_said_in_the_singular() -> None:
-    found = FaultLog("thing")
-    found.add("$.a", "a.rule", "why", "5")
+def test_one_fault_is_reported_in_the_singular() -> None:
+    fault_log = FaultLog("thing")
+    fault_log.add("$.a", "a.rule", "why", "5")
     with pytest.raises(DocumentFault) as got:
-        found.raise_if_any()
+        fault_log.raise_if_any()
     assert str(got.value) == "thing rejected: 1 fault; first: $.a: a.rule: why (found 5)"
     assert isinstance(got.value, EvidenceError)
     assert str(Finding("$", "r", "m")) == "$: r: m"
@@ -95,19 +95,19 @@ def test_one_fault_is_said_in_the_singular() -> None:
 
 
 def test_no_fault_raises_nothing() -> None:
-    found = FaultLog("thing")
-    found.warn("$", "odd")
-    found.raise_if_any()
-    assert found.count == 0
+    fault_log = FaultLog("thing")
+    fault_log.warn("$", "odd")
+    fault_log.raise_if_any()
+    assert fault_log.count == 0
 
 
 def test_equal_warnings_are_counted_under_their_first_place() -> None:
-    found = FaultLog("thing")
-    assert list(found.warnings) == []
-    for place in "abc":
-        found.warn(f"$.{place}", "odd")
-    found.warn("$.d", "even")
-    assert found.warnings == ("$.a: odd (and 2 more)", "$.d: even")
+    fault_log = FaultLog("thing")
+    assert list(fault_log.warnings) == []
+    for name in "abc":
+        fault_log.warn(f"$.{name}", "odd")
+    fault_log.warn("$.d", "even")
+    assert fault_log.warnings == ("$.a: odd (and 2 more)", "$.d: even")
 
 
 def test_a_document_with_more_faults_than_are_kept() -> None:

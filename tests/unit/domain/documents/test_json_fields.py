@@ -16,16 +16,16 @@ from tests.support.envelope_documents import NMI
 SHAPE = ObjectShape(Field("nmi"), Field("end", ("End", "END")), Field("note", required=False))
 
 
-def faults(found: FaultLog) -> list[Finding]:
+def faults(log: FaultLog) -> list[Finding]:
     with pytest.raises(DocumentFault) as raised:
-        found.raise_if_any()
+        log.raise_if_any()
     return list(raised.value.faults)
 
 
 def spellings(text: str) -> tuple[Any, list[tuple[str, str, str]]]:
-    found = FaultLog("thing")
-    result = SHAPE.spellings(read_value(text.encode(), found), "$.x", found)
-    listed = faults(found) if found.count else []
+    log = FaultLog("thing")
+    result = SHAPE.spellings(read_value(text.encode(), log), "$.x", log)
+    listed = faults(log) if log.count else []
     return result, [(fault.path, fault.code, fault.value) for fault in listed]
 
 
@@ -69,18 +69,18 @@ def test_a_faulty_set_of_keys_is_not_remembered_as_good() -> None:
     ],
 )
 def test_an_object_is_expected(text: str, shown: str) -> None:
-    found = FaultLog("thing")
-    value = None if text == "null" else read_value(text.encode(), found)
-    assert SHAPE.spellings(value, "$.x", found) is None
-    (fault,) = faults(found)
+    log = FaultLog("thing")
+    value = None if text == "null" else read_value(text.encode(), log)
+    assert SHAPE.spellings(value, "$.x", log) is None
+    (fault,) = faults(log)
     assert (fault.path, fault.code, fault.value) == ("$.x", "field.type", shown)
 
 
 @pytest.mark.parametrize("value", ["x", "ü" * 5, "a" * 10, "\u0085", "\u2028", " "])
 def test_read_text(value: str) -> None:
-    found = FaultLog("thing")
-    assert json_fields.read_text(value, "$", found, 10) == value
-    assert found.count == 0
+    log = FaultLog("thing")
+    assert json_fields.read_text(value, "$", log, 10) == value
+    assert log.count == 0
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_read_text(value: str) -> None:
     ],
 )
 def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
-    found = FaultLog("thing")
-    assert json_fields.read_text(value, "$.t", found, 10) is None
-    (fault,) = faults(found)
+    log = FaultLog("thing")
+    assert json_fields.read_text(value, "$.t", log, 10) is None
+    (fault,) = faults(log)
     assert (fault.path, fault.code, fault.value) == ("$.t", rule, shown)
 
 
@@ -119,10 +119,10 @@ def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
     + [(None, "field.type"), (Number("0"), "field.type"), ([], "field.type"), ({}, "field.type")],
 )
 def test_what_read_choice_rejects(value: object, rule: str) -> None:
-    found = FaultLog("thing")
-    assert json_fields.read_choice("POST", "$.c", found, {"PRE": 0, "POST": 1}) == 1
-    assert json_fields.read_choice(value, "$.c", found, {"PRE": 0, "POST": 1}) is None
-    (fault,) = faults(found)
+    log = FaultLog("thing")
+    assert json_fields.read_choice("POST", "$.c", log, {"PRE": 0, "POST": 1}) == 1
+    assert json_fields.read_choice(value, "$.c", log, {"PRE": 0, "POST": 1}) is None
+    (fault,) = faults(log)
     assert (fault.path, fault.code, fault.message) == ("$.c", rule, "one of PRE, POST")
 
 
@@ -132,18 +132,18 @@ def test_what_read_choice_rejects(value: object, rule: str) -> None:
 )
 def test_an_nmi_that_is_a_number_is_not_shown(text: str) -> None:
     """A spreadsheet takes the leading zeros of an NMI: nine digits can be one, too."""
-    found = FaultLog("thing")
-    assert json_fields.read_nmi(Number(text), "$.nmi", found) is None
-    (fault,) = faults(found)
+    log = FaultLog("thing")
+    assert json_fields.read_nmi(Number(text), "$.nmi", log) is None
+    (fault,) = faults(log)
     assert (fault.path, fault.code, fault.value) == ("$.nmi", "field.type", "a number")
 
 
 def test_read_nmi_shows_kinds_and_nothing_of_a_text() -> None:
-    found = FaultLog("thing")
-    assert json_fields.read_nmi(NMI + "6", "$.nmi", found) == NMI
+    log = FaultLog("thing")
+    assert json_fields.read_nmi(NMI + "6", "$.nmi", log) == NMI
     for value in (None, [NMI], {NMI: 1}, True, "630588844", NMI + "5", NMI.replace("8", "O")):
-        assert json_fields.read_nmi(value, "$.nmi", found) is None
-    assert [(fault.code, fault.value) for fault in faults(found)] == [
+        assert json_fields.read_nmi(value, "$.nmi", log) is None
+    assert [(fault.code, fault.value) for fault in faults(log)] == [
         ("field.type", "null"),
         ("field.type", "an array of 1 elements"),
         ("field.type", "an object of 1 fields"),
@@ -160,10 +160,10 @@ def test_read_nmi_shows_kinds_and_nothing_of_a_text() -> None:
     + [({}, 2, "field.type"), (None, None, "field.type"), ("ab", 2, "field.type")],
 )
 def test_what_read_array_rejects(value: object, most: int | None, rule: str) -> None:
-    found = FaultLog("thing")
-    assert json_fields.read_array([1, 2], "$.a", found, most) == [1, 2]
-    assert json_fields.read_array(value, "$.a", found, most) is None
-    assert [fault.code for fault in faults(found)] == [rule]
+    log = FaultLog("thing")
+    assert json_fields.read_array([1, 2], "$.a", log, most) == [1, 2]
+    assert json_fields.read_array(value, "$.a", log, most) is None
+    assert [fault.code for fault in faults(log)] == [rule]
 
 
 def test_is_constant() -> None:

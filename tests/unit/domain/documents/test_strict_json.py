@@ -1,4 +1,4 @@
-"""Strict JSON (rules-v1 section 2): arrays and NDJSON, faults with places, work in linear time."""
+"""Strict JSON (rules-v1 section 2): arrays and NDJSON, faults with paths, work in linear time."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ LINE = GOOD.encode()
 
 
 def records(data: bytes) -> list[tuple[int, Any]]:
-    found = FaultLog("thing")
-    values = list(read_records(data, found))
-    found.raise_if_any()
+    log = FaultLog("thing")
+    values = list(read_records(data, log))
+    log.raise_if_any()
     return values
 
 
 def faults(data: bytes) -> list[Finding]:
-    found = FaultLog("thing")
-    list(read_records(data, found))
+    log = FaultLog("thing")
+    list(read_records(data, log))
     with pytest.raises(DocumentFault) as raised:
-        found.raise_if_any()
+        log.raise_if_any()
     return list(raised.value.faults)
 
 
@@ -70,11 +70,11 @@ def at_most(seconds: float) -> Iterator[None]:
     "text", ["0", "-0", "1.50", "1e5", "1E+05", "-0.0e-0", "9" * 5000, "1e999999999999"]
 )
 def test_numbers_stay_as_written(text: str) -> None:
-    found = FaultLog("thing")
-    value = read_value(text.encode(), found)
+    log = FaultLog("thing")
+    value = read_value(text.encode(), log)
     assert type(value) is Number
     assert value == text
-    assert found.count == 0
+    assert log.count == 0
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
@@ -84,7 +84,7 @@ def test_constants_are_kept_apart_from_numbers(text: str) -> None:
     assert str(value) == text
 
 
-def test_doubled_keys_are_kept_with_their_names_in_order() -> None:
+def test_duplicate_keys_are_kept_with_their_names_in_order() -> None:
     value = read_value(b'{"c":1,"a":1,"b":1,"a":2,"c":3,"a":4}', FaultLog("thing"))
     assert isinstance(value, DuplicateKeys)
     assert value.duplicates == ("c", "a")
@@ -152,16 +152,16 @@ def test_json_bom(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "hint"),
     [
         (gzip.compress(ndjson(record())), "this is gzip, to be unpacked first"),
         (ndjson(record()).decode().encode("utf-16"), "this looks like UTF-16"),
     ],
 )
-def test_bytes_that_are_often_taken_for_json_are_named(data: bytes, said: str) -> None:
+def test_bytes_that_are_often_taken_for_json_are_named(data: bytes, hint: str) -> None:
     fault = only(rejection(parse_document, data))
     assert fault.code == "json.utf8"
-    assert said in fault.message
+    assert hint in fault.message
 
 
 def test_a_byte_order_mark_further_on_is_not_json() -> None:
@@ -201,9 +201,9 @@ def test_json_syntax(text: str) -> None:
     for fault in faults(f"{GOOD}\n{text}\n{GOOD}".encode()):
         assert fault.path.startswith("$.records[")
         assert fault.code == "json.syntax"
-    found = FaultLog("thing")
-    assert read_value(text.encode(), found) is None
-    assert found.count == 1
+    log = FaultLog("thing")
+    assert read_value(text.encode(), log) is None
+    assert log.count == 1
 
 
 @pytest.mark.parametrize("text", ["01", "1.", "1.e5", "1e", "0x1f", "1_000", "--1"])
@@ -226,7 +226,9 @@ def test_numbers_that_rfc_8259_does_not_know(text: str) -> None:
         (b"{}\n\n x\n", "$.records[1]", "json.syntax", "(line 3, column 2)"),
     ],
 )
-def test_places_are_told_by_line_and_column(data: bytes, path: str, rule: str, where: str) -> None:
+def test_faults_are_located_by_line_and_column(
+    data: bytes, path: str, rule: str, where: str
+) -> None:
     (fault,) = faults(data)
     assert (fault.path, fault.code) == (path, rule)
     assert fault.message.endswith(where)
@@ -242,11 +244,11 @@ def test_json_trailing() -> None:
 
 
 def test_every_bad_line_of_ndjson_is_listed_and_good_ones_are_read() -> None:
-    found = FaultLog("thing")
-    read = list(read_records(b"{}\nx\n\n[1,\n{}\n{} {}\n5", found))
+    log = FaultLog("thing")
+    read = list(read_records(b"{}\nx\n\n[1,\n{}\n{} {}\n5", log))
     assert read == [(0, {}), (3, {}), (5, "5")]
     with pytest.raises(DocumentFault) as raised:
-        found.raise_if_any()
+        log.raise_if_any()
     assert [(f.path, f.code) for f in raised.value.faults] == [
         ("$.records[1]", "json.syntax"),
         ("$.records[2]", "json.syntax"),
@@ -278,24 +280,24 @@ def test_nesting_near_any_bound_is_rejected_as_any_other(depth: int) -> None:
         rejection(parse_snapshot, deep.encode())
 
 
-def test_nothing_is_yielded_after_a_fault_of_the_whole_text() -> None:
-    found = FaultLog("thing")
-    assert decode_utf8(b"\xff", found) is None
-    assert read_value(b"\xff", found) is None
-    assert list(read_records(b"\xff", found)) == []
-    assert found.count == 3
+def test_nothing_is_yielded_after_a_fault_of_the_text() -> None:
+    log = FaultLog("thing")
+    assert decode_utf8(b"\xff", log) is None
+    assert read_value(b"\xff", log) is None
+    assert list(read_records(b"\xff", log)) == []
+    assert log.count == 3
 
 
 @pytest.mark.parametrize("write", [array, ndjson], ids=["array", "ndjson"])
-def test_progress_is_told_now_and_then_and_at_the_end(write: Callable[..., bytes]) -> None:
+def test_progress_is_reported_now_and_then_and_at_the_end(write: Callable[..., bytes]) -> None:
     data = write(*({"n": n} for n in range(200)))
-    told: list[tuple[str, int, int]] = []
-    list(read_records(data, FaultLog("thing"), lambda *step: told.append(step)))
-    assert [stage for stage, _, _ in told] == ["parse"] * 5
-    places = [place for _, place, _ in told]
-    assert places == sorted(places)
-    assert places[-1] == len(data)
-    assert {total for _, _, total in told} == {len(data)}
+    steps: list[tuple[str, int, int]] = []
+    list(read_records(data, FaultLog("thing"), lambda *step: steps.append(step)))
+    assert [stage for stage, _, _ in steps] == ["parse"] * 5
+    offsets = [offset for _, offset, _ in steps]
+    assert offsets == sorted(offsets)
+    assert offsets[-1] == len(data)
+    assert {total for _, _, total in steps} == {len(data)}
 
 
 # --- Work grows with the size, not with its square ------------------------------------------------
@@ -359,9 +361,9 @@ def test_a_snapshot_of_many_assignments_that_overlap_is_rejected_in_bounded_time
 
 @given(text=st.text(alphabet='{}[]",:\\ \n\r\t01-.eEnulltrueNaIfity/u', max_size=60))
 def test_any_text_gives_records_or_faults(text: str) -> None:
-    found = FaultLog("thing")
-    values = list(read_records(text.encode(), found))
-    assert values or found.count
-    found = FaultLog("thing")
-    value = read_value(text.encode(), found)
+    log = FaultLog("thing")
+    values = list(read_records(text.encode(), log))
+    assert values or log.count
+    log = FaultLog("thing")
+    value = read_value(text.encode(), log)
     assert value is None or not text.isspace()

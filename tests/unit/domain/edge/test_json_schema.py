@@ -1,4 +1,4 @@
-"""The JSON Schemas: they say what is written, and the pages are those of the code."""
+"""The JSON Schemas describe the written documents, and the pages follow from the code."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ def test_the_ballot_of_a_round_context(root: bytes, partitions: int, operator: b
 def test_no_two_operators_rounds_contracts_chains_or_results_share_a_ballot() -> None:
     plain: tuple[Any, ...] = (1, b"\x01" * 20, 1, b"\x02" * 20, b"\x03" * 32)
     ballots = {ballot_hash(*plain)}
-    for place, other in enumerate((2, b"\x02" * 20, 2, b"\x01" * 20, b"\x04" * 32)):
+    for index, other in enumerate((2, b"\x02" * 20, 2, b"\x01" * 20, b"\x04" * 32)):
         changed = list(plain)
-        changed[place] = other
+        changed[index] = other
         ballots.add(ballot_hash(*changed))
     assert len(ballots) == 6
     assert result_hash(b"\x01" * 32, 1) != result_hash(b"\x01" * 32, 2)

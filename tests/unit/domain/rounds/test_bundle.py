@@ -75,12 +75,15 @@ def test_a_built_bundle_verifies_and_gives_its_sites(name: str) -> None:
     assert got.limits.shape == (got.site_count, 4, COUNT)
     assert got.limits.dtype == np.int32
     assert got.partition.site_count == got.site_count
-    for place, entry in enumerate(got.entries):
+    for position, entry in enumerate(got.entries):
         site = decode_site(entry)
-        assert site.pseudonym == site_pseudonym(got.key, got.nmis[place])
-        assert (got.levels[place], got.timings[place]) == (site.header.level, site.header.timing)
-        assert got.objectives[place] == "Maximise service"
-        assert (got.limits[place] == site.limits).all()
+        assert site.pseudonym == site_pseudonym(got.key, got.nmis[position])
+        assert (got.levels[position], got.timings[position]) == (
+            site.header.level,
+            site.header.timing,
+        )
+        assert got.objectives[position] == "Maximise service"
+        assert (got.limits[position] == site.limits).all()
 
 
 def test_a_site_with_both_levels_has_two_entries_and_one_nmi() -> None:

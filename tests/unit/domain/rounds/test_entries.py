@@ -90,11 +90,11 @@ def sites(draw: st.DrawFn) -> tuple[list[bytes], list[SiteHeader], Any]:
     return names, headers, np.array(limits, dtype=np.int32)
 
 
-@given(found=sites())
+@given(result=sites())
 def test_what_is_encoded_is_decoded_and_written_again(
-    found: tuple[list[bytes], list[SiteHeader], Any],
+    result: tuple[list[bytes], list[SiteHeader], Any],
 ) -> None:
-    names, headers, limits = found
+    names, headers, limits = result
     entries = encode_sites(names, headers, limits)
     for name, header, table, entry in zip(names, headers, limits, entries, strict=True):
         read = decode_site(entry)
@@ -102,8 +102,8 @@ def test_what_is_encoded_is_decoded_and_written_again(
         assert np.array_equal(read.limits, table)
         assert encode_sites([read.pseudonym], [read.header], read.limits[np.newaxis]) == [entry]
         cells = {
-            header.horizon_start + place * 300: tuple(None if v == NO_LIMIT else v for v in column)
-            for place, column in enumerate(table.T.tolist())
+            header.horizon_start + index * 300: tuple(None if v == NO_LIMIT else v for v in column)
+            for index, column in enumerate(table.T.tolist())
         }
         assert entry == reference.site_entry(
             name,
@@ -236,10 +236,10 @@ def test_a_partition_entry_of_another_length_is_rejected(size: int) -> None:
         decode_partition((PARTITION.encode() * 2)[:size])
 
 
-@pytest.mark.parametrize("place", range(5))
-def test_another_magic_or_tag_is_rejected(place: int) -> None:
+@pytest.mark.parametrize("index", range(5))
+def test_another_magic_or_tag_is_rejected(index: int) -> None:
     entry = bytearray(PARTITION.encode())
-    entry[place] ^= 1
+    entry[index] ^= 1
     with pytest.raises(EvidenceError, match="not a partition entry"):
         decode_partition(bytes(entry))
     with pytest.raises(EvidenceError):

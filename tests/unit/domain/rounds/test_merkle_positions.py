@@ -51,7 +51,7 @@ def tree() -> InmemoryTree:
 
 
 def by_pymerkle(leaf: bytes, index: int, size: int, path: list[bytes], root: bytes) -> None:
-    """pymerkle's verdict, told index and size; raises ``InvalidProof``."""
+    """pymerkle's verdict for an index and size; raises ``InvalidProof``."""
     rule = [0 if side == "R" else 1 for side in rfc9162.shape(index, size)] + [0]
     proof = InclusionProof("sha256", True, size, index + 1, rule, [leaf, *path])
     proof.verify(leaf, root, index=index + 1, size=size, algorithm="sha256")

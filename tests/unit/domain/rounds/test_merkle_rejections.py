@@ -1,4 +1,4 @@
-"""What a verifier must reject, by kind, and exactly which wrong sizes it cannot reject.
+"""Inputs that a verifier must reject, by kind, and exactly the wrong sizes that it cannot reject.
 
 RFC 9162 section 2.1.3.2 uses index and size for one thing only: to know on which side of each
 sibling the running hash stands, and how many siblings there are (the *shape* of the path). So a
@@ -56,7 +56,7 @@ def is_proven_by_pymerkle(
 
 
 def verdicts(leaf: bytes, index: int, size: int, path: list[bytes], root: bytes) -> set[bool]:
-    """What the product, the RFC's own steps and pymerkle say."""
+    """Verdicts of the product, of the RFC's own steps and of pymerkle."""
     return {
         is_proven(leaf, index, size, path, root),
         index >= 0 and rfc9162.proves(leaf, index, size, path, root),

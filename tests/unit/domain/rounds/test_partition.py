@@ -46,23 +46,23 @@ def computed(records: list[Any], *assignments: Any, **changes: Any) -> RoundResu
 
 
 def of(result: RoundResult, who: str) -> Partition:
-    (found,) = (part for part in result.partitions if part.aggregator_id == who)
-    return found
+    (actual,) = (part for part in result.partitions if part.aggregator_id == who)
+    return actual
 
 
 def cells(part: Partition) -> dict[Cell, tuple[int | None, ...]]:
     """Limits by (NMI, level, interval start) as the site entries of a partition say."""
-    found = {}
+    actual = {}
     for nmi, entry in zip(part.nmis, part.entries, strict=True):
         site = entries.decode_site(entry)
         assert site.pseudonym == pseudonyms.site_pseudonym(part.key, nmi)
-        for place, limits in enumerate(site.limits.T.tolist()):
+        for position, limits in enumerate(site.limits.T.tolist()):
             values = tuple(None if value == NO_LIMIT else value for value in limits)
-            cell = (nmi, site.header.level, site.header.horizon_start + place * 300)
-            assert cell not in found
+            cell = (nmi, site.header.level, site.header.horizon_start + position * 300)
+            assert cell not in actual
             if values != (None,) * 4:
-                found[cell] = values
-    return found
+                actual[cell] = values
+    return actual
 
 
 def check_trees(result: RoundResult, salt: bytes = SALT) -> None:
@@ -109,7 +109,7 @@ def test_an_aggregator_without_a_site_has_no_partition() -> None:
 
 
 def test_an_nmi_that_changes_aggregator_is_in_both_partitions_for_its_part() -> None:
-    """From nobody to north to south, one interval each; all entries have the whole horizon."""
+    """From nobody to north to south, one interval each; all entries have the full horizon."""
     day = [interval(diStartTime=format_nem(START_S + n * 300), diEndTime=None) for n in range(3)]
     for n, item in enumerate(day):
         item["activePowerExportLimit"] = n
@@ -156,9 +156,9 @@ def test_a_kind_is_named_only_where_this_partition_has_a_limit_of_it() -> None:
 
 def test_the_round_is_in_every_key_and_every_root() -> None:
     document = parse_document(array(record()))
-    found = parse_snapshot(dump(snapshot(assignment())).encode())
+    registry = parse_snapshot(dump(snapshot(assignment())).encode())
     contexts = [CONTEXT, RoundContext(31337, b"\x01" * 20, 8), RoundContext(1, b"\x01" * 20, 7)]
-    results = [partition_round(document, found, SALT, context) for context in contexts]
+    results = [partition_round(document, registry, SALT, context) for context in contexts]
     assert len({result.root for result in results}) == 3
     assert len({result.partitions[0].key for result in results}) == 3
 
@@ -174,17 +174,17 @@ def test_names_and_public_keys_of_aggregators_do_not_touch_the_root() -> None:
 @pytest.mark.parametrize("salt", [b"", bytes(32), SALT + b"\x00", SALT[:31]])
 def test_another_salt_is_rejected(salt: bytes) -> None:
     document = parse_document(array(record()))
-    found = parse_snapshot(dump(snapshot(assignment())).encode())
+    registry = parse_snapshot(dump(snapshot(assignment())).encode())
     with pytest.raises(DigestMismatch, match="snapshot salt"):
-        partition_round(document, found, salt, CONTEXT)
+        partition_round(document, registry, salt, CONTEXT)
 
 
 def test_progress_counts_rows() -> None:
     document = parse_document(array(record(), record(nmi=OTHER_NMI)))
-    found = parse_snapshot(dump(snapshot(assignment())).encode())
-    told: list[tuple[str, int, int]] = []
-    partition_round(document, found, SALT, CONTEXT, lambda *step: told.append(step))
-    assert told == [("partition", 1, 2), ("partition", 2, 2)]
+    registry = parse_snapshot(dump(snapshot(assignment())).encode())
+    reported: list[tuple[str, int, int]] = []
+    partition_round(document, registry, SALT, CONTEXT, lambda *step: reported.append(step))
+    assert reported == [("partition", 1, 2), ("partition", 2, 2)]
 
 
 def of_case(case: Case) -> RoundResult:
@@ -201,12 +201,12 @@ def of_case(case: Case) -> RoundResult:
 def test_every_row_is_in_exactly_one_partition_with_its_values(case: Case) -> None:
     result = of_case(case)
     check_trees(result, case.salt)
-    found: dict[Cell, tuple[str, tuple[int | None, ...]]] = {}
+    actual: dict[Cell, tuple[str, tuple[int | None, ...]]] = {}
     for part in result.partitions:
         for cell, limits in cells(part).items():
-            assert cell not in found
-            found[cell] = (part.aggregator_id, limits)
-    assert found == {
+            assert cell not in actual
+            actual[cell] = (part.aggregator_id, limits)
+    assert actual == {
         (nmi, level, start): (case.holders[nmi, start], limits)
         for (nmi, level), rows in case.rows.items()
         for start, limits in rows.items()

@@ -106,11 +106,11 @@ def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:
         replace(CONTEXT, contract=bytes(20)),
         replace(CONTEXT, number=8),
     ]
-    found = [pseudonyms.round_key(salt, c) for salt in (SALT, bytes(32)) for c in contexts]
-    found += [pseudonyms.aggregator_key(found[0], who) for who in (UNASSIGNED, "north", "south")]
-    found += [
-        pseudonyms.aggregator_pseudonym(found[0], who) for who in (UNASSIGNED, "north", "south")
+    result = [pseudonyms.round_key(salt, c) for salt in (SALT, bytes(32)) for c in contexts]
+    result += [pseudonyms.aggregator_key(result[0], who) for who in (UNASSIGNED, "north", "south")]
+    result += [
+        pseudonyms.aggregator_pseudonym(result[0], who) for who in (UNASSIGNED, "north", "south")
     ]
-    found += [pseudonyms.site_pseudonym(key, nmi) for key in found for nmi in (NMI, OTHER_NMI)]
-    assert len(set(found)) == len(found)
-    assert {len(key) for key in found} == {pseudonyms.KEY_SIZE}
+    result += [pseudonyms.site_pseudonym(key, nmi) for key in result for nmi in (NMI, OTHER_NMI)]
+    assert len(set(result)) == len(result)
+    assert {len(key) for key in result} == {pseudonyms.KEY_SIZE}

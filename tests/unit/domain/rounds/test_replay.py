@@ -16,11 +16,13 @@ FINAL = state(3, Phase.FINAL)
 
 
 def test_equal_inputs_give_the_chains_root() -> None:
-    told: list[str] = []
-    verdict = replay.replay(INPUTS, CONTEXT, opened(), FINAL, lambda *step: told.append(step[0]))
+    reported: list[str] = []
+    verdict = replay.replay(
+        INPUTS, CONTEXT, opened(), FINAL, lambda *step: reported.append(step[0])
+    )
     assert verdict.is_equal
     assert verdict.computed == RESULT
-    assert set(told) == {"parse", "partition"}
+    assert set(reported) == {"parse", "partition"}
 
 
 def test_another_root_on_chain_is_a_verdict_and_no_error() -> None:

@@ -94,14 +94,14 @@ def test_equivocations_are_found_among_many() -> None:
         offered(102, 3),
         offered(0, 9),
     ]
-    (found,) = signed_ballots.equivocations_in(CONTEXT, ELECTORATE, ballots, by_first_byte)
-    assert found.member == MEMBERS[1]
-    assert found.ballots == (ballots[1].signed, ballots[5].signed)
+    (result,) = signed_ballots.equivocations_in(CONTEXT, ELECTORATE, ballots, by_first_byte)
+    assert result.member == MEMBERS[1]
+    assert result.ballots == (ballots[1].signed, ballots[5].signed)
     assert signed_ballots.equivocations_in(CONTEXT, ELECTORATE, ballots[:3], by_first_byte) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         (b"{", "line 2 is not JSON"),
         (b"[" * 10_000, "line 2"),
@@ -116,6 +116,6 @@ def test_equivocations_are_found_among_many() -> None:
         (b"{}", "chainId"),
     ],
 )
-def test_a_line_that_is_no_signed_ballot_is_named(line: bytes, told: str) -> None:
-    with pytest.raises(EvidenceError, match=told):
+def test_a_line_that_is_no_signed_ballot_is_named(line: bytes, reported: str) -> None:
+    with pytest.raises(EvidenceError, match=reported):
         signed_ballots.decode_lines(LINE + b"\n" + line)

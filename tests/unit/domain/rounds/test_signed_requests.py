@@ -65,7 +65,7 @@ def test_what_is_encoded_is_decoded(request_: RegistryRequest, signature: bytes)
 
 
 @pytest.mark.parametrize(
-    ("changes", "place"),
+    ("changes", "index"),
     [
         ({"what": "keys"}, "$.what"),
         ({"what": ...}, "`what`"),
@@ -84,10 +84,10 @@ def test_what_is_encoded_is_decoded(request_: RegistryRequest, signature: bytes)
         ({"seat": 1}, "`seat`"),
     ],
 )
-def test_a_malformed_field_is_rejected_by_name(changes: dict[str, Any], place: str) -> None:
+def test_a_malformed_field_is_rejected_by_name(changes: dict[str, Any], index: str) -> None:
     with pytest.raises(EvidenceError) as rejected:
         decode_request(wire(**changes))
-    assert place in str(rejected.value)
+    assert index in str(rejected.value)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_header_that_is_encoded_is_decoded(request_: DocumentRequest, signatur
     assert encoded.isascii() and "=" not in encoded and len(encoded) < 1024
 
 
-def test_the_header_is_what_the_documentation_says() -> None:
+def test_the_header_is_the_documented_one() -> None:
     assert parts() == {
         "round": 3,
         "digest": "01" * 32,
@@ -146,12 +146,12 @@ def test_the_header_is_what_the_documentation_says() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Bearer abc", "OEP2 abc", "OEP1x", "Basic OEP1"])
-def test_another_scheme_is_none_of_ours(text: str) -> None:
+def test_another_scheme_is_not_read(text: str) -> None:
     assert decode_authorization(text) is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "place"),
+    ("changes", "index"),
     [
         ({"round": 0}, "$.round"),
         ({"round": "3"}, "$.round"),
@@ -164,11 +164,11 @@ def test_another_scheme_is_none_of_ours(text: str) -> None:
     ],
 )
 def test_a_malformed_field_of_a_header_is_rejected_by_name(
-    changes: dict[str, Any], place: str
+    changes: dict[str, Any], index: str
 ) -> None:
     with pytest.raises(EvidenceError) as rejected:
         decode_authorization(header(parts(**changes)))
-    assert place in str(rejected.value)
+    assert index in str(rejected.value)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_the_signature_names_the_account(request_: MemberRequest) -> None:
         ),
     ],
 )
-def test_the_typed_data_is_what_the_documentation_says(
+def test_the_typed_data_is_the_documented_one(
     request_: MemberRequest, name: str, primary: str, fields: str
 ) -> None:
     data = typed_data(request_, CHAIN_ID, CONTRACT)

@@ -127,10 +127,10 @@ def test_what_is_no_proof_at_all(data: bytes) -> None:
 
 def test_a_field_that_occurs_twice_is_rejected() -> None:
     data = site_proof.write(site_proof.cut(verified(), NMI))
-    doubled = data.replace(b'"round": 3', b'"round": 4, "round": 3')
-    assert doubled != data
+    duplicate = data.replace(b'"round": 3', b'"round": 4, "round": 3')
+    assert duplicate != data
     with pytest.raises(SiteProofError, match="occurs twice"):
-        site_proof.read(doubled)
+        site_proof.read(duplicate)
 
 
 def test_the_root_of_another_round() -> None:
@@ -152,8 +152,8 @@ def test_every_nibble_of_the_hashes_counts() -> None:
     spots += [(value["sites"][0], "entry"), (value["path"], 0), (value["sites"][0]["path"], 0)]
     for holder, name in spots:
         text = holder[name]
-        for place in range(len(text)):
-            holder[name] = text[:place] + flip(text[place]) + text[place + 1 :]
+        for position in range(len(text)):
+            holder[name] = text[:position] + flip(text[position]) + text[position + 1 :]
             with pytest.raises(SiteProofError):
                 check(site_proof.read(json.dumps(value).encode()))
         holder[name] = text

@@ -46,30 +46,30 @@ def test_a_ballot_of_another_round_counts_for_nobody() -> None:
 
 
 def test_every_member_has_one_standing() -> None:
-    told = account(EVENTS)
-    assert [a.standing for a in told.members] == [
+    counted = account(EVENTS)
+    assert [a.standing for a in counted.members] == [
         Standing.MATCHED,
         Standing.MISMATCHED,
         Standing.MATCHED,
         Standing.MATCHED,
         Standing.ABSTAINED,
     ]
-    assert [a.results for a in told.members] == [(GOOD,), (WRONG,), (GOOD,), (GOOD,), ()]
-    assert [a.reason for a in told.members] == [None] * 4 + [2]
-    assert told.members[4].place == place(6)
-    assert (told.final, told.differences) == (GOOD, ())
+    assert [a.results for a in counted.members] == [(GOOD,), (WRONG,), (GOOD,), (GOOD,), ()]
+    assert [a.reason for a in counted.members] == [None] * 4 + [2]
+    assert counted.members[4].place == place(6)
+    assert (counted.final, counted.differences) == (GOOD, ())
 
 
 def test_without_a_final_root_nobody_is_wrong() -> None:
-    told = account([e for e in EVENTS if not isinstance(e, Abstained | RoundFinalised)])
-    assert [a.standing for a in told.members] == [Standing.VOTED] * 4 + [Standing.SILENT]
-    assert told.members[4].place is None
-    assert told.final is None
+    counted = account([e for e in EVENTS if not isinstance(e, Abstained | RoundFinalised)])
+    assert [a.standing for a in counted.members] == [Standing.VOTED] * 4 + [Standing.SILENT]
+    assert counted.members[4].place is None
+    assert counted.final is None
 
 
 def test_a_ballot_for_a_root_that_nobody_revealed() -> None:
-    told = account([e for e in EVENTS if getattr(e, "root", None) != WRONG.root])
-    assert (told.members[1].standing, told.members[1].results) == (Standing.MISMATCHED, ())
+    counted = account([e for e in EVENTS if getattr(e, "root", None) != WRONG.root])
+    assert (counted.members[1].standing, counted.members[1].results) == (Standing.MISMATCHED, ())
 
 
 def test_a_chain_that_counts_otherwise_is_found_out() -> None:

@@ -245,12 +245,14 @@ def test_whole_rounds(name: str) -> None:
     )
     assert pseudonyms.round_key(unhex(inputs["salt"]), context(inputs)).hex() == vector["roundKey"]
     assert len(result.partitions) == len(vector["partitions"])
-    for place, (ours, case) in enumerate(zip(result.partitions, vector["partitions"], strict=True)):
+    for position, (ours, case) in enumerate(
+        zip(result.partitions, vector["partitions"], strict=True)
+    ):
         assert ours.aggregator_id == case["aggregator"]
         assert ours.key.hex() == case["key"]
         assert ours.root.hex() == case["root"]
         assert ours.entry.hex() == case["entry"]
-        assert [sibling.hex() for sibling in result.path(place)] == case["path"]
+        assert [sibling.hex() for sibling in result.path(position)] == case["path"]
         assert [entry.hex() for entry in ours.entries] == [s["entry"] for s in case["sites"]]
         assert list(ours.nmis) == [site["nmi"] for site in case["sites"]]
         leaves = [merkle.leaf_hash(entry) for entry in ours.entries]

@@ -2,7 +2,7 @@
 
 Guarantees: assignments of one NMI never overlap, every assignment names an aggregator of the
 snapshot, times lie on the dispatch-interval grid. The salt itself is not here, only SHA-256 of it.
-Source: docs/design.md §3, rules-v1 section 6.
+Source: ``docs/design.md §3``, rules-v1 section 6.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Int32s, Int64s, Texts
+from oepnode.domain.documents.arrays import Int32s, Int64s, Ints, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import (
     MISSING,
@@ -92,7 +92,7 @@ class Snapshot:
     def holders(
         self,
         nmi: Texts,
-        row_nmi: Int32s,
+        row_nmi: Ints,
         start: Int64s,
     ) -> Int32s:
         """Holder of each row's NMI at the row's interval start.

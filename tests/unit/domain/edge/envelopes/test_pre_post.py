@@ -12,12 +12,12 @@ from tests.support.telemetry_columns import START, A, B, C, envelopes, record
 def test_room_is_what_post_has_above_pre_in_both_directions() -> None:
     pre = envelopes(record(A, [(5, -5), (5, -5)]))
     post = envelopes(record(A, [(6.2, -4), (5, -7)], timing="POST"))
-    found = compare(pre, post)
-    assert found.difference_w[0].tolist() == [[1200, 0], [-1000, 2000]]
-    assert found.room_w[0].tolist() == [[1200, 0], [0, 2000]]
-    assert found.excess_w[0].tolist() == [[0, 0], [1000, 0]]
-    assert found.daily_wh(found.room_w)[0, :, 0].tolist() == [100, 167]
-    assert found.is_compared.all()
+    comparison = compare(pre, post)
+    assert comparison.difference_w[0].tolist() == [[1200, 0], [-1000, 2000]]
+    assert comparison.room_w[0].tolist() == [[1200, 0], [0, 2000]]
+    assert comparison.excess_w[0].tolist() == [[0, 0], [1000, 0]]
+    assert comparison.daily_wh(comparison.room_w)[0, :, 0].tolist() == [100, 167]
+    assert comparison.is_compared.all()
 
 
 def test_a_constant_kilowatt_more_is_24_kwh_a_day() -> None:
@@ -25,22 +25,22 @@ def test_a_constant_kilowatt_more_is_24_kwh_a_day() -> None:
     first = (period_start(day, 1) - START) // 300
     pre = envelopes(record(A, [(5, -5)] * 288, first=first))
     post = envelopes(record(A, [(6, -5)] * 288, first=first, timing="POST"))
-    found = compare(pre, post)
-    assert found.days == (day,)
-    assert found.daily_wh(found.room_w)[0, EXPORT].tolist() == [24_000]
-    assert found.daily_wh(found.room_w)[0, IMPORT].tolist() == [0]
+    comparison = compare(pre, post)
+    assert comparison.days == (day,)
+    assert comparison.daily_wh(comparison.room_w)[0, EXPORT].tolist() == [24_000]
+    assert comparison.daily_wh(comparison.room_w)[0, IMPORT].tolist() == [0]
 
 
-def test_energy_is_told_by_trading_day() -> None:
+def test_energy_is_reported_by_trading_day() -> None:
     day, period = trading_period(START)
     rest = 288 - period + 1
-    found = compare(
+    comparison = compare(
         envelopes(record(A, [(5, -5)] * (rest + 12))),
         envelopes(record(A, [(6, -5)] * (rest + 12), timing="POST")),
     )
-    assert len(found.days) == 2
-    assert found.days[0] == day
-    assert found.daily_wh(found.room_w)[0, EXPORT].tolist() == [rest * 1000 // 12, 1000]
+    assert len(comparison.days) == 2
+    assert comparison.days[0] == day
+    assert comparison.daily_wh(comparison.room_w)[0, EXPORT].tolist() == [rest * 1000 // 12, 1000]
 
 
 def test_only_common_sites_and_intervals_are_compared_and_the_others_counted() -> None:
@@ -51,12 +51,15 @@ def test_only_common_sites_and_intervals_are_compared_and_the_others_counted() -
         record(C, [(6, -6)], first=1, timing="POST"),
         record(A, [(1, -1)], level="Flex", first=1, timing="POST"),
     )
-    found = compare(pre, post)
-    assert found.nmis.tolist() == [A.encode()]
-    assert (found.pre_only, found.post_only) == (1, 2)
-    assert found.horizon_start == START + 300
-    assert found.difference_w.tolist() == [[[1000], [1000]]]
-    assert (found.pre_only_intervals.tolist(), found.post_only_intervals.tolist()) == ([1], [1])
+    comparison = compare(pre, post)
+    assert comparison.nmis.tolist() == [A.encode()]
+    assert (comparison.pre_only, comparison.post_only) == (1, 2)
+    assert comparison.horizon_start == START + 300
+    assert comparison.difference_w.tolist() == [[[1000], [1000]]]
+    assert (comparison.pre_only_intervals.tolist(), comparison.post_only_intervals.tolist()) == (
+        [1],
+        [1],
+    )
 
 
 def test_intervals_that_one_side_lacks_are_counted_in_and_beyond_the_common_horizon() -> None:
@@ -64,9 +67,12 @@ def test_intervals_that_one_side_lacks_are_counted_in_and_beyond_the_common_hori
     post = envelopes(
         record(A, [(6, -6)] * 2, timing="POST"), record(A, [(6, -6)], first=3, timing="POST")
     )
-    found = compare(pre, post)
-    assert found.is_compared.tolist() == [[[True, True, False]] * 2]
-    assert (found.pre_only_intervals.tolist(), found.post_only_intervals.tolist()) == ([1], [1])
+    comparison = compare(pre, post)
+    assert comparison.is_compared.tolist() == [[[True, True, False]] * 2]
+    assert (comparison.pre_only_intervals.tolist(), comparison.post_only_intervals.tolist()) == (
+        [1],
+        [1],
+    )
     whole = compare(pre, envelopes(record(A, [(6, -6)] * 3, timing="POST")))
     assert (whole.pre_only_intervals.tolist(), whole.post_only_intervals.tolist()) == ([0], [0])
 
@@ -74,9 +80,9 @@ def test_intervals_that_one_side_lacks_are_counted_in_and_beyond_the_common_hori
 def test_where_one_side_has_no_limit_nothing_is_compared() -> None:
     pre = envelopes(record(A, [(5, -5)]), record(B, [(5, -5)] * 2))
     post = envelopes(*(record(n, [(6, -6)] * 2, timing="POST") for n in (A, B)))
-    found = compare(pre, post)
-    assert found.is_compared[0].tolist() == [[True, False]] * 2
-    assert found.difference_w[0].tolist() == [[1000, 0]] * 2
+    comparison = compare(pre, post)
+    assert comparison.is_compared[0].tolist() == [[True, False]] * 2
+    assert comparison.difference_w[0].tolist() == [[1000, 0]] * 2
 
 
 @pytest.mark.parametrize("which", [0, 1])

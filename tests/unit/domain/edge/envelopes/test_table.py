@@ -32,27 +32,27 @@ def rules_of(error: DocumentFault) -> list[str]:
 
 
 def test_a_document_becomes_a_dense_table_with_gaps() -> None:
-    found = envelopes(record(B, [(4, -2)], first=1), record(A, [(5, -3), (6, -1)]))
-    assert found.nmis.tolist() == [A.encode(), B.encode()]
-    assert found.limits[:, EXPORT].tolist() == [[5000, 6000], [NO_LIMIT, 4000]]
-    assert found.limits[:, IMPORT].tolist() == [[-3000, -1000], [NO_LIMIT, -2000]]
-    assert found.submitted_us.tolist() == [[EARLY * MICROS] * 2, [NO_SUBMISSION, EARLY * MICROS]]
-    assert (found.horizon_start, found.interval_count) == (START, 2)
-    assert found.horizon_end == START + 600
-    assert len(found.superseded.cell) == 0
+    table = envelopes(record(B, [(4, -2)], first=1), record(A, [(5, -3), (6, -1)]))
+    assert table.nmis.tolist() == [A.encode(), B.encode()]
+    assert table.limits[:, EXPORT].tolist() == [[5000, 6000], [NO_LIMIT, 4000]]
+    assert table.limits[:, IMPORT].tolist() == [[-3000, -1000], [NO_LIMIT, -2000]]
+    assert table.submitted_us.tolist() == [[EARLY * MICROS] * 2, [NO_SUBMISSION, EARLY * MICROS]]
+    assert (table.horizon_start, table.interval_count) == (START, 2)
+    assert table.horizon_end == START + 600
+    assert len(table.superseded.cell) == 0
 
 
 def test_superseded_rows_are_kept_in_order_of_cell_and_time() -> None:
     times = (LATER, EARLY, START + 100)
-    found = envelopes(*(record(A, [(i, -i)] * 2, submitted=t) for i, t in enumerate(times, 1)))
-    assert found.limits[0, EXPORT].tolist() == [3000, 3000]
-    assert found.superseded.cell.tolist() == [0, 0, 1, 1]
-    assert found.superseded.submitted_us.tolist() == [EARLY * MICROS, LATER * MICROS] * 2
-    assert found.superseded.limits[:, EXPORT].tolist() == [2000, 1000] * 2
+    table = envelopes(*(record(A, [(i, -i)] * 2, submitted=t) for i, t in enumerate(times, 1)))
+    assert table.limits[0, EXPORT].tolist() == [3000, 3000]
+    assert table.superseded.cell.tolist() == [0, 0, 1, 1]
+    assert table.superseded.submitted_us.tolist() == [EARLY * MICROS, LATER * MICROS] * 2
+    assert table.superseded.limits[:, EXPORT].tolist() == [2000, 1000] * 2
 
 
 def test_in_force_is_the_latest_submitted_until_the_interval_begins() -> None:
-    found = envelopes(
+    table = envelopes(
         record(A, [(1, -1)] * 3, submitted=EARLY),
         record(A, [(2, -2)] * 3, submitted=START + 300),
         record(B, [(1, -1)] * 3, submitted=START + 400),
@@ -61,23 +61,23 @@ def test_in_force_is_the_latest_submitted_until_the_interval_begins() -> None:
     early, at_300, at_400, at_500 = (
         t * MICROS for t in (EARLY, START + 300, START + 400, START + 500)
     )
-    assert in_force_us(found).tolist() == [[early, at_300, at_300], [at_400, at_400, at_500]]
+    assert in_force_us(table).tolist() == [[early, at_300, at_300], [at_400, at_400, at_500]]
 
 
 def test_levels_and_nmis_can_be_picked_with_their_history() -> None:
-    found = envelopes(
+    table = envelopes(
         record(A, [(5, -5)]),
         record(A, [(2, -2)], level="Flex"),
         record(B, [(4, -4)], submitted=EARLY),
         record(B, [(3, -3)], submitted=LATER),
     )
-    assert found.at_level(1).nmis.tolist() == [A.encode()]
-    part = found.select([B, "6305999999"])
+    assert table.at_level(1).nmis.tolist() == [A.encode()]
+    part = table.select([B, "6305999999"])
     assert part.nmis.tolist() == [B.encode()]
     assert part.superseded.cell.tolist() == [0]
     assert part.superseded.limits[:, EXPORT].tolist() == [4000]
-    assert found.select([A]).superseded.cell.tolist() == []
-    assert found.select([A]).objectives == ("f", "f")
+    assert table.select([A]).superseded.cell.tolist() == []
+    assert table.select([A]).objectives == ("f", "f")
 
 
 def test_without_rows_no_submission_is_known() -> None:
@@ -86,28 +86,30 @@ def test_without_rows_no_submission_is_known() -> None:
 
 def test_a_verified_bundle_is_an_envelope_input() -> None:
     held = world.verified()
-    found = from_bundle(held)
+    table = from_bundle(held)
     document = from_document(parse_document(world.ENVELOPE))
-    assert found.site_count == held.site_count
-    assert not found.knows_submissions
-    for site in range(found.site_count):
-        place = np.flatnonzero(
-            (document.nmis == found.nmis[site]) & (document.levels == found.levels[site])
+    assert table.site_count == held.site_count
+    assert not table.knows_submissions
+    for site in range(table.site_count):
+        site_row = np.flatnonzero(
+            (document.nmis == table.nmis[site]) & (document.levels == table.levels[site])
         )[0]
-        told = found.limits[site] != NO_LIMIT
-        assert np.array_equal(found.limits[site][told], document.limits[place][told])
-    assert world.MOVING.encode() in found.nmis.tolist()
+        is_published = table.limits[site] != NO_LIMIT
+        assert np.array_equal(
+            table.limits[site][is_published], document.limits[site_row][is_published]
+        )
+    assert world.MOVING.encode() in table.nmis.tolist()
 
 
 def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
     held = world.verified()
     frame = limits_frame(held.nmis, held.levels, held.limits, held.horizon_start)
-    found, direct = from_frame(frame), from_bundle(held)
+    table, direct = from_frame(frame), from_bundle(held)
     order = np.lexsort((direct.levels, direct.nmis))
-    assert found.nmis.tolist() == direct.nmis[order].tolist()
-    assert found.levels.tolist() == direct.levels[order].tolist()
-    assert np.array_equal(found.limits, direct.limits[order])
-    assert set(found.timings.tolist()) == {NO_TIMING}
+    assert table.nmis.tolist() == direct.nmis[order].tolist()
+    assert table.levels.tolist() == direct.levels[order].tolist()
+    assert np.array_equal(table.limits, direct.limits[order])
+    assert set(table.timings.tolist()) == {NO_TIMING}
 
 
 GOOD: dict[str, list[Any]] = {
@@ -122,8 +124,8 @@ GOOD: dict[str, list[Any]] = {
 
 
 def test_a_limits_file_may_have_gaps() -> None:
-    found = from_frame(pl.DataFrame(GOOD))
-    assert found.limits[0, :2].tolist() == [[5000, NO_LIMIT], [-5000, -4000]]
+    table = from_frame(pl.DataFrame(GOOD))
+    assert table.limits[0, :2].tolist() == [[5000, NO_LIMIT], [-5000, -4000]]
 
 
 @pytest.mark.parametrize(
@@ -179,13 +181,13 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
     table = to_frame(published)
     assert table.height == 5
     shuffled = table.reverse()
-    found = from_frame(shuffled)
-    assert found.nmis.tolist() == published.nmis.tolist()
-    assert np.array_equal(found.limits, published.limits)
-    assert np.array_equal(found.submitted_us, published.submitted_us)
+    read_back = from_frame(shuffled)
+    assert read_back.nmis.tolist() == published.nmis.tolist()
+    assert np.array_equal(read_back.limits, published.limits)
+    assert np.array_equal(read_back.submitted_us, published.submitted_us)
     for name in ("cell", "submitted_us", "limits"):
-        ours, theirs = getattr(found.superseded, name), getattr(published.superseded, name)
-        assert np.array_equal(ours, theirs)
+        own, expected = getattr(read_back.superseded, name), getattr(published.superseded, name)
+        assert np.array_equal(own, expected)
     assert "submitted_us" not in to_frame(from_bundle(world.verified())).columns
 
 
@@ -198,9 +200,7 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
         ([1.5, 2.5], "field.type"),
     ],
 )
-def test_submissions_of_a_limits_file_that_cannot_be_told_apart(
-    times: list[object], rule: str
-) -> None:
+def test_submissions_of_a_limits_file_that_are_ambiguous(times: list[object], rule: str) -> None:
     twice = GOOD | {"interval_start": GOOD["interval_start"][:1] * 2, "submitted_us": times}
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(twice))

@@ -1,4 +1,4 @@
-"""Envelopes as whole documents: what is told in one pass; every rule is in the register."""
+"""Envelope documents: findings that are reported in one pass; every rule is in the register."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def warned(received: ValidationResult[Any]) -> dict[str, int]:
     return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
 
 
-def test_part_c_6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
+def test_part_c_6_3_conflicts_are_reported_with_faults_of_the_form() -> None:
     one = record(interval(), interval(**AT_FIVE_PAST), submissionTimestamp=EARLY)
     other = record(interval(activePowerExportLimit=1), submissionTimestamp=EARLY)
     received = validate(array(one, other, BROKEN))
@@ -87,7 +87,7 @@ def test_part_c_6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
     assert rules(without_time) == {"submission.missing": 1}
 
 
-def test_part_c_6_3_horizon_timing_and_warnings_are_told_beside_faults_of_the_form() -> None:
+def test_part_c_6_3_horizon_timing_and_warnings_are_reported_with_faults_of_the_form() -> None:
     far = {"diStartTime": "2026-11-28T10:00:00", "diEndTime": None}
     received = validate(array(record(interval(), interval(**far)), BROKEN), timing="POST")
     assert dict(received.system.counts) == {"field.type": 1}
@@ -96,7 +96,7 @@ def test_part_c_6_3_horizon_timing_and_warnings_are_told_beside_faults_of_the_fo
     assert warned(received) == {"time.no_offset": 1}
 
 
-def test_part_c_6_3_conflicts_beside_broken_rules_are_told_once() -> None:
+def test_part_c_6_3_conflicts_with_broken_rules_are_reported_once() -> None:
     clash = record(), record(interval(activePowerExportLimit=1))
     wrong = record(interval(activePowerExportLimit=-1), nmi=OTHER_NMI)
     assert rules(validate(array(*clash))) == {"submission.missing": 1}
@@ -154,11 +154,11 @@ def test_part_c_6_3_a_copy_without_a_time_or_within_a_record_is_a_copy_too() -> 
     within = validate(array(record(interval(), interval())))
     assert warned(within) == {"submission.duplicate": 1}
     assert within.accepted
-    beside = validate(array(record(), record(), BROKEN))
-    assert warned(beside) == {"submission.duplicate": 1}
+    with_fault = validate(array(record(), record(), BROKEN))
+    assert warned(with_fault) == {"submission.duplicate": 1}
 
 
-def test_part_c_6_3_the_same_limits_submitted_anew_are_no_copy() -> None:
+def test_part_c_6_3_the_same_limits_submitted_again_are_not_a_copy() -> None:
     early, late = (record(submissionTimestamp=at) for at in (EARLY, LATE))
     assert warned(validate(array(early, late))) == {}
 
@@ -173,19 +173,19 @@ def test_part_c_6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
 
 
 def lacking(sites: int, day: str, *found: int, **changes: Any) -> list[dict[str, Any]]:
-    """Envelopes of several sites, of whole hours."""
+    """Envelopes of several sites, in full hours."""
     (template,) = hours(day, *found)
-    return [template | {"nmi": f"63058{place:05}", **changes} for place in range(sites)]
+    return [template | {"nmi": f"63058{number:05}", **changes} for number in range(sites)]
 
 
-def test_part_c_1_2_an_hour_that_sites_lack_is_told_for_each_in_bounded_lines() -> None:
+def test_part_c_1_2_a_missing_hour_is_reported_for_each_site_in_bounded_lines() -> None:
     received = validate(array(*lacking(121, OCTOBER, 1, 3)))
     assert received.accepted
     assert warned(received) == {"time.daylight_saving_hour": 121}
-    told = received.transaction.warnings
-    assert (len(told), told[-1].count) == (100, 1)
-    assert told[0].value == f"hour from {OCTOBER}T02:00:00+10:00"
-    assert sum(finding.count for finding in told) == 100
+    warnings = received.transaction.warnings
+    assert (len(warnings), warnings[-1].count) == (100, 1)
+    assert warnings[0].value == f"hour from {OCTOBER}T02:00:00+10:00"
+    assert sum(finding.count for finding in warnings) == 100
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_part_c_1_2_another_hour_that_is_missing_is_no_daylight_saving(
     assert warned(validate(array(*hours(day, *found)))) == {}
 
 
-def test_part_c_1_2_a_later_submission_of_the_hour_doubles_nothing_and_fills_it() -> None:
+def test_part_c_1_2_a_later_submission_of_the_hour_is_no_duplicate_and_fills_it() -> None:
     first = lacking(1, APRIL, 1, 2, submissionTimestamp=EARLY)
     again = lacking(1, APRIL, 2, submissionTimestamp=LATE)
     assert warned(validate(array(*first, *again))) == {}

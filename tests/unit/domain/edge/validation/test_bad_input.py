@@ -1,4 +1,4 @@
-"""What bad input gets: one document with everything wrong, and all of it told in one pass.
+"""Bad input: one document with everything wrong, and all of it reported in one pass.
 
 The list: a wrong number of bands, prices that fall, a duplicated period, a period 289, a price with
 three decimals, a quantity on the wrong side, a re-bid after gate closure with a changed price, a
@@ -49,17 +49,17 @@ MELBOURNE = "Australia/Melbourne"
 THIRD_NMI = "QAAAVZZZZZ"
 
 
-def places(received: ValidationResult[Any]) -> dict[str, list[str]]:
+def paths_by_code(received: ValidationResult[Any]) -> dict[str, list[str]]:
     """Code → places of its findings and warnings."""
     check_answer(received)
-    found: dict[str, list[str]] = {}
+    listed: dict[str, list[str]] = {}
     messages: dict[str, set[str]] = {}
     for answer in (received.system, received.transaction):
         for item in (*answer.findings, *answer.warnings):
-            found.setdefault(item.code, []).append(item.path)
+            listed.setdefault(item.code, []).append(item.path)
             messages.setdefault(item.message, set()).add(item.code)
     assert all(len(codes) == 1 for codes in messages.values()), "a message of its own"
-    return found
+    return listed
 
 
 def test_a_boffer_document_with_everything_wrong() -> None:
@@ -81,7 +81,7 @@ def test_a_boffer_document_with_everything_wrong() -> None:
     )
     first = "$.records[1].energyBids[0]"
     rows_at = f"{first}.energyPeriods"
-    assert places(received) == {
+    assert paths_by_code(received) == {
         "price.decimals": [f"{first}.prices[6]"],
         "bands.count": [f"{rows_at}[0].bandAvail"],
         "period.range": [f"{rows_at}[1].periodId"],
@@ -125,7 +125,7 @@ def test_telemetry_with_everything_wrong() -> None:
     )
     one = "$.records[0].nmiTelemetryIntervals"
     when = "measurementDateTime"
-    assert places(received) == {
+    assert paths_by_code(received) == {
         "time.daylight_saving_offset": [f"{one}[0].{when}"],
         "time.no_offset": [f"{one}[1].{when}"],
         "power.sign": [f"{one}[8].controlledLoad"],
@@ -155,10 +155,10 @@ def test_telemetry_of_mixed_duids_with_everything_wrong() -> None:
         document(duid_telemetry(*rows), duid_telemetry(*autumn, duid="UNIT2"))
     )
     one, two = (f"$.records[{n}].duidTelemetryIntervals" for n in (0, 1))
-    found = places(received)
-    assert len(found.pop("duid.mixed")) == 100
+    listed = paths_by_code(received)
+    assert len(listed.pop("duid.mixed")) == 100
     assert received.transaction.counts["duid.mixed"] == 240
-    assert found == {
+    assert listed == {
         "telemetry.duplicate": [f"{one}[2].measurementDateTime"],
         "telemetry.clock_jump": [f"{one}[3].measurementDateTime"],
         "time.daylight_saving_hour": [f"{two}[120].measurementDateTime"],
@@ -176,7 +176,7 @@ def test_forecasts_of_five_minutes_with_everything_wrong() -> None:
     own += made(6)
     received = forecasts.validate(document(*own, *spring, *autumn))
     at = [f"$.records[{n}].measurementDateTime" for n in range(len(own) + 96)]
-    assert places(received) == {
+    assert paths_by_code(received) == {
         "forecast.duplicate": [at[2]],
         "forecast.clock_jump": [at[3]],
         "forecast.conflict": [at[4]],
@@ -194,9 +194,9 @@ def test_targets_of_mixed_duids_with_everything_wrong() -> None:
     autumn = [row | {"duid": "UNIT2"} for row in targets_across(AUTUMN, MELBOURNE)]
     received = dispatch.validate(document(*own, *autumn))
     at = [f"$.records[{n}].diEndTime" for n in range(len(own) + 48)]
-    found = places(received)
-    assert found.pop("duid.mixed") == [f"$.records[{len(own) + n}].duid" for n in range(48)]
-    assert found == {
+    listed = paths_by_code(received)
+    assert listed.pop("duid.mixed") == [f"$.records[{len(own) + n}].duid" for n in range(48)]
+    assert listed == {
         "dispatch.issued_late": ["$.records[5].submissionDateTime"],
         "dispatch.duplicate": [at[2]],
         "dispatch.clock_jump": [at[3]],
@@ -214,4 +214,4 @@ def test_a_day_without_faults_over_both_changes_of_daylight_saving() -> None:
             (forecast_across(first, "Australia/Brisbane"), forecasts.validate),
             (targets_across(first, "Australia/Brisbane"), dispatch.validate),
         ):
-            assert places(validate(document(*rows))) == {}
+            assert paths_by_code(validate(document(*rows))) == {}

@@ -1,4 +1,4 @@
-"""One mistake that breaks several rules: the cause stands first, what follows from it is marked."""
+"""One mistake that breaks several rules: the cause is first, its effects are marked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.edge_documents import (
 from tests.support.envelope_documents import array, interval, record
 
 LOAD_ABOVE = [0, 5, -60, *[0] * 17]
-"""Band 2 holds generation: its sign is wrong, and load stands above generation."""
+"""Band 2 holds generation: its sign is wrong, and load is above generation."""
 
 
 def test_hld_4_6_a_wrong_sign_comes_before_the_order_that_it_breaks() -> None:
@@ -37,8 +37,8 @@ def test_hld_4_6_a_wrong_sign_comes_before_the_order_that_it_breaks() -> None:
     assert (effect.code, effect.caused_by) == ("boffer.transition", "boffer.load_sign")
     assert answer.as_json()["faults"][1]["caused_by"] == "boffer.load_sign"
     assert answer.counts == {"boffer.load_sign": 1, "boffer.transition": 1}
-    told = "2 faults: boffer.load_sign; following from these: 1 boffer.transition"
-    assert answer.message == told
+    expected = "2 faults: boffer.load_sign; following from these: 1 boffer.transition"
+    assert answer.message == expected
 
 
 def test_causes_go_before_effects_wherever_they_were_found() -> None:
@@ -51,7 +51,7 @@ def test_causes_go_before_effects_wherever_they_were_found() -> None:
     assert "[follows from boffer.load_sign] (HLD §4.6 (9))" in caught.value.faults[-1].message
 
 
-def test_hld_4_1_a_period_that_stands_for_another_leaves_a_gap() -> None:
+def test_hld_4_1_a_period_in_place_of_another_leaves_a_gap() -> None:
     bids = whole_horizon()
     bids[0]["energyPeriods"][71]["periodId"] = 71
     answer = boffers.validate(document(duid_boffer(*bids))).transaction
@@ -76,15 +76,15 @@ def test_part_c_6_3_a_wrong_sign_comes_before_mixed_signs() -> None:
         "$.rows[7].avail[2]",
     ],
 )
-def test_what_stands_in_another_place_follows_from_nothing(path: str) -> None:
+def test_a_finding_in_another_scope_follows_from_nothing(path: str) -> None:
     here = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[0]"
-    found = causes_first(
+    marked = causes_first(
         [
             Finding(path, "boffer.transition", "m", "", "r"),
             Finding(here, "boffer.load_sign", "m", "", "r"),
         ]
     )
-    assert [finding.caused_by for finding in found] == ["", ""]
+    assert [finding.caused_by for finding in marked] == ["", ""]
     rows = causes_first(
         [
             Finding("$.rows[7].avail[2]", "boffer.transition", "m", "", "r"),
@@ -96,7 +96,7 @@ def test_what_stands_in_another_place_follows_from_nothing(path: str) -> None:
 
 @pytest.mark.parametrize("minutes", [(-60,), (1500,), (-60, 1500)])
 def test_part_c_4_1_what_lies_outside_the_day_is_no_gap_of_it(minutes: tuple[int, ...]) -> None:
-    """Rows of other days are told as such; the gap is of the day only, and counted so."""
+    """Rows of other days are reported as such; only gaps of the day are counted."""
     late = "2026-11-22T06:00:00+10:00"
     data = document(nmi_telemetry(*map(measurement, minutes), submissionDateTime=late))
     received = telemetry.validate(data, day=date(2026, 11, 20))

@@ -101,14 +101,14 @@ HELD_ELSEWHERE: Final = {
         "test_hld_4_7_latest_acknowledged_boffer_wins",
     ),
 }
-"""Rules that give no code, because they say what is done: section → module and test."""
+"""Rules without a code, because they define a computation: section → module and test."""
 
 NOT_REACHED: Final = {
     "aggregator.duplicate": "of registry snapshots",
     "assignment.aggregator": "of registry snapshots",
     "assignment.overlap": "of registry snapshots",
     "boffer.bands": "of days made by code; a document's are bands.count and prices.count",
-    "document.odd": "stands for a warning of the readers that has no code yet; none has",
+    "document.odd": "the code of reader warnings without one of their own; all have one",
     "horizon.mismatch": "of computations on rounds",
     "nmi.type": "of calls by code; a document's is field.type",
 }
@@ -150,22 +150,22 @@ every_field = pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.n
 
 @every_rule
 def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Rule) -> None:
-    found = outcome(rule.check, rule.bad)
-    assert found.counts == {rule.code: rule.count, **rule.beside}
-    answer, first = found.first[rule.code]
+    result = outcome(rule.check, rule.bad)
+    assert result.counts == {rule.code: rule.count, **rule.beside}
+    answer, first = result.first[rule.code]
     assert (answer, first.path) == (rule.answer, rule.path)
     assert first.section == rule.section or (
         answer == REJECTED and f"({rule.section})" in first.section
     )
-    assert found.is_accepted == (rule.answer == WARNING)
-    assert not (found.has_value and answer == SYSTEM), "a form that is rejected gives no value"
+    assert result.is_accepted == (rule.answer == WARNING)
+    assert not (result.has_value and answer == SYSTEM), "a form that is rejected gives no value"
 
 
 @every_rule
 def test_the_document_put_right_is_accepted_without_a_finding(rule: Rule) -> None:
-    found = outcome(rule.check, rule.good)
-    assert found.counts == {}
-    assert found.is_accepted
+    result = outcome(rule.check, rule.good)
+    assert result.counts == {}
+    assert result.is_accepted
 
 
 # --- each field ----------------------------------------------------------------------------------
@@ -178,33 +178,33 @@ def test_the_record_with_the_field_is_accepted(field: Field) -> None:
 
 @every_field
 def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None:
-    found = outcome(field.dataset.check, field.without())
+    result = outcome(field.dataset.check, field.without())
     if not field.is_asked:
-        assert found.counts == {}
+        assert result.counts == {}
         return
-    assert found.counts == {"field.missing": 1}
-    answer, first = found.first["field.missing"]
-    place, section = path(field.missing_at or field.keys), field.missing_cites or field.section
-    assert (answer, first.path, first.section) == (SYSTEM, place, section)
+    assert result.counts == {"field.missing": 1}
+    answer, first = result.first["field.missing"]
+    location, section = path(field.missing_at or field.keys), field.missing_cites or field.section
+    assert (answer, first.path, first.section) == (SYSTEM, location, section)
 
 
 @every_field
 def test_null_is_rejected_where_the_field_is_not_nullable(field: Field) -> None:
-    found = outcome(field.dataset.check, field.holding(None))
+    result = outcome(field.dataset.check, field.holding(None))
     if field.nullable:
-        assert found.counts == {}
+        assert result.counts == {}
         return
     code = field.dataset.null_code
-    assert found.counts == {code: 1}
-    answer, first = found.first[code]
+    assert result.counts == {code: 1}
+    answer, first = result.first[code]
     assert (answer, first.path, first.section) == (SYSTEM, path(field.keys), field.section)
 
 
 @every_field
 def test_a_value_of_another_type_is_rejected(field: Field) -> None:
-    found = outcome(field.dataset.check, field.holding(field.wrong))
-    assert found.counts == {"field.type": 1}
-    answer, first = found.first["field.type"]
+    result = outcome(field.dataset.check, field.holding(field.wrong))
+    assert result.counts == {"field.type": 1}
+    answer, first = result.first["field.type"]
     assert (answer, first.path, first.section) == (SYSTEM, path(field.keys), field.section)
 
 
@@ -213,16 +213,16 @@ def test_a_value_of_another_type_is_rejected(field: Field) -> None:
 
 def page(name: str) -> set[str]:
     """Codes of a reference page, which is written from the code."""
-    found = re.findall(r"^\| `([a-z_0-9]+\.[a-z_0-9]+)` \|", (REFERENCE / name).read_text(), re.M)
-    assert found
-    return set(found)
+    result = re.findall(r"^\| `([a-z_0-9]+\.[a-z_0-9]+)` \|", (REFERENCE / name).read_text(), re.M)
+    assert result
+    return set(result)
 
 
 def reached() -> set[str]:
     """Codes of the register's rows."""
-    found = {code for rule in RULES for code in (rule.code, *rule.beside)}
+    result = {code for rule in RULES for code in (rule.code, *rule.beside)}
     fields = {field.dataset.null_code for field in FIELDS if not field.nullable}
-    return found | fields | {"field.missing", "field.type"}
+    return result | fields | {"field.missing", "field.type"}
 
 
 def test_every_code_of_the_catalogue_is_reached_or_excused() -> None:

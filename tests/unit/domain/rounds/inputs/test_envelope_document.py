@@ -42,10 +42,10 @@ def rows(document: Document) -> list[Row]:
         (
             document.nmi[site].decode(),
             int(document.level[site]),
-            document.horizon_start + int(place) * 300,
+            document.horizon_start + int(interval_index) * 300,
             tuple(None if value == NO_LIMIT else value for value in limits),
         )
-        for site, place, limits in zip(
+        for site, interval_index, limits in zip(
             document.row_site, document.row_interval, document.limits.tolist(), strict=True
         )
     ]
@@ -299,7 +299,7 @@ T1, T2, T3 = (f"2026-11-20T09:00:00.00000{n}+10:00" for n in (1, 2, 3))
 
 
 @pytest.mark.parametrize(
-    ("records", "stands"),
+    ("records", "expected"),
     [
         ([submitted(T1, 1), submitted(T2, 2)], 2000),
         ([submitted(T2, 2), submitted(T1, 1)], 2000),
@@ -312,10 +312,10 @@ T1, T2, T3 = (f"2026-11-20T09:00:00.00000{n}+10:00" for n in (1, 2, 3))
         ([submitted("1970-01-01T00:00:00Z", 1), submitted(T1, 2)], 2000),
     ],
 )
-def test_the_latest_submission_stands(records: list[Any], stands: int) -> None:
+def test_the_latest_submission_counts(records: list[Any], expected: int) -> None:
     for write in (array, ndjson):
         document = parse_document(write(*records))
-        assert [row[3][0] for row in rows(document)] == [stands]
+        assert [row[3][0] for row in rows(document)] == [expected]
         assert document.records == len(records)
 
 

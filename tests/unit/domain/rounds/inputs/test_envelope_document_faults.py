@@ -1,6 +1,6 @@
-"""What bad input gets: every fault rule of the envelope document, by path, rule and value.
+"""Bad input: every fault rule of the envelope document, by path, code and value.
 
-Rules of the text as a whole (``json.*``, ``document.empty``) are in ``test_json_text``.
+Rules of the text as a whole (``json.*``, ``document.empty``) are in ``test_strict_json``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def element(*intervals: Any, **changes: Any) -> dict[str, Any]:
     return record(operatingEnvelopes=[{"intervals": list(intervals) or [interval()]} | changes])
 
 
-def doubled(value: dict[str, Any], name: str) -> dict[str, Any]:
+def duplicate_key(value: dict[str, Any], name: str) -> dict[str, Any]:
     """The object with one field written twice."""
     return value | {name: Raw(f'{dump(value[name])},"{name}":{dump(value[name])}')}
 
@@ -194,15 +194,17 @@ PRESENCE = [
     Case("a terminal's escape as a key", record(**{"\x1b[2J": 1}), "", "field.unknown"),
     Case("another case of letters", record(OeTiming="PRE"), "", "field.unknown", "'OeTiming'"),
     Case("level of intervals above", record(intervals=[]), "", "field.unknown", "'intervals'"),
-    Case("twice in a record", doubled(PLAIN, "nmi"), "", "json.duplicate_key", "'nmi'"),
+    Case("twice in a record", duplicate_key(PLAIN, "nmi"), "", "json.duplicate_key", "'nmi'"),
     Case(
         "twice in an element",
-        record(operatingEnvelopes=[doubled({"intervals": [ONE]}, "intervals")]),
+        record(operatingEnvelopes=[duplicate_key({"intervals": [ONE]}, "intervals")]),
         ELEMENT,
         "json.duplicate_key",
         "'intervals'",
     ),
-    Case("twice in an interval", record(doubled(ONE, EXPORT)), INTERVAL, "json.duplicate_key"),
+    Case(
+        "twice in an interval", record(duplicate_key(ONE, EXPORT)), INTERVAL, "json.duplicate_key"
+    ),
     Case(
         "two spellings of submissionTimestamp",
         record(submissionTimestamp=None, submissionDateTime=None),
@@ -523,10 +525,10 @@ def test_submission_missing_and_conflict(
 ) -> None:
     data = write(submitted(first), submitted(second, activePowerExportLimit=7))
     fault = only(rejection(parse_document, data))
-    places = {f"$.records[{number}]{INTERVAL}" for number in (0, 1)}
+    paths = {f"$.records[{number}]{INTERVAL}" for number in (0, 1)}
     assert fault.code == rule
-    assert fault.path in places
-    assert fault.message.endswith(f"the other is {(places - {fault.path}).pop()}")
+    assert fault.path in paths
+    assert fault.message.endswith(f"the other is {(paths - {fault.path}).pop()}")
 
 
 def test_a_conflict_is_one_fault_of_each_interval() -> None:

@@ -1,4 +1,4 @@
-"""From any bytes comes a document, a snapshot or a `DocumentFault`, as the reference model says.
+"""Any bytes give a document, a snapshot or a `DocumentFault`, as in the reference model.
 
 Bytes and trees of small valid documents are damaged at random: nothing else than a fault may come
 out, faults show no NMI, and what is accepted is what the reference model accepts, with equal rows.
@@ -66,9 +66,9 @@ def rows(document: Document) -> dict[tuple[str, int, int], tuple[int | None, ...
         (
             document.nmi[site].decode(),
             int(document.level[site]),
-            document.horizon_start + int(place) * 300,
+            document.horizon_start + int(interval_index) * 300,
         ): tuple(None if limit == NO_LIMIT else limit for limit in limits)
-        for site, place, limits in zip(
+        for site, interval_index, limits in zip(
             document.row_site, document.row_interval, document.limits.tolist(), strict=True
         )
     }
@@ -101,17 +101,17 @@ def judge_snapshot(data: bytes) -> None:
     except Rejected:
         expected = None
     try:
-        found = parse_snapshot(data)
+        parsed = parse_snapshot(data)
     except DocumentFault as exc:
         check_rejection(exc, SECRETS)
         assert expected is None, exc
         event(f"rejected: {exc.faults[0].code}")
     else:
         assert expected is not None
-        assert found.salt_digest == expected.salt_digest
-        assert [a.id for a in found.aggregators] == list(expected.aggregators)
-        held = zip(found.nmi.tolist(), found.aggregator, found.start.tolist(), strict=True)
-        assert sorted((n.decode(), found.aggregators[a].id, s) for n, a, s in held) == sorted(
+        assert parsed.salt_digest == expected.salt_digest
+        assert [a.id for a in parsed.aggregators] == list(expected.aggregators)
+        held = zip(parsed.nmi.tolist(), parsed.aggregator, parsed.start.tolist(), strict=True)
+        assert sorted((n.decode(), parsed.aggregators[a].id, s) for n, a, s in held) == sorted(
             (a.nmi, a.aggregator, a.start) for a in expected.assignments
         )
         event("accepted")
@@ -201,24 +201,24 @@ VALUES = st.recursive(
 )
 
 
-def places(tree: Any) -> list[tuple[Any, Any]]:
+def slots(tree: Any) -> list[tuple[Any, Any]]:
     """(container, key) of every value of a tree."""
-    found: list[tuple[Any, Any]] = []
+    parsed: list[tuple[Any, Any]] = []
     keys: Any = ()
     if isinstance(tree, dict):
         keys = tree.keys()
     elif isinstance(tree, list):
         keys = range(len(tree))
     for key in keys:
-        found += [(tree, key), *places(tree[key])]
-    return found
+        parsed += [(tree, key), *slots(tree[key])]
+    return parsed
 
 
 @st.composite
 def damaged_trees(draw: st.DrawFn, source: Any) -> Any:
     tree = [copy.deepcopy(source)]
     for _ in range(draw(st.integers(1, 3))):
-        spots = places(tree)
+        spots = slots(tree)
         container, key = draw(st.sampled_from(spots))
         kind = draw(st.sampled_from(["replace", "transplant", "remove", "rename", "copy"]))
         if kind == "replace":

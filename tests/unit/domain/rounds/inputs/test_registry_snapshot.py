@@ -51,14 +51,14 @@ def fault(tree: Any) -> Finding:
 
 def faults(tree: Any) -> list[tuple[str, str]]:
     error = rejection(parse_snapshot, dump(tree).encode())
-    return [(found.path, found.code) for found in error.faults]
+    return [(fault.path, fault.code) for fault in error.faults]
 
 
-def held(found: Snapshot, nmi: str, start: int) -> str | None:
+def held(parsed: Snapshot, nmi: str, start: int) -> str | None:
     """Id of the holder of one NMI at one interval start."""
     names = np.array([nmi], dtype="S10")
-    (place,) = found.holders(names, np.zeros(1, np.int32), np.array([start], np.int64))
-    return None if place == NO_AGGREGATOR else found.aggregators[place].id
+    (holder,) = parsed.holders(names, np.zeros(1, np.int32), np.array([start], np.int64))
+    return None if holder == NO_AGGREGATOR else parsed.aggregators[holder].id
 
 
 def span(start: int | None, end: int | None, nmi: str = NMI, who: str = "north") -> dict[str, Any]:
@@ -71,7 +71,7 @@ def span(start: int | None, end: int | None, nmi: str = NMI, who: str = "north")
 
 
 def test_a_snapshot_as_values() -> None:
-    found = parse(
+    parsed = parse(
         snapshot(
             assignment(nmi=OTHER_NMI + "8", aggregator="south", to=END),
             without(assignment(), "to"),
@@ -83,20 +83,20 @@ def test_a_snapshot_as_values() -> None:
         )
     )
     north = Aggregator("north", "Aggregator north", sha256(b"north").digest(), b"\xab" * 20)
-    assert found.aggregators == (north, Aggregator("south", "Süd", b"\xab" * 32))
-    assert found.as_of == START_S - 6 * 3600 + 1
-    assert found.salt_digest == sha256(SALT).digest()
-    assert found.nmi.tolist() == [OTHER_NMI.encode(), NMI.encode()]
-    assert found.aggregator.tolist() == [1, 0]
-    assert found.start.tolist() == [START_S, START_S]
-    assert found.end.tolist() == [START_S + 300, OPEN_END]
-    assert found.warnings == ()
+    assert parsed.aggregators == (north, Aggregator("south", "Süd", b"\xab" * 32))
+    assert parsed.as_of == START_S - 6 * 3600 + 1
+    assert parsed.salt_digest == sha256(SALT).digest()
+    assert parsed.nmi.tolist() == [OTHER_NMI.encode(), NMI.encode()]
+    assert parsed.aggregator.tolist() == [1, 0]
+    assert parsed.start.tolist() == [START_S, START_S]
+    assert parsed.end.tolist() == [START_S + 300, OPEN_END]
+    assert parsed.warnings == ()
 
 
 def test_both_arrays_may_be_empty() -> None:
-    found = parse(snapshot(aggregators=[]))
-    assert found.aggregators == ()
-    assert held(found, NMI, START_S) is None
+    parsed = parse(snapshot(aggregators=[]))
+    assert parsed.aggregators == ()
+    assert held(parsed, NMI, START_S) is None
     assert held(parse(snapshot()), NMI, START_S) is None
 
 
@@ -106,19 +106,19 @@ def test_an_id_of_the_characters_that_are_allowed(identity: str) -> None:
 
 
 def test_ids_differ_by_case() -> None:
-    found = parse(snapshot(aggregators=[aggregator("a"), aggregator("A")]))
-    assert [a.id for a in found.aggregators] == ["a", "A"]
+    parsed = parse(snapshot(aggregators=[aggregator("a"), aggregator("A")]))
+    assert [a.id for a in parsed.aggregators] == ["a", "A"]
 
 
 def test_warnings_are_counted_by_kind() -> None:
     naive, shifted = START.removesuffix("+10:00"), "2026-11-20T11:05:00+11:00"
-    found = parse(
+    parsed = parse(
         snapshot(
             *(assignment(nmi=f"630588800{n}", **{"from": naive, "to": shifted}) for n in range(4)),
             asOf=naive,
         )
     )
-    first, second = found.warnings
+    first, second = parsed.warnings
     assert first.startswith("$.asOf: timestamp without an offset")
     assert first.endswith("(and 4 more)")
     assert second.startswith("$.assignments[0].to: offset +11:00")
@@ -130,33 +130,33 @@ def test_what_is_written_is_read_again() -> None:
     tree = snapshot_json(
         START, sha256(SALT).digest(), aggregators, [(NMI, "n", START, END), (NMI, "s", END, None)]
     )
-    found = parse(tree)
-    assert list(found.aggregators) == aggregators
-    assert (held(found, NMI, START_S), held(found, NMI, START_S + 300)) == ("n", "s")
+    parsed = parse(tree)
+    assert list(parsed.aggregators) == aggregators
+    assert (held(parsed, NMI, START_S), held(parsed, NMI, START_S + 300)) == ("n", "s")
 
 
 # --- Who holds what -------------------------------------------------------------------------------
 
 
 def test_an_assignment_covers_from_its_start_until_before_its_end() -> None:
-    found = parse(snapshot(span(0, 2), span(2, 3, who="south"), span(5, None)))
-    holders = [held(found, NMI, START_S + n * 300) for n in range(-1, 7)]
+    parsed = parse(snapshot(span(0, 2), span(2, 3, who="south"), span(5, None)))
+    holders = [held(parsed, NMI, START_S + n * 300) for n in range(-1, 7)]
     assert holders == [None, "north", "north", "south", None, None, "north", "north"]
-    assert held(found, OTHER_NMI, START_S) is None
-    assert held(found, NMI, 2**33) == "north"
+    assert held(parsed, OTHER_NMI, START_S) is None
+    assert held(parsed, NMI, 2**33) == "north"
 
 
 def test_from_the_epoch_to_the_last_year() -> None:
-    found = parse(
+    parsed = parse(
         snapshot(
             assignment(**{"from": "1970-01-01T00:00:00Z", "to": "1970-01-01T00:05:00Z"}),
             assignment(**{"from": "2105-12-31T23:55:00-14:00"}),
         )
     )
     last = parse_grid_instant("2105-12-31T23:55:00-14:00").seconds
-    assert [held(found, NMI, start) for start in (0, 300, last - 300)] == ["north", None, None]
+    assert [held(parsed, NMI, start) for start in (0, 300, last - 300)] == ["north", None, None]
     assert format_nem(last) == "2106-01-01T23:55:00+10:00"
-    assert held(found, NMI, last) == "north"
+    assert held(parsed, NMI, last) == "north"
 
 
 SPANS = st.lists(
@@ -187,24 +187,24 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
         nmi, _, start, end = known[here]
         return any(
             other[0] == nmi and start < other[3] and other[2] < end
-            for place, other in enumerate(known)
-            if place != here
+            for number, other in enumerate(known)
+            if number != here
         )
 
-    if any(clashes(place) for place in range(len(known))):
+    if any(clashes(number) for number in range(len(known))):
         listed = rejection(parse_snapshot, dump(tree).encode()).faults
-        assert {found.code for found in listed} == {"assignment.overlap"}
-        named = {int(n) for found in listed for n in re.findall(r"\d+", found.path + found.message)}
-        assert named == {place for place in range(len(known)) if clashes(place)}
+        assert {fault.code for fault in listed} == {"assignment.overlap"}
+        named = {int(n) for fault in listed for n in re.findall(r"\d+", fault.path + fault.message)}
+        assert named == {number for number in range(len(known)) if clashes(number)}
         return
-    found = parse(tree)
-    row_nmi = np.repeat(np.arange(len(ASKED), dtype=np.int32), 20)
+    parsed = parse(tree)
+    row_nmi = np.repeat(np.arange(len(ASKED)), 20)
     start = START_S + np.tile(np.arange(-1, 19), len(ASKED)).astype(np.int64) * 300
-    holders = found.holders(np.array(ASKED, dtype="S10"), row_nmi, start)
+    holders = parsed.holders(np.array(ASKED, dtype="S10"), row_nmi, start)
     assert holders.dtype == np.int32
     for code, at, holder in zip(row_nmi, start, holders, strict=True):
         expected = [who for nmi, who, a, b in known if nmi == ASKED[code] and a <= at < b]
-        named_ids = [] if holder == NO_AGGREGATOR else [found.aggregators[holder].id]
+        named_ids = [] if holder == NO_AGGREGATOR else [parsed.aggregators[holder].id]
         assert named_ids == expected
 
 
@@ -386,10 +386,10 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
     ("tree", "path", "rule", "shown"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
 def test_one_fault(tree: Any, path: str, rule: str, shown: str | None) -> None:
-    found = fault(tree)
-    assert (found.path, found.code) == (path, rule)
+    only_fault = fault(tree)
+    assert (only_fault.path, only_fault.code) == (path, rule)
     if shown is not None:
-        assert found.value == shown
+        assert only_fault.value == shown
 
 
 def test_every_rule_of_the_source_is_tested() -> None:

@@ -1,4 +1,4 @@
-"""Which row stands (rules-v1 section 5, "Rows"), held against the four rules as written."""
+"""Supersession (rules-v1 section 5, "Rows"), checked against the four rules as written."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Plain = tuple[int, int, int, int]  # site, start, submitted, one limit for all f
 
 def table(rows: list[Plain]) -> Rows:
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4)
-    place = np.zeros((len(rows), 3), dtype=np.int64)
-    place[:, 0] = np.arange(len(rows))
+    location = np.zeros((len(rows), 3), dtype=np.int64)
+    location[:, 0] = np.arange(len(rows))
     limits = np.repeat(columns[:, 3:], 4, axis=1).astype(np.int32)
-    return Rows(columns[:, 0], columns[:, 2], columns[:, 1], limits, place)
+    return Rows(columns[:, 0], columns[:, 2], columns[:, 1], limits, location)
 
 
 def resolved(rows: list[Plain]) -> tuple[list[Plain], list[Finding]]:
-    found = FaultLog("thing")
-    standing = [rows[place] for place in resolve(table(rows), found)]
-    if not found.count:
+    log = FaultLog("thing")
+    standing = [rows[row] for row in resolve(table(rows), log)]
+    if not log.count:
         return standing, []
     with pytest.raises(DocumentFault) as raised:
-        found.raise_if_any()
+        log.raise_if_any()
     return standing, list(raised.value.faults)
 
 
@@ -80,7 +80,7 @@ def test_the_rules_as_written(rows: list[Plain]) -> None:
 
 
 @given(rows=ROWS, seed=st.integers(0, 2**32))
-def test_order_changes_neither_what_stands_nor_what_is_rejected(
+def test_order_changes_neither_the_rows_that_count_nor_the_rejections(
     rows: list[Plain], seed: int
 ) -> None:
     shuffled = random.Random(seed).sample(rows, len(rows))
@@ -105,6 +105,6 @@ def test_limits_that_differ_in_one_kind_only_differ() -> None:
     for kind in range(4):
         changed = rows.limits.copy()
         changed[1, kind] = 8
-        found = FaultLog("thing")
-        resolve(Rows(rows.site, rows.submitted, rows.start, changed, rows.location), found)
-        assert found.count == 1
+        log = FaultLog("thing")
+        resolve(Rows(rows.site, rows.submitted, rows.start, changed, rows.location), log)
+        assert log.count == 1
