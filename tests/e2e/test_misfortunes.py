@@ -182,7 +182,9 @@ def test_verify_says_no_with_the_check_that_failed(stage: Stage) -> None:
     assert "does not open" in errors
 
     stranger = stage.plan.folder / "stranger.key.json"
-    stage.command("aggregator", "keygen", "--id", "sample-01", "--out", str(stranger), "--json")
+    stage.command(
+        "aggregator", "keygen", "--aggregator", "sample-01", "--out", str(stranger), "--json"
+    )
     code, _, errors = stage.attempt(
         "aggregator", "verify", str(bundle), "--key", str(stranger), *stage.chain_options
     )

@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from oepnode.adapters.crypto import hpke
+from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
@@ -65,10 +68,10 @@ def _time(seconds: int) -> str:
     return nem_time.format_nem(seconds)
 
 
-def _record(nmi: str, level: str, place: int) -> dict[str, object]:
+def _record(nmi: str, level: str, index: int) -> dict[str, object]:
     intervals = [
         {
-            "activePowerExportLimit": 1.5 + place,
+            "activePowerExportLimit": 1.5 + index,
             "activePowerImportLimit": -2 - i,
             "diStartTime": _time(START + 300 * i),
             "diEndTime": _time(START + 300 * (i + 1)),
@@ -87,7 +90,7 @@ def _record(nmi: str, level: str, place: int) -> dict[str, object]:
 
 def envelope() -> bytes:
     nmis = [nmi for held in HELD.values() for nmi in held] + [MOVING, NOBODYS]
-    records = [_record(nmi, "NMI", place) for place, nmi in enumerate(nmis)]
+    records = [_record(nmi, "NMI", index) for index, nmi in enumerate(nmis)]
     return json.dumps([*records, _record(FLEX, "Flex", 9)]).encode()
 
 
@@ -271,7 +274,12 @@ class FakeReader:
 
     @asynccontextmanager
     async def connect(
-        self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0
+        self,
+        rpc: str,
+        contract: str,
+        chain_id: int | None,
+        start_block: int = 0,
+        confirmations: int = 0,
     ) -> AsyncIterator[ChainReader]:
         """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
@@ -281,3 +289,48 @@ class FakeReader:
 
 def changed(round_: Round, **values: object) -> Round:
     return replace(round_, **values)
+
+
+class Workers:
+    """Responses of the workers, by URL; an exception is raised."""
+
+    def __init__(self) -> None:
+        self.served: dict[str, bytes | Exception] = {}
+        self.asked: list[str] = []
+
+    async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
+        self.asked.append(endpoint)
+        names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
+        served = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
+        if isinstance(served, Exception):
+            raise served
+        if number != CONTEXT.number or name not in names:
+            raise RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
+        return served
+
+
+def write_key(file: Path, name: str, aggregator: str = "") -> Path:
+    """A key file of an aggregator, or with its keys of an auditor."""
+    pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
+    file.write_text(json.dumps(({"aggregator": aggregator} if aggregator else {}) | pair))
+    file.chmod(0o600)
+    return file
+
+
+def write_folder(folder: Path) -> None:
+    """Key files and fetched bundles of all three aggregators."""
+    for name in IDS:
+        write_key(folder / f"{name}.json", name, name)
+        (folder / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed(name)))
+
+
+def write_inputs(folder: Path) -> None:
+    """The round's inputs: sealed to an auditor's key, and as files."""
+    key = write_key(folder / "auditor.json", "A1")
+    public = bytes.fromhex(json.loads(key.read_text())["publicKey"])
+    sealed_inputs = seal_inputs(public, CONTEXT, Inputs(ENVELOPE, REGISTRY, SALT, Feed()))
+    (folder / "round-3.sealed").write_bytes(sealed_inputs)
+    (folder / "envelope.json").write_bytes(ENVELOPE)
+    (folder / "registry.json").write_bytes(REGISTRY)
+    (folder / "salt").write_text(SALT.hex() + "\n")
+    (folder / "salt").chmod(0o600)

@@ -1,67 +1,51 @@
 """``oepnode aggregator``: key, fetching, verifying, and proofs of single sites.
 
-The only place where NMIs are printed, to the aggregator that holds them. Source: design section 6,
+The only commands of a round that print NMIs: to the aggregator that holds them. Source:
 ``docs/aggregators.md``.
 """
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from msgspec import Struct
 
-from oepnode.adapters.http import bundles as http_bundles
-from oepnode.cli.common import bundle_input, chain, keypair, output
+from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
-    ChainTarget,
     ContractOption,
-    FinalRound,
     OwnRoundOption,
     RoundOption,
-    RoundSelector,
     RoundStateOption,
     RpcOption,
 )
-from oepnode.cli.common.exits import printable
-from oepnode.cli.common.keypair import KeyPair
-from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile, hexed
+from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.cli.common.portfolio import read_portfolio
-from oepnode.domain.nem import nmi as nmis
-from oepnode.domain.rounds import bundle, site_proof
-from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
-from oepnode.domain.rounds.onchain import Round
-from oepnode.errors import ConflictError, EvidenceError, TransportError
-from oepnode.ports import ChainReader
+from oepnode.cli.verify_site import verify_site
+from oepnode.client.bundles import BundleCheck, bundle_limits, check_bundle, fetch_bundle
+from oepnode.client.chain import ChainTarget, hexed
+from oepnode.client.files import write_file
+from oepnode.client.keys import create_key_pair
+from oepnode.client.proofs import cut_site_proof
+from oepnode.client.rounds import RoundSelector
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Get your part of a round, and check it against the chain without trusting who served it.",
+    help="Get your part of a round, and check it against the chain without trusting its server.",
 )
 
 KeyOption = Annotated[Path, typer.Option("--key", help="Your key file, made by keygen.")]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=0.1, help="Seconds that one worker has to answer.")
+    float, typer.Option("--timeout", min=0.1, help="Deadline of each worker, in seconds.")
 ]
-
-
-class Attempt(Struct, frozen=True):
-    """What came of asking one worker."""
-
-    operator: str
-    url: str
-    outcome: str
-
-
-# --- keygen --------------------------------------------------------------------------------------
 
 
 @app.command()
 def keygen(
-    identity: Annotated[str, typer.Option("--id", help="Your aggregator id in the NMI registry.")],
+    aggregator: Annotated[
+        str, typer.Option("--aggregator", help="Your aggregator id in the NMI registry.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
     as_json: JsonFlag = False,
 ) -> None:
@@ -69,17 +53,12 @@ def keygen(
 
     Give the public key to the NMI registry. Keep the file: without it no bundle opens.
     """
-    pair = keypair.create(out, identity)
+    public_key = create_key_pair(out, aggregator).public_key.hex()
     if as_json:
-        output.print_json(
-            {"aggregator": identity, "public_key": pair.public_key.hex(), "file": str(out)}
-        )
+        output.print_json({"aggregator": aggregator, "public_key": public_key, "file": str(out)})
     else:
-        output.say(pair.public_key.hex())
-        output.say(f"private key in {out}, for your eyes only", "dim", err=True)
-
-
-# --- fetch ---------------------------------------------------------------------------------------
+        output.say(public_key)
+        output.say(f"private key in {out}, readable by you only", "dim", err=True)
 
 
 @app.command()
@@ -92,112 +71,22 @@ def fetch(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
-    timeout_s: TimeoutOption = http_bundles.TIMEOUT_S,
+    timeout_s: TimeoutOption = 60,
     as_json: JsonFlag = False,
 ) -> None:
     """Ask the workers listed on chain, in turn, until one serves a bundle that verifies."""
-    asyncio.run(
-        _fetch(
-            keypair.load_aggregator(key),
-            out,
-            number,
-            ChainTarget(rpc, contract, chain_id),
-            timeout_s,
-            as_json,
-        )
-    )
-
-
-async def _fetch(
-    pair: KeyPair,
-    out: Path | None,
-    number: int | None,
-    where: ChainTarget,
-    timeout_s: float,
-    as_json: bool,
-) -> None:
-    async with chain.open_reader(where) as reader:
-        final, state = await chain.final_round(reader, number)
-        attempts: list[Attempt] = []
-        sealed, verified = await _ask_workers(reader, state, final, pair, timeout_s, attempts)
-    target = out or Path(f"round-{state.number}.oepb")
-    output.write_file(target, bundle.pack_file(final.context, sealed))
-    for text in final.notes:
-        output.note(text)
-    served = attempts[-1]
+    bundle = fetch_bundle(key, ChainTarget(rpc, contract, chain_id), number, out, timeout_s)
+    output.print_notes(bundle.notes)
     if as_json:
-        output.print_json(
-            {
-                "round": state.number,
-                "file": str(target),
-                "worker": served.operator,
-                "url": served.url,
-                "sites": verified.site_count,
-                "asked": [
-                    {"operator": a.operator, "url": a.url, "outcome": a.outcome} for a in attempts
-                ],
-            }
-        )
+        output.print_json(bundle)
         return
-    for attempt in attempts[:-1]:
+    for attempt in bundle.asked[:-1]:
         output.note(f"worker {attempt.operator} at {attempt.url or '(no URL)'}: {attempt.outcome}")
     output.say(
-        f"round {state.number}: bundle with {verified.site_count} sites from worker "
-        f"{served.operator} at {served.url}, verified, in {target}",
+        f"round {bundle.round}: bundle with {bundle.sites} sites from worker {bundle.worker} at "
+        f"{bundle.url}, verified, in {bundle.file}",
         "green",
     )
-
-
-async def _ask_workers(
-    reader: ChainReader,
-    state: Round,
-    final: FinalRound,
-    pair: KeyPair,
-    timeout_s: float,
-    attempts: list[Attempt],
-) -> tuple[bytes, VerifiedBundle]:
-    """The first bundle that opens and verifies; ``attempts`` ends with the worker that had it.
-
-    Raises:
-        EvidenceError: If workers served bundles, but none that verifies.
-        ConflictError: If every worker that answered has no bundle for this key.
-        TransportError: If no worker answered.
-    """
-    electorate = await reader.electorate(state.epoch)
-    matched = electorate.by_index(state.matched)
-    others = [member for member in electorate.members if member not in matched]
-    name = bundle.bundle_name(final.context, pair.public_key)
-    failures: list[Exception] = []
-    for member in (*matched, *others):  # who computed the final root can serve its parts
-        url = await reader.endpoint(member.operator)
-        operator = hexed(member.operator)
-        try:
-            if not url:
-                raise TransportError("no URL on chain")  # noqa: TRY301 - one way to note a failure
-            sealed = await http_bundles.fetch(url, state.number, name, timeout_s)
-            verified = bundle_input.unseal(sealed, pair, final)
-        except (EvidenceError, ConflictError, TransportError) as exc:
-            failures.append(exc)
-            attempts.append(Attempt(operator, printable(url), printable(str(exc))))
-            continue
-        attempts.append(Attempt(operator, printable(url), "served a bundle that verifies"))
-        return sealed, verified
-    raise _nobody(state.number, failures, attempts)
-
-
-def _nobody(number: int, failures: list[Exception], attempts: list[Attempt]) -> Exception:
-    details = "; ".join(f"{a.operator}: {a.outcome}" for a in attempts)
-    if any(isinstance(failure, EvidenceError) for failure in failures):
-        return EvidenceError(f"round {number}: no worker served a bundle that verifies: {details}")
-    if any(isinstance(failure, ConflictError) for failure in failures):
-        return ConflictError(
-            f"round {number}: no worker has a bundle for this key. Either none of your sites is in "
-            f"the round, or the registry has another public key of yours: {details}"
-        )
-    return TransportError(f"round {number}: no worker answered: {details}")
-
-
-# --- verify --------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -213,7 +102,7 @@ def verify(
         Path | None,
         typer.Option(
             "--portfolio",
-            help="File with all your NMIs, one a line: an NMI of the bundle that is not on it "
+            help="File with all your NMIs, one a line: an NMI of the bundle that is not in it "
             "fails the verification, missing ones are reported.",
         ),
     ] = None,
@@ -221,94 +110,42 @@ def verify(
     out: LimitsFile = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check a bundle against the chain, and say which check failed if one does.
+    """Check a bundle against the chain, and name the check that fails, if one does.
 
-    Works offline but for one reading of the round. With --format it also writes the limits.
+    Works offline except for one reading of the round. With --format it also writes the limits.
     """
     output.check_destination(format_, out, as_json=as_json)
-    pair = keypair.load_aggregator(key)
     held = None if portfolio is None else read_portfolio(portfolio)
-    found = bundle_input.read(file)
-    choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
-    final = choice.final(found.number)
-    checks = {
-        name: text
-        for name, text in bundle_input.CHECKS.items()
-        if name != "portfolio" or held is not None
-    }
-    is_quiet = as_json or (format_ is not None and out is None)
-    try:
-        verified = bundle_input.verify(found, pair, final, held)
-    except BundleError as exc:
-        _print_failure(exc, final, checks, as_json=as_json)
-        raise
-    missing = len(held.difference(verified.nmis)) if held is not None else 0
-    notes = [*final.notes]
-    if missing:
-        notes.append(f"{missing} NMIs of your list are not in the bundle")
-    for text in notes:
-        output.note(text)
+    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
+    check = check_bundle(file, key, selector, held)
+    output.print_notes(check.notes)
     if as_json:
-        output.print_json(_summary(verified, final, notes) | {"checks": list(checks)})
+        output.print_json(check.to_json())
     else:
-        _print_summary(verified, final, checks, err=is_quiet)
+        _print_check(check, err=format_ is not None and out is None)
+    bundle = check.verified
     if format_ is not None:
-        frame = output.limits_frame(
-            verified.nmis, verified.levels, verified.limits, verified.horizon_start
-        )
-        output.write_frame(frame, format_, out)
+        output.write_frame(bundle_limits(bundle), format_, out)
 
 
-def _summary(verified: VerifiedBundle, final: FinalRound, notes: list[str]) -> dict[str, Any]:
-    return {
-        "verified": True,
-        **final.facts(),
-        "aggregator": verified.aggregator_id,
-        "sites": verified.site_count,
-        "nmis": verified.nmi_count,
-        **chain.horizon_facts(verified.horizon_start, verified.interval_count),
-        "notes": notes,
-    }
-
-
-def _print_summary(
-    verified: VerifiedBundle, final: FinalRound, checks: dict[str, str], *, err: bool
-) -> None:
-    summary = _summary(verified, final, [])
-    output.print_checks(checks, err=err)
+def _print_check(check: BundleCheck, *, err: bool) -> None:
+    if check.failure is not None:
+        output.print_checks(check.checks, check.failure.check)
+        return
+    report = check.to_json()
+    output.print_checks(check.checks, err=err)
     output.say(
-        f"verified: round {final.context.number}, aggregator {verified.aggregator_id}, "
-        f"{summary['sites']} sites ({summary['nmis']} NMIs), {summary['intervals']} intervals "
-        f"from {summary['horizon_start']} to {summary['horizon_end']}",
+        f"verified: round {report['round']}, aggregator {report['aggregator']}, "
+        f"{report['sites']} sites ({report['nmis']} NMIs), {report['intervals']} intervals "
+        f"from {report['horizon_start']} to {report['horizon_end']}",
         "bold green",
         err=err,
     )
-    output.say(f"root {hexed(final.root)} from {final.source}", "dim", err=err)
-
-
-def _print_failure(
-    error: BundleError, final: FinalRound, checks: dict[str, str], *, as_json: bool
-) -> None:
-    for text in final.notes:
-        output.note(text)
-    if as_json:
-        output.print_json(
-            {
-                "verified": False,
-                "round": final.context.number,
-                "failed": error.check,
-                "message": str(error),
-            }
-        )
-    else:
-        output.print_checks(checks, error.check)
-
-
-# --- site proofs ---------------------------------------------------------------------------------
+    output.say(f"root {hexed(check.final.root)} from {check.final.source}", "dim", err=err)
 
 
 @app.command("site-proof")
-def site_proof_(
+def site_proof(
     nmi: Annotated[str, typer.Argument(help="The NMI, with or without its checksum.")],
     file: Annotated[Path, typer.Option("--bundle", help="File from fetch.")],
     key: KeyOption,
@@ -322,26 +159,25 @@ def site_proof_(
         bool,
         typer.Option(
             "--disclose-key",
-            help="Put your key of this round into the proof, so that it also proves which NMI the "
-            "site is. Its reader can then test guesses at your other sites.",
+            help="Put your key of this round into the proof, so that it also proves the site's "
+            "NMI. Its reader can then test guesses at your other sites.",
         ),
     ] = False,
 ) -> None:
-    """Cut out the proof of one site, for a third party to check with 'oepnode verify-site'.
+    """Cut out the proof of one site, for a third party to check with 'aggregator verify-site'.
 
-    It shows this site's limits and no other site. By default your word alone says which NMI the
-    site is.
+    It shows this site's limits and no other site. By default the site's NMI is only your claim.
     """
-    wanted = nmis.parse(nmi)
-    choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
-    verified, final = bundle_input.open_verified(file, key, choice)
-    proof = site_proof.cut(verified, wanted, disclose_key=disclose_key)
-    for text in final.notes:
-        output.note(text)
-    data = site_proof.write(proof)
+    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
+    proof = cut_site_proof(nmi, file, key, selector, disclose_key=disclose_key)
+    output.print_notes(proof.final.notes)
     if out is None:
-        typer.echo(data.decode(), nl=False)
+        typer.echo(proof.data.decode(), nl=False)
         return
-    output.write_file(out, data)
+    write_file(out, proof.data)
     proven = "with your key of the round" if disclose_key else "without your key"
-    output.say(f"proof of one site in round {final.context.number}, {proven}, in {out}", "green")
+    number = proof.final.context.number
+    output.say(f"proof of one site in round {number}, {proven}, in {out}", "green")
+
+
+app.command("verify-site")(verify_site)

@@ -1,29 +1,33 @@
 """``oepnode contract``: deploy the consensus contract, check it, and manage it.
 
-Leaves out voting, which is the worker's, but for signed ballots (``oepnode.cli.relay``). Source:
-design section 7.
+Leaves out voting, which is the worker's, and signed ballots (``oepnode relay``). Source:
+``docs/contract.md``.
 """
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
-from oepnode.cli import relay
-from oepnode.cli.common import transactions
-from oepnode.cli.common.chain import StartBlockOption
-from oepnode.cli.common.output import JsonFlag, print_json, print_table
-from oepnode.cli.common.transactions import Contract, Key, Rpc, print_named
-from oepnode.domain.rounds.onchain import Policy, Role
+from oepnode.cli.common import output
+from oepnode.cli.common.chain import Contract, Key, Rpc, StartBlockOption
+from oepnode.cli.common.output import JsonFlag
+from oepnode.client.chain import ChainTarget
+from oepnode.client.operation import contract as contracts
 from oepnode.errors import ConfigError
 
 app = typer.Typer(
     help="Deploy the contract, check it, and manage its electorate.", no_args_is_help=True
 )
+
+Operator = Annotated[str, typer.Option("--operator", help="The worker's lasting address.")]
+RoleName = Annotated[str, typer.Option("--role", help="requester, guardian or admin.")]
+
+
+# --- deploying and reading -----------------------------------------------------------------------
 
 
 @app.command()
@@ -50,54 +54,27 @@ def deploy(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Deploy a new contract, check its code, and print where it is.
+    """Deploy a new contract, check its code, and print its address.
 
     With --verify-only it compares the code at --contract with the one that this release ships,
     byte for byte, and exits 1 where they differ.
     """
-    from oepnode.adapters.chain import deploy as deployment
-    from oepnode.adapters.chain.contract import chain_id_of, checksum_address
-    from oepnode.adapters.crypto.keyfile import load_account
-
     if verify_only:
         if contract is None:
             raise ConfigError("--verify-only needs --contract, the address to check")
-        _verify_code(rpc, contract, as_json)
+        output.print_report(contracts.check_contract_code(rpc, contract), as_json)
         return
     if key_file is None:
         raise ConfigError("deploying needs --key-file, the key of the account that signs")
-    numerator, denominator = _share(quorum)
-    account = load_account(key_file)
-    policy = Policy(numerator, denominator, vote_window, reveal_window)
-
-    async def go() -> deployment.Deployed:
-        chain_id = await chain_id_of(rpc)
-        owner = transactions.address(admin or account.address)
-        return await deployment.deploy(rpc, chain_id, account, owner, policy)
-
-    done = asyncio.run(go())
-    facts = {
-        "contract": checksum_address(done.address),
-        "block": done.block,
-        "transaction": "0x" + done.transaction.hex(),
-        "verified": True,
-    }
-    print_named(facts, as_json)
-
-
-def _verify_code(rpc: str, contract: str, as_json: bool) -> None:
-    from oepnode.adapters.chain import artefact
-    from oepnode.adapters.chain import deploy as deployment
-
-    code = asyncio.run(deployment.deployed_code(rpc, transactions.address(contract)))
-    deployment.check_code(code)
-    facts = {
-        "contract": transactions.checksum(contract),
-        "verified": True,
-        "bytes": len(code),
-        "compiler": artefact.consensus()["compiler"],
-    }
-    print_named(facts, as_json)
+    deployed = contracts.deploy_contract(
+        rpc,
+        key_file,
+        admin,
+        quorum=quorum,
+        vote_window_s=vote_window,
+        reveal_window_s=reveal_window,
+    )
+    output.print_report(deployed, as_json)
 
 
 @app.command()
@@ -106,52 +83,21 @@ def abi() -> None:
 
     A multi-signature wallet that holds a role has no key file: give it this and the address.
     """
-    from oepnode.adapters.chain import artefact
-
-    print_json(artefact.consensus()["abi"])
+    output.print_json(contracts.contract_abi())
 
 
 @app.command()
 def status(rpc: Rpc, contract: Contract, as_json: JsonFlag = False) -> None:
-    """Show the electorate and terms of rounds opened now."""
-    facts, members = asyncio.run(_status(rpc, contract))
+    """Show the electorate and the terms of a round that would be opened now."""
+    report = contracts.contract_status(ChainTarget(rpc, contract))
     if as_json:
-        print_json({**facts, "electorate": members})
+        output.print_json(report)
         return
-    print_named(facts, as_json)
+    terms = asdict(report)
+    members = terms.pop("electorate")
+    output.print_facts({name.replace("_", " "): value for name, value in terms.items()})
     columns = ("index", "operator", "signer", "endpoint")
-    print_table(columns, [[member[name] for name in columns] for member in members])
-
-
-async def _status(rpc: str, contract: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    from oepnode.adapters.chain.contract import checksum_address
-
-    async with transactions.reading(rpc, contract) as chain:
-        electorate = await chain.current_electorate()
-        policy = await chain.policy()
-        members = [
-            {
-                "index": member.index,
-                "operator": checksum_address(member.operator),
-                "signer": checksum_address(member.signer),
-                "endpoint": await chain.endpoint(member.operator),
-            }
-            for member in electorate.members
-        ]
-        facts = {
-            "contract": checksum_address(chain.contract),
-            "chain_id": chain.chain_id,
-            "paused": await chain.is_paused(),
-            "epoch": electorate.epoch,
-            "members": len(members),
-            "quorum": electorate.quorum,
-            "quorum_share": f"{policy.quorum_numerator}/{policy.quorum_denominator}",
-            "vote_window_s": electorate.vote_window_s,
-            "reveal_window_s": electorate.reveal_window_s,
-            "rules_version": electorate.rules_version,
-            "rounds": await chain.round_count(),
-        }
-        return facts, members
+    output.print_table(columns, [[getattr(member, name) for name in columns] for member in members])
 
 
 @app.command()
@@ -161,23 +107,16 @@ def roles(
     start_block: StartBlockOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show who holds which role."""
-    from oepnode.adapters.chain.contract import checksum_address
-
-    async def go() -> dict[Role, list[bytes]]:
-        async with transactions.reading(rpc, contract, start_block) as chain:
-            return await chain.role_holders()
-
-    holders = asyncio.run(go())
-    names: dict[str, list[str]] = {
-        role.name.lower(): [checksum_address(account) for account in accounts]
-        for role, accounts in holders.items()
-    }
+    """Show the accounts that hold each role."""
+    names = contracts.role_holders(ChainTarget(rpc, contract, start_block=start_block))
     if as_json:
-        print_json(names)
+        output.print_json(names)
         return
     rows = [(name, account) for name, accounts in names.items() for account in accounts or ["–"]]
-    print_table(("role", "account"), rows)
+    output.print_table(("role", "account"), rows)
+
+
+# --- the electorate and its terms ----------------------------------------------------------------
 
 
 @app.command("add-worker")
@@ -185,28 +124,23 @@ def add_worker(
     rpc: Rpc,
     contract: Contract,
     key_file: Key,
-    operator: Annotated[str, typer.Option(help="The worker's lasting address.")],
+    operator: Operator,
     signer: Annotated[str, typer.Option(help="The address that votes.")],
-    url: Annotated[str, typer.Option(help="Where it serves bundles.")] = "",
+    url: Annotated[str, typer.Option(help="URL at which it serves bundles.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Add a worker to the electorate of rounds opened from now on."""
-    worker = (transactions.checksum(operator), transactions.checksum(signer), url)
-    transactions.send(rpc, contract, key_file, as_json, "addWorkers", [worker])
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.add_worker(chain, key_file, operator, signer, url), as_json)
 
 
 @app.command("remove-worker")
 def remove_worker(
-    rpc: Rpc,
-    contract: Contract,
-    key_file: Key,
-    operator: Annotated[str, typer.Option(help="The worker's lasting address.")],
-    as_json: JsonFlag = False,
+    rpc: Rpc, contract: Contract, key_file: Key, operator: Operator, as_json: JsonFlag = False
 ) -> None:
     """Remove a worker from the electorate of rounds opened from now on."""
-    transactions.send(
-        rpc, contract, key_file, as_json, "removeWorker", transactions.checksum(operator)
-    )
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.remove_worker(chain, key_file, operator), as_json)
 
 
 @app.command("rotate-signer")
@@ -218,9 +152,8 @@ def rotate_signer(
     as_json: JsonFlag = False,
 ) -> None:
     """Change the signer of the operator whose key signs; for rounds opened from now on."""
-    transactions.send(
-        rpc, contract, key_file, as_json, "rotateSigner", transactions.checksum(signer)
-    )
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.rotate_signer(chain, key_file, signer), as_json)
 
 
 @app.command("set-endpoint")
@@ -228,11 +161,12 @@ def set_endpoint(
     rpc: Rpc,
     contract: Contract,
     key_file: Key,
-    url: Annotated[str, typer.Option(help="Where the worker serves bundles.")],
+    url: Annotated[str, typer.Option(help="URL at which the worker serves bundles.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish where the worker of the operator whose key signs is found."""
-    transactions.send(rpc, contract, key_file, as_json, "setEndpoint", url)
+    """Publish the URL of the worker of the operator whose key signs."""
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.set_endpoint(chain, key_file, url), as_json)
 
 
 @app.command("set-policy")
@@ -245,27 +179,21 @@ def set_policy(
     ] = None,
     vote_window: Annotated[int | None, typer.Option(help="Seconds to vote.", min=1)] = None,
     reveal_window: Annotated[int | None, typer.Option(help="Seconds to reveal.", min=1)] = None,
-    rules_version: Annotated[int | None, typer.Option(help="Of docs/spec.", min=1)] = None,
+    rules_version: Annotated[
+        int | None, typer.Option(help="Version of the rules in docs/spec.", min=1)
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change quorum, windows or rules of rounds opened from now on; the rest stays as it is."""
-    share = (None, None) if quorum is None else _share(quorum)
-    wanted = {
-        "quorum_numerator": share[0],
-        "quorum_denominator": share[1],
-        "vote_window_s": vote_window,
-        "reveal_window_s": reveal_window,
-        "rules_version": rules_version,
-    }
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    if not changes:
-        raise ConfigError("name what to change: --quorum, --vote-window, --reveal-window, …")
-
-    async def go() -> Policy:
-        async with transactions.reading(rpc, contract) as chain:
-            return replace(await chain.policy(), **changes)
-
-    transactions.send(rpc, contract, key_file, as_json, "setPolicy", astuple(asyncio.run(go())))
+    done = contracts.set_policy(
+        ChainTarget(rpc, contract),
+        key_file,
+        quorum=quorum,
+        vote_window_s=vote_window,
+        reveal_window_s=reveal_window,
+        rules_version=rules_version,
+    )
+    output.print_report(done, as_json)
 
 
 @app.command("cancel-round")
@@ -274,28 +202,27 @@ def cancel_round(
     contract: Contract,
     key_file: Key,
     number: Annotated[int, typer.Option("--round", min=1, help="The round.")],
-    reason: Annotated[str, typer.Option(help="Why, for the record; up to 200 bytes.")],
+    reason: Annotated[str, typer.Option(help="Reason for the record; up to 200 bytes.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Give up a round that is not final (requester)."""
-    transactions.send(rpc, contract, key_file, as_json, "cancelRound", number, reason)
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.cancel_round(chain, key_file, number, reason), as_json)
 
 
 @app.command()
 def pause(rpc: Rpc, contract: Contract, key_file: Key, as_json: JsonFlag = False) -> None:
     """Stop opening and voting (guardian). Reveals go on, and no result changes."""
-    transactions.send(rpc, contract, key_file, as_json, "pause")
+    output.print_report(contracts.pause(ChainTarget(rpc, contract), key_file), as_json)
 
 
 @app.command()
 def unpause(rpc: Rpc, contract: Contract, key_file: Key, as_json: JsonFlag = False) -> None:
-    """Let opening and voting go on (administrator)."""
-    transactions.send(rpc, contract, key_file, as_json, "unpause")
+    """Resume opening and voting (administrator)."""
+    output.print_report(contracts.unpause(ChainTarget(rpc, contract), key_file), as_json)
 
 
-# -- roles ---------------------------------------------------------------------------------
-
-RoleName = Annotated[str, typer.Option("--role", help="requester, guardian or admin.")]
+# --- roles ---------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -308,9 +235,8 @@ def grant(
     as_json: JsonFlag = False,
 ) -> None:
     """Give an account a role."""
-    transactions.send(
-        rpc, contract, key_file, as_json, "grantRole", _role(role), transactions.checksum(account)
-    )
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.grant_role(chain, key_file, role, account), as_json)
 
 
 @app.command()
@@ -323,9 +249,8 @@ def revoke(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a role from an account."""
-    transactions.send(
-        rpc, contract, key_file, as_json, "revokeRole", _role(role), transactions.checksum(account)
-    )
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.revoke_role(chain, key_file, role, account), as_json)
 
 
 @app.command()
@@ -333,34 +258,5 @@ def renounce(
     rpc: Rpc, contract: Contract, key_file: Key, role: RoleName, as_json: JsonFlag = False
 ) -> None:
     """Give up a role of the account whose key signs."""
-    from oepnode.adapters.crypto.keyfile import load_account
-
-    account = load_account(key_file).address
-    transactions.send(rpc, contract, key_file, as_json, "renounceRole", _role(role), account)
-
-
-# -- signed ballots ------------------------------------------------------------------------
-
-app.command("sign-ballot")(relay.sign_ballot)
-app.command("relay")(relay.relay)
-app.command("report-equivocation")(relay.report_equivocation)
-
-
-# -- parts ---------------------------------------------------------------------------------
-
-
-def _role(name: str) -> bytes:
-    roles = {role.name.lower(): role for role in Role}
-    if name not in roles:
-        raise ConfigError(f"--role is one of {', '.join(roles)}, received {name!r}")
-    return roles[name].value
-
-
-def _share(text: str) -> tuple[int, int]:
-    parts = text.split("/")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"--quorum is a share such as 2/3, received {text!r}")
-    numerator, denominator = int(parts[0]), int(parts[1])
-    if not 0 < numerator <= denominator <= 255:
-        raise ConfigError(f"--quorum is above 0 and at most 1, received {text!r}")
-    return numerator, denominator
+    chain = ChainTarget(rpc, contract)
+    output.print_report(contracts.renounce_role(chain, key_file, role), as_json)

@@ -18,9 +18,7 @@ from oepnode.cli.common import acknowledgements, envelope_input, output, receive
 from oepnode.cli.common.cells import kilo
 from oepnode.cli.common.chain import (
     ChainIdOption,
-    ChainTarget,
     ContractOption,
-    RoundSelector,
     RoundStateOption,
     RpcOption,
 )
@@ -30,7 +28,10 @@ from oepnode.cli.common.envelope_input import (
     LimitsOutOption,
     ProfileOption,
 )
-from oepnode.cli.common.output import LEVEL_NAMES, MOST_ROWS, TIMING_NAMES, JsonFlag, RowsOption
+from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
+from oepnode.client.chain import ChainTarget
+from oepnode.client.limits import LEVEL_NAMES, TIMING_NAMES
+from oepnode.client.rounds import RoundSelector
 from oepnode.domain.edge.envelopes.pre_post import Comparison
 from oepnode.domain.edge.envelopes.pre_post import compare as compare_envelopes
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable

@@ -26,7 +26,6 @@ from oepnode.cli import (
 from oepnode.cli.common.exits import Commands
 from oepnode.cli.demo import demo
 from oepnode.cli.sample import sample
-from oepnode.cli.verify_site import verify_site
 
 app = typer.Typer(
     cls=Commands,
@@ -35,13 +34,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Independent workers that split operating envelopes by aggregator and agree on the result "
-    "on chain. Exit codes: 0 fine or verified, 1 the evidence says no, 2 wrong usage or "
-    "configuration, 3 the outside did not answer, 4 a fault of the program.",
+    "on chain. Exit codes: 0 fine or verified, 1 the evidence is wrong, 2 wrong usage or "
+    "configuration, 3 an external service did not respond, 4 internal error.",
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"oepnode {__version__}")
         raise typer.Exit
 
@@ -53,7 +52,7 @@ def _root(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Options that stand before a command."""
+    """Options given before a command."""
 
 
 app.command()(demo)
@@ -66,7 +65,6 @@ app.add_typer(relay.app, name="relay")
 app.add_typer(aggregator.app, name="aggregator")
 app.add_typer(audit.app, name="audit")
 app.add_typer(boffer.app, name="boffer")
-app.command("verify-site")(verify_site)
 app.add_typer(envelope.app, name="envelope")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(forecast.app, name="forecast")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -12,17 +9,15 @@ from typing import Annotated
 
 import typer
 from msgspec import to_builtins
-from rich.console import Console
-from rich.progress import Progress
 
-from oepnode.cli.common.output import JsonFlag, print_facts, print_json
+from oepnode.cli.common.output import JsonFlag, print_facts, print_json, progress_bars
 from oepnode.errors import ConfigError
 
 _SUMS = ("telemetry_rows", "breach_intervals", "forecast_rows", "targets_off", "offers_over")
 
 
 class DocumentFormat(StrEnum):
-    """How the envelope document is written."""
+    """Form of the envelope document."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -53,7 +48,7 @@ def sample(
     ] = 0.002,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write sample data. Its salt and keys follow from the seed: use them for trying out only."""
+    """Write sample data. Its salt and keys follow from the seed: use them for trials only."""
     from oepnode.demo.edge_sample.plan import EdgePlan
     from oepnode.demo.edge_sample.write import write_edge
     from oepnode.demo.sample.plan import SamplePlan
@@ -70,7 +65,7 @@ def sample(
         format="ndjson" if format_ is DocumentFormat.NDJSON else "json",
     )
     edge_plan = EdgePlan(plan, breaches)
-    with _progress() as progress:
+    with progress_bars() as progress:
         facts = to_builtins(write_sample(plan, out, progress))
         if edge:
             facts["edge"] = to_builtins(write_edge(edge_plan, out, progress))
@@ -90,19 +85,3 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as exc:
         raise ConfigError(f"--date is yyyy-mm-dd, received {text!r}") from exc
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar per stage on stderr, where that is a terminal."""
-    with Progress(
-        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as bars:
-        tasks: dict[str, int] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(bars.task_ids[tasks[stage]], completed=done)
-
-        yield show

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from msgspec.structs import asdict
 
-from oepnode.cli.common.output import JsonFlag, note, print_facts, print_json
-from oepnode.cli.worker import Config, announcer
-from oepnode.config import SenderSettings, load
-from oepnode.errors import ConfigError
-
-if TYPE_CHECKING:
-    from oepnode.adapters.http.sender import Published
+from oepnode.cli.common import output
+from oepnode.cli.common.output import JsonFlag
+from oepnode.cli.common.serving import Config, serve_application
+from oepnode.client.operation.publishing import publish_document
+from oepnode.config import SenderSettings
 
 app = typer.Typer(help="Run the sender's gateway, and publish to one.", no_args_is_help=True)
 
@@ -23,17 +20,9 @@ app = typer.Typer(help="Run the sender's gateway, and publish to one.", no_args_
 @app.command()
 def serve(config: Config, as_json: JsonFlag = False) -> None:
     """Take envelope documents, serve them by digest, and open rounds, until stopped."""
-    from oepnode.adapters import logs
-
-    logs.configure()
-    asyncio.run(_serve(load(SenderSettings, config), as_json))
-
-
-async def _serve(settings: SenderSettings, as_json: bool) -> None:
-    from oepnode.services.common.serving import serve as serve_app
     from oepnode.wiring import sender_app
 
-    await serve_app(await sender_app(settings), settings.http, announcer(as_json))
+    serve_application(SenderSettings, sender_app, config, as_json)
 
 
 @app.command()
@@ -48,36 +37,9 @@ def publish(
     as_json: JsonFlag = False,
 ) -> None:
     """Publish a document; with --registry open its round. Publishing again is safe."""
-    digest = _digest(registry) if registry else None
-    published = asyncio.run(_publish(document, url, token_file, digest, timeout))
-    for warning in published.warnings:
-        note(warning)
-    facts = asdict(published)
+    facts = asdict(publish_document(document, url, token_file, registry, timeout))
+    output.print_notes(facts["warnings"])
     if as_json:
-        print_json(facts)
+        output.print_json(facts)
     else:
-        print_facts({name: value for name, value in facts.items() if name != "warnings"})
-
-
-async def _publish(
-    document: Path, url: str, token_file: Path, registry: bytes | None, timeout_s: float
-) -> Published:
-    from oepnode.adapters.crypto.keyfile import read_secret
-    from oepnode.adapters.http.sender import HttpPublisher
-
-    token = read_secret(token_file, "bearer token").decode("utf-8", errors="replace")
-    publisher = HttpPublisher(url, timeout_s=timeout_s)
-    try:
-        return await publisher.publish(document, token, registry)
-    finally:
-        await publisher.close()
-
-
-def _digest(text: str) -> bytes:
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise ConfigError("--registry is a SHA-256 of 64 hex digits")
-    return digest
+        output.print_facts({name: value for name, value in facts.items() if name != "warnings"})

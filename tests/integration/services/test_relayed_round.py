@@ -16,7 +16,7 @@ from oepnode.adapters.chain import contract as evm
 from oepnode.adapters.chain import deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
-from oepnode.cli import worker
+from oepnode.client.operation.worker import check_surroundings
 from oepnode.config import (
     ChainSettings,
     HttpSettings,
@@ -220,12 +220,12 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
 
 async def test_check_tells_what_a_worker_without_gas_relies_on(world: World) -> None:
     async with world.relay() as url:
-        lines = {line["check"]: line for line in await worker._check(world.settings(0, url))}
-    assert all(line["fine"] for line in lines.values())
-    assert "the relay pays for ballots" in lines["fee money"]["what"]
-    assert lines["relay"]["what"] == "takes ballots for this contract"
-    lines = {line["check"]: line for line in await worker._check(world.settings(0, url))}
-    assert [name for name, line in lines.items() if not line["fine"]] == ["relay"]
+        lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
+    assert all(line.fine for line in lines.values())
+    assert "the relay pays for ballots" in lines["fee money"].what
+    assert lines["relay"].what == "takes ballots for this contract"
+    lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
+    assert [name for name, line in lines.items() if not line.fine] == ["relay"]
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

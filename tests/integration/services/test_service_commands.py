@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner, Result
 
-from oepnode.cli import worker
+from oepnode.cli.common import serving
 from oepnode.cli.main import app
 from oepnode.config import RegistrySettings, RelaySettings, SenderSettings
 from oepnode.services.registry import app as registry
@@ -92,8 +92,10 @@ def test_a_service_says_where_it_listens_and_stops_cleanly(
     async def relay_app(settings: RelaySettings) -> web.Application:
         return relay.application(settings, FakeChain(InMemoryChain()))
 
+    honest = serving.announcer
+
     def announcer(as_json: bool) -> Callable[[str], None]:
-        announce = worker.announcer(as_json)
+        announce = honest(as_json)
 
         def announce_and_stop(url: str) -> None:
             announce(url)
@@ -104,7 +106,7 @@ def test_a_service_says_where_it_listens_and_stops_cleanly(
     monkeypatch.setattr("oepnode.wiring.sender_app", sender_app)
     monkeypatch.setattr("oepnode.wiring.registry_app", registry_app)
     monkeypatch.setattr("oepnode.wiring.relay_app", relay_app)
-    monkeypatch.setattr(f"oepnode.cli.{name}.announcer", announcer)
+    monkeypatch.setattr(serving, "announcer", announcer)
     (tmp_path / "token").write_text("a-token-of-the-publisher")
     (tmp_path / "token").chmod(0o600)
     more = {

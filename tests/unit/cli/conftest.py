@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,31 +8,10 @@ from typer.testing import CliRunner, Result
 
 from oepnode import wiring
 from oepnode.adapters.http import bundles as http_bundles
-from oepnode.adapters.http.client import RequestRejected
 from oepnode.cli.main import app
-from oepnode.domain.rounds import bundle
-from oepnode.errors import TransportError
-from tests.support.round_world import CONTEXT, CONTRACT, IDS, PRIVATE, PUBLIC, FakeReader, sealed
+from tests.support.round_world import CONTRACT, FakeReader, Workers, write_folder
 
 Run = Callable[..., Result]
-
-
-class Workers:
-    """What each worker's URL serves; an exception is raised."""
-
-    def __init__(self) -> None:
-        self.served: dict[str, bytes | Exception] = {}
-        self.asked: list[str] = []
-
-    async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
-        self.asked.append(endpoint)
-        names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
-        found = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
-        if isinstance(found, Exception):
-            raise found
-        if number != CONTEXT.number or name not in names:
-            raise RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
-        return found
 
 
 @pytest.fixture
@@ -67,10 +45,5 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with key files and fetched bundles of all three aggregators."""
-    for name in IDS:
-        key = tmp_path / f"{name}.json"
-        pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
-        key.write_text(json.dumps({"aggregator": name} | pair))
-        key.chmod(0o600)
-        (tmp_path / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed(name)))
+    write_folder(tmp_path)
     return tmp_path

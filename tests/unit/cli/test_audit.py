@@ -113,10 +113,10 @@ def test_a_count_that_differs_from_the_chains(
     honest = reader.round_events
 
     async def lying(number: int) -> list[object]:
-        found = await honest(number)
+        events = await honest(number)
         return [
             changed(e, matched=0b11111) if isinstance(e, RootRevealed) else e  # type: ignore[arg-type]
-            for e in found
+            for e in events
         ]
 
     monkeypatch.setattr(reader, "round_events", lying)
@@ -128,10 +128,10 @@ def test_a_count_that_differs_from_the_chains(
 def test_events_before_the_start_block_are_missed_loudly(
     run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def none(number: int) -> list[object]:
+    async def no_events(number: int) -> list[object]:
         return []
 
-    monkeypatch.setattr(reader, "round_events", none)
+    monkeypatch.setattr(reader, "round_events", no_events)
     result = run("audit", "round", "1")
     assert (result.exit_code, "--start-block" in result.stderr) == (1, True)
 

@@ -37,12 +37,12 @@ FAULTS = DocumentFault("envelope document", [Finding("$.a", "r", "m"), Finding("
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "printed"),
     [
         (errors.EvidenceError("no"), 1, "oepnode: no"),
         (BundleError("order", "no"), 1, "oepnode: check order failed: no"),
         (errors.ConflictError("moved"), 1, "oepnode: moved"),
-        (errors.ConfigError("mend it"), 2, "oepnode: mend it"),
+        (errors.ConfigError("fix it"), 2, "oepnode: fix it"),
         (errors.TransportError("silent"), 3, "oepnode: silent"),
         (errors.FatalError("disk"), 4, "oepnode: disk"),
         (errors.OepError("what"), 4, "oepnode: what"),
@@ -63,10 +63,10 @@ FAULTS = DocumentFault("envelope document", [Finding("$.a", "r", "m"), Finding("
         (typer.BadParameter("bad"), 2, "bad"),
     ],
 )
-def test_each_family_has_its_code_and_its_words(error: Exception, code: int, said: str) -> None:
+def test_each_family_has_its_code_and_its_words(error: Exception, code: int, printed: str) -> None:
     result = CliRunner().invoke(failing_with(error), ["go"])
     assert result.exit_code == code
-    assert said in result.stderr
+    assert printed in result.stderr
     assert "Traceback" not in result.output
     assert "6305000001" not in result.output
     assert not result.stdout
@@ -80,7 +80,7 @@ NO_FAULTS: dict[str, Any] = {"faults": [], "more": 0}
     [
         (errors.EvidenceError("no"), "evidence", 1, "no"),
         (errors.ConflictError("moved"), "conflict", 1, "moved"),
-        (errors.ConfigError("mend it"), "usage", 2, "mend it"),
+        (errors.ConfigError("fix it"), "usage", 2, "fix it"),
         (errors.TransportError("silent"), "outside", 3, "silent"),
         (errors.FatalError("disk"), "fault", 4, "disk"),
         (ExceptionGroup("g", [errors.TransportError("silent")]), "outside", 3, "silent"),
@@ -92,19 +92,19 @@ def test_who_reads_json_gets_the_error_as_json(
 ) -> None:
     result = CliRunner().invoke(failing_with(error), ["go", "--json"])
     assert result.exit_code == code
-    told = {"kind": kind, "message": message, "exit": code}
-    assert json.loads(result.stdout) == {"error": told} | NO_FAULTS
+    answer = {"kind": kind, "message": message, "exit": code}
+    assert json.loads(result.stdout) == {"error": answer} | NO_FAULTS
     assert message.removeprefix("Invalid value: ") in result.stderr
 
 
 def test_the_faults_of_a_document_are_in_the_json() -> None:
-    told = json.loads(CliRunner().invoke(failing_with(FAULTS), ["go", "--json"]).stdout)
-    assert told["error"]["kind"] == "evidence"
-    assert told["faults"][1] == {"code": "r", "path": "$.b", "message": "m", "value": ""}
-    assert (len(told["faults"]), told["more"]) == (2, 3)
+    answer = json.loads(CliRunner().invoke(failing_with(FAULTS), ["go", "--json"]).stdout)
+    assert answer["error"]["kind"] == "evidence"
+    assert answer["faults"][1] == {"code": "r", "path": "$.b", "message": "m", "value": ""}
+    assert (len(answer["faults"]), answer["more"]) == (2, 3)
 
 
-def test_json_of_a_fault_of_ours_holds_nothing_of_its_text() -> None:
+def test_json_of_an_internal_error_holds_nothing_of_its_text() -> None:
     result = CliRunner().invoke(failing_with(ValueError("secret")), ["go", "--json"])
     assert json.loads(result.stdout)["error"]["kind"] == "fault"
     assert "secret" not in result.output
@@ -115,8 +115,12 @@ def test_words_that_cannot_be_read_are_answered_in_json_as_well(words: list[str]
     root = failing_with(AssertionError())
     for placed in (["go", "--json", *words], ["go", *words, "--json"]):
         result = CliRunner().invoke(root, placed)
-        told = json.loads(result.stdout)
-        assert (told["error"]["kind"], told["error"]["exit"], result.exit_code) == ("usage", 2, 2)
+        answer = json.loads(result.stdout)
+        assert (answer["error"]["kind"], answer["error"]["exit"], result.exit_code) == (
+            "usage",
+            2,
+            2,
+        )
     assert not CliRunner().invoke(root, ["go", *words]).stdout
     assert not CliRunner().invoke(root, ["go", *words, "--", "--json"]).stdout
 
@@ -135,9 +139,9 @@ def test_a_command_without_the_flag_prints_no_json() -> None:
 
 
 def test_every_command_with_the_flag_answers_in_json_where_its_words_are_wrong() -> None:
-    found = commands_with_json(typer.main.get_command(app))
-    assert ("boffer", "clear") in found
-    for words in found:
+    commands = commands_with_json(typer.main.get_command(app))
+    assert ("boffer", "clear") in commands
+    for words in commands:
         result = CliRunner().invoke(app, [*words, "--json", "--no-such-option"])
         assert json.loads(result.stdout)["error"]["kind"] == "usage", words
 
@@ -146,15 +150,15 @@ def commands_with_json(command: Any, words: tuple[str, ...] = ()) -> list[tuple[
     """The words of every command that has the flag."""
     inner = getattr(command, "commands", {})
     has_flag = any("--json" in p.opts and getattr(p, "is_flag", False) for p in command.params)
-    found = [words] if has_flag else []
+    commands = [words] if has_flag else []
     for name, sub in inner.items():
-        found += commands_with_json(sub, (*words, name))
-    return found
+        commands += commands_with_json(sub, (*words, name))
+    return commands
 
 
 def test_a_fault_of_ours_names_its_place_and_nothing_else() -> None:
     result = CliRunner().invoke(failing_with(ValueError("secret")), ["go"])
-    assert "a fault of ours: ValueError in " in result.stderr
+    assert "internal error: ValueError in " in result.stderr
     assert "secret" not in result.stderr
 
 
@@ -163,7 +167,7 @@ def test_a_panic_of_a_library_is_a_fault_without_a_traceback() -> None:
     result = CliRunner().invoke(failing_with(panic("secret")), ["go", "--json"])
     assert result.exit_code == 4
     assert json.loads(result.stdout)["error"]["kind"] == "fault"
-    assert "a fault of ours: PanicException in " in result.stderr
+    assert "internal error: PanicException in " in result.stderr
     assert "secret" not in result.output
 
 
@@ -172,7 +176,7 @@ def test_a_closed_pipe_is_no_fault() -> None:
     assert (result.exit_code, result.stderr) == (1, "")
 
 
-def test_outside_text_does_not_steer_the_terminal() -> None:
+def test_foreign_text_does_not_control_the_terminal() -> None:
     result = CliRunner().invoke(failing_with(errors.TransportError("a\x1b[31mb\nc")), ["go"])
     assert result.stderr == "oepnode: a?[31mb?c\n"
 
@@ -189,7 +193,7 @@ def test_a_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_version_and_help() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout.startswith("oepnode 0.")
-    for words in ([], ["aggregator"], ["audit"], ["verify-site", "--help"]):
-        shown = CliRunner().invoke(app, [*words])
-        assert "Usage" in shown.output
+    for words in ([], ["aggregator"], ["audit"], ["aggregator", "verify-site", "--help"]):
+        result = CliRunner().invoke(app, [*words])
+        assert "Usage" in result.output
     assert CliRunner().invoke(app, ["nothing"]).exit_code == 2

@@ -24,11 +24,11 @@ def proof(run: Run, reader: FakeReader, folder: Path) -> Path:
 
 
 def test_a_proof_verifies_without_any_key(run: Run, proof: Path) -> None:
-    result = run("verify-site", "proof.json")
+    result = run("aggregator", "verify-site", "proof.json")
     assert result.exit_code == 0, result.output
     assert f"a site that its aggregator says is NMI {NMI}" in result.stdout
     assert "pseudonyms" not in result.stdout
-    value = json.loads(run("verify-site", "proof.json", "--json").stdout)
+    value = json.loads(run("aggregator", "verify-site", "proof.json", "--json").stdout)
     assert (value["verified"], value["nmi_proven"], value["levels"]) == (True, False, ["NMI"])
     assert value["root"] == "0x" + RESULT.root.hex()
 
@@ -38,10 +38,10 @@ def test_a_disclosed_key_proves_the_nmi(run: Run, reader: FakeReader, folder: Pa
     result = run("aggregator", "site-proof", FLEX, *words)
     assert json.loads(result.stdout)["disclosure"] == {"aggregatorKey": verified().key.hex()}
     (folder / "proof.json").write_text(result.stdout)
-    told = run("verify-site", "proof.json", "--format", "csv")
-    assert f"verified: NMI {FLEX} is in round 3" in told.stderr
-    assert "✓ pseudonyms" in told.stderr
-    frame = pl.read_csv(told.stdout.encode())
+    result = run("aggregator", "verify-site", "proof.json", "--format", "csv")
+    assert f"verified: NMI {FLEX} is in round 3" in result.stderr
+    assert "✓ pseudonyms" in result.stderr
+    frame = pl.read_csv(result.stdout.encode())
     assert frame.height == 2 * COUNT
     assert set(frame["level"]) == {"NMI", "Flex"}
 
@@ -62,11 +62,11 @@ def test_a_tampered_proof_names_the_check(run: Run, proof: Path) -> None:
     value = json.loads(proof.read_text())
     value["sites"][0]["index"] ^= 1
     proof.write_text(json.dumps(value))
-    result = run("verify-site", "proof.json")
+    result = run("aggregator", "verify-site", "proof.json")
     assert result.exit_code == 1
     assert "✗ site-inclusion" in result.stdout
     assert "check site-inclusion failed" in result.stderr
-    failed = json.loads(run("verify-site", "proof.json", "--json").stdout)
+    failed = json.loads(run("aggregator", "verify-site", "proof.json", "--json").stdout)
     assert (failed["verified"], failed["failed"]) == (False, "site-inclusion")
 
 
@@ -74,24 +74,24 @@ def test_a_proof_of_another_round_or_chain(run: Run, reader: FakeReader, proof: 
     value = json.loads(proof.read_text())
     for change in ({"round": 1}, {"round": 9}, {"chainId": "1"}):
         proof.write_text(json.dumps(value | change))
-        result = run("verify-site", "proof.json")
+        result = run("aggregator", "verify-site", "proof.json")
         assert result.exit_code == (2 if change == {"round": 9} else 1)
     assert "check context failed" in result.stderr
 
 
 def test_a_round_that_is_not_final(run: Run, reader: FakeReader, proof: Path) -> None:
     reader.rounds[3] = state(3, Phase.FAILED)
-    assert run("verify-site", "proof.json").exit_code == 1
+    assert run("aggregator", "verify-site", "proof.json").exit_code == 1
 
 
 def test_a_file_that_is_no_proof(run: Run, reader: FakeReader, folder: Path) -> None:
-    result = run("verify-site", "A1.oepb")
+    result = run("aggregator", "verify-site", "A1.oepb")
     assert (result.exit_code, "check format failed" in result.stderr) == (1, True)
 
 
 def test_a_proof_against_a_round_state_file(run: Run, reader: FakeReader, proof: Path) -> None:
     (proof.parent / "round.json").write_text(run("audit", "round", "3", "--json").stdout)
-    result = run("verify-site", "proof.json", "--round-state", "round.json")
+    result = run("aggregator", "verify-site", "proof.json", "--round-state", "round.json")
     assert result.exit_code == 0
     assert "was not checked" in result.stderr
 
@@ -106,7 +106,7 @@ def test_a_second_opinion_that_differs(
         raise InclusionError("pymerkle rejects the path")
 
     monkeypatch.setattr(pymerkle_check, "verify_inclusion", reject)
-    result = run("verify-site", "proof.json")
+    result = run("aggregator", "verify-site", "proof.json")
     assert (result.exit_code, "check pymerkle failed" in result.stderr) == (1, True)
     result = run("aggregator", "verify", "A1.oepb", "--key", "A1.json")
     assert (result.exit_code, "✗ pymerkle" in result.stdout) == (1, True)

@@ -2,58 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from oepnode.cli.audit.record import short_root, state_facts
-from oepnode.cli.common import chain, output
-from oepnode.cli.common.chain import (
-    ChainIdOption,
-    ChainTarget,
-    ContractOption,
-    RpcOption,
-    phase_name,
-)
+from oepnode.cli.common import output
+from oepnode.cli.common.chain import ChainIdOption, ContractOption, RpcOption
 from oepnode.cli.common.output import JsonFlag
-from oepnode.domain.nem.nem_time import format_nem
-from oepnode.domain.rounds.onchain import Round
+from oepnode.client.chain import ChainTarget
+from oepnode.client.rounds import RoundReport, list_rounds
 
 
 def rounds(
-    last: Annotated[int, typer.Option("--last", min=1, help="How many rounds at most.")] = 20,
+    last: Annotated[int, typer.Option("--last", min=1, help="Maximum number of rounds.")] = 20,
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the newest rounds, newest first."""
-    states = asyncio.run(_rounds(last, ChainTarget(rpc, contract, chain_id)))
+    reports = list_rounds(ChainTarget(rpc, contract, chain_id), last)
     if as_json:
-        output.print_json([state_facts(state) for state in states])
+        output.print_json(reports)
         return
     output.print_table(
         ("round", "phase", "opened (NEM)", "horizon (NEM)", "voted", "matched", "quorum", "root"),
-        (_state_row(state) for state in states),
+        (_row(report) for report in reports),
     )
 
 
-async def _rounds(last: int, where: ChainTarget) -> list[Round]:
-    async with chain.open_reader(where) as reader:
-        newest = await reader.round_count()
-        found = [await reader.round(n) for n in range(newest, max(0, newest - last), -1)]
-        return [state for state in found if state is not None]
-
-
-def _state_row(state: Round) -> tuple[object, ...]:
+def _row(report: RoundReport) -> tuple[object, ...]:
     return (
-        state.number,
-        phase_name(state.phase),
-        format_nem(state.opened_at),
-        f"{format_nem(state.horizon_start)} × {state.interval_count}",
-        f"{state.voted.bit_count()}/{state.member_count}",
-        state.matched.bit_count() if state.root else "–",
-        state.quorum,
-        short_root(state.root),
+        report.round,
+        report.phase,
+        report.opened_at,
+        f"{report.horizon_start} × {report.intervals}",
+        f"{report.voted_count}/{report.member_count}",
+        report.matched_count if report.root else "–",
+        report.quorum,
+        output.short_root(report.root),
     )

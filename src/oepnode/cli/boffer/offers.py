@@ -18,22 +18,22 @@ import typer
 from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli.common import output
 from oepnode.cli.common.amounts import amount_of
+from oepnode.client.files import read_file
+from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import validate as boffer_check
-from oepnode.domain.edge.boffers.model import BofferDay, Boffers
-from oepnode.domain.edge.boffers.selection import (
+from oepnode.domain.edge.boffers.gate_closure import (
     NOT_OFFERED,
     EffectiveDay,
     ExpiredRollForward,
     Lodged,
-    effective_day,
-    expired_roll_forward,
 )
+from oepnode.domain.edge.boffers.model import BofferDay, Boffers
 from oepnode.domain.edge.boffers.validate import AcknowledgedBoffer, Context
 from oepnode.domain.edge.schema.json_writer import nem_text
+from oepnode.domain.edge.schema.units import KW, PRICE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
-from oepnode.domain.nem.quantities import KW, PRICE
-from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.supersession import NO_SUBMISSION
 from oepnode.errors import ConfigError, EvidenceError
 
 BofferFile = Annotated[
@@ -112,7 +112,7 @@ def read(file: Path, context: Context | None = None) -> ValidationResult[Boffers
     if parquet_files.is_parquet(file):
         rows = parquet_files.read_rows(file)
         return boffer_check.validate_frame(rows, context, message_id=file.name)
-    data = output.read_file(file, "file of Boffers", MOST_BYTES)
+    data = read_file(file, "file of Boffers", MOST_BYTES)
     return boffer_check.validate(data, context)
 
 
@@ -125,7 +125,7 @@ def read_each(file: Path) -> tuple[AcknowledgedBoffer, ...]:
     """
     if parquet_files.is_parquet(file):
         return boffer_check.validate_frame_each(parquet_files.read_rows(file))
-    return boffer_check.validate_each(output.read_file(file, "file of Boffers", MOST_BYTES))
+    return boffer_check.validate_each(read_file(file, "file of Boffers", MOST_BYTES))
 
 
 @dataclass(frozen=True)
@@ -309,8 +309,8 @@ def effective(
         lodged = [Lodged(day, number) for number, day in enumerate(mine)]
         dates = {day.trading_date for day in mine} if choice.on is None else {choice.on}
         for on in sorted(dates):
-            note_lapsed(offerer, expired_roll_forward(lodged, on))
-            found = effective_day(lodged, on)
+            note_lapsed(offerer, gate.lapsed(lodged, on))
+            found = gate.effective_day(lodged, on)
             if found is not None:
                 is_empty = False
                 yield offerer, found, mine

@@ -13,8 +13,10 @@ from typing import Annotated, Final
 import typer
 from msgspec import Struct
 
-from oepnode.cli.common import bundle_input, output
-from oepnode.cli.common.chain import RoundSelector
+from oepnode.cli.common import output
+from oepnode.client.bundles import check_bundle
+from oepnode.client.files import read_file
+from oepnode.client.rounds import RoundSelector
 from oepnode.domain.edge.envelopes import table as published
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.nem.nem_time import format_nem
@@ -119,7 +121,7 @@ def read(
             f"{file}: neither an envelope document, nor limits in Parquet or CSV, nor a bundle "
             "from 'aggregator fetch'"
         )
-    document, rows = parse_history(output.read_file(file, "envelope document", _MOST_BYTES), feed)
+    document, rows = parse_history(read_file(file, "envelope document", _MOST_BYTES), feed)
     envelopes = published.from_document(document, rows)
     source = Source(
         "document",
@@ -177,7 +179,8 @@ def is_bundle(file: Path) -> bool:
 def _bundle(file: Path, key: Path | None, choice: RoundSelector) -> tuple[EnvelopeTable, Source]:
     if key is None:
         raise ConfigError(f"{file} is a bundle: name your key with --key")
-    verified, final = bundle_input.open_verified(file, key, choice)
+    check = check_bundle(file, key, choice)
+    verified, final = check.verified, check.final
     envelopes = published.from_bundle(verified)
     text = (
         f"bundle {file.name} of {verified.aggregator_id}, verified against round "

@@ -1,18 +1,18 @@
-"""From an error to an exit code and one line on stderr, in one place for all commands.
+"""Exit codes and error messages of all commands.
 
 Guarantees: no traceback reaches a user, and nothing of a foreign exception's text, which might hold
 an NMI or a key. A command that is given ``--json`` and fails before its answer leaves one JSON
 object on stdout: ``error`` with ``kind`` (a word of the table), ``message`` and ``exit``;
-``faults`` of a document, keyed as findings are; ``more``, how many faults were counted beyond
-these. Source: design section 9.
+``faults`` of a document, keyed as findings are; ``more``, the number of faults beyond these.
+Source: ``docs/design.md``.
 
 | code | kind | means |
 |---|---|---|
 | 0 | | fine, or verified |
-| 1 | evidence, conflict | the evidence says no; a step was rejected in its present state |
+| 1 | evidence, conflict | the evidence is wrong; a step was rejected in its present state |
 | 2 | usage | wrong usage or configuration |
-| 3 | outside | the outside did not answer |
-| 4 | fault | a fault of ours or of the machine |
+| 3 | outside | an external service did not respond |
+| 4 | fault | internal error, or a fault of the machine |
 | 130 | | interrupted from the keyboard |
 """
 
@@ -32,6 +32,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from oepnode.client.audits import OpeningNotFoundError
+from oepnode.client.chain import ChainNotNamedError
+from oepnode.client.rounds import RoundNotNamedError
 from oepnode.errors import (
     ConfigError,
     ConflictError,
@@ -54,18 +57,25 @@ _FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
     (ConfigError, USAGE, "usage"),
     (TransportError, OUTSIDE, "outside"),
 )
+_HINTS: Final[dict[type[OepError], str]] = {
+    ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
+    RoundNotNamedError: "--round",
+    OpeningNotFoundError: "--start-block",
+}
+"""Options that settle an error of the client, which itself knows no options."""
+
 _JSON: Final = "--json"
 _RUST: Final = "pyo3_runtime"
-"""Module of what a panic of a library in Rust raises: no `Exception`, and a fault all the same."""
+"""Module of the exception of a Rust library's panic, which is not an `Exception`."""
 
 
 @dataclass
 class _Answer:
-    """What the running command has left on stdout.
+    """Output of the running command.
 
     Attributes:
-        is_json: Whether it was asked for JSON.
-        is_given: Whether it has printed it.
+        is_json: Whether JSON was requested.
+        is_given: Whether it has been printed.
     """
 
     is_json: bool = False
@@ -76,15 +86,15 @@ _answer: ContextVar[_Answer | None] = ContextVar("answer", default=None)
 
 
 class Commands(TyperGroup):
-    """The root of the command line: errors of any command below it end here."""
+    """Root of the command line: translates the errors of every command below it."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Read the words, and see whether the command is asked for JSON."""
+        """Parse the arguments, and note whether JSON is requested."""
         _answer.set(_Answer(is_json=_asks_for_json(self, args)))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Run a command, and turn what it raises into an exit code."""
+        """Run a command, and turn an exception into an exit code."""
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
@@ -96,7 +106,7 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from exc
         except Exception as exc:
             if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
-                raise  # the reader of a pipe has seen enough; Typer ends quietly
+                raise  # the reader of the pipe is gone; Typer ends quietly
             raise typer.Exit(report(exc)) from exc
         except BaseException as exc:
             if type(exc).__module__ != _RUST:
@@ -107,7 +117,7 @@ class Commands(TyperGroup):
 def _asks_for_json(group: TyperGroup, words: Sequence[str]) -> bool:
     """Whether the words name a command with a flag ``--json``, and set it.
 
-    The words and not the read options: those that cannot be read are answered in JSON as well.
+    Takes the words, since options that cannot be parsed are reported as JSON as well.
     """
     command: Any = group
     for word in words:
@@ -122,14 +132,14 @@ def _options(command: Any) -> list[Any]:  # noqa: ANN401 - a command of the comm
 
 
 def note_answer() -> None:
-    """Note that the running command has printed its JSON; an error then adds no second value."""
+    """Note that the running command has printed its JSON, so that an error adds no second value."""
     answer = _answer.get()
     if answer is not None:
         answer.is_given = True
 
 
 def report(error: BaseException) -> int:
-    """Say what is wrong on stderr, and on stdout for one that reads JSON; return the exit code."""
+    """Print an error to stderr, and as JSON to stdout where requested; return the exit code."""
     error = _single(error)
     _print_json(_kind_of(error), _sentence(error), code_of(error), error)
     for line in _lines(error):
@@ -143,12 +153,12 @@ def _print_json(kind: str, message: str, code: int, error: BaseException | None 
         return
     answer.is_given = True
     faults = error.faults if isinstance(error, DocumentFault) else ()
-    told = {
+    answered = {
         "error": {"kind": kind, "message": message, "exit": code},
         "faults": [_fault(fault) for fault in faults],
         "more": error.more if isinstance(error, DocumentFault) else 0,
     }
-    typer.echo(json.dumps(told, indent=2))
+    typer.echo(json.dumps(answered, indent=2))
 
 
 def _fault(fault: Finding) -> dict[str, str]:
@@ -170,7 +180,7 @@ def _kind_of(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """A text without control characters, so that no outside text steers a terminal."""
+    """A text without control characters, so that foreign text cannot control the terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
@@ -186,20 +196,21 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OepError):
-        return str(error)
-    return f"a fault of ours: {type(error).__name__} {_place(error)}; please report it"
+        hint = _HINTS.get(type(error))
+        return f"{error} ({hint})" if hint else str(error)
+    return f"internal error: {type(error).__name__} {_location(error)}; please report it"
 
 
 def _single(error: BaseException) -> BaseException:
-    """The error inside a group of one, as task groups raise it; of several the gravest."""
+    """The error inside a group of one, as task groups raise it; the gravest of several."""
     while isinstance(error, ExceptionGroup):
         error = max(error.exceptions, key=lambda inner: code_of(_single(inner)))
     return error
 
 
-def _place(error: BaseException) -> str:
+def _location(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "oepnode" in Path(frame.filename).parts]
-    if not ours:
+    own = [frame for frame in frames if "oepnode" in Path(frame.filename).parts]
+    if not own:
         return f"in {Path(sys.argv[0]).name}"
-    return f"in {Path(ours[-1].filename).name}, line {ours[-1].lineno}"
+    return f"in {Path(own[-1].filename).name}, line {own[-1].lineno}"

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Final
 
-import numpy as np
-import numpy.typing as npt
 import typer
+from msgspec import Struct, to_builtins
+from msgspec.structs import asdict
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from oepnode.cli.common import exits
 from oepnode.cli.common.exits import printable
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
+from oepnode.client.limits import kw_text
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,19 +37,12 @@ TABLE_ROWS: Final = 60
 MOST_ROWS: Final = 20
 """Rows of a report's table, where --rows does not say."""
 
-LEVEL_NAMES: Final = ("NMI", "Flex")
-TIMING_NAMES: Final = ("PRE", "POST")
 _WIDE: Final = 240
-_KIND_COLUMNS: Final = (
-    "active_export_w",
-    "active_import_w",
-    "reactive_export_var",
-    "reactive_import_var",
-)
+_ROOT_SHOWN: Final = 12
 
 
 class Format(StrEnum):
-    """How limits are written."""
+    """Form of the limits."""
 
     TABLE = "table"
     JSON = "json"
@@ -57,7 +52,7 @@ class Format(StrEnum):
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
 RowsOption = Annotated[
-    int, typer.Option("--rows", min=0, help="Most rows of the table; --json has all.")
+    int, typer.Option("--rows", min=0, help="Maximum table rows; --json prints all rows.")
 ]
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="Also write the limits, in this format.")
@@ -71,13 +66,22 @@ LimitsFile = Annotated[
 
 
 def print_json(value: object) -> None:
-    """Print a JSON value to stdout."""
-    typer.echo(json.dumps(value, indent=2))
+    """Print a value, such as a report of ``oepnode.client``, to stdout as JSON."""
+    typer.echo(json.dumps(to_builtins(value), indent=2))
     exits.note_answer()
 
 
+def print_report(report: Struct, as_json: bool) -> None:
+    """Print a report as JSON, or a name and a value a line."""
+    facts = asdict(report)
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts({name.replace("_", " "): value for name, value in facts.items()})
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table to stdout; cells that are `Text` keep their style, and numbers stand right."""
+    """Print a table to stdout; `Text` cells keep their style, and numbers are right-aligned."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
@@ -85,11 +89,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def kw(watts: int | None) -> Text:
-    """A quantity in kW, with the colour of its side: load blue, generation yellow."""
+    """A quantity in kW, coloured by its side: load blue, generation yellow."""
     if watts is None or watts == NO_LIMIT:
         return Text("–", style="dim", justify="right")
     style = "blue" if watts < 0 else "yellow" if watts > 0 else ""
-    return Text(to_text(watts, KW), style=style, justify="right")
+    return Text(kw_text(watts), style=style, justify="right")
 
 
 def _cell(cell: object) -> Text:
@@ -113,8 +117,14 @@ def say(text: str, style: str = "", *, err: bool = False) -> None:
 
 
 def note(text: str) -> None:
-    """Print one line to stderr, as something to know beside the result."""
+    """Print one line to stderr, as a remark on the result."""
     say(f"note: {text}", "yellow", err=True)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print each note to stderr."""
+    for text in notes:
+        note(text)
 
 
 def print_checks(
@@ -131,42 +141,27 @@ def print_checks(
 # --- limits --------------------------------------------------------------------------------------
 
 
-def limits_frame(
-    nmis: Sequence[str],
-    levels: npt.NDArray[np.uint8],
-    limits: npt.NDArray[np.int32],
-    horizon_start: int,
-) -> pl.DataFrame:
-    """A row for each site and interval that has at least one limit, in order of site and time.
+def short_root(root: str | None) -> str:
+    """The first digits of a root, for a table."""
+    return f"{root[:_ROOT_SHOWN]}…" if root else "–"
 
-    Args:
-        nmis: One per site.
-        levels: One per site.
-        limits: Shape (sites, 4, intervals).
-        horizon_start: UTC seconds.
 
-    Returns:
-        Columns nmi, level, interval_start, interval_end (NEM time) and one for each kind of limit,
-        null where none is published.
-    """
-    import polars as pl
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress callback (stage, done, total) that draws a bar a stage on a terminal's stderr."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        tasks: dict[str, TaskID] = {}
 
-    site, interval = np.nonzero((limits != NO_LIMIT).any(axis=1))
-    instants = [format_nem(horizon_start + INTERVAL_S * i) for i in range(limits.shape[2] + 1)]
-    times = pl.Series(instants)
-    frame = pl.DataFrame(
-        {
-            "nmi": pl.Series(list(nmis)).gather(site),
-            "level": pl.Series(LEVEL_NAMES).gather(levels[site]),
-            "interval_start": times.gather(interval),
-            "interval_end": times.gather(interval + 1),
-        }
-    )
-    values = limits[site, :, interval]
-    return frame.with_columns(
-        pl.Series(name, values[:, kind]).replace(NO_LIMIT, None)
-        for kind, name in enumerate(_KIND_COLUMNS)
-    )
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
 
 
 def check_destination(format_: Format | None, out: Path | None, *, as_json: bool) -> None:
@@ -184,7 +179,7 @@ def check_destination(format_: Format | None, out: Path | None, *, as_json: bool
 
 
 def write_frame(frame: pl.DataFrame, format_: Format, out: Path | None) -> None:
-    """Write rows to a file or, where there is none, to stdout.
+    """Write rows to a file or, without one, to stdout.
 
     Raises:
         ConfigError: If the file cannot be written.
@@ -219,47 +214,6 @@ def _write_table(frame: pl.DataFrame, file: IO[str]) -> None:
     console.print(table)
     if frame.height > TABLE_ROWS:
         console.print(f"… and {frame.height - TABLE_ROWS} more rows; --format csv writes all")
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def read_file(path: Path, what: str, limit: int) -> bytes:
-    """Read a file that a user named.
-
-    Args:
-        path: The file.
-        what: What it should be, for messages.
-        limit: Most bytes read.
-
-    Raises:
-        ConfigError: If it cannot be read or is larger.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as exc:
-        raise ConfigError(f"{path}: {what} not readable: {exc.strerror}") from exc
-    if len(data) > limit:
-        raise ConfigError(f"{path}: larger than any {what}")
-    return data
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file that a user named.
-
-    Raises:
-        ConfigError: If it cannot be written.
-    """
-    try:
-        path.write_bytes(data)
-    except OSError as exc:
-        raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
-
-
-def hexed(value: bytes) -> str:
-    """An address, hash or transaction as ``0x`` and hex digits."""
-    return "0x" + value.hex()
 
 
 def _console(file: IO[str]) -> Console:

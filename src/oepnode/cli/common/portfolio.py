@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oepnode.cli.common import output
+from oepnode.client.files import read_file
 from oepnode.domain.nem import nmi as nmis
 from oepnode.errors import ConfigError
 
@@ -18,7 +18,7 @@ def read_portfolio(file: Path) -> set[str]:
     Raises:
         ConfigError: With the line that is none.
     """
-    data = output.read_file(file, "list of NMIs", 1 << 28)
+    data = read_file(file, "list of NMIs", 1 << 28)
     try:
         lines = data.decode("utf-8").splitlines()
     except UnicodeDecodeError as exc:

@@ -13,6 +13,7 @@ import typer
 
 from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli.common import output
+from oepnode.client.files import read_file
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import parse_trading_date
 from oepnode.domain.nem.quantities import Feed
@@ -104,7 +105,7 @@ def read_json(file: Path, what: str) -> bytes:
     Raises:
         ConfigError: If it cannot be read.
     """
-    return output.read_file(file, what, _MOST_BYTES)
+    return read_file(file, what, _MOST_BYTES)
 
 
 def load_telemetry(file: Path, wanted: str | None = None) -> pl.DataFrame:

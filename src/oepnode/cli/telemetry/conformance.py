@@ -18,9 +18,7 @@ from oepnode.cli.common.amounts import amount_of
 from oepnode.cli.common.cells import counted
 from oepnode.cli.common.chain import (
     ChainIdOption,
-    ChainTarget,
     ContractOption,
-    RoundSelector,
     RoundStateOption,
     RpcOption,
 )
@@ -39,6 +37,8 @@ from oepnode.cli.telemetry import coverage, intervals, pictures, report
 from oepnode.cli.telemetry.coverage import MissingTelemetry, PortfolioOption
 from oepnode.cli.telemetry.intervals import OutOption
 from oepnode.cli.telemetry.pictures import Pictures
+from oepnode.client.chain import ChainTarget
+from oepnode.client.rounds import RoundSelector
 from oepnode.domain.edge.dispatch.conformance import DispatchConformance
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance

@@ -13,7 +13,7 @@ import typer
 
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import counted
-from oepnode.cli.common.output import LEVEL_NAMES
+from oepnode.client.limits import LEVEL_NAMES
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import counted, figure, kilo
-from oepnode.cli.common.output import LEVEL_NAMES
 from oepnode.cli.telemetry import intervals
 from oepnode.cli.telemetry.coverage import MissingTelemetry
+from oepnode.client.limits import LEVEL_NAMES
 from oepnode.domain.edge.dispatch.conformance import VERDICTS, DispatchConformance
 from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, EnvelopeConformance
 from oepnode.domain.edge.timeseries.energy import rounded_wh

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from oepnode.cli.common.output import limits_frame
+from oepnode.client.limits import limits_frame
 from oepnode.domain.edge.envelopes.in_force import in_force_us
 from oepnode.domain.edge.envelopes.table import (
     EXPORT,

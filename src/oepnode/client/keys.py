@@ -1,4 +1,4 @@
-"""Files with an X25519 key pair, of aggregators and auditors.
+"""Secrets in files: X25519 key pairs of aggregators and auditors, and the salt of a snapshot.
 
 Guarantees: mode 0600, never overwritten, and a private key that does not fit its public key is
 rejected. The file is JSON: ``{"aggregator", "publicKey", "privateKey"}``, keys as 64 hex digits; an
@@ -13,7 +13,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
+from oepnode.client.files import FileName
 from oepnode.errors import ConfigError
 
 _Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
@@ -27,7 +28,13 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omi
 
 
 class KeyPair(Struct, frozen=True):
-    """Keys of 32 bytes, and whose they are; empty for an auditor."""
+    """An X25519 key pair and its aggregator's id.
+
+    Attributes:
+        aggregator_id: Empty for an auditor.
+        public_key: 32 bytes.
+        private_key: 32 bytes; not in the repr.
+    """
 
     aggregator_id: str
     public_key: bytes
@@ -37,23 +44,28 @@ class KeyPair(Struct, frozen=True):
         return f"KeyPair({self.aggregator_id!r}, {self.public_key.hex()})"
 
 
-def create(path: Path, aggregator_id: str = "") -> KeyPair:
+def create_key_pair(file: FileName, aggregator_id: str = "") -> KeyPair:
     """Make a key pair and write it to a new file.
 
+    Args:
+        file: The file, which must not exist.
+        aggregator_id: The aggregator's id in the NMI registry; empty for an auditor.
+
     Raises:
-        ConfigError: If the id is none, or the file exists or cannot be written.
+        ConfigError: If the id is invalid, or the file exists or cannot be written.
     """
     from oepnode.adapters.crypto import keyfile
 
-    private = sealing.generate_private_key()
-    pair = KeyPair(aggregator_id, sealing.public_key_of(private), private)
+    path = Path(file)
+    private = hpke.generate_private_key()
+    pair = KeyPair(aggregator_id, hpke.public_key_of(private), private)
     data = _encoded(pair)
     _decoded(path, data)  # the id is checked before anything is written
     keyfile.write_secret(path, data)
     return pair
 
 
-def load(path: Path) -> KeyPair:
+def load_key_pair(file: FileName) -> KeyPair:
     """Read a key pair.
 
     Raises:
@@ -61,19 +73,40 @@ def load(path: Path) -> KeyPair:
     """
     from oepnode.adapters.crypto import keyfile
 
+    path = Path(file)
     return _decoded(path, keyfile.read_secret(path, "key pair"))
 
 
-def load_aggregator(path: Path) -> KeyPair:
-    """Read an aggregator's key pair.
+def aggregator_key(key: FileName | KeyPair) -> KeyPair:
+    """An aggregator's key pair, read where its file is given.
 
     Raises:
-        ConfigError: As `load`, or if the file names no aggregator.
+        ConfigError: As `load_key_pair`, or if the file names no aggregator.
     """
-    pair = load(path)
+    if isinstance(key, KeyPair):
+        return key
+    pair = load_key_pair(key)
     if not pair.aggregator_id:
-        raise ConfigError(f"{path}: the key file names no aggregator")
+        raise ConfigError(f"{key}: the key file names no aggregator; make one with keygen")
     return pair
+
+
+def read_salt(file: FileName) -> bytes:
+    """Read the salt of a registry snapshot, 32 bytes.
+
+    Raises:
+        ConfigError: If the file cannot be read, is open to everybody, or is not 64 hex digits.
+    """
+    from oepnode.adapters.crypto import keyfile
+
+    text = keyfile.read_secret(Path(file), "snapshot salt").decode("ascii", errors="replace")
+    try:
+        salt = bytes.fromhex(text)
+    except ValueError:
+        salt = b""
+    if len(salt) != 32:
+        raise ConfigError(f"{file}: a salt is 64 hex digits")
+    return salt
 
 
 def _encoded(pair: KeyPair) -> bytes:
@@ -90,9 +123,11 @@ def _decoded(path: Path, data: bytes) -> KeyPair:
         raise ConfigError(f"{path}: not a key file: {exc}") from None
     except (ValueError, RecursionError):
         # The foreign message may repeat the key, so it is dropped with its cause.
-        raise ConfigError(f"{path}: not a key file: not JSON") from None
+        raise ConfigError(f"{path}: not a key file: not JSON; make one with keygen") from None
     private = bytes.fromhex(file.private_key)
-    if sealing.public_key_of(private).hex() != file.public_key:
-        raise ConfigError(f"{path}: the private key does not belong to the public key")
+    if hpke.public_key_of(private).hex() != file.public_key:
+        raise ConfigError(
+            f"{path}: the private key does not belong to the public key; restore it from a copy"
+        )
     identity = "" if file.aggregator is UNSET else file.aggregator
     return KeyPair(identity, bytes.fromhex(file.public_key), private)

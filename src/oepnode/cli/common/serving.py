@@ -1,0 +1,55 @@
+"""Commands that run a program until it is stopped: its settings file, its URL once it listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from oepnode.config import RegistrySettings, RelaySettings, SenderSettings, load
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+S = TypeVar("S", SenderSettings, RegistrySettings, RelaySettings)
+
+Config = Annotated[Path, typer.Option("--config", help="Settings file (TOML).")]
+
+
+def announcer(as_json: bool) -> Callable[[str], None]:
+    """A callback that prints the URL on which a program listens, as one line."""
+
+    def announce(url: str) -> None:
+        typer.echo(json.dumps({"listening": url}) if as_json else f"Listening on {url}")
+
+    return announce
+
+
+def serve_application(
+    kind: type[S],
+    build: Callable[[S], Awaitable[web.Application]],
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Run a service until it is stopped.
+
+    Args:
+        kind: Its settings.
+        build: Builds its application.
+        config: Its settings file.
+        as_json: Print the URL as JSON.
+    """
+    from oepnode.adapters import logs
+    from oepnode.services.common.serving import serve
+
+    logs.configure()
+    settings = load(kind, config)
+
+    async def go() -> None:
+        await serve(await build(settings), settings.http, announcer(as_json))
+
+    asyncio.run(go())

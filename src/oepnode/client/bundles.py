@@ -1,0 +1,344 @@
+"""An aggregator's sealed bundle: fetched from a worker, opened, and checked against its round.
+
+Guarantees: no limits leave here that do not lead to the round's final root, by this package's
+verifier and by pymerkle. Source: ``docs/spec/bundle.md``.
+
+Example:
+    >>> bundle = verify_bundle("round-3.oepb", "A1.json", RoundSelector(chain))  # doctest: +SKIP
+    >>> bundle_limits(bundle)                                                   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from oepnode.adapters.crypto import hpke, pymerkle_check
+from oepnode.adapters.http import bundles as http_bundles
+from oepnode.client import chain as chains
+from oepnode.client.chain import ChainTarget, hexed
+from oepnode.client.files import FileName, read_file, write_file
+from oepnode.client.keys import KeyPair, aggregator_key
+from oepnode.client.limits import limits_frame
+from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields, read_final
+from oepnode.domain.rounds import bundle as bundles
+from oepnode.domain.rounds import merkle
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import Round
+from oepnode.errors import ConflictError, EvidenceError, TransportError
+from oepnode.ports import ChainReader
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_PYMERKLE: Final = {"pymerkle": "pymerkle, an independent library, accepts the path as well"}
+_PORTFOLIO: Final = {"portfolio": "every NMI is on your list"}
+_FILE_SIZE: Final = bundles.MAX_SIZE + 256
+
+
+class BundleFile(Struct, frozen=True):
+    """A bundle as a file holds it, still sealed.
+
+    Attributes:
+        context: The round named in the file, or None for a worker's bare bytes.
+        sealed: The bundle.
+    """
+
+    context: RoundContext | None
+    sealed: bytes
+
+    @property
+    def number(self) -> int | None:
+        """The round's number, where the file names it."""
+        return None if self.context is None else self.context.number
+
+
+@dataclass(frozen=True)
+class BundleCheck:
+    """Result of checking a bundle against its round. Its repr shows no NMI.
+
+    Attributes:
+        final: The round.
+        checks: Names and meanings of the checks, in the order in which they are made.
+        bundle: The bundle, or None where a check failed.
+        failure: The check that failed, or None.
+        missing_nmis: NMIs of the portfolio that the bundle does not hold.
+    """
+
+    final: FinalRound
+    checks: dict[str, str]
+    bundle: VerifiedBundle | None
+    failure: BundleError | None
+    missing_nmis: int = 0
+
+    @property
+    def verified(self) -> VerifiedBundle:
+        """The bundle.
+
+        Raises:
+            BundleError: With the name of the check that failed.
+        """
+        if self.failure is not None or self.bundle is None:
+            raise self.failure or AssertionError
+        return self.bundle
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user."""
+        missing = [f"{self.missing_nmis} NMIs of your list are not in the bundle"]
+        return [*self.final.notes, *(missing if self.missing_nmis else [])]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report of ``aggregator verify --json``."""
+        if self.bundle is None:
+            return {
+                "verified": False,
+                "round": self.final.context.number,
+                "failed": self.failure.check if self.failure else None,
+                "message": str(self.failure),
+            }
+        return {
+            "verified": True,
+            **self.final.fields(),
+            "aggregator": self.bundle.aggregator_id,
+            "sites": self.bundle.site_count,
+            "nmis": self.bundle.nmi_count,
+            **horizon_fields(self.bundle.horizon_start, self.bundle.interval_count),
+            "notes": self.notes,
+            "checks": list(self.checks),
+        }
+
+
+class Attempt(Struct, frozen=True):
+    """One worker's response to a request for a bundle."""
+
+    operator: str
+    url: str
+    outcome: str
+
+
+class FetchedBundle(Struct, frozen=True):
+    """A bundle that was fetched, verified and written to a file.
+
+    Attributes:
+        round: Its round's number.
+        file: The file.
+        worker: Operator of the worker that served it.
+        url: That worker's URL.
+        sites: Site entries of the bundle.
+        asked: Every worker that was asked, in order; the last served the bundle.
+        notes: Sentences for the user.
+    """
+
+    round: int
+    file: str
+    worker: str
+    url: str
+    sites: int
+    asked: list[Attempt]
+    notes: list[str]
+
+
+# --- fetching ------------------------------------------------------------------------------------
+
+
+def fetch_bundle(
+    key: FileName | KeyPair,
+    chain: ChainTarget,
+    number: int | None = None,
+    out: FileName | None = None,
+    timeout_s: float = http_bundles.TIMEOUT_S,
+) -> FetchedBundle:
+    """Ask the workers listed on chain, in turn, until one serves a bundle that verifies.
+
+    Args:
+        key: The aggregator's key pair, or its file.
+        chain: The chain.
+        number: The round; by default the latest final one.
+        out: File for the bundle; by default ``round-N.oepb``.
+        timeout_s: Deadline of each worker, in seconds.
+
+    Raises:
+        ConfigError: If the key is unusable, the file not writable, or there is no such round.
+        EvidenceError: If workers served bundles, but no bundle verifies; also for a round without
+            a final result.
+        ConflictError: If every worker that responded has no bundle for this key.
+        TransportError: If no worker responded.
+    """
+    pair = aggregator_key(key)
+
+    async def go() -> tuple[FinalRound, bytes, VerifiedBundle, list[Attempt]]:
+        attempts: list[Attempt] = []
+        async with chains.open_reader(chain) as reader:
+            final, state = await read_final(reader, number)
+            sealed, bundle = await _ask_workers(reader, state, final, pair, timeout_s, attempts)
+        return final, sealed, bundle, attempts
+
+    final, sealed, bundle, attempts = chains.run(go())
+    file = Path(out or f"round-{final.context.number}.oepb")
+    write_file(file, bundles.pack_file(final.context, sealed))
+    return FetchedBundle(
+        round=final.context.number,
+        file=str(file),
+        worker=attempts[-1].operator,
+        url=attempts[-1].url,
+        sites=bundle.site_count,
+        asked=attempts,
+        notes=list(final.notes),
+    )
+
+
+async def _ask_workers(
+    reader: ChainReader,
+    state: Round,
+    final: FinalRound,
+    pair: KeyPair,
+    timeout_s: float,
+    attempts: list[Attempt],
+) -> tuple[bytes, VerifiedBundle]:
+    """Return the first bundle that verifies; ``attempts`` ends with the worker that served it."""
+    electorate = await reader.electorate(state.epoch)
+    matched = electorate.by_index(state.matched)
+    others = [member for member in electorate.members if member not in matched]
+    name = bundles.bundle_name(final.context, pair.public_key)
+    failures: list[Exception] = []
+    for member in (*matched, *others):  # a worker that computed the final root can serve its parts
+        url = await reader.endpoint(member.operator)
+        try:
+            if not url:
+                raise TransportError("no URL on chain")  # noqa: TRY301 - one way to note a failure
+            sealed = await http_bundles.fetch(url, state.number, name, timeout_s)
+            bundle = unseal(sealed, pair, final)
+        except (EvidenceError, ConflictError, TransportError) as exc:
+            failures.append(exc)
+            attempts.append(Attempt(hexed(member.operator), url, str(exc)))
+            continue
+        attempts.append(Attempt(hexed(member.operator), url, "served a bundle that verifies"))
+        return sealed, bundle
+    raise _no_bundle(state.number, failures, attempts)
+
+
+def _no_bundle(number: int, failures: list[Exception], attempts: list[Attempt]) -> Exception:
+    details = "; ".join(f"{a.operator}: {a.outcome}" for a in attempts)
+    if any(isinstance(failure, EvidenceError) for failure in failures):
+        return EvidenceError(f"round {number}: no worker served a bundle that verifies: {details}")
+    if any(isinstance(failure, ConflictError) for failure in failures):
+        return ConflictError(
+            f"round {number}: no worker has a bundle for this key: either the round has no site of "
+            f"yours, or the registry has another public key for you: {details}"
+        )
+    return TransportError(f"round {number}: no worker answered: {details}")
+
+
+# --- verifying -----------------------------------------------------------------------------------
+
+
+def verify_bundle(
+    file: FileName,
+    key: FileName | KeyPair,
+    selector: RoundSelector,
+    portfolio: AbstractSet[str] | None = None,
+) -> VerifiedBundle:
+    """Open a bundle's file and check it against its round.
+
+    Args:
+        file: From `fetch_bundle`, or the bare bytes that a worker serves.
+        key: The aggregator's key pair, or its file.
+        selector: The round.
+        portfolio: All NMIs that the aggregator holds; an NMI that is not among them fails.
+
+    Raises:
+        BundleError: With the name of the check that failed.
+        ConfigError: If a file, the round or the chain is not usable.
+        EvidenceError: If the round has no final result.
+    """
+    return check_bundle(file, key, selector, portfolio).verified
+
+
+def check_bundle(
+    file: FileName,
+    key: FileName | KeyPair,
+    selector: RoundSelector,
+    portfolio: AbstractSet[str] | None = None,
+) -> BundleCheck:
+    """As `verify_bundle`, but a check that fails is part of the result.
+
+    Raises:
+        ConfigError: If a file, the round or the chain is not usable.
+        EvidenceError: If the round has no final result.
+    """
+    pair = aggregator_key(key)
+    sealed = read_bundle(file)
+    final = selector.final(sealed.number)
+    checks = bundles.CHECKS | _PYMERKLE | ({} if portfolio is None else _PORTFOLIO)
+    try:
+        bundle = _verify(sealed, pair, final, portfolio)
+    except BundleError as exc:
+        return BundleCheck(final, checks, None, exc)
+    missing = 0 if portfolio is None else len(portfolio - set(bundle.nmis))
+    return BundleCheck(final, checks, bundle, None, missing)
+
+
+def read_bundle(file: FileName) -> BundleFile:
+    """Read a bundle from a file.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
+    data = read_file(Path(file), "bundle", _FILE_SIZE)
+    return BundleFile(*(bundles.unpack_file(data) or (None, data)))
+
+
+def bundle_limits(bundle: VerifiedBundle) -> pl.DataFrame:
+    """A row for each site and interval with its limits; columns as `limits_frame`."""
+    return limits_frame(bundle.nmis, bundle.levels, bundle.limits, bundle.horizon_start)
+
+
+def unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
+    """Open a bundle, and check it with this package's verifier and with pymerkle.
+
+    Raises:
+        BundleError: With the name of the check that failed.
+    """
+    try:
+        info = bundles.sealing_info(final.context)
+        plaintext = hpke.open_sealed(pair.private_key, sealed, info)
+    except EvidenceError as exc:
+        raise BundleError("opening", str(exc)) from exc
+    bundle = bundles.verify(
+        plaintext, pair.aggregator_id, final.context, final.root, final.partitions
+    )
+    leaf = merkle.leaf_hash(bundle.partition_entry)
+    try:
+        pymerkle_check.verify_inclusion(
+            leaf, bundle.index, final.partitions, bundle.path, final.root
+        )
+    except merkle.InclusionError as exc:
+        raise BundleError("pymerkle", str(exc)) from exc
+    return bundle
+
+
+def _verify(
+    file: BundleFile, pair: KeyPair, final: FinalRound, portfolio: AbstractSet[str] | None
+) -> VerifiedBundle:
+    context = file.context
+    if context is not None and context != final.context:
+        raise BundleError(
+            "context",
+            f"the bundle is of {_named(context)}, the round to verify against is "
+            f"{_named(final.context)}",
+        )
+    bundle = unseal(file.sealed, pair, final)
+    foreign = [] if portfolio is None else bundles.foreign_nmis(bundle, portfolio)
+    if foreign:
+        raise BundleError("portfolio", f"{len(foreign)} NMIs of the bundle are not on your list")
+    return bundle
+
+
+def _named(context: RoundContext) -> str:
+    return f"round {context.number}, chain {context.chain_id}, contract {hexed(context.contract)}"

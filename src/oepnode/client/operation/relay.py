@@ -1,0 +1,262 @@
+"""Signed ballots by hand: signed without gas, cast by anyone, and used as evidence.
+
+A worker without gas signs its ballot, and anyone brings it to the chain, many in one transaction. A
+blind ballot gives a relay nothing to copy. Source: ``domain.rounds.signed_ballots``, which
+describes the file of signed ballots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from oepnode.client import chain as chains
+from oepnode.client.chain import ChainTarget, hexed
+from oepnode.client.files import read_file
+from oepnode.domain.rounds import signed_ballots
+from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import Electorate, Member, Phase, Round, RoundOpened
+from oepnode.domain.rounds.signed_ballots import BallotBatch, Equivocation, Relayed
+from oepnode.errors import ConfigError, ConflictError, EvidenceError
+
+if TYPE_CHECKING:
+    from oepnode.adapters.chain.contract import EvmReader
+
+_MAX_FILE: Final = 1 << 20
+
+
+class SkippedBallot(Struct, frozen=True):
+    """A signed ballot that was not cast: its number in the file, from 1, and the reason."""
+
+    ballot: int
+    why: str
+
+
+class CastBallots(Struct, frozen=True):
+    """Signed ballots that were brought to the chain.
+
+    Attributes:
+        round: The round.
+        cast: Operators whose ballots were cast.
+        left_out: Ballots that the contract would have rejected.
+        transaction: None where no ballot could be cast.
+    """
+
+    round: int
+    cast: list[str]
+    left_out: list[SkippedBallot]
+    transaction: str | None
+
+
+class ReportedWorker(Struct, frozen=True):
+    """A worker that was put on record, and the transaction that did so."""
+
+    operator: str
+    transaction: str
+
+
+class ReportedEquivocations(Struct, frozen=True):
+    """Workers that were put on record for signing two ballots of one round."""
+
+    round: int
+    reported: list[ReportedWorker]
+
+
+# --- journeys ------------------------------------------------------------------------------------
+
+
+def sign_ballot(
+    chain: ChainTarget,
+    key_file: Path,
+    number: int,
+    root: str,
+    partitions: int,
+    record: Path | None = None,
+) -> str:
+    """Sign a worker's ballot with its signer's key, for a relay to cast. Sends nothing.
+
+    Two different ballots of one round are evidence against the worker: each is recorded, and a
+    second one is rejected.
+
+    Args:
+        chain: The chain.
+        key_file: The signer's key.
+        number: The round.
+        root: Root to vote for, 64 hex digits.
+        partitions: Leaves of the tree with that root.
+        record: File that records signed ballots; by default the key file's name and ``.signed``.
+
+    Returns:
+        One line of JSON.
+
+    Raises:
+        ConfigError: If there is no such round, or an argument is malformed.
+        ConflictError: If the signer cannot vote in the round, or signed another ballot.
+    """
+    from oepnode.adapters.crypto.ballot_signature import sign_ballot as sign
+    from oepnode.adapters.crypto.keyfile import load_account
+    from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+
+    account = load_account(key_file)
+    signer = bytes.fromhex(account.address[2:])
+    result = Result(_root(root), partitions)
+    guard = EquivocationGuard(record or key_file.with_name(key_file.name + ".signed"))
+
+    async def go() -> tuple[RoundContext, bytes]:
+        async with chains.open_reader(chain) as reader:
+            member = await _waiting_member(reader, number, signer)
+            context = chains.context_of(reader, number)
+            return context, ballot_for(context, member.operator, result)
+
+    context, ballot = chains.run(go())
+    guard.keep(context, ballot)
+    return signed_ballots.encode(Relayed(context, sign(account, context, ballot))).decode()
+
+
+def cast_ballots(target: ChainTarget, key_file: Path, file: Path) -> CastBallots:
+    """Cast signed ballots of one round in one transaction.
+
+    Ballots that the contract would reject are left out, so that they spoil no others.
+
+    Args:
+        target: The chain.
+        key_file: Key of the account that pays.
+        file: Signed ballots, one a line.
+
+    Raises:
+        ConfigError: If there is no such round, or the ballots are of several.
+        EvidenceError: If the file does not hold signed ballots.
+    """
+    ballots = _read_ballots(file)
+    number = _one_round(ballots)
+
+    async def go() -> tuple[BallotBatch, bytes | None]:
+        from oepnode.adapters.crypto.ballot_signature import recover_signer
+
+        async with chains.open_writer(target, key_file) as chain:
+            state, electorate = await _round(chain, number)
+            context = chains.context_of(chain, number)
+            batch = signed_ballots.batch_of(
+                context, electorate, state.voted, ballots, recover_signer
+            )
+            if not batch.chosen:
+                return batch, None
+            packed = signed_ballots.pack(signed for _, signed in batch.chosen)
+            return batch, await chain.cast_ballots(number, packed)
+
+    batch, transaction = chains.run(go())
+    return CastBallots(
+        round=number,
+        cast=[hexed(member.operator) for member, _ in batch.chosen],
+        left_out=[SkippedBallot(left.place + 1, left.why) for left in batch.left_out],
+        transaction=hexed(transaction) if transaction else None,
+    )
+
+
+def report_equivocations(target: ChainTarget, key_file: Path, file: Path) -> ReportedEquivocations:
+    """Put on record which workers signed two different ballots for one round, once each.
+
+    Args:
+        target: The chain.
+        key_file: Key of the account that pays.
+        file: Signed ballots, one a line.
+
+    Raises:
+        ConfigError: If there is no such round, or the ballots are of several.
+        EvidenceError: If the file shows no equivocation that is not on record already.
+    """
+    ballots = _read_ballots(file)
+    number = _one_round(ballots)
+
+    async def go() -> list[tuple[Equivocation, bytes]]:
+        from oepnode.adapters.crypto.ballot_signature import recover_signer
+
+        async with chains.open_writer(target, key_file) as chain:
+            _, electorate = await _round(chain, number)
+            context = chains.context_of(chain, number)
+            pairs = signed_ballots.equivocations_in(context, electorate, ballots, recover_signer)
+            recorded = await chain.equivocators(number)
+            return [
+                (
+                    pair,
+                    await chain.transact(
+                        "reportEquivocation", number, signed_ballots.pack(pair.ballots)
+                    ),
+                )
+                for pair in pairs
+                if not recorded >> pair.member.index & 1
+            ]
+
+    reported = chains.run(go())
+    if not reported:
+        raise EvidenceError(
+            f"round {number}: the file shows no worker with two ballots that is not on record"
+        )
+    return ReportedEquivocations(
+        number, [ReportedWorker(hexed(pair.member.operator), hexed(tx)) for pair, tx in reported]
+    )
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _read_ballots(file: Path) -> list[Relayed]:
+    ballots = signed_ballots.decode_lines(read_file(file, "file of signed ballots", _MAX_FILE))
+    if not ballots:
+        raise EvidenceError(f"{file}: holds no signed ballot; 'relay sign' prints them")
+    return ballots
+
+
+def _one_round(ballots: Sequence[Relayed]) -> int:
+    numbers = {relayed.context.number for relayed in ballots}
+    if len(numbers) > 1:
+        listed = ", ".join(map(str, sorted(numbers)))
+        raise ConfigError(f"the file holds ballots of rounds {listed}; split it by round")
+    return numbers.pop()
+
+
+async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Member:
+    """The member with this signer, which can still vote in a round.
+
+    Raises:
+        ConfigError: If there is no such round.
+        ConflictError: If it is not a member, has voted, voting is over, or the round's opening is
+            not deep enough.
+    """
+    round_, electorate = await _round(chain, number)
+    member = next((m for m in electorate.members if m.signer == signer), None)
+    if member is None:
+        raise ConflictError(
+            f"{hexed(signer)} is not a signer of round {number}'s electorate, epoch "
+            f"{electorate.epoch}"
+        )
+    if round_.phase is not Phase.VOTING:
+        raise ConflictError(f"round {number} takes no votes: it is {round_.phase.name.lower()}")
+    if round_.voted >> member.index & 1:
+        raise ConflictError(f"round {number}: this member has voted or abstained")
+    # By the event and not by its time: several blocks can share one second.
+    events = await chain.round_events(number)
+    if not any(isinstance(event, RoundOpened) for event in events):
+        raise ConflictError(
+            f"round {number} was opened in the last blocks: the chain may still replace it; "
+            "sign it later"
+        )
+    return member
+
+
+async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:
+    state = await chain.round(number)
+    if state is None:
+        raise ConfigError(f"there is no round {number} of this contract")
+    return state, await chain.electorate(state.epoch)
+
+
+def _root(text: str) -> bytes:
+    digits = text.removeprefix("0x")
+    if len(digits) != 64 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        raise ConfigError(f"{text!r}: a root is 64 hex digits")
+    return bytes.fromhex(digits)

@@ -1,0 +1,181 @@
+"""The proof of one site: cut out of a bundle by its aggregator, verified by anyone.
+
+Guarantees: a proof shows no other site; what verifies leads to the round's final root by this
+package's verifier and by pymerkle. Source: ``docs/spec/bundle.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from oepnode.adapters.crypto import pymerkle_check
+from oepnode.client.bundles import check_bundle
+from oepnode.client.files import FileName, read_file
+from oepnode.client.keys import KeyPair
+from oepnode.client.limits import LEVEL_NAMES, TIMING_NAMES, limits_frame
+from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
+from oepnode.domain.nem import nmi as nmis
+from oepnode.domain.rounds import merkle, site_proof
+from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError, VerifiedSite
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_PYMERKLE: Final = {"pymerkle": "pymerkle, an independent library, accepts the paths as well"}
+
+
+@dataclass(frozen=True)
+class CutProof:
+    """The proof of one site, and the round that its bundle was verified against.
+
+    Attributes:
+        data: The proof as JSON.
+        final: The round.
+    """
+
+    data: bytes
+    final: FinalRound
+
+
+@dataclass(frozen=True)
+class SiteCheck:
+    """Result of checking a site proof against its round.
+
+    Attributes:
+        final: The round.
+        checks: Names and meanings of the checks, in the order in which they are made.
+        site: The site, or None where a check failed.
+        failure: The check that failed, or None.
+    """
+
+    final: FinalRound
+    checks: dict[str, str]
+    site: VerifiedSite | None
+    failure: SiteProofError | None
+
+    @property
+    def verified(self) -> VerifiedSite:
+        """The site.
+
+        Raises:
+            SiteProofError: With the name of the check that failed.
+        """
+        if self.failure is not None or self.site is None:
+            raise self.failure or AssertionError
+        return self.site
+
+    def to_json(self) -> dict[str, Any]:
+        """The report of ``aggregator verify-site --json``."""
+        if self.site is None:
+            return {
+                "verified": False,
+                "failed": self.failure.check if self.failure else None,
+                "message": str(self.failure),
+            }
+        header = self.site.entries[0].header
+        return {
+            "verified": True,
+            **self.final.fields(),
+            "nmi": self.site.nmi,
+            "nmi_proven": self.site.is_nmi_proven,
+            "levels": [LEVEL_NAMES[entry.header.level] for entry in self.site.entries],
+            "timing": TIMING_NAMES[header.timing],
+            "objective": header.objective,
+            **horizon_fields(header.horizon_start, header.interval_count),
+            "notes": list(self.final.notes),
+            "checks": list(self.checks),
+        }
+
+
+def cut_site_proof(
+    nmi: str,
+    file: FileName,
+    key: FileName | KeyPair,
+    selector: RoundSelector,
+    *,
+    disclose_key: bool = False,
+) -> CutProof:
+    """Verify a bundle, and cut the proof of one of its sites out of it.
+
+    Args:
+        nmi: With or without its checksum.
+        file: The bundle.
+        key: The aggregator's key pair, or its file.
+        selector: The round of the bundle.
+        disclose_key: Put the aggregator's key of this round into the proof, so that it also proves
+            the NMI. Its reader can then test guesses at the aggregator's other sites.
+
+    Raises:
+        BundleError: If the bundle does not verify.
+        EvidenceError: If the NMI is malformed or not in the bundle.
+        ConfigError: If a file, the round or the chain is not usable.
+    """
+    canonical = nmis.parse(nmi)
+    check = check_bundle(file, key, selector)
+    proof = site_proof.cut(check.verified, canonical, disclose_key=disclose_key)
+    return CutProof(site_proof.write(proof), check.final)
+
+
+def verify_site_proof(file: FileName, selector: RoundSelector) -> VerifiedSite:
+    """Check the proof of one site against its round. Needs no key.
+
+    Raises:
+        SiteProofError: With the name of the check that failed.
+        ConfigError: If the file, the round or the chain is not usable.
+        EvidenceError: If the round has no final result.
+    """
+    return check_site_proof(file, selector).verified
+
+
+def check_site_proof(file: FileName, selector: RoundSelector) -> SiteCheck:
+    """As `verify_site_proof`, but a check that fails is part of the result, except the form's.
+
+    Raises:
+        SiteProofError: If the file is not a site proof.
+        ConfigError: If the file, the round or the chain is not usable.
+        EvidenceError: If the round has no final result.
+    """
+    proof = site_proof.read(read_file(Path(file), "site proof", site_proof.MAX_SIZE))
+    final = selector.final(proof.round)
+    checks = {
+        name: meaning
+        for name, meaning in (site_proof.CHECKS | _PYMERKLE).items()
+        if name != "pseudonyms" or proof.disclosure is not None
+    }
+    try:
+        return SiteCheck(final, checks, _verify(proof, final), None)
+    except SiteProofError as exc:
+        return SiteCheck(final, checks, None, exc)
+
+
+def site_limits(site: VerifiedSite) -> pl.DataFrame:
+    """A row for each level and interval with the site's limits; columns as `limits_frame`."""
+    levels = np.array([entry.header.level for entry in site.entries], dtype=np.uint8)
+    limits = np.stack([entry.limits for entry in site.entries])
+    start = site.entries[0].header.horizon_start
+    return limits_frame([site.nmi] * len(site.entries), levels, limits, start)
+
+
+def _verify(proof: SiteProof, final: FinalRound) -> VerifiedSite:
+    site = site_proof.verify_site(proof, final.context, final.root, final.partitions)
+    entry = bytes.fromhex(proof.partition_entry)
+    try:
+        for part in proof.sites:
+            pymerkle_check.verify_inclusion(
+                merkle.leaf_hash(bytes.fromhex(part.entry)),
+                part.index,
+                site.partition.site_count,
+                [bytes.fromhex(value) for value in part.path],
+                site.partition.root,
+            )
+        path = [bytes.fromhex(value) for value in proof.path]
+        pymerkle_check.verify_inclusion(
+            merkle.leaf_hash(entry), proof.index, final.partitions, path, final.root
+        )
+    except merkle.InclusionError as exc:
+        raise SiteProofError("pymerkle", str(exc)) from exc
+    return site

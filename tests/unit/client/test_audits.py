@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oepnode.client import ArchivedInputs, ChainTarget, InputFiles, audit_round, replay_round
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.onchain import Equivocated
+from oepnode.errors import ConfigError, EvidenceError
+from tests.support.round_world import (
+    CONTEXT,
+    MEMBERS,
+    RESULT,
+    WRONG,
+    FakeReader,
+    changed,
+    events,
+    place,
+)
+
+OPERATORS = ["0x" + member.operator.hex() for member in MEMBERS]
+
+
+def archived(folder: Path, key: str = "auditor.json") -> ArchivedInputs:
+    return ArchivedInputs(folder / "round-3.sealed", folder / key)
+
+
+def files(folder: Path, feed: Feed | None = None) -> InputFiles:
+    envelope, registry, salt = (
+        folder / name for name in ("envelope.json", "registry.json", "salt")
+    )
+    return InputFiles(envelope, registry, salt, feed or Feed())
+
+
+# --- auditing ------------------------------------------------------------------------------------
+
+
+def test_every_member_has_one_standing(chain: ChainTarget) -> None:
+    audit = audit_round(chain, 3)
+    assert [(m.operator, m.standing, m.seconds_after_opening) for m in audit.members] == [
+        (OPERATORS[0], "matched", 2),
+        (OPERATORS[1], "mismatched", 3),
+        (OPERATORS[2], "matched", 4),
+        (OPERATORS[3], "matched", 5),
+        (OPERATORS[4], "abstained", 6),
+    ]
+    assert audit.members[1].root == "0x" + WRONG.root.hex()
+    assert audit.members[4].reason == "InputMismatch"
+    assert [(r.matched, r.is_final) for r in audit.revealed] == [
+        ([OPERATORS[1]], False),
+        ([OPERATORS[0], OPERATORS[2], OPERATORS[3]], True),
+    ]
+    assert audit.end is not None
+    assert (audit.end.phase, audit.differences) == ("final", [])
+
+
+def test_a_cancelled_round_has_its_reason(chain: ChainTarget) -> None:
+    audit = audit_round(chain, 2)
+    assert audit.end is not None
+    assert (audit.phase, audit.end.reason) == ("cancelled", "sender's feed was down")
+    assert {member.standing for member in audit.members} == {"silent"}
+
+
+def test_two_ballots_of_a_member_are_shown(
+    reader: FakeReader, chain: ChainTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = Equivocated(place(9), 3, MEMBERS[1].operator, b"\x01" * 32, b"\x02" * 32)
+
+    async def with_a_pair(_: int) -> list[object]:
+        return [*events(CONTEXT), pair]
+
+    monkeypatch.setattr(reader, "round_events", with_a_pair)
+    (equivocation,) = audit_round(chain, 3).equivocations
+    assert equivocation.operator == OPERATORS[1]
+    assert equivocation.ballots == ["0x" + "01" * 32, "0x" + "02" * 32]
+    assert equivocation.seconds_after_opening == 9
+
+
+def test_a_reason_that_this_release_does_not_know_has_its_number(
+    reader: FakeReader, chain: ChainTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def with_a_new_reason(_: int) -> list[object]:
+        return [
+            changed(event, reason=77) if hasattr(event, "reason") else event  # type: ignore[arg-type]
+            for event in events(CONTEXT)
+        ]
+
+    monkeypatch.setattr(reader, "round_events", with_a_new_reason)
+    assert audit_round(chain, 3).members[4].reason == "reason 77"
+
+
+def test_a_round_that_is_not_there(chain: ChainTarget) -> None:
+    with pytest.raises(ConfigError, match="there is no round 9"):
+        audit_round(chain, 9)
+
+
+# --- replaying -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [archived, files])
+def test_a_replay_gives_the_chains_root(folder: Path, chain: ChainTarget, source: object) -> None:
+    stages: list[str] = []
+    assert callable(source)
+    report = replay_round(
+        chain, 3, source(folder), lambda stage, _done, _total: stages.append(stage)
+    )
+    report.require_equal()
+    assert report.equal
+    assert report.computed_root == report.final_root == "0x" + RESULT.root.hex()
+    assert report.matched == [OPERATORS[0], OPERATORS[2], OPERATORS[3]]
+    assert report.sites.unassigned_nmis == 1
+    assert stages
+
+
+def test_another_root_is_a_result_that_can_be_rejected(
+    folder: Path, reader: FakeReader, chain: ChainTarget
+) -> None:
+    reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
+    report = replay_round(chain, 3, archived(folder))
+    assert not report.equal
+    with pytest.raises(EvidenceError, match=r"expected the chain's 0x0101.*these inputs give 0x"):
+        report.require_equal()
+
+
+def test_a_failed_round_has_nothing_to_compare_with(folder: Path, chain: ChainTarget) -> None:
+    report = replay_round(chain, 1, files(folder))
+    assert (report.equal, report.final_root) == (False, None)
+    with pytest.raises(EvidenceError, match=r"round 1 has no final root on chain \(failed\)"):
+        report.require_equal()
+
+
+def test_inputs_of_another_round_are_rejected_by_name(folder: Path, chain: ChainTarget) -> None:
+    with (folder / "envelope.json").open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(EvidenceError, match="envelope document: expected SHA-256"):
+        replay_round(chain, 3, files(folder))
+    with pytest.raises(EvidenceError, match="does not open"):
+        replay_round(chain, 3, archived(folder, "A2.json"))
+
+
+def test_a_file_is_reported_before_the_chain_is_asked(
+    folder: Path, reader: FakeReader, chain: ChainTarget
+) -> None:
+    reader.failure = ConfigError("the chain was asked")
+    (folder / "salt").write_text("not hex")
+    with pytest.raises(ConfigError, match="a salt is 64 hex digits"):
+        replay_round(chain, 3, files(folder))
