@@ -36,8 +36,8 @@ EXTREMES = (-(2**63), -(2**31), -1, 2**31 - 1, 2**62, 2**63 - 1)
 OUTPUTS = {"out": ".csv", "plot": ".svg", "heatmap": ".svg"}
 NEEDED = {
     "price": "5",
-    "default_export": "0",
-    "default_import": "0",
+    "default_export_kw": "0",
+    "default_import_kw": "0",
     "telemetry": "",
     "envelope": "",
 }

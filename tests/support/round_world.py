@@ -328,7 +328,7 @@ def write_inputs(folder: Path) -> None:
     """The round's inputs: sealed to an auditor's key, and as files."""
     key = write_key(folder / "auditor.json", "A1")
     public = bytes.fromhex(json.loads(key.read_text())["publicKey"])
-    sealed_inputs = seal_inputs(public, CONTEXT, Inputs(ENVELOPE, REGISTRY, SALT, Feed()))
+    sealed_inputs = seal_inputs(public, CONTEXT, INPUTS)
     (folder / "round-3.sealed").write_bytes(sealed_inputs)
     (folder / "envelope.json").write_bytes(ENVELOPE)
     (folder / "registry.json").write_bytes(REGISTRY)

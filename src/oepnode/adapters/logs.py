@@ -1,7 +1,7 @@
 """Logs of the long-running programs: one event per line on standard error.
 
 Guarantees: no NMI, salt or key enters an event. Events are key=value text for people, or JSON with
-``OEPNODE_LOG=json``. An event is a snake_case name with these keys, as far as they apply: ``round``,
+``OEPNODE_LOG=json``. An event is a snake_case name with these keys, where they apply: ``round``,
 ``operator``, ``digest``, ``input``, ``reason``; for an exception ``error`` (its type) and
 ``location`` (file and line in this package).
 

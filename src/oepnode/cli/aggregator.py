@@ -21,10 +21,10 @@ from oepnode.cli.common.chain import (
     RpcOption,
 )
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
-from oepnode.cli.common.portfolio import read_portfolio
 from oepnode.cli.verify_site import verify_site
 from oepnode.client.bundles import BundleCheck, bundle_limits, check_bundle, fetch_bundle
 from oepnode.client.chain import ChainTarget, hexed
+from oepnode.client.edge.tables import load_portfolio
 from oepnode.client.files import write_file
 from oepnode.client.keys import create_key_pair
 from oepnode.client.proofs import cut_site_proof
@@ -115,7 +115,7 @@ def verify(
     Works offline except for one reading of the round. With --format it also writes the limits.
     """
     output.check_destination(format_, out, as_json=as_json)
-    held = None if portfolio is None else read_portfolio(portfolio)
+    held = None if portfolio is None else load_portfolio(portfolio)
     selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
     check = check_bundle(file, key, selector, held)
     output.print_notes(check.notes)

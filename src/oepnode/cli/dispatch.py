@@ -11,14 +11,15 @@ from typing import Annotated
 
 import typer
 
-from oepnode.cli.common import acknowledgements, received
+from oepnode.cli.common import acknowledgements
+from oepnode.cli.common.edge_options import SUBMISSION_FORMS, DateOption, date_of
 from oepnode.cli.common.output import JsonFlag
-from oepnode.cli.common.received import DayOption
+from oepnode.client.edge.submissions import validate_dispatch
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Dispatch instructions: check them. Whether they were followed says "
-    "'telemetry conformance --dispatch'.",
+    help="Dispatch instructions: validate them. 'telemetry conformance --dispatch' checks whether "
+    "they were followed.",
 )
 
 
@@ -29,19 +30,14 @@ def _group() -> None:
 
 @app.command()
 def validate(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DISPATCH", help="JSON or NDJSON, a Parquet file, or a folder of Parquet files."
-        ),
-    ],
-    day: DayOption = None,
+    file: Annotated[Path, typer.Argument(metavar="DISPATCH", help=SUBMISSION_FORMS)],
+    date: DateOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check the dispatch instructions of a DUID: system and transaction acknowledgement.
+    """Validate the dispatch instructions of a DUID: system and transaction acknowledgement.
 
-    Targets that are missing, doubled or issued too late, and mixed DUIDs, are told with their
-    places. Exit code 1 if rejected.
+    Targets that are missing, duplicate or issued too late, and mixed DUIDs, are reported with their
+    locations. Exit code 1 if rejected.
     """
-    found = received.read_dispatch(file, received.day_of(day))
-    acknowledgements.report(found, as_json=as_json)
+    result = validate_dispatch(file, date=date_of(date))
+    acknowledgements.report(result, as_json=as_json)

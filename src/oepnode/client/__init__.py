@@ -7,13 +7,48 @@ Example:
     >>> from oepnode.client import ChainTarget, RoundSelector, verify_bundle    # doctest: +SKIP
     >>> chain = ChainTarget("http://localhost:8545", "0x5fbd…")                 # doctest: +SKIP
     >>> bundle = verify_bundle("round-3.oepb", "A1.json", RoundSelector(chain)) # doctest: +SKIP
+    >>> telemetry = load_telemetry("telemetry.parquet")                         # doctest: +SKIP
+    >>> assess_telemetry(telemetry, load_envelopes("e.json")).conforms          # doctest: +SKIP
 """
 
 from __future__ import annotations
 
 from oepnode.client.audits import ArchivedInputs, InputFiles, audit_round, replay_round
+from oepnode.client.boffers.clearing import clear_boffers
+from oepnode.client.boffers.comparison import compare_boffers
+from oepnode.client.boffers.constraining import check_constrained, constrain_boffers
+from oepnode.client.boffers.load import (
+    load_accepted,
+    load_boffers,
+    validate_boffers,
+    write_boffers,
+)
+from oepnode.client.boffers.pictures import draw_constrained, draw_supply_curve
+from oepnode.client.boffers.prices import load_prices
+from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.boffers.supply_curves import supply_curve
 from oepnode.client.bundles import bundle_limits, check_bundle, fetch_bundle, verify_bundle
 from oepnode.client.chain import ChainTarget
+from oepnode.client.edge.assessments import Targets, assess_telemetry
+from oepnode.client.edge.envelope_comparison import compare_envelopes
+from oepnode.client.edge.envelopes import (
+    load_envelopes,
+    select_nmi,
+    validate_envelopes,
+    view_envelopes,
+    write_limits,
+)
+from oepnode.client.edge.forecasts import load_cleared, score_forecast
+from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
+from oepnode.client.edge.submissions import (
+    load_dispatch,
+    load_forecast,
+    load_telemetry,
+    validate_dispatch,
+    validate_forecast,
+    validate_telemetry,
+)
+from oepnode.client.edge.tables import load_portfolio
 from oepnode.client.keys import KeyPair, create_key_pair
 from oepnode.client.proofs import (
     check_site_proof,
@@ -22,27 +57,63 @@ from oepnode.client.proofs import (
     verify_site_proof,
 )
 from oepnode.client.rounds import FinalRound, RoundSelector, final_round, list_rounds
-from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.quantities import DefaultLimits, Feed
 
 __all__ = [
     "ArchivedInputs",
+    "BofferChoice",
     "ChainTarget",
+    "DefaultLimits",
     "Feed",
     "FinalRound",
     "InputFiles",
     "KeyPair",
     "RoundSelector",
+    "Targets",
+    "Tolerance",
+    "assess_telemetry",
     "audit_round",
     "bundle_limits",
     "check_bundle",
+    "check_constrained",
     "check_site_proof",
+    "clear_boffers",
+    "compare_boffers",
+    "compare_envelopes",
+    "constrain_boffers",
     "create_key_pair",
     "cut_site_proof",
+    "draw_band",
+    "draw_constrained",
+    "draw_envelope",
+    "draw_headroom",
+    "draw_supply_curve",
     "fetch_bundle",
     "final_round",
     "list_rounds",
+    "load_accepted",
+    "load_boffers",
+    "load_cleared",
+    "load_dispatch",
+    "load_envelopes",
+    "load_forecast",
+    "load_portfolio",
+    "load_prices",
+    "load_telemetry",
     "replay_round",
+    "score_forecast",
+    "select_nmi",
     "site_limits",
+    "supply_curve",
+    "validate_boffers",
+    "validate_dispatch",
+    "validate_envelopes",
+    "validate_forecast",
+    "validate_telemetry",
     "verify_bundle",
     "verify_site_proof",
+    "view_envelopes",
+    "write_boffers",
+    "write_limits",
 ]

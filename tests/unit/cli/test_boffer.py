@@ -1,4 +1,4 @@
-"""``oepnode boffer``: the documents' examples on the command line, and Boffers held to a bundle."""
+"""``oepnode boffer``: the documents' examples as commands, and Boffers constrained to a bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oepnode.domain.edge.boffers.frame import from_frame, to_frame
 from oepnode.domain.edge.boffers.gate_closure import gate_closure
 from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.nem.nem_time import period_start, trading_period
+from oepnode.domain.nem.nem_time import format_nem, period_start, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, prices
 from tests.support.round_world import ENVELOPE, FLEX, HELD, MOVING, START, FakeReader
@@ -71,7 +71,7 @@ def test_validate_accepts_every_form(run: Run, tmp_path: Path, suffix: str) -> N
     assert "✓ transaction acknowledgement: accepted" in result.stdout
 
 
-def test_validate_tells_code_place_rule_and_value(run: Run, tmp_path: Path) -> None:
+def test_validate_reports_code_location_rule_and_value(run: Run, tmp_path: Path) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
     result = run("boffer", "validate", put(tmp_path / "b.json", wrong), "--json")
@@ -92,7 +92,7 @@ def test_validate_shows_faults_in_a_table(run: Run, tmp_path: Path) -> None:
     assert "576 faults" in result.stdout
 
 
-def test_validate_holds_prices_to_gate_closure(run: Run, tmp_path: Path) -> None:
+def test_validate_checks_prices_after_gate_closure(run: Run, tmp_path: Path) -> None:
     in_time = (gate_closure(DAY) - 60) * 1_000_000
     earlier = put(tmp_path / "earlier.json", two_days(submitted_us=in_time))
     changed = prices({13: 1.2})
@@ -109,7 +109,7 @@ def test_validate_holds_prices_to_gate_closure(run: Run, tmp_path: Path) -> None
     assert "gate.price_changed" not in codes
 
 
-def test_validate_holds_to_market_and_capacity(run: Run, d3: str) -> None:
+def test_validate_checks_market_and_capacity(run: Run, d3: str) -> None:
     market = ["--floor", "-1000", "--ceiling", "15100"]
     fits = ["--most-load", "-60", "--most-generation", "80"]
     assert run("boffer", "validate", d3, *market, *fits).exit_code == 0
@@ -155,25 +155,26 @@ def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
     first, second = json.loads(result.stdout)["offers"]
     assert first["periods"] == [
         {
-            "periodId": 72,
-            "intervalEnd": "2026-11-20T10:00:00+10:00",
+            "period": 72,
+            "interval_end": "2026-11-20T10:00:00+10:00",
+            "offered_for": "2026-11-20",
             "price_millicents": round(float(price) * 100_000),
-            "watts": watts,
-            "by": "bands",
-            "heldToMaxAvail": False,
-            "rolledForwardDays": 0,
+            "cleared_w": watts,
+            "cleared_by": "bands",
+            "is_limited_by_max_avail": False,
+            "rolled_forward_days": 0,
         }
     ]
-    assert (first["duid"], second["tradingDate"]) == ("UNIT1", "2026-11-21")
+    assert (first["duid"], second["trading_date"]) == ("UNIT1", "2026-11-21")
 
 
-def test_clear_says_what_decided(run: Run, tmp_path: Path) -> None:
+def test_clear_names_the_source_of_watts(run: Run, tmp_path: Path) -> None:
     day = make_day("UNIT1", DAY, D3_PRICES, avail(D3), max_avail_gen=75_000)
     fixed = make_day("UNIT2", DAY, D3_PRICES, avail(D3), fixed_load=-5_000)
     file = put(tmp_path / "b.json", [day, fixed])
     result = run("boffer", "clear", file, "--price", "2000", "--allow-rejected")
     assert result.exit_code == 0
-    assert "bands, held to maxAvail" in result.stdout
+    assert "bands, limited by maxAvail" in result.stdout
     assert "fixed load" in result.stdout
 
 
@@ -189,10 +190,10 @@ def test_clear_takes_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path)
     first, last = site([1], -1, submitted_us=SUBMITTED - 1), site([1])
     words = ("boffer", "clear", put(tmp_path / "b.json", [first, last]), "--price", "0", "--date")
     (offer,) = json.loads(run(*words, "2026-11-21", "--json").stdout)["offers"]
-    assert (offer["tradingDate"], offer["rolledForwardFrom"]) == ("2026-11-21", "2026-11-20")
-    assert [(p["watts"], p["rolledForwardDays"]) for p in offer["periods"]] == [(-2000, 1)]
+    assert (offer["trading_date"], offer["rolled_forward_from"]) == ("2026-11-21", "2026-11-20")
+    assert [(p["cleared_w"], p["rolled_forward_days"]) for p in offer["periods"]] == [(-2000, 1)]
     (offer,) = json.loads(run(*words, "2026-11-20", "--json").stdout)["offers"]
-    assert offer["rolledForwardFrom"] is None
+    assert offer["rolled_forward_from"] is None
     table = run(*words, "2026-11-21", "--out", "c.csv")
     assert "bands (rolled forward from 2026-11-20)" in table.stdout
     assert table.stdout.splitlines()[-1].endswith("; rolled forward from 2026-11-20")
@@ -206,14 +207,14 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     words = ("boffer", "clear", put(tmp_path / "b.json", [site([1])]), "--price", "0", "--date")
     old = run(*words, "2026-11-22")
     assert (old.exit_code, old.stdout) == (2, "")
-    told = " ".join(old.stderr.split())
-    assert "1 period of 2026-11-22 has no Boffer: there is none of 2026-11-21" in told
-    assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in told
+    report = " ".join(old.stderr.split())
+    assert "1 period of 2026-11-22 has no Boffer: there is no Boffer of 2026-11-21" in report
+    assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in report
     both = [site([1, 2]), site([2], -3, on=DAY + timedelta(days=1))]
     words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")
     part = run(*words, "2026-11-22", "--json")
     (offer,) = json.loads(part.stdout)["offers"]
-    assert [(p["periodId"], p["watts"]) for p in offer["periods"]] == [(2, -3000)]
+    assert [(p["period"], p["cleared_w"]) for p in offer["periods"]] == [(2, -3000)]
     assert "1 period of 2026-11-22" in part.stderr
     mixed = run(*words, "2026-11-21")
     assert "1 of them rolled forward from 2026-11-20" in mixed.stdout
@@ -232,7 +233,7 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
         ["compare", "good.json", "b.json"],
     ],
 )
-def test_what_the_rules_reject_is_not_worked_with_unless_asked_for(
+def test_boffers_that_the_rules_reject_are_not_used_unless_allowed(
     run: Run, tmp_path: Path, words: list[str]
 ) -> None:
     wrong = two_days()
@@ -241,15 +242,15 @@ def test_what_the_rules_reject_is_not_worked_with_unless_asked_for(
     put(tmp_path / "good.json", two_days())
     rejected = run("boffer", *words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
-    place = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
-    assert place in rejected.stderr
+    location = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
+    assert location in rejected.stderr
     assert "--allow-rejected" in rejected.stderr
     assert not list(tmp_path.glob("out.*"))
     done = run("boffer", *words, "--allow-rejected")
     assert done.exit_code == 0, done.output
     assert "! b.json: rejected by the rules (2 faults: boffer.generation_sign" in done.stdout
-    told = json.loads(run("boffer", *words, "--allow-rejected", "--json").stdout)["transaction"]
-    answer = told if "code" in told else told["before" if words[1] == "b.json" else "after"]
+    report = json.loads(run("boffer", *words, "--allow-rejected", "--json").stdout)["transaction"]
+    answer = report if "code" in report else report["before" if words[1] == "b.json" else "after"]
     assert answer["code"] == "rejected"
     assert answer["counts"]["boffer.generation_sign"] == 1
     for picture in tmp_path.glob("out.svg"):
@@ -260,8 +261,8 @@ def rebids(*bands: Any) -> list[BofferDay]:
     """A DUID's Boffers, one after the other; after gate closure, prices of the first day stay."""
     return [
         day
-        for place, prices_ in enumerate(bands)
-        for day in two_days(bands=prices_, submitted_us=SUBMITTED + place)
+        for number, prices_ in enumerate(bands)
+        for day in two_days(bands=prices_, submitted_us=SUBMITTED + number)
     ]
 
 
@@ -276,12 +277,12 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
     at = ("--price", "1.15", "--date", "2026-11-20", "--period", "72")
 
     def cleared(name: str, *words: str) -> Any:
-        found = run("boffer", "clear", name, *at, *words, "--json")
-        return json.loads(found.stdout) if found.exit_code == 0 else found.exit_code
+        done = run("boffer", "clear", name, *at, *words, "--json")
+        return json.loads(done.stdout) if done.exit_code == 0 else done.exit_code
 
     def watts(name: str, *words: str) -> int:
         ((row,),) = (offer["periods"] for offer in cleared(name, *words)["offers"])
-        return int(row["watts"])
+        return int(row["cleared_w"])
 
     assert cleared(names[0]) == 1, "the file as a whole is rejected"
     assert watts(names[0], "--allow-rejected") == 0, "the rejected one came last"
@@ -291,12 +292,12 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
     (skipped,) = answer["skipped"]
     assert (answer["code"], skipped["duid"]) == ("accepted", "UNIT1")
     assert skipped["counts"] == {"gate.price_changed": 1}
-    told = run("boffer", "clear", names[1], *at, "--skip-rejected")
-    (line,) = [line for line in told.stdout.splitlines() if line.startswith("!")]
-    place = "$.records[1]" if suffix == ".json" else "$.rows[576]"
+    report = run("boffer", "clear", names[1], *at, "--skip-rejected")
+    (line,) = [line for line in report.stdout.splitlines() if line.startswith("!")]
+    location = "$.records[1]" if suffix == ".json" else "$.rows[576]"
     assert line == (
-        f"! {names[1]}: {place} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is rejected, "
-        "1 fault: gate.price_changed; it counts nowhere"
+        f"! {names[1]}: {location} (UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is "
+        "rejected, 1 fault: gate.price_changed; it counts nowhere"
     )
     assert cleared(names[1], "--skip-rejected", "--allow-rejected") == 2
 
@@ -335,42 +336,42 @@ def test_where_every_boffer_is_rejected_there_is_none_to_go_on_with(
     assert "no Boffer is accepted; $.records[0] (UNIT1" in done.stderr
 
 
-def test_a_boffer_that_the_rules_reject_is_not_constrained_unless_asked_for(
+def test_a_boffer_that_the_rules_reject_is_not_constrained_unless_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7}, submitted_us=SUBMITTED)])
-    words = ("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    words = ("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     rejected = run(*words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
     assert "b.json: 1 fault: trading_date.past" in rejected.stderr
-    assert not (folder / "held.json").exists()
+    assert not (folder / "constrained.json").exists()
     assert run(*words[:-2], "--check").exit_code == 1
     done = run(*words, "--allow-rejected")
     assert done.exit_code == 0, done.output
     assert "✓" not in done.stdout
     assert "! b.json: rejected by the rules" in done.stdout
-    assert "! held.json: rejected by the rules" in done.stdout
-    assert (folder / "held.json").exists()
+    assert "! constrained.json: rejected by the rules" in done.stdout
+    assert (folder / "constrained.json").exists()
 
 
-def test_a_result_that_the_rules_would_reject_is_not_written_unless_asked_for(
+def test_a_result_that_the_rules_would_reject_is_not_written_unless_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """The Boffer is right; submitted a day later its trading date is past."""
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
-    late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "held.json")
+    late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "constrained.json")
     words = ("boffer", "constrain", file, *BUNDLE, *late)
     rejected = run(*words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
-    assert "held.json: 1 fault: trading_date.past" in rejected.stderr
-    assert not (folder / "held.json").exists()
-    told = json.loads(run(*words, "--allow-rejected", "--json").stdout)
-    assert told["transaction"]["code"] == "accepted"
-    assert told["constrainedTransaction"]["counts"] == {"trading_date.past": 1}
-    assert (folder / "held.json").exists()
+    assert "constrained.json: 1 fault: trading_date.past" in rejected.stderr
+    assert not (folder / "constrained.json").exists()
+    report = json.loads(run(*words, "--allow-rejected", "--json").stdout)
+    assert report["transaction"]["code"] == "accepted"
+    assert report["constrained_transaction"]["counts"] == {"trading_date.past": 1}
+    assert (folder / "constrained.json").exists()
 
 
-def test_boffers_that_are_stated_as_accepted_are_taken_with_a_note(
+def test_boffers_that_are_stated_as_accepted_are_used_with_a_note(
     run: Run, tmp_path: Path, d3: str
 ) -> None:
     """What was accepted before need not cover the horizon of today."""
@@ -387,7 +388,7 @@ def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str
     for period, watts in (("1", -60_000), ("2", 80_000)):
         result = run("boffer", "clear", d3, *options, "--period", period)
         (offer,) = json.loads(result.stdout)["offers"]
-        assert offer["periods"][0]["watts"] == watts
+        assert offer["periods"][0]["cleared_w"] == watts
     missing = run("boffer", "clear", d3, *options)
     assert missing.exit_code == 2
     assert "no price for 286 of 288" in missing.stderr
@@ -405,7 +406,7 @@ def test_clear_takes_prices_as_the_market_has_them(run: Run, tmp_path: Path, d3:
     for period, (price, watts) in enumerate(steps.items(), 1):
         done = run("boffer", "clear", d3, *options, "--period", str(period))
         ((row,),) = (offer["periods"] for offer in json.loads(done.stdout)["offers"])
-        assert (row["price_millicents"], row["watts"]) == (round(price * 100_000), watts)
+        assert (row["price_millicents"], row["cleared_w"]) == (round(price * 100_000), watts)
     flat = ["--date", "2026-11-20", "--period", "1", "--price", "1.00001"]
     table = run("boffer", "clear", d3, *flat, "--out", "c.csv").stdout.splitlines()
     assert table[1].split()[4:6] == ["1.00001", "0"]
@@ -469,7 +470,7 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         (["--price", "-Infinity"], "--price is a number of $/MWh"),
         (["--price", "1", "--level", "nmi"], "--level is NMI or Flex"),
         (["--price", "1", "--date", "20.11.2026"], "--date"),
-        (["--price", "1", "--id", "UNIT2"], "no Boffer of the file"),
+        (["--price", "1", "--duid", "UNIT2"], "no Boffer of the file"),
         (["--prices", "absent.csv"], "not CSV"),
     ],
 )
@@ -485,7 +486,7 @@ def test_a_price_that_is_not_finite_is_rejected_with_its_line(
     (tmp_path / "p.csv").write_text("interval_end,price\n2026-11-21T04:05:00+10:00,inf\n")
     result = run("boffer", "clear", d3, "--prices", "p.csv")
     assert result.exit_code == 2
-    assert "p.csv, line 2 is a number of $/MWh, received 'inf'" in result.stderr
+    assert "p.csv, line 2: the price is a number of $/MWh, received 'inf'" in result.stderr
 
 
 # --- curve ---------------------------------------------------------------------------------------
@@ -504,11 +505,11 @@ def test_curve_shows_the_table_and_the_steps_of_hld_d3(run: Run, d3: str) -> Non
 def test_curve_as_json(run: Run, d3: str) -> None:
     options = ["--date", "2026-11-20", "--period", "288", "--price", "1", "--json"]
     value = json.loads(run("boffer", "curve", d3, *options).stdout)
-    assert [step["watts"] for step in value["steps"]] == [-60_000, 0, 10_000, 80_000]
-    assert value["intervalEnd"] == "2026-11-21T04:00:00+10:00"
+    assert [step["cleared_w"] for step in value["steps"]] == [-60_000, 0, 10_000, 80_000]
+    assert value["interval_end"] == "2026-11-21T04:00:00+10:00"
     assert value["accumulated_w"][0] == -60_000
-    assert value["fixedLoad_w"] is None
-    assert value["cleared"] == [{"price_cents": 100, "watts": -60_000}]
+    assert value["fixed_load_w"] is None
+    assert value["cleared"] == [{"price_cents": 100, "cleared_w": -60_000}]
 
 
 def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
@@ -522,17 +523,15 @@ def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
     assert run("boffer", "validate", file, "--step", "2").exit_code == 0
     assert run("boffer", "validate", file, "--step", "3").exit_code == 1
     value = json.loads(run("boffer", "curve", file, *at, "--plot", "self.svg").stdout)
-    assert (value["prices_cents"], value["fixedLoad_w"]) == (None, -5)
-    assert [(step["low_cents"], step["watts"]) for step in value["steps"]] == [(None, -5)]
+    assert (value["prices_cents"], value["fixed_load_w"]) == (None, -5)
+    assert [(step["low_cents"], step["cleared_w"]) for step in value["steps"]] == [(None, -5)]
     assert "$0" not in (tmp_path / "self.svg").read_text()
     cleared = json.loads(run("boffer", "clear", file, "--price", "-1000", *at).stdout)
     periods = cleared["offers"][0]["periods"]
-    assert {(row["watts"], row["by"]) for row in periods} == {(-5, "fixedLoad")}
+    assert {(row["cleared_w"], row["cleared_by"]) for row in periods} == {(-5, "fixed_load")}
 
 
-def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_period_without_an_offer_does_not_clear_by_bands(run: Run, tmp_path: Path) -> None:
     loads = [-5] * 287 + [NO_LIMIT]
     days = [
         make_day("UNIT1", DAY + timedelta(days=i), None, None, periods=range(1, 289), fixed_load=x)
@@ -540,9 +539,9 @@ def test_what_a_boffer_says_nothing_of_is_not_said_to_clear_by_its_bands(
     ]
     file, at = put(tmp_path / "self.json", days), ["--date", "2026-11-20", "--period", "288"]
     assert "nothing offered" in run("boffer", "clear", file, "--price", "50", *at).stdout
-    told = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
-    ((row,),) = (offer["periods"] for offer in told["offers"])
-    assert (row["watts"], row["by"]) == (0, "nothing")
+    report = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
+    ((row,),) = (offer["periods"] for offer in report["offers"])
+    assert (row["cleared_w"], row["cleared_by"]) == (0, "nothing")
 
 
 def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:
@@ -586,19 +585,20 @@ def units_boffer(kilowatts: dict[int, float]) -> list[BofferDay]:
 def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Path) -> None:
     """The first site may export 1.5 kW, and import 2 kW in the first interval, 7 in the last."""
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 13: 1, 19: 7})])
-    result = run("boffer", "constrain", file, *BUNDLE, "--out", "held.json", "--json")
+    result = run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json", "--json")
     assert result.exit_code == 0, result.output
     value = json.loads(result.stdout)
     assert value["envelope"]["kind"] == "bundle"
     assert "verified against round 3" in value["envelope"]["text"]
     (offer,) = value["offers"]
     assert offer["breaches"] == 6
-    assert offer["generationCut_wh"] == 6 * 6500 // 12
-    assert [t for t in offer["trims"] if t["periodId"] == WORLD_PERIOD] == [
-        {"periodId": WORLD_PERIOD, "quantity": "band 3", "offered_w": -4000, "kept_w": -2000},
-        {"periodId": WORLD_PERIOD, "quantity": "band 19", "offered_w": 7000, "kept_w": 500},
+    assert offer["generation_cut_wh"] == 6 * 6500 // 12
+    at = {"period": WORLD_PERIOD, "interval_end": format_nem(START + 300)}
+    assert [t for t in offer["trims"] if t["period"] == WORLD_PERIOD] == [
+        at | {"quantity": "band 3", "offered_w": -4000, "kept_w": -2000},
+        at | {"quantity": "band 19", "offered_w": 7000, "kept_w": 500},
     ]
-    again = run("boffer", "constrain", "held.json", *BUNDLE, "--check")
+    again = run("boffer", "constrain", "constrained.json", *BUNDLE, "--check")
     assert again.exit_code == 0
     assert "✓ no interval breaches" in again.stdout
 
@@ -649,11 +649,11 @@ def test_constrain_a_unit_to_the_sum_over_its_portfolio(
     result = run("boffer", "constrain", file, *BUNDLE, *words)
     assert result.exit_code == 0, result.output
     offer, _ = json.loads(result.stdout)["offers"]
-    assert offer["breachingIntervals"][0]["exportLimit_w"] == 12_000
+    assert offer["breaching_intervals"][0]["export_limit_w"] == 12_000
     assert {(t["quantity"], t["kept_w"]) for t in offer["trims"]} == {("band 19", 2000)}
 
 
-def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
+def test_constrain_a_unit_to_a_document_needs_its_portfolio(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """The document has the sites of three aggregators, which export 50.5 kW; A1's four 12 kW."""
@@ -672,7 +672,7 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
     assert (of_document.exit_code, "--portfolio" in of_document.stderr) == (2, True)
     assert "names no NMI" in run(*words, "--portfolio", "none.txt").stderr
     offer, _ = json.loads(run(*words, "--portfolio", "mine.txt", "--json").stdout)["offers"]
-    assert (offer["nmisSummed"], offer["breaches"]) == (4, 6)
+    assert (offer["summed_nmis"], offer["breaches"]) == (4, 6)
     table = run(*words, "--portfolio", "mine.txt").stdout.splitlines()
     assert table[0].endswith(
         "document envelope.json: 10 sites, PRE, 6 intervals from 2026-11-18T21:10:00+10:00"
@@ -686,17 +686,17 @@ def test_constrain_a_unit_to_a_document_asks_whose_sites_are_summed(
             *words[:3],
             *BUNDLE,
             "--covered",
-            "--default-export",
+            "--default-export-kw",
             "0",
-            "--default-import",
+            "--default-import-kw",
             "0",
             "--json",
         ).stdout
     )
-    assert bundle["offers"][0]["nmisSummed"] == 5, "those of the bundle, with the one that moves"
+    assert bundle["offers"][0]["summed_nmis"] == 5, "those of the bundle, with the one that moves"
 
 
-def test_constrain_a_pre_boffer_to_post_envelopes_only_where_asked_for(
+def test_constrain_a_pre_boffer_to_post_envelopes_only_where_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     (folder / "post.json").write_bytes(ENVELOPE.replace(b'"PRE"', b'"POST"'))
@@ -723,11 +723,11 @@ def test_constrain_reads_envelopes_as_their_feed_writes_them(
     words = ("boffer", "constrain", file, "--envelope", "e.json")
     assert run(*words).exit_code == 1
     value = json.loads(run(*words, "--import-sign", "magnitude", "--json").stdout)
-    assert value["offers"][0]["breachingIntervals"][0]["importLimit_w"] == -2000
+    assert value["offers"][0]["breaching_intervals"][0]["import_limit_w"] == -2000
     assert run(*words, "--import-sign", "odd").exit_code == 2
 
 
-def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
+def test_constrain_needs_a_default_where_another_aggregator_holds_the_site(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """One site of the bundle moves to A2 half-way, and has no limits here from then on."""
@@ -736,9 +736,9 @@ def test_constrain_asks_for_a_default_where_another_aggregator_holds_the_site(
     assert result.exit_code == 2
     assert "6 limits are not published" in result.stderr
     assert MOVING not in result.stderr
-    options = ["--default-export", "0", "--default-import", "0", "--json"]
+    options = ["--default-export-kw", "0", "--default-import-kw", "0", "--json"]
     value = json.loads(run("boffer", "constrain", file, *BUNDLE, *options).stdout)
-    assert value["defaultsUsed"] == 6
+    assert value["defaults_used"] == 6
     kept = [t["kept_w"] for t in value["offers"][0]["trims"]]
     assert kept == [0, 0, 0]
 
@@ -766,7 +766,7 @@ def test_constrain_leaves_uncovered_intervals_alone(
     assert run("boffer", "constrain", file, *BUNDLE).exit_code == 2
     result = run("boffer", "constrain", file, *BUNDLE, "--covered", "--json")
     value = json.loads(result.stdout)
-    assert (value["breaches"], value["intervalsOutside"]) == (6, 2)
+    assert (value["breaches"], value["intervals_outside"]) == (6, 2)
     table = run("boffer", "constrain", file, *BUNDLE, "--covered")
     assert "2 intervals lie outside" in table.stderr
 
@@ -789,8 +789,8 @@ def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: 
     file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
     assert run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg").exit_code == 0
     text = (folder / "c.svg").read_text()
-    for shown in ("offered +7 kW", "+1.5 kW", "export limit"):
-        assert shown in text
+    for words in ("offered +7 kW", "+1.5 kW", "export limit"):
+        assert words in text
     absent = run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg", "--period", "1")
     assert absent.exit_code == 2
 
@@ -810,11 +810,11 @@ def test_constrain_and_compare_round_one_energy_alike(
         submitted_us=at,
     )
     file = put(folder / "b.json", [day])
-    done = run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
+    done = run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     assert "✓ 1 interval breaches the envelope and was trimmed" in done.stdout
     assert done.stdout.splitlines()[2].split()[-2:] == ["0.002", "kWh"]
-    told = run("boffer", "compare", file, "held.json").stdout.splitlines()[1].split()
-    assert told[-2:] == ["-0.002", "kWh"]
+    report = run("boffer", "compare", file, "constrained.json").stdout.splitlines()[1].split()
+    assert report[-2:] == ["-0.002", "kWh"]
     cleared = run("boffer", "clear", file, "--price", "0")
     assert cleared.stdout.splitlines()[-1].split(": ")[1].startswith("1 interval, load")
 
@@ -833,9 +833,12 @@ def test_constrain_writes_no_json_under_another_name(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--default-export", "1"], "go together"),
-        (["--default-export", "inf", "--default-import", "0"], "--default-export is a number"),
-        (["--default-export", "1", "--default-import", "1"], "not positive"),
+        (["--default-export-kw", "1"], "go together"),
+        (
+            ["--default-export-kw", "inf", "--default-import-kw", "0"],
+            "--default-export-kw is a number",
+        ),
+        (["--default-export-kw", "1", "--default-import-kw", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),
         (["--plot", "c.gif"], "must end in .svg or .png"),
     ],
@@ -856,16 +859,16 @@ def test_compare_a_constrained_boffer_with_the_original(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     file = put(folder / "b.json", [sites_boffer(SITE, {19: 7.5})])
-    run("boffer", "constrain", file, *BUNDLE, "--out", "held.json")
-    value = json.loads(run("boffer", "compare", file, "held.json", "--json").stdout)
+    run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
+    value = json.loads(run("boffer", "compare", file, "constrained.json", "--json").stdout)
     (offer,) = value["offers"]
-    assert offer["generationChange_wh"] == -3000
-    assert offer["pricesChangedInBands"] == []
-    assert offer["periods"][0]["generationBefore_w"] == 7500
-    assert offer["periods"][0]["generationAfter_w"] == 1500
+    assert offer["generation_change_wh"] == -3000
+    assert offer["repriced_bands"] == []
+    assert offer["periods"][0]["generation_before_w"] == 7500
+    assert offer["periods"][0]["generation_after_w"] == 1500
 
 
-def test_compare_tells_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:
+def test_compare_reports_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:
     before = put(tmp_path / "a.json", two_days())
     after = put(tmp_path / "b.json", two_days(bands=prices({13: 1.2})))
     result = run("boffer", "compare", before, after)
@@ -881,5 +884,5 @@ def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) ->
     result = run("boffer", "compare", d3, other, "--allow-rejected")
     assert result.exit_code == 2
     both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
-    found = run("boffer", "compare", d3, both, "--allow-rejected")
-    assert "1 Boffer is in the later file only" in found.stderr
+    done = run("boffer", "compare", d3, both, "--allow-rejected")
+    assert "1 Boffer is in the later file only" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode.cli.main import app
-from oepnode.cli.telemetry import intervals
+from oepnode.client.edge.levels import COLUMNS, STATED
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.nem.nem_time import format_nem
@@ -66,36 +66,36 @@ def measured(duid: str, load: float = -30) -> dict[str, object]:
 def test_a_document_is_acknowledged(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "e.json", record(A, FIVE))
     assert run("envelope", "validate", file).exit_code == 0
-    told = json.loads(run("envelope", "validate", file, "--json").stdout)
-    assert (told["system"]["code"], told["transaction"]["code"]) == ("accepted", "accepted")
+    answer = json.loads(run("envelope", "validate", file, "--json").stdout)
+    assert (answer["system"]["code"], answer["transaction"]["code"]) == ("accepted", "accepted")
 
 
 def test_a_wrong_document_ends_with_1_and_every_fault(run: Run, tmp_path: Path) -> None:
     broken = record(A, [(5, -5), (-1, 5)]) | {"nmi": "630500000O"}
     done = run("envelope", "validate", write(tmp_path / "e.json", broken), "--json")
     assert done.exit_code == 1
-    told = json.loads(done.stdout)
-    assert [f["code"] for f in told["system"]["faults"]] == ["nmi.character"]
-    assert {"limit.sign", "import_sign.mixed"} == set(told["transaction"]["counts"])
+    answer = json.loads(done.stdout)
+    assert [f["code"] for f in answer["system"]["faults"]] == ["nmi.character"]
+    assert {"limit.sign", "import_sign.mixed"} == set(answer["transaction"]["counts"])
 
 
-def test_a_copy_of_a_record_is_a_caution_and_a_conflict_is_told_beside_other_faults(
+def test_a_copy_of_a_record_is_a_caution_and_a_conflict_is_reported_with_other_faults(
     run: Run, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "e.json", record(A, FIVE), record(A, FIVE))
     done = run("envelope", "validate", file, "--json")
     assert done.exit_code == 0
-    told = json.loads(done.stdout)["transaction"]
-    assert (told["code"], told["warning_counts"]) == ("accepted", {"submission.duplicate": 2})
+    answer = json.loads(done.stdout)["transaction"]
+    assert (answer["code"], answer["warning_counts"]) == ("accepted", {"submission.duplicate": 2})
     assert "more warnings" not in run("envelope", "validate", file).stdout
     broken = record(B, FIVE) | {"oeObjectiveFunction": 5}
     file = write(tmp_path / "c.json", record(A, FIVE), record(A, [(5, -4)] * 2), broken)
-    told = json.loads(run("envelope", "validate", file, "--json").stdout)
-    assert told["system"]["counts"] == {"field.type": 1}
-    assert told["transaction"]["counts"] == {"submission.conflict": 2}
+    answer = json.loads(run("envelope", "validate", file, "--json").stdout)
+    assert answer["system"]["counts"] == {"field.type": 1}
+    assert answer["transaction"]["counts"] == {"submission.conflict": 2}
 
 
-def test_the_wrong_timing_is_rejected_where_one_is_asked_for(run: Run, tmp_path: Path) -> None:
+def test_the_wrong_timing_is_rejected_where_one_is_required(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "e.json", record(A, FIVE))
     assert run("envelope", "validate", file, "--timing", "PRE").exit_code == 0
     assert run("envelope", "validate", file, "--timing", "POST").exit_code == 1
@@ -117,16 +117,16 @@ def test_limits_are_shown_by_site_and_by_interval(run: Run, tmp_path: Path) -> N
     file = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE), newer)
     done = run("envelope", "show", file)
     assert (done.exit_code, A in done.output, B in done.output) == (0, True, True)
-    assert "1 more sites" in run("envelope", "show", file, "--rows", "1").output
-    told = json.loads(run("envelope", "show", file, "--nmi", A, "--json").stdout)["sites"]
-    assert [site["nmi"] for site in told] == [A]
-    assert told[0]["export_w"] == {
+    assert "1 more site; --json" in run("envelope", "show", file, "--rows", "1").output
+    answer = json.loads(run("envelope", "show", file, "--nmi", A, "--json").stdout)["sites"]
+    assert [site["nmi"] for site in answer] == [A]
+    assert answer[0]["export_w"] == {
         "intervals": 2,
         "least": 3000,
         "most": 5000,
         "limits": [3000, 5000],
     }
-    assert told[0]["superseded_rows"] == 1
+    assert answer[0]["superseded_rows"] == 1
     assert "-5.00" in run("envelope", "show", file, "--nmi", A).output
     assert run("envelope", "show", file, "--nmi", "6305009999").exit_code == 2
 
@@ -135,9 +135,9 @@ def test_a_bundle_is_verified_and_shown(run: Run, folder: Path, reader: world.Fa
     del reader
     done = run("envelope", "show", "A1.oepb", "--key", "A1.json", "--json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert "verified against round 3" in told["source"]
-    assert {site["nmi"] for site in told["sites"]} >= set(world.HELD["A1"])
+    answer = json.loads(done.stdout)
+    assert "verified against round 3" in answer["source"]
+    assert {site["nmi"] for site in answer["sites"]} >= set(world.HELD["A1"])
 
 
 def test_a_bundle_that_does_not_verify_is_no_envelope(
@@ -178,11 +178,11 @@ def test_what_is_no_envelope_is_rejected(run: Run, tmp_path: Path, data: bytes) 
     assert run("envelope", "show", "nowhere").exit_code == 2
 
 
-def test_post_beside_pre(run: Run, tmp_path: Path) -> None:
+def test_post_is_compared_with_pre(run: Run, tmp_path: Path) -> None:
     pre = write(tmp_path / "pre.json", record(A, FIVE), record(B, FIVE))
     post = write(tmp_path / "post.json", record(A, [(6.2, -4), (5, -5)], timing="POST"))
-    told = json.loads(run("envelope", "compare", pre, post, "--json").stdout)
-    assert told["total"] == {
+    answer = json.loads(run("envelope", "compare", pre, post, "--json").stdout)
+    assert answer["total"] == {
         "sites": 1,
         "intervals": 2,
         "export_room_wh": 100,
@@ -194,9 +194,9 @@ def test_post_beside_pre(run: Run, tmp_path: Path) -> None:
         "intervals_only_in_pre": 0,
         "intervals_only_in_post": 0,
     }
-    assert told["sites"][0]["difference_w"] == [[1200, 0], [-1000, 0]]
+    assert answer["sites"][0]["difference_w"] == [[1200, 0], [-1000, 0]]
     done = run("envelope", "compare", pre, post)
-    assert (done.exit_code, "1 sites stand in PRE only" in done.output) == (0, True)
+    assert (done.exit_code, "1 sites are in PRE only" in done.output) == (0, True)
     assert run("envelope", "compare", post, pre).exit_code == 1
 
 
@@ -207,13 +207,13 @@ def test_sample_telemetry_is_acknowledged(run: Run, sample: Path) -> None:
     for name in ("telemetry", "telemetry/part-0001.parquet", "telemetry-one-nmi.json"):
         file = str(sample / "edge" / "sample-02" / name)
         assert run("telemetry", "validate", file).exit_code == 0
-    whole = run("telemetry", "validate", file, "--day", "2026-11-20")
+    whole = run("telemetry", "validate", file, "--date", "2026-11-20")
     assert whole.exit_code == 0, whole.output
-    assert run("telemetry", "validate", file, "--day", "2026-11-21").exit_code == 1
-    assert run("telemetry", "validate", file, "--day", "today").exit_code == 2
+    assert run("telemetry", "validate", file, "--date", "2026-11-21").exit_code == 1
+    assert run("telemetry", "validate", file, "--date", "today").exit_code == 2
 
 
-def test_a_gap_is_told_and_conformance_goes_on(run: Run, tmp_path: Path) -> None:
+def test_a_gap_is_reported_and_conformance_goes_on(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, i, submitted_us=(START + 9000) * MICROS) for i in (1, 2, 4)]
     file = telemetry_file(tmp_path / "t.json", *rows)
     done = run("telemetry", "validate", file, "--json")
@@ -227,7 +227,7 @@ def test_a_gap_is_told_and_conformance_goes_on(run: Run, tmp_path: Path) -> None
     assert (level["minutes"]["readings"], level["missing_minutes"]) == (3, 2)
 
 
-def test_telemetry_whose_form_is_wrong_is_not_judged(run: Run, tmp_path: Path) -> None:
+def test_telemetry_of_the_wrong_form_is_not_judged(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text("[{}]")
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     done = run("telemetry", "conformance", "t.json", "--envelope", envelope)
@@ -235,25 +235,21 @@ def test_telemetry_whose_form_is_wrong_is_not_judged(run: Run, tmp_path: Path) -
     assert "rejected" in done.stderr
 
 
-def test_the_sample_has_just_the_breaches_that_it_says(run: Run, sample: Path) -> None:
+def test_the_sample_has_just_the_breaches_that_it_counts(run: Run, sample: Path) -> None:
     counted = json.loads((sample / "edge" / "edge.json").read_text())
     for name in ("sample-01", "sample-02", "sample-03"):
         file = str(sample / "edge" / name / "telemetry")
         words = ("--envelope", str(sample / "envelope.json"), "--json")
         done = run("telemetry", "conformance", file, *words)
-        told = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
         assert done.exit_code == 1
-        assert {level["level"] for level in told["levels"]} == {"NMI", "Flex"}
-        found = sum(level["breach_intervals"] for level in told["levels"])
-        assert found == counted["breach_intervals"][name] > 0
-        minutes = [level["minutes"] for level in told["levels"]]
+        assert {level["level"] for level in answer["levels"]} == {"NMI", "Flex"}
+        breaches = sum(level["breach_intervals"] for level in answer["levels"])
+        assert breaches == counted["breach_intervals"][name] > 0
+        minutes = [level["minutes"] for level in answer["levels"]]
         beyond = sum(m["export_minutes"] + m["import_minutes"] for m in minutes)
         assert beyond == counted["breach_minutes"][name]
-        assert all(
-            m[flag] == 0
-            for m in minutes
-            for flag in ("wrong_limits_stated", "superseded_envelope", "unknown_envelope")
-        )
+        assert all(m[flag] == 0 for m in minutes for flag in STATED)
         rows = sum(m["readings"] for m in minutes)
         assert rows == counted["telemetry_rows"][name]
 
@@ -272,9 +268,9 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
     file = telemetry_file(tmp_path / "t.json", *rows)
     words = ("--envelope", "A1.oepb", "--key", "A1.json", "--json")
     done = run("telemetry", "conformance", file, *words)
-    told = json.loads(done.stdout)
-    assert (done.exit_code, told["conforms"]) == (1, False)
-    site = told["levels"][0]["sites"][0]
+    answer = json.loads(done.stdout)
+    assert (done.exit_code, answer["conforms"]) == (1, False)
+    site = answer["levels"][0]["sites"][0]
     assert (site["nmi"], site["worst_export_w"], site["worst_import_w"]) == (nmi, 100, 100)
     tolerant = run("telemetry", "conformance", file, *words, "--tolerance-w", "100")
     assert (tolerant.exit_code, json.loads(tolerant.stdout)["conforms"]) == (1, None)
@@ -293,33 +289,33 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
 ) -> None:
     del reader, folder
-    held = [*world.HELD["A1"], world.MOVING]
+    portfolio = [*world.HELD["A1"], world.MOVING]
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
-    some = telemetry_file(tmp_path / "some.json", *at_rest(held[:2], world.COUNT))
+    some = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], world.COUNT))
     done = run("telemetry", "conformance", some, *words)
     last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
-    assert f"not measured: {', '.join(held[2:])}" in done.stdout.splitlines()
-    told = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
-    assert (told["conforms"], told["coverage"]["held_by"]) == (None, "bundle")
-    assert told["coverage"]["unmeasured"] == held[2:]
-    assert {site["nmi"] for site in told["levels"][0]["sites"]} == set(held)
-    whole = telemetry_file(tmp_path / "whole.json", *at_rest(held, world.COUNT))
+    assert f"not measured: {', '.join(portfolio[2:])}" in done.stdout.splitlines()
+    answer = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
+    assert (answer["conforms"], answer["coverage"]["expected_by"]) == (None, "bundle")
+    assert answer["coverage"]["unmeasured"] == portfolio[2:]
+    assert {site["nmi"] for site in answer["levels"][0]["sites"]} == set(portfolio)
+    whole = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, world.COUNT))
     assert run("telemetry", "conformance", whole, *words).exit_code == 0
-    gap = telemetry_file(tmp_path / "gap.json", *at_rest(held, world.COUNT)[1:])
+    gap = telemetry_file(tmp_path / "gap.json", *at_rest(portfolio, world.COUNT)[1:])
     assert run("telemetry", "conformance", gap, *words).exit_code == 1
     assert run("telemetry", "conformance", gap, *words, "--missing-minutes", "1").exit_code == 0
-    early = telemetry_file(tmp_path / "early.json", *at_rest(held, 5))
+    early = telemetry_file(tmp_path / "early.json", *at_rest(portfolio, 5))
     done = run("telemetry", "conformance", early, *words)
     assert done.exit_code == 1
-    assert "incomplete: 5 intervals of measured NMIs not judged whole" in done.stdout
+    assert "incomplete: 5 intervals of measured NMIs not fully measured" in done.stdout
     few = tmp_path / "mine.txt"
-    few.write_text("\n".join(held[:2]))
+    few.write_text("\n".join(portfolio[:2]))
     narrowed = run("telemetry", "conformance", some, *words, "--portfolio", str(few))
     assert narrowed.exit_code == 1, "a portfolio takes nothing out of a bundle"
 
 
-def test_a_portfolio_says_whose_nmis_of_a_document_must_be_measured(
+def test_a_portfolio_names_the_nmis_of_a_document_that_must_be_measured(
     run: Run, tmp_path: Path
 ) -> None:
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE), record(C, FIVE))
@@ -329,7 +325,7 @@ def test_a_portfolio_says_whose_nmis_of_a_document_must_be_measured(
     last = "conforms; 2 of 3 NMIs of the document not measured (--portfolio says which must be)"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, last)
     facts = json.loads(run(*words, "--json").stdout)["coverage"]
-    assert (facts["held_by"], facts["unmeasured_nmis"], facts["unmeasured"]) == (None, 2, None)
+    assert (facts["expected_by"], facts["unmeasured_nmis"], facts["unmeasured"]) == (None, 2, None)
     ours = tmp_path / "ours.txt"
     ours.write_text(f"{A}\n{B}\n6305009999\n")
     done = run(*words, "--portfolio", str(ours))
@@ -352,7 +348,7 @@ def test_a_portfolio_says_whose_nmis_of_a_document_must_be_measured(
     assert run("telemetry", "conformance", file, *narrow).exit_code == 0
 
 
-def test_each_interval_in_breach_is_told_with_its_limits(run: Run, tmp_path: Path) -> None:
+def test_each_interval_in_breach_is_reported_with_its_limits(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, 1, 5100), reading(A, 2, 5300), reading(A, 6), reading(B, 6, -5050)]
     file = telemetry_file(tmp_path / "t.json", *rows)
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE))
@@ -385,27 +381,23 @@ def test_each_interval_in_breach_is_told_with_its_limits(run: Run, tmp_path: Pat
     assert run(*words, "--out", "i.csv").exit_code == 2
 
 
-def test_a_replaced_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
+def test_a_superseded_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
     run: Run, tmp_path: Path
 ) -> None:
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)], submitted=LATER))
     rows = [reading(A, i, 4000) for i in range(1, 11)]
     words = ("telemetry", "conformance", "--envelope", envelope)
     done = run(*words, telemetry_file(tmp_path / "t.json", *rows))
-    assert (done.exit_code, done.stdout.splitlines()[-1]) == (
-        0,
-        "conforms; minutes: 5 superseded envelope",
-    )
-    assert any(
-        line.startswith(A) and "5 superseded envelope" in line for line in done.stdout.splitlines()
-    )
+    lines, doubt = done.stdout.splitlines(), "5 superseded envelope"
+    assert (done.exit_code, lines[-1]) == (0, f"conforms; minutes: {doubt}")
+    assert any(line.startswith(A) and doubt in line for line in lines)
     others = [reading(A, 6, 3999), reading(A, 7, 4000), reading(A, 7, 4000)]
     done = run(*words, telemetry_file(tmp_path / "c.json", *rows, *others))
     assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 superseded envelope"
-    assert "3 doubled, 1 in conflict" in done.stdout
+    assert "3 duplicate, 1 in conflict" in done.stdout
 
 
-def test_a_doubled_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) -> None:
+def test_a_duplicate_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, 5, -30_000), reading(A, 5, -30_000)]
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", "--dispatch", wanted)
@@ -413,12 +405,12 @@ def test_a_doubled_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) ->
     conflict = telemetry_file(tmp_path / "c.json", *rows, reading(A, 5, 0))
     done = run(*words, conflict)
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
-    assert "1 minute not held against targets" in done.stderr
+    assert "1 minute not checked against targets" in done.stderr
     unit = [measured("UNIT1"), measured("UNIT1")]
-    at_flex = (*words, "--summation", "Flex")
-    assert run(*at_flex, write(tmp_path / "u.json", *unit)).exit_code == 0
+    flex = (*words, "--level", "Flex")
+    assert run(*flex, write(tmp_path / "u.json", *unit)).exit_code == 0
     unit.append(measured("UNIT1", -5))
-    assert run(*at_flex, write(tmp_path / "u.json", *unit)).exit_code == 1
+    assert run(*flex, write(tmp_path / "u.json", *unit)).exit_code == 1
 
 
 def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> None:
@@ -431,18 +423,18 @@ def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> 
         "not judged; 1 of 1 NMI of the document not measured (--portfolio says which must be); "
         "minutes: 2 not judged"
     )
-    told = run(*words, "--envelope", foreign, "--json")
-    assert (told.exit_code, json.loads(told.stdout)["conforms"]) == (1, None)
+    answer = run(*words, "--envelope", foreign, "--json")
+    assert (answer.exit_code, json.loads(answer.stdout)["conforms"]) == (1, None)
     target = {"duid": "UNIT1", "diEndTime": format_nem(START + 300), "dispatchTarget": -30}
     wanted = write(tmp_path / "d.json", target)
     done = run(*words, "--dispatch", wanted)
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
     envelope = write(tmp_path / "own.json", record(A, FIVE))
-    told = run(*words, "--envelope", envelope, "--dispatch", wanted, "--json")
-    assert (told.exit_code, json.loads(told.stdout)["conforms"]) == (1, None)
+    answer = run(*words, "--envelope", envelope, "--dispatch", wanted, "--json")
+    assert (answer.exit_code, json.loads(answer.stdout)["conforms"]) == (1, None)
 
 
-def test_the_verdict_says_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
+def test_the_verdict_counts_the_minutes_left_out(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, 1), reading(A, 2, export_limit_w=4000), reading(B, 1)]
     file = telemetry_file(tmp_path / "t.json", *rows)
     words = ("telemetry", "conformance", file, "--envelope")
@@ -477,10 +469,10 @@ def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
     assert verdicts["above"] + verdicts["below"] == counted > 0
     assert verdicts["unmeasured"] == 0
     assert "fewer than" in done.stderr, "one NMI goes to another aggregator at noon"
-    flex = json.loads(run(*words, "--summation", "Flex").stdout)["dispatch"]
+    flex = json.loads(run(*words, "--level", "Flex").stdout)["dispatch"]
     assert flex["verdicts"]["within"] < verdicts["within"]
     assert run(*words, "--step", "1").exit_code == 2
-    assert run(*words, "--summation", "flex").exit_code == 2
+    assert run(*words, "--level", "flex").exit_code == 2
 
 
 def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) -> None:
@@ -488,14 +480,14 @@ def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) 
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", file, "--dispatch", wanted)
     assert run(*words).exit_code == 1
-    assert run(*words, "--summation", "Flex").exit_code == 0
+    assert run(*words, "--level", "Flex").exit_code == 0
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     assert run("telemetry", "conformance", file, "--envelope", envelope).exit_code == 2
 
 
 def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "t.json", measured("UNIT1"))
-    words = ("telemetry", "conformance", file, "--summation", "Flex", "--dispatch")
+    words = ("telemetry", "conformance", file, "--level", "Flex", "--dispatch")
     other = run(*words, write(tmp_path / "o.json", target(1, "UNIT2")), "--json")
     assert other.exit_code == 1
     assert [f["code"] for f in json.loads(other.stdout)["faults"]] == ["duid.mismatch"]
@@ -506,7 +498,7 @@ def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> Non
     assert "1 target of UNIT1" in run(*words, str(tmp_path / "d.json")).stdout
 
 
-def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Path) -> None:
+def test_of_mixed_targets_one_duid_is_named(run: Run, tmp_path: Path) -> None:
     both = [target(1), target(1, "UNIT2", 5)]
     wanted = write(tmp_path / "d.json", *both)
     unit = write(tmp_path / "u.json", measured("UNIT1"))
@@ -517,24 +509,24 @@ def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Pat
         assert (rejected.exit_code, rejected.stdout) == (1, "")
         assert "duid.mixed" in rejected.stderr
         assert "goes on" not in rejected.stderr
-        absent = run(*words, "--id", "UNIT3")
+        absent = run(*words, "--duid", "UNIT3")
         assert (absent.exit_code, "duid.absent" in absent.stderr) == (1, True)
-    done = run(*words, "--id", "UNIT1", "--json")
+    done = run(*words, "--duid", "UNIT1", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["dispatch"]["verdicts"]["within"] == 1
     assert "1 rows are of other DUIDs than UNIT1" in done.stderr
-    alone = run("telemetry", "conformance", sites, "--envelope", "e.json", "--id", "UNIT1")
+    alone = run("telemetry", "conformance", sites, "--envelope", "e.json", "--duid", "UNIT1")
     assert (alone.exit_code, "goes with --dispatch" in alone.stderr) == (2, True)
 
 
-def test_of_mixed_telemetry_the_duid_that_is_ours_is_named(run: Run, tmp_path: Path) -> None:
+def test_of_mixed_telemetry_one_duid_is_named(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "u.json", measured("UNIT1"), measured("UNIT2", -5))
     wanted = write(tmp_path / "d.json", target(1))
-    words = ("telemetry", "conformance", file, "--dispatch", wanted, "--summation", "Flex")
+    words = ("telemetry", "conformance", file, "--dispatch", wanted, "--level", "Flex")
     rejected = run(*words)
     assert (rejected.exit_code, "duid.mixed" in rejected.stderr) == (1, True)
-    assert run(*words, "--id", "UNIT1").exit_code == 0
-    assert run(*words, "--id", "UNIT2").exit_code == 1, "the targets are UNIT1's"
+    assert run(*words, "--duid", "UNIT1").exit_code == 0
+    assert run(*words, "--duid", "UNIT2").exit_code == 1, "the targets are UNIT1's"
 
 
 def test_a_boffer_is_scored_by_its_own_units_telemetry(run: Run, tmp_path: Path) -> None:
@@ -575,8 +567,8 @@ def test_pictures_are_drawn_and_the_same_input_gives_the_same_bytes(
 ) -> None:
     file = str(sample / "edge" / "sample-02" / "telemetry")
     words = ("telemetry", "conformance", file, "--envelope", str(sample / "envelope.json"))
-    for place in ("1", "2"):
-        done = run(*words, "--plot", f"b{place}.svg", "--heatmap", f"h{place}.svg")
+    for number in ("1", "2"):
+        done = run(*words, "--plot", f"b{number}.svg", "--heatmap", f"h{number}.svg")
         assert done.exit_code == 1
     for kind in ("b", "h"):
         first = (tmp_path / f"{kind}1.svg").read_bytes()
@@ -624,9 +616,9 @@ def test_dispatch_instructions_are_acknowledged_in_every_form(
         )
     done = run("dispatch", "validate", str(file))
     assert (done.exit_code, "✓ transaction acknowledgement" in done.stdout) == (0, True)
-    told = json.loads(run("dispatch", "validate", str(file), "--json").stdout)
-    assert (told["system"]["code"], told["transaction"]["code"]) == ("accepted", "accepted")
-    assert run("dispatch", "validate", str(file), "--day", "2026-11-20").exit_code == 1
+    answer = json.loads(run("dispatch", "validate", str(file), "--json").stdout)
+    assert (answer["system"]["code"], answer["transaction"]["code"]) == ("accepted", "accepted")
+    assert run("dispatch", "validate", str(file), "--date", "2026-11-20").exit_code == 1
 
 
 def test_wrong_dispatch_instructions_end_with_1_and_every_fault(run: Run, tmp_path: Path) -> None:
@@ -634,8 +626,8 @@ def test_wrong_dispatch_instructions_end_with_1_and_every_fault(run: Run, tmp_pa
     file = write(tmp_path / "d.json", target(1), target(1), late, target(4, "UNIT2"))
     done = run("dispatch", "validate", file, "--json")
     assert done.exit_code == 1
-    told = json.loads(done.stdout)["transaction"]
-    assert told["counts"] == {
+    answer = json.loads(done.stdout)["transaction"]
+    assert answer["counts"] == {
         "duid.mixed": 1,
         "dispatch.issued_late": 1,
         "dispatch.gap": 1,
@@ -655,14 +647,14 @@ def test_a_forecast_is_acknowledged_and_scored(run: Run, sample: Path) -> None:
     base = sample / "edge" / "sample-01"
     assert run("forecast", "validate", str(base / "forecast")).exit_code == 0
     words = ("forecast", "accuracy", str(base / "forecast"), "--telemetry", str(base / "telemetry"))
-    told = json.loads(run(*words, "--json").stdout)
+    answer = json.loads(run(*words, "--json").stdout)
     counted = json.loads((sample / "edge" / "edge.json").read_text())["forecast_rows"]
-    assert told["all_nmis"]["count"] == counted["sample-01"]
-    assert (told["unmeasured_forecasts"], told["unforecast_intervals"]) == (0, 0)
-    assert told["unit"]["count"] == 288
-    assert told["unit"]["rmse_w"] < len(told["sites"]) * told["all_nmis"]["rmse_w"]
+    assert answer["all_nmis"]["count"] == counted["sample-01"]
+    assert (answer["unmeasured_forecasts"], answer["unforecast_intervals"]) == (0, 0)
+    assert answer["unit"]["count"] == 288
+    assert answer["unit"]["rmse_w"] < len(answer["sites"]) * answer["all_nmis"]["rmse_w"]
     mean = json.loads(run(*words, "--against", "mean", "--json").stdout)
-    assert mean["all_nmis"]["rmse_w"] != told["all_nmis"]["rmse_w"]
+    assert mean["all_nmis"]["rmse_w"] != answer["all_nmis"]["rmse_w"]
     assert "unit" in run(*words).output
     assert run(*words, "--against", "middle").exit_code == 2
 
@@ -674,10 +666,10 @@ def test_a_boffer_is_scored_as_the_units_forecast(run: Run, sample: Path, form: 
     words = ("--price", "120", "--date", "2026-11-20", "--out", out)
     assert run("boffer", "clear", str(base / "boffer.json"), *words).exit_code == 0
     score = ("forecast", "accuracy", "--telemetry", str(base / "telemetry"), "--cleared", out)
-    told = json.loads(run(*score, "--json").stdout)["boffer"]
-    assert (told["count"], told["unmeasured"]) == (288, 0)
+    answer = json.loads(run(*score, "--json").stdout)["boffer"]
+    assert (answer["count"], answer["unmeasured"]) == (288, 0)
     both = json.loads(run(*score, str(base / "forecast"), "--json").stdout)
-    assert both["boffer"] == told
+    assert both["boffer"] == answer
     assert both["unit"]["count"] == 288
     assert "Boffer" in run(*score).output
 
@@ -695,7 +687,7 @@ def test_what_is_not_a_units_cleared_quantities_is_rejected(
     assert run(*score, "--cleared", "sites.csv").exit_code == 2
 
 
-def test_a_forecast_without_a_measurement_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_forecast_without_a_measurement_is_reported(run: Run, tmp_path: Path) -> None:
     forecast = {"nmi": A, "measurementDatetime": format_nem(START + 300), "uncontrolFcst": -1}
     file = write(tmp_path / "f.json", forecast)
     measured = telemetry_file(tmp_path / "t.json", reading(B, 5))
@@ -705,8 +697,8 @@ def test_a_forecast_without_a_measurement_is_told(run: Run, tmp_path: Path) -> N
     assert "1 measured intervals without a forecast" in done.stderr
     done = run("forecast", "accuracy", file, "--telemetry", measured, "--json")
     assert done.exit_code == 1
-    told = json.loads(done.stdout)
-    assert told["unit"] == {
+    answer = json.loads(done.stdout)
+    assert answer["unit"] == {
         "count": 0,
         "bias_w": None,
         "mae_w": None,
@@ -729,7 +721,7 @@ def test_a_folder_of_parquet_must_hold_some(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--tolerance-w", "99999999999999999999"], "--tolerance-w"),
         (["--target-tolerance-w", "99999999999999999999"], "--target-tolerance-w"),
@@ -746,7 +738,7 @@ def test_a_folder_of_parquet_must_hold_some(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_options_of_conformance_out_of_range_are_named(
-    run: Run, tmp_path: Path, words: list[str], said: str
+    run: Run, tmp_path: Path, words: list[str], message: str
 ) -> None:
     file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     envelope = write(tmp_path / "e.json", record(A, FIVE))
@@ -754,7 +746,7 @@ def test_options_of_conformance_out_of_range_are_named(
     assert run(*base, "--default-export-kw", "5.001", "--tolerance-percent", "0.3").exit_code == 0
     done = run(*base, *words)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_options_of_accuracy_out_of_range_are_named(run: Run, tmp_path: Path) -> None:
@@ -770,10 +762,10 @@ def test_a_day_that_no_timestamp_can_name_is_rejected(
     run: Run, tmp_path: Path, dataset: str, day: str
 ) -> None:
     file = telemetry_file(tmp_path / "t.json", reading(A, 1))
-    done = run(dataset, "validate", file, "--day", day)
-    assert (done.exit_code, "--day is yyyy-mm-dd" in done.stderr) == (2, True)
+    done = run(dataset, "validate", file, "--date", day)
+    assert (done.exit_code, "--date is yyyy-mm-dd" in done.stderr) == (2, True)
     for first_or_last in ("1970-01-01", "2105-12-31"):
-        assert run(dataset, "validate", file, "--day", first_or_last).exit_code == 1
+        assert run(dataset, "validate", file, "--date", first_or_last).exit_code == 1
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -786,12 +778,12 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
     file = telemetry_file(tmp_path / "t.json", *rows)
     assert run("envelope", "show", envelope, "--out", f"l.{form}").exit_code == 0
     words = ("telemetry", "conformance", file, "--json", "--envelope")
-    told = [json.loads(run(*words, source).stdout) for source in (envelope, f"l.{form}")]
-    assert told[0]["levels"] == told[1]["levels"]
-    assert told[1]["levels"][0]["minutes"]["superseded_envelope"] == 4
-    assert told[1]["levels"][0]["minutes"]["export_minutes"] == 1
-    assert told[0]["coverage"] == told[1]["coverage"]
-    assert told[1]["coverage"]["held_by"] is None, "a document's are of all aggregators"
+    answer = [json.loads(run(*words, source).stdout) for source in (envelope, f"l.{form}")]
+    assert answer[0]["levels"] == answer[1]["levels"]
+    assert answer[1]["levels"][0]["minutes"]["superseded_envelope"] == 4
+    assert answer[1]["levels"][0]["minutes"]["export_minutes"] == 1
+    assert answer[0]["coverage"] == answer[1]["coverage"]
+    assert answer[1]["coverage"]["expected_by"] is None, "a document's are of all aggregators"
     assert run("envelope", "show", envelope, "--out", "l.txt").exit_code == 2
 
 
@@ -799,5 +791,5 @@ def test_the_columns_of_the_intervals_file_are_documented() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "edge" / "telemetry.md").read_text(
         "utf-8"
     )
-    for name, meaning in intervals.COLUMNS.items():
+    for name, meaning in COLUMNS.items():
         assert f"| `{name}` | {meaning} |" in page.splitlines()

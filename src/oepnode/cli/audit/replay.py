@@ -18,7 +18,7 @@ from oepnode.cli.common.chain import (
     RpcOption,
     StartBlockOption,
 )
-from oepnode.cli.common.envelope_input import ImportSignOption, ProfileOption, feed_of
+from oepnode.cli.common.edge_options import ImportSignOption, ProfileOption, feed_of
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.audits import (
     ArchivedInputs,

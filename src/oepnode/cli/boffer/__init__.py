@@ -1,7 +1,7 @@
-"""``oepnode boffer``: bi-directional offers, checked, cleared, drawn, held to envelopes, compared.
+"""``oepnode boffer``: bi-directional offers validated, cleared, drawn, constrained and compared.
 
-Prints NMIs and DUIDs: the files are the user's own. A command is a module; ``offers`` (reading and
-choosing) and ``pictures`` are what they share. Source: HLD §4.6, §4.7, Appendix D; Part C §3, §6.3.
+Prints NMIs and DUIDs: the files are the user's own. A command is a module; ``shared`` holds their
+options and what they print alike. Source: HLD §4.6, §4.7, Appendix D; Part C §3, §6.3.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from oepnode.cli.boffer import clear, compare, constrain, curve, validate
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Bi-directional offers: check them against the rules, clear them at a price, draw their "
-    "supply curve, hold them to operating envelopes, compare two of them.",
+    help="Bi-directional offers: validate them, clear them at a price, draw their supply curve, "
+    "constrain them to operating envelopes, compare two of them.",
 )
 
 app.command()(validate.validate)

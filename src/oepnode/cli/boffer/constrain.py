@@ -1,74 +1,89 @@
-"""``oepnode boffer constrain``: Boffers held to operating envelopes.
+"""``oepnode boffer constrain``: Boffers constrained to operating envelopes.
 
 Source: Part C §6.1 and §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import numpy as np
 import typer
-from rich.text import Text
+from msgspec import Struct
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli.boffer import pictures
-from oepnode.cli.boffer.offers import (
-    AllowRejectedFlag,
-    BofferFile,
-    IdOption,
-    LevelOption,
-    Offers,
-    OwnDateOption,
-    SkipRejectedFlag,
-    apply_rejection_policy,
-    by_offerer,
-    choice_of,
-    counted,
-    energy,
-    interval_end,
-    offerer_of,
-    require_schema_valid,
-    watts_of,
-)
-from oepnode.cli.common import envelope_input, output
-from oepnode.cli.common.chain import (
-    ChainIdOption,
-    ContractOption,
-    RoundStateOption,
-    RpcOption,
-)
-from oepnode.cli.common.envelope_input import (
-    EnvelopeKeyOption,
-    EnvelopeOption,
-    ImportSignOption,
-    ProfileOption,
-)
+from oepnode.cli.boffer import shared
+from oepnode.cli.common import edge_options as options
+from oepnode.cli.common import output
+from oepnode.cli.common.cells import counted, energy, figure, more, print_notes
+from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.exits import EVIDENCE
+from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
-from oepnode.cli.common.portfolio import read_portfolio
-from oepnode.client.chain import ChainTarget
-from oepnode.client.files import write_file
-from oepnode.client.rounds import RoundSelector
-from oepnode.domain.edge.boffers import model as boffer
-from oepnode.domain.edge.boffers import validate as boffer_check
-from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.constraining.constrain import (
-    ConstrainedDay,
-    PortfolioUnknownError,
-    PostEnvelopeError,
+from oepnode.client.answers import json_value
+from oepnode.client.boffers.constraining import (
+    ConstrainedBoffers,
+    ConstrainedOffer,
+    check_constrained,
+    constrain_boffers,
 )
-from oepnode.domain.edge.constraining.constrain import (
-    constrain as constrain_days,
-)
-from oepnode.domain.edge.constraining.limits import DefaultLimits, MissingLimitError
-from oepnode.domain.edge.constraining.trim import QUANTITIES
-from oepnode.domain.edge.timeseries.energy import energy_wh
-from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, parse_timestamp
+from oepnode.client.boffers.load import BOFFER_SUFFIXES, write_boffers
+from oepnode.client.boffers.pictures import draw_constrained
+from oepnode.client.edge.envelopes import load_envelopes
+from oepnode.client.edge.tables import load_portfolio
+from oepnode.client.values import parse_instant
+from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
+from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
+
+UnitPortfolioOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--portfolio",
+        help="File with the NMIs of the DUID, one a line. Needed for a DUID where --envelope is a "
+        "document, which has the sites of every aggregator; default is all sites of a bundle, or "
+        "of limits from 'aggregator verify'.",
+    ),
+]
+CoveredFlag = Annotated[
+    bool,
+    typer.Option(
+        "--covered", help="Leave intervals outside the envelopes' horizon as they are offered."
+    ),
+]
+PostEnvelopesFlag = Annotated[
+    bool,
+    typer.Option(
+        "--post-envelopes",
+        help="Constrain PRE Boffers to POST envelopes as well, which are worked out after their "
+        "intervals.",
+    ),
+]
+CheckFlag = Annotated[
+    bool, typer.Option("--check", help="Only check: exit code 1 where an interval breaches.")
+]
+BofferOutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="File for the constrained Boffers, .json, .ndjson or .parquet."),
+]
+SubmittedOption = Annotated[
+    str | None, typer.Option("--submitted", help="submissionDateTime of what is written to --out.")
+]
+CutPlotOption = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Draw the curve as offered and as constrained, .svg or .png."),
+]
+CutPeriodOption = Annotated[
+    int | None,
+    typer.Option(
+        "--period",
+        min=1,
+        max=PERIODS_PER_DAY,
+        help="Period of the picture; default is the one that is cut most.",
+    ),
+]
 
 _SUMMARY: Final = (
     "unit",
@@ -80,331 +95,187 @@ _SUMMARY: Final = (
     "load cut",
     "generation cut",
 )
-_ONE_PORTFOLIO: Final = frozenset({"bundle", "limits"})
-"""Kinds of envelopes whose sites are one aggregator's."""
-
-_OUT: Final = frozenset({".json", ".ndjson", ".parquet"})
 _TRIMS: Final = ("unit", "interval end", "period", "quantity", "offered kW", "kept kW")
 
 
+class Outputs(Struct, frozen=True):
+    """Files that are written, and how the report is printed."""
+
+    out: Path | None
+    submitted_us: int | None
+    plot: Path | None
+    period: int | None
+    is_check: bool
+    as_json: bool
+
+
 def constrain(
-    file: BofferFile,
-    envelope: EnvelopeOption,
-    key: EnvelopeKeyOption = None,
+    file: shared.BofferFile,
+    envelope: options.EnvelopeOption,
+    key: options.EnvelopeKeyOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
-    profile: ProfileOption = "wide",
-    import_sign: ImportSignOption = "canonical",
-    portfolio: Annotated[
-        Path | None,
-        typer.Option(
-            "--portfolio",
-            help="File with the NMIs of the DUID, one a line. Needed for a DUID where --envelope "
-            "is a document, which has the sites of every aggregator; default is all sites of a "
-            "bundle, or of limits from 'aggregator verify'.",
-        ),
-    ] = None,
-    default_export: Annotated[
-        str | None,
-        typer.Option("--default-export", help="kW that a site may export where no limit is given."),
-    ] = None,
-    default_import: Annotated[
-        str | None,
-        typer.Option("--default-import", help="Likewise for imports, kW ≤ 0, as -5."),
-    ] = None,
-    covered: Annotated[
-        bool,
-        typer.Option(
-            "--covered", help="Leave intervals outside the envelopes' horizon as they are offered."
-        ),
-    ] = False,
-    post_envelopes: Annotated[
-        bool,
-        typer.Option(
-            "--post-envelopes",
-            help="Hold PRE Boffers to POST envelopes, worked out after their intervals, as well.",
-        ),
-    ] = False,
-    identity: IdOption = None,
-    level: LevelOption = None,
-    on: OwnDateOption = None,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Only check: exit code 1 where an interval breaches."),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="File for the constrained Boffers, .json, .ndjson or .parquet."),
-    ] = None,
-    submitted: Annotated[
-        str | None,
-        typer.Option("--submitted", help="submissionDateTime of what is written to --out."),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Draw the curve as offered and as it may stand, .svg or .png."),
-    ] = None,
-    period: Annotated[
-        int | None,
-        typer.Option(
-            "--period",
-            min=1,
-            max=PERIODS_PER_DAY,
-            help="Period of the picture; default is the one that is cut most.",
-        ),
-    ] = None,
-    skip_rejected: SkipRejectedFlag = False,
-    allow_rejected: AllowRejectedFlag = False,
+    profile: options.ProfileOption = "wide",
+    import_sign: options.ImportSignOption = "canonical",
+    portfolio: UnitPortfolioOption = None,
+    default_export_kw: options.DefaultExportOption = None,
+    default_import_kw: options.DefaultImportOption = None,
+    covered: CoveredFlag = False,
+    post_envelopes: PostEnvelopesFlag = False,
+    duid: shared.DuidOption = None,
+    nmi: shared.NmiOption = None,
+    level: shared.LevelOption = None,
+    date: shared.OwnDateOption = None,
+    check: CheckFlag = False,
+    out: BofferOutOption = None,
+    submitted: SubmittedOption = None,
+    plot: CutPlotOption = None,
+    period: CutPeriodOption = None,
+    skip_rejected: shared.SkipRejectedFlag = False,
+    allow_rejected: shared.AllowRejectedFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Hold Boffers to operating envelopes, and say what was trimmed.
+    """Constrain Boffers to operating envelopes, and report the trims.
 
-    The Boffer of an NMI is held to that NMI's envelope, the Boffer of a DUID to the sum over its
-    NMIs, each at its own level (NMI or Flex). A document of envelopes has the sites of every
-    aggregator: a DUID's are then named with --portfolio. Bands that would clear last go first: the
-    outermost from the break between load and generation. Limits that are not published need a
-    stated default. Boffers that the rules reject, as offered or as they would be written, give exit
-    code 1, and no file is written.
+    The Boffer of an NMI is constrained to that NMI's envelope, the Boffer of a DUID to the sum over
+    its NMIs, each at its own level (NMI or Flex). Bands that would clear last are trimmed first:
+    the outermost from the break between load and generation. Limits that are not published need a
+    default. Boffers that the rules reject, as offered or as constrained, give exit code 1, and no
+    file is written.
     """
-    _check_targets(out, plot, is_check=check)
-    default = _default(default_export, default_import)
-    submitted_us = None if submitted is None else _instant(submitted)
-    wanted = None if portfolio is None else _portfolio(portfolio)
-    at = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
-    feed = envelope_input.feed_of(profile, import_sign)
-    envelopes, source = envelope_input.read(envelope, key, at, feed)
-    choice = choice_of(identity, level, on)
-    offers = require_schema_valid(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
-    chosen = by_offerer(offers.days, choice)
-    days = [
-        day for mine in chosen.values() for day in mine if choice.on in {None, day.trading_date}
-    ]
-    if not days:
-        raise ConfigError("no Boffer of the file is of this --date")
-    with _options_named():
-        found = constrain_days(
-            days,
-            envelopes,
-            wanted,
-            default,
+    outputs = Outputs(out, _instant(submitted), plot, period, check, as_json)
+    _check_outputs(outputs)
+    default = _default(default_export_kw, default_import_kw)
+    selector = options.selector_of(rpc, contract, chain_id, round_state)
+    feed = options.feed_of(profile, import_sign)
+    with option_hints():
+        result = constrain_boffers(
+            shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected),
+            load_envelopes(envelope, key=key, selector=selector, feed=feed),
+            choice=shared.choice_of(duid, nmi, level, date),
+            portfolio=None if portfolio is None else load_portfolio(portfolio),
+            default=default,
             is_covered_only=covered,
-            is_portfolio=source.kind in _ONE_PORTFOLIO,
             is_post_allowed=post_envelopes,
         )
-    source.note_warnings()
-    results = None
-    if out is not None:
-        held = [item.constrained(submitted_us) for item in found]
-        results = _judged(held, out, allow_rejected=allow_rejected)
-        _write(held, out)
-    told = [offers] if results is None else [offers, results]
-    if plot is not None:
-        picture = pictures.held_picture(found, period)
-        pictures.draw(picture, plot, is_rejected=any(part.is_rejected for part in told))
-    if as_json:
-        answers = [None if part is None else part.facts() for part in (offers, results)]
-        head = dict(zip(("transaction", "constrainedTransaction"), answers, strict=True))
-        output.print_json(head | _facts(found, source))
-    else:
-        _print(found, source, is_check=check)
-        _print_verdict(found, out, is_check=check, is_rejected=any(p.is_rejected for p in told))
-        for part in told:
-            part.say()
-    if check and any(item.result.before.count for item in found):
-        raise typer.Exit(EVIDENCE)
+        print_notes(result.envelopes.notes)
+        result = _write(result, outputs, allow_rejected=allow_rejected)
+    _print(result, outputs)
 
 
-@contextmanager
-def _options_named() -> Iterator[None]:
-    """What only an option can settle is an error that names it."""
-    try:
-        yield
-    except PortfolioUnknownError as exc:
-        raise ConfigError(f"{exc}: name the file of its NMIs with --portfolio") from exc
-    except PostEnvelopeError as exc:
-        raise ConfigError(f"{exc}: --post-envelopes does it all the same") from exc
-    except MissingLimitError as exc:
-        raise ConfigError(
-            f"{exc}: state what a site may do then with --default-export and --default-import, or "
-            "leave intervals beyond the envelopes alone with --covered"
-        ) from exc
-
-
-def _check_targets(out: Path | None, plot: Path | None, *, is_check: bool) -> None:
+def _check_outputs(outputs: Outputs) -> None:
     """Reject files that could not be written, before any work."""
-    if is_check and out is not None:
+    if outputs.is_check and outputs.out is not None:
         raise ConfigError("--check writes nothing: leave out --out")
-    if out is not None and out.suffix.lower() not in _OUT:
-        raise ConfigError(f"{out}: --out ends in .json, .ndjson or .parquet")
-    if plot is not None:
-        plots.check(plot)
+    if outputs.out is not None and outputs.out.suffix.lower() not in BOFFER_SUFFIXES:
+        raise ConfigError(f"{outputs.out}: --out ends in .json, .ndjson or .parquet")
+    if outputs.plot is not None:
+        plots.check(outputs.plot)
 
 
-def _portfolio(file: Path) -> list[str]:
-    found = sorted(read_portfolio(file))
-    if not found:
-        raise ConfigError(f"--portfolio: {file} names no NMI")
-    return found
-
-
-def _default(export: str | None, import_: str | None) -> DefaultLimits | None:
+def _default(export_kw: str | None, import_kw: str | None) -> DefaultLimits | None:
+    export, import_ = options.default_limits(export_kw, import_kw)
     if export is None and import_ is None:
         return None
     if export is None or import_ is None:
-        raise ConfigError("--default-export and --default-import go together")
-    try:
-        return DefaultLimits(
-            watts_of(export, "--default-export"), watts_of(import_, "--default-import")
+        raise ConfigError("--default-export-kw and --default-import-kw go together")
+    return DefaultLimits(export, import_)
+
+
+def _instant(text: str | None) -> int | None:
+    return None if text is None else parse_instant(text, "--submitted")
+
+
+def _write(
+    result: ConstrainedBoffers, outputs: Outputs, *, allow_rejected: bool
+) -> ConstrainedBoffers:
+    if outputs.out is not None:
+        result = check_constrained(
+            result,
+            outputs.out.name,
+            submitted_us=outputs.submitted_us,
+            allow_rejected=allow_rejected,
         )
-    except ValueError as exc:
-        raise ConfigError(f"--default-export, --default-import: {exc}") from exc
+        write_boffers(outputs.out, result.constrained)
+    if outputs.plot is not None:
+        draw_constrained(result, outputs.plot, period=outputs.period)
+    return result
 
 
-def _instant(text: str) -> int:
-    try:
-        return parse_timestamp(text).total_micros
-    except ValueError as exc:
-        raise ConfigError(f"--submitted: {exc}") from exc
+# --- report --------------------------------------------------------------------------------------
 
 
-def _judged(days: Sequence[BofferDay], out: Path, *, allow_rejected: bool) -> Offers:
-    """What the rules say of the Boffers that are about to be written."""
-    found = boffer_check.check_days(days, message_id=out.name)
-    return apply_rejection_policy(found, out.name, allow_rejected=allow_rejected)
+def _print(result: ConstrainedBoffers, outputs: Outputs) -> None:
+    if outputs.as_json:
+        output.print_json(json_value(result.report()))
+    else:
+        _print_offers(result)
+        if not outputs.is_check:
+            _print_trims(result)
+        _print_verdict(result, outputs)
+        shared.print_rejected(result.boffers)
+        if result.result is not None:
+            shared.print_rejected(result.result)
+    if outputs.is_check and result.breaches:
+        raise typer.Exit(EVIDENCE)
 
 
-def _write(days: Sequence[BofferDay], out: Path) -> None:
-    if out.suffix.lower() == ".parquet":
-        output.write_frame(boffer.to_frame(days), output.Format.PARQUET, out)
-        return
-    write_file(out, boffer.write(days, ndjson=out.suffix.lower() == ".ndjson"))
-
-
-# --- reports -------------------------------------------------------------------------------------
-
-
-def _cuts(item: ConstrainedDay) -> tuple[int, int]:
-    """Load and generation beyond the limits, as energy; both ≥ 0."""
-    before = item.result.before
-    return energy_wh(before.over_import), energy_wh(before.over_export)
-
-
-def _print(found: list[ConstrainedDay], source: envelope_input.Source, *, is_check: bool) -> None:
-    output.say(f"envelope: {source.text}", "dim")
-    rows = []
-    for item in found[: output.TABLE_ROWS]:
-        load, generation = _cuts(item)
-        breaches = item.result.before.count
-        rows.append(
-            (
-                item.day.identity,
-                item.day.level,
-                item.sites,
-                item.day.trading_date.isoformat(),
-                len(item.day.periods),
-                Text(str(breaches), style="bold red" if breaches else "green", justify="right"),
-                Text(energy(load), justify="right"),
-                Text(energy(generation), justify="right"),
-            )
-        )
-    output.print_table(_SUMMARY, rows)
-    if len(found) > len(rows):
-        output.say(f"… and {len(found) - len(rows)} more Boffers; --json has all", "dim")
-    defaults = sum(item.defaults for item in found)
+def _print_offers(result: ConstrainedBoffers) -> None:
+    output.say(f"envelope: {result.envelopes.text}", "dim")
+    offers = result.offers
+    output.print_table(_SUMMARY, map(_offer_cells, offers[: output.TABLE_ROWS]))
+    more(len(offers), output.TABLE_ROWS, "Boffer")
+    defaults, outside = result.defaults_used, result.intervals_outside
     if defaults:
         verb = "is" if defaults == 1 else "are"
-        told = f"{counted(defaults, 'limit')} {verb} not published"
-        output.note(f"{told}; the stated default holds there")
-    outside = sum(item.outside for item in found)
+        output.note(f"{counted(defaults, 'limit')} {verb} not published; the default applies there")
     if outside:
         verbs = ("lies", "stays") if outside == 1 else ("lie", "stay")
-        told = f"{counted(outside, 'interval')} {verbs[0]} outside the envelopes"
-        output.note(f"{told} and {verbs[1]} as offered")
-    if not is_check:
-        _print_trims(found)
+        intervals = counted(outside, "interval")
+        output.note(f"{intervals} {verbs[0]} outside the envelopes and {verbs[1]} as offered")
 
 
-def _print_verdict(
-    found: list[ConstrainedDay], out: Path | None, *, is_check: bool, is_rejected: bool
-) -> None:
-    mark, style = ("!", "bold yellow") if is_rejected else ("✓", "bold green")
-    breaches = sum(item.result.before.count for item in found)
+def _offer_cells(offer: ConstrainedOffer) -> tuple[object, ...]:
+    return (
+        offer.identity,
+        offer.level,
+        offer.summed_nmis,
+        offer.trading_date.isoformat(),
+        offer.intervals,
+        figure(str(offer.breaches), "bold red" if offer.breaches else "green"),
+        figure(energy(offer.load_cut_wh)),
+        figure(energy(offer.generation_cut_wh)),
+    )
+
+
+def _print_trims(result: ConstrainedBoffers) -> None:
+    rows = list(islice(_trims(result), output.TABLE_ROWS))
+    if rows:
+        output.print_table(_TRIMS, rows)
+    more(sum(offer.trims.height for offer in result.offers), len(rows), "trim")
+
+
+def _trims(result: ConstrainedBoffers) -> Iterator[tuple[object, ...]]:
+    for offer in result.offers:
+        for row in offer.trims.iter_rows(named=True):
+            yield offer.identity, *_trim_cells(row)
+
+
+def _trim_cells(row: dict[str, Any]) -> tuple[object, ...]:
+    amounts = output.kw(row["offered_w"]), output.kw(row["kept_w"])
+    return row["interval_end"], row["period"], row["quantity"], *amounts
+
+
+def _print_verdict(result: ConstrainedBoffers, outputs: Outputs) -> None:
+    mark, style = ("!", "bold yellow") if result.is_rejected else ("✓", "bold green")
+    breaches = result.breaches
     noun, was = ("interval breaches", "was") if breaches == 1 else ("intervals breach", "were")
     if not breaches:
         output.say(f"{mark} no interval breaches its envelope", style)
-    elif is_check:
+    elif outputs.is_check:
         output.say(f"✗ {breaches} {noun} the envelope", "bold red")
     else:
-        where = f"; constrained Boffers in {out}" if out is not None else ""
+        where = "" if outputs.out is None else f"; constrained Boffers in {outputs.out}"
         output.say(f"{mark} {breaches} {noun} the envelope and {was} trimmed{where}", style)
-
-
-def _print_trims(found: list[ConstrainedDay]) -> None:
-    total = sum(len(item.result.changes) for item in found)
-    rows: list[tuple[object, ...]] = []
-    for item in found:
-        for row, what, offered, kept in item.result.changes.tolist():
-            if len(rows) == output.TABLE_ROWS:
-                break
-            period = int(item.day.periods[row])
-            rows.append(
-                (
-                    item.day.identity,
-                    interval_end(item.day.trading_date, period),
-                    period,
-                    QUANTITIES[what],
-                    output.kw(offered),
-                    output.kw(kept),
-                )
-            )
-    if rows:
-        output.print_table(_TRIMS, rows)
-    if total > len(rows):
-        output.say(f"… and {total - len(rows)} more quantities; --json has all", "dim")
-
-
-def _facts(found: list[ConstrainedDay], source: envelope_input.Source) -> dict[str, Any]:
-    return {
-        "envelope": {"kind": source.kind, "file": source.file, "text": source.text},
-        "breaches": sum(item.result.before.count for item in found),
-        "defaultsUsed": sum(item.defaults for item in found),
-        "intervalsOutside": sum(item.outside for item in found),
-        "offers": [_day_facts(item) for item in found],
-    }
-
-
-def _day_facts(item: ConstrainedDay) -> dict[str, Any]:
-    load, generation = _cuts(item)
-    before, day = item.result.before, item.day
-    return offerer_of(day).facts() | {
-        "tradingDate": day.trading_date.isoformat(),
-        "nmisSummed": item.sites,
-        "intervals": len(day.periods),
-        "breaches": before.count,
-        "loadCut_wh": load,
-        "generationCut_wh": generation,
-        "defaultsUsed": item.defaults,
-        "intervalsOutside": item.outside,
-        "breachingIntervals": [
-            {
-                "periodId": int(day.periods[row]),
-                "intervalEnd": interval_end(day.trading_date, int(day.periods[row])),
-                "exportLimit_w": int(item.exports[row]),
-                "importLimit_w": int(item.imports[row]),
-                "overExport_w": int(before.over_export[row]),
-                "overImport_w": int(before.over_import[row]),
-            }
-            for row in np.flatnonzero(before.is_breach).tolist()
-        ],
-        "trims": [
-            {
-                "periodId": int(day.periods[row]),
-                "quantity": QUANTITIES[what],
-                "offered_w": offered,
-                "kept_w": kept,
-            }
-            for row, what, offered, kept in item.result.changes.tolist()
-        ],
-    }

@@ -6,76 +6,85 @@ Source: Part C §3, HLD §4.6, §4.7.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from oepnode.cli.boffer.offers import BofferFile, cents_of, load_accepted, read, watts_of
-from oepnode.cli.common import acknowledgements
+from oepnode.cli.boffer.shared import BofferFile
+from oepnode.cli.common import acknowledgements, output
 from oepnode.cli.common.output import JsonFlag
+from oepnode.client.boffers.load import load_accepted, validate_boffers
+from oepnode.client.values import parse_amount
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
+from oepnode.domain.nem.quantities import KW, PRICE, Unit
 from oepnode.errors import ConfigError
+
+StepOption = Annotated[
+    int | None,
+    typer.Option(
+        "--step",
+        min=1,
+        max=3,
+        help="Also check the rules of step 1 (visibility), 2 (self-dispatch) or 3 (scheduled).",
+    ),
+]
+EarlierOption = Annotated[
+    Path | None,
+    typer.Option("--earlier", help="Boffers accepted before, for prices at gate closure."),
+]
+FloorOption = Annotated[
+    str | None, typer.Option("--floor", help="The market's price floor, $/MWh.")
+]
+CeilingOption = Annotated[
+    str | None, typer.Option("--ceiling", help="The market's price ceiling, $/MWh.")
+]
+MostLoadOption = Annotated[
+    str | None, typer.Option("--most-load", help="Capacity to consume, kW, as -100.")
+]
+MostGenerationOption = Annotated[
+    str | None, typer.Option("--most-generation", help="Capacity to generate, kW.")
+]
 
 
 def validate(
     file: BofferFile,
-    step: Annotated[
-        int | None,
-        typer.Option(
-            "--step",
-            min=1,
-            max=3,
-            help="Also hold it to the rules of step 1 (visibility), 2 (self-dispatch) or 3 "
-            "(scheduled).",
-        ),
-    ] = None,
-    earlier: Annotated[
-        Path | None,
-        typer.Option("--earlier", help="Boffers accepted before, for prices at gate closure."),
-    ] = None,
-    floor: Annotated[
-        str | None, typer.Option("--floor", help="The market's price floor, $/MWh.")
-    ] = None,
-    ceiling: Annotated[
-        str | None, typer.Option("--ceiling", help="The market's price ceiling, $/MWh.")
-    ] = None,
-    most_load: Annotated[
-        str | None, typer.Option("--most-load", help="Capacity to consume, kW, as -100.")
-    ] = None,
-    most_generation: Annotated[
-        str | None, typer.Option("--most-generation", help="Capacity to generate, kW.")
-    ] = None,
+    step: StepOption = None,
+    earlier: EarlierOption = None,
+    floor: FloorOption = None,
+    ceiling: CeilingOption = None,
+    most_load: MostLoadOption = None,
+    most_generation: MostGenerationOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check Boffers: their form (system acknowledgement) and all rules (transaction).
+    """Validate Boffers: their form (system acknowledgement) and all rules (transaction).
 
-    Every fault is shown with its code, place and the section of its rule. Exit code 1 where either
-    acknowledgement rejects.
+    Every fault is reported with its code, location and the section of its rule. Exit code 1 where
+    either acknowledgement rejects.
     """
-    market = _pair(floor, ceiling, "--floor", "--ceiling", cents_of)
-    capacity = _pair(most_load, most_generation, "--most-load", "--most-generation", watts_of)
+    market = _pair(floor, ceiling, "--floor", "--ceiling", PRICE)
+    capacity = _pair(most_load, most_generation, "--most-load", "--most-generation", KW)
+    before = None if earlier is None else load_accepted(earlier)
+    if before is not None and before.is_rejected:
+        reason = before.transaction.message
+        output.note(f"{before.name}: {reason}; 'oepnode boffer validate' shows the locations")
     context = Context(
         step=step,
         market=None if market is None else Market(*market),
         capacity=None if capacity is None else Capacity(*capacity),
-        earlier=() if earlier is None else load_accepted(earlier),
+        earlier=() if before is None else before.days,
     )
-    acknowledgements.report(read(file, context), as_json=as_json)
+    acknowledgements.report(validate_boffers(file, context), as_json=as_json)
 
 
 def _pair(
-    low: str | None,
-    high: str | None,
-    low_name: str,
-    high_name: str,
-    parse: Any,  # noqa: ANN401
+    low: str | None, high: str | None, low_name: str, high_name: str, unit: Unit
 ) -> tuple[int, int] | None:
     if low is None and high is None:
         return None
     if low is None or high is None:
         raise ConfigError(f"{low_name} and {high_name} go together")
-    found = parse(low, low_name), parse(high, high_name)
-    if found[0] > found[1]:
+    pair = parse_amount(low, low_name, unit), parse_amount(high, high_name, unit)
+    if pair[0] > pair[1]:
         raise ConfigError(f"{low_name} is not above {high_name}")
-    return found
+    return pair

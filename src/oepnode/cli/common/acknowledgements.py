@@ -1,4 +1,4 @@
-"""Showing the two acknowledgements of a submission, the same way for every dataset.
+"""The two acknowledgements of a submission, printed the same way for every dataset.
 
 Source: Part C §3.2 (system and transaction acknowledgement).
 """
@@ -16,21 +16,21 @@ from oepnode.cli.common.exits import EVIDENCE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.errors import Finding
 
-_COLUMNS: Final = ("code", "path", "rule", "what is wrong", "found")
+_COLUMNS: Final = ("code", "path", "rule", "fault", "value")
 
 
-def report(received: ValidationResult[Any], *, as_json: bool) -> None:
+def report(result: ValidationResult[Any], *, as_json: bool) -> None:
     """Print both acknowledgements with every finding that was kept, and the counts of all.
 
     Raises:
         typer.Exit: With exit code 1 where one of them rejects.
     """
     if as_json:
-        output.print_json(received.as_json())
+        output.print_json(result.as_json())
     else:
-        for answer in (received.system, received.transaction):
+        for answer in (result.system, result.transaction):
             _print(answer)
-    if not received.accepted:
+    if not result.accepted:
         raise typer.Exit(EVIDENCE)
 
 
@@ -46,8 +46,8 @@ def _print(answer: Acknowledgement) -> None:
         _print_rest(answer.warnings, sum(answer.warning_counts.values()), "warnings")
 
 
-def _print_rest(shown: Sequence[Finding], total: int, noun: str) -> None:
-    more = total - sum(finding.count for finding in shown)
+def _print_rest(listed: Sequence[Finding], total: int, noun: str) -> None:
+    more = total - sum(finding.count for finding in listed)
     if more:
         output.say(f"… and {more} more {noun}", "dim")
 

@@ -1,7 +1,7 @@
-"""``oepnode telemetry``: validate measurements, and hold them against envelopes and targets.
+"""``oepnode telemetry``: validate measurements, and check them against envelopes and targets.
 
-Prints NMIs, to whoever has the telemetry already. A command is a module; what conformance prints
-and draws stands in ``report`` and ``pictures``. Source: Part C §4, HLD §4.3 to §4.5.
+Prints NMIs, to whoever has the telemetry already. A command is a module; ``report`` prints
+the result of conformance. Source: Part C §4, HLD §4.3 to §4.5.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from oepnode.cli.telemetry import conformance, validate
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Telemetry: check a submission, hold it against envelopes and dispatch targets.",
+    help="Telemetry: validate a submission, check it against envelopes and dispatch targets.",
 )
 
 app.command()(validate.validate)

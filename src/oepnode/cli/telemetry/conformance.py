@@ -1,300 +1,213 @@
-"""``oepnode telemetry conformance``: measurements held against envelopes and dispatch targets.
+"""``oepnode telemetry conformance``: measurements against envelopes and dispatch targets.
 
-Leaves out what is printed (``report``) and drawn (``pictures``). Source: Part C §4, HLD §4.3
-to §4.5.
+The printing is ``report``. Source: Part C §4, HLD §4.3 to §4.5.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
+from msgspec import Struct
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.cli.common import envelope_input, output, received
-from oepnode.cli.common.amounts import amount_of
-from oepnode.cli.common.cells import counted
-from oepnode.cli.common.chain import (
-    ChainIdOption,
-    ContractOption,
-    RoundStateOption,
-    RpcOption,
-)
-from oepnode.cli.common.envelope_input import EnvelopeKeyOption, ImportSignOption, ProfileOption
+from oepnode.cli.common import edge_options as options
+from oepnode.cli.common import output
+from oepnode.cli.common.cells import counted, print_notes
+from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.exits import EVIDENCE
-from oepnode.cli.common.output import MOST_ROWS, JsonFlag
-from oepnode.cli.common.received import TelemetryFile, UnitOption
-from oepnode.cli.common.tolerance import (
-    TargetTolerancePercentOption,
-    TargetToleranceWOption,
-    TolerancePercentOption,
-    ToleranceWOption,
-    tolerance_of,
+from oepnode.cli.common.hints import option_hints
+from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
+from oepnode.cli.telemetry import report
+from oepnode.client.answers import json_value
+from oepnode.client.edge import pictures
+from oepnode.client.edge.assessments import Assessment, Targets, assess_telemetry
+from oepnode.client.edge.submissions import load_dispatch, load_telemetry
+from oepnode.client.edge.tables import (
+    TABLE_SUFFIXES,
+    load_portfolio,
+    require_suffix,
+    write_table,
 )
-from oepnode.cli.telemetry import coverage, intervals, pictures, report
-from oepnode.cli.telemetry.coverage import MissingTelemetry, PortfolioOption
-from oepnode.cli.telemetry.intervals import OutOption
-from oepnode.cli.telemetry.pictures import Pictures
-from oepnode.client.chain import ChainTarget
-from oepnode.client.rounds import RoundSelector
-from oepnode.domain.edge.dispatch.conformance import DispatchConformance
-from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
-from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
+from oepnode.client.values import parse_nmi
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.nmi import parse as parse_nmi
-from oepnode.domain.nem.quantities import KW, DefaultLimits
-from oepnode.domain.rounds.inputs.envelope_form import LEVELS
+from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
-if TYPE_CHECKING:
-    import polars as pl
+AppliedEnvelopeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--envelope",
+        help="Envelopes that were applied: a document, limits from 'aggregator verify', or your "
+        "bundle with --key.",
+    ),
+]
+DispatchOption = Annotated[
+    Path | None, typer.Option("--dispatch", help="Dispatch instructions of the DUID.")
+]
+StepOption = Annotated[
+    int,
+    typer.Option("--step", min=1, max=3, help="Step of participation; targets bind in 2 and 3."),
+]
+TargetLevelOption = Annotated[
+    str, typer.Option("--level", help="Level that the targets sum up: NMI, or Flex (HLD App. H).")
+]
+BreachMinutesOption = Annotated[
+    int,
+    typer.Option(
+        "--breach-minutes", min=1, max=5, help="Minutes in breach that make an interval one."
+    ),
+]
+MissingMinutesOption = Annotated[
+    int,
+    typer.Option(
+        "--missing-minutes",
+        min=0,
+        max=4,
+        help="Minutes of an interval that may be missing where an NMI must be measured.",
+    ),
+]
+BandOption = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Picture of the worst NMI's day, or of --nmi: .svg or .png."),
+]
+HeatmapOption = Annotated[
+    Path | None, typer.Option("--heatmap", help="Picture of headroom per NMI and interval.")
+]
+PictureNmiOption = Annotated[str | None, typer.Option("--nmi", help="NMI of the picture.")]
+PortfolioOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--portfolio",
+        help="File with the NMIs that must have been measured, one a line. Default: all of a "
+        "bundle or a limits file, none of a document.",
+    ),
+]
+IntervalsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="File with a row for each NMI and interval that was judged: .csv or .parquet."
+    ),
+]
+
+
+class Outputs(Struct, frozen=True):
+    """Files that are written in addition to the report."""
+
+    band: Path | None
+    heatmap: Path | None
+    nmi: str | None
+    intervals: Path | None
 
 
 def conformance(
-    file: TelemetryFile,
-    envelope: Annotated[
-        Path | None,
-        typer.Option(
-            "--envelope",
-            help="Envelopes that were applied: a document, limits from 'aggregator verify', or "
-            "your bundle with --key.",
-        ),
-    ] = None,
-    dispatch: Annotated[
-        Path | None, typer.Option("--dispatch", help="Dispatch instructions of the DUID.")
-    ] = None,
-    step: Annotated[
-        int,
-        typer.Option(
-            "--step", min=1, max=3, help="Step of participation; targets bind in 2 and 3."
-        ),
-    ] = 3,
-    identity: UnitOption = None,
-    summation: Annotated[
-        str,
-        typer.Option("--summation", help="What the targets sum up: NMI, or Flex (HLD App. H)."),
-    ] = "NMI",
-    tolerance_w: ToleranceWOption = 0,
-    tolerance_percent: TolerancePercentOption = 0.0,
-    target_tolerance_w: TargetToleranceWOption = 0,
-    target_tolerance_percent: TargetTolerancePercentOption = 0.0,
-    breach_minutes: Annotated[
-        int,
-        typer.Option(
-            "--breach-minutes", min=1, max=5, help="Minutes in breach that make an interval one."
-        ),
-    ] = 1,
-    missing_minutes: Annotated[
-        int,
-        typer.Option(
-            "--missing-minutes",
-            min=0,
-            max=4,
-            help="Minutes of an interval that may be missing where an NMI must be measured.",
-        ),
-    ] = 0,
-    default_export_kw: Annotated[
-        str | None,
-        typer.Option("--default-export-kw", help="Export limit where none is published."),
-    ] = None,
-    default_import_kw: Annotated[
-        str | None,
-        typer.Option("--default-import-kw", help="Import limit where none is published, ≤ 0."),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Picture of the worst NMI's day, or of --nmi: .svg or .png."),
-    ] = None,
-    heatmap: Annotated[
-        Path | None,
-        typer.Option("--heatmap", help="Picture of headroom per NMI and interval."),
-    ] = None,
-    nmi: Annotated[str | None, typer.Option("--nmi", help="NMI of the picture.")] = None,
-    rows: Annotated[
-        int, typer.Option("--rows", min=0, help="Most rows of a table; --json has all.")
-    ] = MOST_ROWS,
+    file: options.TelemetryFile,
+    envelope: AppliedEnvelopeOption = None,
+    dispatch: DispatchOption = None,
+    step: StepOption = 3,
+    duid: options.DuidOption = None,
+    level: TargetLevelOption = "NMI",
+    tolerance_w: options.ToleranceWOption = 0,
+    tolerance_percent: options.TolerancePercentOption = 0.0,
+    target_tolerance_w: options.TargetToleranceWOption = 0,
+    target_tolerance_percent: options.TargetTolerancePercentOption = 0.0,
+    breach_minutes: BreachMinutesOption = 1,
+    missing_minutes: MissingMinutesOption = 0,
+    default_export_kw: options.DefaultExportOption = None,
+    default_import_kw: options.DefaultImportOption = None,
+    plot: BandOption = None,
+    heatmap: HeatmapOption = None,
+    nmi: PictureNmiOption = None,
+    rows: RowsOption = MOST_ROWS,
     portfolio: PortfolioOption = None,
-    out: OutOption = None,
-    key: EnvelopeKeyOption = None,
+    out: IntervalsOption = None,
+    key: options.EnvelopeKeyOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
-    profile: ProfileOption = "wide",
-    import_sign: ImportSignOption = "canonical",
+    profile: options.ProfileOption = "wide",
+    import_sign: options.ImportSignOption = "canonical",
     as_json: JsonFlag = False,
 ) -> None:
-    """Hold telemetry against the envelopes that were applied, and against dispatch targets.
+    """Check telemetry against the envelopes that were applied, and against dispatch targets.
 
-    Each measurement is judged by the envelope whose submission timestamp it states; one outside
-    its envelope, or outside the tolerance of its target, gives exit code 1, and so does telemetry
-    of which nothing could be judged, or that lacks NMIs or minutes of a bundle, of a limits file or
-    of the portfolio: what was left out does not conform.
+    Each measurement is judged by the envelope whose submission timestamp it states. Exit code 1 if
+    one lies outside its envelope or off its target, if nothing could be judged, or if NMIs or
+    minutes that must have been measured are missing.
     """
-    wanted = Pictures(plot, heatmap, None if nmi is None else parse_nmi(nmi))
-    _check_options(envelope, dispatch, wanted, step, summation)
-    _check_envelope_options(envelope, portfolio, out)
-    if identity is not None and dispatch is None:
-        raise ConfigError("--id says whose dispatch targets are meant: it goes with --dispatch")
-    tolerance = tolerance_of(tolerance_w, tolerance_percent, breach_minutes, missing_minutes)
-    defaults = _defaults(default_export_kw, default_import_kw)
-    facts: dict[str, Any] = {"telemetry": file.name}
-    reports: list[EnvelopeConformance] = []
-    lacking: MissingTelemetry | None = None
-    telemetry = received.load_telemetry(file, identity)
-    if envelope is not None:
-        choice = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
-        feed = envelope_input.feed_of(profile, import_sign)
-        envelopes, source = envelope_input.read(envelope, key, choice, feed)
-        source.note_warnings()
-        facts["envelope"] = source.text
-        if "nmi" not in telemetry.columns:
-            raise ConfigError("envelopes hold for NMIs, and this is telemetry of a DUID")
-        held = coverage.coverage_of(source, envelopes, portfolio)
-        reports = _against_envelopes(telemetry, envelopes, tolerance, defaults, held.ours)
-        lacking = coverage.unmeasured(reports, held)
-        facts["coverage"] = lacking.facts()
-        facts["levels"] = [report.level_facts(found) for found in reports]
-    targets, duid = None, ""
-    if dispatch is not None:
-        allowed = tolerance_of(target_tolerance_w, target_tolerance_percent)
-        orders, duid = _orders(telemetry, dispatch, identity)
-        targets = _against_targets(telemetry, orders, step, summation, allowed)
-        facts["dispatch"] = {"duid": duid} | report.dispatch_facts(targets, step, summation)
-    pictures.draw(wanted, telemetry, reports, tolerance, defaults)
-    if out is not None:
-        intervals.write(out, reports)
-    verdicts = [] if envelope is None else [_all_levels(reports)]
-    verdicts += [] if targets is None else [targets.conforms]
-    conforms = False if False in verdicts else None if None in verdicts else True
-    facts["conforms"] = conforms
-    if as_json:
-        output.print_json(facts)
-    else:
-        for found in reports:
-            report.print_level(found, rows)
-        if targets is not None:
-            report.print_targets(targets, duid, rows)
-        if lacking is not None:
-            report.print_lacking(lacking, rows)
-        told = report.verdict(conforms, reports, lacking)
-        output.say(told, "bold green" if conforms else "bold red")
-    if not conforms:
-        raise typer.Exit(EVIDENCE)
+    outputs = Outputs(plot, heatmap, None if nmi is None else parse_nmi(nmi), out)
+    _check_targets(dispatch, step, level, duid)
+    _check_envelope(envelope, dispatch, portfolio, outputs)
+    limits = options.default_limits(default_export_kw, default_import_kw)
+    selector = options.selector_of(rpc, contract, chain_id, round_state)
+    source = options.EnvelopeInput(envelope, key, selector, options.feed_of(profile, import_sign))
+    allowed = options.tolerance_of(target_tolerance_w, target_tolerance_percent)
+    with option_hints():
+        telemetry = load_telemetry(file, duid=duid)
+        assessment = assess_telemetry(
+            telemetry,
+            source.load(),
+            tolerance=options.tolerance_of(
+                tolerance_w, tolerance_percent, breach_minutes, missing_minutes
+            ),
+            defaults=DefaultLimits(*limits),
+            portfolio=None if portfolio is None else load_portfolio(portfolio),
+            targets=_targets(dispatch, duid, level, step, allowed),
+        )
+    _print(assessment, outputs, rows, as_json=as_json)
 
 
-def _check_options(
-    envelope: Path | None, dispatch: Path | None, wanted: Pictures, step: int, summation: str
-) -> None:
-    if envelope is None and dispatch is None:
-        raise ConfigError("name what to hold against: --envelope, --dispatch or both")
-    if envelope is None and (wanted.band or wanted.heat):
-        raise ConfigError("the pictures show envelopes: name them with --envelope")
+def _check_targets(dispatch: Path | None, step: int, level: str, duid: str | None) -> None:
+    options.check_level(level)
+    if duid is not None and dispatch is None:
+        raise ConfigError("--duid names the unit of dispatch targets: it goes with --dispatch")
     if dispatch is not None and step not in {2, 3}:
         raise ConfigError(
             "--step is 2 or 3 with --dispatch: in step 1 no response to a target is required "
             "(HLD §4.3); 'forecast accuracy' is the report of step 1"
         )
-    if summation not in LEVELS:
-        raise ConfigError(f"--summation is NMI or Flex, received {summation!r}")
-    for path in (wanted.band, wanted.heat):
-        if path is not None:
-            plots.check(path)
 
 
-def _check_envelope_options(
-    envelope: Path | None, portfolio: Path | None, out: Path | None
+def _check_envelope(
+    envelope: Path | None, dispatch: Path | None, portfolio: Path | None, outputs: Outputs
 ) -> None:
-    if envelope is None and (portfolio is not None or out is not None):
-        raise ConfigError("--portfolio and --out are about envelopes: name them with --envelope")
-    if out is not None:
-        intervals.check_file(out)
+    if envelope is None and dispatch is None:
+        raise ConfigError("nothing to check against: name --envelope, --dispatch or both")
+    files = (outputs.band, outputs.heatmap, outputs.intervals, portfolio)
+    if envelope is None and any(file is not None for file in files):
+        raise ConfigError("--plot, --heatmap, --out and --portfolio go with --envelope")
+    for picture in (outputs.band, outputs.heatmap):
+        if picture is not None:
+            plots.check(picture)
+    if outputs.intervals is not None:
+        require_suffix(outputs.intervals, *TABLE_SUFFIXES)
 
 
-def _defaults(export_kw: str | None, import_kw: str | None) -> DefaultLimits:
-    try:
-        return DefaultLimits(
-            None if export_kw is None else amount_of(export_kw, "--default-export-kw", KW),
-            None if import_kw is None else amount_of(import_kw, "--default-import-kw", KW),
-        )
-    except ValueError as exc:
-        names = "--default-export-kw, --default-import-kw"
-        raise ConfigError(f"{names}: {exc}") from exc
+def _targets(
+    dispatch: Path | None, duid: str | None, level: str, step: int, tolerance: Tolerance
+) -> Targets | None:
+    if dispatch is None:
+        return None
+    return Targets(load_dispatch(dispatch, duid=duid), level, step, tolerance)  # type: ignore[arg-type]
 
 
-def _against_envelopes(
-    telemetry: pl.DataFrame,
-    envelopes: EnvelopeTable,
-    tolerance: Tolerance,
-    defaults: DefaultLimits,
-    ours: frozenset[str],
-) -> list[EnvelopeConformance]:
-    """A report per application level that has envelopes."""
-    reports = []
-    for level in np.unique(envelopes.levels).tolist():
-        check = ConformanceChecker(envelopes, level, tolerance, defaults, ours)
-        check.add(telemetry)
-        reports.append(check.report())
-    return reports
-
-
-def _all_levels(reports: list[EnvelopeConformance]) -> bool | None:
-    """Whether no level has a breach; None where nothing was judged at any, or not all of it."""
-    found = {report.conforms for report in reports}
-    if False in found:
-        return False
-    is_complete = all(report.is_complete for report in reports)
-    return True if True in found and is_complete else None
-
-
-def _orders(telemetry: pl.DataFrame, file: Path, wanted: str | None) -> tuple[pl.DataFrame, str]:
-    """The targets of the unit that is judged, and its DUID.
-
-    Raises:
-        DocumentFault: If they are of several DUIDs and none is named, or of another one than the
-            telemetry.
-    """
-    from oepnode.domain.edge.telemetry import duid as one_unit
-
-    targets, duid = received.select_duid(received.read_dispatch(file), file, wanted)
-    if "duid" in telemetry.columns:
-        one_unit.check_same("dispatch instruction", duid, telemetry["duid"][0], "telemetry")
-    return targets, duid
-
-
-def _against_targets(
-    telemetry: pl.DataFrame,
-    targets: pl.DataFrame,
-    step: int,
-    summation: str,
-    tolerance: Tolerance,
-) -> DispatchConformance:
-    from oepnode.domain.edge.dispatch.conformance import check_dispatch
-    from oepnode.domain.edge.telemetry import aggregate
-
-    if "duid" in telemetry.columns:
-        unit = aggregate.from_frame(telemetry)
+def _print(assessment: Assessment, outputs: Outputs, rows: int, *, as_json: bool) -> None:
+    print_notes(assessment.notes)
+    if outputs.heatmap is not None:
+        pictures.draw_headroom(assessment, outputs.heatmap)
+        output.say(f"picture in {outputs.heatmap}", "green", err=True)
+    if outputs.band is not None:
+        pictures.draw_band(assessment, outputs.band, outputs.nmi)
+        output.say(f"picture in {outputs.band}", "green", err=True)
+    if outputs.intervals is not None:
+        write_table(outputs.intervals, assessment.intervals)
+        count = counted(assessment.intervals.height, "interval")
+        output.say(f"{count} of NMIs in {outputs.intervals}", "green", err=True)
+    if as_json:
+        output.print_json(json_value(assessment.report()))
     else:
-        sums = aggregate.UnitSums()
-        sums.add(telemetry)
-        unit = sums.unit()
-        lacking = int((~unit.is_whole).sum())
-        if lacking:
-            output.note(
-                f"the sum of fewer than {counted(unit.most_nmis, 'NMI')} in "
-                f"{counted(lacking, 'minute')}: a gap, or an NMI that came or went"
-            )
-    if unit.conflicting:
-        output.note(
-            f"{counted(unit.conflicting, 'minute')} not held against targets: measurements "
-            "contradict each other"
-        )
-    flow = unit.flow_w("NMI" if summation == "NMI" else "Flex")
-    ends, wanted = targets["interval_end"].to_numpy(), targets["target_w"].to_numpy()
-    try:
-        return check_dispatch(unit.minute, flow, ends, wanted, step, tolerance)
-    except ValueError as exc:
-        raise ConfigError(str(exc)) from exc
+        report.print_assessment(assessment, rows)
+    if not assessment.conforms:
+        raise typer.Exit(EVIDENCE)

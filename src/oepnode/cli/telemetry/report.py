@@ -1,4 +1,4 @@
-"""What ``oepnode telemetry conformance`` prints: facts for JSON, tables and the verdict.
+"""Tables and verdict of ``oepnode telemetry conformance``.
 
 Prints NMIs, to whoever has the telemetry already.
 """
@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from rich.text import Text
 
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import counted, figure, kilo
-from oepnode.cli.telemetry import intervals
-from oepnode.cli.telemetry.coverage import MissingTelemetry
-from oepnode.client.limits import LEVEL_NAMES
-from oepnode.domain.edge.dispatch.conformance import VERDICTS, DispatchConformance
-from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, EnvelopeConformance
-from oepnode.domain.edge.timeseries.energy import rounded_wh
-from oepnode.domain.edge.timeseries.tolerance import MINUTE_S
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.cli.common.cells import counted, figure, kilo, more
+from oepnode.client.edge.assessments import Assessment, TargetAssessment
+from oepnode.client.edge.coverage import CoverageReport
+from oepnode.client.edge.levels import (
+    BREACH_COLUMNS,
+    IN_DOUBT,
+    STATED,
+    LevelAssessment,
+    worst_breaches,
+    worst_sites,
+)
 
-_COLUMNS: Final = (
+_WORDS: Final = {"conflicting": "in conflict", "not_judged": "not judged", **STATED}
+"""Words of the counts of minutes."""
+
+_SITES: Final = (
     "NMI",
     "intervals in breach",
     "export min",
@@ -42,264 +45,157 @@ _BREACHES: Final = (
     "export limit kW",
     "import limit kW",
 )
-_FLAGS: Final = (
-    "wrong_limits_stated",
-    "superseded_envelope",
-    "unknown_envelope",
-    "no_envelope_stated",
-    "future_envelope",
-)
-_DOUBTS: Final = ("conflicting", *_FLAGS)
+_TARGETS: Final = ("interval ending", "target kW", "actual kW", "deviation kW", "verdict")
 
 
-# --- facts ---------------------------------------------------------------------------------------
-
-
-def level_facts(report: EnvelopeConformance) -> dict[str, Any]:
-    """A report on one application level, for JSON."""
-    envelopes = report.envelopes
-    judged = report.judged
-    level = LEVEL_NAMES[envelopes.levels[0]] if envelopes.site_count else "NMI"
-    return {
-        "level": level,
-        "tolerance": {
-            "watts": report.tolerance.watts,
-            "permille": report.tolerance.permille,
-            "minutes": report.tolerance.minutes,
-        },
-        "rows": report.rows,
-        "foreign_rows": report.foreign_rows,
-        "foreign_nmis": report.foreign_nmis,
-        "outside_rows": report.outside_rows,
-        "nmis": envelopes.site_count,
-        "measured_nmis": int(report.measured.sum()),
-        "judged_intervals": int(judged.sum()),
-        "breach_intervals": int(report.is_breach.sum()),
-        "missing_minutes": int(report.missing.sum()),
-        "beyond_wh": int(rounded_wh(report.beyond_watt_minutes.sum(), MINUTE_S)),
-        "minutes": {name: int(values.sum()) for name, values in report.counts.items()},
-        "sites": [
-            _site_facts(report, site)
-            for site in np.flatnonzero(report.measured | report.in_portfolio).tolist()
-        ],
-        "intervals": _interval_facts(report),
-    }
-
-
-def _site_facts(report: EnvelopeConformance, site: int) -> dict[str, Any]:
-    headroom = int(report.headroom_w[site].min())
-    return {
-        "nmi": report.envelopes.nmis[site].decode(),
-        "judged_intervals": int(report.judged[site].sum()),
-        "breach_intervals": int(report.breach_intervals[site]),
-        "worst_export_w": int(report.worst_export_w[site]),
-        "worst_import_w": int(report.worst_import_w[site]),
-        "beyond_wh": int(report.beyond_wh[site]),
-        "least_headroom_w": None if headroom == NO_HEADROOM else headroom,
-        "expected_minutes": int(report.expected[site]),
-        "missing_minutes": int(report.missing[site]),
-        "minutes": {name: int(report.counts[name][site]) for name in COUNTS},
-        "breaching_intervals": intervals.breaching(report, site),
-    }
-
-
-def _interval_facts(report: EnvelopeConformance) -> list[dict[str, Any]]:
-    judged, breach = report.judged.sum(axis=0), report.is_breach.sum(axis=0)
-    least = report.headroom_w.min(axis=0, initial=NO_HEADROOM)
-    start = report.envelopes.horizon_start
-    return [
-        {
-            "interval_end": format_nem(start + INTERVAL_S * (place + 1)),
-            "judged_nmis": int(judged[place]),
-            "breach_nmis": int(breach[place]),
-            "least_headroom_w": None if least[place] == NO_HEADROOM else int(least[place]),
-        }
-        for place in range(report.envelopes.interval_count)
-    ]
-
-
-def dispatch_facts(targets: DispatchConformance, step: int, summation: str) -> dict[str, Any]:
-    """A report on dispatch targets, for JSON."""
-    return {
-        "step": step,
-        "summation": summation,
-        "verdicts": {name: targets.count(place) for place, name in enumerate(VERDICTS)},
-        "intervals": [
-            {
-                "interval_end": format_nem(int(targets.interval_end[i])),
-                "target_w": int(targets.target_w[i]),
-                "actual_w": int(targets.actual_w[i]) if targets.verdict[i] < 3 else None,
-                "deviation_w": int(targets.deviation_w[i]) if targets.verdict[i] < 3 else None,
-                "verdict": VERDICTS[targets.verdict[i]],
-            }
-            for i in range(len(targets.target_w))
-        ],
-    }
+def print_assessment(assessment: Assessment, rows: int) -> None:
+    """Print the tables of an assessment, and the verdict."""
+    for level in assessment.levels:
+        _print_level(level)
+        _print_sites(level, rows)
+        _print_breaches(assessment, level, rows)
+    if assessment.targets is not None:
+        _print_targets(assessment.targets, rows)
+    if assessment.coverage is not None:
+        _print_unmeasured(assessment.coverage, rows)
+    output.say(_verdict(assessment), "bold green" if assessment.conforms else "bold red")
 
 
 # --- verdict -------------------------------------------------------------------------------------
 
 
-def verdict(
-    conforms: bool | None, reports: list[EnvelopeConformance], lacking: MissingTelemetry | None
-) -> str:
-    """The last line: the verdict, what is lacking, and the minutes left out or in doubt."""
-    told = "not judged" if conforms is None else "conforms" if conforms else "does not conform"
-    if conforms is None and any(report.judged.any() for report in reports):
-        told = "incomplete"
-    parts = [told + (f": {lacking.told()}" if lacking and lacking.told() else "")]
-    if lacking is not None and lacking.of_document():
-        parts.append(lacking.of_document())
-    doubts = {name: _count(name, reports) for name in _FLAGS}
-    minutes = {
-        "not judged": _not_judged(reports),
-        "missing": _minutes([report.missing for report in reports], reports),
-    } | doubts
-    left = ", ".join(f"{count} {_words(name)}" for name, count in minutes.items() if count)
-    return "; ".join(parts + [f"minutes: {left}"] * bool(left))
-
-
-def _not_judged(reports: list[EnvelopeConformance]) -> int:
-    """Minutes received that were held against no limit at any level, copies left out.
-
-    A copy at an NMI without an envelope is not looked into.
-    """
-    names = ("duplicates", "conflicting", "unlimited")
-    judged = [
-        report.counts["readings"] - sum(report.counts[name] for name in names) for report in reports
-    ]
-    rows = max((report.rows for report in reports), default=0)
-    return rows - _minutes(judged, reports) - _count("duplicates", reports)
-
-
-def _count(name: str, reports: list[EnvelopeConformance]) -> int:
-    return _minutes([report.counts[name] for report in reports], reports)
-
-
-def _minutes(
-    columns: list[npt.NDArray[np.int64]],
-    reports: list[EnvelopeConformance],
-) -> int:
-    """Sum over NMIs, each with the most of its levels: a minute counts once."""
-    most: dict[bytes, int] = {}
-    for column, report in zip(columns, reports, strict=True):
-        for nmi, count in zip(report.envelopes.nmis.tolist(), column.tolist(), strict=True):
-            most[nmi] = max(most.get(nmi, 0), count)
-    return sum(most.values())
-
-
-# --- tables --------------------------------------------------------------------------------------
-
-
-def print_level(report: EnvelopeConformance, rows: int) -> None:
-    """Print a report on one application level, with its worst NMIs."""
-    facts = level_facts(report)
-    share = facts["breach_intervals"] / max(facts["judged_intervals"], 1)
-    counts = facts["minutes"]
-    output.print_facts(
-        {
-            f"level {facts['level']}": f"{facts['measured_nmis']} of "
-            f"{counted(facts['nmis'], 'NMI')} measured, {counted(counts['readings'], 'minute')}, "
-            f"{facts['missing_minutes']} missing, {counts['duplicates']} doubled, "
-            f"{counts['conflicting']} in conflict",
-            "judged": f"{counted(facts['judged_intervals'], 'interval')} of NMIs",
-            "in breach": f"{facts['breach_intervals']} ({share:.3%}); "
-            f"{counted(counts['export_minutes'], 'minute')} beyond the export limit, "
-            f"{counts['import_minutes']} beyond the import limit, "
-            f"{kilo(facts['beyond_wh'], 3)} kWh",
-            "applied": ", ".join(f"{_words(name)} {counts[name]}" for name in _FLAGS)
-            + f" (minutes); defaults in {counts['defaulted']}",
-            "not judged": f"{counted(facts['foreign_rows'], 'minute')} of "
-            f"{counted(facts['foreign_nmis'], 'NMI')} "
-            f"without an envelope, {facts['outside_rows']} outside the horizon, "
-            f"{counts['unlimited']} without a limit",
-        }
+def _verdict(assessment: Assessment) -> str:
+    """The last line: the verdict, missing telemetry, and the minutes left out or in doubt."""
+    conforms, coverage = assessment.conforms, assessment.coverage
+    verdict = "conforms" if conforms else "does not conform"
+    if conforms is None:
+        verdict = "incomplete" if assessment.is_judged else "not judged"
+    missing = "" if coverage is None else _missing(coverage)
+    parts = [f"{verdict}: {missing}" if missing else verdict]
+    if coverage is not None and not coverage.expected_by and coverage.unmeasured_nmis:
+        parts.append(
+            f"{coverage.unmeasured_nmis} of {counted(coverage.nmis, 'NMI')} of the document not "
+            "measured (--portfolio says which must be)"
+        )
+    left_out = ", ".join(
+        f"{count} {_WORDS.get(name, name)}"
+        for name, count in assessment.left_out_minutes.items()
+        if count
     )
-    _print_sites(report, rows)
-    _print_breaches(report, rows)
+    return "; ".join(parts + [f"minutes: {left_out}"] * bool(left_out))
 
 
-def _print_sites(report: EnvelopeConformance, rows: int) -> None:
+def _missing(coverage: CoverageReport) -> str:
+    """Missing telemetry in words; empty where nothing is missing."""
+    parts = []
+    if coverage.expected_by and coverage.unmeasured_nmis:
+        nmis = counted(coverage.nmis, "NMI")
+        parts.append(f"{coverage.unmeasured_nmis} of {nmis} not measured")
+    if coverage.lacking_intervals:
+        intervals = counted(coverage.lacking_intervals, "interval")
+        parts.append(f"{intervals} of measured NMIs not fully measured")
+    if coverage.nmis_without_envelope:
+        parts.append(f"{counted(coverage.nmis_without_envelope, 'NMI')} without an envelope")
+    return ", ".join(parts)
+
+
+def _print_unmeasured(coverage: CoverageReport, rows: int) -> None:
+    names = coverage.unmeasured or ()
+    rest = len(names) - rows
+    if names:
+        named = ", ".join(names[:rows]) + (f" and {rest} more; --json prints all" * (rest > 0))
+        output.say(f"not measured: {named}", "yellow")
+
+
+# --- envelopes -----------------------------------------------------------------------------------
+
+
+def _print_level(level: LevelAssessment) -> None:
+    share = level.breach_intervals / max(level.judged_intervals, 1)
+    counts = level.minutes
+    facts = {
+        f"level {level.level}": f"{level.measured_nmis} of {counted(level.nmis, 'NMI')} measured, "
+        f"{counted(counts['readings'], 'minute')}, {level.missing_minutes} missing, "
+        f"{counts['duplicates']} duplicate, {counts['conflicting']} in conflict",
+        "judged": f"{counted(level.judged_intervals, 'interval')} of NMIs",
+        "in breach": f"{level.breach_intervals} ({share:.3%}); "
+        f"{counted(counts['export_minutes'], 'minute')} beyond the export limit, "
+        f"{counts['import_minutes']} beyond the import limit, {kilo(level.beyond_wh, 3)} kWh",
+        "in doubt": ", ".join(f"{words} {counts[name]}" for name, words in STATED.items())
+        + f" (minutes); defaults in {counts['defaulted']}",
+        "not judged": f"{counted(level.foreign_rows, 'minute')} of "
+        f"{counted(level.foreign_nmis, 'NMI')} without an envelope, "
+        f"{level.outside_rows} outside the horizon, {counts['unlimited']} without a limit",
+    }
+    output.print_facts(facts)
+
+
+def _print_sites(level: LevelAssessment, rows: int) -> None:
     """NMIs in breach or in doubt, the worst first."""
-    doubts = np.sum([report.counts[name] for name in _DOUBTS], axis=0)
-    order = np.lexsort((-doubts, -report.breach_intervals))
-    listed = order[(report.breach_intervals + doubts)[order] > 0]
-    if len(listed) and rows:
-        shown = (_site_cells(_site_facts(report, site)) for site in listed[:rows].tolist())
-        output.print_table(_COLUMNS, shown)
-    if len(listed) > rows:
-        more = counted(len(listed) - rows, "more NMI")
-        output.say(f"… and {more} in breach or in doubt; --json has all", "dim")
-
-
-def _print_breaches(report: EnvelopeConformance, rows: int) -> None:
-    """Intervals in breach, those that went furthest first."""
-    cells = []
-    for site, interval in intervals.worst(report, rows):
-        facts = intervals.breach(report, site, interval)
-        minutes = facts["minutes"]
-        amounts = (kilo(facts[name]) for name in intervals.AMOUNTS)
-        nmi = report.envelopes.nmis[site].decode()
-        cells.append((nmi, facts["interval_end"], minutes, *amounts))
-    if cells:
-        output.print_table(_BREACHES, cells)
-    total = int(report.is_breach.sum())
-    if total > len(cells):
-        more = counted(total - len(cells), "more interval")
-        output.say(f"… and {more} in breach; --json or --out has all", "dim")
+    sites = worst_sites(level)
+    if sites.height and rows:
+        output.print_table(_SITES, map(_site_cells, sites.head(rows).iter_rows(named=True)))
+    if sites.height > rows:
+        rest = counted(sites.height - rows, "more NMI")
+        output.say(f"… and {rest} in breach or in doubt; --json prints all", "dim")
 
 
 def _site_cells(site: dict[str, Any]) -> tuple[object, ...]:
-    minutes = site["minutes"]
-    doubts = ", ".join(f"{minutes[name]} {_words(name)}" for name in _DOUBTS if minutes[name])
+    minutes, breaches = site["minutes"], site["breach_intervals"]
+    doubts = [f"{minutes[name]} {_WORDS[name]}" for name in IN_DOUBT if minutes[name]]
     return (
         site["nmi"],
-        figure(str(site["breach_intervals"]), "bold red" if site["breach_intervals"] else ""),
+        figure(str(breaches), "bold red" if breaches else ""),
         minutes["export_minutes"],
         minutes["import_minutes"],
         kilo(site["worst_export_w"]),
         kilo(site["worst_import_w"]),
         kilo(site["beyond_wh"], 3),
         site["missing_minutes"],
-        doubts or "–",
+        ", ".join(doubts) or "–",
     )
 
 
-def print_lacking(lacking: MissingTelemetry, rows: int) -> None:
-    """Name the NMIs that should have been measured."""
-    if not lacking.names or not lacking.coverage.held_by:
-        return
-    more = len(lacking.names) - rows
-    named = ", ".join(lacking.names[:rows]) + (f" and {more} more; --json has all" * (more > 0))
-    output.say(f"not measured: {named}", "yellow")
+def _print_breaches(assessment: Assessment, level: LevelAssessment, rows: int) -> None:
+    """Intervals in breach, those that went furthest first."""
+    breaches = worst_breaches(assessment.intervals, level.level, rows)
+    amounts = BREACH_COLUMNS[2:]
+    cells = [
+        (row["nmi"], row["interval_end"], row["minutes"], *(kilo(row[name]) for name in amounts))
+        for row in breaches.iter_rows(named=True)
+    ]
+    if cells:
+        output.print_table(_BREACHES, cells)
+    if level.breach_intervals > len(cells):
+        rest = counted(level.breach_intervals - len(cells), "more interval")
+        output.say(f"… and {rest} in breach; --json or --out prints all", "dim")
 
 
-def print_targets(targets: DispatchConformance, duid: str, rows: int) -> None:
-    """Print a report on dispatch targets, with those that were missed most."""
-    told = ", ".join(f"{targets.count(place)} {name}" for place, name in enumerate(VERDICTS))
-    output.print_facts(
-        {"dispatch": f"{counted(len(targets.target_w), 'target')} of {duid}: {told}"}
+# --- targets -------------------------------------------------------------------------------------
+
+
+def _print_targets(targets: TargetAssessment, rows: int) -> None:
+    """Number of targets per verdict, and those that were missed most."""
+    import polars as pl
+
+    verdicts = ", ".join(f"{count} {name}" for name, count in targets.verdicts.items())
+    count = counted(targets.intervals.height, "target")
+    output.print_facts({"dispatch": f"{count} of {targets.duid}: {verdicts}"})
+    missed = targets.intervals.filter(pl.col("verdict") != "within")
+    worst = missed.sort(
+        pl.col("deviation_w").fill_null(0).abs(), descending=True, maintain_order=True
+    ).head(rows)
+    if worst.height:
+        output.print_table(_TARGETS, map(_target_cells, worst.iter_rows(named=True)))
+        more(missed.height, worst.height, "target")
+
+
+def _target_cells(row: dict[str, Any]) -> tuple[object, ...]:
+    deviation = row["deviation_w"]
+    return (
+        row["interval_end"],
+        kilo(row["target_w"]),
+        kilo(row["actual_w"]),
+        figure("–" if deviation is None else f"{deviation / 1000:+.2f}"),
+        Text(row["verdict"], "red"),
     )
-    off = np.flatnonzero(targets.verdict != 0)
-    order = off[np.argsort(-np.abs(targets.deviation_w[off]), kind="stable")][:rows]
-    if not len(order):
-        return
-    output.print_table(
-        ("interval ending", "target kW", "actual kW", "deviation kW", "verdict"),
-        (
-            (
-                format_nem(int(targets.interval_end[i])),
-                kilo(int(targets.target_w[i])),
-                kilo(int(targets.actual_w[i])),
-                figure(f"{targets.deviation_w[i] / 1000:+.2f}"),
-                Text(VERDICTS[targets.verdict[i]], "red"),
-            )
-            for i in order.tolist()
-        ),
-    )
-    if len(off) > len(order):
-        output.say(f"… and {len(off) - len(order)} more; --json has all", "dim")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -5,23 +5,29 @@ Source: Part C §4.
 
 from __future__ import annotations
 
-from oepnode.cli.common import acknowledgements, envelope_input, received
-from oepnode.cli.common.envelope_input import ProfileOption
+from oepnode.cli.common import acknowledgements
+from oepnode.cli.common.edge_options import (
+    DateOption,
+    ProfileOption,
+    TelemetryFile,
+    date_of,
+    feed_of,
+)
 from oepnode.cli.common.output import JsonFlag
-from oepnode.cli.common.received import DayOption, TelemetryFile
+from oepnode.client.edge.submissions import validate_telemetry
 
 
 def validate(
     file: TelemetryFile,
-    day: DayOption = None,
+    date: DateOption = None,
     profile: ProfileOption = "wide",
     as_json: JsonFlag = False,
 ) -> None:
-    """Check telemetry of NMIs or of a DUID: system and transaction acknowledgement.
+    """Validate telemetry of NMIs or of a DUID: system and transaction acknowledgement.
 
-    Gaps, doubled minutes, clock jumps and daylight-saving hours are told with their places. Exit
-    code 1 if rejected.
+    Gaps, duplicate minutes, clock jumps and daylight-saving hours are reported with their
+    locations. Exit code 1 if rejected.
     """
-    feed = envelope_input.feed_of(profile, "canonical")
-    found = received.read_telemetry(file, received.day_of(day), feed)
-    acknowledgements.report(found, as_json=as_json)
+    feed = feed_of(profile, "canonical")
+    result = validate_telemetry(file, date=date_of(date), feed=feed)
+    acknowledgements.report(result, as_json=as_json)

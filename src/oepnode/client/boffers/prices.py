@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.cli.boffer.offers import interval_end
-from oepnode.cli.common.amounts import amount_of
+from oepnode.client.boffers.selection import interval_end
+from oepnode.client.files import FileName
+from oepnode.client.values import parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
 from oepnode.domain.nem.nem_time import Timestamp, parse_grid_instant, trading_period
 from oepnode.errors import ConfigError
@@ -21,54 +22,51 @@ if TYPE_CHECKING:
     import polars as pl
 
 _COLUMNS: Final = (("interval_end", "price"), ("settlementdate", "rrp"))
+_NAMES: Final = "interval_end and price, or SETTLEMENTDATE and RRP"
 _REGIONS: Final = ("region", "regionid")
 _STAMP: Final = re.compile(r"^(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)$", re.ASCII)
 
 
-def read_prices(file: Path) -> dict[str, int]:
+def load_prices(path: FileName) -> dict[str, int]:
     """Prices in 10⁻⁵ $/MWh by the end of their interval, NEM time.
 
     Raises:
         ConfigError: If the file is not readable, or with the line that is wrong.
     """
-    found: dict[str, int] = {}
-    for number, (end, price) in enumerate(_read(file).iter_rows(), 2):
-        place = f"{file}, line {number}"
-        name = _interval(end or "", place)
-        if name in found:
-            raise ConfigError(f"{place}: a second price for one interval")
-        found[name] = amount_of(price or "", place, MARKET_PRICE)
-    return found
+    prices: dict[str, int] = {}
+    for number, (end, price) in enumerate(_read(Path(path)).iter_rows(), 2):
+        line = f"{path}, line {number}"
+        name = _interval(end or "", line)
+        if name in prices:
+            raise ConfigError(f"{line}: a second price for one interval")
+        prices[name] = parse_amount(price or "", f"{line}: the price", MARKET_PRICE)
+    return prices
 
 
-def _read(file: Path) -> pl.DataFrame:
+def _read(path: Path) -> pl.DataFrame:
     import polars as pl
 
     try:
-        frame = pl.read_csv(file, infer_schema=False)
+        frame = pl.read_csv(path, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as exc:
-        raise ConfigError(f"{file}: not CSV with columns {_names()}") from exc
+        raise ConfigError(f"{path}: not CSV with columns {_NAMES}") from exc
     by_name = {name.strip().lower(): name for name in frame.columns}
-    wanted = [pair for pair in _COLUMNS if all(name in by_name for name in pair)]
-    if len(wanted) != 1:
-        raise ConfigError(f"{file}: prices have either columns {_names()}")
+    matching = [pair for pair in _COLUMNS if all(name in by_name for name in pair)]
+    if len(matching) != 1:
+        raise ConfigError(f"{path}: prices have either columns {_NAMES}")
     for region in (by_name[name] for name in _REGIONS if name in by_name):
         if frame[region].n_unique() > 1:
-            raise ConfigError(f"{file}: prices of several regions (column {region}): keep one")
-    return frame.select(by_name[name] for name in wanted[0])
+            raise ConfigError(f"{path}: prices of several regions (column {region}): keep one")
+    return frame.select(by_name[name] for name in matching[0])
 
 
-def _names() -> str:
-    return "interval_end and price, or SETTLEMENTDATE and RRP"
-
-
-def _interval(text: str, place: str) -> str:
+def _interval(text: str, line: str) -> str:
     """The end of a dispatch interval, as ``interval_end`` writes it."""
     try:
         instant = _instant(text.strip())
     except ValueError as exc:
         raise ConfigError(
-            f"{place}: {exc}; an interval's end is 2026-11-20T04:05:00+10:00, or in NEM time "
+            f"{line}: {exc}; an interval's end is 2026-11-20T04:05:00+10:00, or in NEM time "
             f"2026/11/20 04:05:00, received {text!r}"
         ) from exc
     return interval_end(*trading_period(instant.seconds - 1))

@@ -1,0 +1,97 @@
+"""Options of the ``boffer`` commands, and their lines on rejected Boffers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oepnode.cli.common import output
+from oepnode.cli.common.edge_options import check_level, date_of
+from oepnode.client.boffers.load import LoadedBoffers, load_boffers
+from oepnode.client.boffers.selection import BofferChoice
+from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
+from oepnode.errors import ConfigError
+
+BofferFile = Annotated[
+    Path,
+    typer.Argument(metavar="BOFFER", help="Boffers as JSON, NDJSON or Parquet; latest last."),
+]
+DuidOption = Annotated[str | None, typer.Option("--duid", help="Only this DUID.")]
+NmiOption = Annotated[str | None, typer.Option("--nmi", help="Only this NMI.")]
+LevelOption = Annotated[
+    str | None, typer.Option("--level", help="Only this summation level: NMI or Flex.")
+]
+DateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--date",
+        help="Trading date, yyyy-mm-dd. One without a Boffer takes that of the day before, rolled "
+        "forward, and no older one. Default: every date in the file.",
+    ),
+]
+OwnDateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--date", help="Only Boffers of this trading date, yyyy-mm-dd; none rolls forward."
+    ),
+]
+PeriodOption = Annotated[
+    int | None, typer.Option("--period", min=1, max=PERIODS_PER_DAY, help="Only this period id.")
+]
+AllowRejectedFlag = Annotated[
+    bool,
+    typer.Option(
+        "--allow-rejected",
+        help="Use Boffers that the rules reject as if they were accepted; the output marks them as "
+        "rejected. One that came last then counts instead of the accepted one before it: "
+        "--skip-rejected leaves it out.",
+    ),
+]
+SkipRejectedFlag = Annotated[
+    bool,
+    typer.Option(
+        "--skip-rejected",
+        help="Acknowledge each Boffer of the file separately: one that is rejected counts nowhere "
+        "and is named, the latest accepted one wins (HLD §4.7).",
+    ),
+]
+
+
+def choice_of(
+    duid: str | None, nmi: str | None, level: str | None, date: str | None
+) -> BofferChoice:
+    """The Boffers that the options choose.
+
+    Raises:
+        ConfigError: For an unknown level or a date that is not one.
+    """
+    check_level(level)
+    return BofferChoice(duid, nmi, level, date_of(date))
+
+
+def load(path: Path, *, allow_rejected: bool, skip_rejected: bool) -> LoadedBoffers:
+    """Load Boffers; errors as in `load_boffers`.
+
+    Raises:
+        ConfigError: If both options are given.
+    """
+    if allow_rejected and skip_rejected:
+        raise ConfigError("--skip-rejected leaves out what --allow-rejected uses: choose one")
+    return load_boffers(path, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
+
+
+def print_rejected(boffers: LoadedBoffers) -> None:
+    """Print that the rules reject the Boffers, or some of them, if they do."""
+    for skipped in boffers.skipped[: output.TABLE_ROWS]:
+        text = f"! {boffers.name}: {skipped.sentence}; it counts nowhere"
+        output.say(text, "bold yellow")
+    rest = len(boffers.skipped) - output.TABLE_ROWS
+    if rest > 0:
+        text = f"! {boffers.name}: and {rest} more rejected; --json prints all"
+        output.say(text, "bold yellow")
+    if boffers.is_rejected:
+        reason = boffers.transaction.message
+        text = f"! {boffers.name}: rejected by the rules ({reason}), used all the same"
+        output.say(text, "bold yellow")

@@ -1,0 +1,1 @@
+"""Boffers in Python: validated, cleared, drawn, constrained and compared."""

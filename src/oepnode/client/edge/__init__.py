@@ -1,0 +1,1 @@
+"""Project EDGE datasets in Python: envelopes, telemetry, forecasts and dispatch instructions."""

@@ -1,0 +1,83 @@
+"""Amounts, dates and identifiers as people type and read them.
+
+Guarantees: a number is read exactly, or rejected with its decimals or range; no message repeats an
+NMI. Source: Part C §3.3 field 5.2, §4.3 (decimals of prices and of kW).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from oepnode.domain.edge.clearing import supply_curve
+from oepnode.domain.edge.clearing.clear import MARKET_PRICE
+from oepnode.domain.nem import nem_time
+from oepnode.domain.nem import nmi as nmis
+from oepnode.domain.nem.quantities import PRICE, QuantityError, Unit, from_typed, to_text
+from oepnode.errors import ConfigError
+
+
+def parse_amount(text: str, name: str, unit: Unit) -> int:
+    """Parse a number of a unit, such as ``-2.5`` kW, as an integer.
+
+    Args:
+        text: As typed.
+        name: Where it was typed, for messages.
+        unit: Its unit.
+
+    Raises:
+        ConfigError: If it is not finite, has too many decimals, or is out of range.
+    """
+    try:
+        return from_typed(text, unit)
+    except QuantityError as exc:
+        raise ConfigError(f"{name}: {exc}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{name} is a number of {unit.name}, received {text!r}") from exc
+
+
+def parse_date(text: str, name: str) -> dt.date:
+    """Parse a trading date, yyyy-mm-dd.
+
+    Raises:
+        ConfigError: If it is not one.
+    """
+    try:
+        return nem_time.parse_trading_date(text)
+    except ValueError as exc:
+        raise ConfigError(f"{name} is yyyy-mm-dd, received {text!r}: {exc}") from exc
+
+
+def parse_instant(text: str, name: str) -> int:
+    """Parse a timestamp as microseconds since the epoch.
+
+    Raises:
+        ConfigError: If it is not one.
+    """
+    try:
+        return nem_time.parse_timestamp(text).total_micros
+    except ValueError as exc:
+        raise ConfigError(f"{name}: {exc}") from exc
+
+
+def parse_nmi(text: str) -> str:
+    """Parse an NMI, with or without its checksum.
+
+    Raises:
+        EvidenceError: If it is not one.
+    """
+    return nmis.parse(text)
+
+
+def band_price_text(cents: int) -> str:
+    """A price of a band as a number of $/MWh."""
+    return to_text(cents, PRICE)
+
+
+def market_price_text(millicents: int) -> str:
+    """A clearing price as a number of $/MWh."""
+    return to_text(millicents, MARKET_PRICE)
+
+
+def dollars(cents: int) -> str:
+    """A price with its sign, such as ``-$1,000.00``."""
+    return supply_curve.dollars(cents)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oepnode.domain.edge.telemetry.json_format import write_telemetry as telemetry_json
+from tests.support.telemetry_columns import frame
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write JSON records to a file of the test's folder."""
+
+    def records(name: str, *values: dict[str, object]) -> Path:
+        (tmp_path / name).write_text(json.dumps(values))
+        return tmp_path / name
+
+    return records
+
+
+@pytest.fixture
+def write_telemetry(tmp_path: Path) -> Write:
+    """Write rows of NMI telemetry to a file of the test's folder."""
+
+    def rows(name: str, *values: dict[str, object]) -> Path:
+        (tmp_path / name).write_bytes(telemetry_json(frame(*values)))
+        return tmp_path / name
+
+    return rows

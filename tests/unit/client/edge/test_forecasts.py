@@ -1,0 +1,79 @@
+"""Forecasts and cleared quantities scored against telemetry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from oepnode.client.answers import json_value
+from oepnode.client.edge.forecasts import load_cleared, score_forecast
+from oepnode.client.edge.submissions import Submission, load_forecast, load_telemetry
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.nem_time import format_nem
+from oepnode.errors import ConfigError
+from tests.support.telemetry_columns import START, A, B, reading
+from tests.unit.client.edge.conftest import Write
+
+END = format_nem(START + 300)
+
+
+@pytest.fixture
+def measured(write_telemetry: Write) -> Submission:
+    return load_telemetry(write_telemetry("t.json", reading(A, 5, 1000), reading(A, 4, 3000)))
+
+
+def forecast(nmi: str, kilowatts: float) -> dict[str, object]:
+    return {"nmi": nmi, "measurementDatetime": END, "uncontrolFcst": kilowatts}
+
+
+def test_a_forecast_is_scored_per_nmi_and_for_the_unit(measured: Submission, write: Write) -> None:
+    predicted = load_forecast(write("f.json", forecast(A, 1.5), forecast(B, 1)))
+    score = score_forecast(measured, predicted, tolerance=Tolerance(watts=500))
+    assert score.unit is not UNSET
+    assert (score.unit.count, score.unit.bias_w, score.unit.within) == (1, 500.0, 1.0)
+    assert (score.unmeasured_forecasts, score.boffer) == (1, UNSET)
+    assert score.sites is not UNSET
+    assert score.sites["worst_w"].to_list() == [500]
+    mean = score_forecast(measured, predicted, against="mean")
+    assert mean.unit is not UNSET
+    assert mean.unit.bias_w == -500.0
+    assert json_value(mean)["sites"][0]["nmi"] == A
+
+
+def test_without_a_measurement_nothing_is_scored(measured: Submission, write: Write) -> None:
+    score = score_forecast(measured, load_forecast(write("f.json", forecast(B, 1))))
+    assert not score.is_scored
+    assert score.all_nmis is not UNSET
+    assert (score.all_nmis.count, score.all_nmis.rmse_w) == (0, None)
+
+
+def test_cleared_quantities_are_scored_as_the_units_forecast(
+    measured: Submission, tmp_path: Path
+) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text(f"unit,level,interval_end,cleared_w\nUNIT1,NMI,{END},900\n")
+    score = score_forecast(measured, cleared=load_cleared(str(file)))
+    assert score.boffer is not UNSET
+    assert (score.boffer.count, score.boffer.bias_w, score.boffer.unmeasured) == (1, -100.0, 0)
+    assert set(json_value(score)) == {"boffer"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,b\n1,2\n", "not what 'boffer clear --out' writes"),
+        (f"unit,level,interval_end,cleared_w\nU,NMI,{END},1\nU,NMI,{END},1\n", "several"),
+        (f"unit,level,interval_end,cleared_w\nU,NMI,{END},x\n", "not what"),
+    ],
+)
+def test_other_files_are_rejected(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "c.csv").write_text(rows)
+    with pytest.raises(ConfigError, match=message):
+        load_cleared(tmp_path / "c.csv")
+
+
+def test_there_must_be_something_to_score(measured: Submission) -> None:
+    with pytest.raises(ConfigError, match="nothing to score"):
+        score_forecast(measured)
