@@ -17,6 +17,7 @@ from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, Phase, R
 from oepnode.wiring import chain_reader
 
 GIVE_UP_S = 90.0
+RETRIES_S = 3
 VOTE_S, REVEAL_S = 120, 60
 """Bounds for a busy machine: where a test needs a window to end, it moves the chain's time."""
 
@@ -136,6 +137,8 @@ def has_three_abstentions(events: Sequence[Event]) -> bool:
 
 def test_a_document_that_nobody_serves_fails_its_round_and_not_the_next(stage: Stage) -> None:
     number = asyncio.run(open_directly(stage, os.urandom(32)))
+    # Workers retry until 30 s are left to abstain; then nothing happens until the round has ended.
+    stage.devnet.rpc("evm_increaseTime", VOTE_S - 30 - RETRIES_S)
     asyncio.run(until_events(stage, number, has_three_abstentions))
     stage.devnet.rpc("evm_increaseTime", VOTE_S + REVEAL_S)
     _, events = asyncio.run(watch(stage, number, Phase.FAILED))

@@ -292,7 +292,7 @@ def changed(round_: Round, **values: object) -> Round:
 
 
 class Workers:
-    """What each worker's URL serves; an exception is raised."""
+    """Responses of the workers, by URL; an exception is raised."""
 
     def __init__(self) -> None:
         self.served: dict[str, bytes | Exception] = {}

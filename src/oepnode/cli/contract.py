@@ -179,7 +179,9 @@ def set_policy(
     ] = None,
     vote_window: Annotated[int | None, typer.Option(help="Seconds to vote.", min=1)] = None,
     reveal_window: Annotated[int | None, typer.Option(help="Seconds to reveal.", min=1)] = None,
-    rules_version: Annotated[int | None, typer.Option(help="Of docs/spec.", min=1)] = None,
+    rules_version: Annotated[
+        int | None, typer.Option(help="Version of the rules in docs/spec.", min=1)
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change quorum, windows or rules of rounds opened from now on; the rest stays as it is."""

@@ -17,7 +17,7 @@ _SUMS = ("telemetry_rows", "breach_intervals", "forecast_rows", "targets_off", "
 
 
 class DocumentFormat(StrEnum):
-    """How the envelope document is written."""
+    """Form of the envelope document."""
 
     JSON = "json"
     NDJSON = "ndjson"

@@ -86,6 +86,7 @@ def test_a_foreign_nmi_fails_the_portfolio(folder: Path, selector: RoundSelector
         ("A1", JUNK, "format"),
         ("A1", sealed("A1")[:-1], "opening"),
     ],
+    ids=["another key", "no bundle", "cut short"],
 )
 def test_what_does_not_verify_is_never_a_bundle(
     folder: Path, selector: RoundSelector, key: str, data: bytes, failed: str

@@ -42,7 +42,7 @@ _ROOT_SHOWN: Final = 12
 
 
 class Format(StrEnum):
-    """How limits are written."""
+    """Form of the limits."""
 
     TABLE = "table"
     JSON = "json"
