@@ -8,9 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.edge.boffers.comparison import OfferChange
+from oepnode.domain.edge.boffers.rules import Market
 from oepnode.domain.edge.constraining.trim import QUANTITIES, TrimmedOffer
 
 Ints = npt.NDArray[np.int64]
+
+EDGE_MARKET = Market(-100_000, 1_510_000)
+"""The floor and ceiling in the examples of HLD Appendices D to G: -$1,000 and $15,100."""
 
 FLOOR, CEILING = -1000.0, 15_100.0
 LOAD_PRICES = {1: FLOOR, 2: 0.0, 3: 1.0, 4: 78.0, 9: 1500.0, 10: CEILING}

@@ -42,10 +42,6 @@ class Market:
     ceiling: int
 
 
-EDGE_MARKET: Final = Market(-100_000, 1_510_000)
-"""The floor and ceiling in the examples of HLD Appendices D to G: -$1,000 and $15,100."""
-
-
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """The most that a portfolio or site can do: load in watts ≤ 0, generation in watts ≥ 0."""

@@ -17,7 +17,7 @@ from oepnode.domain.edge.dispatch.conformance import check_dispatch
 from oepnode.domain.edge.telemetry.aggregate import UnitTelemetry
 from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, period_start
-from tests.support.boffers import avail, cents, prices
+from tests.support.boffers import EDGE_MARKET, avail, cents, prices
 
 DAY = date(2026, 11, 20)
 GOOD = {3: -60, 13: 10, 19: 70}
@@ -49,8 +49,8 @@ def changed(bands: dict[int, float]) -> np.ndarray[Any, Any]:
 def test_a_good_boffer_breaks_no_rule() -> None:
     capacity = rules.Capacity(-60_000, 80_000)
     offer = day()
-    assert found(lambda d: rules.check_day(d, 1, rules.EDGE_MARKET, capacity), offer) == []
-    assert found(lambda d: rules.check_day(d, 3, rules.EDGE_MARKET, capacity), offer) == []
+    assert found(lambda d: rules.check_day(d, 1, EDGE_MARKET, capacity), offer) == []
+    assert found(lambda d: rules.check_day(d, 3, EDGE_MARKET, capacity), offer) == []
 
 
 def test_every_rule_stands_in_the_list() -> None:
@@ -200,7 +200,7 @@ def test_hld_4_2_4_and_4_2_5_and_part_c_3_3_capacity() -> None:
 
 
 def test_hld_4_6_3_prices_within_floor_and_ceiling() -> None:
-    check = lambda offer: rules.check_market_range(offer, rules.EDGE_MARKET)  # noqa: E731
+    check = lambda offer: rules.check_market_range(offer, EDGE_MARKET)  # noqa: E731
     assert found(check, day()) == []
     broken = found(check, day(prices=changed({1: -1000.01, 20: 15_100.01})))
     assert [(b.code, b.band, b.value) for b in broken] == [
@@ -210,7 +210,7 @@ def test_hld_4_6_3_prices_within_floor_and_ceiling() -> None:
 
 
 def test_part_c_3_1_boffer_of_a_site_has_floor_and_ceiling() -> None:
-    check = lambda offer: rules.check_market_ends(offer, rules.EDGE_MARKET)  # noqa: E731
+    check = lambda offer: rules.check_market_ends(offer, EDGE_MARKET)  # noqa: E731
     inner = changed({1: -900, 11: -900, 10: 15_000, 20: 15_000})
     assert found(check, day(kind="NMI")) == []
     assert found(check, day(prices=inner)) == [], "a DUID's need not have them"

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from oepnode.domain.edge.boffers import validate as boffers
-from oepnode.domain.edge.boffers.rules import EDGE_MARKET, Capacity, Market
+from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context, validate, validate_each
 from oepnode.domain.nem.nem_time import period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import DocumentFault
+from tests.support.boffers import EDGE_MARKET
 from tests.support.edge_documents import (
     BANDS,
     DAY,
