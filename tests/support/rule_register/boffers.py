@@ -88,8 +88,8 @@ def unit(
 def units_each(**changes: Any) -> list[Record]:
     """A DUID's Boffer of 48 hours, all of whose periods are changed."""
     bids = whole_horizon()
-    for found in bids:
-        for row in found["energyPeriods"]:
+    for result in bids:
+        for row in result["energyPeriods"]:
             row.update(changes)
     return [duid_boffer(*bids)]
 
@@ -157,11 +157,11 @@ _FIELDS: Final = (
          site_bid(tradingDate="2026-11-31"), site_bid(tradingDate="2026-11-30"),
          case="no such day"),
     Rule(f"{PART_C} field 5.1", "trading_date.past", f"{_BID}.tradingDate", boffers(),
-         site_bid(tradingDate="2026-11-19"), site(), TRANSACTION, beside={"timing.pre": 1}),
+         site_bid(tradingDate="2026-11-19"), site(), TRANSACTION, also={"timing.pre": 1}),
     Rule(f"{PART_C} field 5.1", "trading_date.past", f"{_BID}.tradingDate", boffers(),
          [nmi_boffer(bid(tradingDate="2026-11-19"), bofferTiming="PRE")],
          [nmi_boffer(bid(tradingDate="2026-11-19"), bofferTiming="POST")],
-         TRANSACTION, beside={"timing.pre": 1}, case="not asked of POST"),
+         TRANSACTION, also={"timing.pre": 1}, case="not asked of POST"),
     Rule(f"{PART_C} field 5.2", "prices.count", f"{_BID}.prices", boffers(),
          site_bid(prices=PRICES[:19]), site_bid(prices=PRICES), case="19"),
     Rule(f"{PART_C} field 5.2", "prices.count", f"{_BID}.prices", boffers(),
@@ -177,7 +177,7 @@ _FIELDS: Final = (
          site_bid(energyPeriods=[*map(period, range(1, 289)), period(1)]),
          site(energyBids=[bid(*map(period, range(1, 289)))],
               **_BEFORE),
-         beside={"period.duplicate": 1, "timing.pre": 1}, case="289"),
+         also={"period.duplicate": 1, "timing.pre": 1}, case="289"),
     Rule(f"{PART_C} field 5.3", "periods.count", f"{_BID}.energyPeriods", boffers(),
          site_bid(energyPeriods=[]), site(), case="none"),
     Rule(f"{PART_C} field 5.3", "period.duplicate", f"{_BID}.energyPeriods[2].periodId", boffers(),
@@ -296,21 +296,21 @@ def _all_but_first(first: Mapping[str, Any]) -> list[Record]:
 def self_dispatched(first: Mapping[str, Any] | None = None, **day: Any) -> list[Record]:
     """Fixed loads alone, without prices and quantities, but for the first period and first day."""
     (record,) = _fixed()
-    for found in record["energyBids"]:
-        del found["prices"]
-        found["energyPeriods"] = [
-            {"periodId": row["periodId"], "fixedLoad": -5} for row in found["energyPeriods"]
+    for result in record["energyBids"]:
+        del result["prices"]
+        result["energyPeriods"] = [
+            {"periodId": row["periodId"], "fixedLoad": -5} for row in result["energyPeriods"]
         ]
-    found = record["energyBids"][0]
-    found.update(day)
-    found["energyPeriods"][0] |= first or {}
+    result = record["energyBids"][0]
+    result.update(day)
+    result["energyPeriods"][0] |= first or {}
     return [record]
 
 
 def priced_days(document: list[Record]) -> list[Record]:
     """The same with prices."""
-    for found in document[0]["energyBids"]:
-        found["prices"] = list(PRICES)
+    for result in document[0]["energyBids"]:
+        result["prices"] = list(PRICES)
     return document
 
 
@@ -345,14 +345,14 @@ _STATED: Final = (
     Rule("HLD §4.5", "field.missing", f"{_BID}.prices", boffers(Context(step=3)),
          self_dispatched(), priced_days(self_dispatched()), count=2),
     Rule("HLD §4.5", "field.missing", f"{_PERIOD}.bandAvail", boffers(Context(step=3)),
-         without_bands(), without_bands(fixedLoad=-5), beside={"boffer.step3_nothing": 1},
+         without_bands(), without_bands(fixedLoad=-5), also={"boffer.step3_nothing": 1},
          case="quantities"),
     Rule("HLD §4.6 (4)", "field.missing", f"{_BID}.prices", boffers(),
          self_dispatched({"bandAvail": BANDS}), self_dispatched({"bandAvail": IDLE}),
-         beside={"boffer.both_ways": 1}, case="quantities without prices"),
+         also={"boffer.both_ways": 1}, case="quantities without prices"),
     Rule("HLD §4.6 (4)", "field.missing", f"{_BID}.prices", boffers(Context(step=2)),
          self_dispatched({"bandAvail": BANDS}), self_dispatched(),
-         beside={"boffer.both_ways": 1, "boffer.step2_bands": 1},
+         also={"boffer.both_ways": 1, "boffer.step2_bands": 1},
          case="quantities without prices in step 2"),
     Rule("Part C §3.3 field 5.2", "field.null", f"{_BID}.prices", boffers(),
          self_dispatched(prices=None), self_dispatched(), case="no prices of a DUID"),
@@ -395,7 +395,7 @@ _STEPS: Final = (
          _all_but_first({"bandAvail": IDLE, "fixedLoad": 0, "selfDispatch": True}), TRANSACTION),
     Rule("HLD §4.4", "boffer.step2_bands", f"{_PERIOD}.bandAvail", boffers(Context(step=2)),
          _all_but_first({"bandAvail": BANDS, "fixedLoad": -5}), _fixed(), TRANSACTION,
-         beside={"boffer.both_ways": 1}),
+         also={"boffer.both_ways": 1}),
     *(
         Rule("HLD §4.4", "boffer.self_dispatch", f"{_PERIOD}.selfDispatch", boffers(),
              unit({"selfDispatch": True, "bandAvail": IDLE, **fixed}),
@@ -443,7 +443,7 @@ _RULES: Final = (
          unit({"bandAvail": changed(IDLE, {20: Exact("0.001")})}), TRANSACTION),
     Rule("HLD §4.6 (9)", "boffer.transition", f"{_PERIOD}.bandAvail[2]", boffers(),
          unit({"bandAvail": [5, 0, -60, *IDLE[3:]]}),
-         unit({"bandAvail": [-5, 0, -60, *IDLE[3:]]}), TRANSACTION, beside={"boffer.load_sign": 1}),
+         unit({"bandAvail": [-5, 0, -60, *IDLE[3:]]}), TRANSACTION, also={"boffer.load_sign": 1}),
     Rule("HLD §4.6 (9), §4.7 Price Bands", "boffer.crossing", f"{_PERIOD}.bandAvail", boffers(),
          unit({"bandAvail": changed(IDLE, {4: -5, 13: 5})}),
          unit({"bandAvail": changed(IDLE, {4: -5, 15: 5})}), TRANSACTION),

@@ -42,8 +42,8 @@ def raw(data: bytes) -> Any:
 
 
 def compared(documents: tuple[list[Record], list[Record]]) -> Any:
-    """Sets two documents beside each other as PRE and POST."""
-    pre, post = (table.from_document(*parse_history(array(*found))) for found in documents)
+    """Compare two documents as PRE and POST."""
+    pre, post = (table.from_document(*parse_history(array(*result))) for result in documents)
     return pre_post.compare(pre, post)
 
 
@@ -93,10 +93,10 @@ OCTOBER, APRIL = "2026-10-04", "2027-04-04"
 """When daylight saving begins and ends: 02:00 is followed by 03:00, and 03:00 by 02:00."""
 
 
-def hours(day: str, *found: int, last: int = 5) -> list[Record]:
+def hours(day: str, *result: int, last: int = 5) -> list[Record]:
     """An envelope of whole hours, in this order, the last one with a limit of its own."""
     starts = [
-        (place, hour, minute) for place, hour in enumerate(found) for minute in range(0, 60, 5)
+        (index, hour, minute) for index, hour in enumerate(result) for minute in range(0, 60, 5)
     ]
     return [
         record(
@@ -104,18 +104,18 @@ def hours(day: str, *found: int, last: int = 5) -> list[Record]:
                 interval(
                     diStartTime=f"{day}T{hour:02}:{minute:02}:00+10:00",
                     diEndTime=None,
-                    activePowerExportLimit=last if place == len(found) - 1 else 5,
+                    activePowerExportLimit=last if index == len(result) - 1 else 5,
                 )
-                for place, hour, minute in starts
+                for index, hour, minute in starts
             )
         )
     ]
 
 
-def ending(document: list[Record], place: int, end: str) -> list[Record]:
+def ending(document: list[Record], index: int, end: str) -> list[Record]:
     """The same, with an interval that has its end."""
     intervals = document[0]["operatingEnvelopes"][0]["intervals"]
-    intervals[place] = intervals[place] | {"diEndTime": end}
+    intervals[index] = intervals[index] | {"diEndTime": end}
     return document
 
 
@@ -167,7 +167,7 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 5.2", "array.length", f"{_LIMITS}.intervals", envelopes(),
          series(577), series(576), case="577"),
     Rule(f"{_SECTION} field 5.2", "time.missing", _ROW, envelopes(), times(287), times(288),
-         TRANSACTION, count=100, beside={"document.further_faults": 187}, case="287 of 288"),
+         TRANSACTION, count=100, also={"document.further_faults": 187}, case="287 of 288"),
     Rule(f"{_SECTION} field 5.2", "time.missing", _ROW, envelopes(), times(1), limits(),
          TRANSACTION, case="one"),
     Rule(f"{_SECTION} field 5.2", "horizon.length", "$", envelopes(),
@@ -198,7 +198,7 @@ _FIELDS: Final = (
     Rule(f"{_SECTION} field 5.2.2", "import_sign.mixed",
          f"{_LIMITS}.intervals[1].activePowerImportLimit", envelopes(),
          [record(interval(), LATER | {"activePowerImportLimit": 2.5})],
-         [record(interval(), LATER)], TRANSACTION, beside={"limit.sign": 1}),
+         [record(interval(), LATER)], TRANSACTION, also={"limit.sign": 1}),
     Rule(f"{_SECTION} field 5.2.2", "limit.decimals", f"{_ROW}.activePowerImportLimit", _EDGE,
          limits(activePowerImportLimit=Raw("-5.001")),
          limits(activePowerImportLimit=Raw("-5.01")), case="Decimal(4,2)"),
@@ -237,7 +237,7 @@ _FIELDS: Final = (
     Rule(_SECTION, "field.unknown", _RECORD, envelopes(), one(note="x"), one()),
     Rule(_SECTION, "document.further_faults", "$", envelopes(),
          series(101, activePowerExportLimit=-1), series(101), TRANSACTION,
-         beside={"limit.sign": 100}),
+         also={"limit.sign": 100}),
     Rule("RFC 8259", "json.syntax", "$.records[0]", raw, b"[{]", array(record()),
          case="an envelope"),
     Rule(f"{_SECTION} field 2", "timing.mismatch", "$.pre", compared,
@@ -253,18 +253,18 @@ _HOURS: Final = (
          hours(OCTOBER, 1, 3), hours(OCTOBER, 1, 2, 3), WARNING, case="an envelope in October"),
     Rule(_NEM_TIME, "time.daylight_saving_hour", f"{_LIMITS}.intervals[24]", envelopes(),
          hours(APRIL, 1, 2, 2), hours(APRIL, 1, 2, 3), WARNING,
-         beside={"submission.duplicate": 12}, case="an envelope in April"),
+         also={"submission.duplicate": 12}, case="an envelope in April"),
     Rule(f"{_SECTION} field 6", "submission.missing", f"{_LIMITS}.intervals[24]", envelopes(),
          hours(APRIL, 1, 2, 2, last=4), hours(APRIL, 1, 2, 3, last=4), TRANSACTION, count=12,
-         beside=_SAVING, case="as daylight saving ends"),
+         also=_SAVING, case="as daylight saving ends"),
     Rule(f"{_SECTION} field 5.2.4", "time.length", f"{_LIMITS}.intervals[11].diEndTime",
          envelopes(), ending(hours(OCTOBER, 1, 3), 11, f"{OCTOBER}T03:00:00+10:00"),
          ending(hours(OCTOBER, 1, 2, 3), 11, f"{OCTOBER}T02:00:00+10:00"), TRANSACTION,
-         beside=_SAVING, case="as daylight saving begins"),
+         also=_SAVING, case="as daylight saving begins"),
     Rule(f"{_SECTION} field 5.2.4", "time.order", f"{_LIMITS}.intervals[11].diEndTime",
          envelopes(), ending(hours(APRIL, 2, 2), 11, f"{APRIL}T02:00:00+10:00"),
          ending(hours(APRIL, 2, 3), 11, f"{APRIL}T03:00:00+10:00"), TRANSACTION,
-         beside=_SAVING | {"submission.duplicate": 11}, case="as daylight saving ends"),
+         also=_SAVING | {"submission.duplicate": 11}, case="as daylight saving ends"),
 )  # fmt: skip
 
 RULES: Final = (*_FIELDS, *_HOURS)

@@ -115,15 +115,15 @@ def rows_of(rows: Sequence[Record]) -> list[Record]:
 
 def clock(first: str, step_s: int, count: int, *, zone: str) -> list[str]:
     """Readings of a clock at each step from an instant of NEM time on, written as NEM time."""
-    start, place = parse_timestamp(f"{first}+10:00").seconds, ZoneInfo(zone)
+    start, clock_zone = parse_timestamp(f"{first}+10:00").seconds, ZoneInfo(zone)
     instants = (datetime.fromtimestamp(start + step_s * n, tz=UTC) for n in range(count))
-    return [f"{instant.astimezone(place):%Y-%m-%dT%H:%M:%S}+10:00" for instant in instants]
+    return [f"{instant.astimezone(clock_zone):%Y-%m-%dT%H:%M:%S}+10:00" for instant in instants]
 
 
 def across(first: str, zone: str) -> list[Record]:
     """Four hours of telemetry, a minute each."""
-    shown = clock(first, 60, 240, zone=zone)
-    rows = [measurement(measurementDateTime=when, activePower=n) for n, when in enumerate(shown)]
+    text = clock(first, 60, 240, zone=zone)
+    rows = [measurement(measurementDateTime=when, activePower=n) for n, when in enumerate(text)]
     return rows_of(rows)
 
 
@@ -146,9 +146,9 @@ def targets_across(first: str, zone: str) -> list[Record]:
 def frame(
     records: Sequence[Record], validate: Callable[[bytes], ValidationResult[Any]]
 ) -> pl.DataFrame:
-    found = validate(document(*records)).value
-    assert isinstance(found, pl.DataFrame)
-    return found
+    result = validate(document(*records)).value
+    assert isinstance(result, pl.DataFrame)
+    return result
 
 
 # --- Part C §4.3, field by field; which fields are mandatory is in the register of fields --------

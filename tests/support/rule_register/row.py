@@ -43,7 +43,7 @@ class Rule:
         good: Keeps it; nothing is found in it at all.
         answer: What the finding does to the submission.
         times: How many findings of the code there are.
-        beside: Codes that cannot but come with it → how many.
+        also: Codes that necessarily come with it → how many.
         case: Tells rows of one section and code apart.
     """
 
@@ -55,7 +55,7 @@ class Rule:
     good: Any
     answer: Answer = SYSTEM
     count: int = 1
-    beside: Mapping[str, int] = field(default_factory=dict)
+    also: Mapping[str, int] = field(default_factory=dict)
     case: str = ""
 
     @property
@@ -99,8 +99,8 @@ def outcome(check: Check, document: Any) -> Outcome:
     ]
     found_counts: dict[str, int] = {}
     first: dict[str, tuple[Answer, Finding]] = {}
-    for answer, findings, found in piles:
-        assert found_counts.keys().isdisjoint(found), "a code has one meaning in a submission"
-        found_counts |= found
+    for answer, findings, result in piles:
+        assert found_counts.keys().isdisjoint(result), "a code has one meaning in a submission"
+        found_counts |= result
         first |= {f.code: (answer, f) for f in reversed(findings)}
     return Outcome(found_counts, first, received.accepted, received.value is not None)

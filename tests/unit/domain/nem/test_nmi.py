@@ -51,13 +51,13 @@ def test_every_other_eleventh_character_is_rejected(nmi: str) -> None:
 
 @pytest.mark.parametrize("character", BAD, ids=ascii)
 def test_every_other_character_is_rejected_at_every_place(character: str) -> None:
-    for place in range(10):
-        text = NMI[:place] + character + NMI[place + 1 :]
+    for index in range(10):
+        text = NMI[:index] + character + NMI[index + 1 :]
         for whole in (text, text + "6"):
             error = rejected(whole)
             assert error.code == "nmi.character"
-            assert f"character {place + 1} is {character!a};" in str(error)
-        with pytest.raises(NmiError, match=f"character {place + 1} "):
+            assert f"character {index + 1} is {character!a};" in str(error)
+        with pytest.raises(NmiError, match=f"character {index + 1} "):
             checksum(text)
 
 

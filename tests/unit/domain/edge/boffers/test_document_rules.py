@@ -1,4 +1,4 @@
-"""Boffers beside one another: copies, and acknowledged one by one (HLD §4.7)."""
+"""Several Boffers: copies, and acknowledgement one by one (HLD §4.7)."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def test_hld_4_7_a_rejected_boffer_counts_nowhere() -> None:
     wrong[0]["energyPeriods"][0]["bandAvail"] = [5, *BANDS[1:]]
     rejected = at("03:56:00", *wrong, duid="UNIT2")
     answers = validate_each(document(rejected, at("03:57:00"), rejected, at("03:57:00")))
-    found = codes(answers)
-    assert found[0].keys() == {"boffer.load_sign", "boffer.transition"}
-    assert found[1] == {}
-    assert found[2].keys() == {"boffer.load_sign", "boffer.transition", "duid.mixed"}
-    assert (found[3], answers[3].received.transaction.warning_counts) == (
+    result = codes(answers)
+    assert result[0].keys() == {"boffer.load_sign", "boffer.transition"}
+    assert result[1] == {}
+    assert result[2].keys() == {"boffer.load_sign", "boffer.transition", "duid.mixed"}
+    assert (result[3], answers[3].received.transaction.warning_counts) == (
         {},
         {"submission.duplicate": 1},
     )

@@ -20,9 +20,9 @@ def test_rows_of_parquet_read_back(days: list[BofferDay]) -> None:
     file = BytesIO()
     to_frame(days).write_parquet(file)
     file.seek(0)
-    found = from_frame(pl.read_parquet(file)).days
+    read = from_frame(pl.read_parquet(file)).days
     rows = {(day.identity, *row) for day in days for row in _rows(day)}
-    assert {(day.identity, *row) for day in found for row in _rows(day)} == rows
+    assert {(day.identity, *row) for day in read for row in _rows(day)} == rows
 
 
 def _rows(day: BofferDay) -> list[tuple[Any, ...]]:

@@ -43,8 +43,8 @@ def test_part_c_1_2_gate_closes_at_1230_nem_time_the_day_before() -> None:
 
 def rebids(*days: BofferDay, step: int | None = 3) -> list[tuple[int, str, int | None]]:
     """Prices that changed."""
-    found = [(number, b.code, b.band) for number, b in check_rebids(days, step)]
-    return [item for item in found if item[1] == "gate.price_changed"]
+    violations = [(number, b.code, b.band) for number, b in check_rebids(days, step)]
+    return [item for item in violations if item[1] == "gate.price_changed"]
 
 
 def test_before_gate_closure_prices_may_change() -> None:
@@ -58,13 +58,13 @@ def test_after_gate_closure_quantities_may_change() -> None:
 @pytest.mark.parametrize("step", [None, 1, 3])
 def test_after_gate_closure_prices_may_not_change(step: int | None) -> None:
     late = day(bands=DEARER, submitted_s=CLOSURE + 1)
-    found = list(check_rebids([day(), late], step))
+    violations = list(check_rebids([day(), late], step))
     # The document's table repeats band 4 up to band 8, which all moved.
-    assert [(n, b.code, b.band, b.field) for n, b in found] == [
+    assert [(n, b.code, b.band, b.field) for n, b in violations] == [
         (1, "gate.price_changed", band, "prices") for band in (4, 5, 6, 7, 8)
     ]
-    assert found[0][1].value == "79"
-    assert "stays at 78 $/MWh" in found[0][1].message
+    assert violations[0][1].value == "79"
+    assert "stays at 78 $/MWh" in violations[0][1].message
 
 
 def test_hld_4_1_step_2_has_no_gate_closure() -> None:
@@ -115,13 +115,13 @@ def test_a_rejected_boffer_freezes_nothing() -> None:
 
 
 def cautions(*days: BofferDay, step: int | None = 3, first_new: int = 0) -> list[int]:
-    """Which Boffers are told that none came in time."""
-    found = check_rebids(days, step, first_new)
-    return [number for number, broken in found if broken.code == "gate.not_in_time"]
+    """Return which Boffers have the caution that no Boffer came in time."""
+    violations = check_rebids(days, step, first_new)
+    return [number for number, broken in violations if broken.code == "gate.not_in_time"]
 
 
 @pytest.mark.parametrize(
-    ("before", "said"),
+    ("before", "sources"),
     [
         (day(on=DAY - timedelta(days=1), submitted_s=CLOSURE - 90_000), "rolled forward"),
         (day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000), "are its own"),
@@ -129,12 +129,12 @@ def cautions(*days: BofferDay, step: int | None = 3, first_new: int = 0) -> list
     ],
 )
 def test_hld_4_5_a_day_without_a_boffer_by_gate_closure_is_a_caution(
-    before: BofferDay, said: str
+    before: BofferDay, sources: str
 ) -> None:
-    found = list(check_rebids([before, day(submitted_s=LATE + 1)], 3))
-    assert [(number, broken.code) for number, broken in found] == [(1, "gate.not_in_time")]
-    (_, broken) = found[0]
-    assert said in broken.message
+    violations = list(check_rebids([before, day(submitted_s=LATE + 1)], 3))
+    assert [(number, broken.code) for number, broken in violations] == [(1, "gate.not_in_time")]
+    (_, broken) = violations[0]
+    assert sources in broken.message
     assert "2026-11-19T12:30:00+10:00" in broken.message
     assert (broken.field, broken.section, broken.value) == (
         "tradingDate",
@@ -165,12 +165,12 @@ def test_hld_4_5_the_caution_is_given_once_for_a_unit_and_trading_day() -> None:
     assert cautions(old, *late, *flex) == [1, 5]
 
 
-@pytest.mark.parametrize(("step", "told"), [(None, [1]), (1, [1]), (2, []), (3, [1])])
+@pytest.mark.parametrize(("step", "cautioned"), [(None, [1]), (1, [1]), (2, []), (3, [1])])
 def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
-    step: int | None, told: list[int]
+    step: int | None, cautioned: list[int]
 ) -> None:
     old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
-    assert cautions(old, day(submitted_s=LATE), step=step) == told
+    assert cautions(old, day(submitted_s=LATE), step=step) == cautioned
     sites = [replace(item, kind="NMI") for item in (old, day(submitted_s=LATE))]
     assert cautions(*sites, step=step) == []
 
@@ -190,9 +190,9 @@ def test_hld_4_4_a_boffer_without_prices_freezes_none_and_breaks_none() -> None:
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:
     """What band 3 holds in periods 1 to 4."""
-    found = effective_day(lodged, on, at_us)
-    assert found is not None
-    return [float(watts) / 1000 for watts in found.avail[:4, 2]]
+    violations = effective_day(lodged, on, at_us)
+    assert violations is not None
+    return [float(watts) / 1000 for watts in violations.avail[:4, 2]]
 
 
 def test_prices_from_further_back_than_the_day_before_are_not_frozen() -> None:

@@ -23,23 +23,23 @@ DAY = date(2026, 11, 20)
 
 
 def same(left: BofferDay, right: BofferDay) -> bool:
-    told = {"record", "bid", "positions", "has_bands"}
-    names = [*(n for n in left.__dataclass_fields__ if n not in told), "states_bands"]
+    positions = {"record", "bid", "positions", "has_bands"}
+    names = [*(n for n in left.__dataclass_fields__ if n not in positions), "states_bands"]
     return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in names)
 
 
 def read(data: bytes) -> list[BofferDay]:
     log = FindingLog("Boffer", SECTION)
-    found = [day for n, value in records(data, log) for day in read_record(value, n, log)]
+    parsed = [day for n, value in records(data, log) for day in read_record(value, n, log)]
     assert (log.count, log.business_count, log.warnings) == (0, 0, ())
-    return found
+    return parsed
 
 
 @given(st.lists(boffer_days(), min_size=1, max_size=3), st.booleans())
 def test_what_is_written_reads_back(days: list[BofferDay], ndjson: bool) -> None:
-    found = read(write_boffers(days, ndjson=ndjson))
-    assert len(found) == len(days)
-    assert all(map(same, days, found))
+    parsed = read(write_boffers(days, ndjson=ndjson))
+    assert len(parsed) == len(days)
+    assert all(map(same, days, parsed))
 
 
 def test_days_of_one_submission_are_written_as_one_record() -> None:
@@ -71,12 +71,12 @@ def test_hld_4_4_what_a_boffer_leaves_out_stays_left_out() -> None:
     text = write_boffers([day]).decode()
     assert "prices" not in text
     assert "bandAvail" not in text
-    (found,) = read(text.encode())
-    assert same(day, found)
-    assert (found.has_prices, found.states_bands.tolist()) == (False, [False, False])
-    assert not found.avail.any()
-    assert write_boffers([found]).decode() == text
-    rows = to_frame([found])
+    (parsed,) = read(text.encode())
+    assert same(day, parsed)
+    assert (parsed.has_prices, parsed.states_bands.tolist()) == (False, [False, False])
+    assert not parsed.avail.any()
+    assert write_boffers([parsed]).decode() == text
+    rows = to_frame([parsed])
     assert rows["prices"].null_count() == rows["avail"].null_count() == 2
     (again,) = from_frame(rows).days
     assert write_boffers([again]).decode() == text

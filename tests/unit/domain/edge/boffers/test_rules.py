@@ -30,7 +30,7 @@ def day(kilowatts: Mapping[int, float] | None = None, **changes: Any) -> BofferD
     return make_day("UNIT1", DAY, settings.pop("prices", GOOD_PRICES), quantities, **settings)
 
 
-def found(rule: Callable[[BofferDay], Any], offer: BofferDay) -> list[Violation]:
+def violations(rule: Callable[[BofferDay], Any], offer: BofferDay) -> list[Violation]:
     return list(rule(offer))
 
 
@@ -49,8 +49,8 @@ def changed(bands: dict[int, float]) -> np.ndarray[Any, Any]:
 def test_a_good_boffer_breaks_no_rule() -> None:
     capacity = rules.Capacity(-60_000, 80_000)
     offer = day()
-    assert found(lambda d: rules.check_day(d, 1, EDGE_MARKET, capacity), offer) == []
-    assert found(lambda d: rules.check_day(d, 3, EDGE_MARKET, capacity), offer) == []
+    assert violations(lambda d: rules.check_day(d, 1, EDGE_MARKET, capacity), offer) == []
+    assert violations(lambda d: rules.check_day(d, 3, EDGE_MARKET, capacity), offer) == []
 
 
 def test_every_rule_stands_in_the_list() -> None:
@@ -62,12 +62,12 @@ def test_every_rule_stands_in_the_list() -> None:
 
 def test_hld_4_6_2_twenty_bands() -> None:
     offer = day()
-    assert found(rules.check_band_count, offer) == []
+    assert violations(rules.check_band_count, offer) == []
     short = BofferDay(
         **{name: getattr(offer, name) for name in offer.__dataclass_fields__}
         | {"prices": offer.prices[:10], "avail": offer.avail[:, :10]}
     )
-    broken = found(rules.check_band_count, short)
+    broken = violations(rules.check_band_count, short)
     assert [(b.code, b.field, b.value) for b in broken] == [
         ("boffer.bands", "prices", "10 bands"),
         ("boffer.bands", "energyPeriods", "10 bands"),
@@ -75,8 +75,8 @@ def test_hld_4_6_2_twenty_bands() -> None:
 
 
 def test_hld_4_6_3_prices_rise_on_each_side() -> None:
-    assert found(rules.check_prices_rise, day()) == []
-    broken = found(rules.check_prices_rise, day(prices=changed({3: -1, 14: 1.09})))
+    assert violations(rules.check_prices_rise, day()) == []
+    broken = violations(rules.check_prices_rise, day(prices=changed({3: -1, 14: 1.09})))
     assert [(b.code, b.band, b.field, b.value) for b in broken] == [
         ("boffer.price_falls", 3, "prices", "-1"),
         ("boffer.price_falls", 14, "prices", "1.09"),
@@ -86,46 +86,46 @@ def test_hld_4_6_3_prices_rise_on_each_side() -> None:
 
 def test_hld_4_6_3_prices_start_again_at_band_11() -> None:
     assert GOOD_PRICES[10] < GOOD_PRICES[9]
-    assert found(rules.check_prices_rise, day()) == []
+    assert violations(rules.check_prices_rise, day()) == []
 
 
 def test_hld_4_6_5_max_avail_gen_is_not_negative() -> None:
-    assert found(rules.check_max_avail_gen, day(max_avail_gen=0)) == []
-    assert found(rules.check_max_avail_gen, day(max_avail_gen=None)) == []
-    (broken,) = found(rules.check_max_avail_gen, day(max_avail_gen=-1))
+    assert violations(rules.check_max_avail_gen, day(max_avail_gen=0)) == []
+    assert violations(rules.check_max_avail_gen, day(max_avail_gen=None)) == []
+    (broken,) = violations(rules.check_max_avail_gen, day(max_avail_gen=-1))
     assert (broken.code, broken.row, broken.field, broken.value) == (
         "boffer.max_avail_gen", 0, "maxAvailGen", "-0.001 kW",
     )  # fmt: skip
 
 
 def test_hld_4_6_6_max_avail_load_is_not_positive() -> None:
-    assert found(rules.check_max_avail_load, day(max_avail_load=0)) == []
-    assert found(rules.check_max_avail_load, day(max_avail_load=None)) == []
-    (broken,) = found(rules.check_max_avail_load, day(max_avail_load=60_000))
+    assert violations(rules.check_max_avail_load, day(max_avail_load=0)) == []
+    assert violations(rules.check_max_avail_load, day(max_avail_load=None)) == []
+    (broken,) = violations(rules.check_max_avail_load, day(max_avail_load=60_000))
     assert (broken.code, broken.field, broken.value) == (
         "boffer.max_avail_load", "maxAvailLoad", "60 kW",
     )  # fmt: skip
 
 
 def test_hld_4_6_1_and_7_load_bands_hold_load() -> None:
-    assert found(rules.check_load_bands, day()) == []
-    (broken,) = found(rules.check_load_bands, day(GOOD | {10: 5}))
+    assert violations(rules.check_load_bands, day()) == []
+    (broken,) = violations(rules.check_load_bands, day(GOOD | {10: 5}))
     assert (broken.code, broken.row, broken.band, broken.value) == (
         "boffer.load_sign", 0, 10, "5 kW",
     )  # fmt: skip
 
 
 def test_hld_4_6_1_and_8_generation_bands_hold_generation() -> None:
-    assert found(rules.check_generation_bands, day()) == []
-    (broken,) = found(rules.check_generation_bands, day(GOOD | {11: -5}))
+    assert violations(rules.check_generation_bands, day()) == []
+    (broken,) = violations(rules.check_generation_bands, day(GOOD | {11: -5}))
     assert (broken.code, broken.row, broken.band, broken.value) == (
         "boffer.generation_sign", 0, 11, "-5 kW",
     )  # fmt: skip
 
 
 def test_hld_4_6_9_load_to_generation_once_from_band_to_band() -> None:
-    assert found(rules.check_transition, day()) == []
-    broken = found(rules.check_transition, day({2: 5, 3: -60, 15: -1}))
+    assert violations(rules.check_transition, day()) == []
+    broken = violations(rules.check_transition, day({2: 5, 3: -60, 15: -1}))
     assert [(b.code, b.band) for b in broken] == [
         ("boffer.transition", 3),
         ("boffer.transition", 15),
@@ -133,18 +133,18 @@ def test_hld_4_6_9_load_to_generation_once_from_band_to_band() -> None:
 
 
 def test_hld_4_6_9_load_to_generation_once_from_price_to_price() -> None:
-    assert found(rules.check_crossing, day()) == []
-    (broken,) = found(rules.check_crossing, day({9: -30, 13: 10}))
+    assert violations(rules.check_crossing, day()) == []
+    (broken,) = violations(rules.check_crossing, day({9: -30, 13: 10}))
     assert (broken.code, broken.row, broken.field) == ("boffer.crossing", 0, "bandAvail")
     assert "1500 $/MWh" in broken.message
-    assert found(rules.check_crossing, day({9: -30})) == []
-    assert found(rules.check_crossing, day({13: 10})) == []
+    assert violations(rules.check_crossing, day({9: -30})) == []
+    assert violations(rules.check_crossing, day({13: 10})) == []
 
 
 def test_hld_4_6_11_fixed_load_beside_bands_is_a_caution() -> None:
-    assert found(rules.check_both_ways, day()) == []
-    assert found(rules.check_both_ways, day({}, fixed_load=-5_000)) == []
-    (broken,) = found(rules.check_both_ways, day(fixed_load=0))
+    assert violations(rules.check_both_ways, day()) == []
+    assert violations(rules.check_both_ways, day({}, fixed_load=-5_000)) == []
+    (broken,) = violations(rules.check_both_ways, day(fixed_load=0))
     assert (broken.code, broken.row, broken.field) == ("boffer.both_ways", 0, "fixedLoad")
     assert broken.code in rules.CAUTIONS
 
@@ -153,18 +153,20 @@ def test_hld_4_6_11_fixed_load_beside_bands_is_a_caution() -> None:
 def test_hld_4_6_5_and_6_fixed_load_beyond_max_avail_is_a_caution(
     fixed: int, dispatched: str
 ) -> None:
-    assert found(rules.check_fixed_load_bound, day(fixed_load=-60_000)) == []
-    assert found(rules.check_fixed_load_bound, day(fixed_load=80_000)) == []
-    (broken,) = found(rules.check_fixed_load_bound, day(fixed_load=fixed))
+    assert violations(rules.check_fixed_load_bound, day(fixed_load=-60_000)) == []
+    assert violations(rules.check_fixed_load_bound, day(fixed_load=80_000)) == []
+    (broken,) = violations(rules.check_fixed_load_bound, day(fixed_load=fixed))
     assert broken.code in rules.CAUTIONS
     assert f"only {dispatched} are dispatched" in broken.message
 
 
 def test_hld_4_7_bands_with_a_quantity_have_rising_prices() -> None:
-    assert found(rules.check_price_repeats, day()) == []
+    assert violations(rules.check_price_repeats, day()) == []
     repeated = changed({4: 1, 15: 78})
-    assert found(rules.check_price_repeats, day(prices=repeated)) == []
-    broken = found(rules.check_price_repeats, day(GOOD | {4: -1, 14: 3, 15: 3}, prices=repeated))
+    assert violations(rules.check_price_repeats, day(prices=repeated)) == []
+    broken = violations(
+        rules.check_price_repeats, day(GOOD | {4: -1, 14: 3, 15: 3}, prices=repeated)
+    )
     assert [(b.code, b.band, b.value) for b in broken] == [
         ("boffer.price_repeats", 4, "-1 kW"),
         ("boffer.price_repeats", 15, "3 kW"),
@@ -173,24 +175,24 @@ def test_hld_4_7_bands_with_a_quantity_have_rising_prices() -> None:
 
 def test_hld_4_7_load_and_generation_share_no_price() -> None:
     shared = changed({13: 1})
-    assert found(rules.check_shared_price, day()) == []
-    (broken,) = found(rules.check_shared_price, day(prices=shared))
+    assert violations(rules.check_shared_price, day()) == []
+    (broken,) = violations(rules.check_shared_price, day(prices=shared))
     assert (broken.code, broken.band, broken.value) == ("boffer.shared_price", 13, "10 kW")
-    assert found(rules.check_crossing, day(prices=shared)) == [], "one fault, not two"
+    assert violations(rules.check_crossing, day(prices=shared)) == [], "one fault, not two"
 
 
 def test_hld_4_7_bands_without_a_quantity_may_share_a_price() -> None:
     assert (GOOD_PRICES[:2] == GOOD_PRICES[10:12]).all()
-    assert found(rules.check_shared_price, day()) == []
-    assert found(rules.check_shared_price, day({3: -60}, prices=changed({13: 1}))) == []
+    assert violations(rules.check_shared_price, day()) == []
+    assert violations(rules.check_shared_price, day({3: -60}, prices=changed({13: 1}))) == []
 
 
 def test_hld_4_2_4_and_4_2_5_and_part_c_3_3_capacity() -> None:
     capacity = rules.Capacity(-60_000, 80_000)
     check = lambda offer: rules.check_capacity(offer, capacity)  # noqa: E731
-    assert found(check, day()) == []
+    assert violations(check, day()) == []
     over = day(GOOD | {2: -1, 20: 1}, max_avail_load=-60_001, max_avail_gen=80_001)
-    broken = found(check, over)
+    broken = violations(check, over)
     assert [(b.code, b.field, b.value) for b in broken] == [
         ("boffer.capacity", "bandAvail", "-61 kW"),
         ("boffer.max_avail_capacity", "maxAvailLoad", "-60.001 kW"),
@@ -201,8 +203,8 @@ def test_hld_4_2_4_and_4_2_5_and_part_c_3_3_capacity() -> None:
 
 def test_hld_4_6_3_prices_within_floor_and_ceiling() -> None:
     check = lambda offer: rules.check_market_range(offer, EDGE_MARKET)  # noqa: E731
-    assert found(check, day()) == []
-    broken = found(check, day(prices=changed({1: -1000.01, 20: 15_100.01})))
+    assert violations(check, day()) == []
+    broken = violations(check, day(prices=changed({1: -1000.01, 20: 15_100.01})))
     assert [(b.code, b.band, b.value) for b in broken] == [
         ("boffer.market_range", 1, "-1000.01"),
         ("boffer.market_range", 20, "15100.01"),
@@ -212,9 +214,9 @@ def test_hld_4_6_3_prices_within_floor_and_ceiling() -> None:
 def test_part_c_3_1_boffer_of_a_site_has_floor_and_ceiling() -> None:
     check = lambda offer: rules.check_market_ends(offer, EDGE_MARKET)  # noqa: E731
     inner = changed({1: -900, 11: -900, 10: 15_000, 20: 15_000})
-    assert found(check, day(kind="NMI")) == []
-    assert found(check, day(prices=inner)) == [], "a DUID's need not have them"
-    assert codes(found(check, day(prices=inner, kind="NMI"))) == ["boffer.market_ends"] * 2
+    assert violations(check, day(kind="NMI")) == []
+    assert violations(check, day(prices=inner)) == [], "a DUID's need not have them"
+    assert codes(violations(check, day(prices=inner, kind="NMI"))) == ["boffer.market_ends"] * 2
 
 
 # --- horizon -------------------------------------------------------------------------------------
@@ -287,16 +289,16 @@ def test_hld_4_1_a_gap_in_the_horizon() -> None:
 
 
 def test_hld_4_3_step_1_has_no_fixed_load() -> None:
-    assert found(rules.check_visibility, day()) == []
-    (broken,) = found(rules.check_visibility, day(fixed_load=-1_000))
+    assert violations(rules.check_visibility, day()) == []
+    (broken,) = violations(rules.check_visibility, day(fixed_load=-1_000))
     assert (broken.code, broken.field, broken.value) == (
         "boffer.step1_fixed", "fixedLoad", "-1 kW",
     )  # fmt: skip
 
 
 def test_hld_4_4_step_2_has_a_fixed_load_only() -> None:
-    assert found(rules.check_self_dispatch, day({}, fixed_load=0)) == []
-    assert codes(found(rules.check_self_dispatch, day())) == [
+    assert violations(rules.check_self_dispatch, day({}, fixed_load=0)) == []
+    assert codes(violations(rules.check_self_dispatch, day())) == [
         "boffer.step2_no_fixed",
         "boffer.step2_bands",
     ]
@@ -304,8 +306,8 @@ def test_hld_4_4_step_2_has_a_fixed_load_only() -> None:
 
 def test_hld_4_5_step_3_has_either_or_both() -> None:
     for offer in (day(), day({}, fixed_load=-5), day(fixed_load=-5)):
-        assert found(rules.check_scheduled, offer) == []
-    (broken,) = found(rules.check_scheduled, day({}))
+        assert violations(rules.check_scheduled, offer) == []
+    (broken,) = violations(rules.check_scheduled, day({}))
     assert broken.code == "boffer.step3_nothing"
     assert broken.code in rules.CAUTIONS
 
@@ -322,7 +324,7 @@ def test_check_day_adds_the_rule_of_the_step() -> None:
 
 def test_all_breaches_come_out_in_one_pass() -> None:
     offer = day({3: 5, 13: -5, 9: -30, 14: 1}, prices=changed({5: -5}), max_avail_gen=-1)
-    assert set(codes(found(rules.check_day, offer))) == {
+    assert set(codes(violations(rules.check_day, offer))) == {
         "boffer.price_falls", "boffer.max_avail_gen", "boffer.load_sign",
         "boffer.generation_sign", "boffer.transition", "boffer.crossing",
     }  # fmt: skip
@@ -354,7 +356,7 @@ def test_hld_4_1_six_scenarios() -> None:
 
 
 def accepts(offer: BofferDay, step: int) -> bool:
-    return not codes(found(lambda d: rules.check_day(d, step), offer))
+    return not codes(violations(lambda d: rules.check_day(d, step), offer))
 
 
 def must_respond(step: int) -> bool:

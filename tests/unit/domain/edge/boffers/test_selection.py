@@ -25,11 +25,11 @@ from tests.support.lodged_boffers import CLOSURE, DAY, PRICES, accepted, day, se
 
 
 def test_hld_4_4_the_latest_boffer_counts_with_prices_or_without() -> None:
-    found = effective_day(accepted(day(periods=(1, 2, 3, 4)), self_dispatched()), DAY)
-    assert found is not None
-    assert found.has_prices[:5].tolist() == [False, False, False, True, False]
-    assert found.fixed_load[:4].tolist() == [-5, -5, -5, NO_LIMIT]
-    assert not found.avail[:3].any()
+    offer = effective_day(accepted(day(periods=(1, 2, 3, 4)), self_dispatched()), DAY)
+    assert offer is not None
+    assert offer.has_prices[:5].tolist() == [False, False, False, True, False]
+    assert offer.fixed_load[:4].tolist() == [-5, -5, -5, NO_LIMIT]
+    assert not offer.avail[:3].any()
 
 
 # --- which Boffer counts -------------------------------------------------------------------------
@@ -37,9 +37,9 @@ def test_hld_4_4_the_latest_boffer_counts_with_prices_or_without() -> None:
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:
     """What band 3 holds in periods 1 to 4."""
-    found = effective_day(lodged, on, at_us)
-    assert found is not None
-    return [float(watts) / 1000 for watts in found.avail[:4, 2]]
+    offer = effective_day(lodged, on, at_us)
+    assert offer is not None
+    return [float(watts) / 1000 for watts in offer.avail[:4, 2]]
 
 
 def test_hld_4_7_latest_acknowledged_boffer_wins() -> None:
@@ -77,21 +77,21 @@ def test_only_what_was_acknowledged_by_then_counts() -> None:
 
 
 def test_hld_4_1_periods_that_passed_keep_their_last_boffer() -> None:
-    found = effective_day(accepted(day(-10), day(-20, periods=(2, 3, 4))), DAY)
-    assert found is not None
-    assert found.source[:5].tolist() == [0, 1, 1, 1, NOT_OFFERED]
+    offer = effective_day(accepted(day(-10), day(-20, periods=(2, 3, 4))), DAY)
+    assert offer is not None
+    assert offer.source[:5].tolist() == [0, 1, 1, 1, NOT_OFFERED]
 
 
 def test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward() -> None:
     earlier = day(-10, on=DAY - timedelta(days=1), max_avail_load=-9_000, fixed_load=-1)
-    found = effective_day(accepted(earlier), DAY)
-    assert found is not None
-    assert found.trading_date == DAY
-    assert found.days_back[:4].tolist() == [1, 1, 1, 0]
-    assert found.source[:4].tolist() == [0, 0, 0, NOT_OFFERED]
-    assert (found.prices[0] == PRICES).all()
-    assert found.max_avail_load[0] == -9_000
-    assert found.fixed_load[:3].tolist() == [-1, -1, -1]
+    offer = effective_day(accepted(earlier), DAY)
+    assert offer is not None
+    assert offer.trading_date == DAY
+    assert offer.days_back[:4].tolist() == [1, 1, 1, 0]
+    assert offer.source[:4].tolist() == [0, 0, 0, NOT_OFFERED]
+    assert (offer.prices[0] == PRICES).all()
+    assert offer.max_avail_load[0] == -9_000
+    assert offer.fixed_load[:3].tolist() == [-1, -1, -1]
     assert expired_roll_forward(accepted(earlier), DAY) is None
 
 
@@ -99,31 +99,31 @@ def test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward() -> None:
 def test_hld_4_4_and_4_5_an_older_boffer_does_not_roll_forward(back: int) -> None:
     earlier = accepted(day(-10, on=DAY - timedelta(days=back)))
     assert effective_day(earlier, DAY) is None
-    told = expired_roll_forward(earlier, DAY)
+    expired = expired_roll_forward(earlier, DAY)
     before = DAY - timedelta(days=1)
-    assert told == ExpiredRollForward(DAY, before, DAY - timedelta(days=back), 3)
+    assert expired == ExpiredRollForward(DAY, before, DAY - timedelta(days=back), 3)
 
 
 def test_an_older_boffer_fills_no_period_that_the_day_before_leaves_open() -> None:
     older = day(-30, on=DAY - timedelta(days=2), periods=(1, 2, 3, 4, 5))
     before = day(-20, on=DAY - timedelta(days=1), periods=(1, 2, 3))
     lodged = accepted(older, before)
-    found = effective_day(lodged, DAY)
-    assert found is not None
-    assert found.source[:6].tolist() == [1, 1, 1, *[NOT_OFFERED] * 3]
-    told = expired_roll_forward(lodged, DAY)
-    assert told is not None
-    assert (told.newest, told.periods) == (DAY - timedelta(days=2), 2)
+    offer = effective_day(lodged, DAY)
+    assert offer is not None
+    assert offer.source[:6].tolist() == [1, 1, 1, *[NOT_OFFERED] * 3]
+    expired = expired_roll_forward(lodged, DAY)
+    assert expired is not None
+    assert (expired.newest, expired.periods) == (DAY - timedelta(days=2), 2)
     assert expired_roll_forward(lodged[:1], DAY, at_us=0) is None, "acknowledged later"
     assert expired_roll_forward([Lodged(older, None)], DAY) is None, "rejected"
 
 
 def test_a_boffer_of_the_day_goes_before_one_that_rolls_forward() -> None:
     before = day(-10, on=DAY - timedelta(days=1), periods=(1, 2, 3, 4))
-    found = effective_day(accepted(day(-20), before), DAY)
-    assert found is not None
-    assert (found.avail[:4, 2] / 1000).tolist() == [-20, -20, -20, -10]
-    assert found.days_back[:4].tolist() == [0, 0, 0, 1]
+    offer = effective_day(accepted(day(-20), before), DAY)
+    assert offer is not None
+    assert (offer.avail[:4, 2] / 1000).tolist() == [-20, -20, -20, -10]
+    assert offer.days_back[:4].tolist() == [0, 0, 0, 1]
 
 
 def test_a_later_days_boffer_does_not_roll_back() -> None:
@@ -132,10 +132,10 @@ def test_a_later_days_boffer_does_not_roll_back() -> None:
 
 def test_a_full_day_stops_the_search() -> None:
     whole = day(-20, periods=tuple(range(1, 289)))
-    found = effective_day(accepted(day(-10), whole), DAY)
-    assert found is not None
-    assert (found.source == 1).all()
-    assert np.asarray(found.avail[:, 2] == -20_000).all()
+    offer = effective_day(accepted(day(-10), whole), DAY)
+    assert offer is not None
+    assert (offer.source == 1).all()
+    assert np.asarray(offer.avail[:, 2] == -20_000).all()
 
 
 @pytest.mark.parametrize("change", [{"level": "Flex"}, {"kind": "NMI"}])
@@ -152,8 +152,8 @@ def test_hld_4_6_12_a_fixed_load_counts_once_its_boffer_is_accepted() -> None:
     new = day(fixed_load=-2)
 
     def fixed(*lodged: Lodged, at_us: int | None = None) -> int:
-        found = effective_day(lodged, DAY, at_us)
-        return NO_LIMIT if found is None else int(found.fixed_load[0])
+        offer = effective_day(lodged, DAY, at_us)
+        return NO_LIMIT if offer is None else int(offer.fixed_load[0])
 
     assert fixed(*accepted(old), Lodged(new, None)) == -1, "rejected"
     assert fixed(*accepted(old, new), at_us=new.submitted_us) == -1, "not acknowledged yet"

@@ -135,8 +135,8 @@ def test_the_rules_hold_for_rows_with_their_places() -> None:
     assert finding(received, "period.duplicate").path == "$.rows[3].period"
     falling = [*PRICES[:5], -5, *PRICES[6:]]
     cents = [round(price * 100) for price in falling]
-    found = finding(validate_frame(changed(prices=cents)), "boffer.price_falls")
-    assert found.path == "$.rows[2].prices[5]"
+    result = finding(validate_frame(changed(prices=cents)), "boffer.price_falls")
+    assert result.path == "$.rows[2].prices[5]"
 
 
 def test_dates_in_the_past_and_other_units_are_told_by_row() -> None:

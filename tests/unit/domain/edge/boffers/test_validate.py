@@ -161,9 +161,9 @@ def test_part_c_3_3_accumulated_bands_do_not_shrink_outwards() -> None:
     shrinks = [-50, -60, -60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 10, 10, 10, 10, 10, 80, 70]
     received = validate(document(nmi_boffer(bid(period(bandAvail=shrinks)), accumulateBands="Y")))
     assert transaction(received) == {"bands.accumulation": 2}
-    found = finding(received, "bands.accumulation")
-    assert found.path.endswith("bandAvail[0]")
-    assert (found.section, found.value) == ("Part C §3.3 field 4", "-50 kW")
+    result = finding(received, "bands.accumulation")
+    assert result.path.endswith("bandAvail[0]")
+    assert (result.section, result.value) == ("Part C §3.3 field 4", "-50 kW")
 
 
 def test_part_c_3_3_quantities_stay_within_the_capacity() -> None:
@@ -200,8 +200,8 @@ def test_hld_4_1_a_duid_boffer_has_576_intervals() -> None:
 def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
     received = validate(document(duid_boffer(), duid_boffer(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 1}
-    found = finding(received, "duid.mixed")
-    assert (found.path, found.value) == ("$.records[1].duid", "'UNIT2'")
+    result = finding(received, "duid.mixed")
+    assert (result.path, result.value) == ("$.records[1].duid", "'UNIT2'")
 
 
 def test_a_document_holds_one_kind_of_boffer() -> None:
@@ -255,8 +255,8 @@ def test_hld_4_5_earlier_boffers_are_not_warned_of_though_they_were_late() -> No
         document(duid_boffer(submissionDateTime=REBID)), Context(earlier=earlier.days)
     )
     assert cautions(received) == {"gate.not_in_time": 1}
-    place = "$.records[0].energyBids[0].tradingDate"
-    assert finding(received, "gate.not_in_time").path == place
+    index = "$.records[0].energyBids[0].tradingDate"
+    assert finding(received, "gate.not_in_time").path == index
 
 
 def test_hld_4_4_prices_that_are_left_out_are_held_to_no_market() -> None:
@@ -289,8 +289,8 @@ def test_hld_4_4_who_asks_for_self_dispatch_has_no_bands_cleared_for_want_of_a_l
     rows[7] |= {"selfDispatch": True, "fixedLoad": -5}
     received = validate(document(duid_boffer(*bids)), Context(step=3))
     assert transaction(received) == {"boffer.self_dispatch": 1}
-    place = "$.records[0].energyBids[0].energyPeriods[3].selfDispatch"
-    assert finding(received, "boffer.self_dispatch").path == place
+    index = "$.records[0].energyBids[0].energyPeriods[3].selfDispatch"
+    assert finding(received, "boffer.self_dispatch").path == index
     assert received.transaction.warning_counts == {
         "boffer.not_self_dispatch": 1,
         "boffer.both_ways": 2,

@@ -26,16 +26,16 @@ def test_each_period_has_its_own_price_and_prices() -> None:
 @pytest.mark.parametrize("fixed", [-5, 0, 5])
 def test_hld_4_6_11_a_fixed_load_goes_before_the_bands_at_any_price(fixed: float) -> None:
     for dollars_ in (-1000, 1.05, 15_100):
-        found = clear(D3_PRICES, avail(D3), cents(dollars_), fixed=one(fixed))
-        assert in_kw(found.watts) == [fixed]
-        assert found.is_fixed.tolist() == [True]
+        cleared = clear(D3_PRICES, avail(D3), cents(dollars_), fixed=one(fixed))
+        assert in_kw(cleared.watts) == [fixed]
+        assert cleared.is_fixed.tolist() == [True]
 
 
 @pytest.mark.parametrize(("fixed", "expected"), [(-61, -60), (81, 80), (5, 5)])
 def test_hld_4_2_4_and_4_2_5_max_avail_bounds_a_fixed_load(fixed: float, expected: float) -> None:
-    found = clear(D3_PRICES, avail({}), 0, one(-60), one(80), one(fixed))
-    assert in_kw(found.watts) == [expected]
-    assert found.is_bounded.tolist() == [fixed != expected]
+    cleared = clear(D3_PRICES, avail({}), 0, one(-60), one(80), one(fixed))
+    assert in_kw(cleared.watts) == [expected]
+    assert cleared.is_bounded.tolist() == [fixed != expected]
 
 
 def test_a_bound_holds_its_own_side_only() -> None:
@@ -46,9 +46,9 @@ def test_a_bound_holds_its_own_side_only() -> None:
 
 def test_absent_quantities_bound_nothing() -> None:
     none = np.array([NO_LIMIT], dtype=np.int32)
-    found = clear(D3_PRICES, avail(D3), cents(1500), none, none, none)
-    assert in_kw(found.watts) == [80]
-    assert not found.is_fixed[0]
+    cleared = clear(D3_PRICES, avail(D3), cents(1500), none, none, none)
+    assert in_kw(cleared.watts) == [80]
+    assert not cleared.is_fixed[0]
 
 
 def test_sums_beyond_32_bits_are_exact() -> None:
@@ -65,5 +65,5 @@ def test_a_price_between_two_cents_is_compared_as_it_is() -> None:
     bands = prices({3: 85.0, 13: 85.01})
     at = [8_499_999, 8_500_000, 8_500_001, 8_500_123, 8_500_999, 8_501_000, -1]
     rows = np.repeat(quantities, len(at), axis=0)
-    found = clear(bands, rows, np.array(at), per_cent=PER_CENT)
-    assert found.watts.tolist() == [-60_000, -60_000, 0, 0, 0, 10_000, -60_000]
+    cleared = clear(bands, rows, np.array(at), per_cent=PER_CENT)
+    assert cleared.watts.tolist() == [-60_000, -60_000, 0, 0, 0, 10_000, -60_000]

@@ -57,8 +57,8 @@ class Example:
             max_avail_load=round(self.max_load * 1000),
             max_avail_gen=round(self.max_gen * 1000),
         )
-        found = rules.check_day(day, step, EDGE_MARKET)
-        return [broken.code for broken in found]
+        result = rules.check_day(day, step, EDGE_MARKET)
+        return [broken.code for broken in result]
 
 
 SHOWN = (1, 2, 3, 4, 9, 10, 11, 12, 13, 14, 19, 20)
@@ -143,9 +143,9 @@ def test_hld_d_1_generation_offer_accumulates_from_the_lowest_price_up() -> None
 def test_hld_d_1_max_avail_660_holds_back_the_700_offered(dollars: float, quantity: float) -> None:
     row = avail(dict(enumerate(OFFER, 11)))
     bands = np.array([cents(p) for p in OFFER_PRICES] * 2)
-    found = clear(bands, row, cents(dollars), max_load=one(0), max_gen=one(660))
-    assert in_kw(found.watts) == [quantity]
-    assert found.is_bounded.tolist() == [quantity == 660]
+    result = clear(bands, row, cents(dollars), max_load=one(0), max_gen=one(660))
+    assert in_kw(result.watts) == [quantity]
+    assert result.is_bounded.tolist() == [quantity == 660]
     assert in_kw(clear(bands, row, cents(20_000)).watts) == [700]
 
 
@@ -365,8 +365,8 @@ def test_hld_g_2_1_document_error_load_and_generation_are_not_at_floor_and_ceili
 
 
 def test_hld_g_2_1_nmi_boffer_accumulates() -> None:
-    shown = (1, 2, 3, 4, 9, 10, 11, 12, 13, 18, 19, 20)
-    assert G21.accumulated(*shown) == [-90, -90, -40, -30, -30, 0, 0, 0, 0, 20, 20, 20]
+    text = (1, 2, 3, 4, 9, 10, 11, 12, 13, 18, 19, 20)
+    assert G21.accumulated(*text) == [-90, -90, -40, -30, -30, 0, 0, 0, 0, 20, 20, 20]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_hld_g_2_1_nmi_boffer_clears(dollars: float, quantity: float) -> None:
 
 
 def test_hld_g_2_1_document_error_band_18_is_printed_as_50_and_accumulates_to_20() -> None:
-    """50 stands in band 18; the accumulated row and maxAvailGen beside it both say 20."""
+    """Band 18 has 50, but the accumulated row and maxAvailGen next to it have 20."""
     printed = Example(G21.kilowatts | {18: 50}, -90, 20, G21_PRICES)
     assert printed.accumulated(18, 19, 20) == [50, 50, 50]
     assert G21.accumulated(18, 19, 20) == [20, 20, 20]
@@ -391,8 +391,8 @@ def test_hld_g_2_1_document_error_band_18_is_printed_as_50_and_accumulates_to_20
 
 
 def test_hld_g_2_2_flex_boffer_accumulates() -> None:
-    shown = (1, 2, 3, 4, 9, 10, 11, 12, 13, 18, 19, 20)
-    assert G22.accumulated(*shown) == [-50, -50, 0, 0, 0, 0, 0, 0, 0, 10, 60, 60]
+    text = (1, 2, 3, 4, 9, 10, 11, 12, 13, 18, 19, 20)
+    assert G22.accumulated(*text) == [-50, -50, 0, 0, 0, 0, 0, 0, 0, 10, 60, 60]
 
 
 @pytest.mark.parametrize(

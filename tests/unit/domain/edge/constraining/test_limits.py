@@ -1,4 +1,4 @@
-"""Which limits bind an offer, and what stands for missing ones."""
+"""Limits that bind an offer, and defaults for missing ones."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def envelopes() -> EnvelopeTable:
 
 
 def test_limits_of_one_level_do_not_bind_the_other() -> None:
-    found = LimitTable(envelopes(), "Flex").active(np.array([START]))
-    assert found.nmis == (A,)
-    assert found.exports.tolist() == [[2000]]
+    active = LimitTable(envelopes(), "Flex").active(np.array([START]))
+    assert active.nmis == (A,)
+    assert active.exports.tolist() == [[2000]]
     with pytest.raises(LevelMismatchError) as raised:
         LimitTable(envelopes().at_level(1), "NMI")
     assert raised.value.level == "NMI"
@@ -50,28 +50,28 @@ def test_limits_of_one_level_do_not_bind_the_other() -> None:
 def test_sites_and_intervals_come_in_the_order_asked_for() -> None:
     table = LimitTable(envelopes(), "NMI")
     assert table.nmis == (A, B)
-    found = table.active(np.array([START + 600, START]), [B, C, A])
-    assert found.nmis == (B, C, A)
-    assert found.exports.tolist() == [[3000, 3000], [NO_LIMIT, NO_LIMIT], [1000, 1000]]
-    assert found.imports.tolist() == [[-300, -300], [NO_LIMIT, NO_LIMIT], [-100, -100]]
-    assert found.missing == 4
+    active = table.active(np.array([START + 600, START]), [B, C, A])
+    assert active.nmis == (B, C, A)
+    assert active.exports.tolist() == [[3000, 3000], [NO_LIMIT, NO_LIMIT], [1000, 1000]]
+    assert active.imports.tolist() == [[-300, -300], [NO_LIMIT, NO_LIMIT], [-100, -100]]
+    assert active.missing == 4
 
 
 @pytest.mark.parametrize("start", [START - 300, START + 900, START + 1])
 def test_outside_the_horizon_and_off_its_grid_there_is_no_limit(start: int) -> None:
-    found = LimitTable(envelopes(), "NMI").active(np.array([start]), [A])
-    assert found.exports.tolist() == [[NO_LIMIT]]
+    active = LimitTable(envelopes(), "NMI").active(np.array([start]), [A])
+    assert active.exports.tolist() == [[NO_LIMIT]]
 
 
 def test_missing_limits_need_a_stated_default() -> None:
-    found = LimitTable(envelopes(), "NMI").active(np.array([START, START + 300]), [A, B])
+    active = LimitTable(envelopes(), "NMI").active(np.array([START, START + 300]), [A, B])
     with pytest.raises(MissingLimitError, match="2 limits are not published") as raised:
-        fill_missing(found, None)
+        fill_missing(active, None)
     assert raised.value.count == 2
-    filled = fill_missing(found, DefaultLimits(1500, -1600))
+    filled = fill_missing(active, DefaultLimits(1500, -1600))
     assert filled.exports.tolist() == [[1000, 1000], [3000, 1500]]
     assert filled.imports.tolist() == [[-100, -100], [-300, -1600]]
-    assert found.missing == 2, "the original stays as it was"
+    assert active.missing == 2, "the original stays as it was"
     assert fill_missing(filled, None) is filled
 
 
@@ -82,10 +82,10 @@ def test_default_limits_have_the_signs_of_limits(export_w: int, import_w: int) -
 
 
 def test_a_portfolio_is_bound_by_the_sum_over_its_sites() -> None:
-    found = LimitTable(envelopes(), "NMI").active(np.array([START, START + 300]))
+    active = LimitTable(envelopes(), "NMI").active(np.array([START, START + 300]))
     with pytest.raises(MissingLimitError):
-        portfolio_limits(found)
-    exports, imports = portfolio_limits(fill_missing(found, DefaultLimits(0, 0)))
+        portfolio_limits(active)
+    exports, imports = portfolio_limits(fill_missing(active, DefaultLimits(0, 0)))
     assert exports.tolist() == [4000, 1000]
     assert imports.tolist() == [-400, -100]
 
@@ -99,5 +99,5 @@ def test_sums_over_a_portfolio_do_not_overflow() -> None:
 
 
 def test_no_nmi_shows_in_the_repr() -> None:
-    found = LimitTable(envelopes(), "NMI").active(np.array([START]))
-    assert A not in repr(found)
+    active = LimitTable(envelopes(), "NMI").active(np.array([START]))
+    assert A not in repr(active)

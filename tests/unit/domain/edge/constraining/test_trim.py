@@ -96,11 +96,11 @@ def test_absent_quantities_stay_absent() -> None:
 
 
 def test_check_says_how_far_beyond() -> None:
-    found = check(avail(D3, 2), np.array([80_000, 70_000]), np.array([-50_000, -60_000]))
-    assert found.over_import.tolist() == [10_000, 0]
-    assert found.over_export.tolist() == [0, 10_000]
-    assert (found.low.tolist(), found.high.tolist()) == ([-60_000] * 2, [80_000] * 2)
-    assert found.count == 2
+    breaches = check(avail(D3, 2), np.array([80_000, 70_000]), np.array([-50_000, -60_000]))
+    assert breaches.over_import.tolist() == [10_000, 0]
+    assert breaches.over_export.tolist() == [0, 10_000]
+    assert (breaches.low.tolist(), breaches.high.tolist()) == ([-60_000] * 2, [80_000] * 2)
+    assert breaches.count == 2
 
 
 @pytest.mark.parametrize(

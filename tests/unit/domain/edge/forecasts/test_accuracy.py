@@ -50,38 +50,38 @@ def test_a_doubled_measurement_is_scored_once_and_a_conflict_not_at_all(against:
     rows = [reading(A, 4, -400), reading(A, 5, -600), reading(A, 5, -600), reading(A, 10, -100)]
     actuals = Actuals(against)
     actuals.add(frame(*rows, reading(A, 10, -900)))
-    found = accuracy(forecast((A, 1, -600, None), (A, 2, -100, None)), actuals.frame())
-    assert found.all_sites.count == 1
-    assert found.actual_w.tolist() == [-600 if against == "end" else -500]
-    assert found.unmeasured == 1
+    result = accuracy(forecast((A, 1, -600, None), (A, 2, -100, None)), actuals.frame())
+    assert result.all_sites.count == 1
+    assert result.actual_w.tolist() == [-600 if against == "end" else -500]
+    assert result.unmeasured == 1
 
 
 def test_a_score_by_hand() -> None:
-    found = score(np.array([100, -50, 0]), np.array([80, -60, 40]), Tolerance(watts=20))
-    assert (found.count, found.worst_w) == (3, 40)
-    assert found.bias_w == pytest.approx(-10 / 3)
-    assert found.mae_w == pytest.approx(70 / 3)
-    assert found.rmse_w == pytest.approx(math.sqrt((400 + 100 + 1600) / 3))
-    assert found.within == pytest.approx(2 / 3)
+    result = score(np.array([100, -50, 0]), np.array([80, -60, 40]), Tolerance(watts=20))
+    assert (result.count, result.worst_w) == (3, 40)
+    assert result.bias_w == pytest.approx(-10 / 3)
+    assert result.mae_w == pytest.approx(70 / 3)
+    assert result.rmse_w == pytest.approx(math.sqrt((400 + 100 + 1600) / 3))
+    assert result.within == pytest.approx(2 / 3)
 
 
 def test_a_score_of_nothing_is_nan() -> None:
     empty = np.empty(0, dtype=np.int64)
-    found = score(empty, empty, Tolerance())
-    assert found.count == 0
-    assert math.isnan(found.rmse_w)
+    result = score(empty, empty, Tolerance())
+    assert result.count == 0
+    assert math.isnan(result.rmse_w)
 
 
 def test_the_tolerance_is_a_share_of_what_happened() -> None:
-    found = score(np.array([110, 111]), np.array([100, 100]), Tolerance(permille=100))
-    assert found.within == 0.5
+    result = score(np.array([110, 111]), np.array([100, 100]), Tolerance(permille=100))
+    assert result.within == 0.5
 
 
 def test_the_actual_is_the_flow_without_what_was_controlled_part_c_5_3() -> None:
     row = reading(A, 5, -400, controlled_generation_w=2000, controlled_load_w=-500)
-    found = run(forecast((A, 1, -1900, None)), row)
-    assert found.all_sites.worst_w == 0
-    assert found.actual_w.tolist() == [-1900]
+    result = run(forecast((A, 1, -1900, None)), row)
+    assert result.all_sites.worst_w == 0
+    assert result.actual_w.tolist() == [-1900]
 
 
 def test_against_the_end_or_the_mean_of_the_interval() -> None:
@@ -91,7 +91,7 @@ def test_against_the_end_or_the_mean_of_the_interval() -> None:
 
 
 def test_nmi_and_unit_level() -> None:
-    found = run(
+    result = run(
         forecast((A, 1, 100, None), (B, 1, -100, None), (A, 2, 50, None), (B, 2, 50, None)),
         reading(A, 5, 0),
         reading(B, 5, 0),
@@ -99,42 +99,42 @@ def test_nmi_and_unit_level() -> None:
         reading(B, 10, 0),
         tolerance=Tolerance(watts=50),
     )
-    assert found.sites.nmis == (A, B)
-    assert found.sites.bias_w.tolist() == [75, -25]
-    assert found.sites.mae_w.tolist() == [75, 75]
-    assert found.sites.within.tolist() == [0.5, 0.5]
-    assert found.sites.worst_w.tolist() == [100, 100]
-    assert found.forecast_w.tolist() == [0, 100], "errors cancel in the unit"
-    assert found.unit.mae_w == 50
-    assert found.nmis.tolist() == [2, 2]
-    assert A not in repr(found)
+    assert result.sites.nmis == (A, B)
+    assert result.sites.bias_w.tolist() == [75, -25]
+    assert result.sites.mae_w.tolist() == [75, 75]
+    assert result.sites.within.tolist() == [0.5, 0.5]
+    assert result.sites.worst_w.tolist() == [100, 100]
+    assert result.forecast_w.tolist() == [0, 100], "errors cancel in the unit"
+    assert result.unit.mae_w == 50
+    assert result.nmis.tolist() == [2, 2]
+    assert A not in repr(result)
 
 
 def test_what_has_no_counterpart_is_counted() -> None:
-    found = run(
+    result = run(
         forecast((A, 1, 0, None), (A, 2, 0, None), (B, 1, 0, None)),
         reading(A, 5),
         reading(A, 15),
         reading(A, 20),
     )
-    assert (found.all_sites.count, found.unmeasured, found.unforecast) == (1, 2, 2)
+    assert (result.all_sites.count, result.unmeasured, result.unforecast) == (1, 2, 2)
 
 
 def test_of_several_forecasts_the_latest_counts_and_late_ones_are_told() -> None:
-    found = run(
+    result = run(
         forecast((A, 1, 3, START * MICROS + 1), (A, 1, 1, None), (A, 1, 2, START * MICROS)),
         reading(A, 5),
     )
-    assert found.forecast_w.tolist() == [3]
-    assert found.late == 1
-    assert found.unmeasured == 0
+    assert result.forecast_w.tolist() == [3]
+    assert result.late == 1
+    assert result.unmeasured == 0
 
 
 def test_no_telemetry_leaves_everything_unmeasured() -> None:
-    found = run(forecast((A, 1, 3, None)))
-    assert found.unmeasured == 1
-    assert found.all_sites.count == 0
-    assert found.sites.nmis == ()
+    result = run(forecast((A, 1, 3, None)))
+    assert result.unmeasured == 1
+    assert result.all_sites.count == 0
+    assert result.sites.nmis == ()
 
 
 def test_a_boffer_is_the_units_forecast_in_step_1_hld_4_3() -> None:
@@ -148,9 +148,9 @@ def test_a_boffer_is_the_units_forecast_in_step_1_hld_4_3() -> None:
     unit = sums.unit()
     ends = START + 300 * np.arange(1, 4)
     offered = np.array([-2100, -1900, -5000])
-    found, unmeasured = score_offer(ends, offered, unit, "NMI", Tolerance(watts=100))
-    assert (found.count, unmeasured) == (2, 1)
-    assert (found.bias_w, found.mae_w, found.within, found.worst_w) == (0, 100, 1, 100)
+    result, unmeasured = score_offer(ends, offered, unit, "NMI", Tolerance(watts=100))
+    assert (result.count, unmeasured) == (2, 1)
+    assert (result.bias_w, result.mae_w, result.within, result.worst_w) == (0, 100, 1, 100)
     flex, _ = score_offer(ends, np.array([-800, -800, 0]), unit, "Flex")
     assert flex.worst_w == 0
     nothing, unmeasured = score_offer(ends, offered, UnitSums().unit(), "NMI")

@@ -30,7 +30,7 @@ def put(rows: pl.DataFrame, column: str, values: list[Any], dtype: Any) -> pl.Da
     return rows.with_columns(pl.Series(column, values, dtype=dtype))
 
 
-def found(received: Any) -> dict[str, list[str]]:
+def paths(received: Any) -> dict[str, list[str]]:
     """Code → places of what rejects it, in the form and in the rules."""
     places: dict[str, list[str]] = {}
     for finding in (*received.system.findings, *received.transaction.findings):
@@ -59,7 +59,7 @@ def intervals() -> pl.DataFrame:
 )
 def test_power_out_of_range_is_rejected_in_every_type(column: str, value: int, dtype: Any) -> None:
     broken = put(minutes(1, 2), column, [0, value], dtype)
-    assert found(telemetry.validate_frame(broken)) == {"number.range": [f"$.rows[1].{column}"]}
+    assert paths(telemetry.validate_frame(broken)) == {"number.range": [f"$.rows[1].{column}"]}
 
 
 @pytest.mark.parametrize("dtype", [pl.Int32, pl.Int64])
@@ -74,7 +74,7 @@ def test_the_ends_of_the_range_are_read(dtype: Any) -> None:
 def test_a_price_in_columns_has_the_range_of_one_in_json(value: int) -> None:
     row = {"duid": ["U"], "interval_end": [START + 300], "target_w": [0], "price_cents": [value]}
     received = dispatch.validate_frame(pl.DataFrame(row))
-    assert found(received) == {"number.range": ["$.rows[0].price_cents"]}
+    assert paths(received) == {"number.range": ["$.rows[0].price_cents"]}
 
 
 # --- instants ------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_a_minute_out_of_the_years_is_rejected_and_met_by_no_rule(dtype: Any) ->
     ends = [first, *high, first + 60]
     broken = put(minutes(1, 2, 3, 4, 5), "minute", ends, dtype)
     received = telemetry.validate_frame(broken)
-    assert found(received) == {"time.format": [f"$.rows[{row}].minute" for row in (1, 2, 3)]}
+    assert paths(received) == {"time.format": [f"$.rows[{row}].minute" for row in (1, 2, 3)]}
 
 
 def test_the_last_minute_of_the_years_is_read_and_written() -> None:
@@ -103,7 +103,7 @@ def test_the_last_minute_of_the_years_is_read_and_written() -> None:
 def test_rows_behind_a_rejected_minute_keep_their_places() -> None:
     first = int(minutes(1)["minute"][0])
     broken = put(minutes(1, 2, 3), "minute", [first, first + 1, first + 180], pl.Int64)
-    assert found(telemetry.validate_frame(broken)) == {
+    assert paths(telemetry.validate_frame(broken)) == {
         "time.grid": ["$.rows[1].minute"],
         "telemetry.gap": ["$.rows[2].minute"],
     }
@@ -112,7 +112,7 @@ def test_rows_behind_a_rejected_minute_keep_their_places() -> None:
 def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
     texts = ["2026-11-19T10:01:00+10:00", None, "soon", "2026-11-19T10:02:00+10:00"]
     broken = put(minutes(1, 2, 3, 4), "minute", texts, pl.String)
-    assert found(telemetry.validate_frame(broken)) == {
+    assert paths(telemetry.validate_frame(broken)) == {
         "field.null": ["$.rows[1].minute"],
         "time.format": ["$.rows[2].minute"],
     }
@@ -122,7 +122,7 @@ def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
 @pytest.mark.parametrize("column", ["submitted_us", "envelope_submitted_us"])
 def test_a_submission_out_of_the_years_is_rejected(column: str, value: int) -> None:
     broken = put(minutes(1, 2), column, [value, SENT - MICROS * 90_000], pl.Int64)
-    codes = found(telemetry.validate_frame(broken))
+    codes = paths(telemetry.validate_frame(broken))
     assert codes.pop("time.format") == [f"$.rows[0].{column}"]
     assert set(codes) <= {"telemetry.submitted_early"}
 
@@ -144,7 +144,7 @@ def test_datetimes_out_of_the_years_are_rejected(
 ) -> None:
     raw = pl.Series(column, [value], dtype=pl.Int64).cast(pl.Datetime(unit, zone))
     received = telemetry.validate_frame(minutes(1).with_columns(raw))
-    assert found(received) == {"time.format": [f"$.rows[0].{column}"]}
+    assert paths(received) == {"time.format": [f"$.rows[0].{column}"]}
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -159,9 +159,9 @@ def test_datetimes_of_every_unit_are_read_alike(unit: Any) -> None:
 def test_an_interval_out_of_the_years_is_rejected_in_forecasts_and_targets() -> None:
     broken = put(intervals(), "interval_end", [START + 300, 2**63 - 1], pl.Int64)
     path = {"time.format": ["$.rows[1].interval_end"]}
-    assert found(forecasts.validate_frame(broken)) == path
+    assert paths(forecasts.validate_frame(broken)) == path
     targets = broken.rename({"nmi": "duid", "uncontrolled_w": "target_w"})
-    assert found(dispatch.validate_frame(targets)) == path
+    assert paths(dispatch.validate_frame(targets)) == path
 
 
 # --- nulls ---------------------------------------------------------------------------------------
@@ -171,4 +171,4 @@ def test_a_column_of_nulls_without_a_type_is_read_as_nulls() -> None:
     rows = minutes(1).with_columns(submitted_us=pl.lit(None), reactive_export_limit_var=None)
     assert telemetry.validate_frame(rows).accepted
     absent = telemetry.validate_frame(minutes(1).with_columns(active_power_w=pl.lit(None)))
-    assert found(absent) == {"field.null": ["$.rows[0].active_power_w"]}
+    assert paths(absent) == {"field.null": ["$.rows[0].active_power_w"]}

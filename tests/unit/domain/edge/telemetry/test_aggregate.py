@@ -29,39 +29,39 @@ def unit(
 ) -> UnitTelemetry:
     """Telemetry of five houses at one minute; loads given as magnitudes in kW."""
     sums = UnitSums()
-    for place in range(5):
-        load, base, up = controlled[place], uncontrolled[place], generation[place]
+    for index in range(5):
+        load, base, up = controlled[index], uncontrolled[index], generation[index]
         sums.add(
             frame(
                 reading(
-                    f"630500000{place}",
+                    f"630500000{index}",
                     1,
                     round((up - base - load) * 1000),
                     controlled_generation_w=round(up * 1000),
                     controlled_load_w=round(-load * 1000),
-                    energy_stored_wh=STORED[place] * 1000,
+                    energy_stored_wh=STORED[index] * 1000,
                 )
             )
         )
     return sums.unit()
 
 
-def kilowatts(found: UnitTelemetry) -> tuple[float, float, float, float]:
+def kilowatts(total: UnitTelemetry) -> tuple[float, float, float, float]:
     """Active power, controlled generation, controlled load, stored energy."""
     columns = (
-        found.active_power_w,
-        found.controlled_generation_w,
-        found.controlled_load_w,
-        found.energy_stored_wh,
+        total.active_power_w,
+        total.controlled_generation_w,
+        total.controlled_load_w,
+        total.energy_stored_wh,
     )
     return tuple(int(column[0]) / 1000 for column in columns)  # type: ignore[return-value]
 
 
 def test_hld_h_1_net_load_all_loads_on() -> None:
-    found = unit(NATIVE, POOL_AND_APPLIANCES)
-    assert kilowatts(found) == (-100, 0, -30, 35)
-    assert found.flow_w("NMI").tolist() == [-100_000]
-    assert found.flow_w("Flex").tolist() == [-30_000], "Flex: equals the controlled load"
+    total = unit(NATIVE, POOL_AND_APPLIANCES)
+    assert kilowatts(total) == (-100, 0, -30, 35)
+    assert total.flow_w("NMI").tolist() == [-100_000]
+    assert total.flow_w("Flex").tolist() == [-30_000], "Flex: equals the controlled load"
 
 
 def test_hld_h_1_net_load_controlled_load_off() -> None:
@@ -69,9 +69,9 @@ def test_hld_h_1_net_load_controlled_load_off() -> None:
 
 
 def test_hld_h_1_more_native_load_shows_at_the_nmi_and_not_in_flex() -> None:
-    found = unit(NATIVE_MORE, NONE)
-    assert kilowatts(found) == (-76, 0, 0, 35)
-    assert found.flow_w("Flex").tolist() == [0]
+    total = unit(NATIVE_MORE, NONE)
+    assert kilowatts(total) == (-76, 0, 0, 35)
+    assert total.flow_w("Flex").tolist() == [0]
 
 
 def test_hld_h_2_document_error_net_generation_with_the_caption_of_a_load_example() -> None:
@@ -89,31 +89,31 @@ def test_hld_h_2_document_error_net_generation_with_70_kw_native_load_instead_of
 def test_hld_h_3_document_error_battery_charging_reaches_120_kw_and_not_130() -> None:
     """70 native + 30 controlled + 20 charging; the charging is controlled load as well."""
     charging = [a + b for a, b in zip(POOL_AND_APPLIANCES, CHARGE, strict=True)]
-    found = unit(NATIVE, charging)
-    assert kilowatts(found) == (-120, 0, -50, 35)
+    total = unit(NATIVE, charging)
+    assert kilowatts(total) == (-120, 0, -50, 35)
     documented = (-130, 0, -30, 35)
-    assert kilowatts(found) != documented
-    assert found.flow_w("NMI")[0] == -70_000 + found.flow_w("Flex")[0]
+    assert kilowatts(total) != documented
+    assert total.flow_w("NMI")[0] == -70_000 + total.flow_w("Flex")[0]
     assert documented[0] != -70 + documented[2], "the document's own figures do not add up"
 
 
 def test_hld_h_4_battery_discharging() -> None:
     """Printed: the four results. Derived: 70 kW of native load, and 35 + 25 kW of generation."""
-    found = unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)
-    assert kilowatts(found) == (-10, 60, 0, 35)
-    assert found.flow_w("NMI").tolist() == [-10_000]
-    assert found.flow_w("Flex").tolist() == [60_000]
+    total = unit(NATIVE, NONE, DISCHARGE_AND_SOLAR)
+    assert kilowatts(total) == (-10, 60, 0, 35)
+    assert total.flow_w("NMI").tolist() == [-10_000]
+    assert total.flow_w("Flex").tolist() == [60_000]
 
 
 def test_a_missing_nmi_is_seen_in_the_minute_it_is_missing() -> None:
     sums = UnitSums()
     sums.add(frame(reading("6305000001", 2, 5), reading("6305000001", 1, 3)))
     sums.add(frame(reading("6305000002", 1, 4)))
-    found = sums.unit()
-    assert found.minute.tolist() == [START + 60, START + 120]
-    assert found.active_power_w.tolist() == [7, 5]
-    assert found.nmis.tolist() == [2, 1]
-    assert found.is_whole.tolist() == [True, False]
+    total = sums.unit()
+    assert total.minute.tolist() == [START + 60, START + 120]
+    assert total.active_power_w.tolist() == [7, 5]
+    assert total.nmis.tolist() == [2, 1]
+    assert total.is_whole.tolist() == [True, False]
 
 
 def test_sums_are_exact_beyond_32_bits() -> None:
@@ -133,9 +133,9 @@ def test_no_telemetry_is_an_empty_unit(pieces: tuple[object, ...]) -> None:
 
 def test_telemetry_of_the_unit_itself_is_taken_as_it_is() -> None:
     rows = frame(reading(A, 2, 9), reading(A, 1, 7))
-    found = from_frame(rows.rename({"nmi": "duid"}))
-    assert found.active_power_w.tolist() == [7, 9]
-    assert np.array_equal(found.nmis, [1, 1])
+    total = from_frame(rows.rename({"nmi": "duid"}))
+    assert total.active_power_w.tolist() == [7, 9]
+    assert np.array_equal(total.nmis, [1, 1])
 
 
 def test_a_copy_is_added_once_and_a_minute_in_conflict_has_no_sum() -> None:
@@ -143,9 +143,9 @@ def test_a_copy_is_added_once_and_a_minute_in_conflict_has_no_sum() -> None:
     copy, other = reading(A, 1, 3, submitted_us=7), reading(B, 2, 9)
     sums = UnitSums()
     sums.add(frame(*rows, copy, other))
-    found = sums.unit()
-    assert (found.minute.tolist(), found.active_power_w.tolist()) == ([START + 60], [7])
-    assert (found.nmis.tolist(), found.conflicting) == ([2], 1)
+    total = sums.unit()
+    assert (total.minute.tolist(), total.active_power_w.tolist()) == ([START + 60], [7])
+    assert (total.nmis.tolist(), total.conflicting) == ([2], 1)
     unit_rows = frame(rows[0], copy, rows[2], reading(A, 2, 9)).rename({"nmi": "duid"})
     own = from_frame(unit_rows)
     assert (own.minute.tolist(), own.active_power_w.tolist()) == ([START + 60], [3])

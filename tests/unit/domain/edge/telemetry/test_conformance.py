@@ -43,7 +43,7 @@ def report(
 
 
 def test_a_flow_at_the_limit_conforms_and_beyond_it_breaches() -> None:
-    found = report(
+    result = report(
         envelopes(record(A, FIVE)),
         reading(A, 1, 5000),
         reading(A, 2, -5000),
@@ -51,13 +51,13 @@ def test_a_flow_at_the_limit_conforms_and_beyond_it_breaches() -> None:
         reading(A, 7, -5003),
         reading(A, 8, -5002),
     )
-    assert found.counts["export_minutes"].tolist() == [1]
-    assert found.counts["import_minutes"].tolist() == [2]
-    assert found.is_breach.tolist() == [[False, True]]
-    assert found.headroom_w.tolist() == [[0, -3]]
-    assert (found.worst_export_w[0], found.worst_import_w[0]) == (1, 3)
-    assert found.beyond_watt_minutes.tolist() == [6]
-    assert not found.conforms
+    assert result.counts["export_minutes"].tolist() == [1]
+    assert result.counts["import_minutes"].tolist() == [2]
+    assert result.is_breach.tolist() == [[False, True]]
+    assert result.headroom_w.tolist() == [[0, -3]]
+    assert (result.worst_export_w[0], result.worst_import_w[0]) == (1, 3)
+    assert result.beyond_watt_minutes.tolist() == [6]
+    assert not result.conforms
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_a_flow_at_the_limit_conforms_and_beyond_it_breaches() -> None:
     ],
 )
 def test_the_larger_of_watts_and_share_is_tolerated(tolerance: Tolerance, breaches: int) -> None:
-    found = report(
+    result = report(
         envelopes(record(A, FIVE)),
         reading(A, 1, 5050),
         reading(A, 2, 5051),
         reading(A, 3, 5101),
         tolerance=tolerance,
     )
-    assert found.counts["export_minutes"].tolist() == [breaches]
+    assert result.counts["export_minutes"].tolist() == [breaches]
 
 
 def test_an_interval_breaches_from_the_agreed_number_of_minutes_on() -> None:
     rows = [reading(A, 1, 6000), reading(A, 2, 6000), reading(A, 6, 6000)]
-    found = report(envelopes(record(A, FIVE)), *rows, tolerance=Tolerance(minutes=2))
-    assert found.breach_minutes.tolist() == [[2, 1]]
-    assert found.is_breach.tolist() == [[True, False]]
-    assert found.breach_intervals.tolist() == [1]
+    result = report(envelopes(record(A, FIVE)), *rows, tolerance=Tolerance(minutes=2))
+    assert result.breach_minutes.tolist() == [[2, 1]]
+    assert result.is_breach.tolist() == [[True, False]]
+    assert result.breach_intervals.tolist() == [1]
 
 
 @pytest.mark.parametrize("wrong", [{"export_w": -1}, {"import_w": 1}])
@@ -99,16 +99,16 @@ def test_a_default_limit_of_the_wrong_sign_is_rejected(wrong: dict[str, int]) ->
 
 
 def test_the_end_of_an_interval_belongs_to_it_part_c_4_3() -> None:
-    found = report(
+    result = report(
         envelopes(record(A, FIVE)), reading(A, 0), reading(A, 5), reading(A, 6), reading(A, 11)
     )
-    assert found.minutes.tolist() == [[1, 1]]
-    assert found.outside_rows == 2
-    assert found.rows == 4
+    assert result.minutes.tolist() == [[1, 1]]
+    assert result.outside_rows == 2
+    assert result.rows == 4
 
 
 def test_every_measurement_is_counted_somewhere() -> None:
-    found = report(
+    result = report(
         envelopes(record(A, FIVE), record(B, FIVE)),
         reading(A, 1),
         reading(A, 1),
@@ -116,17 +116,17 @@ def test_every_measurement_is_counted_somewhere() -> None:
         reading(C, 50),
         reading(A, 50),
     )
-    assert found.counts["readings"].tolist() == [2, 0]
-    assert found.counts["duplicates"].tolist() == [1, 0]
-    assert (found.foreign_rows, found.foreign_nmis, found.outside_rows) == (2, 1, 1)
-    assert found.rows == 5
+    assert result.counts["readings"].tolist() == [2, 0]
+    assert result.counts["duplicates"].tolist() == [1, 0]
+    assert (result.foreign_rows, result.foreign_nmis, result.outside_rows) == (2, 1, 1)
+    assert result.rows == 5
 
 
 def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
-    found = report(envelopes(record(A, FIVE), record(B, FIVE)), reading(A, 1), reading(A, 2))
-    assert found.expected.tolist() == [10, 0]
-    assert found.missing.tolist() == [8, 0]
-    assert found.measured.tolist() == [True, False]
+    result = report(envelopes(record(A, FIVE), record(B, FIVE)), reading(A, 1), reading(A, 2))
+    assert result.expected.tolist() == [10, 0]
+    assert result.missing.tolist() == [8, 0]
+    assert result.measured.tolist() == [True, False]
 
 
 def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
@@ -164,7 +164,7 @@ def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated()
 
 
 def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None:
-    found = report(
+    result = report(
         envelopes(*TWO),
         reading(A, 1, 5200),
         reading(A, 2, -3050, envelope_submitted_us=NEW),
@@ -172,35 +172,35 @@ def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None
         reading(A, 6, 100),
         tolerance=Tolerance(watts=100),
     )
-    assert found.breach_minutes.tolist() == [[2, 0]]
-    assert found.beyond_w.tolist() == [[[300, 0]], [[0, 0]]]
-    assert found.limits_w.tolist() == [[[3000, 5000]], [[-3000, -5000]]], "the closest ones"
+    assert result.breach_minutes.tolist() == [[2, 0]]
+    assert result.beyond_w.tolist() == [[[300, 0]], [[0, 0]]]
+    assert result.limits_w.tolist() == [[[3000, 5000]], [[-3000, -5000]]], "the closest ones"
     nothing = report(envelopes(record(A, FIVE)))
     assert nothing.limits_w.tolist() == [[[NO_LIMIT, NO_LIMIT]]] * 2
 
 
-# --- what stands twice -----------------------------------------------------------------------
+# --- duplicates ------------------------------------------------------------------------------
 
 
 def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
     rows = [reading(A, 1, 6000), reading(A, 1, 6000, submitted_us=9), reading(A, 2, 6000)]
     conflict = [reading(A, 3, 0), reading(A, 3, 7000), reading(A, 3, 0)]
     later = [reading(A, 4, 0, submitted_us=5), reading(A, 4, 6000, submitted_us=6)]
-    found = report(envelopes(record(A, FIVE)), *rows, *conflict, *later)
-    assert found.breach_minutes.tolist() == [[3, 0]]
-    assert found.beyond_watt_minutes.tolist() == [3000]
-    counts = {name: int(found.counts[name][0]) for name in COUNTS}
+    result = report(envelopes(record(A, FIVE)), *rows, *conflict, *later)
+    assert result.breach_minutes.tolist() == [[3, 0]]
+    assert result.beyond_watt_minutes.tolist() == [3000]
+    counts = {name: int(result.counts[name][0]) for name in COUNTS}
     assert (counts["readings"], counts["duplicates"], counts["conflicting"]) == (8, 4, 1)
-    assert found.missing.tolist() == [6]
+    assert result.missing.tolist() == [6]
     traced = trace(envelopes(record(A, FIVE)), A, frame(*rows, *conflict, *later))
     assert traced.is_breach.tolist() == [True, True, True]
 
 
 def test_rows_at_other_nmis_and_hours_may_stand_twice_too() -> None:
     rows = [reading(C, 1), reading(C, 1), reading(C, 2), reading(C, 2, 9), reading(A, 99)]
-    found = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
-    assert (found.rows, found.foreign_rows, found.outside_rows) == (6, 4, 2)
-    assert found.foreign_nmis == 1
+    result = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
+    assert (result.rows, result.foreign_rows, result.outside_rows) == (6, 4, 2)
+    assert result.foreign_nmis == 1
 
 
 def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
@@ -214,16 +214,16 @@ def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
 
 def test_energy_beyond_is_rounded_half_up() -> None:
     rows = [reading(A, 1, 5030), reading(B, 1, 5029)]
-    found = report(envelopes(record(A, FIVE), record(B, FIVE)), *rows)
-    assert found.beyond_wh.tolist() == [1, 0]
+    result = report(envelopes(record(A, FIVE), record(B, FIVE)), *rows)
+    assert result.beyond_wh.tolist() == [1, 0]
 
 
 def test_no_telemetry_at_all_is_a_report_as_well() -> None:
-    found = report(envelopes(record(A, FIVE)))
-    assert found.rows == 0
-    assert found.conforms is None
-    assert found.headroom_w.tolist() == [[NO_HEADROOM, NO_HEADROOM]]
-    assert not found.judged.any()
+    result = report(envelopes(record(A, FIVE)))
+    assert result.rows == 0
+    assert result.conforms is None
+    assert result.headroom_w.tolist() == [[NO_HEADROOM, NO_HEADROOM]]
+    assert not result.judged.any()
 
 
 def test_the_order_and_the_pieces_of_telemetry_do_not_matter() -> None:
@@ -249,22 +249,22 @@ OLD, NEW = EARLY * MICROS, LATER * MICROS
 
 
 def test_the_envelope_that_the_telemetry_states_is_the_one_to_judge_by_part_c_4_3_field_4() -> None:
-    found = report(
+    result = report(
         envelopes(*TWO),
         reading(A, 1, 4000, envelope_submitted_us=OLD),
         reading(A, 2, 4000, envelope_submitted_us=NEW, export_limit_w=3000, import_limit_w=-3000),
     )
-    assert found.counts["export_minutes"].tolist() == [1]
-    assert found.counts["superseded_envelope"].tolist() == [1]
-    assert found.counts["wrong_limits_stated"].tolist() == [0]
-    assert found.counts["unknown_envelope"].tolist() == [0]
+    assert result.counts["export_minutes"].tolist() == [1]
+    assert result.counts["superseded_envelope"].tolist() == [1]
+    assert result.counts["wrong_limits_stated"].tolist() == [0]
+    assert result.counts["unknown_envelope"].tolist() == [0]
 
 
 def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
     late = record(A, [(3, -3)] * 2, submitted=START + 400)
     old, new = OLD, (START + 400) * MICROS
     three = {"export_limit_w": 3000, "import_limit_w": -3000}
-    found = report(
+    result = report(
         envelopes(record(A, FIVE), late),
         reading(A, 1, 4000, envelope_submitted_us=old),
         reading(A, 2, 4000, envelope_submitted_us=new, **three),
@@ -272,35 +272,35 @@ def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
         reading(A, 7, 4000, envelope_submitted_us=new, **three),
         reading(A, 8, 4000, envelope_submitted_us=None),
     )
-    assert found.counts["superseded_envelope"].tolist() == [0]
-    assert found.counts["future_envelope"].tolist() == [1]
-    assert found.counts["no_envelope_stated"].tolist() == [1]
-    assert found.counts["export_minutes"].tolist() == [2]
+    assert result.counts["superseded_envelope"].tolist() == [0]
+    assert result.counts["future_envelope"].tolist() == [1]
+    assert result.counts["no_envelope_stated"].tolist() == [1]
+    assert result.counts["export_minutes"].tolist() == [2]
 
 
 def test_no_envelope_stated_though_one_was_in_force() -> None:
-    found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=None))
-    assert found.counts["no_envelope_stated"].tolist() == [1]
-    assert found.counts["export_minutes"].tolist() == [1], "judged by the later one, 3 kW"
+    result = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=None))
+    assert result.counts["no_envelope_stated"].tolist() == [1]
+    assert result.counts["export_minutes"].tolist() == [1], "judged by the later one, 3 kW"
 
 
 def test_a_timestamp_that_was_never_published() -> None:
-    found = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=NEW - 1))
-    assert found.counts["unknown_envelope"].tolist() == [1]
-    assert found.counts["superseded_envelope"].tolist() == [0], (
+    result = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=NEW - 1))
+    assert result.counts["unknown_envelope"].tolist() == [1]
+    assert result.counts["superseded_envelope"].tolist() == [0], (
         "it is not an envelope that was replaced"
     )
-    assert found.counts["export_minutes"].tolist() == [1], "judged by the one in force"
+    assert result.counts["export_minutes"].tolist() == [1], "judged by the one in force"
 
 
 def test_stated_limits_that_are_not_the_published_ones() -> None:
-    found = report(
+    result = report(
         envelopes(record(A, FIVE)),
         reading(A, 1),
         reading(A, 2, export_limit_w=5001),
         reading(A, 3, import_limit_w=-5001),
     )
-    assert found.counts["wrong_limits_stated"].tolist() == [2]
+    assert result.counts["wrong_limits_stated"].tolist() == [2]
 
 
 @pytest.mark.parametrize("submitted", [EARLY, None])
@@ -317,17 +317,17 @@ def test_limits_of_either_level_may_be_stated(submitted: int | None) -> None:
 
 
 def test_a_publication_without_times_is_taken_as_it_stands() -> None:
-    found = report(
+    result = report(
         envelopes(record(A, FIVE, submitted=None)), reading(A, 1, 5001, envelope_submitted_us=7)
     )
-    assert found.counts["export_minutes"].tolist() == [1]
-    assert found.counts["unknown_envelope"].tolist() == [0]
+    assert result.counts["export_minutes"].tolist() == [1]
+    assert result.counts["unknown_envelope"].tolist() == [0]
 
 
 def test_a_timestamp_where_the_publication_has_none_for_this_interval_but_for_others() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE, submitted=None))
-    found = report(published, reading(B, 1))
-    assert found.counts["unknown_envelope"].tolist() == [0, 1]
+    result = report(published, reading(B, 1))
+    assert result.counts["unknown_envelope"].tolist() == [0, 1]
 
 
 # --- levels and defaults -------------------------------------------------------------------------
@@ -368,9 +368,9 @@ def test_the_sites_of_a_bundle_are_not_in_the_order_of_their_nmis() -> None:
         submitted_us=bundled.submitted_us[turned],
     )
     rows = [reading(nmi, 1, 3000) for nmi in (A, B, C)]
-    found = report(shuffled, *rows)
-    assert found.counts["readings"].tolist() == [1, 1, 1]
-    assert found.headroom_w[:, 0].tolist() == [6000, 2000, -1000]
+    result = report(shuffled, *rows)
+    assert result.counts["readings"].tolist() == [1, 1, 1]
+    assert result.headroom_w[:, 0].tolist() == [6000, 2000, -1000]
 
 
 def test_a_trace_judges_every_minute_as_the_report_does() -> None:
@@ -382,24 +382,24 @@ def test_a_trace_judges_every_minute_as_the_report_does() -> None:
         reading(A, 99, 9000),
         reading(B, 1, 9000),
     ]
-    found = trace(published, A, frame(*rows))
-    assert found.minute.tolist() == [START + 60, START + 120, START + 180]
-    assert found.export_w.tolist() == [5000, 3000, 3000]
-    assert found.import_w.tolist() == [-5000, -3000, -3000]
-    assert found.is_breach.tolist() == [False, True, False]
+    result = trace(published, A, frame(*rows))
+    assert result.minute.tolist() == [START + 60, START + 120, START + 180]
+    assert result.export_w.tolist() == [5000, 3000, 3000]
+    assert result.import_w.tolist() == [-5000, -3000, -3000]
+    assert result.is_breach.tolist() == [False, True, False]
     counted = report(published, *rows).counts["export_minutes"]
-    assert counted[0] == found.is_breach.sum()
+    assert counted[0] == result.is_breach.sum()
     with pytest.raises(ValueError, match="no envelope"):
         trace(published, C, frame(*rows))
 
 
 def test_the_report_shows_no_nmi() -> None:
-    found = report(envelopes(record(A, FIVE)), reading(A, 1))
-    assert A not in repr(found)
-    assert A not in repr(found.envelopes)
+    result = report(envelopes(record(A, FIVE)), reading(A, 1))
+    assert A not in repr(result)
+    assert A not in repr(result.envelopes)
 
 
-# --- beside a plain loop -------------------------------------------------------------------------
+# --- compared with a plain loop ------------------------------------------------------------------
 
 
 def plain(published: EnvelopeTable, level: int) -> edge_plain.Published:
@@ -444,9 +444,9 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
             first = draw.randint(0, 2)
             records.append(record(nmi, limits, level=own_level, submitted=submitted, first=first))
             if seed % 2:
-                beside = "NMI" if own_level == "Flex" else "Flex"
+                other_level = "NMI" if own_level == "Flex" else "Flex"
                 shifted = [(1, -1), *limits]
-                records.append(record(nmi, shifted, level=beside, submitted=submitted))
+                records.append(record(nmi, shifted, level=other_level, submitted=submitted))
     published = envelopes(*records)
     rows = [
         reading(
@@ -466,7 +466,7 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
     draw.shuffle(rows)
     level = 1 if seed % 3 == 0 else 0
     default = (4000, None) if seed % 2 else (None, -2500)
-    found = report(
+    result = report(
         published,
         *rows,
         level=level,
@@ -476,23 +476,23 @@ def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
     expected = edge_plain.check(
         rows,
         plain(published, level),
-        beside=plain(published, 1 - level),
+        other_level=plain(published, 1 - level),
         flex=level == 1,
         watts=100,
         permille=50,
         default_export=default[0],
         default_import=default[1],
     )
-    assert sum(found.counts["conflicting"]) > 0
-    assert (found.foreign_rows, found.outside_rows) == (expected.foreign, expected.outside)
-    for site, name in enumerate(found.envelopes.nmis.tolist()):
+    assert sum(result.counts["conflicting"]) > 0
+    assert (result.foreign_rows, result.outside_rows) == (expected.foreign, expected.outside)
+    for site, name in enumerate(result.envelopes.nmis.tolist()):
         nmi = name.decode()
-        ours = {key: int(values[site]) for key, values in found.counts.items()}
+        ours = {key: int(values[site]) for key, values in result.counts.items()}
         assert ours == {key: expected.counts[nmi][key] for key in ours}
-        assert found.beyond_watt_minutes[site] == expected.beyond[nmi]
-        assert found.worst_export_w[site] == expected.worst[nmi, "export_minutes"]
-        assert found.worst_import_w[site] == expected.worst[nmi, "import_minutes"]
-        for interval in range(found.envelopes.interval_count):
-            key = (nmi, found.envelopes.horizon_start + 300 * interval)
-            assert found.headroom_w[site, interval] == expected.headroom.get(key, NO_HEADROOM)
-            assert found.breach_minutes[site, interval] == expected.breaches[key]
+        assert result.beyond_watt_minutes[site] == expected.beyond[nmi]
+        assert result.worst_export_w[site] == expected.worst[nmi, "export_minutes"]
+        assert result.worst_import_w[site] == expected.worst[nmi, "import_minutes"]
+        for interval in range(result.envelopes.interval_count):
+            key = (nmi, result.envelopes.horizon_start + 300 * interval)
+            assert result.headroom_w[site, interval] == expected.headroom.get(key, NO_HEADROOM)
+            assert result.breach_minutes[site, interval] == expected.breaches[key]

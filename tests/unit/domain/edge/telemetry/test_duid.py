@@ -14,18 +14,18 @@ def rows(*duids: str) -> pl.DataFrame:
 
 
 def test_hld_4_2_1_rows_of_one_duid_are_its_own() -> None:
-    found, duid = only(rows("U1", "U1"), None, "targets")
-    assert (found["x"].to_list(), duid) == ([0, 1], "U1")
+    selected, duid = only(rows("U1", "U1"), None, "targets")
+    assert (selected["x"].to_list(), duid) == ([0, 1], "U1")
     assert only(rows("U1"), "U1", "targets")[1] == "U1"
 
 
 def test_hld_4_2_1_of_several_duids_the_named_one_is_meant() -> None:
-    found, duid = only(rows("U1", "U2", "U1"), "U1", "targets")
-    assert (found["x"].to_list(), duid) == ([0, 2], "U1")
+    selected, duid = only(rows("U1", "U2", "U1"), "U1", "targets")
+    assert (selected["x"].to_list(), duid) == ([0, 2], "U1")
 
 
 @pytest.mark.parametrize(
-    ("duids", "wanted", "code", "found"),
+    ("duids", "wanted", "code", "selected"),
     [
         (("U2", "U1"), None, "duid.mixed", "U1, U2"),
         (("U2", "U1"), "U3", "duid.absent", "U1, U2"),
@@ -34,12 +34,12 @@ def test_hld_4_2_1_of_several_duids_the_named_one_is_meant() -> None:
     ],
 )
 def test_hld_4_2_1_other_rows_are_rejected_and_named(
-    duids: tuple[str, ...], wanted: str | None, code: str, found: str
+    duids: tuple[str, ...], wanted: str | None, code: str, selected: str
 ) -> None:
     with pytest.raises(DocumentFault) as caught:
         only(rows(*duids), wanted, "targets")
     (fault,) = caught.value.faults
-    assert (fault.path, fault.code, fault.value) == ("$.duid", code, found)
+    assert (fault.path, fault.code, fault.value) == ("$.duid", code, selected)
     assert "HLD §4.2.1" in fault.message
 
 

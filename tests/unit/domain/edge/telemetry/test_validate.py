@@ -144,10 +144,10 @@ def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
 def test_part_c_4_1_a_gap_is_told_with_its_length() -> None:
     received = validate(minutes(1, 2, 6, 7, 9))
     assert transaction(received) == {"telemetry.gap": 2}
-    found = finding(received, "telemetry.gap")
-    assert found.path == "$.records[0].nmiTelemetryIntervals[2].measurementDateTime"
-    assert found.section == "Part C §4.1"
-    assert found.value.startswith("3 missing, 2026-11-20T04:03:00+10:00 to 2026-11-20T04:05:00")
+    result = finding(received, "telemetry.gap")
+    assert result.path == "$.records[0].nmiTelemetryIntervals[2].measurementDateTime"
+    assert result.section == "Part C §4.1"
+    assert result.value.startswith("3 missing, 2026-11-20T04:03:00+10:00 to 2026-11-20T04:05:00")
     assert received.value is not None
     assert received.value.height == 5
 
@@ -184,10 +184,10 @@ def test_part_c_4_3_a_later_submission_replaces_an_earlier_one() -> None:
 def test_part_c_4_1_a_clock_that_goes_back_is_told() -> None:
     received = validate(minutes(1, 2, 3, 2, 3, 4))
     assert transaction(received) == {"telemetry.clock_jump": 1, "telemetry.duplicate": 2}
-    found = finding(received, "telemetry.clock_jump")
-    assert found.path.endswith("nmiTelemetryIntervals[3].measurementDateTime")
-    shown = found.value
-    assert shown == "2026-11-20T04:03:00+10:00, then 2026-11-20T04:02:00+10:00"
+    result = finding(received, "telemetry.clock_jump")
+    assert result.path.endswith("nmiTelemetryIntervals[3].measurementDateTime")
+    text = result.value
+    assert text == "2026-11-20T04:03:00+10:00, then 2026-11-20T04:02:00+10:00"
 
 
 def local(first: str, count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -212,15 +212,15 @@ def test_part_c_1_2_the_hour_that_daylight_saving_repeats() -> None:
 @pytest.mark.parametrize("first", ["2026-10-04T01:00:00", "2026-04-05T00:00:00"])
 def test_part_c_1_2_the_hour_as_a_clock_in_melbourne_writes_it(first: str) -> None:
     zone, start = ZoneInfo("Australia/Melbourne"), parse_timestamp(f"{first}+10:00").seconds
-    shown = [datetime.fromtimestamp(start + 60 * n, tz=UTC).astimezone(zone) for n in range(240)]
+    text = [datetime.fromtimestamp(start + 60 * n, tz=UTC).astimezone(zone) for n in range(240)]
     rows = [
         measurement(measurementDateTime=f"{clock:%Y-%m-%dT%H:%M:%S}+10:00", activePower=n)
-        for n, clock in enumerate(shown)
+        for n, clock in enumerate(clocks)
     ]
     received = validate(document(nmi_telemetry(*rows, nmiOeSubmissionTimestamp=None)))
     assert transaction(received) == {"time.daylight_saving_hour": 1}
-    told = finding(received, "time.daylight_saving_hour").value
-    assert told == f"hour from {first[:10]}T02:00:00+10:00"
+    warning = finding(received, "time.daylight_saving_hour").value
+    assert warning == f"hour from {first[:10]}T02:00:00+10:00"
 
 
 def test_part_c_1_2_the_repeated_hour_of_one_series_hides_no_conflict_of_another() -> None:
@@ -229,8 +229,8 @@ def test_part_c_1_2_the_repeated_hour_of_one_series_hides_no_conflict_of_another
     before_three = local("2026-04-05T01:00:00", 120) + local("2026-04-05T02:00:00", 60)
     one = nmi_telemetry(*until_three, nmiOeSubmissionTimestamp=None)
     other = nmi_telemetry(*before_three, nmiOeSubmissionTimestamp=None, nmi=OTHER_NMI)
-    found = transaction(validate(document(one, other)))
-    assert found == {"time.daylight_saving_hour": 2, "telemetry.conflict": 1}
+    result = transaction(validate(document(one, other)))
+    assert result == {"time.daylight_saving_hour": 2, "telemetry.conflict": 1}
 
 
 def test_timestamps_with_a_daylight_saving_offset_are_a_warning() -> None:
@@ -239,10 +239,10 @@ def test_timestamps_with_a_daylight_saving_offset_are_a_warning() -> None:
         row["measurementDateTime"] = f"2026-11-20T05:0{n + 1}:00+11:00"
     received = validate(document(nmi_telemetry(*shifted)))
     assert cautions(received) == {"time.daylight_saving_offset": 5}
-    (told,) = received.system.warnings
+    (warning,) = received.system.warnings
     path = "$.records[0].nmiTelemetryIntervals"
-    assert (told.path, told.count) == (f"{path}[0].measurementDateTime", 5)
-    assert told.value == f"5 times, the last at {path}[4].measurementDateTime"
+    assert (warning.path, warning.count) == (f"{path}[0].measurementDateTime", 5)
+    assert warning.value == f"5 times, the last at {path}[4].measurementDateTime"
     assert received.value is not None
     assert received.value["minute"][0] == DAY_START_S + 60
 

@@ -22,18 +22,19 @@ def look(rows: list[tuple[str, int]], horizon: Horizon | None = None) -> tuple[o
     names = pl.Series([name for name, _ in rows]).cast(pl.Categorical())
     end = np.array([60 * minute for _, minute in rows], dtype=np.int64)
     submitted = pl.Series([None] * len(rows), dtype=pl.Int64)
-    found = examine(names, end, 60, submitted, horizon)
+    series = examine(names, end, 60, submitted, horizon)
     gaps = sorted(
         (rows[row][0], int(first) // 60, int(count))
         for row, first, count in zip(
-            found.gaps.row, found.gaps.first, found.gaps.count, strict=True
+            series.gaps.row, series.gaps.first, series.gaps.count, strict=True
         )
     )
     jumps = sorted(
-        (int(row), int(b) // 60) for row, b in zip(found.jumps.row, found.jumps.before, strict=True)
+        (int(row), int(b) // 60)
+        for row, b in zip(series.jumps.row, series.jumps.before, strict=True)
     )
-    repeats = sorted((rows[row], rows[other]) for row, other in found.repeats.tolist())
-    return gaps, jumps, repeats, found.count
+    repeats = sorted((rows[row], rows[other]) for row, other in series.repeats.tolist())
+    return gaps, jumps, repeats, series.count
 
 
 def plain(
@@ -45,8 +46,8 @@ def plain(
         places = [i for i, row in enumerate(rows) if row[0] == name]
         minutes = [rows[i][1] for i in places]
         jumps += [
-            (place, before)
-            for place, before, now in zip(places[1:], minutes, minutes[1:], strict=False)
+            (index, before)
+            for index, before, now in zip(places[1:], minutes, minutes[1:], strict=False)
             if now < before
         ]
         ordered = sorted(minutes)
@@ -80,9 +81,9 @@ def test_complete_series_are_quiet_in_any_grouping(
 def test_a_later_submission_may_go_back_in_time() -> None:
     names = pl.Series(["a"] * 4).cast(pl.Categorical())
     end = np.array([60, 120, 60, 120], dtype=np.int64)
-    found = examine(names, end, 60, pl.Series([1, 1, 2, 2]))
-    assert len(found.jumps.row) == 0
-    assert sorted(found.repeats.tolist()) == [[2, 0], [3, 1]]
+    series = examine(names, end, 60, pl.Series([1, 1, 2, 2]))
+    assert len(series.jumps.row) == 0
+    assert sorted(series.repeats.tolist()) == [[2, 0], [3, 1]]
     again = examine(names, end, 60, pl.Series([2, 2, 1, 1]))
     assert again.jumps.row.tolist() == [2]
 
@@ -97,17 +98,17 @@ def melbourne_clock(first: str, count: int, step: int) -> list[int]:
     start = parse_timestamp(f"{first}+10:00").seconds
     zone = ZoneInfo("Australia/Melbourne")
     read: list[int] = []
-    for place in range(count):
-        shown = datetime.fromtimestamp(start + step * place, tz=UTC).astimezone(zone)
-        read.append(parse_timestamp(f"{shown:%Y-%m-%dT%H:%M:%S}+10:00").seconds)
+    for index in range(count):
+        texts = datetime.fromtimestamp(start + step * index, tz=UTC).astimezone(zone)
+        read.append(parse_timestamp(f"{texts:%Y-%m-%dT%H:%M:%S}+10:00").seconds)
     return read
 
 
 def of(minutes: list[int], step: int = 60) -> tuple[list[bool], list[bool]]:
     names = pl.Series(["a"] * len(minutes)).cast(pl.Categorical())
     empty = pl.Series([None] * len(minutes), dtype=pl.Int64)
-    found = examine(names, np.array(minutes, dtype=np.int64), step, empty)
-    return found.gaps.is_saving.tolist(), found.jumps.is_saving.tolist()
+    series = examine(names, np.array(minutes, dtype=np.int64), step, empty)
+    return series.gaps.is_saving.tolist(), series.jumps.is_saving.tolist()
 
 
 def test_part_c_1_2_the_hour_missing_in_october_is_daylight_saving() -> None:

@@ -151,7 +151,7 @@ every_field = pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.n
 @every_rule
 def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Rule) -> None:
     result = outcome(rule.check, rule.bad)
-    assert result.counts == {rule.code: rule.count, **rule.beside}
+    assert result.counts == {rule.code: rule.count, **rule.also}
     answer, first = result.first[rule.code]
     assert (answer, first.path) == (rule.answer, rule.path)
     assert first.section == rule.section or (
@@ -220,7 +220,7 @@ def page(name: str) -> set[str]:
 
 def reached() -> set[str]:
     """Codes of the register's rows."""
-    result = {code for rule in RULES for code in (rule.code, *rule.beside)}
+    result = {code for rule in RULES for code in (rule.code, *rule.also)}
     fields = {field.dataset.null_code for field in FIELDS if not field.nullable}
     return result | fields | {"field.missing", "field.type"}
 
