@@ -1,6 +1,6 @@
 """The rules of conformance once more, as a plain loop over rows: slow, short and obvious.
 
-The benchmark measures the columnar code beside it, and the tests hold the columnar code to its
+The benchmark compares the columnar code with it, and the tests check the columnar code against its
 results. Nothing here is shared with ``oepnode.domain.edge`` but the shape of the input.
 """
 
@@ -33,7 +33,7 @@ class Published:
 
 @dataclass
 class Outcome:
-    """What the loop found, keyed by NMI or by (NMI, interval start)."""
+    """Results of the loop, keyed by NMI or by (NMI, interval start)."""
 
     counts: dict[str, dict[str, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
@@ -50,20 +50,20 @@ def check(
     rows: Iterable[Mapping[str, Any]],
     published: Published,
     *,
-    beside: Published | None = None,
+    other_level: Published | None = None,
     flex: bool = False,
     watts: int = 0,
     permille: int = 0,
     default_export: int | None = None,
     default_import: int | None = None,
 ) -> Outcome:
-    """Judge telemetry row by row; ``beside`` is the other level's envelopes."""
-    found = Outcome()
+    """Assess telemetry row by row; ``other_level`` is the other level's envelopes."""
+    outcome = Outcome()
     nmis = published.nmis
     envelopes = {key: _Cell(key[1], versions) for key, versions in published.versions.items()}
     others = {
         key: _Cell(key[1], versions)
-        for key, versions in (beside.versions if beside else {}).items()
+        for key, versions in (other_level.versions if other_level else {}).items()
     }
     knows = any(cell.force is not None for cell in envelopes.values())
     nothing = _Cell(0, [])
@@ -71,12 +71,12 @@ def check(
     for (nmi, minute), row in once.items():
         times = len(doubled.get((nmi, minute), ())) or 1
         if nmi not in nmis:
-            found.foreign += times
+            outcome.foreign += times
             continue
         if not published.start < minute <= published.end:
-            found.outside += times
+            outcome.outside += times
             continue
-        counts = found.counts[nmi]
+        counts = outcome.counts[nmi]
         counts["readings"] += times
         if times > 1:
             counts["duplicates"] += times - 1
@@ -106,8 +106,8 @@ def check(
             flow = row["controlled_generation_w"] + row["controlled_load_w"]
         else:
             flow = row["active_power_w"]
-        _judge(found, nmi, start, flow, (export, import_), (watts, permille))
-    return found
+        _assess(outcome, nmi, start, flow, (export, import_), (watts, permille))
+    return outcome
 
 
 def _by_minute(
@@ -115,7 +115,7 @@ def _by_minute(
 ) -> tuple[
     dict[tuple[str, int], Mapping[str, Any]], dict[tuple[str, int], list[Mapping[str, Any]]]
 ]:
-    """The first row of each NMI and minute, and all of those that stand more than once."""
+    """The first row of each NMI and minute, and all of those that occur more than once."""
     once: dict[tuple[str, int], Mapping[str, Any]] = {}
     doubled: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -136,12 +136,12 @@ def _settle(rows: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return rows[0] if all(row == bare[0] for row in bare) else None
 
 
-def _judge(
-    found: Outcome, nmi: str, start: int, flow: int, limits: Limits, tolerance: tuple[int, int]
+def _assess(
+    outcome: Outcome, nmi: str, start: int, flow: int, limits: Limits, tolerance: tuple[int, int]
 ) -> None:
     export, import_ = limits
     if export is None and import_ is None:
-        found.counts[nmi]["unlimited"] += 1
+        outcome.counts[nmi]["unlimited"] += 1
         return
     least: int | None = None
     for name, limit, sign in (("export_minutes", export, 1), ("import_minutes", import_, -1)):
@@ -150,13 +150,13 @@ def _judge(
         room = sign * (limit - flow)
         least = room if least is None or room < least else least
         if -room > max(tolerance[0], abs(limit) * tolerance[1] // 1000):
-            found.counts[nmi][name] += 1
-            found.breaches[nmi, start] += 1
-            found.beyond[nmi] -= room
-            found.worst[nmi, name] = max(found.worst[nmi, name], -room)
+            outcome.counts[nmi][name] += 1
+            outcome.breaches[nmi, start] += 1
+            outcome.beyond[nmi] -= room
+            outcome.worst[nmi, name] = max(outcome.worst[nmi, name], -room)
     key = (nmi, start)
-    if least is not None and (key not in found.headroom or least < found.headroom[key]):
-        found.headroom[key] = least
+    if least is not None and (key not in outcome.headroom or least < outcome.headroom[key]):
+        outcome.headroom[key] = least
 
 
 class _Cell:
@@ -216,44 +216,44 @@ def validate(rows: Iterable[Mapping[str, Any]], day_start: int) -> dict[str, int
         rows: Telemetry of NMIs in the document's order.
         day_start: 04:00 of the trading day that each NMI should cover, UTC seconds.
     """
-    found: dict[str, int] = defaultdict(int)
+    outcome: dict[str, int] = defaultdict(int)
     last: dict[str, int] = {}
     seen: dict[str, set[int]] = defaultdict(set)
     for row in rows:
         nmi, minute = row["nmi"], row["minute"]
-        _validate_form(row, found)
+        _validate_form(row, outcome)
         submitted, envelope = row["submitted_us"], row["envelope_submitted_us"]
         if submitted is not None and submitted < minute * 1_000_000:
-            found["submitted_early"] += 1
+            outcome["submitted_early"] += 1
         if envelope is not None and envelope > minute * 1_000_000:
-            found["envelope_later"] += 1
+            outcome["envelope_later"] += 1
         if not day_start < minute <= day_start + 86_400:
-            found["outside"] += 1
+            outcome["outside"] += 1
         if minute in seen[nmi]:
-            found["duplicate"] += 1
+            outcome["duplicate"] += 1
         elif minute < last.get(nmi, minute):
-            found["jump"] += 1
+            outcome["jump"] += 1
         seen[nmi].add(minute)
         last[nmi] = minute
     for minutes in seen.values():
         inside = sum(1 for minute in minutes if day_start < minute <= day_start + 86_400)
-        found["missing"] += 1440 - inside
-    return {rule: count for rule, count in found.items() if count}
+        outcome["missing"] += 1440 - inside
+    return {rule: count for rule, count in outcome.items() if count}
 
 
-def _validate_form(row: Mapping[str, Any], found: dict[str, int]) -> None:
+def _validate_form(row: Mapping[str, Any], outcome: dict[str, int]) -> None:
     nmi = row["nmi"]
     if len(nmi) != 10 or not _NMI.issuperset(nmi):
-        found["nmi"] += 1
+        outcome["nmi"] += 1
     if row["minute"] % 60:
-        found["grid"] += 1
+        outcome["grid"] += 1
     for name in _REQUIRED:
         value = row[name]
         if value is None or not -(2**31) < value < 2**31:
-            found["form"] += 1
+            outcome["form"] += 1
         elif (name in _AT_LEAST_0 and value < 0) or (name in _AT_MOST_0 and value > 0):
-            found["sign"] += 1
+            outcome["sign"] += 1
     for name in _OPTIONAL:
         value = row[name]
         if value is not None and not -(2**31) < value < 2**31:
-            found["form"] += 1
+            outcome["form"] += 1

@@ -212,7 +212,7 @@ def test_part_c_1_2_the_hour_that_daylight_saving_repeats() -> None:
 @pytest.mark.parametrize("first", ["2026-10-04T01:00:00", "2026-04-05T00:00:00"])
 def test_part_c_1_2_the_hour_as_a_clock_in_melbourne_writes_it(first: str) -> None:
     zone, start = ZoneInfo("Australia/Melbourne"), parse_timestamp(f"{first}+10:00").seconds
-    text = [datetime.fromtimestamp(start + 60 * n, tz=UTC).astimezone(zone) for n in range(240)]
+    clocks = [datetime.fromtimestamp(start + 60 * n, tz=UTC).astimezone(zone) for n in range(240)]
     rows = [
         measurement(measurementDateTime=f"{clock:%Y-%m-%dT%H:%M:%S}+10:00", activePower=n)
         for n, clock in enumerate(clocks)
