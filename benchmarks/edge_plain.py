@@ -95,7 +95,7 @@ def check(
             if other == (None, None) or any(
                 limit not in {None, said} for limit, said in zip(other, stated, strict=True)
             ):
-                counts["misstated"] += 1
+                counts["wrong_limits_stated"] += 1
         if export is None or import_ is None:
             counts["defaulted"] += 1
             if export is None:
@@ -178,19 +178,19 @@ class _Cell:
         stated = row["envelope_submitted_us"]
         if self.force is None:
             if stated is not None and knows:
-                counts["unknown"] += 1
+                counts["unknown_envelope"] += 1
             return self.standing
         if stated is None:
-            counts["unapplied"] += 1
+            counts["no_envelope_stated"] += 1
             return self.by_time[self.force]
         limits = self.by_time.get(stated)
         if limits is None:
-            counts["unknown"] += 1
+            counts["unknown_envelope"] += 1
             return self.by_time[self.force]
         if stated < self.force:
-            counts["stale"] += 1
+            counts["superseded_envelope"] += 1
         if stated > row["minute"] * 1_000_000:
-            counts["premature"] += 1
+            counts["future_envelope"] += 1
         return limits
 
     def limits(self, stated: int | None) -> Limits:

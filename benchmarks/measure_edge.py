@@ -25,6 +25,7 @@ import time
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -89,7 +90,7 @@ def main() -> None:
         "nmis": fast["nmis"],
         "breach_intervals": fast["breach_intervals"],
         "superseded_rows": fast["superseded_rows"],
-        "stale_minutes": fast["stale_minutes"],
+        "superseded_envelope_minutes": fast["superseded_envelope_minutes"],
         "parts": {name: round(took, 3) for name, took in fast["parts"].items()},
         "plain_rows": slow["rows"],
         "plain_seconds": round(slow["seconds"], 3),
@@ -102,7 +103,7 @@ def main() -> None:
         chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def best(step: str, folder: Path, nmis: int, repeat: int) -> dict:
+def best(step: str, folder: Path, nmis: int, repeat: int) -> dict[str, Any]:
     """The fastest of some runs, with the largest memory of all."""
     found = [run(step, folder, nmis) for _ in range(repeat)]
     fastest = min(found, key=lambda one: one["seconds"])
@@ -110,22 +111,23 @@ def best(step: str, folder: Path, nmis: int, repeat: int) -> dict:
     return fastest | {"peak_rss_bytes": peak, "all_seconds": [one["seconds"] for one in found]}
 
 
-def run(step: str, folder: Path, nmis: int) -> dict:
+def run(step: str, folder: Path, nmis: int) -> dict[str, Any]:
     """One step in a process of its own, so that its memory is its own."""
     command = [sys.executable, __file__, "--measure", step]
     command += ["--data", str(folder), "--nmis", str(nmis)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-    return json.loads(done.stdout)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
-def show(figures: dict) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the figures."""
     million = figures["rows"] / 1e6
     print(
         f"columnar: {million:.1f} M rows ({figures['nmis']:,} NMIs) in {figures['seconds']:.2f} s, "
         f"peak {figures['peak_rss_bytes'] / 1e9:.2f} GB, {figures['breach_intervals']} intervals "
         f"in breach; {figures['superseded_rows']:,} envelope rows superseded, "
-        f"{figures['stale_minutes']:,} minutes state one of them"
+        f"{figures['superseded_envelope_minutes']:,} minutes state one of them"
     )
     for name, took in figures["parts"].items():
         print(f"  {name}: {took:.2f} s")
@@ -137,7 +139,7 @@ def show(figures: dict) -> None:
 # --- steps ---------------------------------------------------------------------------------------
 
 
-def make(folder: Path, nmis: int) -> dict:
+def make(folder: Path, nmis: int) -> dict[str, Any]:
     """Telemetry and limits of one portfolio that covers the whole day."""
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,7 +200,7 @@ def state_later(rows: pl.DataFrame, horizon_start: int) -> pl.DataFrame:
     )
 
 
-def columnar(folder: Path, _nmis: int) -> dict:
+def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
     """Read, validate, check."""
     marks = [("", time.perf_counter())]
 
@@ -227,12 +229,12 @@ def columnar(folder: Path, _nmis: int) -> dict:
         "parts": took,
         "breach_intervals": int(report.is_breach.sum()),
         "superseded_rows": len(report.envelopes.superseded.cell),
-        "stale_minutes": int(report.counts["stale"].sum()),
+        "superseded_envelope_minutes": int(report.counts["superseded_envelope"].sum()),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 
-def plain(folder: Path, nmis: int) -> dict:
+def plain(folder: Path, nmis: int) -> dict[str, Any]:
     """The same rules row by row; what came of them must be what the columns say."""
     rows = parquet_files.read_rows(folder / TELEMETRY)
     rows = rows.with_columns(pl.col("nmi").cast(pl.String)).head(nmis * 1440)
@@ -247,7 +249,7 @@ def plain(folder: Path, nmis: int) -> dict:
     del rows, limits, check
     marks = [time.perf_counter()]
     listed = pl.read_parquet(folder / "plain-telemetry.parquet").to_dicts()
-    versions: dict[tuple[str, int], list] = {}
+    versions: dict[tuple[str, int], list[Any]] = {}
     for row in pl.read_parquet(folder / "plain-limits.parquet").iter_rows(named=True):
         key = (row["nmi"], int(datetime.fromisoformat(row["interval_start"]).timestamp()))
         version = (row["submitted_us"], row["active_export_w"], row["active_import_w"])

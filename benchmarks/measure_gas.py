@@ -33,20 +33,20 @@ from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from gas_page import missing_rows
 from rich.console import Console
 from rich.table import Table
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
+from benchmarks.gas_page import missing_rows
 from oepnode.adapters.chain import artefact
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.demo.devnet import Devnet, account
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds import signed_ballots as relay
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.tally import Ballot
 
 SIZES = (3, 5, 9, 21, 31, 100)

@@ -3,7 +3,7 @@
 //   solc --version
 //   solc --standard-json [--base-path P] [--include-path P]... [--allow-paths P,P...] < input > output
 //
-// The package's own command prints a line of its own before the JSON, refuses --allow-paths, and prints a bare
+// The package's own command prints an extra line before the JSON, rejects --allow-paths, and prints a bare
 // version, so this calls the compiler directly. Files outside the allowed folders are not read.
 'use strict';
 

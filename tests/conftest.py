@@ -1,22 +1,46 @@
-"""``--campaign`` adds the longer runs; without it they are left out, not skipped."""
+"""How much is tried: little by default, all of it where ``CI`` is set, most with ``--campaign``.
 
+Hypothesis's profiles carry the size: ``developer`` tries a quarter of ``ci``. Tests that set a
+number of examples of their own take it from `tests.support.sizes`. ``--campaign`` adds the longer
+runs; without it they are deselected, not skipped.
+"""
+
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.anvil import Anvil
 
-# No deadline and no complaint of slowness: they say more of the machine than of the code.
-settings.register_profile("oepnode", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("oepnode")
+UNIT = Path(__file__).parent / "unit"
+
+# No deadline and no complaint of slowness: they depend on the machine, not on the code.
+for _name, _examples in {"developer": 25, "ci": 100}.items():
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,
+        derandomize=False,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--campaign", action="store_true", help="also make the longer runs")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    is_full = config.getoption("--campaign") or os.environ.get("CI")
+    settings.load_profile("ci" if is_full else "developer")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        # Coverage counts what the unit tests reach; measuring it slows all tests that take part.
+        if not item.path.is_relative_to(UNIT):
+            item.add_marker(pytest.mark.no_cover)
     if config.getoption("--campaign"):
         return
     left_out = [item for item in items if item.get_closest_marker("campaign")]
@@ -27,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
-    """One chain that stands still; every test deploys its own contract."""
+    """One chain whose time a test sets, for each process; every test deploys its own contract."""
     running = Anvil(tmp_path_factory.mktemp("anvil") / "anvil.log")
     yield running
     running.close()

@@ -4,21 +4,22 @@ pragma solidity ^0.8.30;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-/// @title Who votes in which epoch, and under which terms
-/// @notice A worker is an operator, its lasting and cold address, and the hot signer that votes for it. The two hold a
-/// seat from one epoch until another. Every change of members, signers or policy begins a new epoch, and what an epoch
-/// says never changes afterwards: a round keeps the epoch in which it opened.
+/// @title Members and terms of each epoch
+/// @notice A worker is an operator, its lasting and cold address, and the hot signer that votes for it. The two have a
+/// seat from one epoch until another. Every change of members, signers or policy begins a new epoch, and an epoch's
+/// terms never change afterwards: a round keeps the epoch in which it opened.
 ///
 ///  - A seat changes once, when it ends. A new signer is a new seat with the operator's index.
-///  - A signer has one seat, ever: once its seat has ended the address cannot be used again, by nobody.
-///  - An operator has one live seat at most.
+///  - A signer has one seat, ever: once its seat has ended, nobody can use the address again.
+///  - An operator has at most one live seat.
 ///  - A member's index, 0 to 127, is its bit in the bitmaps. It is unique within an epoch, and free again once the seat
 ///    has ended.
 ///  - A quorum is the policy's share of the members, rounded up, and a strict majority at least.
 ///
-/// @dev State-changing calls loop over nothing but their own calldata. Epochs and seats count from 1; 0 means none.
+/// @dev State-changing calls loop only over their own calldata. Epochs and seats are numbered from 1; 0 is the absence
+/// of one.
 abstract contract Electorate is AccessControl {
-    /// @notice What an administrator decides about future rounds.
+    /// @notice The terms of future rounds that an administrator sets.
     struct Policy {
         uint8 quorumNumerator; // share of the members that a quorum needs, rounded up; 2/3 unless there is a reason
         uint8 quorumDenominator;
@@ -34,7 +35,7 @@ abstract contract Electorate is AccessControl {
         string url;
     }
 
-    /// @notice What an epoch fixes for its rounds. One slot.
+    /// @notice The terms of an epoch's rounds. One slot.
     struct Terms {
         uint128 members; // bit i: the member with index i
         uint8 memberCount;
@@ -46,26 +47,26 @@ abstract contract Electorate is AccessControl {
         uint16 rulesVersion;
     }
 
-    /// @notice A seat as others read it.
+    /// @notice A seat as returned by views.
     struct SeatView {
         address operator;
         address signer;
         uint32 since; // first epoch
-        uint32 until; // first epoch no more, or the largest uint32 while the seat is live
+        uint32 until; // first epoch without it, or the largest uint32 while the seat is live
         uint8 index;
     }
 
-    // One slot, found by the signer: all that a vote needs to know of its sender.
+    // One slot, found by the signer: everything that a vote needs to know about its sender.
     struct Seat {
         address operator;
-        uint32 since; // first epoch, 0 where the address never was a signer
-        uint32 until; // first epoch no more
+        uint32 since; // first epoch, 0 if the address was never a signer
+        uint32 until; // first epoch without it
         uint8 index; // the member's bit
     }
 
     /// @notice May pause, and nothing else.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
-    /// @notice Most members at a time: one bit each in a bitmap of 128.
+    /// @notice Maximum number of members at a time: one bit each in a bitmap of 128.
     uint256 public constant MAX_MEMBERS = 128;
     /// @notice Longest voting or reveal window, in seconds.
     uint32 public constant MAX_WINDOW = 7 days;
@@ -100,7 +101,7 @@ abstract contract Electorate is AccessControl {
     );
     /// @notice A worker became a member, from this epoch on.
     event WorkerAdded(uint32 indexed epoch, address indexed operator, address indexed signer, uint8 index);
-    /// @notice A worker is no member any more, from this epoch on.
+    /// @notice A worker is no longer a member, from this epoch on.
     event WorkerRemoved(uint32 indexed epoch, address indexed operator, address indexed signer);
     /// @notice An operator has another signer, from this epoch on.
     event SignerRotated(uint32 indexed epoch, address indexed operator, address indexed signer, address previousSigner);
@@ -108,22 +109,22 @@ abstract contract Electorate is AccessControl {
     event EndpointChanged(address indexed operator, string url);
     /// @notice Opening and voting stopped.
     event Paused(address indexed by);
-    /// @notice Opening and voting go on.
+    /// @notice Opening and voting continue.
     event Unpaused(address indexed by);
 
-    /// @notice The share is no share: denominator zero, or more than one.
+    /// @notice The quorum is not a share: its denominator is zero, or it exceeds one.
     error InvalidQuorum(uint8 numerator, uint8 denominator);
     /// @notice A window is zero or too long.
     error InvalidWindow(uint32 longest, uint32 received);
-    /// @notice Something that must be given is zero or empty.
+    /// @notice A required value is zero or empty.
     error Missing(string what);
     /// @notice A text is too long.
     error TextTooLong(uint256 longest, uint256 received);
-    /// @notice The operator is a member.
+    /// @notice The operator is already a member.
     error AlreadyMember(address operator, address signer);
     /// @notice The signer has, or had, the seat of this operator.
     error SignerUsed(address signer, address operator);
-    /// @notice All places are taken.
+    /// @notice The electorate has the maximum number of members.
     error ElectorateFull(uint256 most);
     /// @notice The account is not the operator of a member.
     error NotMember(address account);
@@ -131,9 +132,9 @@ abstract contract Electorate is AccessControl {
     error UnknownSeat(uint32 last, uint32 received);
     /// @notice There is no such epoch.
     error UnknownEpoch(uint32 last, uint32 received);
-    /// @notice The contract would be without an administrator.
+    /// @notice The contract would be left without an administrator.
     error LastAdministrator(address account);
-    /// @notice Opening and voting are stopped, or for {unpause}: are not.
+    /// @notice Opening and voting are stopped, or, for {unpause}, are not stopped.
     error PauseState(bool expected, bool received);
 
     /// @notice Begins epoch 1, without members.
@@ -145,7 +146,7 @@ abstract contract Electorate is AccessControl {
     }
 
     /// @notice Adds workers, from the next epoch on; one epoch begins for all of them.
-    /// @param workers Operators that are no members, signers never used, and the workers' addresses on the network.
+    /// @param workers Operators that are not members, signers never used, and the workers' URLs.
     function addWorkers(NewWorker[] calldata workers) external onlyRole(DEFAULT_ADMIN_ROLE) {
         if (workers.length == 0) revert Missing("workers");
         uint32 epoch = _epoch + 1;
@@ -166,7 +167,7 @@ abstract contract Electorate is AccessControl {
         _startEpoch(next);
     }
 
-    /// @notice Removes a worker, from the next epoch on. Rounds that are open keep its vote.
+    /// @notice Removes a worker, from the next epoch on. Open rounds keep its vote.
     /// @param operator The worker's operator.
     function removeWorker(address operator) external onlyRole(DEFAULT_ADMIN_ROLE) {
         uint32 epoch = _epoch + 1;
@@ -178,9 +179,9 @@ abstract contract Electorate is AccessControl {
         _startEpoch(next);
     }
 
-    /// @notice Gives the calling operator another signer, from the next epoch on. In rounds that are open its former
-    /// signer votes.
-    /// @param signer The new signer, an address that never was one.
+    /// @notice Gives the calling operator another signer, from the next epoch on. In open rounds its former signer
+    /// votes.
+    /// @param signer The new signer, an address that was never one.
     function rotateSigner(address signer) external {
         uint32 epoch = _epoch + 1;
         (address previous, uint8 index) = _leaveSeat(epoch, msg.sender);
@@ -195,7 +196,7 @@ abstract contract Electorate is AccessControl {
         _startPolicy(_terms[_epoch], policy);
     }
 
-    /// @notice Says where the calling operator's worker is to be found. Takes effect at once.
+    /// @notice Sets the URL of the calling operator's worker. Takes effect at once.
     /// @param url The worker's base URL.
     function setEndpoint(string calldata url) external {
         if (_signerOf[msg.sender] == address(0)) revert NotMember(msg.sender);
@@ -209,7 +210,7 @@ abstract contract Electorate is AccessControl {
         emit Paused(msg.sender);
     }
 
-    /// @notice Lets opening and voting go on.
+    /// @notice Lets opening and voting continue.
     function unpause() external onlyRole(DEFAULT_ADMIN_ROLE) {
         _requirePaused(true);
         _paused = false;
@@ -222,7 +223,7 @@ abstract contract Electorate is AccessControl {
         return _epoch;
     }
 
-    /// @notice What an epoch fixes for its rounds.
+    /// @notice The terms of an epoch's rounds.
     /// @param epoch The epoch.
     /// @return Its terms.
     function terms(uint32 epoch) public view returns (Terms memory) {
@@ -230,8 +231,8 @@ abstract contract Electorate is AccessControl {
         return _terms[epoch];
     }
 
-    /// @notice The members of an epoch. Meant for calls from outside the chain. What it costs grows with the members and
-    /// hardly with the seats there have been, so that no operator makes it dear by rotating its signer for ever.
+    /// @notice The members of an epoch. Meant for calls from outside the chain. Its cost grows with the number of
+    /// members and hardly with past seats, so that no operator makes it expensive by rotating its signer endlessly.
     /// @param epoch The epoch.
     /// @return members The seats that vote in it, by index.
     function electorate(uint32 epoch) external view returns (SeatView[] memory members) {
@@ -243,15 +244,15 @@ abstract contract Electorate is AccessControl {
         }
     }
 
-    /// @notice How many seats there have been.
+    /// @notice The number of seats, ended ones included.
     /// @return The last seat.
     function seatCount() external view returns (uint32) {
         return _seatCount;
     }
 
     /// @notice A page of seats, ended ones included.
-    /// @param from The first seat wanted, from 1.
-    /// @param count How many at most.
+    /// @param from The first seat of the page, from 1.
+    /// @param count Maximum number of seats.
     /// @return page The seats `from` and following, as many as there are.
     function seats(uint32 from, uint32 count) external view returns (SeatView[] memory page) {
         uint32 last = _seatCount;
@@ -264,7 +265,7 @@ abstract contract Electorate is AccessControl {
 
     /// @notice The seat of a signer, live or ended.
     /// @param signer The signer.
-    /// @return The seat, all zero where the address never was a signer.
+    /// @return The seat, all zero if the address was never a signer.
     function seatOf(address signer) public view returns (SeatView memory) {
         Seat memory seat = _seats[signer];
         if (seat.since == 0) signer = address(0);
@@ -273,12 +274,12 @@ abstract contract Electorate is AccessControl {
 
     /// @notice The signer of a member.
     /// @param operator The member's operator.
-    /// @return The signer, or zero where the address is not the operator of a member.
+    /// @return The signer, or zero if the address is not the operator of a member.
     function signerOf(address operator) external view returns (address) {
         return _signerOf[operator];
     }
 
-    /// @notice Where an operator's worker is to be found.
+    /// @notice The URL of an operator's worker.
     /// @param operator The operator.
     /// @return The URL that was set last, also after the worker was removed.
     function endpointOf(address operator) external view returns (string memory) {
@@ -291,8 +292,8 @@ abstract contract Electorate is AccessControl {
         return _paused;
     }
 
-    // Counts the administrators, so that there always is one: else a pause could not be lifted, and no seat be given.
-    // The zero address is nobody: as an administrator it would let the last real one go.
+    // Counts the administrators, so that there is always one: otherwise a pause could not be lifted, and no seat added.
+    // The zero address is nobody: as an administrator it would allow the last real one to be removed.
     function _grantRole(bytes32 role, address account) internal override returns (bool granted) {
         if (account == address(0)) revert Missing("account");
         granted = super._grantRole(role, account);
@@ -304,7 +305,7 @@ abstract contract Electorate is AccessControl {
         if (revoked && role == DEFAULT_ADMIN_ROLE && --_administrators == 0) revert LastAdministrator(account);
     }
 
-    // The member whose seat in the epoch this signer has; zero where it has none.
+    // The member whose seat this signer has in the epoch; zero if it has no seat in it.
     function _seatIn(uint32 epoch, address signer) internal view returns (address operator, uint8 index) {
         Seat storage seat = _seats[signer];
         // Fields of one slot, read in a row, cost one read.
@@ -357,10 +358,10 @@ abstract contract Electorate is AccessControl {
         emit EpochStarted(epoch, next.members, next.memberCount, next.quorum);
     }
 
-    // The share asked for, rounded up, and a strict majority at least.
+    // The policy's share, rounded up, and a strict majority at least.
     function _quorum(Terms memory terms_) private pure returns (uint8) {
         uint256 share = Math.ceilDiv(uint256(terms_.memberCount) * terms_.quorumNumerator, terms_.quorumDenominator);
-        // Not more than the members, so within a byte; an empty electorate's quorum of one is never used.
+        // At most the number of members, so it fits a byte; an empty electorate's quorum of one is never used.
         return uint8(Math.max(share, uint256(terms_.memberCount) / 2 + 1));
     }
 
@@ -368,7 +369,7 @@ abstract contract Electorate is AccessControl {
         if (signer == address(0)) revert Missing("signer");
         if (_seats[signer].since != 0) revert SignerUsed(signer, _seats[signer].operator);
         _seats[signer] = Seat(operator, epoch, NOT_ENDED, index);
-        // One more seat for each worker of a batch, which an administrator sends.
+        // One more seat for each worker of an administrator's batch.
         // slither-disable-next-line costly-loop
         _signers[++_seatCount] = signer;
         _seatsAt[index].push(_seatCount);
@@ -383,7 +384,7 @@ abstract contract Electorate is AccessControl {
         delete _signerOf[operator];
     }
 
-    // The signer of the member with this index in an epoch that has one: the last whose seat had begun by then.
+    // The signer of the member with this index, in an epoch that has one: the last whose seat had begun by then.
     function _signerAt(uint8 index, uint32 epoch) private view returns (address) {
         uint32[] storage taken = _seatsAt[index];
         uint256 low = 0;

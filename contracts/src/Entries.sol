@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @title The leaves of a round's two trees, as far as the chain reads them
+/// @title The leaves of a round's two trees, as far as the contract reads them
 /// @notice Layout of rules version 1 (docs/spec): a partition entry is
 /// "OEP1" ‖ 0x02 ‖ aggregator pseudonym (32) ‖ partition root (32) ‖ site count (u32, big-endian); a site entry begins
-/// with "OEP1" ‖ 0x01, and the rest of it is the workers' business.
+/// with "OEP1" ‖ 0x01, and the contract does not read the rest of it.
 /// @dev The tag of five bytes keeps an entry of one tree from being passed off as one of the other.
 library Entries {
-    /// @notice How a site entry begins.
+    /// @notice The first bytes of a site entry.
     bytes5 internal constant SITE_TAG = hex"4f45503101";
-    /// @notice How a partition entry begins.
+    /// @notice The first bytes of a partition entry.
     bytes5 internal constant PARTITION_TAG = hex"4f45503102";
     /// @notice Length of a partition entry.
     uint256 internal constant PARTITION_LENGTH = 73;
@@ -17,15 +17,15 @@ library Entries {
     uint256 private constant PARTITION_ROOT_AT = 37;
     uint256 private constant SITE_COUNT_AT = 69;
 
-    /// @notice The entry is of another kind, or of none.
+    /// @notice The entry is not of the expected kind.
     error EntryTag(bytes5 expected, bytes5 received);
-    /// @notice The entry has another length than its kind.
+    /// @notice The entry does not have the length of its kind.
     error EntryLength(uint256 expected, uint256 received);
 
     /// @notice Reads a partition entry.
     /// @param entry The entry's bytes.
     /// @return root Root of the tree of the partition's sites.
-    /// @return sites How many leaves that tree has.
+    /// @return sites Number of leaves of that tree.
     function partition(bytes calldata entry) internal pure returns (bytes32 root, uint32 sites) {
         requirePartition(entry);
         root = bytes32(entry[PARTITION_ROOT_AT:SITE_COUNT_AT]);

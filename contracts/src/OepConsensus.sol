@@ -8,30 +8,30 @@ import {SignedBallots} from "./SignedBallots.sol";
 
 /// @title Agreement of independent workers on the result of a round of operating envelopes
 /// @notice One contract for one sender. A requester opens a round with the digests of its inputs. Each worker votes
-/// blind for the result that it computed, or abstains with a reason. Then anyone reveals a result: the contract works
-/// out what each member's ballot for it would be, and counts those that are equal. A result with a quorum is final.
+/// blind for the result that it computed, or abstains with a reason. Then anyone reveals a result: the contract
+/// computes what each member's ballot for it would be, and counts the equal ones. A result with a quorum is final.
 ///
 /// Guarantees
-///  1. One worker, one vote, one round: a member's one ballot is cast, by itself or by a relay, or it abstains itself,
-///     once. Neither can be taken back.
+///  1. One worker, one vote, one round: a member casts one ballot, directly or through a relay, or abstains directly,
+///     once. Neither can be revoked.
 ///  2. Only a quorum makes a root final: at least the quorum frozen with the round, itself never less than a strict
 ///     majority of the round's own electorate.
-///  3. One root at most is final in a round.
+///  3. At most one root is final in a round.
 ///  4. A ballot counts only for the result that it was made for, only for its own operator, and only once per result.
-///  5. What is final, failed or cancelled stays so, and its votes, results and tallies do not change.
+///  5. A round that is final, failed or cancelled stays so, and its votes, results and tallies do not change.
 ///  6. Only the electorate of the round's own epoch votes. Changes of members, signers, quorum, windows or rules take
 ///     effect for rounds opened afterwards.
-///  7. Every ballot cast directly costs the same, first or last, and so does every abstention; nothing that one account
-///     does makes another's vote dearer.
-///  8. No round is stranded. Neither a pause nor a change of membership stops a reveal before the round's reveal
-///     deadline. Neither stops anybody from closing the round as failed after it.
+///  7. Every ballot cast directly costs the same, first or last, and so does every abstention; no action of one account
+///     makes another's vote more expensive.
+///  8. No round is stranded. Neither a pause nor a change of membership prevents a reveal before the round's reveal
+///     deadline, nor closing the round as failed after it.
 ///  9. A pause stops opening and voting, and never changes a result.
-/// 10. A ballot says nothing of its result before the reveal to someone who has not computed that result, and cannot
-///     be used by another operator, in another round, contract or chain.
-/// 11. A relay only carries: it casts the ballots that signers of the round's epoch signed for this round, contract and
-///     chain, and no others. It keeps nobody from voting directly, and no member's vote spoils its batch.
-/// 12. An equivocation is on record once for a member and a round, on two signatures of its own, and moves no tally.
-/// 13. There always is an administrator, and never is it the zero address.
+/// 10. Before the reveal, a ballot reveals nothing about its result to anyone who has not computed that result, and
+///     cannot be used by another operator, in another round, contract or chain.
+/// 11. A relay only transports: it casts the ballots that signers of the round's epoch signed for this round, contract
+///     and chain, and no others. It keeps nobody from voting directly, and no member's vote spoils its batch.
+/// 12. An equivocation is recorded once for a member and a round, on two of its own signatures, and changes no tally.
+/// 13. There is always an administrator, and it is never the zero address.
 ///
 /// Exact bytes
 ///  - result hash: keccak256(abi.encode(bytes32 root, uint32 partitions))
@@ -40,20 +40,21 @@ import {SignedBallots} from "./SignedBallots.sol";
 ///  - ballots hash: H(0) = keccak256(abi.encode(uint256 chainId, address contract, uint64 round)), and for each ballot
 ///                 in the order cast H(n) = keccak256(abi.encodePacked(bytes32 H(n-1), uint8 index, address operator,
 ///                 bytes32 ballot)). Abstentions are not in it. Only this hash is stored; the ballots are in the
-///                 BallotCast events, and whoever reveals brings them back in the order cast, 53 bytes each:
+///                 BallotCast events, and the revealer supplies them in the order cast, 53 bytes each:
 ///                 uint8 index ‖ address operator ‖ bytes32 ballot.
 ///  - signed:      see SignedBallots.
 ///
 /// @dev No upgrade, no external call but two precompiles (SHA-256 in the inclusion views, recovery of signers), and no
-/// loop in a state-changing call over anything but its own calldata. Rounds, seats and epochs count from 1; 0 means none.
+/// loop in a state-changing call over anything but its own calldata. Rounds, seats and epochs are numbered from 1; 0 is
+/// the absence of one.
 contract OepConsensus is Electorate {
-    // Deadlines are what rounds are about. Whoever makes a block shifts its time by seconds where windows last minutes,
-    // and the windows neither overlap nor gape.
+    // Rounds depend on deadlines. A block producer can shift a block's time by seconds, while windows last minutes, and
+    // the windows neither overlap nor leave a gap.
     // slither-disable-start timestamp
 
     // ------------------------------------------------------------------------------------------------------ types
 
-    /// @notice What has become of a round, as stored.
+    /// @notice A round's status, as stored.
     enum Status {
         None,
         Open,
@@ -62,7 +63,7 @@ contract OepConsensus is Electorate {
         Cancelled
     }
 
-    /// @notice What can happen to a round now: its status, with an open round's told apart by the time.
+    /// @notice A round's phase: its status, where an open round has a phase by the time.
     enum Phase {
         None,
         Voting,
@@ -73,7 +74,7 @@ contract OepConsensus is Electorate {
         Cancelled
     }
 
-    /// @notice Why a worker could not compute a result.
+    /// @notice The reason why a worker could not compute a result.
     enum Reason {
         None,
         InputsUnavailable,
@@ -83,7 +84,7 @@ contract OepConsensus is Electorate {
         InternalFault
     }
 
-    /// @notice A round as others read it.
+    /// @notice A round as returned by views.
     struct RoundView {
         Status status;
         Phase phase;
@@ -111,7 +112,7 @@ contract OepConsensus is Electorate {
         uint128 matched; // members that had voted for it
     }
 
-    /// @notice A member that said it could not compute.
+    /// @notice A member that abstained.
     struct AbstentionView {
         uint8 index;
         Reason reason;
@@ -124,7 +125,7 @@ contract OepConsensus is Electorate {
         Reveal reveal;
     }
 
-    // What a vote reads and changes.
+    // The slot that a vote reads and changes.
     struct Poll {
         uint128 waiting; // members that have neither cast a ballot nor abstained
         uint32 epoch; // the electorate's
@@ -134,7 +135,7 @@ contract OepConsensus is Electorate {
         Status status;
     }
 
-    // What a reveal reads and the final one changes.
+    // The slot that a reveal reads and the final one changes.
     struct Reveal {
         uint128 matched; // members that voted for the final root, written with it
         uint32 partitions; // leaves of the tree with the final root, written with it and nowhere else
@@ -143,13 +144,13 @@ contract OepConsensus is Electorate {
         uint8 quorum;
     }
 
-    // A batch of signed ballots, as far as it is cast.
+    // A batch of signed ballots while it is being cast.
     struct Batch {
-        uint128 waitingBefore; // members without a vote before the batch: the others are passed over
+        uint128 waitingBefore; // members without a vote before the batch: the others are skipped
         uint128 waiting; // members without a vote now
         uint32 epoch;
         bytes32 hash; // of the ballots
-        bytes form; // of what is signed
+        bytes form; // of the signed message
     }
 
     // -------------------------------------------------------------------------------------------------- constants
@@ -164,8 +165,8 @@ contract OepConsensus is Electorate {
     uint32 private _roundCount;
     mapping(uint32 round => Round) private _rounds;
     mapping(uint32 round => mapping(uint8 index => Reason)) private _abstentions;
-    mapping(uint32 round => mapping(bytes32 resultHash => uint128 matched)) private _candidates; // to be found
-    mapping(uint32 round => CandidateView[]) private _belowQuorum; // the same, to be listed in the order revealed
+    mapping(uint32 round => mapping(bytes32 resultHash => uint128 matched)) private _candidates; // for lookup
+    mapping(uint32 round => CandidateView[]) private _belowQuorum; // the same, in the order revealed
     mapping(uint32 round => uint128 members) private _equivocators;
     mapping(uint48 horizon => uint32 round) private _latestFinal;
 
@@ -186,9 +187,9 @@ contract OepConsensus is Electorate {
     );
     /// @notice A member cast its ballot.
     event BallotCast(uint32 indexed round, address indexed operator, bytes32 ballot);
-    /// @notice A member could not compute, and says why.
+    /// @notice A member could not compute a result, for this reason.
     event Abstained(uint32 indexed round, address indexed operator, Reason reason);
-    /// @notice A member signed two ballots for one round number. Which of them was counted, if any, stays as it is.
+    /// @notice A member signed two ballots for one round number. The one that was counted, if any, does not change.
     event Equivocated(uint32 indexed round, address indexed operator, bytes32 ballot, bytes32 otherBallot);
     /// @notice A result was revealed, and these members had voted for it.
     event RootRevealed(
@@ -198,7 +199,7 @@ contract OepConsensus is Electorate {
     event RoundFinalised(uint32 indexed round, bytes32 indexed root, uint32 partitions, uint32 superseded);
     /// @notice The reveal window closed without a quorum. `silent`: members that neither voted nor abstained.
     event RoundFailed(uint32 indexed round, uint128 silent);
-    /// @notice A requester gave the round up.
+    /// @notice A requester cancelled the round.
     event RoundCancelled(uint32 indexed round, address indexed by, string reason);
 
     // ----------------------------------------------------------------------------------------------------- errors
@@ -209,7 +210,7 @@ contract OepConsensus is Electorate {
     error EmptyElectorate(uint32 epoch);
     /// @notice The horizon has no interval.
     error EmptyHorizon();
-    /// @notice The round has another status than the call needs.
+    /// @notice The round does not have the status that the call needs.
     error WrongStatus(uint32 round, Status expected, Status received);
     /// @notice The voting window has closed.
     error VotingClosed(uint32 round, uint40 deadline, uint256 time);
@@ -221,28 +222,28 @@ contract OepConsensus is Electorate {
     error RevealStillOpen(uint32 round, uint40 deadline, uint256 time);
     /// @notice The account is not a signer of the round's epoch.
     error NotInElectorate(address account, uint32 epoch);
-    /// @notice The member has cast a ballot or abstained.
+    /// @notice The member has already cast a ballot or abstained.
     error AlreadyVoted(uint32 round, address operator);
-    /// @notice The signature of this entry is of an account that is not a signer of the round's epoch, or was made for
-    /// another round, contract or chain: then the account is one that nobody knows.
+    /// @notice The signature of this entry is by an account that is not a signer of the round's epoch, or was made for
+    /// another round, contract or chain: then the recovered account is an arbitrary one.
     error SignerNotInElectorate(uint256 entry, address recovered, uint32 epoch);
-    /// @notice This entry is a second one of the same member.
+    /// @notice This entry is a second one by the same member.
     error DuplicateEntry(uint256 entry, address operator);
-    /// @notice Nobody's ballot was cast: there was none, or all these members had voted before.
+    /// @notice No ballot was cast: the batch was empty, or all its members had voted before.
     error NothingCast(uint32 round);
-    /// @notice The two ballots are one.
+    /// @notice The two ballots are equal.
     error SameBallot(uint32 round, address operator);
-    /// @notice The two ballots are of two members.
+    /// @notice The two ballots are by two members.
     error TwoSigners(address first, address second);
-    /// @notice The equivocation is on record.
+    /// @notice The equivocation has already been recorded.
     error AlreadyEquivocated(uint32 round, address operator);
-    /// @notice The packed ballots do not have a whole number of ballots, or not the number called for.
+    /// @notice The length is not a multiple of a ballot's, or not that of the required number of ballots.
     error BallotsLength(uint256 each, uint256 received);
-    /// @notice The ballots supplied are not those cast, in the order cast.
+    /// @notice The supplied ballots are not the ones that were cast, in the order cast.
     error BallotsMismatch(bytes32 expected, bytes32 received);
     /// @notice Nobody voted for this result.
     error NothingMatched(uint32 round, bytes32 resultHash);
-    /// @notice This result has been revealed and counted.
+    /// @notice This result has already been revealed and counted.
     error AlreadyRevealed(uint32 round, bytes32 resultHash, uint128 matched);
 
     // ------------------------------------------------------------------------------------------------ constructor
@@ -305,9 +306,9 @@ contract OepConsensus is Electorate {
         emit BallotCast(number, operator, ballot);
     }
 
-    /// @notice Casts ballots that their signers have signed, and that anyone brings. A ballot whose member has voted
-    /// before is passed over, so that nobody spoils a batch by voting a moment earlier; whatever else is wrong is of
-    /// the caller's making, and rejects the batch whole.
+    /// @notice Casts ballots that their signers have signed; open to anyone. A ballot whose member has already voted is
+    /// skipped, so that nobody spoils a batch by voting a moment earlier; any other error is the caller's mistake, and
+    /// rejects the entire batch.
     /// @param number The round.
     /// @param signedBallots 96 bytes each: bytes32 ballot ‖ bytes32 r ‖ bytes32 yParityAndS, see {ballotDigest}.
     function castBallots(uint32 number, bytes calldata signedBallots) external {
@@ -329,9 +330,9 @@ contract OepConsensus is Electorate {
         round_.ballotsHashOrRoot = batch.hash;
     }
 
-    /// @notice Puts on record that a member signed two ballots for one round number. Open to anyone, in a round of any
-    /// status, paused or not. It changes no vote and no tally. Where the chain has replaced the block that opened the
-    /// round, one of the two may have been signed for the round that is gone: sign for rounds only that are deep enough.
+    /// @notice Records that a member signed two ballots for one round number. Open to anyone, in a round of any
+    /// status, paused or not. It changes no vote and no tally. If the chain has replaced the block that opened the
+    /// round, one of the two may have been signed for the replaced round: sign only for rounds that are deep enough.
     /// @param number The round.
     /// @param signedBallots The two ballots, 96 bytes each as in {castBallots}.
     function reportEquivocation(uint32 number, bytes calldata signedBallots) external {
@@ -351,9 +352,9 @@ contract OepConsensus is Electorate {
         emit Equivocated(number, operator, ballot, otherBallot);
     }
 
-    /// @notice Says that the calling signer's worker could not compute a result.
+    /// @notice Abstains: the calling signer's worker could not compute a result.
     /// @param number The round.
-    /// @param reason Why.
+    /// @param reason The reason.
     function abstain(uint32 number, Reason reason) external {
         if (reason == Reason.None) revert Missing("reason");
         (address operator, uint8 index) = _takeVote(_rounds[number].poll, number);
@@ -365,7 +366,7 @@ contract OepConsensus is Electorate {
     /// voting window has closed or every member has cast a ballot or abstained.
     /// @param number The round.
     /// @param root Root of the round tree.
-    /// @param partitions How many leaves that tree has.
+    /// @param partitions Number of leaves of that tree.
     /// @param ballots All ballots in the order cast, 53 bytes each: uint8 index ‖ address operator ‖ bytes32 ballot.
     function revealRoot(uint32 number, bytes32 root, uint32 partitions, bytes calldata ballots) external {
         Round storage round_ = _rounds[number];
@@ -376,7 +377,7 @@ contract OepConsensus is Electorate {
         uint8 quorum = round_.reveal.quorum;
         emit RootRevealed(number, root, partitions, matched, uint8(count), quorum);
         if (count < quorum) {
-            // Only here can a result come twice: votes are over, so one with a quorum would have ended the round.
+            // Only here can a result occur twice: votes are over, so one with a quorum would have ended the round.
             uint128 known = _candidates[number][result];
             if (known != 0) revert AlreadyRevealed(number, result, known);
             _candidates[number][result] = matched;
@@ -406,9 +407,9 @@ contract OepConsensus is Electorate {
         emit RoundFailed(number, round_.poll.waiting);
     }
 
-    /// @notice Gives up a round that has no final root, before its reveal window has passed.
+    /// @notice Cancels a round that has no final root, before its reveal window has passed.
     /// @param number The round.
-    /// @param reason Why, for the record.
+    /// @param reason The reason, for the record.
     function cancelRound(uint32 number, string calldata reason) external onlyRole(REQUESTER_ROLE) {
         if (bytes(reason).length == 0) revert Missing("reason");
         _requireText(reason);
@@ -460,13 +461,13 @@ contract OepConsensus is Electorate {
 
     // ------------------------------------------------------------------------------------------------------ views
 
-    /// @notice How many rounds there have been.
+    /// @notice The number of rounds.
     /// @return The last round.
     function roundCount() external view returns (uint32) {
         return _roundCount;
     }
 
-    /// @notice All that the chain keeps of a round.
+    /// @notice Everything that the contract stores about a round.
     /// @param number The round.
     /// @return The round's facts.
     function round(uint32 number) external view returns (RoundView memory) {
@@ -497,7 +498,7 @@ contract OepConsensus is Electorate {
         });
     }
 
-    /// @notice Why a member abstained.
+    /// @notice The reason for which a member abstained.
     /// @param number The round.
     /// @param index The member's index in the round's electorate.
     /// @return The reason, or None.
@@ -505,7 +506,7 @@ contract OepConsensus is Electorate {
         return _abstentions[number][index];
     }
 
-    /// @notice Who abstained in a round, and why.
+    /// @notice The members that abstained in a round, with their reasons.
     /// @param number The round.
     /// @return list The members that abstained, by index.
     function abstentions(uint32 number) external view returns (AbstentionView[] memory list) {
@@ -519,14 +520,14 @@ contract OepConsensus is Electorate {
             Reason reason = _abstentions[number][index];
             if (reason != Reason.None) list[found++] = AbstentionView(index, reason);
         }
-        // The list is shorter than the room made for it.
+        // Shortens the list to its used length.
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
             mstore(list, found)
         }
     }
 
-    /// @notice Who signed two ballots for a round, as far as it was reported.
+    /// @notice The members that were reported to have signed two ballots for a round.
     /// @param number The round.
     /// @return The bitmap of those members.
     function equivocators(uint32 number) external view returns (uint128) {
@@ -552,7 +553,7 @@ contract OepConsensus is Electorate {
         }
     }
 
-    /// @notice Who had voted for a result that was revealed.
+    /// @notice The members that had voted for a revealed result.
     /// @param number The round.
     /// @param result The result's hash, see {resultHash}.
     /// @return The bitmap of those members, or 0 where the result was not revealed.
@@ -577,7 +578,7 @@ contract OepConsensus is Electorate {
     /// @param number The round.
     /// @param operator The operator; its signer casts the ballot.
     /// @param root Root of the round tree.
-    /// @param partitions How many leaves that tree has.
+    /// @param partitions Number of leaves of that tree.
     /// @return The ballot.
     function ballotFor(uint32 number, address operator, bytes32 root, uint32 partitions)
         external
@@ -587,8 +588,8 @@ contract OepConsensus is Electorate {
         return _ballot(number, operator, resultHash(root, partitions));
     }
 
-    /// @notice What a signer signs so that somebody else can cast its ballot: the EIP-712 hash of
-    /// Ballot(uint64 round,bytes32 ballot) in the domain that {eip712Domain} tells.
+    /// @notice The hash that a signer signs so that somebody else can cast its ballot: the EIP-712 hash of
+    /// Ballot(uint64 round,bytes32 ballot) in the domain of {eip712Domain}.
     /// @param number The round.
     /// @param ballot The blind ballot, see {ballotFor}.
     /// @return The hash.
@@ -597,13 +598,13 @@ contract OepConsensus is Electorate {
     }
 
     /// @notice The domain of signatures, as in ERC-5267.
-    /// @return fields Which of the following are used: the first four.
+    /// @return fields The used ones of the following: the first four.
     /// @return name The name.
     /// @return version The version.
     /// @return chainId The chain.
     /// @return verifyingContract This contract.
     /// @return salt Not used.
-    /// @return extensions None.
+    /// @return extensions Empty.
     function eip712Domain()
         external
         view
@@ -628,9 +629,9 @@ contract OepConsensus is Electorate {
         );
     }
 
-    /// @notice The hash that a ballot stands for.
+    /// @notice The hash of a result, to which a ballot is bound.
     /// @param root Root of the round tree.
-    /// @param partitions How many leaves that tree has.
+    /// @param partitions Number of leaves of that tree.
     /// @return The result's hash.
     function resultHash(bytes32 root, uint32 partitions) public pure returns (bytes32) {
         return keccak256(abi.encode(root, partitions));
@@ -638,7 +639,7 @@ contract OepConsensus is Electorate {
 
     // ----------------------------------------------------------------------------------------- internals: rounds
 
-    // Uses up the one vote of the caller: for a ballot or for an abstention.
+    // Uses the caller's one vote, for a ballot or for an abstention.
     function _takeVote(Poll storage poll, uint32 number) private returns (address operator, uint8 index) {
         (uint128 waiting, uint32 epoch) = _requireVoting(poll, number);
         (operator, index) = _seatIn(epoch, msg.sender);
@@ -659,7 +660,7 @@ contract OepConsensus is Electorate {
         if (block.timestamp >= deadline) revert VotingClosed(number, deadline, block.timestamp);
     }
 
-    // Reads a signed ballot, and whose it is.
+    // Reads a signed ballot and its member.
     function _signed(bytes calldata signedBallots, uint256 entry, bytes memory form, uint32 epoch)
         private
         view
@@ -682,8 +683,8 @@ contract OepConsensus is Electorate {
         _requireBeforeRevealDeadline(round_.reveal.revealDeadline, number);
     }
 
-    // Counts the ballots that were cast for a result. That they are all the ballots, and those cast, is what the
-    // ballots hash says at the end.
+    // Counts the ballots that were cast for a result. The comparison of the ballots hash at the end proves that these
+    // are exactly the ballots that were cast.
     function _tally(uint32 number, bytes32 result, bytes calldata ballots, bytes32 expected)
         private
         view
@@ -708,7 +709,7 @@ contract OepConsensus is Electorate {
                 mstore(add(vote, 128), shr(96, calldataload(add(packed, 1)))) // fourth word: the operator
                 matches := eq(keccak256(add(vote, 32), 160), calldataload(add(packed, 21)))
             }
-            // Made-up entries, of which the hash below will not be the one expected, may have any index and number.
+            // Invented entries, which fail the comparison of the hash below, may have any index and number.
             if (matches) {
                 matched |= uint128(1 << index);
                 ++count;
@@ -722,9 +723,9 @@ contract OepConsensus is Electorate {
         return packed.length / each;
     }
 
-    // The ballots hash with one ballot more.
+    // The ballots hash with one more ballot.
     function _link(bytes32 hash, uint8 index, address operator, bytes32 ballot) private pure returns (bytes32 next) {
-        // keccak256(abi.encodePacked(…)), in memory that is not kept.
+        // keccak256(abi.encodePacked(…)), in memory that is not allocated.
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let free := mload(0x40)
@@ -750,7 +751,7 @@ contract OepConsensus is Electorate {
         Round storage round_ = _rounds[number];
         uint32 partitions = round_.reveal.partitions;
         if (partitions == 0) {
-            // Only a final root has partitions, so the status needs no reading where there are some.
+            // Only a final root has partitions: the status need not be read if there are some.
             Status status = round_.poll.status;
             if (status != Status.Final) revert WrongStatus(number, Status.Final, status);
         }

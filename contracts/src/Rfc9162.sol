@@ -2,17 +2,17 @@
 pragma solidity ^0.8.30;
 
 /// @title Inclusion in a SHA-256 Merkle tree of RFC 9162 §2.1
-/// @notice A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right); a node without a sibling moves up as
-/// it is. A proof is bound to its position: {verify} takes the leaf's index and the tree's size, and every step is
-/// decided by them, as in §2.1.3.2.
-/// @dev Internal functions only. Whatever does not prove inclusion reverts, malformed input too.
+/// @notice A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right); a node without a sibling moves up
+/// unchanged. A proof is bound to its position: {verify} uses the leaf's index and the tree's size in every step, as in
+/// §2.1.3.2.
+/// @dev Internal functions only. Anything that does not prove inclusion reverts, malformed input too.
 library Rfc9162 {
-    // Assembly for the preimages and the precompile only, see _freeMemory; held to the RFC's definitions by fuzzing.
+    // Assembly for the preimages and the precompile only, see _freeMemory; fuzzing compares it with the RFC.
     // slither-disable-start assembly
 
     /// @notice The leaf's index lies outside the tree.
     error IndexOutOfRange(uint256 size, uint256 received);
-    /// @notice The path has another length than the one that the index and the size demand.
+    /// @notice The path does not have the length that index and size require.
     error PathLength(uint256 expected, uint256 received);
     /// @notice The path leads to another root.
     error RootMismatch(bytes32 expected, bytes32 received);
@@ -34,12 +34,12 @@ library Rfc9162 {
     /// @notice Reverts unless `leaf` is at `index` of the tree of `size` leaves with this `root`.
     /// @param leaf The leaf hash.
     /// @param index The leaf's position, from 0.
-    /// @param size How many leaves the tree has.
+    /// @param size Number of leaves of the tree.
     /// @param path The sibling hashes, from the leaf up.
     /// @param root The tree's root hash.
     function verify(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root) internal view {
         if (index >= size) revert IndexOutOfRange(size, index);
-        // `node` and `last` are the positions, on the level reached, of our node and of the level's last one.
+        // `node` and `last` are the positions, on the current level, of the path's node and of the level's last one.
         uint256 node = index;
         uint256 last = size - 1;
         bytes32 hash = leaf;
@@ -58,10 +58,10 @@ library Rfc9162 {
         if (hash != root) revert RootMismatch(root, hash);
     }
 
-    /// @notice How many hashes the path of leaf `index` has in a tree of `size` leaves.
+    /// @notice The length of the path of leaf `index` in a tree of `size` leaves.
     /// @param index The leaf's position, below `size`.
-    /// @param size How many leaves the tree has.
-    /// @return length One for each level on which our node has a sibling.
+    /// @param size Number of leaves of the tree.
+    /// @return length One for each level on which the path's node has a sibling.
     function pathLength(uint256 index, uint256 size) internal pure returns (uint256 length) {
         for (uint256 last = size - 1; last != 0; last >>= 1) {
             if (index != last || index & 1 == 1) ++length;
@@ -79,7 +79,7 @@ library Rfc9162 {
         return _sha256(preimage, 65);
     }
 
-    // Preimages are written above the memory in use and not kept: Solidity's own sha256(bytes.concat(…)) takes new
+    // Preimages are written above the used memory and not allocated: Solidity's own sha256(bytes.concat(…)) allocates
     // memory for each and costs three times as much.
     function _freeMemory() private pure returns (uint256 start) {
         assembly ("memory-safe") {
@@ -94,8 +94,8 @@ library Rfc9162 {
             done := and(done, eq(returndatasize(), 32))
             hash := mload(0)
         }
-        // It fails for want of gas, and answers nothing on a chain that does not have it; what was in memory before
-        // would then be taken for the hash.
+        // The call fails if there is too little gas, and returns nothing on a chain without the precompile; the
+        // previous content of memory would then be used as the hash.
         if (!done) revert Sha256Failed();
     }
     // slither-disable-end assembly

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @title Ballots signed for somebody else to bring
+/// @title Ballots signed for somebody else to cast
 /// @notice A signed ballot is 96 bytes: ballot (32) ‖ r (32) ‖ yParityAndS (32), the signature in the compact form of
-/// ERC-2098. What is signed is the EIP-712 message Ballot(uint64 round,bytes32 ballot) in the domain with the name
-/// "OepConsensus", the version "1", the chain and this contract. So a signature is good for one ballot in one round of
+/// ERC-2098. The signed message is EIP-712's Ballot(uint64 round,bytes32 ballot) in the domain with the name
+/// "OepConsensus", the version "1", the chain and this contract. So a signature is valid for one ballot in one round of
 /// one contract on one chain, and for its signer alone.
-/// @dev Internal functions only. The domain is worked out anew in each call: after a fork of the chain the signatures
-/// of the other branch are worth nothing on this one.
+/// @dev Internal functions only. The domain is computed in each call: after a fork of the chain, signatures of the
+/// other branch are invalid on this one.
 library SignedBallots {
     /// @notice Length of a signed ballot.
     uint256 internal constant LENGTH = 96;
@@ -19,29 +19,29 @@ library SignedBallots {
     bytes32 private constant DOMAIN_TYPE =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     bytes32 private constant BALLOT_TYPE = keccak256("Ballot(uint64 round,bytes32 ballot)");
-    // Half of the order of secp256k1. A signature with a larger s has a twin with a smaller one, which is as valid.
+    // Half of the order of secp256k1. A signature with a larger s has a twin with a smaller one, which is also valid.
     uint256 private constant LARGEST_S = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
-    /// @notice The signature of this entry is none: no address comes of it, or it has a twin.
+    /// @notice Invalid signature in this entry: no address is recovered from it, or its s is in the upper half.
     error InvalidSignature(uint256 entry);
 
-    /// @notice What is signed in a round, all but the ballot. A batch fills in one ballot after another.
+    /// @notice The signed message of a round, without the ballot. A batch fills in one ballot after another.
     /// @param round The round.
     /// @return A form for {digest} and {read}.
     function form(uint32 round) internal view returns (bytes memory) {
         bytes32 domain = keccak256(
             abi.encode(DOMAIN_TYPE, keccak256(bytes(NAME)), keccak256(bytes(VERSION)), block.chainid, address(this))
         );
-        // Message and digest, with room for the ballot and for the message's hash.
+        // Message and digest, with space for the ballot and for the message's hash.
         return abi.encodePacked(BALLOT_TYPE, uint256(round), bytes32(0), hex"1901", domain, bytes32(0));
     }
 
-    /// @notice What a signer signs.
+    /// @notice The hash that a signer signs.
     /// @param form_ The round's form.
     /// @param ballot The ballot.
     /// @return hash EIP-712's hash of the message.
     function digest(bytes memory form_, bytes32 ballot) internal pure returns (bytes32 hash) {
-        // Fills in the form's blanks; held to an EIP-712 implementation that is not ours by a test.
+        // Fills in the form's blanks; a test compares it with an independent EIP-712 implementation.
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
             mstore(add(form_, 96), ballot)
@@ -50,12 +50,12 @@ library SignedBallots {
         }
     }
 
-    /// @notice Reads a signed ballot, and reverts unless somebody signed it.
+    /// @notice Reads a signed ballot, and reverts if its signature is invalid.
     /// @param packed Signed ballots, one after another; more of them than `entry`.
-    /// @param entry Which of them, from 0.
+    /// @param entry Position of the ballot, from 0.
     /// @param form_ The round's form.
     /// @return ballot The ballot.
-    /// @return signer Who signed it for this round; an account that nobody knows, where the signature was made for
+    /// @return signer The account that signed it for this round; an arbitrary account if the signature was made for
     /// something else.
     function read(bytes calldata packed, uint256 entry, bytes memory form_)
         internal
@@ -64,7 +64,7 @@ library SignedBallots {
     {
         bytes32 r;
         uint256 vs;
-        // Three words of calldata, without a slice's checks for each: whoever calls has checked the length.
+        // Three words of calldata, without a slice's checks for each: the caller has checked the length.
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let start := add(packed.offset, mul(entry, LENGTH))

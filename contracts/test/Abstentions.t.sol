@@ -6,7 +6,7 @@ import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev Saying on chain that one could not compute.
+/// @dev Abstaining on chain.
 contract AbstentionsTest is Fixture {
     function test_AbstainsWithAReason() public {
         uint32 round = openWith(3);

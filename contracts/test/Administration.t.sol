@@ -8,12 +8,12 @@ import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev Who may do what, and how the administrator's office goes from one to another.
+/// @dev Permissions, and handing over the administrator's role.
 contract AdministrationTest is Fixture {
     address private constant SUCCESSOR = address(0x5cc);
     bytes32 private constant ADMIN_ROLE = 0;
 
-    // The successor takes the office from its predecessor, and so shows that it holds its key.
+    // The successor revokes its predecessor's role, and so shows that it has its own key.
     function test_HandsOver() public {
         vm.prank(ADMIN);
         consensus.grantRole(ADMIN_ROLE, SUCCESSOR);
@@ -37,13 +37,13 @@ contract AdministrationTest is Fixture {
         vm.prank(ADMIN);
         consensus.revokeRole(ADMIN_ROLE, ADMIN);
         assertTrue(consensus.hasRole(ADMIN_ROLE, ADMIN), "administrator");
-        // Granting twice makes no second one.
+        // Granting twice does not add a second administrator.
         vm.prank(ADMIN);
         consensus.grantRole(ADMIN_ROLE, ADMIN);
         vm.expectRevert(error_);
         vm.prank(ADMIN);
         consensus.renounceRole(ADMIN_ROLE, ADMIN);
-        // Nor does revoking somebody who is none use one up.
+        // Nor does revoking an account that is not one remove one.
         vm.prank(ADMIN);
         consensus.revokeRole(ADMIN_ROLE, STRANGER);
         vm.prank(ADMIN);
@@ -55,7 +55,7 @@ contract AdministrationTest is Fixture {
         consensus.renounceRole(ADMIN_ROLE, SUCCESSOR);
     }
 
-    // As an administrator the zero address would let the last real one go, and nobody could lift a pause again.
+    // As an administrator the zero address would allow the last real one to be removed, and nobody could lift a pause.
     function test_NobodyIsNoAdministrator() public {
         bytes memory error_ = abi.encodeWithSelector(Electorate.Missing.selector, "account");
         vm.expectRevert(error_);
@@ -84,7 +84,7 @@ contract AdministrationTest is Fixture {
         consensus.pause();
     }
 
-    // A role is given by the administrator; a guardian or requester gives none, not even its own.
+    // Only the administrator grants roles; a guardian or requester grants none, not even its own.
     function test_OnlyTheAdministratorGivesRoles() public {
         bytes32 requester = consensus.REQUESTER_ROLE();
         bytes32 guardian = consensus.GUARDIAN_ROLE();

@@ -8,10 +8,10 @@ import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev What somebody with bad intent tried, one test for each: the rows of the threat table in docs/contract.md that
-/// no test of a single concern shows.
+/// @dev Attacks, one test for each: the rows of the threat table in docs/contract.md that no test of a single concern
+/// covers.
 contract AttacksTest is Fixture {
-    // An administrator lowers the quorum so that two of five would do in a round under way.
+    // An administrator lowers the quorum so that two of five would be enough in an open round.
     function test_QuorumLoweredDuringTheRound() public {
         uint32 round = openWith(5);
         vote(round, 0, ROOT);
@@ -30,7 +30,7 @@ contract AttacksTest is Fixture {
         assertEq(consensus.candidate(round, consensus.resultHash(ROOT, PARTITIONS)), 7, "candidate");
     }
 
-    // And raises it, or adds members, so that a round which has its votes would fail.
+    // Or raises it, or adds members, so that a round with enough votes would fail.
     function test_QuorumRaisedDuringTheRound() public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
@@ -43,7 +43,7 @@ contract AttacksTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
-    // The epoch changes in the very block of the opening: before it counts, after it does not.
+    // The epoch changes in the block of the opening: a change before it applies, one after it does not.
     function test_EpochChangesInTheBlockOfTheOpening() public {
         addWorkers(0, 3);
         addWorkers(3, 1);
@@ -86,7 +86,7 @@ contract AttacksTest is Fixture {
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
-    // Three of ten reveal what they made up, one after the other, to use up the revealing or to make it dear.
+    // Three of ten reveal invented roots, one after the other, to block revealing or make it expensive.
     function test_GasOfAFinalRevealAfterGarbage() public {
         uint256 plain = finalReveal(0);
         uint256 after_ = finalReveal(3);
@@ -111,7 +111,7 @@ contract AttacksTest is Fixture {
         return gas_;
     }
 
-    // A worker keeps its reveal to itself. Whoever computed the same result, member or not, reveals it.
+    // A worker withholds its reveal. Anyone who computed the same result, member or not, reveals it.
     function test_WithheldReveal() public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
@@ -122,8 +122,8 @@ contract AttacksTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
-    // A relay takes a worker's signature and sits on it. The worker sees no event, and votes directly; what the relay
-    // brings afterwards changes nothing.
+    // A relay accepts a worker's signature and withholds it. The worker sees no event, and votes directly; the relay's
+    // later batch changes nothing.
     function test_CensoringRelay() public {
         uint32 round = openWith(3);
         bytes memory kept = signedVote(round, 0, ROOT);
@@ -136,7 +136,7 @@ contract AttacksTest is Fixture {
         assertEq(snapshot(round), before, "round");
     }
 
-    // A relay holds a signature until the member has thought better of it and abstained, or hopes that a late one still
+    // A relay withholds a signature until the member has changed its mind and abstained, or hopes that a late one still
     // counts.
     function test_ASignatureKeptTooLong() public {
         uint32 round = openWith(2);
@@ -152,7 +152,7 @@ contract AttacksTest is Fixture {
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
-    // Inputs that nobody can fetch: all say so, and the vote is over without waiting. Another round takes its course
+    // Inputs that nobody can fetch: all members abstain, and the vote is over without waiting. Another round proceeds
     // meanwhile; this one is cancelled, or closed as failed after its reveal deadline.
     function test_UnavailableInputs() public {
         uint32 round = openWith(4);
@@ -169,8 +169,8 @@ contract AttacksTest is Fixture {
         assertPhase(next, OepConsensus.Phase.Final);
     }
 
-    // A requester opens rounds by the hundred. The others cost what they cost; it is stopped by a guardian, and put out
-    // of office.
+    // A requester opens hundreds of rounds. Other rounds cost the same as before; a guardian pauses, and the requester
+    // loses its role.
     function test_GasWithThousandsOfRounds() public {
         addWorkers(0, 2);
         vote(open(), 0, ROOT);
@@ -218,7 +218,7 @@ contract AttacksTest is Fixture {
         assertEq(consensus.electorate(1002)[0].signer, address(0x90000 + 999), "last signer");
     }
 
-    // The largest electorate there can be: everything stays far below a block's gas.
+    // The largest possible electorate: everything stays far below a block's gas limit.
     /// forge-config: default.isolate = true
     function test_GasOfTheLargestElectorate() public {
         uint32 round = openWith(128);
@@ -248,8 +248,8 @@ contract AttacksTest is Fixture {
         assertEq(consensus.round(round).matched, type(uint128).max ^ ((1 << 42) - 1), "matched");
     }
 
-    // Whoever makes the blocks shifts the time by a second or two. In no second can one both vote and reveal while
-    // members are missing, or both reveal and fail; and there is none in which nothing can be done.
+    // A block producer shifts the time by a second or two. While members are missing, every second allows exactly one
+    // of voting, revealing and failing.
     function testFuzz_WindowsNeitherOverlapNorGape(uint16 offset) public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
@@ -272,7 +272,7 @@ contract AttacksTest is Fixture {
         (done,) = address(consensus).call(call);
     }
 
-    // A clock beyond what the deadlines hold, in the year 36812, opens no round with a deadline in the past.
+    // A time too large for the deadlines, in the year 36812, opens no round with a deadline in the past.
     function test_DeadlinesDoNotWrap() public {
         addWorkers(0, 1);
         vm.warp(type(uint40).max - VOTE_WINDOW - REVEAL_WINDOW);
@@ -287,7 +287,7 @@ contract AttacksTest is Fixture {
         assertEq(consensus.roundCount(), 1, "rounds");
     }
 
-    // An operator loses its signer's key during a round: nobody votes in its stead, and the next round has the new one.
+    // An operator loses its signer's key during a round: nobody votes for it, and the next round has the new signer.
     function test_LostSigner() public {
         uint32 round = openWith(3);
         vm.prank(operator(0));
@@ -300,7 +300,7 @@ contract AttacksTest is Fixture {
         uint32 next = open();
         castAs(next, signer(50), consensus.ballotFor(next, operator(0), ROOT, PARTITIONS));
         assertEq(consensus.round(next).voted, 1, "voted");
-        // One that lost the operator's key too is removed by the administrator, and comes back under another address.
+        // If the operator's key is lost too, the administrator removes the worker, which returns under another address.
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
         Electorate.NewWorker[] memory list = newWorkers(60, 1);
@@ -309,8 +309,8 @@ contract AttacksTest is Fixture {
         assertEq(consensus.seatOf(signer(60)).index, 0, "its place");
     }
 
-    // An administrator gives itself the other offices. In events, it can then cancel rounds and pause; it cannot make a
-    // root final, nor change one that is.
+    // An administrator grants itself the other roles. It can then cancel rounds and pause, with events; it cannot make
+    // a root final, nor change a final one.
     function test_AnAdministratorWithEveryOffice() public {
         uint32 finalised = openWith(3);
         vote(finalised, 0, ROOT);
@@ -335,7 +335,7 @@ contract AttacksTest is Fixture {
         consensus.cancelRound(finalised, "not what was wanted");
     }
 
-    // A guardian pauses again and again: it loses the office first, and then the pause is lifted for good.
+    // A guardian pauses again and again: its role is revoked first, and then the pause is lifted for good.
     function test_AGuardianThatWillNotStop() public {
         bytes32 guardian = consensus.GUARDIAN_ROLE();
         vm.prank(GUARDIAN);
@@ -352,7 +352,7 @@ contract AttacksTest is Fixture {
     }
 
     // A thief of an operator's key rotates to a signer of its own: a vote in rounds opened afterwards, until the
-    // administrator removes the worker. The round that is open keeps the signer it had.
+    // administrator removes the worker. The open round keeps its signer.
     function test_AStolenOperatorKey() public {
         uint32 round = openWith(3);
         vm.prank(operator(0));
@@ -369,8 +369,8 @@ contract AttacksTest is Fixture {
         consensus.rotateSigner(signer(67));
     }
 
-    // A member reads in the pool that somebody is to be added with this signer, and rotates to it first. The newcomer is
-    // added with another one; the member has given its own vote away, for it has no key to its new signer.
+    // A member reads in the mempool that somebody is to be added with this signer, and rotates to it first. The
+    // newcomer is added with another one; the member has lost its own vote, because it has no key to its new signer.
     function test_ASquattedSigner() public {
         addWorkers(0, 3);
         vm.prank(operator(0));
@@ -383,7 +383,7 @@ contract AttacksTest is Fixture {
         vm.prank(ADMIN);
         consensus.addWorkers(list);
         uint32 round = open();
-        // The key that was to be the newcomer's votes now for the member, if at all.
+        // The newcomer's intended key votes now for the member, if at all.
         castAs(round, signer(3), consensus.ballotFor(round, operator(0), ROOT, PARTITIONS));
         castAs(round, signer(50), consensus.ballotFor(round, operator(3), ROOT, PARTITIONS));
         vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(0), 4));
@@ -391,9 +391,9 @@ contract AttacksTest is Fixture {
         consensus.castBallot(round, ROOT);
     }
 
-    // The chain drops the block that opened round 1, and opens another round under that number. What was signed for the
-    // first can be brought to the second: it counts for its own result only, but uses the vote up, and beside what the
-    // member signs afresh it is evidence. Hence signers wait until the opening is deep enough.
+    // The chain drops the block that opened round 1, and opens another round under that number. A ballot signed for the
+    // first can be cast in the second: it counts for its own result only, but uses the vote, and together with a newly
+    // signed ballot it is evidence. Hence signers wait until the opening is deep enough.
     function test_ABallotOfALostBranch() public {
         addWorkers(0, 3);
         bytes memory lost = signedVote(1, 0, OTHER_ROOT);
@@ -414,7 +414,7 @@ contract AttacksTest is Fixture {
         assertEq(consensus.round(round).matched, 6, "matched");
     }
 
-    // Somebody copies a relay's batch out of the pool and has it mined first: the ballots are cast all the same.
+    // Somebody copies a relay's batch from the mempool and has it mined first: the ballots are cast all the same.
     function test_ACopiedBatch() public {
         uint32 round = openWith(3);
         bytes memory batch = bytes.concat(signedVote(round, 0, ROOT), signedVote(round, 1, ROOT));
@@ -425,8 +425,8 @@ contract AttacksTest is Fixture {
         assertEq(consensus.round(round).voted, 3, "voted");
     }
 
-    // A requester that does not like what it sees cancels: before finality only, on the record, and another round of
-    // the horizon goes its own way.
+    // A requester cancels a round that it does not like: before finality only, on record, and another round of the
+    // horizon is not affected.
     function test_CancellingAgainstTheVotes() public {
         uint32 round = openWith(3);
         for (uint256 i = 0; i < 3; ++i) {
@@ -449,7 +449,7 @@ contract AttacksTest is Fixture {
         consensus.cancelRound(again, "too late");
     }
 
-    // A pause in the middle of the vote keeps votes away; it does not stop those that are a quorum already.
+    // A pause during the vote stops further votes; it does not stop an existing quorum.
     function test_PausedWithAnOpenRound() public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
@@ -464,7 +464,7 @@ contract AttacksTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
-    // Nobody but the members of the round moves a tally: ether, unknown calls and other people's ballots are rejected.
+    // Only the members of the round change a tally: ether, unknown calls and other people's ballots are rejected.
     function test_NothingElseGetsIn() public {
         uint32 round = openWith(3);
         bytes32 before = snapshot(round);

@@ -116,7 +116,7 @@ contract ElectorateTest is Fixture {
         assertEq(consensus.electorate(4)[1].operator, operator(3), "newest member, by index");
     }
 
-    // With several places free the lowest is taken, and a batch fills them from below.
+    // Of several free indexes the lowest is used, and a batch fills them from below.
     function test_FillsTheGapsFromBelow() public {
         addWorkers(0, 5);
         for (uint256 i = 0; i < 4; i += 3) {
@@ -189,7 +189,7 @@ contract ElectorateTest is Fixture {
         assertEq(consensus.currentEpoch(), 2, "epoch");
     }
 
-    // Whoever sat where and when, for any course of events, against the seats one by one.
+    // The electorate of every epoch, after any sequence of events, compared with the seats one by one.
     function testFuzz_TheElectorateOfAnyEpoch(uint256 events) public {
         addWorkers(0, 4);
         for (uint256 i = 0; i < 20; ++i) {

@@ -7,7 +7,7 @@ import {SignedBallots} from "../src/SignedBallots.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev Two signed ballots of one worker for one round: what is evidence, and what comes of it.
+/// @dev Two signed ballots of one worker for one round: valid evidence, and its effects.
 contract EquivocationTest is Fixture {
     bytes32 private constant BALLOT = bytes32(uint256(0xba));
     bytes32 private constant OTHER = bytes32(uint256(0xbb));
@@ -36,7 +36,7 @@ contract EquivocationTest is Fixture {
         assertEq(consensus.equivocators(next), 2, "equivocators of the next round");
     }
 
-    // The ballot that came first stays, and counts: which of two was meant is not for the chain to guess.
+    // The first ballot stays, and counts: the contract does not guess which of two was meant.
     function test_MovesNoTally() public {
         uint32 round = openWith(3);
         bytes memory first = signedVote(round, 0, ROOT);
@@ -114,7 +114,7 @@ contract EquivocationTest is Fixture {
         );
         rejects(9, evidence(9, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 9));
         rejects(0, evidence(0, 0), abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 2, 0));
-        // Two rounds are two ballots, not an equivocation: read in this round, the other's is by nobody known.
+        // Ballots of two rounds are not an equivocation: read in this round, the other's signer is unknown.
         bytes memory foreign = signed(other, 1, OTHER);
         (, bytes32 r, uint256 vs) = abi.decode(foreign, (bytes32, bytes32, uint256));
         bytes32 s = bytes32(vs & (type(uint256).max >> 1));

@@ -28,7 +28,7 @@ contract GuaranteesTest is Bench {
         invariant_G7_EveryVoteCostsTheSame();
     }
 
-    // From outside, so that its memory is given back.
+    // An external call, so that its memory is released.
     function allButTheCost() external {
         invariant_G1_OneVoteEach();
         invariant_G2_OnlyAQuorumIsFinal();
@@ -141,8 +141,8 @@ contract GuaranteesTest is Bench {
         assertTrue(abstention.most - abstention.least < 200, "abstentions differ in price");
     }
 
-    // Paused or not, and whoever has left: an open round past its deadline can be closed by anyone. That reveals are
-    // not rejected is what the handler checks at each.
+    // Paused or not, and whichever members have left: anyone can close an open round past its deadline. The handler
+    // checks at each reveal that it is not rejected.
     function invariant_G8_NoRoundIsStranded() public {
         uint256 now_ = vm.getBlockTimestamp();
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
@@ -156,7 +156,7 @@ contract GuaranteesTest is Bench {
         }
     }
 
-    // That the moment of pausing changes no record is what the handler checks.
+    // The handler checks that pausing changes no record.
     function invariant_G9_APauseStopsOpeningAndVoting() public view {
         assertTrue(consensus.paused() == handler.isPaused(), "paused");
         if (handler.isPaused()) assertEq(handler.stoppable(), handler.whenPaused(), "rounds and votes");
@@ -172,8 +172,8 @@ contract GuaranteesTest is Bench {
         }
     }
 
-    // The handler checks of each batch that it is taken whole or not at all; here, that the ballots taken are those
-    // that were signed, in the order brought.
+    // The handler checks that each batch is cast completely or not at all; here, that the cast ballots are the signed
+    // ones, in the order of the batch.
     function invariant_G11_ARelayOnlyCarries() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             if (handler.book(round).isFinal) continue;
@@ -204,8 +204,8 @@ contract GuaranteesTest is Bench {
         else consensus.setPolicy(policy());
     }
 
-    // A campaign in which nothing happens finds nothing. What votes cost cannot be told here: within one transaction, as
-    // a test is, slots that were touched once are cheap.
+    // A campaign in which nothing happens finds nothing. The cost of votes cannot be measured here: within one
+    // transaction, as a test is, slots that were accessed before are cheap.
     function test_TheCampaignGetsEverywhere() public {
         uint256 seed = 1;
         for (uint256 i = 0; i < 1500; ++i) {

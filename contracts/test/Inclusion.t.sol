@@ -130,8 +130,8 @@ contract InclusionTest is Fixture {
         assertTrue(isAccepted(round, proof(3, 1, 2)), "the proof itself was rejected");
     }
 
-    // Execution only: a call that changes nothing is not a transaction of its own here. A transaction adds 21,000 for
-    // itself and about 5,600 for its calldata.
+    // Execution only: a view call is not a separate transaction here. A transaction adds 21,000, and about 5,600 for
+    // its calldata.
     function test_GasOfAPartitionAmong100() public {
         uint32 round = finalRound(100);
         bytes32[] memory path = ReferenceTree.path(partitionLeaves(100), 37);

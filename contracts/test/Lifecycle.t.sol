@@ -8,7 +8,7 @@ import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev How rounds end: final, failed, cancelled; what supersedes what; and what a pause does not do.
+/// @dev Ends of rounds: final, failed, cancelled; supersession; limits of a pause.
 contract LifecycleTest is Fixture {
     function test_FinalIsFinal() public {
         uint32 round = finalRound(3, HORIZON);

@@ -8,7 +8,7 @@ import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev Opening a round, and what it freezes.
+/// @dev Opening a round, and the terms that it freezes.
 contract OpeningTest is Fixture {
     function test_OpensWithTheTermsOfTheEpoch() public {
         addWorkers(0, 5);

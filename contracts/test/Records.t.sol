@@ -5,7 +5,7 @@ import {OepConsensus} from "../src/OepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev What can be read of a past round, without any event.
+/// @dev Reading a past round without events.
 contract RecordsTest is Fixture {
     function test_TheWholeOfARoundThatFailedAtFirstReveal() public {
         uint32 round = openWith(7);
@@ -64,7 +64,7 @@ contract RecordsTest is Fixture {
         assertEq(consensus.round(round).voted, 1 | (1 << 127), "voted");
     }
 
-    // Rounds long past read as they were, whatever the electorate has become.
+    // Old rounds read as they were, whatever the electorate is now.
     function test_AYearLater() public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);

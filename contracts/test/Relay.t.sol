@@ -7,10 +7,10 @@ import {SignedBallots} from "../src/SignedBallots.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev Ballots that somebody else brings: which signatures count, what spoils a batch, and at what price.
+/// @dev Ballots cast by somebody else: valid signatures, errors that reject a batch, and cost.
 contract RelayTest is Fixture {
     bytes32 private constant BALLOT = bytes32(uint256(0xba));
-    // By number: the compiler takes block.chainid for something that stays the same throughout a call.
+    // As a literal: the compiler assumes that block.chainid does not change during a call.
     uint256 private constant CHAIN = 31_337;
     uint256 private constant OTHER_CHAIN = 246;
     uint256 private constant ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
@@ -34,7 +34,7 @@ contract RelayTest is Fixture {
         assertEq(consensus.round(round).ballotsHash, hash, "ballots hash");
     }
 
-    // Whoever casts, directly or through any number of relays, in whatever order: the round comes out the same.
+    // Cast directly or through any number of relays, in any order: the round ends the same.
     function testFuzz_CountsAsIfCastDirectly(uint16 directly, uint16 second, uint8 shift) public {
         uint256 n = 9;
         uint32 round = openWith(n);
@@ -148,7 +148,7 @@ contract RelayTest is Fixture {
         relay(round, good);
     }
 
-    // After a fork of the chain a signature is good on the branch it was made for, whose number it names.
+    // After a fork of the chain a signature is valid on the branch with the chain id that it names.
     function test_TheDomainFollowsTheChain() public {
         uint32 round = openWith(1);
         vm.chainId(OTHER_CHAIN);
@@ -177,7 +177,7 @@ contract RelayTest is Fixture {
         assertEq(consensus.round(next).voted, 10, "voted in the next round");
     }
 
-    // The other signature that goes with every one, (r, n - s), with the parity turned.
+    // The twin of every signature, (r, n - s), with the other parity.
     function testFuzz_RejectsTheTwin(uint256 key, bytes32 ballot) public {
         vm.assume(key != 0 && key < ORDER && ballot != 0);
         uint32 round = openFor(vm.addr(key));
@@ -190,8 +190,8 @@ contract RelayTest is Fixture {
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
-    // A larger s than half of the order is no signature. Where it has all 256 bits, its highest is taken for the parity,
-    // and the rest may be a signature: of somebody, or of nobody.
+    // A signature with s larger than half of the order is invalid. If s has all 256 bits, its highest is read as the
+    // parity, and the remainder may be a signature: by some account, or by none.
     function rejectionOf(bytes32 digest, bytes memory signedBallot, uint32 epoch) private pure returns (bytes memory) {
         (, bytes32 r, uint256 vs) = abi.decode(signedBallot, (bytes32, bytes32, uint256));
         uint256 s = vs & (type(uint256).max >> 1);
@@ -334,7 +334,7 @@ contract RelayTest is Fixture {
         relay(round, batch);
     }
 
-    // The entry's signature is somebody's under this round's digest, but nobody's that anyone knows.
+    // Under this round's digest the entry's signature recovers to an unknown account.
     function rejectsStranger(uint32 round, bytes memory batch, uint256 entry) private {
         bytes32 word = bytes32(0);
         bytes32 r;

@@ -148,7 +148,7 @@ contract RevealTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Final);
     }
 
-    // More entries than there can be members are no ballots that were cast, and nothing worse.
+    // More entries than possible members are simply not the ballots that were cast.
     function test_MadeUpBallotsByTheHundredAreRejected() public {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
@@ -178,7 +178,7 @@ contract RevealTest is Fixture {
         assertPhase(round, OepConsensus.Phase.Revealing);
     }
 
-    // Counts for any split of the votes, in any order, with a plain count beside it.
+    // Counts any split of the votes, in any order, and compares with a plain count.
     function testFuzz_Tally(uint8 members, uint256 choices, uint256 shuffle) public {
         uint256 n = uint256(members) % 20 + 1;
         uint32 round = openWith(n);

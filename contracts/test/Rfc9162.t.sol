@@ -7,7 +7,7 @@ import {ReferenceTree} from "./support/ReferenceTree.sol";
 import {Verifier} from "./support/Verifier.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev Inclusion proofs against the recursive definition, and what is no proof.
+/// @dev Inclusion proofs compared with the recursive definition, and invalid proofs.
 contract Rfc9162Test is Assert {
     Verifier private verifier = new Verifier();
 
@@ -118,7 +118,7 @@ contract Rfc9162Test is Assert {
         assertRejected(leaves[3], 3, 8, path, ReferenceTree.root(leaves));
     }
 
-    // In a tree of 2³² leaves only the path is long: the siblings are made up, and the root follows from them.
+    // In a tree of 2³² leaves only the path is long: the siblings are invented, and the root follows from them.
     function testFuzz_TheLargestTree(uint32 index, uint256 seed) public view {
         bytes32[] memory path = tree(32, seed);
         bytes32 leaf = sha256(abi.encode(seed));
@@ -146,8 +146,8 @@ contract Rfc9162Test is Assert {
         }
     }
 
-    // One hash for each level with a sibling: the bits of the index below its first parting from the last leaf, and the
-    // ones above.
+    // One hash for each level with a sibling: the bits of the index below the first difference from the last leaf, and
+    // the ones above.
     function fittingLength(uint256 index, uint256 size) private pure returns (uint256 length) {
         for (uint256 last = size - 1; last != 0; last >>= 1) {
             if (index & 1 == 1 || index != last) ++length;
@@ -155,10 +155,10 @@ contract Rfc9162Test is Assert {
         }
     }
 
-    // A hash that could not be computed is rejected as such, not taken for whatever lay in memory.
+    // A hash that could not be computed is rejected as such, not replaced by the content of memory.
     function test_WantOfGasIsNamed() public view {
         bytes memory entry = new bytes(100_000);
-        uint256 least = 0; // does not do
+        uint256 least = 0; // not enough
         uint256 enough = 1_000_000;
         while (enough - least > 1) {
             uint256 gas_ = (least + enough) / 2;
@@ -175,7 +175,7 @@ contract Rfc9162Test is Assert {
         }
     }
 
-    // On a chain without the precompile its address has no code: the call succeeds and answers nothing.
+    // On a chain without the precompile its address has no code: the call succeeds and returns nothing.
     function test_WithoutThePrecompileNothingIsProved() public {
         vm.mockCall(address(2), "", "");
         vm.expectRevert(abi.encodeWithSelector(Rfc9162.Sha256Failed.selector));
@@ -184,7 +184,7 @@ contract Rfc9162Test is Assert {
         assertEq(verifier.leafHash("entry"), sha256(bytes.concat(hex"00", "entry")), "with it");
     }
 
-    // Whatever gas a call gets, it ends with a right answer or none: a hash that could not be computed is no hash.
+    // With any amount of gas, a call returns the right answer or reverts: a hash that was not computed is never used.
     function testFuzz_WantOfGasProvesNothing(uint16 gas_) public view {
         bytes32[] memory leaves = tree(8, 0);
         bytes32[] memory path = ReferenceTree.path(leaves, 3);
@@ -193,7 +193,7 @@ contract Rfc9162Test is Assert {
         try verifier.verify{gas: uint256(gas_) % 20_000}(leaves[3], 3, 8, path, root) {
             assertTrue(false, "what is no proof was taken for one");
         } catch (bytes memory reason) {
-            // Nothing is said where the gas did not last to say it.
+            // No error data if there was no gas left for it.
             bytes4 error_ = bytes4(reason);
             bool named = error_ == Rfc9162.RootMismatch.selector || error_ == Rfc9162.Sha256Failed.selector;
             assertTrue(named || reason.length == 0, "rejected by name");

@@ -7,8 +7,7 @@ import {Fixture} from "./support/Fixture.sol";
 import {Verifier} from "./support/Verifier.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev The published vectors of docs/spec, which the Python implementation and its reference model are held to as
-/// well.
+/// @dev The published vectors of docs/spec, which the Python implementation and its reference model reproduce as well.
 contract VectorsTest is Fixture {
     string private constant FOLDER = "../docs/spec/vectors/";
 
@@ -52,8 +51,8 @@ contract VectorsTest is Fixture {
         assertEq(proofs, 9, "proofs");
     }
 
-    // A path that fits a position in trees of several sizes proves it in each; that the size is the round's own is what
-    // verifyPartition adds.
+    // A path that fits a position in trees of several sizes proves it in each; verifyPartition adds the check that the
+    // size is the round's.
     function test_WhatProvesAnotherSizeToo() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 count;
@@ -63,7 +62,7 @@ contract VectorsTest is Fixture {
         assertEq(count, 4, "proofs");
     }
 
-    // Malformed ones are as close as calldata comes to them: a hash of another length fills words with zeros, and a
+    // Malformed ones are represented as closely as calldata allows: a hash of another length is padded with zeros, and a
     // negative index is a very large one.
     function test_WhatIsRejected() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
@@ -138,7 +137,7 @@ contract VectorsTest is Fixture {
         }
     }
 
-    // The ballots as the same code gives them at the vector's address, on the vector's chain.
+    // The ballots that the same code computes at the vector's address, on the vector's chain.
     function checkBallots(string memory json, bytes32 root, uint32 count) private {
         address place = vm.parseAddress(vm.parseJsonString(json, ".inputs.contract"));
         uint32 number = uint32(vm.parseJsonUint(json, ".inputs.round"));

@@ -1,8 +1,8 @@
-"""The error families, told apart by what a caller can decide.
+"""The error families, separated by what a caller can decide.
 
 Every error that leaves a layer is one of these. Foreign exceptions are translated once, in the
-adapter that met them. The command line maps each family to an exit code (design section 9) in one
-place, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
+adapter that met them. The command line maps each family to an exit code (docs/design.md §9) in one
+module, ``oepnode.cli.common.exits``. No message here holds an NMI, a salt or a key.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 
@@ -18,27 +19,27 @@ class OepError(Exception):
 
 
 class EvidenceError(OepError):
-    """The data is wrong: what was shown does not prove or does not follow the rules."""
+    """The data is wrong: it does not prove what it should, or does not follow the rules."""
 
 
 class TransportError(OepError):
-    """The outside did not answer, or not as agreed. Trying later may help."""
+    """An external service did not respond, or not as agreed. Retrying later may help."""
 
 
 class ConflictError(OepError):
-    """Somebody moved first, or the other side rejected the step in its present state."""
+    """Another party moved first, or the other side rejected the step in its present state."""
 
 
 class ConfigError(OepError):
-    """Wrong usage or configuration. The message names the setting and the mend."""
+    """Wrong usage or configuration. The message names the setting and the fix."""
 
 
 class FatalError(OepError):
-    """A fault of ours or of the machine. Stop; recovery sorts it out on the next start."""
+    """An internal error, or a fault of the machine. Stop; the next start recovers."""
 
 
 class DigestMismatch(EvidenceError):  # noqa: N818 - the name is the reason code on chain
-    """Bytes were served whose SHA-256 is not the digest that was asked for."""
+    """Bytes were served whose SHA-256 is not the requested digest."""
 
     def __init__(self, what: str, expected: bytes, received: bytes) -> None:
         super().__init__(
@@ -49,37 +50,57 @@ class DigestMismatch(EvidenceError):  # noqa: N818 - the name is the reason code
         self.received = received
 
 
+class Severity(StrEnum):
+    """Effect of a finding: an error rejects the document, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong in a document.
+class Finding:
+    """One thing that is wrong, or odd, in a document.
 
     Attributes:
-        path: Place in the document, such as ``$.records[17].nmi``.
-        rule: Short stable name of the rule that is broken, such as ``nmi.character``.
-        message: What the rule wants, and its source.
-        value: What was found, shortened; withheld where it could be an NMI.
+        path: Location in the document, such as ``$.records[17].nmi`` or ``$.rows[17].minute``.
+        code: Short stable name of the rule, such as ``nmi.character``.
+        message: The rule, and how to satisfy it.
+        value: The offending value, shortened; withheld where it could be an NMI.
+        section: Document and section that the rule comes from; empty where the message has it.
+        severity: Whether it rejects the document.
+        count: Number of findings that this one represents; ``path`` is that of the first.
+        caused_by: Code of the finding at the same location that this one follows from, or empty.
     """
 
     path: str
-    rule: str
+    code: str
     message: str
     value: str = ""
+    section: str = ""
+    severity: Severity = Severity.ERROR
+    count: int = 1
+    caused_by: str = ""
+
+    @property
+    def text(self) -> str:
+        """The message, and the code of its cause."""
+        return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
 
     def __str__(self) -> str:
-        found = f" (found {self.value})" if self.value else ""
-        return f"{self.path}: {self.rule}: {self.message}{found}"
+        value = f" (found {self.value})" if self.value else ""
+        return f"{self.path}: {self.code}: {self.message}{value}"
 
 
 class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
-    """A document was rejected whole.
+    """A document was rejected.
 
     Attributes:
-        what: Which document, such as ``envelope document``.
-        faults: The first faults found, at most 100, in document order.
-        more: How many further faults were counted.
+        what: Name of the document, such as ``envelope document``.
+        faults: The first faults, at most 100, in document order.
+        more: Number of further faults.
     """
 
-    def __init__(self, what: str, faults: Sequence[Fault], more: int = 0) -> None:
+    def __init__(self, what: str, faults: Sequence[Finding], more: int = 0) -> None:
         total = len(faults) + more
         noun = "fault" if total == 1 else "faults"
         first = f"; first: {faults[0]}" if faults else ""

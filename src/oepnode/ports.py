@@ -12,8 +12,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round
-from oepnode.domain.rounds.pseudonyms import RoundContext
 
 
 class Clock(Protocol):

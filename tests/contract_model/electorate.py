@@ -1,6 +1,6 @@
 """Members, signers, policy, roles and the pause: the rules of ``Electorate.sol``.
 
-Every step returns the state after it, or raises `Rejected` with the contract's error.
+Every step returns the state after it, or raises `Reverted` with the contract's error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.contract_model.state import (
     NOT_ENDED,
     Call,
     NewWorker,
-    Rejected,
+    Reverted,
     Seat,
     State,
     Terms,
@@ -38,17 +38,17 @@ def add_workers(state: State, call: Call, workers: Sequence[NewWorker]) -> State
     """Add workers, from the next epoch on."""
     require_role(state, call, Role.ADMIN)
     if not workers:
-        raise Rejected("Missing", "workers")
+        raise Reverted("Missing", "workers")
     members = state.terms[-1].members
     epoch = state.epoch + 1
     for worker in workers:
         if worker.operator == NOBODY:
-            raise Rejected("Missing", "operator")
+            raise Reverted("Missing", "operator")
         held = state.live_seat(worker.operator)
         if held is not None:
-            raise Rejected("AlreadyMember", worker.operator, held.signer)
+            raise Reverted("AlreadyMember", worker.operator, held.signer)
         if members.bit_count() == MAX_MEMBERS:
-            raise Rejected("ElectorateFull", MAX_MEMBERS)
+            raise Reverted("ElectorateFull", MAX_MEMBERS)
         index = next(i for i in range(MAX_MEMBERS) if not members >> i & 1)
         members |= 1 << index
         state = _take_seat(state, epoch, worker.operator, worker.signer, index)
@@ -80,9 +80,9 @@ def set_policy(state: State, call: Call, policy: Policy) -> State:
 
 
 def set_endpoint(state: State, call: Call, url: str) -> State:
-    """Say where the calling operator's worker is found."""
+    """Set the URL of the calling operator's worker."""
     if state.live_seat(call.sender) is None:
-        raise Rejected("NotMember", call.sender)
+        raise Reverted("NotMember", call.sender)
     return _set_endpoint(state, call.sender, url)
 
 
@@ -105,7 +105,7 @@ def revoke_role(state: State, call: Call, role: Role, account: bytes) -> State:
 def renounce_role(state: State, call: Call, role: Role, account: bytes) -> State:
     """Give up a role of one's own."""
     if account != call.sender:
-        raise Rejected("AccessControlBadConfirmation")
+        raise Reverted("AccessControlBadConfirmation")
     return _without_role(state, role, account)
 
 
@@ -126,20 +126,20 @@ def unpause(state: State, call: Call) -> State:
 def require_role(state: State, call: Call, role: Role) -> None:
     """Reject a caller without the role."""
     if (role, call.sender) not in state.roles:
-        raise Rejected("AccessControlUnauthorizedAccount", call.sender, role.value)
+        raise Reverted("AccessControlUnauthorizedAccount", call.sender, role.value)
 
 
 def require_paused(state: State, expected: bool) -> None:
     """Reject in the other state of the pause."""
     if state.is_paused != expected:
-        raise Rejected("PauseState", expected, state.is_paused)
+        raise Reverted("PauseState", expected, state.is_paused)
 
 
 def require_text(text: str) -> None:
     """Reject a text that is too long."""
     size = len(text.encode())
     if size > MAX_TEXT:
-        raise Rejected("TextTooLong", MAX_TEXT, size)
+        raise Reverted("TextTooLong", MAX_TEXT, size)
 
 
 # -- parts ---------------------------------------------------------------------------------
@@ -147,25 +147,25 @@ def require_text(text: str) -> None:
 
 def _require_account(account: bytes) -> None:
     if account == NOBODY:
-        raise Rejected("Missing", "account")
+        raise Reverted("Missing", "account")
 
 
 def _without_role(state: State, role: Role, account: bytes) -> State:
     roles = state.roles - {(role, account)}
     if not any(held is Role.ADMIN for held, _ in roles):
-        raise Rejected("LastAdministrator", account)
+        raise Reverted("LastAdministrator", account)
     return replace(state, roles=roles)
 
 
 def _check_policy(policy: Policy) -> None:
     numerator, denominator = policy.quorum_numerator, policy.quorum_denominator
     if denominator == 0 or numerator > denominator:
-        raise Rejected("InvalidQuorum", numerator, denominator)
+        raise Reverted("InvalidQuorum", numerator, denominator)
     for window in (policy.vote_window_s, policy.reveal_window_s):
         if not 0 < window <= MAX_WINDOW_S:
-            raise Rejected("InvalidWindow", MAX_WINDOW_S, window)
+            raise Reverted("InvalidWindow", MAX_WINDOW_S, window)
     if policy.rules_version == 0:
-        raise Rejected("Missing", "rulesVersion")
+        raise Reverted("Missing", "rulesVersion")
 
 
 def _start_epoch(state: State, terms: Terms) -> State:
@@ -174,10 +174,10 @@ def _start_epoch(state: State, terms: Terms) -> State:
 
 def _take_seat(state: State, epoch: int, operator: bytes, signer: bytes, index: int) -> State:
     if signer == NOBODY:
-        raise Rejected("Missing", "signer")
+        raise Reverted("Missing", "signer")
     used = state.seat_of(signer)
     if used is not None:
-        raise Rejected("SignerUsed", signer, used.operator)
+        raise Reverted("SignerUsed", signer, used.operator)
     seat = Seat(operator, signer, epoch, NOT_ENDED, index)
     return replace(state, seats=(*state.seats, seat))
 
@@ -185,7 +185,7 @@ def _take_seat(state: State, epoch: int, operator: bytes, signer: bytes, index: 
 def _leave_seat(state: State, operator: bytes) -> tuple[State, int]:
     seat = state.live_seat(operator)
     if seat is None:
-        raise Rejected("NotMember", operator)
+        raise Reverted("NotMember", operator)
     ended = replace(seat, until=state.epoch + 1)
     seats = tuple(ended if other is seat else other for other in state.seats)
     return replace(state, seats=seats), seat.index

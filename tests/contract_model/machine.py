@@ -1,8 +1,8 @@
-"""Random lives of a contract: what anybody may do, in any order, at any time.
+"""Random lives of a contract: calls by anybody, in any order, at any time.
 
-Hypothesis chooses; `Lockstep` does it on the chain and on the twin and compares. Choices lean
-towards what gets far: members vote, the right ballots are revealed, edges of windows are met. One
-in ten is odd: what an attacker or a clumsy operator would do.
+Hypothesis chooses; `Lockstep` makes the step on the chain and on the twin and compares. Choices
+lean towards steps that get far: members vote, the right ballots are revealed, edges of windows
+are met. One in ten is odd, as of an attacker or a clumsy operator.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Way: TypeAlias = Callable[[int, "Choice"], None]
 
 
 class Choice:
-    """What Hypothesis chooses within a step."""
+    """Choices of Hypothesis within a step."""
 
     def __init__(self, data: some.DataObject) -> None:
         self._draw = data.draw
@@ -82,9 +82,9 @@ class ContractMachine(RuleBasedStateMachine):
     # -- choosing ----------------------------------------------------------------------------
 
     def do(self, name: str, sender: bytes, *arguments: object) -> None:
-        self.told(name, self.pair.do(name, sender, *arguments))
+        self.record(name, self.pair.do(name, sender, *arguments))
 
-    def told(self, name: str, error: str | None) -> None:
+    def record(self, name: str, error: str | None) -> None:
         note(f"{name}: {error or 'done'}")
         self.seen[f"{name}: {error or 'done'}"] += 1
 
@@ -116,7 +116,7 @@ class ContractMachine(RuleBasedStateMachine):
         return choice.one(tuple(opened[-2:]))
 
     def seats(self, number: int, *, only_late: bool = False) -> list[Seat]:
-        """Who may vote in a round, or still may."""
+        """The seats that may vote in a round; with ``only_late``, those that have not."""
         state = self.pair.state
         if not 0 < number <= len(state.rounds):
             return []
@@ -194,7 +194,7 @@ class ContractMachine(RuleBasedStateMachine):
 
     def cast(self, number: int, choice: Choice) -> None:
         signer = self.a_signer(number, choice)
-        self.told("castBallot", self.pair.cast(number, signer, choice.of(results)))
+        self.record("castBallot", self.pair.cast(number, signer, choice.of(results)))
 
     def cast_a_copy(self, number: int, choice: Choice) -> None:
         ballots = tuple(b.ballot for r in self.pair.state.rounds for b in r.ballots)
@@ -207,17 +207,17 @@ class ContractMachine(RuleBasedStateMachine):
 
     def everybody_casts(self, number: int, choice: Choice) -> None:
         for seat, result in self.votes(number, choice):
-            self.told("castBallot", self.pair.cast(number, seat.signer, result))
+            self.record("castBallot", self.pair.cast(number, seat.signer, result))
 
     def everybody_is_relayed(self, number: int, choice: Choice) -> None:
         batch = [
             self.pair.signed(seat.signer, self.pair.ballot(number, seat.signer, result), number)
             for seat, result in self.votes(number, choice)
         ]
-        self.told("castBallots", self.pair.relay(number, batch))
+        self.record("castBallots", self.pair.relay(number, batch))
 
     def votes(self, number: int, choice: Choice) -> list[tuple[Seat, Result]]:
-        """Who has not voted, mostly for one and the same result."""
+        """Votes of those who have not voted, mostly for the same result."""
         usual, late = choice.of(results), self.seats(number, only_late=not choice.is_odd())
         is_unanimous = choice.of(some.booleans())
         return [
@@ -234,7 +234,7 @@ class ContractMachine(RuleBasedStateMachine):
             for _ in range(choice.of(some.integers(0, 4)))
         ]
         cut = choice.one((1, 32, 95)) if batch and choice.is_odd() else 0
-        self.told("castBallots", self.pair.relay(number, batch, cut))
+        self.record("castBallots", self.pair.relay(number, batch, cut))
 
     def report_equivocation(self, number: int, choice: Choice) -> None:
         signer = self.a_signer(number, choice)
@@ -249,7 +249,7 @@ class ContractMachine(RuleBasedStateMachine):
         if choice.is_odd():
             pair = choice.one(([], pair[:1], [*pair, pair[0]]))
         cut = choice.one((1, 32, 95)) if pair and choice.is_odd() else 0
-        self.told("reportEquivocation", self.pair.report(number, pair, cut))
+        self.record("reportEquivocation", self.pair.report(number, pair, cut))
 
     def a_signed_ballot(self, number: int, signer: bytes, choice: Choice) -> SignedBallot:
         ballot = self.pair.ballot(number, signer, choice.of(results))
@@ -291,7 +291,7 @@ class ContractMachine(RuleBasedStateMachine):
             if round_.waiting:
                 self.pair.wait_until(round_.vote_deadline)
             result = next((r for r in RESULTS if r not in round_.candidates), result)
-        self.told("revealRoot", self.pair.reveal(number, result))
+        self.record("revealRoot", self.pair.reveal(number, result))
 
     def reveal_with_other_ballots(self, number: int, choice: Choice) -> None:
         packed = self.pair.packed(number)
@@ -305,7 +305,7 @@ class ContractMachine(RuleBasedStateMachine):
                 packed[:cut] + b"\x07" + packed[cut + 1 :],
             )
         )
-        self.told("revealRoot", self.pair.reveal(number, choice.of(results), changed))
+        self.record("revealRoot", self.pair.reveal(number, choice.of(results), changed))
 
     def fail(self, number: int, choice: Choice) -> None:
         self.do("failRound", choice.one(self.people.everybody), number)
@@ -362,7 +362,7 @@ class ContractMachine(RuleBasedStateMachine):
         choice.one((self.change_a_role, self.pause, self.unpause))(choice)
 
     def change_a_role(self, choice: Choice) -> None:
-        """A change of roles, mostly mended: without a requester nothing more happens."""
+        """A change of roles, mostly reversed: without a requester nothing more happens."""
         name = choice.one(("grantRole", "revokeRole", "renounceRole"))
         sender, account = (choice.one(self.people.everybody[:4]) for _ in range(2))
         if name == "renounceRole" and not choice.is_odd():

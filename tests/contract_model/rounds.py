@@ -1,21 +1,44 @@
 """Opening, voting, revealing and closing rounds: the rules of ``OepConsensus.sol``.
 
-Every step returns the state after it, or raises `Rejected` with the contract's error.
+Every step returns the state after it, with the events that it emits, or raises `Reverted` with the
+contract's error.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from oepnode.domain.rounds import signed_ballots as relay
-from oepnode.domain.rounds import tally
+from oepnode.domain.rounds import signed_ballots, tally
 from oepnode.domain.rounds.ballot import Result
-from oepnode.domain.rounds.onchain import Role
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import (
+    Abstained,
+    BallotCast,
+    Equivocated,
+    Event,
+    Role,
+    RootRevealed,
+    RoundCancelled,
+    RoundFailed,
+    RoundFinalised,
+    RoundOpened,
+)
 from oepnode.domain.rounds.signed_ballots import SIGNED_BALLOT_SIZE, Recover, SignedBallot
-from oepnode.domain.rounds.tally import PACKED_BALLOT_SIZE, Ballot
+from oepnode.domain.rounds.tally import Ballot
 from tests.contract_model.electorate import require_paused, require_role, require_text
-from tests.contract_model.state import NO_HASH, Call, Rejected, Round, Seat, State, Status
+from tests.contract_model.packed_ballots import PACKED_BALLOT_SIZE, rolling_hash, unpack
+from tests.contract_model.state import (
+    NO_HASH,
+    NO_PLACE,
+    Call,
+    Reverted,
+    RoundRecord,
+    RoundStatus,
+    Seat,
+    State,
+)
+
+HORIZON_UNIT_S = 300
 
 
 def open_round(
@@ -25,7 +48,7 @@ def open_round(
 
     Args:
         state: Before.
-        call: Who, when.
+        call: Caller and time.
         horizon: Start in units of 300 s since the Unix epoch, and number of intervals.
         envelope: Digest, 32 bytes.
         registry: Digest, 32 bytes.
@@ -33,15 +56,15 @@ def open_round(
     require_role(state, call, Role.REQUESTER)
     require_paused(state, False)
     if horizon[1] == 0:
-        raise Rejected("EmptyHorizon")
+        raise Reverted("EmptyHorizon")
     for name, digest in (("envelopeDigest", envelope), ("registryDigest", registry)):
         if digest == NO_HASH:
-            raise Rejected("Missing", name)
+            raise Reverted("Missing", name)
     terms = state.terms[-1]
     if terms.member_count == 0:
-        raise Rejected("EmptyElectorate", state.epoch)
+        raise Reverted("EmptyElectorate", state.epoch)
     vote_deadline = call.time + terms.policy.vote_window_s
-    opened = Round(
+    opened = RoundRecord(
         epoch=state.epoch,
         requester=call.sender,
         horizon=horizon,
@@ -52,7 +75,20 @@ def open_round(
         reveal_deadline=vote_deadline + terms.policy.reveal_window_s,
         waiting=terms.members,
     )
-    return replace(state, rounds=(*state.rounds, opened))
+    event = RoundOpened(
+        NO_PLACE,
+        round=len(state.rounds) + 1,
+        epoch=opened.epoch,
+        requester=call.sender,
+        horizon_start=horizon[0] * HORIZON_UNIT_S,
+        interval_count=horizon[1],
+        envelope_digest=envelope,
+        registry_digest=registry,
+        rules_version=terms.policy.rules_version,
+        vote_deadline=vote_deadline,
+        reveal_deadline=opened.reveal_deadline,
+    )
+    return replace(state, rounds=(*state.rounds, opened), log=(*state.log, event))
 
 
 # -- votes ---------------------------------------------------------------------------------
@@ -61,48 +97,52 @@ def open_round(
 def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
     """Cast the calling signer's ballot."""
     if ballot == NO_HASH:
-        raise Rejected("Missing", "ballot")
+        raise Reverted("Missing", "ballot")
     round_, seat = _take_vote(state, call, number)
-    return _with(state, number, _with_ballot(round_, seat, ballot))
+    event = BallotCast(NO_PLACE, number, seat.operator, ballot)
+    return _with(state, number, _with_ballot(round_, seat, ballot), event)
 
 
 def abstain(state: State, call: Call, number: int, reason: int) -> State:
-    """Say that the calling signer's worker could not compute a result."""
+    """Record that the calling signer's worker could not compute a result."""
     if reason == 0:
-        raise Rejected("Missing", "reason")
+        raise Reverted("Missing", "reason")
     round_, seat = _take_vote(state, call, number)
     abstentions = {**round_.abstentions, seat.index: reason}
-    return _with(state, number, replace(round_, abstentions=abstentions))
+    event = Abstained(NO_PLACE, number, seat.operator, reason)
+    return _with(state, number, replace(round_, abstentions=abstentions), event)
 
 
 def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: Recover) -> State:
-    """Cast ballots that their signers have signed; one whose member has voted is passed over.
+    """Cast ballots that their signers have signed; those of members who have voted are skipped.
 
     Args:
         state: Before.
-        call: Who, when.
+        call: Caller and time.
         number: Of the round.
         packed: Signed ballots, 96 bytes each.
         recover: Of signers.
     """
     _require_whole(packed, SIGNED_BALLOT_SIZE)
     before = round_ = _require_voting(state, call, number)
-    for entry, signed in enumerate(relay.unpack(packed)):
+    events = []
+    for entry, signed in enumerate(signed_ballots.unpack(packed)):
         seat = _signed(state, number, entry, signed, recover)
         if not before.waiting >> seat.index & 1:
             continue
         if not round_.waiting >> seat.index & 1:
-            raise Rejected("DuplicateEntry", entry, seat.operator)
+            raise Reverted("DuplicateEntry", entry, seat.operator)
         round_ = _with_ballot(_without_vote(round_, seat), seat, signed.ballot)
+        events.append(BallotCast(NO_PLACE, number, seat.operator, signed.ballot))
     if round_ is before:
-        raise Rejected("NothingCast", number)
-    return _with(state, number, round_)
+        raise Reverted("NothingCast", number)
+    return _with(state, number, round_, *events)
 
 
 def report_equivocation(
     state: State, _: Call, number: int, packed: bytes, recover: Recover
 ) -> State:
-    """Put on record that a member signed two ballots for one round.
+    """Record that a member signed two ballots for one round.
 
     Args:
         state: Before.
@@ -112,57 +152,58 @@ def report_equivocation(
     """
     _require_whole(packed, SIGNED_BALLOT_SIZE)
     if len(packed) != 2 * SIGNED_BALLOT_SIZE:
-        raise Rejected("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
+        raise Reverted("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
     round_ = round_of(state, number)
-    first, second = relay.unpack(packed)
+    first, second = signed_ballots.unpack(packed)
     seat = _signed(state, number, 0, first, recover)
     other = _signed(state, number, 1, second, recover)
     if seat.operator != other.operator:
-        raise Rejected("TwoSigners", seat.operator, other.operator)
+        raise Reverted("TwoSigners", seat.operator, other.operator)
     if first.ballot == second.ballot:
-        raise Rejected("SameBallot", number, seat.operator)
+        raise Reverted("SameBallot", number, seat.operator)
     if round_.equivocators >> seat.index & 1:
-        raise Rejected("AlreadyEquivocated", number, seat.operator)
+        raise Reverted("AlreadyEquivocated", number, seat.operator)
     equivocators = round_.equivocators | 1 << seat.index
-    return _with(state, number, replace(round_, equivocators=equivocators))
+    event = Equivocated(NO_PLACE, number, seat.operator, first.ballot, second.ballot)
+    return _with(state, number, replace(round_, equivocators=equivocators), event)
 
 
 def _signed(state: State, number: int, entry: int, signed: SignedBallot, recover: Recover) -> Seat:
     signer = recover(context_of(state, number), signed)
     if signer is None:
-        raise Rejected("InvalidSignature", entry)
+        raise Reverted("InvalidSignature", entry)
     if signed.ballot == NO_HASH:
-        raise Rejected("Missing", "ballot")
+        raise Reverted("Missing", "ballot")
     epoch = state.rounds[number - 1].epoch
     seat = state.seat_of(signer)
     if seat is None or not seat.votes_in(epoch):
-        raise Rejected("SignerNotInElectorate", entry, signer, epoch)
+        raise Reverted("SignerNotInElectorate", entry, signer, epoch)
     return seat
 
 
-def _require_voting(state: State, call: Call, number: int) -> Round:
+def _require_voting(state: State, call: Call, number: int) -> RoundRecord:
     require_paused(state, False)
     round_ = _open(state, number)
     if call.time >= round_.vote_deadline:
-        raise Rejected("VotingClosed", number, round_.vote_deadline, call.time)
+        raise Reverted("VotingClosed", number, round_.vote_deadline, call.time)
     return round_
 
 
-def _take_vote(state: State, call: Call, number: int) -> tuple[Round, Seat]:
+def _take_vote(state: State, call: Call, number: int) -> tuple[RoundRecord, Seat]:
     round_ = _require_voting(state, call, number)
     seat = state.seat_of(call.sender)
     if seat is None or not seat.votes_in(round_.epoch):
-        raise Rejected("NotInElectorate", call.sender, round_.epoch)
+        raise Reverted("NotInElectorate", call.sender, round_.epoch)
     if not round_.waiting >> seat.index & 1:
-        raise Rejected("AlreadyVoted", number, seat.operator)
+        raise Reverted("AlreadyVoted", number, seat.operator)
     return _without_vote(round_, seat), seat
 
 
-def _without_vote(round_: Round, seat: Seat) -> Round:
+def _without_vote(round_: RoundRecord, seat: Seat) -> RoundRecord:
     return replace(round_, waiting=round_.waiting & ~(1 << seat.index))
 
 
-def _with_ballot(round_: Round, seat: Seat, ballot: bytes) -> Round:
+def _with_ballot(round_: RoundRecord, seat: Seat, ballot: bytes) -> RoundRecord:
     cast = Ballot(seat.index, seat.operator, ballot)
     return replace(round_, ballots=(*round_.ballots, cast))
 
@@ -175,85 +216,92 @@ def reveal_root(state: State, call: Call, number: int, result: Result, packed: b
 
     Args:
         state: Before.
-        call: Who, when.
+        call: Caller and time.
         number: Of the round.
-        result: What is revealed.
+        result: The result to reveal.
         packed: All ballots in the order cast, 53 bytes each.
     """
     round_ = _open(state, number)
     if round_.waiting and call.time < round_.vote_deadline:
-        raise Rejected("VotingStillOpen", number, round_.vote_deadline, call.time, round_.waiting)
+        raise Reverted("VotingStillOpen", number, round_.vote_deadline, call.time, round_.waiting)
     _require_before_reveal_deadline(round_, call, number)
     _require_whole(packed, PACKED_BALLOT_SIZE)
     context = context_of(state, number)
-    expected = tally.rolling_hash(context, round_.ballots)
-    received = tally.rolling_hash(context, tally.unpack(packed))
+    expected = rolling_hash(context, round_.ballots)
+    received = rolling_hash(context, unpack(packed))
     if received != expected:
-        raise Rejected("BallotsMismatch", expected, received)
+        raise Reverted("BallotsMismatch", expected, received)
     matched = tally.matching(context, round_.ballots, result)
     if not matched:
-        raise Rejected("NothingMatched", number, result.hash)
+        raise Reverted("NothingMatched", number, result.hash)
+    votes = tally.bitmap(matched)
+    revealed = RootRevealed(NO_PLACE, number, result.root, result.partitions, votes)
     if len(matched) >= state.terms[round_.epoch - 1].quorum:
-        return _with(state, number, replace(round_, status=Status.FINAL, result=result))
+        final = replace(round_, status=RoundStatus.FINAL, result=result)
+        finalised = RoundFinalised(NO_PLACE, number, result.root, result.partitions, votes)
+        return _with(state, number, final, revealed, finalised)
     if result in round_.candidates:
-        raise Rejected("AlreadyRevealed", number, result.hash, round_.candidates[result])
-    candidates = {**round_.candidates, result: tally.bitmap(matched)}
-    return _with(state, number, replace(round_, candidates=candidates))
+        raise Reverted("AlreadyRevealed", number, result.hash, round_.candidates[result])
+    candidates = {**round_.candidates, result: votes}
+    return _with(state, number, replace(round_, candidates=candidates), revealed)
 
 
 def fail_round(state: State, call: Call, number: int) -> State:
     """Close a round whose reveal window has passed without a final root."""
     round_ = _open(state, number)
     if call.time < round_.reveal_deadline:
-        raise Rejected("RevealStillOpen", number, round_.reveal_deadline, call.time)
-    return _with(state, number, replace(round_, status=Status.FAILED))
+        raise Reverted("RevealStillOpen", number, round_.reveal_deadline, call.time)
+    failed = replace(round_, status=RoundStatus.FAILED)
+    return _with(state, number, failed, RoundFailed(NO_PLACE, number))
 
 
 def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
     """Give up a round that has no final root, before its reveal window has passed."""
     require_role(state, call, Role.REQUESTER)
     if not reason:
-        raise Rejected("Missing", "reason")
+        raise Reverted("Missing", "reason")
     require_text(reason)
     round_ = _open(state, number)
     _require_before_reveal_deadline(round_, call, number)
-    return _with(state, number, replace(round_, status=Status.CANCELLED))
+    cancelled = replace(round_, status=RoundStatus.CANCELLED)
+    return _with(state, number, cancelled, RoundCancelled(NO_PLACE, number, reason))
 
 
 # -- parts ---------------------------------------------------------------------------------
 
 
 def context_of(state: State, number: int) -> RoundContext:
-    """What the round's ballots are bound to."""
+    """Context that the round's ballots are bound to."""
     return RoundContext(state.chain_id, state.contract, number)
 
 
-def round_of(state: State, number: int) -> Round:
+def round_of(state: State, number: int) -> RoundRecord:
     """A round of any status."""
     if not 0 < number <= len(state.rounds):
-        raise Rejected("UnknownRound", len(state.rounds), number)
+        raise Reverted("UnknownRound", len(state.rounds), number)
     return state.rounds[number - 1]
 
 
 def _require_whole(packed: bytes, each: int) -> None:
     if len(packed) % each:
-        raise Rejected("BallotsLength", each, len(packed))
+        raise Reverted("BallotsLength", each, len(packed))
 
 
-def _open(state: State, number: int) -> Round:
+def _open(state: State, number: int) -> RoundRecord:
     if not 0 < number <= len(state.rounds):
-        raise Rejected("WrongStatus", number, Status.OPEN, Status.NONE)
+        raise Reverted("WrongStatus", number, RoundStatus.OPEN, RoundStatus.NONE)
     round_ = state.rounds[number - 1]
-    if round_.status is not Status.OPEN:
-        raise Rejected("WrongStatus", number, Status.OPEN, round_.status)
+    if round_.status is not RoundStatus.OPEN:
+        raise Reverted("WrongStatus", number, RoundStatus.OPEN, round_.status)
     return round_
 
 
-def _with(state: State, number: int, round_: Round) -> State:
+def _with(state: State, number: int, round_: RoundRecord, *events: Event) -> State:
     rounds = state.rounds
-    return replace(state, rounds=(*rounds[: number - 1], round_, *rounds[number:]))
+    changed = (*rounds[: number - 1], round_, *rounds[number:])
+    return replace(state, rounds=changed, log=(*state.log, *events))
 
 
-def _require_before_reveal_deadline(round_: Round, call: Call, number: int) -> None:
+def _require_before_reveal_deadline(round_: RoundRecord, call: Call, number: int) -> None:
     if call.time >= round_.reveal_deadline:
-        raise Rejected("RevealClosed", number, round_.reveal_deadline, call.time)
+        raise Reverted("RevealClosed", number, round_.reveal_deadline, call.time)

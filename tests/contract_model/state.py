@@ -1,4 +1,4 @@
-"""What the contract keeps, as frozen values.
+"""The contract's storage, as frozen values.
 
 Amounts are the contract's own: horizons in units of 300 s, times in UTC seconds, addresses of 20
 bytes, members as bits of a bitmap. Source: the storage of ``contracts/src/*.sol``.
@@ -12,20 +12,22 @@ from enum import IntEnum
 from typing import Final
 
 from oepnode.domain.rounds.ballot import Result
-from oepnode.domain.rounds.onchain import Policy, Role
+from oepnode.domain.rounds.onchain import Event, LogPlace, Policy, Role
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConflictError
 
 NOBODY: Final = bytes(20)
 NO_HASH: Final = bytes(32)
+NO_PLACE: Final = LogPlace(0, b"", b"", 0)
+"""Place of the events in `State.log`, which are in no block yet."""
 NOT_ENDED: Final = 2**32 - 1
 MAX_MEMBERS: Final = 128
 MAX_WINDOW_S: Final = 7 * 24 * 3600
 MAX_TEXT: Final = 200
 
 
-class Rejected(ConflictError):  # noqa: N818 - what the contract did
-    """The contract would revert.
+class Reverted(ConflictError):  # noqa: N818 - what the contract does
+    """The contract reverts.
 
     Attributes:
         error: Name of the contract's error.
@@ -37,9 +39,17 @@ class Rejected(ConflictError):  # noqa: N818 - what the contract did
         self.error = error
         self.arguments = arguments
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reverted):
+            return NotImplemented
+        return (self.error, self.arguments) == (other.error, other.arguments)
 
-class Status(IntEnum):
-    """What has become of a round; the numbers are the contract's."""
+    def __hash__(self) -> int:
+        return hash((self.error, self.arguments))
+
+
+class RoundStatus(IntEnum):
+    """Status of a round; the numbers are the contract's."""
 
     NONE = 0
     OPEN = 1
@@ -50,7 +60,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and the time of the block."""
+    """The caller, and the time of the block."""
 
     sender: bytes
     time: int
@@ -67,14 +77,14 @@ class NewWorker:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an epoch fixes for its rounds; ``members`` is a bitmap."""
+    """Terms that an epoch fixes for its rounds; ``members`` is a bitmap."""
 
     members: int
     policy: Policy
 
     @property
     def member_count(self) -> int:
-        """How many members."""
+        """Number of members."""
         return self.members.bit_count()
 
     @property
@@ -101,12 +111,12 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """A round.
+class RoundRecord:
+    """A round as the contract stores it.
 
     Attributes:
         epoch: Its electorate and terms.
-        requester: Who opened it.
+        requester: The account that opened it.
         horizon: Start in units of 300 s, and number of intervals.
         envelope_digest: 32 bytes.
         registry_digest: 32 bytes.
@@ -114,10 +124,10 @@ class Round:
         vote_deadline: First second without voting.
         reveal_deadline: First second without revealing.
         waiting: Bitmap of members that have neither cast a ballot nor abstained.
-        status: What has become of it.
+        status: Open, final, failed or cancelled.
         ballots: In the order cast.
         abstentions: Reason by index of the member.
-        candidates: Results revealed without a quorum, in their order, with who had voted for them.
+        candidates: Results revealed without a quorum, in their order, with the bitmap of voters.
         result: The final one, or None.
         equivocators: Bitmap of members reported to have signed two ballots.
     """
@@ -131,7 +141,7 @@ class Round:
     vote_deadline: int
     reveal_deadline: int
     waiting: int
-    status: Status = Status.OPEN
+    status: RoundStatus = RoundStatus.OPEN
     ballots: tuple[Ballot, ...] = ()
     abstentions: Mapping[int, int] = field(default_factory=dict)
     candidates: Mapping[Result, int] = field(default_factory=dict)
@@ -141,17 +151,18 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that the contract keeps.
+    """The contract's storage and its log.
 
     Attributes:
         chain_id: EIP-155 chain id.
         contract: Address, 20 bytes.
-        roles: Who holds which role.
+        roles: Pairs of a role and an account that holds it.
         terms: Of epoch 1, 2, ….
         seats: In the order taken, ended ones included.
         endpoints: URL of each operator that ever gave one.
         is_paused: Whether opening and voting are stopped.
         rounds: Number 1, 2, ….
+        log: Events of rounds in the order emitted, all at `NO_PLACE`.
     """
 
     chain_id: int
@@ -161,7 +172,8 @@ class State:
     seats: tuple[Seat, ...] = ()
     endpoints: Mapping[bytes, str] = field(default_factory=dict)
     is_paused: bool = False
-    rounds: tuple[Round, ...] = ()
+    rounds: tuple[RoundRecord, ...] = ()
+    log: tuple[Event, ...] = ()
 
     @property
     def epoch(self) -> int:

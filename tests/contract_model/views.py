@@ -1,4 +1,4 @@
-"""What the contract tells of its state: its views, under their names on chain in snake case."""
+"""The contract's views of its state, under their names on chain in snake case."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from oepnode.domain.rounds import tally
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import Phase
+from tests.contract_model.packed_ballots import rolling_hash
 from tests.contract_model.rounds import context_of, round_of
-from tests.contract_model.state import NO_HASH, NOBODY, Round, Seat, State, Status
+from tests.contract_model.state import NO_HASH, NOBODY, RoundRecord, RoundStatus, Seat, State
 
 
 @dataclass(frozen=True, slots=True)
 class RoundView:
     """A round as others read it, field for field as on chain."""
 
-    status: Status
+    status: RoundStatus
     phase: Phase
     epoch: int
     horizon_start: int
@@ -35,11 +36,11 @@ class RoundView:
 
 
 def round_view(state: State, number: int, time: int) -> RoundView:
-    """All that the chain keeps of a round, at a time."""
+    """The view of a round at a time."""
     round_ = round_of(state, number)
     terms = state.terms[round_.epoch - 1]
     result = round_.result
-    hashed = tally.rolling_hash(context_of(state, number), round_.ballots)
+    hashed = rolling_hash(context_of(state, number), round_.ballots)
     return RoundView(
         status=round_.status,
         phase=phase(round_, time),
@@ -61,12 +62,12 @@ def round_view(state: State, number: int, time: int) -> RoundView:
     )
 
 
-def phase(round_: Round, time: int) -> Phase:
-    """What can happen to a round at a time."""
+def phase(round_: RoundRecord, time: int) -> Phase:
+    """Phase of a round at a time."""
     closed = {
-        Status.FINAL: Phase.FINAL,
-        Status.FAILED: Phase.FAILED,
-        Status.CANCELLED: Phase.CANCELLED,
+        RoundStatus.FINAL: Phase.FINAL,
+        RoundStatus.FAILED: Phase.FAILED,
+        RoundStatus.CANCELLED: Phase.CANCELLED,
     }
     if round_.status in closed:
         return closed[round_.status]
@@ -78,7 +79,7 @@ def phase(round_: Round, time: int) -> Phase:
 
 
 def abstention(state: State, number: int, index: int) -> int:
-    """Why a member abstained, or 0."""
+    """Reason of a member's abstention, or 0."""
     known = 0 < number <= len(state.rounds)
     return state.rounds[number - 1].abstentions.get(index, 0) if known else 0
 
@@ -92,18 +93,18 @@ def candidate(state: State, number: int, result_hash: bytes) -> int:
     """Bitmap of the members who had voted for a revealed result, or 0."""
     if not 0 < number <= len(state.rounds):
         return 0
-    shown = candidates(state, number)
-    return next((matched for result, matched in shown if result.hash == result_hash), 0)
+    revealed = candidates(state, number)
+    return next((matched for result, matched in revealed if result.hash == result_hash), 0)
 
 
 def candidates(state: State, number: int) -> tuple[tuple[Result, int], ...]:
     """All revealed results in the order revealed, with the members who had voted for each."""
     round_ = round_of(state, number)
-    shown = tuple(round_.candidates.items())
+    revealed = tuple(round_.candidates.items())
     if round_.result is None:
-        return shown
+        return revealed
     matched = tally.matching(context_of(state, number), round_.ballots, round_.result)
-    return (*shown, (round_.result, tally.bitmap(matched)))
+    return (*revealed, (round_.result, tally.bitmap(matched)))
 
 
 def equivocators(state: State, number: int) -> int:
@@ -117,7 +118,7 @@ def latest_final(state: State, horizon: tuple[int, int]) -> int:
         (
             number
             for number, round_ in enumerate(state.rounds, 1)
-            if round_.status is Status.FINAL and round_.horizon == horizon
+            if round_.status is RoundStatus.FINAL and round_.horizon == horizon
         ),
         default=0,
     )

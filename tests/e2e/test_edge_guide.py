@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -18,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from oepnode.cli.main import app
+from tests.support.demo import run_demo
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "edge-guide.md"
 _BLOCKS = re.compile(r"```sh\n(.*?)```\n(?:```text\n(.*?)```)?", re.DOTALL)
@@ -47,13 +46,7 @@ def run(command: str) -> str:
     assert words[0] == "oepnode"
     code = int(expected[1]) if expected else 0
     if words[1] == "demo":  # it starts processes of its own, so it gets one too
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = run_demo(*words[2:])
         assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
         return done.stdout
     result = CliRunner().invoke(app, words[1:])

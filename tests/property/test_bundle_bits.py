@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.domain.rounds import bundle, merkle, site_proof
 from oepnode.domain.rounds.bundle import BundleError
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.errors import EvidenceError
 from tests.support.round_world import (
@@ -61,8 +61,8 @@ def test_any_bit_of_a_plaintext(name: str, data: st.DataObject) -> None:
 
 
 @given(st.integers(used(PLAIN["A1"]), len(PLAIN["A1"]) - 1), st.integers(0, 7))
-def test_any_bit_of_the_padding(place: int, bit: int) -> None:
-    reject(flipped(PLAIN["A1"], place * 8 + bit), "A1")
+def test_any_bit_of_the_padding(offset: int, bit: int) -> None:
+    reject(flipped(PLAIN["A1"], offset * 8 + bit), "A1")
 
 
 @given(NAMES, st.data())
@@ -71,7 +71,7 @@ def test_any_bit_of_a_sealed_bundle(name: str, data: st.DataObject) -> None:
     changed = flipped(SEALED[name], bit)
     info = bundle.sealing_info(CONTEXT)
     with pytest.raises(EvidenceError):
-        sealing.open_sealed(PRIVATE[name], changed, info)
+        hpke.open_sealed(PRIVATE[name], changed, info)
 
 
 @given(NAMES, st.integers(0, 60 * 8 - 1))
@@ -82,7 +82,7 @@ def test_any_bit_of_the_round_context_of_a_file(name: str, bit: int) -> None:
     assert unpacked is not None
     context, message = unpacked
     with pytest.raises(EvidenceError):
-        sealing.open_sealed(PRIVATE[name], message, bundle.sealing_info(context))
+        hpke.open_sealed(PRIVATE[name], message, bundle.sealing_info(context))
 
 
 @given(NAMES, st.integers(0, 255))
@@ -118,8 +118,8 @@ def test_any_bit_of_an_entry_of_a_path_of_index_or_size(name: str, data: st.Data
         bit = data.draw(st.integers(0, len(got.partition_entry) * 8 - 1))
         leaf = merkle.leaf_hash(flipped(got.partition_entry, bit))
     elif kind == "path":
-        place = data.draw(st.integers(0, len(path) - 1))
-        path[place] = flipped(path[place], data.draw(st.integers(0, 255)))
+        level = data.draw(st.integers(0, len(path) - 1))
+        path[level] = flipped(path[level], data.draw(st.integers(0, 255)))
     elif kind == "index":
         index ^= 1 << data.draw(st.integers(0, 31))
     else:
@@ -133,16 +133,16 @@ def test_any_bit_of_an_entry_of_a_path_of_index_or_size(name: str, data: st.Data
 def _same_shape(index: int, size: int, other: int) -> bool:
     """Whether a path at ``index`` has the same sides and length in trees of both sizes."""
 
-    def sides(last: int) -> list[int]:
-        position, found = index, []
+    def sides_of(last: int) -> list[int]:
+        position, sides = index, []
         while last:
             if position & 1 or position < last:
-                found.append(position & 1)
+                sides.append(position & 1)
             position >>= 1
             last >>= 1
-        return found
+        return sides
 
-    return index < size and sides(size - 1) == sides(other - 1)
+    return index < size and sides_of(size - 1) == sides_of(other - 1)
 
 
 SITE = site_proof.write(site_proof.cut(verified("A1"), "6305000001", disclose_key=True))

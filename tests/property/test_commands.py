@@ -1,7 +1,7 @@
-"""No file and no option makes a command of the EDGE datasets fail as a fault of the program.
+"""No file and no option makes a command of the EDGE datasets end with an internal error.
 
-Every command and every option of it is found in the command line itself, so that a new one is held
-to this as well: whatever it is given, it ends with 0, 1 or 2, and with ``--json`` stdout is JSON.
+Commands and options are read from the command line's own description, so that a new one is tested
+as well: with any value it exits with 0, 1 or 2, and with ``--json`` stdout is JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import typer
 from typer.testing import CliRunner
 
 from oepnode.cli.main import app
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from tests.support import edge_documents as good
 from tests.support.telemetry_columns import record
@@ -98,24 +98,24 @@ def columns(rows: pl.DataFrame, rng: random.Random) -> Iterator[pl.DataFrame]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """Dataset → its files, the good one first; ``odd`` are those of none."""
+    """Files by dataset, the good one first; ``odd`` are files of no dataset."""
     rng, folder = random.Random(0), tmp_path_factory.mktemp("odd")
-    found: Files = {}
+    paths: Files = {}
     for name, data in documents().items():
-        found[name] = [str(folder / f"{name}-{number}") for number in range(12)]
-        for path, content in zip(found[name], (data, *damaged(data, rng)), strict=True):
+        paths[name] = [str(folder / f"{name}-{number}") for number in range(12)]
+        for path, content in zip(paths[name], (data, *damaged(data, rng)), strict=True):
             Path(path).write_bytes(content)
-    for name, module in (("telemetry", telemetry), ("forecast", forecast)):
-        rows = module.validate(Path(found[name][0]).read_bytes()).value
+    for name, module in (("telemetry", telemetry), ("forecast", forecasts)):
+        rows = module.validate(Path(paths[name][0]).read_bytes()).value
         assert rows is not None
         for number, frame in enumerate(columns(rows, rng)):
-            found[name].append(str(folder / f"{name}-{number}.parquet"))
-            frame.write_parquet(found[name][-1])
+            paths[name].append(str(folder / f"{name}-{number}.parquet"))
+            frame.write_parquet(paths[name][-1])
     odd = {"empty": b"", "array": b"[]", "deep": b"[" * 9999, "null": b"null", "parquet": b"PAR1"}
     for name, data in odd.items():
         (folder / name).write_bytes(data)
-    found["odd"] = [str(folder / name) for name in (*odd, "absent", ".")]
-    return found
+    paths["odd"] = [str(folder / name) for name in (*odd, "absent", ".")]
+    return paths
 
 
 # --- words ---------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def is_file(known: Any) -> bool:
 
 
 def dataset_of(group: str, known: Any) -> str:
-    """What a file should hold."""
+    """The dataset that a file should hold."""
     return str(known.name) if known.name in documents() else group
 
 
@@ -151,27 +151,27 @@ def odd_value(known: Any, group: str, files: Files, rng: random.Random) -> str:
 def words_of(
     words: tuple[str, str], known: list[Any], files: Files, odd: Any, rng: random.Random
 ) -> list[str]:
-    """A call that is right but for what is odd, which is one parameter or none."""
-    group, found = words[0], list(words)
+    """A right call, but for the odd parameter if there is one."""
+    group, call = words[0], list(words)
     if rng.random() < 0.5:
-        found.append("--json")
+        call.append("--json")
     for one in known:
         is_argument = one.param_type_name == "argument"
         if not (is_argument or one is odd or one.name in NEEDED) or one.name == "json":
             continue
         if getattr(one, "is_flag", False):
-            found += one.opts[:1]
+            call += one.opts[:1]
             continue
         if one is odd:
             value = odd_value(one, group, files, rng)
         else:
             value = NEEDED.get(one.name) or files[dataset_of(group, one)][0]
-        found += [value] if is_argument else [one.opts[0], value]
-    return found
+        call += [value] if is_argument else [one.opts[0], value]
+    return call
 
 
 def check(words: list[str]) -> int:
-    """Run a command and hold it to the law; returns its exit code."""
+    """Run a command, check its exit code and output, and return the exit code."""
     done = CliRunner().invoke(app, words)
     assert done.exit_code in {0, 1, 2}, (words, done.output)
     assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)

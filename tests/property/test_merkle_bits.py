@@ -1,7 +1,7 @@
 """Any one-bit change to an entry, path, root, index or size is rejected.
 
 The one exception is exact, and is asserted as such: a changed size whose path has the same shape
-(``tests/unit/domain/rounds/test_merkle_rejections.py`` says why, and where the size is bound
+(``tests/unit/domain/rounds/test_merkle_rejections.py`` has the reason, and where the size is bound
 instead).
 """
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from oepnode.domain.rounds import merkle
 from tests.reference import rfc9162
+from tests.support.sizes import sized
 
 
 @st.composite
@@ -29,7 +30,7 @@ def flip(data: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=sized(200))
 @given(proof=proofs(), bit=st.integers(0, 80 * 8 - 1))
 def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
     entries, index = proof
@@ -51,8 +52,8 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
     rejected(leaf=merkle.leaf_hash(flip(entries[index], bit)))
     rejected(leaf=flip(leaf, bit))
     rejected(root=flip(root, bit))
-    for place, sibling in enumerate(path):
-        rejected(path=[*path[:place], flip(sibling, bit), *path[place + 1 :]])
+    for level, sibling in enumerate(path):
+        rejected(path=[*path[:level], flip(sibling, bit), *path[level + 1 :]])
     for power in range(70):
         # In one tree no two positions have the same shape, so no other index is ever proven.
         rejected(index=index ^ (1 << power))
@@ -66,7 +67,7 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
             rejected(size=changed)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=sized(200))
 @given(
     proof=proofs(),
     claim=st.tuples(st.integers(-2, 140), st.integers(-2, 140)),

@@ -9,11 +9,19 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.domain.edge.clearing import clear as clearing
-from oepnode.domain.edge.clearing.clear import accumulate, clear, dispatchable, increments
+from oepnode.domain.edge.boffers.bands import (
+    GENERATION,
+    LOAD,
+    AccumulationError,
+    accumulate,
+    dispatchable,
+    increments,
+)
+from oepnode.domain.edge.clearing.clear import clear
 from oepnode.domain.edge.clearing.supply_curve import quantity_at, supply_curve
-from oepnode.domain.edge.constraining.trim import check, constrain
+from oepnode.domain.edge.constraining.trim import check, trim
 from oepnode.domain.nem.quantities import NO_LIMIT
+from tests.support.boffers import trims
 
 Ints = npt.NDArray[Any]
 
@@ -38,7 +46,7 @@ def _one(value: int) -> Ints:
 
 
 def _plain(prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int) -> int:
-    """Clearing as the HLD says it, band by band."""
+    """Clearing as the HLD defines it, band by band."""
     wanted = offered = 0
     if fixed != NO_LIMIT:
         wanted, offered = min(fixed, 0), max(fixed, 0)
@@ -59,8 +67,8 @@ def _plain(prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: in
 def test_clearing_is_what_the_rules_say_band_by_band(
     prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int
 ) -> None:
-    found = clear(prices, avail, price, _one(load), _one(gen), _one(fixed))
-    assert found.watts.tolist() == [_plain(prices, avail, price, load, gen, fixed)]
+    cleared = clear(prices, avail, price, _one(load), _one(gen), _one(fixed))
+    assert cleared.watts.tolist() == [_plain(prices, avail, price, load, gen, fixed)]
 
 
 @given(PRICES, AVAIL, LOAD_BOUND, GEN_BOUND, FIXED)
@@ -91,7 +99,7 @@ def test_accumulated_quantities_that_shrink_are_rejected(sums: list[int]) -> Non
     )
     try:
         increments(np.array([sums]))
-    except clearing.AccumulationError:
+    except AccumulationError:
         assert not grows
     else:
         assert grows
@@ -102,24 +110,24 @@ def test_a_constrained_offer_delivers_the_original_held_to_the_limits(
     prices: Ints, avail: Ints, load: int, gen: int, fixed: int, most: int, least: int
 ) -> None:
     exports, imports = _one(most), _one(-least)
-    held = constrain(avail, exports, imports, _one(load), _one(gen), _one(fixed))
+    held = trim(avail, exports, imports, _one(load), _one(gen), _one(fixed))
     after = check(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
     assert after.count == 0
-    again = constrain(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
-    assert again.trims == (), "a second time trims nothing"
-    assert bool(held.trims) == bool(held.before.count)
+    again = trim(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
+    assert trims(again) == [], "a second time trims nothing"
+    assert bool(trims(held)) == bool(held.before.count)
     if held.before.count == 0:
         assert (held.avail == avail).all()
     # Load and generation on their own: with crossing prices both may clear at once.
-    for side in (clearing.LOAD, clearing.GENERATION):
+    for side in (LOAD, GENERATION):
         for price in range(-7, 8):
             alone = np.zeros_like(avail)
             alone[:, side] = avail[:, side]
             kept = np.zeros_like(avail)
             kept[:, side] = held.avail[:, side]
             original = clear(prices, alone, price, _one(load), _one(gen), _one(fixed)).watts
-            found = clear(prices, kept, price, held.max_load, held.max_gen, held.fixed).watts
-            assert found.tolist() == np.clip(original, -least, most).tolist()
+            cleared = clear(prices, kept, price, held.max_load, held.max_gen, held.fixed).watts
+            assert cleared.tolist() == np.clip(original, -least, most).tolist()
 
 
 @given(PRICES, AVAIL, LOAD_BOUND, GEN_BOUND, FIXED)
@@ -134,9 +142,9 @@ def test_no_price_dispatches_beyond_what_is_dispatchable(
 
 @given(AVAIL, WATTS, WATTS)
 def test_trimming_goes_from_the_outermost_band_inwards(avail: Ints, most: int, least: int) -> None:
-    held = constrain(avail, _one(most), _one(-least)).avail[0]
+    held = trim(avail, _one(most), _one(-least)).avail[0]
     for bands in (range(9, -1, -1), range(10, 20)):
         is_trimmed = [held[band] != avail[0, band] for band in bands]
         first = is_trimmed.index(True) if True in is_trimmed else len(is_trimmed)
-        outside = [held[band] for place, band in enumerate(bands) if place > first]
-        assert not any(outside), "beyond a trimmed band nothing is left"
+        beyond = [held[band] for index, band in enumerate(bands) if index > first]
+        assert not any(beyond), "beyond a trimmed band nothing is left"

@@ -1,11 +1,11 @@
 """Numbered invariants of the worker's decisions, after every change, in any order of changes.
 
-1. An effect is asked for at most once, unless a reorganisation took its outcome away.
+1. An effect is requested at most once, unless a reorganisation took its outcome away.
 2. Ballot and abstention exclude one another.
 3. Nothing is voted from the voting deadline on, nothing revealed from the reveal deadline on.
 4. Nothing is revealed before voting is over, and nothing is delivered that is not final.
 5. Replaying the changes gives the same state and the same effects.
-6. Taking a change in twice is taking it in once; only a reorganisation asks anew each time.
+6. Applying a change twice is applying it once; only a reorganisation requests again each time.
 """
 
 from hypothesis import settings
@@ -47,6 +47,7 @@ from tests.support.rounds import (
     opened,
     revealed,
 )
+from tests.support.sizes import sized
 
 ME = 1
 results = some.sampled_from([RIGHT, WRONG])
@@ -54,7 +55,7 @@ members = some.integers(0, 4)
 
 
 class WorkerMachine(RuleBasedStateMachine):
-    """One worker in one round; the chain tells it things in a random order."""
+    """One worker in one round; changes arrive in a random order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,4 +164,6 @@ class WorkerMachine(RuleBasedStateMachine):
 
 
 TestWorkerMachine = WorkerMachine.TestCase
-TestWorkerMachine.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestWorkerMachine.settings = settings(
+    max_examples=sized(150), stateful_step_count=30, deadline=None
+)

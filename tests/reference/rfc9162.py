@@ -1,6 +1,6 @@
-"""RFC 9162 section 2.1, written down line by line.
+"""RFC 9162 section 2.1, line by line.
 
-Slow, recursive and without any check that the RFC does not ask for. It is the yardstick for the
+Slow, recursive and without any check that the RFC does not require. It is the yardstick for the
 trees of ``oepnode.domain.rounds.merkle``; it is itself compared with pymerkle in the tests. Hash is
 SHA-256. Names follow the RFC.
 """
@@ -79,10 +79,10 @@ def proves(
 
 
 def shape(leaf_index: int, tree_size: int) -> str:
-    """On which side each sibling of the path stands, from the leaf up: ``L`` or ``R``.
+    """The side on which each sibling of the path is, from the leaf up: ``L`` or ``R``.
 
     A verifier uses index and size for nothing else than this (see ``proves``). So two pairs of
-    index and size with the same shape are proven by the same path; every other pair is refused.
+    index and size with the same shape are proven by the same path; every other pair is rejected.
     """
     if tree_size == 1:
         return ""

@@ -10,8 +10,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.contract_model.machine import ContractMachine
 from tests.support.anvil import Anvil
+from tests.support.sizes import sized
 
-LIVES = 40
+LIVES = sized(40)
 CAMPAIGN_LIVES = 500
 STEPS = 50
 

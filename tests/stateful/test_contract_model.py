@@ -1,4 +1,4 @@
-"""The twin where it needs no chain; the rest is held against the contract (tests/stateful)."""
+"""The twin where it needs no chain; the lockstep test compares the rest with the contract."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConflictError
 from tests.contract_model import electorate, rounds, views
-from tests.contract_model.state import NOBODY, Call, NewWorker, Rejected, State
+from tests.contract_model.state import NOBODY, Call, NewWorker, Reverted, State
 
-CONTRACT, ADMIN, OPERATOR, SIGNER = (bytes([place]) * 20 for place in range(1, 5))
+CONTRACT, ADMIN, OPERATOR, SIGNER = (bytes([index]) * 20 for index in range(1, 5))
 POLICY = Policy(2, 3, 60, 60, 1)
 
 
@@ -19,11 +19,11 @@ def deployed() -> State:
 
 
 def test_a_contract_needs_an_administrator_and_a_policy() -> None:
-    with pytest.raises(Rejected, match=r"Missing\(account\)") as caught:
+    with pytest.raises(Reverted, match=r"Missing\(account\)") as caught:
         electorate.deploy(31337, CONTRACT, NOBODY, POLICY)
     assert (caught.value.error, caught.value.arguments) == ("Missing", ("account",))
     assert isinstance(caught.value, ConflictError)
-    with pytest.raises(Rejected, match="InvalidQuorum"):
+    with pytest.raises(Reverted, match="InvalidQuorum"):
         electorate.deploy(31337, CONTRACT, ADMIN, Policy(3, 2, 60, 60, 1))
 
 
@@ -33,7 +33,7 @@ def test_a_step_leaves_the_state_before_it_as_it_was() -> None:
     after = electorate.add_workers(before, Call(ADMIN, 0), [worker])
     assert before == deployed()
     assert (before.epoch, after.epoch) == (1, 2)
-    with pytest.raises(Rejected, match="SignerUsed"):
+    with pytest.raises(Reverted, match="SignerUsed"):
         electorate.add_workers(after, Call(ADMIN, 0), [NewWorker(b"\x09" * 20, SIGNER, "")])
     assert len(after.seats) == 1
 
@@ -43,9 +43,9 @@ def test_nothing_is_known_of_a_round_that_never_was() -> None:
     assert views.candidate(state, 1, Result(bytes(32), 1).hash) == 0
     assert views.abstention(state, 0, 0) == 0
     assert views.latest_final(state, (1, 6)) == 0
-    with pytest.raises(Rejected, match=r"UnknownRound\(0, 1\)"):
+    with pytest.raises(Reverted, match=r"UnknownRound\(0, 1\)"):
         views.candidates(state, 1)
-    with pytest.raises(Rejected, match="WrongStatus"):
+    with pytest.raises(Reverted, match="WrongStatus"):
         rounds.fail_round(state, Call(ADMIN, 0), 1)
 
 
@@ -68,8 +68,8 @@ def test_a_quorum_is_the_share_rounded_up_and_a_majority_at_least(
     members: int, share: tuple[int, int], quorum: int
 ) -> None:
     workers = [
-        NewWorker(place.to_bytes(20), (place + 500).to_bytes(20), "")
-        for place in range(1, members + 1)
+        NewWorker(index.to_bytes(20), (index + 500).to_bytes(20), "")
+        for index in range(1, members + 1)
     ]
     state = electorate.deploy(1, CONTRACT, ADMIN, Policy(*share, 60, 60, 1))
     if workers:

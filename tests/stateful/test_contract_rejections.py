@@ -46,8 +46,8 @@ def members(pair: Lockstep) -> tuple[bytes, ...]:
     return pair.people.signers[:3]
 
 
-def signed(pair: Lockstep, number: int, place: int = 0, result: int = 0) -> SignedBallot:
-    signer = pair.people.signers[place]
+def signed(pair: Lockstep, number: int, index: int = 0, result: int = 0) -> SignedBallot:
+    signer = pair.people.signers[index]
     return pair.signed(signer, pair.ballot(number, signer, RESULTS[result]), number)
 
 
@@ -77,8 +77,8 @@ def _(pair: Lockstep) -> str | None:
         "openRound": (HORIZONS[0], *DIGESTS),
         "cancelRound": (1, "why"),
     }.items():
-        told = pair.do(name, who.stranger, *arguments)
-        assert told == "AccessControlUnauthorizedAccount", name
+        error = pair.do(name, who.stranger, *arguments)
+        assert error == "AccessControlUnauthorizedAccount", name
     return pair.do("pause", who.admin)
 
 
@@ -115,7 +115,7 @@ def _(pair: Lockstep) -> str | None:
     who = pair.people
     number = pair.open()
     zero = pair.signed(who.signers[0], bytes(32), number)
-    told = [
+    errors = [
         pair.do("addWorkers", who.admin, []),
         pair.do("addWorkers", who.admin, [NewWorker(NOBODY, who.signers[5], "")]),
         pair.do("addWorkers", who.admin, [NewWorker(who.operators[5], NOBODY, "")]),
@@ -129,7 +129,7 @@ def _(pair: Lockstep) -> str | None:
         pair.do("cancelRound", who.requester, number, ""),
         pair.report(number, [zero, zero]),
     ]
-    assert told == ["Missing"] * len(told)
+    assert errors == ["Missing"] * len(errors)
     return pair.relay(number, [signed(pair, number, 1), zero])
 
 
@@ -173,13 +173,13 @@ def _(pair: Lockstep) -> str | None:
     number = pair.open()
     assert pair.do("unpause", who.admin) == "PauseState"
     assert pair.do("pause", who.guardian) is None
-    told = [
+    errors = [
         pair.do("pause", who.guardian),
         pair.do("openRound", who.requester, HORIZONS[0], *DIGESTS),
         pair.cast(number, who.signers[0]),
         pair.relay(number, [signed(pair, number)]),
     ]
-    assert told == ["PauseState"] * len(told)
+    assert errors == ["PauseState"] * len(errors)
     assert pair.report(number, [signed(pair, number), signed(pair, number, result=1)]) is None
     return pair.do("abstain", who.signers[0], number, 1)
 
@@ -208,14 +208,14 @@ def _(pair: Lockstep) -> str | None:
     pair.wait_until(pair.state.rounds[failed - 1].reveal_deadline)
     assert pair.do("failRound", who.stranger, failed) is None
     for number in (0, 99, final, cancelled, failed):
-        told = [
+        errors = [
             pair.cast(number, who.signers[0]),
             pair.do("abstain", who.signers[0], number, 1),
             pair.relay(number, []),
             pair.reveal(number),
             pair.do("failRound", who.stranger, number),
         ]
-        assert told == ["WrongStatus"] * len(told)
+        assert errors == ["WrongStatus"] * len(errors)
     return pair.do("cancelRound", who.requester, final, "why")
 
 
@@ -337,14 +337,14 @@ def _(pair: Lockstep) -> str | None:
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     one, other = signed(pair, number), signed(pair, number, result=1)
-    told = [
+    errors = [
         pair.relay(number, [one], cut=1),
         pair.report(number, [one, other], cut=1),
         pair.report(number, [one]),
         pair.report(number, []),
         pair.report(number, [one, other, one]),
     ]
-    assert told == ["BallotsLength"] * len(told)
+    assert errors == ["BallotsLength"] * len(errors)
     return pair.reveal(number, packed=pair.packed(number)[:-1])
 
 
@@ -376,10 +376,11 @@ def _(pair: Lockstep) -> str | None:
 def _(pair: Lockstep) -> str | None:
     number = voted(pair)
     packed = pair.packed(number)
-    others = (b"", packed[53:], packed + packed[:53], packed[53:] + packed[:53], packed[:-1] + b"!")
-    others = (*others, packed[:53] * 300)  # more than there can be members
-    told = [pair.reveal(number, packed=other) for other in others]
-    assert told == ["BallotsMismatch"] * len(told)
+    too_many = packed[:53] * 300  # more than there can be members
+    others = [b"", packed[53:], packed + packed[:53], packed[53:] + packed[:53], too_many]
+    others.append(packed[:-1] + b"!")
+    errors = [pair.reveal(number, packed=other) for other in others]
+    assert errors == ["BallotsMismatch"] * len(others)
     return pair.reveal(number, packed=b"\xff" + packed[1:])
 
 
@@ -423,7 +424,7 @@ def test_a_rejection_is_the_same_on_both(anvil: Anvil, error: str, scene: Scene)
 def test_a_full_electorate_is_full_on_both(anvil: Anvil) -> None:
     pair = Lockstep(anvil, POLICY)
     crowd = [
-        NewWorker(place.to_bytes(20), (1_000 + place).to_bytes(20), "") for place in range(1, 130)
+        NewWorker(index.to_bytes(20), (1_000 + index).to_bytes(20), "") for index in range(1, 130)
     ]
     assert pair.do("addWorkers", pair.people.admin, crowd[:64]) is None
     assert pair.do("addWorkers", pair.people.admin, crowd[64:]) == "ElectorateFull"
@@ -446,5 +447,5 @@ def test_no_view_is_forgotten(anvil: Anvil) -> None:
 
 
 def test_no_rejection_is_forgotten() -> None:
-    shown = {error for error, _ in SCENES}
-    assert shown | OF_INCLUSION | ONLY_VIEWS | NOT_REACHED == error_names()
+    covered = {error for error, _ in SCENES}
+    assert covered | OF_INCLUSION | ONLY_VIEWS | NOT_REACHED == error_names()

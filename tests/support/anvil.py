@@ -1,4 +1,4 @@
-"""A local chain whose blocks and time a test makes itself, and the contract on it, without layers.
+"""A local chain with blocks and time that a test sets, and the contract on it, without layers.
 
 For tests that take thousands of steps: one kept connection, calls in batches, unlocked accounts,
 and arguments and answers as plain values (addresses as 20 bytes, structs as tuples).
@@ -21,6 +21,7 @@ from eth_utils.crypto import keccak
 
 from oepnode.adapters.chain import artefact
 from oepnode.demo.devnet import Devnet
+from tests.contract_model.state import Reverted
 
 _GAS = hex(12_000_000)
 _RECEIPT_S = 10.0
@@ -28,16 +29,8 @@ _KEPT = 4_096  # calls and answers, most of which come again after the next step
 
 
 @dataclass(frozen=True)
-class Reverted(Exception):  # noqa: N818 - what happened
-    """The contract rejected a call: the error's name, and its arguments as plain values."""
-
-    error: str
-    arguments: tuple[object, ...]
-
-
-@dataclass(frozen=True)
 class Receipt:
-    """What came of a transaction."""
+    """Outcome of a transaction."""
 
     gas: int
     logs: list[dict[str, Any]]
@@ -47,7 +40,7 @@ class Receipt:
 
 
 class Anvil:
-    """A chain that stands still until it is told to go on."""
+    """A chain that makes a block only on command."""
 
     def __init__(self, log: Path, accounts: int = 40) -> None:
         self._devnet = Devnet(log, accounts)
@@ -71,7 +64,7 @@ class Anvil:
         return answer["result"]
 
     def batch(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[dict[str, Any]]:
-        """Answers in the order asked; the calls must not depend on one another."""
+        """Answers in the order of the calls, which must not depend on one another."""
         first = next(self._ids)
         body = [
             {"jsonrpc": "2.0", "id": first + i, "method": method, "params": list(params)}
@@ -188,23 +181,23 @@ def _type(item: dict[str, Any]) -> str:
 
 @cache
 def _functions() -> dict[str, tuple[bytes, list[str], list[dict[str, Any]]]]:
-    found = {}
+    functions = {}
     for item in artefact.consensus()["abi"]:
         if item["type"] == "function":
             types = [_type(part) for part in item["inputs"]]
             selector = keccak(f"{item['name']}({','.join(types)})".encode())[:4]
-            found[item["name"]] = (selector, types, item["outputs"])
-    return found
+            functions[item["name"]] = (selector, types, item["outputs"])
+    return functions
 
 
 @cache
 def _errors() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
-    found = {}
+    errors = {}
     for item in artefact.consensus()["abi"]:
         if item["type"] == "error":
             signature = f"{item['name']}({','.join(_type(part) for part in item['inputs'])})"
-            found[keccak(signature.encode())[:4]] = (item["name"], item["inputs"])
-    return found
+            errors[keccak(signature.encode())[:4]] = (item["name"], item["inputs"])
+    return errors
 
 
 def error_names() -> set[str]:
@@ -231,9 +224,9 @@ def _value(name: str, result: str) -> Any:
 def _revert(answer: dict[str, Any]) -> Reverted:
     data = bytes.fromhex(answer["error"].get("data", "0x")[2:])
     if data[:4] not in _errors():
-        return Reverted("", (answer["error"]["message"],))
+        return Reverted("", answer["error"]["message"])
     name, inputs = _errors()[data[:4]]
-    return Reverted(name, _decoded(inputs, data[4:]))
+    return Reverted(name, *_decoded(inputs, data[4:]))
 
 
 def _decoded(items: list[dict[str, Any]], data: bytes) -> tuple[Any, ...]:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.edge.boffers.comparison import OfferChange
+from oepnode.domain.edge.constraining.trim import QUANTITIES, TrimmedOffer
+
 Ints = npt.NDArray[np.int64]
 
 FLOOR, CEILING = -1000.0, 15_100.0
@@ -21,7 +24,7 @@ def cents(dollars: float) -> int:
 def prices(changes: Mapping[int, float] | None = None) -> Ints:
     """The 20 prices of the document's tables in cents; bands that it omits repeat the one below."""
     given = LOAD_PRICES | GENERATION_PRICES | dict(changes or {})
-    row = []
+    row: list[int] = []
     for band in range(1, 21):
         row.append(cents(given[band]) if band in given else row[-1])
     return np.array(row)
@@ -42,3 +45,15 @@ def one(kilowatts: float) -> Ints:
 
 def in_kw(watts: npt.NDArray[np.int64]) -> list[float]:
     return [value / 1000 for value in np.asarray(watts).ravel().tolist()]
+
+
+def trims(offer: TrimmedOffer) -> list[tuple[int, str, int, int]]:
+    """The changes of an offer: row, quantity by name, offered and kept watts."""
+    return [(row, QUANTITIES[n], offered, kept) for row, n, offered, kept in offer.changes.tolist()]
+
+
+def differs(change: OfferChange) -> bool:
+    """Whether two offers differ in anything."""
+    is_priced_alike = not change.bands and change.has_prices[0] == change.has_prices[1]
+    is_same = is_priced_alike and not change.quantities.any()
+    return not is_same or bool(change.only_before or change.only_after)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
-from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import Finding
 
 NMI = "6305888444"
 OTHER_NMI = "2001985732"
@@ -39,7 +38,7 @@ BANDS = [0, 0, -60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 70, 0]
 
 
 class Exact(str):
-    """A number as JSON text, so that a test says which digits it means."""
+    """A number as JSON text, so that a test can fix its digits."""
 
     __slots__ = ()
 
@@ -195,25 +194,21 @@ def cautions(received: ValidationResult[Any]) -> dict[str, int]:
 def finding(received: ValidationResult[Any], code: str) -> Finding:
     """The first finding or warning of a code."""
     answers = (received.system, received.transaction)
-    found = [f for a in answers for f in (*a.findings, *a.warnings) if f.code == code]
-    return found[0]
+    return next(f for a in answers for f in (*a.findings, *a.warnings) if f.code == code)
 
 
 def check_answer(received: ValidationResult[Any]) -> None:
-    """What holds for every answer: counts that agree, places, rules, and no NMI in sight."""
+    """Check what every answer guarantees: counts that agree, paths, rules, and no NMI."""
     assert received.system.accepted == (not received.system.counts)
     assert (received.value is None) == (not received.system.accepted) or received.value is None
-    shown = json.dumps(received.as_json())
+    text = json.dumps(received.as_json())
     for secret in (NMI, NMI[1:], OTHER_NMI):
-        assert secret not in shown
+        assert secret not in text
     for answer in (received.system, received.transaction):
         kept = [finding.code for finding in answer.findings]
         assert set(kept) == set(answer.counts)
         assert all(kept.count(code) <= min(100, answer.counts[code]) for code in kept)
-        for found in (*answer.findings, *answer.warnings):
-            assert found.path.startswith("$")
-            assert found.rule
-            assert found.message
-
-
-Validator = Callable[..., ValidationResult[Any]]
+        for finding in (*answer.findings, *answer.warnings):
+            assert finding.path.startswith("$")
+            assert finding.section
+            assert finding.message

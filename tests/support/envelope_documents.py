@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.documents.faults import MAX_FAULTS
-from oepnode.errors import DocumentFault, Fault
+from oepnode.errors import DocumentFault, Finding
 
 NMI = "6305888444"
 OTHER_NMI = "2001985732"
@@ -103,9 +103,9 @@ def check_rejection(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> N
     assert error.faults
     assert len(error.faults) <= MAX_FAULTS
     assert error.more == 0 or len(error.faults) == MAX_FAULTS
-    shown = [str(error), *(str(fault) for fault in error.faults)]
+    messages = [str(error), *(str(fault) for fault in error.faults)]
     for secret in secrets:
-        assert not any(secret in text for text in shown)
+        assert not any(secret in text for text in messages)
     for fault in error.faults:
         assert fault.path.startswith("$")
         assert fault.message
@@ -114,7 +114,7 @@ def check_rejection(error: DocumentFault, secrets: Iterable[str] = SECRETS) -> N
         assert str(fault).isprintable()
 
 
-def only(error: DocumentFault) -> Fault:
+def only(error: DocumentFault) -> Finding:
     """The one fault of a rejection."""
     assert error.more == 0
     (fault,) = error.faults

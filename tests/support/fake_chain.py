@@ -1,21 +1,22 @@
 """An in-memory consensus contract behind the chain ports, for tests without a network.
 
-An `InMemoryChain` is the chain; each `FakeChain` is one account's connection to it. Rules are
-those of ``OepConsensus`` as far as the product depends on them: frozen electorates, one vote per
-member, ballots counted by recomputing them, a quorum makes a root final.
+An `InMemoryChain` is the chain; each `FakeChain` is one account's connection to it. Guarantees:
+rules, errors and events are those of `tests.contract_model`, which a test compares with the real
+contract. Leaves out fees, confirmations and latency.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
-from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import (
-    Abstained,
     BallotCast,
     Electorate,
     Event,
@@ -23,20 +24,28 @@ from oepnode.domain.rounds.onchain import (
     LogPlace,
     Member,
     Phase,
-    RootRevealed,
+    Policy,
+    Role,
     Round,
-    RoundFailed,
-    RoundFinalised,
-    RoundOpened,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.signed_ballots import unpack
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConflictError, TransportError
+from tests.contract_model import electorate, rounds, views
+from tests.contract_model.rounds import HORIZON_UNIT_S
+from tests.contract_model.state import Call, NewWorker, RoundStatus, Seat, State
 
 CHAIN_ID = 31337
 CONTRACT = bytes.fromhex("c0" * 20)
+ADMIN = bytes.fromhex("ad" * 20)
 REQUESTER = bytes.fromhex("ee" * 20)
 START_TIME = 1_795_000_000
+POLICY = Policy(2, 3, vote_window_s=60, reveal_window_s=60, rules_version=1)
+STATUS = {
+    Phase.VOTING: RoundStatus.OPEN,
+    Phase.FINAL: RoundStatus.FINAL,
+    Phase.FAILED: RoundStatus.FAILED,
+    Phase.CANCELLED: RoundStatus.CANCELLED,
+}
 
 
 class FakeClock:
@@ -49,10 +58,17 @@ class FakeClock:
         return self.time
 
 
+def block_hash(number: int) -> bytes:
+    return sha256(b"block %d" % number).digest()
+
+
 class InMemoryChain:
-    """The chain itself.
+    """The chain: the contract's state, the blocks and their events.
 
     Attributes:
+        state: The contract's storage.
+        log: Events with their places, in chain order.
+        block_times: Time of each block, UTC seconds.
         is_down: Every call fails with `TransportError`.
         loses_answers: Writes take effect and then fail with `TransportError`.
         rejection: Writes are rejected with this reason, unless it is empty.
@@ -63,77 +79,141 @@ class InMemoryChain:
         self.is_down = False
         self.loses_answers = False
         self.rejection = ""
-        self.endpoints: dict[bytes, str] = {}
         self.log: list[Event] = []
         self.block_times: list[int] = [START_TIME]
-        self.rounds: dict[int, Round] = {}
-        self.ballots: dict[int, list[tuple[Member, bytes]]] = {}
-        self.electorates: list[Electorate] = []
-        self._start_epoch(())
+        self.state = electorate.deploy(CHAIN_ID, CONTRACT, ADMIN, POLICY)
+        self.allow_requests(REQUESTER)
 
-    # -- membership --------------------------------------------------------------------------
+    def apply(self, sender: bytes, step: Callable[..., State], *arguments: object) -> bytes:
+        """Make a step of the contract in a transaction, and return its hash.
 
-    def add_member(self, operator: bytes, signer: bytes) -> Member:
-        members = self.electorates[-1].members
-        index = next(i for i in range(128) if i not in {member.index for member in members})
-        member = Member(index, operator, signer)
-        self._start_epoch(tuple(sorted((*members, member), key=lambda m: m.index)))
-        return member
+        Raises:
+            Reverted: If the contract reverts.
+        """
+        before = len(self.state.log)
+        self.state = step(self.state, Call(sender, int(self.clock.now())), *arguments)
+        return self._mine(self.state.log[before:])
 
-    def remove_member(self, operator: bytes) -> None:
-        members = self.electorates[-1].members
-        self._start_epoch(tuple(m for m in members if m.operator != operator))
-
-    def rotate_signer(self, operator: bytes, signer: bytes) -> None:
-        members = self.electorates[-1].members
-        self._start_epoch(
-            tuple(replace(m, signer=signer) if m.operator == operator else m for m in members)
-        )
-
-    def _start_epoch(self, members: tuple[Member, ...]) -> None:
-        quorum = -(-2 * len(members) // 3)
-        self.electorates.append(
-            Electorate(len(self.electorates) + 1, members, quorum, 60, 60, rules_version=1)
-        )
-
-    # -- rounds ------------------------------------------------------------------------------
-
-    def append(self, event: type[Event], **fields: object) -> bytes:
-        """Add a block with one event, and return its transaction hash."""
+    def _mine(self, events: Sequence[Event]) -> bytes:
+        """Add a block of one transaction, where it has events, and return the transaction."""
         number = len(self.block_times)
-        self.block_times.append(max(int(self.clock.now()), self.block_times[-1]))
         transaction = sha256(b"transaction %d" % number).digest()
-        place = LogPlace(number, block_hash(number), transaction, 0)
-        self.log.append(event(place=place, **fields))
+        if events:
+            self.block_times.append(max(int(self.clock.now()), self.block_times[-1]))
+        for log_index, event in enumerate(events):
+            place = LogPlace(number, block_hash(number), transaction, log_index)
+            self.log.append(structs.replace(event, place=place))
         return transaction
 
+    # -- administration ----------------------------------------------------------------------
+
+    def add_member(self, operator: bytes, signer: bytes, url: str = "") -> Member:
+        self.apply(ADMIN, electorate.add_workers, [NewWorker(operator, signer, url)])
+        seat = self.state.live_seat(operator)
+        assert seat is not None
+        return _member(seat)
+
+    def remove_member(self, operator: bytes) -> None:
+        self.apply(ADMIN, electorate.remove_worker, operator)
+
+    def rotate_signer(self, operator: bytes, signer: bytes) -> None:
+        self.apply(operator, electorate.rotate_signer, signer)
+
+    def allow_requests(self, account: bytes) -> None:
+        self.apply(ADMIN, electorate.grant_role, Role.REQUESTER, account)
+
+    def set_policy(self, policy: Policy) -> None:
+        self.apply(ADMIN, electorate.set_policy, policy)
+
+    # -- reading -----------------------------------------------------------------------------
+
+    @property
+    def rounds(self) -> dict[int, Round]:
+        """Every round as it is now, by number."""
+        return {number: self._round(number) for number in range(1, len(self.state.rounds) + 1)}
+
+    @property
+    def ballots(self) -> dict[int, list[tuple[Member, bytes]]]:
+        """Members and ballots of each round that has some, in the order cast."""
+        return {
+            number: [(self._caster(round_.epoch, cast), cast.ballot) for cast in round_.ballots]
+            for number, round_ in enumerate(self.state.rounds, 1)
+            if round_.ballots
+        }
+
+    @property
+    def electorates(self) -> list[Electorate]:
+        """The electorate of each epoch."""
+        return [self._electorate(epoch) for epoch in range(1, self.state.epoch + 1)]
+
+    def _round(self, number: int) -> Round:
+        view = views.round_view(self.state, number, int(self.clock.now()))
+        is_final = view.phase is Phase.FINAL
+        return Round(
+            number=number,
+            phase=view.phase,
+            epoch=view.epoch,
+            rules_version=view.rules_version,
+            quorum=view.quorum,
+            member_count=view.member_count,
+            horizon_start=view.horizon_start * HORIZON_UNIT_S,
+            interval_count=view.horizon_intervals,
+            opened_at=view.opened_at,
+            vote_deadline=view.vote_deadline,
+            reveal_deadline=view.reveal_deadline,
+            voted=view.voted,
+            root=view.root if is_final else b"",
+            partitions=view.partitions,
+            matched=view.matched,
+        )
+
+    def _electorate(self, epoch: int) -> Electorate:
+        terms = self.state.terms[epoch - 1]
+        return Electorate(
+            epoch,
+            tuple(_member(seat) for seat in self.state.electorate(epoch)),
+            terms.quorum,
+            terms.policy.vote_window_s,
+            terms.policy.reveal_window_s,
+            terms.policy.rules_version,
+        )
+
+    def _caster(self, epoch: int, cast: Ballot) -> Member:
+        (member,) = self._electorate(epoch).by_index(1 << cast.index)
+        return member
+
+    # -- shortcuts past the contract ---------------------------------------------------------
+
     def set_phase(self, number: int, phase: Phase) -> None:
-        self.rounds[number] = replace(self.rounds[number], phase=phase)
+        """Put a round into a phase without the steps that lead there."""
+        self._change_round(number, status=STATUS[phase])
 
-    def now_state(self, number: int) -> Round | None:
-        """A round with the phase that the time gives it."""
-        state = self.rounds.get(number)
-        if state is None or state.phase.is_over:
-            return state
-        everybody = sum(1 << m.index for m in self.electorates[state.epoch - 1].members)
-        if self.clock.now() >= state.reveal_deadline:
-            phase = Phase.EXPIRED
-        elif self.clock.now() >= state.vote_deadline or state.voted == everybody:
-            phase = Phase.REVEALING
-        else:
-            phase = Phase.VOTING
-        return replace(state, phase=phase)
+    def forget_rounds(self) -> None:
+        """Take every block with a round back, as a reorganisation does."""
+        self.state = replace(self.state, rounds=(), log=())
+        self.log.clear()
 
+    def forget_ballots(self, number: int) -> None:
+        """Take the ballots of a round back, as a reorganisation does."""
+        members = self.state.terms[self.state.rounds[number - 1].epoch - 1].members
+        self._change_round(number, ballots=(), waiting=members)
+        self.log[:] = [
+            event
+            for event in self.log
+            if not (isinstance(event, BallotCast) and event.round == number)
+        ]
 
-def block_hash(number: int) -> bytes:
-    return sha256(b"block %d" % number).digest()
+    def _change_round(self, number: int, **changes: object) -> None:
+        changed = list(self.state.rounds)
+        changed[number - 1] = replace(changed[number - 1], **changes)  # type: ignore[arg-type]
+        self.state = replace(self.state, rounds=tuple(changed))
 
 
 class FakeChain:
-    """One account's connection to a `InMemoryChain`; implements `ports.Chain`."""
+    """One account's connection to an `InMemoryChain`; implements `ports.Chain`."""
 
-    def __init__(self, chain_state: InMemoryChain, signer: bytes = REQUESTER) -> None:
-        self.chain_state = chain_state
+    def __init__(self, blockchain: InMemoryChain, signer: bytes = REQUESTER) -> None:
+        self.blockchain = blockchain
         self._signer = signer
         self.calls: list[str] = []
 
@@ -153,41 +233,41 @@ class FakeChain:
 
     async def head(self) -> Head:
         self._read("head")
-        number = len(self.chain_state.block_times) - 1
-        return Head(number, block_hash(number), self.chain_state.block_times[-1])
+        number = len(self.blockchain.block_times) - 1
+        return Head(number, block_hash(number), self.blockchain.block_times[-1])
 
     async def round_count(self) -> int:
         self._read("round_count")
-        return len(self.chain_state.rounds)
+        return len(self.blockchain.rounds)
 
     async def round(self, number: int) -> Round | None:
         self._read("round")
-        return self.chain_state.now_state(number)
+        return self.blockchain.rounds.get(number)
 
     async def electorate(self, epoch: int) -> Electorate:
         self._read("electorate")
-        return self.chain_state.electorates[epoch - 1]
+        return self.blockchain.electorates[epoch - 1]
 
     async def current_electorate(self) -> Electorate:
         self._read("current_electorate")
-        return self.chain_state.electorates[-1]
+        return self.blockchain.electorates[-1]
 
     async def member_of_signer(self, signer: bytes) -> Member | None:
         self._read("member_of_signer")
-        members = self.chain_state.electorates[-1].members
+        members = self.blockchain.electorates[-1].members
         return next((member for member in members if member.signer == signer), None)
 
     async def endpoint(self, operator: bytes) -> str:
         self._read("endpoint")
-        return self.chain_state.endpoints.get(operator, "")
+        return self.blockchain.state.endpoints.get(operator, "")
 
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         self._read("events")
-        return [e for e in self.chain_state.log if first_block <= e.place.block <= last_block]
+        return [e for e in self.blockchain.log if first_block <= e.place.block <= last_block]
 
     async def round_events(self, number: int) -> list[Event]:
         self._read("round_events")
-        return [event for event in self.chain_state.log if event.round == number]
+        return [event for event in self.blockchain.log if event.round == number]
 
     async def block_hash(self, number: int) -> bytes:
         self._read("block_hash")
@@ -195,91 +275,31 @@ class FakeChain:
 
     async def latest_final(self, horizon_start: int, interval_count: int) -> int:
         self._read("latest_final")
-        horizon = horizon_start, interval_count
-        final = [r for r in self.chain_state.rounds.values() if r.phase is Phase.FINAL]
-        return max(
-            (r.number for r in final if (r.horizon_start, r.interval_count) == horizon), default=0
-        )
+        horizon = (horizon_start // HORIZON_UNIT_S, interval_count)
+        return views.latest_final(self.blockchain.state, horizon)
 
     async def block_time(self, block: int) -> int:
         self._read("block_time")
-        return self.chain_state.block_times[block]
+        return self.blockchain.block_times[block]
 
     # -- writing -----------------------------------------------------------------------------
 
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
     ) -> int:
-        self._write("open_round")
-        chain_state, terms = self.chain_state, self.chain_state.electorates[-1]
-        number, now = len(chain_state.rounds) + 1, int(chain_state.clock.now())
-        vote_deadline = now + terms.vote_window_s
-        chain_state.rounds[number] = Round(
-            number=number,
-            phase=Phase.VOTING,
-            epoch=terms.epoch,
-            rules_version=terms.rules_version,
-            quorum=terms.quorum,
-            member_count=len(terms.members),
-            horizon_start=horizon_start,
-            interval_count=interval_count,
-            opened_at=now,
-            vote_deadline=vote_deadline,
-            reveal_deadline=vote_deadline + terms.reveal_window_s,
-            voted=0,
-            root=b"",
-            partitions=0,
-            matched=0,
-        )
-        chain_state.append(
-            RoundOpened,
-            round=number,
-            epoch=terms.epoch,
-            requester=self._signer,
-            horizon_start=horizon_start,
-            interval_count=interval_count,
-            envelope_digest=envelope,
-            registry_digest=registry,
-            rules_version=terms.rules_version,
-            vote_deadline=vote_deadline,
-            reveal_deadline=vote_deadline + terms.reveal_window_s,
-        )
-        self._answer()
-        return number
+        horizon = (horizon_start // HORIZON_UNIT_S, interval_count)
+        self._write("open_round", rounds.open_round, horizon, envelope, registry)
+        return len(self.blockchain.rounds)
 
     async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        member = self._take_vote("cast_ballot", round_number)
-        self.chain_state.ballots.setdefault(round_number, []).append((member, ballot))
-        return self._done(BallotCast, round=round_number, operator=member.operator, ballot=ballot)
+        return self._write("cast_ballot", rounds.cast_ballot, round_number, ballot)
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        self._write("cast_ballots")
-        state = self._in_phase(round_number, Phase.VOTING)
-        context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-        members = self.chain_state.electorates[state.epoch - 1].members
-        by_signer = {member.signer: member for member in members}
-        cast: list[tuple[Member, bytes]] = []
-        for signed in unpack(ballots):
-            member = by_signer.get(recover_signer(context, signed) or b"")
-            if member is None:
-                raise ConflictError("SignerNotInElectorate")
-            if not state.voted >> member.index & 1:
-                cast.append((member, signed.ballot))
-        if not cast:
-            raise ConflictError("NothingCast")
-        voted = state.voted | sum(1 << member.index for member, _ in cast)
-        self.chain_state.rounds[round_number] = replace(state, voted=voted)
-        self.chain_state.ballots.setdefault(round_number, []).extend(cast)
-        for member, ballot in cast:
-            transaction = self.chain_state.append(
-                BallotCast, round=round_number, operator=member.operator, ballot=ballot
-            )
-        self._answer()
-        return transaction
+        step = partial(rounds.cast_ballots, recover=recover_signer)
+        return self._write("cast_ballots", step, round_number, ballots)
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
-        member = self._take_vote("abstain", round_number)
-        return self._done(Abstained, round=round_number, operator=member.operator, reason=reason)
+        return self._write("abstain", rounds.abstain, round_number, reason)
 
     async def reveal_root(
         self,
@@ -288,38 +308,12 @@ class FakeChain:
         partitions: int,
         ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
-        self._write("reveal_root")
-        state = self._in_phase(round_number, Phase.REVEALING)
-        if list(ballots) != self.chain_state.ballots.get(round_number, []):
-            raise ConflictError("BallotsMismatch")
-        context = RoundContext(CHAIN_ID, CONTRACT, round_number)
+        packed = b"".join(Ballot(m.index, m.operator, ballot).pack() for m, ballot in ballots)
         result = Result(root, partitions)
-        matched = sum(
-            1 << member.index
-            for member, ballot in ballots
-            if ballot == ballot_for(context, member.operator, result)
-        )
-        if not matched:
-            raise ConflictError("NothingMatched")
-        revealed = {
-            "round": round_number,
-            "root": root,
-            "partitions": partitions,
-            "matched": matched,
-        }
-        if matched.bit_count() >= state.quorum:
-            self.chain_state.append(RootRevealed, **revealed)
-            self.chain_state.rounds[round_number] = replace(
-                state, phase=Phase.FINAL, root=root, partitions=partitions, matched=matched
-            )
-            return self._done(RoundFinalised, **revealed)
-        return self._done(RootRevealed, **revealed)
+        return self._write("reveal_root", rounds.reveal_root, round_number, result, packed)
 
     async def fail_round(self, round_number: int) -> bytes:
-        self._write("fail_round")
-        self._in_phase(round_number, Phase.EXPIRED)
-        self.chain_state.set_phase(round_number, Phase.FAILED)
-        return self._done(RoundFailed, round=round_number)
+        return self._write("fail_round", rounds.fail_round, round_number)
 
     async def close(self) -> None:
         self.calls.append("close")
@@ -328,37 +322,18 @@ class FakeChain:
 
     def _read(self, name: str) -> None:
         self.calls.append(name)
-        if self.chain_state.is_down:
+        if self.blockchain.is_down:
             raise TransportError("the node of the chain does not answer")
 
-    def _write(self, name: str) -> None:
+    def _write(self, name: str, step: Callable[..., State], *arguments: object) -> bytes:
         self._read(name)
-        if self.chain_state.rejection:
-            raise ConflictError(self.chain_state.rejection)
-
-    def _answer(self) -> None:
-        if self.chain_state.loses_answers:
+        if self.blockchain.rejection:
+            raise ConflictError(self.blockchain.rejection)
+        transaction = self.blockchain.apply(self._signer, step, *arguments)
+        if self.blockchain.loses_answers:
             raise TransportError("the outcome of the transaction is unknown")
-
-    def _done(self, event: type[Event], **fields: object) -> bytes:
-        transaction = self.chain_state.append(event, **fields)
-        self._answer()
         return transaction
 
-    def _in_phase(self, number: int, phase: Phase) -> Round:
-        state = self.chain_state.now_state(number)
-        if state is None or state.phase is not phase:
-            raise ConflictError("WrongStatus")
-        return state
 
-    def _take_vote(self, name: str, number: int) -> Member:
-        self._write(name)
-        state = self._in_phase(number, Phase.VOTING)
-        members = self.chain_state.electorates[state.epoch - 1].members
-        member = next((m for m in members if m.signer == self._signer), None)
-        if member is None:
-            raise ConflictError("NotInElectorate")
-        if state.voted >> member.index & 1:
-            raise ConflictError("AlreadyVoted")
-        self.chain_state.rounds[number] = replace(state, voted=state.voted | 1 << member.index)
-        return member
+def _member(seat: Seat) -> Member:
+    return Member(seat.index, seat.operator, seat.signer)

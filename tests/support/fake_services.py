@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Chain, LatestEnvelope
 

@@ -1,4 +1,4 @@
-"""A small round with real inputs, keys and result, and a chain reader that tells of it.
+"""A small round with real inputs, keys and result, and a chain reader over it.
 
 Three aggregators, one site with both application levels, one NMI that changes aggregator inside
 the horizon, one without aggregator.
@@ -7,19 +7,20 @@ the horizon, one without aggregator.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -36,8 +37,9 @@ from oepnode.domain.rounds.onchain import (
     RoundFinalised,
     RoundOpened,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.partition import RoundResult
 from oepnode.errors import ConfigError, TransportError
+from oepnode.ports import ChainReader
 
 START = 1_795_000_200
 COUNT = 6
@@ -48,7 +50,7 @@ CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
 OPENED_AT = 1_794_990_000
 IDS = ("A1", "A2", "A3")
 PRIVATE = {name: sha256(name.encode()).digest() for name in IDS}
-PUBLIC = {name: sealing.public_key_of(key) for name, key in PRIVATE.items()}
+PUBLIC = {name: hpke.public_key_of(key) for name, key in PRIVATE.items()}
 HELD = {
     "A1": ["6305000001", "6305000002", "6305000003", "6305000004"],
     "A2": ["6305000005", "6305000006"],
@@ -140,7 +142,7 @@ def opened(number: int = CONTEXT.number) -> RoundOpened:
     )
 
 
-def result_of(context: RoundContext = CONTEXT):
+def result_of(context: RoundContext = CONTEXT) -> RoundResult:
     return compute(INPUTS, context, opened(context.number)).result
 
 
@@ -161,7 +163,7 @@ def verified(name: str = "A1") -> bundle.VerifiedBundle:
 
 
 def sealed(name: str = "A1") -> bytes:
-    return sealing.seal(PUBLIC[name], plaintext(name), bundle.sealing_info(CONTEXT))
+    return hpke.seal(PUBLIC[name], plaintext(name), bundle.sealing_info(CONTEXT))
 
 
 def events(context: RoundContext = CONTEXT) -> list[Event]:
@@ -246,7 +248,7 @@ class FakeReader:
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         return [e for n in self.rounds for e in await self.round_events(n)]
 
-    async def round_events(self, number: int) -> Sequence[Event]:
+    async def round_events(self, number: int) -> list[Event]:
         phase = self.rounds[number].phase
         if phase is Phase.FINAL:
             return events(RoundContext(CHAIN_ID, CONTRACT, number))
@@ -268,8 +270,10 @@ class FakeReader:
         return OPENED_AT + block
 
     @asynccontextmanager
-    async def connect(self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0):
-        """Stands in for ``oepnode.wiring.chain_reader``."""
+    async def connect(
+        self, rpc: str, contract: str, chain_id: int | None, start_block: int = 0
+    ) -> AsyncIterator[ChainReader]:
+        """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure
         yield self

@@ -1,9 +1,9 @@
 """Rounds as the tests of the node need them: an electorate of five, and events about it."""
 
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, LogPlace, Member
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.worker.state import Computed, RoundState, Summary
 from oepnode.worker.transition import begin
 
@@ -31,8 +31,8 @@ def context(number: int = 1) -> RoundContext:
     return RoundContext(31337, b"\xc0" * 20, number)
 
 
-def opened(number: int = 1, rules_version: int = 1) -> facts.RoundOpened:
-    return facts.RoundOpened(
+def opened(number: int = 1, rules_version: int = 1) -> onchain.RoundOpened:
+    return onchain.RoundOpened(
         place=place(),
         round=number,
         epoch=2,
@@ -52,22 +52,22 @@ def fresh(me: int = 0, number: int = 1) -> RoundState:
     return begin(context(number), opened(number), ELECTORATE, MEMBERS[me].operator)[0]
 
 
-def ballot(member: int, result: Result = RIGHT, number: int = 1) -> facts.BallotCast:
+def ballot(member: int, result: Result = RIGHT, number: int = 1) -> onchain.BallotCast:
     operator = MEMBERS[member].operator
     cast = ballot_for(context(number), operator, result)
-    return facts.BallotCast(place(2, member), number, operator, cast)
+    return onchain.BallotCast(place(2, member), number, operator, cast)
 
 
-def abstained(member: int, reason: Reason = Reason.INPUT_INVALID) -> facts.Abstained:
-    return facts.Abstained(place(2, member), 1, MEMBERS[member].operator, int(reason))
+def abstained(member: int, reason: Reason = Reason.INPUT_INVALID) -> onchain.Abstained:
+    return onchain.Abstained(place(2, member), 1, MEMBERS[member].operator, int(reason))
 
 
-def revealed(result: Result, matched: int) -> facts.RootRevealed:
-    return facts.RootRevealed(place(3), 1, result.root, result.partitions, matched)
+def revealed(result: Result, matched: int) -> onchain.RootRevealed:
+    return onchain.RootRevealed(place(3), 1, result.root, result.partitions, matched)
 
 
-def finalised(result: Result = RIGHT, matched: int = 0b11111) -> facts.RoundFinalised:
-    return facts.RoundFinalised(place(3, 1), 1, result.root, result.partitions, matched)
+def finalised(result: Result = RIGHT, matched: int = 0b11111) -> onchain.RoundFinalised:
+    return onchain.RoundFinalised(place(3, 1), 1, result.root, result.partitions, matched)
 
 
 def computed(number: int = 1, result: Result = RIGHT) -> Computed:

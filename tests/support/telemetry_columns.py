@@ -10,7 +10,7 @@ import polars as pl
 
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
 from oepnode.domain.nem.nem_time import format_nem
-from oepnode.domain.rounds.envelope_document import parse_history
+from oepnode.domain.rounds.inputs.envelope_document import parse_history
 
 START = 1_795_000_200
 """A start of a dispatch interval, UTC seconds."""
@@ -54,9 +54,9 @@ def record(
                     {
                         "activePowerExportLimit": export,
                         "activePowerImportLimit": import_,
-                        "diStartTime": format_nem(START + 300 * (first + place)),
+                        "diStartTime": format_nem(START + 300 * (first + index)),
                     }
-                    for place, (export, import_) in enumerate(limits)
+                    for index, (export, import_) in enumerate(limits)
                 ]
             }
         ],

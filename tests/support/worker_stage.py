@@ -19,8 +19,8 @@ from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import Compute, WorkerPorts
@@ -86,6 +86,8 @@ class Stage:
         relay: Relay | None = None,
     ) -> Worker:
         chain = FakeChain(self.blockchain, signer(index))
+        if is_requester:
+            self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(
             chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
             data_dir=self.folder,
@@ -150,6 +152,4 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def phase(stage: Stage, number: int = 1) -> Phase:
-    state = stage.blockchain.now_state(number)
-    assert state is not None
-    return state.phase
+    return stage.blockchain.rounds[number].phase

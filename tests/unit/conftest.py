@@ -4,11 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_socket
-from hypothesis import settings
-
-# No deadline for one example: a busy machine would make tests fail that are right.
-settings.register_profile("unit", deadline=None)
-settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)

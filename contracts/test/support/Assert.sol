@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @dev Assertions that say what they compared. The runner counts a test that reverts as failed.
+/// @dev Assertions with both values in their message. The runner counts a test that reverts as failed.
 abstract contract Assert {
     error NotEqual(string what, uint256 expected, uint256 received);
     error NotEqualBytes(string what, bytes expected, bytes received);

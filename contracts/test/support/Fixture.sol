@@ -6,7 +6,7 @@ import {OepConsensus} from "../../src/OepConsensus.sol";
 import {Assert} from "./Assert.sol";
 import {vm} from "./Vm.sol";
 
-/// @dev A deployed contract with its roles, and what tests do with it. Worker i has the operator 0x1000 + i and the
+/// @dev A deployed contract with its roles, and the helpers of tests. Worker i has the operator 0x1000 + i and the
 /// signer whose key is 0x2000 + i; ballots are kept in the order cast, as a revealer would collect them from the events.
 abstract contract Bench is Assert {
     address internal constant ADMIN = address(0xad);
@@ -90,7 +90,7 @@ abstract contract Bench is Assert {
         ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
     }
 
-    // Worker i's ballot as a relay brings it, 96 bytes.
+    // Worker i's ballot as a relay casts it, 96 bytes.
     function signed(uint32 round, uint256 i, bytes32 ballot) internal view returns (bytes memory) {
         (bytes32 r, bytes32 vs) = vm.signCompact(signerKey(i), consensus.ballotDigest(round, ballot));
         return abi.encodePacked(ballot, r, vs);
@@ -100,7 +100,7 @@ abstract contract Bench is Assert {
         return signed(round, i, consensus.ballotFor(round, operator(i), root, PARTITIONS));
     }
 
-    // What a revealer would collect from the events of a batch.
+    // The ballots that a revealer would collect from the events of a batch.
     function keep(uint32 round, uint256 i, bytes32 ballot) internal {
         uint8 index = consensus.seatOf(signer(i)).index;
         ballots[round] = bytes.concat(ballots[round], abi.encodePacked(index, operator(i), ballot));
@@ -129,7 +129,7 @@ abstract contract Bench is Assert {
         assertEq(uint256(consensus.round(round).phase), uint256(expected), "phase");
     }
 
-    // That a call changed nothing of a round.
+    // Asserts that a call changed nothing in a round.
     function snapshot(uint32 round) internal view returns (bytes32) {
         return keccak256(abi.encode(consensus.round(round)));
     }

@@ -6,15 +6,15 @@ import {OepConsensus} from "../../src/OepConsensus.sol";
 import {Bench} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
-/// @dev Does what it likes with the contract, and keeps plain books of it beside. Every call is one that must succeed,
-/// or one that must be rejected, and is checked to be. The books are its own: who is a member since when, which quorum
-/// follows, who is an administrator. They never ask the contract what it thinks.
+/// @dev Calls the contract at random, and keeps plain records of its own. Every call is one that must succeed or one
+/// that must be rejected, and is checked for it. The records hold members with their epochs, the quorum that follows,
+/// and the administrators; they are never read from the contract.
 contract Handler is Bench {
     uint256 internal constant CHOICES = 3;
     address internal constant SUCCESSOR = address(0x5cc);
     uint32 internal constant STILL = type(uint32).max;
 
-    // Of signer i: the seat it has or had.
+    // The seat that signer i has or had.
     struct Place {
         address operator;
         uint8 index;
@@ -22,7 +22,7 @@ contract Handler is Bench {
         uint32 until;
     }
 
-    // What a round opened now would have.
+    // The terms of a round opened now.
     struct Now {
         uint32 epoch;
         uint128 members;
@@ -48,7 +48,7 @@ contract Handler is Bench {
         uint256 choice; // of the final root
     }
 
-    // What has happened, so that a campaign in which nothing did is noticed.
+    // Counts of events, so that a campaign in which nothing happened is noticed.
     struct Happened {
         uint256 direct;
         uint256 relayed;
@@ -70,7 +70,7 @@ contract Handler is Bench {
         uint256 lastAdministrators;
     }
 
-    // What calls of one kind cost, the least and the most.
+    // The least and the greatest cost of calls of one kind.
     struct Cost {
         uint256 least;
         uint256 most;
@@ -85,7 +85,7 @@ contract Handler is Bench {
     mapping(address => bool) public isAdministrator;
     uint256 internal administrators = 1;
     bool public isPaused;
-    bytes32 public whenPaused; // what a pause stops, as it was when it began
+    bytes32 public whenPaused; // the state that a pause freezes, when it began
     OepConsensus internal elsewhere; // a contract of the same code
     Cost internal ballotCost;
     Cost internal abstentionCost;
@@ -119,12 +119,12 @@ contract Handler is Bench {
         return (ballotCost, abstentionCost);
     }
 
-    // Signers ever.
+    // Number of signers, former ones included.
     function workers() public view returns (uint256) {
         return places.length;
     }
 
-    // Whoever is administrator now.
+    // The present administrators.
     function administrator() public view returns (address) {
         return isAdministrator[ADMIN] ? ADMIN : SUCCESSOR;
     }
@@ -146,7 +146,7 @@ contract Handler is Bench {
         kept.revealDeadline = kept.voteDeadline + current.policy.revealWindow;
     }
 
-    // Somebody who may votes or abstains in some round; now and then somebody who ever was a signer, or never.
+    // A signer votes or abstains in some round; sometimes a former signer, or an account that never was one.
     function castVote(uint256 who, uint256 which, uint256 choice) public {
         uint32 round = pick(which);
         (bool found, uint256 i) = someone(round, who % workers(), ~books[round].voted);
@@ -154,7 +154,7 @@ contract Handler is Bench {
         cast(round, i, (choice >> 8) % (CHOICES + 2), true);
     }
 
-    // Many vote, most of them alike, as in a round that goes well.
+    // Many vote, most of them for the same root, as in a successful round.
     function castVotes(uint256 which, uint256 choices) public {
         uint32 round = pick(which);
         for (uint256 i = 0; i < workers(); ++i) {
@@ -163,8 +163,8 @@ contract Handler is Bench {
         }
     }
 
-    // A relay brings a batch: whom the bits name, those who have voted among them; now and then one entry that spoils
-    // it all.
+    // A relay casts a batch: members by the bits, including some that have voted; sometimes with one entry that rejects
+    // it.
     function relay(uint256 which, uint256 whom, uint256 choices, uint8 spoil) public {
         uint32 round = pick(which);
         Book storage kept = books[round];
@@ -197,7 +197,7 @@ contract Handler is Bench {
         }
     }
 
-    // A round that goes well, or nearly: some vote directly, a relay brings all, the rest is up to the votes.
+    // A nearly successful round: some vote directly, a relay casts all ballots, and the votes decide.
     function playRound(uint256 directly, uint256 choices, uint8 horizon) public {
         if (isPaused) return;
         openRound(horizon);
@@ -255,7 +255,7 @@ contract Handler is Bench {
     }
 
     function cancel(uint256 which, uint8 seldom) public {
-        if (seldom % 8 != 0) return; // or few rounds would live to be final
+        if (seldom % 8 != 0) return; // otherwise few rounds would become final
         uint32 round = pick(which);
         bool may = books[round].closed == 0 && block.timestamp < books[round].revealDeadline;
         vm.prank(REQUESTER);
@@ -287,7 +287,7 @@ contract Handler is Bench {
         vm.warp(vm.getBlockTimestamp() + seconds_ % 60);
     }
 
-    // To a second beside one of a round's two edges.
+    // To a second next to one of a round's two deadlines.
     function passTimeToAnEdge(uint256 which, uint8 edge) public {
         Book storage kept = books[pick(which)];
         uint256 target = (edge & 1 == 0 ? kept.voteDeadline : kept.revealDeadline) - ((edge >> 1) & 1);
@@ -346,7 +346,7 @@ contract Handler is Bench {
         vm.prank(account);
         consensus.rotateSigner(signer(workers()));
         ++current.epoch;
-        // The index goes with the operator.
+        // The index stays with the operator.
         uint8 index = leavePlace(account);
         takePlaceAt(account, index);
         ++happened.rotations;
@@ -372,7 +372,7 @@ contract Handler is Bench {
         if (isPaused) ++happened.pauses;
     }
 
-    // An administrator gives the office to someone, takes it from someone, or lays it down itself.
+    // An administrator grants the role, revokes it, or renounces it.
     function handOver(uint8 whom, uint8 how) public {
         address account = whom % 4 == 0 ? address(0) : whom % 2 == 0 ? ADMIN : SUCCESSOR;
         bytes32 role = consensus.DEFAULT_ADMIN_ROLE();
@@ -391,7 +391,7 @@ contract Handler is Bench {
         return false;
     }
 
-    // What a pause stops: new rounds, and new votes in the rounds there are.
+    // The state that a pause freezes: the number of rounds, and the votes in existing rounds.
     function stoppable() public view returns (bytes32 hash) {
         uint32 count = consensus.roundCount();
         hash = bytes32(uint256(count));
@@ -400,7 +400,7 @@ contract Handler is Bench {
         }
     }
 
-    // The hash of the ballots that the books have.
+    // The hash of the recorded ballots.
     function ballotsHash(uint32 round) public view returns (bytes32 hash) {
         hash = keccak256(abi.encode(block.chainid, address(consensus), uint64(round)));
         bytes memory packed = ballots[round];
@@ -413,7 +413,7 @@ contract Handler is Bench {
         }
     }
 
-    // All that can be read of a round.
+    // Everything that can be read about a round.
     function record(uint32 round) public view returns (bytes32) {
         return keccak256(abi.encode(consensus.round(round), consensus.candidates(round), consensus.abstentions(round)));
     }
@@ -430,7 +430,7 @@ contract Handler is Bench {
         bool may = !isPaused && books[round].closed == 0 && block.timestamp < books[round].voteDeadline
             && votesIn(round, i) && books[round].voted & bitOf(i) == 0;
         bytes32 ballot = ballotOf(round, i, choice);
-        consensus.round(round); // so that every vote finds its slots read already
+        consensus.round(round); // so that every vote finds its slots already accessed
         consensus.seatOf(signer(i));
         vm.prank(signer(i));
         if (choice == CHOICES + 1) {
@@ -452,13 +452,13 @@ contract Handler is Bench {
             assertTrue(!may, "a vote rejected");
             return;
         }
-        // The first vote in a transaction; a later one would find the round's slots changed already.
+        // The first vote in a transaction; a later one would find the round's slots already changed.
         if (isMeasured) measure(ballotCost);
         ++happened.direct;
         note(round, i, choice, ballot);
     }
 
-    // How a signer is rejected that ever was one. Counted, since it must come up.
+    // The error for a signer that was already used. Counted, since it must occur.
     function used(uint256 i) private returns (bytes memory) {
         if (places[i].until != STILL) ++happened.reused;
         return abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(i), places[i].operator);
@@ -539,7 +539,7 @@ contract Handler is Bench {
         return places[i].since <= epoch && epoch < places[i].until;
     }
 
-    // Nobody's, where the signer never had a seat.
+    // The zero address if the signer never had a seat.
     function ownerOf(uint256 i) private view returns (address) {
         return i < places.length ? places[i].operator : address(0);
     }
@@ -556,7 +556,7 @@ contract Handler is Bench {
         return signed(round, i, ballotOf(round, i, choice));
     }
 
-    // An entry, or two, that must reject the batch: of nobody, of a stranger, twice of a member, or of a member for
+    // One or two entries that must reject the batch: by nobody, by a stranger, two by a member, or by a member for
     // another round, chain or contract.
     function spoiling(uint32 round, uint256 how, uint128 counted) private returns (bytes memory) {
         if (how % 6 == 0) return new bytes(96);
@@ -571,7 +571,7 @@ contract Handler is Bench {
     // For another chain, or another contract.
     function signedElsewhere(uint32 round, uint256 i, bool onChain) private returns (bytes memory foreign) {
         OepConsensus here = consensus;
-        uint256 chain = 31_337; // by number: the compiler takes block.chainid for something that stays the same
+        uint256 chain = 31_337; // a literal: the compiler assumes that block.chainid does not change
         if (onChain) vm.chainId(246);
         else consensus = elsewhere;
         foreign = signed(round, i, ROOT);

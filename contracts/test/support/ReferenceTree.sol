@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @dev RFC 9162 §2.1.1 and §2.1.3.1 written as the recursive definitions that they are, sharing nothing with the
-/// library under test, which walks from the leaf up.
+/// @dev RFC 9162 §2.1.1 and §2.1.3.1 as recursive definitions, sharing nothing with the library under test, which goes
+/// from the leaf up.
 library ReferenceTree {
     function leaf(bytes memory entry) internal pure returns (bytes32) {
         return sha256(abi.encodePacked(uint8(0), entry));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @dev The cheatcodes of Foundry's test runner that these tests use. The runner answers at a fixed address; ADR 3 says
-/// why this is not forge-std.
+/// @dev The cheatcodes of Foundry's test runner that these tests use. The runner responds at a fixed address; ADR 3
+/// explains why this is not forge-std.
 interface Vm {
     struct Gas {
         uint64 gasLimit;

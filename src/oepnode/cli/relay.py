@@ -22,8 +22,8 @@ from oepnode.cli.worker import Config, announcer
 from oepnode.config import RelaySettings, load
 from oepnode.domain.rounds import signed_ballots as relaying
 from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, RoundOpened
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import BallotBatch, Equivocation, Relayed
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 

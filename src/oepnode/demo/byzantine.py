@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.computation import Computation, Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_partition
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.partition import Partition, RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext
 
 
 def lie(

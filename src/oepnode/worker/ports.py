@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Computation, Inputs
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import RoundOpened
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.ports import BundleShelf, Chain, Clock, EnvelopeSource, InputArchive, Registry, Relay
 
 Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Member, Phase, RoundOpened
-from oepnode.domain.rounds.pseudonyms import RoundContext
 
 
 class Summary(Struct, frozen=True):

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from oepnode.domain.rounds import onchain as facts
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Phase
 from oepnode.domain.rounds.partition import RULES_VERSION
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.worker.state import (
     AbstainFromRound,
     Candidate,

@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from oepnode.config import WorkerSettings
 from oepnode.domain.rounds import onchain as facts
 from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Event, Head, Phase
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import (
     ConflictError,
     EvidenceError,

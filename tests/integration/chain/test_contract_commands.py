@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from oepnode.adapters.chain import artefact, deploy
 from oepnode.cli.main import app
 from oepnode.demo.devnet import Devnet, account
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines, encode
 from oepnode.errors import EvidenceError
 from tests.support.anvil import call_data
@@ -349,7 +349,7 @@ def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> 
     assert "no round 2" in world.rejected("relay", later, key=HEIR, code=2)
     broken = tmp_path / "broken"
     broken.write_text("{}\n")
-    assert "line 1 is no signed ballot" in world.rejected("relay", str(broken), key=HEIR)
+    assert "line 1 is not a signed ballot" in world.rejected("relay", str(broken), key=HEIR)
     assert "is no signer" in world.rejected("sign-ballot", *VOTE, key=HEIR)
     short = ("--round", "1", "--root", "33", "--partitions", "4")
     assert "64 hex digits" in world.rejected("sign-ballot", *short, key=SIGNERS[0], code=2)

@@ -13,8 +13,8 @@ from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds import onchain as facts
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Policy
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, TransportError
 
 ENVELOPE, REGISTRY = b"\x11" * 32, b"\x22" * 32
@@ -132,13 +132,16 @@ async def test_a_rejection_names_the_contracts_error(world: World) -> None:
         await worker.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
 
 
-async def test_a_round_without_a_quorum_fails_after_its_windows(world: World) -> None:
-    await world.admin.transact("setPolicy", (2, 3, 6, 6, 1))  # windows of 6 s each
+async def test_a_round_without_a_quorum_fails_after_its_windows(
+    world: World, devnet: Devnet
+) -> None:
+    await world.admin.transact("setPolicy", (2, 3, 60, 60, 1))  # windows of a minute each
     number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
     state = await world.admin.round(number)
     assert state is not None
     with pytest.raises(ConflictError, match="RevealStillOpen"):
         await world.admin.fail_round(number)
+    devnet.rpc("evm_increaseTime", state.reveal_deadline - state.opened_at)
     await until(world.admin, state.reveal_deadline)
     await world.admin.fail_round(number)
     state = await world.admin.round(number)

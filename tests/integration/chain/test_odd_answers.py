@@ -55,7 +55,7 @@ ASKED: dict[str, Callable[[EvmReader], Awaitable[object]]] = {
 }
 
 
-@pytest.fixture(params=ODD.values(), ids=ODD)
+@pytest.fixture(params=list(ODD.values()), ids=list(ODD))
 async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
     app = web.Application()
     app.router.add_post("/v3/{key}", request.param)
@@ -70,7 +70,9 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
         contract=CONTRACT,
         timeout_s=5,
     )
-    found = EvmReader(evm.open_web3(settings), settings)
+    web3 = evm.open_web3(settings)
+    web3.provider.exception_retry_configuration.backoff_factor = 0.001  # as often, but at once
+    found = EvmReader(web3, settings)
     yield found
     await found.close()
     await runner.cleanup()

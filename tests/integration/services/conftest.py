@@ -85,10 +85,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def chain_state(clock: FakeClock) -> InMemoryChain:
-    chain_state = InMemoryChain(clock)
-    chain_state.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
-    return chain_state
+def blockchain(clock: FakeClock) -> InMemoryChain:
+    blockchain = InMemoryChain(clock)
+    blockchain.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
+    return blockchain
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ def registry_settings(tmp_path: Path) -> RegistrySettings:
 
 @pytest.fixture
 async def sender_url(
-    sender_settings: SenderSettings, chain_state: InMemoryChain, clock: FakeClock
+    sender_settings: SenderSettings, blockchain: InMemoryChain, clock: FakeClock
 ) -> AsyncIterator[str]:
-    app = sender.application(sender_settings, FakeChain(chain_state, REQUESTER), clock)
+    app = sender.application(sender_settings, FakeChain(blockchain, REQUESTER), clock)
     async with listening(app, HttpSettings()) as url:
         yield url
 
@@ -122,14 +122,14 @@ async def sender_url(
 @pytest.fixture
 async def registry_url(
     registry_settings: RegistrySettings,
-    chain_state: InMemoryChain,
+    blockchain: InMemoryChain,
     clock: FakeClock,
     sample: Sample,
 ) -> AsyncIterator[str]:
     store = RegistryStore(registry_settings.data_dir)
     store.publish(sample.snapshot, sample.salt, clock.now())
     store.close()
-    app = registry.application(registry_settings, FakeChain(chain_state), clock)
+    app = registry.application(registry_settings, FakeChain(blockchain), clock)
     async with listening(app, HttpSettings()) as url:
         yield url
 

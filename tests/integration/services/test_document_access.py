@@ -56,9 +56,9 @@ def put(settings: SenderSettings, data: bytes) -> None:
 
 
 @pytest.fixture
-async def stored(sender_settings: SenderSettings, chain_state: InMemoryChain) -> None:
+async def stored(sender_settings: SenderSettings, blockchain: InMemoryChain) -> None:
     """Two documents; round 1 was opened with the first, round 2 with the second."""
-    chain = FakeChain(chain_state, REQUESTER)
+    chain = FakeChain(blockchain, REQUESTER)
     for data in (DOCUMENT, OTHER):
         put(sender_settings, data)
         await chain.open_round(1_795_000_200, 6, sha256(data).digest(), b"\x0a" * 32)
@@ -71,11 +71,11 @@ def url(sender_url: str, stored: None) -> str:
 
 @pytest.fixture
 async def open_url(
-    sender_settings: SenderSettings, chain_state: InMemoryChain, clock: FakeClock, stored: None
+    sender_settings: SenderSettings, blockchain: InMemoryChain, clock: FakeClock, stored: None
 ) -> AsyncIterator[str]:
     """The same document at a gateway that serves anyone."""
     settings = sender_settings.model_copy(update={"document_access": "anyone"})
-    app = sender.application(settings, FakeChain(chain_state, REQUESTER), clock)
+    app = sender.application(settings, FakeChain(blockchain, REQUESTER), clock)
     async with listening(app, HttpSettings()) as base:
         yield f"{base}/v1/documents/{DIGEST.hex()}"
 
@@ -179,9 +179,9 @@ async def test_nothing_of_it_is_told_without_a_request(
 
 
 async def test_a_worker_with_a_new_key_gets_it(
-    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
-    chain_state.rotate_signer(OPERATOR, bytes.fromhex(STRANGER.address[2:]))
+    blockchain.rotate_signer(OPERATOR, bytes.fromhex(STRANGER.address[2:]))
     assert await rejection(http, url, sign()) == (403, "worker.unknown")
     async with http.get(url, headers=sign(STRANGER)) as response:
         assert response.status == 200
@@ -230,12 +230,12 @@ async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, 
 async def test_without_a_readable_request_nothing_is_served(
     http: aiohttp.ClientSession,
     url: str,
-    chain_state: InMemoryChain,
+    blockchain: InMemoryChain,
     header: str | None,
     status: int,
     code: str,
 ) -> None:
-    chain_state.is_down = True  # and the chain is not asked
+    blockchain.is_down = True  # and the chain is not asked
     headers = {} if header is None else {"Authorization": header}
     assert await rejection(http, url, headers) == (status, code)
 
@@ -261,16 +261,16 @@ async def test_a_stranger_does_not_learn_which_documents_are_here(
 
 
 async def test_a_removed_worker_is_rejected_even_for_a_round_it_was_in(
-    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
-    chain_state.remove_member(OPERATOR)
+    blockchain.remove_member(OPERATOR)
     assert await rejection(http, url, sign()) == (403, "worker.unknown")
 
 
 async def test_a_worker_that_came_later_is_rejected(
-    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
-    chain_state.add_member(b"\x72" * 20, bytes.fromhex(STRANGER.address[2:]))
+    blockchain.add_member(b"\x72" * 20, bytes.fromhex(STRANGER.address[2:]))
     assert await rejection(http, url, sign(STRANGER)) == (403, "worker.not_in_electorate")
 
 
@@ -308,9 +308,9 @@ async def test_a_round_with_another_document_is_rejected(
 
 
 async def test_the_snapshot_of_a_round_is_not_its_document(
-    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
-    await FakeChain(chain_state).open_round(1_795_000_200, 6, OTHER_DIGEST, DIGEST)
+    await FakeChain(blockchain).open_round(1_795_000_200, 6, OTHER_DIGEST, DIGEST)
     assert await rejection(http, url, sign(round=3)) == (409, "round.other_document")
 
 
@@ -366,12 +366,12 @@ async def test_a_rejected_worker_is_told_so_by_its_client(
 
 
 async def test_without_a_chain_the_worker_is_told_to_come_back(
-    http: aiohttp.ClientSession, url: str, sign: Sign, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
-    chain_state.is_down = True
+    blockchain.is_down = True
     headers = sign()
     assert await rejection(http, url, headers) == (503, "chain.unavailable")
-    chain_state.is_down = False
+    blockchain.is_down = False
     async with http.get(url, headers=headers) as response:
         assert response.status == 200
 
@@ -383,9 +383,9 @@ async def test_where_anyone_may_read_no_request_is_needed(
     http: aiohttp.ClientSession,
     open_url: str,
     sender_settings: SenderSettings,
-    chain_state: InMemoryChain,
+    blockchain: InMemoryChain,
 ) -> None:
-    chain_state.is_down = True  # and the chain is not asked
+    blockchain.is_down = True  # and the chain is not asked
     async with http.get(open_url) as response:
         assert (response.status, await response.read()) == (200, DOCUMENT)
         assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"

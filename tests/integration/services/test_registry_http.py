@@ -36,8 +36,8 @@ async def registry(registry_url: str, clock: FakeClock) -> AsyncIterator[HttpReg
 
 
 @pytest.fixture
-async def round_number(chain_state: InMemoryChain, sample: Sample) -> int:
-    return await FakeChain(chain_state).open_round(
+async def round_number(blockchain: InMemoryChain, sample: Sample) -> int:
+    return await FakeChain(blockchain).open_round(
         sample.summary.horizon_start, 6, sample.digest, sample.snapshot_digest
     )
 
@@ -120,24 +120,24 @@ async def test_a_stranger_and_a_removed_worker_get_nothing(
     clock: FakeClock,
     sample: Sample,
     round_number: int,
-    chain_state: InMemoryChain,
+    blockchain: InMemoryChain,
 ) -> None:
     stranger = HttpRegistry(registry_url, request_signer(clock, STRANGER))
     with pytest.raises(ConflictError, match="not an enrolled worker"):
         await stranger.snapshot(round_number, sample.snapshot_digest)
     await stranger.close()
-    chain_state.remove_member(OPERATOR)
+    blockchain.remove_member(OPERATOR)
     with pytest.raises(ConflictError, match="not an enrolled worker"):
         await registry.salt(round_number, sample.snapshot_digest)
 
 
 async def test_without_a_chain_the_worker_is_told_to_come_back(
-    registry: HttpRegistry, sample: Sample, round_number: int, chain_state: InMemoryChain
+    registry: HttpRegistry, sample: Sample, round_number: int, blockchain: InMemoryChain
 ) -> None:
-    chain_state.is_down = True
+    blockchain.is_down = True
     with pytest.raises(TransportError, match="503"):
         await registry.salt(round_number, sample.snapshot_digest)
-    chain_state.is_down = False
+    blockchain.is_down = False
     assert await registry.salt(round_number, sample.snapshot_digest) == sample.salt
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 from eth_account import Account
-from msgspec.structs import replace
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
 from oepnode.config import HttpSettings, RelaySettings
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import BallotCast, Phase
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import (
     Relayed,
     SignedBallot,
@@ -35,11 +34,11 @@ GIVE_UP_S = 20.0
 
 
 @pytest.fixture
-def chain_state(clock: FakeClock) -> InMemoryChain:
-    chain_state = InMemoryChain(clock)
+def blockchain(clock: FakeClock) -> InMemoryChain:
+    blockchain = InMemoryChain(clock)
     for worker, operator in zip(WORKERS, OPERATORS, strict=True):
-        chain_state.add_member(operator, bytes.fromhex(worker.address[2:]))
-    return chain_state
+        blockchain.add_member(operator, bytes.fromhex(worker.address[2:]))
+    return blockchain
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +51,13 @@ class World:
     """A relay that listens, with its chain, and a client."""
 
     def __init__(
-        self, url: str, http: aiohttp.ClientSession, chain_state: InMemoryChain, folder: Path
+        self, url: str, http: aiohttp.ClientSession, blockchain: InMemoryChain, folder: Path
     ) -> None:
         self.url = url
         self.http = http
-        self.chain_state = chain_state
+        self.blockchain = blockchain
         self.folder = folder
-        self.chain = FakeChain(chain_state)
+        self.chain = FakeChain(blockchain)
 
     async def open(self) -> int:
         return await self.chain.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
@@ -79,9 +78,7 @@ class World:
 
     def cast(self, number: int = 1) -> list[bytes]:
         """Whose ballots stand on chain, in order."""
-        events = (
-            e for e in self.chain_state.log if isinstance(e, BallotCast) and e.round == number
-        )
+        events = (e for e in self.blockchain.log if isinstance(e, BallotCast) and e.round == number)
         return [event.operator for event in events]
 
     def sent(self) -> int:
@@ -94,7 +91,11 @@ class World:
 def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
     """A worker's signed ballot; ``changes`` are of the place for which it is signed."""
     context = RoundContext(CHAIN_ID, CONTRACT, number)
-    values = {"chain_id": CHAIN_ID, "contract": CONTRACT, "number": number} | changes
+    values: dict[str, Any] = {
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "number": number,
+    } | changes
     context = RoundContext(**values)
     account = STRANGER if place < 0 else WORKERS[place]
     ballot = ballot or bytes([place + 1]) * 32
@@ -106,7 +107,7 @@ Start = Callable[[float], Awaitable[World]]
 
 @pytest.fixture
 async def start(
-    chain_state: InMemoryChain, http: aiohttp.ClientSession, tmp_path: Path
+    blockchain: InMemoryChain, http: aiohttp.ClientSession, tmp_path: Path
 ) -> AsyncIterator[Start]:
     """Starts a relay with a time after which a batch is sent."""
     stack: list[Any] = []
@@ -119,9 +120,9 @@ async def start(
             batch_after_s=batch_after_s,
             look_interval_s=0.01,
         )
-        chain = FakeChain(chain_state)
+        chain = FakeChain(blockchain)
         running = listening(relay.application(settings, chain), HttpSettings())
-        world = World(await running.__aenter__(), http, chain_state, tmp_path / "relay")
+        world = World(await running.__aenter__(), http, blockchain, tmp_path / "relay")
         stack.append(running)
         world.relay_chain = chain
         return world
@@ -158,7 +159,7 @@ async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> No
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
-    state = world.chain_state.now_state(1)
+    state = world.blockchain.rounds.get(1)
     assert state is not None
     assert state.phase is Phase.REVEALING
     assert world.sent() == 1
@@ -182,13 +183,13 @@ async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
-    direct = FakeChain(world.chain_state, bytes.fromhex(WORKERS[0].address[2:]))
+    direct = FakeChain(world.blockchain, bytes.fromhex(WORKERS[0].address[2:]))
     await direct.cast_ballot(1, b"\x77" * 32)
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
     assert world.sent() == 1
-    assert world.chain_state.ballots[1][0][1] == b"\x77" * 32
+    assert world.blockchain.ballots[1][0][1] == b"\x77" * 32
 
 
 async def test_rounds_are_cast_each_for_itself(world: World) -> None:
@@ -206,10 +207,7 @@ async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> 
     await world.open()
     await world.hand_in(signed(0))
     await until(lambda: world.cast() == OPERATORS[:1])
-    chain_state = world.chain_state
-    chain_state.log[:] = [event for event in chain_state.log if not isinstance(event, BallotCast)]
-    chain_state.ballots.clear()
-    chain_state.rounds[1] = replace(chain_state.rounds[1], voted=0)
+    world.blockchain.forget_ballots(1)
     await until(lambda: world.cast() == OPERATORS[:1])
 
 
@@ -223,18 +221,18 @@ async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault
     await world.hand_in(signed(1))
     third = signed(2)
     if fault == "is_down":
-        world.chain_state.is_down = True
+        world.blockchain.is_down = True
         assert await world.hand_in(third) == "503 chain.unavailable"
         async with asyncio.timeout(GIVE_UP_S):
             while not (await world.get("/healthz"))["trouble"]:
                 await asyncio.sleep(0.005)
-        world.chain_state.is_down = False
+        world.blockchain.is_down = False
         await world.hand_in(third)
     else:
-        setattr(world.chain_state, fault, "PauseState" if fault == "rejection" else True)
+        setattr(world.blockchain, fault, "PauseState" if fault == "rejection" else True)
         await world.hand_in(third)
         await until(lambda: world.sent() > 0)
-        setattr(world.chain_state, fault, "" if fault == "rejection" else False)
+        setattr(world.blockchain, fault, "" if fault == "rejection" else False)
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
 
@@ -307,20 +305,20 @@ async def test_what_could_not_be_cast_is_rejected(
 
 async def test_a_round_that_takes_no_votes_is_rejected(world: World) -> None:
     await world.open()
-    world.chain_state.clock.time += 61
+    world.blockchain.clock.time += 61
     assert await world.hand_in(signed(0)) == "409 round.not_voting"
 
 
 async def test_a_member_that_has_voted_is_rejected(world: World) -> None:
     await world.open()
-    direct = FakeChain(world.chain_state, bytes.fromhex(WORKERS[0].address[2:]))
+    direct = FakeChain(world.blockchain, bytes.fromhex(WORKERS[0].address[2:]))
     await direct.abstain(1, 3)
     assert await world.hand_in(signed(0)) == "409 member.voted"
 
 
 async def test_a_removed_member_votes_in_the_rounds_opened_before(world: World) -> None:
     await world.open()
-    world.chain_state.remove_member(OPERATORS[2])
+    world.blockchain.remove_member(OPERATORS[2])
     await world.open()
     assert await world.hand_in(signed(2, 1)) == "held"
     assert await world.hand_in(signed(2, 2)) == "403 ballot.rejected"
@@ -346,7 +344,7 @@ async def test_the_same_again_is_fine_also_at_once_and_without_a_chain(world: Wo
     await world.open()
     answers = await asyncio.gather(*(world.hand_in(signed(0)) for _ in range(6)))
     assert answers == ["held"] * 6
-    world.chain_state.is_down = True
+    world.blockchain.is_down = True
     assert await world.hand_in(signed(0)) == "held"
     assert (await world.get("/healthz"))["ballots"] == 1
 
@@ -363,12 +361,12 @@ async def test_a_second_ballot_is_rejected_and_kept_with_the_first_as_evidence(
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert await world.hand_in(first) in ("held", "cast", "409 round.not_voting")
-    assert world.chain_state.ballots[1][0][1] == first.signed.ballot
+    assert world.blockchain.ballots[1][0][1] == first.signed.ballot
     (file,) = (world.folder / "evidence").iterdir()
     kept = decode_lines(file.read_bytes())
     assert kept == [first, second]
     (found,) = equivocations_in(
-        first.context, world.chain_state.electorates[-1], kept, recover_signer
+        first.context, world.blockchain.electorates[-1], kept, recover_signer
     )
     assert found.member.operator == OPERATORS[0]
 
@@ -396,7 +394,7 @@ async def test_rounds_that_are_over_are_forgotten(world: World) -> None:
         "ballots": 1,
         "trouble": "",
     }
-    world.chain_state.clock.time += 61
+    world.blockchain.clock.time += 61
     async with asyncio.timeout(GIVE_UP_S):
         while (await world.get("/healthz"))["rounds"]:
             await asyncio.sleep(0.005)

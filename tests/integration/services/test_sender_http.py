@@ -68,7 +68,7 @@ async def test_the_same_bytes_again_change_nothing(
 
 
 async def test_the_client_reads_what_was_published(
-    sender_url: str, sample: Sample, chain_state: InMemoryChain, clock: FakeClock
+    sender_url: str, sample: Sample, blockchain: InMemoryChain, clock: FakeClock
 ) -> None:
     worker = worker_client(sender_url, clock)
     publisher = HttpPublisher(sender_url, timeout_s=10)
@@ -94,7 +94,7 @@ async def test_the_client_reads_what_was_published(
     finally:
         for client in (worker, publisher, worker, publisher):
             await client.close()
-    assert chain_state.rounds[1].horizon_start == sample.summary.horizon_start
+    assert blockchain.rounds[1].horizon_start == sample.summary.horizon_start
 
 
 async def test_a_larger_document_than_the_client_wants_is_not_read(
@@ -227,13 +227,13 @@ async def open_round(http: aiohttp.ClientSession, url: str, order: Any) -> tuple
 
 
 async def test_a_round_is_opened_once(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
     await publish(http, sender_url, sample.document)
     order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
     assert await open_round(http, sender_url, order) == (201, {"round": 1, "opened": True})
     assert await open_round(http, sender_url, order) == (200, {"round": 1, "opened": False})
-    chain_state.set_phase(1, Phase.FAILED)
+    blockchain.set_phase(1, Phase.FAILED)
     assert await open_round(http, sender_url, order) == (201, {"round": 2, "opened": True})
     async with http.get(f"{sender_url}/v1/envelopes/latest") as response:
         body = await response.json()
@@ -241,13 +241,13 @@ async def test_a_round_is_opened_once(
 
 
 async def test_publishing_with_a_snapshot_opens_the_round(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
     status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
     assert (status, body["round"]) == (201, 1)
     status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
     assert (status, body["round"]) == (200, 1)
-    assert len(chain_state.rounds) == 1
+    assert len(blockchain.rounds) == 1
 
 
 @pytest.mark.parametrize(
@@ -265,11 +265,11 @@ async def test_publishing_with_a_snapshot_opens_the_round(
     ],
 )
 async def test_a_malformed_order_is_rejected(
-    http: aiohttp.ClientSession, sender_url: str, chain_state: InMemoryChain, order: Any
+    http: aiohttp.ClientSession, sender_url: str, blockchain: InMemoryChain, order: Any
 ) -> None:
     status, body = await open_round(http, sender_url, order)
     assert (status, body["error"]["code"]) == (422, "request.malformed")
-    assert chain_state.rounds == {}
+    assert blockchain.rounds == {}
 
 
 async def test_a_large_order_is_rejected(http: aiohttp.ClientSession, sender_url: str) -> None:
@@ -278,12 +278,12 @@ async def test_a_large_order_is_rejected(http: aiohttp.ClientSession, sender_url
 
 
 async def test_a_round_for_an_unknown_document_is_rejected(
-    http: aiohttp.ClientSession, sender_url: str, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, sender_url: str, blockchain: InMemoryChain
 ) -> None:
     order = {"envelopeDigest": "00" * 32, "registryDigest": REGISTRY}
     status, body = await open_round(http, sender_url, order)
     assert (status, body["error"]["code"]) == (404, "document.unknown")
-    assert chain_state.rounds == {}
+    assert blockchain.rounds == {}
 
 
 @pytest.mark.parametrize("query", ["?registry=", "?registry=0x00", "?registry=ZZ", "?other=1"])
@@ -302,24 +302,24 @@ async def test_a_malformed_query_is_rejected_before_anything_is_stored(
 
 
 async def test_without_a_chain_the_document_is_kept_and_the_round_can_be_had_later(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
-    chain_state.is_down = True
+    blockchain.is_down = True
     url = f"{sender_url}/v1/envelopes?registry={REGISTRY}"
     async with http.post(url, data=sample.document, headers=BEARER) as response:
         assert response.status == 503
         assert response.headers["Retry-After"]
         assert await reason_of(response) == "chain.unavailable"
-    chain_state.is_down = False
+    blockchain.is_down = False
     status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
     assert (status, body["round"]) == (201, 1)
 
 
 async def test_what_the_contract_rejects_is_told(
-    http: aiohttp.ClientSession, sender_url: str, sample: Sample, chain_state: InMemoryChain
+    http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
     await publish(http, sender_url, sample.document)
-    chain_state.rejection = "EnforcedPause()"
+    blockchain.rejection = "EnforcedPause()"
     order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
     status, body = await open_round(http, sender_url, order)
     assert (status, body["error"]["code"]) == (409, "chain.rejected")
@@ -471,9 +471,9 @@ async def test_a_fault_of_ours_is_told_without_details(
 
 @pytest.mark.parametrize("token", [b"", b"short", b"x" * 100_000])
 def test_a_token_that_is_none_is_rejected_at_the_start(
-    sender_settings: SenderSettings, chain_state: InMemoryChain, clock: FakeClock, token: bytes
+    sender_settings: SenderSettings, blockchain: InMemoryChain, clock: FakeClock, token: bytes
 ) -> None:
     sender_settings.token_file.write_bytes(token)
     with pytest.raises(ConfigError, match="token"):
-        sender.application(sender_settings, FakeChain(chain_state), clock)
+        sender.application(sender_settings, FakeChain(blockchain), clock)
     assert not Path(sender_settings.data_dir).exists()

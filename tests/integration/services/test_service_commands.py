@@ -34,7 +34,7 @@ async def run(*words: str) -> Result:
 
 
 async def test_a_document_is_published_and_its_round_opened(
-    sender_url: str, sender_settings: SenderSettings, sample: Sample, chain_state: InMemoryChain
+    sender_url: str, sender_settings: SenderSettings, sample: Sample, blockchain: InMemoryChain
 ) -> None:
     document = sample.folder / sample.summary.envelope_file
     words = ["sender", "publish", str(document), "--url", sender_url]
@@ -44,7 +44,7 @@ async def test_a_document_is_published_and_its_round_opened(
     told = json.loads(done.stdout)
     assert (told["digest"], told["round"]) == (sample.digest.hex(), 1)
     assert told["interval_count"] == 6
-    assert set(chain_state.rounds) == {1}
+    assert set(blockchain.rounds) == {1}
     again = await run(*words)
     assert again.exit_code == 0
     assert sample.digest.hex() in again.output

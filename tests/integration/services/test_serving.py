@@ -62,6 +62,7 @@ async def test_a_taken_port_is_a_usage_error() -> None:
 
 async def test_a_silent_client_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oepnode.services.common.http.READ_DEADLINE_S", 0.05)
+    monkeypatch.setattr("oepnode.services.common.serving._SHUTDOWN_S", 0.1)
     async with listening(application(), HttpSettings()) as url:
         parts = URL(url)
         assert parts.host and parts.port

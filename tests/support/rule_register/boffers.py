@@ -8,10 +8,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from oepnode.domain.edge.boffers import model as boffer
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.frame import FRAME, to_frame
 from oepnode.domain.edge.boffers.rules import EDGE_MARKET, Capacity
-from oepnode.domain.edge.boffers.validate import Context
+from oepnode.domain.edge.boffers.validate import (
+    Context,
+    validate,
+    validate_frame,
+)
 from tests.support.edge_documents import (
     BANDS,
     DAY,
@@ -37,17 +40,17 @@ _PERIOD: Final = f"{_BID}.energyPeriods[0]"
 
 def boffers(context: Context | None = None) -> Check:
     """Validates records as a JSON array."""
-    return lambda records: boffer_check.validate(document(*records), context)
+    return lambda records: validate(document(*records), context)
 
 
 def raw(data: bytes) -> Any:
     """Validates bytes."""
-    return boffer_check.validate(data)
+    return validate(data)
 
 
 def rows(frame: pl.DataFrame) -> Any:
     """Validates a file of rows."""
-    return boffer_check.validate_frame(frame)
+    return validate_frame(frame)
 
 
 # --- documents -----------------------------------------------------------------------------------
@@ -100,9 +103,9 @@ def priced(by_band: Mapping[int, Any]) -> list[Any]:
 
 def frame(*records: Record, **columns: Any) -> pl.DataFrame:
     """Records as a file of rows, with some columns replaced by one value."""
-    read = boffer_check.validate(document(*records)).value
+    read = validate(document(*records)).value
     assert read is not None
-    return boffer.to_frame(read.days).with_columns(
+    return to_frame(read.days).with_columns(
         pl.lit(value).alias(name) for name, value in columns.items()
     )
 
@@ -326,7 +329,7 @@ def without_prices() -> list[Record]:
 
 def _unpriced(rows_: pl.DataFrame) -> pl.DataFrame:
     """A file of rows without prices."""
-    return rows_.with_columns(pl.lit(None, dtype=boffer.FRAME["prices"]).alias("prices"))
+    return rows_.with_columns(pl.lit(None, dtype=FRAME["prices"]).alias("prices"))
 
 
 _STATED: Final = (

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from oepnode.domain.edge.envelopes import pre_post as compare
-from oepnode.domain.edge.envelopes import table as published
+from oepnode.domain.edge.envelopes import pre_post, table
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.envelope_document import parse_history
+from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from tests.support.envelope_documents import (
     END,
     NMI,
@@ -44,8 +43,8 @@ def raw(data: bytes) -> Any:
 
 def compared(documents: tuple[list[Record], list[Record]]) -> Any:
     """Sets two documents beside each other as PRE and POST."""
-    pre, post = (published.from_document(*parse_history(array(*found))) for found in documents)
-    return compare.compare(pre, post)
+    pre, post = (table.from_document(*parse_history(array(*found))) for found in documents)
+    return pre_post.compare(pre, post)
 
 
 def one(**changes: Any) -> list[Record]:
@@ -114,7 +113,7 @@ def hours(day: str, *found: int, last: int = 5) -> list[Record]:
 
 
 def ending(document: list[Record], place: int, end: str) -> list[Record]:
-    """The same, with an interval that says its end."""
+    """The same, with an interval that has its end."""
     intervals = document[0]["operatingEnvelopes"][0]["intervals"]
     intervals[place] = intervals[place] | {"diEndTime": end}
     return document

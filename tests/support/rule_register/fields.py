@@ -1,7 +1,7 @@
 """The register of fields: what Part C's tables say of each, and what the readers make of it.
 
 ``mandatory``, ``nullable`` and the type are the tables' columns, as they are printed. Where the
-readers ask for more or for less, `Field.taken` says so and why.
+readers require more or less, `Field.taken` has the reason.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.envelopes import validate as envelope_check
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from tests.support import edge_documents
 from tests.support.edge_documents import NMI, document, measurement
@@ -101,14 +101,14 @@ def path(keys: Keys) -> str:
 
 
 BOFFER: Final = Dataset(
-    lambda records: boffer_check.validate(document(*records)), edge_documents.nmi_boffer()
+    lambda records: boffers.validate(document(*records)), edge_documents.nmi_boffer()
 )
 TELEMETRY: Final = Dataset(
     lambda records: telemetry.validate(document(*records)),
     edge_documents.nmi_telemetry(measurement()),
 )
 FORECAST: Final = Dataset(
-    lambda records: forecast.validate(document(*records)), edge_documents.forecast()
+    lambda records: forecasts.validate(document(*records)), edge_documents.forecast()
 )
 ENVELOPE: Final = Dataset(
     lambda records: envelope_check.validate(array(*records)),

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.forecasts import validate as forecast
-from oepnode.domain.edge.telemetry import duid as one_unit
+from oepnode.domain.edge.forecasts import validate as forecast_validation
+from oepnode.domain.edge.telemetry import duid
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.nem_time import parse_timestamp
@@ -53,11 +53,11 @@ def measured(**settings: Any) -> Check:
 
 
 def forecasts(records: Sequence[Record]) -> ValidationResult[Any]:
-    return forecast.validate(document(*records))
+    return forecast_validation.validate(document(*records))
 
 
 def forecasts_of_the_day(records: Sequence[Record]) -> ValidationResult[Any]:
-    return forecast.validate(document(*records), day=DAY)
+    return forecast_validation.validate(document(*records), day=DAY)
 
 
 def instructions(records: Sequence[Record]) -> ValidationResult[Any]:
@@ -69,18 +69,18 @@ def instructions_of_the_day(records: Sequence[Record]) -> ValidationResult[Any]:
 
 
 def targets_of_unit_1(records: Sequence[Record]) -> str:
-    """Takes one unit's targets, as a command does that is told which."""
-    found = instructions(records).value
-    assert isinstance(found, pl.DataFrame)
-    return one_unit.only(found, "UNIT1", "dispatch instructions")[1]
+    """Select the targets of one DUID, as a command with that option does."""
+    targets = instructions(records).value
+    assert isinstance(targets, pl.DataFrame)
+    return duid.only(targets, "UNIT1", "dispatch instructions")[1]
 
 
 def telemetry_against_targets_of_unit_1(records: Sequence[Record]) -> None:
-    """Holds telemetry and targets to one unit."""
+    """Check that telemetry and targets are of one DUID."""
     frame = telemetry.validate(document(*records)).value
     assert isinstance(frame, pl.DataFrame)
-    _, unit = one_unit.only(frame, None, "telemetry")
-    one_unit.check_same("telemetry", unit, "UNIT1", "dispatch instructions")
+    _, unit = duid.only(frame, None, "telemetry")
+    duid.check_same("telemetry", unit, "UNIT1", "dispatch instructions")
 
 
 # --- documents -----------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def made(*numbers: int, **changes: Any) -> list[Record]:
     return [edge_documents.forecast(number, **changes) for number in numbers]
 
 
-def told(*numbers: int, **changes: Any) -> list[Record]:
+def sent(*numbers: int, **changes: Any) -> list[Record]:
     """Instructions for intervals of the day."""
     return [instruction(number, **changes) for number in numbers]
 
@@ -114,7 +114,7 @@ def rows_of(rows: Sequence[Record]) -> list[Record]:
 
 
 def clock(first: str, step_s: int, count: int, *, zone: str) -> list[str]:
-    """What a clock shows at each step from an instant of NEM time on, written as NEM time."""
+    """Readings of a clock at each step from an instant of NEM time on, written as NEM time."""
     start, place = parse_timestamp(f"{first}+10:00").seconds, ZoneInfo(zone)
     instants = (datetime.fromtimestamp(start + step_s * n, tz=UTC) for n in range(count))
     return [f"{instant.astimezone(place):%Y-%m-%dT%H:%M:%S}+10:00" for instant in instants]
@@ -277,7 +277,7 @@ _UNITS: Final = (
     Rule("HLD §4.2.1", "duid.mixed", "$.records[1].duid", measured(),
          [duid_telemetry(), duid_telemetry(measurement(6), duid="UNIT2")],
          [duid_telemetry(), duid_telemetry(measurement(6))], TRANSACTION, case="telemetry"),
-    Rule("HLD §4.2.1", "duid.absent", "$.duid", targets_of_unit_1, told(1, duid="UNIT2"), told(1),
+    Rule("HLD §4.2.1", "duid.absent", "$.duid", targets_of_unit_1, sent(1, duid="UNIT2"), sent(1),
          REJECTED),
     Rule("HLD §4.2.1, Part C §1.1 Dispatch Target", "duid.mismatch", "$.duid",
          telemetry_against_targets_of_unit_1, [duid_telemetry(duid="UNIT2")], [duid_telemetry()],
@@ -344,33 +344,33 @@ _INTERVAL: Final = "Part C §1.2 (Dispatch Interval)"
 _CADENCE: Final = "HLD §4.3 (every 5 minutes)"
 
 _TARGETS: Final = (
-    Rule(_TARGET, "duid.form", f"{_HEAD}.duid", instructions, told(1, duid=""), told(1)),
+    Rule(_TARGET, "duid.form", f"{_HEAD}.duid", instructions, sent(1, duid=""), sent(1)),
     Rule(_INTERVAL, "time.grid", f"{_HEAD}.diEndTime", instructions,
-         told(1, diEndTime=nem(DAY_START_S + 360)), told(1, diEndTime=nem(DAY_START_S + 600))),
+         sent(1, diEndTime=nem(DAY_START_S + 360)), sent(1, diEndTime=nem(DAY_START_S + 600))),
     Rule(_TARGET, "power.decimals", f"{_HEAD}.dispatchTarget", instructions,
-         told(1, dispatchTarget=Exact("1.0001")), told(1, dispatchTarget=Exact("1.001"))),
+         sent(1, dispatchTarget=Exact("1.0001")), sent(1, dispatchTarget=Exact("1.001"))),
     Rule("Part C §1.1", "price.decimals", f"{_HEAD}.clearingPrice", instructions,
-         told(1, clearingPrice=Exact("78.011")), told(1, clearingPrice=None)),
+         sent(1, clearingPrice=Exact("78.011")), sent(1, clearingPrice=None)),
     Rule("HLD §4.4", "time.format", f"{_HEAD}.submissionDateTime", instructions,
-         told(1, submissionDateTime="soon"), told(1, submissionDateTime=None)),
+         sent(1, submissionDateTime="soon"), sent(1, submissionDateTime=None)),
     Rule(_TARGET, "dispatch.issued_late", f"{_HEAD}.submissionDateTime", instructions,
-         told(1, submissionDateTime=nem(DAY_START_S + 300)),
-         told(1, submissionDateTime=nem(DAY_START_S + 299)), TRANSACTION),
+         sent(1, submissionDateTime=nem(DAY_START_S + 300)),
+         sent(1, submissionDateTime=nem(DAY_START_S + 299)), TRANSACTION),
     Rule("HLD §4.2.1", "duid.mixed", "$.records[1].duid", instructions,
-         [*told(1), *told(2, duid="UNIT2")], told(1, 2), TRANSACTION, case="targets"),
-    Rule(_CADENCE, "dispatch.gap", "$.records[1].diEndTime", instructions, told(1, 3),
-         told(1, 2), TRANSACTION),
+         [*sent(1), *sent(2, duid="UNIT2")], sent(1, 2), TRANSACTION, case="targets"),
+    Rule(_CADENCE, "dispatch.gap", "$.records[1].diEndTime", instructions, sent(1, 3),
+         sent(1, 2), TRANSACTION),
     Rule(_CADENCE, "dispatch.outside_day", "$.records[288].diEndTime", instructions_of_the_day,
-         told(*range(1, 290)), told(*range(1, 289)), TRANSACTION),
-    Rule(_CADENCE, "dispatch.duplicate", "$.records[1].diEndTime", instructions, told(1, 1),
-         told(1, 2), TRANSACTION),
+         sent(*range(1, 290)), sent(*range(1, 289)), TRANSACTION),
+    Rule(_CADENCE, "dispatch.duplicate", "$.records[1].diEndTime", instructions, sent(1, 1),
+         sent(1, 2), TRANSACTION),
     Rule(_CADENCE, "dispatch.conflict", "$.records[1].diEndTime", instructions,
-         [*told(1), *told(1, dispatchTarget=0)], told(1, 2), TRANSACTION),
+         [*sent(1), *sent(1, dispatchTarget=0)], sent(1, 2), TRANSACTION),
     Rule(_CADENCE, "dispatch.clock_jump", "$.records[2].diEndTime", instructions,
-         told(1, 3, 2, submissionDateTime=None), told(1, 2, 3, submissionDateTime=None),
+         sent(1, 3, 2, submissionDateTime=None), sent(1, 2, 3, submissionDateTime=None),
          TRANSACTION),
     Rule(_CADENCE, "dispatch.superseded", "$.records[1].diEndTime", instructions,
-         [*told(1), *told(1, submissionDateTime=nem(DAY_START_S + 60))], told(1, 2), WARNING),
+         [*sent(1), *sent(1, submissionDateTime=nem(DAY_START_S + 60))], sent(1, 2), WARNING),
     *(
         Rule(_NEM_TIME, "time.daylight_saving_hour", f"$.records[{row}].diEndTime", instructions,
              targets_across(first, "Australia/Melbourne"),

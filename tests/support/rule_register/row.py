@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
-from oepnode.domain.edge.validation.finding import Finding
-from oepnode.errors import DocumentFault
+from oepnode.errors import DocumentFault, Finding
 from tests.support import edge_documents
 
 Answer = Literal["system", "transaction", "warning", "rejected"]
@@ -67,7 +66,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a validation finds: how often each code, and the first finding of each."""
+    """Result of a validation: the count of each code, and the first finding of each."""
 
     counts: Mapping[str, int]
     first: Mapping[str, tuple[Answer, Finding]]
@@ -85,7 +84,7 @@ def outcome(check: Check, document: Any) -> Outcome:
     try:
         received: object = check(document)
     except DocumentFault as exc:
-        faults = [Finding(f.rule, f.path, f.message, f.message, f.value) for f in exc.faults]
+        faults = [Finding(f.path, f.code, f.message, f.value, f.message) for f in exc.faults]
         counts = {code: sum(f.code == code for f in faults) for code in {f.code for f in faults}}
         return Outcome(counts, {f.code: (REJECTED, f) for f in reversed(faults)}, is_accepted=False)
     if not isinstance(received, ValidationResult):

@@ -13,7 +13,7 @@ def test_telemetry_states_submissions_and_some_were_superseded(tmp_path: Path) -
     assert benchmark.make(tmp_path, NMIS)["rows"] == NMIS * 1440
     found = benchmark.columnar(tmp_path, NMIS)
     assert found["superseded_rows"] == NMIS * (288 // 4 + 288 // 8)
-    assert found["stale_minutes"] == NMIS * 288 // 16 * 5
+    assert found["superseded_envelope_minutes"] == NMIS * 288 // 16 * 5
     slow = benchmark.plain(tmp_path, NMIS)
     assert slow["rows"] == found["rows"], "it ends where the loop and the columns do not agree"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -350,7 +351,11 @@ def test_limits_in_every_format(run: Run, reader: FakeReader, folder: Path) -> N
     rows = json.loads(run(*words, "--format", "json").stdout)
     assert len(rows) == frame.height
     assert rows[0]["reactive_export_var"] is None
-    for kind, read in [("parquet", pl.read_parquet), ("csv", pl.read_csv)]:
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        "parquet": pl.read_parquet,
+        "csv": pl.read_csv,
+    }
+    for kind, read in readers.items():
         out = f"limits.{kind}"
         result = run(*words, "--format", kind, "--out", out, "--json")
         assert json.loads(result.stdout)["verified"] is True

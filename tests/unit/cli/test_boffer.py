@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 
 from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers.frame import from_frame, to_frame
 from oepnode.domain.edge.boffers.gate_closure import gate_closure
+from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.nem.nem_time import period_start, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -47,9 +49,9 @@ def two_days(**changes: Any) -> list[BofferDay]:
 
 def put(path: Path, days: Sequence[BofferDay]) -> str:
     if path.suffix == ".parquet":
-        boffer.to_frame(days).write_parquet(path)
+        to_frame(days).write_parquet(path)
     else:
-        path.write_bytes(boffer.write(days, ndjson=path.suffix == ".ndjson"))
+        path.write_bytes(write_boffers(days, ndjson=path.suffix == ".ndjson"))
     return path.name
 
 
@@ -778,7 +780,7 @@ def test_constrain_writes_with_a_new_submission_time(
         assert run("boffer", "constrain", file, *BUNDLE, *time, "--out", name).exit_code == 0
     record = json.loads((folder / "o.ndjson").read_text())
     assert record["submissionDateTime"].startswith("2026-11-18T20:59:59")
-    assert boffer.from_frame(pl.read_parquet(folder / "o.parquet")).days[0].avail[0, 18] == 1500
+    assert from_frame(pl.read_parquet(folder / "o.parquet")).days[0].avail[0, 18] == 1500
     wrong = run("boffer", "constrain", file, *BUNDLE, "--submitted", "now")
     assert wrong.exit_code == 2
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from oepnode.cli.main import app
 from oepnode.cli.telemetry import intervals
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.nem.nem_time import format_nem
 from tests.support import round_world as world
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, C, frame, reading, record
@@ -37,8 +37,8 @@ def write(path: Path, *records: dict[str, object]) -> str:
     return str(path)
 
 
-def write_telemetry(path: Path, *rows: dict[str, object]) -> str:
-    path.write_bytes(telemetry.write(frame(*rows)))
+def telemetry_file(path: Path, *rows: dict[str, object]) -> str:
+    path.write_bytes(write_telemetry(frame(*rows)))
     return str(path)
 
 
@@ -86,7 +86,7 @@ def test_a_copy_of_a_record_is_a_caution_and_a_conflict_is_told_beside_other_fau
     done = run("envelope", "validate", file, "--json")
     assert done.exit_code == 0
     told = json.loads(done.stdout)["transaction"]
-    assert (told["code"], told["warningCounts"]) == ("accepted", {"submission.duplicate": 2})
+    assert (told["code"], told["warning_counts"]) == ("accepted", {"submission.duplicate": 2})
     assert "more warnings" not in run("envelope", "validate", file).stdout
     broken = record(B, FIVE) | {"oeObjectiveFunction": 5}
     file = write(tmp_path / "c.json", record(A, FIVE), record(A, [(5, -4)] * 2), broken)
@@ -215,7 +215,7 @@ def test_sample_telemetry_is_acknowledged(run: Run, sample: Path) -> None:
 
 def test_a_gap_is_told_and_conformance_goes_on(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, i, submitted_us=(START + 9000) * MICROS) for i in (1, 2, 4)]
-    file = write_telemetry(tmp_path / "t.json", *rows)
+    file = telemetry_file(tmp_path / "t.json", *rows)
     done = run("telemetry", "validate", file, "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["transaction"]["counts"] == {"telemetry.gap": 1}
@@ -249,7 +249,11 @@ def test_the_sample_has_just_the_breaches_that_it_says(run: Run, sample: Path) -
         minutes = [level["minutes"] for level in told["levels"]]
         beyond = sum(m["export_minutes"] + m["import_minutes"] for m in minutes)
         assert beyond == counted["breach_minutes"][name]
-        assert all(m[flag] == 0 for m in minutes for flag in ("misstated", "stale", "unknown"))
+        assert all(
+            m[flag] == 0
+            for m in minutes
+            for flag in ("wrong_limits_stated", "superseded_envelope", "unknown_envelope")
+        )
         rows = sum(m["readings"] for m in minutes)
         assert rows == counted["telemetry_rows"][name]
 
@@ -265,7 +269,7 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
         | {"minute": START + shift + 60 * i, "submitted_us": (START + shift + 9000) * MICROS}
         for i, power in ((1, 1500), (2, 1600), (3, -2100))
     ]
-    file = write_telemetry(tmp_path / "t.json", *rows)
+    file = telemetry_file(tmp_path / "t.json", *rows)
     words = ("--envelope", "A1.oepb", "--key", "A1.json", "--json")
     done = run("telemetry", "conformance", file, *words)
     told = json.loads(done.stdout)
@@ -291,21 +295,21 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     del reader, folder
     held = [*world.HELD["A1"], world.MOVING]
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
-    some = write_telemetry(tmp_path / "some.json", *at_rest(held[:2], world.COUNT))
+    some = telemetry_file(tmp_path / "some.json", *at_rest(held[:2], world.COUNT))
     done = run("telemetry", "conformance", some, *words)
-    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 misstated"
+    last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
     assert f"not measured: {', '.join(held[2:])}" in done.stdout.splitlines()
     told = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
     assert (told["conforms"], told["coverage"]["held_by"]) == (None, "bundle")
     assert told["coverage"]["unmeasured"] == held[2:]
     assert {site["nmi"] for site in told["levels"][0]["sites"]} == set(held)
-    whole = write_telemetry(tmp_path / "whole.json", *at_rest(held, world.COUNT))
+    whole = telemetry_file(tmp_path / "whole.json", *at_rest(held, world.COUNT))
     assert run("telemetry", "conformance", whole, *words).exit_code == 0
-    gap = write_telemetry(tmp_path / "gap.json", *at_rest(held, world.COUNT)[1:])
+    gap = telemetry_file(tmp_path / "gap.json", *at_rest(held, world.COUNT)[1:])
     assert run("telemetry", "conformance", gap, *words).exit_code == 1
     assert run("telemetry", "conformance", gap, *words, "--missing-minutes", "1").exit_code == 0
-    early = write_telemetry(tmp_path / "early.json", *at_rest(held, 5))
+    early = telemetry_file(tmp_path / "early.json", *at_rest(held, 5))
     done = run("telemetry", "conformance", early, *words)
     assert done.exit_code == 1
     assert "incomplete: 5 intervals of measured NMIs not judged whole" in done.stdout
@@ -319,7 +323,7 @@ def test_a_portfolio_says_whose_nmis_of_a_document_must_be_measured(
     run: Run, tmp_path: Path
 ) -> None:
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE), record(C, FIVE))
-    file = write_telemetry(tmp_path / "t.json", *(reading(A, i) for i in range(1, 11)))
+    file = telemetry_file(tmp_path / "t.json", *(reading(A, i) for i in range(1, 11)))
     words = ("telemetry", "conformance", file, "--envelope", envelope)
     done = run(*words)
     last = "conforms; 2 of 3 NMIs of the document not measured (--portfolio says which must be)"
@@ -350,7 +354,7 @@ def test_a_portfolio_says_whose_nmis_of_a_document_must_be_measured(
 
 def test_each_interval_in_breach_is_told_with_its_limits(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, 1, 5100), reading(A, 2, 5300), reading(A, 6), reading(B, 6, -5050)]
-    file = write_telemetry(tmp_path / "t.json", *rows)
+    file = telemetry_file(tmp_path / "t.json", *rows)
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, FIVE))
     words = ("telemetry", "conformance", file, "--envelope", envelope)
     done = run(*words, "--out", "i.csv")
@@ -387,12 +391,17 @@ def test_a_replaced_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)], submitted=LATER))
     rows = [reading(A, i, 4000) for i in range(1, 11)]
     words = ("telemetry", "conformance", "--envelope", envelope)
-    done = run(*words, write_telemetry(tmp_path / "t.json", *rows))
-    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "conforms; minutes: 5 stale")
-    assert any(line.startswith(A) and "5 stale" in line for line in done.stdout.splitlines())
+    done = run(*words, telemetry_file(tmp_path / "t.json", *rows))
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (
+        0,
+        "conforms; minutes: 5 superseded envelope",
+    )
+    assert any(
+        line.startswith(A) and "5 superseded envelope" in line for line in done.stdout.splitlines()
+    )
     others = [reading(A, 6, 3999), reading(A, 7, 4000), reading(A, 7, 4000)]
-    done = run(*words, write_telemetry(tmp_path / "c.json", *rows, *others))
-    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 stale"
+    done = run(*words, telemetry_file(tmp_path / "c.json", *rows, *others))
+    assert done.stdout.splitlines()[-1] == "conforms; minutes: 1 not judged, 5 superseded envelope"
     assert "3 doubled, 1 in conflict" in done.stdout
 
 
@@ -400,20 +409,20 @@ def test_a_doubled_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) ->
     rows = [reading(A, 5, -30_000), reading(A, 5, -30_000)]
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", "--dispatch", wanted)
-    assert run(*words, write_telemetry(tmp_path / "t.json", *rows)).exit_code == 0
-    conflict = write_telemetry(tmp_path / "c.json", *rows, reading(A, 5, 0))
+    assert run(*words, telemetry_file(tmp_path / "t.json", *rows)).exit_code == 0
+    conflict = telemetry_file(tmp_path / "c.json", *rows, reading(A, 5, 0))
     done = run(*words, conflict)
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
     assert "1 minute not held against targets" in done.stderr
     unit = [measured("UNIT1"), measured("UNIT1")]
-    words = (*words, "--summation", "Flex")
-    assert run(*words, write(tmp_path / "u.json", *unit)).exit_code == 0
+    at_flex = (*words, "--summation", "Flex")
+    assert run(*at_flex, write(tmp_path / "u.json", *unit)).exit_code == 0
     unit.append(measured("UNIT1", -5))
-    assert run(*words, write(tmp_path / "u.json", *unit)).exit_code == 1
+    assert run(*at_flex, write(tmp_path / "u.json", *unit)).exit_code == 1
 
 
 def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> None:
-    file = write_telemetry(tmp_path / "t.json", reading(A, 1), reading(A, 2))
+    file = telemetry_file(tmp_path / "t.json", reading(A, 1), reading(A, 2))
     foreign = write(tmp_path / "e.json", record(B, FIVE))
     words = ("telemetry", "conformance", file)
     done = run(*words, "--envelope", foreign)
@@ -435,19 +444,19 @@ def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> 
 
 def test_the_verdict_says_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, 1), reading(A, 2, export_limit_w=4000), reading(B, 1)]
-    file = write_telemetry(tmp_path / "t.json", *rows)
+    file = telemetry_file(tmp_path / "t.json", *rows)
     words = ("telemetry", "conformance", file, "--envelope")
     done = run(*words, write(tmp_path / "e.json", record(A, FIVE)))
     assert done.exit_code == 0
-    last = "conforms; minutes: 1 not judged, 8 missing, 1 misstated"
+    last = "conforms; minutes: 1 not judged, 8 missing, 1 wrong limits stated"
     assert done.stdout.splitlines()[-1] == last
     levels = write(tmp_path / "l.json", record(A, FIVE), record(B, FIVE, level="Flex"))
     last = run(*words, levels).stdout.splitlines()[-1]
-    assert last == "conforms; minutes: 17 missing, 1 misstated"
+    assert last == "conforms; minutes: 17 missing, 1 wrong limits stated"
 
 
 def test_tolerances_and_defaults_are_options(run: Run, tmp_path: Path) -> None:
-    file = write_telemetry(tmp_path / "t.json", reading(A, 1, 5100), reading(B, 6, 1100))
+    file = telemetry_file(tmp_path / "t.json", reading(A, 1, 5100), reading(B, 6, 1100))
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(B, [(5, -5)]))
     words = ("telemetry", "conformance", file, "--envelope", envelope)
     assert run(*words).exit_code == 1
@@ -460,7 +469,7 @@ def test_tolerances_and_defaults_are_options(run: Run, tmp_path: Path) -> None:
 
 def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
     base = sample / "edge" / "sample-01"
-    words = ("telemetry", "conformance", str(base / "telemetry"), "--json")
+    words = ["telemetry", "conformance", str(base / "telemetry"), "--json"]
     words += ("--dispatch", str(base / "dispatch.ndjson"), "--target-tolerance-percent", "10")
     done = run(*words)
     counted = json.loads((sample / "edge" / "edge.json").read_text())["targets_off"]["sample-01"]
@@ -501,7 +510,7 @@ def test_of_mixed_targets_the_duid_that_is_ours_is_named(run: Run, tmp_path: Pat
     both = [target(1), target(1, "UNIT2", 5)]
     wanted = write(tmp_path / "d.json", *both)
     unit = write(tmp_path / "u.json", measured("UNIT1"))
-    sites = write_telemetry(tmp_path / "n.json", *(reading(A, i, -30_000) for i in range(1, 6)))
+    sites = telemetry_file(tmp_path / "n.json", *(reading(A, i, -30_000) for i in range(1, 6)))
     for file in (unit, sites):
         words = ("telemetry", "conformance", file, "--dispatch", wanted, "--tolerance-w", "0")
         rejected = run(*words)
@@ -554,7 +563,7 @@ def test_a_boffer_is_scored_by_its_own_units_telemetry(run: Run, tmp_path: Path)
     ],
 )
 def test_options_that_do_not_fit_are_rejected(run: Run, tmp_path: Path, words: list[str]) -> None:
-    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     write(tmp_path / "e.json", record(A, FIVE))
     done = run("telemetry", "conformance", file, *words)
     assert done.exit_code in {1, 2}
@@ -587,12 +596,12 @@ def test_telemetry_by_its_submission_timestamp(run: Run, tmp_path: Path) -> None
         tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER)
     )
     words = ("telemetry", "conformance", "--envelope", envelope, "--json")
-    old = write_telemetry(tmp_path / "old.json", reading(A, 1, 4000))
+    old = telemetry_file(tmp_path / "old.json", reading(A, 1, 4000))
     done = run(*words, old)
     assert done.exit_code == 0
-    assert json.loads(done.stdout)["levels"][0]["minutes"]["stale"] == 1
+    assert json.loads(done.stdout)["levels"][0]["minutes"]["superseded_envelope"] == 1
     new = {"envelope_submitted_us": LATER * MICROS, "export_limit_w": 3000, "import_limit_w": -3000}
-    assert run(*words, write_telemetry(tmp_path / "n.json", reading(A, 1, 4000, **new))).exit_code
+    assert run(*words, telemetry_file(tmp_path / "n.json", reading(A, 1, 4000, **new))).exit_code
     assert EARLY < LATER
 
 
@@ -689,7 +698,7 @@ def test_what_is_not_a_units_cleared_quantities_is_rejected(
 def test_a_forecast_without_a_measurement_is_told(run: Run, tmp_path: Path) -> None:
     forecast = {"nmi": A, "measurementDatetime": format_nem(START + 300), "uncontrolFcst": -1}
     file = write(tmp_path / "f.json", forecast)
-    measured = write_telemetry(tmp_path / "t.json", reading(B, 5))
+    measured = telemetry_file(tmp_path / "t.json", reading(B, 5))
     done = run("forecast", "accuracy", file, "--telemetry", measured)
     assert done.exit_code == 1
     assert "1 forecasts without a measurement" in done.stderr
@@ -739,7 +748,7 @@ def test_a_folder_of_parquet_must_hold_some(run: Run, tmp_path: Path) -> None:
 def test_options_of_conformance_out_of_range_are_named(
     run: Run, tmp_path: Path, words: list[str], said: str
 ) -> None:
-    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     base = ("telemetry", "conformance", file, "--envelope", envelope)
     assert run(*base, "--default-export-kw", "5.001", "--tolerance-percent", "0.3").exit_code == 0
@@ -749,7 +758,7 @@ def test_options_of_conformance_out_of_range_are_named(
 
 
 def test_options_of_accuracy_out_of_range_are_named(run: Run, tmp_path: Path) -> None:
-    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     for words in (["--tolerance-w", "99999999999999999999"], ["--tolerance-percent", "0.05"]):
         done = run("forecast", "accuracy", file, "--telemetry", file, *words)
         assert (done.exit_code, words[0] in done.stderr) == (2, True)
@@ -760,7 +769,7 @@ def test_options_of_accuracy_out_of_range_are_named(run: Run, tmp_path: Path) ->
 def test_a_day_that_no_timestamp_can_name_is_rejected(
     run: Run, tmp_path: Path, dataset: str, day: str
 ) -> None:
-    file = write_telemetry(tmp_path / "t.json", reading(A, 1))
+    file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     done = run(dataset, "validate", file, "--day", day)
     assert (done.exit_code, "--day is yyyy-mm-dd" in done.stderr) == (2, True)
     for first_or_last in ("1970-01-01", "2105-12-31"):
@@ -774,12 +783,12 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)], submitted=LATER))
     new = {"envelope_submitted_us": LATER * MICROS, "export_limit_w": 3000, "import_limit_w": -3000}
     rows = [reading(A, 1, 4000), reading(A, 2, 3100, **new), *(reading(A, i) for i in range(3, 11))]
-    file = write_telemetry(tmp_path / "t.json", *rows)
+    file = telemetry_file(tmp_path / "t.json", *rows)
     assert run("envelope", "show", envelope, "--out", f"l.{form}").exit_code == 0
     words = ("telemetry", "conformance", file, "--json", "--envelope")
     told = [json.loads(run(*words, source).stdout) for source in (envelope, f"l.{form}")]
     assert told[0]["levels"] == told[1]["levels"]
-    assert told[1]["levels"][0]["minutes"]["stale"] == 4
+    assert told[1]["levels"][0]["minutes"]["superseded_envelope"] == 4
     assert told[1]["levels"][0]["minutes"]["export_minutes"] == 1
     assert told[0]["coverage"] == told[1]["coverage"]
     assert told[1]["coverage"]["held_by"] is None, "a document's are of all aggregators"
@@ -787,6 +796,8 @@ def test_a_limits_file_judges_by_submissions_as_its_document_does(
 
 
 def test_the_columns_of_the_intervals_file_are_documented() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "edge-datasets.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "edge" / "telemetry.md").read_text(
+        "utf-8"
+    )
     for name, meaning in intervals.COLUMNS.items():
         assert f"| `{name}` | {meaning} |" in page.splitlines()

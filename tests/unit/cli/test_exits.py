@@ -13,7 +13,7 @@ from oepnode import errors
 from oepnode.cli.common import exits, output
 from oepnode.cli.main import app, main
 from oepnode.domain.rounds.bundle import BundleError
-from oepnode.errors import DocumentFault, Fault
+from oepnode.errors import DocumentFault, Finding
 
 
 def failing_with(error: BaseException, answer: object = None) -> typer.Typer:
@@ -33,7 +33,7 @@ def failing_with(error: BaseException, answer: object = None) -> typer.Typer:
     return root
 
 
-FAULTS = DocumentFault("envelope document", [Fault("$.a", "r", "m"), Fault("$.b", "r", "m")], 3)
+FAULTS = DocumentFault("envelope document", [Finding("$.a", "r", "m"), Finding("$.b", "r", "m")], 3)
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,16 @@ from oepnode.demo.edge_sample.write import write_edge
 from oepnode.demo.sample.envelope import limit_chunks
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.write import write_sample
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
+from oepnode.domain.edge.boffers.bands import accumulate, dispatchable
 from oepnode.domain.edge.boffers.validate import Context
-from oepnode.domain.edge.clearing import clear as clearing
 from oepnode.domain.edge.dispatch import validate as dispatch
 from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.envelopes.pre_post import compare
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import parse_history
+from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.errors import ConfigError
 
 
@@ -123,13 +123,13 @@ def test_forecasts_targets_and_boffers_are_accepted(
     folder, summary, _ = small
     for name in summary.telemetry_rows:
         base = folder / "edge" / name
-        assert forecast.validate_frame(rows(folder, name, "forecast")).accepted
+        assert forecasts.validate_frame(rows(folder, name, "forecast")).accepted
         assert dispatch.validate((base / "dispatch.ndjson").read_bytes()).accepted
-        unit = boffer_check.validate((base / "boffer.json").read_bytes(), Context(step=3))
+        unit = boffers.validate((base / "boffer.json").read_bytes(), Context(step=3))
         assert unit.accepted, unit.transaction.message
         assert unit.value is not None
         assert [len(day.periods) for day in unit.value.days] == [288, 288]
-        sites = boffer_check.validate((base / "nmi-boffers.ndjson").read_bytes())
+        sites = boffers.validate((base / "nmi-boffers.ndjson").read_bytes())
         assert sites.accepted, sites.transaction.message
 
 
@@ -138,12 +138,12 @@ def test_nmi_boffers_stay_within_the_envelopes(
 ) -> None:
     folder, _, envelopes = small
     data = (folder / "edge" / "sample-01" / "nmi-boffers.ndjson").read_bytes()
-    received = boffer_check.validate(data)
+    received = boffers.validate(data)
     assert received.value is not None
     assert len(received.value.days) == 5
     for day in received.value.days:
         site = envelopes.nmis.tolist().index(day.identity.encode())
-        low, high = clearing.dispatchable(day.avail)
+        low, high = dispatchable(day.avail)
         assert (high <= envelopes.limits[site, 0]).all()
         assert (low >= envelopes.limits[site, 1]).all()
 
@@ -175,7 +175,7 @@ def test_pieces_of_any_size_hold_all_rows(tmp_path: Path, monkeypatch: pytest.Mo
 def test_bands_are_those_of_appendix_g_2_1() -> None:
     """90 kW of load, 50 of it controlled, and 60 kW of generation: −90, −40, 0, +20."""
     avail = bands(np.array([-40_000]), np.array([-50_000]), np.array([60_000]))
-    accumulated = clearing.accumulate(avail)[0].tolist()
+    accumulated = accumulate(avail)[0].tolist()
     assert accumulated[1] == -90_000
     assert accumulated[7] == -40_000
     assert accumulated[17] == 20_000

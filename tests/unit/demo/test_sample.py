@@ -18,8 +18,8 @@ from oepnode.demo.sample.write import SampleSummary, write_sample
 from oepnode.domain.nem import nmi
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.envelope_document import Document, parse_document
-from oepnode.domain.rounds.registry_snapshot import OPEN_END, Snapshot, parse_snapshot
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import OPEN_END, Snapshot, parse_snapshot
 from oepnode.errors import ConfigError
 
 

@@ -25,7 +25,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def blockchain(clock: FakeClock) -> InMemoryChain:
-    return InMemoryChain(clock)
+    blockchain = InMemoryChain(clock)
+    blockchain.add_member(b"\x70" * 20, b"\x7a" * 20)
+    return blockchain
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Each test is a way in which a worker once lost a vote, voted for the wrong input
 """
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -13,10 +14,10 @@ from msgspec.structs import replace
 
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Head, Phase, Round
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError, FatalError, TransportError
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, block_hash
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, POLICY, FakeChain, block_hash
 from tests.support.fake_services import FakeRegistry, FakeShelf
 from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 from tests.support.worker_stage import Stage, phase, running, until
@@ -30,9 +31,7 @@ def chain_of(worker: object) -> FakeChain:
 def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     """Remove every block; returns a function that ends the reorganisation for the worker."""
     blockchain, chain = stage.blockchain, chain_of(worker)
-    blockchain.log.clear()
-    blockchain.rounds.clear()
-    blockchain.ballots.clear()
+    blockchain.forget_rounds()
 
     async def another_hash(_: int) -> bytes:
         return b"x" * 32
@@ -40,7 +39,7 @@ def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     async def its_hash(number: int) -> bytes:
         return block_hash(number)
 
-    chain.block_hash = another_hash  # type: ignore[method-assign]
+    chain.block_hash = another_hash  # type: ignore[method-assign, assignment]
 
     def over() -> None:
         chain.block_hash = its_hash  # type: ignore[method-assign]
@@ -83,10 +82,7 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         stage.pass_time(1)
         stage.pass_time(1)
         await until(lambda: bool(stage.votes(0)))
-        blockchain = stage.blockchain
-        blockchain.log[:] = [event for event in blockchain.log if not isinstance(event, BallotCast)]
-        blockchain.ballots.clear()
-        blockchain.rounds[1] = replace(blockchain.rounds[1], voted=0)
+        stage.blockchain.forget_ballots(1)
         await until(lambda: bool(stage.votes(0)))
 
 
@@ -153,7 +149,7 @@ async def test_a_result_reported_during_a_resync_is_kept(stage: Stage) -> None:
         await may_read.wait()
         return await read(number)
 
-    stage.sender.document = when_allowed  # type: ignore[method-assign]
+    stage.sender.document = when_allowed  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: worker.state_of(1) is not None)
@@ -178,14 +174,13 @@ async def test_a_result_reported_during_a_resync_is_kept(stage: Stage) -> None:
 
 
 async def test_a_sender_that_never_responds_leads_to_an_abstention_in_time(stage: Stage) -> None:
-    blockchain = stage.blockchain
-    blockchain.electorates[-1] = replace(blockchain.electorates[-1], vote_window_s=1)
+    stage.blockchain.set_policy(dataclasses.replace(POLICY, vote_window_s=1))
 
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()
         raise AssertionError
 
-    stage.sender.document = never  # type: ignore[method-assign]
+    stage.sender.document = never  # type: ignore[method-assign, assignment]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))
@@ -198,7 +193,7 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
     async with running(*(stage.worker(index) for index in range(3))):
-        stage.shelf.put = _no_space  # type: ignore[method-assign]
+        stage.shelf.put = _no_space  # type: ignore[method-assign, assignment]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
     stage.shelf = (
@@ -234,7 +229,7 @@ async def test_a_full_archive_does_not_cost_the_vote(stage: Stage, error: Except
     def reject(*_: object) -> None:
         raise error
 
-    stage.archive.put = reject  # type: ignore[method-assign]
+    stage.archive.put = reject  # type: ignore[method-assign, assignment]
     async with running(stage.worker()):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))

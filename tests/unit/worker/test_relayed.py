@@ -12,8 +12,8 @@ from eth_account import Account
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
 from oepnode.errors import ConfigError, ConflictError, FatalError, TransportError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain
@@ -159,7 +159,7 @@ async def test_without_money_a_direct_ballot_is_tried_and_reported(stage: Stage)
     async def no_money(*_: object) -> bytes:
         raise TransportError("castBallot: the signing account cannot pay the fee; fund it")
 
-    cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign]
+    cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(relay.handed_in))

@@ -15,8 +15,8 @@ from oepnode.adapters.storage import input_archive as archive
 from oepnode.demo.byzantine import lie
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import FatalError, TransportError
 from oepnode.ports import LatestEnvelope
 from oepnode.worker.state import CastBallot
@@ -270,7 +270,7 @@ async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -
         seen.append([stored.id for stored in worker._store.pending_effects()])
         await carry_out(effect)
 
-    worker.runner.carry_out = spying  # type: ignore[method-assign, assignment]
+    worker.runner.carry_out = spying  # type: ignore[method-assign]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))
@@ -332,7 +332,7 @@ async def test_an_internal_error_in_one_effect_does_not_stop_the_worker(
             raise ZeroDivisionError
         await carry_out(effect)
 
-    worker.runner.carry_out = failing_twice  # type: ignore[method-assign, assignment]
+    worker.runner.carry_out = failing_twice  # type: ignore[method-assign]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(stage.votes(0)))

@@ -13,7 +13,7 @@ from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot, ballot_digest, typed_data
 
 

@@ -19,7 +19,7 @@ from msgspec import DecodeError, Struct
 from msgspec import json as msgspec_json
 
 from oepnode.adapters.http.redact import network_reason, shown_url
-from oepnode.errors import ConfigError, ConflictError, Fault, TransportError
+from oepnode.errors import ConfigError, ConflictError, Finding, TransportError
 
 ATTEMPTS: Final = 3
 FIRST_WAIT_S: Final = 0.25
@@ -51,7 +51,7 @@ class RequestRejected(ConflictError):  # noqa: N818 - reads as what it is
         status: int,
         code: str,
         reason: str,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Finding] = (),
         more: int = 0,
     ) -> None:
         super().__init__(f"{what}: rejected with {status}: {reason}")
@@ -247,7 +247,8 @@ def _success(what: str, response: Response) -> bytes:
     if response.status in _PASSING or not 400 <= response.status < 500:
         raise TransportError(f"{what}: status {response.status}: {_safe(reason.message)}")
     faults = [
-        Fault(_safe(f.path), _safe(f.rule), _safe(f.message), _safe(f.value)) for f in reason.faults
+        Finding(_safe(f.path), _safe(f.rule), _safe(f.message), _safe(f.value))
+        for f in reason.faults
     ]
     message = _safe(reason.message)
     raise RequestRejected(what, response.status, reason.code, message, faults, reason.more)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.adapters.http.client import MAX_JSON_BYTES, HttpClient, RequestRejected
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.errors import ConflictError, TransportError
 

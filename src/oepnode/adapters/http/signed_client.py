@@ -18,7 +18,7 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.adapters.http.client import Body, HttpClient, RequestRejected
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import NONCE_SIZE, MemberRequest
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Clock

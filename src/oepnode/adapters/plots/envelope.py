@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.domain.edge.telemetry.conformance import NO_HEADROOM
+from oepnode.domain.edge.telemetry.assessment import NO_HEADROOM
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
 

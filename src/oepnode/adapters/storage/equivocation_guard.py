@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from msgspec import DecodeError, Struct
 from msgspec import json as msgspec_json
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import ConfigError, ConflictError, FatalError
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from oepnode.adapters.crypto import hpke
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
 MAX_INPUTS: Final = 1 << 30

@@ -16,8 +16,8 @@ from oepnode.cli.common.chain import ChainTarget, phase_name
 from oepnode.cli.common.output import hexed
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds import tally
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Equivocated, Event, Round, RoundOpened
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.tally import RoundAccount
 from oepnode.errors import EvidenceError
 from oepnode.ports import ChainReader

@@ -26,7 +26,7 @@ from oepnode.cli.common.chain import (
     phase_name,
 )
 from oepnode.cli.common.output import JsonFlag, hexed
-from oepnode.domain.documents.strict_json import Progress as Told
+from oepnode.domain.documents.progress import Progress as Told
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import replay as replaying
 from oepnode.domain.rounds import tally

@@ -33,11 +33,11 @@ from oepnode.cli.boffer.offers import (
 from oepnode.cli.common import output
 from oepnode.cli.common.amounts import amount_of
 from oepnode.cli.common.output import JsonFlag
-from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
+from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE, PER_CENT, Cleared, clear
-from oepnode.domain.edge.schema.units import to_text
 from oepnode.domain.edge.timeseries.energy import energy_wh
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
+from oepnode.domain.nem.quantities import to_text
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from oepnode.cli.boffer.offers import (
 from oepnode.cli.common import output
 from oepnode.cli.common.output import JsonFlag
 from oepnode.domain.edge.boffers import comparison as offer_change
-from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers.comparison import OfferChange
+from oepnode.domain.edge.boffers.gate_closure import is_rebid
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.errors import ConfigError, EvidenceError
 
@@ -93,7 +93,7 @@ def _chosen(offers: Offers, choice: Choice) -> dict[tuple[str, str, str, date], 
 
 
 def _is_late(day: BofferDay) -> bool:
-    return gate.is_rebid(day.submitted_us, day.trading_date)
+    return is_rebid(day.submitted_us, day.trading_date)
 
 
 def _print_changes(

@@ -52,8 +52,9 @@ from oepnode.cli.common.envelope_input import (
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.portfolio import read_portfolio
-from oepnode.domain.edge.boffers import model as boffer
 from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers.frame import to_frame
+from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.constraining.constrain import (
     ConstrainedDay,
@@ -63,10 +64,11 @@ from oepnode.domain.edge.constraining.constrain import (
 from oepnode.domain.edge.constraining.constrain import (
     constrain as constrain_days,
 )
-from oepnode.domain.edge.constraining.limits import DefaultLimits, MissingLimitError
+from oepnode.domain.edge.constraining.limits import MissingLimitError
 from oepnode.domain.edge.constraining.trim import QUANTITIES
 from oepnode.domain.edge.timeseries.energy import energy_wh
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY, parse_timestamp
+from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 _SUMMARY: Final = (
@@ -276,9 +278,9 @@ def _judged(days: Sequence[BofferDay], out: Path, *, allow_rejected: bool) -> Of
 
 def _write(days: Sequence[BofferDay], out: Path) -> None:
     if out.suffix.lower() == ".parquet":
-        output.write_frame(boffer.to_frame(days), output.Format.PARQUET, out)
+        output.write_frame(to_frame(days), output.Format.PARQUET, out)
         return
-    output.write_file(out, boffer.write(days, ndjson=out.suffix.lower() == ".ndjson"))
+    output.write_file(out, write_boffers(days, ndjson=out.suffix.lower() == ".ndjson"))
 
 
 # --- reports -------------------------------------------------------------------------------------

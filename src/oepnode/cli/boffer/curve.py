@@ -32,12 +32,11 @@ from oepnode.cli.boffer.offers import (
 )
 from oepnode.cli.common import output
 from oepnode.cli.common.output import JsonFlag
-from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
+from oepnode.domain.edge.boffers.bands import BANDS, accumulate
+from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing import supply_curve as curves
-from oepnode.domain.edge.clearing.clear import BANDS, accumulate
-from oepnode.domain.edge.schema.units import PRICE, to_text
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import NO_LIMIT, PRICE, to_text
 
 PlotOption = Annotated[
     Path | None,

@@ -18,21 +18,22 @@ import typer
 from oepnode.adapters.storage import parquet as parquet_files
 from oepnode.cli.common import output
 from oepnode.cli.common.amounts import amount_of
-from oepnode.domain.edge.boffers import gate_closure as gate
 from oepnode.domain.edge.boffers import validate as boffer_check
-from oepnode.domain.edge.boffers.gate_closure import (
+from oepnode.domain.edge.boffers.model import BofferDay, Boffers
+from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
     EffectiveDay,
     ExpiredRollForward,
     Lodged,
+    effective_day,
+    expired_roll_forward,
 )
-from oepnode.domain.edge.boffers.model import BofferDay, Boffers
 from oepnode.domain.edge.boffers.validate import AcknowledgedBoffer, Context
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.schema.units import KW, PRICE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, parse_trading_date, period_start
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.nem.quantities import KW, PRICE
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import ConfigError, EvidenceError
 
 BofferFile = Annotated[
@@ -308,8 +309,8 @@ def effective(
         lodged = [Lodged(day, number) for number, day in enumerate(mine)]
         dates = {day.trading_date for day in mine} if choice.on is None else {choice.on}
         for on in sorted(dates):
-            note_lapsed(offerer, gate.lapsed(lodged, on))
-            found = gate.effective_day(lodged, on)
+            note_lapsed(offerer, expired_roll_forward(lodged, on))
+            found = effective_day(lodged, on)
             if found is not None:
                 is_empty = False
                 yield offerer, found, mine

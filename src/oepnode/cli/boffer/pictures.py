@@ -15,7 +15,7 @@ from oepnode.adapters.plots import figure as plots
 from oepnode.adapters.plots import supply_curve as plot_curve
 from oepnode.adapters.plots.supply_curve import CurvePicture
 from oepnode.cli.boffer.offers import Offerer, interval_end, offerer_of, rolled_from
-from oepnode.domain.edge.boffers.gate_closure import EffectiveDay
+from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing.supply_curve import PriceStep, supply_curve
 from oepnode.domain.edge.constraining.constrain import UNBOUND, ConstrainedDay
 from oepnode.domain.nem.quantities import NO_LIMIT

@@ -14,7 +14,7 @@ from rich.text import Text
 from oepnode.cli.common import output
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
-from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import Finding
 
 _COLUMNS: Final = ("code", "path", "rule", "what is wrong", "found")
 
@@ -54,4 +54,4 @@ def _print_rest(shown: Sequence[Finding], total: int, noun: str) -> None:
 
 def _row(finding: Finding, colour: str) -> tuple[object, ...]:
     code = Text(finding.code, style="dim" if finding.caused_by else colour)
-    return code, finding.path, finding.rule, finding.text, finding.value
+    return code, finding.path, finding.section, finding.text, finding.value

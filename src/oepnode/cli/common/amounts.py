@@ -5,7 +5,7 @@ Source: Part C §3.3 field 5.2, §4.3 (decimals of prices and of kW).
 
 from __future__ import annotations
 
-from oepnode.domain.edge.schema.units import Unit, UnitError, from_typed
+from oepnode.domain.nem.quantities import QuantityError, Unit, from_typed
 from oepnode.errors import ConfigError
 
 
@@ -22,7 +22,7 @@ def amount_of(text: str, name: str, unit: Unit) -> int:
     """
     try:
         return from_typed(text, unit)
-    except UnitError as exc:
+    except QuantityError as exc:
         raise ConfigError(f"{name}: {exc}") from exc
     except ValueError as exc:
         raise ConfigError(f"{name} is a number of {unit.name}, received {text!r}") from exc

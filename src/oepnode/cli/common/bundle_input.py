@@ -19,7 +19,7 @@ from oepnode.cli.common.keypair import KeyPair
 from oepnode.cli.common.output import hexed
 from oepnode.domain.rounds import bundle, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
 CHECKS: Final = bundle.CHECKS | {

@@ -18,8 +18,8 @@ from msgspec import Meta, Struct
 from oepnode.cli.common import output
 from oepnode.cli.common.exits import printable
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Round
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from oepnode.ports import ChainReader
 

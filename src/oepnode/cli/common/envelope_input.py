@@ -20,7 +20,8 @@ from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.bundle import FILE_MAGIC
-from oepnode.domain.rounds.envelope_document import TIMINGS, parse_history
+from oepnode.domain.rounds.inputs.envelope_document import parse_history
+from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
 from oepnode.errors import ConfigError
 
 EnvelopeOption = Annotated[

@@ -37,7 +37,7 @@ from oepnode.errors import (
     ConflictError,
     DocumentFault,
     EvidenceError,
-    Fault,
+    Finding,
     OepError,
     TransportError,
 )
@@ -151,9 +151,9 @@ def _print_json(kind: str, message: str, code: int, error: BaseException | None 
     typer.echo(json.dumps(told, indent=2))
 
 
-def _fault(fault: Fault) -> dict[str, str]:
+def _fault(fault: Finding) -> dict[str, str]:
     return {
-        "code": fault.rule,
+        "code": fault.code,
         "path": fault.path,
         "message": fault.message,
         "value": fault.value,

@@ -22,9 +22,8 @@ from rich.text import Text
 
 from oepnode.cli.common import exits
 from oepnode.cli.common.exits import printable
-from oepnode.domain.edge.schema.units import KW, to_text
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -41,11 +41,12 @@ from oepnode.cli.telemetry.intervals import OutOption
 from oepnode.cli.telemetry.pictures import Pictures
 from oepnode.domain.edge.dispatch.conformance import DispatchConformance
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.schema.units import KW
-from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, EnvelopeConformance
-from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
+from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
+from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nmi import parse as parse_nmi
-from oepnode.domain.rounds.envelope_document import LEVELS
+from oepnode.domain.nem.quantities import KW, DefaultLimits
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -213,9 +214,9 @@ def _check_envelope_options(
         intervals.check_file(out)
 
 
-def _defaults(export_kw: str | None, import_kw: str | None) -> Defaults:
+def _defaults(export_kw: str | None, import_kw: str | None) -> DefaultLimits:
     try:
-        return Defaults(
+        return DefaultLimits(
             None if export_kw is None else amount_of(export_kw, "--default-export-kw", KW),
             None if import_kw is None else amount_of(import_kw, "--default-import-kw", KW),
         )
@@ -228,7 +229,7 @@ def _against_envelopes(
     telemetry: pl.DataFrame,
     envelopes: EnvelopeTable,
     tolerance: Tolerance,
-    defaults: Defaults,
+    defaults: DefaultLimits,
     ours: frozenset[str],
 ) -> list[EnvelopeConformance]:
     """A report per application level that has envelopes."""

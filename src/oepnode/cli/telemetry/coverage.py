@@ -18,7 +18,7 @@ from oepnode.cli.common.cells import counted
 from oepnode.cli.common.envelope_input import Source
 from oepnode.cli.common.portfolio import read_portfolio
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 
 PortfolioOption = Annotated[
     Path | None,
@@ -115,7 +115,7 @@ def unmeasured(reports: list[EnvelopeConformance], coverage: Coverage) -> Missin
     """What was expected and not measured; an NMI at two levels counts once."""
     wanted, missing = set[str](), set[str]()
     for report in reports:
-        is_wanted = report.is_ours if coverage.held_by else np.ones_like(report.is_ours)
+        is_wanted = report.in_portfolio if coverage.held_by else np.ones_like(report.in_portfolio)
         wanted |= _names(report, report.has_limit.any(axis=1) & is_wanted)
         missing |= _names(report, report.unmeasured & is_wanted)
     lacking = sum(int(found.lacking_intervals[found.measured].sum()) for found in reports)

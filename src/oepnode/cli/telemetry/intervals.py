@@ -15,7 +15,7 @@ from oepnode.cli.common import output
 from oepnode.cli.common.cells import counted
 from oepnode.cli.common.output import LEVEL_NAMES
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
-from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError

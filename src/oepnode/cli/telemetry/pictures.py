@@ -15,9 +15,10 @@ from oepnode.adapters.plots import envelope as plot_envelope
 from oepnode.adapters.plots import figure as plots
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import counted
-from oepnode.domain.edge.telemetry.conformance import EnvelopeConformance
-from oepnode.domain.edge.timeseries.tolerance import Defaults, Tolerance
+from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
+from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def draw(
     telemetry: pl.DataFrame,
     reports: list[EnvelopeConformance],
     tolerance: Tolerance,
-    defaults: Defaults,
+    defaults: DefaultLimits,
 ) -> None:
     """Draw the pictures that are wanted, and say where they are.
 
@@ -76,7 +77,7 @@ def _draw_band(
     telemetry: pl.DataFrame,
     measured: list[EnvelopeConformance],
     tolerance: Tolerance,
-    defaults: Defaults,
+    defaults: DefaultLimits,
 ) -> None:
     from oepnode.domain.edge.telemetry.conformance import trace
 

@@ -17,7 +17,7 @@ from oepnode.cli.common.output import LEVEL_NAMES
 from oepnode.cli.telemetry import intervals
 from oepnode.cli.telemetry.coverage import MissingTelemetry
 from oepnode.domain.edge.dispatch.conformance import VERDICTS, DispatchConformance
-from oepnode.domain.edge.telemetry.conformance import COUNTS, NO_HEADROOM, EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, EnvelopeConformance
 from oepnode.domain.edge.timeseries.energy import rounded_wh
 from oepnode.domain.edge.timeseries.tolerance import MINUTE_S
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
@@ -42,7 +42,13 @@ _BREACHES: Final = (
     "export limit kW",
     "import limit kW",
 )
-_FLAGS: Final = ("misstated", "stale", "unknown", "unapplied", "premature")
+_FLAGS: Final = (
+    "wrong_limits_stated",
+    "superseded_envelope",
+    "unknown_envelope",
+    "no_envelope_stated",
+    "future_envelope",
+)
 _DOUBTS: Final = ("conflicting", *_FLAGS)
 
 
@@ -74,7 +80,7 @@ def level_facts(report: EnvelopeConformance) -> dict[str, Any]:
         "minutes": {name: int(values.sum()) for name, values in report.counts.items()},
         "sites": [
             _site_facts(report, site)
-            for site in np.flatnonzero(report.measured | report.is_ours).tolist()
+            for site in np.flatnonzero(report.measured | report.in_portfolio).tolist()
         ],
         "intervals": _interval_facts(report),
     }
@@ -149,7 +155,7 @@ def verdict(
         "not judged": _not_judged(reports),
         "missing": _minutes([report.missing for report in reports], reports),
     } | doubts
-    left = ", ".join(f"{count} {name}" for name, count in minutes.items() if count)
+    left = ", ".join(f"{count} {_words(name)}" for name, count in minutes.items() if count)
     return "; ".join(parts + [f"minutes: {left}"] * bool(left))
 
 
@@ -201,7 +207,7 @@ def print_level(report: EnvelopeConformance, rows: int) -> None:
             f"{counted(counts['export_minutes'], 'minute')} beyond the export limit, "
             f"{counts['import_minutes']} beyond the import limit, "
             f"{kilo(facts['beyond_wh'], 3)} kWh",
-            "applied": ", ".join(f"{name} {counts[name]}" for name in _FLAGS)
+            "applied": ", ".join(f"{_words(name)} {counts[name]}" for name in _FLAGS)
             + f" (minutes); defaults in {counts['defaulted']}",
             "not judged": f"{counted(facts['foreign_rows'], 'minute')} of "
             f"{counted(facts['foreign_nmis'], 'NMI')} "
@@ -245,7 +251,7 @@ def _print_breaches(report: EnvelopeConformance, rows: int) -> None:
 
 def _site_cells(site: dict[str, Any]) -> tuple[object, ...]:
     minutes = site["minutes"]
-    doubts = ", ".join(f"{minutes[name]} {name}" for name in _DOUBTS if minutes[name])
+    doubts = ", ".join(f"{minutes[name]} {_words(name)}" for name in _DOUBTS if minutes[name])
     return (
         site["nmi"],
         figure(str(site["breach_intervals"]), "bold red" if site["breach_intervals"] else ""),
@@ -293,3 +299,7 @@ def print_targets(targets: DispatchConformance, duid: str, rows: int) -> None:
     )
     if len(off) > len(order):
         output.say(f"… and {len(off) - len(order)} more; --json has all", "dim")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

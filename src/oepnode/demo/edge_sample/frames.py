@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oepnode.demo.edge_sample.flows import Bools, Flows, Int32
-from oepnode.demo.edge_sample.plan import MICROS
 from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
-from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,12 +13,11 @@ import numpy.typing as npt
 
 from oepnode.demo.edge_sample.flows import Int32
 from oepnode.demo.edge_sample.frames import PortfolioPart
-from oepnode.demo.edge_sample.plan import MICROS
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.domain.edge.boffers import model as boffer
-from oepnode.domain.edge.clearing.clear import BANDS
+from oepnode.domain.edge.boffers.bands import BANDS
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
-from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, PERIODS_PER_DAY
 
 if TYPE_CHECKING:
     import polars as pl

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from msgspec import Struct
 
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.errors import ConfigError
-
-MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

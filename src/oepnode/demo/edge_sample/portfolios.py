@@ -19,9 +19,10 @@ from oepnode.demo.edge_sample.plan import EdgePlan, EdgeSummary
 from oepnode.demo.sample.limits import LimitChunk
 from oepnode.demo.sample.plan import SamplePlan, aggregator_ids, random_stream
 from oepnode.demo.sample.sites import Sites
-from oepnode.domain.edge.boffers import model as boffer
-from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.boffers.json_format import write_boffers
+from oepnode.domain.edge.boffers.model import BofferDay
+from oepnode.domain.edge.dispatch.validate import write_instructions
+from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class _Portfolio:
         self._plan, self._folder, self._random = plan, folder, random
         self._telemetry: list[pl.DataFrame] = []
         self._forecasts: list[pl.DataFrame] = []
-        self._nmi_days: list[boffer.BofferDay] = []
+        self._nmi_days: list[BofferDay] = []
         self._sums = offers.PortfolioSums(plan.intervals)
         self._files = 0
         self.buffered = 0
@@ -182,14 +183,14 @@ class _Portfolio:
         pl.concat(self._forecasts).write_parquet(self._folder / "forecast" / name)
         if self._files == 1:
             one = rows.filter(pl.col("nmi").cast(pl.String) == str(rows["nmi"][0]))
-            (self._folder / "telemetry-one-nmi.json").write_bytes(telemetry.write(one))
+            (self._folder / "telemetry-one-nmi.json").write_bytes(write_telemetry(one))
         self._telemetry, self._forecasts, self.buffered = [], [], 0
 
     def write_boffer(self, random: np.random.Generator) -> None:
         """Write the DUID Boffer."""
         quantities = offers.offered_quantities(self._sums, random)
         days = offers.duid_boffer(self._plan, self.name, quantities)
-        (self._folder / "boffer.json").write_bytes(boffer.write(days))
+        (self._folder / "boffer.json").write_bytes(write_boffers(days))
         offered = quantities[:, 10:].sum(axis=1)
         self.offers_over = int((offered > self._sums.export).sum())
 
@@ -198,10 +199,10 @@ class _Portfolio:
         actual = self._sums.actual
         target = offers.dispatch_targets(actual, random)
         frame = offers.target_frame(self._plan, self.name, target)
-        (self._folder / "dispatch.ndjson").write_bytes(dispatch.write(frame, ndjson=True))
+        (self._folder / "dispatch.ndjson").write_bytes(write_instructions(frame, ndjson=True))
         self.targets_off = int((np.abs(actual - target) > np.abs(target) // 10).sum())
 
     def write_nmi_boffers(self) -> None:
         """Write the Boffers of single NMIs."""
-        text = boffer.write(self._nmi_days, ndjson=True)
+        text = write_boffers(self._nmi_days, ndjson=True)
         (self._folder / "nmi-boffers.ndjson").write_bytes(text)

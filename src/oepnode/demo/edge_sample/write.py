@@ -20,8 +20,9 @@ from oepnode.demo.edge_sample.plan import EdgePlan, EdgeSummary
 from oepnode.demo.edge_sample.portfolios import Portfolios
 from oepnode.demo.sample.envelope import document_chunks, limit_chunks
 from oepnode.demo.sample.limits import MOST_STEPS, LimitChunk
-from oepnode.demo.sample.plan import Progress, SamplePlan, random_stream
+from oepnode.demo.sample.plan import SamplePlan, random_stream
 from oepnode.demo.sample.sites import Sites, make_sites
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.errors import ConfigError
 

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.demo.sample.limits import MOST_STEPS, LimitChunk, LimitModel
-from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, Progress, SamplePlan
+from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan
 from oepnode.demo.sample.sites import Bytes, Sites
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 
 _CHUNK_BYTES: Final = 8 * 2**20

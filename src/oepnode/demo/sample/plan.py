@@ -5,7 +5,6 @@ Guarantees: one seed gives one stream of random numbers for each purpose.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -14,9 +13,6 @@ import numpy as np
 
 from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
 from oepnode.errors import ConfigError
-
-Progress = Callable[[str, int, int], None]
-"""Progress callback: a stage's name, the NMIs done and the NMIs in all."""
 
 DEFAULT_DATE: Final = date(2026, 11, 20)
 MAX_NMIS: Final = 11_000_000

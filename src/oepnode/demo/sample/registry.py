@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from oepnode.adapters.crypto import hpke
-from oepnode.demo.sample.plan import Progress, SamplePlan, aggregator_ids
+from oepnode.demo.sample.plan import SamplePlan, aggregator_ids
 from oepnode.demo.sample.sites import Sites
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem, period_start
-from oepnode.domain.rounds.registry_snapshot import Aggregator, snapshot_json
+from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, snapshot_json
 
 _CHUNK_BYTES: Final = 8 * 2**20
 _HELD_SINCE_DAYS: Final = (30, 200, 400)

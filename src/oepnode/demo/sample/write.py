@@ -18,7 +18,7 @@ from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto.keyfile import write_secret
 from oepnode.demo.sample.envelope import envelope_chunks
-from oepnode.demo.sample.plan import Progress, SamplePlan, aggregator_ids
+from oepnode.demo.sample.plan import SamplePlan, aggregator_ids
 from oepnode.demo.sample.registry import (
     registry_chunks,
     sample_aggregators,
@@ -26,6 +26,7 @@ from oepnode.demo.sample.registry import (
     sample_salt,
 )
 from oepnode.demo.sample.sites import Sites, make_sites
+from oepnode.domain.documents.progress import Progress
 from oepnode.errors import ConfigError
 
 

@@ -1,1 +1,1 @@
-"""Strict reading of JSON documents: exact numbers, every fault with its place."""
+"""Strict reading of JSON documents: exact numbers, every fault with its path."""

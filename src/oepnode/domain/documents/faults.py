@@ -1,7 +1,7 @@
-"""Collecting the faults of a document, and showing values without showing an NMI.
+"""Findings of one document, and values as text that cannot give an NMI away.
 
-Source: design section 3 ("a list of what is wrong and where"). The first 100 faults are kept in
-document order, the others are counted.
+Guarantees: the first 100 faults are kept in document order and the others are counted; no value
+that may be an NMI, a salt or a key is shown. Source: docs/design.md §3.
 """
 
 from __future__ import annotations
@@ -9,14 +9,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from oepnode.errors import DocumentFault, Fault
+from oepnode.domain.nem.nem_time import DAYLIGHT_SAVING_WARNING, NO_OFFSET_WARNING
+from oepnode.errors import DocumentFault, Finding, Severity
 
-MAX_FAULTS = 100
-_MAX_SHOWN = 60
-_RUN = re.compile(r"[0-9A-Za-z]{10,}")
-_CAPITALS = re.compile(r"[A-Z]{10}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T|$)", re.ASCII)
+MAX_FAULTS: Final = 100
+_MAX_SHOWN: Final = 60
+_RUN: Final = re.compile(r"[0-9A-Za-z]{10,}")
+_CAPITALS: Final = re.compile(r"[A-Z]{10}")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T|$)", re.ASCII)
+_WARNING_CODES: Final = {
+    NO_OFFSET_WARNING: "time.no_offset",
+    DAYLIGHT_SAVING_WARNING: "time.daylight_saving_offset",
+}
 
 
 def show_value(value: object) -> str:
@@ -55,42 +61,58 @@ def _unless_a_name(run: re.Match[str]) -> str:
     return text if is_mixed and not _CAPITALS.search(text) else "[withheld]"
 
 
+def warning_code(message: str) -> str:
+    """Code of a reader's warning."""
+    return _WARNING_CODES.get(message, "document.odd")
+
+
 class FaultLog:
-    """Faults and warnings of one document, in the order in which they were met.
+    """Faults and warnings of one document, in document order.
 
     Args:
         what: Name of the document for messages, such as ``envelope document``.
+
+    Attributes:
+        count: Number of faults so far, kept or only counted.
     """
 
     def __init__(self, what: str) -> None:
-        self._what = what
-        self._faults: list[Fault] = []
-        self._more = 0
+        self.what = what
+        self.count = 0
+        self._faults: list[Finding] = []
         self._warnings: dict[str, tuple[str, int]] = {}
 
-    def add(self, path: str, rule: str, message: str, value: str = "") -> None:
-        """Note a fault. ``value`` is text already made safe, as by `show_value`."""
+    def add(self, path: str, code: str, message: str, value: str = "") -> None:
+        """Record a fault. ``value`` is text already made safe, as by `show_value`."""
+        self.count += 1
         if len(self._faults) < MAX_FAULTS:
-            self._faults.append(Fault(path, rule, message, value))
-        else:
-            self._more += 1
+            self._faults.append(Finding(path, code, message, value))
 
     def warn(self, path: str, message: str) -> None:
-        """Note a warning; equal warnings are counted under their first place."""
-        place, count = self._warnings.get(message, (path, 0))
-        self._warnings[message] = (place, count + 1)
+        """Record a warning; equal warnings are counted under the path of the first."""
+        first, count = self._warnings.get(message, (path, 0))
+        self._warnings[message] = (first, count + 1)
 
     @property
-    def count(self) -> int:
-        """Number of faults so far, kept or only counted."""
-        return len(self._faults) + self._more
+    def findings(self) -> tuple[Finding, ...]:
+        """The kept faults, then each kind of warning once."""
+        warnings = (
+            Finding(path, warning_code(text), text, severity=Severity.WARNING, count=count)
+            for text, (path, count) in self._warnings.items()
+        )
+        return (*self._faults, *warnings)
+
+    @property
+    def more(self) -> int:
+        """Number of faults that were counted but not kept."""
+        return self.count - len(self._faults)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Each kind of warning once, with its first place and how often it occurred."""
+        """Each kind of warning once as text, with its first path and how often it occurred."""
         return tuple(
-            f"{place}: {message}" + (f" (and {count - 1} more)" if count > 1 else "")
-            for message, (place, count) in self._warnings.items()
+            f"{path}: {text}" + (f" (and {count - 1} more)" if count > 1 else "")
+            for text, (path, count) in self._warnings.items()
         )
 
     def raise_if_any(self) -> None:
@@ -99,5 +121,5 @@ class FaultLog:
         Raises:
             DocumentFault: With all kept faults.
         """
-        if self._faults:
-            raise DocumentFault(self._what, self._faults, self._more)
+        if self.count:
+            raise DocumentFault(self.what, self._faults, self.more)

@@ -1,8 +1,8 @@
-"""How deeply JSON text is nested, without parsing it.
+"""Bounds the nesting of JSON text before it is parsed.
 
 The standard library's scanner recurses once per level, and a process whose recursion limit was
-raised (a library of the chain's does so when it is imported) dies of a nesting bomb instead of
-raising an error. So the depth is bounded before anything is scanned. Source: rules-v1 section 2.
+raised (a library for the chain does so on import) crashes on a nesting bomb instead of raising an
+error. So the depth is checked before anything is scanned. Source: rules-v1 section 2.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+
+from oepnode.domain.documents.arrays import Bools, Bytes
 
 MAX_DEPTH: Final = 64
 """Far above the five levels of any document here, far below what a stack holds."""
@@ -45,7 +46,7 @@ def is_too_deep(text: str) -> bool:
     return False
 
 
-def _inside_strings(chunk: npt.NDArray[np.uint8], is_inside: bool) -> npt.NDArray[np.bool_]:
-    """Which bytes stand in a string, its opening quote included and its closing one not."""
+def _inside_strings(chunk: Bytes, is_inside: bool) -> Bools:
+    """A mask of the bytes inside strings, opening quotes included and closing ones not."""
     quotes = np.logical_xor.accumulate(chunk == ord('"'))
     return quotes ^ is_inside

@@ -1,26 +1,42 @@
-"""Reading the fields of a JSON object: spellings, presence, types; faults with paths.
+"""Fields of a JSON object: spellings, presence and types, each fault with its path.
 
-Source: rules-v1 sections 2, 5 and 6. An object's set of keys is checked once per distinct set and
+Guarantees: one reader of an object's keys for all documents. A set of keys is checked once and
 remembered, because documents repeat a few shapes millions of times.
+Source: rules-v1 sections 2, 5 and 6.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.documents.strict_json import BadConstant, DoubledKeys, Number
+from oepnode.domain.documents.strict_json import BadConstant, DuplicateKeys, Number
 from oepnode.domain.nem.nmi import Nmi, NmiError
 from oepnode.domain.nem.nmi import parse as parse_nmi
 
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
-
 MISSING: Final = object()
-"""Stands for a required field that is not there; its fault has been noted."""
+"""Value of a required field that is absent; its fault has been recorded."""
+
+
+class NamedField(Protocol):
+    """The part of a field's description that its object's keys are checked against."""
+
+    @property
+    def name(self) -> str:
+        """The canonical spelling."""
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """Other spellings that are read."""
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be present."""
 
 
 @dataclass(frozen=True)
@@ -31,68 +47,80 @@ class Field:
         name: The canonical spelling.
         also: Other spellings that are read.
         required: Whether it must be present and not null.
+        section: Document and section that define it.
+        meaning: Its meaning, for readers of a schema.
     """
 
     name: str
     also: tuple[str, ...] = ()
     required: bool = True
+    section: str = ""
+    meaning: str = ""
 
 
-class ObjectShape:
+F = TypeVar("F", bound=NamedField)
+
+
+class ObjectShape(Generic[F]):
     """The fields that an object may have.
 
     Args:
         *fields: All fields, in canonical order.
+        fold: Maps spellings that count as equal to one text; by default each is itself.
     """
 
-    def __init__(self, *fields: Field) -> None:
-        self._fields = fields
-        self._names = {name: f.name for f in fields for name in (f.name, *f.also)}
+    def __init__(self, *fields: F, fold: Callable[[str], str] = str) -> None:
+        self.fields = fields
+        self._fold = fold
+        self._names = {fold(name): f.name for f in fields for name in (f.name, *f.also)}
         self._known: dict[tuple[str, ...], dict[str, str]] = {}
 
-    def spellings(self, value: object, path: str, log: FaultLog) -> Mapping[str, str] | None:
-        """Return canonical name → spelling used, or None for what is no object.
+    def canonical(self, name: str) -> str | None:
+        """The canonical spelling of a field's name, or None."""
+        return self._names.get(self._fold(name))
 
-        A missing required field, an unknown field, a doubled key or two spellings of one field are
-        faults of the object; what else it holds can still be read, with `pick`.
+    def spellings(self, value: object, path: str, log: FaultLog) -> Mapping[str, str] | None:
+        """Return canonical name → spelling used, or None where the value is not an object.
+
+        A missing required field, an unknown field, a duplicate key or two spellings of one field
+        are faults of the object; its other fields can still be read, with `pick`.
         """
         if not isinstance(value, dict):
             log.add(path, "field.type", "an object is expected here", show_value(value))
             return None
         keys = tuple(value)
         known = self._known.get(keys)
-        if known is not None and not isinstance(value, DoubledKeys):
+        if known is not None and not isinstance(value, DuplicateKeys):
             return known
         before = log.count
-        found = self._check(value, path, log)
+        names = self._check(value, path, log)
         if log.count == before:
-            self._known[keys] = found
-        return found
+            self._known[keys] = names
+        return names
 
     def _check(self, value: dict[str, Any], path: str, log: FaultLog) -> dict[str, str]:
-        for name in getattr(value, "doubled", ()):
-            log.add(path, "json.duplicate_key", "a key occurs twice in one object", _key(name))
-        found: dict[str, str] = {}
+        for name in getattr(value, "duplicates", ()):
+            message = "a key occurs twice in one object"
+            log.add(path, "json.duplicate_key", message, show_value(name))
+        names: dict[str, str] = {}
         for name in value:
-            canonical = self._names.get(name)
+            canonical = self.canonical(name)
             if canonical is None:
-                log.add(path, "field.unknown", "a field that the specification lacks", _key(name))
-            elif canonical in found:
-                log.add(path, "json.duplicate_key", f"two spellings of {canonical}", _key(name))
+                message = "the specification has no such field"
+                log.add(path, "field.unknown", message, show_value(name))
+            elif canonical in names:
+                message = f"two spellings of {canonical}"
+                log.add(path, "json.duplicate_key", message, show_value(name))
             else:
-                found[canonical] = name
-        for field in self._fields:
-            if field.required and field.name not in found:
+                names[canonical] = name
+        for field in self.fields:
+            if field.required and field.name not in names:
                 log.add(f"{path}.{field.name}", "field.missing", "a mandatory field is missing")
-        return found
-
-
-def _key(name: str) -> str:
-    return show_value(name)
+        return names
 
 
 def pick(value: Mapping[str, Any], names: Mapping[str, str], name: str) -> Any:  # noqa: ANN401
-    """The value of a required field, or `MISSING`, of which the readers say nothing more."""
+    """The value of a required field, or `MISSING`, about which the readers report nothing more."""
     spelling = names.get(name)
     return MISSING if spelling is None else value[spelling]
 
@@ -125,18 +153,18 @@ def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, i
 
 
 def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
-    """An NMI without checksum, or with a right one. The value itself is never shown."""
+    """An NMI without checksum, or with a correct one. The value itself is never shown."""
     if value is MISSING:
         return None
     if type(value) is not str:
         # A number may be an NMI that lost its quotation marks and its leading zeros.
-        shown = "a number" if isinstance(value, Number) else show_value(value)
-        log.add(path, "field.type", "an NMI is a string", shown)
+        value_text = "a number" if isinstance(value, Number) else show_value(value)
+        log.add(path, "field.type", "an NMI is a string", value_text)
         return None
     try:
         return parse_nmi(value)
     except NmiError as exc:
-        log.add(path, exc.rule, str(exc))
+        log.add(path, exc.code, str(exc))
         return None
 
 

@@ -1,7 +1,7 @@
-"""Strict JSON: exact numbers, no doubled keys, no constants beyond RFC 8259, faults with places.
+"""Strict JSON: exact numbers, no duplicate keys, no constants beyond RFC 8259, faults with paths.
 
 Numbers come out as `Number`, the text as written, so that no value ever passes through a float.
-Objects with a doubled key come out as `DoubledKeys`; readers report them with the path they know.
+Objects with a duplicate key come out as `DuplicateKeys`; readers report them with their path.
 Source: rules-v1 section 2.
 """
 
@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_depth import MAX_DEPTH, is_too_deep
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the work done and the work in all."""
+from oepnode.domain.documents.progress import Progress
 
 _PROGRESS_EVERY: Final = 64
 _LOOKS_LIKE: Final = {
@@ -25,7 +23,7 @@ _LOOKS_LIKE: Final = {
     b"\xff\xfe": "this looks like UTF-16, to be saved as UTF-8: ",
     b"\xfe\xff": "this looks like UTF-16, to be saved as UTF-8: ",
 }
-"""First bytes of files that are often taken for JSON → what to say of them."""
+"""First bytes of files that are often taken for JSON → hint for the message."""
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -45,23 +43,23 @@ class BadConstant:
         return self.text
 
 
-class DoubledKeys(dict[str, Any]):
+class DuplicateKeys(dict[str, Any]):
     """An object in which keys occur twice.
 
     Attributes:
-        doubled: The keys that occur more than once.
+        duplicates: The keys that occur more than once.
     """
 
-    doubled: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
     times = Counter(name for name, _ in pairs)
-    bad = DoubledKeys(found)
-    bad.doubled = tuple(name for name, count in times.items() if count > 1)
+    bad = DuplicateKeys(value)
+    bad.duplicates = tuple(name for name, count in times.items() if count > 1)
     return bad
 
 
@@ -74,7 +72,7 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def decode_utf8(data: bytes, log: FaultLog) -> str | None:
-    """Decode UTF-8 without a byte order mark, or note the fault and return None."""
+    """Decode UTF-8 without a byte order mark, or record the fault and return None."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -88,12 +86,12 @@ def decode_utf8(data: bytes, log: FaultLog) -> str | None:
 
 
 def _hint(data: bytes) -> str:
-    """What bytes that are no UTF-8 look like, and the mend."""
+    """A hint at the format of bytes that are not UTF-8, and the fix."""
     return next((hint for magic, hint in _LOOKS_LIKE.items() if data.startswith(magic)), "")
 
 
 def read_value(data: bytes, log: FaultLog) -> Any | None:  # noqa: ANN401 - any JSON value
-    """Read one JSON value that is the whole of ``data``; None with a fault noted otherwise."""
+    """Read one JSON value that is all of ``data``; None with a fault recorded otherwise."""
     text = decode_utf8(data, log)
     if text is None or _is_bomb(text, "$", log):
         return None
@@ -111,7 +109,7 @@ def read_records(
     """Yield (record number from 0, value) of a JSON array or of NDJSON, one at a time.
 
     A syntax fault ends an array, and skips a line of NDJSON. Only one record's objects exist at a
-    time; the decoded text is held whole.
+    time; all of the decoded text is kept.
     """
     text = decode_utf8(data, log)
     if text is None:
@@ -119,11 +117,11 @@ def read_records(
     start = _skip(text, 0)
     records = _array if text[start : start + 1] == "[" else _lines
     count = 0
-    for number, value, place in records(text, start, log):
+    for number, value, offset in records(text, start, log):
         count += 1
         yield number, value
         if progress is not None and number % _PROGRESS_EVERY == 0:
-            progress("parse", place, len(text))
+            progress("parse", offset, len(text))
     if progress is not None:
         progress("parse", len(text), len(text))
     if count == 0 and log.count == 0:
@@ -133,26 +131,26 @@ def read_records(
 def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
     if _is_bomb(text, "$", log):
         return
-    place = _skip(text, start + 1)
-    if text[place : place + 1] == "]":
-        _check_end(text, place + 1, "$", log)
+    offset = _skip(text, start + 1)
+    if text[offset : offset + 1] == "]":
+        _check_end(text, offset + 1, "$", log)
         return
     number = 0
     while True:
-        scanned = _scan(text, place, f"$.records[{number}]", log)
+        scanned = _scan(text, offset, f"$.records[{number}]", log)
         if scanned is None:
             return
-        value, place = scanned
-        yield number, value, place
-        place = _skip(text, place)
-        mark = text[place : place + 1]
+        value, offset = scanned
+        yield number, value, offset
+        offset = _skip(text, offset)
+        mark = text[offset : offset + 1]
         if mark == "]":
-            _check_end(text, place + 1, "$", log)
+            _check_end(text, offset + 1, "$", log)
             return
         if mark != ",":
-            _syntax(f"$.records[{number}]", "expecting , or ]", text, place, log)
+            _syntax(f"$.records[{number}]", "expecting , or ]", text, offset, log)
             return
-        place = _skip(text, place + 1)
+        offset = _skip(text, offset + 1)
         number += 1
 
 
@@ -176,11 +174,11 @@ def _lines(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int
 
 
 def _scan(
-    text: str, place: int, path: str, log: FaultLog, above: int | None = None
+    text: str, offset: int, path: str, log: FaultLog, above: int | None = None
 ) -> tuple[Any, int] | None:
     """Scan one value; in NDJSON ``text`` is one line, and ``above`` the number of lines above."""
     try:
-        return _DECODER.raw_decode(text, place)
+        return _DECODER.raw_decode(text, offset)
     except json.JSONDecodeError as exc:
         is_cut = above is not None and exc.pos >= len(text)
         reason = (
@@ -197,25 +195,25 @@ def _is_bomb(text: str, path: str, log: FaultLog) -> bool:
     return True
 
 
-def _check_end(text: str, place: int, path: str, log: FaultLog, above: int = 0) -> bool:
-    after = _skip(text, place)
+def _check_end(text: str, offset: int, path: str, log: FaultLog, above: int = 0) -> bool:
+    after = _skip(text, offset)
     if after < len(text):
-        where = _place(text, after, above)
+        where = _position(text, after, above)
         log.add(path, "json.trailing", f"nothing but white space may follow the value ({where})")
         return False
     return True
 
 
-def _syntax(path: str, message: str, text: str, place: int, log: FaultLog, above: int = 0) -> None:
+def _syntax(path: str, message: str, text: str, offset: int, log: FaultLog, above: int = 0) -> None:
     reason = message[0].lower() + message[1:]
-    log.add(path, "json.syntax", f"not JSON: {reason} ({_place(text, place, above)})")
+    log.add(path, "json.syntax", f"not JSON: {reason} ({_position(text, offset, above)})")
 
 
-def _place(text: str, place: int, above: int) -> str:
-    line = above + text.count("\n", 0, place) + 1
-    return f"line {line}, column {place - (text.rfind(chr(10), 0, place) + 1) + 1}"
+def _position(text: str, offset: int, above: int) -> str:
+    line = above + text.count("\n", 0, offset) + 1
+    return f"line {line}, column {offset - (text.rfind(chr(10), 0, offset) + 1) + 1}"
 
 
-def _skip(text: str, place: int) -> int:
-    match = _SPACE.match(text, place)
-    return place if match is None else match.end()
+def _skip(text: str, offset: int) -> int:
+    match = _SPACE.match(text, offset)
+    return offset if match is None else match.end()

@@ -1,7 +1,7 @@
 """NEM time, dispatch intervals and timestamps.
 
-NEM time is UTC+10:00 all year. A dispatch interval (DI) is 300 s and named by its end; inside,
-instants are whole UTC seconds. Source: rules-v1 section 3, Part C §6.3 (``diStarttime``).
+NEM time is UTC+10:00 all year. A dispatch interval (DI) is 300 s and named by its end; instants are
+whole UTC seconds. Source: rules-v1 section 3, Part C §6.3 (``diStarttime``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ UtcSeconds = NewType("UtcSeconds", int)
 
 INTERVAL_S: Final = 300
 PERIODS_PER_DAY: Final = 288
+MICROS: Final = 1_000_000
+"""Microseconds in a second."""
 NEM_OFFSET: Final = timezone(timedelta(hours=10), "NEM")
 
 NO_OFFSET_WARNING: Final = "timestamp without an offset, taken as NEM time (+10:00)"
@@ -49,7 +51,7 @@ class Timestamp:
     Attributes:
         seconds: Whole UTC seconds since the Unix epoch.
         micros: Microseconds beyond them, 0 to 999,999.
-        warning: What was odd about the text, or None.
+        warning: Oddity of the text, or None.
     """
 
     seconds: UtcSeconds
@@ -59,14 +61,14 @@ class Timestamp:
     @property
     def total_micros(self) -> int:
         """The instant in microseconds since the Unix epoch."""
-        return self.seconds * 1_000_000 + self.micros
+        return self.seconds * MICROS + self.micros
 
 
 def parse_timestamp(text: str) -> Timestamp:
     """Read a timestamp as rules-v1 section 3 defines it.
 
     Raises:
-        ValueError: With a message that says which part of the rule is broken.
+        ValueError: If the text breaks a part of the rule, which the message names.
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
@@ -128,7 +130,7 @@ def parse_trading_date(text: str) -> date:
 
 
 def period_start(trading_date: date, period: int) -> UtcSeconds:
-    """Start of a period (1 to 288) of a trading day, which begins at 04:00 NEM time."""
+    """Return the start of a period (1 to 288) of a trading day, which begins at 04:00 NEM time."""
     if not 1 <= period <= PERIODS_PER_DAY:
         raise ValueError(f"a period is 1 to {PERIODS_PER_DAY}, received {period}")
     midnight = datetime(trading_date.year, trading_date.month, trading_date.day, tzinfo=NEM_OFFSET)
@@ -136,7 +138,7 @@ def period_start(trading_date: date, period: int) -> UtcSeconds:
 
 
 def trading_period(start: int) -> tuple[date, int]:
-    """Trading date and period of the interval that starts at ``start`` (UTC seconds)."""
+    """Return trading date and period of the interval that starts at ``start`` (UTC seconds)."""
     local = datetime.fromtimestamp(start, tz=NEM_OFFSET) - timedelta(hours=4)
     return local.date(), (local.hour * 3600 + local.minute * 60) // INTERVAL_S + 1
 

@@ -1,6 +1,6 @@
 """National Metering Identifiers and their checksum.
 
-An NMI is ten characters of ``0-9 A-Z`` without ``O`` and ``I``. On the wire it stands without its
+An NMI is ten characters of ``0-9 A-Z`` without ``O`` and ``I``. On the wire it has no
 checksum; an eleventh character is accepted only as the checksum, is checked, and is dropped.
 Source: AEMO NMI Procedure, Part C §6.3 field 1, rules-v1 section 4.
 
@@ -24,19 +24,19 @@ class NmiError(EvidenceError):
     """A text is not an NMI.
 
     Attributes:
-        rule: Short name of the rule that is broken.
+        code: Stable name of the fault, such as ``nmi.checksum``.
     """
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.rule = rule
+        self.code = code
 
 
 def checksum(nmi: str) -> int:
     """Return the checksum digit, 0 to 9, of a ten-character NMI.
 
-    From the right, the ASCII code of each character is taken, doubled at the 1st, 3rd, 5th … place,
-    and all decimal digits are added up; the checksum completes the sum to a multiple of ten.
+    From the right, the ASCII codes at the 1st, 3rd, 5th … position are doubled, and the decimal
+    digits of all codes are added up; the checksum completes the sum to a multiple of ten.
 
     Raises:
         NmiError: If the text is not ten allowed characters.
@@ -46,7 +46,7 @@ def checksum(nmi: str) -> int:
 
 
 def parse(text: str) -> Nmi:
-    """Return the NMI of a text of ten characters, or of eleven with a right checksum.
+    """Return the NMI of a text of ten characters, or of eleven with a valid checksum.
 
     Raises:
         NmiError: For any other text; the message does not repeat it.
@@ -68,17 +68,17 @@ def _check_characters(text: str) -> None:
     if len(text) != NMI_LENGTH:
         raise NmiError("nmi.length", f"an NMI has 10 characters, received {len(text)}")
     if not _ALLOWED.issuperset(text):
-        place = next(i for i, char in enumerate(text) if char not in _ALLOWED)
+        index = next(i for i, char in enumerate(text) if char not in _ALLOWED)
         raise NmiError(
             "nmi.character",
-            f"character {place + 1} is {text[place]!a}; allowed are 0-9 and A-Z "
+            f"character {index + 1} is {text[index]!a}; allowed are 0-9 and A-Z "
             "in upper case without O and I",
         )
 
 
 def _checksum(nmi: str) -> int:
     total = 0
-    for place, char in enumerate(reversed(nmi)):
-        code = ord(char) * 2 if place % 2 == 0 else ord(char)
+    for index, char in enumerate(reversed(nmi)):
+        code = ord(char) * 2 if index % 2 == 0 else ord(char)
         total += sum(int(digit) for digit in str(code))
     return -total % 10

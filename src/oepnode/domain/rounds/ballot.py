@@ -1,7 +1,7 @@
 """The result of a round and the blind ballot for it.
 
 Source: rules-v1 section 11. Equal to ``OepConsensus.ballotFor`` on chain: a ballot is bound to the
-chain, the contract, the round and its operator, and says nothing of the root.
+chain, the contract, the round and its operator, and reveals nothing about the root.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from enum import IntEnum
 
 from eth_utils.crypto import keccak
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 
 
 class Reason(IntEnum):
-    """Why a worker abstains (rules-v1 section 12); the numbers stand on chain."""
+    """A worker's reason to abstain (rules-v1 section 12); the numbers are those on chain."""
 
     INPUTS_UNAVAILABLE = 1
     INPUT_MISMATCH = 2
@@ -31,7 +31,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a worker votes for.
+    """The result of a round that a worker votes for.
 
     Attributes:
         root: Root of the round tree, 32 bytes.
@@ -59,9 +59,9 @@ def ballot_hash(
 
     Args:
         chain_id: EIP-155 chain id.
-        contract: 20-byte address.
+        contract: Address, 20 bytes.
         round_number: From 1.
-        operator: 20-byte lasting address of the worker.
+        operator: The worker's lasting address, 20 bytes.
         result_hash: 32 bytes, see `result_hash`.
     """
     return keccak(

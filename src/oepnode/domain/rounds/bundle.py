@@ -1,14 +1,14 @@
-"""What an aggregator gets of a round, as bytes, and the proof that it is right.
+"""An aggregator's part of a round as bytes, with the proof that it is right.
 
-Guarantees: a bundle has one encoding only, and a length that tells no more than a power of two;
+Guarantees: a bundle has one encoding only, and a length that reveals no more than a power of two;
 reading allocates no more than a small multiple of what was received; `verify` returns a bundle of
 which every byte follows from the final root, the aggregator's own knowledge, or both, or raises
 `BundleError` with the name of the check that failed.
 
-Leaves out: sealing (``adapters.sealing``), reading the chain, and whether the sites are all that
-the aggregator holds; see `foreign_nmis` for the one thing that the key of the round cannot prove.
+Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether these are
+all sites of the aggregator; `foreign_nmis` covers what the key of the round cannot prove.
 
-Source: ``docs/spec/bundle.md``, design section 6.
+Source: ``docs/spec/bundle.md``, docs/design.md §6.
 
 Example:
     >>> plaintext = build(result, index)                                     # doctest: +SKIP
@@ -25,16 +25,21 @@ from typing import Annotated, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta, Struct
 
+from oepnode.domain.documents.arrays import Bytes, Int32s
 from oepnode.domain.nem.nmi import NMI_LENGTH
-from oepnode.domain.rounds import entries as encoding
 from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.entries import PARTITION_ENTRY_SIZE, PartitionEntry, SiteEntry
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.entries import (
+    PARTITION_ENTRY_SIZE,
+    PartitionEntry,
+    SiteEntry,
+    decode_partition,
+    decode_site,
+)
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.pseudonyms import site_pseudonyms
 from oepnode.errors import EvidenceError
 
 MAGIC: Final = b"OEPB"
@@ -57,13 +62,13 @@ CHECKS: Final = {
     "aggregator": "it was made for this aggregator",
     "sites": "every site entry is well formed, and all have one horizon",
     "pseudonyms": "every NMI gives the pseudonym of its entry under the round's key",
-    "order": "the entries are sorted and none stands twice",
+    "order": "the entries are sorted and none occurs twice",
     "partition-root": "the entries lead to the root in the partition entry",
     "site-count": "the partition entry counts these entries",
-    "partition-count": "the round tree has as many partitions as the chain says",
+    "partition-count": "the round tree has as many partitions as the chain reports",
     "inclusion": "the path proves the partition entry under the final root",
 }
-"""What is checked, in this order; ``opening`` is the caller's, the others are `verify`'s."""
+"""The checks in their order; ``opening`` is the caller's, the others are `verify`'s."""
 
 
 class BundleError(EvidenceError):
@@ -105,7 +110,7 @@ class VerifiedBundle:
 
     Attributes:
         context: The round.
-        aggregator_id: Whose bundle it is.
+        aggregator_id: The aggregator that it was made for.
         key: K_agg of the round, 32 bytes. Whoever has it can link pseudonyms to NMIs.
         nmis: NMI of each site.
         levels: Per site, uint8: 0 NMI, 1 Flex.
@@ -113,9 +118,10 @@ class VerifiedBundle:
         objectives: Per site, the objective function.
         horizon_start: UTC seconds.
         interval_count: Length of the horizon in dispatch intervals.
-        limits: Shape (sites, 4, interval_count), int32 W or var in the order of `power.KINDS`;
-            `power.NO_LIMIT` where none is published or another aggregator holds the NMI.
-        entries: Site entries as they stand in the partition tree.
+        limits: Shape (sites, 4, interval_count), int32 W or var in the order of
+            `quantities.KINDS`; `quantities.NO_LIMIT` where none is published, or where another
+            aggregator holds the NMI.
+        entries: Site entries in the order of the partition tree.
         partition_entry: The partition's entry in the round tree, 73 bytes.
         partition: The same, decoded.
         index: Position of the partition entry in the round tree, from 0.
@@ -127,12 +133,12 @@ class VerifiedBundle:
     aggregator_id: str
     key: bytes
     nmis: tuple[str, ...]
-    levels: npt.NDArray[np.uint8]
-    timings: npt.NDArray[np.uint8]
+    levels: Bytes
+    timings: Bytes
     objectives: tuple[str, ...]
     horizon_start: int
     interval_count: int
-    limits: npt.NDArray[np.int32]
+    limits: Int32s
     entries: tuple[bytes, ...]
     partition_entry: bytes
     partition: PartitionEntry
@@ -182,20 +188,20 @@ def padded_size(body_size: int) -> int:
 
 
 def sealing_info(context: RoundContext) -> bytes:
-    """What binds a sealed bundle to its purpose and round (HPKE ``info``)."""
+    """HPKE ``info``, which binds a sealed bundle to its purpose and round."""
     return _INFO + context.encode()
 
 
 def bundle_name(context: RoundContext, public_key: bytes) -> str:
     """The name under which workers serve the bundle sealed to ``public_key``, 64 hex digits.
 
-    Who does not know the key can neither tell whose bundle it is nor link two rounds.
+    Without the key nobody can link the name to an aggregator, or two rounds to each other.
     """
     return sha256(_NAME + context.encode() + public_key).hexdigest()
 
 
 def pack_file(context: RoundContext, sealed: bytes) -> bytes:
-    """A sealed bundle as a file that says which round it is of."""
+    """A sealed bundle as a file that names its round."""
     return FILE_MAGIC + context.encode() + sealed
 
 
@@ -236,7 +242,7 @@ def verify(
 
     Args:
         plaintext: The opened bundle.
-        aggregator_id: Who the caller is.
+        aggregator_id: The caller's own id.
         context: The round that the caller wants limits of.
         final_root: The round's final root on chain, 32 bytes.
         final_partitions: The round's partition count on chain.
@@ -246,7 +252,7 @@ def verify(
     """
     # 1. format: one canonical encoding, bounded, padded with zeros.
     body = _decode(plaintext)
-    # 2. context, 3. aggregator: what it says it is, is what was asked for.
+    # 2. context, 3. aggregator: it is the requested bundle.
     if body.context != context.encode():
         raise BundleError("context", "the bundle is of another chain, contract or round")
     if body.aggregator != aggregator_id:
@@ -255,7 +261,7 @@ def verify(
     nmis, entries = _split(body)
     sites = _decode_sites(entries)
     # 5. pseudonyms: each entry is that NMI's.
-    if keys.site_pseudonyms(body.key, nmis) != [site.pseudonym for site in sites]:
+    if site_pseudonyms(body.key, nmis) != [site.pseudonym for site in sites]:
         raise BundleError("pseudonyms", "an NMI does not give the pseudonym of its entry")
     # 6. order: sorted, so that every partition has one root; unique, so that none counts twice.
     if any(left >= right for left, right in pairwise(entries)):
@@ -270,7 +276,7 @@ def verify(
 def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
     """NMIs of the bundle that are not in the aggregator's own list, sorted.
 
-    The key of the round is a secret of the enrolled workers, so an aggregator cannot work out that
+    The key of the round is a secret of the enrolled workers, so an aggregator cannot prove that
     the key in its bundle is its own: a lying worker could seal another aggregator's partition to
     it. That partition's NMIs would all be foreign.
     """
@@ -313,7 +319,7 @@ def _split(body: _Body) -> tuple[list[str], list[bytes]]:
 
 def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:
     try:
-        sites = [encoding.decode_site(entry) for entry in entries]
+        sites = [decode_site(entry) for entry in entries]
     except EvidenceError as exc:
         raise BundleError("sites", str(exc)) from exc
     horizons = {(site.header.horizon_start, site.header.interval_count) for site in sites}
@@ -324,7 +330,7 @@ def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:
 
 def _check_partition(entry: bytes, entries: Sequence[bytes]) -> PartitionEntry:
     try:
-        partition = encoding.decode_partition(entry)
+        partition = decode_partition(entry)
     except EvidenceError as exc:
         raise BundleError("partition-root", str(exc)) from exc
     root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
@@ -342,7 +348,7 @@ def _check_partition(entry: bytes, entries: Sequence[bytes]) -> PartitionEntry:
 def _check_inclusion(body: _Body, final_root: bytes, final_partitions: int) -> tuple[bytes, ...]:
     if body.partitions != final_partitions:
         raise BundleError(
-            "partition-count", f"expected {final_partitions}, the bundle says {body.partitions}"
+            "partition-count", f"expected {final_partitions}, the bundle has {body.partitions}"
         )
     size = merkle.HASH_SIZE
     path = tuple(body.path[at : at + size] for at in range(0, len(body.path), size))

@@ -1,8 +1,8 @@
-"""From a round's inputs to its result: what a worker votes on and an auditor replays.
+"""Computes a round's result from its inputs, as a worker votes on it and an auditor replays it.
 
-Guarantees: whatever is computed here follows from inputs whose digests are those of the chain; the
-same steps in the same order as rules-v1 asks of a worker, each failing with its own error.
-Source: rules-v1 sections 1, 5 (horizon) and 12; design section 2.
+Guarantees: every result follows from inputs whose digests are those on chain; the steps and their
+order are those that rules-v1 requires of a worker, each failing with its own error.
+Source: rules-v1 sections 1, 5 (horizon) and 12; docs/design.md §2.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from hashlib import sha256
 from typing import Final
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.envelope_document import Document, parse_document
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, parse_snapshot
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.partition import RULES_VERSION, RoundResult, partition_round
-from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.registry_snapshot import Aggregator, parse_snapshot
+from oepnode.domain.rounds.pseudonyms import check_salt
 from oepnode.errors import DigestMismatch, EvidenceError
 
 KNOWN_RULES: Final = frozenset({RULES_VERSION})
@@ -33,13 +33,13 @@ class RulesUnknown(EvidenceError):  # noqa: N818 - the name is the reason code o
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a round's result is computed from, besides its context. All of it is secret.
+    """The inputs of a round besides its context. All of them are secret.
 
     Attributes:
         envelope: Exact bytes of the envelope document.
         registry: Exact bytes of the registry snapshot.
         salt: The snapshot's salt, 32 bytes.
-        feed: How the document is to be read.
+        feed: Settings for reading the document.
     """
 
     envelope: bytes = field(repr=False)
@@ -50,12 +50,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Computation:
-    """What computing gave.
+    """The outcome of computing a round.
 
     Attributes:
         result: Partitions, entries and root.
         aggregators: Those of the snapshot by id, for sealing.
-        warnings: What was odd but allowed in the inputs.
+        warnings: Oddities in the inputs that are allowed.
     """
 
     result: RoundResult
@@ -69,10 +69,10 @@ def compute(
     """Compute the result of a round from its inputs.
 
     Args:
-        inputs: Documents, salt and how to read them.
+        inputs: Documents, salt and feed settings.
         context: The round.
-        opened: What the chain says that the round was opened with.
-        progress: Told how far the work is.
+        opened: The event with which the round was opened.
+        progress: Progress callback.
 
     Raises:
         RulesUnknown: If the round follows other rules.
@@ -87,7 +87,7 @@ def compute(
     _check_digest("envelope document", opened.envelope_digest, inputs.envelope)
     _check_digest("registry snapshot", opened.registry_digest, inputs.registry)
     snapshot = parse_snapshot(inputs.registry)
-    keys.check_salt(inputs.salt, snapshot.salt_digest)
+    check_salt(inputs.salt, snapshot.salt_digest)
     document = parse_document(inputs.envelope, inputs.feed, progress)
     _check_horizon(document, opened)
     return Computation(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int32s
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import EvidenceError
@@ -30,7 +30,7 @@ _PARTITION: Final = struct.Struct(">4sB32s32sI")
 
 @dataclass(frozen=True, slots=True)
 class SiteHeader:
-    """What a site entry says besides its limits.
+    """The content of a site entry besides its limits.
 
     Attributes:
         level: 0 NMI, 1 Flex.
@@ -54,12 +54,12 @@ class SiteEntry:
     Attributes:
         pseudonym: 32 bytes.
         header: Level, timing, objective function and horizon.
-        limits: Shape (4, interval_count), int32 W or var; `power.NO_LIMIT` where none.
+        limits: Shape (4, interval_count), int32 W or var; `quantities.NO_LIMIT` where absent.
     """
 
     pseudonym: bytes
     header: SiteHeader
-    limits: npt.NDArray[np.int32]
+    limits: Int32s
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,13 @@ def encode_site(pseudonym: bytes, header: SiteHeader, kinds: int, payload: bytes
     return b"".join((head, objective, tail, payload))
 
 
-def encode_sites(
-    pseudonyms: list[bytes], headers: list[SiteHeader], limits: npt.NDArray[np.int32]
-) -> list[bytes]:
+def encode_sites(pseudonyms: list[bytes], headers: list[SiteHeader], limits: Int32s) -> list[bytes]:
     """Assemble the entries of many sites.
 
     Args:
         pseudonyms: One per site.
         headers: One per site.
-        limits: Shape (sites, 4, interval_count), int32, `power.NO_LIMIT` where none.
+        limits: Shape (sites, 4, interval_count), int32, `quantities.NO_LIMIT` where absent.
     """
     present = (limits != NO_LIMIT).any(axis=2)
     kinds = (present << np.arange(KIND_COUNT)).sum(axis=1)
@@ -108,8 +106,8 @@ def encode_sites(
         kept = [kind for kind in range(KIND_COUNT) if bits >> kind & 1]
         block = np.ascontiguousarray(limits[chosen][:, kept], dtype=">i4").tobytes()
         size = len(kept) * limits.shape[2] * 4
-        for place, site in enumerate(chosen):
-            payload = block[place * size : (place + 1) * size]
+        for slot, site in enumerate(chosen):
+            payload = block[slot * size : (slot + 1) * size]
             entries[site] = encode_site(pseudonyms[site], headers[site], int(bits), payload)
     return entries
 
@@ -125,7 +123,9 @@ def decode_site(entry: bytes) -> SiteEntry:
         objective = entry[_SITE_HEAD.size : _SITE_HEAD.size + length].decode()
         start, interval_s, count, kinds = _SITE_TAIL.unpack_from(entry, _SITE_HEAD.size + length)
     except (struct.error, UnicodeDecodeError) as exc:
-        raise EvidenceError("a site entry is cut short or not text where text belongs") from exc
+        raise EvidenceError(
+            "the site entry is truncated, or its objective function is not UTF-8"
+        ) from exc
     if (magic, tag) != (MAGIC, SITE) or interval_s != INTERVAL_S:
         raise EvidenceError("not a site entry of rules version 1")
     if level > 1 or timing > 1 or not length or kinds >> KIND_COUNT or not kinds or not count:
@@ -133,7 +133,7 @@ def decode_site(entry: bytes) -> SiteEntry:
     payload = entry[_SITE_HEAD.size + length + _SITE_TAIL.size :]
     kept = [kind for kind in range(KIND_COUNT) if kinds >> kind & 1]
     if len(payload) != len(kept) * count * 4:
-        raise EvidenceError("the site entry's length does not fit its kinds and intervals")
+        raise EvidenceError("the site entry's length does not match its kinds and intervals")
     limits = np.full((KIND_COUNT, count), NO_LIMIT, dtype=np.int32)
     limits[kept] = np.frombuffer(payload, dtype=">i4").reshape(len(kept), count)
     if not (limits[kept] != NO_LIMIT).any(axis=1).all():

@@ -27,7 +27,7 @@ _NODE_PREFIX: Final = b"\x01"
 
 
 class InclusionError(EvidenceError):
-    """The path does not prove that the leaf stands at that index of the tree with that root."""
+    """The path does not prove that the leaf is at that index of the tree with that root."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -131,8 +131,8 @@ def _check_shape(leaf: bytes, index: int, size: int, path: Sequence[bytes], root
         raise InclusionError(f"index {index} outside of a tree of {size} leaves")
     if not isinstance(path, Sequence) or isinstance(path, str | bytes | bytearray | memoryview):
         raise InclusionError(f"the path is a sequence of hashes, received {type(path).__name__}")
-    for place, sibling in enumerate(path):
-        _check_hash(f"path[{place}]", sibling)
+    for step, sibling in enumerate(path):
+        _check_hash(f"path[{step}]", sibling)
 
 
 def _check_hash(name: str, value: object) -> None:

@@ -1,7 +1,7 @@
-"""What the chain says of rounds and of the electorate, as values.
+"""The chain's facts about rounds and the electorate, as values.
 
 These are facts received, named in the past tense. Bytes inside, hex at the edges. A member's
-``index`` is its bit in the ``voted`` and ``matched`` bitmaps. Source: design section 7,
+``index`` is its bit in the ``voted`` and ``matched`` bitmaps. Source: docs/design.md §7,
 ``contracts/src/OepConsensus.sol``.
 """
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 
 class Phase(IntEnum):
-    """What can happen to a round now; the numbers are the contract's."""
+    """Phase of a round, which decides the next possible steps; the numbers are the contract's."""
 
     NONE = 0
     VOTING = 1
@@ -56,7 +56,7 @@ class Member(Struct, frozen=True):
 
 
 class Electorate(Struct, frozen=True):
-    """Who votes in the rounds of an epoch, and on which terms.
+    """The members who vote in the rounds of an epoch, and the terms.
 
     Attributes:
         epoch: Number, from 1.
@@ -84,11 +84,11 @@ class Electorate(Struct, frozen=True):
 
 
 class Round(Struct, frozen=True):
-    """A round's state as the contract tells it at one block.
+    """A round's state as the contract reports it at one block.
 
     Attributes:
         number: From 1.
-        phase: What can happen now.
+        phase: Its phase at that block.
         epoch: The electorate frozen for it.
         rules_version: Frozen for it.
         quorum: Frozen for it.
@@ -122,7 +122,7 @@ class Round(Struct, frozen=True):
 
 
 class LogPlace(Struct, frozen=True):
-    """Where on the chain an event stands: block number and hash, transaction, log index."""
+    """Location of an event on chain: block number and hash, transaction, log index."""
 
     block: int
     block_hash: bytes
@@ -147,9 +147,9 @@ class RoundOpened(Struct, frozen=True, tag=True):
 
     @property
     def inputs(self) -> bytes:
-        """What the round's result follows from, as 32 bytes.
+        """Digest of the inputs that the round's result follows from, 32 bytes.
 
-        After a reorganisation another round may bear the same number.
+        After a reorganisation another round may have the same number.
         """
         numbers = (self.round, self.horizon_start, self.interval_count, self.rules_version)
         words = b"".join(number.to_bytes(8) for number in numbers)
@@ -210,7 +210,7 @@ class RoundCancelled(Struct, frozen=True, tag=True):
 
 
 class Equivocated(Struct, frozen=True, tag=True):
-    """A member was shown to have signed two ballots (32 bytes each) for one round."""
+    """A member was proven to have signed two ballots (32 bytes each) for one round."""
 
     place: LogPlace
     round: int

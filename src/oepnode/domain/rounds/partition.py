@@ -1,6 +1,6 @@
 """The partition of a document by aggregator, and its two-level tree.
 
-Guarantees: every row of the document ends in exactly one partition, the unassigned one included;
+Guarantees: every row of the document ends in exactly one partition, or in the unassigned one;
 same document, snapshot, salt and context → same root. Source: rules-v1 sections 8 to 10.
 """
 
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.arrays import Indices
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds import entries as encoding
-from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds import merkle, pseudonyms
 from oepnode.domain.rounds.ballot import Result
-from oepnode.domain.rounds.entries import PartitionEntry, SiteHeader
-from oepnode.domain.rounds.envelope_document import Document
-from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
-from oepnode.domain.rounds.registry_snapshot import NO_AGGREGATOR, Snapshot
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.entries import KIND_COUNT, PartitionEntry, SiteHeader, encode_sites
+from oepnode.domain.rounds.inputs.envelope_document import Document
+from oepnode.domain.rounds.inputs.registry_snapshot import NO_AGGREGATOR, Snapshot
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 
 RULES_VERSION: Final = 1
 _CHUNK: Final = 2048
@@ -62,7 +61,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """What a worker computes for a round.
+    """The result that a worker computes for a round, with its partitions.
 
     Attributes:
         context: The round.
@@ -81,7 +80,7 @@ class RoundResult:
 
     @property
     def result(self) -> Result:
-        """What is voted for."""
+        """The result to vote for."""
         return Result(self.root, self.partition_count)
 
     @property
@@ -108,13 +107,13 @@ def partition_round(
         snapshot: The registry snapshot.
         salt: The snapshot's salt, 32 bytes.
         context: The round.
-        progress: Told how many of the sites are encoded.
+        progress: Progress callback, over rows.
 
     Raises:
         DigestMismatch: If the salt is not the one that the snapshot commits to.
     """
-    keys.check_salt(salt, snapshot.salt_digest)
-    round_key = keys.round_key(salt, context)
+    pseudonyms.check_salt(salt, snapshot.salt_digest)
+    round_key = pseudonyms.round_key(salt, context)
     start = document.horizon_start + document.row_interval.astype(np.int64) * INTERVAL_S
     holder = snapshot.holders(document.nmi, document.row_site, start)
     partitions: list[Partition] = []
@@ -133,13 +132,13 @@ def partition_round(
 
 
 def _partition(
-    document: Document, rows: npt.NDArray[np.intp], aggregator_id: str, round_key: bytes
+    document: Document, rows: Indices, aggregator_id: str, round_key: bytes
 ) -> Partition:
-    key = keys.aggregator_key(round_key, aggregator_id)
+    key = pseudonyms.aggregator_key(round_key, aggregator_id)
     pairs = sorted(_entries(document, rows, key))
     entries = tuple(entry for entry, _ in pairs)
     root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
-    pseudonym = keys.aggregator_pseudonym(round_key, aggregator_id)
+    pseudonym = pseudonyms.aggregator_pseudonym(round_key, aggregator_id)
     return Partition(
         aggregator_id,
         key,
@@ -150,9 +149,7 @@ def _partition(
     )
 
 
-def _entries(
-    document: Document, rows: npt.NDArray[np.intp], key: bytes
-) -> Iterator[tuple[bytes, str]]:
+def _entries(document: Document, rows: Indices, key: bytes) -> Iterator[tuple[bytes, str]]:
     """Site entries with their NMIs, a few thousand sites at a time."""
     row_site = document.row_site[rows]
     sites, first = np.unique(row_site, return_index=True)
@@ -161,14 +158,14 @@ def _entries(
         chunk = sites[begin : begin + _CHUNK]
         chosen = rows[bounds[begin] : bounds[begin + len(chunk)]]
         limits = np.full(
-            (len(chunk), encoding.KIND_COUNT, document.interval_count), NO_LIMIT, dtype=np.int32
+            (len(chunk), KIND_COUNT, document.interval_count), NO_LIMIT, dtype=np.int32
         )
         slot = np.searchsorted(chunk, document.row_site[chosen])
         limits[slot, :, document.row_interval[chosen]] = document.limits[chosen]
         nmis = [nmi.decode() for nmi in document.nmi[chunk].tolist()]
         headers = [_header(document, int(site)) for site in chunk]
-        pseudonyms = keys.site_pseudonyms(key, nmis)
-        yield from zip(encoding.encode_sites(pseudonyms, headers, limits), nmis, strict=True)
+        names = pseudonyms.site_pseudonyms(key, nmis)
+        yield from zip(encode_sites(names, headers, limits), nmis, strict=True)
 
 
 def _header(document: Document, site: int) -> SiteHeader:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from oepnode.errors import ConfigError, DigestMismatch
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.errors import DigestMismatch
 
 KEY_SIZE: Final = 32
 UNASSIGNED: Final = ""
@@ -25,31 +25,6 @@ UNASSIGNED: Final = ""
 _ROUND_INFO: Final = b"oep1 round"
 _AGGREGATOR_INFO: Final = b"oep1 aggregator"
 _NMI_INFO: Final = b"oep1 nmi"
-
-
-@dataclass(frozen=True, slots=True)
-class RoundContext:
-    """Which round of which contract on which chain; bound into every key.
-
-    Attributes:
-        chain_id: EIP-155 chain id.
-        contract: Address of the consensus contract, 20 bytes.
-        number: Round number, from 1.
-    """
-
-    chain_id: int
-    contract: bytes
-    number: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.chain_id < 1 << 256 or not 0 <= self.number < 1 << 64:
-            raise ConfigError("chain id is a uint256 and the round a uint64")
-        if len(self.contract) != 20:
-            raise ConfigError(f"a contract address is 20 bytes, received {len(self.contract)}")
-
-    def encode(self) -> bytes:
-        """Chain id (32 bytes) ‖ contract (20) ‖ round (8)."""
-        return self.chain_id.to_bytes(32) + self.contract + self.number.to_bytes(8)
 
 
 def check_salt(salt: bytes, digest: bytes) -> None:

@@ -1,27 +1,27 @@
-"""A round computed again from its inputs, and held against the chain.
+"""Replays a round: computes it from its inputs and compares the result with the chain's.
 
-Source: design section 2; the computing itself is ``domain.computation``.
+Source: docs/design.md §2; the computing itself is in ``computation``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oepnode.domain.documents.strict_json import Progress
+from oepnode.domain.documents.progress import Progress
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Round, RoundOpened
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a replay gave, beside what the chain says.
+    """The result of a replay, and the one on chain.
 
     Attributes:
         computed: The result computed from the inputs.
-        final: The result on chain, or None where the round has none.
+        final: The result on chain, or None while there is no final result.
     """
 
     computed: RoundResult
@@ -29,7 +29,7 @@ class Verdict:
 
     @property
     def is_equal(self) -> bool:
-        """Whether the chain's final result is the one computed."""
+        """Whether the computed result is the final one on chain."""
         return self.final == self.computed.result
 
 
@@ -40,17 +40,17 @@ def replay(
     state: Round,
     progress: Progress | None = None,
 ) -> Verdict:
-    """Compute a round again and set the result beside the chain's.
+    """Compute a round again and compare the result with the chain's.
 
     Args:
-        inputs: Documents, salt and how to read them.
+        inputs: Documents, salt and feed settings.
         context: The round.
-        opened: What the chain says that the round was opened with.
+        opened: The event with which the round was opened.
         state: The round's state on chain.
-        progress: Told how far the work is.
+        progress: Progress callback.
 
     Raises:
-        EvidenceError: As `compute`. A result other than the chain's is no error, but a verdict.
+        EvidenceError: As `compute`. A result other than the chain's is not an error, but a verdict.
     """
     final = Result(state.root, state.partitions) if state.root else None
     return Verdict(compute(inputs, context, opened, progress).result, final)

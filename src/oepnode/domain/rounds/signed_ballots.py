@@ -1,8 +1,9 @@
-"""Ballots signed by a worker for somebody else to bring: what is signed, and how it travels.
+"""Ballots that a worker signs for a relay to cast: the signed message and its file format.
 
 Guarantees: a signed ballot is bound to one ballot, round, contract and chain, and has one accepted
-form. It says no more of the result than the ballot does. What a relay picks from many is a batch
-that the contract takes. Leaves out signing and recovering (``adapters.ballot_signature``).
+form. It reveals no more of the result than the ballot does. The batch that a relay picks from many
+is one that the contract accepts. Leaves out signing and recovering
+(``adapters.crypto.ballot_signature``).
 Source: ``contracts/src/SignedBallots.sol``, EIP-712, ERC-2098.
 
 A file of signed ballots holds one JSON object a line: ``{"chainId", "contract", "round", "ballot",
@@ -18,8 +19,8 @@ from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
-from oepnode.domain.rounds.onchain import Electorate, Member
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import Electorate, Member, parse_address
 from oepnode.errors import EvidenceError
 
 SIGNED_BALLOT_SIZE: Final = 96
@@ -71,30 +72,30 @@ class SignedBallot(Struct, frozen=True):
         return int.from_bytes(self.parity_and_s) & (_PARITY - 1)
 
     def pack(self) -> bytes:
-        """ballot ‖ r ‖ yParityAndS, 96 bytes, as ``castBallots`` wants it."""  # noqa: D403
+        """ballot ‖ r ‖ yParityAndS, 96 bytes, as ``castBallots`` takes it."""  # noqa: D403
         return self.ballot + self.r + self.parity_and_s
 
 
 class Relayed(Struct, frozen=True):
-    """A signed ballot with what it is for."""
+    """A signed ballot with its round."""
 
     context: RoundContext
     signed: SignedBallot
 
 
 Recover: TypeAlias = Callable[[RoundContext, SignedBallot], bytes | None]
-"""Who signed a ballot for a round, or nobody; a function of the outside."""
+"""Recovers the signer of a ballot for a round, or None; supplied by an adapter."""
 
 
 class LeftOut(Struct, frozen=True):
-    """A signed ballot that is not brought: its place among those offered, from 0, and why."""
+    """A signed ballot that is not cast: its index among those offered, from 0, and the reason."""
 
     place: int
     why: str
 
 
 class BallotBatch(Struct, frozen=True):
-    """What a relay brings to the chain.
+    """The signed ballots that a relay casts.
 
     Attributes:
         chosen: Members and their signed ballots, one each.
@@ -173,16 +174,16 @@ def batch_of(
         electorate: The round's.
         voted: Bitmap of members who have voted or abstained.
         offered: Signed ballots, of this round or others.
-        recover: Of signers.
+        recover: Recovers signers.
     """
     chosen: list[tuple[Member, SignedBallot]] = []
     left_out: list[LeftOut] = []
-    for place, relayed in enumerate(offered):
+    for index, relayed in enumerate(offered):
         member = member_of(context, electorate, relayed, recover)
         if isinstance(member, str):
-            left_out.append(LeftOut(place, member))
+            left_out.append(LeftOut(index, member))
         elif voted >> member.index & 1:
-            left_out.append(LeftOut(place, "its member has voted already"))
+            left_out.append(LeftOut(index, "its member has voted already"))
         else:
             voted |= 1 << member.index
             chosen.append((member, relayed.signed))
@@ -198,29 +199,30 @@ def equivocations_in(
         context: The round.
         electorate: The round's.
         offered: Signed ballots, of this round or others.
-        recover: Of signers.
+        recover: Recovers signers.
     """
     first: dict[int, SignedBallot] = {}
-    found: dict[int, Equivocation] = {}
+    equivocations: dict[int, Equivocation] = {}
     for relayed in offered:
         member = member_of(context, electorate, relayed, recover)
         if not isinstance(member, str):
             known = first.setdefault(member.index, relayed.signed)
             if known.ballot != relayed.signed.ballot:
-                found.setdefault(member.index, Equivocation(member, (known, relayed.signed)))
-    return list(found.values())
+                pair = (known, relayed.signed)
+                equivocations.setdefault(member.index, Equivocation(member, pair))
+    return list(equivocations.values())
 
 
 def member_of(
     context: RoundContext, electorate: Electorate, relayed: Relayed, recover: Recover
 ) -> Member | str:
-    """Whose ballot it is, or why it is nobody's that counts in this round.
+    """The member who signed a ballot, or the reason why it does not count in this round.
 
     Args:
         context: The round.
         electorate: The round's.
         relayed: A signed ballot, of this round or another.
-        recover: Of signers.
+        recover: Recovers signers.
     """
     if relayed.context != context:
         return "it is for another round, contract or chain"
@@ -228,16 +230,16 @@ def member_of(
         return "its ballot is zero"
     signer = recover(context, relayed.signed)
     if signer is None:
-        return "its signature is none"
+        return "its signature is invalid"
     member = next((member for member in electorate.members if member.signer == signer), None)
-    return member or f"0x{signer.hex()} signed it, who is no signer of the round's electorate"
+    return member or f"0x{signer.hex()} signed it, which is not a signer of the round's electorate"
 
 
 # -- what travels --------------------------------------------------------------------------
 
 
 def pack(ballots: Iterable[SignedBallot]) -> bytes:
-    """Signed ballots as ``castBallots`` wants them, 96 bytes each."""
+    """Signed ballots as ``castBallots`` takes them, 96 bytes each."""
     return b"".join(signed.pack() for signed in ballots)
 
 
@@ -245,7 +247,7 @@ def unpack(packed: bytes) -> list[SignedBallot]:
     """Read signed ballots as ``castBallots`` takes them.
 
     Raises:
-        EvidenceError: If there is no whole number of them.
+        EvidenceError: If the length is not a multiple of theirs.
     """
     if len(packed) % SIGNED_BALLOT_SIZE:
         raise EvidenceError(f"signed ballots have 96 bytes each, received {len(packed)} bytes")
@@ -270,10 +272,10 @@ def encode(relayed: Relayed) -> bytes:
 
 
 def decode_lines(data: bytes) -> list[Relayed]:
-    """Read a file of signed ballots; empty lines are passed over.
+    """Read a file of signed ballots; empty lines are skipped.
 
     Raises:
-        EvidenceError: If a line is none; the message names it.
+        EvidenceError: If a line is not a signed ballot; the message names the line.
     """
     lines = data.splitlines()
     return [_decode(line, number) for number, line in enumerate(lines, 1) if line.strip()]
@@ -283,10 +285,10 @@ def _decode(line: bytes, number: int) -> Relayed:
     try:
         wire = msgspec_json.decode(line, type=_Wire)
     except ValidationError as exc:
-        raise EvidenceError(f"line {number} is no signed ballot: {exc}") from exc
+        raise EvidenceError(f"line {number} is not a signed ballot: {exc}") from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
         raise EvidenceError(f"line {number} is not JSON") from exc
-    context = RoundContext(wire.chain_id, bytes.fromhex(wire.contract[2:]), wire.round)
+    context = RoundContext(wire.chain_id, parse_address(wire.contract), wire.round)
     signature = bytes.fromhex(wire.signature.removeprefix("0x"))
     ballot = bytes.fromhex(wire.ballot.removeprefix("0x"))
     return Relayed(context, SignedBallot(ballot, signature[:32], signature[32:]))

@@ -1,16 +1,17 @@
 """A worker's signed request for an input of a round: snapshot, salt or envelope document.
 
-All three are for enrolled workers only, so they are asked for in one way: typed data of EIP-712
+All three are for enrolled workers only, so they are requested in one way: typed data of EIP-712
 signed with the worker's account, bound to one chain, one contract, one round, one input and one
 moment, with a nonce that works once. Two forms of it:
 
 - `RegistryRequest` to the NMI registry, a JSON body, for a snapshot or its salt. It names a fresh
-  X25519 key to which the answer is sealed, so a recorded request is of no use to anybody else.
+  X25519 key to which the response is sealed, so a recorded request is useless to anybody else.
 - `DocumentRequest` to the sender's gateway, an ``Authorization`` header, for an envelope document.
-  The answer is streamed as it is and not sealed: keeping it from others on the way is TLS's part.
+  The response is streamed unsealed: confidentiality on the way is up to TLS.
 
-Leaves out signing and recovering (``adapters.request_signature``) and the question who is enrolled
-(``services.enrolment``). Source: design sections 1 and 4, EIP-712, RFC 9110 §11.4, RFC 4648 §5.
+Leaves out signing and recovering (``adapters.crypto.request_signature``) and enrolment
+(``services.common.authorization``). Source: docs/design.md §1 and §4, EIP-712, RFC 9110
+§11.4, RFC 4648 §5.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
 What = Literal["snapshot", "salt"]
@@ -65,13 +66,13 @@ _DOCUMENT_TYPE: Final = [
 
 
 class RegistryRequest(Struct, frozen=True):
-    """What a worker asks the NMI registry for.
+    """A worker's request to the NMI registry.
 
     Attributes:
         what: ``snapshot`` or ``salt``.
         round: Number of a round that uses the snapshot.
         snapshot_digest: SHA-256 of the snapshot, 32 bytes.
-        recipient: X25519 public key to seal the answer to, 32 bytes; fresh for each request.
+        recipient: X25519 public key to seal the response to, 32 bytes; fresh for each request.
         nonce: 32 random bytes, never used before.
         issued_at: UTC seconds.
     """
@@ -85,12 +86,12 @@ class RegistryRequest(Struct, frozen=True):
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the round's input that is asked for, 32 bytes."""
+        """SHA-256 of the requested input, 32 bytes."""
         return self.snapshot_digest
 
 
 class DocumentRequest(Struct, frozen=True):
-    """What a worker asks the sender's gateway for.
+    """A worker's request to the sender's gateway.
 
     Attributes:
         round: Number of a round that was opened with the document.
@@ -138,7 +139,7 @@ def typed_data(request: MemberRequest, chain_id: int, contract: bytes) -> dict[s
     """The EIP-712 message to sign.
 
     Args:
-        request: What is asked for.
+        request: The request.
         chain_id: EIP-155 chain id.
         contract: Address of the consensus contract, 20 bytes.
     """
@@ -173,7 +174,7 @@ def _signed_parts(
 
 
 def seal_info(what: What, context: RoundContext, snapshot_digest: bytes) -> bytes:
-    """HPKE ``info`` of the registry's answer: purpose ‖ what ‖ round context ‖ snapshot digest."""
+    """HPKE ``info`` of the response: purpose ‖ what ‖ round context ‖ snapshot digest."""
     return _SEAL_INFO + what.encode() + context.encode() + snapshot_digest
 
 
@@ -234,8 +235,8 @@ def decode_authorization(header: str) -> tuple[DocumentRequest, bytes] | None:
     """Read an ``Authorization`` header: the request and its signature, or None for other schemes.
 
     Raises:
-        EvidenceError: If it is of the scheme ``OEP1`` (in any case, RFC 9110 §11.1) and not of its
-            form.
+        EvidenceError: If the scheme is ``OEP1`` (in any case, RFC 9110 §11.1) and the credentials
+            are malformed.
     """
     scheme, _, credentials = header.partition(" ")
     if scheme.upper() != SCHEME:

@@ -1,12 +1,12 @@
-"""One site's proof, cut out of a verified bundle, for a third party.
+"""The proof of one site, cut out of a verified bundle, for a third party.
 
 Guarantees: the proof shows no other site, only hashes of them; `verify_site` accepts nothing that
-does not follow from the final root. What it proves depends on what is disclosed: without the key
-of the round, that a site with these limits is in the round, and that the bearer says which NMI it
-is; with the key, that it is that NMI. The key lets its holder test guesses at other sites too: see
-``docs/spec/bundle.md`` before handing it out.
+does not follow from the final root. Without the key of the round it proves that a site with
+these limits is in the round, and the NMI is the bearer's claim; with the key it proves the NMI too.
+The key lets its holder test guesses at other sites: see ``docs/spec/bundle.md`` before disclosing
+it.
 
-Source: ``docs/spec/bundle.md``, design section 6.
+Source: ``docs/spec/bundle.md``, docs/design.md §6.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from oepnode.domain.nem import nmi as nmis
-from oepnode.domain.rounds import entries as encoding
+from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds import pseudonyms as keys
 from oepnode.domain.rounds.bundle import VerifiedBundle
-from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry, decode_partition, decode_site
+from oepnode.domain.rounds.pseudonyms import site_pseudonym
 from oepnode.errors import EvidenceError
 
 VERSION: Final = 1
@@ -39,10 +38,10 @@ CHECKS: Final = {
     "sites": "the site entries are well formed, one for each application level",
     "pseudonyms": "the NMI gives the entries' pseudonym under the disclosed key",
     "site-inclusion": "the paths prove the site entries under the partition's root",
-    "partition-count": "the round tree has as many partitions as the chain says",
+    "partition-count": "the round tree has as many partitions as the chain reports",
     "inclusion": "the path proves the partition entry under the final root",
 }
-"""What `verify_site` checks, in this order; ``pseudonyms`` only where the key is disclosed."""
+"""The checks of `verify_site` in their order; ``pseudonyms`` only where the key is disclosed."""
 
 
 class SiteProofError(EvidenceError):
@@ -68,7 +67,7 @@ class _Record(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
 
 
 class SiteInPartition(_Record, frozen=True):
-    """A site entry and where it stands in the partition tree; hashes and bytes as hex."""
+    """A site entry and its position in the partition tree; hashes and bytes as hex."""
 
     entry: _Hex
     index: _Uint32
@@ -76,7 +75,7 @@ class SiteInPartition(_Record, frozen=True):
 
 
 class Disclosure(_Record, frozen=True):
-    """What is given away so that the NMI is proven: K_agg of the round, as hex."""
+    """The key that is disclosed to prove the NMI: K_agg of the round, as hex."""
 
     aggregator_key: _Hash
 
@@ -121,15 +120,15 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
     """Cut the proof of one NMI out of a bundle.
 
     Args:
-        bundle: Verified, of the round that the proof is wanted for.
+        bundle: Verified, of the proof's round.
         nmi: One of the bundle's.
         disclose_key: Put K_agg of the round into the proof.
 
     Raises:
         EvidenceError: If the bundle has no such NMI.
     """
-    places = [place for place, held in enumerate(bundle.nmis) if held == nmi]
-    if not places:
+    indices = [index for index, held in enumerate(bundle.nmis) if held == nmi]
+    if not indices:
         raise EvidenceError("the bundle has no site with this NMI")
     leaves = [merkle.leaf_hash(entry) for entry in bundle.entries]
     return SiteProof(
@@ -142,9 +141,9 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
         disclosure=Disclosure(bundle.key.hex()) if disclose_key else None,
         sites=[
             SiteInPartition(
-                bundle.entries[place].hex(), place, _hexes(merkle.inclusion_path(leaves, place))
+                bundle.entries[index].hex(), index, _hexes(merkle.inclusion_path(leaves, index))
             )
-            for place in places
+            for index in indices
         ],
         partition_entry=bundle.partition_entry.hex(),
         index=bundle.index,
@@ -162,8 +161,7 @@ def read(data: bytes) -> SiteProof:
     """Read a proof from JSON.
 
     Raises:
-        SiteProofError: If it is not, but for white space, the JSON that `write` makes of a proof
-            (check ``format``).
+        SiteProofError: If it is not the JSON of `write`, white space aside (check ``format``).
     """
     if len(data) > MAX_SIZE:
         raise SiteProofError("format", f"a site proof has at most {MAX_SIZE} bytes")
@@ -174,7 +172,7 @@ def read(data: bytes) -> SiteProof:
     except (ValueError, RecursionError) as exc:
         raise SiteProofError("format", "the file is not JSON") from exc
     if data.translate(None, _SPACE) != msgspec.json.encode(proof).translate(None, _SPACE):
-        raise SiteProofError("format", "the fields are not in their order, or one stands twice")
+        raise SiteProofError("format", "the fields are not in their order, or one occurs twice")
     return proof
 
 
@@ -211,7 +209,7 @@ def verify_site(
     # 5. partition count, 6. inclusion.
     if proof.partitions != final_partitions:
         raise SiteProofError(
-            "partition-count", f"expected {final_partitions}, the proof says {proof.partitions}"
+            "partition-count", f"expected {final_partitions}, the proof has {proof.partitions}"
         )
     leaf = merkle.leaf_hash(bytes.fromhex(proof.partition_entry))
     _check_inclusion("inclusion", leaf, proof.index, final_partitions, proof.path, final_root)
@@ -220,8 +218,8 @@ def verify_site(
 
 def _decode_sites(proof: SiteProof) -> tuple[SiteEntry, ...]:
     try:
-        nmis.parse(proof.nmi)
-        entries = tuple(encoding.decode_site(bytes.fromhex(site.entry)) for site in proof.sites)
+        parse_nmi(proof.nmi)
+        entries = tuple(decode_site(bytes.fromhex(site.entry)) for site in proof.sites)
     except EvidenceError as exc:
         raise SiteProofError("sites", str(exc)) from exc
     if len({entry.pseudonym for entry in entries}) != 1:
@@ -237,13 +235,13 @@ def _check_pseudonyms(proof: SiteProof, entries: Sequence[SiteEntry]) -> None:
     if proof.disclosure is None:
         return
     key = bytes.fromhex(proof.disclosure.aggregator_key)
-    if entries[0].pseudonym != keys.site_pseudonym(key, proof.nmi):
+    if entries[0].pseudonym != site_pseudonym(key, proof.nmi):
         raise SiteProofError("pseudonyms", "the NMI does not give the entries' pseudonym")
 
 
 def _check_sites_included(proof: SiteProof) -> PartitionEntry:
     try:
-        partition = encoding.decode_partition(bytes.fromhex(proof.partition_entry))
+        partition = decode_partition(bytes.fromhex(proof.partition_entry))
     except EvidenceError as exc:
         raise SiteProofError("site-inclusion", str(exc)) from exc
     for site in proof.sites:

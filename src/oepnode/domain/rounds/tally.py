@@ -1,11 +1,11 @@
-"""The counting of a round, as the contract does it, from the facts on chain.
+"""Counts a round as the contract does, from the facts on chain.
 
 Guarantees: the same members match a result here as on chain, from nothing but the electorate and
-the ballots; every member of the electorate has exactly one standing. Leaves out reading the chain.
+the ballots; every member of the electorate gets exactly one standing. Leaves out reading the chain.
 Source: rules-v1 section 11, ``contracts/src/OepConsensus.sol`` (header, ``revealRoot``).
 
-The rest of the contract is ``domain.consensus``, which counts with this module. The two are the
-contract's twin: a test drives them and the contract in lockstep.
+The contract's model in the tests counts with this module, and is driven in lockstep with the
+contract.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
-
-from eth_utils.crypto import keccak
 
 from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
@@ -28,15 +26,12 @@ from oepnode.domain.rounds.onchain import (
     RootRevealed,
     RoundFinalised,
 )
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import EvidenceError
-
-PACKED_BALLOT_SIZE: Final = 53
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A ballot as the rolling hash takes it in.
+    """A ballot as the contract hashes it.
 
     Attributes:
         index: The member's bit.
@@ -49,16 +44,16 @@ class Ballot:
     ballot: bytes
 
     def pack(self) -> bytes:
-        """Index u8 ‖ operator ‖ ballot, 53 bytes, as ``revealRoot`` wants it."""
+        """Index u8 ‖ operator ‖ ballot, 53 bytes, as ``revealRoot`` takes it."""
         return self.index.to_bytes(1) + self.operator + self.ballot
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Who voted for one result.
+    """The members who voted for one result.
 
     Attributes:
-        result: What was counted.
+        result: The result.
         matched: Members whose ballots are for it, in the order cast.
         bitmap: Bit ``index`` of each of them, as the contract keeps it.
         quorum: Matching ballots that make a result final.
@@ -76,7 +71,7 @@ class Tally:
 
 
 class Standing(Enum):
-    """What a member did in a round."""
+    """A member's part in a round."""
 
     MATCHED = "matched"
     MISMATCHED = "mismatched"
@@ -87,15 +82,15 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one member did in a round.
+    """One member's part in a round.
 
     Attributes:
-        member: Who.
-        standing: ``MATCHED`` and ``MISMATCHED`` compare with the final result; ``VOTED`` where
-            there is none.
+        member: The member.
+        standing: ``MATCHED`` and ``MISMATCHED`` compare with the final result; ``VOTED``
+            while there is no final result.
         results: Revealed results that the member's ballot is for, one at most.
         reason: Number of the abstention's reason, or None.
-        place: Where on chain the ballot or the abstention stands, or None.
+        place: Location of the ballot or the abstention on chain, or None.
     """
 
     member: Member
@@ -107,14 +102,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RoundAccount:
-    """A whole round, counted again.
+    """A round counted again.
 
     Attributes:
         members: One account each, in order of index.
         tallies: One for each result revealed on chain, in the order revealed.
         revealed: The event of each of them.
         final: The final result, or None.
-        differences: Where the chain's own count is another than this one; none on an honest chain.
+        differences: Differences of the chain's own count; empty on an honest chain.
     """
 
     members: tuple[Account, ...]
@@ -122,29 +117,6 @@ class RoundAccount:
     revealed: tuple[RootRevealed, ...]
     final: Result | None
     differences: tuple[str, ...]
-
-
-def ballots_hash(
-    context: RoundContext, electorate: Electorate, ballots: Iterable[BallotCast]
-) -> bytes:
-    """The rolling hash over the ballots in the order cast, as the contract keeps it; 32 bytes.
-
-    H(0) = keccak256(abi.encode(chainId, contract, round)), and
-    H(n) = keccak256(H(n-1) ‖ index u8 ‖ operator (20) ‖ ballot (32)).
-
-    Raises:
-        EvidenceError: If a ballot's operator is not in the electorate.
-    """
-    return rolling_hash(context, _ballots(electorate, ballots))
-
-
-def rolling_hash(context: RoundContext, ballots: Iterable[Ballot]) -> bytes:
-    """As `ballots_hash`, of ballots that name their member's index themselves."""
-    start = (context.chain_id, int.from_bytes(context.contract), context.number)
-    value = keccak(b"".join(number.to_bytes(32) for number in start))
-    for ballot in ballots:
-        value = keccak(value + ballot.pack())
-    return value
 
 
 def matching(context: RoundContext, ballots: Iterable[Ballot], result: Result) -> list[Ballot]:
@@ -157,20 +129,6 @@ def bitmap(ballots: Iterable[Ballot]) -> int:
     return sum(1 << index for index in {ballot.index for ballot in ballots})
 
 
-def unpack(packed: bytes) -> list[Ballot]:
-    """Read ballots as ``revealRoot`` takes them.
-
-    Raises:
-        EvidenceError: If there is no whole number of ballots.
-    """
-    if len(packed) % PACKED_BALLOT_SIZE:
-        raise EvidenceError(f"packed ballots have 53 bytes each, received {len(packed)} bytes")
-    parts = (
-        packed[at : at + PACKED_BALLOT_SIZE] for at in range(0, len(packed), PACKED_BALLOT_SIZE)
-    )
-    return [Ballot(part[0], part[1:21], part[21:]) for part in parts]
-
-
 def count(
     context: RoundContext, electorate: Electorate, ballots: Iterable[BallotCast], result: Result
 ) -> Tally:
@@ -180,7 +138,7 @@ def count(
         context: The round.
         electorate: The round's.
         ballots: All ballots of the round, in the order cast.
-        result: What is counted.
+        result: The result to count.
 
     Raises:
         EvidenceError: If a ballot's operator is not in the electorate.
@@ -191,7 +149,7 @@ def count(
 
 
 def account(context: RoundContext, electorate: Electorate, events: Sequence[Event]) -> RoundAccount:
-    """Say of every member what it did, and count every revealed result again.
+    """Account for every member, and count every revealed result again.
 
     Args:
         context: The round.

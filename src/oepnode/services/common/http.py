@@ -176,7 +176,7 @@ def _rejected(
 
 def _faults(exc: DocumentFault) -> dict[str, Any]:
     faults = [
-        {"path": f.path, "rule": f.rule, "message": f.message, "value": f.value} for f in exc.faults
+        {"path": f.path, "rule": f.code, "message": f.message, "value": f.value} for f in exc.faults
     ]
     return {"faults": faults, "more": exc.more}
 

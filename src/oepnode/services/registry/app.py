@@ -15,7 +15,7 @@ from aiohttp import web
 
 from oepnode.adapters.crypto import hpke
 from oepnode.config import RegistrySettings
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
 from oepnode.services.common.authorization import AT_A_TIME, Authorizer

@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from oepnode.adapters.storage.digest_files import FileStore, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.pseudonyms import check_salt
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.signed_requests import What
 from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
 

@@ -22,8 +22,8 @@ import structlog
 from msgspec import Struct
 
 from oepnode.adapters.storage.evidence import EvidenceFiles
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Member, Phase, Round
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import (
     BallotBatch,
     Recover,

@@ -22,7 +22,7 @@ from oepnode.adapters.crypto.keyfile import read_secret
 from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.envelope_document import Document, parse_document
+from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock

@@ -6,7 +6,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot
 
 ACCOUNT = Account.from_key(b"\x42" * 32)

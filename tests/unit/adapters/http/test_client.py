@@ -106,7 +106,7 @@ async def test_faults_are_reported() -> None:
     )
     with pytest.raises(RequestRejected) as rejected:
         await Script(Response(422, body)).client().get("/", "x", 10)
-    assert [f.rule for f in rejected.value.faults] == ["nmi.length"]
+    assert [f.code for f in rejected.value.faults] == ["nmi.length"]
     assert rejected.value.more == 7
 
 

@@ -13,7 +13,7 @@ from oepnode.adapters.crypto.request_signature import recover_signer
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.signed_client import RequestSigner
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.errors import ConflictError, DigestMismatch, TransportError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeClock

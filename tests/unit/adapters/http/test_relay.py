@@ -11,7 +11,7 @@ from oepnode.adapters.crypto.ballot_signature import recover_signer
 from oepnode.adapters.http.client import HttpClient, RequestRejected, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import decode_lines
 from oepnode.errors import ConflictError, FatalError, TransportError
 

@@ -168,7 +168,7 @@ async def test_a_rejected_document_reports_its_faults(tmp_path: Path) -> None:
     fault = {"path": "$", "rule": "document.empty", "message": "one at least", "value": ""}
     with pytest.raises(DocumentFault) as rejected:
         await publisher(422, error("document.faults", faults=[fault], more=2)).publish(file, "t")
-    assert rejected.value.faults[0].rule == "document.empty"
+    assert rejected.value.faults[0].code == "document.empty"
     assert rejected.value.more == 2
 
 

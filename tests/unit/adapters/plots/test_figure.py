@@ -10,7 +10,7 @@ import pytest
 
 from oepnode.adapters.plots import envelope as plot_envelope
 from oepnode.adapters.plots import figure as plots
-from oepnode.domain.edge.telemetry.conformance import NO_HEADROOM
+from oepnode.domain.edge.telemetry.assessment import NO_HEADROOM
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
 

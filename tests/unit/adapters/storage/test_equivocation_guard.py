@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import ConfigError, ConflictError, FatalError
 
 CONTEXT = RoundContext(246, b"\x0c" * 20, 7)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oepnode.adapters.storage.evidence import EvidenceFiles
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines
 from oepnode.errors import FatalError
 

@@ -11,7 +11,7 @@ from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
 PRIVATE = bytes(range(32))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from oepnode.domain.documents.faults import MAX_FAULTS, FaultLog, show_value
 from oepnode.domain.documents.strict_json import BadConstant, Number
 from oepnode.domain.nem.nmi import ALPHABET
-from oepnode.domain.rounds.envelope_document import parse_document
-from oepnode.errors import DocumentFault, EvidenceError, Fault
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.errors import DocumentFault, EvidenceError, Finding
 from tests.support.envelope_documents import NMI, SALT, array, check_rejection, record, rejection
 
 
@@ -90,7 +90,7 @@ def test_one_fault_is_said_in_the_singular() -> None:
         found.raise_if_any()
     assert str(got.value) == "thing rejected: 1 fault; first: $.a: a.rule: why (found 5)"
     assert isinstance(got.value, EvidenceError)
-    assert str(Fault("$", "r", "m")) == "$: r: m"
+    assert str(Finding("$", "r", "m")) == "$: r: m"
     assert str(DocumentFault("thing", ())) == "thing rejected: 0 faults"
 
 
@@ -103,7 +103,7 @@ def test_no_fault_raises_nothing() -> None:
 
 def test_equal_warnings_are_counted_under_their_first_place() -> None:
     found = FaultLog("thing")
-    assert found.warnings == ()
+    assert list(found.warnings) == []
     for place in "abc":
         found.warn(f"$.{place}", "odd")
     found.warn("$.d", "even")
@@ -122,4 +122,4 @@ def test_a_document_with_more_faults_than_are_kept() -> None:
 
 def test_the_check_of_rejections_finds_a_secret() -> None:
     with pytest.raises(AssertionError):
-        check_rejection(DocumentFault("thing", [Fault("$", "r", f"says {NMI}")]))
+        check_rejection(DocumentFault("thing", [Finding("$", "r", f"says {NMI}")]))

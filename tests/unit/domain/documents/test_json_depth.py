@@ -37,15 +37,15 @@ def test_strings_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 BOMB = """
 import sys
 sys.setrecursionlimit(1_000_000)
-from oepnode.domain.rounds.envelope_document import parse_document
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.errors import DocumentFault
 for read in (parse_document, parse_snapshot):
     for bomb in (b"[" * 5_000_000, b'{"a":' * 1_000_000, b'\\n\\n{"a":' + b"[" * 1_000_000):
         try:
             read(bomb)
         except DocumentFault as exc:
-            assert exc.faults[0].rule == "json.nesting", exc
+            assert exc.faults[0].code == "json.nesting", exc
         else:
             raise SystemExit("accepted")
 """

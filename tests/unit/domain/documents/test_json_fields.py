@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from oepnode.domain.documents import json_fields as fields
+from oepnode.domain.documents import json_fields
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_fields import Field, ObjectShape
 from oepnode.domain.documents.strict_json import BadConstant, Number, read_value
-from oepnode.errors import DocumentFault, Fault
+from oepnode.errors import DocumentFault, Finding
 from tests.support.envelope_documents import NMI
 
 SHAPE = ObjectShape(Field("nmi"), Field("end", ("End", "END")), Field("note", required=False))
 
 
-def faults(found: FaultLog) -> list[Fault]:
+def faults(found: FaultLog) -> list[Finding]:
     with pytest.raises(DocumentFault) as raised:
         found.raise_if_any()
     return list(raised.value.faults)
@@ -26,7 +26,7 @@ def spellings(text: str) -> tuple[Any, list[tuple[str, str, str]]]:
     found = FaultLog("thing")
     result = SHAPE.spellings(read_value(text.encode(), found), "$.x", found)
     listed = faults(found) if found.count else []
-    return result, [(fault.path, fault.rule, fault.value) for fault in listed]
+    return result, [(fault.path, fault.code, fault.value) for fault in listed]
 
 
 def test_each_spelling_is_read_as_the_canonical_name() -> None:
@@ -73,13 +73,13 @@ def test_an_object_is_expected(text: str, shown: str) -> None:
     value = None if text == "null" else read_value(text.encode(), found)
     assert SHAPE.spellings(value, "$.x", found) is None
     (fault,) = faults(found)
-    assert (fault.path, fault.rule, fault.value) == ("$.x", "field.type", shown)
+    assert (fault.path, fault.code, fault.value) == ("$.x", "field.type", shown)
 
 
 @pytest.mark.parametrize("value", ["x", "ü" * 5, "a" * 10, "\u0085", "\u2028", " "])
 def test_read_text(value: str) -> None:
     found = FaultLog("thing")
-    assert fields.read_text(value, "$", found, 10) == value
+    assert json_fields.read_text(value, "$", found, 10) == value
     assert found.count == 0
 
 
@@ -103,9 +103,9 @@ def test_read_text(value: str) -> None:
 )
 def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
     found = FaultLog("thing")
-    assert fields.read_text(value, "$.t", found, 10) is None
+    assert json_fields.read_text(value, "$.t", found, 10) is None
     (fault,) = faults(found)
-    assert (fault.path, fault.rule, fault.value) == ("$.t", rule, shown)
+    assert (fault.path, fault.code, fault.value) == ("$.t", rule, shown)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
 )
 def test_what_read_choice_rejects(value: object, rule: str) -> None:
     found = FaultLog("thing")
-    assert fields.read_choice("POST", "$.c", found, {"PRE": 0, "POST": 1}) == 1
-    assert fields.read_choice(value, "$.c", found, {"PRE": 0, "POST": 1}) is None
+    assert json_fields.read_choice("POST", "$.c", found, {"PRE": 0, "POST": 1}) == 1
+    assert json_fields.read_choice(value, "$.c", found, {"PRE": 0, "POST": 1}) is None
     (fault,) = faults(found)
-    assert (fault.path, fault.rule, fault.message) == ("$.c", rule, "one of PRE, POST")
+    assert (fault.path, fault.code, fault.message) == ("$.c", rule, "one of PRE, POST")
 
 
 @pytest.mark.parametrize(
@@ -133,17 +133,17 @@ def test_what_read_choice_rejects(value: object, rule: str) -> None:
 def test_an_nmi_that_is_a_number_is_not_shown(text: str) -> None:
     """A spreadsheet takes the leading zeros of an NMI: nine digits can be one, too."""
     found = FaultLog("thing")
-    assert fields.read_nmi(Number(text), "$.nmi", found) is None
+    assert json_fields.read_nmi(Number(text), "$.nmi", found) is None
     (fault,) = faults(found)
-    assert (fault.path, fault.rule, fault.value) == ("$.nmi", "field.type", "a number")
+    assert (fault.path, fault.code, fault.value) == ("$.nmi", "field.type", "a number")
 
 
 def test_read_nmi_shows_kinds_and_nothing_of_a_text() -> None:
     found = FaultLog("thing")
-    assert fields.read_nmi(NMI + "6", "$.nmi", found) == NMI
+    assert json_fields.read_nmi(NMI + "6", "$.nmi", found) == NMI
     for value in (None, [NMI], {NMI: 1}, True, "630588844", NMI + "5", NMI.replace("8", "O")):
-        assert fields.read_nmi(value, "$.nmi", found) is None
-    assert [(fault.rule, fault.value) for fault in faults(found)] == [
+        assert json_fields.read_nmi(value, "$.nmi", found) is None
+    assert [(fault.code, fault.value) for fault in faults(found)] == [
         ("field.type", "null"),
         ("field.type", "an array of 1 elements"),
         ("field.type", "an object of 1 fields"),
@@ -161,12 +161,12 @@ def test_read_nmi_shows_kinds_and_nothing_of_a_text() -> None:
 )
 def test_what_read_array_rejects(value: object, most: int | None, rule: str) -> None:
     found = FaultLog("thing")
-    assert fields.read_array([1, 2], "$.a", found, most) == [1, 2]
-    assert fields.read_array(value, "$.a", found, most) is None
-    assert [fault.rule for fault in faults(found)] == [rule]
+    assert json_fields.read_array([1, 2], "$.a", found, most) == [1, 2]
+    assert json_fields.read_array(value, "$.a", found, most) is None
+    assert [fault.code for fault in faults(found)] == [rule]
 
 
 def test_is_constant() -> None:
-    assert fields.is_constant(BadConstant("NaN"))
-    assert not fields.is_constant("NaN")
-    assert not fields.is_constant(None)
+    assert json_fields.is_constant(BadConstant("NaN"))
+    assert not json_fields.is_constant("NaN")
+    assert not json_fields.is_constant(None)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oepnode.domain.edge import json_schema as schema
-from oepnode.domain.edge.boffers import model as boffer
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
+from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.dispatch.validate import write_instructions
+from oepnode.domain.edge.forecasts import validate as forecasts
+from oepnode.domain.edge.forecasts.validate import write_forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from tests.support import edge_documents as made
 from tests.support.envelope_documents import record
 
@@ -33,7 +37,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def fits(value: Any, rule: dict[str, Any]) -> bool:
     """Enough of JSON Schema for these pages; an unknown keyword fails."""
     known = {"$schema", "$id", "$comment", "title", "description", "format"}
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "type": lambda want: any(
             _is(value, kind) for kind in ([want] if isinstance(want, str) else want)
         ),
@@ -86,19 +90,19 @@ def test_a_good_document_fits_its_schema(name: str) -> None:
 
 
 def test_what_is_written_fits_its_schema() -> None:
-    days = boffer_check.validate(made.document(made.duid_boffer())).value
+    days = boffers.validate(made.document(made.duid_boffer())).value
     rows = telemetry.validate(made.document(made.nmi_telemetry())).value
     sums = telemetry.validate(made.document(made.duid_telemetry())).value
-    coming = forecast.validate(made.document(made.forecast())).value
+    coming = forecasts.validate(made.document(made.forecast())).value
     targets = dispatch.validate(made.document(made.instruction())).value
     assert days and rows is not None and sums is not None
     assert coming is not None and targets is not None
     written = {
-        "boffer-duid": boffer.write(days.days),
-        "telemetry-nmi": telemetry.write(rows),
-        "telemetry-duid": telemetry.write(sums),
-        "forecast-nmi": forecast.write(coming),
-        "dispatch-instruction": dispatch.write(targets),
+        "boffer-duid": write_boffers(days.days),
+        "telemetry-nmi": write_telemetry(rows),
+        "telemetry-duid": write_telemetry(sums),
+        "forecast-nmi": write_forecasts(coming),
+        "dispatch-instruction": write_instructions(targets),
     }
     for name, data in written.items():
         assert fits(json.loads(data), schema.schema(name)), name

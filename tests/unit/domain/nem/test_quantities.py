@@ -1,22 +1,33 @@
-"""Limits (rules-v1 section 5, "Limits"): kW as written to whole watts, by profile and sign."""
+"""Quantities as integers: limits by profile and sign (rules-v1 section 5), and other units.
+
+Source: Part C §3.3 field 5.2, §4.3.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.domain.nem.quantities import (
     KINDS,
+    KW,
     NO_LIMIT,
+    PRICE,
     Feed,
-    LimitError,
+    QuantityError,
+    Unit,
     canonical_limit,
-    parse_milli,
+    from_floats,
+    from_typed,
+    parse_limit,
+    to_integer,
+    to_text,
 )
-from tests.reference import model
+from tests.reference.limits import watts as reference_watts
 
 WIDE, EDGE = Feed(), Feed(profile="edge")
 MAGNITUDE = Feed(import_sign="magnitude")
@@ -25,9 +36,9 @@ EXPORTS, IMPORTS = (0, 2), (1, 3)
 
 
 def rule(text: str, feed: Feed) -> str:
-    with pytest.raises(LimitError) as rejected:
-        parse_milli(text, feed)
-    return rejected.value.rule
+    with pytest.raises(QuantityError) as rejected:
+        parse_limit(text, feed)
+    return rejected.value.code
 
 
 @pytest.mark.parametrize(
@@ -54,7 +65,7 @@ def rule(text: str, feed: Feed) -> str:
     ],
 )
 def test_decimals_are_those_of_the_value_not_of_its_spelling(text: str, watts: int) -> None:
-    assert parse_milli(text, WIDE) == watts
+    assert parse_limit(text, WIDE) == watts
 
 
 @pytest.mark.parametrize("feed", [WIDE, EDGE], ids=["wide", "edge"])
@@ -73,9 +84,9 @@ def test_decimals_are_those_of_the_value_not_of_its_spelling(text: str, watts: i
     ],
 )
 def test_zero_is_zero_in_every_spelling(text: str, feed: Feed) -> None:
-    assert parse_milli(text, feed) == 0
+    assert parse_limit(text, feed) == 0
     for kind in range(4):
-        assert canonical_limit(parse_milli(text, feed), kind, feed) == 0
+        assert canonical_limit(parse_limit(text, feed), kind, feed) == 0
         assert canonical_limit(0, kind, MAGNITUDE) == 0
 
 
@@ -120,7 +131,7 @@ def test_wide_has_at_most_int32_watts_without_the_lowest(text: str) -> None:
     ("text", "watts"), [("99.99", 99_990), ("-99.99", -99_990), ("9999e-2", 99_990), ("0.01", 10)]
 )
 def test_edge_reads_decimal_4_2(text: str, watts: int) -> None:
-    assert parse_milli(text, EDGE) == watts
+    assert parse_limit(text, EDGE) == watts
 
 
 @pytest.mark.parametrize(
@@ -139,23 +150,23 @@ def test_edge_is_strict(text: str, broken: str) -> None:
 
 
 def test_messages_name_the_profile_s_bounds() -> None:
-    with pytest.raises(LimitError, match=r"99\.99 kW"):
-        parse_milli("100", EDGE)
-    with pytest.raises(LimitError, match="at most 2 decimals"):
-        parse_milli("0.001", EDGE)
-    with pytest.raises(LimitError, match=r"2147483\.647 kW"):
-        parse_milli("1e99", WIDE)
-    with pytest.raises(LimitError, match="at most 3 decimals"):
-        parse_milli("0.0001", WIDE)
+    with pytest.raises(QuantityError, match=r"99\.99 kW"):
+        parse_limit("100", EDGE)
+    with pytest.raises(QuantityError, match="at most 2 decimals"):
+        parse_limit("0.001", EDGE)
+    with pytest.raises(QuantityError, match=r"2147483\.647 kW"):
+        parse_limit("1e99", WIDE)
+    with pytest.raises(QuantityError, match="at most 3 decimals"):
+        parse_limit("0.0001", WIDE)
 
 
 @pytest.mark.parametrize("kind", EXPORTS, ids=[KINDS[k] for k in EXPORTS])
 @pytest.mark.parametrize("feed", [WIDE, MAGNITUDE], ids=["canonical", "magnitude"])
 def test_exports_are_not_negative(kind: int, feed: Feed) -> None:
     assert canonical_limit(MOST, kind, feed) == MOST
-    with pytest.raises(LimitError, match="export") as rejected:
+    with pytest.raises(QuantityError, match="export") as rejected:
         canonical_limit(-1, kind, feed)
-    assert rejected.value.rule == "limit.sign"
+    assert rejected.value.code == "limit.sign"
 
 
 @pytest.mark.parametrize("kind", IMPORTS, ids=[KINDS[k] for k in IMPORTS])
@@ -163,9 +174,9 @@ def test_imports_are_not_positive_or_written_as_magnitudes(kind: int) -> None:
     assert canonical_limit(-MOST, kind, WIDE) == -MOST
     assert canonical_limit(MOST, kind, MAGNITUDE) == -MOST
     for watts, feed in ((1, WIDE), (-1, MAGNITUDE)):
-        with pytest.raises(LimitError, match="import_sign=magnitude") as rejected:
+        with pytest.raises(QuantityError, match="import_sign=magnitude") as rejected:
             canonical_limit(watts, kind, feed)
-        assert rejected.value.rule == "limit.sign"
+        assert rejected.value.code == "limit.sign"
 
 
 def judged(value: Decimal, feed: Feed) -> int | str:
@@ -198,7 +209,7 @@ NUMBERS = st.builds(
 def test_any_number_is_judged_as_exact_decimals_are(text: str, feed: Feed) -> None:
     expected = judged(Decimal(text), feed)
     if isinstance(expected, int):
-        assert parse_milli(text, feed) == expected
+        assert parse_limit(text, feed) == expected
     else:
         assert rule(text, feed) == expected
 
@@ -211,11 +222,11 @@ def test_any_number_is_judged_as_exact_decimals_are(text: str, feed: Feed) -> No
     ),
 )
 def test_any_number_is_judged_as_by_the_reference_model(text: str, kind: int, feed: Feed) -> None:
-    expected = model.watts(text, KINDS[kind], feed.profile, feed.import_sign)
+    expected = reference_watts(text, KINDS[kind], feed.profile, feed.import_sign)
     try:
-        ours: int | str = canonical_limit(parse_milli(text, feed), kind, feed)
-    except LimitError as exc:
-        ours = exc.rule
+        ours: int | str = canonical_limit(parse_limit(text, feed), kind, feed)
+    except QuantityError as exc:
+        ours = exc.code
     assert (ours if isinstance(ours, int) else "rejected") == (
         expected if isinstance(expected, int) else "rejected"
     )
@@ -224,7 +235,103 @@ def test_any_number_is_judged_as_by_the_reference_model(text: str, kind: int, fe
 @given(watts=st.integers(-MOST, MOST), zeros=st.integers(0, 5), shift=st.integers(-6, 6))
 def test_every_int32_is_read_back_from_every_spelling(watts: int, zeros: int, shift: int) -> None:
     number = f"{watts}{'0' * zeros}e{shift - 3 - zeros}"
-    scaled = parse_milli(f"{watts}{'0' * zeros}e{-3 - zeros}", WIDE)
+    scaled = parse_limit(f"{watts}{'0' * zeros}e{-3 - zeros}", WIDE)
     assert scaled == watts
     if watts and -MOST <= watts * 10**shift <= MOST and shift >= 0:
-        assert parse_milli(number, WIDE) == watts * 10**shift
+        assert parse_limit(number, WIDE) == watts * 10**shift
+
+
+# --- other quantities ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("0", KW, 0),
+        ("-0", KW, 0),
+        ("-0.0", KW, 0),
+        ("1", KW, 1000),
+        ("1.5", KW, 1500),
+        ("-0.001", KW, -1),
+        ("0.1000", KW, 100),
+        ("1e3", KW, 1_000_000),
+        ("1.5E-3", PRICE, None),
+        ("15E-2", PRICE, 15),
+        ("2147483.647", KW, 2**31 - 1),
+        ("-1000", PRICE, -100_000),
+        ("15100.00", PRICE, 1_510_000),
+        ("78.01", PRICE, 7801),
+        ("0e999999999999999999999", KW, 0),
+    ],
+)
+def test_numbers_are_read_exactly(text: str, unit: Unit, value: int | None) -> None:
+    if value is None:
+        with pytest.raises(QuantityError):
+            to_integer(text, unit)
+    else:
+        assert to_integer(text, unit) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "code", "nearest"),
+    [
+        ("1.005", PRICE, "price.decimals", 100),
+        ("78.019", PRICE, "price.decimals", 7802),
+        ("0.0001", KW, "power.decimals", 0),
+        ("1e-30", KW, "power.decimals", 0),
+        ("1e-99999999999999999999", KW, "power.decimals", 0),
+        ("2147483.648", KW, "power.range", 0),
+        ("1e40", KW, "power.range", 0),
+        ("1e99999999999999999999", KW, "power.range", 0),
+        ("12345678901234567890", PRICE, "price.range", 0),
+        ("1.0000000000000000000000000000000000000001", KW, "power.decimals", 1000),
+        ("99999999999.0005", KW, "power.decimals", 0),
+    ],
+)
+def test_other_numbers_are_faults(text: str, unit: Unit, code: str, nearest: int) -> None:
+    with pytest.raises(QuantityError) as raised:
+        to_integer(text, unit)
+    assert (raised.value.code, raised.value.nearest) == (code, nearest)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("+5", 5000), (" -5 ", -5000), (".5", 500), ("5.", 5000), ("1e2", 100_000)]
+)
+def test_what_a_person_types_is_read_exactly(text: str, value: int) -> None:
+    assert from_typed(text, KW) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["inf", "-inf", "Infinity", "nan", "", " ", "1_0", "٣", "0x5", "."]
+)
+def test_what_is_no_finite_number_is_no_amount(text: str) -> None:
+    with pytest.raises(ValueError, match="not a number"):
+        from_typed(text, KW)
+
+
+def test_typed_numbers_have_the_bounds_of_their_unit() -> None:
+    for text, code in (("1e999999999999", "price.range"), ("1.001", "price.decimals")):
+        with pytest.raises(QuantityError) as raised:
+            from_typed(text, PRICE)
+        assert raised.value.code == code
+
+
+@given(st.integers(-(2**31) + 1, 2**31 - 1), st.sampled_from([KW, PRICE]))
+def test_a_quantity_that_is_written_reads_back(value: int, unit: Unit) -> None:
+    text = to_text(value, unit)
+    assert to_integer(text, unit) == value
+    assert Decimal(text) == Decimal(value).scaleb(-unit.places)
+    assert not ("." in text and text.endswith("0"))
+
+
+@given(st.integers(-(2**31) + 1, 2**31 - 1))
+def test_a_float_column_of_whole_watts_is_exact(value: int) -> None:
+    read = from_floats(np.array([value / 1000]), KW)
+    assert (read.values[0], read.inexact[0], read.beyond[0]) == (value, False, False)
+
+
+def test_a_float_column_tells_decimals_and_range() -> None:
+    read = from_floats(np.array([1.0005, 3e6, np.nan, np.inf, -2.5]), KW)
+    assert read.inexact.tolist() == [True, False, False, False, False]
+    assert read.beyond.tolist() == [False, True, True, True, False]
+    assert read.values.tolist() == [1000, 0, 0, 0, -2500]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from eth_abi import encode
-from eth_utils import keccak
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for, ballot_hash, result_hash
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 
 WORDS = st.binary(min_size=32, max_size=32)
 ADDRESSES = st.binary(min_size=20, max_size=20)
@@ -51,12 +53,12 @@ def test_the_ballot_of_a_round_context(root: bytes, partitions: int, operator: b
 
 
 def test_no_two_operators_rounds_contracts_chains_or_results_share_a_ballot() -> None:
-    plain = (1, b"\x01" * 20, 1, b"\x02" * 20, b"\x03" * 32)
+    plain: tuple[Any, ...] = (1, b"\x01" * 20, 1, b"\x02" * 20, b"\x03" * 32)
     ballots = {ballot_hash(*plain)}
     for place, other in enumerate((2, b"\x02" * 20, 2, b"\x01" * 20, b"\x04" * 32)):
         changed = list(plain)
-        changed[place] = other  # type: ignore[call-overload]
-        ballots.add(ballot_hash(*changed))  # type: ignore[arg-type]
+        changed[place] = other
+        ballots.add(ballot_hash(*changed))
     assert len(ballots) == 6
     assert result_hash(b"\x01" * 32, 1) != result_hash(b"\x01" * 32, 2)
 

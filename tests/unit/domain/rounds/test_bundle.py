@@ -14,9 +14,10 @@ from oepnode.adapters.crypto import pymerkle_check
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds import bundle, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_site
 from oepnode.domain.rounds.partition import Partition, RoundResult
-from oepnode.domain.rounds.pseudonyms import RoundContext, site_pseudonym
+from oepnode.domain.rounds.pseudonyms import site_pseudonym
 from oepnode.errors import EvidenceError
 from tests.support.round_world import (
     CHAIN_ID,

@@ -22,7 +22,7 @@ from oepnode.domain.rounds.entries import (
     encode_sites,
 )
 from oepnode.errors import EvidenceError
-from tests.reference import model
+from tests.reference import encoding as reference
 
 PSEUDONYM = bytes(range(32))
 HEADER = SiteHeader(0, 1, "größe", 1795132800, 3)
@@ -105,7 +105,7 @@ def test_what_is_encoded_is_decoded_and_written_again(
             header.horizon_start + place * 300: tuple(None if v == NO_LIMIT else v for v in column)
             for place, column in enumerate(table.T.tolist())
         }
-        assert entry == model.site_entry(
+        assert entry == reference.site_entry(
             name,
             level=header.level,
             timing=header.timing,
@@ -157,10 +157,10 @@ def test_a_longer_entry_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        (b"", "cut short"),
-        (ENTRY[:40], "cut short"),
-        (patched(40, 0xFF), "not text"),
-        (patched(40, 0xC3, 0x28), "not text"),
+        (b"", "truncated"),
+        (ENTRY[:40], "truncated"),
+        (patched(40, 0xFF), "not UTF-8"),
+        (patched(40, 0xC3, 0x28), "not UTF-8"),
         (patched(0, ord("o")), "not a site entry"),
         (patched(3, ord("2")), "not a site entry"),
         (patched(4, 0), "not a site entry"),
@@ -170,13 +170,13 @@ def test_a_longer_entry_is_rejected() -> None:
         (patched(TAIL + 8, 0, 0), "not a site entry"),
         (patched(TAIL + 8, 1, 0x2D), "not a site entry"),
         (patched(TAIL + 10, 0, 0), "out of its range"),
-        (patched(TAIL + 10, 0, 2), "length does not fit"),
-        (patched(TAIL + 10, 0, 4), "length does not fit"),
+        (patched(TAIL + 10, 0, 2), "length does not match"),
+        (patched(TAIL + 10, 0, 4), "length does not match"),
         (patched(TAIL + 12, 0), "out of its range"),
         (patched(TAIL + 12, 0x1B), "out of its range"),
         (patched(TAIL + 12, 0x80), "out of its range"),
-        (patched(TAIL + 12, 0x03), "length does not fit"),
-        (patched(TAIL + 12, 0x0F), "length does not fit"),
+        (patched(TAIL + 12, 0x03), "length does not match"),
+        (patched(TAIL + 12, 0x0F), "length does not match"),
         (encode_site(PSEUDONYM, SiteHeader(0, 0, "", 0, 1), 1, bytes(4)), "out of its range"),
         (
             encode_site(PSEUDONYM, HEADER, 1, struct.pack(">3i", *[NO_LIMIT] * 3)),
@@ -226,7 +226,7 @@ def test_partition_entries_are_the_reference_model_s(
     pseudonym: bytes, root: bytes, count: int
 ) -> None:
     entry = PartitionEntry(pseudonym, root, count)
-    assert entry.encode() == model.partition_entry(pseudonym, root, count)
+    assert entry.encode() == reference.partition_entry(pseudonym, root, count)
     assert decode_partition(entry.encode()) == entry
 
 

@@ -78,6 +78,7 @@ def test_roots_of_all_sizes(tree: InmemoryTree) -> None:
         assert root == rfc9162.tree_head(LEAVES[:size])
 
 
+@pytest.mark.no_cover  # 45,000 proofs, and measuring takes most of their time
 @pytest.mark.parametrize("first", range(1, LARGEST + 1, 50))
 def test_every_position_is_proven(tree: InmemoryTree, first: int) -> None:
     proven = 0

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
-from oepnode.domain.rounds import entries as encoding
-from oepnode.domain.rounds import merkle, partition
-from oepnode.domain.rounds import pseudonyms as keys
+from oepnode.domain.rounds import entries, merkle, partition, pseudonyms
 from oepnode.domain.rounds.ballot import Result
-from oepnode.domain.rounds.envelope_document import parse_document
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import Partition, RoundResult, partition_round
-from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
-from oepnode.domain.rounds.registry_snapshot import parse_snapshot
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.errors import DigestMismatch
 from tests.generators import strategies
+from tests.generators.cases import Case
 from tests.support.envelope_documents import (
     END,
     NMI,
@@ -54,8 +54,8 @@ def cells(part: Partition) -> dict[Cell, tuple[int | None, ...]]:
     """Limits by (NMI, level, interval start) as the site entries of a partition say."""
     found = {}
     for nmi, entry in zip(part.nmis, part.entries, strict=True):
-        site = encoding.decode_site(entry)
-        assert site.pseudonym == keys.site_pseudonym(part.key, nmi)
+        site = entries.decode_site(entry)
+        assert site.pseudonym == pseudonyms.site_pseudonym(part.key, nmi)
         for place, limits in enumerate(site.limits.T.tolist()):
             values = tuple(None if value == NO_LIMIT else value for value in limits)
             cell = (nmi, site.header.level, site.header.horizon_start + place * 300)
@@ -67,7 +67,7 @@ def cells(part: Partition) -> dict[Cell, tuple[int | None, ...]]:
 
 def check_trees(result: RoundResult, salt: bytes = SALT) -> None:
     """Sections 9 and 10: order, roots, counts and inclusion of every leaf."""
-    round_key = keys.round_key(salt, result.context)
+    round_key = pseudonyms.round_key(salt, result.context)
     leaves = [merkle.leaf_hash(part.entry) for part in result.partitions]
     assert result.root == merkle.root_hash(leaves)
     assert result.result == Result(result.root, len(leaves))
@@ -75,8 +75,8 @@ def check_trees(result: RoundResult, salt: bytes = SALT) -> None:
     for index, part in enumerate(result.partitions):
         assert part.entries == tuple(sorted(part.entries))
         assert part.site_count == len(part.entries) > 0
-        entry = encoding.decode_partition(part.entry)
-        assert entry.pseudonym == keys.aggregator_pseudonym(round_key, part.aggregator_id)
+        entry = entries.decode_partition(part.entry)
+        assert entry.pseudonym == pseudonyms.aggregator_pseudonym(round_key, part.aggregator_id)
         assert (entry.root, entry.site_count) == (part.root, part.site_count)
         sites = [merkle.leaf_hash(site) for site in part.entries]
         assert part.root == merkle.root_hash(sites)
@@ -88,7 +88,7 @@ def test_one_site_of_one_aggregator() -> None:
     check_trees(result)
     (part,) = result.partitions
     assert (part.aggregator_id, part.nmis, part.nmi_count) == ("north", (NMI,), 1)
-    assert part.key == keys.aggregator_key(keys.round_key(SALT, CONTEXT), "north")
+    assert part.key == pseudonyms.aggregator_key(pseudonyms.round_key(SALT, CONTEXT), "north")
     assert cells(part) == {(NMI, 0, START_S): (5000, -2500, None, None)}
     assert (result.partition_count, result.unassigned_nmis, result.path(0)) == (1, 0, [])
     assert result.root == merkle.leaf_hash(part.entry)
@@ -124,10 +124,10 @@ def test_an_nmi_that_changes_aggregator_is_in_both_partitions_for_its_part() -> 
     for n, who in enumerate((UNASSIGNED, "north", "south")):
         part = of(result, who)
         assert cells(part) == {(NMI, 0, START_S + n * 300): (n * 1000, -2500, None, None)}
-        header = encoding.decode_site(part.entries[0]).header
+        header = entries.decode_site(part.entries[0]).header
         assert (header.horizon_start, header.interval_count) == (START_S, 3)
     assert result.unassigned_nmis == 1
-    pseudonyms = {encoding.decode_site(part.entries[0]).pseudonym for part in result.partitions}
+    pseudonyms = {entries.decode_site(part.entries[0]).pseudonym for part in result.partitions}
     assert len(pseudonyms) == 3
 
 
@@ -136,7 +136,7 @@ def test_both_levels_of_an_nmi_are_two_entries_with_one_pseudonym() -> None:
     result = computed([flex, record()], assignment())
     part = of(result, "north")
     assert (part.site_count, part.nmi_count, part.nmis) == (2, 1, (NMI, NMI))
-    first, second = (encoding.decode_site(entry) for entry in part.entries)
+    first, second = (entries.decode_site(entry) for entry in part.entries)
     assert first.pseudonym == second.pseudonym
     assert (first.header.level, second.header.level) == (0, 1)
     assert (second.header.timing, second.header.objective) == (1, "other")
@@ -187,10 +187,10 @@ def test_progress_counts_rows() -> None:
     assert told == [("partition", 1, 2), ("partition", 2, 2)]
 
 
-def of_case(case: strategies.Case) -> RoundResult:
+def of_case(case: Case) -> RoundResult:
     document = parse_document(
         case.envelope,
-        Feed(case.profile, case.import_sign),  # type: ignore[arg-type]
+        Feed(case.profile, case.import_sign),
     )
     context = RoundContext(case.chain_id, case.contract, case.number)
     return partition_round(document, parse_snapshot(case.registry), case.salt, context)
@@ -198,7 +198,7 @@ def of_case(case: strategies.Case) -> RoundResult:
 
 @settings(deadline=None, max_examples=100)
 @given(case=strategies.rounds())
-def test_every_row_is_in_exactly_one_partition_with_its_values(case: strategies.Case) -> None:
+def test_every_row_is_in_exactly_one_partition_with_its_values(case: Case) -> None:
     result = of_case(case)
     check_trees(result, case.salt)
     found: dict[Cell, tuple[str, tuple[int | None, ...]]] = {}
@@ -215,7 +215,7 @@ def test_every_row_is_in_exactly_one_partition_with_its_values(case: strategies.
 
 @settings(deadline=None, max_examples=25)
 @given(case=strategies.rounds(), chunk=st.integers(1, 3))
-def test_the_size_of_chunks_does_not_matter(case: strategies.Case, chunk: int) -> None:
+def test_the_size_of_chunks_does_not_matter(case: Case, chunk: int) -> None:
     plain = of_case(case)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partition, "_CHUNK", chunk)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.domain.rounds import pseudonyms as keys
-from oepnode.domain.rounds.pseudonyms import UNASSIGNED, RoundContext
+from oepnode.domain.rounds import pseudonyms
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.errors import ConfigError, DigestMismatch, EvidenceError
-from tests.reference import model
+from tests.reference import pseudonyms as reference
 from tests.support.envelope_documents import NMI, OTHER_NMI, SALT
 
 CONTEXT = RoundContext(31337, bytes(range(20)), 7)
@@ -51,7 +52,7 @@ def test_a_context_that_does_not_fit_is_rejected(change: dict[str, object]) -> N
 
 
 def test_a_salt_is_checked_against_its_digest() -> None:
-    keys.check_salt(SALT, sha256(SALT).digest())
+    pseudonyms.check_salt(SALT, sha256(SALT).digest())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_salt_is_checked_against_its_digest() -> None:
 def test_another_salt_is_rejected_and_not_shown(salt: bytes) -> None:
     digest = sha256(SALT).digest()
     with pytest.raises(DigestMismatch) as rejected:
-        keys.check_salt(salt, digest)
+        pseudonyms.check_salt(salt, digest)
     assert isinstance(rejected.value, EvidenceError)
     assert (rejected.value.expected, rejected.value.received) == (digest, sha256(salt).digest())
     for secret in (SALT, *([salt] if salt else [])):
@@ -70,30 +71,32 @@ def test_another_salt_is_rejected_and_not_shown(salt: bytes) -> None:
 @pytest.mark.parametrize("salt", [b"", SALT[:31], SALT + b"\x00"])
 def test_a_salt_of_another_length_is_rejected_even_where_its_digest_fits(salt: bytes) -> None:
     with pytest.raises(DigestMismatch):
-        keys.check_salt(salt, sha256(salt).digest())
+        pseudonyms.check_salt(salt, sha256(salt).digest())
 
 
 @given(context=CONTEXTS, salt=st.binary(min_size=32, max_size=32), identity=IDS)
 def test_keys_and_pseudonyms_are_the_reference_model_s(
     context: RoundContext, salt: bytes, identity: str
 ) -> None:
-    encoded = model.round_context(context.chain_id, context.contract, context.number)
+    encoded = reference.round_context(context.chain_id, context.contract, context.number)
     assert context.encode() == encoded
-    round_key = keys.round_key(salt, context)
-    assert round_key == model.round_key(salt, encoded)
-    key = keys.aggregator_key(round_key, identity)
-    assert key == model.aggregator_key(round_key, identity)
-    assert keys.aggregator_pseudonym(round_key, identity) == model.aggregator_pseudonym(
+    round_key = pseudonyms.round_key(salt, context)
+    assert round_key == reference.round_key(salt, encoded)
+    key = pseudonyms.aggregator_key(round_key, identity)
+    assert key == reference.aggregator_key(round_key, identity)
+    assert pseudonyms.aggregator_pseudonym(round_key, identity) == reference.aggregator_pseudonym(
         round_key, identity
     )
-    assert keys.site_pseudonym(key, NMI) == model.site_pseudonym(key, NMI)
-    assert len({salt, round_key, key, keys.site_pseudonym(key, NMI)}) == 4
+    assert pseudonyms.site_pseudonym(key, NMI) == reference.site_pseudonym(key, NMI)
+    assert len({salt, round_key, key, pseudonyms.site_pseudonym(key, NMI)}) == 4
 
 
 def test_many_pseudonyms_are_those_of_one_by_one() -> None:
     nmis = [NMI, OTHER_NMI, NMI]
-    assert keys.site_pseudonyms(SALT, iter(nmis)) == [keys.site_pseudonym(SALT, n) for n in nmis]
-    assert keys.site_pseudonyms(SALT, []) == []
+    assert pseudonyms.site_pseudonyms(SALT, iter(nmis)) == [
+        pseudonyms.site_pseudonym(SALT, n) for n in nmis
+    ]
+    assert pseudonyms.site_pseudonyms(SALT, []) == []
 
 
 def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:
@@ -103,9 +106,11 @@ def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:
         replace(CONTEXT, contract=bytes(20)),
         replace(CONTEXT, number=8),
     ]
-    found = [keys.round_key(salt, c) for salt in (SALT, bytes(32)) for c in contexts]
-    found += [keys.aggregator_key(found[0], who) for who in (UNASSIGNED, "north", "south")]
-    found += [keys.aggregator_pseudonym(found[0], who) for who in (UNASSIGNED, "north", "south")]
-    found += [keys.site_pseudonym(key, nmi) for key in found for nmi in (NMI, OTHER_NMI)]
+    found = [pseudonyms.round_key(salt, c) for salt in (SALT, bytes(32)) for c in contexts]
+    found += [pseudonyms.aggregator_key(found[0], who) for who in (UNASSIGNED, "north", "south")]
+    found += [
+        pseudonyms.aggregator_pseudonym(found[0], who) for who in (UNASSIGNED, "north", "south")
+    ]
+    found += [pseudonyms.site_pseudonym(key, nmi) for key in found for nmi in (NMI, OTHER_NMI)]
     assert len(set(found)) == len(found)
-    assert {len(key) for key in found} == {keys.KEY_SIZE}
+    assert {len(key) for key in found} == {pseudonyms.KEY_SIZE}

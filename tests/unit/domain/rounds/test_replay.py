@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import computation, replay
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError
 from tests.support.round_world import CONTEXT, INPUTS, RESULT, SALT, START, opened, state
 
@@ -64,7 +64,7 @@ def test_rules_that_are_not_known() -> None:
 def test_another_horizon_than_the_rounds(change: dict[str, int]) -> None:
     with pytest.raises(DocumentFault) as caught:
         computation.compute(INPUTS, CONTEXT, replace(opened(), **change))
-    assert caught.value.faults[0].rule == "horizon.mismatch"
+    assert caught.value.faults[0].code == "horizon.mismatch"
 
 
 def test_inputs_show_neither_salt_nor_nmi() -> None:

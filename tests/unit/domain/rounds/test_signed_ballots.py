@@ -6,22 +6,22 @@ import pytest
 from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
-from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds import signed_ballots
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Member
-from oepnode.domain.rounds.pseudonyms import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot
 from oepnode.errors import EvidenceError
 
 CONTEXT = RoundContext(31337, bytes(range(20)), 7)
 BALLOT = bytes(range(100, 132))
 SIGNED = SignedBallot.of(BALLOT, 5, 6, 1)
-LINE = relay.encode(Relayed(CONTEXT, SIGNED))
+LINE = signed_ballots.encode(Relayed(CONTEXT, SIGNED))
 
 
 def test_what_is_signed_is_the_hash_of_the_typed_data() -> None:
-    message = encode_typed_data(full_message=relay.typed_data(CONTEXT, BALLOT))
+    message = encode_typed_data(full_message=signed_ballots.typed_data(CONTEXT, BALLOT))
     expected = keccak(b"\x19" + message.version + message.header + message.body)
-    assert relay.ballot_digest(CONTEXT, BALLOT) == expected
+    assert signed_ballots.ballot_digest(CONTEXT, BALLOT) == expected
 
 
 def test_parity_and_s_share_a_word() -> None:
@@ -33,15 +33,15 @@ def test_parity_and_s_share_a_word() -> None:
 
 def test_packed_ballots_are_read_back() -> None:
     other = SignedBallot.of(bytes(32), 1, 2, 0)
-    assert relay.unpack(relay.pack([SIGNED, other])) == [SIGNED, other]
-    assert relay.unpack(b"") == []
+    assert signed_ballots.unpack(signed_ballots.pack([SIGNED, other])) == [SIGNED, other]
+    assert signed_ballots.unpack(b"") == []
     with pytest.raises(EvidenceError, match="95 bytes"):
-        relay.unpack(SIGNED.pack()[:-1])
+        signed_ballots.unpack(SIGNED.pack()[:-1])
 
 
 def test_a_file_of_signed_ballots_is_read_back() -> None:
-    assert relay.decode_lines(LINE + b"\n\n" + LINE) == [Relayed(CONTEXT, SIGNED)] * 2
-    assert relay.decode_lines(b"") == []
+    assert signed_ballots.decode_lines(LINE + b"\n\n" + LINE) == [Relayed(CONTEXT, SIGNED)] * 2
+    assert signed_ballots.decode_lines(b"") == []
 
 
 MEMBERS = tuple(Member(i, bytes([i + 1]) * 20, bytes([i + 101]) * 20) for i in range(3))
@@ -70,15 +70,15 @@ def test_a_batch_holds_one_ballot_of_each_member_who_has_not_voted() -> None:
         offered(101, 0),
         offered(103, 1),
     ]
-    batch = relay.batch_of(CONTEXT, ELECTORATE, 0b010, ballots, by_first_byte)
+    batch = signed_ballots.batch_of(CONTEXT, ELECTORATE, 0b010, ballots, by_first_byte)
     assert [member for member, _ in batch.chosen] == [MEMBERS[0], MEMBERS[2]]
     assert [signed for _, signed in batch.chosen] == [ballots[0].signed, ballots[7].signed]
     assert {left.place: left.why for left in batch.left_out} == {
-        1: f"0x{'4d' * 20} signed it, who is no signer of the round's electorate",
+        1: f"0x{'4d' * 20} signed it, which is not a signer of the round's electorate",
         2: "its member has voted already",
         3: "its member has voted already",
         4: "it is for another round, contract or chain",
-        5: "its signature is none",
+        5: "its signature is invalid",
         6: "its ballot is zero",
     }
 
@@ -94,10 +94,10 @@ def test_equivocations_are_found_among_many() -> None:
         offered(102, 3),
         offered(0, 9),
     ]
-    (found,) = relay.equivocations_in(CONTEXT, ELECTORATE, ballots, by_first_byte)
+    (found,) = signed_ballots.equivocations_in(CONTEXT, ELECTORATE, ballots, by_first_byte)
     assert found.member == MEMBERS[1]
     assert found.ballots == (ballots[1].signed, ballots[5].signed)
-    assert relay.equivocations_in(CONTEXT, ELECTORATE, ballots[:3], by_first_byte) == []
+    assert signed_ballots.equivocations_in(CONTEXT, ELECTORATE, ballots[:3], by_first_byte) == []
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_equivocations_are_found_among_many() -> None:
 )
 def test_a_line_that_is_no_signed_ballot_is_named(line: bytes, told: str) -> None:
     with pytest.raises(EvidenceError, match=told):
-        relay.decode_lines(LINE + b"\n" + line)
+        signed_ballots.decode_lines(LINE + b"\n" + line)

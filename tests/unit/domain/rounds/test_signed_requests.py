@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oepnode.adapters.crypto.request_signature import recover_signer, sign_request
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import (
     DocumentRequest,
     MemberRequest,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.rounds import site_proof
-from oepnode.domain.rounds.pseudonyms import RoundContext
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError
 from tests.support.round_world import CHAIN_ID, CONTEXT, CONTRACT, FLEX, MOVING, RESULT, verified
 
@@ -125,11 +125,11 @@ def test_what_is_no_proof_at_all(data: bytes) -> None:
     assert caught.value.check == "format"
 
 
-def test_a_field_that_stands_twice_is_rejected() -> None:
+def test_a_field_that_occurs_twice_is_rejected() -> None:
     data = site_proof.write(site_proof.cut(verified(), NMI))
     doubled = data.replace(b'"round": 3', b'"round": 4, "round": 3')
     assert doubled != data
-    with pytest.raises(SiteProofError, match="stands twice"):
+    with pytest.raises(SiteProofError, match="occurs twice"):
         site_proof.read(doubled)
 
 
@@ -145,7 +145,10 @@ def test_the_root_of_another_round() -> None:
 
 def test_every_nibble_of_the_hashes_counts() -> None:
     value = json.loads(site_proof.write(site_proof.cut(verified(), NMI, disclose_key=True)))
-    spots = [(value, "partitionEntry"), (value["disclosure"], "aggregatorKey")]
+    spots: list[tuple[Any, str | int]] = [
+        (value, "partitionEntry"),
+        (value["disclosure"], "aggregatorKey"),
+    ]
     spots += [(value["sites"][0], "entry"), (value["path"], 0), (value["sites"][0]["path"], 0)]
     for holder, name in spots:
         text = holder[name]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace as with_values
 
 import pytest
-from eth_abi import encode
-from eth_utils import keccak
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 from msgspec.structs import replace
 
 from oepnode.domain.rounds import tally
@@ -12,6 +12,7 @@ from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, RootRevealed, RoundFinalised
 from oepnode.domain.rounds.tally import Standing
 from oepnode.errors import EvidenceError
+from tests.contract_model.packed_ballots import rolling_hash, unpack
 from tests.support.round_world import CONTEXT, ELECTORATE, MEMBERS, RESULT, WRONG, events, place
 
 GOOD = RESULT.result
@@ -92,19 +93,23 @@ def test_the_ballots_hash_is_the_contracts() -> None:
             [CONTEXT.chain_id, CONTEXT.contract, CONTEXT.number],
         )
     )
-    assert tally.ballots_hash(CONTEXT, ELECTORATE, []) == expected
+    members = {member.operator: member for member in MEMBERS}
+    ballots = [
+        tally.Ballot(members[cast.operator].index, cast.operator, cast.ballot) for cast in BALLOTS
+    ]
+    assert rolling_hash(CONTEXT, []) == expected
     for cast, member in zip(BALLOTS, MEMBERS, strict=False):
         expected = keccak(expected + bytes([member.index]) + member.operator + cast.ballot)
-    assert tally.ballots_hash(CONTEXT, ELECTORATE, BALLOTS) == expected
-    assert tally.ballots_hash(CONTEXT, ELECTORATE, BALLOTS[::-1]) != expected
+    assert rolling_hash(CONTEXT, ballots) == expected
+    assert rolling_hash(CONTEXT, ballots[::-1]) != expected
     with pytest.raises(EvidenceError):
-        tally.ballots_hash(CONTEXT, ELECTORATE, [replace(BALLOTS[0], operator=STRANGER)])
+        tally.count(CONTEXT, ELECTORATE, [replace(BALLOTS[0], operator=STRANGER)], GOOD)
 
 
 def test_packed_ballots_are_read_back() -> None:
     ballots = [tally.Ballot(i, MEMBERS[i].operator, bytes([i]) * 32) for i in range(3)]
     packed = b"".join(ballot.pack() for ballot in ballots)
-    assert tally.unpack(packed) == ballots
+    assert unpack(packed) == ballots
     assert tally.bitmap(ballots) == 0b111
     with pytest.raises(EvidenceError, match="53 bytes each, received 158"):
-        tally.unpack(packed[:-1])
+        unpack(packed[:-1])

@@ -12,8 +12,8 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.crypto.request_signature import sign_request
-from oepnode.domain.rounds.pseudonyms import RoundContext
-from oepnode.domain.rounds.registry_snapshot import snapshot_json
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
 from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError, FatalError, TransportError
 from oepnode.services.common.http import Rejection

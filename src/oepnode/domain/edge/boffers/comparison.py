@@ -1,8 +1,8 @@
-"""What changed between two Boffers of one unit and trading day.
+"""Changes between two Boffers of one unit and trading day.
 
-Guarantees: periods that only one of them has are counted, not compared; energy is exact. Serves a
-re-bid beside the Boffer before it, a constrained offer beside the original, and a Boffer computed
-before its interval (PRE) beside one computed after (POST).
+Guarantees: periods that only one of them has are counted, not compared; energy is exact. Serves to
+compare a re-bid with the Boffer before it, a constrained offer with the original, and a Boffer
+computed before its interval (PRE) with one computed after (POST).
 
 Source: HLD §4.1 (re-bids), Part C §3.1 (PRE and POST Boffers).
 """
@@ -10,13 +10,12 @@ Source: HLD §4.1 (re-bids), Part C §3.1 (PRE and POST Boffers).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.edge.boffers.rules import OfferDay
-from oepnode.domain.edge.clearing.clear import dispatchable
+from oepnode.domain.documents.arrays import Int64s, Ints
+from oepnode.domain.edge.boffers.bands import dispatchable
+from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.timeseries.energy import energy_wh
 
 
@@ -25,7 +24,7 @@ class OfferChange:
     """Differences of a later offer from an earlier one.
 
     Attributes:
-        bands: Bands (1 to 20) whose price differs; none where one of both has no prices.
+        bands: Bands (1 to 20) whose price differs; empty where one of both has no prices.
         has_prices: Whether the earlier one has prices, and whether the later one has.
         periods: Periods that both have, in order, shape (n,).
         load: Most load that a price can dispatch, before and after, int64 watts, shape (2, n).
@@ -38,19 +37,12 @@ class OfferChange:
 
     bands: tuple[int, ...]
     has_prices: tuple[bool, bool]
-    periods: npt.NDArray[np.int64]
-    load: npt.NDArray[np.int64]
-    generation: npt.NDArray[np.int64]
-    quantities: npt.NDArray[np.int64]
+    periods: Int64s
+    load: Int64s
+    generation: Int64s
+    quantities: Int64s
     only_before: int
     only_after: int
-
-    @property
-    def is_any(self) -> bool:
-        """Whether anything differs."""
-        is_priced_alike = not self.bands and self.has_prices[0] == self.has_prices[1]
-        is_same = is_priced_alike and not self.quantities.any()
-        return not is_same or bool(self.only_before or self.only_after)
 
     @property
     def load_wh(self) -> int:
@@ -63,8 +55,8 @@ class OfferChange:
         return energy_wh(self.generation[1] - self.generation[0])
 
 
-def compare(before: OfferDay, after: OfferDay) -> OfferChange:
-    """Compare two Boffers period by period; each period stands once in each of them."""
+def compare(before: BofferDay, after: BofferDay) -> OfferChange:
+    """Compare two Boffers period by period; each period must occur once in each of them."""
     periods, mine, other = np.intersect1d(before.periods, after.periods, return_indices=True)
     rows = (_columns(before)[mine], _columns(after)[other])
     extremes = [_extremes(quantities) for quantities in rows]
@@ -80,17 +72,17 @@ def compare(before: OfferDay, after: OfferDay) -> OfferChange:
     )
 
 
-def _repriced(before: OfferDay, after: OfferDay) -> tuple[int, ...]:
+def _repriced(before: BofferDay, after: BofferDay) -> tuple[int, ...]:
     if not (before.has_prices and after.has_prices):
         return ()
     return tuple((np.flatnonzero(before.prices != after.prices) + 1).tolist())
 
 
-def _columns(day: OfferDay) -> npt.NDArray[np.int64]:
+def _columns(day: BofferDay) -> Int64s:
     """Bands, maxAvailLoad, maxAvailGen and fixed load, shape (n, 23)."""
     single = (day.max_avail_load, day.max_avail_gen, day.fixed_load)
     return np.column_stack((day.avail, *single)).astype(np.int64)
 
 
-def _extremes(columns: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _extremes(columns: Ints) -> tuple[Int64s, Int64s]:
     return dispatchable(columns[:, :20], columns[:, 20], columns[:, 21], columns[:, 22])

@@ -1,7 +1,7 @@
-"""Where a finding on a Boffer stands, and on which pile it goes.
+"""Locations of findings on Boffers, and their severity.
 
-A day of a Boffer knows its place in a JSON document or in a file of rows; rules speak of its rows,
-bands and fields only.
+A day of a Boffer knows its path in a JSON document or in a file of rows; rules name its rows, bands
+and fields only.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from oepnode.domain.edge.boffers import gate_closure as gate
-from oepnode.domain.edge.boffers import rules as boffer_rules
+from oepnode.domain.edge.boffers import gate_closure, rules
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.edge.validation.finding import Violation
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.edge.validation.violation import Violation
 
-_CAUTIONS: Final = boffer_rules.CAUTIONS | gate.CAUTIONS
+_CAUTIONS: Final = rules.CAUTIONS | gate_closure.CAUTIONS
 _COLUMNS: Final = {
     "bandAvail": "avail",
     "bofferSummationLevel": "level",
@@ -30,28 +29,28 @@ _COLUMNS: Final = {
 """Names of fields in a file of rows, where they differ."""
 
 
-def file_all(day: BofferDay, found: Iterable[Violation], log: FindingLog) -> None:
+def note_all(day: BofferDay, violations: Iterable[Violation], log: FindingLog) -> None:
     """Note each broken rule of a day, as a fault or as a caution."""
-    for broken in found:
-        put(place_of(day, broken), broken, log)
+    for violation in violations:
+        note(path_of(day, violation), violation, log)
 
 
-def put(path: str, broken: Violation, log: FindingLog) -> None:
-    """Note a broken rule at a place."""
-    note = log.caution if broken.code in _CAUTIONS else log.business
-    note(broken.code, path, broken.rule, broken.message, broken.value)
+def note(path: str, violation: Violation, log: FindingLog) -> None:
+    """Note a broken rule at a path."""
+    put = log.caution if violation.code in _CAUTIONS else log.business
+    put(violation.code, path, violation.section, violation.message, violation.value)
 
 
-def place_of(day: BofferDay, broken: Violation) -> str:
-    """The place of what a rule found in a day."""
-    path = day.bid_path if broken.row is None else day.path(broken.row)
-    if broken.field == "prices":
+def path_of(day: BofferDay, violation: Violation) -> str:
+    """Return the path of a violation in a day."""
+    path = day.bid_path if violation.row is None else day.path(violation.row)
+    if violation.field == "prices":
         path = day.bid_path
-    name = broken.field or ("bandAvail" if broken.band is not None else "")
-    path = field_place(day, path, name) if name else path
-    return path if broken.band is None else f"{path}[{broken.band - 1}]"
+    name = violation.field or ("bandAvail" if violation.band is not None else "")
+    path = field_path(day, path, name) if name else path
+    return path if violation.band is None else f"{path}[{violation.band - 1}]"
 
 
-def field_place(day: BofferDay, path: str, name: str) -> str:
-    """A field's place, by the name that it has in JSON or in a file of rows."""
+def field_path(day: BofferDay, path: str, name: str) -> str:
+    """Return a field's path, by the name that it has in JSON or in a file of rows."""
     return f"{path}.{_COLUMNS.get(name, name) if day.is_rows else name}"

@@ -1,8 +1,8 @@
 """The form of Boffers in a file of rows, one row per dispatch interval.
 
-Guarantees: what comes out has the columns of `boffer.FRAME`, every fault of the form is noted with
-its row. Prices are cents and quantities W of each band alone, so that there are no decimals to
-check. Prices and quantities may be null, or their columns left out, as in JSON.
+Guarantees: the result has the columns of `frame.FRAME`; every fault of the form is noted with its
+row. Prices are cents and quantities W of each band alone, so that there are no decimals to check.
+Prices and quantities may be null, or their columns left out, as in JSON.
 
 Source: Part C §3.3.
 """
@@ -14,13 +14,21 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools
 from oepnode.domain.documents.faults import show_value
-from oepnode.domain.edge.boffers.model import FRAME, SECTION
-from oepnode.domain.edge.clearing.clear import BANDS
-from oepnode.domain.edge.schema.columns import Bools, report, row_path
+from oepnode.domain.edge.boffers.bands import BANDS
+from oepnode.domain.edge.boffers.frame import FRAME
+from oepnode.domain.edge.boffers.model import SECTION
+from oepnode.domain.edge.schema.columns import report, row_path
 from oepnode.domain.edge.schema.kinds import Identity, NmiText
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.nem.nem_time import FIRST_DATE, INSTANTS_END_S, LAST_DATE, PERIODS_PER_DAY
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.nem.nem_time import (
+    FIRST_DATE,
+    INSTANTS_END_S,
+    LAST_DATE,
+    MICROS,
+    PERIODS_PER_DAY,
+)
 
 _OPTIONAL: Final = {
     "accumulated": False,
@@ -30,7 +38,6 @@ _OPTIONAL: Final = {
     "max_avail_gen": None,
     "fixed_load": None,
 }
-_MICROS: Final = 1_000_000
 _MOST: Final = 2**31 - 1
 _YEARS: Final = "within the years 1970 to 2105, NEM time"
 _CHOICES: Final = {
@@ -53,7 +60,7 @@ _SECTIONS: Final = {
 
 
 def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
-    """Bring rows to `boffer.FRAME`; None where a column cannot be used.
+    """Bring rows to `frame.FRAME`; None where a column cannot be used.
 
     Args:
         frame: Rows as they were read.
@@ -66,7 +73,7 @@ def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
     columns = {name: _column(frame, name, log) for name in FRAME}
     for name in frame.columns:
         if name not in FRAME:
-            message = "a column that the dataset lacks is not read"
+            message = "a column that the dataset does not have is not read"
             log.odd("column.unknown", "$.columns", message, show_value(name))
     if log.count:
         return None
@@ -133,9 +140,9 @@ def _check_values(frame: pl.DataFrame, log: FindingLog) -> None:
         rows = frame.with_row_index("row").filter(pl.col("kind") == kind)
         first = rows.group_by("identity", maintain_order=True).agg(pl.col("row").first())
         for text, row in first.select("identity", "row").iter_rows():
-            found = reader.read(text, row_path(row, "identity"), log)
-            if isinstance(found, str) and found != text:
-                message = "an NMI stands without its checksum in columns"
+            identity = reader.read(text, row_path(row, "identity"), log)
+            if isinstance(identity, str) and identity != text:
+                message = "in columns an NMI must be without its checksum"
                 log.add(row_path(row, "identity"), "nmi.length", message)
 
 
@@ -143,12 +150,12 @@ def _check_times(frame: pl.DataFrame, log: FindingLog) -> None:
     date, submitted = frame["trading_date"], frame["submitted_us"]
     wrong = (date < FIRST_DATE) | (date > LAST_DATE)
     _reject(wrong, "trading_date", "time.format", _YEARS, log)
-    wrong = (submitted < 0) | (submitted >= INSTANTS_END_S * _MICROS)
+    wrong = (submitted < 0) | (submitted >= INSTANTS_END_S * MICROS)
     _reject(wrong, "submitted_us", "time.format", _YEARS, log)
 
 
 def _check_amounts(frame: pl.DataFrame, log: FindingLog) -> None:
-    """Hold prices and quantities to ±(2^31 - 1), which JSON is held to; -2^31 says "not given"."""
+    """Check that prices and quantities are within ±(2^31 - 1), as in JSON; -2^31 is "not given"."""
     message = f"within ±{_MOST}"
     for name in ("max_avail_load", "max_avail_gen", "fixed_load"):
         _reject(frame[name] < -_MOST, name, "number.range", message, log)
@@ -163,6 +170,6 @@ def _reject(mask: pl.Series, name: str, code: str, message: str, log: FindingLog
 
 
 def _wrong_type(series: pl.Series, name: str, log: FindingLog) -> pl.Series | None:
-    message = f"the column holds {FRAME[name]}"
+    message = f"the column must hold {FRAME[name]}"
     log.add(f"$.columns.{name}", "column.type", message, str(series.dtype))
     return None

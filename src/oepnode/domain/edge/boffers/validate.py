@@ -2,74 +2,62 @@
 
 The form (Part C §3.3: types, twenty bands, periods 1 to 288, prices in cents) gives the system
 acknowledgement; the business rules give the transaction acknowledgement. Both in one pass: a day
-whose form is broken in one place is held to the rules in all others.
+whose form is broken in one place is checked against the rules everywhere else.
 
-Boffers may also be acknowledged one by one, each with both answers of its own: what is rejected
-then counts nowhere, and later ones are checked against the accepted ones only (HLD §4.7: the latest
-successfully acknowledged Boffer wins).
+Boffers may also be acknowledged one by one, each with both acknowledgements of its own: one that is
+rejected then counts nowhere, and later ones are checked against the accepted ones only (HLD §4.7:
+the latest successfully acknowledged Boffer wins).
 
-Here are the rules that need the time: trading dates in the past, and timing. Those that need other
-Boffers are in `boffer_document`, those of prices, quantities and steps in `boffer_rules`.
+Checks itself what depends on the time: trading dates in the past, and timing. Leaves out rules
+between Boffers (``document_rules``) and those of prices, quantities and steps (``rules``).
 
 † "Trading date can't be past" (§3.3 field 5.1) cannot hold for POST Boffers, which are made after
-their interval; there it is left out. † §3.3 field 3 describes POST with the words of PRE; its third
-column says what is meant: made after the interval's end.
+their interval; it is not applied to them. † §3.3 field 3 describes POST with the words of PRE; its
+third column has the meaning: made after the interval's end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import polars as pl
 
-from oepnode.domain.edge.boffers import rules as boffer_rules
-from oepnode.domain.edge.boffers.document_rules import boffers_of, check_document, known_from
-from oepnode.domain.edge.boffers.locations import field_place, file_all, place_of, put
-from oepnode.domain.edge.boffers.model import (
-    DUID_SHAPE,
-    NMI_SHAPE,
-    SECTION,
-    BofferDay,
-    Boffers,
-    from_frame,
-    read_record,
-)
-from oepnode.domain.edge.boffers.required_fields import check_stated
+from oepnode.domain.edge.boffers.document_rules import boffers_of, check_document, prior_boffers
+from oepnode.domain.edge.boffers.frame import from_frame
+from oepnode.domain.edge.boffers.json_format import DUID_SHAPE, NMI_SHAPE, read_record
+from oepnode.domain.edge.boffers.locations import field_path, note, note_all, path_of
+from oepnode.domain.edge.boffers.model import SECTION, BofferDay, Boffers
+from oepnode.domain.edge.boffers.required_fields import check_required_fields
+from oepnode.domain.edge.boffers.rules import Capacity, Market, check_day, check_horizon
 from oepnode.domain.edge.boffers.tabular import read_rows
 from oepnode.domain.edge.schema.json_writer import nem_text
-from oepnode.domain.edge.schema.kinds import records
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
-from oepnode.domain.edge.validation.finding import Violation
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, trading_period
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
-
-_MICROS: Final = 1_000_000
+from oepnode.domain.edge.schema.shape import records
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.edge.validation.violation import Violation
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem, trading_period
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the receiver knows beyond the document.
+    """Knowledge of the receiver beyond the document.
 
     Attributes:
         step: Step 1 (visibility), 2 (self-dispatch) or 3 (scheduled) of HLD §4.3 to §4.5; None
-            leaves out what differs between them.
+            leaves out rules that differ between them.
         now_s: The receiver's clock, UTC seconds; without it a Boffer's own submission counts.
-        market: Price floor and cap.
-        capacity: What the portfolio can consume and generate at most.
+        market: Price floor and ceiling.
+        capacity: The most that the portfolio can consume and generate.
         earlier: Days acknowledged before, oldest first, for gate closure.
     """
 
     step: int | None = None
     now_s: int | None = None
-    market: boffer_rules.Market | None = None
-    capacity: boffer_rules.Capacity | None = None
+    market: Market | None = None
+    capacity: Capacity | None = None
     earlier: tuple[BofferDay, ...] = ()
 
 
@@ -79,8 +67,8 @@ class AcknowledgedBoffer:
 
     Attributes:
         record: Its position in the document.
-        first: Its first trading day; None where none can be read.
-        received: Its days, and both answers.
+        first: Its first trading day; None where no day can be read.
+        received: Its days, and both acknowledgements.
     """
 
     record: int
@@ -89,12 +77,12 @@ class AcknowledgedBoffer:
 
     @property
     def path(self) -> str:
-        """Its place in the document."""
+        """Its path in the document."""
         return f"$.records[{self.record}]" if self.first is None else self.first.head_path
 
     @property
     def message(self) -> str:
-        """Why it is rejected, or that it is not."""
+        """The reason of its rejection, or that it is accepted."""
         answers = (self.received.system, self.received.transaction)
         return next((a.message for a in answers if not a.accepted), answers[1].message)
 
@@ -106,19 +94,19 @@ def validate(
 
     Args:
         data: The exact bytes.
-        context: What the receiver knows.
+        context: Knowledge of the receiver.
         message_id: Names the submission; by default a digest of its bytes.
 
     Returns:
         The Boffers of both kinds, with both acknowledgements.
     """
-    log = _ledger()
+    log = _log()
     days: list[BofferDay] = []
     count = 0
     for number, record in records(data, log):
         days += _read(number, record, context or Context(), log)
         count += 1
-    value = _whole(days, count, context or Context(), log)
+    value = _document(days, count, context or Context(), log)
     return log.received(value, message_id or message_id_of(data))
 
 
@@ -126,21 +114,21 @@ def validate_each(data: bytes, context: Context | None = None) -> tuple[Acknowle
     """Read Boffers as `validate` does, and acknowledge them one by one.
 
     Raises:
-        DocumentFault: If the text holds no records; a record of the wrong form is rejected alone.
+        DocumentFault: If the text has no records; a record of the wrong form is rejected alone.
     """
-    answers = _Answers(context or Context())
-    outer = _ledger()
+    acknowledged = _OneByOne(context or Context())
+    outer = _log()
     for number, record in records(data, outer):
-        log = _ledger()
-        answers.take(number, _read(number, record, answers.context, log), log)
+        log = _log()
+        acknowledged.add(number, _read(number, record, acknowledged.context, log), log)
     outer.raise_if_any()
-    return tuple(answers.found)
+    return tuple(acknowledged.boffers)
 
 
 def check_days(
     days: Sequence[BofferDay], context: Context | None = None, *, message_id: str = ""
 ) -> ValidationResult[Boffers]:
-    """Hold Boffers to the business rules that have been read, or made, already."""
+    """Check Boffers that have been read already against the business rules."""
     return _checked(days, context or Context(), FindingLog("Boffer", SECTION), message_id)
 
 
@@ -150,18 +138,18 @@ def validate_frame(
     """Check Boffers in columns, as from Parquet.
 
     Args:
-        frame: The columns of `boffer.FRAME`; those that may be null may be left out.
-        context: What the receiver knows.
+        frame: The columns of `frame.FRAME`; those that may be null may be left out.
+        context: Knowledge of the receiver.
         message_id: Names the submission.
 
     Returns:
         The Boffers with both acknowledgements.
     """
     log = FindingLog("Boffer", SECTION)
-    read = read_rows(frame, log)
-    if read is None or log.count:
+    rows = read_rows(frame, log)
+    if rows is None or log.count:
         return log.received(None, message_id)
-    return _checked(from_frame(read).days, context or Context(), log, message_id)
+    return _checked(from_frame(rows).days, context or Context(), log, message_id)
 
 
 def validate_frame_each(
@@ -173,82 +161,82 @@ def validate_frame_each(
         DocumentFault: If the form of any row is wrong.
     """
     outer = FindingLog("Boffer", SECTION)
-    read = read_rows(frame, outer)
+    rows = read_rows(frame, outer)
     outer.raise_if_any()
-    answers = _Answers(context or Context())
-    for boffer in boffers_of(from_frame(read).days if read is not None else ()):
+    acknowledged = _OneByOne(context or Context())
+    for boffer in boffers_of(from_frame(rows).days if rows is not None else ()):
         log = FindingLog("Boffer", SECTION)
-        _check_record(boffer, answers.context, log, is_whole=True)
-        answers.take(boffer[0].record, boffer, log)
-    return tuple(answers.found)
+        _check_boffer(boffer, acknowledged.context, log, is_complete=True)
+        acknowledged.add(boffer[0].record, boffer, log)
+    return tuple(acknowledged.boffers)
 
 
 def _checked(
     days: Sequence[BofferDay], context: Context, log: FindingLog, message_id: str
 ) -> ValidationResult[Boffers]:
     for boffer in boffers_of(days):
-        _check_record(boffer, context, log, is_whole=True)
+        _check_boffer(boffer, context, log, is_complete=True)
     count = len({day.record for day in days})
-    return log.received(_whole(days, count, context, log), message_id)
+    return log.received(_document(days, count, context, log), message_id)
 
 
-def _ledger() -> FindingLog:
+def _log() -> FindingLog:
     return FindingLog("Boffer", SECTION, DUID_SHAPE.sections() | NMI_SHAPE.sections())
 
 
 def _read(number: int, record: object, context: Context, log: FindingLog) -> list[BofferDay]:
-    """The days of a record, held to the rules of one Boffer."""
+    """The days of a record, checked against the rules of one Boffer."""
     before = log.count
-    found = read_record(record, number, log)
-    _check_record(found, context, log, is_whole=log.count == before)
-    return found
+    days = read_record(record, number, log)
+    _check_boffer(days, context, log, is_complete=log.count == before)
+    return days
 
 
-def _whole(days: Sequence[BofferDay], count: int, context: Context, log: FindingLog) -> Boffers:
-    """A document's Boffers, held to one another."""
-    kept = check_document(days, known_from(context.earlier), context.step, log)
+def _document(days: Sequence[BofferDay], count: int, context: Context, log: FindingLog) -> Boffers:
+    """A document's Boffers, checked against one another."""
+    kept = check_document(days, prior_boffers(context.earlier), context.step, log)
     return Boffers(tuple(_without_repeats(kept)), count)
 
 
-class _Answers:
-    """Boffers acknowledged one after the other; the accepted ones are what later ones meet."""
+class _OneByOne:
+    """Acknowledges Boffers one after the other, each checked against the accepted ones."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.found: list[AcknowledgedBoffer] = []
-        self._known = known_from(context.earlier)
+        self.boffers: list[AcknowledgedBoffer] = []
+        self._prior = prior_boffers(context.earlier)
 
-    def take(self, number: int, days: Sequence[BofferDay], log: FindingLog) -> None:
-        """Acknowledge a Boffer whose own rules are in the ledger already."""
-        kept = check_document(days, self._known, self.context.step, log)
+    def add(self, number: int, days: Sequence[BofferDay], log: FindingLog) -> None:
+        """Acknowledge a Boffer; the findings of its own rules are in the log already."""
+        kept = check_document(days, self._prior, self.context.step, log)
         value = Boffers(tuple(_without_repeats(kept)), 1)
-        answer = AcknowledgedBoffer(number, next(iter(days), None), log.received(value, ""))
-        if answer.received.accepted:
-            self._known.take(kept)
-        self.found.append(answer)
+        boffer = AcknowledgedBoffer(number, next(iter(days), None), log.received(value, ""))
+        if boffer.received.accepted:
+            self._prior.add(kept)
+        self.boffers.append(boffer)
 
 
-# --- one record ----------------------------------------------------------------------------------
+# --- one Boffer ----------------------------------------------------------------------------------
 
 
-def _check_record(
-    days: Sequence[BofferDay], context: Context, log: FindingLog, *, is_whole: bool
+def _check_boffer(
+    days: Sequence[BofferDay], context: Context, log: FindingLog, *, is_complete: bool
 ) -> None:
     for day in days:
-        for broken in check_stated(day, context.step):
-            log.add(place_of(day, broken), broken.code, broken.message, section=broken.rule)
-        file_all(day, _check_rules(day, context), log)
+        for missing in check_required_fields(day, context.step):
+            log.add(path_of(day, missing), missing.code, missing.message, section=missing.section)
+        note_all(day, _check_rules(day, context), log)
         _check_date(day, context, log)
         _check_timing(day, log)
     for day in days[:1]:
         _check_level(day, log)
-    if is_whole and days and days[0].kind == "DUID":
-        for broken in boffer_rules.check_horizon(days, context.step):
-            put(days[0].head_path, broken, log)
+    if is_complete and days and days[0].kind == "DUID":
+        for violation in check_horizon(days):
+            note(days[0].head_path, violation, log)
 
 
 def _check_rules(day: BofferDay, context: Context) -> Iterable[Violation]:
-    return boffer_rules.check_day(day, context.step, context.market, context.capacity)
+    return check_day(day, context.step, context.market, context.capacity)
 
 
 def _check_date(day: BofferDay, context: Context, log: FindingLog) -> None:
@@ -258,26 +246,26 @@ def _check_date(day: BofferDay, context: Context, log: FindingLog) -> None:
     if now_s is None:
         if day.submitted_us == NO_SUBMISSION:
             return
-        now_s = day.submitted_us // _MICROS
+        now_s = day.submitted_us // MICROS
     today = trading_period(now_s)[0]
     if day.trading_date < today:
         log.business(
             "trading_date.past",
-            field_place(day, day.bid_path, "tradingDate"),
+            field_path(day, day.bid_path, "tradingDate"),
             f"{SECTION} field 5.1",
-            f"the trading date is today's ({today.isoformat()}) or a later one",
+            f"the trading date must be today's ({today.isoformat()}) or a later one",
             day.trading_date.isoformat(),
         )
 
 
 def _check_level(day: BofferDay, log: FindingLog) -> None:
-    """POST Boffers are at the connection point; of PRE ones §3.1 says the one and the other."""
+    """Caution about POST Boffers of level Flex; for PRE ones §3.1 allows both levels."""
     if (day.timing, day.level) == ("POST", "Flex"):
         log.caution(
             "timing.level",
-            field_place(day, day.head_path, "bofferSummationLevel"),
+            field_path(day, day.head_path, "bofferSummationLevel"),
             "Part C §2.3, §3.1",
-            "a POST Boffer is of the net flow at the connection point, level NMI",
+            "a POST Boffer should be of the net flow at the connection point, level NMI",
             day.level,
         )
 
@@ -285,21 +273,21 @@ def _check_level(day: BofferDay, log: FindingLog) -> None:
 def _check_timing(day: BofferDay, log: FindingLog) -> None:
     if day.kind == "DUID" or day.submitted_us == NO_SUBMISSION:
         return
-    path, rule = field_place(day, day.head_path, "submissionDateTime"), f"{SECTION} field 3"
+    path, rule = field_path(day, day.head_path, "submissionDateTime"), f"{SECTION} field 3"
     starts = day.starts()
     first, last = int(starts.min()), int(starts.max()) + INTERVAL_S
-    shown = nem_text(day.submitted_us)
-    if day.timing == "POST" and day.submitted_us < last * _MICROS:
-        message = f"a POST Boffer is made after its interval's end ({format_nem(last)})"
-        log.business("timing.post", path, rule, message, shown)
-    if day.timing == "PRE" and day.submitted_us >= first * _MICROS:
+    submitted = nem_text(day.submitted_us)
+    if day.timing == "POST" and day.submitted_us < last * MICROS:
+        message = f"a POST Boffer must be made after its interval's end ({format_nem(last)})"
+        log.business("timing.post", path, rule, message, submitted)
+    if day.timing == "PRE" and day.submitted_us >= first * MICROS:
         # Batches are uploaded afterwards (§3.1), so the time may be that of the batch.
-        message = f"a PRE Boffer is made before its interval's start ({format_nem(first)})"
-        log.caution("timing.pre", path, rule, message, shown)
+        message = f"a PRE Boffer should be made before its interval's start ({format_nem(first)})"
+        log.caution("timing.pre", path, rule, message, submitted)
 
 
 def _without_repeats(days: Sequence[BofferDay]) -> Iterator[BofferDay]:
-    """The days with the first row of each period only; a document that differs is rejected."""
+    """The days with the first row of each period only; repeats are findings already."""
     for day in days:
         _, first = np.unique(day.periods, return_index=True)
         yield day if len(first) == len(day.periods) else day.rows(np.sort(first))

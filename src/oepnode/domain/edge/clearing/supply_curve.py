@@ -1,8 +1,8 @@
-"""The supply curve of one period of a Boffer: what it delivers at every price.
+"""The supply curve of one period of a Boffer: the quantity that it delivers at every price.
 
 Guarantees: the steps cover all prices without gap or overlap, lowest first, and each agrees with
-`clearing.clear` at every price in it. A step's ends say whether they belong to it: load is still on
-at its band's price, generation is already on at its.
+`clearing.clear` at every price in it. The end of a step may belong to it or
+not: load still clears at its band's price, and generation clears from its band's price on.
 
 Source: HLD Appendix D.
 
@@ -23,9 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oepnode.domain.edge.clearing.clear import GENERATION, LOAD, Ints, clear
-from oepnode.domain.edge.schema.units import KW, to_text
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.documents.arrays import Ints
+from oepnode.domain.edge.boffers.bands import GENERATION, LOAD
+from oepnode.domain.edge.clearing.clear import clear
+from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class PriceStep:
         is_low_included: Whether the lower end is in the range.
         high: Upper end, cents per MWh; None where there is none.
         is_high_included: Whether the upper end is in the range.
-        watts: What clears, negative for load.
+        watts: Quantity that clears, negative for load.
     """
 
     low: int | None
@@ -78,7 +79,7 @@ def supply_curve(
     max_gen: int = NO_LIMIT,
     fixed: int = NO_LIMIT,
 ) -> tuple[PriceStep, ...]:
-    """The curve of one period.
+    """Return the curve of one period.
 
     Args:
         prices: Cents per MWh, shape (20,).
@@ -92,50 +93,48 @@ def supply_curve(
     # Within whole cents, load of a band at P is off from P + 1 on, generation is on from P on.
     leaves = {int(p) for p in bands[LOAD][quantities[LOAD] != 0]}
     comes = {int(p) for p in bands[GENERATION][quantities[GENERATION] != 0]}
-    # An end is (price, whether the step below still holds it). Both can stand at one price.
-    # Then generation comes before load goes, and that price is a step of its own.
+    # An end is (price, whether it belongs to the step below). Two ends can be at one price: then
+    # generation comes before load goes, and that price is a step of its own.
     ends = sorted({(p, True) for p in leaves} | {(p, False) for p in comes})
-    places = [ends[0][0] - 1 if ends else 0] + [p + 1 if holds else p for p, holds in ends]
-    count = len(places)
+    samples = [ends[0][0] - 1 if ends else 0] + [p + 1 if below else p for p, below in ends]
+    count = len(samples)
     cleared = clear(
         bands,
         np.tile(quantities, (count, 1)),
-        np.array(places),
+        np.array(samples),
         np.full(count, max_load),
         np.full(count, max_gen),
         np.full(count, fixed),
     )
-    return _merged(ends, cleared.watts.tolist(), places)
+    return _merged(ends, cleared.watts.tolist())
 
 
 def quantity_at(steps: tuple[PriceStep, ...], price: int) -> int:
-    """What a curve delivers at a price in cents."""
+    """Return the quantity that a curve delivers at a price in cents."""
     return next(step.watts for step in steps if price in step)
 
 
 def dollars(cents: int) -> str:
-    """A price as text, such as ``-$1,000.00``."""
+    """Return a price as text, such as ``-$1,000.00``."""
     whole, rest = divmod(abs(cents), 100)
     return f"{'-' if cents < 0 else ''}${whole:,}.{rest:02d}"
 
 
 def kilowatts(watts: int) -> str:
-    """A quantity as text in kW, exact, without trailing zeros."""
+    """Return a quantity as text in kW, exact, without trailing zeros."""
     return to_text(watts, KW)
 
 
-def _merged(
-    ends: list[tuple[int, bool]], watts: list[int], places: list[int]
-) -> tuple[PriceStep, ...]:
-    """Steps from the places where the quantity may change; equal neighbours become one."""
+def _merged(ends: list[tuple[int, bool]], watts: list[int]) -> tuple[PriceStep, ...]:
+    """Steps between the prices where the quantity may change; equal neighbours become one."""
     steps: list[PriceStep] = []
     low: int | None = None
     is_low_included = False
-    for number, (price, holds) in enumerate(ends):
+    for number, (price, is_below) in enumerate(ends):
         if watts[number] == watts[number + 1]:
             continue
-        steps.append(PriceStep(low, is_low_included, price, holds, watts[number]))
-        low, is_low_included = price, not holds
+        steps.append(PriceStep(low, is_low_included, price, is_below, watts[number]))
+        low, is_low_included = price, not is_below
     steps.append(PriceStep(low, is_low_included, None, False, watts[-1]))
     return tuple(steps)
 

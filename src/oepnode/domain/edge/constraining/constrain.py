@@ -1,17 +1,17 @@
-"""Days of Boffers held to published envelopes.
+"""Days of Boffers constrained by published envelopes.
 
-Guarantees: the Boffer of an NMI is held to that NMI's limits, the Boffer of a DUID to the sum over
-its NMIs, interval by interval and at the Boffer's own level. Which NMIs are a DUID's is never
-guessed: a DNSP's document has those of every aggregator. Limits that were worked out afterwards
-(POST) bind no Boffer made before (PRE), unless that is asked for. What is missing is counted, and
-filled in only by a stated default. The trimming itself is ``trim``, the limits are ``limits``.
+Guarantees: the Boffer of an NMI is constrained by that NMI's limits, the Boffer of a DUID by the
+sum over its NMIs, interval by interval and at the Boffer's own level. The NMIs of a DUID are never
+guessed: a DNSP's document has those of every aggregator. Limits computed after the interval (POST)
+bind no Boffer made before it (PRE), unless the caller allows it. Missing limits are counted, and
+filled in only by a stated default. ``trim`` does the trimming, ``limits`` finds the limits.
 
 Source: Part C §6.1 (envelopes constrain Boffers), §6.3 field 2 (PRE and POST), HLD §4.2.1 (a DUID
 is a whole portfolio).
 
 Example:
-    >>> found = hold(boffers.days, from_bundle(verified), portfolio)  # doctest: +SKIP
-    >>> [item.constrained() for item in found]                        # doctest: +SKIP
+    >>> days = constrain(boffers.days, from_bundle(verified), portfolio)  # doctest: +SKIP
+    >>> [day.constrained() for day in days]                               # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Int64s
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.constraining.limits import (
     ActiveLimits,
-    DefaultLimits,
     LimitTable,
     fill_missing,
     portfolio_limits,
 )
 from oepnode.domain.edge.constraining.trim import TrimmedOffer, trim
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.rounds.envelope_document import LEVELS, TIMINGS
+from oepnode.domain.nem.quantities import DefaultLimits
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS, TIMINGS
 from oepnode.errors import EvidenceError
 
 UNBOUND: Final = 2**62
-"""Stands for no limit where an interval is left as it is offered."""
+"""Limit of an interval that is left as it is offered."""
 
 
 class PortfolioUnknownError(EvidenceError):
-    """The Boffer of a DUID is to be held to envelopes, and its NMIs are not named.
+    """The NMIs of a DUID whose Boffer is to be constrained are not named.
 
     Attributes:
         sites: How many sites the envelopes have, of any aggregator.
@@ -49,40 +49,40 @@ class PortfolioUnknownError(EvidenceError):
 
     def __init__(self, sites: int) -> None:
         super().__init__(
-            "the Boffer of a DUID is held to the sum over its own NMIs, which are not named; the "
-            f"envelopes have {sites} sites, and they may be those of several aggregators"
+            "the NMIs of the DUID are not named: its Boffer is constrained by the sum over its own "
+            f"NMIs, and the {sites} sites of the envelopes may be of several aggregators"
         )
         self.sites = sites
 
 
 class PostEnvelopeError(EvidenceError):
-    """A Boffer made before its interval is to be held to limits worked out after it."""
+    """A Boffer made before its interval would be constrained by limits computed after it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the envelopes are POST, worked out after their intervals, and a PRE Boffer is "
-            "constrained by those that were in force (Part C §6.3 field 2)"
+            "the envelopes are POST, computed after their intervals; a PRE Boffer is constrained "
+            "by the PRE envelopes that were in force (Part C §6.3 field 2)"
         )
 
 
 @dataclass(frozen=True)
 class ConstrainedDay:
-    """One trading day of a Boffer, held to its limits.
+    """One trading day of a Boffer within its limits.
 
     Attributes:
         day: As offered.
-        result: As it may stand.
+        result: As it is within the limits.
         exports: Export limit of each row, int64 watts, `UNBOUND` where the row is left alone.
         imports: Import limit of each row, int64 watts, minus `UNBOUND` likewise.
         sites: Over how many NMIs the limits are summed.
-        defaults: How many limits were not published, so that the stated default holds.
-        outside: How many rows the envelopes do not cover and are left alone.
+        defaults: How many limits were not published, so that the stated default applies.
+        outside: How many rows the envelopes do not cover, so that they are left alone.
     """
 
     day: BofferDay
     result: TrimmedOffer
-    exports: npt.NDArray[np.int64]
-    imports: npt.NDArray[np.int64]
+    exports: Int64s
+    imports: Int64s
     sites: int
     defaults: int
     outside: int
@@ -113,29 +113,29 @@ def constrain(
     is_portfolio: bool = False,
     is_post_allowed: bool = False,
 ) -> list[ConstrainedDay]:
-    """Hold each day to the limits of its level and its intervals.
+    """Constrain each day by the limits of its level and its intervals.
 
     Args:
         days: Of NMIs and DUIDs; every quantity on its side.
-        envelopes: As published, such as those of a verified bundle.
+        envelopes: Published envelopes, such as those of a verified bundle.
         portfolio: NMIs of a DUID.
-        default: What holds at a site where no limit is published.
+        default: Limits of a site where none is published.
         is_covered_only: Leave intervals outside the envelopes' horizon as they are.
-        is_portfolio: Whether the envelopes' sites are just those of one aggregator, as a verified
-            bundle's are; its DUID then needs no ``portfolio``.
-        is_post_allowed: Hold PRE Boffers to POST envelopes as well.
+        is_portfolio: Whether the envelopes' sites are exactly those of one aggregator, as those of
+            a verified bundle are; its DUID then needs no ``portfolio``.
+        is_post_allowed: Constrain PRE Boffers by POST envelopes as well.
 
     Raises:
         PortfolioUnknownError: If a DUID's NMIs are not known.
         PostEnvelopeError: If a PRE Boffer meets POST envelopes and that is not allowed.
         LevelMismatchError: If the envelopes have no limits of a Boffer's level.
         MissingLimitError: If limits are missing and no default is stated.
-        AccumulationError: If a quantity stands on the wrong side.
+        AccumulationError: If a quantity is on the wrong side.
     """
     if portfolio is None and not is_portfolio and any(day.kind == "DUID" for day in days):
         raise PortfolioUnknownError(envelopes.site_count)
     tables = {level: LimitTable(envelopes, level) for level in {day.level for day in days}}
-    found = []
+    constrained = []
     for day in days:
         starts = day.starts()
         is_free = (starts < envelopes.horizon_start) | (starts >= envelopes.horizon_end)
@@ -143,8 +143,8 @@ def constrain(
         published = tables[day.level].active(starts, sites)
         if not is_post_allowed:
             _require_timing(day, envelopes, published.nmis)
-        found.append(_hold(day, published, is_free & is_covered_only, default))
-    return found
+        constrained.append(_constrain(day, published, is_free & is_covered_only, default))
+    return constrained
 
 
 def _require_timing(day: BofferDay, envelopes: EnvelopeTable, sites: Sequence[str]) -> None:
@@ -155,10 +155,10 @@ def _require_timing(day: BofferDay, envelopes: EnvelopeTable, sites: Sequence[st
         raise PostEnvelopeError
 
 
-def _hold(
+def _constrain(
     day: BofferDay,
     published: ActiveLimits,
-    is_free: npt.NDArray[np.bool_],
+    is_free: Bools,
     default: DefaultLimits | None,
 ) -> ConstrainedDay:
     bound = replace(

@@ -1,10 +1,10 @@
 """The limits that bind an offer: of one site, or of a portfolio, interval by interval.
 
-Guarantees: limits of one application level only; nothing is filled in silently: a limit that is not
-published stays `NO_LIMIT` until `fill_missing` is told what holds in its place, and says how often.
+Guarantees: limits of one application level only; a limit that is not published stays `NO_LIMIT`
+until `fill_missing` puts a stated default in its place, and missing limits are counted.
 
-Leaves out: reactive limits, which bind no offer. A verified bundle does not tell a limit that was
-never published from one of an interval in which another aggregator holds the NMI.
+Leaves out reactive limits, which bind no offer. A verified bundle does not distinguish a limit that
+was never published from one of an interval in which another aggregator holds the NMI.
 
 Source: Part C §6.3 (oeApplicationLevel, limits), §4.3 fields 5 and 6 ("or use default values").
 """
@@ -13,15 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int32s, Int64s, Ints
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import LEVELS
+from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS
 from oepnode.errors import EvidenceError
 
 
@@ -39,38 +38,18 @@ class MissingLimitError(EvidenceError):
 
 
 class LevelMismatchError(EvidenceError):
-    """An envelope has no site of the level asked for.
+    """The envelopes have no site of the requested level.
 
     Attributes:
-        wanted: The level asked for.
+        level: The requested level.
     """
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, level: str) -> None:
         super().__init__(
-            f"the envelope has no limits of application level {wanted}, and limits of one level do "
-            "not bind offers of the other (Part C §6.3 field 4)"
+            f"the envelopes have no limits of application level {level}, and limits of one level "
+            "do not bind offers of the other (Part C §6.3 field 4)"
         )
-        self.wanted = wanted
-
-
-@dataclass(frozen=True, slots=True)
-class DefaultLimits:
-    """What holds at a site where no limit is published.
-
-    Attributes:
-        export_w: Watts ≥ 0.
-        import_w: Watts ≤ 0.
-
-    Raises:
-        ValueError: If a limit has the other sign.
-    """
-
-    export_w: int
-    import_w: int
-
-    def __post_init__(self) -> None:
-        if self.export_w < 0 or self.import_w > 0:
-            raise ValueError("a default export limit is not negative, an import limit not positive")
+        self.level = level
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,20 +63,20 @@ class ActiveLimits:
     """
 
     nmis: tuple[str, ...]
-    exports: npt.NDArray[np.int32]
-    imports: npt.NDArray[np.int32]
+    exports: Int32s
+    imports: Int32s
 
     @property
     def missing(self) -> int:
-        """Limits that are not published, exports and imports counted apart."""
+        """Number of limits that are not published, exports and imports counted apart."""
         return int((self.exports == NO_LIMIT).sum() + (self.imports == NO_LIMIT).sum())
 
 
 class LimitTable:
-    """Active power limits of one application level, to be asked for sites and intervals.
+    """Active power limits of one application level, by site and interval.
 
     Args:
-        envelopes: As published, of any levels.
+        envelopes: Published envelopes of any levels.
         level: ``NMI`` or ``Flex``.
 
     Raises:
@@ -105,56 +84,60 @@ class LimitTable:
     """
 
     def __init__(self, envelopes: EnvelopeTable, level: str) -> None:
-        found = envelopes.at_level(LEVELS[level])
-        if not found.site_count:
+        self._envelopes = envelopes.at_level(LEVELS[level])
+        if not self._envelopes.site_count:
             raise LevelMismatchError(level)
-        self._envelopes = found
-        self.nmis = tuple(name.decode() for name in found.nmis.tolist())
-        self._place = {nmi: number for number, nmi in enumerate(self.nmis)}
+        self.nmis = tuple(name.decode() for name in self._envelopes.nmis.tolist())
+        self._site_of = {nmi: number for number, nmi in enumerate(self.nmis)}
 
-    def active(self, starts: npt.NDArray[Any], nmis: Sequence[str] | None = None) -> ActiveLimits:
-        """Limits of sites in intervals.
+    def active(self, starts: Ints, nmis: Sequence[str] | None = None) -> ActiveLimits:
+        """Return the limits of sites in intervals.
 
         Args:
-            starts: Interval starts, UTC seconds, shape (n,); outside the horizon is no limit.
-            nmis: Which sites, in order; one that is not published has no limit. Default: all.
+            starts: Interval starts, UTC seconds, shape (n,); there is no limit outside the horizon.
+            nmis: Sites, in order; one that is not published has no limit. Default: all.
         """
-        wanted = self.nmis if nmis is None else tuple(nmis)
-        site = np.array([self._place.get(nmi, -1) for nmi in wanted], dtype=np.intp)
+        names = self.nmis if nmis is None else tuple(nmis)
+        site = np.array([self._site_of.get(nmi, -1) for nmi in names], dtype=np.intp)
         interval, rest = np.divmod(
             np.asarray(starts, dtype=np.int64) - self._envelopes.horizon_start, INTERVAL_S
         )
         is_inside = (rest == 0) & (interval >= 0) & (interval < self._envelopes.interval_count)
         row, column = np.nonzero((site >= 0)[:, None] & is_inside[None, :])
-        both = np.full((2, len(wanted), len(interval)), NO_LIMIT, dtype=np.int32)
+        both = np.full((2, len(names), len(interval)), NO_LIMIT, dtype=np.int32)
         for kind in (EXPORT, IMPORT):
             both[kind, row, column] = self._envelopes.limits[site[row], kind, interval[column]]
-        return ActiveLimits(wanted, both[EXPORT], both[IMPORT])
+        return ActiveLimits(names, both[EXPORT], both[IMPORT])
 
 
 def fill_missing(limits: ActiveLimits, default: DefaultLimits | None) -> ActiveLimits:
-    """Put the stated default where no limit is published.
+    """Put the stated defaults where no limit is published.
 
     Raises:
-        MissingLimitError: If limits are missing and no default is stated.
+        MissingLimitError: If limits are missing for which no default is stated.
     """
     if not limits.missing:
         return limits
-    if default is None:
-        raise MissingLimitError(limits.missing)
-    exports, imports = limits.exports.copy(), limits.imports.copy()
-    exports[exports == NO_LIMIT] = default.export_w
-    imports[imports == NO_LIMIT] = default.import_w
-    return replace(limits, exports=exports, imports=imports)
+    stated = default or DefaultLimits()
+    filled = replace(
+        limits,
+        exports=_filled(limits.exports, stated.export_w),
+        imports=_filled(limits.imports, stated.import_w),
+    )
+    if filled.missing:
+        raise MissingLimitError(filled.missing)
+    return filled
 
 
-def portfolio_limits(
-    limits: ActiveLimits,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Export and import limits of a portfolio: the sums over its sites, watts, shape (n,).
+def _filled(limits: Int32s, default: int | None) -> Int32s:
+    return limits if default is None else np.where(limits == NO_LIMIT, np.int32(default), limits)
+
+
+def portfolio_limits(limits: ActiveLimits) -> tuple[Int64s, Int64s]:
+    """Return the export and import limits of a portfolio: sums over its sites, watts, shape (n,).
 
     Raises:
-        MissingLimitError: If one is missing.
+        MissingLimitError: If a limit is missing.
     """
     filled = fill_missing(limits, None)
     return filled.exports.sum(axis=0, dtype=np.int64), filled.imports.sum(axis=0, dtype=np.int64)

@@ -1,13 +1,13 @@
-"""Offers held to operating envelopes.
+"""Trimming an offer to operating envelopes.
 
 Guarantees: after `trim` no price can dispatch an offer beyond its limits; an interval that did
-not breach is left as it was; of one that did, the bands that would clear last go first, which are
+not breach is unchanged; in one that did, the bands that would clear last are cut first, which are
 the outermost from the break (band 1 for load, band 20 for generation); and at every price load and
-generation are what the original would deliver, held to the limits. What was trimmed is listed.
+generation are those of the original, capped at the limits. Every change is listed.
 
-Takes offers that follow ``boffer_rules``: quantities on their side, prices that rise. Leaves out:
-where limits come from and what stands for missing ones (``limits``). An offer of one
-site is held to that site's limits, one of a DUID to the sum over its sites.
+Requires offers that follow ``boffers.rules``: quantities on their side, prices that rise. Leaves
+out where limits come from and defaults for missing ones (``limits``). An offer of one site is
+limited by that site's limits, one of a DUID by the sum over its sites.
 
 Source: Part C §6.1, §6.3 (envelopes constrain Boffers), HLD §4.3 to §4.5, §4.6 (10).
 
@@ -15,27 +15,26 @@ Example:
     >>> import numpy as np
     >>> avail = np.zeros((1, 20), int)
     >>> avail[0, [12, 18]] = 10_000, 70_000
-    >>> held = constrain(avail, np.array([30_000]), np.array([0]))
-    >>> held.avail[0, [12, 18]].tolist()
+    >>> trimmed = trim(avail, np.array([30_000]), np.array([0]))
+    >>> trimmed.avail[0, [12, 18]].tolist()
     [10000, 20000]
-    >>> held.trims[0]
-    Trim(row=0, what='band 19', offered_w=70000, kept_w=20000)
+    >>> row, quantity, offered, kept = trimmed.changes[0].tolist()
+    >>> QUANTITIES[quantity], offered, kept
+    ('band 19', 70000, 20000)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.edge.clearing.clear import (
+from oepnode.domain.documents.arrays import Bools, Int64s, Ints
+from oepnode.domain.edge.boffers.bands import (
     BANDS,
     GENERATION,
     LOAD,
-    Ints,
     accumulate,
     dispatchable,
     increments,
@@ -49,7 +48,7 @@ QUANTITIES: Final = (
     "maxAvailGen",
     "fixedLoad",
 )
-"""What can be trimmed, in the order of the columns of a change."""
+"""The quantities that can be trimmed, as `TrimmedOffer.changes` numbers them."""
 
 
 @dataclass(frozen=True)
@@ -63,37 +62,20 @@ class Breaches:
         over_export: Generation beyond the export limit, ≥ 0.
     """
 
-    low: npt.NDArray[np.int64]
-    high: npt.NDArray[np.int64]
-    over_import: npt.NDArray[np.int64]
-    over_export: npt.NDArray[np.int64]
+    low: Int64s
+    high: Int64s
+    over_import: Int64s
+    over_export: Int64s
 
     @property
-    def is_breach(self) -> npt.NDArray[np.bool_]:
-        """Which intervals breach a limit."""
+    def is_breach(self) -> Bools:
+        """Whether each interval breaches a limit."""
         return (self.over_import > 0) | (self.over_export > 0)
 
     @property
     def count(self) -> int:
-        """Intervals that breach a limit."""
+        """Number of intervals that breach a limit."""
         return int(self.is_breach.sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Trim:
-    """One quantity that was made smaller.
-
-    Attributes:
-        row: Which interval, from 0.
-        what: One of `QUANTITIES`.
-        offered_w: As offered.
-        kept_w: As it may stand.
-    """
-
-    row: int
-    what: str
-    offered_w: int
-    kept_w: int
 
 
 @dataclass(frozen=True)
@@ -105,24 +87,16 @@ class TrimmedOffer:
         max_load: maxAvailLoad, shape (n,), `NO_LIMIT` where there is none.
         max_gen: maxAvailGen, likewise.
         fixed: Fixed load, likewise.
-        before: What the original breached.
+        before: Breaches of the original.
         changes: int64, shape (changes, 4): row, index into `QUANTITIES`, offered, kept; by row.
     """
 
-    avail: npt.NDArray[np.int64]
-    max_load: npt.NDArray[np.int64]
-    max_gen: npt.NDArray[np.int64]
-    fixed: npt.NDArray[np.int64]
+    avail: Int64s
+    max_load: Int64s
+    max_gen: Int64s
+    fixed: Int64s
     before: Breaches
-    changes: npt.NDArray[np.int64]
-
-    @cached_property
-    def trims(self) -> tuple[Trim, ...]:
-        """The changes, as values."""
-        return tuple(
-            Trim(row, QUANTITIES[what], offered, kept)
-            for row, what, offered, kept in self.changes.tolist()
-        )
+    changes: Int64s
 
 
 def check(
@@ -133,7 +107,7 @@ def check(
     max_gen: Ints | None = None,
     fixed: Ints | None = None,
 ) -> Breaches:
-    """How far any price could dispatch an offer beyond its limits.
+    """Return how far any price could dispatch an offer beyond its limits.
 
     Args:
         avail: Watts of each band, shape (n, 20).
@@ -163,9 +137,9 @@ def trim(
 ) -> TrimmedOffer:
     """Trim an offer so that no price can dispatch it beyond its limits.
 
-    Arguments and errors as in `check`, and `AccumulationError` where a quantity stands on the wrong
+    Arguments and errors as in `check`, and `AccumulationError` where a quantity is on the wrong
     side. Bands that a fixed load overrides are trimmed too where
-    the interval breaches, so that nothing stands in the offer that the limits forbid.
+    the interval breaches, so that no part of the offer exceeds the limits.
     """
     before = check(avail, exports, imports, max_load, max_gen, fixed)
     sums = accumulate(avail)
@@ -177,16 +151,17 @@ def trim(
     kept = np.column_stack(
         (
             increments(sums),
-            _hold(max_load, count, floor, ceiling),
-            _hold(max_gen, count, floor, ceiling),
-            _hold(fixed, count, floor, ceiling),
+            _capped(max_load, count, floor, ceiling),
+            _capped(max_gen, count, floor, ceiling),
+            _capped(fixed, count, floor, ceiling),
         )
     )
     given = np.column_stack(
         (np.asarray(avail, dtype=np.int64), *(_given(v, count) for v in (max_load, max_gen, fixed)))
     )
-    row, what = np.nonzero(given != kept)
-    changes = np.column_stack((row, what, given[row, what], kept[row, what])).astype(np.int64)
+    row, quantity = np.nonzero(given != kept)
+    before_after = given[row, quantity], kept[row, quantity]
+    changes = np.column_stack((row, quantity, *before_after)).astype(np.int64)
     return TrimmedOffer(
         avail=kept[:, :BANDS],
         max_load=kept[:, BANDS],
@@ -201,17 +176,17 @@ _LOWEST: Final = np.int64(-(2**62))
 _HIGHEST: Final = np.int64(2**62)
 
 
-def _hold(
+def _capped(
     values: Ints | None,
     count: int,
-    floor: npt.NDArray[np.int64],
-    ceiling: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int64]:
+    floor: Int64s,
+    ceiling: Int64s,
+) -> Int64s:
     given = _given(values, count)
     return np.where(given == NO_LIMIT, given, np.clip(given, floor, ceiling))
 
 
-def _given(values: Ints | None, count: int) -> npt.NDArray[np.int64]:
+def _given(values: Ints | None, count: int) -> Int64s:
     if values is None:
         return np.full(count, NO_LIMIT, dtype=np.int64)
     return np.asarray(values, dtype=np.int64)
@@ -222,4 +197,4 @@ def _require_limits(exports: Ints, imports: Ints) -> None:
         if not present(limits, len(limits)).all():
             raise ValueError("every interval needs both limits: fill in the missing ones first")
     if (np.asarray(exports) < 0).any() or (np.asarray(imports) > 0).any():
-        raise ValueError("export limits are not negative, import limits not positive")
+        raise ValueError("export limits must not be negative, import limits not positive")

@@ -1,8 +1,8 @@
 """Dispatch instructions: the target that a DUID has to meet by the end of each interval.
 
-† Their definition is in Part B, which is not among the documents. What they say is: a target per
-dispatch interval and DUID, sent every five minutes (HLD §4.3 to §4.5, Part C §1.1 "Dispatch
-Target"). The form here has that and no more, plus the price that cleared where it is known.
+† Their definition is in Part B, which is not among the documents. The documents mention a target
+per dispatch interval and DUID, sent every five minutes (HLD §4.3 to §4.5, Part C §1.1 "Dispatch
+Target"). The form here has that, and the clearing price where it is known.
 """
 
 from __future__ import annotations
@@ -15,27 +15,15 @@ import polars as pl
 
 from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    Quantity,
-    Shape,
-    records,
-)
-from oepnode.domain.edge.schema.units import KW, PRICE, to_text
-from oepnode.domain.edge.timeseries import checks as measurements
-from oepnode.domain.edge.timeseries.checks import Dataset, Table
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape, records
+from oepnode.domain.edge.timeseries.checks import Dataset, Table, check, check_one_unit
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
+from oepnode.domain.nem.quantities import KW, PRICE, to_text
 
 SECTION: Final = "Part C §1.1 (Dispatch Target)"
-_MICROS: Final = 1_000_000
 
 DUID: Final = Dataset(
     "dispatch instruction",
@@ -96,12 +84,12 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = FindingLog(DUID.what, SECTION, SHAPE.sections())
+    log = FindingLog(DUID.title, SECTION, SHAPE.sections())
     table = Table(DUID)
     for number, record in records(data, log):
-        found = SHAPE.read(record, f"$.records[{number}]", log)
-        if found is not BAD:
-            table.add({name: found[a.name] for name, a in DUID.columns.items()}, number)
+        fields = SHAPE.read(record, f"$.records[{number}]", log)
+        if fields is not BAD:
+            table.add({name: fields[a.name] for name, a in DUID.columns.items()}, number)
     frame = _check(table.frame(), log, table.path, day)
     return log.received(frame, message_id or message_id_of(data))
 
@@ -110,33 +98,33 @@ def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
 ) -> ValidationResult[pl.DataFrame]:
     """Check dispatch instructions in columns, canonical or under the names of JSON in kW."""
-    log = FindingLog(DUID.what, SECTION, DUID.sections())
-    read = read_frame(frame, DUID.columns, log)
-    if read is None:
+    log = FindingLog(DUID.title, SECTION, DUID.sections())
+    columns = read_frame(frame, DUID.columns, log)
+    if columns is None:
         return log.received(None, message_id)
-    rows, path_of = timed(read, DUID.time)
+    rows, path_of = timed(columns, DUID.time)
     return log.received(_check(rows, log, path_of, day), message_id)
 
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
-    measurements.check_one_unit(DUID, frame, log, path_of)
-    late = (frame["issued_us"] >= frame["interval_end"] * _MICROS).fill_null(value=False)
+    check_one_unit(DUID, frame, log, path_of)
+    late = (frame["issued_us"] >= frame["interval_end"] * MICROS).fill_null(value=False)
 
     def put(row: int, count: int) -> None:
         log.business(
             "dispatch.issued_late",
             path_of(row, "issued_us"),
             SECTION,
-            "a target to be met by the end of an interval is issued before it",
+            "a target to be met by the end of an interval must be issued before it",
             format_nem(frame["interval_end"][row]),
             count=count,
         )
 
     report(late.to_numpy(), put)
-    return measurements.check(DUID, frame, log, path_of, day)
+    return check(DUID, frame, log, path_of, day)
 
 
-def write(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
+def write_instructions(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
     """Write canonical rows as JSON, a record each."""
     return write_records(map(_record, frame.select(*DUID.columns).iter_rows()), ndjson)
 

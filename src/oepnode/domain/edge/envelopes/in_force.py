@@ -1,31 +1,24 @@
-"""Which envelope applied to a measurement: by the submission that it states, or the one in force.
+"""Finds the envelope that applied to a measurement: the stated submission, or the one in force.
 
-Guarantees: a row whose submission is in doubt still gets the limits in force, and says so by a name
-of ``conformance.COUNTS``. Leaves out defaults and judging (``conformance``).
+Guarantees: a row whose submission is in doubt still gets the limits in force, and is marked by a
+name of ``telemetry.assessment.COUNTS``. Leaves out defaults and assessment (``conformance``).
 Source: Part C §4.3 fields 4 to 6.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
-from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 if TYPE_CHECKING:
     import polars as pl
-
-Bools = npt.NDArray[np.bool_]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Places = npt.NDArray[np.intp]
-
-_MICROS: Final = 1_000_000
 
 
 class TelemetryBatch:
@@ -33,17 +26,17 @@ class TelemetryBatch:
 
     __slots__ = ("envelope_us", "flow_w", "minute", "stated_w")
 
-    flow_w: Int32 | Int64
+    flow_w: Int32s | Int64s
 
     def __init__(self, frame: pl.DataFrame, level: int) -> None:
         import polars as pl
 
-        def watts(name: str) -> Int32:
+        def watts(name: str) -> Int32s:
             series = frame[name].cast(pl.Int32)
             filled = series.fill_null(NO_LIMIT) if series.null_count() else series
             return np.asarray(filled.to_numpy(), dtype=np.int32)
 
-        self.minute: Int64 = np.asarray(frame["minute"].to_numpy(), dtype=np.int64)
+        self.minute: Int64s = np.asarray(frame["minute"].to_numpy(), dtype=np.int64)
         if level == 0:
             self.flow_w = watts("active_power_w")
         else:
@@ -52,10 +45,10 @@ class TelemetryBatch:
         self.stated_w = (watts("export_limit_w"), watts("import_limit_w"))
         stated = frame["envelope_submitted_us"].cast(pl.Int64)
         filled = stated.fill_null(NO_SUBMISSION) if stated.null_count() else stated
-        self.envelope_us: Int64 = np.asarray(filled.to_numpy(), dtype=np.int64)
+        self.envelope_us: Int64s = np.asarray(filled.to_numpy(), dtype=np.int64)
 
-    def take(self, kept: Bools | Places) -> TelemetryBatch:
-        """The rows of a mask, or at places."""
+    def take(self, kept: Bools | Indices) -> TelemetryBatch:
+        """The rows of a mask, or at indices."""
         part = object.__new__(TelemetryBatch)
         part.minute, part.flow_w = self.minute[kept], self.flow_w[kept]
         part.stated_w = (self.stated_w[0][kept], self.stated_w[1][kept])
@@ -67,7 +60,7 @@ class EnvelopeHistory:
     """The limits of one level, by site, interval and the submission that a row states.
 
     Attributes:
-        limits: Export and import limits that stand, shape (sites, intervals) each.
+        limits: Export and import limits of the latest submission, shape (sites, intervals) each.
         has_gaps: Whether one of them is not published.
     """
 
@@ -81,8 +74,8 @@ class EnvelopeHistory:
         self._older = _Older(envelopes)
 
     def find(
-        self, batch: TelemetryBatch, site: Places, interval: Int64
-    ) -> tuple[tuple[Int32, Int32], dict[str, Bools]]:
+        self, batch: TelemetryBatch, site: Indices, interval: Int64s
+    ) -> tuple[tuple[Int32s, Int32s], dict[str, Bools]]:
         """Limits of each row, and the rows whose submission is in doubt, by a name of `COUNTS`."""
         limits = (self.limits[EXPORT][site, interval], self.limits[IMPORT][site, interval])
         if not self._knows_submissions:
@@ -97,41 +90,41 @@ class EnvelopeHistory:
         unknown[lost] = ~says_none[lost]
         in_doubt = unknown | says_none
         return limits, {
-            "unknown": unknown,
-            "unapplied": says_none & (in_force != NO_SUBMISSION),
-            "stale": (stated < in_force) & ~in_doubt,
-            "premature": (stated > batch.minute * _MICROS) & ~in_doubt,
+            "unknown_envelope": unknown,
+            "no_envelope_stated": says_none & (in_force != NO_SUBMISSION),
+            "superseded_envelope": (stated < in_force) & ~in_doubt,
+            "future_envelope": (stated > batch.minute * MICROS) & ~in_doubt,
         }
 
     def _replace(
         self,
-        site: Places,
-        interval: Int64,
-        wanted: Int64,
-        in_force: Int64,
-        limits: tuple[Int32, Int32],
-    ) -> Places:
-        """Put the limits of the submission that is wanted; returns rows where there is none.
+        site: Indices,
+        interval: Int64s,
+        wanted: Int64s,
+        in_force: Int64s,
+        limits: tuple[Int32s, Int32s],
+    ) -> Indices:
+        """Set the limits of the wanted submission; returns rows for which it is unknown.
 
-        Those take the limits in force.
+        Those get the limits in force.
         """
-        standing = self._envelopes.submitted_us[site, interval]
-        other = np.flatnonzero((wanted != standing) & (standing != NO_SUBMISSION))
+        latest = self._envelopes.submitted_us[site, interval]
+        other = np.flatnonzero((wanted != latest) & (latest != NO_SUBMISSION))
         if not len(other):
             return other
         cell = site[other] * self._envelopes.interval_count + interval[other]
         row = self._older.find(cell, wanted[other])
         lost = other[row < 0]
         row = np.where(row < 0, self._older.find(cell, in_force[other]), row)
-        found = row >= 0
+        is_known = row >= 0
         for kind in (EXPORT, IMPORT):
-            older = self._envelopes.superseded.limits[row[found], kind]
-            limits[kind][other[found]] = older
+            older = self._envelopes.superseded.limits[row[is_known], kind]
+            limits[kind][other[is_known]] = older
         return lost
 
 
 class OtherLevelLimits:
-    """The limits of the same NMIs at the other level, which telemetry may state as well."""
+    """The limits of the same NMIs at the other level, which telemetry may also state."""
 
     def __init__(self, envelopes: EnvelopeTable, other: EnvelopeTable) -> None:
         self._other = EnvelopeHistory(other) if other.site_count else None
@@ -139,8 +132,8 @@ class OtherLevelLimits:
         _, here, there = np.intersect1d(envelopes.nmis, other.nmis, return_indices=True)
         self._site[here] = there
 
-    def excuse(self, off: Bools, batch: TelemetryBatch, site: Places, interval: Int64) -> None:
-        """Take rows out of ``off`` that state the limits of the other level."""
+    def excuse(self, off: Bools, batch: TelemetryBatch, site: Indices, interval: Int64s) -> None:
+        """Clear rows of ``off`` that state the limits of the other level."""
         if self._other is None:
             return
         rows = np.flatnonzero(off & (self._site[site] >= 0))
@@ -161,31 +154,32 @@ class _Older:
         rank = np.searchsorted(self._times, history.submitted_us)
         self._keys = history.cell * (len(self._times) + 1) + rank
 
-    def find(self, cell: Int64, submitted_us: Int64) -> Int64:
-        """Row of each, −1 where there is none."""
+    def find(self, cell: Int64s, submitted_us: Int64s) -> Int64s:
+        """Row of each, −1 where it is unknown."""
         if not len(self._keys):
             return np.full(len(cell), -1, dtype=np.int64)
         rank = np.searchsorted(self._times, submitted_us)
         rank[rank == len(self._times)] = 0
         key = cell * (len(self._times) + 1) + rank
-        place = np.searchsorted(self._keys, key)
-        place[place == len(self._keys)] = 0
-        is_there = (self._keys[place] == key) & (self._times[rank] == submitted_us)
-        return np.where(is_there, place, -1)
+        row = np.searchsorted(self._keys, key)
+        row[row == len(self._keys)] = 0
+        is_known = (self._keys[row] == key) & (self._times[rank] == submitted_us)
+        return np.where(is_known, row, -1)
 
 
-def in_force_us(envelopes: EnvelopeTable) -> Int64:
+def in_force_us(envelopes: EnvelopeTable) -> Int64s:
     """Submission time of the envelope in force when each interval began, shape (sites, intervals).
 
     The latest submitted until then; where all came later, the first of them, because it is the only
     one that can have been meant; `supersession.NO_SUBMISSION` where no time is known.
     """
     starts = envelopes.horizon_start + INTERVAL_S * np.arange(envelopes.interval_count)
-    in_time = envelopes.submitted_us <= starts * _MICROS
-    found = np.where(in_time, envelopes.submitted_us, NO_SUBMISSION).reshape(-1)
+    in_time = envelopes.submitted_us <= starts * MICROS
+    submitted = np.where(in_time, envelopes.submitted_us, NO_SUBMISSION).reshape(-1)
     cell, times = envelopes.superseded.cell, envelopes.superseded.submitted_us
-    early = times <= (starts * _MICROS)[cell % envelopes.interval_count]
-    np.maximum.at(found, cell[early], times[early])
+    early = times <= (starts * MICROS)[cell % envelopes.interval_count]
+    np.maximum.at(submitted, cell[early], times[early])
     first = envelopes.submitted_us.reshape(-1).copy()
     np.minimum.at(first, cell, times)
-    return np.where(found == NO_SUBMISSION, first, found).reshape(envelopes.submitted_us.shape)
+    in_force = np.where(submitted == NO_SUBMISSION, first, submitted)
+    return in_force.reshape(envelopes.submitted_us.shape)

@@ -1,13 +1,13 @@
-"""PRE against POST envelopes: how much larger the limit could have been.
+"""Compares PRE with POST envelopes: how much larger the limits could have been.
 
-A POST envelope is worked out after the interval, from what the network really did, and is the
-largest limit that the NMI could have had. What it has above the PRE envelope was given away; where
-it lies below, the PRE envelope promised more than the network had. Both are told apart, never
-netted. Source: Part C §6 and §6.3 (introduction to the data definition).
+A POST envelope is computed after the interval, from the actual state of the network, and is the
+largest limit that the NMI could have had. Its excess over the PRE envelope is unused capacity;
+where it is lower, the PRE envelope promised more than the network had. The two are reported apart,
+never netted. Source: Part C §6 and §6.3 (introduction to the data definition).
 
 Example:
-    >>> found = compare(pre, post)                                            # doctest: +SKIP
-    >>> found.daily_wh(found.room_w)[:, EXPORT]    # per site and trading day  # doctest: +SKIP
+    >>> comparison = compare(pre, post)                                       # doctest: +SKIP
+    >>> comparison.daily_wh(comparison.room_w)[:, EXPORT]                     # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bools, Bytes, Indices, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.edge.envelopes.table import NO_TIMING, EnvelopeTable
+from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.edge.timeseries.energy import rounded_wh
 from oepnode.domain.nem.nem_time import INTERVAL_S, trading_period
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import TIMINGS
-
-Int64 = npt.NDArray[np.int64]
+from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING, TIMINGS
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,53 +40,53 @@ class Comparison:
         day: Per interval, index into ``days``.
         is_compared: Shape (sites, 2, intervals), bool: whether both sides have a limit.
         difference_w: Shape (sites, 2, intervals), int64: POST − PRE in magnitude, 0 where not
-            compared; positive is room that was not given.
-        pre_only: Sites of PRE that POST lacks.
-        post_only: Sites of POST that PRE lacks.
-        pre_only_intervals: Per common site, int64: intervals in which PRE has a limit that POST
-            lacks, in or beyond the common horizon.
+            compared; positive is capacity that was not used.
+        pre_only: Number of sites of PRE that are not in POST.
+        post_only: Number of sites of POST that are not in PRE.
+        pre_only_intervals: Per common site, int64: intervals in which PRE has a limit and POST
+            has none, in or beyond the common horizon.
         post_only_intervals: The same the other way round.
     """
 
-    nmis: npt.NDArray[np.bytes_]
-    levels: npt.NDArray[np.uint8]
+    nmis: Texts
+    levels: Bytes
     horizon_start: int
     days: tuple[date, ...]
-    day: Int64
-    is_compared: npt.NDArray[np.bool_]
-    difference_w: Int64
+    day: Int64s
+    is_compared: Bools
+    difference_w: Int64s
     pre_only: int
     post_only: int
-    pre_only_intervals: Int64
-    post_only_intervals: Int64
+    pre_only_intervals: Int64s
+    post_only_intervals: Int64s
 
     @property
-    def room_w(self) -> Int64:
+    def room_w(self) -> Int64s:
         """How much larger the limit could have been; 0 where it could not."""
         return np.maximum(self.difference_w, 0)
 
     @property
-    def excess_w(self) -> Int64:
+    def excess_w(self) -> Int64s:
         """How much the PRE limit lay above what the network had; 0 where it did not."""
         return np.maximum(-self.difference_w, 0)
 
-    def daily_wh(self, power_w: Int64) -> Int64:
-        """Energy per site, direction and trading day, shape (sites, 2, days), whole Wh.
+    def daily_wh(self, power_w: Int64s) -> Int64s:
+        """Energy per site, direction and trading day, shape (sites, 2, days), in integer Wh.
 
         Args:
             power_w: ``room_w`` or ``excess_w``; each interval lasts five minutes.
         """
         sums = np.zeros((*power_w.shape[:2], len(self.days)), dtype=np.int64)
-        for place in range(len(self.days)):
-            sums[:, :, place] = power_w[:, :, self.day == place].sum(axis=2)
+        for index in range(len(self.days)):
+            sums[:, :, index] = power_w[:, :, self.day == index].sum(axis=2)
         return rounded_wh(sums)
 
 
 def compare(pre: EnvelopeTable, post: EnvelopeTable) -> Comparison:
-    """Set POST envelopes beside PRE envelopes, by NMI, level and interval.
+    """Compare POST envelopes with PRE envelopes, by NMI, level and interval.
 
     Raises:
-        DocumentFault: If one is not what it should be, or they have nothing in common.
+        DocumentFault: If one has another timing, or they have nothing in common.
     """
     log = FaultLog("comparison of envelopes")
     _check_timing(pre, "PRE", log)
@@ -96,28 +94,28 @@ def compare(pre: EnvelopeTable, post: EnvelopeTable) -> Comparison:
     log.raise_if_any()
     start = max(pre.horizon_start, post.horizon_start)
     end = min(pre.horizon_end, post.horizon_end)
-    ours, theirs = _common_sites(pre, post)
+    pre_sites, post_sites = _common_sites(pre, post)
     if end <= start:
         log.add("$", "horizon.disjoint", "PRE and POST have no interval in common")
-    if not len(ours):
+    if not len(pre_sites):
         log.add("$", "site.disjoint", "PRE and POST have no NMI and level in common")
     log.raise_if_any()
-    left, right = _limits(pre, ours, start, end), _limits(post, theirs, start, end)
+    left, right = _limits(pre, pre_sites, start, end), _limits(post, post_sites, start, end)
     both = (left != NO_LIMIT) & (right != NO_LIMIT)
     difference = np.where(both, np.abs(right) - np.abs(left), 0)
     days, day = _days(start, (end - start) // INTERVAL_S)
     return Comparison(
-        nmis=pre.nmis[ours],
-        levels=pre.levels[ours],
+        nmis=pre.nmis[pre_sites],
+        levels=pre.levels[pre_sites],
         horizon_start=start,
         days=days,
         day=day,
         is_compared=both,
         difference_w=difference,
-        pre_only=pre.site_count - len(ours),
-        post_only=post.site_count - len(theirs),
-        pre_only_intervals=_lacking(pre, ours, post, theirs),
-        post_only_intervals=_lacking(post, theirs, pre, ours),
+        pre_only=pre.site_count - len(pre_sites),
+        post_only=post.site_count - len(post_sites),
+        pre_only_intervals=_intervals_alone(pre, pre_sites, post, post_sites),
+        post_only_intervals=_intervals_alone(post, post_sites, pre, pre_sites),
     )
 
 
@@ -130,41 +128,37 @@ def _check_timing(envelopes: EnvelopeTable, name: str, log: FaultLog) -> None:
         log.add(f"$.{name.lower()}", "timing.mismatch", message)
 
 
-def _common_sites(
-    pre: EnvelopeTable, post: EnvelopeTable
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _common_sites(pre: EnvelopeTable, post: EnvelopeTable) -> tuple[Indices, Indices]:
     left = np.char.add(pre.nmis, pre.levels.astype("S1"))
     right = np.char.add(post.nmis, post.levels.astype("S1"))
-    _, ours, theirs = np.intersect1d(left, right, assume_unique=True, return_indices=True)
-    return ours, theirs
+    _, pre_sites, post_sites = np.intersect1d(left, right, assume_unique=True, return_indices=True)
+    return pre_sites, post_sites
 
 
-def _limits(
-    envelopes: EnvelopeTable, sites: npt.NDArray[np.intp], start: int, end: int
-) -> npt.NDArray[np.int64]:
+def _limits(envelopes: EnvelopeTable, sites: Indices, start: int, end: int) -> Int64s:
     first = (start - envelopes.horizon_start) // INTERVAL_S
     last = (end - envelopes.horizon_start) // INTERVAL_S
     return envelopes.limits[sites, :2, first:last].astype(np.int64)
 
 
-def _lacking(
+def _intervals_alone(
     envelopes: EnvelopeTable,
-    sites: npt.NDArray[np.intp],
+    sites: Indices,
     other: EnvelopeTable,
-    others: npt.NDArray[np.intp],
-) -> Int64:
-    """Per site, the intervals in which the envelopes have a limit that the other ones lack."""
-    lacks = envelopes.limits[sites, :2] != NO_LIMIT
+    others: Indices,
+) -> Int64s:
+    """Per site, the intervals in which only the first envelopes have a limit."""
+    is_alone = envelopes.limits[sites, :2] != NO_LIMIT
     start = max(envelopes.horizon_start, other.horizon_start)
     end = min(envelopes.horizon_end, other.horizon_end)
     first = (start - envelopes.horizon_start) // INTERVAL_S
     last = (end - envelopes.horizon_start) // INTERVAL_S
-    lacks[:, :, first:last] &= _limits(other, others, start, end) == NO_LIMIT
-    counts: Int64 = lacks.any(axis=1).sum(axis=1, dtype=np.int64)
+    is_alone[:, :, first:last] &= _limits(other, others, start, end) == NO_LIMIT
+    counts: Int64s = is_alone.any(axis=1).sum(axis=1, dtype=np.int64)
     return counts
 
 
-def _days(start: int, count: int) -> tuple[tuple[date, ...], Int64]:
+def _days(start: int, count: int) -> tuple[tuple[date, ...], Int64s]:
     dates = [trading_period(start + i * INTERVAL_S)[0] for i in range(count)]
     days = tuple(sorted(set(dates)))
     return days, np.array([days.index(day) for day in dates], dtype=np.int64)

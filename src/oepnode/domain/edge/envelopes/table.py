@@ -1,8 +1,8 @@
-"""Envelopes as published, in one form for every use: from a document, a bundle or a limits file.
+"""The table of published envelopes, from a document, a bundle or a limits file.
 
 Guarantees: a dense table of limits per site and interval, with the submission time of each where
-the source tells it, and the rows that a later submission superseded, so that a measurement can be
-held against the envelope that was applied at the time. Leaves out reading files and verifying
+the source has it, and the rows that a later submission superseded, so that a measurement can be
+checked against the envelope that applied at the time. Leaves out reading files and verifying
 bundles. Source: Part C §6.3 (field 6: submission time), §4.3 (field 4: the envelope applied).
 
 Example:
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bytes, Indices, Int32s, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.nem.nem_time import (
     INSTANTS_END_S,
     INTERVAL_S,
+    MICROS,
     OffGridError,
     format_nem,
     parse_grid_instant,
@@ -32,37 +33,31 @@ from oepnode.domain.nem.nmi import NmiError
 from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import IMPORT_KINDS, NO_LIMIT
 from oepnode.domain.rounds.bundle import VerifiedBundle
-from oepnode.domain.rounds.envelope_document import LEVELS, MAX_HORIZON, Document
-from oepnode.domain.rounds.supersession import NO_SUBMISSION, Rows
+from oepnode.domain.rounds.inputs.envelope_document import Document
+from oepnode.domain.rounds.inputs.envelope_form import LEVELS, MAX_HORIZON, NO_TIMING
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 if TYPE_CHECKING:
     import polars as pl
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-
 EXPORT: Final = 0
 IMPORT: Final = 1
-NO_TIMING: Final = 255
-"""Stands where the source does not say PRE or POST."""
-
 LIMIT_COLUMNS: Final = (
     "active_export_w",
     "active_import_w",
     "reactive_export_var",
     "reactive_import_var",
 )
-"""Columns of a limits file in the order of `power.KINDS`, as ``aggregator verify`` writes them."""
+"""Columns of a limits file in the order of `quantities.KINDS`, as ``aggregator verify`` writes."""
 
 _TEXTS: Final = ("nmi", "level", "interval_start")
-_MICROS: Final = 1_000_000
 SUBMITTED_COLUMN: Final = "submitted_us"
 """Column of a limits file where submissions are known: UTC microseconds, as in telemetry."""
 
 
 @dataclass(frozen=True)
 class Superseded:
-    """Rows that no longer stand, in order of (cell, submission).
+    """Rows that a later submission replaced, in order of (cell, submission).
 
     Attributes:
         cell: Site × number of intervals + interval, int64.
@@ -70,9 +65,9 @@ class Superseded:
         limits: Shape (rows, 4), int32.
     """
 
-    cell: Int64
-    submitted_us: Int64
-    limits: Int32
+    cell: Int64s
+    submitted_us: Int64s
+    limits: Int32s
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,20 +80,20 @@ class EnvelopeTable:
         timings: Per site, uint8: 0 PRE, 1 POST, `NO_TIMING` unknown.
         objectives: Per site, the objective function; empty where unknown.
         horizon_start: UTC seconds.
-        limits: Shape (sites, 4, intervals), int32 W or var in the order of `power.KINDS`;
-            `power.NO_LIMIT` where none is published.
+        limits: Shape (sites, 4, intervals), int32 W or var in the order of
+            `quantities.KINDS`; `quantities.NO_LIMIT` where none is published.
         submitted_us: Shape (sites, intervals), int64, microseconds since the epoch, or
             `supersession.NO_SUBMISSION` where unknown.
-        superseded: What a later submission replaced.
+        superseded: Rows that a later submission replaced.
     """
 
-    nmis: npt.NDArray[np.bytes_]
-    levels: npt.NDArray[np.uint8]
-    timings: npt.NDArray[np.uint8]
+    nmis: Texts
+    levels: Bytes
+    timings: Bytes
     objectives: tuple[str, ...]
     horizon_start: int
-    limits: Int32
-    submitted_us: Int64
+    limits: Int32s
+    submitted_us: Int64s
     superseded: Superseded
 
     @property
@@ -118,7 +113,7 @@ class EnvelopeTable:
 
     @property
     def knows_submissions(self) -> bool:
-        """Whether any submission time is known; a verified bundle has none."""
+        """Whether any submission time is known; those of a verified bundle are not."""
         return bool((self.submitted_us != NO_SUBMISSION).any())
 
     def at_level(self, level: int) -> EnvelopeTable:
@@ -130,7 +125,7 @@ class EnvelopeTable:
         wanted = np.array([name.encode() for name in nmis], dtype="S10")
         return self._part(np.flatnonzero(np.isin(self.nmis, wanted)))
 
-    def _part(self, sites: npt.NDArray[np.intp]) -> EnvelopeTable:
+    def _part(self, sites: Indices) -> EnvelopeTable:
         count = self.interval_count
         rank = np.full(self.site_count, -1, dtype=np.int64)
         rank[sites] = np.arange(len(sites))
@@ -165,8 +160,8 @@ def from_document(document: Document, rows: Rows | None = None) -> EnvelopeTable
     """Envelopes of a document.
 
     Args:
-        document: From ``envelope.parse_history``.
-        rows: All rows of it, from the same; without them no submission time is known.
+        document: From ``envelope_document.parse_history``.
+        rows: All its rows, from the same call; without them no submission time is known.
     """
     shape = (document.site_count, document.interval_count)
     limits = np.full((shape[0], 4, shape[1]), NO_LIMIT, dtype=np.int32)
@@ -188,19 +183,19 @@ def from_document(document: Document, rows: Rows | None = None) -> EnvelopeTable
     )
 
 
-def _history(cell: Int64, rows: Rows, standing: Int64) -> Superseded:
-    older = np.flatnonzero((rows.submitted != NO_SUBMISSION) & (rows.submitted < standing[cell]))
+def _history(cell: Int64s, rows: Rows, latest: Int64s) -> Superseded:
+    older = np.flatnonzero((rows.submitted != NO_SUBMISSION) & (rows.submitted < latest[cell]))
     return _older_rows(cell[older], rows.submitted[older], rows.limits[older])
 
 
-def _older_rows(cell: Int64, submitted: Int64, limits: Int32) -> Superseded:
+def _older_rows(cell: Int64s, submitted: Int64s, limits: Int32s) -> Superseded:
     """Superseded rows in their order."""
     order = np.lexsort((submitted, cell))
     return Superseded(cell[order], submitted[order], limits[order])
 
 
 def from_bundle(verified: VerifiedBundle) -> EnvelopeTable:
-    """Envelopes of a verified bundle, which tells no submission times."""
+    """Envelopes of a verified bundle, which has no submission times."""
     return EnvelopeTable(
         nmis=np.array([name.encode() for name in verified.nmis], dtype="S10"),
         levels=verified.levels,
@@ -221,7 +216,7 @@ def from_frame(frame: pl.DataFrame) -> EnvelopeTable:
     Args:
         frame: Columns nmi, level, interval_start (NEM time as text) and those of `LIMIT_COLUMNS`.
             `SUBMITTED_COLUMN` where the submissions are known, null where one is not; the latest
-            stands, and the others are what it superseded.
+            counts, and supersedes the others.
 
     Raises:
         DocumentFault: With every fault.
@@ -253,7 +248,7 @@ def from_frame(frame: pl.DataFrame) -> EnvelopeTable:
 
 
 def to_frame(envelopes: EnvelopeTable) -> pl.DataFrame:
-    """A limits file of envelopes, what was superseded included, which `from_frame` reads.
+    """A limits file of envelopes, superseded rows included, which `from_frame` reads.
 
     Returns:
         Columns nmi, level, interval_start, interval_end (NEM time as text), those of
@@ -287,42 +282,42 @@ def to_frame(envelopes: EnvelopeTable) -> pl.DataFrame:
     return frame.with_columns(pl.Series(SUBMITTED_COLUMN, submitted).replace(NO_SUBMISSION, None))
 
 
-def _starts(column: pl.Series, log: FaultLog) -> Int64:
-    texts, place = _distinct(column)
-    found = np.zeros(len(texts), dtype=np.int64)
+def _starts(column: pl.Series, log: FaultLog) -> Int64s:
+    texts, index = _distinct(column)
+    starts = np.zeros(len(texts), dtype=np.int64)
     for i, text in enumerate(texts):
         try:
-            found[i] = parse_grid_instant(text or "").seconds
+            starts[i] = parse_grid_instant(text or "").seconds
         except ValueError as exc:
-            rule = "time.grid" if isinstance(exc, OffGridError) else "time.format"
-            log.add("$.interval_start", rule, str(exc), show_value(text))
-    return found[place]
+            code = "time.grid" if isinstance(exc, OffGridError) else "time.format"
+            log.add("$.interval_start", code, str(exc), show_value(text))
+    return starts[index]
 
 
-def _names(column: pl.Series, log: FaultLog) -> tuple[Int64, npt.NDArray[np.bytes_]]:
-    """Place of each row's NMI among all of them in order, and those."""
-    texts, place = _distinct(column)
+def _names(column: pl.Series, log: FaultLog) -> tuple[Int64s, Texts]:
+    """Rank of each row's NMI, and the distinct NMIs in order."""
+    texts, code = _distinct(column)
     read: list[str] = []
     for text in texts:
         try:
             read.append(parse_nmi(text or ""))
         except NmiError as exc:
-            log.add("$.nmi", exc.rule, str(exc))
+            log.add("$.nmi", exc.code, str(exc))
             read.append("")
     names, rank = np.unique(np.array([t.encode() for t in read], "S10"), return_inverse=True)
-    return rank.astype(np.int64)[place], names
+    return rank.astype(np.int64)[code], names
 
 
-def _levels(column: pl.Series, log: FaultLog) -> Int64:
-    texts, place = _distinct(column)
+def _levels(column: pl.Series, log: FaultLog) -> Int64s:
+    texts, code = _distinct(column)
     for text in texts:
         if text not in LEVELS:
             log.add("$.level", "field.value", f"one of {', '.join(LEVELS)}", show_value(text))
-    return np.array([LEVELS.get(str(text), 0) for text in texts], dtype=np.int64)[place]
+    return np.array([LEVELS.get(str(text), 0) for text in texts], dtype=np.int64)[code]
 
 
-def _distinct(column: pl.Series) -> tuple[list[str | None], Int64]:
-    """Distinct texts, and the place of each row's among them."""
+def _distinct(column: pl.Series) -> tuple[list[str | None], Int64s]:
+    """Distinct texts, and the index of each row's among them."""
     import polars as pl
 
     coded = column.cast(pl.Categorical)
@@ -335,12 +330,12 @@ def _distinct(column: pl.Series) -> tuple[list[str | None], Int64]:
     return distinct.cast(pl.String).to_list(), table[codes]
 
 
-def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
+def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32s:
     """Watts of a column, `NO_LIMIT` where null."""
     import polars as pl
 
     if not (column.dtype.is_integer() or column.dtype == pl.Null):
-        log.add(f"$.{name}", "field.type", "whole W or var", str(column.dtype))
+        log.add(f"$.{name}", "field.type", "integers of W or var", str(column.dtype))
         return np.full(len(column), NO_LIMIT, dtype=np.int32)
     given = column.drop_nulls()
     low, high = (given.min() or 0), (given.max() or 0)
@@ -354,7 +349,7 @@ def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32:
     return np.asarray(column.cast(pl.Int32).fill_null(NO_LIMIT).to_numpy(), dtype=np.int32)
 
 
-def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64:
+def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64s:
     """Microseconds since the epoch of each row, `NO_SUBMISSION` where unknown."""
     import polars as pl
 
@@ -362,11 +357,11 @@ def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64:
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
     column = frame[SUBMITTED_COLUMN]
     if not (column.dtype.is_integer() or column.dtype == pl.Null):
-        message = "whole microseconds since 1970-01-01T00:00:00Z"
+        message = "integer microseconds since 1970-01-01T00:00:00Z"
         log.add(f"$.{SUBMITTED_COLUMN}", "field.type", message, str(column.dtype))
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
     given = column.drop_nulls()
-    if len(given) and not 0 <= int(given.min()) <= int(given.max()) < INSTANTS_END_S * _MICROS:  # type: ignore[arg-type]
+    if len(given) and not 0 <= int(given.min()) <= int(given.max()) < INSTANTS_END_S * MICROS:  # type: ignore[arg-type]
         message = "an instant of the years 1970 to 2105, NEM time"
         log.add(f"$.{SUBMITTED_COLUMN}", "time.format", message)
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
@@ -374,44 +369,44 @@ def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64:
 
 
 def _dense(
-    names: npt.NDArray[np.bytes_],
-    key: Int64,
-    start: Int64,
-    rows: tuple[Int32, Int64],
+    names: Texts,
+    key: Int64s,
+    start: Int64s,
+    rows: tuple[Int32s, Int64s],
     log: FaultLog,
 ) -> EnvelopeTable:
     """Rows as a table.
 
     Args:
         names: NMIs in order.
-        key: Per row, place of its NMI × number of levels + level.
+        key: Per row, rank of its NMI × number of levels + level.
         start: Per row, interval start.
         rows: Limits, shape (rows, 4), and submission of each.
         log: Takes faults.
     """
     limits, submitted = rows
-    used = np.zeros(len(names) * len(LEVELS), dtype=np.bool_)
-    used[key] = True
-    sites = np.flatnonzero(used)
-    site = (np.cumsum(used) - 1)[key]
     first = int(start.min())
     count = (int(start.max()) - first) // INTERVAL_S + 1
     if count > MAX_HORIZON:
         log.add("$", "horizon.length", f"at most {MAX_HORIZON} intervals, received {count}")
         log.raise_if_any()
-    interval = (start - first) // INTERVAL_S
+    used = np.zeros(len(names) * len(LEVELS), dtype=np.bool_)
+    used[key] = True
+    sites = np.flatnonzero(used)
+    site, interval = (np.cumsum(used) - 1)[key], (start - first) // INTERVAL_S
     cell = site * count + interval
     latest = np.full(len(sites) * count, NO_SUBMISSION, dtype=np.int64)
     np.maximum.at(latest, cell, submitted)
-    stands = submitted == latest[cell]
-    history = _older_rows(cell[~stands], submitted[~stands], limits[~stands])
-    if int(np.bincount(cell[stands]).max()) > 1 or _has_doubled(history):
-        log.add("$", "row.duplicate", "a site, interval and submission stands twice in the file")
+    in_force = submitted == latest[cell]
+    history = _older_rows(cell[~in_force], submitted[~in_force], limits[~in_force])
+    if int(np.bincount(cell[in_force]).max()) > 1 or _has_duplicates(history):
+        message = "a site, interval and submission occurs twice in the file"
+        log.add("$", "row.duplicate", message)
         log.raise_if_any()
     table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)
-    here, then, amounts = site[stands], interval[stands], limits[stands]
+    where, amounts = (site[in_force], interval[in_force]), limits[in_force]
     for kind in range(4):
-        table[here, kind, then] = amounts[:, kind]
+        table[where[0], kind, where[1]] = amounts[:, kind]
     return EnvelopeTable(
         nmis=names[sites // len(LEVELS)],
         levels=(sites % len(LEVELS)).astype(np.uint8),
@@ -424,8 +419,8 @@ def _dense(
     )
 
 
-def _has_doubled(history: Superseded) -> bool:
-    """Whether a row stands twice, or has no submission beside one that has."""
+def _has_duplicates(history: Superseded) -> bool:
+    """Whether a row occurs twice, or lacks a submission that another of its cell has."""
     cell, times = history.cell, history.submitted_us
     is_same = (cell[1:] == cell[:-1]) & (times[1:] == times[:-1])
     return bool(is_same.any() or (times == NO_SUBMISSION).any())

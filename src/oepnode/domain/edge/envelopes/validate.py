@@ -1,159 +1,44 @@
 """Both validations of an operating envelope document, PRE or POST.
 
-The document is read by ``envelope.parse_history``, as everywhere; here its faults are told apart
-by what they speak of. A fault of one value's form is the system acknowledgement's; what only holds
-between values (signs, times in order, NMIs that agree, which submission stands) is the transaction
-acknowledgement's. A document that is rejected is looked through once more for what its first
-reading did not come to (`envelope_rest`). Source: Part C §6.2 and §6.3.
+The document is read once, by ``envelope_reader.read_rows``. A fault of one value's form belongs to
+the system acknowledgement; rules between values (signs, order of times, NMIs that agree, the
+submission that counts) belong to the transaction acknowledgement. Rules between rows are checked on
+all rows that can be read, also where the document is rejected. Source: Part C §6.2 and §6.3.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final, Literal
 
-from oepnode.domain.documents.strict_json import Progress
-from oepnode.domain.edge.envelopes import salvage as envelope_rest
-from oepnode.domain.edge.schema.kinds import (
-    Attribute,
-    Choice,
-    Day,
-    Instant,
-    Items,
-    Kind,
-    NmiText,
-    Quantity,
-    Shape,
-    Text,
+from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.documents.progress import Progress
+from oepnode.domain.edge.envelopes.form import SHAPE
+from oepnode.domain.edge.envelopes.row_rules import (
+    BusinessRules,
+    check_daylight_saving,
+    check_repeats,
 )
-from oepnode.domain.edge.schema.units import KVAR, KW
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
-from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.envelope_document import MAX_INTERVALS, TIMINGS, Document, parse_history
-from oepnode.errors import DocumentFault
-
-SECTION: Final = "Part C §6.3"
-_WARNING: Final = re.compile(r"(\$\S*): (.*?)(?: \(and (\d+) more\))?", re.DOTALL)
+from oepnode.domain.rounds.inputs.envelope_document import Document, document_of, resolve_rows
+from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING, SECTION, TIMINGS
+from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_rows
+from oepnode.errors import Severity
 
 _BUSINESS: Final = frozenset(
     {
-        "horizon.length",
         "import_sign.mixed",
         "level.mismatch",
         "limit.sign",
         "nmi.mismatch",
         "site.meaning",
-        "submission.conflict",
-        "submission.missing",
         "time.length",
         "time.missing",
         "time.order",
     }
 )
-"""Rules that hold between values, or between documents."""
-
-_LAST: Final = frozenset({"horizon.length", "submission.conflict", "submission.missing"})
-"""Rules that the first reading comes to only where every row is right."""
-
-
-def _attribute(
-    name: str, kind: Kind, field: str, meaning: str, *also: str, required: bool = True
-) -> Attribute:
-    section = f"{SECTION} field {field}" if field else SECTION
-    return Attribute(name, kind, section, meaning, also, required, nullable=not required)
-
-
-_LEVEL: Final = Choice(("NMI", "Flex"))
-_INTERVAL: Final = Shape(
-    _attribute("activePowerExportLimit", Quantity(KW, least=0), "5.2.1", "Export limit in kW, ≥ 0"),
-    _attribute("activePowerImportLimit", Quantity(KW, most=0), "5.2.2", "Import limit in kW, ≤ 0"),
-    _attribute(
-        "reactivePowerExportLimit",
-        Quantity(KVAR, least=0),
-        "",
-        "Reactive export limit in kVAr, ≥ 0 (named in §6.1)",
-        required=False,
-    ),
-    _attribute(
-        "reactivePowerImportLimit",
-        Quantity(KVAR, most=0),
-        "",
-        "Reactive import limit in kVAr, ≤ 0 (named in §6.1)",
-        required=False,
-    ),
-    _attribute(
-        "diStartTime",
-        Instant(INTERVAL_S),
-        "5.2.3",
-        "Start of the dispatch interval; one of both times may be left out",
-        "diStarttime",
-        required=False,
-    ),
-    _attribute(
-        "diEndTime",
-        Instant(INTERVAL_S),
-        "5.2.4",
-        "End of the dispatch interval",
-        "diEndtime",
-        required=False,
-    ),
-)
-SHAPE: Final = Shape(
-    _attribute("nmi", NmiText(), "1", "The NMI without checksum"),
-    _attribute(
-        "oeTiming",
-        Choice(("PRE", "POST")),
-        "2",
-        "Whether the limits were computed before the interval or after it",
-    ),
-    _attribute("oeObjectiveFunction", Text(255), "3", "Identifier of the objective function, free"),
-    _attribute(
-        "oeApplicationLevel",
-        _LEVEL,
-        "4",
-        "Whether limits apply to the net flow or to controllable assets only",
-    ),
-    _attribute(
-        "operatingEnvelopes",
-        Items(
-            Shape(
-                _attribute("nmi", NmiText(), "5.1", "As the record's", required=False),
-                _attribute("oeApplicationLevel", _LEVEL, "4", "As the record's", required=False),
-                _attribute(
-                    "intervals",
-                    Items(_INTERVAL, 1, MAX_INTERVALS),
-                    "5.2",
-                    "Dispatch intervals",
-                    "Intervals",
-                ),
-            )
-        ),
-        "5",
-        "Limits by interval",
-    ),
-    _attribute(
-        "submissionTimestamp",
-        Instant(),
-        "6",
-        "When the record was made; the latest of a site and interval stands",
-        "submissionDatetime",
-        "submissionDateTime",
-        required=False,
-    ),
-    _attribute(
-        "tradingDate",
-        Day(),
-        "5.2",
-        "Trading day of 288 intervals without times",
-        required=False,
-    ),
-)
-"""Describes the form for findings and for the JSON Schema; the reading is ``envelope``'s."""
+"""Rules of the reader that concern several values."""
 
 
 def validate(
@@ -164,77 +49,56 @@ def validate(
     message_id: str = "",
     progress: Progress | None = None,
 ) -> ValidationResult[Document]:
-    """Read an envelope document and say what is wrong with it.
+    """Validate an envelope document.
 
     Args:
         data: The exact bytes, a JSON array or NDJSON.
         feed: The feed's settings.
         timing: Reject sites of the other timing.
         message_id: Names the submission; by default a digest of its bytes.
-        progress: Told how far the reading is.
+        progress: Progress callback.
 
     Returns:
         The document with both acknowledgements; None where either rejects it, because a document
-        is read whole or not at all.
+        is read completely or not at all.
     """
-    log = FindingLog("operating envelope", SECTION, SHAPE.sections())
-    document: Document | None = None
-    try:
-        document, rows = parse_history(data, feed, progress)
-    except DocumentFault as exc:
-        _file(exc, log)
-        _look_further(exc, data, timing, log)
-    else:
-        _warn(document.warnings, log)
-        envelope_rest.check_repeats(rows, log)
-        envelope_rest.check_saving(envelope_rest.times_of(rows), log)
-        if timing is not None:
-            wrong = int((document.timing != TIMINGS[timing]).sum())
-            _check_timing(timing, wrong, document.site_count, log)
+    log, faults = FindingLog("operating envelope", SECTION, SHAPE.sections()), FaultLog("")
+    envelopes = read_rows(data, faults, feed, progress)
+    business = BusinessRules(log)
+    _transfer(faults, log, business)
+    in_force = resolve_rows(envelopes.rows, business)
+    is_rejected = log.count or log.business_count
+    check_repeats(envelopes.rows, log)
+    check_daylight_saving(envelopes.timed, log)
+    if timing is not None:
+        _check_timing(timing, envelopes, log)
+    document = None if is_rejected else document_of(envelopes, in_force, faults.warnings)
     return log.received(document, message_id or message_id_of(data))
 
 
-def _file(rejection: DocumentFault, log: FindingLog) -> None:
-    for fault in rejection.faults:
-        if fault.rule in _BUSINESS:
-            envelope_rest.put_rule(log, fault.rule, fault.path, fault.message, fault.value)
-        else:
-            log.add(fault.path, fault.rule, fault.message, fault.value)
-    if not rejection.more:
+def _transfer(faults: FaultLog, log: FindingLog, business: BusinessRules) -> None:
+    """Record what the reader found, by acknowledgement."""
+    errors = 0
+    for finding in faults.findings:
+        if finding.severity is Severity.WARNING:
+            log.warn(finding.path, finding.message, count=finding.count)
+            continue
+        errors += 1
+        into = business if finding.code in _BUSINESS else log
+        into.add(finding.path, finding.code, finding.message, finding.value)
+    if not faults.more:
         return
-    code, message = "document.further_faults", f"faults beyond the first {len(rejection.faults)}"
+    code, message = "document.further_faults", f"faults beyond the first {errors}"
     if log.count:
-        log.add("$", code, message, count=rejection.more)
+        log.add("$", code, message, count=faults.more)
     else:
-        log.business(code, "$", SECTION, message, count=rejection.more)
+        log.business(code, "$", SECTION, message, count=faults.more)
 
 
-def _look_further(
-    rejection: DocumentFault, data: bytes, timing: str | None, log: FindingLog
-) -> None:
-    """What a rejected document would have been told besides, had its form been right."""
-    rest = envelope_rest.read(data, SHAPE)
-    _warn(rest.warnings, log)
-    if not {fault.rule for fault in rejection.faults} <= _LAST:
-        envelope_rest.check_conflicts(rest.rows, log)
-    envelope_rest.check_repeats(rest.rows, log)
-    envelope_rest.check_saving(rest.times, log)
-    if timing is not None:
-        wrong = sum(found != timing for found in rest.timings.values())
-        _check_timing(timing, wrong, len(rest.timings), log)
-
-
-def _warn(warnings: tuple[str, ...], ledger: FindingLog) -> None:
-    for text in warnings:
-        match = _WARNING.fullmatch(text)
-        if match is None:
-            ledger.warn("$", text)
-        else:
-            ledger.warn(match[1], match[2], count=1 + int(match[3] or 0))
-
-
-def _check_timing(timing: str, wrong: int, sites: int, log: FindingLog) -> None:
+def _check_timing(timing: str, envelopes: EnvelopeRows, log: FindingLog) -> None:
+    known = envelopes.timing[envelopes.timing != NO_TIMING]
+    wrong = int((known != TIMINGS[timing]).sum())
     if wrong:
-        message = f"every record is {timing}"
-        shown = f"{wrong} of {sites} sites"
-        log.business("envelope.timing", "$", f"{SECTION} field 2", message, shown, count=wrong)
+        message, value = f"every record is {timing}", f"{wrong} of {len(known)} sites"
+        section = f"{SECTION} field 2"
+        log.business("envelope.timing", "$", section, message, value, count=wrong)

@@ -1,42 +1,40 @@
-"""How good a forecast was: bias, MAE, RMSE and the share within a tolerance.
+"""Accuracy of forecasts: bias, MAE, RMSE and the share within a tolerance.
 
 The error is forecast − actual: a positive bias forecast too much generation, or too little load.
-At NMI level the uncontrolled forecast (Part C §5.3) stands beside what was uncontrolled in the
-telemetry: the flow at the connection point without controlled generation and load. At unit level
+At NMI level the uncontrolled forecast (Part C §5.3) is compared with uncontrolled flow in the
+telemetry: that of the connection point without controlled generation and load. At unit level
 both are summed over the NMIs that have both, per interval. A Boffer, which in step 1 is the unit's
-forecast (HLD §4.3, post-dispatch), is scored by `score_offer` on what it clears.
+forecast (HLD §4.3, post-dispatch), is scored by `score_offer` on the quantity that it clears.
 
 Guarantees: integer W go in and errors are exact; only the statistics are floating point. Forecasts
-without a measurement and measurements without a forecast are counted, never dropped in silence.
+without a measurement and measurements without a forecast are counted, never dropped silently.
 Source: Part C §5.3 and §4.3, HLD §4.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Floats, Indices, Int64s
 from oepnode.domain.edge.telemetry.aggregate import Arrangement, UnitTelemetry
-from oepnode.domain.edge.timeseries import duplicates as doubled
+from oepnode.domain.edge.timeseries.duplicates import deduplicate
+from oepnode.domain.edge.timeseries.lookup import find_times
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 
 if TYPE_CHECKING:
     import polars as pl
 
-Int64 = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Against = Literal["end", "mean"]
-
-_MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good a forecast was over some intervals; NaN where there are none.
+    """Accuracy of a forecast over some intervals; NaN where there are none.
 
     Attributes:
         count: Intervals with forecast and measurement.
@@ -60,17 +58,17 @@ class SiteScores:
     """`Score` as columns, one element per NMI; its repr shows no NMI."""
 
     nmis: tuple[str, ...]
-    count: Int64
+    count: Int64s
     bias_w: Floats
     mae_w: Floats
     rmse_w: Floats
     within: Floats
-    worst_w: Int64
+    worst_w: Int64s
 
 
 @dataclass(frozen=True, repr=False)
 class Accuracy:
-    """A portfolio's forecast beside its telemetry; its repr shows no NMI.
+    """Accuracy of a portfolio's forecast; its repr shows no NMI.
 
     Attributes:
         sites: Per NMI.
@@ -88,20 +86,17 @@ class Accuracy:
     sites: SiteScores
     all_sites: Score
     unit: Score
-    interval_end: Int64
-    forecast_w: Int64
-    actual_w: Int64
-    nmis: Int64
+    interval_end: Int64s
+    forecast_w: Int64s
+    actual_w: Int64s
+    nmis: Int64s
     unmeasured: int
     unforecast: int
     late: int
 
 
-def score(forecast_w: Int64, actual_w: Int64, tolerance: Tolerance) -> Score:
-    """Score a forecast against what happened.
-
-    The tolerance's permille are of the magnitude of what happened.
-    """
+def score(forecast_w: Int64s, actual_w: Int64s, tolerance: Tolerance) -> Score:
+    """Score a forecast against measurements; permille of the tolerance are of the measurement."""
     error = forecast_w.astype(np.int64) - actual_w.astype(np.int64)
     size = np.abs(error)
     if not len(error):
@@ -118,12 +113,12 @@ def score(forecast_w: Int64, actual_w: Int64, tolerance: Tolerance) -> Score:
 
 def score_sites(
     nmis: tuple[str, ...],
-    site: npt.NDArray[np.intp],
-    forecast_w: Int64,
-    actual_w: Int64,
+    site: Indices,
+    forecast_w: Int64s,
+    actual_w: Int64s,
     tolerance: Tolerance,
 ) -> SiteScores:
-    """Score many forecasts at once, one per NMI; ``site`` says whose each element is."""
+    """Score many forecasts at once, one per NMI; ``site`` is the NMI's index of each element."""
     error = forecast_w.astype(np.int64) - actual_w.astype(np.int64)
     size, total = np.abs(error), len(nmis)
     count = np.bincount(site, minlength=total)
@@ -149,10 +144,10 @@ def score_sites(
 
 
 class Actuals:
-    """What was uncontrolled in NMI telemetry, per NMI and dispatch interval.
+    """Uncontrolled flow in NMI telemetry, per NMI and dispatch interval.
 
-    A copy of a measurement counts once, and measurements that contradict each other not at all; the
-    minute of an NMI stands in one piece.
+    A copy of a measurement counts once, and measurements that contradict each other do not; all
+    measurements of a minute of an NMI must be in one piece.
 
     Args:
         against: ``end``, the measurement at the interval's end, as Part C defines a measurement; or
@@ -164,7 +159,7 @@ class Actuals:
         self._parts: list[pl.DataFrame] = []
 
     def add(self, telemetry: pl.DataFrame) -> None:
-        """Add measurements; columns as in ``telemetry``."""
+        """Add measurements; columns of `telemetry.json_format.NMI`."""
         import polars as pl
 
         flow = (
@@ -173,7 +168,7 @@ class Actuals:
             - pl.col("controlled_load_w").cast(pl.Int64)
         )
         end = (pl.col("minute") + (INTERVAL_S - 1)) // INTERVAL_S * INTERVAL_S
-        rows = doubled.deduplicate(telemetry).rows
+        rows = deduplicate(telemetry).rows
         if self._against == "end":
             rows = rows.filter(pl.col("minute") % INTERVAL_S == 0)
         part = (
@@ -185,7 +180,7 @@ class Actuals:
             self._parts.append(part)
 
     def frame(self) -> pl.DataFrame:
-        """Columns nmi (String), interval_end, actual_w (Int64)."""
+        """Columns nmi (String), interval_end, actual_w (Int64s)."""
         import polars as pl
 
         if not self._parts:
@@ -205,13 +200,13 @@ class Actuals:
 def accuracy(
     forecast: pl.DataFrame, actuals: pl.DataFrame, tolerance: Tolerance | None = None
 ) -> Accuracy:
-    """Set uncontrolled forecasts beside what was measured.
+    """Score uncontrolled forecasts against measurements.
 
     Args:
         forecast: Columns nmi, interval_end (UTC seconds), uncontrolled_w, submitted_us (null where
             not stated). Of several for one NMI and interval the latest submitted counts.
         actuals: From `Actuals.frame`.
-        tolerance: What is still taken as good.
+        tolerance: Allowance off the measurement.
     """
     import polars as pl
 
@@ -222,7 +217,7 @@ def accuracy(
         .unique(("nmi", "interval_end"), keep="last", maintain_order=True)
     )
     both = latest.join(actuals, on=("nmi", "interval_end"), how="inner").sort("nmi", "interval_end")
-    begun = (pl.col("interval_end") - INTERVAL_S) * _MICROS
+    begun = (pl.col("interval_end") - INTERVAL_S) * MICROS
     late = latest.filter(pl.col("submitted_us") > begun).height
     names = both["nmi"].unique(maintain_order=True)
     predicted, happened = _ints(both["uncontrolled_w"]), _ints(both["actual_w"])
@@ -252,8 +247,8 @@ def accuracy(
 
 
 def score_offer(
-    interval_end: Int64,
-    cleared_w: Int64,
+    interval_end: Int64s,
+    cleared_w: Int64s,
     unit: UnitTelemetry,
     arrangement: Arrangement,
     tolerance: Tolerance | None = None,
@@ -262,22 +257,20 @@ def score_offer(
 
     Args:
         interval_end: UTC seconds, each once.
-        cleared_w: What the Boffer delivers at the price of each interval (``clearing.clear``).
+        cleared_w: Quantity that the Boffer delivers at the price of each interval
+            (``clearing.clear``).
         unit: The unit's telemetry; the measurement at an interval's end counts.
-        arrangement: What the Boffer's quantities sum up.
-        tolerance: What is still taken as good.
+        arrangement: Summation level of the Boffer.
+        tolerance: Allowance off the measurement.
 
     Returns:
         The score, and how many intervals have no measurement.
     """
-    place = np.searchsorted(unit.minute, interval_end)
-    known = np.zeros(len(interval_end), dtype=np.bool_)
-    inside = place < len(unit.minute)
-    known[inside] = unit.minute[place[inside]] == interval_end[inside]
-    actual = unit.flow_w(arrangement)[place[known]]
-    found = score(cleared_w[known], actual, tolerance or Tolerance())
-    return found, int((~known).sum())
+    measured, index = find_times(unit.minute, interval_end)
+    actual = unit.flow_w(arrangement)[index]
+    result = score(cleared_w[measured], actual, tolerance or Tolerance())
+    return result, int((~measured).sum())
 
 
-def _ints(column: pl.Series) -> Int64:
+def _ints(column: pl.Series) -> Int64s:
     return np.asarray(column.to_numpy(), dtype=np.int64)

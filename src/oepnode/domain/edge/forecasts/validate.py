@@ -1,8 +1,10 @@
 """Forecasts of uncontrolled load and generation of NMIs, five minutes a row.
 
-Guarantees: as `telemetry`. A forecast is calculated just before its dispatch interval; one that was
-submitted after the interval's end is a caution and not a fault, because batches are uploaded later
-(Part C §5.1). Where a forecast was submitted several times the latest stands. Source: Part C §5.
+Guarantees: as for telemetry. A forecast is calculated just before its dispatch interval; one that
+was submitted after the interval's end is a caution and not a fault, because batches are uploaded
+later (Part C §5.1). Where a forecast was submitted several times the latest counts.
+
+Source: Part C §5.
 """
 
 from __future__ import annotations
@@ -15,27 +17,15 @@ import polars as pl
 
 from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Instant,
-    NmiText,
-    Quantity,
-    Shape,
-    records,
-)
-from oepnode.domain.edge.schema.units import KW, to_text
-from oepnode.domain.edge.timeseries import checks as measurements
-from oepnode.domain.edge.timeseries.checks import Dataset, Table
-from oepnode.domain.edge.validation.acknowledgement import (
-    FindingLog,
-    ValidationResult,
-    message_id_of,
-)
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.edge.schema.kinds import BAD, Instant, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape, records
+from oepnode.domain.edge.timeseries.checks import Dataset, Table, check
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
+from oepnode.domain.nem.quantities import KW, to_text
 
 SECTION: Final = "Part C §5.3"
-_MICROS: Final = 1_000_000
 
 NMI: Final = Dataset(
     "NMI forecast",
@@ -89,12 +79,12 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = FindingLog(NMI.what, SECTION, SHAPE.sections())
+    log = FindingLog(NMI.title, SECTION, SHAPE.sections())
     table = Table(NMI)
     for number, record in records(data, log):
-        found = SHAPE.read(record, f"$.records[{number}]", log)
-        if found is not BAD:
-            table.add({name: found[a.name] for name, a in NMI.columns.items()}, number)
+        fields = SHAPE.read(record, f"$.records[{number}]", log)
+        if fields is not BAD:
+            table.add({name: fields[a.name] for name, a in NMI.columns.items()}, number)
     frame = _check(table.frame(), log, table.path, day)
     return log.received(frame, message_id or message_id_of(data))
 
@@ -103,32 +93,32 @@ def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
 ) -> ValidationResult[pl.DataFrame]:
     """Check forecasts in columns, canonical or under Part C's names in kW."""
-    log = FindingLog(NMI.what, SECTION, NMI.sections())
-    read = read_frame(frame, NMI.columns, log)
-    if read is None:
+    log = FindingLog(NMI.title, SECTION, NMI.sections())
+    columns = read_frame(frame, NMI.columns, log)
+    if columns is None:
         return log.received(None, message_id)
-    rows, path_of = timed(read, NMI.time)
+    rows, path_of = timed(columns, NMI.time)
     return log.received(_check(rows, log, path_of, day), message_id)
 
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
-    late = (frame["submitted_us"] > frame["interval_end"] * _MICROS).fill_null(value=False)
+    late = (frame["submitted_us"] > frame["interval_end"] * MICROS).fill_null(value=False)
 
     def put(row: int, count: int) -> None:
         log.caution(
             "forecast.late",
             path_of(row, "submitted_us"),
             "Part C §5",
-            "a forecast is made before its interval; the time may be that of a batch",
+            "a forecast should be made before its interval; the time may be that of a batch",
             format_nem(frame["interval_end"][row]),
             count=count,
         )
 
     report(late.to_numpy(), put)
-    return measurements.check(NMI, frame, log, path_of, day)
+    return check(NMI, frame, log, path_of, day)
 
 
-def write(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
+def write_forecasts(frame: pl.DataFrame, *, ndjson: bool = False) -> bytes:
     """Write canonical rows as JSON, a record each."""
     return write_records(map(_record, frame.select(*NMI.columns).iter_rows()), ndjson)
 

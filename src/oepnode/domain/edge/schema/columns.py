@@ -1,11 +1,11 @@
-"""The bulk form of a dataset: a frame whose columns are brought to integers, with every fault.
+"""The bulk form of a dataset: reads a frame into integer columns, and notes every fault.
 
 A column comes under its own name as integers (``active_power_w``), or under the document's name in
 the document's unit (``activePower`` in kW, as floats, decimals or integers). Instants come as UTC
-seconds or microseconds, as datetimes, or as text. Guarantees: the form is the one that the JSON
-reader asks for, ranges among it, checked a column at a time; what is rejected comes out as null or
-0, so that no later pass meets it; a row is never left out here, only by `timed`. Source: Part C
-§4.3, §5.3 ("large file transfer", §2.3).
+seconds or microseconds, as datetimes, or as text. Guarantees: the form is that of the JSON
+reader, ranges included, checked a column at a time; a rejected value becomes null or 0, so that
+later passes do not meet it; only `timed` leaves rows out. Source: Part C §4.3, §5.3 ("large file
+transfer", §2.3).
 """
 
 from __future__ import annotations
@@ -15,44 +15,35 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools
 from oepnode.domain.documents.faults import FaultLog, show_value
-from oepnode.domain.edge.schema.kinds import (
-    BAD,
-    Attribute,
-    Identity,
-    Instant,
-    NmiText,
-    Quantity,
-    fold,
-)
-from oepnode.domain.edge.schema.units import from_floats, to_text
-from oepnode.domain.edge.validation.acknowledgement import MAX_PER_CODE, FindingLog
-from oepnode.domain.nem.nem_time import INSTANTS_END_S, NEM_OFFSET, NO_OFFSET_WARNING
+from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, fold
+from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
+from oepnode.domain.nem.nem_time import INSTANTS_END_S, MICROS, NEM_OFFSET, NO_OFFSET_WARNING
+from oepnode.domain.nem.quantities import from_floats, to_text
 
-Bools = npt.NDArray[np.bool_]
 Specs = Mapping[str, Attribute]
 """Column name → the attribute that it holds."""
 
 PathOf = Callable[[int, str], str]
-"""Row and column → place in the document."""
+"""Row and column → path in the document."""
 
-_MICROS: Final = 1_000_000
-_PER_SECOND: Final = {"ms": 1000, "us": _MICROS, "ns": 1_000_000_000}
+_PER_SECOND: Final = {"ms": 1000, "us": MICROS, "ns": 1_000_000_000}
 _FAR: Final = 2**62
-"""Stands for integers beyond 64 bits: out of every range as well."""
+"""Replaces integers beyond 64 bits; out of every range as well."""
 _INT64_COLUMNS: Final = frozenset({"price_cents"})
 
 
 def row_path(row: int, column: str) -> str:
-    """Place of a value in a file of rows."""
+    """Return the path of a value in a file of rows."""
     return f"$.rows[{row}].{column}"
 
 
 def dtype_of(name: str, attribute: Attribute) -> pl.DataType:
-    """Type of a column in its canonical form."""
+    """Return the type of a column in its canonical form."""
     if isinstance(attribute.kind, NmiText | Identity):
         return pl.Categorical()
     if isinstance(attribute.kind, Instant) or name in _INT64_COLUMNS:
@@ -69,30 +60,30 @@ def read_frame(frame: pl.DataFrame, specs: Specs, log: FindingLog) -> pl.DataFra
         log: Takes the faults.
     """
     reader = _Reader(frame, log)
-    found = {name: reader.column(name, attribute) for name, attribute in specs.items()}
+    columns = {name: reader.column(name, attribute) for name, attribute in specs.items()}
     reader.note_unknown()
     if not frame.height:
         log.add("$", "document.empty", "a document has at least one record")
-    if any(series is None for series in found.values()):
+    if any(series is None for series in columns.values()):
         return None
-    return pl.DataFrame([series for series in found.values() if series is not None])
+    return pl.DataFrame([series for series in columns.values() if series is not None])
 
 
 def timed(frame: pl.DataFrame, time: str) -> tuple[pl.DataFrame, PathOf]:
-    """The rows that have a time, for the rules that need one, and where they stand in the file."""
+    """Return the rows that have a time, for rules that need one, and their paths in the file."""
     if not frame[time].null_count():
         return frame, row_path
     rows = frame[time].is_not_null().arg_true()
-    places = rows.to_list()
-    return frame[rows], lambda row, column: row_path(places[row], column)
+    positions = rows.to_list()
+    return frame[rows], lambda row, column: row_path(positions[row], column)
 
 
 def report(mask: Bools, put: Callable[[int, int], None]) -> None:
-    """Note every row of a mask: the first ones by their places, the others by their number.
+    """Note every row of a mask: the first ones by their paths, the others by their number.
 
     Args:
         mask: Shape (rows,).
-        put: Takes a row, and of how many rows it speaks.
+        put: Takes a row, and the number of rows that it counts for.
     """
     total = int(np.count_nonzero(mask))
     if not total:
@@ -123,7 +114,7 @@ class _Reader:
             return self._absent(name, attribute)
         self._used.add(given)
         if own is not None and documents is not None and documents != own:
-            message = f"the column stands here twice, as {own} and as {documents}"
+            message = f"the column occurs twice, as {own} and as {documents}: give it once"
             self.log.add(f"$.columns.{documents}", "column.twice", message)
             self._used.add(documents)
         series = self.frame[given].alias(name)
@@ -134,12 +125,11 @@ class _Reader:
         return self._read(series, name, attribute, is_own=own is not None)
 
     def note_unknown(self) -> None:
-        """Say which columns are not read."""
+        """Note columns that are not read."""
         for name in self.frame.columns:
             if name not in self._used:
-                path, message = "$.columns", "a column that the dataset lacks is not read"
-                shown = show_value(name)
-                self.log.odd("column.unknown", path, message, shown)
+                message = "a column that the dataset does not have is not read"
+                self.log.odd("column.unknown", "$.columns", message, show_value(name))
 
     def _absent(self, name: str, attribute: Attribute) -> pl.Series | None:
         if attribute.required:
@@ -167,14 +157,11 @@ class _Reader:
             return self._instants(series, name, kind)
         assert isinstance(kind, Quantity)  # noqa: S101 - no other kinds are columns
         dtype = dtype_of(name, attribute)
-        found = (
-            self._integers(series, name, kind, dtype)
-            if is_own
-            else self._numbers(series, name, kind, dtype)
-        )
-        if found is not None:
-            self._check_sign(found, name, kind)
-        return found
+        read = self._integers if is_own else self._numbers
+        values = read(series, name, kind, dtype)
+        if values is not None:
+            self._check_sign(values, name, kind)
+        return values
 
     def _reject(self, mask: Bools, name: str, code: str, message: str) -> None:
         report(
@@ -195,11 +182,11 @@ class _Reader:
         read: dict[str, str] = {}
         for text in known:
             trial = FaultLog("identity")
-            found = kind.read(text, "", trial)
-            if found is BAD:
+            identity = kind.read(text, "", trial)
+            if identity is BAD:
                 self._bad_identity(coded, name, kind, text)
-            elif found != text:
-                read[text] = found
+            elif identity != text:
+                read[text] = identity
         if read:
             coded = coded.cast(pl.String).replace(read).cast(pl.Categorical())
         return coded.fill_null("").alias(name) if coded.null_count() else coded
@@ -217,46 +204,46 @@ class _Reader:
         if dtype == pl.String:
             return self._texts(series, name, kind)
         if isinstance(dtype, pl.Datetime):
-            found, per_second = self._micros(series, dtype, name), _MICROS
+            instants, per_second = self._micros(series, dtype, name), MICROS
         elif dtype.is_integer():
-            found, per_second = _wide(series), 1 if kind.grid_s else _MICROS
+            instants, per_second = _wide(series), 1 if kind.grid_s else MICROS
         else:
             return self._wrong_type(series, name, "an instant")
-        found = self._in_years(found, name, per_second)
+        instants = self._in_years(instants, name, per_second)
         if not kind.grid_s:
-            return found
-        found = self._on_grid(found, name, kind, per_second)
-        return found if per_second == 1 else found // per_second
+            return instants
+        instants = self._on_grid(instants, name, kind, per_second)
+        return instants if per_second == 1 else instants // per_second
 
     def _texts(self, series: pl.Series, name: str, kind: Instant) -> pl.Series:
         texts = series.unique().drop_nulls().to_list()
         read: dict[str, int | None] = {}
         for text in texts:
             first = int(np.argmax((series == text).fill_null(value=False).to_numpy()))
-            found = kind.read(text, row_path(first, name), self.log)
-            read[text] = None if found is BAD else found
+            instant = kind.read(text, row_path(first, name), self.log)
+            read[text] = None if instant is BAD else instant
         if not read:
             return series.cast(pl.Int64)
         return series.replace_strict(read, default=None, return_dtype=pl.Int64)
 
     def _micros(self, series: pl.Series, dtype: pl.Datetime, name: str) -> pl.Series:
-        """Datetimes as microseconds; those out of every range are first brought near enough."""
+        """Datetimes as microseconds; those out of every range are first clipped near it."""
         per_second = _PER_SECOND[dtype.time_unit]
         far = 2 * INSTANTS_END_S * per_second
         near = series.to_physical().clip(-far, far)
-        is_finer = per_second > _MICROS
-        micros = near // (per_second // _MICROS) if is_finer else near * (_MICROS // per_second)
+        is_finer = per_second > MICROS
+        micros = near // (per_second // MICROS) if is_finer else near * (MICROS // per_second)
         if dtype.time_zone is not None:
             return micros
         self.log.warn(f"$.columns.{name}", NO_OFFSET_WARNING)
-        return micros - int(NEM_OFFSET.utcoffset(None).total_seconds()) * _MICROS
+        return micros - int(NEM_OFFSET.utcoffset(None).total_seconds()) * MICROS
 
     def _in_years(self, series: pl.Series, name: str, per_second: int) -> pl.Series:
         end = INSTANTS_END_S * per_second
         if _is_within(series, 0, end - 1):
             return series
         broken = ((series < 0) | (series >= end)).fill_null(value=False)
-        message = "an instant of the years 1970 to 2105, NEM time"
+        message = "an instant must be in the years 1970 to 2105, NEM time"
         self._reject(broken.to_numpy(), name, "time.format", message)
         return series.set(broken, None)
 
@@ -264,7 +251,7 @@ class _Reader:
         mask = series.fill_null(0).to_numpy() % (kind.grid_s * per_second) != 0
         if not mask.any():
             return series
-        message = f"not on the grid of {kind.grid_s} s that its period ends ask for"
+        message = f"period ends must be multiples of {kind.grid_s} s"
         self._reject(mask, name, "time.grid", message)
         return series.set(pl.Series(mask), None)
 
@@ -291,15 +278,15 @@ class _Reader:
         unit = kind.unit
         is_null = series.is_null().to_numpy()
         read = from_floats(series.cast(pl.Float64).fill_null(0.0).to_numpy(), unit)
-        message = f"at most {unit.places} decimals of {unit.name} (multiples of {unit.step})"
+        message = f"at most {unit.decimals} decimals of {unit.name} (multiples of {unit.step})"
         self._reject(read.inexact, name, f"{unit.family}.decimals", message)
         message = f"a number of at most {to_text(unit.most, unit)} {unit.name} either way"
         self._reject(read.beyond, name, f"{unit.family}.range", message)
-        found = pl.Series(name, read.values).cast(dtype)
+        values = pl.Series(name, read.values).cast(dtype)
         if not is_null.any():
-            return found
+            return values
         return pl.select(
-            pl.when(pl.Series(~is_null)).then(pl.Series(found)).otherwise(None).alias(name)
+            pl.when(pl.Series(~is_null)).then(values).otherwise(None).alias(name)
         ).to_series()
 
     def _check_sign(self, series: pl.Series, name: str, kind: Quantity) -> None:
@@ -311,18 +298,18 @@ class _Reader:
             if (extreme < bound) if is_least else (extreme > bound):
                 mask = (series < bound) if is_least else (series > bound)
                 word = "below" if is_least else "above"
-                message = f"not {word} {to_text(bound, kind.unit)} {kind.unit.name}"
+                message = f"must not be {word} {to_text(bound, kind.unit)} {kind.unit.name}"
                 rows = mask.fill_null(value=False).to_numpy()
                 self._reject(rows, name, f"{kind.unit.family}.sign", message)
 
     def _wrong_type(self, series: pl.Series, name: str, wanted: str) -> pl.Series | None:
-        message = f"the column holds {wanted}"
+        message = f"the column must hold {wanted}"
         self.log.add(f"$.columns.{name}", "column.type", message, str(series.dtype))
         return None
 
 
 def _wide(series: pl.Series) -> pl.Series:
-    """Integers as Int64; what does not fit stays out of every range."""
+    """Integers as Int64; those that do not fit become `_FAR`."""
     wide = series.cast(pl.Int64, strict=False)
     if wide.null_count() == series.null_count():
         return wide

@@ -1,6 +1,6 @@
-"""Writing the EDGE documents: records as JSON text, instants in NEM time.
+"""Writes the EDGE documents: records as JSON text, instants in NEM time.
 
-Numbers come as text already, so that none passes through a float. Source: Part C ("Format:
+Numbers are given as text, so that none passes through a float. Source: Part C ("Format:
 yyyy-mm-ddThh:mm:ss+10:00").
 """
 
@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from oepnode.domain.nem.nem_time import NEM_OFFSET
+from oepnode.domain.nem.nem_time import MICROS, NEM_OFFSET
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_records(records: Iterable[Iterable[tuple[str, str]]], ndjson: bool) -> bytes:
-    """Records of (name, JSON text) as one array, or as NDJSON; a record is a line either way."""
+    """Write records of (name, JSON text) as an array or as NDJSON, a record on each line."""
     lines = (
         "{" + ",".join(f'"{name}":{value}' for name, value in record) + "}" for record in records
     )
@@ -26,6 +26,6 @@ def write_records(records: Iterable[Iterable[tuple[str, str]]], ndjson: bool) ->
 
 
 def nem_text(micros: int) -> str:
-    """An instant in NEM time; its fraction is written only where there is one."""
+    """Return an instant in NEM time as text, with a fraction only where there is one."""
     local = (_EPOCH + timedelta(microseconds=micros)).astimezone(NEM_OFFSET)
-    return local.isoformat(timespec="microseconds" if micros % 1_000_000 else "seconds")
+    return local.isoformat(timespec="microseconds" if micros % MICROS else "seconds")

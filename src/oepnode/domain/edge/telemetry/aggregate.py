@@ -2,9 +2,9 @@
 
 In the arrangement NMI the unit is the sum of the flows at the connection points; in the arrangement
 Flex only what is controlled counts: generation, load and stored energy, measured at the common
-point of the flexible assets. Guarantees: exact sums; a minute tells how many NMIs it is the sum of,
-so that a missing one is seen; a copy is added once, and a minute in which measurements contradict
-each other has no sum (``doubled``). Leaves out validation.
+point of the flexible assets. Guarantees: exact sums; each minute has the number of NMIs that it is
+the sum of, so that a missing one shows; a copy is added once, and a minute in which measurements
+contradict each other has no sum (``timeseries.duplicates``). Leaves out validation.
 Source: HLD Appendix H, Part C §4.3.
 
 Example:
@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.domain.edge.timeseries import duplicates as doubled
+from oepnode.domain.documents.arrays import Bools, Int64s
+from oepnode.domain.edge.timeseries.duplicates import deduplicate
 
 if TYPE_CHECKING:
     import polars as pl
 
-Int64 = npt.NDArray[np.int64]
 Arrangement = Literal["NMI", "Flex"]
 
 _SUMMED: Final = (
@@ -51,46 +50,46 @@ class UnitTelemetry:
         conflicting: Minutes left out because measurements of them contradict each other.
     """
 
-    minute: Int64
-    active_power_w: Int64
-    controlled_generation_w: Int64
-    controlled_load_w: Int64
-    energy_stored_wh: Int64
-    nmis: Int64
+    minute: Int64s
+    active_power_w: Int64s
+    controlled_generation_w: Int64s
+    controlled_load_w: Int64s
+    energy_stored_wh: Int64s
+    nmis: Int64s
     conflicting: int = 0
 
-    def flow_w(self, arrangement: Arrangement) -> Int64:
-        """What is held against a target: all flows (NMI), or the flexible ones only (Flex)."""
+    def flow_w(self, arrangement: Arrangement) -> Int64s:
+        """The flow to compare with a target: all of it (NMI), or that of flexible assets (Flex)."""
         if arrangement == "NMI":
             return self.active_power_w
         return self.controlled_generation_w + self.controlled_load_w
 
     @property
     def most_nmis(self) -> int:
-        """NMIs of the fullest minute; 0 without telemetry."""
+        """Number of NMIs of the fullest minute; 0 without telemetry."""
         return int(self.nmis.max(initial=0))
 
     @property
-    def is_whole(self) -> npt.NDArray[np.bool_]:
+    def is_whole(self) -> Bools:
         """Per minute, whether as many NMIs were measured as in the fullest one."""
         return np.asarray(self.nmis == self.most_nmis)
 
 
 class UnitSums:
-    """Takes NMI telemetry in any order and any number of pieces, each minute of an NMI in one."""
+    """Adds up NMI telemetry in any order; all measurements of a minute of an NMI in one piece."""
 
     def __init__(self) -> None:
         self._parts: list[pl.DataFrame] = []
         self._conflicting: set[int] = set()
 
     def add(self, telemetry: pl.DataFrame) -> None:
-        """Add measurements of NMIs; columns as in ``telemetry``."""
+        """Add measurements of NMIs; columns of `telemetry.json_format.NMI`."""
         import polars as pl
 
-        settled = doubled.deduplicate(telemetry)
-        self._conflicting.update(settled.conflicts["minute"].to_list())
-        if settled.rows.height:
-            sums = settled.rows.group_by("minute").agg(
+        parts = deduplicate(telemetry)
+        self._conflicting.update(parts.conflicts["minute"].to_list())
+        if parts.rows.height:
+            sums = parts.rows.group_by("minute").agg(
                 *(pl.col(name).cast(pl.Int64).sum() for name in _SUMMED),
                 pl.len().cast(pl.Int64).alias("nmis"),
             )
@@ -104,35 +103,35 @@ class UnitSums:
         if not self._parts:
             nothing = np.empty(0, dtype=np.int64)
             return UnitTelemetry(*(nothing,) * 6, conflicting=len(lost))
-        whole = (
+        sums = (
             pl.concat(self._parts)
             .filter(~pl.col("minute").is_in(lost))
             .group_by("minute")
             .agg(pl.col(name).sum() for name in names)
             .sort("minute")
         )
-        return _unit(whole, _ints(whole["nmis"]), len(lost))
+        return _unit(sums, _ints(sums["nmis"]), len(lost))
 
 
 def from_frame(frame: pl.DataFrame) -> UnitTelemetry:
-    """Telemetry that was submitted for the unit itself, of one unit."""
-    settled = doubled.deduplicate(frame, "duid")
-    rows = settled.rows.sort("minute")
-    lost = settled.conflicts["minute"].n_unique()
+    """Return telemetry that was submitted for the unit itself, of one unit."""
+    parts = deduplicate(frame, "duid")
+    rows = parts.rows.sort("minute")
+    lost = parts.conflicts["minute"].n_unique()
     return _unit(rows, np.ones(rows.height, dtype=np.int64), lost)
 
 
-def _unit(whole: pl.DataFrame, nmis: Int64, conflicting: int) -> UnitTelemetry:
+def _unit(rows: pl.DataFrame, nmis: Int64s, conflicting: int) -> UnitTelemetry:
     return UnitTelemetry(
-        minute=_ints(whole["minute"]),
-        active_power_w=_ints(whole["active_power_w"]),
-        controlled_generation_w=_ints(whole["controlled_generation_w"]),
-        controlled_load_w=_ints(whole["controlled_load_w"]),
-        energy_stored_wh=_ints(whole["energy_stored_wh"]),
+        minute=_ints(rows["minute"]),
+        active_power_w=_ints(rows["active_power_w"]),
+        controlled_generation_w=_ints(rows["controlled_generation_w"]),
+        controlled_load_w=_ints(rows["controlled_load_w"]),
+        energy_stored_wh=_ints(rows["energy_stored_wh"]),
         nmis=nmis,
         conflicting=conflicting,
     )
 
 
-def _ints(column: pl.Series) -> Int64:
+def _ints(column: pl.Series) -> Int64s:
     return np.asarray(column.to_numpy(), dtype=np.int64)

@@ -1,8 +1,8 @@
-"""What telemetry, forecasts and dispatch instructions share: one value per series and period.
+"""Rules of time that telemetry, forecasts and dispatch instructions share.
 
-A `Dataset` says which columns there are and how far apart the periods lie; the rules of time follow
-from it. Findings have codes of the dataset's family: ``telemetry.gap``, ``forecast.duplicate``.
-Source: Part C §4, §5.
+A `Dataset` has its columns and the length of its periods; the rules follow from it: one value per
+series and period. Findings have codes of the dataset's family: ``telemetry.gap``,
+``forecast.duplicate``. Source: Part C §4, §5.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools, Indices
 from oepnode.domain.documents.faults import show_value
-from oepnode.domain.edge.schema.columns import Bools, PathOf, dtype_of, report
-from oepnode.domain.edge.schema.kinds import BAD, Attribute
-from oepnode.domain.edge.timeseries import daylight_saving as saving_hour
+from oepnode.domain.edge.schema.columns import PathOf, dtype_of, report
+from oepnode.domain.edge.schema.kinds import BAD
+from oepnode.domain.edge.schema.shape import Attribute
+from oepnode.domain.edge.timeseries import daylight_saving
 from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Horizon, Jumps, Series, examine
-from oepnode.domain.edge.validation.acknowledgement import FindingLog
-from oepnode.domain.nem.nem_time import INTERVAL_S, PERIODS_PER_DAY, format_nem, period_start
+from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.nem.nem_time import (
+    INTERVAL_S,
+    MICROS,
+    PERIODS_PER_DAY,
+    format_nem,
+    period_start,
+)
 
 RULES: Final = (
     "gap",
@@ -33,28 +40,26 @@ RULES: Final = (
     "outside_day",
     "submitted_early",
 )
-"""Second parts of the codes, behind a dataset's family; ``superseded`` is a caution."""
-
-_MICROS: Final = 1_000_000
+"""Second parts of the codes, after a dataset's family; ``superseded`` is a caution."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a dataset of measurements consists of.
+    """A dataset of measurements: its columns, and how far apart its periods are.
 
     Attributes:
-        what: Its name for messages.
+        title: Its name for messages.
         family: First part of its codes.
-        section: Where it is defined.
+        section: Section that defines it.
         step_s: Seconds of a period.
-        cadence: Where the length of a period is said.
+        cadence: Section that defines the length of a period.
         key: Column of the identity.
         time: Column of the period's end.
         submitted: Column of the submission.
         columns: All columns in canonical order.
     """
 
-    what: str
+    title: str
     family: str
     section: str
     step_s: int
@@ -71,8 +76,8 @@ class Dataset:
 
     def sections(self) -> dict[str, str]:
         """Section of each column and of each field."""
-        found = {name: a.section for name, a in self.columns.items()}
-        return found | {a.name: a.section for a in self.columns.values()}
+        by_column = {name: a.section for name, a in self.columns.items()}
+        return by_column | {a.name: a.section for a in self.columns.values()}
 
     def horizon(self, day: date) -> Horizon:
         """Period ends of a trading day."""
@@ -81,15 +86,15 @@ class Dataset:
 
 
 class Table:
-    """Rows of a dataset as they are read from JSON, with their places."""
+    """Rows of a dataset as they are read from JSON, with their positions."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self._values: dict[str, list[Any]] = {name: [] for name in dataset.columns}
-        self._places: list[tuple[int, int]] = []
+        self._positions: list[tuple[int, int]] = []
 
     def add(self, row: Mapping[str, Any], record: int, element: int = -1) -> None:
-        """Add a row; a value whose form is broken is kept as zero, its fault is noted already."""
+        """Add a row; a value of a broken form is kept as zero, because its fault is noted."""
         if any(row[name] in (BAD, None) for name in (self._dataset.key, self._dataset.time)):
             return
         for name, values in self._values.items():
@@ -97,7 +102,7 @@ class Table:
             if value is BAD:
                 value = None if self._dataset.columns[name].nullable else 0
             values.append(value)
-        self._places.append((record, element))
+        self._positions.append((record, element))
 
     def frame(self) -> pl.DataFrame:
         """The canonical frame."""
@@ -110,8 +115,8 @@ class Table:
         )
 
     def path(self, row: int, column: str, array: str = "", outer: Sequence[str] = ()) -> str:
-        """Place of a value: in an element of an array, or in the record itself."""
-        record, element = self._places[row]
+        """Path of a value: in an element of an array, or in the record itself."""
+        record, element = self._positions[row]
         name = self._dataset.columns[column].name
         if element < 0 or column in outer:
             return f"$.records[{record}].{name}"
@@ -127,13 +132,13 @@ def _series(name: str, values: list[Any], dtype: pl.DataType, attribute: Attribu
 def check(
     dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None = None
 ) -> pl.DataFrame:
-    """Hold rows to the rules of time.
+    """Check rows against the rules of time.
 
     Args:
-        dataset: What they are.
-        frame: Canonical columns, whose form has been checked.
+        dataset: Their dataset.
+        frame: Canonical columns; their form has been checked.
         log: Takes the findings.
-        path_of: Row and column → place.
+        path_of: Row and column → path.
         day: The trading day that each series should cover from end to end.
 
     Returns:
@@ -146,17 +151,17 @@ def check(
         checker.outside(dataset.horizon(day))
     end = frame[dataset.time].to_numpy()
     horizon = None if day is None else dataset.horizon(day)
-    found = examine(frame[dataset.key], end, dataset.step_s, frame[dataset.submitted], horizon)
-    checker.jumps(found.jumps)
-    checker.gaps(found.gaps)
-    replaced = checker.repeats(found)
+    series = examine(frame[dataset.key], end, dataset.step_s, frame[dataset.submitted], horizon)
+    checker.jumps(series.jumps)
+    checker.gaps(series.gaps)
+    replaced = checker.repeats(series)
     if not replaced.any():
         return frame
     return frame.filter(pl.Series(~replaced))
 
 
 def check_one_unit(dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf) -> None:
-    """A document speaks of one DUID, which is the aggregator's whole portfolio (HLD §4.2.1)."""
+    """Check that a document is of one DUID, the aggregator's whole portfolio (HLD §4.2.1)."""
     names = frame[dataset.key]
     if not frame.height or names.n_unique() <= 1:
         return
@@ -167,7 +172,7 @@ def check_one_unit(dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_
             "duid.mixed",
             path_of(row, dataset.key),
             "HLD §4.2.1",
-            "a document speaks of one DUID, which is the aggregator's whole portfolio",
+            "a document must be of one DUID, which is the aggregator's whole portfolio",
             show_value(names[row]),
             count=count,
         )
@@ -183,22 +188,22 @@ def check_after(
     message: str,
     section: str,
 ) -> None:
-    """What is measured is submitted afterwards."""
-    ends = frame[dataset.time] * _MICROS
+    """Check that measurements are submitted after their period."""
+    ends = frame[dataset.time] * MICROS
     mask = (frame[dataset.submitted] < ends).fill_null(value=False)
     if not mask.any():
         return
 
     def put(row: int, count: int) -> None:
-        path, shown = path_of(row, dataset.submitted), format_nem(frame[dataset.time][row])
+        path, end = path_of(row, dataset.submitted), format_nem(frame[dataset.time][row])
         code = f"{dataset.family}.submitted_early"
-        log.business(code, path, section, message, f"for {shown}", count=count)
+        log.business(code, path, section, message, f"for {end}", count=count)
 
     report(mask.to_numpy(), put)
 
 
 class _Checker:
-    """Turns what `series` finds into findings."""
+    """Turns gaps, jumps and repeats of series into findings."""
 
     def __init__(
         self, dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf
@@ -209,7 +214,7 @@ class _Checker:
         self._path_of = path_of
 
     def outside(self, horizon: Horizon) -> None:
-        """Rows that do not belong to the trading day."""
+        """Report rows that do not belong to the trading day."""
         end = self._frame[self._dataset.time]
         first, last = end.min(), end.max()
         assert isinstance(first, int) and isinstance(last, int)  # noqa: S101 - not empty
@@ -223,41 +228,42 @@ class _Checker:
         )
 
     def jumps(self, jumps: Jumps) -> None:
-        """Clocks that go back."""
+        """Report clocks that go back."""
         end = self._frame[self._dataset.time]
 
-        def put(place: int, count: int) -> None:
-            row = int(jumps.row[place])
-            shown = f"{format_nem(int(jumps.before[place]))}, then {format_nem(end[row])}"
-            self._put("clock_jump", row, "time does not go back within a series", shown, count)
+        def put(index: int, count: int) -> None:
+            row = int(jumps.row[index])
+            value = f"{format_nem(int(jumps.before[index]))}, then {format_nem(end[row])}"
+            self._put("clock_jump", row, "time must not go back within a series", value, count)
 
         report(~jumps.is_saving, put)
-        saving_hour.tell_doubled(jumps, self._say_hour)
+        daylight_saving.report_repeated(jumps, self._put_hour)
 
     def gaps(self, gaps: Gaps) -> None:
-        """Periods that are missing."""
+        """Report periods that are missing."""
         step = self._dataset.step_s
 
-        def put(place: int, count: int) -> None:
-            first, length = int(gaps.first[place]), int(gaps.count[place])
+        def put(index: int, count: int) -> None:
+            first, length = int(gaps.first[index]), int(gaps.count[index])
             last = first + (length - 1) * step
-            shown = f"{length} missing, {format_nem(first)} to {format_nem(last)}"
-            message = f"a series has a row every {step} s"
-            self._put("gap", int(gaps.row[place]), message, shown, count)
+            value = f"{length} missing, {format_nem(first)} to {format_nem(last)}"
+            message = f"a series must have a row every {step} s"
+            self._put("gap", int(gaps.row[index]), message, value, count)
 
         report(~gaps.is_saving, put)
-        saving_hour.tell_missing(gaps, step, self._say_hour)
+        daylight_saving.report_missing(gaps, step, self._put_hour)
 
-    def _say_hour(self, row: int, message: str, value: str, count: int) -> None:
+    def _put_hour(self, row: int, message: str, value: str, count: int) -> None:
         path = self._path_of(row, self._dataset.time)
-        self._log.business(saving_hour.CODE, path, saving_hour.RULE, message, value, count=count)
+        code, section = daylight_saving.CODE, daylight_saving.SECTION
+        self._log.business(code, path, section, message, value, count=count)
 
-    def repeats(self, found: Series) -> Bools:
-        """Rows of one series and period; returns which rows a later submission replaces."""
+    def repeats(self, series: Series) -> Bools:
+        """Report rows of one series and period; return those that a later submission replaces."""
         replaced = np.zeros(self._frame.height, dtype=np.bool_)
-        if not len(found.repeats):
+        if not len(series.repeats):
             return replaced
-        row, other = found.repeats[:, 0], found.repeats[:, 1]
+        row, other = series.repeats[:, 0], series.repeats[:, 1]
         later = self._frame[row.astype(np.uint32)]
         earlier = self._frame[other.astype(np.uint32)]
         name = self._dataset.submitted
@@ -266,49 +272,42 @@ class _Checker:
         for column in self._dataset.columns:
             if column != name:
                 is_equal &= later[column].eq_missing(earlier[column]).to_numpy()
-        is_told = self._in_repeated_hour(later, found.jumps)
-        self._say_repeats(row, other, is_resent, is_equal, is_told)
-        return self._replaced(found.repeats[is_resent], replaced)
+        is_reported = self._in_repeated_hour(later, series.jumps)
+        put = self._repeat_finding(row, other)
+        once = "a series must have one row for a period"
+        report(~is_resent & is_equal & ~is_reported, put("duplicate", f"{once}; this is a copy"))
+        message = f"{once}; these differ, and no later submission decides"
+        report(~is_resent & ~is_equal & ~is_reported, put("conflict", message))
+        report(is_resent, put("superseded", "a later submission replaces an earlier row"))
+        return self._replaced(series.repeats[is_resent], replaced)
 
-    def _say_repeats(
-        self,
-        row: npt.NDArray[np.intp],
-        other: npt.NDArray[np.intp],
-        is_resent: Bools,
-        is_equal: Bools,
-        is_told: Bools,
-    ) -> None:
-        time = self._dataset.time
-
-        def said(code: str, message: str) -> Callable[[int, int], None]:
-            def put(place: int, count: int) -> None:
-                shown = f"the other is {self._path_of(int(other[place]), time)}"
-                self._put(code, int(row[place]), message, shown, count)
+    def _repeat_finding(
+        self, row: Indices, other: Indices
+    ) -> Callable[[str, str], Callable[[int, int], None]]:
+        def finding(code: str, message: str) -> Callable[[int, int], None]:
+            def put(index: int, count: int) -> None:
+                value = f"the other is {self._path_of(int(other[index]), self._dataset.time)}"
+                self._put(code, int(row[index]), message, value, count)
 
             return put
 
-        once = "a series has one row for a period"
-        report(~is_resent & is_equal & ~is_told, said("duplicate", f"{once}; this is a copy"))
-        message = f"{once}; these differ, and no later submission decides"
-        report(~is_resent & ~is_equal & ~is_told, said("conflict", message))
-        message = "a later submission replaces an earlier row"
-        report(is_resent, said("superseded", message))
+        return finding
 
     def _in_repeated_hour(self, rows: pl.DataFrame, jumps: Jumps) -> Bools:
-        """Whether a repeat belongs to an hour that is told of already."""
-        told = np.zeros(rows.height, dtype=np.bool_)
+        """Whether a repeat belongs to an hour that is reported already."""
+        reported = np.zeros(rows.height, dtype=np.bool_)
         chosen = jumps.row[jumps.is_saving]
         if not len(chosen):
-            return told
+            return reported
         key, last = self._dataset.key, jumps.before[jumps.is_saving]
         names = self._frame[key][chosen.astype(np.uint32)].to_physical().to_numpy()
         series, end = rows[key].to_physical().to_numpy(), rows[self._dataset.time].to_numpy()
         for before in np.unique(last).tolist():
             is_hour = (end > before - HOUR_S) & (end <= before)
-            told |= is_hour & np.isin(series, names[last == before])
-        return told
+            reported |= is_hour & np.isin(series, names[last == before])
+        return reported
 
-    def _replaced(self, pairs: npt.NDArray[np.intp], replaced: Bools) -> Bools:
+    def _replaced(self, pairs: Indices, replaced: Bools) -> Bools:
         """Mark the rows of resent periods that do not have the latest submission."""
         if not len(pairs):
             return replaced

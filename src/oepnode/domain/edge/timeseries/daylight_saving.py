@@ -1,8 +1,8 @@
 """The hour that local time leaves out or repeats, as a finding.
 
-``series`` tells it from other gaps and jumps; here is what is said of it, the same of every
-dataset. Whether it is a fault is the dataset's matter: one that has to be without gaps is rejected,
-an envelope may leave hours out and is not.
+``gaps`` distinguishes it from other gaps and jumps; here are its messages, which are the same for
+every dataset. Whether it is a fault depends on the dataset: one that must be without gaps is
+rejected, an envelope may leave hours out and is not.
 
 Source: Part C §1.2 (NEM time; 288 intervals in every trading day).
 """
@@ -12,41 +12,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from oepnode.domain.edge.schema.columns import Bools, report
+from oepnode.domain.documents.arrays import Bools, Indices, Int64s
+from oepnode.domain.edge.schema.columns import report
 from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Jumps
 from oepnode.domain.nem.nem_time import format_nem
 
 CODE: Final = "time.daylight_saving_hour"
-RULE: Final = "Part C §1.2 (NEM time)"
+SECTION: Final = "Part C §1.2 (NEM time)"
 
-Say = Callable[[int, str, str, int], None]
-"""Takes a row, the message, the value, and for how many such hours it stands."""
+Put = Callable[[int, str, str, int], None]
+"""Takes a row, the message, the value, and the number of such hours that it counts for."""
 
 
-def tell_missing(gaps: Gaps, step_s: int, say: Say) -> None:
-    """Say where the hour is missing, as daylight saving begins."""
+def report_missing(gaps: Gaps, step_s: int, put: Put) -> None:
+    """Report where the hour is missing, as daylight saving begins."""
     message = "an hour is missing as daylight saving begins: NEM time is +10:00 all year"
-    _tell(gaps.is_saving, gaps.row, gaps.first - step_s, message, say)
+    _report(gaps.is_saving, gaps.row, gaps.first - step_s, message, put)
 
 
-def tell_doubled(jumps: Jumps, say: Say) -> None:
-    """Say where the hour occurs twice, as daylight saving ends."""
+def report_repeated(jumps: Jumps, put: Put) -> None:
+    """Report where the hour occurs twice, as daylight saving ends."""
     message = "an hour occurs twice as daylight saving ends: NEM time is +10:00 all year"
-    _tell(jumps.is_saving, jumps.row, jumps.before - HOUR_S, message, say)
+    _report(jumps.is_saving, jumps.row, jumps.before - HOUR_S, message, put)
 
 
-def _tell(
-    mask: Bools,
-    rows: npt.NDArray[np.intp],
-    start: npt.NDArray[np.int64],
-    message: str,
-    say: Say,
-) -> None:
-    def put(place: int, count: int) -> None:
-        hour = -(-int(start[place]) // HOUR_S) * HOUR_S  # a clock may leave it a step early
-        say(int(rows[place]), message, f"hour from {format_nem(hour)}", count)
+def _report(mask: Bools, rows: Indices, start: Int64s, message: str, put: Put) -> None:
+    def put_at(index: int, count: int) -> None:
+        hour = -(-int(start[index]) // HOUR_S) * HOUR_S  # a clock may leave it a step early
+        put(int(rows[index]), message, f"hour from {format_nem(hour)}", count)
 
-    report(mask, put)
+    report(mask, put_at)

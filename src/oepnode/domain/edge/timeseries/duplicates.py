@@ -1,7 +1,7 @@
-"""Measurements of one minute that stand more than once: which counts, and which nobody can tell.
+"""Deduplicates measurements: the latest submission wins; contradictory copies are set aside.
 
-The rule is that of validation: of several submissions the latest stands; without one, a copy counts
-once, and values that contradict each other count not at all. Guarantees: every row is in exactly
+The rule is that of validation: of several submissions the latest counts; without one, a copy counts
+once, and values that contradict each other do not count. Guarantees: every row is in exactly
 one of the three parts, whatever their order. Telemetry without repeats, in the order of its series,
 costs one pass. Source: Part C §4.1 (one measurement a minute).
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
+
+from oepnode.domain.documents.arrays import Int32s
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,23 +40,24 @@ class Deduplicated:
 
 
 def deduplicate(telemetry: pl.DataFrame, key: str = "nmi") -> Deduplicated:
-    """Sort out what stands more than once.
+    """Separate measurements, copies, and conflicts.
 
     Args:
-        telemetry: Columns as in ``telemetry.COLUMNS``.
-        key: Whose the measurements are: ``nmi`` or ``duid``.
+        telemetry: Columns of `telemetry.json_format.NMI` or `telemetry.json_format.DUID`.
+        key: Column of the identity: ``nmi`` or ``duid``.
     """
-    none = telemetry.head(0)
+    empty = telemetry.head(0)
     if _is_once(telemetry, key):
-        return Deduplicated(telemetry, none, none)
+        return Deduplicated(telemetry, empty, empty)
     mask = telemetry.select(key, _TIME).is_duplicated()
     if not mask.any():
-        return Deduplicated(telemetry, none, none)
-    found = _settle_repeats(telemetry.filter(mask), key)
-    return Deduplicated(telemetry.filter(~mask).vstack(found.rows), found.copies, found.conflicts)
+        return Deduplicated(telemetry, empty, empty)
+    repeated = _resolve(telemetry.filter(mask), key)
+    rows = telemetry.filter(~mask).vstack(repeated.rows)
+    return Deduplicated(rows, repeated.copies, repeated.conflicts)
 
 
-def _settle_repeats(rows: pl.DataFrame, key: str) -> Deduplicated:
+def _resolve(rows: pl.DataFrame, key: str) -> Deduplicated:
     import polars as pl
 
     replaced = _is_replaced(rows, key)
@@ -73,7 +75,7 @@ def _settle_repeats(rows: pl.DataFrame, key: str) -> Deduplicated:
 
 
 def _is_replaced(rows: pl.DataFrame, key: str) -> pl.Series:
-    """Which rows a later submission replaces; none where one of a minute's states no time."""
+    """Whether a later submission replaces each row; never where one of a minute has no time."""
     import polars as pl
 
     if _SUBMITTED not in rows.columns:
@@ -85,7 +87,7 @@ def _is_replaced(rows: pl.DataFrame, key: str) -> pl.Series:
 
 
 def _is_once(telemetry: pl.DataFrame, key: str) -> bool:
-    """Whether no minute stands twice; may say no where it is so, never yes where it is not."""
+    """Whether no minute occurs twice; may be false where none does, never true where one does."""
     if not telemetry.height:
         return True
     series = _numbers(telemetry[key])
@@ -104,7 +106,7 @@ def _is_once(telemetry: pl.DataFrame, key: str) -> bool:
     return int(seen.sum()) == telemetry.height
 
 
-def _numbers(column: pl.Series) -> npt.NDArray[np.int32]:
+def _numbers(column: pl.Series) -> Int32s:
     """The distinct values of a column, numbered from 0 without a gap."""
     import polars as pl
 

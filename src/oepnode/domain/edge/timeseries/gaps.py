@@ -1,14 +1,14 @@
-"""Measurements in time: what is doubled, missing, out of order, or an hour off.
+"""Series in time: periods that are repeated, missing, out of order, or an hour off.
 
-Works on columns of any number of series at once; the rows of one series (an NMI, a DUID) are looked
-at in the document's order. Guarantees: linear in the rows where they are in order, which is the
-usual case; what is out of order is sorted only where it is. Source: Part C §4.1 (1 minute), §5.1
+Works on columns of any number of series at once; the rows of one series (an NMI, a DUID) are
+examined in the document's order. Guarantees: linear in the rows where they are in order, which is
+the usual case; only series out of order are sorted. Source: Part C §4.1 (1 minute), §5.1
 (5 minutes), §1.2 (NEM time has no daylight saving, a trading day has 288 intervals).
 
-The daylight-saving hour is told from other gaps and jumps by its date: the hour from 02:00 that is
-missing on the first Sunday in October, or occurs twice on the first Sunday in April, shows that
-local time was written as NEM time. Whether the period that ends at the change itself is written
-before or after it differs from clock to clock; both are known.
+The daylight-saving hour is distinguished from other gaps and jumps by its date: the hour from 02:00
+that is missing on the first Sunday in October, or occurs twice on the first Sunday in April, shows
+that local time was written as NEM time. Clocks differ in whether they write the period that ends at
+the change before or after it; both are recognised.
 """
 
 from __future__ import annotations
@@ -18,15 +18,10 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
 from oepnode.domain.nem.nem_time import NEM_OFFSET
-
-Bools = npt.NDArray[np.bool_]
-Int64s = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.intp]
 
 HOUR_S: Final = 3600
 _SHORT: Final = 1 << 16
@@ -47,7 +42,7 @@ class Gaps:
         is_saving: Whether it is the hour that daylight saving leaves out.
     """
 
-    row: Rows
+    row: Indices
     first: Int64s
     count: Int64s
     is_saving: Bools
@@ -55,22 +50,22 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Jumps:
-    """Places where series go back in time, in order of series; one element per place.
+    """Rows where series go back in time, in order of series; one element per row.
 
     Attributes:
         row: The row that is earlier than the one before it.
-        before: The one before, end of its period in UTC seconds.
+        before: End of the period of the row before, UTC seconds.
         is_saving: Whether it is the hour that daylight saving repeats.
     """
 
-    row: Rows
+    row: Indices
     before: Int64s
     is_saving: Bools
 
 
 @dataclass(frozen=True)
 class Series:
-    """What was found; rows are those of the frame.
+    """Irregularities of all series; rows are those of the frame.
 
     Attributes:
         gaps: Missing periods.
@@ -81,7 +76,7 @@ class Series:
 
     gaps: Gaps
     jumps: Jumps
-    repeats: npt.NDArray[np.intp]
+    repeats: Indices
     count: int
 
 
@@ -93,8 +88,8 @@ class Horizon:
     last: int
 
 
-def codes_of(series: pl.Series) -> tuple[Codes, int]:
-    """Number the distinct values of a categorical column from 0; and how many there are."""
+def codes_of(series: pl.Series) -> tuple[Int32s, int]:
+    """Number the distinct values of a categorical column from 0; return how many there are too."""
     physical = series.to_physical().to_numpy()
     if not physical.size:
         return np.zeros(0, dtype=np.int32), 0
@@ -110,14 +105,14 @@ def examine(
     submitted: pl.Series,
     horizon: Horizon | None = None,
 ) -> Series:
-    """Look for repeats, gaps and jumps.
+    """Find repeats, gaps and jumps.
 
     Args:
         series: Identity of each row, categorical.
         end: Period end of each row, UTC seconds, on the grid of the step.
         step_s: Seconds of a period.
         submitted: Submission of each row, or null; a later submission may go back in time.
-        horizon: What each series should cover; by default from its first row to its last.
+        horizon: Periods that each series should cover; by default from its first row to its last.
     """
     code, count = codes_of(series)
     walk = _Walk(code, end, step_s, _grouped(code, count))
@@ -125,7 +120,7 @@ def examine(
     return Series(walk.gaps(horizon), jumps, walk.repeats(), count)
 
 
-def _grouped(code: Codes, count: int) -> Rows | None:
+def _grouped(code: Int32s, count: int) -> Indices | None:
     """Order that brings the rows of each series together; None where they are so already."""
     changes = np.count_nonzero(code[1:] != code[:-1])
     if changes <= count - 1:
@@ -137,7 +132,7 @@ def _grouped(code: Codes, count: int) -> Rows | None:
 class _Walk:
     """The rows series by series; where a series goes back in time, sorted by time."""
 
-    def __init__(self, code: Codes, end: Int64s, step_s: int, order: Rows | None) -> None:
+    def __init__(self, code: Int32s, end: Int64s, step_s: int, order: Indices | None) -> None:
         self._order = order
         self._code = code if order is None else code[order]
         self._end = end if order is None else end[order]
@@ -145,11 +140,11 @@ class _Walk:
         self._same = self._code[1:] == self._code[:-1]
         self._is_regular = not bool((self._same & (np.diff(self._end) != step_s)).any())
 
-    def _row(self, places: Rows) -> Rows:
-        return places if self._order is None else self._order[places]
+    def _row(self, positions: Indices) -> Indices:
+        return positions if self._order is None else self._order[positions]
 
     def jumps(self, submitted: pl.Series) -> Jumps:
-        """Steps back in time, unless a later submission begins there; then sort the series."""
+        """Find steps back in time, unless a later submission begins there, and sort the series."""
         back = _NO_ROWS if self._is_regular else np.flatnonzero(self._same & self._falls())
         before, to = self._end[back], self._end[back + 1]
         row, last = self._row(back + 1), self._row(back)
@@ -164,53 +159,53 @@ class _Walk:
     def _falls(self) -> Bools:
         return np.diff(self._end) < 0
 
-    def _sort(self, back: Rows) -> None:
+    def _sort(self, back: Indices) -> None:
         """Bring the series that go back into order of time; equal times keep their order."""
         affected = np.zeros(int(self._code.max()) + 1, dtype=np.bool_)
         affected[self._code[back]] = True
-        places = np.flatnonzero(affected[self._code])
-        run = np.cumsum(np.concatenate(([False], ~self._same)))[places]
-        by_time = places[np.lexsort((self._end[places], run))]
+        positions = np.flatnonzero(affected[self._code])
+        run = np.cumsum(np.concatenate(([False], ~self._same)))[positions]
+        by_time = positions[np.lexsort((self._end[positions], run))]
         order = np.arange(len(self._code)) if self._order is None else self._order.copy()
         end = self._end.copy()
-        order[places], end[places] = order[by_time], end[by_time]
+        order[positions], end[positions] = order[by_time], end[by_time]
         self._order, self._end = order, end  # codes stay: rows move within their series only
 
-    def repeats(self) -> npt.NDArray[np.intp]:
+    def repeats(self) -> Indices:
         """Pairs of rows of one series and period."""
         if self._is_regular:
             return np.empty((0, 2), dtype=np.intp)
-        places = np.flatnonzero(self._same & (np.diff(self._end) == 0))
-        return np.stack((self._row(places + 1), self._row(places)), axis=1)
+        positions = np.flatnonzero(self._same & (np.diff(self._end) == 0))
+        return np.stack((self._row(positions + 1), self._row(positions)), axis=1)
 
     def gaps(self, horizon: Horizon | None) -> Gaps:
         """Missing periods within each series; of a horizon, where one is given, and at its ends."""
         delta = np.diff(self._end)
         inner = _NO_ROWS if self._is_regular else np.flatnonzero(self._same & (delta > self._step))
-        place, kind = inner + 1, np.zeros(len(inner), dtype=np.int8)
+        position, kind = inner + 1, np.zeros(len(inner), dtype=np.int8)
         first, after = self._end[inner] + self._step, self._end[inner + 1]
         if horizon is not None and len(self._code):
             late, early = self._ends(horizon)
-            place = np.concatenate((place, late, early))
+            position = np.concatenate((position, late, early))
             kind = np.concatenate((kind, np.full(len(late), -1), np.full(len(early), 1)))
             first = np.concatenate(
                 (first, np.full(len(late), horizon.first), self._end[early] + self._step)
             )
             beyond = np.full(len(early), horizon.last + self._step)
             after = np.concatenate((after, self._end[late], beyond))
-        order = np.lexsort((kind, place))
-        place, first, after = place[order], first[order], after[order]
-        if horizon is not None:  # what lies outside is told as such, and is no gap
+        order = np.lexsort((kind, position))
+        position, first, after = position[order], first[order], after[order]
+        if horizon is not None:  # rows outside are reported as such, and are no gap
             first = np.maximum(first, horizon.first)
             after = np.minimum(after, horizon.last + self._step)
             inside = first < after
-            place, first, after = place[inside], first[inside], after[inside]
+            position, first, after = position[inside], first[inside], after[inside]
         before = first - self._step
         is_hour = after - before == HOUR_S + self._step
         is_saving = is_hour & _is_change(before, self._step, 2, _OCTOBER)
-        return Gaps(self._row(place), first, (after - first) // self._step, is_saving)
+        return Gaps(self._row(position), first, (after - first) // self._step, is_saving)
 
-    def _ends(self, horizon: Horizon) -> tuple[Rows, Rows]:
+    def _ends(self, horizon: Horizon) -> tuple[Indices, Indices]:
         """First rows of series that begin late, last rows of those that end early."""
         firsts = np.concatenate(([0], np.flatnonzero(~self._same) + 1))
         lasts = np.append(firsts[1:] - 1, len(self._code) - 1)
@@ -219,13 +214,13 @@ class _Walk:
 
 
 def _is_change(before: Int64s, step_s: int, hour: int, month: int) -> Bools:
-    """Which are the last period to end at, or before, an hour on the first Sunday of a month."""
+    """Whether each period is the last to end by an hour on the first Sunday of a month."""
     known, inverse = np.unique(before, return_inverse=True)
-    found = [
+    is_last = [
         any(_is_first_sunday(int(end) + later, hour, month) for later in (0, step_s))
         for end in known
     ]
-    return np.array(found, dtype=np.bool_)[inverse]
+    return np.array(is_last, dtype=np.bool_)[inverse]
 
 
 def _is_first_sunday(instant: int, hour: int, month: int) -> bool:

@@ -1,7 +1,4 @@
-"""What is still taken as conforming, and which limits hold where none is published.
-
-Source: Part C §4.3 (default values); tolerances are the caller's.
-"""
+"""Tolerances: how far beyond a limit or off a target still conforms. The caller chooses them."""
 
 from __future__ import annotations
 
@@ -9,28 +6,26 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.nem.nem_time import INTERVAL_S
-
-Int64 = npt.NDArray[np.int64]
 
 MINUTE_S: Final = 60
 MINUTES: Final = INTERVAL_S // MINUTE_S
-"""Of a dispatch interval."""
+"""Minutes of a dispatch interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far beyond a limit or off a target is still taken as conforming.
+    """How far beyond a limit or off a target still conforms.
 
     The larger of the two amounts counts.
 
     Attributes:
         watts: Absolute.
         permille: Of the limit or target.
-        minutes: How many minutes of an interval must be in breach for the interval to be, 1 to 5.
-        missing: How many minutes of an interval that is ours may be missing or in conflict, 0 to 4.
+        minutes: Minutes in breach that put an interval in breach, 1 to 5.
+        missing: Minutes of an interval of the portfolio that may be missing or in conflict, 0 to 4.
 
     Raises:
         ValueError: If one is out of its range.
@@ -43,23 +38,11 @@ class Tolerance:
 
     def __post_init__(self) -> None:
         if self.watts < 0 or not 0 <= self.permille <= 1000 or not 1 <= self.minutes <= MINUTES:
-            raise ValueError("a tolerance is ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes")
+            raise ValueError("a tolerance must be ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes")
         if not 0 <= self.missing < MINUTES:
-            raise ValueError("of an interval 0 to 4 minutes may be missing")
+            raise ValueError("a tolerance must allow 0 to 4 minutes of an interval to be missing")
 
-    def allowance(self, limits_w: Int64) -> Int64:
-        """Watts allowed beyond each limit; the fraction of a watt is not."""
+    def allowance(self, limits_w: Int64s) -> Int64s:
+        """Return the watts allowed beyond each limit, rounded down."""
         part = np.abs(limits_w) * self.permille // 1000
         return np.asarray(np.maximum(self.watts, part), dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """Limits that hold where none is published, W; None leaves it to what the telemetry states."""
-
-    export_w: int | None = None
-    import_w: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= (self.export_w or 0) < 2**31 or not -(2**31) < (self.import_w or 0) <= 0:
-            raise ValueError("a default export limit is ≥ 0 W, a default import limit ≤ 0 W")

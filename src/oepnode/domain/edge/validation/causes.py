@@ -1,8 +1,8 @@
-"""Which findings follow from another one, so that a reader sees the cause first.
+"""Marks findings that follow from others, so that a reader sees the cause first.
 
-A rule speaks of its own matter only, so one mistake may break several (`boffer_rules`). Where
-mending one as a rule mends the other, the other is marked; it is still counted, and still rejects.
-Only what is plain from the two codes and their places is here.
+A rule covers its own matter only, so one mistake may break several (``boffers.rules``). Where
+fixing one usually fixes the other, the other is marked; it is still counted, and still rejects.
+Leaves out everything that is not evident from the two codes and their paths.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from oepnode.domain.edge.validation.finding import Finding
+from oepnode.errors import Finding
 
 _PERIOD: Final = re.compile(r"^(\$\.records\[\d+\]\.energyBids\[\d+\]\.\w+\[\d+\]|\$\.rows\[\d+\])")
 _RECORD: Final = re.compile(r"^(\$\.records\[\d+\]|\$\.rows\[\d+\])")
@@ -21,10 +21,10 @@ _VALUE: Final = re.compile(r"^(.*)$", re.DOTALL)
 
 @dataclass(frozen=True)
 class _Cause:
-    """Codes that another one follows from, where both speak of one place."""
+    """Codes that another one follows from, where both are in one scope of the document."""
 
     codes: tuple[str, ...]
-    place: re.Pattern[str]
+    scope: re.Pattern[str]
 
 
 _CAUSES: Final[Mapping[str, _Cause]] = {
@@ -35,25 +35,26 @@ _CAUSES: Final[Mapping[str, _Cause]] = {
 
 
 def causes_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Findings with those that follow from others marked and put behind the rest."""
-    places = {
-        (finding.code, kind.place, _at(kind.place, finding.path))
-        for kind in _CAUSES.values()
+    """Findings, with those that follow from others marked and moved to the end."""
+    present = {
+        (finding.code, cause.scope, _part(cause.scope, finding.path))
+        for cause in _CAUSES.values()
         for finding in findings
-        if finding.code in kind.codes
+        if finding.code in cause.codes
     }
-    marked = [replace(finding, caused_by=_cause_of(finding, places)) for finding in findings]
+    marked = [replace(finding, caused_by=_cause_of(finding, present)) for finding in findings]
     return tuple(sorted(marked, key=lambda finding: bool(finding.caused_by)))
 
 
-def _cause_of(finding: Finding, places: set[tuple[str, re.Pattern[str], str]]) -> str:
-    kind = _CAUSES.get(finding.code)
-    if kind is None:
+def _cause_of(finding: Finding, present: set[tuple[str, re.Pattern[str], str]]) -> str:
+    cause = _CAUSES.get(finding.code)
+    if cause is None:
         return ""
-    here = _at(kind.place, finding.path)
-    return next((code for code in kind.codes if (code, kind.place, here) in places), "")
+    part = _part(cause.scope, finding.path)
+    return next((code for code in cause.codes if (code, cause.scope, part) in present), "")
 
 
-def _at(place: re.Pattern[str], path: str) -> str:
-    found = place.match(path)
-    return path if found is None else found[1]
+def _part(scope: re.Pattern[str], path: str) -> str:
+    """The part of a path that names its scope."""
+    match = scope.match(path)
+    return path if match is None else match[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers.frame import to_frame
 from oepnode.domain.edge.boffers.validate import (
     AcknowledgedBoffer,
     Context,
@@ -64,7 +64,7 @@ def test_another_content_of_one_submission_is_no_copy() -> None:
 def test_rows_of_a_boffer_may_stand_apart() -> None:
     read = validate(document(at("03:56:00"), at("03:57:00"))).value
     assert read is not None
-    rows = boffer.to_frame(read.days).sort("trading_date", "period", "submitted_us")
+    rows = to_frame(read.days).sort("trading_date", "period", "submitted_us")
     assert validate_frame(rows).transaction.counts == {}
     assert codes(validate_frame_each(rows)) == [{}, {}]
 
@@ -124,4 +124,4 @@ def test_what_holds_no_records_is_rejected_whole() -> None:
     read = validate(document(at("03:56:00"))).value
     assert read is not None
     with pytest.raises(DocumentFault):
-        validate_frame_each(boffer.to_frame(read.days).drop("period"))
+        validate_frame_each(to_frame(read.days).drop("period"))

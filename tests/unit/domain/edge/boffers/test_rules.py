@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.boffers import rules
+from oepnode.domain.edge.boffers.gate_closure import check_rebids, gate_closure
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
-from oepnode.domain.edge.boffers.participation import SCENARIOS, ParticipationStep, Scenario
-from oepnode.domain.edge.validation.finding import Violation
-from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
+from oepnode.domain.edge.boffers.participation import ParticipationStep
+from oepnode.domain.edge.dispatch.conformance import check_dispatch
+from oepnode.domain.edge.telemetry.aggregate import UnitTelemetry
+from oepnode.domain.edge.validation.violation import Violation
+from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, period_start
 from tests.support.boffers import avail, cents, prices
 
 DAY = date(2026, 11, 20)
@@ -21,7 +24,7 @@ GOOD = {3: -60, 13: 10, 19: 70}
 GOOD_PRICES = prices({13: 1.1})
 
 
-def day(kilowatts: dict[int, float] | None = None, **changes: Any) -> BofferDay:
+def day(kilowatts: Mapping[int, float] | None = None, **changes: Any) -> BofferDay:
     quantities = avail(GOOD if kilowatts is None else kilowatts)
     settings: dict[str, Any] = {"max_avail_load": -60_000, "max_avail_gen": 80_000} | changes
     return make_day("UNIT1", DAY, settings.pop("prices", GOOD_PRICES), quantities, **settings)
@@ -78,7 +81,7 @@ def test_hld_4_6_3_prices_rise_on_each_side() -> None:
         ("boffer.price_falls", 3, "prices", "-1"),
         ("boffer.price_falls", 14, "prices", "1.09"),
     ]
-    assert {b.rule for b in broken} == {"HLD §4.6 (3)"}
+    assert {b.section for b in broken} == {"HLD §4.6 (3)"}
 
 
 def test_hld_4_6_3_prices_start_again_at_band_11() -> None:
@@ -253,7 +256,7 @@ UNDER_WAY = period_start(DAY, 100)
 def test_hld_4_1_576_intervals(first: int, count: int, submitted: int | None) -> None:
     days = horizon(first, count, submitted)
     assert len(days) == 3
-    assert list(rules.check_horizon(days, 1)) == []
+    assert list(rules.check_horizon(days)) == []
 
 
 @pytest.mark.parametrize(
@@ -325,32 +328,57 @@ def test_all_breaches_come_out_in_one_pass() -> None:
     }  # fmt: skip
 
 
+SCENARIOS = [(step, level) for step in ParticipationStep for level in ("NMI", "Flex")]
+
+
 def test_hld_4_1_six_scenarios() -> None:
     assert len(set(SCENARIOS)) == 6
-    shown = {
-        scenario.step: (
-            scenario.may_price,
-            scenario.may_fix,
-            scenario.must_respond,
-            scenario.sets_price,
-            scenario.has_gate_closure,
+    allowed = {
+        step: (
+            accepts(day(level=level), step),
+            accepts(day({}, fixed_load=-5_000, level=level), step),
+            must_respond(step),
+            has_gate_closure(step, level),
         )
-        for scenario in SCENARIOS
+        for step, level in SCENARIOS
     }
-    assert shown == {
-        ParticipationStep.VISIBILITY: (True, False, False, False, True),
-        ParticipationStep.SELF_DISPATCH: (False, True, True, False, False),
-        ParticipationStep.SCHEDULED: (True, True, True, True, True),
+    assert allowed == {
+        ParticipationStep.VISIBILITY: (True, False, False, True),
+        ParticipationStep.SELF_DISPATCH: (False, True, True, False),
+        ParticipationStep.SCHEDULED: (True, True, True, True),
     }
-    assert Scenario(ParticipationStep.VISIBILITY, "NMI").holds_native_load
-    assert not Scenario(ParticipationStep.VISIBILITY, "Flex").holds_native_load
+    nothing, load = np.zeros(1, np.int64), np.full(1, -2_000)
+    unit = UnitTelemetry(nothing, np.full(1, -3_000), nothing, load, nothing, nothing + 1)
+    assert unit.flow_w("NMI") == -3_000, "native load included"
+    assert unit.flow_w("Flex") == -2_000, "controllable assets only"
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: f"{s.step.name}-{s.level}")
+def accepts(offer: BofferDay, step: int) -> bool:
+    return not codes(found(lambda d: rules.check_day(d, step), offer))
+
+
+def must_respond(step: int) -> bool:
+    """Whether there are targets to conform to."""
+    try:
+        check_dispatch([0], [0], [0], [0], step)
+    except ValueError:
+        return False
+    return True
+
+
+def has_gate_closure(step: int, level: str) -> bool:
+    """Whether a price that changed after gate closure is reported."""
+    closure_us = gate_closure(DAY) * MICROS
+    first = day(level=level, submitted_us=closure_us)
+    late = day(level=level, submitted_us=closure_us + 1, prices=changed({13: 1.2}))
+    return any(b.code == "gate.price_changed" for _, b in check_rebids([first, late], step))
+
+
+@pytest.mark.parametrize(("step", "level"), SCENARIOS, ids=str)
 def test_hld_4_1_each_scenario_has_a_boffer_that_passes_and_one_that_fails(
-    scenario: Scenario,
+    step: ParticipationStep, level: str
 ) -> None:
-    priced, fixed = day(level=scenario.level), day({}, fixed_load=-5_000, level=scenario.level)
-    accepts = lambda offer: not codes(found(lambda d: rules.check_day(d, scenario.step), offer))  # noqa: E731
-    assert accepts(priced) == scenario.may_price
-    assert accepts(fixed) == scenario.may_fix
+    may_price = step is not ParticipationStep.SELF_DISPATCH
+    may_fix = step is not ParticipationStep.VISIBILITY
+    assert accepts(day(level=level), step) == may_price
+    assert accepts(day({}, fixed_load=-5_000, level=level), step) == may_fix

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import pytest
 
-from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers.frame import to_frame
 from oepnode.domain.edge.boffers.validate import validate, validate_frame
 from tests.support.edge_documents import (
     BANDS,
@@ -29,7 +30,7 @@ from tests.support.edge_documents import (
 def frame_of(*records: dict[str, Any]) -> pl.DataFrame:
     read = validate(document(*records)).value
     assert read is not None
-    return boffer.to_frame(read.days)
+    return to_frame(read.days)
 
 
 def good() -> pl.DataFrame:
@@ -46,7 +47,7 @@ def changed(**values: Any) -> pl.DataFrame:
     return frame
 
 
-def listed(name: str, row: list[int | None]) -> pl.DataFrame:
+def listed(name: str, row: Sequence[int | None]) -> pl.DataFrame:
     """The good rows with a list column whose last row is another."""
     frame = good()
     kept = frame[name].to_list()[:-1]
@@ -58,7 +59,7 @@ def test_good_rows_are_accepted() -> None:
     assert cautions(received) == {}
     assert received.value is not None
     assert received.value.records == 2
-    assert boffer.to_frame(received.value.days).equals(good())
+    assert to_frame(received.value.days).equals(good())
 
 
 def test_a_duid_boffer_of_two_days_is_one_boffer() -> None:
@@ -79,7 +80,7 @@ def test_columns_that_may_be_null_may_be_left_out_and_lists_are_read() -> None:
     received = validate_frame(lists)
     assert cautions(received) == {}
     assert received.value is not None
-    assert boffer.to_frame(received.value.days).equals(good())
+    assert to_frame(received.value.days).equals(good())
 
 
 @pytest.mark.parametrize(

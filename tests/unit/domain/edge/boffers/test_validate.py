@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.rules import EDGE_MARKET, Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context, validate, validate_each
-from oepnode.domain.edge.schema.units import NONE
 from oepnode.domain.nem.nem_time import period_start
+from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import DocumentFault
 from tests.support.edge_documents import (
     BANDS,
@@ -56,7 +56,7 @@ def test_part_c_3_3_good_boffers_are_accepted(write: Any) -> None:
     assert day.trading_date == date(2026, 11, 20)
     assert day.prices.tolist() == [round(price * 100) for price in PRICES]
     assert day.avail.tolist() == [[kw * 1000 for kw in BANDS]]
-    assert day.fixed_load.tolist() == [NONE]
+    assert day.fixed_load.tolist() == [NO_LIMIT]
     assert day.starts().tolist() == [period_start(date(2026, 11, 20), 72)]
 
 
@@ -117,7 +117,7 @@ def test_part_c_3_3_the_trading_date_is_not_past_at_submission() -> None:
     past = with_bid(tradingDate="2026-11-19")
     received = validate(past)
     assert transaction(received) == {"trading_date.past": 1}
-    assert finding(received, "trading_date.past").rule == "Part C §3.3 field 5.1"
+    assert finding(received, "trading_date.past").section == "Part C §3.3 field 5.1"
     # At 03:59:59 of the next day the trading day is still the same.
     assert "trading_date.past" not in transaction(
         validate(one(submissionDateTime="2026-11-21T03:59:59+10:00"))
@@ -162,7 +162,7 @@ def test_part_c_3_3_accumulated_bands_do_not_shrink_outwards() -> None:
     assert transaction(received) == {"bands.accumulation": 2}
     found = finding(received, "bands.accumulation")
     assert found.path.endswith("bandAvail[0]")
-    assert (found.rule, found.value) == ("Part C §3.3 field 4", "-50 kW")
+    assert (found.section, found.value) == ("Part C §3.3 field 4", "-50 kW")
 
 
 def test_part_c_3_3_quantities_stay_within_the_capacity() -> None:
@@ -274,9 +274,9 @@ def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:
     received = validate(document(duid_boffer(*bids)))
     assert received.value is not None
     day = received.value.days[0]
-    assert day.fixed_load[:4].tolist() == [NONE, 0, -7500, NONE]
-    assert day.max_avail_load[1:3].tolist() == [NONE, -60_000]
-    assert day.max_avail_gen[1:3].tolist() == [NONE, 80_000]
+    assert day.fixed_load[:4].tolist() == [NO_LIMIT, 0, -7500, NO_LIMIT]
+    assert day.max_avail_load[1:3].tolist() == [NO_LIMIT, -60_000]
+    assert day.max_avail_gen[1:3].tolist() == [NO_LIMIT, 80_000]
     assert cautions(received) == {"boffer.both_ways": 2}
 
 
@@ -326,7 +326,7 @@ def test_a_rejection_can_be_raised_with_codes_and_sections() -> None:
     with pytest.raises(DocumentFault) as raised:
         received.raise_if_rejected()
     (fault,) = raised.value.faults
-    assert fault.rule == "trading_date.past"
+    assert fault.code == "trading_date.past"
     assert "Part C §3.3 field 5.1" in fault.message
     validate(one()).raise_if_rejected()
 
@@ -341,4 +341,4 @@ def test_the_message_id_names_the_bytes_or_is_given() -> None:
 def test_days_from_columns_are_held_to_the_same_rules() -> None:
     read = validate(document(nmi_boffer(bid(period(71), period(72), period(71))))).value
     assert read is not None
-    assert boffer_check.check_days(read.days).accepted
+    assert boffers.check_days(read.days).accepted

@@ -1,20 +1,14 @@
-"""Clearing of whole days, fixed load before bands, bounds; and the curve's text."""
+"""Clearing of whole days, fixed load before bands, and bounds."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.clearing.clear import (
-    PER_CENT,
-    AccumulationError,
-    accumulate,
-    clear,
-    differences,
+from oepnode.domain.edge.boffers.bands import (
     dispatchable,
-    increments,
 )
-from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, supply_curve
+from oepnode.domain.edge.clearing.clear import PER_CENT, clear
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices
 
@@ -64,82 +58,6 @@ def test_sums_beyond_32_bits_are_exact() -> None:
     assert clear(np.zeros(20), row, 1).watts.tolist() == [10 * most]
     low, high = dispatchable(row)
     assert (low.tolist(), high.tolist()) == ([-10 * most], [10 * most])
-
-
-def test_dispatchable_ignores_bands_under_a_fixed_load() -> None:
-    low, high = dispatchable(avail(D3), one(-60), one(80), one(-5))
-    assert (in_kw(low), in_kw(high)) == ([-5], [0])
-
-
-def test_accumulated_quantities_that_shrink_are_rejected() -> None:
-    sums = accumulate(avail(D3))
-    sums[0, 19] -= 1
-    with pytest.raises(AccumulationError, match="shrink"):
-        increments(sums)
-    assert differences(sums)[0, 19] == -1
-
-
-def test_accumulating_works_on_any_leading_shape() -> None:
-    deep = np.stack([avail(D3, 2), avail(D3, 2)])
-    assert (accumulate(deep)[1, 1] == accumulate(avail(D3))[0]).all()
-    assert (increments(accumulate(deep)) == deep).all()
-
-
-# --- curve ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("step", "text"),
-    [
-        (PriceStep(None, False, None, False, 0), "any price"),
-        (PriceStep(None, False, 100, True, 0), "p ≤ $1.00"),
-        (PriceStep(None, False, 100, False, 0), "p < $1.00"),
-        (PriceStep(-100_000, True, None, False, 0), "p ≥ -$1,000.00"),
-        (PriceStep(5, False, None, False, 0), "p > $0.05"),
-        (PriceStep(5, True, 5, True, 0), "p = $0.05"),
-        (PriceStep(-5, False, 1_510_000, True, 0), "-$0.05 < p ≤ $15,100.00"),
-    ],
-)
-def test_ranges_read_as_written_by_hand(step: PriceStep, text: str) -> None:
-    assert step.range_text() == text
-
-
-def test_a_price_lies_in_a_step_or_not() -> None:
-    step = PriceStep(5, True, 9, False, 0)
-    assert [price in step for price in (4, 5, 8, 9)] == [False, True, True, False]
-
-
-def test_a_shared_price_gives_a_step_of_its_own() -> None:
-    """No valid Boffer has it (HLD §4.7), but a curve has to tell what would clear."""
-    steps = supply_curve(prices({13: 1.0}), avail({3: -60, 13: 10})[0])
-    assert [str(step) for step in steps] == [
-        "p < $1.00: -60 kW",
-        "p = $1.00: -50 kW",
-        "p > $1.00: 10 kW",
-    ]
-
-
-def test_an_offer_of_nothing_and_a_fixed_load_are_flat() -> None:
-    flat = supply_curve(D3_PRICES, np.zeros(20, dtype=np.int64))
-    assert [str(step) for step in flat] == ["any price: 0 kW"]
-    fixed = supply_curve(D3_PRICES, avail(D3)[0], fixed=-5_000)
-    assert [str(step) for step in fixed] == ["any price: -5 kW"]
-
-
-def test_a_bound_that_hides_a_band_hides_its_step() -> None:
-    steps = supply_curve(D3_PRICES, avail(D3)[0], max_gen=10_000)
-    assert [step.watts for step in steps] == [-60_000, 0, 10_000]
-
-
-@pytest.mark.parametrize(
-    ("watts", "text"), [(0, "0"), (1, "0.001"), (-1500, "-1.5"), (60_000, "60")]
-)
-def test_kilowatts_are_exact(watts: int, text: str) -> None:
-    assert kilowatts(watts) == text
-
-
-def test_dollars_are_exact() -> None:
-    assert dollars(-(10**20) - 1) == "-$1,000,000,000,000,000,000.01"
 
 
 def test_a_price_between_two_cents_is_compared_as_it_is() -> None:

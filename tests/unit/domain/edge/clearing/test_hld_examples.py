@@ -15,9 +15,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.boffers import rules as boffer_rules
+from oepnode.domain.edge.boffers import rules
+from oepnode.domain.edge.boffers.bands import accumulate, increments
 from oepnode.domain.edge.boffers.model import make_day
-from oepnode.domain.edge.clearing.clear import accumulate, clear, increments
+from oepnode.domain.edge.clearing.clear import clear
 from oepnode.domain.edge.clearing.supply_curve import quantity_at, supply_curve
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices
@@ -56,7 +57,7 @@ class Example:
             max_avail_load=round(self.max_load * 1000),
             max_avail_gen=round(self.max_gen * 1000),
         )
-        found = boffer_rules.check_day(day, step, boffer_rules.EDGE_MARKET)
+        found = rules.check_day(day, step, rules.EDGE_MARKET)
         return [broken.code for broken in found]
 
 

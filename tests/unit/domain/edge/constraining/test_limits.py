@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from oepnode.domain.edge.constraining.limits import (
-    DefaultLimits,
     LevelMismatchError,
     LimitTable,
     MissingLimitError,
@@ -14,8 +13,8 @@ from oepnode.domain.edge.constraining.limits import (
     portfolio_limits,
 )
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
-from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 START = 1_000_200
 A, B, C = "6305000001", "6305000002", "6305000003"
@@ -44,7 +43,7 @@ def test_limits_of_one_level_do_not_bind_the_other() -> None:
     assert found.exports.tolist() == [[2000]]
     with pytest.raises(LevelMismatchError) as raised:
         LimitTable(envelopes().at_level(1), "NMI")
-    assert raised.value.wanted == "NMI"
+    assert raised.value.level == "NMI"
     assert A not in str(raised.value)
 
 

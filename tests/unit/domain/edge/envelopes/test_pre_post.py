@@ -85,7 +85,7 @@ def test_the_timing_must_be_what_it_is_compared_as_part_c_6_3_field_2(which: int
     both = [pre, pre] if which else [post, post]
     with pytest.raises(DocumentFault) as caught:
         compare(envelopes(both[0]), envelopes(both[1]))
-    assert [fault.rule for fault in caught.value.faults] == ["timing.mismatch"]
+    assert [fault.code for fault in caught.value.faults] == ["timing.mismatch"]
 
 
 def test_nothing_in_common_is_rejected() -> None:
@@ -94,4 +94,4 @@ def test_nothing_in_common_is_rejected() -> None:
             envelopes(record(A, [(5, -5)])),
             envelopes(record(B, [(5, -5)], first=1, timing="POST")),
         )
-    assert {f.rule for f in caught.value.faults} == {"horizon.disjoint", "site.disjoint"}
+    assert {f.code for f in caught.value.faults} == {"horizon.disjoint", "site.disjoint"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,15 +11,15 @@ from oepnode.domain.edge.envelopes.in_force import in_force_us
 from oepnode.domain.edge.envelopes.table import (
     EXPORT,
     IMPORT,
-    NO_TIMING,
     from_bundle,
     from_document,
     from_frame,
     to_frame,
 )
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.envelope_document import parse_document
-from oepnode.domain.rounds.supersession import NO_SUBMISSION
+from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import DocumentFault
 from tests.support import round_world as world
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, envelopes, record
@@ -26,7 +28,7 @@ MICROS = 1_000_000
 
 
 def rules_of(error: DocumentFault) -> list[str]:
-    return [fault.rule for fault in error.faults]
+    return [fault.code for fault in error.faults]
 
 
 def test_a_document_becomes_a_dense_table_with_gaps() -> None:
@@ -108,7 +110,7 @@ def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
     assert set(found.timings.tolist()) == {NO_TIMING}
 
 
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "nmi": [A, A],
     "level": ["NMI", "NMI"],
     "interval_start": ["2026-11-20T04:00:00+10:00", "2026-11-20T04:05:00+10:00"],

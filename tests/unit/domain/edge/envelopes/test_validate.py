@@ -82,7 +82,7 @@ def test_part_c_6_3_conflicts_are_told_beside_faults_of_the_form() -> None:
     assert rules(received) == {"submission.conflict": 1}
     found = finding(received, "submission.conflict")
     assert found.path.startswith("$.records[1]")
-    assert found.rule == "Part C §6.3 field 6", "as where it is the only fault"
+    assert found.section == "Part C §6.3 field 6", "as where it is the only fault"
     without_time = validate(array(record(), record(interval(activePowerExportLimit=1)), BROKEN))
     assert rules(without_time) == {"submission.missing": 1}
 
@@ -143,7 +143,7 @@ def test_part_c_6_3_a_copy_of_a_record_counts_once_with_a_caution() -> None:
     assert warned(received) == {"submission.duplicate": 2}
     (copy,) = received.transaction.warnings
     assert copy.path == "$.records[1].operatingEnvelopes[0].intervals[0]"
-    assert (copy.rule, copy.count) == ("Part C §6.3 field 6", 2)
+    assert (copy.section, copy.count) == ("Part C §6.3 field 6", 2)
     span = "2026-11-20T10:00:00+10:00 to 2026-11-20T10:10:00+10:00"
     assert copy.value == f"2 intervals, {span}"
     assert "$.records[0].operatingEnvelopes[0].intervals[0]" in copy.message

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
+from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.nem.nem_time import INSTANTS_END_S
 from tests.support.telemetry_columns import START, A, frame, reading
 
@@ -94,7 +95,7 @@ def test_the_last_minute_of_the_years_is_read_and_written() -> None:
     late = put(late, "submitted_us", [INSTANTS_END_S * MICROS - 1], pl.Int64)
     received = telemetry.validate_frame(late)
     assert received.value is not None
-    again = telemetry.validate(telemetry.write(received.value)).value
+    again = telemetry.validate(write_telemetry(received.value)).value
     assert again is not None
     assert again.equals(received.value)
 
@@ -158,7 +159,7 @@ def test_datetimes_of_every_unit_are_read_alike(unit: Any) -> None:
 def test_an_interval_out_of_the_years_is_rejected_in_forecasts_and_targets() -> None:
     broken = put(intervals(), "interval_end", [START + 300, 2**63 - 1], pl.Int64)
     path = {"time.format": ["$.rows[1].interval_end"]}
-    assert found(forecast.validate_frame(broken)) == path
+    assert found(forecasts.validate_frame(broken)) == path
     targets = broken.rename({"nmi": "duid", "uncontrolled_w": "target_w"})
     assert found(dispatch.validate_frame(targets)) == path
 

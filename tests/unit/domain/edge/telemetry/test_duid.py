@@ -39,7 +39,7 @@ def test_hld_4_2_1_other_rows_are_rejected_and_named(
     with pytest.raises(DocumentFault) as caught:
         only(rows(*duids), wanted, "targets")
     (fault,) = caught.value.faults
-    assert (fault.path, fault.rule, fault.value) == ("$.duid", code, found)
+    assert (fault.path, fault.code, fault.value) == ("$.duid", code, found)
     assert "HLD §4.2.1" in fault.message
 
 
@@ -48,5 +48,5 @@ def test_part_c_1_1_a_target_of_another_unit_is_no_target() -> None:
     with pytest.raises(DocumentFault) as caught:
         check_same("targets", "U1", "U2", "telemetry")
     (fault,) = caught.value.faults
-    assert (fault.rule, fault.value) == ("duid.mismatch", "U1")
+    assert (fault.code, fault.value) == ("duid.mismatch", "U1")
     assert "telemetry is of U2 (HLD §4.2.1, Part C §1.1" in fault.message

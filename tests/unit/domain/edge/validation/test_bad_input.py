@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from oepnode.domain.edge.boffers import validate as boffer_check
+from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.forecasts import validate as forecast
+from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from tests.support.edge_documents import (
@@ -41,8 +41,8 @@ from tests.support.rule_register.measurements import (
     clock,
     forecast_across,
     made,
+    sent,
     targets_across,
-    told,
 )
 
 MELBOURNE = "Australia/Melbourne"
@@ -71,7 +71,7 @@ def test_a_boffer_document_with_everything_wrong() -> None:
     rows[2]["periodId"] = 4
     rows[4]["bandAvail"] = [5, *BANDS[1:19], -5]
     bids.append(bid(period(1), tradingDate="2026-11-18"))
-    received = boffer_check.validate(
+    received = boffers.validate(
         document(
             duid_boffer(submissionDateTime=f"{DAY}T03:56:00+10:00"),
             duid_boffer(*bids, submissionDateTime=f"{DAY}T04:58:00+11:00"),
@@ -174,7 +174,7 @@ def test_forecasts_of_five_minutes_with_everything_wrong() -> None:
     own = made(1, 3, 3, 2, submissionDateTime=None) + made(3, uncontrolFcst=9)
     own[-1]["submissionDateTime"] = None
     own += made(6)
-    received = forecast.validate(document(*own, *spring, *autumn))
+    received = forecasts.validate(document(*own, *spring, *autumn))
     at = [f"$.records[{n}].measurementDateTime" for n in range(len(own) + 96)]
     assert places(received) == {
         "forecast.duplicate": [at[2]],
@@ -188,7 +188,7 @@ def test_forecasts_of_five_minutes_with_everything_wrong() -> None:
 
 
 def test_targets_of_mixed_duids_with_everything_wrong() -> None:
-    own = told(1, 3, 3, 2, submissionDateTime=None) + told(3, dispatchTarget=9) + told(6)
+    own = sent(1, 3, 3, 2, submissionDateTime=None) + sent(3, dispatchTarget=9) + sent(6)
     own[-2]["submissionDateTime"] = None
     own[-1]["submissionDateTime"] = own[-1]["diEndTime"]
     autumn = [row | {"duid": "UNIT2"} for row in targets_across(AUTUMN, MELBOURNE)]
@@ -211,7 +211,7 @@ def test_a_day_without_faults_over_both_changes_of_daylight_saving() -> None:
     for first in (SPRING, AUTUMN):
         for rows, validate in (
             (across(first, "Australia/Brisbane"), telemetry.validate),
-            (forecast_across(first, "Australia/Brisbane"), forecast.validate),
+            (forecast_across(first, "Australia/Brisbane"), forecasts.validate),
             (targets_across(first, "Australia/Brisbane"), dispatch.validate),
         ):
             assert places(validate(document(*rows))) == {}

@@ -62,23 +62,23 @@ HELD_ELSEWHERE: Final = {
         "test_hld_4_1_step_2_has_no_gate_closure",
     ),
     "HLD §4.1 past intervals": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_1_periods_that_passed_keep_their_last_boffer",
     ),
     "HLD §4.3 no duty to respond": (
-        "edge.telemetry.test_conformance",
+        "edge.dispatch.test_conformance",
         "test_in_step_1_nobody_is_required_to_respond_hld_4_3",
     ),
     "HLD §4.4 roll-forward": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_4_and_4_5_previous_days_boffer_rolls_forward",
     ),
     "HLD §4.4 the day before only": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_4_and_4_5_an_older_boffer_does_not_roll_forward",
     ),
     "HLD §4.5 targets are met": (
-        "edge.telemetry.test_conformance",
+        "edge.dispatch.test_conformance",
         "test_deviations_above_below_within_tolerance_and_unmeasured_hld_4_5",
     ),
     "HLD §4.6 (1)": ("edge.boffers.test_rules", "test_hld_4_6_1_and_7_load_bands_hold_load"),
@@ -93,11 +93,11 @@ HELD_ELSEWHERE: Final = {
         "test_hld_4_6_11_a_fixed_load_goes_before_the_bands_at_any_price",
     ),
     "HLD §4.6 (12)": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_6_12_a_fixed_load_counts_once_its_boffer_is_accepted",
     ),
     "HLD §4.7 Boffer Processing": (
-        "edge.boffers.test_gate_closure",
+        "edge.boffers.test_selection",
         "test_hld_4_7_latest_acknowledged_boffer_wins",
     ),
 }
@@ -154,7 +154,9 @@ def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Ru
     assert found.counts == {rule.code: rule.count, **rule.beside}
     answer, first = found.first[rule.code]
     assert (answer, first.path) == (rule.answer, rule.path)
-    assert first.rule == rule.section or (answer == REJECTED and f"({rule.section})" in first.rule)
+    assert first.section == rule.section or (
+        answer == REJECTED and f"({rule.section})" in first.section
+    )
     assert found.is_accepted == (rule.answer == WARNING)
     assert not (found.has_value and answer == SYSTEM), "a form that is rejected gives no value"
 
@@ -183,7 +185,7 @@ def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None
     assert found.counts == {"field.missing": 1}
     answer, first = found.first["field.missing"]
     place, section = path(field.missing_at or field.keys), field.missing_cites or field.section
-    assert (answer, first.path, first.rule) == (SYSTEM, place, section)
+    assert (answer, first.path, first.section) == (SYSTEM, place, section)
 
 
 @every_field
@@ -195,7 +197,7 @@ def test_null_is_rejected_where_the_field_is_not_nullable(field: Field) -> None:
     code = field.dataset.null_code
     assert found.counts == {code: 1}
     answer, first = found.first[code]
-    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.section)
+    assert (answer, first.path, first.section) == (SYSTEM, path(field.keys), field.section)
 
 
 @every_field
@@ -203,7 +205,7 @@ def test_a_value_of_another_type_is_rejected(field: Field) -> None:
     found = outcome(field.dataset.check, field.holding(field.wrong))
     assert found.counts == {"field.type": 1}
     answer, first = found.first["field.type"]
-    assert (answer, first.path, first.rule) == (SYSTEM, path(field.keys), field.section)
+    assert (answer, first.path, first.section) == (SYSTEM, path(field.keys), field.section)
 
 
 # --- the register is whole -----------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The two input documents of a round: the envelope document and the registry snapshot."""

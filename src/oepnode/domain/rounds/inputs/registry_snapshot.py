@@ -1,0 +1,331 @@
+"""The NMI registry snapshot: the aggregator that holds each NMI, and when.
+
+Guarantees: assignments of one NMI never overlap, every assignment names an aggregator of the
+snapshot, times lie on the dispatch-interval grid. The salt itself is not here, only SHA-256 of it.
+Source: docs/design.md §3, rules-v1 section 6.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from oepnode.domain.documents.arrays import Int32s, Int64s, Texts
+from oepnode.domain.documents.faults import FaultLog, show_value
+from oepnode.domain.documents.json_fields import (
+    MISSING,
+    Field,
+    ObjectShape,
+    pick,
+    read_nmi,
+    read_text,
+)
+from oepnode.domain.documents.strict_json import read_value
+from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
+from oepnode.domain.rounds.onchain import parse_address
+
+OPEN_END: Final = 2**62
+"""The end of an assignment without an end, UTC seconds."""
+
+NO_AGGREGATOR: Final = -1
+"""Holder of an interval that no assignment covers."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+_HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
+
+_SNAPSHOT = ObjectShape(
+    Field("asOf"), Field("saltDigest"), Field("aggregators"), Field("assignments")
+)
+_AGGREGATOR = ObjectShape(
+    Field("id"), Field("name"), Field("publicKey"), Field("address", required=False)
+)
+_ASSIGNMENT = ObjectShape(
+    Field("nmi"), Field("aggregator"), Field("from"), Field("to", required=False)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregator:
+    """An aggregator of a snapshot.
+
+    Attributes:
+        id: Its identifier, unique in the snapshot.
+        name: Display name.
+        public_key: X25519 key to seal its bundles to, 32 bytes.
+        address: On-chain address, 20 bytes, or None.
+    """
+
+    id: str
+    name: str
+    public_key: bytes
+    address: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A valid registry snapshot; assignments as columns in order of (NMI, from).
+
+    Attributes:
+        as_of: When the snapshot was taken, UTC seconds.
+        salt_digest: SHA-256 of the snapshot's salt, 32 bytes.
+        aggregators: In the snapshot's order; columns refer to them by position.
+        nmi: Per assignment, ``S10``.
+        aggregator: Per assignment, index into ``aggregators``, int32.
+        start: Per assignment, first covered interval start, UTC seconds, int64.
+        end: Per assignment, first interval start no longer covered, or `OPEN_END`.
+        warnings: Oddities that are allowed.
+    """
+
+    as_of: int
+    salt_digest: bytes
+    aggregators: tuple[Aggregator, ...]
+    nmi: Texts
+    aggregator: Int32s
+    start: Int64s
+    end: Int64s
+    warnings: tuple[str, ...]
+
+    def holders(
+        self,
+        nmi: Texts,
+        row_nmi: Int32s,
+        start: Int64s,
+    ) -> Int32s:
+        """Holder of each row's NMI at the row's interval start.
+
+        Args:
+            nmi: Distinct NMIs, ``S10``.
+            row_nmi: Per row, index into ``nmi``.
+            start: Per row, interval start in UTC seconds.
+
+        Returns:
+            Per row, index into ``aggregators``, or `NO_AGGREGATOR`.
+        """
+        holders = np.full(len(row_nmi), NO_AGGREGATOR, dtype=np.int32)
+        if not len(self.nmi):
+            return holders
+        known, code = np.unique(self.nmi, return_inverse=True)
+        nearest = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
+        row_code = np.where(known[nearest] == nmi, nearest, -1)[row_nmi]
+        # One sortable number per (NMI, instant): instants of the spec are below 2^33.
+        starts = (code.astype(np.int64) << 34) | self.start
+        last = np.searchsorted(starts, (row_code.astype(np.int64) << 34) | start, side="right") - 1
+        safe = np.maximum(last, 0)
+        covered = (last >= 0) & (code[safe] == row_code) & (start < self.end[safe])
+        holders[covered] = self.aggregator[safe[covered]]
+        return holders
+
+
+def parse_snapshot(data: bytes) -> Snapshot:
+    """Read a registry snapshot from its exact bytes.
+
+    Raises:
+        DocumentFault: With every fault, by path, code and value.
+    """
+    log = FaultLog("registry snapshot")
+    value = read_value(data, log)
+    log.raise_if_any()
+    names = _SNAPSHOT.spellings(value, "$", log)
+    if names is None:
+        log.raise_if_any()
+    assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
+    as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
+    salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+    aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
+    columns = _assignments(pick(value, names, "assignments"), index, log)
+    log.raise_if_any()
+    assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was recorded
+    return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
+
+
+def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[str, int]]:
+    """The aggregators, and the position of each id; ids of faulty ones are there as well."""
+    aggregators: list[Aggregator] = []
+    index: dict[str, int] = {}
+    keys: set[bytes] = set()
+    if not isinstance(value, list):
+        if value is not MISSING:
+            log.add("$.aggregators", "field.type", "an array is expected here", show_value(value))
+        return aggregators, index
+    for number, item in enumerate(value):
+        path = f"$.aggregators[{number}]"
+        aggregator = _aggregator(item, path, log)
+        if aggregator is None:
+            # Assignments to it are not at fault themselves.
+            identity = item.get("id") if isinstance(item, dict) else None
+            if type(identity) is str:
+                index.setdefault(identity, NO_AGGREGATOR)
+            continue
+        if aggregator.id in index:
+            log.add(f"{path}.id", "aggregator.duplicate", "an aggregator's id is unique")
+        if aggregator.public_key in keys:
+            log.add(f"{path}.publicKey", "aggregator.duplicate", "a public key is unique")
+        index[aggregator.id] = len(aggregators)
+        keys.add(aggregator.public_key)
+        aggregators.append(aggregator)
+    return aggregators, index
+
+
+def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
+    before = log.count
+    names = _AGGREGATOR.spellings(value, path, log)
+    if names is None or not isinstance(value, dict):
+        return None
+    identity = read_text(pick(value, names, "id"), f"{path}.id", log, 64)
+    if identity is not None and not _ID.fullmatch(identity):
+        message = "letters, digits and . _ : - only, a letter or digit first"
+        log.add(f"{path}.id", "field.value", message, f"{len(identity)} characters")
+        identity = None
+    name = read_text(pick(value, names, "name"), f"{path}.name", log, 200)
+    key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
+    address, given = None, value.get("address")
+    if given is not None:
+        address = _address(given, f"{path}.address", log)
+    if log.count > before or identity is None or name is None or key is None:
+        return None
+    return Aggregator(identity, name, key, address)
+
+
+def _address(value: object, path: str, log: FaultLog) -> bytes | None:
+    if type(value) is str and value.startswith("0x"):
+        try:
+            return parse_address(value)
+        except ValueError:
+            pass
+    log.add(path, "field.value", "0x and 40 hex digits", show_value(value))
+    return None
+
+
+def _assignments(
+    value: object, index: dict[str, int], log: FaultLog
+) -> tuple[Texts, Int32s, Int64s, Int64s]:
+    nmis: list[str] = []
+    spans: list[tuple[int, int, int, int]] = []
+    if not isinstance(value, list):
+        if value is not MISSING:
+            log.add("$.assignments", "field.type", "an array is expected here", show_value(value))
+        value = []
+    seen: dict[str, Timestamp] = {}
+    for number, item in enumerate(value):
+        read = _assignment(item, f"$.assignments[{number}]", index, seen, log)
+        if read is not None:
+            nmis.append(read[0])
+            spans.append((*read[1:], number))
+    nmi = np.array(nmis, dtype="S10")
+    table = np.array(spans, dtype=np.int64).reshape(-1, 4)
+    order = np.lexsort((table[:, 1], nmi))
+    nmi, table = nmi[order], table[order]
+    _check_overlaps(nmi, table, log)
+    return nmi, table[:, 0].astype(np.int32), table[:, 1].copy(), table[:, 2].copy()
+
+
+def _assignment(
+    value: object, path: str, index: dict[str, int], seen: dict[str, Timestamp], log: FaultLog
+) -> tuple[str, int, int, int] | None:
+    before = log.count
+    names = _ASSIGNMENT.spellings(value, path, log)
+    if names is None or not isinstance(value, dict):
+        return None
+    nmi = read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+    holder = pick(value, names, "aggregator")
+    known = index.get(holder) if type(holder) is str else None
+    if known is None and holder is not MISSING:
+        message = "an assignment names an aggregator of the snapshot"
+        name = "another name" if type(holder) is str else show_value(holder)
+        log.add(f"{path}.aggregator", "assignment.aggregator", message, name)
+    start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
+    given = value.get("to")
+    end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
+    if start is not None and end is not None and end <= start:
+        log.add(f"{path}.to", "time.order", "the end is not after the start", show_value(given))
+    if log.count > before or nmi is None or known is None or start is None or end is None:
+        return None
+    return nmi, known, start, end
+
+
+def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
+    """Compare each assignment with the one of the same NMI that ends last of those before it."""
+    if not len(nmi):
+        return
+    group = np.append(0, np.cumsum(nmi[1:] != nmi[:-1]))
+    # One sortable number per (NMI, end), as in `Snapshot.holders`; an open end is the last one.
+    end = (group << 34) | np.minimum(table[:, 2], (1 << 34) - 1)
+    latest = np.maximum.accumulate(end)
+    holder = np.maximum.accumulate(np.where(end == latest, np.arange(len(end)), 0))
+    clash = (group[1:] << 34 | table[1:, 1]) < latest[:-1]
+    for row in np.flatnonzero(clash & (group[1:] == group[:-1])):
+        other, here = sorted((int(table[holder[row], 3]), int(table[row + 1, 3])))
+        log.add(
+            f"$.assignments[{here}]",
+            "assignment.overlap",
+            f"overlaps $.assignments[{other}] of the same NMI",
+        )
+
+
+def _grid_instant(
+    value: object, path: str, seen: dict[str, Timestamp], log: FaultLog
+) -> int | None:
+    """Read a grid instant; ``seen`` remembers texts, because many assignments start together."""
+    return _instant(value, path, log, parse_grid_instant, seen)
+
+
+def _instant(
+    value: object,
+    path: str,
+    log: FaultLog,
+    parse: Callable[[str], Timestamp],
+    seen: dict[str, Timestamp],
+) -> int | None:
+    if value is MISSING:
+        return None
+    if type(value) is not str:
+        log.add(path, "field.type", "a timestamp is a string", show_value(value))
+        return None
+    instant = seen.get(value)
+    if instant is None:
+        try:
+            instant = seen[value] = parse(value)
+        except ValueError as exc:
+            code = "time.grid" if isinstance(exc, OffGridError) else "time.format"
+            log.add(path, code, str(exc), show_value(value))
+            return None
+    if instant.warning:
+        log.warn(path, instant.warning)
+    return instant.seconds
+
+
+def _hex(value: object, path: str, log: FaultLog) -> bytes | None:
+    if value is MISSING:
+        return None
+    if type(value) is not str or not _HEX_32.fullmatch(value):
+        # Not shown: it may be a secret that was put here by mistake.
+        text = f"{len(value)} characters" if type(value) is str else show_value(value)
+        log.add(path, "field.value", "64 hex digits", text)
+        return None
+    return bytes.fromhex(value)
+
+
+def snapshot_json(
+    as_of: str,
+    salt_digest: bytes,
+    aggregators: list[Aggregator],
+    assignments: list[tuple[str, str, str, str | None]],
+) -> dict[str, Any]:
+    """The JSON form of a snapshot, for writers; assignments as (nmi, aggregator, from, to)."""
+    return {
+        "asOf": as_of,
+        "saltDigest": salt_digest.hex(),
+        "aggregators": [
+            {"id": a.id, "name": a.name, "publicKey": a.public_key.hex()}
+            | ({"address": "0x" + a.address.hex()} if a.address else {})
+            for a in aggregators
+        ],
+        "assignments": [
+            {"nmi": nmi, "aggregator": holder, "from": start, "to": end}
+            for nmi, holder, start, end in assignments
+        ],
+    }

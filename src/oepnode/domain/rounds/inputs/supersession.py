@@ -1,0 +1,90 @@
+"""Supersession: the row that counts where several are for one site and interval.
+
+Rows with equal limits repeat one another. Otherwise each needs a submission time, equal times need
+equal limits, and the latest submission wins. Source: rules-v1 section 5 ("Rows"), Part C §6.3
+field 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
+from oepnode.domain.documents.faults import FaultLog
+
+NO_SUBMISSION: Final = -1
+"""Value of an absent submission time; below every instant."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a document before supersession, one array per column.
+
+    Attributes:
+        site: int64, site index.
+        submitted: int64, microseconds since the epoch or `NO_SUBMISSION`.
+        start: int64, interval start in UTC seconds.
+        limits: Shape (rows, 4), int32.
+        location: Shape (rows, 3), int64: record, element and interval index in the document.
+    """
+
+    site: Int64s
+    submitted: Int64s
+    start: Int64s
+    limits: Int32s
+    location: Int64s
+
+    def path(self, row: int) -> str:
+        """Path of a row in the document."""
+        record, element, interval = self.location[row].tolist()
+        return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+
+    def select(self, kept: Bools) -> Rows:
+        """The rows of a mask."""
+        return Rows(
+            self.site[kept],
+            self.submitted[kept],
+            self.start[kept],
+            self.limits[kept],
+            self.location[kept],
+        )
+
+
+def resolve(rows: Rows, log: FaultLog) -> Indices:
+    """Return the indices of the rows that count, in order of (site, start).
+
+    Conflicts are recorded in ``log``, one per (site, interval).
+    """
+    order = np.lexsort((rows.submitted, rows.start, rows.site))
+    site, start = rows.site[order], rows.start[order]
+    same_cell = (site[1:] == site[:-1]) & (start[1:] == start[:-1])
+    if same_cell.any():
+        _check_conflicts(rows, order, same_cell, log)
+    last_of_cell: Bools = np.append(~same_cell, np.True_)
+    return np.asarray(order[last_of_cell], dtype=np.intp)
+
+
+def _check_conflicts(rows: Rows, order: Indices, same_cell: Bools, log: FaultLog) -> None:
+    limits, submitted = rows.limits[order], rows.submitted[order]
+    cell = np.concatenate(([0], np.cumsum(~same_cell)))
+    differs = same_cell & (limits[1:] != limits[:-1]).any(axis=1)
+    lacks_time = same_cell & (submitted[:-1] == NO_SUBMISSION)
+    clash = differs & (submitted[1:] == submitted[:-1])
+    contested = np.isin(cell[1:], cell[1:][differs])
+    missing = lacks_time & contested
+    reported: set[int] = set()
+    for row in np.flatnonzero(missing | clash):
+        if int(cell[row + 1]) in reported:
+            continue
+        reported.add(int(cell[row + 1]))
+        here, other = rows.path(int(order[row + 1])), rows.path(int(order[row]))
+        if missing[row]:
+            code = "submission.missing"
+            message = "differing limits for one site and interval need a submissionTimestamp each"
+        else:
+            code = "submission.conflict"
+            message = "differing limits for one site and interval with one submissionTimestamp"
+        log.add(here, code, f"{message}; the other is {other}")

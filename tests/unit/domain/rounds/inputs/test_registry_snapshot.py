@@ -1,0 +1,476 @@
+"""The registry snapshot (rules-v1 section 6): who holds which NMI when, and what is rejected."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oepnode.domain
+from oepnode.domain.nem.nem_time import format_nem, parse_grid_instant
+from oepnode.domain.rounds.inputs.registry_snapshot import (
+    NO_AGGREGATOR,
+    OPEN_END,
+    Aggregator,
+    Snapshot,
+    parse_snapshot,
+    snapshot_json,
+)
+from oepnode.errors import DocumentFault, Finding
+from tests.support.envelope_documents import (
+    END,
+    NMI,
+    OTHER_NMI,
+    SALT,
+    START,
+    START_S,
+    Raw,
+    aggregator,
+    assignment,
+    dump,
+    only,
+    rejection,
+    snapshot,
+    without,
+)
+
+
+def parse(tree: Any) -> Snapshot:
+    return parse_snapshot(dump(tree).encode())
+
+
+def fault(tree: Any) -> Finding:
+    return only(rejection(parse_snapshot, dump(tree).encode()))
+
+
+def faults(tree: Any) -> list[tuple[str, str]]:
+    error = rejection(parse_snapshot, dump(tree).encode())
+    return [(found.path, found.code) for found in error.faults]
+
+
+def held(found: Snapshot, nmi: str, start: int) -> str | None:
+    """Id of the holder of one NMI at one interval start."""
+    names = np.array([nmi], dtype="S10")
+    (place,) = found.holders(names, np.zeros(1, np.int32), np.array([start], np.int64))
+    return None if place == NO_AGGREGATOR else found.aggregators[place].id
+
+
+def span(start: int | None, end: int | None, nmi: str = NMI, who: str = "north") -> dict[str, Any]:
+    """An assignment in intervals since `START_S`."""
+    times = [None if n is None else format_nem(START_S + n * 300) for n in (start, end)]
+    return {"nmi": nmi, "aggregator": who, "from": times[0], "to": times[1]}
+
+
+# --- What is read ---------------------------------------------------------------------------------
+
+
+def test_a_snapshot_as_values() -> None:
+    found = parse(
+        snapshot(
+            assignment(nmi=OTHER_NMI + "8", aggregator="south", to=END),
+            without(assignment(), "to"),
+            aggregators=[
+                aggregator("north", address="0x" + "aB" * 20),
+                aggregator("south", name="Süd", publicKey="AB" * 32, address=None),
+            ],
+            asOf="2026-11-20T04:00:01.5+10:00",
+        )
+    )
+    north = Aggregator("north", "Aggregator north", sha256(b"north").digest(), b"\xab" * 20)
+    assert found.aggregators == (north, Aggregator("south", "Süd", b"\xab" * 32))
+    assert found.as_of == START_S - 6 * 3600 + 1
+    assert found.salt_digest == sha256(SALT).digest()
+    assert found.nmi.tolist() == [OTHER_NMI.encode(), NMI.encode()]
+    assert found.aggregator.tolist() == [1, 0]
+    assert found.start.tolist() == [START_S, START_S]
+    assert found.end.tolist() == [START_S + 300, OPEN_END]
+    assert found.warnings == ()
+
+
+def test_both_arrays_may_be_empty() -> None:
+    found = parse(snapshot(aggregators=[]))
+    assert found.aggregators == ()
+    assert held(found, NMI, START_S) is None
+    assert held(parse(snapshot()), NMI, START_S) is None
+
+
+@pytest.mark.parametrize("identity", ["a", "A" * 64, "0", "a.b_c:d-e", "9-"])
+def test_an_id_of_the_characters_that_are_allowed(identity: str) -> None:
+    assert parse(snapshot(aggregators=[aggregator(identity)])).aggregators[0].id == identity
+
+
+def test_ids_differ_by_case() -> None:
+    found = parse(snapshot(aggregators=[aggregator("a"), aggregator("A")]))
+    assert [a.id for a in found.aggregators] == ["a", "A"]
+
+
+def test_warnings_are_counted_by_kind() -> None:
+    naive, shifted = START.removesuffix("+10:00"), "2026-11-20T11:05:00+11:00"
+    found = parse(
+        snapshot(
+            *(assignment(nmi=f"630588800{n}", **{"from": naive, "to": shifted}) for n in range(4)),
+            asOf=naive,
+        )
+    )
+    first, second = found.warnings
+    assert first.startswith("$.asOf: timestamp without an offset")
+    assert first.endswith("(and 4 more)")
+    assert second.startswith("$.assignments[0].to: offset +11:00")
+    assert second.endswith("(and 3 more)")
+
+
+def test_what_is_written_is_read_again() -> None:
+    aggregators = [Aggregator("n", "North", b"\x01" * 32, b"\x02" * 20), Aggregator("s", "S", SALT)]
+    tree = snapshot_json(
+        START, sha256(SALT).digest(), aggregators, [(NMI, "n", START, END), (NMI, "s", END, None)]
+    )
+    found = parse(tree)
+    assert list(found.aggregators) == aggregators
+    assert (held(found, NMI, START_S), held(found, NMI, START_S + 300)) == ("n", "s")
+
+
+# --- Who holds what -------------------------------------------------------------------------------
+
+
+def test_an_assignment_covers_from_its_start_until_before_its_end() -> None:
+    found = parse(snapshot(span(0, 2), span(2, 3, who="south"), span(5, None)))
+    holders = [held(found, NMI, START_S + n * 300) for n in range(-1, 7)]
+    assert holders == [None, "north", "north", "south", None, None, "north", "north"]
+    assert held(found, OTHER_NMI, START_S) is None
+    assert held(found, NMI, 2**33) == "north"
+
+
+def test_from_the_epoch_to_the_last_year() -> None:
+    found = parse(
+        snapshot(
+            assignment(**{"from": "1970-01-01T00:00:00Z", "to": "1970-01-01T00:05:00Z"}),
+            assignment(**{"from": "2105-12-31T23:55:00-14:00"}),
+        )
+    )
+    last = parse_grid_instant("2105-12-31T23:55:00-14:00").seconds
+    assert [held(found, NMI, start) for start in (0, 300, last - 300)] == ["north", None, None]
+    assert format_nem(last) == "2106-01-01T23:55:00+10:00"
+    assert held(found, NMI, last) == "north"
+
+
+SPANS = st.lists(
+    st.tuples(
+        st.sampled_from(["6305888444", "6305888445", "QAAAVZZZZZ", "0000000000"]),
+        st.sampled_from(["north", "south"]),
+        st.integers(0, 12),
+        st.one_of(st.none(), st.integers(1, 6)),
+    ),
+    max_size=12,
+)
+ASKED = ("0000000000", "6305888443", "6305888444", "6305888445", "QAAAVZZZZZ", "ZZZZZZZZZZ")
+
+
+@given(spans=SPANS)
+def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
+    spans: list[tuple[str, str, int, int | None]],
+) -> None:
+    known = [
+        (nmi, who, START_S + first * 300, OPEN_END if n is None else START_S + (first + n) * 300)
+        for nmi, who, first, n in spans
+    ]
+    tree = snapshot(
+        *(span(first, None if n is None else first + n, nmi, who) for nmi, who, first, n in spans)
+    )
+
+    def clashes(here: int) -> bool:
+        nmi, _, start, end = known[here]
+        return any(
+            other[0] == nmi and start < other[3] and other[2] < end
+            for place, other in enumerate(known)
+            if place != here
+        )
+
+    if any(clashes(place) for place in range(len(known))):
+        listed = rejection(parse_snapshot, dump(tree).encode()).faults
+        assert {found.code for found in listed} == {"assignment.overlap"}
+        named = {int(n) for found in listed for n in re.findall(r"\d+", found.path + found.message)}
+        assert named == {place for place in range(len(known)) if clashes(place)}
+        return
+    found = parse(tree)
+    row_nmi = np.repeat(np.arange(len(ASKED), dtype=np.int32), 20)
+    start = START_S + np.tile(np.arange(-1, 19), len(ASKED)).astype(np.int64) * 300
+    holders = found.holders(np.array(ASKED, dtype="S10"), row_nmi, start)
+    assert holders.dtype == np.int32
+    for code, at, holder in zip(row_nmi, start, holders, strict=True):
+        expected = [who for nmi, who, a, b in known if nmi == ASKED[code] and a <= at < b]
+        named_ids = [] if holder == NO_AGGREGATOR else [found.aggregators[holder].id]
+        assert named_ids == expected
+
+
+# --- What is rejected -----------------------------------------------------------------------------
+
+
+def with_aggregator(**changes: Any) -> dict[str, Any]:
+    return snapshot(aggregators=[aggregator("south"), aggregator("north", **changes)])
+
+
+def with_assignment(**changes: Any) -> dict[str, Any]:
+    return snapshot(assignment(nmi=OTHER_NMI), assignment(**changes))
+
+
+AGGREGATOR, ASSIGNMENT = "$.aggregators[1]", "$.assignments[1]"
+KEY = SALT.hex()
+
+CASES: list[tuple[str, Any, str, str, str | None]] = [
+    ("null", None, "$", "field.type", "null"),
+    ("an array", [], "$", "field.type", "an array of 0 elements"),
+    *(
+        (f"no {name}", without(snapshot(), name), f"$.{name}", "field.missing", "")
+        for name in snapshot()
+    ),
+    ("a salt", snapshot(salt=KEY), "$", "field.unknown", "'salt'"),
+    ("a salt as a key", snapshot(**{KEY: 1}), "$", "field.unknown", "'[withheld]'"),
+    ("asOf is a number", snapshot(asOf=5), "$.asOf", "field.type", "5"),
+    ("asOf is no time", snapshot(asOf="now"), "$.asOf", "time.format", "'now'"),
+    ("asOf is null", snapshot(asOf=None), "$.asOf", "field.type", "null"),
+    ("aggregators", snapshot(aggregators={}), "$.aggregators", "field.type", None),
+    ("assignments", snapshot(assignments=None), "$.assignments", "field.type", "null"),
+    *(
+        (f"saltDigest {value!r}", snapshot(saltDigest=value), "$.saltDigest", "field.value", shown)
+        for value, shown in [
+            (None, "null"),
+            (5, "5"),
+            ("", "0 characters"),
+            (KEY + "0", "65 characters"),
+            ("0x" + KEY, "66 characters"),
+            (KEY[:63] + "g", "64 characters"),
+            (KEY[:62] + "\n", "63 characters"),
+        ]
+    ),
+    *(
+        (f"publicKey {value!r}", with_aggregator(publicKey=value), f"{AGGREGATOR}.publicKey", r, s)
+        for value, r, s in [
+            (KEY[:-2], "field.value", "62 characters"),
+            ("é" * 64, "field.value", "64 characters"),
+            ([KEY], "field.value", "an array of 1 elements"),
+        ]
+    ),
+    *(
+        (f"id {value!r}", with_aggregator(id=value), f"{AGGREGATOR}.id", rule, shown)
+        for value, rule, shown in [
+            (5, "field.type", "5"),
+            (None, "field.type", "null"),
+            ("", "field.value", "0 characters"),
+            ("a" * 65, "field.value", "65 characters"),
+            ("-a", "field.value", "2 characters"),
+            (".a", "field.value", "2 characters"),
+            ("a b", "field.value", "3 characters"),
+            ("ä", "field.value", "1 characters"),
+            ("a\n", "field.value", ""),
+        ]
+    ),
+    *(
+        (f"name {value!r}", with_aggregator(name=value), f"{AGGREGATOR}.name", rule, None)
+        for value, rule in [
+            (None, "field.type"),
+            ("", "field.value"),
+            ("ü" * 101, "field.value"),
+            ("a\x1b[31m", "field.value"),
+        ]
+    ),
+    *(
+        (f"address {v!r}", with_aggregator(address=v), f"{AGGREGATOR}.address", "field.value", None)
+        for v in [5, "", "ab" * 20, "0X" + "ab" * 20, "0x" + "ab" * 19, "0x" + "ag" * 20]
+    ),
+    ("an aggregator is null", snapshot(aggregators=[None]), "$.aggregators[0]", "field.type", None),
+    (
+        "no id",
+        snapshot(aggregators=[without(aggregator(), "id")]),
+        "$.aggregators[0].id",
+        "field.missing",
+        "",
+    ),
+    ("aggregator's extra", with_aggregator(keys=[]), AGGREGATOR, "field.unknown", "'keys'"),
+    (
+        "id twice",
+        snapshot(aggregators=[aggregator("a"), aggregator("a", publicKey=KEY)]),
+        f"{AGGREGATOR}.id",
+        "aggregator.duplicate",
+        "",
+    ),
+    (
+        "publicKey twice, in another case",
+        snapshot(
+            aggregators=[aggregator("a", publicKey=KEY), aggregator("b", publicKey=KEY.upper())]
+        ),
+        f"{AGGREGATOR}.publicKey",
+        "aggregator.duplicate",
+        "",
+    ),
+    ("an assignment is text", snapshot(NMI), "$.assignments[0]", "field.type", "'[withheld]'"),
+    ("assignment's extra", with_assignment(till=END), ASSIGNMENT, "field.unknown", "'till'"),
+    (
+        "no from",
+        snapshot(assignment(nmi=OTHER_NMI), without(assignment(), "from")),
+        f"{ASSIGNMENT}.from",
+        "field.missing",
+        "",
+    ),
+    (
+        "nmi is a number",
+        with_assignment(nmi=Raw(NMI)),
+        f"{ASSIGNMENT}.nmi",
+        "field.type",
+        "a number",
+    ),
+    ("nmi is short", with_assignment(nmi=NMI[1:]), f"{ASSIGNMENT}.nmi", "nmi.length", ""),
+    ("nmi with I", with_assignment(nmi="I" + NMI[1:]), f"{ASSIGNMENT}.nmi", "nmi.character", ""),
+    ("nmi's checksum", with_assignment(nmi=NMI + "5"), f"{ASSIGNMENT}.nmi", "nmi.checksum", ""),
+    *(
+        (
+            f"{v!r}",
+            with_assignment(aggregator=v),
+            f"{ASSIGNMENT}.aggregator",
+            "assignment.aggregator",
+            s,
+        )
+        for v, s in [
+            ("east", "another name"),
+            ("North", "another name"),
+            ("", "another name"),
+            (None, "null"),
+            (0, "0"),
+            (NMI, "another name"),
+        ]
+    ),
+    *(
+        (f"{name} {value!r}", with_assignment(**{name: value}), f"{ASSIGNMENT}.{name}", rule, None)
+        for name in ("from", "to")
+        for value, rule in [
+            (5, "field.type"),
+            ("", "time.format"),
+            ("2026-11-31T10:00:00+10:00", "time.format"),
+            ("1970-01-01T09:55:00+10:00", "time.format"),
+            ("2026-11-20T10:00:01+10:00", "time.grid"),
+            ("2026-11-20T10:04:00+10:00", "time.grid"),
+        ]
+    ),
+    ("from is null", with_assignment(**{"from": None}), f"{ASSIGNMENT}.from", "field.type", "null"),
+    ("to is from", with_assignment(to=START), f"{ASSIGNMENT}.to", "time.order", f"'{START}'"),
+    (
+        "to before from",
+        with_assignment(to="2026-11-19T23:55:00Z"),
+        f"{ASSIGNMENT}.to",
+        "time.order",
+        "'2026-11-19T23:55:00Z'",
+    ),
+    (
+        "key twice",
+        snapshot(Raw(dump(assignment())[:-1] + f',"nmi":"{NMI}"}}')),
+        "$.assignments[0]",
+        "json.duplicate_key",
+        "'nmi'",
+    ),
+    (
+        "key twice at the top",
+        Raw(dump(snapshot())[:-1] + ',"asOf":"2026-11-20T04:00:00+10:00"}'),
+        "$",
+        "json.duplicate_key",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("tree", "path", "rule", "shown"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_one_fault(tree: Any, path: str, rule: str, shown: str | None) -> None:
+    found = fault(tree)
+    assert (found.path, found.code) == (path, rule)
+    if shown is not None:
+        assert found.value == shown
+
+
+def test_every_rule_of_the_source_is_tested() -> None:
+    text = (Path(oepnode.domain.__file__).parent / "rounds/inputs/registry_snapshot.py").read_text(
+        "utf-8"
+    )
+    rules = set(re.findall(r'"((?:json|field|time|nmi|aggregator|assignment)\.[a-z_0-9]+)"', text))
+    assert rules - {"assignment.overlap"} <= {case[3] for case in CASES}
+    assert "assignment.overlap" in rules
+
+
+@pytest.mark.parametrize(
+    ("spans", "listed"),
+    [
+        ([(0, 2), (1, 3)], {1: 0}),
+        ([(1, 3), (0, 2)], {1: 0}),
+        ([(0, 2), (0, 2)], {1: 0}),
+        ([(0, None), (5, None)], {1: 0}),
+        ([(5, 6), (0, None)], {1: 0}),
+        ([(0, None), (1, 2), (3, 4), (5, None)], {1: 0, 2: 0, 3: 0}),
+        ([(0, 9), (1, 2), (8, 12), (11, 13)], {1: 0, 2: 0, 3: 2}),
+    ],
+)
+def test_assignment_overlap(spans: list[tuple[int, int | None]], listed: dict[int, int]) -> None:
+    """Also of one aggregator with itself; each is named with the one that it runs into."""
+    assignments = [span(first, end) for first, end in spans]
+    error = rejection(parse_snapshot, dump(snapshot(*assignments)).encode())
+    assert {f.path: f.message for f in error.faults} == {
+        f"$.assignments[{here}]": f"overlaps $.assignments[{other}] of the same NMI"
+        for here, other in listed.items()
+    }
+    assert {f.code for f in error.faults} == {"assignment.overlap"}
+
+
+def test_overlap_is_of_nmis_without_their_checksum() -> None:
+    error = rejection(parse_snapshot, dump(snapshot(span(0, 2), span(1, 3, NMI + "6"))).encode())
+    assert only(error).code == "assignment.overlap"
+
+
+def test_touching_assignments_and_those_of_other_nmis_do_not_overlap() -> None:
+    parse(snapshot(span(0, 2), span(2, 4), span(4, None), span(0, None, OTHER_NMI)))
+
+
+def test_a_faulty_aggregator_makes_no_fault_of_its_assignments() -> None:
+    tree = snapshot(assignment(), aggregators=[aggregator("north", publicKey="x", name="")])
+    assert faults(tree) == [
+        ("$.aggregators[0].name", "field.value"),
+        ("$.aggregators[0].publicKey", "field.value"),
+    ]
+    tree["aggregators"] = [{"id": "north"}, None, {"id": []}, aggregator("north")]
+    assert [rule for _, rule in faults(tree)] == [
+        "field.missing",
+        "field.missing",
+        "field.type",
+        "field.missing",
+        "field.missing",
+        "field.type",
+        "aggregator.duplicate",
+    ]
+
+
+def test_all_faults_of_a_snapshot_are_listed() -> None:
+    tree = {
+        "asOf": None,
+        "saltDigest": "",
+        "aggregators": [aggregator("!", name="", publicKey="", address="")],
+        "assignments": [assignment(nmi="", aggregator="", to="")],
+    }
+    assert faults(tree) == [
+        ("$.asOf", "field.type"),
+        ("$.saltDigest", "field.value"),
+        ("$.aggregators[0].id", "field.value"),
+        ("$.aggregators[0].name", "field.value"),
+        ("$.aggregators[0].publicKey", "field.value"),
+        ("$.aggregators[0].address", "field.value"),
+        ("$.assignments[0].nmi", "nmi.length"),
+        ("$.assignments[0].aggregator", "assignment.aggregator"),
+        ("$.assignments[0].to", "time.format"),
+    ]
+
+
+def test_the_rejection_names_the_snapshot() -> None:
+    with pytest.raises(DocumentFault, match=r"^registry snapshot rejected: 1 fault; first: \$: "):
+        parse_snapshot(b"[]")
