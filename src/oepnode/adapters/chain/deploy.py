@@ -104,15 +104,14 @@ def check_code(code: bytes) -> None:
     expected = bytes.fromhex(compiled["deployedBytecode"][2:])
     if len(code) != len(expected):
         raise EvidenceError(
-            f"the code is not that of OepConsensus: expected {len(expected)} bytes, "
-            f"received {len(code)}"
+            f"other code than OepConsensus: expected {len(expected)} bytes, received {len(code)}"
         )
     filled_in = compiled["immutableReferences"]
     expected, received = _without(expected, filled_in), _without(code, filled_in)
     if received != expected:
         index = next(i for i in range(len(expected)) if received[i] != expected[i])
         raise EvidenceError(
-            f"the code is not that of OepConsensus: byte {index} is {received[index]:#04x}, "
+            f"other code than OepConsensus: byte {index} is {received[index]:#04x}, "
             f"expected {expected[index]:#04x}"
         )
 

@@ -30,7 +30,7 @@ from oepnode.errors import ConfigError
 
 
 class BofferChoice(PrivateStruct, frozen=True):
-    """Which Boffers of a file are meant; None is all.
+    """A choice of Boffers in a file; None means all.
 
     Attributes:
         duid: Only this DUID.
@@ -47,8 +47,8 @@ class BofferChoice(PrivateStruct, frozen=True):
     def fits_unit(self, day: BofferDay) -> bool:
         """Whether a Boffer is of the unit and level."""
         unit = {("DUID", self.duid), ("NMI", self.nmi)}
-        is_any = self.duid is None and self.nmi is None
-        return (is_any or (day.kind, day.identity) in unit) and self.level in {None, day.level}
+        matches_all = self.duid is None and self.nmi is None
+        return (matches_all or (day.kind, day.identity) in unit) and self.level in {None, day.level}
 
     def fits(self, day: BofferDay) -> bool:
         """Whether a Boffer is of the unit, level and date."""

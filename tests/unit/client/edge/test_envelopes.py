@@ -61,6 +61,15 @@ def test_limits_without_submissions_are_of_one_aggregator(tmp_path: Path, write:
         load_envelopes(tmp_path / "bad.csv")
 
 
+def test_limits_of_a_document_without_submissions_are_known_as_such(
+    write: Write, tmp_path: Path
+) -> None:
+    envelopes = load_envelopes(write("e.json", record(A, FIVE, submitted=None)))
+    write_limits(tmp_path / "l.parquet", envelopes)
+    assert pl.read_parquet(tmp_path / "l.parquet")["submitted_us"].to_list() == [None, None]
+    assert load_envelopes(tmp_path / "l.parquet").kind == "document"
+
+
 def test_a_key_goes_with_a_bundle_and_a_bundle_with_a_key(write: Write, tmp_path: Path) -> None:
     document, bundle = write("e.json", record(A, FIVE)), tmp_path / "b.oepb"
     bundle.write_bytes(FILE_MAGIC + b"anything")

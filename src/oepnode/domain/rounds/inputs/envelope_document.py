@@ -107,7 +107,7 @@ def resolve_rows(rows: Rows, log: FaultLog) -> Indices:
     """Return the indices of the rows that count, in order of (site, start).
 
     Args:
-        rows: Rows without a fault.
+        rows: Rows that can be read.
         log: Takes conflicts between rows, and a horizon that is too long.
     """
     if not len(rows.site):

@@ -64,7 +64,8 @@ Row = tuple[int, ...]
 
 _NO_START: Final = -1
 _BROKEN: Final = 2**40
-"""Limits of a row with a fault; beyond every limit."""
+"""A limit that cannot be read; beyond every limit."""
+_BROKEN_ROW: Final = (_BROKEN,) * 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,8 +80,8 @@ class EnvelopeRows:
         timing: Per site, uint8: 0 PRE, 1 POST, as its first record has it; `NO_TIMING` where it
             cannot be read.
         objective: Per site, the objective function; empty where it cannot be read.
-        rows: Rows without a fault, in document order.
-        timed: These, and rows with a fault whose start can be read; their limits are `NO_LIMIT`.
+        rows: Rows whose times and limits can be read, in document order.
+        timed: These, and other rows whose start can be read; their limits are `NO_LIMIT`.
         records: Number of records read.
     """
 
@@ -231,12 +232,8 @@ class _Reader:
             return None
         rows = np.empty((len(intervals), 5), dtype=np.int64)
         day = record.day
-        before = log.count
         for index, interval in enumerate(intervals):
             rows[index] = self._interval(interval, path, index, len(intervals), day)
-            if log.count != before:
-                rows[index, 1:] = _BROKEN
-                before = log.count
         return rows if is_of_record else None
 
     def _check_inner(self, value: dict[str, Any], names: Names, path: str, record: _Record) -> None:
@@ -254,12 +251,16 @@ class _Reader:
                 self._log.add(here, "level.mismatch", message, show_value(inner))
 
     def _interval(self, value: object, path: str, index: int, count: int, day: date | None) -> Row:
-        here = f"{path}.intervals[{index}]"
-        names = INTERVAL.spellings(value, here, self._log)
+        log, here = self._log, f"{path}.intervals[{index}]"
+        names = INTERVAL.spellings(value, here, log)
         if names is None or not isinstance(value, dict):
-            return _NO_START, _BROKEN, _BROKEN, _BROKEN, _BROKEN
+            return _NO_START, *_BROKEN_ROW
         limits = [self._limit(value, names, here, kind) for kind in range(4)]
-        return self._start(value, names, here, index, count, day), *limits
+        before = log.count
+        start = self._start(value, names, here, index, count, day)
+        if log.count != before:
+            return start, *_BROKEN_ROW
+        return start, *limits
 
     def _limit(self, value: dict[str, Any], names: Names, path: str, kind: int) -> int:
         name = names.get(KINDS[kind])
@@ -268,8 +269,7 @@ class _Reader:
             return NO_LIMIT
         if name is None:
             return _BROKEN  # its absence has been recorded
-        seen = self._limits_seen[kind & 1]
-        known = seen.get(text) if isinstance(text, Number) else None
+        known = self._limits_seen[kind & 1].get(text) if isinstance(text, Number) else None
         if known is not None:
             return known
         here = f"{path}.{KINDS[kind]}"
@@ -277,21 +277,21 @@ class _Reader:
             code = "number.constant" if is_constant(text) else "field.type"
             self._log.add(here, code, "a number of kW (or kVAr) is expected", show_value(text))
             return _BROKEN
-        limit = self._read_limit(text, here, kind)
-        if limit is None:
-            return _BROKEN
-        seen[text] = limit
-        return limit
+        return self._read_limit(text, here, kind)
 
-    def _read_limit(self, text: str, path: str, kind: int) -> int | None:
+    def _read_limit(self, text: str, path: str, kind: int) -> int:
+        """Watts of a number; with the wrong sign as written, so that rows can be compared still."""
+        watts = _BROKEN
         try:
             watts = parse_limit(text, self._feed)
             if kind in IMPORT_KINDS:
                 self._note_sign(watts, path)
-            return canonical_limit(watts, kind, self._feed)
+            limit = canonical_limit(watts, kind, self._feed)
         except QuantityError as exc:
             self._log.add(path, exc.code, str(exc), show_value(text))
-        return None
+            return watts
+        self._limits_seen[kind & 1][text] = limit
+        return limit
 
     def _note_sign(self, watts: int, path: str) -> None:
         if watts > 0 and not self._import_positive:
@@ -394,7 +394,8 @@ class _Reader:
         order = np.lexsort((level, nmi))
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
-        is_timed, is_good = block[:, 2] != _NO_START, block[:, 3] != _BROKEN
+        is_timed = block[:, 2] != _NO_START
+        is_good = (block[:, 3:7] != _BROKEN).all(axis=1)
         block[~is_good, 3:7] = NO_LIMIT
         rows = Rows(
             site=rank[block[:, 0]],

@@ -330,11 +330,11 @@ def test_all_breaches_come_out_in_one_pass() -> None:
     }  # fmt: skip
 
 
-SCENARIOS = [(step, level) for step in ParticipationStep for level in ("NMI", "Flex")]
+STEPS_AND_LEVELS = [(step, level) for step in ParticipationStep for level in ("NMI", "Flex")]
 
 
 def test_hld_4_1_six_scenarios() -> None:
-    assert len(set(SCENARIOS)) == 6
+    assert len(set(STEPS_AND_LEVELS)) == 6
     allowed = {
         step: (
             accepts(day(level=level), step),
@@ -342,7 +342,7 @@ def test_hld_4_1_six_scenarios() -> None:
             must_respond(step),
             has_gate_closure(step, level),
         )
-        for step, level in SCENARIOS
+        for step, level in STEPS_AND_LEVELS
     }
     assert allowed == {
         ParticipationStep.VISIBILITY: (True, False, False, True),
@@ -376,7 +376,7 @@ def has_gate_closure(step: int, level: str) -> bool:
     return any(b.code == "gate.price_changed" for _, b in check_rebids([first, late], step))
 
 
-@pytest.mark.parametrize(("step", "level"), SCENARIOS, ids=str)
+@pytest.mark.parametrize(("step", "level"), STEPS_AND_LEVELS, ids=str)
 def test_hld_4_1_each_scenario_has_a_boffer_that_passes_and_one_that_fails(
     step: ParticipationStep, level: str
 ) -> None:

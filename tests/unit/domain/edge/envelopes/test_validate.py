@@ -104,6 +104,13 @@ def test_part_c_6_3_conflicts_with_broken_rules_are_reported_once() -> None:
     assert found == {"limit.sign": 1, "submission.missing": 1}
 
 
+def test_part_c_6_3_rows_with_a_wrong_sign_are_compared_all_the_same() -> None:
+    one = record(interval(activePowerExportLimit=-1))
+    other = record(interval(activePowerExportLimit=-2))
+    assert rules(validate(array(one, other))) == {"limit.sign": 2, "submission.missing": 1}
+    assert warned(validate(array(one, one))) == {"submission.duplicate": 1}
+
+
 def test_part_c_6_3_all_conflicts_of_a_rejected_document_are_counted() -> None:
     times = [{"diStartTime": None, "diEndTime": None} for _ in range(288)]
     day = {"tradingDate": "2026-11-20"}
