@@ -840,7 +840,7 @@ def test_constrain_writes_no_json_under_another_name(
         ),
         (["--default-export-kw", "1", "--default-import-kw", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),
-        (["--plot", "c.gif"], "must end in .svg or .png"),
+        (["--plot", "c.gif"], "ends in .svg or .png"),
     ],
 )
 def test_constrain_rejects_wrong_options(
