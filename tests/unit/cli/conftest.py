@@ -56,3 +56,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = CliRunner().invoke(app, ["sample", "--out", str(out), *words])
     assert done.exit_code == 0, done.output
     return out
+
+
+@pytest.fixture
+def small_sample(run: Run, tmp_path: Path) -> Path:
+    """Sample data of 30 NMIs and six intervals."""
+    out = tmp_path / "sample"
+    done = run("sample", "--out", str(out), "--nmis", "30", "--intervals", "6")
+    assert done.exit_code == 0, done.output
+    return out
