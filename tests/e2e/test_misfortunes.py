@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import contract
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, account, free_port
 from oepnode.demo.play import play_round
@@ -70,7 +70,7 @@ async def until_events(stage: Stage, number: int, holds: Callable[[Sequence[Even
 async def open_directly(stage: Stage, envelope: bytes) -> int:
     """Open a round past the gateway, as a sender that lies would."""
     settings = ChainSettings(rpc_url=stage.devnet.url, chain_id=CHAIN_ID, contract=stage.contract)
-    chain = await evm.connect(settings, account(1))
+    chain = await contract.connect(settings, account(1))
     try:
         horizon = json.loads((stage.inputs / "sample.json").read_text("utf-8"))
         return await chain.open_round(

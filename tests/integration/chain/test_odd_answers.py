@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import contract
 from oepnode.adapters.chain.contract import EvmReader
 from oepnode.config import ChainSettings
 from oepnode.errors import ConfigError, TransportError
@@ -70,7 +70,7 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
         contract=CONTRACT,
         timeout_s=5,
     )
-    web3 = evm.open_web3(settings)
+    web3 = contract.open_web3(settings)
     web3.provider.exception_retry_configuration.backoff_factor = 0.001  # as often, but at once
     found = EvmReader(web3, settings)
     yield found

@@ -12,8 +12,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from oepnode import wiring
-from oepnode.adapters.chain import contract as evm
-from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
 from oepnode.client.operation.worker import check_surroundings
@@ -145,7 +144,7 @@ async def deployed(devnet: Devnet) -> ChainSettings:
         contract="0x" + done.address.hex(),
         start_block=done.block,
     )
-    chain = await evm.connect(settings, ADMIN)
+    chain = await contract.connect(settings, ADMIN)
     try:
         workers = zip(OPERATORS, SIGNERS, strict=True)
         await chain.transact(
@@ -179,7 +178,7 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
         listening(await wiring.sender_app(sender), HttpSettings()) as sender_url,
         listening(await wiring.registry_app(registry), HttpSettings()) as registry_url,
     ):
-        chain = await evm.connect(chain_settings, ADMIN)
+        chain = await contract.connect(chain_settings, ADMIN)
         yield World(devnet, tmp_path, chain_settings, chain, sender_url, registry_url, sample)
         await chain.close()
 

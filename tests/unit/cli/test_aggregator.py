@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.onchain import Phase
@@ -45,7 +45,7 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
     assert result.stdout.strip() == value["publicKey"]
     assert value["privateKey"] not in result.output
     private = bytes.fromhex(value["privateKey"])
-    assert sealing.public_key_of(private).hex() == value["publicKey"]
+    assert hpke.public_key_of(private).hex() == value["publicKey"]
 
     before = (tmp_path / "a1.json").read_bytes()
     again = run("aggregator", "keygen", "--aggregator", "A1", "--out", "a1.json", "--json")
@@ -68,7 +68,7 @@ def test_fetch_takes_the_first_bundle_that_verifies(
     # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.
     workers.served = {
         "http://worker-1.test": TransportError("no answer"),
-        "http://worker-3.test": sealing.seal(PUBLIC["A1"], b"junk", bundle.sealing_info(CONTEXT)),
+        "http://worker-3.test": hpke.seal(PUBLIC["A1"], b"junk", bundle.sealing_info(CONTEXT)),
         "http://worker-4.test": sealed("A1"),
         "http://worker-2.test": sealed("A1"),
     }
@@ -273,7 +273,7 @@ def test_verify_of_a_tampered_bundle(run: Run, reader: FakeReader, folder: Path)
 def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder: Path) -> None:
     good = plaintext("A1")
     bad = good.replace(b"6305000001", b"6305000003", 1)
-    message = sealing.seal(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
+    message = hpke.seal(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
     (folder / "bad.oepb").write_bytes(bundle.pack_file(CONTEXT, message))
     result = run("aggregator", "verify", "bad.oepb", *OWN)
     assert result.exit_code == 1

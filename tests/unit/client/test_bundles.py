@@ -14,8 +14,8 @@ from oepnode.client import (
     fetch_bundle,
     verify_bundle,
 )
-from oepnode.domain.rounds import bundle as bundles
-from oepnode.domain.rounds.bundle import BundleError
+from oepnode.domain.rounds.bundle import CHECKS as BUNDLE_CHECKS
+from oepnode.domain.rounds.bundle import BundleError, pack_file, sealing_info, unpack_file
 from oepnode.domain.rounds.merkle import InclusionError
 from oepnode.errors import ConflictError, EvidenceError, OepError, TransportError
 from tests.support.round_world import (
@@ -33,8 +33,8 @@ from tests.support.round_world import (
 )
 
 OWN = {*HELD["A1"], MOVING}
-JUNK = hpke.seal(PUBLIC["A1"], b"junk", bundles.sealing_info(CONTEXT))
-CHECKS = [*bundles.CHECKS, "pymerkle"]
+JUNK = hpke.seal(PUBLIC["A1"], b"junk", sealing_info(CONTEXT))
+CHECKS = [*BUNDLE_CHECKS, "pymerkle"]
 
 
 # --- verifying -----------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_a_foreign_nmi_fails_the_portfolio(folder: Path, selector: RoundSelector
 def test_what_does_not_verify_is_never_a_bundle(
     folder: Path, selector: RoundSelector, key: str, data: bytes, failed: str
 ) -> None:
-    (folder / "bad.oepb").write_bytes(bundles.pack_file(CONTEXT, data))
+    (folder / "bad.oepb").write_bytes(pack_file(CONTEXT, data))
     check = check_bundle(folder / "bad.oepb", folder / f"{key}.json", selector)
     assert check.failure is not None
     assert (check.bundle, check.failure.check) == (None, failed)
@@ -152,7 +152,7 @@ def test_the_first_worker_with_a_bundle_that_verifies_is_taken(
         "served a bun",
     ]
     assert (fetched.round, fetched.url, fetched.sites) == (3, "http://worker-4.test", 6)
-    assert bundles.unpack_file((folder / "new.oepb").read_bytes()) == (
+    assert unpack_file((folder / "new.oepb").read_bytes()) == (
         CONTEXT,
         workers.served["http://worker-4.test"],
     )

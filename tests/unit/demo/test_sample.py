@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.registry import sample_salt
 from oepnode.demo.sample.sites import _digits, _nmi_text, make_sites, zipf_sizes
@@ -119,7 +119,7 @@ def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert set(key) == {"aggregator", "publicKey", "privateKey"}
         assert key["aggregator"] == aggregator.id
-        assert sealing.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
+        assert hpke.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
     assert len(summary.aggregator_nmis) == len(list((tmp_path / "keys").iterdir())) == 3
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.plots import figure as plots
+from oepnode.adapters.plots import figure
 from oepnode.adapters.plots.supply_curve import CurvePicture, draw
 from oepnode.domain.edge.clearing.supply_curve import supply_curve
 from oepnode.errors import ConfigError
@@ -26,7 +26,7 @@ D3 = CurvePicture(
 
 
 def svg(picture: CurvePicture, path: Path) -> str:
-    plots.save(draw(picture), path)
+    figure.save(draw(picture), path)
     return path.read_text()
 
 
@@ -59,10 +59,10 @@ def test_a_curve_of_twenty_steps_and_one_of_none(tmp_path: Path) -> None:
     flat = supply_curve(PRICES, np.zeros(20, dtype=np.int64), fixed=-5000)
     for number, steps in enumerate((many, flat)):
         path = tmp_path / f"{number}.png"
-        plots.save(draw(replace(D3, steps=steps, bounds=(), remark="fixed")), path)
+        figure.save(draw(replace(D3, steps=steps, bounds=(), remark="fixed")), path)
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_file_that_is_not_a_picture_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.svg or \.png"):
-        plots.save(draw(D3), tmp_path / "curve.pdf")
+        figure.save(draw(D3), tmp_path / "curve.pdf")

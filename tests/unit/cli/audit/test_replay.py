@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage import input_archive
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
 from tests.support.round_world import (
@@ -28,7 +28,7 @@ from tests.unit.cli.conftest import Run
 def inputs(run: Run, tmp_path: Path) -> Path:
     assert run("audit", "keygen", "--out", "auditor.json").exit_code == 0
     public = bytes.fromhex(json.loads((tmp_path / "auditor.json").read_text())["publicKey"])
-    message = archive.seal_inputs(public, CONTEXT, Inputs(ENVELOPE, REGISTRY, SALT, Feed()))
+    message = input_archive.seal_inputs(public, CONTEXT, Inputs(ENVELOPE, REGISTRY, SALT, Feed()))
     (tmp_path / "round-3.sealed").write_bytes(message)
     (tmp_path / "envelope.json").write_bytes(ENVELOPE)
     (tmp_path / "registry.json").write_bytes(REGISTRY)
@@ -124,4 +124,4 @@ def test_a_root_that_nobody_revealed_is_named_so(
 def test_the_key_is_an_x25519_pair(run: Run, inputs: Path) -> None:
     value = json.loads((inputs / "auditor.json").read_text())
     assert list(value) == ["publicKey", "privateKey"]
-    assert sealing.public_key_of(bytes.fromhex(value["privateKey"])).hex() == value["publicKey"]
+    assert hpke.public_key_of(bytes.fromhex(value["privateKey"])).hex() == value["publicKey"]

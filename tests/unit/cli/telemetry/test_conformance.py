@@ -10,7 +10,7 @@ import pytest
 
 from oepnode.client.edge.levels import COLUMNS, STATED
 from oepnode.domain.nem.nem_time import format_nem
-from tests.support import round_world as world
+from tests.support import round_world
 from tests.support.edge_files import FIVE, measured, target, telemetry_file, write
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, C, reading, record
 from tests.unit.cli.conftest import Run
@@ -60,11 +60,11 @@ def test_the_sample_has_just_the_breaches_that_it_counts(run: Run, sample: Path)
 
 
 def test_a_bundle_is_directly_an_envelope_of_conformance(
-    run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
+    run: Run, folder: Path, reader: round_world.FakeReader, tmp_path: Path
 ) -> None:
     del reader
-    nmi = world.HELD["A1"][0]
-    shift = world.START - START
+    nmi = round_world.HELD["A1"][0]
+    shift = round_world.START - START
     rows = [
         reading(nmi, i, power, export_limit_w=1500, import_limit_w=-2000)
         | {"minute": START + shift + 60 * i, "submitted_us": (START + shift + 9000) * MICROS}
@@ -84,19 +84,19 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
 def at_rest(nmis: list[str], intervals: int) -> list[dict[str, object]]:
     """Telemetry without any flow, of as many intervals from `world.START` on."""
     return [
-        reading(nmi, i) | {"minute": world.START + 60 * i}
+        reading(nmi, i) | {"minute": round_world.START + 60 * i}
         for nmi in nmis
         for i in range(1, 5 * intervals + 1)
     ]
 
 
 def test_a_bundles_nmis_that_were_left_out_do_not_conform(
-    run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
+    run: Run, folder: Path, reader: round_world.FakeReader, tmp_path: Path
 ) -> None:
     del reader, folder
-    portfolio = [*world.HELD["A1"], world.MOVING]
+    portfolio = [*round_world.HELD["A1"], round_world.MOVING]
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
-    some = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], world.COUNT))
+    some = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], round_world.COUNT))
     done = run("telemetry", "conformance", some, *words)
     last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
@@ -105,9 +105,9 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     assert (answer["conforms"], answer["coverage"]["expected_by"]) == (None, "bundle")
     assert answer["coverage"]["unmeasured"] == portfolio[2:]
     assert {site["nmi"] for site in answer["levels"][0]["sites"]} == set(portfolio)
-    whole = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, world.COUNT))
+    whole = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, round_world.COUNT))
     assert run("telemetry", "conformance", whole, *words).exit_code == 0
-    gap = telemetry_file(tmp_path / "gap.json", *at_rest(portfolio, world.COUNT)[1:])
+    gap = telemetry_file(tmp_path / "gap.json", *at_rest(portfolio, round_world.COUNT)[1:])
     assert run("telemetry", "conformance", gap, *words).exit_code == 1
     assert run("telemetry", "conformance", gap, *words, "--missing-minutes", "1").exit_code == 0
     early = telemetry_file(tmp_path / "early.json", *at_rest(portfolio, 5))

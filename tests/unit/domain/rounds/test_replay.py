@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace as with_values
+import dataclasses
 
 import pytest
 from msgspec.structs import replace
@@ -53,7 +53,7 @@ def test_inputs_that_are_not_the_rounds(
     change: dict[str, object], error: type[EvidenceError]
 ) -> None:
     with pytest.raises(error) as caught:
-        computation.compute(with_values(INPUTS, **change), CONTEXT, opened())  # type: ignore[arg-type]
+        computation.compute(dataclasses.replace(INPUTS, **change), CONTEXT, opened())  # type: ignore[arg-type]
     assert SALT.hex() not in str(caught.value)
 
 

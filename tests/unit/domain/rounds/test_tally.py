@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace as with_values
+import dataclasses
 
 import pytest
 from eth_abi.abi import encode
@@ -41,7 +41,7 @@ def test_a_copied_ballot_counts_for_nobody() -> None:
 
 
 def test_a_ballot_of_another_round_counts_for_nobody() -> None:
-    later = with_values(CONTEXT, number=4)
+    later = dataclasses.replace(CONTEXT, number=4)
     assert tally.count(later, ELECTORATE, BALLOTS, GOOD).matched == ()
 
 

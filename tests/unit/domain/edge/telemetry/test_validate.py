@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from oepnode.domain.edge.telemetry import json_format as telemetry_json
+from oepnode.domain.edge.telemetry import json_format
 from oepnode.domain.edge.telemetry.validate import validate, validate_frame
 from oepnode.domain.nem.nem_time import parse_timestamp
 from oepnode.domain.nem.quantities import Feed
@@ -49,7 +49,7 @@ def test_part_c_4_3_good_telemetry_is_accepted(form: Any) -> None:
     assert cautions(received) == {}
     frame = received.value
     assert frame is not None
-    assert frame.schema == telemetry_json.NMI.schema
+    assert frame.schema == json_format.NMI.schema
     assert frame["nmi"].cast(pl.String).to_list() == [NMI] * 5 + [OTHER_NMI] * 5
     assert frame.row(0)[1:] == (
         DAY_START_S + 60,
@@ -70,7 +70,7 @@ def test_hld_h_good_duid_telemetry_is_accepted() -> None:
     received = validate(document(duid_telemetry()))
     assert cautions(received) == {}
     assert received.value is not None
-    assert received.value.schema == telemetry_json.DUID.schema
+    assert received.value.schema == json_format.DUID.schema
 
 
 def test_part_c_4_3_limits_are_read_within_a_measurement_as_well() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from oepnode.domain.edge.boffers import validate as boffers
-from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes import validate as envelopes
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.validation.causes import causes_first
 from oepnode.errors import DocumentFault, Finding
@@ -63,7 +63,7 @@ def test_part_c_6_3_a_wrong_sign_comes_before_mixed_signs() -> None:
     wrong = interval(
         activePowerImportLimit=2, diStartTime="2026-11-20T10:05:00+10:00", diEndTime=None
     )
-    answer = envelope_check.validate(array(record(interval(), wrong))).transaction
+    answer = envelopes.validate(array(record(interval(), wrong))).transaction
     follows = {finding.code: finding.caused_by for finding in answer.findings}
     assert follows == {"limit.sign": "", "import_sign.mixed": "limit.sign"}
 
