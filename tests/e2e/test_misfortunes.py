@@ -170,7 +170,7 @@ def test_a_faulty_document_is_rejected_by_the_gateway_with_its_faults(stage: Sta
     assert "Traceback" not in errors
 
 
-def test_verify_says_no_with_the_check_that_failed(stage: Stage) -> None:
+def test_verify_names_the_check_that_failed(stage: Stage) -> None:
     report = play_round(stage, stage.inputs / "envelope.json", told)
     bundle = fetched(stage, report.round, "good.bundle")
     own = ("--key", str(first_key(stage)), *stage.chain_options)
@@ -194,7 +194,7 @@ def test_verify_says_no_with_the_check_that_failed(stage: Stage) -> None:
     assert code == 1
 
 
-def test_no_chain_and_the_wrong_chain_are_one_clear_line(stage: Stage) -> None:
+def test_no_chain_and_the_wrong_chain_give_one_clear_line(stage: Stage) -> None:
     key = ("--key", str(first_key(stage)))
     nowhere = f"http://127.0.0.1:{free_port()}"
     code, _, errors = stage.attempt(

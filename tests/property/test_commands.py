@@ -213,7 +213,7 @@ def check(words: list[str]) -> int:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_no_file_and_no_option_is_a_fault_of_the_program(
+def test_no_file_and_no_option_causes_an_internal_error(
     files: Files, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -225,7 +225,7 @@ def test_no_file_and_no_option_is_a_fault_of_the_program(
     assert codes == {0, 1, 2}, "some calls are right, some files are rejected, some words wrong"
 
 
-def test_without_anything_odd_every_command_works(files: Files) -> None:
+def test_every_command_works_with_valid_files_and_options(files: Files) -> None:
     rng = random.Random(0)
     for words, known in commands():
         assert check(words_of(words, known, files, None, rng)) in {0, 1}, words

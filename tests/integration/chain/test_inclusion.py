@@ -347,7 +347,7 @@ def finaliser(anvil: Anvil) -> Finaliser:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_the_contract_takes_every_entry_of_the_vectors(finaliser: Finaliser, name: str) -> None:
+def test_the_contract_accepts_every_entry_of_the_vectors(finaliser: Finaliser, name: str) -> None:
     loaded = vectors(name)
     result = Result(bytes.fromhex(loaded["root"]), int(loaded["partitionCount"]))
     number = finaliser.finalise(result)

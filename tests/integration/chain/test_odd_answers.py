@@ -89,7 +89,7 @@ async def test_an_odd_answer_is_a_transport_error(
     assert "APIKEY" not in str(caught.value)
 
 
-async def test_connecting_to_an_odd_node_tells_no_secret(reader: EvmReader) -> None:
+async def test_connecting_to_an_odd_node_reveals_no_secret(reader: EvmReader) -> None:
     with pytest.raises((TransportError, ConfigError)) as caught:
         await reader.check()
     assert "PASSWORD" not in str(caught.value)

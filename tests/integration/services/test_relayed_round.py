@@ -217,7 +217,7 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
     assert world.sender_of(vote.place.transaction).lower() == SIGNERS[RICH].address.lower()
 
 
-async def test_check_tells_what_a_worker_without_gas_relies_on(world: World) -> None:
+async def test_check_reports_what_a_worker_without_gas_relies_on(world: World) -> None:
     async with world.relay() as url:
         lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
     assert all(line.fine for line in lines.values())

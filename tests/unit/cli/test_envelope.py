@@ -93,7 +93,7 @@ def test_a_bundle_is_verified_and_shown(
     assert {site["nmi"] for site in answer["sites"]} >= set(round_world.HELD["A1"])
 
 
-def test_a_bundle_that_does_not_verify_is_no_envelope(
+def test_a_bundle_that_does_not_verify_is_not_used_as_envelopes(
     run: Run, folder: Path, reader: round_world.FakeReader
 ) -> None:
     del reader
@@ -125,7 +125,7 @@ def test_limits_that_verify_wrote_are_envelopes(
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"PAR1 but not really", b"nmi,level\n1,2\n"])
-def test_what_is_no_envelope_is_rejected(run: Run, tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_envelope_is_rejected(run: Run, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data)
     assert run("envelope", "show", "x").exit_code in {1, 2}
     assert run("envelope", "show", "nowhere").exit_code == 2

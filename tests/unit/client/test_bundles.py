@@ -88,7 +88,7 @@ def test_a_foreign_nmi_fails_the_portfolio(folder: Path, selector: RoundSelector
     ],
     ids=["another key", "no bundle", "cut short"],
 )
-def test_what_does_not_verify_is_never_a_bundle(
+def test_files_that_do_not_verify_give_no_bundle(
     folder: Path, selector: RoundSelector, key: str, data: bytes, failed: str
 ) -> None:
     (folder / "bad.oepb").write_bytes(pack_file(CONTEXT, data))
@@ -135,7 +135,7 @@ def test_no_repr_shows_an_nmi(folder: Path, selector: RoundSelector) -> None:
 # --- fetching ------------------------------------------------------------------------------------
 
 
-def test_the_first_worker_with_a_bundle_that_verifies_is_taken(
+def test_the_first_worker_with_a_bundle_that_verifies_is_used(
     folder: Path, chain: ChainTarget, workers: Workers
 ) -> None:
     # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.

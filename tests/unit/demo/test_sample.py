@@ -72,7 +72,7 @@ def test_limits_look_like_a_sunny_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "ndjson"])
 @pytest.mark.parametrize("intervals", [1, 6, 576])
-def test_every_shape_is_without_fault(tmp_path: Path, format_: str, intervals: int) -> None:
+def test_every_shape_has_no_fault(tmp_path: Path, format_: str, intervals: int) -> None:
     plan = SamplePlan(nmis=40, intervals=intervals, flex=0.3, format=format_)  # type: ignore[arg-type]
     summary, document, snapshot = made(plan, tmp_path)
     assert document.warnings == () and snapshot.warnings == ()
@@ -191,7 +191,7 @@ def test_numbers_out_of_range_are_usage_errors(wrong: dict[str, object]) -> None
         SamplePlan(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(ConfigError, match="not empty"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)

@@ -74,7 +74,7 @@ def test_a_stranger_to_the_electorate_does_nothing() -> None:
     assert run(state, COMPUTED, ballot(0), late, finalised())[1] == []
 
 
-def test_unknown_rules_are_answered_with_an_abstention() -> None:
+def test_unknown_rules_lead_to_an_abstention() -> None:
     state, effects = begin(context(), opened(rules_version=2), ELECTORATE, MEMBERS[0].operator)
     assert effects == (AbstainFromRound(1),)
     assert state.reason == Reason.RULES_UNKNOWN

@@ -346,7 +346,7 @@ async def test_a_failing_database_stops_the_worker(stage: Stage) -> None:
         await worker.run()
 
 
-async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
+async def test_a_node_that_lags_is_not_a_reorganisation(stage: Stage) -> None:
     worker = stage.worker()
     await stage.open()
     await worker.follow()

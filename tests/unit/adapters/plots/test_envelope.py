@@ -80,7 +80,7 @@ def test_a_heat_map_names_the_order_of_its_rows_and_has_round_ticks() -> None:
     assert not any("on top" in text.get_text() for text in tiny.axes[0].texts)
 
 
-def test_a_heat_map_of_nothing_judged_is_drawn_as_well() -> None:
+def test_a_heat_map_without_limits_is_drawn_too() -> None:
     headroom = np.full((2, 3), NO_HEADROOM, dtype=np.int32)
     figure = envelope.headroom_map("Title", "small", START, ["a", "b"], headroom)
     assert any("grey" in text.get_text() for text in figure.axes[0].texts)

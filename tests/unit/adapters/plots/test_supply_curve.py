@@ -52,7 +52,7 @@ def test_offered_and_marked_quantities_are_named(tmp_path: Path) -> None:
         assert drawn in text
 
 
-def test_a_curve_of_twenty_steps_and_one_of_none(tmp_path: Path) -> None:
+def test_a_curve_of_twenty_steps_and_one_of_no_step(tmp_path: Path) -> None:
     row = np.array([-1000] * 10 + [1000] * 10)
     many = supply_curve(np.arange(20) * 100, row)
     assert len(many) == 21

@@ -71,7 +71,7 @@ def _is(value: Any, kind: str) -> bool:
 
 
 @pytest.mark.parametrize("name", json_schema.DOCUMENTS)
-def test_the_page_is_that_of_the_code(name: str) -> None:
+def test_the_pages_follow_from_the_code(name: str) -> None:
     assert json.loads((PAGES / f"{name}.json").read_text("utf-8")) == json_schema.schema(name)
 
 
@@ -91,7 +91,7 @@ def test_a_good_document_fits_its_schema(name: str) -> None:
         assert not fits([edge_documents.without(EXAMPLES[name], field)], rule)
 
 
-def test_what_is_written_fits_its_schema() -> None:
+def test_a_written_document_fits_its_schema() -> None:
     days = boffers.validate(edge_documents.document(edge_documents.duid_boffer())).value
     rows = telemetry.validate(edge_documents.document(edge_documents.nmi_telemetry())).value
     sums = telemetry.validate(edge_documents.document(edge_documents.duid_telemetry())).value

@@ -200,7 +200,7 @@ def test_the_name_depends_on_round_and_key() -> None:
     assert len(names) == 6
 
 
-def test_a_file_tells_its_round() -> None:
+def test_a_file_names_its_round() -> None:
     data = bundle.pack_file(CONTEXT, b"sealed")
     assert bundle.unpack_file(data) == (CONTEXT, b"sealed")
     assert bundle.unpack_file(data[1:]) is None

@@ -188,7 +188,9 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
         ([1.5, 2.5], "field.type"),
     ],
 )
-def test_submissions_of_a_limits_file_that_are_ambiguous(times: list[object], rule: str) -> None:
+def test_ambiguous_submissions_of_a_limits_file_are_rejected(
+    times: list[object], rule: str
+) -> None:
     twice = GOOD | {"interval_start": GOOD["interval_start"][:1] * 2, "submitted_us": times}
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(twice))

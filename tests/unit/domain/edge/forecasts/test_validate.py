@@ -68,7 +68,7 @@ def test_part_c_5_a_forecast_after_its_interval_is_a_caution() -> None:
     assert cautions(forecasts.validate(document(late))) == {"forecast.late": 1}
 
 
-def test_part_c_5_the_latest_forecast_stands() -> None:
+def test_part_c_5_the_latest_forecast_counts() -> None:
     later = forecast(uncontrolFcst=3, submissionDateTime=format_nem(DAY_START_S - 5))
     received = forecasts.validate(document(later, forecast()))
     assert cautions(received) == {"forecast.superseded": 1}
@@ -94,5 +94,5 @@ def test_forecasts_in_columns() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"[7]", b"nul", b"[{}]"])
-def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
+def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(forecasts.validate(data))

@@ -95,7 +95,7 @@ def test_a_finding_in_another_scope_follows_from_nothing(path: str) -> None:
 
 
 @pytest.mark.parametrize("minutes", [(-60,), (1500,), (-60, 1500)])
-def test_part_c_4_1_what_lies_outside_the_day_is_no_gap_of_it(minutes: tuple[int, ...]) -> None:
+def test_part_c_4_1_rows_outside_the_day_leave_no_gap_in_it(minutes: tuple[int, ...]) -> None:
     """Rows of other days are reported as such; only gaps of the day are counted."""
     late = "2026-11-22T06:00:00+10:00"
     data = document(nmi_telemetry(*map(measurement, minutes), submissionDateTime=late))
