@@ -105,10 +105,10 @@ def main() -> None:
 
 def best(step: str, folder: Path, nmis: int, repeat: int) -> dict[str, Any]:
     """The fastest of some runs, with the largest memory of all."""
-    found = [run(step, folder, nmis) for _ in range(repeat)]
-    fastest = min(found, key=lambda one: one["seconds"])
-    peak = max(one.get("peak_rss_bytes", 0) for one in found)
-    return fastest | {"peak_rss_bytes": peak, "all_seconds": [one["seconds"] for one in found]}
+    runs = [run(step, folder, nmis) for _ in range(repeat)]
+    fastest = min(runs, key=lambda one: one["seconds"])
+    peak = max(one.get("peak_rss_bytes", 0) for one in runs)
+    return fastest | {"peak_rss_bytes": peak, "all_seconds": [one["seconds"] for one in runs]}
 
 
 def run(step: str, folder: Path, nmis: int) -> dict[str, Any]:
@@ -161,8 +161,8 @@ def publication(plan: SamplePlan, limits: np.ndarray) -> EnvelopeTable:
     cell = np.arange(limits.shape[0] * plan.intervals).reshape(-1, plan.intervals)
     every = np.arange(plan.intervals)
     is_later, is_earlier = every % LATER_EVERY == LATER_AT, every % EARLIER_EVERY == 0
-    standing, submitted = limits.copy(), np.full(cell.shape, stamp, dtype=np.int64)
-    standing[:, :2, is_later] = limits[:, :2, is_later] * 9 // 10
+    latest, submitted = limits.copy(), np.full(cell.shape, stamp, dtype=np.int64)
+    latest[:, :2, is_later] = limits[:, :2, is_later] * 9 // 10
     submitted[:, is_later] = (plan.horizon_start + 300 * every[is_later] - 300) * MICROS
     wider = limits[:, :, is_earlier].copy()
     wider[:, :2] = wider[:, :2] * 11 // 10
@@ -178,7 +178,7 @@ def publication(plan: SamplePlan, limits: np.ndarray) -> EnvelopeTable:
         timings=np.zeros(len(limits), dtype=np.uint8),
         objectives=("",) * len(limits),
         horizon_start=plan.horizon_start,
-        limits=standing,
+        limits=latest,
         submitted_us=submitted,
         superseded=Superseded(cells[order], times[order], rows[order]),
     )
@@ -256,7 +256,7 @@ def plain(folder: Path, nmis: int) -> dict[str, Any]:
         versions.setdefault(key, []).append(version)
     marks.append(time.perf_counter())
     faults = edge_plain.validate(listed, int(period_start(DAY, 1)))
-    found = edge_plain.check(
+    outcome = edge_plain.check(
         listed,
         edge_plain.Published(envelopes.horizon_start, envelopes.horizon_end, versions),
         watts=TOLERANCE.watts,
@@ -264,10 +264,10 @@ def plain(folder: Path, nmis: int) -> dict[str, Any]:
     )
     marks.append(time.perf_counter())
     counts = {
-        name: sum(site.get(name, 0) for site in found.counts.values()) for name in expected.counts
+        name: sum(site.get(name, 0) for site in outcome.counts.values()) for name in expected.counts
     }
     columns = {name: int(values.sum()) for name, values in expected.counts.items()}
-    is_same = counts == columns and len(found.breaches) == int(expected.is_breach.sum())
+    is_same = counts == columns and len(outcome.breaches) == int(expected.is_breach.sum())
     if faults or not is_same:
         raise SystemExit(f"the plain loop and the columns do not agree: {counts}, {columns}")
     return {

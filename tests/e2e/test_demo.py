@@ -117,12 +117,12 @@ def _secrets(folder: Path) -> set[bytes]:
 
 
 def _files(folder: Path, *, sources: bool) -> list[Path]:
-    found = []
+    paths = []
     for path in folder.rglob("*"):
-        place = path.relative_to(folder).as_posix()
-        if path.is_file() and place.startswith(SOURCES) == sources:
-            found.append(path)
-    return found
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name.startswith(SOURCES) == sources:
+            paths.append(path)
+    return paths
 
 
 def _leaks(paths: list[Path], secrets: set[bytes]) -> set[str]:
@@ -135,7 +135,7 @@ def test_no_nmi_and_no_salt_leaves_the_sources(played: Played) -> None:
     secrets = _secrets(played.folder)
     watched = _files(played.folder, sources=False)
     kinds = {"logs", "observed", "sender", "registry", "aggregators"}
-    kinds |= {f"worker-{place}" for place in range(1, 6)}
+    kinds |= {f"worker-{seat}" for seat in range(1, 6)}
     assert kinds <= {path.relative_to(played.folder).parts[0] for path in watched}
     assert {path.suffix for path in watched} >= {".log", ".sqlite", ".metrics", ".html", ".json"}
     assert _leaks(watched, secrets) == set()
@@ -155,13 +155,13 @@ def test_public_data_names_no_aggregator(played: Played) -> None:
 
 
 def _children_of(pid: int) -> set[int]:
-    found = set()
+    children = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             words = path.read_text("ascii", errors="replace").rpartition(")")[2].split()
             if int(words[1]) == pid:
-                found.add(int(path.parent.name))
-    return found
+                children.add(int(path.parent.name))
+    return children
 
 
 def _is_alive(pid: int) -> bool:

@@ -40,7 +40,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield running
 
 
-def told(_: str, __: str) -> None:
+def ignore_progress(_: str, __: str) -> None:
     """Nobody listens."""
 
 
@@ -151,7 +151,7 @@ def test_a_document_that_nobody_serves_fails_its_round_and_not_the_next(stage: S
     )  # fmt: skip
     assert code == 1
     assert "default limits" in errors
-    report = play_round(stage, stage.inputs / "envelope.json", told)
+    report = play_round(stage, stage.inputs / "envelope.json", ignore_progress)
     assert report.status == "finalised"
 
 
@@ -171,7 +171,7 @@ def test_a_faulty_document_is_rejected_by_the_gateway_with_its_faults(stage: Sta
 
 
 def test_verify_names_the_check_that_failed(stage: Stage) -> None:
-    report = play_round(stage, stage.inputs / "envelope.json", told)
+    report = play_round(stage, stage.inputs / "envelope.json", ignore_progress)
     bundle = fetched(stage, report.round, "good.bundle")
     own = ("--key", str(first_key(stage)), *stage.chain_options)
     assert stage.attempt("aggregator", "verify", str(bundle), *own, "--json")[0] == 0

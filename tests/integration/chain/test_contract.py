@@ -32,11 +32,11 @@ class World:
     def context(self, number: int) -> RoundContext:
         return RoundContext(self.admin.chain_id, self.admin.contract, number)
 
-    def operator(self, place: int) -> bytes:
-        return bytes.fromhex(account(10 + place).address[2:])
+    def operator(self, seat: int) -> bytes:
+        return bytes.fromhex(account(10 + seat).address[2:])
 
-    def ballot(self, number: int, place: int, result: Result = RESULT) -> bytes:
-        return ballot_for(self.context(number), self.operator(place), result)
+    def ballot(self, number: int, seat: int, result: Result = RESULT) -> bytes:
+        return ballot_for(self.context(number), self.operator(seat), result)
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ async def world(devnet: Devnet) -> AsyncIterator[World]:
         start_block=deployed.block,
     )
     chain = await contract.connect(settings, admin)
-    workers = [await contract.connect(settings, account(20 + place)) for place in range(3)]
+    workers = [await contract.connect(settings, account(20 + seat)) for seat in range(3)]
     await chain.transact(
         "addWorkers",
         [
-            (account(10 + place).address, account(20 + place).address, f"http://worker-{place}")
-            for place in range(3)
+            (account(10 + seat).address, account(20 + seat).address, f"http://worker-{seat}")
+            for seat in range(3)
         ],
     )
     role = await chain.role_code("REQUESTER_ROLE")
@@ -80,11 +80,11 @@ async def test_a_round_from_opening_to_finality(world: World) -> None:
     assert [m.index for m in electorate.members] == [0, 1, 2]
     assert electorate.quorum == 2
     number = await chain.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
-    for place in (0, 2):
-        await world.workers[place].cast_ballot(number, world.ballot(number, place))
+    for seat in (0, 2):
+        await world.workers[seat].cast_ballot(number, world.ballot(number, seat))
     await world.workers[1].abstain(number, Reason.INPUTS_UNAVAILABLE)
     members = electorate.members
-    ballots = [(members[place], world.ballot(number, place)) for place in (0, 2)]
+    ballots = [(members[seat], world.ballot(number, seat)) for seat in (0, 2)]
     await chain.reveal_root(number, RESULT.root, RESULT.partitions, ballots)
 
     state = await chain.round(number)

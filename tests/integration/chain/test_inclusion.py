@@ -104,7 +104,7 @@ def a_proof(dice: random.Random, most: int) -> Proof:
 def damaged(dice: random.Random, proof: Proof) -> Proof:
     """The proof with one thing wrong; sometimes it still proves, as RFC 9162 has it."""
     path = list(proof.path)
-    place = dice.randrange(len(path)) if path else 0
+    position = dice.randrange(len(path)) if path else 0
 
     def flip(value: bytes) -> bytes:
         return (int.from_bytes(value) ^ 1 << dice.randrange(256)).to_bytes(32)
@@ -126,7 +126,9 @@ def damaged(dice: random.Random, proof: Proof) -> Proof:
             lambda: replace(proof, path=tuple(path[:-1])),
             lambda: replace(proof, path=tuple(path[1:])),
             lambda: replace(proof, path=tuple(path[::-1])),
-            lambda: replace(proof, path=(*path[:place], flip(path[place]), *path[place + 1 :])),
+            lambda: replace(
+                proof, path=(*path[:position], flip(path[position]), *path[position + 1 :])
+            ),
             lambda: replace(proof, leaf=path[0], path=(proof.leaf, *path[1:])),
         ]
     return dice.choice(ways)()
@@ -231,7 +233,7 @@ def test_the_library_hashes_leaves_as_python_does(library: Library) -> None:
 
 
 def test_every_position_of_small_trees(library: Library) -> None:
-    leaves = [merkle.leaf_hash(bytes([place])) for place in range(40)]
+    leaves = [merkle.leaf_hash(bytes([position])) for position in range(40)]
     proofs = [
         Proof(
             leaves[index],
@@ -299,8 +301,8 @@ class Finaliser:
 
     def takes(self, claims: Sequence[Claim]) -> list[bool]:
         """Which of these the contract takes."""
-        found = self.chain.read_all([(*claim.call(), None) for claim in claims])
-        return [not isinstance(answer, Reverted) for answer in found]
+        results = self.chain.read_all([(*claim.call(), None) for claim in claims])
+        return [not isinstance(answer, Reverted) for answer in results]
 
 
 @dataclass(frozen=True)
@@ -356,9 +358,9 @@ def test_the_contract_accepts_every_entry_of_the_vectors(finaliser: Finaliser, n
         path = tuple(bytes_of(partition["path"]))
         claim = Claim(number, result, bytes.fromhex(partition["entry"]), index, path)
         claims.append(claim)
-        for place, site in enumerate(partition["sites"]):
+        for position, site in enumerate(partition["sites"]):
             entry, site_path = bytes.fromhex(site["entry"]), tuple(bytes_of(site["path"]))
-            claims.append(replace(claim, site=entry, site_index=place, site_path=site_path))
+            claims.append(replace(claim, site=entry, site_index=position, site_path=site_path))
     assert any(claim.site for claim in claims)
     assert all(claim.is_good() for claim in claims)
     assert all(finaliser.takes(claims))

@@ -72,9 +72,9 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
     )
     web3 = contract.open_web3(settings)
     web3.provider.exception_retry_configuration.backoff_factor = 0.001  # as often, but at once
-    found = EvmReader(web3, settings)
-    yield found
-    await found.close()
+    chain_reader = EvmReader(web3, settings)
+    yield chain_reader
+    await chain_reader.close()
     await runner.cleanup()
 
 

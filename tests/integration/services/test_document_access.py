@@ -117,11 +117,9 @@ async def rejection(
 def access_log(settings: SenderSettings) -> list[tuple[Any, ...]]:
     store = EnvelopeStore(settings.data_dir)
     with store._index.transaction() as db:
-        found = db.execute(
-            "SELECT operator, signer, round, what, digest FROM access_log"
-        ).fetchall()
+        rows = db.execute("SELECT operator, signer, round, what, digest FROM access_log").fetchall()
     store.close()
-    return found
+    return rows
 
 
 # -- given -------------------------------------------------------------------------------------

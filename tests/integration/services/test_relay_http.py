@@ -26,9 +26,9 @@ from oepnode.services.relay import app as relay
 from tests.integration.services.conftest import CHAIN, reason_of
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
-WORKERS = [Account.from_key(bytes([place + 1]) * 32) for place in range(3)]
+WORKERS = [Account.from_key(bytes([seat + 1]) * 32) for seat in range(3)]
 STRANGER = Account.from_key(b"\x09" * 32)
-OPERATORS = [bytes([0xA0 + place]) * 20 for place in range(3)]
+OPERATORS = [bytes([0xA0 + seat]) * 20 for seat in range(3)]
 NEVER_S = 3600.0
 GIVE_UP_S = 20.0
 
@@ -73,8 +73,8 @@ class World:
     async def get(self, path: str) -> dict[str, Any]:
         async with self.http.get(self.url + path) as response:
             assert response.status == 200
-            found: dict[str, Any] = await response.json()
-            return found
+            body: dict[str, Any] = await response.json()
+            return body
 
     def cast(self, number: int = 1) -> list[bytes]:
         """Whose ballots stand on chain, in order."""
@@ -88,7 +88,7 @@ class World:
     relay_chain: FakeChain
 
 
-def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
+def signed(seat: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
     """A worker's signed ballot; ``changes`` are of the place for which it is signed."""
     context = RoundContext(CHAIN_ID, CONTRACT, number)
     values: dict[str, Any] = {
@@ -97,8 +97,8 @@ def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> 
         "number": number,
     } | changes
     context = RoundContext(**values)
-    account = STRANGER if place < 0 else WORKERS[place]
-    ballot = ballot or bytes([place + 1]) * 32
+    account = STRANGER if seat < 0 else WORKERS[seat]
+    ballot = ballot or bytes([seat + 1]) * 32
     return Relayed(context, sign_ballot(account, context, ballot))
 
 
@@ -149,7 +149,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> None:
     await world.open()
-    assert [await world.hand_in(signed(place)) for place in range(2)] == ["held", "held"]
+    assert [await world.hand_in(signed(seat)) for seat in range(2)] == ["held", "held"]
     assert await world.get("/v1/rounds/1") == {
         "round": 1,
         "held": ["0x" + operator.hex() for operator in OPERATORS[:2]],
@@ -195,8 +195,8 @@ async def test_a_direct_vote_a_moment_before_does_not_spoil_the_batch(world: Wor
 async def test_each_round_is_cast_separately(world: World) -> None:
     await world.open()
     await world.open()
-    for place in range(3):
-        await world.hand_in(signed(place, 2))
+    for seat in range(3):
+        await world.hand_in(signed(seat, 2))
     await world.hand_in(signed(0, 1))
     await until(lambda: len(world.cast(2)) == 3)
     assert world.cast(1) == []
@@ -254,9 +254,9 @@ async def test_a_failing_round_delays_no_other(
     monkeypatch.setattr(world.relay_chain, "cast_ballots", failing)
     await world.open()
     await world.open()
-    for place in range(3):
-        await world.hand_in(signed(place, 1))
-        await world.hand_in(signed(place, 2))
+    for seat in range(3):
+        await world.hand_in(signed(seat, 1))
+        await world.hand_in(signed(seat, 2))
     await until(lambda: len(world.cast(2)) == 3 and tried.count(1) > 1)
     assert world.cast(1) == []
     assert "internal error of this service" in (await world.get("/healthz"))["trouble"]
@@ -295,13 +295,13 @@ REJECTED: dict[str, tuple[bytes | Relayed, str]] = {
 async def test_ballots_that_could_not_be_cast_are_rejected(
     world: World, case: tuple[bytes | Relayed, str]
 ) -> None:
-    line, told = case
+    line, expected = case
     await world.open()
     answer = await world.hand_in(line)
-    if told == "403 ballot.rejected":
-        assert answer in (told, "422 signature.invalid")  # some r recover nobody
+    if expected == "403 ballot.rejected":
+        assert answer in (expected, "422 signature.invalid")  # some r recover nobody
     else:
-        assert answer == told
+        assert answer == expected
     assert (await world.get("/healthz"))["ballots"] == 0
 
 
@@ -327,16 +327,16 @@ async def test_a_removed_member_votes_in_the_rounds_opened_before(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "expected"),
     [
         ("/v1/rounds/9", "404 round.not_held"),
         ("/v1/rounds/x", "400 round.malformed"),
         ("/v1/rounds/99999999999", "400 round.malformed"),
     ],
 )
-async def test_rounds_without_ballots(world: World, path: str, told: str) -> None:
+async def test_rounds_without_ballots(world: World, path: str, expected: str) -> None:
     async with world.http.get(world.url + path) as response:
-        assert f"{response.status} {await reason_of(response)}" == told
+        assert f"{response.status} {await reason_of(response)}" == expected
 
 
 # -- twice ---------------------------------------------------------------------------------
@@ -367,10 +367,10 @@ async def test_a_second_ballot_is_rejected_and_kept_with_the_first_as_evidence(
     (file,) = (world.folder / "evidence").iterdir()
     kept = decode_lines(file.read_bytes())
     assert kept == [first, second]
-    (found,) = equivocations_in(
+    (equivocation,) = equivocations_in(
         first.context, world.blockchain.electorates[-1], kept, recover_signer
     )
-    assert found.member.operator == OPERATORS[0]
+    assert equivocation.member.operator == OPERATORS[0]
 
 
 async def test_of_two_ballots_at_once_one_is_kept_and_one_rejected(world: World) -> None:

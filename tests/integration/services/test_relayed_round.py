@@ -32,8 +32,8 @@ from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 
 ADMIN, REQUESTER, RELAY = account(0), account(1), account(2)
-OPERATORS = [account(210 + place) for place in range(3)]
-SIGNERS = [account(200 + place) for place in range(3)]
+OPERATORS = [account(210 + seat) for seat in range(3)]
+SIGNERS = [account(200 + seat) for seat in range(3)]
 """Not among the accounts to which the devnet gives money."""
 RICH = 2
 """The one worker that is given some: a reveal is nobody else's to pay."""
@@ -87,12 +87,12 @@ class World:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def settings(self, place: int, relay_url: str) -> WorkerSettings:
+    def settings(self, seat: int, relay_url: str) -> WorkerSettings:
         return WorkerSettings(
             chain=self.chain_settings,
-            data_dir=self.folder / f"worker-{place}",
-            key_file=key_file(self.folder, SIGNERS[place]),
-            operator=OPERATORS[place].address,
+            data_dir=self.folder / f"worker-{seat}",
+            key_file=key_file(self.folder, SIGNERS[seat]),
+            operator=OPERATORS[seat].address,
             sender_url=self.sender_url,
             registry_url=self.registry_url,
             relay=WorkerRelaySettings(url=relay_url),
@@ -120,10 +120,10 @@ class World:
         return int(self.devnet.rpc("eth_getBalance", of.address, "latest"), 16)
 
     def sender_of(self, transaction: bytes) -> str:
-        found: dict[str, Any] = self.devnet.rpc(
+        details: dict[str, Any] = self.devnet.rpc(
             "eth_getTransactionByHash", "0x" + transaction.hex()
         )
-        return str(found["from"])
+        return str(details["from"])
 
 
 def key_file(folder: Path, of: LocalAccount) -> Path:
@@ -207,9 +207,9 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
         pass  # nobody listens there any more
     async with world.workers(url) as urls:
         number = await world.publish()
-        await until(lambda: are_told(http, urls, "handing the ballot to the relay: http"))
+        await until(lambda: all_report(http, urls, "handing the ballot to the relay: http"))
         world.devnet.rpc("evm_increaseTime", TO_DIRECT_S)
-        await until(lambda: are_told(http, urls[:RICH], "cannot pay the fee; fund it"))
+        await until(lambda: all_report(http, urls[:RICH], "cannot pay the fee; fund it"))
         await until(lambda: has_vote(world, number))
     events = await world.chain.round_events(number)
     (vote,) = (event for event in events if isinstance(event, BallotCast))
@@ -237,11 +237,11 @@ async def has_vote(world: World, number: int) -> bool:
     return any(isinstance(e, BallotCast) for e in await world.chain.round_events(number))
 
 
-async def are_told(http: aiohttp.ClientSession, urls: list[str], what: str) -> bool:
+async def all_report(http: aiohttp.ClientSession, urls: list[str], outcome: str) -> bool:
     """Whether each worker's status says that of its newest round."""
     for url in urls:
         async with http.get(url + "/v1/status") as response:
             rounds = (await response.json())["rounds"]
-        if not rounds or what not in rounds[0]["detail"]:
+        if not rounds or outcome not in rounds[0]["detail"]:
             return False
     return True

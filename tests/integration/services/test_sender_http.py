@@ -157,15 +157,15 @@ async def test_a_body_without_a_document_is_rejected(
     assert files(sender_settings) == []
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["with length", "in chunks"])
+@pytest.mark.parametrize("has_length", [True, False], ids=["with length", "in chunks"])
 async def test_too_large_a_document_is_rejected(
-    http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, told: bool
+    http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, has_length: bool
 ) -> None:
     async def chunks() -> Any:
         for _ in range(LIMIT // 1000 + 1):
             yield b" " * 1000
 
-    data = b" " * (LIMIT + 1) if told else chunks()
+    data = b" " * (LIMIT + 1) if has_length else chunks()
     async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
         assert response.status == 413
         assert await reason_of(response) == "body.too_large"
@@ -442,12 +442,12 @@ async def test_the_index_and_the_log_hold_no_nmi(
         await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
         bad = sample.document.replace(b'"PRE"', b'"NOW"')
         async with http.post(f"{sender_url}/v1/envelopes", data=bad, headers=BEARER) as response:
-            told = await response.text()
+            text = await response.text()
     nmis = {record["nmi"] for record in json.loads(sample.document)}
     kept = b"".join(path.read_bytes() for path in sender_settings.data_dir.glob("index.sqlite*"))
     assert logs
     for nmi in nmis:
-        assert nmi not in str(logs) and nmi not in told
+        assert nmi not in str(logs) and nmi not in text
         assert nmi.encode() not in kept
     with sqlite3.connect(sender_settings.data_dir / "index.sqlite") as db:
         assert db.execute("SELECT digest FROM documents").fetchall() == [

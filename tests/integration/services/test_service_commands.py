@@ -41,9 +41,9 @@ async def test_a_document_is_published_and_its_round_opened(
     words += ["--token-file", str(sender_settings.token_file)]
     done = await run(*words, "--registry", sample.snapshot_digest.hex(), "--json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert (told["digest"], told["round"]) == (sample.digest.hex(), 1)
-    assert told["interval_count"] == 6
+    printed = json.loads(done.stdout)
+    assert (printed["digest"], printed["round"]) == (sample.digest.hex(), 1)
+    assert printed["interval_count"] == 6
     assert set(blockchain.rounds) == {1}
     again = await run(*words)
     assert again.exit_code == 0

@@ -293,22 +293,22 @@ def test_verify_under_another_root(run: Run, reader: FakeReader, folder: Path) -
 
 
 def test_verify_with_the_portfolio(run: Run, reader: FakeReader, folder: Path) -> None:
-    mine = folder / "mine.txt"
-    mine.write_text("\n".join([*HELD["A1"], MOVING, "6305000099", ""]))
+    portfolio = folder / "mine.txt"
+    portfolio.write_text("\n".join([*HELD["A1"], MOVING, "6305000099", ""]))
     result = run("aggregator", "verify", "A1.oepb", *OWN, "--portfolio", "mine.txt")
     assert result.exit_code == 0
     assert "✓ portfolio" in result.stdout
     assert "1 NMIs of your list are not in the bundle" in result.stderr
 
-    mine.write_text(MOVING)
+    portfolio.write_text(MOVING)
     result = run("aggregator", "verify", "A1.oepb", *OWN, "--portfolio", "mine.txt")
     assert result.exit_code == 1
     assert "check portfolio failed: 4 NMIs" in result.stderr
 
-    mine.write_text("6305000001\nO")
+    portfolio.write_text("6305000001\nO")
     result = run("aggregator", "verify", "A1.oepb", *OWN, "--portfolio", "mine.txt")
     assert (result.exit_code, "line 2" in result.stderr) == (2, True)
-    mine.write_bytes(b"\xff")
+    portfolio.write_bytes(b"\xff")
     assert run("aggregator", "verify", "A1.oepb", *OWN, "--portfolio", "mine.txt").exit_code == 2
 
 

@@ -65,8 +65,8 @@ def test_a_check_reports_all_that_was_checked(folder: Path, selector: RoundSelec
 
 
 def test_a_portfolio_counts_what_is_missing(folder: Path, selector: RoundSelector) -> None:
-    held = {*OWN, "6305000099"}
-    check = check_bundle(folder / "A1.oepb", folder / "A1.json", selector, held)
+    portfolio = {*OWN, "6305000099"}
+    check = check_bundle(folder / "A1.oepb", folder / "A1.json", selector, portfolio)
     assert list(check.checks) == [*CHECKS, "portfolio"]
     assert check.missing_nmis == 1
     assert check.notes == ["1 NMIs of your list are not in the bundle"]

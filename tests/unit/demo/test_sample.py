@@ -46,13 +46,13 @@ def test_the_default_sample_is_as_described(tmp_path: Path) -> None:
 def test_holders_are_as_described(tmp_path: Path) -> None:
     summary, document, snapshot = made(SamplePlan(), tmp_path)
     starts = document.horizon_start + document.row_interval.astype(np.int64) * INTERVAL_S
-    held = snapshot.holders(document.nmi, document.row_site, starts).reshape(300, 288)
-    nobodys = (held == -1).all(axis=1)
+    holders = snapshot.holders(document.nmi, document.row_site, starts).reshape(300, 288)
+    nobodys = (holders == -1).all(axis=1)
     assert nobodys.sum() == summary.unassigned_nmis == 4
-    assert ((held == -1).any(axis=1) == nobodys).all()
-    changing = np.flatnonzero((held != held[:, :1]).any(axis=1))
+    assert ((holders == -1).any(axis=1) == nobodys).all()
+    changing = np.flatnonzero((holders != holders[:, :1]).any(axis=1))
     assert len(changing) == summary.changing_nmis == 1
-    row = held[changing[0]]
+    row = holders[changing[0]]
     assert (row[:144] == 0).all() and (row[144:] == 1).all()
     assert Counter(snapshot.end.tolist())[OPEN_END] == len(snapshot.end) - 1
 

@@ -16,7 +16,7 @@ SOURCE = (ROOT / "contracts/src/OepConsensus.sol").read_text("utf-8")
 
 def threat_table_tests() -> list[tuple[str, str]]:
     """Every (file, test) of the threat table; an empty test stands for the whole file."""
-    found = []
+    pairs = []
     for line in PAGE.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) != 5:
@@ -25,8 +25,8 @@ def threat_table_tests() -> list[tuple[str, str]]:
         for quoted in re.findall(r"`([^`]+)`", cells[3]):
             name = quoted.partition(": ")
             file, test = (name[0], name[2]) if name[1] or quoted in TESTS else (file, quoted)
-            found.append((file, test))
-    return [pair for pair in found if pair[0] in TESTS]
+            pairs.append((file, test))
+    return [pair for pair in pairs if pair[0] in TESTS]
 
 
 @pytest.mark.parametrize(("file", "test"), threat_table_tests(), ids=str)

@@ -63,8 +63,8 @@ async def test_a_liar_is_outvoted_and_its_bundles_are_not_served(tmp_path: Path)
         await until(lambda: bool(stage.shelf.bundles))
         await until(lambda: liar.newest(1)[0].is_over)
     assert stage.blockchain.rounds[1].matched == 0b0111
-    mine = liar.newest(1)[0]
-    assert mine.result != mine.final
+    newest = liar.newest(1)[0]
+    assert newest.result != newest.final
 
 
 async def test_a_worker_outside_the_electorate_only_watches(stage: Stage) -> None:

@@ -43,9 +43,9 @@ def test_the_same_curve_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_offered_and_marked_quantities_are_named(tmp_path: Path) -> None:
-    held = supply_curve(PRICES, avail({3: -40, 13: 10, 19: 25})[0])
+    constrained = supply_curve(PRICES, avail({3: -40, 13: 10, 19: 25})[0])
     picture = replace(
-        D3, steps=held, before=D3.steps, limits=(("export limit", 35_000),), prices=(105,)
+        D3, steps=constrained, before=D3.steps, limits=(("export limit", 35_000),), prices=(105,)
     )
     text = svg(picture, tmp_path / "curve.svg")
     for drawn in ("offered −60 kW", "offered +80 kW", "export limit", "at $1.05: 0 kW"):

@@ -96,17 +96,17 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     del reader, folder
     portfolio = [*round_world.HELD["A1"], round_world.MOVING]
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
-    some = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], round_world.COUNT))
-    done = run("telemetry", "conformance", some, *words)
+    partial = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], round_world.COUNT))
+    done = run("telemetry", "conformance", partial, *words)
     last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
     assert f"not measured: {', '.join(portfolio[2:])}" in done.stdout.splitlines()
-    answer = json.loads(run("telemetry", "conformance", some, *words, "--json").stdout)
+    answer = json.loads(run("telemetry", "conformance", partial, *words, "--json").stdout)
     assert (answer["conforms"], answer["coverage"]["expected_by"]) == (None, "bundle")
     assert answer["coverage"]["unmeasured"] == portfolio[2:]
     assert {site["nmi"] for site in answer["levels"][0]["sites"]} == set(portfolio)
-    whole = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, round_world.COUNT))
-    assert run("telemetry", "conformance", whole, *words).exit_code == 0
+    complete = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, round_world.COUNT))
+    assert run("telemetry", "conformance", complete, *words).exit_code == 0
     gap = telemetry_file(tmp_path / "gap.json", *at_rest(portfolio, round_world.COUNT)[1:])
     assert run("telemetry", "conformance", gap, *words).exit_code == 1
     assert run("telemetry", "conformance", gap, *words, "--missing-minutes", "1").exit_code == 0
@@ -116,7 +116,7 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     assert "incomplete: 5 intervals of measured NMIs not fully measured" in done.stdout
     few = tmp_path / "mine.txt"
     few.write_text("\n".join(portfolio[:2]))
-    narrowed = run("telemetry", "conformance", some, *words, "--portfolio", str(few))
+    narrowed = run("telemetry", "conformance", partial, *words, "--portfolio", str(few))
     assert narrowed.exit_code == 1, "a portfolio takes nothing out of a bundle"
 
 
@@ -131,15 +131,15 @@ def test_a_portfolio_names_the_nmis_of_a_document_that_must_be_measured(
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, last)
     facts = json.loads(run(*words, "--json").stdout)["coverage"]
     assert (facts["expected_by"], facts["unmeasured_nmis"], facts["unmeasured"]) == (None, 2, None)
-    ours = tmp_path / "ours.txt"
-    ours.write_text(f"{A}\n{B}\n6305009999\n")
-    done = run(*words, "--portfolio", str(ours))
+    portfolio_file = tmp_path / "ours.txt"
+    portfolio_file.write_text(f"{A}\n{B}\n6305009999\n")
+    done = run(*words, "--portfolio", str(portfolio_file))
     last = "incomplete: 1 of 2 NMIs not measured, 1 NMI without an envelope; minutes: 10 missing"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
-    ours.write_text(A)
-    assert run(*words, "--portfolio", str(ours)).stdout.splitlines()[-1] == "conforms"
-    ours.write_text("nobody")
-    assert run(*words, "--portfolio", str(ours)).exit_code == 2
+    portfolio_file.write_text(A)
+    assert run(*words, "--portfolio", str(portfolio_file)).stdout.splitlines()[-1] == "conforms"
+    portfolio_file.write_text("nobody")
+    assert run(*words, "--portfolio", str(portfolio_file)).exit_code == 2
     limits = tmp_path / "l.csv"
     limits.write_text(
         "nmi,level,interval_start,active_export_w,active_import_w,reactive_export_var,"
@@ -148,8 +148,8 @@ def test_a_portfolio_names_the_nmis_of_a_document_that_must_be_measured(
     )
     done = run("telemetry", "conformance", file, "--envelope", str(limits))
     assert (done.exit_code, "1 of 2 NMIs not measured" in done.stdout) == (1, True)
-    ours.write_text(A)
-    narrow = ("--envelope", str(limits), "--portfolio", str(ours))
+    portfolio_file.write_text(A)
+    narrow = ("--envelope", str(limits), "--portfolio", str(portfolio_file))
     assert run("telemetry", "conformance", file, *narrow).exit_code == 0
 
 
@@ -204,8 +204,8 @@ def test_a_superseded_envelope_and_a_conflict_are_in_the_verdict_with_their_nmi(
 
 def test_a_duplicate_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, 5, -30_000), reading(A, 5, -30_000)]
-    wanted = write(tmp_path / "d.json", target(1))
-    words = ("telemetry", "conformance", "--dispatch", wanted)
+    targets = write(tmp_path / "d.json", target(1))
+    words = ("telemetry", "conformance", "--dispatch", targets)
     assert run(*words, telemetry_file(tmp_path / "t.json", *rows)).exit_code == 0
     conflict = telemetry_file(tmp_path / "c.json", *rows, reading(A, 5, 0))
     done = run(*words, conflict)
@@ -231,11 +231,11 @@ def test_where_nothing_was_assessed_nothing_conforms(run: Run, tmp_path: Path) -
     answer = run(*words, "--envelope", foreign, "--json")
     assert (answer.exit_code, json.loads(answer.stdout)["conforms"]) == (1, None)
     target = {"duid": "UNIT1", "diEndTime": format_nem(START + 300), "dispatchTarget": -30}
-    wanted = write(tmp_path / "d.json", target)
-    done = run(*words, "--dispatch", wanted)
+    targets = write(tmp_path / "d.json", target)
+    done = run(*words, "--dispatch", targets)
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "not judged")
     envelope = write(tmp_path / "own.json", record(A, FIVE))
-    answer = run(*words, "--envelope", envelope, "--dispatch", wanted, "--json")
+    answer = run(*words, "--envelope", envelope, "--dispatch", targets, "--json")
     assert (answer.exit_code, json.loads(answer.stdout)["conforms"]) == (1, None)
 
 
@@ -282,8 +282,8 @@ def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
 
 def test_telemetry_of_the_unit_itself_is_checked_against_targets(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "t.json", measured("UNIT1"))
-    wanted = write(tmp_path / "d.json", target(1))
-    words = ("telemetry", "conformance", file, "--dispatch", wanted)
+    targets = write(tmp_path / "d.json", target(1))
+    words = ("telemetry", "conformance", file, "--dispatch", targets)
     assert run(*words).exit_code == 1
     assert run(*words, "--level", "Flex").exit_code == 0
     envelope = write(tmp_path / "e.json", record(A, FIVE))
@@ -305,11 +305,11 @@ def test_targets_of_another_unit_are_not_used(run: Run, tmp_path: Path) -> None:
 
 def test_mixed_targets_need_a_duid(run: Run, tmp_path: Path) -> None:
     both = [target(1), target(1, "UNIT2", 5)]
-    wanted = write(tmp_path / "d.json", *both)
+    targets = write(tmp_path / "d.json", *both)
     unit = write(tmp_path / "u.json", measured("UNIT1"))
     sites = telemetry_file(tmp_path / "n.json", *(reading(A, i, -30_000) for i in range(1, 6)))
     for file in (unit, sites):
-        words = ("telemetry", "conformance", file, "--dispatch", wanted, "--tolerance-w", "0")
+        words = ("telemetry", "conformance", file, "--dispatch", targets, "--tolerance-w", "0")
         rejected = run(*words)
         assert (rejected.exit_code, rejected.stdout) == (1, "")
         assert "duid.mixed" in rejected.stderr
@@ -326,8 +326,8 @@ def test_mixed_targets_need_a_duid(run: Run, tmp_path: Path) -> None:
 
 def test_mixed_telemetry_needs_a_duid(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "u.json", measured("UNIT1"), measured("UNIT2", -5))
-    wanted = write(tmp_path / "d.json", target(1))
-    words = ("telemetry", "conformance", file, "--dispatch", wanted, "--level", "Flex")
+    targets = write(tmp_path / "d.json", target(1))
+    words = ("telemetry", "conformance", file, "--dispatch", targets, "--level", "Flex")
     rejected = run(*words)
     assert (rejected.exit_code, "duid.mixed" in rejected.stderr) == (1, True)
     assert run(*words, "--duid", "UNIT1").exit_code == 0

@@ -13,8 +13,8 @@ def test_sample_telemetry_is_acknowledged(run: Run, sample: Path) -> None:
     for name in ("telemetry", "telemetry/part-0001.parquet", "telemetry-one-nmi.json"):
         file = str(sample / "edge" / "sample-02" / name)
         assert run("telemetry", "validate", file).exit_code == 0
-    whole = run("telemetry", "validate", file, "--date", "2026-11-20")
-    assert whole.exit_code == 0, whole.output
+    day = run("telemetry", "validate", file, "--date", "2026-11-20")
+    assert day.exit_code == 0, day.output
     assert run("telemetry", "validate", file, "--date", "2026-11-21").exit_code == 1
     assert run("telemetry", "validate", file, "--date", "today").exit_code == 2
 

@@ -59,7 +59,7 @@ def test_a_faulty_set_of_keys_is_not_remembered_as_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "displayed"),
     [
         ("null", "null"),
         ("5", "5"),
@@ -68,12 +68,12 @@ def test_a_faulty_set_of_keys_is_not_remembered_as_good() -> None:
         ("NaN", "NaN"),
     ],
 )
-def test_an_object_is_expected(text: str, shown: str) -> None:
+def test_an_object_is_expected(text: str, displayed: str) -> None:
     log = FaultLog("thing")
     value = None if text == "null" else read_value(text.encode(), log)
     assert SHAPE.spellings(value, "$.x", log) is None
     (fault,) = faults(log)
-    assert (fault.path, fault.code, fault.value) == ("$.x", "field.type", shown)
+    assert (fault.path, fault.code, fault.value) == ("$.x", "field.type", displayed)
 
 
 @pytest.mark.parametrize("value", ["x", "ü" * 5, "a" * 10, "\u0085", "\u2028", " "])
@@ -84,7 +84,7 @@ def test_read_text(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "rule", "shown"),
+    ("value", "rule", "displayed"),
     [
         (None, "field.type", "null"),
         (Number("5"), "field.type", "5"),
@@ -101,11 +101,11 @@ def test_read_text(value: str) -> None:
         ("\udfff", "field.value", ""),
     ],
 )
-def test_read_text_rejects(value: object, rule: str, shown: str) -> None:
+def test_read_text_rejects(value: object, rule: str, displayed: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_text(value, "$.t", log, 10) is None
     (fault,) = faults(log)
-    assert (fault.path, fault.code, fault.value) == ("$.t", rule, shown)
+    assert (fault.path, fault.code, fault.value) == ("$.t", rule, displayed)
 
 
 @pytest.mark.parametrize(

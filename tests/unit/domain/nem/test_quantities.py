@@ -224,10 +224,10 @@ def test_any_number_is_read_as_by_exact_decimals(text: str, feed: Feed) -> None:
 def test_any_number_is_read_as_by_the_reference_model(text: str, kind: int, feed: Feed) -> None:
     expected = reference_watts(text, KINDS[kind], feed.profile, feed.import_sign)
     try:
-        ours: int | str = canonical_limit(parse_limit(text, feed), kind, feed)
+        actual: int | str = canonical_limit(parse_limit(text, feed), kind, feed)
     except QuantityError as exc:
-        ours = exc.code
-    assert (ours if isinstance(ours, int) else "rejected") == (
+        actual = exc.code
+    assert (actual if isinstance(actual, int) else "rejected") == (
         expected if isinstance(expected, int) else "rejected"
     )
 

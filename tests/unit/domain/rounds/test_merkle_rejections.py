@@ -128,9 +128,9 @@ def test_path_too_long() -> None:
 
 def test_path_swapped() -> None:
     for index, size, path, root in positions():
-        for place in range(len(path) - 1):
+        for position in range(len(path) - 1):
             swapped = [*path]
-            swapped[place], swapped[place + 1] = path[place + 1], path[place]
+            swapped[position], swapped[position + 1] = path[position + 1], path[position]
             assert verdicts(LEAVES[index], index, size, swapped, root) == {False}
         if path:
             replaced = [LEAVES[index], *path[1:]]
@@ -231,11 +231,11 @@ def test_malformed_hash(field: str, value: object) -> None:
         merkle.verify_inclusion(**good() | {field: value})
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("value", NOT_A_HASH, ids=name_of)
-def test_malformed_path_element(place: int, value: object) -> None:
+def test_malformed_path_element(position: int, value: object) -> None:
     path: list[Any] = good()["path"]
-    path[place] = value
+    path[position] = value
     with pytest.raises(merkle.InclusionError):
         merkle.verify_inclusion(**good() | {"path": path})
 

@@ -45,8 +45,8 @@ def computed(records: list[Any], *assignments: Any, **changes: Any) -> RoundResu
     return partition_round(document, parse_snapshot(dump(tree).encode()), SALT, CONTEXT)
 
 
-def of(result: RoundResult, who: str) -> Partition:
-    (actual,) = (part for part in result.partitions if part.aggregator_id == who)
+def of(result: RoundResult, identity: str) -> Partition:
+    (actual,) = (part for part in result.partitions if part.aggregator_id == identity)
     return actual
 
 
@@ -121,8 +121,8 @@ def test_an_nmi_that_changes_aggregator_is_in_both_partitions_for_its_part() -> 
     )
     check_trees(result)
     assert {part.aggregator_id for part in result.partitions} == {UNASSIGNED, "north", "south"}
-    for n, who in enumerate((UNASSIGNED, "north", "south")):
-        part = of(result, who)
+    for n, identity in enumerate((UNASSIGNED, "north", "south")):
+        part = of(result, identity)
         assert cells(part) == {(NMI, 0, START_S + n * 300): (n * 1000, -2500, None, None)}
         header = entries.decode_site(part.entries[0]).header
         assert (header.horizon_start, header.interval_count) == (START_S, 3)

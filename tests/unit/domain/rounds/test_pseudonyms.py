@@ -83,9 +83,13 @@ def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:
         replace(CONTEXT, number=8),
     ]
     result = [pseudonyms.round_key(salt, c) for salt in (SALT, bytes(32)) for c in contexts]
-    result += [pseudonyms.aggregator_key(result[0], who) for who in (UNASSIGNED, "north", "south")]
     result += [
-        pseudonyms.aggregator_pseudonym(result[0], who) for who in (UNASSIGNED, "north", "south")
+        pseudonyms.aggregator_key(result[0], aggregator)
+        for aggregator in (UNASSIGNED, "north", "south")
+    ]
+    result += [
+        pseudonyms.aggregator_pseudonym(result[0], aggregator)
+        for aggregator in (UNASSIGNED, "north", "south")
     ]
     result += [pseudonyms.site_pseudonym(key, nmi) for key in result for nmi in (NMI, OTHER_NMI)]
     assert len(set(result)) == len(result)

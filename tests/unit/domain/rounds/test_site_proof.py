@@ -37,8 +37,8 @@ def test_a_proof_shows_no_other_site() -> None:
     text = site_proof.write(site_proof.cut(bundle, NMI)).decode()
     assert NMI in text
     assert not [nmi for nmi in bundle.nmis if nmi != NMI and nmi in text]
-    shown = [entry for entry in bundle.entries if entry.hex() in text]
-    assert len(shown) == 1
+    disclosed = [entry for entry in bundle.entries if entry.hex() in text]
+    assert len(disclosed) == 1
 
 
 def test_an_nmi_that_is_not_in_the_bundle() -> None:

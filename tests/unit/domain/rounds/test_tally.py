@@ -21,8 +21,8 @@ BALLOTS = [event for event in EVENTS if isinstance(event, BallotCast)]
 STRANGER = b"\x77" * 20
 
 
-def account(found: list[Event]) -> tally.RoundAccount:
-    return tally.account(CONTEXT, ELECTORATE, found)
+def account(log: list[Event]) -> tally.RoundAccount:
+    return tally.account(CONTEXT, ELECTORATE, log)
 
 
 def test_the_members_whose_ballots_are_for_a_result() -> None:

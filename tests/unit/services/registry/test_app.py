@@ -325,5 +325,5 @@ def test_the_index_contains_no_nmi(registry: RegistryStore, tmp_path: Path) -> N
         {"nmi": NMI, "aggregator": "a", "from": "2026-11-20T04:00:00+10:00", "to": None}
     ]
     registry.publish(json.dumps(value).encode(), SALT, 1.0)
-    held = b"".join(path.read_bytes() for path in (tmp_path / "registry").glob("index.sqlite*"))
-    assert NMI.encode() not in held and SALT not in held
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "registry").glob("index.sqlite*"))
+    assert NMI.encode() not in stored and SALT not in stored

@@ -86,15 +86,15 @@ def test_limits_of_the_other_level_do_not_bind() -> None:
 def test_the_constrained_boffer_is_the_original_but_for_its_quantities() -> None:
     day = offer(A, max_avail_load=-6000, max_avail_gen=8000, submitted_us=5)
     (item,) = constrain([day], envelopes())
-    held = item.constrained()
-    assert held.avail.dtype == np.int32
-    assert held.max_avail_load.tolist() == [-4000, -4000]
-    assert held.max_avail_gen.tolist() == [5000, 5000]
-    assert held.fixed_load.tolist() == [NO_LIMIT, NO_LIMIT]
-    assert (held.prices == day.prices).all()
-    assert (held.identity, held.submitted_us) == (A, 5)
+    constrained = item.constrained()
+    assert constrained.avail.dtype == np.int32
+    assert constrained.max_avail_load.tolist() == [-4000, -4000]
+    assert constrained.max_avail_gen.tolist() == [5000, 5000]
+    assert constrained.fixed_load.tolist() == [NO_LIMIT, NO_LIMIT]
+    assert (constrained.prices == day.prices).all()
+    assert (constrained.identity, constrained.submitted_us) == (A, 5)
     assert item.constrained(9).submitted_us == 9
-    assert trims(constrain([held], envelopes())[0].result) == []
+    assert trims(constrain([constrained], envelopes())[0].result) == []
 
 
 def test_gate_closure_of_the_day() -> None:
@@ -103,7 +103,7 @@ def test_gate_closure_of_the_day() -> None:
 
 def test_hld_4_4_a_fixed_load_without_prices_is_constrained_and_stays_without_prices() -> None:
     (item,) = constrain([self_dispatched(-9_000)], envelopes(), is_portfolio=True)
-    held = item.constrained()
-    assert held.fixed_load.tolist() == [-5_000, -5_000]
-    assert (held.has_prices, held.states_bands.tolist()) == (False, [False, False])
+    constrained = item.constrained()
+    assert constrained.fixed_load.tolist() == [-5_000, -5_000]
+    assert (constrained.has_prices, constrained.states_bands.tolist()) == (False, [False, False])
     assert {quantity for _, quantity, *_ in trims(item.result)} == {"fixedLoad"}

@@ -73,10 +73,10 @@ def test_without_rows_no_submission_is_known() -> None:
 
 
 def test_a_verified_bundle_is_an_envelope_input() -> None:
-    held = round_world.verified()
-    table = from_bundle(held)
+    verified = round_world.verified()
+    table = from_bundle(verified)
     document = from_document(parse_document(round_world.ENVELOPE))
-    assert table.site_count == held.site_count
+    assert table.site_count == verified.site_count
     assert not table.knows_submissions
     for site in range(table.site_count):
         site_row = np.flatnonzero(
@@ -90,9 +90,9 @@ def test_a_verified_bundle_is_an_envelope_input() -> None:
 
 
 def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
-    held = round_world.verified()
-    frame = limits_frame(held.nmis, held.levels, held.limits, held.horizon_start)
-    table, direct = from_frame(frame), from_bundle(held)
+    verified = round_world.verified()
+    frame = limits_frame(verified.nmis, verified.levels, verified.limits, verified.horizon_start)
+    table, direct = from_frame(frame), from_bundle(verified)
     order = np.lexsort((direct.levels, direct.nmis))
     assert table.nmis.tolist() == direct.nmis[order].tolist()
     assert table.levels.tolist() == direct.levels[order].tolist()

@@ -80,9 +80,9 @@ def test_part_c_6_3_conflicts_are_reported_with_faults_of_the_form() -> None:
     received = validate(array(one, other, BROKEN))
     assert dict(received.system.counts) == {"field.type": 1}
     assert rules(received) == {"submission.conflict": 1}
-    found = finding(received, "submission.conflict")
-    assert found.path.startswith("$.records[1]")
-    assert found.section == "Part C §6.3 field 6", "as where it is the only fault"
+    conflict = finding(received, "submission.conflict")
+    assert conflict.path.startswith("$.records[1]")
+    assert conflict.section == "Part C §6.3 field 6", "as where it is the only fault"
     without_time = validate(array(record(), record(interval(activePowerExportLimit=1)), BROKEN))
     assert rules(without_time) == {"submission.missing": 1}
 
@@ -100,8 +100,8 @@ def test_part_c_6_3_conflicts_with_broken_rules_are_reported_once() -> None:
     clash = record(), record(interval(activePowerExportLimit=1))
     wrong = record(interval(activePowerExportLimit=-1), nmi=OTHER_NMI)
     assert rules(validate(array(*clash))) == {"submission.missing": 1}
-    found = rules(validate(array(*clash, wrong)))
-    assert found == {"limit.sign": 1, "submission.missing": 1}
+    codes = rules(validate(array(*clash, wrong)))
+    assert codes == {"limit.sign": 1, "submission.missing": 1}
 
 
 def test_part_c_6_3_rows_with_a_wrong_sign_are_compared_all_the_same() -> None:
@@ -179,9 +179,9 @@ def test_part_c_6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
 # --- daylight saving -----------------------------------------------------------------------------
 
 
-def lacking(sites: int, day: str, *found: int, **changes: Any) -> list[dict[str, Any]]:
+def lacking(sites: int, day: str, *present: int, **changes: Any) -> list[dict[str, Any]]:
     """Envelopes of several sites, in full hours."""
-    (template,) = hours(day, *found)
+    (template,) = hours(day, *present)
     return [template | {"nmi": f"63058{number:05}", **changes} for number in range(sites)]
 
 
@@ -196,13 +196,13 @@ def test_part_c_1_2_a_missing_hour_is_reported_for_each_site_in_bounded_lines() 
 
 
 @pytest.mark.parametrize(
-    ("day", "found"),
+    ("day", "hours_present"),
     [("2026-10-05", (1, 3)), (OCTOBER, (1, 4)), (OCTOBER, (0, 2)), (APRIL, (1, 3))],
 )
 def test_part_c_1_2_any_other_missing_hour_is_not_daylight_saving(
-    day: str, found: tuple[int, ...]
+    day: str, hours_present: tuple[int, ...]
 ) -> None:
-    assert warned(validate(array(*hours(day, *found)))) == {}
+    assert warned(validate(array(*hours(day, *hours_present)))) == {}
 
 
 def test_part_c_1_2_a_later_submission_of_the_hour_fills_it_and_is_not_a_duplicate() -> None:
@@ -215,11 +215,11 @@ def test_part_c_1_2_a_later_submission_of_the_hour_fills_it_and_is_not_a_duplica
 
 
 def test_part_c_1_2_rows_with_other_faults_do_not_make_a_missing_hour() -> None:
-    (whole,) = hours(OCTOBER, 1, 2, 3)
-    rows = whole["operatingEnvelopes"][0]["intervals"]
+    (complete,) = hours(OCTOBER, 1, 2, 3)
+    rows = complete["operatingEnvelopes"][0]["intervals"]
     for row in rows[12:24]:
         row["activePowerExportLimit"] = "x"
-    received = validate(array(whole))
+    received = validate(array(complete))
     assert dict(received.system.counts) == {"field.type": 12}
     assert warned(received) == {}
     (short,) = hours(OCTOBER, 1, 3)

@@ -32,10 +32,10 @@ def put(rows: pl.DataFrame, column: str, values: list[Any], dtype: Any) -> pl.Da
 
 def paths(received: Any) -> dict[str, list[str]]:
     """Code → places of what rejects it, in the form and in the rules."""
-    places: dict[str, list[str]] = {}
+    paths_by_code: dict[str, list[str]] = {}
     for finding in (*received.system.findings, *received.transaction.findings):
-        places.setdefault(finding.code, []).append(finding.path)
-    return places
+        paths_by_code.setdefault(finding.code, []).append(finding.path)
+    return paths_by_code
 
 
 def intervals() -> pl.DataFrame:

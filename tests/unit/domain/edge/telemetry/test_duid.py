@@ -25,7 +25,7 @@ def test_hld_4_2_1_of_several_duids_the_named_one_is_selected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("duids", "wanted", "code", "selected"),
+    ("duids", "requested", "code", "selected"),
     [
         (("U2", "U1"), None, "duid.mixed", "U1, U2"),
         (("U2", "U1"), "U3", "duid.absent", "U1, U2"),
@@ -34,10 +34,10 @@ def test_hld_4_2_1_of_several_duids_the_named_one_is_selected() -> None:
     ],
 )
 def test_hld_4_2_1_other_rows_are_rejected_and_named(
-    duids: tuple[str, ...], wanted: str | None, code: str, selected: str
+    duids: tuple[str, ...], requested: str | None, code: str, selected: str
 ) -> None:
     with pytest.raises(DocumentFault) as caught:
-        only(rows(*duids), wanted, "targets")
+        only(rows(*duids), requested, "targets")
     (fault,) = caught.value.faults
     assert (fault.path, fault.code, fault.value) == ("$.duid", code, selected)
     assert "HLD §4.2.1" in fault.message

@@ -39,11 +39,11 @@ def plain(
     gaps, jumps, repeats = [], [], []
     names = sorted({name for name, _ in rows})
     for name in names:
-        places = [i for i, row in enumerate(rows) if row[0] == name]
-        minutes = [rows[i][1] for i in places]
+        indices = [i for i, row in enumerate(rows) if row[0] == name]
+        minutes = [rows[i][1] for i in indices]
         jumps += [
             (index, before)
-            for index, before, now in zip(places[1:], minutes, minutes[1:], strict=False)
+            for index, before, now in zip(indices[1:], minutes, minutes[1:], strict=False)
             if now < before
         ]
         ordered = sorted(minutes)
@@ -67,10 +67,10 @@ def test_examine_finds_missing_ends(rows: list[tuple[str, int]]) -> None:
 def test_complete_series_are_quiet_in_any_grouping(
     rows: list[tuple[str, int]], mixed: bool
 ) -> None:
-    whole = [(name, m) for name in dict.fromkeys(n for n, _ in rows) for m in range(1, 13)]
+    complete = [(name, m) for name in dict.fromkeys(n for n, _ in rows) for m in range(1, 13)]
     if mixed:
-        whole.sort(key=lambda row: row[1])
-    gaps, jumps, repeats, _ = look(whole, Horizon(60, 720))
+        complete.sort(key=lambda row: row[1])
+    gaps, jumps, repeats, _ = look(complete, Horizon(60, 720))
     assert (gaps, jumps, repeats) == ([], [], [])
 
 

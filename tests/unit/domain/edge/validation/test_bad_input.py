@@ -148,8 +148,8 @@ def test_telemetry_with_everything_wrong() -> None:
 def test_telemetry_of_mixed_duids_with_everything_wrong() -> None:
     rows = [measurement(n) for n in (1, 3, 3, 2)]
     autumn = [
-        measurement(measurementDateTime=shown, activePower=n)
-        for n, shown in enumerate(clock(AUTUMN, 60, 240, zone=MELBOURNE))
+        measurement(measurementDateTime=timestamp, activePower=n)
+        for n, timestamp in enumerate(clock(AUTUMN, 60, 240, zone=MELBOURNE))
     ]
     received = telemetry.validate(
         document(duid_telemetry(*rows), duid_telemetry(*autumn, duid="UNIT2"))

@@ -77,11 +77,11 @@ def test_part_c_6_3_a_wrong_sign_comes_before_mixed_signs() -> None:
     ],
 )
 def test_a_finding_in_another_scope_follows_from_nothing(path: str) -> None:
-    here = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[0]"
+    location = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[0]"
     marked = causes_first(
         [
             Finding(path, "boffer.transition", "m", "", "r"),
-            Finding(here, "boffer.load_sign", "m", "", "r"),
+            Finding(location, "boffer.load_sign", "m", "", "r"),
         ]
     )
     assert [finding.caused_by for finding in marked] == ["", ""]

@@ -110,8 +110,8 @@ def judge_snapshot(data: bytes) -> None:
         assert expected is not None
         assert parsed.salt_digest == expected.salt_digest
         assert [a.id for a in parsed.aggregators] == list(expected.aggregators)
-        held = zip(parsed.nmi.tolist(), parsed.aggregator, parsed.start.tolist(), strict=True)
-        assert sorted((n.decode(), parsed.aggregators[a].id, s) for n, a, s in held) == sorted(
+        assigned = zip(parsed.nmi.tolist(), parsed.aggregator, parsed.start.tolist(), strict=True)
+        assert sorted((n.decode(), parsed.aggregators[a].id, s) for n, a, s in assigned) == sorted(
             (a.nmi, a.aggregator, a.start) for a in expected.assignments
         )
         event("accepted")
