@@ -160,7 +160,7 @@ def _assess(
 
 
 class _Cell:
-    """What was published for one NMI and interval, by submission."""
+    """Publications for one NMI and interval, by submission."""
 
     __slots__ = ("by_time", "force", "last_limits")
 

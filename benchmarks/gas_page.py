@@ -1,4 +1,4 @@
-"""Holds the gas tables of docs/contract.md to what was measured: ``benchmarks/gas --page FILE``."""
+"""Checks the gas tables of docs/contract.md against measurements: ``gas --page FILE``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _CALLS = {  # as the page names them, and as they are measured
 def missing_rows(
     page: str, figures: dict[str, Any], calls: dict[str, int], code_size: int
 ) -> list[str]:
-    """What the page must say and does not.
+    """Return the rows that the page must have and does not.
 
     Args:
         page: The page, Markdown.
-        figures: Of rounds, as in the benchmark's JSON.
+        figures: Gas of rounds, as in the benchmark's JSON.
         calls: Gas of the other calls, by name.
         code_size: Bytes of the deployed code.
     """

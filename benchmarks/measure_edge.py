@@ -4,11 +4,11 @@ Makes sample data first (not measured): 1-minute telemetry of one trading day in
 limits of its envelopes in Parquet as 'envelope show --out' writes them, with their submissions.
 Every fourth interval was published once before, every eighth once more five minutes ahead; of
 these last, telemetry states half, and the replaced envelope for the other half, so that an eighth
-of all minutes is judged by another envelope than most. Measured, in a process of its own: reading
-both, both validations, and conformance of every minute to the envelope that it states. The plain
-loop (edge_plain.py) does the same from the same kinds of files, row by row on 100 NMIs of them,
-whatever the size; `ratio` is its time per row over the columnar time per row. Both must count the
-same of everything.
+of all minutes is checked against another envelope than most. Measured, in a process of its own:
+reading both, both validations, and conformance of every minute to the envelope that it states. The
+plain loop (edge_plain.py) does the same from the same kinds of files, row by row on 100 NMIs of
+them, whatever the size; `ratio` is its time per row over the columnar time per row. Both must count
+the same of everything.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
 
 
 def plain(folder: Path, nmis: int) -> dict[str, Any]:
-    """The same rules row by row; what came of them must be what the columns say."""
+    """Apply the same rules row by row; the results must be those of the columns."""
     rows = parquet.read_rows(folder / TELEMETRY)
     rows = rows.with_columns(pl.col("nmi").cast(pl.String)).head(nmis * 1440)
     limits = pl.read_parquet(folder / "limits.parquet")

@@ -2,22 +2,22 @@
 
 How it is measured:
 
-- Every figure is the ``gasUsed`` of a receipt, so it holds the 21,000 of a transaction and its
+- Every figure is the ``gasUsed`` of a receipt, so it has the 21,000 of a transaction and its
   calldata. That goes for the inclusion checks too, which are sent as transactions here; a contract
   that calls them pays no 21,000 again, and a reader off chain pays nothing.
 - The code is the committed artefact's; its compiler and optimiser settings are printed.
-- ``round`` is all ballots and the reveal that finalises; opening is told apart. ``per_member`` is
+- ``round`` is all ballots and the reveal that finalises; opening is separate. ``per_member`` is
   ``round`` by members, all of whom vote.
 - Rounds are of a contract's first rounds, each with a horizon of its own: the dearest case. What a
-  later round costs is printed beside it.
+  later round costs is printed as well.
 - The relayed round is one batch of all members' ballots, and the reveal.
 
 The newest rules of Ethereum, which Anvil has, price calldata highest (EIP-7623), which shows in the
 reveal at 100 workers. Under older rules no figure is higher.
 
 The JSON holds, by number of workers, ``direct`` (``first``, ``middle`` and ``last`` ballot,
-``reveal``, ``round``, ``per_member``), ``relayed`` (``round``, ``per_member``) and ``open``; beside
-them ``verify_partition_100``.
+``reveal``, ``round``, ``per_member``), ``relayed`` (``round``, ``per_member``) and ``open``, and
+``verify_partition_100`` for all.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def measure_inclusion(web3: Web3, voters: Voters) -> dict[str, int]:
 
 
 def measure_calls(web3: Web3, voters: Voters, spare: Sequence[LocalAccount]) -> dict[str, int]:
-    """What the other calls take, in an electorate of five."""
+    """Gas of the other calls, in an electorate of five."""
     contract, size = Contract(web3, voters), len(voters.signers)
     signer, operator = voters.signers[0], voters.operators[0]
     gas = {
@@ -252,11 +252,11 @@ def _rpc(web3: Web3, method: str, *params: object) -> Any:  # noqa: ANN401 - any
     return web3.provider.make_request(RPCEndpoint(method), list(params))["result"]
 
 
-# -- telling -------------------------------------------------------------------------------
+# -- reporting -----------------------------------------------------------------------------
 
 
 def limits(gas: dict[str, Any]) -> list[tuple[str, int, int, str]]:
-    """What is asked: what, measured, limit, and what peers take."""
+    """The limits: subject, gas measured, gas allowed, and the gas of peers."""
     lido, energy_web = "Lido 59,000 a vote", "Energy Web 193k/164k/140k a vote at 5/9/21"
     ballots = [
         gas[str(size)]["direct"][which] for size in SIZES for which in ("first", "middle", "last")
@@ -282,7 +282,7 @@ def limits(gas: dict[str, Any]) -> list[tuple[str, int, int, str]]:
 def report(
     console: Console, gas: dict[str, Any], later: dict[str, dict[str, int]], calls: dict[str, int]
 ) -> bool:
-    """Print everything; whether all limits hold."""
+    """Print everything; returns whether all limits are kept."""
     rounds = Table(
         "workers", title="Gas of a round", title_justify="left", box=None, pad_edge=False
     )
@@ -305,7 +305,7 @@ def report(
     for name, value in calls.items():
         others.add_row(name, f"{value:,}")
     console.print(others)
-    table = Table("what", title="\nLimits", title_justify="left", box=None, pad_edge=False)
+    table = Table("subject", title="\nLimits", title_justify="left", box=None, pad_edge=False)
     table.add_column("measured", justify="right")
     table.add_column("limit", justify="right")
     table.add_column("holds")
@@ -319,7 +319,7 @@ def report(
 
 
 def settings_line(web3: Web3) -> str:
-    """Compiler, optimiser and chain that the figures hold for."""
+    """Compiler, optimiser and chain of the figures."""
     compiled = artefact.consensus()
     settings = compiled["settings"]
     optimizer = settings["optimizer"]
@@ -334,7 +334,7 @@ def settings_line(web3: Web3) -> str:
 
 
 def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], dict[str, int], bool]:
-    """Measure and print everything; the JSON, the other calls, and whether all limits hold."""
+    """Measure and print everything; returns the JSON, the other calls, and if limits are kept."""
     console.print(settings_line(web3))
     signers = [account(1 + number) for number in range(max(SIZES) + 1)]
     operators = [bytes.fromhex(account(1_000 + number).address[2:]) for number in range(max(SIZES))]
@@ -352,7 +352,7 @@ def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], dict[str, int
 
 
 def holds_page(page: Path, gas: dict[str, Any], calls: dict[str, int]) -> bool:
-    """Whether a page tells these figures; prints the rows that are missing."""
+    """Whether a page has these figures; prints the rows that are missing."""
     code_size = len(artefact.consensus()["deployedBytecode"]) // 2 - 1
     missing = missing_rows(page.read_text("utf-8"), gas, calls, code_size)
     for row in missing:
@@ -364,7 +364,7 @@ def main() -> int:
     """Run the benchmark; the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks/gas", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="page that must tell them")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="page that must have them")
     options = parser.parse_args()
     logging.disable(logging.INFO)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)

@@ -203,7 +203,7 @@ class Lockstep:
     # -- auditing ----------------------------------------------------------------------------
 
     def audit(self) -> None:
-        """An auditor who has nothing but the events comes to the same counts."""
+        """Check that an auditor who reads only the events comes to the same counts."""
         asyncio.run(self._audit())
 
     async def _audit(self) -> None:

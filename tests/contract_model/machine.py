@@ -280,7 +280,9 @@ class ContractMachine(RuleBasedStateMachine):
                 SignedBallot(ballot, good.r, bytes(32)),
                 SignedBallot.of(ballot, int.from_bytes(good.r), HALF_ORDER + 1, 0),
                 SignedBallot(ballot, b"\xff" * 32, good.parity_and_s),
-                SignedBallot(ballot, (5).to_bytes(32), good.parity_and_s),  # on no point
+                SignedBallot(
+                    ballot, (5).to_bytes(32), good.parity_and_s
+                ),  # on no point of the curve
             )
         )
 

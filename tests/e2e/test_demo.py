@@ -15,12 +15,12 @@ import pytest
 from tests.support.demo import run_demo
 
 SOURCES = ("inputs", "sender/data/documents", "registry/data/snapshots", "registry/data/salts")
-"""Where the sender and the registry keep what only they and the workers may know."""
+"""Files of the sender and the registry that only they and the workers may read."""
 
 
 @dataclass
 class Played:
-    """A demo that was played."""
+    """A demo that has run to its end."""
 
     code: int
     output: str
@@ -63,7 +63,7 @@ def test_every_aggregator_verifies_every_round(played: Played) -> None:
 
 
 def test_a_kept_bundle_verifies_against_the_kept_round(played: Played) -> None:
-    """What docs/edge-guide.md starts from."""
+    """docs/edge-guide.md starts from this bundle."""
     key = played.folder / "inputs" / "keys" / "sample-01.key.json"
     words = [str(played.folder / "aggregators" / "sample-01-2.bundle"), "--key", str(key)]
     words += ["--round-state", str(played.folder / "observed" / "round-2.json"), "--json"]
@@ -99,7 +99,7 @@ def test_with_a_relay_workers_need_no_gas(tmp_path: Path) -> None:
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    """How a secret would look in a log, a database or a transaction."""
+    """The forms that a secret could have in a log, a database or a transaction."""
     return {
         secret,
         secret.hex().encode(),

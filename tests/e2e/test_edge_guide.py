@@ -26,7 +26,7 @@ _DRAWN = re.compile(r"--(?:plot|heatmap) (\S+)")
 _SHOWN = re.compile(r"!\[[^\]]+\]\(pictures/edge-([^)]+)\)")
 
 LOUD = 0.1
-"""A difference of a colour, of 1, that an eye would see."""
+"""The smallest visible difference of a colour, of 1."""
 
 
 def blocks() -> list[tuple[list[str], list[str]]]:
@@ -55,7 +55,7 @@ def run(command: str) -> str:
 
 
 def check_shown(shown: list[str], output: str) -> None:
-    """Shown lines stand in the output in their order, without others between but at a …."""
+    """Check that the expected lines occur in the output in order, with others only at a …."""
     lines = [squeezed(line) for line in output.splitlines()]
     position, may_skip = 0, False
     for line in (squeezed(line) for line in shown):

@@ -1,4 +1,4 @@
-"""What can go wrong in a round, with every part real: processes, chain, HTTP, databases."""
+"""Failures in a round, with every part real: processes, chain, HTTP, databases."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def ignore_progress(_: str, __: str) -> None:
-    """Nobody listens."""
+    """Ignore the progress of a demo."""
 
 
 async def watch(stage: Stage, number: int, phase: Phase) -> tuple[Round, list[Event]]:
@@ -58,7 +58,7 @@ async def watch(stage: Stage, number: int, phase: Phase) -> tuple[Round, list[Ev
 
 
 async def until_events(stage: Stage, number: int, holds: Callable[[Sequence[Event]], bool]) -> None:
-    """Wait until the events of a round are as they should be."""
+    """Wait until the events of a round satisfy a condition."""
     async with (
         asyncio.timeout(GIVE_UP_S),
         chain_reader(stage.devnet.url, stage.contract, start_block=stage.start_block) as chain,

@@ -113,7 +113,7 @@ def damaged(data: bytes, rng: random.Random) -> Iterator[bytes]:
 
 
 def columns(rows: pl.DataFrame, rng: random.Random) -> Iterator[pl.DataFrame]:
-    """Rows with one column that holds what it may not."""
+    """Rows with an invalid value in one column."""
     for name in rows.columns:
         value = rng.choice(EXTREMES)
         dtype = pl.Int32 if rows[name].dtype == pl.Int32 and abs(value) <= 2**31 else pl.Int64
@@ -179,7 +179,7 @@ def odd_value(known: Any, group: str, files: Files, rng: random.Random) -> str:
 def words_of(
     words: tuple[str, str], known: list[Any], files: Files, odd: Any, rng: random.Random
 ) -> list[str]:
-    """A right call, but for the odd parameter if there is one."""
+    """A valid call, except for the odd parameter if there is one."""
     group, call = words[0], list(words)
     if rng.random() < 0.5:
         call.append("--json")

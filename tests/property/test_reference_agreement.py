@@ -1,4 +1,4 @@
-"""The product and the reference model agree: on every root, and on what is rejected.
+"""The product and the reference model agree: on every root, and on every rejection.
 
 The model (``tests/reference``) shares no code with ``oepnode``. Section numbers are those
 of ``docs/spec/rules-v1.md``.

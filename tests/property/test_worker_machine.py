@@ -74,7 +74,7 @@ class WorkerMachine(RuleBasedStateMachine):
         assert again == self.state  # 6
         assert more == () or isinstance(change, Resynced)
 
-    def tell(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         self.chain.append(event)
         self.take(event)
 
@@ -95,21 +95,21 @@ class WorkerMachine(RuleBasedStateMachine):
     @rule(member=members, result=results)
     def ballot_cast(self, member: int, result: object) -> None:
         if not self._has_voted(member):
-            self.tell(ballot(member, result))  # type: ignore[arg-type]
+            self.observe(ballot(member, result))  # type: ignore[arg-type]
 
     @rule(member=members)
     def member_abstained(self, member: int) -> None:
         if not self._has_voted(member):
-            self.tell(abstained(member))
+            self.observe(abstained(member))
 
     @rule(result=results)
     def root_revealed(self, result: object) -> None:
-        self.tell(revealed(result, 0b11))  # type: ignore[arg-type]
+        self.observe(revealed(result, 0b11))  # type: ignore[arg-type]
 
     @rule(result=results)
     def root_final(self, result: object) -> None:
         if not self.state.is_over:
-            self.tell(finalised(result))  # type: ignore[arg-type]
+            self.observe(finalised(result))  # type: ignore[arg-type]
 
     @rule(keep=st.integers(1, 10))
     def chain_reorganised(self, keep: int) -> None:

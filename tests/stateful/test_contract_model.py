@@ -1,4 +1,4 @@
-"""The twin where it needs no chain; the lockstep test compares the rest with the contract."""
+"""The contract's model without a chain; the lockstep test compares the rest with the contract."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ class Workers:
 
 
 def write_key(file: Path, name: str, aggregator: str = "") -> Path:
-    """A key file of an aggregator, or with its keys of an auditor."""
+    """A key file of an aggregator, or, with an auditor's keys, of an auditor."""
     pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
     file.write_text(json.dumps(({"aggregator": aggregator} if aggregator else {}) | pair))
     file.chmod(0o600)

@@ -80,7 +80,7 @@ class World:
         return str(path)
 
     def signed(self, signer: LocalAccount, root: str = ROOT, number: int = 1) -> Relayed:
-        """As on a machine of its own for each root: only so can one signer sign two."""
+        """Sign on a separate machine for each root: only then can one signer sign two."""
         vote = ("--round", str(number), "--root", root, "--partitions", "4")
         record = str(self.folder / f"{signer.address}-{root}.signed")
         done = self.invoke("sign", *vote, "--record", record, key=signer)
@@ -155,7 +155,7 @@ def test_values_that_the_constructor_fills_in_are_not_compared(
 def test_an_unverified_deployment_is_not_lost(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was paid for: where it is must be reported, whatever became of the check."""
+    """The contract is paid for: its address must be reported even if the check fails."""
     monkeypatch.setattr(artefact, "consensus", lambda: {**COMPILED, "deployedBytecode": "0x60"})
     world.contract = ""
     answer = world.rejected("deploy", key=ADMIN)

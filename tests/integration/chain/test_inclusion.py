@@ -1,9 +1,9 @@
-"""What the chain takes for a proof of inclusion is what Python takes for one.
+"""The chain accepts the same proofs of inclusion as Python.
 
-Three rings: the library ``Rfc9162.sol`` by itself, on every vector and on random and damaged
+Three rings: the library ``Rfc9162.sol`` alone, on every vector and on random and damaged
 proofs of trees of any size; ``verifyPartition`` and ``verifySite`` on the rounds of the vectors;
 and the same on random rounds with damaged proofs. What cannot be written in the ABI at all, such
-as a negative index or a hash of 31 bytes, is told apart, and Python rejects it.
+as a negative index or a hash of 31 bytes, is tested apart: Python rejects it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def bytes_of(texts: Sequence[str]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Proof:
-    """What `merkle.verify_inclusion` takes."""
+    """The arguments of `merkle.verify_inclusion`."""
 
     leaf: bytes
     index: int
@@ -74,7 +74,7 @@ class Proof:
 
 
 def length(index: int, size: int) -> int:
-    """Of the path, by the definition of PATH (RFC 9162 section 2.1.3.1)."""
+    """Length of the path, by the definition of PATH (RFC 9162 section 2.1.3.1)."""
     if size == 1:
         return 0
     k = rfc9162.split(size)
@@ -175,7 +175,7 @@ class Library:
         anvil.rpc("anvil_setCode", self.ADDRESS, code)
 
     def takes(self, proofs: Sequence[Proof]) -> list[bool]:
-        """Which of these the chain takes."""
+        """Whether the chain accepts each of these proofs."""
         types = ["bytes32", "uint256", "uint256", "bytes32[]", "bytes32"]
         selector = keccak(text=f"verify({','.join(types)})")[:4]
         answers = self._call(
@@ -300,14 +300,14 @@ class Finaliser:
         return self.rounds
 
     def takes(self, claims: Sequence[Claim]) -> list[bool]:
-        """Which of these the contract takes."""
+        """Whether the contract accepts each of these claims."""
         results = self.chain.read_all([(*claim.call(), None) for claim in claims])
         return [not isinstance(answer, Reverted) for answer in results]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That a partition, and a site in it, are in a round's final tree."""
+    """A claim that a partition, and a site in it, are in a round's final tree."""
 
     number: int
     result: Result
@@ -326,7 +326,7 @@ class Claim:
         return "verifySite", (self.number, *site, *partition)
 
     def is_good(self) -> bool:
-        """By Python; of the site entry the chain reads the tag, and the rest is the leaf's hash."""
+        """The verdict of Python; the chain reads the tag of the site entry and hashes the rest."""
         try:
             entry = decode_partition(self.partition)
             if self.site is not None:
@@ -389,7 +389,7 @@ def damaged_claim(dice: random.Random, claim: Claim) -> Claim:
             lambda: replace(claim, site_path=claim.path, site_index=claim.index),
         ]
     broken = dice.choice(ways)()
-    # A round that does not exist has no result; what Python knows of it is that nothing is in it.
+    # A round that does not exist has no result; for Python it contains nothing.
     return broken if broken.number == claim.number else replace(broken, result=Result(bytes(32), 0))
 
 

@@ -1,4 +1,4 @@
-"""A node, or what stands before it, that answers oddly: a `TransportError`, and no secret told."""
+"""Odd responses of a node or its proxy: a `TransportError` that reveals no secret."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Who reads a document from the gateway over real HTTP, and who does not."""
+"""Access to documents of the gateway over real HTTP."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -47,7 +47,7 @@ Sign = Callable[..., dict[str, str]]
 
 
 def put(settings: SenderSettings, data: bytes) -> None:
-    """Store bytes past the validation, which is not what these tests are about."""
+    """Store bytes without the validation, which other tests cover."""
     store = EnvelopeStore(settings.data_dir)
     incoming = store.incoming()
     incoming.write(data)
@@ -82,7 +82,7 @@ async def open_url(
 
 @pytest.fixture
 def sign(clock: FakeClock) -> Sign:
-    """Makes the header of a new request; what is named differs from a good one."""
+    """Makes the header of a new request; the named fields differ from a good one."""
 
     def header(
         account: LocalAccount = WORKER,
@@ -235,7 +235,7 @@ async def test_without_a_readable_request_nothing_is_served(
     status: int,
     code: str,
 ) -> None:
-    blockchain.is_down = True  # and the chain is not asked
+    blockchain.is_down = True  # and the chain is not read
     headers = {} if header is None else {"Authorization": header}
     assert await rejection(http, url, headers) == (status, code)
 
@@ -385,7 +385,7 @@ async def test_where_anyone_may_read_no_request_is_needed(
     sender_settings: SenderSettings,
     blockchain: InMemoryChain,
 ) -> None:
-    blockchain.is_down = True  # and the chain is not asked
+    blockchain.is_down = True  # and the chain is not read
     async with http.get(open_url) as response:
         assert (response.status, await response.read()) == (200, DOCUMENT)
         assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"

@@ -1,4 +1,4 @@
-"""The NMI registry over real HTTP, asked by the real client."""
+"""The NMI registry over real HTTP, called by the real client."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ async def round_number(blockchain: InMemoryChain, sample: Sample) -> int:
 
 @pytest.fixture
 def sign(clock: FakeClock, sample: Sample, round_number: int) -> Sign:
-    """A request of the enrolled worker, signed and encoded, with one nonce unless told."""
+    """A request of the enrolled worker, signed and encoded, with a fixed nonce by default."""
 
     def signed(**changes: Any) -> bytes:
         values: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The relay over real HTTP, with the chain in memory: what it takes, rejects, keeps and casts."""
+"""The relay over real HTTP, with the chain in memory: ballots accepted, rejected, kept and cast."""
 
 import asyncio
 import json
@@ -77,19 +77,19 @@ class World:
             return body
 
     def cast(self, number: int = 1) -> list[bytes]:
-        """Whose ballots stand on chain, in order."""
+        """The operators whose ballots are on chain, in order."""
         events = (e for e in self.blockchain.log if isinstance(e, BallotCast) and e.round == number)
         return [event.operator for event in events]
 
     def sent(self) -> int:
-        """How many batches were tried."""
+        """The number of batches that were tried."""
         return self.relay_chain.calls.count("cast_ballots")
 
     relay_chain: FakeChain
 
 
 def signed(seat: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
-    """A worker's signed ballot; ``changes`` are of the place for which it is signed."""
+    """A worker's signed ballot; ``changes`` are of the context that it is signed for."""
     context = RoundContext(CHAIN_ID, CONTRACT, number)
     values: dict[str, Any] = {
         "chain_id": CHAIN_ID,
@@ -262,7 +262,7 @@ async def test_a_failing_round_delays_no_other(
     assert "internal error of this service" in (await world.get("/healthz"))["trouble"]
 
 
-# -- what is rejected -----------------------------------------------------------------------
+# -- rejected -------------------------------------------------------------------------------
 
 
 def broken(relayed: Relayed) -> bytes:

@@ -34,9 +34,9 @@ from tests.integration.services.conftest import TOKEN, Sample
 ADMIN, REQUESTER, RELAY = account(0), account(1), account(2)
 OPERATORS = [account(210 + seat) for seat in range(3)]
 SIGNERS = [account(200 + seat) for seat in range(3)]
-"""Not among the accounts to which the devnet gives money."""
+"""An account without money of the devnet."""
 RICH = 2
-"""The one worker that is given some: a reveal is nobody else's to pay."""
+"""The only worker with gas: it alone can pay for a reveal."""
 VOTE_WINDOW_S = 120
 TO_DIRECT_S = 80
 GIVE_UP_S = 60.0
@@ -238,7 +238,7 @@ async def has_vote(world: World, number: int) -> bool:
 
 
 async def all_report(http: aiohttp.ClientSession, urls: list[str], outcome: str) -> bool:
-    """Whether each worker's status says that of its newest round."""
+    """Whether each worker's status has a text in the details of its newest round."""
     for url in urls:
         async with http.get(url + "/v1/status") as response:
             rounds = (await response.json())["rounds"]

@@ -1,4 +1,4 @@
-"""The sender's gateway over real HTTP: what it takes, what it serves, what it rejects."""
+"""The sender's gateway over real HTTP: documents accepted, served and rejected."""
 
 import asyncio
 import json

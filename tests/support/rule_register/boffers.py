@@ -78,7 +78,7 @@ def site_bands(bands: Mapping[int, Any], prices: Mapping[int, Any] | None = None
 def unit(
     changes: Mapping[str, Any] | None = None, prices: Sequence[Any] = PRICES, **head: Any
 ) -> list[Record]:
-    """A DUID's Boffer of 48 hours, whose first period and first day's prices are changed."""
+    """A DUID's Boffer of 48 hours with changes of the first period and the first day's prices."""
     bids = whole_horizon()
     bids[0]["energyPeriods"][0] |= changes or {}
     bids[0]["prices"] = list(prices)
@@ -86,7 +86,7 @@ def unit(
 
 
 def units_each(**changes: Any) -> list[Record]:
-    """A DUID's Boffer of 48 hours, all of whose periods are changed."""
+    """A DUID's Boffer of 48 hours with a change of every period."""
     bids = whole_horizon()
     for result in bids:
         for row in result["energyPeriods"]:
@@ -161,7 +161,7 @@ _FIELDS: Final = (
     Rule(f"{PART_C} field 5.1", "trading_date.past", f"{_BID}.tradingDate", boffers(),
          [nmi_boffer(bid(tradingDate="2026-11-19"), bofferTiming="PRE")],
          [nmi_boffer(bid(tradingDate="2026-11-19"), bofferTiming="POST")],
-         TRANSACTION, also={"timing.pre": 1}, case="not asked of POST"),
+         TRANSACTION, also={"timing.pre": 1}, case="not required of POST"),
     Rule(f"{PART_C} field 5.2", "prices.count", f"{_BID}.prices", boffers(),
          site_bid(prices=PRICES[:19]), site_bid(prices=PRICES), case="19"),
     Rule(f"{PART_C} field 5.2", "prices.count", f"{_BID}.prices", boffers(),

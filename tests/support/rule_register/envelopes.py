@@ -90,7 +90,7 @@ def twice(first: str | None, second: str | None) -> list[Record]:
 
 
 OCTOBER, APRIL = "2026-10-04", "2027-04-04"
-"""When daylight saving begins and ends: 02:00 is followed by 03:00, and 03:00 by 02:00."""
+"""Days on which daylight saving begins and ends: 02:00 is followed by 03:00, 03:00 by 02:00."""
 
 
 def hours(day: str, *result: int, last: int = 5) -> list[Record]:

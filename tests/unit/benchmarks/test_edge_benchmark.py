@@ -1,4 +1,4 @@
-"""benchmarks/edge: what it measures is the path by submission timestamp, and both sides agree."""
+"""benchmarks/edge measures the path by submission timestamp, and both sides agree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def test_telemetry_states_submissions_and_some_were_superseded(tmp_path: Path) -
     assert fast["superseded_rows"] == NMIS * (288 // 4 + 288 // 8)
     assert fast["superseded_envelope_minutes"] == NMIS * 288 // 16 * 5
     slow = measure_edge.plain(tmp_path, NMIS)
-    assert slow["rows"] == fast["rows"], "it ends where the loop and the columns do not agree"
+    assert slow["rows"] == fast["rows"], (
+        "the benchmark fails where the loop and the columns disagree"
+    )
 
 
 def test_the_plain_sample_does_not_depend_on_an_option() -> None:

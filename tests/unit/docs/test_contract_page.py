@@ -1,4 +1,4 @@
-"""docs/contract.md names tests and guarantees that there are."""
+"""The tests and guarantees that docs/contract.md names exist."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ SOURCE = (ROOT / "contracts/src/OepConsensus.sol").read_text("utf-8")
 
 
 def threat_table_tests() -> list[tuple[str, str]]:
-    """Every (file, test) of the threat table; an empty test stands for the whole file."""
+    """Every (file, test) of the threat table; an empty test means all tests of the file."""
     pairs = []
     for line in PAGE.splitlines():
         cells = [cell.strip() for cell in line.split("|")]

@@ -1,4 +1,4 @@
-"""Links, anchors, cited sections and paths lead somewhere.
+"""Links, anchors, cited sections and paths exist.
 
 In the pages: relative links with their anchors, and every path of the repository or module that is
 named. In the code: pages, sections and ADRs that docstrings and comments cite. In the pages of the
@@ -125,7 +125,7 @@ def cited_sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def is_file_named(name: str) -> bool:
-    """Whether a path of the repository exists; ``…``, ``*`` and capital words stand for others."""
+    """Whether a path of the repository exists; ``…``, ``*`` and capital words match any name."""
     pattern = re.sub(r"…|\b(?:N|ID|DIGEST)\b", "*", name).rstrip("/")
     return any(ROOT.glob(pattern)) or (ROOT / name).is_symlink()
 

@@ -304,7 +304,7 @@ async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
     assert worker._until_next_poll() == 1740
 
 
-# -- one thing does not hold up another ----------------------------------------------------
+# -- one round does not delay another ----------------------------------------------------
 
 
 async def test_a_round_without_its_inputs_delays_no_other(stage: Stage) -> None:

@@ -252,7 +252,7 @@ def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: 
 def test_constrain_and_compare_round_one_energy_alike(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
-    """18 W for five minutes are 1.5 Wh: what is cut is what is missing, with the other sign."""
+    """18 W for five minutes are 1.5 Wh: energy cut is energy missing, with the other sign."""
     at = (START - 600) * 1_000_000
     day = make_day(
         SITE,

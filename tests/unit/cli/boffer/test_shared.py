@@ -69,7 +69,7 @@ def rebids(*bands: Any) -> list[BofferDay]:
 def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped(
     run: Run, tmp_path: Path, suffix: str
 ) -> None:
-    """The second asks another price for 10 kW after gate closure; the third keeps the price."""
+    """The second offers 10 kW at another price after gate closure; the third keeps the price."""
     days = rebids(D3_PRICES, prices({13: 1.2}), D3_PRICES)
     days[4].avail[:, 12] = 5_000
     names = [put(tmp_path / f"{n}{suffix}", days[: 2 * n]) for n in (2, 3)]
@@ -171,7 +171,7 @@ def test_a_result_that_the_rules_would_reject_is_not_written_unless_allowed(
 def test_boffers_that_are_stated_as_accepted_are_used_with_a_note(
     run: Run, tmp_path: Path, d3: str
 ) -> None:
-    """What was accepted before need not cover the horizon of today."""
+    """A Boffer accepted before need not cover the horizon of today."""
     part = put(tmp_path / "p.json", two_days()[:1])
     done = run("boffer", "validate", d3, "--earlier", part)
     assert done.exit_code == 0, done.output

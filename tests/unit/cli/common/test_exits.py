@@ -22,7 +22,7 @@ def failing_with(error: BaseException, answer: object = None) -> typer.Typer:
 
     @root.callback()
     def _root() -> None:
-        """Only so that the command below has a name."""
+        """A second command, so that the one below has a name."""
 
     @root.command()
     def go(as_json: output.JsonFlag = False, percent: Annotated[int, typer.Option()] = 1) -> None:

@@ -82,7 +82,7 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
 
 
 def at_rest(nmis: list[str], intervals: int) -> list[dict[str, object]]:
-    """Telemetry without any flow, of as many intervals from `world.START` on."""
+    """Telemetry without any flow, of as many intervals from `round_world.START` on."""
     return [
         reading(nmi, i) | {"minute": round_world.START + 60 * i}
         for nmi in nmis
@@ -117,7 +117,7 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     few = tmp_path / "mine.txt"
     few.write_text("\n".join(portfolio[:2]))
     narrowed = run("telemetry", "conformance", partial, *words, "--portfolio", str(few))
-    assert narrowed.exit_code == 1, "a portfolio takes nothing out of a bundle"
+    assert narrowed.exit_code == 1, "a portfolio removes nothing from a bundle"
 
 
 def test_a_portfolio_names_the_nmis_of_a_document_that_must_be_measured(
@@ -374,7 +374,7 @@ def test_pictures_are_drawn_and_the_same_input_gives_the_same_bytes(
 
 
 def test_telemetry_by_its_submission_timestamp(run: Run, tmp_path: Path) -> None:
-    """The envelope that a measurement states, not the latest one, is what binds it."""
+    """A measurement is bound by the envelope that it states, not by the latest one."""
     envelope = write(
         tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER)
     )

@@ -29,7 +29,7 @@ def key_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_round(reader: FakeReader, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A round that takes votes, in whose electorate the key's signer is the first member."""
+    """A round that accepts votes, in whose electorate the key's signer is the first member."""
     members = (Member(0, MEMBERS[0].operator, SIGNER), *MEMBERS[1:])
     electorate = replace(ELECTORATE, members=members)
     monkeypatch.setattr(round_world, "ELECTORATE", electorate)

@@ -1,4 +1,4 @@
-"""Faults of a document: kept, counted and shown without what must not be shown."""
+"""Faults of a document: kept, counted, and displayed without secrets."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_each_spelling_is_read_as_the_canonical_name() -> None:
 
 def test_every_fault_of_the_set_of_keys_is_listed() -> None:
     result, listed = spellings('{"End":1,"END":2,"x":3,"x":4,"6305888444":5}')
-    assert result == {"end": "End"}  # what is there can still be read
+    assert result == {"end": "End"}  # the fields that are there can still be read
     assert listed == [
         ("$.x", "json.duplicate_key", "'x'"),
         ("$.x", "json.duplicate_key", "'END'"),
@@ -131,7 +131,7 @@ def test_read_choice_rejects(value: object, rule: str) -> None:
     [NMI, "630588844", "63058884440", "6305888444.0", "6.305888444e9", "6305888.44", "-123456789"],
 )
 def test_an_nmi_that_is_a_number_is_not_shown(text: str) -> None:
-    """A spreadsheet takes the leading zeros of an NMI: nine digits can be one, too."""
+    """A spreadsheet drops the leading zeros of an NMI: nine digits can be one, too."""
     log = FaultLog("thing")
     assert json_fields.read_nmi(Number(text), "$.nmi", log) is None
     (fault,) = faults(log)

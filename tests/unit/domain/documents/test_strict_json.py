@@ -57,7 +57,7 @@ def faults(data: bytes) -> list[Finding]:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Bounds processor time, generously: what is guarded against takes minutes."""
+    """Bounds processor time, generously: without the guard it takes minutes."""
     before = time.process_time()
     yield
     assert time.process_time() - before < seconds
@@ -115,7 +115,7 @@ def test_the_first_byte_distinguishes_an_array_from_ndjson(data: bytes) -> None:
 
 
 def test_lines_end_in_lf_or_cr_lf_only() -> None:
-    """A lone CR is white space; line separators of Unicode are no white space at all."""
+    """A lone CR is white space; line separators of Unicode are not white space."""
     assert [f.code for f in faults(b'{"a":1}\r{"b":2}')] == ["json.trailing"]
     assert [f.code for f in faults('{"a":1}\u2028{"b":2}'.encode())] == ["json.trailing"]
     assert [f.code for f in faults("\u00a0{}".encode())] == ["json.syntax"]

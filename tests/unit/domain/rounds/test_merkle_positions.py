@@ -1,4 +1,4 @@
-"""Every position of every tree of 1 to 300 leaves, against pymerkle and against the RFC's text.
+"""Every position of every tree of 1 to 300 leaves, as in pymerkle and in the RFC's text.
 
 ``tests/reference/rfc9162.py`` is RFC 9162 section 2.1 written down line by line; pymerkle is a tree
 by other authors. The roots of the eight-leaf tree are those of the Certificate Transparency test

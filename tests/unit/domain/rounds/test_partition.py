@@ -51,7 +51,7 @@ def of(result: RoundResult, identity: str) -> Partition:
 
 
 def cells(part: Partition) -> dict[Cell, tuple[int | None, ...]]:
-    """Limits by (NMI, level, interval start) as the site entries of a partition say."""
+    """Limits by (NMI, level, interval start) of the site entries of a partition."""
     actual = {}
     for nmi, entry in zip(part.nmis, part.entries, strict=True):
         site = entries.decode_site(entry)
@@ -164,7 +164,7 @@ def test_the_round_is_in_every_key_and_every_root() -> None:
 
 
 def test_names_and_public_keys_of_aggregators_do_not_change_the_root() -> None:
-    """Delivery has no influence on the root; neither have aggregators without a site."""
+    """Keys for delivery do not change the root; neither do aggregators without a site."""
     plain = computed([record()], assignment())
     others = [aggregator("south"), aggregator("north", name="x", publicKey="ab" * 32)]
     assert computed([record()], assignment(), aggregators=others).root == plain.root

@@ -49,7 +49,7 @@ ELECTORATE = Electorate(2, MEMBERS, 2, 60, 60, 1)
 
 
 def by_first_byte(_: RoundContext, signed: SignedBallot) -> bytes | None:
-    """A stand-in for signatures: r names the signer by its first byte."""
+    """A replacement for signatures: r names the signer by its first byte."""
     return signed.r[:1] * 20 if any(signed.r) else None
 
 

@@ -79,7 +79,7 @@ def test_hld_4_7_each_boffer_is_acknowledged_separately() -> None:
 
 
 def test_hld_4_7_a_rejected_boffer_counts_nowhere() -> None:
-    """It freezes no prices, is no first of the document, and has no copies."""
+    """It freezes no prices, is not the first of the document, and has no copies."""
     wrong = whole_horizon(prices=DEARER)
     wrong[0]["energyPeriods"][0]["bandAvail"] = [5, *BANDS[1:]]
     rejected = at("03:56:00", *wrong, duid="UNIT2")

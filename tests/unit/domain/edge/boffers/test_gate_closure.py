@@ -115,7 +115,7 @@ def test_a_rejected_boffer_freezes_nothing() -> None:
 
 
 def cautions(*days: BofferDay, step: int | None = 3, first_new: int = 0) -> list[int]:
-    """Return which Boffers have the caution that no Boffer came in time."""
+    """Return the Boffers with the caution that no Boffer came in time."""
     violations = check_rebids(days, step, first_new)
     return [number for number, broken in violations if broken.code == "gate.not_in_time"]
 
@@ -160,7 +160,7 @@ def test_hld_4_5_the_caution_is_given_once_for_a_unit_and_trading_day() -> None:
     old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
     late = [day(submitted_s=LATE + n) for n in range(3)]
     assert cautions(old, *late) == [1]
-    assert cautions(old, *late, first_new=2) == [2], "those accepted before are not judged"
+    assert cautions(old, *late, first_new=2) == [2], "those accepted before are not validated"
     flex = [replace(item, level="Flex") for item in (old, late[0])]
     assert cautions(old, *late, *flex) == [1, 5]
 
@@ -189,7 +189,7 @@ def test_hld_4_4_a_boffer_without_prices_neither_freezes_prices_nor_changes_them
 
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:
-    """What band 3 holds in periods 1 to 4."""
+    """Quantities of band 3 in periods 1 to 4, kW."""
     violations = effective_day(lodged, on, at_us)
     assert violations is not None
     return [float(watts) / 1000 for watts in violations.avail[:4, 2]]

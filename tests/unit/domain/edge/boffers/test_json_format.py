@@ -1,4 +1,4 @@
-"""Boffers as JSON: what is written reads back."""
+"""Boffers as JSON: written documents read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boffers in JSON: what is read, and rules beyond one place; every rule is in the register."""
+"""Boffers in JSON: accepted forms, and rules across fields; every rule is in the register."""
 
 from __future__ import annotations
 

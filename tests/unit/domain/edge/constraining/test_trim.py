@@ -1,4 +1,4 @@
-"""Offers held to envelopes: what is trimmed, and that nothing else is."""
+"""Offers trimmed to envelopes: excess quantities, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of Parquet hold what JSON may hold: every range is checked, whatever the type is."""
+"""Columns of Parquet accept the values of JSON: every range is checked, whatever the type is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def put(rows: pl.DataFrame, column: str, values: list[Any], dtype: Any) -> pl.Da
 
 
 def paths(received: Any) -> dict[str, list[str]]:
-    """Code → places of what rejects it, in the form and in the rules."""
+    """Code → paths of its findings, in the form and in the rules."""
     paths_by_code: dict[str, list[str]] = {}
     for finding in (*received.system.findings, *received.transaction.findings):
         paths_by_code.setdefault(finding.code, []).append(finding.path)

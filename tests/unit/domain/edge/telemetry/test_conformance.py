@@ -1,4 +1,4 @@
-"""None"""
+"""Conformance of telemetry to envelopes, minute by minute."""
 
 import random
 from dataclasses import replace
@@ -135,7 +135,7 @@ def test_omitted_nmis_of_the_portfolio_do_not_conform() -> None:
     whole = report(published, *rows, portfolio={A})
     assert (whole.conforms, whole.is_complete) == (True, True)
     assert whole.unmeasured.tolist() == [False, True, True]
-    assert report(published, *rows).conforms, "whose the others are is not known"
+    assert report(published, *rows).conforms, "the aggregator of the others is not known"
     lacking = report(published, *rows, portfolio={A, B, C})
     assert lacking.conforms is None
     assert lacking.lacking_intervals.tolist() == [0, 2, 1]
@@ -155,7 +155,7 @@ def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated()
         assert (strict.conforms, strict.lacking_intervals.tolist()) == (None, [1])
         allowed = report(published, *held, portfolio={A}, tolerance=Tolerance(missing=1))
         assert allowed.conforms is True
-        assert report(published, *held).conforms is True, "nobody says that it must be measured"
+        assert report(published, *held).conforms is True, "nothing requires that it is measured"
     two = report(published, *without[1:], portfolio={A}, tolerance=Tolerance(missing=1))
     assert two.lacking_intervals.tolist() == [1]
     for missing in (-1, 5):
@@ -281,7 +281,7 @@ def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
 def test_no_envelope_stated_though_one_was_in_force() -> None:
     result = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=None))
     assert result.counts["no_envelope_stated"].tolist() == [1]
-    assert result.counts["export_minutes"].tolist() == [1], "judged by the later one, 3 kW"
+    assert result.counts["export_minutes"].tolist() == [1], "checked against the later one, 3 kW"
 
 
 def test_a_timestamp_that_was_never_published() -> None:
@@ -290,7 +290,7 @@ def test_a_timestamp_that_was_never_published() -> None:
     assert result.counts["superseded_envelope"].tolist() == [0], (
         "it is not an envelope that was replaced"
     )
-    assert result.counts["export_minutes"].tolist() == [1], "judged by the one in force"
+    assert result.counts["export_minutes"].tolist() == [1], "checked against the one in force"
 
 
 def test_stated_limits_that_are_not_the_published_ones() -> None:

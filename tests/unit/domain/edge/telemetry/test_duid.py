@@ -1,4 +1,4 @@
-"""HLD §4.2.1: a unit is judged by rows of its own DUID."""
+"""HLD §4.2.1: a unit is assessed by rows of its own DUID."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telemetry, JSON and columns alike: what is read, and in time; every rule is in the register."""
+"""Telemetry as JSON and columns: forms, and rules of time; every rule is in the register."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_part_c_4_3_an_envelope_from_later_is_a_caution() -> None:
 
 
 def test_part_c_4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> None:
-    """One line for as many minutes as it speaks of; the count stays that of the minutes."""
+    """One line covers many minutes; the count is that of the minutes."""
     later = "2026-11-20T05:00:00+10:00"
     first = nmi_telemetry(*map(measurement, range(1, 11)), nmiOeSubmissionTimestamp=later)
     other = nmi_telemetry(measurement(3), nmi=OTHER_NMI, nmiOeSubmissionTimestamp=later)

@@ -1,4 +1,4 @@
-"""Repeats, gaps and jumps of many series, against a plain search (Part C §1.2, §4.1)."""
+"""Repeats, gaps and jumps of many series, compared with a plain search (Part C §1.2, §4.1)."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ def test_each_row_has_a_name_of_its_own() -> None:
 
 
 def test_sections_in_the_names_of_tests_are_spelled_alike() -> None:
-    """So that ``-k part_c_6_3`` and ``-k hld_4_6`` find all of a section's tests."""
+    """One spelling, so that ``-k part_c_6_3`` and ``-k hld_4_6`` find all of a section's tests."""
     odd = re.compile(r"def (test\w*?(?:_s\d_\d|hld_4[1-7]|hld_[d-h]\d|part_c_\d\d)\w*)")
     files = Path(__file__).parents[1].rglob("test_*.py")
     assert [name for file in files for name in odd.findall(file.read_text("utf-8"))] == []

@@ -228,7 +228,7 @@ def test_positions_of_a_trading_day() -> None:
 
 
 def test_the_position_counts_in_the_entire_array() -> None:
-    """Decided per interval: a timed interval may stand among untimed ones, anywhere."""
+    """Decided per interval: a timed interval may be anywhere among untimed ones."""
     untimed: list[Any] = [UNTIMED] * 288
     untimed[0] = UNTIMED | {"diEndTime": "2026-11-21T04:05:00+10:00", "activePowerExportLimit": 9}
     untimed[100] = UNTIMED | {"activePowerExportLimit": 8, "diStartTime": None, "diEndTime": None}

@@ -38,7 +38,7 @@ CANONICAL = Feed()
 
 @dataclass(frozen=True)
 class Case:
-    """A record with one fault: path within the record, rule, and the value that is shown."""
+    """A record with one fault: path within the record, rule, and the displayed value."""
 
     name: str
     bad: Any

@@ -1,7 +1,7 @@
 """Any bytes give a document, a snapshot or a `DocumentFault`, as in the reference model.
 
 Bytes and trees of small valid documents are damaged at random: nothing else than a fault may come
-out, faults show no NMI, and what is accepted is what the reference model accepts, with equal rows.
+out, faults show no NMI, and the reference model accepts the same documents, with equal rows.
 """
 
 from __future__ import annotations

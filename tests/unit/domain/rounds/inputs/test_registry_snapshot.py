@@ -1,4 +1,4 @@
-"""The registry snapshot (rules-v1 section 6): who holds which NMI when, and what is rejected."""
+"""The registry snapshot (rules-v1 section 6): holders of NMIs over time, and rejections."""
 
 from __future__ import annotations
 
@@ -438,7 +438,7 @@ def test_every_rule_of_the_source_is_tested() -> None:
     ],
 )
 def test_assignment_overlap(spans: list[tuple[int, int | None]], listed: dict[int, int]) -> None:
-    """Also of one aggregator with itself; each is named with the one that it runs into."""
+    """Assignments of one aggregator overlap too; each is named with the one that it overlaps."""
     assignments = [span(first, end) for first, end in spans]
     error = rejection(parse_snapshot, dump(snapshot(*assignments)).encode())
     assert {f.path: f.message for f in error.faults} == {

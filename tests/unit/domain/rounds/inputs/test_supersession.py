@@ -37,7 +37,7 @@ def resolved(rows: list[Plain]) -> tuple[list[Plain], list[Finding]]:
 def by_the_rules(
     rows: list[Plain],
 ) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], str]]:
-    """(limits that stand, broken rules), per site and interval start."""
+    """(valid limits, broken rules), per site and interval start."""
     expected, broken = {}, {}
     for cell in {(site, start) for site, start, _, _ in rows}:
         versions = [
