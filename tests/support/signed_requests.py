@@ -3,10 +3,7 @@
 from eth_account import Account
 
 from oepnode.adapters.crypto.request_signature import sign_request
-from oepnode.domain.rounds.signed_requests import (
-    DocumentRequest,
-    RegistryRequest,
-)
+from oepnode.domain.rounds.signed_requests import DocumentRequest, RegistryRequest
 from tests.support.fake_chain import CHAIN_ID, CONTRACT
 
 ACCOUNT = Account.from_key(b"\x07" * 32)

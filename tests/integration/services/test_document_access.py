@@ -19,13 +19,7 @@ from oepnode.errors import ConflictError, TransportError
 from oepnode.services.common.serving import listening
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
-from tests.integration.services.conftest import (
-    OPERATOR,
-    TOKEN,
-    WORKER,
-    reason_of,
-    worker_client,
-)
+from tests.integration.services.conftest import OPERATOR, TOKEN, WORKER, reason_of, worker_client
 from tests.support.fake_chain import (
     CHAIN_ID,
     CONTRACT,

@@ -10,11 +10,7 @@ import polars as pl
 
 from oepnode.domain.edge.boffers.frame import FRAME, to_frame
 from oepnode.domain.edge.boffers.rules import Capacity
-from oepnode.domain.edge.boffers.validate import (
-    Context,
-    validate,
-    validate_frame,
-)
+from oepnode.domain.edge.boffers.validate import Context, validate, validate_frame
 from tests.support.boffers import EDGE_MARKET
 from tests.support.edge_documents import (
     BANDS,

@@ -6,9 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oepnode.adapters.crypto.request_signature import recover_signer, sign_request
-from oepnode.domain.rounds.signed_requests import (
-    MemberRequest,
-)
+from oepnode.domain.rounds.signed_requests import MemberRequest
 from oepnode.errors import EvidenceError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT
 from tests.support.signed_requests import ACCOUNT, DOCUMENT, REQUEST, SIGNATURE

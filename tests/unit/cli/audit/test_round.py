@@ -7,14 +7,7 @@ import json
 import pytest
 
 from oepnode.domain.rounds.onchain import Phase, RootRevealed
-from tests.support.round_world import (
-    ADDRESSES,
-    RESULT,
-    WRONG,
-    FakeReader,
-    changed,
-    state,
-)
+from tests.support.round_world import ADDRESSES, RESULT, WRONG, FakeReader, changed, state
 from tests.unit.cli.conftest import Run
 
 

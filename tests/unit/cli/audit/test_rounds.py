@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.support.round_world import (
-    RESULT,
-    FakeReader,
-)
+from tests.support.round_world import RESULT, FakeReader
 from tests.unit.cli.conftest import Run
 
 

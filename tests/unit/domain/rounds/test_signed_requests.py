@@ -87,6 +87,9 @@ def test_any_bytes_are_decoded_or_rejected(body: bytes) -> None:
         decode_request(body)
 
 
+# -- the header --------------------------------------------------------------------------------
+
+
 def header(value: Any, scheme: str = "OEP1") -> str:
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return f"{scheme} {base64.urlsafe_b64encode(data).rstrip(b'=').decode()}"
@@ -178,6 +181,9 @@ def test_malformed_headers_are_rejected(text: str) -> None:
 def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
     with pytest.raises(EvidenceError):
         decode_authorization(header(data))
+
+
+# -- the typed data ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from oepnode.domain.edge.boffers.comparison import compare
 from oepnode.domain.edge.boffers.model import make_day
-from oepnode.domain.edge.constraining.constrain import (
-    constrain,
-)
+from oepnode.domain.edge.constraining.constrain import constrain
 from tests.support.boffers import avail, differs, prices
 from tests.support.constraining import BANDS, DAY, A, envelopes, offer, self_dispatched
 

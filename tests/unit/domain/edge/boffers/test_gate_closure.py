@@ -8,16 +8,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from oepnode.domain.edge.boffers.gate_closure import (
-    check_rebids,
-    frozen_prices,
-    is_rebid,
-)
+from oepnode.domain.edge.boffers.gate_closure import check_rebids, frozen_prices, is_rebid
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.boffers.selection import (
-    Lodged,
-    effective_day,
-)
+from oepnode.domain.edge.boffers.selection import Lodged, effective_day
 from oepnode.domain.nem.nem_time import MICROS, format_nem
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.lodged_boffers import (

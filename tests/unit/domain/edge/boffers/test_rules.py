@@ -187,6 +187,9 @@ def test_part_c_3_1_boffer_of_a_site_has_floor_and_ceiling() -> None:
     assert codes(violations(check, day(prices=inner, kind="NMI"))) == ["boffer.market_ends"] * 2
 
 
+# --- horizon -------------------------------------------------------------------------------------
+
+
 def horizon(first: int, count: int, submitted_s: int | None) -> list[BofferDay]:
     """Days with ``count`` intervals from ``first`` on."""
     days = []
@@ -248,6 +251,9 @@ def test_hld_4_1_a_gap_in_the_horizon() -> None:
     (broken,) = rules.check_horizon(days)
     assert broken.value == "2 intervals missing"
     assert list(rules.check_horizon([])) == []
+
+
+# --- steps ---------------------------------------------------------------------------------------
 
 
 def test_hld_4_3_step_1_has_no_fixed_load() -> None:

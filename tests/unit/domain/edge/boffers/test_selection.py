@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.boffers.gate_closure import (
-    frozen_prices,
-)
+from oepnode.domain.edge.boffers.gate_closure import frozen_prices
 from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
     ExpiredRollForward,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.boffers.bands import (
-    dispatchable,
-)
+from oepnode.domain.edge.boffers.bands import dispatchable
 from oepnode.domain.edge.clearing.clear import PER_CENT, clear
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail, cents, in_kw, one, prices

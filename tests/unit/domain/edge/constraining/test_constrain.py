@@ -97,6 +97,9 @@ def test_the_constrained_boffer_is_the_original_but_for_its_quantities() -> None
     assert trims(constrain([constrained], envelopes())[0].result) == []
 
 
+# --- without prices ------------------------------------------------------------------------------
+
+
 def test_gate_closure_of_the_day() -> None:
     assert gate_closure(DAY) == period_start(DAY, 1) - 15.5 * 3600
 

@@ -10,9 +10,7 @@ from oepnode.domain.edge.dispatch.conformance import (
     check_dispatch,
 )
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from tests.support.telemetry_columns import (
-    START,
-)
+from tests.support.telemetry_columns import START
 
 # --- dispatch ------------------------------------------------------------------------------------
 

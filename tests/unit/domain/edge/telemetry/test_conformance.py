@@ -2,18 +2,18 @@
 
 import random
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import edge_plain
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
+from tests.support.conformance_reports import FIVE, report
 from tests.support.telemetry_columns import (
     EARLY,
     LATER,
@@ -28,15 +28,6 @@ from tests.support.telemetry_columns import (
 )
 
 MICROS = 1_000_000
-FIVE = [(5, -5)] * 2
-
-
-def report(
-    published: EnvelopeTable, *rows: dict[str, object], level: int = 0, **settings: Any
-) -> EnvelopeConformance:
-    check = ConformanceChecker(published, level, **settings)
-    check.add(frame(*rows))
-    return check.report()
 
 
 # --- limits and tolerance --------------------------------------------------------------------
@@ -95,7 +86,7 @@ def test_a_default_limit_of_the_wrong_sign_is_rejected(wrong: dict[str, int]) ->
         DefaultLimits(**wrong)
 
 
-# --- time and place --------------------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------
 
 
 def test_the_end_of_an_interval_belongs_to_it_part_c_4_3() -> None:
@@ -105,62 +96,6 @@ def test_the_end_of_an_interval_belongs_to_it_part_c_4_3() -> None:
     assert result.minutes.tolist() == [[1, 1]]
     assert result.outside_rows == 2
     assert result.rows == 4
-
-
-def test_every_measurement_is_counted_somewhere() -> None:
-    result = report(
-        envelopes(record(A, FIVE), record(B, FIVE)),
-        reading(A, 1),
-        reading(A, 1),
-        reading(C, 1),
-        reading(C, 50),
-        reading(A, 50),
-    )
-    assert result.counts["readings"].tolist() == [2, 0]
-    assert result.counts["duplicates"].tolist() == [1, 0]
-    assert (result.foreign_rows, result.foreign_nmis, result.outside_rows) == (2, 1, 1)
-    assert result.rows == 5
-
-
-def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
-    result = report(envelopes(record(A, FIVE), record(B, FIVE)), reading(A, 1), reading(A, 2))
-    assert result.expected.tolist() == [10, 0]
-    assert result.missing.tolist() == [8, 0]
-    assert result.measured.tolist() == [True, False]
-
-
-def test_omitted_nmis_of_the_portfolio_do_not_conform() -> None:
-    published = envelopes(record(A, FIVE), record(B, FIVE), record(C, [(5, -5)]))
-    rows = [reading(A, i) for i in range(1, 11)]
-    whole = report(published, *rows, portfolio={A})
-    assert (whole.conforms, whole.is_complete) == (True, True)
-    assert whole.unmeasured.tolist() == [False, True, True]
-    assert report(published, *rows).conforms, "the aggregator of the others is not known"
-    lacking = report(published, *rows, portfolio={A, B, C})
-    assert lacking.conforms is None
-    assert lacking.lacking_intervals.tolist() == [0, 2, 1]
-    assert (lacking.expected.tolist(), lacking.missing.tolist()) == ([10, 10, 5], [0, 10, 5])
-    half = report(published, *rows[:5], portfolio={A})
-    assert (half.conforms, half.lacking_intervals.tolist()) == (None, [1, 0, 0])
-    assert report(published, reading(A, 1, 6000), portfolio={A, B}).conforms is False
-
-
-def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated() -> None:
-    published = envelopes(record(A, FIVE))
-    rows = [reading(A, i) for i in range(1, 11)]
-    without = [*rows[:2], *rows[3:]]
-    conflict = [*rows, reading(A, 3, 7000)]
-    for held in (without, conflict):
-        strict = report(published, *held, portfolio={A})
-        assert (strict.conforms, strict.lacking_intervals.tolist()) == (None, [1])
-        allowed = report(published, *held, portfolio={A}, tolerance=Tolerance(missing=1))
-        assert allowed.conforms is True
-        assert report(published, *held).conforms is True, "nothing requires that it is measured"
-    two = report(published, *without[1:], portfolio={A}, tolerance=Tolerance(missing=1))
-    assert two.lacking_intervals.tolist() == [1]
-    for missing in (-1, 5):
-        with pytest.raises(ValueError, match="0 to 4 minutes"):
-            Tolerance(missing=missing)
 
 
 def test_each_interval_in_breach_reports_how_far_and_beyond_which_limits() -> None:
@@ -194,22 +129,6 @@ def test_a_copy_counts_once_and_a_conflict_is_not_assessed() -> None:
     assert result.missing.tolist() == [6]
     traced = trace(envelopes(record(A, FIVE)), A, frame(*rows, *conflict, *later))
     assert traced.is_breach.tolist() == [True, True, True]
-
-
-def test_rows_at_other_nmis_and_hours_may_be_duplicates_too() -> None:
-    rows = [reading(C, 1), reading(C, 1), reading(C, 2), reading(C, 2, 9), reading(A, 99)]
-    result = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
-    assert (result.rows, result.foreign_rows, result.outside_rows) == (6, 4, 2)
-    assert result.foreign_nmis == 1
-
-
-def test_a_minute_in_two_pieces_cannot_be_deduplicated() -> None:
-    check = ConformanceChecker(envelopes(record(A, FIVE)))
-    check.add(frame(reading(A, 1)))
-    before = check.report()
-    with pytest.raises(ValueError, match="earlier piece"):
-        check.add(frame(reading(A, 1)))
-    assert check.report().counts["readings"].tolist() == before.counts["readings"].tolist()
 
 
 def test_energy_beyond_is_rounded_half_up() -> None:

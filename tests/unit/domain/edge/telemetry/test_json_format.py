@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from oepnode.domain.edge.telemetry.json_format import write_telemetry
-from tests.support.edge_documents import (
-    document,
-    duid_telemetry,
-    nmi_telemetry,
-)
+from tests.support.edge_documents import document, duid_telemetry, nmi_telemetry
 from tests.support.telemetry_columns import frame_of
 
 

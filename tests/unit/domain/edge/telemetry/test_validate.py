@@ -43,6 +43,9 @@ def minutes(*numbers: int, **changes: Any) -> bytes:
     return document(nmi_telemetry(*(measurement(n) for n in numbers), **changes))
 
 
+# --- valid documents -----------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("form", [document, lines])
 def test_part_c_4_3_good_telemetry_is_accepted(form: Any) -> None:
     received = validate(form(nmi_telemetry(), nmi_telemetry(nmi=OTHER_NMI)))
@@ -94,6 +97,9 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
     assert frame_of(document(odd)).equals(frame_of(document(nmi_telemetry())))
 
 
+# --- broken forms --------------------------------------------------------------------------------
+
+
 def test_part_c_4_3_profile_edge_restricts_limits_to_decimal_4_2() -> None:
     edge = Feed(profile="edge")
     fine = one(activePowerExportLimit=99.99, activePowerImportLimit=-0.01)
@@ -112,6 +118,9 @@ def test_a_document_holds_one_kind_of_telemetry() -> None:
 @pytest.mark.parametrize("data", [b"", b"[]", b"[1]", b"{}", b"\xef\xbb\xbf[]", b'[{"nmi":"a"}'])
 def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
+
+
+# --- rules of time -------------------------------------------------------------------------------
 
 
 def test_part_c_4_1_a_gap_is_reported_with_its_length() -> None:
@@ -264,6 +273,9 @@ def test_hld_4_2_1_a_document_is_about_one_duid() -> None:
     received = validate(document(duid_telemetry(), duid_telemetry(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 5}
     assert finding(received, "duid.mixed").path == "$.records[1].duid"
+
+
+# --- columns -------------------------------------------------------------------------------------
 
 
 def good(side: str = "NMI") -> pl.DataFrame:
