@@ -40,7 +40,7 @@ OTHER_DIGEST = sha256(OTHER).digest()
 Sign = Callable[..., dict[str, str]]
 
 
-def put(settings: SenderSettings, data: bytes) -> None:
+def store_document(settings: SenderSettings, data: bytes) -> None:
     """Store bytes without the validation, which other tests cover."""
     store = EnvelopeStore(settings.data_dir)
     incoming = store.incoming()
@@ -54,7 +54,7 @@ async def stored(sender_settings: SenderSettings, blockchain: InMemoryChain) -> 
     """Two documents; round 1 was opened with the first, round 2 with the second."""
     chain = FakeChain(blockchain, REQUESTER)
     for data in (DOCUMENT, OTHER):
-        put(sender_settings, data)
+        store_document(sender_settings, data)
         await chain.open_round(1_795_000_200, 6, sha256(data).digest(), b"\x0a" * 32)
 
 
@@ -116,7 +116,7 @@ def access_log(settings: SenderSettings) -> list[tuple[Any, ...]]:
     return rows
 
 
-# -- given -------------------------------------------------------------------------------------
+# -- served ------------------------------------------------------------------------------------
 
 
 async def test_a_worker_gets_the_document_streamed(
@@ -370,7 +370,7 @@ async def test_without_a_chain_the_worker_is_asked_to_retry(
         assert response.status == 200
 
 
-# -- anyone ------------------------------------------------------------------------------------
+# -- public access -----------------------------------------------------------------------------
 
 
 async def test_where_anyone_may_read_no_request_is_needed(

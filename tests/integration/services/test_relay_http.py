@@ -339,7 +339,7 @@ async def test_rounds_without_ballots(world: World, path: str, expected: str) ->
         assert f"{response.status} {await reason_of(response)}" == expected
 
 
-# -- twice ---------------------------------------------------------------------------------
+# -- duplicate ballots ---------------------------------------------------------------------
 
 
 async def test_the_same_ballot_again_is_accepted_at_once_and_without_a_chain(world: World) -> None:
@@ -382,7 +382,7 @@ async def test_of_two_ballots_at_once_one_is_kept_and_one_rejected(world: World)
     assert len(decode_lines(file.read_bytes())) == 2
 
 
-# -- what is kept --------------------------------------------------------------------------
+# -- ballots in memory ---------------------------------------------------------------------
 
 
 async def test_rounds_that_are_over_are_forgotten(world: World) -> None:

@@ -432,7 +432,7 @@ async def test_many_and_long_headers_are_rejected(
         assert response.status == 200
 
 
-# -- what is kept ------------------------------------------------------------------------------
+# -- storage and logs --------------------------------------------------------------------------
 
 
 async def test_the_index_and_the_log_hold_no_nmi(

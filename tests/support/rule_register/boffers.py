@@ -114,7 +114,7 @@ _POST: Final = {"bofferTiming": "POST", "submissionDateTime": f"{DAY}T10:00:00+1
 _BEFORE: Final = {"submissionDateTime": f"{DAY}T03:00:00+10:00"}
 
 
-# --- Part C §3.3, field by field; which fields are mandatory is in the register of fields --------
+# --- Part C §3.3, field by field; mandatory fields are in the register of fields -----------------
 
 _FIELDS: Final = (
     Rule(f"{PART_C} field 1", "nmi.length", "$.records[0].nmi", boffers(), site(nmi=NMI[:9]),
@@ -460,7 +460,7 @@ _RULES: Final = (
          unit({"bandAvail": changed(IDLE, {4: -5, 15: 5})}), TRANSACTION),
 )  # fmt: skip
 
-# --- what is no document, and files of rows ------------------------------------------------------
+# --- other bytes, and files of rows --------------------------------------------------------------
 
 _GOOD: Final = document(*site())
 

@@ -23,7 +23,7 @@ from oepnode.domain.rounds.inputs.registry_snapshot import OPEN_END, Snapshot, p
 from oepnode.errors import ConfigError
 
 
-def made(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snapshot]:
+def write_and_parse(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snapshot]:
     summary = write_sample(plan, folder)
     data = (folder / summary.envelope_file).read_bytes()
     document = parse_document(data, Feed(profile="edge"))
@@ -31,7 +31,7 @@ def made(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snaps
 
 
 def test_the_default_sample_is_as_described(tmp_path: Path) -> None:
-    summary, document, snapshot = made(SamplePlan(), tmp_path)
+    summary, document, snapshot = write_and_parse(SamplePlan(), tmp_path)
     assert document.warnings == () and snapshot.warnings == ()
     assert (document.site_count, document.interval_count) == (300, 288)
     assert len(document.limits) == 300 * 288
@@ -44,7 +44,7 @@ def test_the_default_sample_is_as_described(tmp_path: Path) -> None:
 
 
 def test_holders_are_as_described(tmp_path: Path) -> None:
-    summary, document, snapshot = made(SamplePlan(), tmp_path)
+    summary, document, snapshot = write_and_parse(SamplePlan(), tmp_path)
     starts = document.horizon_start + document.row_interval.astype(np.int64) * INTERVAL_S
     holders = snapshot.holders(document.nmi, document.row_site, starts).reshape(300, 288)
     nobodys = (holders == -1).all(axis=1)
@@ -58,7 +58,7 @@ def test_holders_are_as_described(tmp_path: Path) -> None:
 
 
 def test_limits_look_like_a_sunny_day(tmp_path: Path) -> None:
-    _, document, _ = made(SamplePlan(), tmp_path)
+    _, document, _ = write_and_parse(SamplePlan(), tmp_path)
     export, import_ = (document.limits[:, kind].reshape(300, 288) for kind in (0, 1))
     assert export.min() >= 1_500 and export.max() <= 10_000
     assert import_.max() <= -2_000 and import_.min() >= -10_000
@@ -74,7 +74,7 @@ def test_limits_look_like_a_sunny_day(tmp_path: Path) -> None:
 @pytest.mark.parametrize("intervals", [1, 6, 576])
 def test_every_shape_has_no_fault(tmp_path: Path, format_: str, intervals: int) -> None:
     plan = SamplePlan(nmis=40, intervals=intervals, flex=0.3, format=format_)  # type: ignore[arg-type]
-    summary, document, snapshot = made(plan, tmp_path)
+    summary, document, snapshot = write_and_parse(plan, tmp_path)
     assert document.warnings == () and snapshot.warnings == ()
     assert len(document.limits) == 40 * intervals
     assert document.level.sum() == summary.flex_nmis == 12
@@ -109,7 +109,7 @@ def test_pieces_join_as_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
-    summary, _, snapshot = made(SamplePlan(nmis=20, intervals=6), tmp_path)
+    summary, _, snapshot = write_and_parse(SamplePlan(nmis=20, intervals=6), tmp_path)
     salt = tmp_path / "salt"
     assert sha256(bytes.fromhex(salt.read_text())).digest() == snapshot.salt_digest
     assert stat.S_IMODE(salt.stat().st_mode) == 0o600
@@ -124,7 +124,7 @@ def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
 
 
 def test_the_description_has_digests_and_no_nmi(tmp_path: Path) -> None:
-    summary, document, _ = made(SamplePlan(nmis=20, intervals=6), tmp_path)
+    summary, document, _ = write_and_parse(SamplePlan(nmis=20, intervals=6), tmp_path)
     text = (tmp_path / "sample.json").read_text()
     assert not any(name.decode() in text for name in document.nmi.tolist())
     assert sample_salt(1).hex() not in text

@@ -42,7 +42,7 @@ def two_days(**changes: Any) -> list[BofferDay]:
     ]
 
 
-def put(path: Path, days: Sequence[BofferDay]) -> str:
+def boffer_file(path: Path, days: Sequence[BofferDay]) -> str:
     if path.suffix == ".parquet":
         to_frame(days).write_parquet(path)
     else:
@@ -52,7 +52,7 @@ def put(path: Path, days: Sequence[BofferDay]) -> str:
 
 @pytest.fixture
 def d3(tmp_path: Path) -> str:
-    return put(tmp_path / "d3.json", two_days())
+    return boffer_file(tmp_path / "d3.json", two_days())
 
 
 WORLD_DAY, WORLD_PERIOD = trading_period(START)

@@ -14,7 +14,15 @@ import pytest
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.nem.quantities import NO_LIMIT
 from tests.support.boffers import avail
-from tests.unit.cli.boffer.conftest import D3, D3_PRICES, DAY, SITE, SUBMITTED, make_day, put
+from tests.unit.cli.boffer.conftest import (
+    D3,
+    D3_PRICES,
+    DAY,
+    SITE,
+    SUBMITTED,
+    boffer_file,
+    make_day,
+)
 from tests.unit.cli.conftest import Run
 
 
@@ -41,7 +49,7 @@ def test_clear_hld_d3(run: Run, d3: str, price: str, watts: int) -> None:
 def test_clear_names_the_source_of_watts(run: Run, tmp_path: Path) -> None:
     day = make_day("UNIT1", DAY, D3_PRICES, avail(D3), max_avail_gen=75_000)
     fixed = make_day("UNIT2", DAY, D3_PRICES, avail(D3), fixed_load=-5_000)
-    file = put(tmp_path / "b.json", [day, fixed])
+    file = boffer_file(tmp_path / "b.json", [day, fixed])
     result = run("boffer", "clear", file, "--price", "2000", "--allow-rejected")
     assert result.exit_code == 0
     assert "bands, limited by maxAvail" in result.stdout
@@ -58,7 +66,14 @@ def site(periods: Sequence[int], load: float = -2, **changes: Any) -> BofferDay:
 
 def test_clear_uses_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path) -> None:
     first, last = site([1], -1, submitted_us=SUBMITTED - 1), site([1])
-    words = ("boffer", "clear", put(tmp_path / "b.json", [first, last]), "--price", "0", "--date")
+    words = (
+        "boffer",
+        "clear",
+        boffer_file(tmp_path / "b.json", [first, last]),
+        "--price",
+        "0",
+        "--date",
+    )
     (offer,) = json.loads(run(*words, "2026-11-21", "--json").stdout)["offers"]
     assert (offer["trading_date"], offer["rolled_forward_from"]) == ("2026-11-21", "2026-11-20")
     assert [(p["cleared_w"], p["rolled_forward_days"]) for p in offer["periods"]] == [(-2000, 1)]
@@ -74,14 +89,21 @@ def test_clear_uses_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path) 
 def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     run: Run, tmp_path: Path
 ) -> None:
-    words = ("boffer", "clear", put(tmp_path / "b.json", [site([1])]), "--price", "0", "--date")
+    words = (
+        "boffer",
+        "clear",
+        boffer_file(tmp_path / "b.json", [site([1])]),
+        "--price",
+        "0",
+        "--date",
+    )
     old = run(*words, "2026-11-22")
     assert (old.exit_code, old.stdout) == (2, "")
     report = " ".join(old.stderr.split())
     assert "1 period of 2026-11-22 has no Boffer: there is no Boffer of 2026-11-21" in report
     assert "that of 2026-11-20 is too old (HLD §4.4, §4.5)" in report
     both = [site([1, 2]), site([2], -3, on=DAY + timedelta(days=1))]
-    words = ("boffer", "clear", put(tmp_path / "c.json", both), "--price", "0", "--date")
+    words = ("boffer", "clear", boffer_file(tmp_path / "c.json", both), "--price", "0", "--date")
     part = run(*words, "2026-11-22", "--json")
     (offer,) = json.loads(part.stdout)["offers"]
     assert [(p["period"], p["cleared_w"]) for p in offer["periods"]] == [(2, -3000)]
@@ -205,7 +227,10 @@ def test_a_period_without_an_offer_does_not_clear_by_bands(run: Run, tmp_path: P
         make_day("UNIT1", DAY + timedelta(days=i), None, None, periods=range(1, 289), fixed_load=x)
         for i, x in enumerate((loads, -5))
     ]
-    file, at = put(tmp_path / "self.json", days), ["--date", "2026-11-20", "--period", "288"]
+    file, at = (
+        boffer_file(tmp_path / "self.json", days),
+        ["--date", "2026-11-20", "--period", "288"],
+    )
     assert "nothing offered" in run("boffer", "clear", file, "--price", "50", *at).stdout
     report = json.loads(run("boffer", "clear", file, "--price", "50", *at, "--json").stdout)
     ((row,),) = (offer["periods"] for offer in report["offers"])

@@ -13,8 +13,8 @@ from tests.unit.cli.boffer.conftest import (
     D3_PRICES,
     DAY,
     SITE,
+    boffer_file,
     make_day,
-    put,
     sites_boffer,
     two_days,
 )
@@ -24,7 +24,7 @@ from tests.unit.cli.conftest import Run
 def test_compare_a_constrained_boffer_with_the_original(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7.5})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7.5})])
     run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     value = json.loads(run("boffer", "compare", file, "constrained.json", "--json").stdout)
     (offer,) = value["offers"]
@@ -35,8 +35,8 @@ def test_compare_a_constrained_boffer_with_the_original(
 
 
 def test_compare_reports_prices_that_change_after_gate_closure(run: Run, tmp_path: Path) -> None:
-    before = put(tmp_path / "a.json", two_days())
-    after = put(tmp_path / "b.json", two_days(bands=prices({13: 1.2})))
+    before = boffer_file(tmp_path / "a.json", two_days())
+    after = boffer_file(tmp_path / "b.json", two_days(bands=prices({13: 1.2})))
     result = run("boffer", "compare", before, after)
     assert result.exit_code == 1
     assert "1 Boffer changes prices after gate closure" in result.stderr
@@ -46,9 +46,11 @@ def test_compare_reports_prices_that_change_after_gate_closure(run: Run, tmp_pat
 
 
 def test_compare_needs_something_in_common(run: Run, tmp_path: Path, d3: str) -> None:
-    other = put(tmp_path / "o.json", [make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
+    other = boffer_file(tmp_path / "o.json", [make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
     result = run("boffer", "compare", d3, other, "--allow-rejected")
     assert result.exit_code == 2
-    both = put(tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))])
+    both = boffer_file(
+        tmp_path / "both.json", [*two_days(), make_day("UNIT2", DAY, D3_PRICES, avail(D3))]
+    )
     done = run("boffer", "compare", d3, both, "--allow-rejected")
     assert "1 Boffer is in the later file only" in done.stderr

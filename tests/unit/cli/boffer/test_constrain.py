@@ -20,8 +20,8 @@ from tests.unit.cli.boffer.conftest import (
     SITE,
     WORLD_DAY,
     WORLD_PERIOD,
+    boffer_file,
     make_day,
-    put,
     sites_boffer,
 )
 from tests.unit.cli.conftest import Run
@@ -38,7 +38,7 @@ def units_boffer(kilowatts: dict[int, float]) -> list[BofferDay]:
 
 def test_constrain_to_a_verified_bundle(run: Run, reader: FakeReader, folder: Path) -> None:
     """The first site may export 1.5 kW, and import 2 kW in the first interval, 7 in the last."""
-    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 13: 1, 19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {3: -4, 13: 1, 19: 7})])
     result = run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json", "--json")
     assert result.exit_code == 0, result.output
     value = json.loads(result.stdout)
@@ -61,7 +61,7 @@ def test_constrain_gives_the_same_from_bundle_and_document(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     (folder / "envelope.json").write_bytes(ENVELOPE)
-    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
     outs = [
         json.loads(run("boffer", "constrain", file, *source, "--json").stdout)["offers"]
         for source in (BUNDLE, ["--envelope", "envelope.json"])
@@ -72,7 +72,7 @@ def test_constrain_gives_the_same_from_bundle_and_document(
 def test_constrain_rejects_a_bundle_that_does_not_verify(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     result = run(
         "boffer", "constrain", file, "--envelope", "A2.oepb", "--key", "A1.json", "--out", "o.json"
     )
@@ -84,7 +84,7 @@ def test_constrain_rejects_a_bundle_that_does_not_verify(
 
 
 def test_constrain_check_gives_exit_code_1(run: Run, reader: FakeReader, folder: Path) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     result = run("boffer", "constrain", file, *BUNDLE, "--check")
     assert result.exit_code == 1
     assert "✗ 6 intervals breach" in result.stdout
@@ -98,7 +98,7 @@ def test_constrain_a_unit_to_the_sum_over_its_portfolio(
 ) -> None:
     """Sites 1 to 4 may export 1.5, 2.5, 3.5 and 4.5 kW: 12 kW in all."""
     (folder / "mine.txt").write_text("\n".join(HELD["A1"]))
-    file = put(folder / "b.json", units_boffer({13: 10, 19: 7}))
+    file = boffer_file(folder / "b.json", units_boffer({13: 10, 19: 7}))
     words = ("--portfolio", "mine.txt", "--covered", "--json")
     result = run("boffer", "constrain", file, *BUNDLE, *words)
     assert result.exit_code == 0, result.output
@@ -114,7 +114,7 @@ def test_constrain_a_unit_to_a_document_needs_its_portfolio(
     (folder / "envelope.json").write_bytes(ENVELOPE)
     (folder / "mine.txt").write_text("\n".join(HELD["A1"]))
     (folder / "none.txt").write_text("\n")
-    file = put(folder / "b.json", units_boffer({13: 10, 19: 7}))
+    file = boffer_file(folder / "b.json", units_boffer({13: 10, 19: 7}))
     words = ("boffer", "constrain", file, "--envelope", "envelope.json", "--covered")
     rejected = run(*words, "--out", "o.json")
     assert (rejected.exit_code, rejected.stdout) == (2, "")
@@ -154,7 +154,7 @@ def test_constrain_a_pre_boffer_to_post_envelopes_only_where_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     (folder / "post.json").write_bytes(ENVELOPE.replace(b'"PRE"', b'"POST"'))
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     words = ("boffer", "constrain", file, "--envelope", "post.json")
     rejected = run(*words, "--out", "o.json")
     assert (rejected.exit_code, rejected.stdout) == (2, "")
@@ -173,7 +173,7 @@ def test_constrain_reads_envelopes_as_their_feed_writes_them(
         for row in record["operatingEnvelopes"][0]["intervals"]:
             row["activePowerImportLimit"] *= -1
     (folder / "e.json").write_text(json.dumps(records))
-    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {3: -4})])
     words = ("boffer", "constrain", file, "--envelope", "e.json")
     assert run(*words).exit_code == 1
     value = json.loads(run(*words, "--import-sign", "magnitude", "--json").stdout)
@@ -185,7 +185,7 @@ def test_constrain_needs_a_default_where_another_aggregator_has_the_site(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """One site of the bundle moves to A2 half-way, and has no limits here from then on."""
-    file = put(folder / "b.json", [sites_boffer(MOVING, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(MOVING, {19: 7})])
     result = run("boffer", "constrain", file, *BUNDLE)
     assert result.exit_code == 2
     assert "6 limits are not published" in result.stderr
@@ -198,10 +198,10 @@ def test_constrain_needs_a_default_where_another_aggregator_has_the_site(
 
 
 def test_constrain_at_the_level_of_the_boffer(run: Run, reader: FakeReader, folder: Path) -> None:
-    flex = put(folder / "f.json", [sites_boffer(FLEX, {19: 20}, level="Flex")])
+    flex = boffer_file(folder / "f.json", [sites_boffer(FLEX, {19: 20}, level="Flex")])
     value = json.loads(run("boffer", "constrain", flex, *BUNDLE, "--json").stdout)
     assert value["offers"][0]["trims"][0]["kept_w"] == 10_500
-    other = put(folder / "g.json", [sites_boffer(HELD["A3"][0], {19: 20}, level="Flex")])
+    other = boffer_file(folder / "g.json", [sites_boffer(HELD["A3"][0], {19: 20}, level="Flex")])
     options = ["--envelope", "A3.oepb", "--key", "A3.json"]
     result = run("boffer", "constrain", other, *options)
     assert result.exit_code == 1
@@ -216,7 +216,7 @@ def test_constrain_leaves_uncovered_intervals_alone(
     day = make_day(
         SITE, WORLD_DAY, D3_PRICES, avail({19: 7}, 8), periods=periods, kind="NMI", submitted_us=at
     )
-    file = put(folder / "b.json", [day])
+    file = boffer_file(folder / "b.json", [day])
     assert run("boffer", "constrain", file, *BUNDLE).exit_code == 2
     result = run("boffer", "constrain", file, *BUNDLE, "--covered", "--json")
     value = json.loads(result.stdout)
@@ -228,7 +228,7 @@ def test_constrain_leaves_uncovered_intervals_alone(
 def test_constrain_writes_with_a_new_submission_time(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     time = ["--submitted", "2026-11-18T20:59:59+10:00"]
     for name in ("o.json", "o.ndjson", "o.parquet"):
         assert run("boffer", "constrain", file, *BUNDLE, *time, "--out", name).exit_code == 0
@@ -240,7 +240,7 @@ def test_constrain_writes_with_a_new_submission_time(
 
 
 def test_constrain_draws_before_and_after(run: Run, reader: FakeReader, folder: Path) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7})])
     assert run("boffer", "constrain", file, *BUNDLE, "--plot", "c.svg").exit_code == 0
     text = (folder / "c.svg").read_text()
     for words in ("offered +7 kW", "+1.5 kW", "export limit"):
@@ -263,7 +263,7 @@ def test_constrain_and_compare_round_one_energy_alike(
         kind="NMI",
         submitted_us=at,
     )
-    file = put(folder / "b.json", [day])
+    file = boffer_file(folder / "b.json", [day])
     done = run("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     assert "✓ 1 interval breaches the envelope and was trimmed" in done.stdout
     assert done.stdout.splitlines()[2].split()[-2:] == ["0.002", "kWh"]
@@ -277,7 +277,7 @@ def test_constrain_and_compare_round_one_energy_alike(
 def test_constrain_writes_no_json_under_another_name(
     run: Run, reader: FakeReader, folder: Path, name: str
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     done = run("boffer", "constrain", file, *BUNDLE, "--out", name)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "--out ends in .json, .ndjson or .parquet" in done.stderr
@@ -300,7 +300,7 @@ def test_constrain_writes_no_json_under_another_name(
 def test_constrain_rejects_wrong_options(
     run: Run, reader: FakeReader, folder: Path, options: list[str], text: str
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     result = run("boffer", "constrain", file, *BUNDLE, *options)
     assert result.exit_code == 2
     assert text in result.stderr

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from tests.unit.cli.boffer.conftest import DAY, make_day, put
+from tests.unit.cli.boffer.conftest import DAY, boffer_file, make_day
 from tests.unit.cli.conftest import Run
 
 
@@ -37,7 +37,7 @@ def test_a_boffer_without_prices_clears_its_fixed_load_at_any_price(
         make_day("UNIT1", DAY + timedelta(days=i), None, None, periods=range(1, 289), fixed_load=-5)
         for i in range(2)
     ]
-    file, at = put(tmp_path / "self.json", days), ["--date", "2026-11-20", "--json"]
+    file, at = boffer_file(tmp_path / "self.json", days), ["--date", "2026-11-20", "--json"]
     assert run("boffer", "validate", file, "--step", "2").exit_code == 0
     assert run("boffer", "validate", file, "--step", "3").exit_code == 1
     value = json.loads(run("boffer", "curve", file, *at, "--plot", "self.svg").stdout)

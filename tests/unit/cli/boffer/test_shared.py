@@ -16,7 +16,7 @@ from tests.unit.cli.boffer.conftest import (
     D3_PRICES,
     SITE,
     SUBMITTED,
-    put,
+    boffer_file,
     sites_boffer,
     two_days,
 )
@@ -37,8 +37,8 @@ def test_boffers_that_the_rules_reject_are_not_used_unless_allowed(
 ) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
-    put(tmp_path / "b.json", wrong)
-    put(tmp_path / "good.json", two_days())
+    boffer_file(tmp_path / "b.json", wrong)
+    boffer_file(tmp_path / "good.json", two_days())
     rejected = run("boffer", *words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
     location = "$.records[0].energyBids[0].energyPeriods[7].bandAvail[10]: boffer.generation_sign"
@@ -72,7 +72,7 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
     """The second offers 10 kW at another price after gate closure; the third keeps the price."""
     days = rebids(D3_PRICES, prices({13: 1.2}), D3_PRICES)
     days[4].avail[:, 12] = 5_000
-    names = [put(tmp_path / f"{n}{suffix}", days[: 2 * n]) for n in (2, 3)]
+    names = [boffer_file(tmp_path / f"{n}{suffix}", days[: 2 * n]) for n in (2, 3)]
     at = ("--price", "1.15", "--date", "2026-11-20", "--period", "72")
 
     def cleared(name: str, *words: str) -> Any:
@@ -111,8 +111,8 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
     ],
 )
 def test_each_command_skips_rejected_boffers(run: Run, tmp_path: Path, words: list[str]) -> None:
-    put(tmp_path / "a.json", rebids(D3_PRICES))
-    put(tmp_path / "b.json", rebids(D3_PRICES, prices({13: 1.2})))
+    boffer_file(tmp_path / "a.json", rebids(D3_PRICES))
+    boffer_file(tmp_path / "b.json", rebids(D3_PRICES, prices({13: 1.2})))
     (tmp_path / "e.json").write_bytes(ENVELOPE)
     (tmp_path / "p.txt").write_text(SITE)
     assert run("boffer", *words).exit_code == 1
@@ -127,7 +127,7 @@ def test_each_command_skips_rejected_boffers(run: Run, tmp_path: Path, words: li
 def test_commands_fail_where_every_boffer_is_rejected(run: Run, tmp_path: Path) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
-    file = put(tmp_path / "b.json", wrong)
+    file = boffer_file(tmp_path / "b.json", wrong)
     done = run("boffer", "clear", file, "--price", "1", "--skip-rejected")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "no Boffer is accepted; $.records[0] (UNIT1" in done.stderr
@@ -136,7 +136,9 @@ def test_commands_fail_where_every_boffer_is_rejected(run: Run, tmp_path: Path) 
 def test_a_boffer_that_the_rules_reject_is_not_constrained_unless_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
-    file = put(folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7}, submitted_us=SUBMITTED)])
+    file = boffer_file(
+        folder / "b.json", [sites_boffer(SITE, {3: -4, 19: 7}, submitted_us=SUBMITTED)]
+    )
     words = ("boffer", "constrain", file, *BUNDLE, "--out", "constrained.json")
     rejected = run(*words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
@@ -155,7 +157,7 @@ def test_a_result_that_the_rules_would_reject_is_not_written_unless_allowed(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """The Boffer is right; submitted a day later its trading date is past."""
-    file = put(folder / "b.json", [sites_boffer(SITE, {19: 7})])
+    file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     late = ("--submitted", "2026-11-20T03:59:59+10:00", "--out", "constrained.json")
     words = ("boffer", "constrain", file, *BUNDLE, *late)
     rejected = run(*words)
@@ -172,7 +174,7 @@ def test_boffers_that_are_stated_as_accepted_are_used_with_a_note(
     run: Run, tmp_path: Path, d3: str
 ) -> None:
     """A Boffer accepted before need not cover the horizon of today."""
-    part = put(tmp_path / "p.json", two_days()[:1])
+    part = boffer_file(tmp_path / "p.json", two_days()[:1])
     done = run("boffer", "validate", d3, "--earlier", part)
     assert done.exit_code == 0, done.output
     assert "note: p.json: 1 fault: boffer.horizon" in done.stderr

@@ -9,13 +9,15 @@ import pytest
 
 from oepnode.domain.edge.boffers.gate_closure import gate_closure
 from tests.support.boffers import prices
-from tests.unit.cli.boffer.conftest import DAY, put, two_days
+from tests.unit.cli.boffer.conftest import DAY, boffer_file, two_days
 from tests.unit.cli.conftest import Run
 
 
 @pytest.mark.parametrize("suffix", [".json", ".ndjson", ".parquet"])
 def test_validate_accepts_every_form(run: Run, tmp_path: Path, suffix: str) -> None:
-    result = run("boffer", "validate", put(tmp_path / f"b{suffix}", two_days()), "--step", "3")
+    result = run(
+        "boffer", "validate", boffer_file(tmp_path / f"b{suffix}", two_days()), "--step", "3"
+    )
     assert result.exit_code == 0, result.output
     assert "✓ system acknowledgement: accepted" in result.stdout
     assert "✓ transaction acknowledgement: accepted" in result.stdout
@@ -24,7 +26,7 @@ def test_validate_accepts_every_form(run: Run, tmp_path: Path, suffix: str) -> N
 def test_validate_reports_code_location_rule_and_value(run: Run, tmp_path: Path) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
-    result = run("boffer", "validate", put(tmp_path / "b.json", wrong), "--json")
+    result = run("boffer", "validate", boffer_file(tmp_path / "b.json", wrong), "--json")
     assert result.exit_code == 1
     value = json.loads(result.stdout)
     (fault,) = [f for f in value["transaction"]["faults"] if f["code"] == "boffer.generation_sign"]
@@ -34,7 +36,7 @@ def test_validate_reports_code_location_rule_and_value(run: Run, tmp_path: Path)
 
 
 def test_validate_shows_faults_in_a_table(run: Run, tmp_path: Path) -> None:
-    file = put(tmp_path / "b.json", two_days(fixed_load=-5_000))
+    file = boffer_file(tmp_path / "b.json", two_days(fixed_load=-5_000))
     result = run("boffer", "validate", file, "--step", "1")
     assert result.exit_code == 1
     assert "boffer.step1_fixed" in result.stdout
@@ -44,9 +46,9 @@ def test_validate_shows_faults_in_a_table(run: Run, tmp_path: Path) -> None:
 
 def test_validate_checks_prices_after_gate_closure(run: Run, tmp_path: Path) -> None:
     in_time = (gate_closure(DAY) - 60) * 1_000_000
-    earlier = put(tmp_path / "earlier.json", two_days(submitted_us=in_time))
+    earlier = boffer_file(tmp_path / "earlier.json", two_days(submitted_us=in_time))
     changed = prices({13: 1.2})
-    later = put(tmp_path / "later.json", two_days(bands=changed))
+    later = boffer_file(tmp_path / "later.json", two_days(bands=changed))
     assert run("boffer", "validate", later, "--step", "3").exit_code == 0
     result = run("boffer", "validate", later, "--earlier", earlier, "--step", "3", "--json")
     assert result.exit_code == 1

@@ -61,7 +61,7 @@ def failing(data: bytes, **more: Any) -> str:
     return caught.value.check
 
 
-# --- what is right --------------------------------------------------------------------------------
+# --- valid bundles --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", IDS)

@@ -178,7 +178,7 @@ def test_hld_4_4_a_boffer_without_prices_neither_freezes_prices_nor_changes_them
     assert rebids(day(), bare, late, day(submitted_s=LATE + 1)) == []
 
 
-# --- which Boffer counts -------------------------------------------------------------------------
+# --- the Boffer in effect ------------------------------------------------------------------------
 
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:

@@ -30,7 +30,7 @@ def test_hld_4_4_the_latest_boffer_counts_with_prices_or_without() -> None:
     assert not offer.avail[:3].any()
 
 
-# --- which Boffer counts -------------------------------------------------------------------------
+# --- the Boffer in effect ------------------------------------------------------------------------
 
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:

@@ -160,7 +160,7 @@ def test_the_order_and_the_pieces_of_telemetry_do_not_matter() -> None:
     }
 
 
-# --- which envelope ------------------------------------------------------------------------------
+# --- the envelope that applies -------------------------------------------------------------------
 
 
 TWO = (record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER))

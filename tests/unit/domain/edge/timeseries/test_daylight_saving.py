@@ -29,7 +29,7 @@ def melbourne_clock(first: str, count: int, step: int) -> list[int]:
     return read
 
 
-def of(minutes: list[int], step: int = 60) -> tuple[list[bool], list[bool]]:
+def saving_flags(minutes: list[int], step: int = 60) -> tuple[list[bool], list[bool]]:
     names = pl.Series(["a"] * len(minutes)).cast(pl.Categorical())
     empty = pl.Series([None] * len(minutes), dtype=pl.Int64)
     series = examine(names, np.array(minutes, dtype=np.int64), step, empty)
@@ -39,17 +39,17 @@ def of(minutes: list[int], step: int = 60) -> tuple[list[bool], list[bool]]:
 def test_part_c_1_2_the_hour_missing_in_october_is_daylight_saving() -> None:
     spring = local_minutes("2026-10-04T01:00:00", "2026-10-04T02:00:00")
     spring += local_minutes("2026-10-04T03:01:00", "2026-10-04T04:00:00")
-    assert of(spring) == ([True], [])
+    assert saving_flags(spring) == ([True], [])
     week_after = [minute + 7 * 86_400 for minute in spring]
-    assert of(week_after) == ([False], [])
-    assert of([m for m in spring if m != spring[0] + 3600]) == ([False], [])
+    assert saving_flags(week_after) == ([False], [])
+    assert saving_flags([m for m in spring if m != spring[0] + 3600]) == ([False], [])
 
 
 def test_part_c_1_2_the_hour_repeated_in_april_is_daylight_saving() -> None:
     autumn = local_minutes("2026-04-05T01:00:00", "2026-04-05T03:00:00")
     autumn += local_minutes("2026-04-05T02:01:00", "2026-04-05T04:00:00")
-    assert of(autumn) == ([], [True])
-    assert of([minute + 86_400 for minute in autumn]) == ([], [False])
+    assert saving_flags(autumn) == ([], [True])
+    assert saving_flags([minute + 86_400 for minute in autumn]) == ([], [False])
 
 
 @pytest.mark.parametrize("step", [60, 300])
@@ -58,8 +58,8 @@ def test_part_c_1_2_the_hour_that_a_clock_in_melbourne_skips_or_repeats_is_recog
 ) -> None:
     count = 3 * 3600 // step
     spring = melbourne_clock("2026-10-04T01:00:00", count, step)
-    assert of(spring, step) == ([True], [])
-    assert of([end + 7 * 86_400 for end in spring], step) == ([False], [])
+    assert saving_flags(spring, step) == ([True], [])
+    assert saving_flags([end + 7 * 86_400 for end in spring], step) == ([False], [])
     autumn = melbourne_clock("2026-04-05T00:00:00", count + 3600 // step, step)
-    assert of(autumn, step) == ([], [True])
-    assert of([end + 86_400 for end in autumn], step) == ([], [False])
+    assert saving_flags(autumn, step) == ([], [True])
+    assert saving_flags([end + 86_400 for end in autumn], step) == ([], [False])

@@ -137,7 +137,7 @@ def test_a_written_value_reads_back() -> None:
     assert (holder_of(parsed, NMI, START_S), holder_of(parsed, NMI, START_S + 300)) == ("n", "s")
 
 
-# --- Who holds what -------------------------------------------------------------------------------
+# --- Holders of NMIs ------------------------------------------------------------------------------
 
 
 def test_an_assignment_covers_from_its_start_until_before_its_end() -> None:
