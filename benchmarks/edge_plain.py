@@ -93,7 +93,7 @@ def check(
         ):
             other = others.get((nmi, start), nothing).limits(row["envelope_submitted_us"])
             if other == (None, None) or any(
-                limit not in {None, said} for limit, said in zip(other, stated, strict=True)
+                limit not in {None, claimed} for limit, claimed in zip(other, stated, strict=True)
             ):
                 counts["wrong_limits_stated"] += 1
         if export is None or import_ is None:
@@ -160,9 +160,9 @@ def _assess(
 
 
 class _Cell:
-    """What was published for one NMI and interval, by submission."""
+    """Publications for one NMI and interval, by submission."""
 
-    __slots__ = ("by_time", "force", "standing")
+    __slots__ = ("by_time", "force", "last_limits")
 
     def __init__(
         self, start: int, versions: list[tuple[int | None, int | None, int | None]]
@@ -171,7 +171,7 @@ class _Cell:
         in_time = [v for v in timed if (v[0] or 0) <= start * 1_000_000]
         self.by_time = {v[0]: (v[1], v[2]) for v in timed}
         self.force = (in_time[-1] if in_time else timed[0])[0] if timed else None
-        self.standing: Limits = versions[-1][1:] if versions else (None, None)
+        self.last_limits: Limits = versions[-1][1:] if versions else (None, None)
 
     def applied(self, row: Mapping[str, Any], knows: bool, counts: dict[str, int]) -> Limits:
         """Export and import limit of the envelope that was applied."""
@@ -179,7 +179,7 @@ class _Cell:
         if self.force is None:
             if stated is not None and knows:
                 counts["unknown_envelope"] += 1
-            return self.standing
+            return self.last_limits
         if stated is None:
             counts["no_envelope_stated"] += 1
             return self.by_time[self.force]
@@ -196,7 +196,7 @@ class _Cell:
     def limits(self, stated: int | None) -> Limits:
         """Export and import limit of the submission that is stated, or else of the one in force."""
         if self.force is None:
-            return self.standing
+            return self.last_limits
         return self.by_time.get(stated, self.by_time[self.force])
 
 

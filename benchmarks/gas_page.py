@@ -1,4 +1,4 @@
-"""Holds the gas tables of docs/contract.md to what was measured: ``benchmarks/gas --page FILE``."""
+"""Checks the gas tables of docs/contract.md against measurements: ``gas --page FILE``."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ _CALLS = {  # as the page names them, and as they are measured
 
 
 def missing_rows(
-    page: str, found: dict[str, Any], calls: dict[str, int], code_size: int
+    page: str, figures: dict[str, Any], calls: dict[str, int], code_size: int
 ) -> list[str]:
-    """What the page must say and does not.
+    """Return the rows that the page must have and does not.
 
     Args:
         page: The page, Markdown.
-        found: The figures of rounds, as in the benchmark's JSON.
+        figures: Gas of rounds, as in the benchmark's JSON.
         calls: Gas of the other calls, by name.
         code_size: Bytes of the deployed code.
     """
-    said = " ".join(page.split())
-    return [row for row in _rows(found, calls, code_size) if row not in said]
+    text = " ".join(page.split())
+    return [row for row in _rows(figures, calls, code_size) if row not in text]
 
 
-def _rows(found: dict[str, Any], calls: dict[str, int], code_size: int) -> Iterator[str]:
+def _rows(figures: dict[str, Any], calls: dict[str, int], code_size: int) -> Iterator[str]:
     yield f"{code_size:,} bytes"
-    for size, round_ in found.items():
+    for size, round_ in figures.items():
         if not size.isdecimal():
             continue
         direct = round_["direct"]
-        dearest = max(direct[place] for place in ("first", "middle", "last"))
+        dearest = max(direct[position] for position in ("first", "middle", "last"))
         gas = (dearest, direct["reveal"], direct["per_member"], round_["relayed"]["per_member"])
         yield f"| {size} | {' | '.join(map(_k, gas))} |"
-    yield f"| `openRound` | {_k(max(found[size]['open'] for size in found if size.isdecimal()))} |"
+    opening = max(figures[size]["open"] for size in figures if size.isdecimal())
+    yield f"| `openRound` | {_k(opening)} |"
     for named, call in _CALLS.items():
         yield f"| {named} | {_k(calls[call])} |"
     yield f"| `pause`, `unpause` | {_k(calls['pause'])}, {_k(calls['unpause'])} |"

@@ -4,11 +4,11 @@ Makes sample data first (not measured): 1-minute telemetry of one trading day in
 limits of its envelopes in Parquet as 'envelope show --out' writes them, with their submissions.
 Every fourth interval was published once before, every eighth once more five minutes ahead; of
 these last, telemetry states half, and the replaced envelope for the other half, so that an eighth
-of all minutes is judged by another envelope than most. Measured, in a process of its own: reading
-both, both validations, and conformance of every minute to the envelope that it states. The plain
-loop (edge_plain.py) does the same from the same kinds of files, row by row on 100 NMIs of them,
-whatever the size; `ratio` is its time per row over the columnar time per row. Both must count the
-same of everything.
+of all minutes is checked against another envelope than most. Measured, in a process of its own:
+reading both, both validations, and conformance of every minute to the envelope that it states. The
+plain loop (edge_plain.py) does the same from the same kinds of files, row by row on 100 NMIs of
+them, whatever the size; `ratio` is its time per row over the columnar time per row. Both must count
+the same of everything.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
 from benchmarks import edge_plain  # noqa: E402
-from oepnode.adapters.storage import parquet as parquet_files  # noqa: E402
+from oepnode.adapters.storage import parquet  # noqa: E402
 from oepnode.demo.edge_sample.plan import EdgePlan  # noqa: E402
 from oepnode.demo.edge_sample.write import write_edge  # noqa: E402
 from oepnode.demo.sample.envelope import limit_chunks  # noqa: E402
 from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan  # noqa: E402
 from oepnode.demo.sample.sites import make_sites  # noqa: E402
-from oepnode.domain.edge.envelopes import table as published  # noqa: E402
+from oepnode.domain.edge.envelopes import table  # noqa: E402
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, Superseded  # noqa: E402
 from oepnode.domain.edge.telemetry import validate as telemetry  # noqa: E402
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker  # noqa: E402
@@ -105,10 +105,10 @@ def main() -> None:
 
 def best(step: str, folder: Path, nmis: int, repeat: int) -> dict[str, Any]:
     """The fastest of some runs, with the largest memory of all."""
-    found = [run(step, folder, nmis) for _ in range(repeat)]
-    fastest = min(found, key=lambda one: one["seconds"])
-    peak = max(one.get("peak_rss_bytes", 0) for one in found)
-    return fastest | {"peak_rss_bytes": peak, "all_seconds": [one["seconds"] for one in found]}
+    runs = [run(step, folder, nmis) for _ in range(repeat)]
+    fastest = min(runs, key=lambda one: one["seconds"])
+    peak = max(one.get("peak_rss_bytes", 0) for one in runs)
+    return fastest | {"peak_rss_bytes": peak, "all_seconds": [one["seconds"] for one in runs]}
 
 
 def run(step: str, folder: Path, nmis: int) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def make(folder: Path, nmis: int) -> dict[str, Any]:
     limits = np.full((nmis, 4, plan.intervals), NO_LIMIT, dtype=np.int32)
     limits[:, 0] = np.concatenate([chunk.exports for chunk in chunks]).astype(np.int32) * 10
     limits[:, 1] = np.concatenate([chunk.imports for chunk in chunks]).astype(np.int32) * -10
-    published.to_frame(publication(plan, limits)).write_parquet(folder / "limits.parquet")
+    table.to_frame(publication(plan, limits)).write_parquet(folder / "limits.parquet")
     for part in sorted((folder / TELEMETRY).glob("*.parquet")):
         state_later(pl.read_parquet(part), plan.horizon_start).write_parquet(part)
     return {"rows": nmis * 1440, "seconds": time.perf_counter() - started}
@@ -161,8 +161,8 @@ def publication(plan: SamplePlan, limits: np.ndarray) -> EnvelopeTable:
     cell = np.arange(limits.shape[0] * plan.intervals).reshape(-1, plan.intervals)
     every = np.arange(plan.intervals)
     is_later, is_earlier = every % LATER_EVERY == LATER_AT, every % EARLIER_EVERY == 0
-    standing, submitted = limits.copy(), np.full(cell.shape, stamp, dtype=np.int64)
-    standing[:, :2, is_later] = limits[:, :2, is_later] * 9 // 10
+    latest, submitted = limits.copy(), np.full(cell.shape, stamp, dtype=np.int64)
+    latest[:, :2, is_later] = limits[:, :2, is_later] * 9 // 10
     submitted[:, is_later] = (plan.horizon_start + 300 * every[is_later] - 300) * MICROS
     wider = limits[:, :, is_earlier].copy()
     wider[:, :2] = wider[:, :2] * 11 // 10
@@ -178,7 +178,7 @@ def publication(plan: SamplePlan, limits: np.ndarray) -> EnvelopeTable:
         timings=np.zeros(len(limits), dtype=np.uint8),
         objectives=("",) * len(limits),
         horizon_start=plan.horizon_start,
-        limits=standing,
+        limits=latest,
         submitted_us=submitted,
         superseded=Superseded(cells[order], times[order], rows[order]),
     )
@@ -207,13 +207,13 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
     def mark(name: str) -> None:
         marks.append((name, time.perf_counter()))
 
-    rows = parquet_files.read_rows(folder / TELEMETRY)
+    rows = parquet.read_rows(folder / TELEMETRY)
     mark("read telemetry")
     received = telemetry.validate_frame(rows, day=DAY)
     if not received.accepted or received.value is None:
         raise SystemExit(f"the sample is not valid: {received.transaction.message}")
     mark("validate")
-    envelopes = published.from_frame(pl.read_parquet(folder / "limits.parquet"))
+    envelopes = table.from_frame(pl.read_parquet(folder / "limits.parquet"))
     mark("read limits")
     check = ConformanceChecker(envelopes, 0, TOLERANCE)
     check.add(received.value)
@@ -235,12 +235,12 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
 
 
 def plain(folder: Path, nmis: int) -> dict[str, Any]:
-    """The same rules row by row; what came of them must be what the columns say."""
-    rows = parquet_files.read_rows(folder / TELEMETRY)
+    """Apply the same rules row by row; the results must be those of the columns."""
+    rows = parquet.read_rows(folder / TELEMETRY)
     rows = rows.with_columns(pl.col("nmi").cast(pl.String)).head(nmis * 1440)
     limits = pl.read_parquet(folder / "limits.parquet")
     limits = limits.filter(pl.col("nmi").is_in(rows["nmi"].unique().to_list()))
-    envelopes = published.from_frame(limits)
+    envelopes = table.from_frame(limits)
     check = ConformanceChecker(envelopes, 0, TOLERANCE)
     check.add(rows)
     expected = check.report()
@@ -256,7 +256,7 @@ def plain(folder: Path, nmis: int) -> dict[str, Any]:
         versions.setdefault(key, []).append(version)
     marks.append(time.perf_counter())
     faults = edge_plain.validate(listed, int(period_start(DAY, 1)))
-    found = edge_plain.check(
+    outcome = edge_plain.check(
         listed,
         edge_plain.Published(envelopes.horizon_start, envelopes.horizon_end, versions),
         watts=TOLERANCE.watts,
@@ -264,10 +264,10 @@ def plain(folder: Path, nmis: int) -> dict[str, Any]:
     )
     marks.append(time.perf_counter())
     counts = {
-        name: sum(site.get(name, 0) for site in found.counts.values()) for name in expected.counts
+        name: sum(site.get(name, 0) for site in outcome.counts.values()) for name in expected.counts
     }
     columns = {name: int(values.sum()) for name, values in expected.counts.items()}
-    is_same = counts == columns and len(found.breaches) == int(expected.is_breach.sum())
+    is_same = counts == columns and len(outcome.breaches) == int(expected.is_breach.sum())
     if faults or not is_same:
         raise SystemExit(f"the plain loop and the columns do not agree: {counts}, {columns}")
     return {

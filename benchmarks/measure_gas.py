@@ -2,22 +2,22 @@
 
 How it is measured:
 
-- Every figure is the ``gasUsed`` of a receipt, so it holds the 21,000 of a transaction and its
+- Every figure is the ``gasUsed`` of a receipt, so it has the 21,000 of a transaction and its
   calldata. That goes for the inclusion checks too, which are sent as transactions here; a contract
   that calls them pays no 21,000 again, and a reader off chain pays nothing.
 - The code is the committed artefact's; its compiler and optimiser settings are printed.
-- ``round`` is all ballots and the reveal that finalises; opening is told apart. ``per_member`` is
+- ``round`` is all ballots and the reveal that finalises; opening is separate. ``per_member`` is
   ``round`` by members, all of whom vote.
 - Rounds are of a contract's first rounds, each with a horizon of its own: the dearest case. What a
-  later round costs is printed beside it.
+  later round costs is printed as well.
 - The relayed round is one batch of all members' ballots, and the reveal.
 
 The newest rules of Ethereum, which Anvil has, price calldata highest (EIP-7623), which shows in the
 reveal at 100 workers. Under older rules no figure is higher.
 
 The JSON holds, by number of workers, ``direct`` (``first``, ``middle`` and ``last`` ballot,
-``reveal``, ``round``, ``per_member``), ``relayed`` (``round``, ``per_member``) and ``open``; beside
-them ``verify_partition_100``.
+``reveal``, ``round``, ``per_member``), ``relayed`` (``round``, ``per_member``) and ``open``, and
+``verify_partition_100`` for all.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ from benchmarks.gas_page import missing_rows
 from oepnode.adapters.chain import artefact
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.demo.devnet import Devnet, account
-from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds import merkle, signed_ballots
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry
@@ -112,7 +111,7 @@ class Contract:
             sign_ballot(signer, self.context, ballot.ballot)
             for signer, ballot in zip(self.voters.signers, self.ballots(result), strict=True)
         ]
-        return self.send("castBallots", self.rounds, relay.pack(signed))
+        return self.send("castBallots", self.rounds, signed_ballots.pack(signed))
 
     def reveal(self, result: Result, ballots: Sequence[Ballot]) -> int:
         """Reveal a result."""
@@ -179,12 +178,12 @@ def measure_rounds(web3: Web3, voters: Voters) -> tuple[dict[str, Any], dict[str
 def measure_inclusion(web3: Web3, voters: Voters) -> dict[str, int]:
     """Partition and site inclusion in trees of 100 leaves, at their middle."""
     size, index = TREE_SIZE, TREE_SIZE // 2
-    sites = [b"OEP1\x01" + bytes([place]) * 800 for place in range(size)]
+    sites = [b"OEP1\x01" + bytes([number]) * 800 for number in range(size)]
     site_leaves = [merkle.leaf_hash(site) for site in sites]
     site_root = merkle.root_hash(site_leaves)
     entries = [
-        PartitionEntry(merkle.leaf_hash(bytes([place])), site_root, size).encode()
-        for place in range(size)
+        PartitionEntry(merkle.leaf_hash(bytes([number])), site_root, size).encode()
+        for number in range(size)
     ]
     leaves = [merkle.leaf_hash(entry) for entry in entries]
     result = Result(merkle.root_hash(leaves), size)
@@ -201,44 +200,44 @@ def measure_inclusion(web3: Web3, voters: Voters) -> dict[str, int]:
 
 
 def measure_calls(web3: Web3, voters: Voters, spare: Sequence[LocalAccount]) -> dict[str, int]:
-    """What the other calls take, in an electorate of five."""
+    """Gas of the other calls, in an electorate of five."""
     contract, size = Contract(web3, voters), len(voters.signers)
     signer, operator = voters.signers[0], voters.operators[0]
-    found = {
+    gas = {
         "deployment": contract.deploy_gas,
         f"addWorkers, each of {size}": contract.add_gas // size,
     }
     contract.open(HORIZON_START)
-    found["abstain"] = contract.send(
+    gas["abstain"] = contract.send(
         "abstain", contract.rounds, int(Reason.INPUT_INVALID), sender=signer.address
     )
-    pair = [sign_ballot(signer, contract.context, bytes([place]) * 32) for place in (1, 2)]
-    found["reportEquivocation"] = contract.send(
-        "reportEquivocation", contract.rounds, relay.pack(pair)
+    pair = [sign_ballot(signer, contract.context, bytes([number]) * 32) for number in (1, 2)]
+    gas["reportEquivocation"] = contract.send(
+        "reportEquivocation", contract.rounds, signed_ballots.pack(pair)
     )
-    found["cancelRound"] = contract.send("cancelRound", contract.rounds, "inputs withdrawn")
+    gas["cancelRound"] = contract.send("cancelRound", contract.rounds, "inputs withdrawn")
     contract.open(HORIZON_START)
     right = Result(b"\x33" * 32, 4)
     mixed = [*contract.ballots(WRONG)[:1], *contract.ballots(right)[1:]]
     for voter, ballot in zip(voters.signers, mixed, strict=True):
         contract.send("castBallot", contract.rounds, ballot.ballot, sender=voter.address)
-    found["revealRoot below quorum"] = contract.reveal(WRONG, mixed)
-    found["revealRoot, final after that"] = contract.reveal(right, mixed)
+    gas["revealRoot below quorum"] = contract.reveal(WRONG, mixed)
+    gas["revealRoot, final after that"] = contract.reveal(right, mixed)
     contract.open(HORIZON_START)
     _rpc(web3, "evm_increaseTime", 2 * WINDOW_S)
     _rpc(web3, "evm_mine")
-    found["failRound"] = contract.send("failRound", contract.rounds)
-    found["setPolicy"] = contract.send("setPolicy", (3, 4, 600, 600, 1))
-    found["setEndpoint"] = contract.send(
+    gas["failRound"] = contract.send("failRound", contract.rounds)
+    gas["setPolicy"] = contract.send("setPolicy", (3, 4, 600, 600, 1))
+    gas["setEndpoint"] = contract.send(
         "setEndpoint", "http://other.example:8080", sender=_as_sender(web3, operator)
     )
-    found["rotateSigner"] = contract.send(
+    gas["rotateSigner"] = contract.send(
         "rotateSigner", spare[0].address, sender=_as_sender(web3, operator)
     )
-    found["removeWorker"] = contract.send("removeWorker", operator)
-    found["pause"] = contract.send("pause")
-    found["unpause"] = contract.send("unpause")
-    return found
+    gas["removeWorker"] = contract.send("removeWorker", operator)
+    gas["pause"] = contract.send("pause")
+    gas["unpause"] = contract.send("unpause")
+    return gas
 
 
 def _as_sender(web3: Web3, operator: bytes) -> str:
@@ -253,14 +252,14 @@ def _rpc(web3: Web3, method: str, *params: object) -> Any:  # noqa: ANN401 - any
     return web3.provider.make_request(RPCEndpoint(method), list(params))["result"]
 
 
-# -- telling -------------------------------------------------------------------------------
+# -- reporting -----------------------------------------------------------------------------
 
 
-def limits(found: dict[str, Any]) -> list[tuple[str, int, int, str]]:
-    """What is asked: what, measured, limit, and what peers take."""
+def limits(gas: dict[str, Any]) -> list[tuple[str, int, int, str]]:
+    """The limits: subject, gas measured, gas allowed, and the gas of peers."""
     lido, energy_web = "Lido 59,000 a vote", "Energy Web 193k/164k/140k a vote at 5/9/21"
     ballots = [
-        found[str(size)]["direct"][which] for size in SIZES for which in ("first", "middle", "last")
+        gas[str(size)]["direct"][which] for size in SIZES for which in ("first", "middle", "last")
     ]
     spread = round(100 * (max(ballots) - min(ballots)) / min(ballots))
     return [
@@ -268,22 +267,22 @@ def limits(found: dict[str, Any]) -> list[tuple[str, int, int, str]]:
         ("  dearest over cheapest, %", spread, 10, "Energy Web: deciding vote 416,000"),
         (
             "direct round / member, 21",
-            found["21"]["direct"]["per_member"],
+            gas["21"]["direct"]["per_member"],
             45_000,
             "Lido 59,000 (1.24 M a round)",
         ),
-        ("direct round / member, 5", found["5"]["direct"]["per_member"], 55_000, lido),
-        ("relayed round / worker, 21", found["21"]["relayed"]["per_member"], 16_000, "–"),
-        ("relayed round / worker, 100", found["100"]["relayed"]["per_member"], 13_000, "–"),
-        ("opening a round", max(found[str(size)]["open"] for size in SIZES), 120_000, "–"),
-        ("partition inclusion, tree of 100", found["verify_partition_100"], 40_000, "–"),
+        ("direct round / member, 5", gas["5"]["direct"]["per_member"], 55_000, lido),
+        ("relayed round / worker, 21", gas["21"]["relayed"]["per_member"], 16_000, "–"),
+        ("relayed round / worker, 100", gas["100"]["relayed"]["per_member"], 13_000, "–"),
+        ("opening a round", max(gas[str(size)]["open"] for size in SIZES), 120_000, "–"),
+        ("partition inclusion, tree of 100", gas["verify_partition_100"], 40_000, "–"),
     ]
 
 
-def tell(
-    console: Console, found: dict[str, Any], later: dict[str, dict[str, int]], calls: dict[str, int]
+def report(
+    console: Console, gas: dict[str, Any], later: dict[str, dict[str, int]], calls: dict[str, int]
 ) -> bool:
-    """Print everything; whether all limits hold."""
+    """Print everything; returns whether all limits are kept."""
     rounds = Table(
         "workers", title="Gas of a round", title_justify="left", box=None, pad_edge=False
     )
@@ -291,8 +290,8 @@ def tell(
     for name in (*names, "relayed", "/ member", "later open", "later ballot", "later reveal"):
         rounds.add_column(name, justify="right")
     for size in map(str, SIZES):
-        direct, relayed = found[size]["direct"], found[size]["relayed"]
-        row = (found[size]["open"], *direct.values(), *relayed.values(), *later[size].values())
+        direct, relayed = gas[size]["direct"], gas[size]["relayed"]
+        row = (gas[size]["open"], *direct.values(), *relayed.values(), *later[size].values())
         rounds.add_row(size, *(f"{value:,}" for value in row))
     console.print(rounds)
     console.print(
@@ -306,21 +305,21 @@ def tell(
     for name, value in calls.items():
         others.add_row(name, f"{value:,}")
     console.print(others)
-    asked = Table("what", title="\nLimits", title_justify="left", box=None, pad_edge=False)
-    asked.add_column("measured", justify="right")
-    asked.add_column("limit", justify="right")
-    asked.add_column("holds")
-    asked.add_column("peers")
-    checked = limits(found)
-    for what, measured, limit, peers in checked:
+    table = Table("subject", title="\nLimits", title_justify="left", box=None, pad_edge=False)
+    table.add_column("measured", justify="right")
+    table.add_column("limit", justify="right")
+    table.add_column("holds")
+    table.add_column("peers")
+    checked = limits(gas)
+    for subject, measured, limit, peers in checked:
         holds = "yes" if measured <= limit else "NO"
-        asked.add_row(what, f"{measured:,}", f"{limit:,}", holds, peers)
-    console.print(asked)
+        table.add_row(subject, f"{measured:,}", f"{limit:,}", holds, peers)
+    console.print(table)
     return all(measured <= limit for _, measured, limit, _ in checked)
 
 
 def settings_line(web3: Web3) -> str:
-    """Compiler, optimiser and chain that the figures hold for."""
+    """Compiler, optimiser and chain of the figures."""
     compiled = artefact.consensus()
     settings = compiled["settings"]
     optimizer = settings["optimizer"]
@@ -335,27 +334,27 @@ def settings_line(web3: Web3) -> str:
 
 
 def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], dict[str, int], bool]:
-    """Measure and print everything; the JSON, the other calls, and whether all limits hold."""
+    """Measure and print everything; returns the JSON, the other calls, and if limits are kept."""
     console.print(settings_line(web3))
-    signers = [account(1 + place) for place in range(max(SIZES) + 1)]
-    operators = [bytes.fromhex(account(1_000 + place).address[2:]) for place in range(max(SIZES))]
-    found: dict[str, Any] = {}
+    signers = [account(1 + number) for number in range(max(SIZES) + 1)]
+    operators = [bytes.fromhex(account(1_000 + number).address[2:]) for number in range(max(SIZES))]
+    gas: dict[str, Any] = {}
     later: dict[str, dict[str, int]] = {}
     for size in SIZES:
         voters = Voters(signers[:size], operators[:size])
-        found[str(size)], later[str(size)] = measure_rounds(web3, voters)
+        gas[str(size)], later[str(size)] = measure_rounds(web3, voters)
     few = Voters(signers[:5], operators[:5])
     calls = measure_calls(web3, few, signers[5:])
     inclusion = measure_inclusion(web3, few)
-    found["verify_partition_100"] = next(iter(inclusion.values()))
+    gas["verify_partition_100"] = next(iter(inclusion.values()))
     calls |= inclusion
-    return found, calls, tell(console, found, later, calls)
+    return gas, calls, report(console, gas, later, calls)
 
 
-def holds_page(page: Path, found: dict[str, Any], calls: dict[str, int]) -> bool:
-    """Whether a page tells these figures; prints the rows that are missing."""
+def holds_page(page: Path, gas: dict[str, Any], calls: dict[str, int]) -> bool:
+    """Whether a page has these figures; prints the rows that are missing."""
     code_size = len(artefact.consensus()["deployedBytecode"]) // 2 - 1
-    missing = missing_rows(page.read_text("utf-8"), found, calls, code_size)
+    missing = missing_rows(page.read_text("utf-8"), gas, calls, code_size)
     for row in missing:
         sys.stderr.write(f"{page}: not there as measured: {row}\n")
     return not missing
@@ -365,20 +364,20 @@ def main() -> int:
     """Run the benchmark; the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks/gas", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="page that must tell them")
-    wanted = parser.parse_args()
+    parser.add_argument("--page", type=Path, metavar="FILE", help="page that must have them")
+    options = parser.parse_args()
     logging.disable(logging.INFO)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     with tempfile.TemporaryDirectory() as folder:
         devnet = Devnet(Path(folder) / "anvil.log", accounts=max(SIZES) + 2)
         try:
-            found, calls, holds = measure(Web3(HTTPProvider(devnet.url)), console)
+            gas, calls, holds = measure(Web3(HTTPProvider(devnet.url)), console)
         finally:
             devnet.stop()
-    if wanted.json:
-        wanted.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    if wanted.page:
-        holds &= holds_page(wanted.page, found, calls)
+    if options.json:
+        options.json.write_text(json.dumps(gas, indent=1) + "\n", "utf-8")
+    if options.page:
+        holds &= holds_page(options.page, gas, calls)
     return 0 if holds else 1
 
 

@@ -1,4 +1,4 @@
-"""How much is tried: little by default, all of it where ``CI`` is set, most with ``--campaign``.
+"""The number of examples: few by default, all where ``CI`` is set, most with ``--campaign``.
 
 Hypothesis's profiles carry the size: ``developer`` tries a quarter of ``ci``. Tests that set a
 number of examples of their own take it from `tests.support.sizes`. ``--campaign`` adds the longer

@@ -15,12 +15,12 @@ import pytest
 from tests.support.demo import run_demo
 
 SOURCES = ("inputs", "sender/data/documents", "registry/data/snapshots", "registry/data/salts")
-"""Where the sender and the registry keep what only they and the workers may know."""
+"""Files of the sender and the registry that only they and the workers may read."""
 
 
 @dataclass
 class Played:
-    """A demo that was played."""
+    """A demo that has run to its end."""
 
     code: int
     output: str
@@ -63,7 +63,7 @@ def test_every_aggregator_verifies_every_round(played: Played) -> None:
 
 
 def test_a_kept_bundle_verifies_against_the_kept_round(played: Played) -> None:
-    """What docs/edge-guide.md starts from."""
+    """docs/edge-guide.md starts from this bundle."""
     key = played.folder / "inputs" / "keys" / "sample-01.key.json"
     words = [str(played.folder / "aggregators" / "sample-01-2.bundle"), "--key", str(key)]
     words += ["--round-state", str(played.folder / "observed" / "round-2.json"), "--json"]
@@ -99,7 +99,7 @@ def test_with_a_relay_workers_need_no_gas(tmp_path: Path) -> None:
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    """How a secret would look in a log, a database or a transaction."""
+    """The forms that a secret could have in a log, a database or a transaction."""
     return {
         secret,
         secret.hex().encode(),
@@ -117,12 +117,12 @@ def _secrets(folder: Path) -> set[bytes]:
 
 
 def _files(folder: Path, *, sources: bool) -> list[Path]:
-    found = []
+    paths = []
     for path in folder.rglob("*"):
-        place = path.relative_to(folder).as_posix()
-        if path.is_file() and place.startswith(SOURCES) == sources:
-            found.append(path)
-    return found
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name.startswith(SOURCES) == sources:
+            paths.append(path)
+    return paths
 
 
 def _leaks(paths: list[Path], secrets: set[bytes]) -> set[str]:
@@ -135,7 +135,7 @@ def test_no_nmi_and_no_salt_leaves_the_sources(played: Played) -> None:
     secrets = _secrets(played.folder)
     watched = _files(played.folder, sources=False)
     kinds = {"logs", "observed", "sender", "registry", "aggregators"}
-    kinds |= {f"worker-{place}" for place in range(1, 6)}
+    kinds |= {f"worker-{seat}" for seat in range(1, 6)}
     assert kinds <= {path.relative_to(played.folder).parts[0] for path in watched}
     assert {path.suffix for path in watched} >= {".log", ".sqlite", ".metrics", ".html", ".json"}
     assert _leaks(watched, secrets) == set()
@@ -146,7 +146,7 @@ def test_the_search_for_leaks_would_find_one(played: Played) -> None:
     assert len(_leaks(sources, _secrets(played.folder))) >= 5
 
 
-def test_what_everybody_sees_names_no_aggregator(played: Played) -> None:
+def test_public_data_names_no_aggregator(played: Played) -> None:
     names = {report["id"].encode() for report in played.summary["aggregators"]}
     names = {form for name in names for form in _forms(name)}
     watched = [*(played.folder / "observed").iterdir(), *(played.folder / "logs").glob("worker*")]
@@ -155,13 +155,13 @@ def test_what_everybody_sees_names_no_aggregator(played: Played) -> None:
 
 
 def _children_of(pid: int) -> set[int]:
-    found = set()
+    children = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             words = path.read_text("ascii", errors="replace").rpartition(")")[2].split()
             if int(words[1]) == pid:
-                found.add(int(path.parent.name))
-    return found
+                children.add(int(path.parent.name))
+    return children
 
 
 def _is_alive(pid: int) -> bool:

@@ -26,7 +26,7 @@ _DRAWN = re.compile(r"--(?:plot|heatmap) (\S+)")
 _SHOWN = re.compile(r"!\[[^\]]+\]\(pictures/edge-([^)]+)\)")
 
 LOUD = 0.1
-"""A difference of a colour, of 1, that an eye would see."""
+"""The smallest visible difference of a colour, of 1."""
 
 
 def blocks() -> list[tuple[list[str], list[str]]]:
@@ -55,19 +55,19 @@ def run(command: str) -> str:
 
 
 def check_shown(shown: list[str], output: str) -> None:
-    """Shown lines stand in the output in their order, without others between but at a …."""
-    said = [squeezed(line) for line in output.splitlines()]
-    place, may_skip = 0, False
+    """Check that the expected lines occur in the output in order, with others only at a …."""
+    lines = [squeezed(line) for line in output.splitlines()]
+    position, may_skip = 0, False
     for line in (squeezed(line) for line in shown):
         if line == "…":
             may_skip = True
             continue
         if may_skip:
-            assert line in said[place:], f"not in the output: {line}\n{output}"
-            place = said.index(line, place)
-        assert said[place : place + 1] == [line], output
-        place, may_skip = place + 1, False
-    assert may_skip or place == len(said) or not shown, output
+            assert line in lines[position:], f"not in the output: {line}\n{output}"
+            position = lines.index(line, position)
+        assert lines[position : position + 1] == [line], output
+        position, may_skip = position + 1, False
+    assert may_skip or position == len(lines) or not shown, output
 
 
 def test_the_guide_has_commands_of_every_kind() -> None:
@@ -113,9 +113,9 @@ def test_the_guides_commands_print_what_it_shows(
 
 def check_picture(made: Path, committed: Path) -> None:
     """The picture in the guide is the one that the command has drawn, but for a stray pixel."""
-    found, wanted = matplotlib.image.imread(made), matplotlib.image.imread(committed)
-    assert found.shape == wanted.shape, committed.name
-    is_other = (np.abs(found - wanted) > LOUD).any(axis=2)
+    actual, reference = matplotlib.image.imread(made), matplotlib.image.imread(committed)
+    assert actual.shape == reference.shape, committed.name
+    is_other = (np.abs(actual - reference) > LOUD).any(axis=2)
     assert is_other.mean() < 0.0005, f"{committed.name} is not what the guide's command draws"
 
 

@@ -80,7 +80,7 @@ TOKENS = (*(bytes([byte]) for byte in b'",{}[]-019.eE+: \n\r\\TZ5O\xc3'), b"null
 
 
 def tamper(data: bytes, seed: int) -> bytes:
-    """Change a few bytes, at random places, in ways that often leave valid JSON behind."""
+    """Change a few bytes, at random positions, in ways that often leave valid JSON behind."""
     rnd = random.Random(seed)
     for _ in range(rnd.randint(1, 3)):
         at = rnd.randrange(len(data)) if data else 0

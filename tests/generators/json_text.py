@@ -58,7 +58,7 @@ class JsonObject:
 
 @dataclass(frozen=True)
 class Style:
-    """How JSON is written."""
+    """A style of written JSON."""
 
     ndjson: bool = False
     blanks: bool = False

@@ -125,7 +125,7 @@ def test_any_bit_of_an_entry_of_a_path_of_index_or_size(name: str, data: st.Data
     else:
         size ^= 1 << data.draw(st.integers(0, 31))
     if kind == "size" and _same_shape(index, size, got.partitions):
-        return  # the path cannot tell; `verify` compares the count itself
+        return  # the path does not depend on it; `verify` compares the count itself
     with pytest.raises(merkle.InclusionError):
         merkle.verify_inclusion(leaf, index, size, path, ROOT)
 

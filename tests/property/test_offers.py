@@ -47,24 +47,24 @@ def _one(value: int) -> Ints:
 
 def _plain(prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int) -> int:
     """Clearing as the HLD defines it, band by band."""
-    wanted = offered = 0
+    consumed = generated = 0
     if fixed != NO_LIMIT:
-        wanted, offered = min(fixed, 0), max(fixed, 0)
+        consumed, generated = min(fixed, 0), max(fixed, 0)
     else:
         for band in range(20):
             if band < 10 and price <= prices[band]:
-                wanted += int(avail[0, band])
+                consumed += int(avail[0, band])
             if band >= 10 and price >= prices[band]:
-                offered += int(avail[0, band])
+                generated += int(avail[0, band])
     if load != NO_LIMIT:
-        wanted = max(wanted, load)
+        consumed = max(consumed, load)
     if gen != NO_LIMIT:
-        offered = min(offered, gen)
-    return wanted + offered
+        generated = min(generated, gen)
+    return consumed + generated
 
 
 @given(PRICES, AVAIL, st.integers(-7, 7), LOAD_BOUND, GEN_BOUND, FIXED)
-def test_clearing_is_what_the_rules_say_band_by_band(
+def test_clearing_follows_the_rules_band_by_band(
     prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int
 ) -> None:
     cleared = clear(prices, avail, price, _one(load), _one(gen), _one(fixed))
@@ -106,27 +106,29 @@ def test_accumulated_quantities_that_shrink_are_rejected(sums: list[int]) -> Non
 
 
 @given(RISING, AVAIL, LOAD_BOUND, GEN_BOUND, FIXED, WATTS, WATTS)
-def test_a_constrained_offer_delivers_the_original_held_to_the_limits(
+def test_a_constrained_offer_delivers_the_original_within_the_limits(
     prices: Ints, avail: Ints, load: int, gen: int, fixed: int, most: int, least: int
 ) -> None:
     exports, imports = _one(most), _one(-least)
-    held = trim(avail, exports, imports, _one(load), _one(gen), _one(fixed))
-    after = check(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
+    trimmed = trim(avail, exports, imports, _one(load), _one(gen), _one(fixed))
+    after = check(trimmed.avail, exports, imports, trimmed.max_load, trimmed.max_gen, trimmed.fixed)
     assert after.count == 0
-    again = trim(held.avail, exports, imports, held.max_load, held.max_gen, held.fixed)
+    again = trim(trimmed.avail, exports, imports, trimmed.max_load, trimmed.max_gen, trimmed.fixed)
     assert trims(again) == [], "a second time trims nothing"
-    assert bool(trims(held)) == bool(held.before.count)
-    if held.before.count == 0:
-        assert (held.avail == avail).all()
+    assert bool(trims(trimmed)) == bool(trimmed.before.count)
+    if trimmed.before.count == 0:
+        assert (trimmed.avail == avail).all()
     # Load and generation on their own: with crossing prices both may clear at once.
     for side in (LOAD, GENERATION):
         for price in range(-7, 8):
             alone = np.zeros_like(avail)
             alone[:, side] = avail[:, side]
             kept = np.zeros_like(avail)
-            kept[:, side] = held.avail[:, side]
+            kept[:, side] = trimmed.avail[:, side]
             original = clear(prices, alone, price, _one(load), _one(gen), _one(fixed)).watts
-            cleared = clear(prices, kept, price, held.max_load, held.max_gen, held.fixed).watts
+            cleared = clear(
+                prices, kept, price, trimmed.max_load, trimmed.max_gen, trimmed.fixed
+            ).watts
             assert cleared.tolist() == np.clip(original, -least, most).tolist()
 
 
@@ -142,9 +144,9 @@ def test_no_price_dispatches_beyond_what_is_dispatchable(
 
 @given(AVAIL, WATTS, WATTS)
 def test_trimming_goes_from_the_outermost_band_inwards(avail: Ints, most: int, least: int) -> None:
-    held = trim(avail, _one(most), _one(-least)).avail[0]
+    trimmed = trim(avail, _one(most), _one(-least)).avail[0]
     for bands in (range(9, -1, -1), range(10, 20)):
-        is_trimmed = [held[band] != avail[0, band] for band in bands]
+        is_trimmed = [trimmed[band] != avail[0, band] for band in bands]
         first = is_trimmed.index(True) if True in is_trimmed else len(is_trimmed)
-        beyond = [held[band] for index, band in enumerate(bands) if index > first]
+        beyond = [trimmed[band] for index, band in enumerate(bands) if index > first]
         assert not any(beyond), "beyond a trimmed band nothing is left"

@@ -9,7 +9,7 @@
 """
 
 from hypothesis import settings
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oepnode.domain.rounds.ballot import Reason
@@ -50,8 +50,8 @@ from tests.support.rounds import (
 from tests.support.sizes import sized
 
 ME = 1
-results = some.sampled_from([RIGHT, WRONG])
-members = some.integers(0, 4)
+results = st.sampled_from([RIGHT, WRONG])
+members = st.integers(0, 4)
 
 
 class WorkerMachine(RuleBasedStateMachine):
@@ -74,7 +74,7 @@ class WorkerMachine(RuleBasedStateMachine):
         assert again == self.state  # 6
         assert more == () or isinstance(change, Resynced)
 
-    def tell(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         self.chain.append(event)
         self.take(event)
 
@@ -83,35 +83,35 @@ class WorkerMachine(RuleBasedStateMachine):
         if self.state.result is None:
             self.take(Computed(opened().inputs, result, SUMMARY))  # type: ignore[arg-type]
 
-    @rule(reason=some.sampled_from(Reason))
+    @rule(reason=st.sampled_from(Reason))
     def not_computed(self, reason: Reason) -> None:
         if self.state.reason is None:
             self.take(NotComputed(opened().inputs, reason, "because"))
 
-    @rule(after=some.integers(0, REVEAL_DEADLINE - OPENED_AT + 100))
+    @rule(after=st.integers(0, REVEAL_DEADLINE - OPENED_AT + 100))
     def ticked(self, after: int) -> None:
         self.take(Ticked(OPENED_AT + after))
 
     @rule(member=members, result=results)
     def ballot_cast(self, member: int, result: object) -> None:
         if not self._has_voted(member):
-            self.tell(ballot(member, result))  # type: ignore[arg-type]
+            self.observe(ballot(member, result))  # type: ignore[arg-type]
 
     @rule(member=members)
     def member_abstained(self, member: int) -> None:
         if not self._has_voted(member):
-            self.tell(abstained(member))
+            self.observe(abstained(member))
 
     @rule(result=results)
     def root_revealed(self, result: object) -> None:
-        self.tell(revealed(result, 0b11))  # type: ignore[arg-type]
+        self.observe(revealed(result, 0b11))  # type: ignore[arg-type]
 
     @rule(result=results)
     def root_final(self, result: object) -> None:
         if not self.state.is_over:
-            self.tell(finalised(result))  # type: ignore[arg-type]
+            self.observe(finalised(result))  # type: ignore[arg-type]
 
-    @rule(keep=some.integers(1, 10))
+    @rule(keep=st.integers(1, 10))
     def chain_reorganised(self, keep: int) -> None:
         self.chain = self.chain[:keep]
         self.resynced += 1

@@ -86,15 +86,15 @@ def compute_round(
         raise Rejected([("$.saltDigest", "salt.digest")])
 
     # Section 8: who holds which interval of which site.
-    held: dict[str, dict[tuple[str, int], dict[int, Limits]]] = {}
+    parts: dict[str, dict[tuple[str, int], dict[int, Limits]]] = {}
     for (nmi, level), rows in document.rows.items():
         for start, limits in rows.items():
-            part = held.setdefault(snapshot.holder(nmi, start), {})
+            part = parts.setdefault(snapshot.holder(nmi, start), {})
             part.setdefault((nmi, level), {})[start] = limits
 
     k_round = round_key(salt, round_context(chain_id, contract, number))
     partitions = []
-    for identity, part in held.items():
+    for identity, part in parts.items():
         k_agg = aggregator_key(k_round, identity)
         sites = []
         for (nmi, level), rows in part.items():

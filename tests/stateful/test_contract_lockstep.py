@@ -18,7 +18,7 @@ STEPS = 50
 
 
 def live(anvil: Anvil, count: int, *, is_new_each_time: bool) -> Counter[str]:
-    """Live so many lives; how often each outcome of each step came up."""
+    """Run a number of lives; returns how often each outcome of each step occurred."""
     ContractMachine.anvil = anvil
     ContractMachine.seen = Counter()
     run_state_machine_as_test(

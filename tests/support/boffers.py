@@ -57,7 +57,7 @@ def trims(offer: TrimmedOffer) -> list[tuple[int, str, int, int]]:
 
 
 def differs(change: OfferChange) -> bool:
-    """Whether two offers differ in anything."""
+    """Whether two offers differ at all."""
     is_priced_alike = not change.bands and change.has_prices[0] == change.has_prices[1]
     is_same = is_priced_alike and not change.quantities.any()
     return not is_same or bool(change.only_before or change.only_after)

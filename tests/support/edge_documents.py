@@ -1,4 +1,4 @@
-"""Small EDGE documents to damage, and what must hold for every finding."""
+"""Small EDGE documents to damage, and checks that every finding passes."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def instruction(interval: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def system(received: ValidationResult[Any]) -> dict[str, int]:
-    """Codes of the system acknowledgement, after checking what holds for every answer."""
+    """Codes of the system acknowledgement, after the checks that every answer passes."""
     check_answer(received)
     return dict(received.system.counts)
 

@@ -1,4 +1,4 @@
-"""Small envelope documents and registry snapshots to damage, and what must hold for every fault."""
+"""Small envelope documents and registry snapshots to damage, and checks that every fault passes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRETS = (NMI, NMI.lstrip("6"), OTHER_NMI, SALT.hex(), SALT.hex().upper())
 
 
 class Raw(str):
-    """JSON text that is written as it is."""
+    """JSON text that is written unchanged."""
 
     __slots__ = ()
 
@@ -92,7 +92,7 @@ def snapshot(*assignments: Any, **changes: Any) -> dict[str, Any]:
 
 
 def rejection(parse: Callable[..., object], data: bytes, *args: Any) -> DocumentFault:
-    """The rejection of bytes, after checking what holds for every rejection."""
+    """The rejection of bytes, after the checks that every rejection passes."""
     with pytest.raises(DocumentFault) as raised:
         parse(data, *args)
     check_rejection(raised.value)

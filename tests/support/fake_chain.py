@@ -67,7 +67,7 @@ class InMemoryChain:
 
     Attributes:
         state: The contract's storage.
-        log: Events with their places, in chain order.
+        log: Events with their log positions, in chain order.
         block_times: Time of each block, UTC seconds.
         is_down: Every call fails with `TransportError`.
         loses_answers: Writes take effect and then fail with `TransportError`.

@@ -122,6 +122,7 @@ MEMBERS = tuple(
     Member(index=i, operator=bytes([0xA0 + i]) * 20, signer=bytes([0xB0 + i]) * 20)
     for i in range(5)
 )
+ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
 ELECTORATE = Electorate(1, MEMBERS, 3, 60, 60, 1)
 
 
@@ -310,7 +311,7 @@ class Workers:
 
 
 def write_key(file: Path, name: str, aggregator: str = "") -> Path:
-    """A key file of an aggregator, or with its keys of an auditor."""
+    """A key file of an aggregator, or, with an auditor's keys, of an auditor."""
     pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
     file.write_text(json.dumps(({"aggregator": aggregator} if aggregator else {}) | pair))
     file.chmod(0o600)

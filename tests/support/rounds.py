@@ -1,4 +1,4 @@
-"""Rounds as the tests of the node need them: an electorate of five, and events about it."""
+"""Rounds as the tests of the worker need them: an electorate of five, and events about it."""
 
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
@@ -71,7 +71,7 @@ def finalised(result: Result = RIGHT, matched: int = 0b11111) -> onchain.RoundFi
 
 
 def computed(number: int = 1, result: Result = RIGHT) -> Computed:
-    """The worker has computed a result of the round's inputs."""
+    """The change that the worker has computed a result of the round's inputs."""
     return Computed(opened(number).inputs, result, SUMMARY)
 
 

@@ -1,4 +1,4 @@
-"""How many examples a test tries, by the profile that ``tests/conftest.py`` has loaded."""
+"""The number of examples of a test, by the profile that ``tests/conftest.py`` has loaded."""
 
 from hypothesis import settings
 

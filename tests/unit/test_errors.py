@@ -1,4 +1,4 @@
-"""Errors of the package: what their texts show, and what they withhold."""
+"""Errors of the package: locations shown, and texts withheld."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class World:
         return str(path)
 
     def signed(self, signer: LocalAccount, root: str = ROOT, number: int = 1) -> Relayed:
-        """As on a machine of its own for each root: only so can one signer sign two."""
+        """Sign on a separate machine for each root: only then can one signer sign two."""
         vote = ("--round", str(number), "--root", root, "--partitions", "4")
         record = str(self.folder / f"{signer.address}-{root}.signed")
         done = self.invoke("sign", *vote, "--record", record, key=signer)
@@ -155,7 +155,7 @@ def test_values_that_the_constructor_fills_in_are_not_compared(
 def test_an_unverified_deployment_is_not_lost(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was paid for: where it is must be reported, whatever became of the check."""
+    """The contract is paid for: its address must be reported even if the check fails."""
     monkeypatch.setattr(artefact, "consensus", lambda: {**COMPILED, "deployedBytecode": "0x60"})
     world.contract = ""
     answer = world.rejected("deploy", key=ADMIN)
@@ -168,7 +168,7 @@ def test_an_unverified_deployment_is_not_lost(
     assert world.run("deploy", "--verify-only")["verified"] is True
 
 
-def test_what_is_needed_is_asked_for(world: World) -> None:
+def test_missing_options_are_named(world: World) -> None:
     assert "--key-file" in world.rejected("deploy", code=2)
     world.contract = ""
     assert "--contract" in world.rejected("deploy", "--verify-only", code=2)
@@ -330,7 +330,7 @@ def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
     assert world.invoke("sign", *again, key=SIGNERS[0]).exit_code == 0
 
 
-def test_nothing_is_signed_that_could_not_count(world_with_a_round: World) -> None:
+def test_a_ballot_that_could_not_count_is_not_signed(world_with_a_round: World) -> None:
     world = world_with_a_round
     answer = world.rejected("sign", *VOTE, "--confirmations", "3", key=SIGNERS[0])
     assert "opened in the last blocks" in answer
@@ -354,7 +354,7 @@ def test_the_abi_is_the_artefacts() -> None:
     assert json.loads(done.stdout) == COMPILED["abi"]
 
 
-def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> None:
+def test_files_without_a_batch_are_rejected(world_with_a_round: World, tmp_path: Path) -> None:
     world = world_with_a_round
     assert "holds no signed ballot" in world.rejected("cast", world.file("none"), key=HEIR)
     one = world.signed(SIGNERS[0])

@@ -1,9 +1,9 @@
-"""What the chain takes for a proof of inclusion is what Python takes for one.
+"""The chain accepts the same proofs of inclusion as Python.
 
-Three rings: the library ``Rfc9162.sol`` by itself, on every vector and on random and damaged
+Three rings: the library ``Rfc9162.sol`` alone, on every vector and on random and damaged
 proofs of trees of any size; ``verifyPartition`` and ``verifySite`` on the rounds of the vectors;
 and the same on random rounds with damaged proofs. What cannot be written in the ABI at all, such
-as a negative index or a hash of 31 bytes, is told apart, and Python rejects it.
+as a negative index or a hash of 31 bytes, is tested apart: Python rejects it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import solcx
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.ballot import Result, ballot_for
@@ -53,7 +53,7 @@ def bytes_of(texts: Sequence[str]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Proof:
-    """What `merkle.verify_inclusion` takes."""
+    """The arguments of `merkle.verify_inclusion`."""
 
     leaf: bytes
     index: int
@@ -74,7 +74,7 @@ class Proof:
 
 
 def length(index: int, size: int) -> int:
-    """Of the path, by the definition of PATH (RFC 9162 section 2.1.3.1)."""
+    """Length of the path, by the definition of PATH (RFC 9162 section 2.1.3.1)."""
     if size == 1:
         return 0
     k = rfc9162.split(size)
@@ -104,7 +104,7 @@ def a_proof(dice: random.Random, most: int) -> Proof:
 def damaged(dice: random.Random, proof: Proof) -> Proof:
     """The proof with one thing wrong; sometimes it still proves, as RFC 9162 has it."""
     path = list(proof.path)
-    place = dice.randrange(len(path)) if path else 0
+    position = dice.randrange(len(path)) if path else 0
 
     def flip(value: bytes) -> bytes:
         return (int.from_bytes(value) ^ 1 << dice.randrange(256)).to_bytes(32)
@@ -126,7 +126,9 @@ def damaged(dice: random.Random, proof: Proof) -> Proof:
             lambda: replace(proof, path=tuple(path[:-1])),
             lambda: replace(proof, path=tuple(path[1:])),
             lambda: replace(proof, path=tuple(path[::-1])),
-            lambda: replace(proof, path=(*path[:place], flip(path[place]), *path[place + 1 :])),
+            lambda: replace(
+                proof, path=(*path[:position], flip(path[position]), *path[position + 1 :])
+            ),
             lambda: replace(proof, leaf=path[0], path=(proof.leaf, *path[1:])),
         ]
     return dice.choice(ways)()
@@ -173,7 +175,7 @@ class Library:
         anvil.rpc("anvil_setCode", self.ADDRESS, code)
 
     def takes(self, proofs: Sequence[Proof]) -> list[bool]:
-        """Which of these the chain takes."""
+        """Whether the chain accepts each of these proofs."""
         types = ["bytes32", "uint256", "uint256", "bytes32[]", "bytes32"]
         selector = keccak(text=f"verify({','.join(types)})")[:4]
         answers = self._call(
@@ -231,7 +233,7 @@ def test_the_library_hashes_leaves_as_python_does(library: Library) -> None:
 
 
 def test_every_position_of_small_trees(library: Library) -> None:
-    leaves = [merkle.leaf_hash(bytes([place])) for place in range(40)]
+    leaves = [merkle.leaf_hash(bytes([position])) for position in range(40)]
     proofs = [
         Proof(
             leaves[index],
@@ -256,14 +258,14 @@ def check_damaged_proofs(library: Library, seed: int, count: int) -> None:
 
 
 @settings(max_examples=sized(40), deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_library_decides_damaged_proofs_as_python_does(library: Library, seed: int) -> None:
     check_damaged_proofs(library, seed, 20)
 
 
 @pytest.mark.campaign
 @settings(max_examples=2_000, deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_library_decides_very_many_damaged_proofs(library: Library, seed: int) -> None:
     check_damaged_proofs(library, seed, 50)
 
@@ -298,14 +300,14 @@ class Finaliser:
         return self.rounds
 
     def takes(self, claims: Sequence[Claim]) -> list[bool]:
-        """Which of these the contract takes."""
-        found = self.chain.read_all([(*claim.call(), None) for claim in claims])
-        return [not isinstance(answer, Reverted) for answer in found]
+        """Whether the contract accepts each of these claims."""
+        results = self.chain.read_all([(*claim.call(), None) for claim in claims])
+        return [not isinstance(answer, Reverted) for answer in results]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That a partition, and a site in it, are in a round's final tree."""
+    """A claim that a partition, and a site in it, are in a round's final tree."""
 
     number: int
     result: Result
@@ -324,7 +326,7 @@ class Claim:
         return "verifySite", (self.number, *site, *partition)
 
     def is_good(self) -> bool:
-        """By Python; of the site entry the chain reads the tag, and the rest is the leaf's hash."""
+        """The verdict of Python; the chain reads the tag of the site entry and hashes the rest."""
         try:
             entry = decode_partition(self.partition)
             if self.site is not None:
@@ -347,7 +349,7 @@ def finaliser(anvil: Anvil) -> Finaliser:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_the_contract_takes_every_entry_of_the_vectors(finaliser: Finaliser, name: str) -> None:
+def test_the_contract_accepts_every_entry_of_the_vectors(finaliser: Finaliser, name: str) -> None:
     loaded = vectors(name)
     result = Result(bytes.fromhex(loaded["root"]), int(loaded["partitionCount"]))
     number = finaliser.finalise(result)
@@ -356,9 +358,9 @@ def test_the_contract_takes_every_entry_of_the_vectors(finaliser: Finaliser, nam
         path = tuple(bytes_of(partition["path"]))
         claim = Claim(number, result, bytes.fromhex(partition["entry"]), index, path)
         claims.append(claim)
-        for place, site in enumerate(partition["sites"]):
+        for position, site in enumerate(partition["sites"]):
             entry, site_path = bytes.fromhex(site["entry"]), tuple(bytes_of(site["path"]))
-            claims.append(replace(claim, site=entry, site_index=place, site_path=site_path))
+            claims.append(replace(claim, site=entry, site_index=position, site_path=site_path))
     assert any(claim.site for claim in claims)
     assert all(claim.is_good() for claim in claims)
     assert all(finaliser.takes(claims))
@@ -387,7 +389,7 @@ def damaged_claim(dice: random.Random, claim: Claim) -> Claim:
             lambda: replace(claim, site_path=claim.path, site_index=claim.index),
         ]
     broken = dice.choice(ways)()
-    # A round that does not exist has no result; what Python knows of it is that nothing is in it.
+    # A round that does not exist has no result; for Python it contains nothing.
     return broken if broken.number == claim.number else replace(broken, result=Result(bytes(32), 0))
 
 
@@ -442,7 +444,7 @@ def check_a_round(finaliser: Finaliser, seed: int) -> None:
 
 
 @settings(max_examples=sized(40), deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_contract_decides_damaged_claims_as_python_does(
     finaliser: Finaliser, seed: int
 ) -> None:
@@ -451,7 +453,7 @@ def test_the_contract_decides_damaged_claims_as_python_does(
 
 @pytest.mark.campaign
 @settings(max_examples=2_000, deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_contract_decides_very_many_damaged_claims(finaliser: Finaliser, seed: int) -> None:
     check_a_round(finaliser, seed)
 

@@ -60,7 +60,7 @@ class Sample:
 
 @pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
-    """Nothing is printed in between, and a command's settings of the log end with its test."""
+    """Print no log, and undo a command's log settings after its test."""
     with structlog.testing.capture_logs():
         yield
     structlog.reset_defaults()
@@ -144,7 +144,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 def request_signer(
     clock: FakeClock, account: LocalAccount = WORKER, max_bytes: int = LIMIT
 ) -> RequestSigner:
-    """Who asks the services for a round's inputs."""
+    """A worker that requests a round's inputs from the services."""
     return RequestSigner(account, CHAIN_ID, CONTRACT, clock, max_bytes, timeout_s=10)
 
 
@@ -156,7 +156,7 @@ def worker_client(
 
 
 async def reason_of(response: aiohttp.ClientResponse) -> str:
-    """The code of an answer that rejects; every one has a message as well."""
+    """The code of a rejection; every rejection has a message as well."""
     error = json.loads(await response.read())["error"]
     assert error["message"]
     return str(error["code"])

@@ -1,4 +1,4 @@
-"""Who reads a document from the gateway over real HTTP, and who does not."""
+"""Access to documents of the gateway over real HTTP."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -19,13 +19,7 @@ from oepnode.errors import ConflictError, TransportError
 from oepnode.services.common.serving import listening
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
-from tests.integration.services.conftest import (
-    OPERATOR,
-    TOKEN,
-    WORKER,
-    reason_of,
-    worker_client,
-)
+from tests.integration.services.conftest import OPERATOR, TOKEN, WORKER, reason_of, worker_client
 from tests.support.fake_chain import (
     CHAIN_ID,
     CONTRACT,
@@ -46,8 +40,8 @@ OTHER_DIGEST = sha256(OTHER).digest()
 Sign = Callable[..., dict[str, str]]
 
 
-def put(settings: SenderSettings, data: bytes) -> None:
-    """Store bytes past the validation, which is not what these tests are about."""
+def store_document(settings: SenderSettings, data: bytes) -> None:
+    """Store bytes without the validation, which other tests cover."""
     store = EnvelopeStore(settings.data_dir)
     incoming = store.incoming()
     incoming.write(data)
@@ -60,7 +54,7 @@ async def stored(sender_settings: SenderSettings, blockchain: InMemoryChain) -> 
     """Two documents; round 1 was opened with the first, round 2 with the second."""
     chain = FakeChain(blockchain, REQUESTER)
     for data in (DOCUMENT, OTHER):
-        put(sender_settings, data)
+        store_document(sender_settings, data)
         await chain.open_round(1_795_000_200, 6, sha256(data).digest(), b"\x0a" * 32)
 
 
@@ -82,7 +76,7 @@ async def open_url(
 
 @pytest.fixture
 def sign(clock: FakeClock) -> Sign:
-    """Makes the header of a new request; what is named differs from a good one."""
+    """Makes the header of a new request; the named fields differ from a good one."""
 
     def header(
         account: LocalAccount = WORKER,
@@ -117,14 +111,12 @@ async def rejection(
 def access_log(settings: SenderSettings) -> list[tuple[Any, ...]]:
     store = EnvelopeStore(settings.data_dir)
     with store._index.transaction() as db:
-        found = db.execute(
-            "SELECT operator, signer, round, what, digest FROM access_log"
-        ).fetchall()
+        rows = db.execute("SELECT operator, signer, round, what, digest FROM access_log").fetchall()
     store.close()
-    return found
+    return rows
 
 
-# -- given -------------------------------------------------------------------------------------
+# -- served ------------------------------------------------------------------------------------
 
 
 async def test_a_worker_gets_the_document_streamed(
@@ -170,7 +162,7 @@ async def test_head_ranges_and_etag_work_with_a_request_each(
 
 @pytest.mark.parametrize("more", [{}, {"Range": "bytes=0-9"}, {"If-None-Match": "*"}])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_nothing_of_it_is_told_without_a_request(
+async def test_no_document_is_described_without_a_request(
     http: aiohttp.ClientSession, url: str, method: str, more: dict[str, str]
 ) -> None:
     async with http.request(method, url, headers=more) as response:
@@ -187,7 +179,9 @@ async def test_a_worker_with_a_new_key_gets_it(
         assert response.status == 200
 
 
-async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, sign: Sign) -> None:
+async def test_the_log_names_each_request_that_was_served(
+    http: aiohttp.ClientSession, url: str, sign: Sign
+) -> None:
     with structlog.testing.capture_logs() as logs:
         async with http.get(url, headers=sign()) as response:
             assert response.status == 200
@@ -235,7 +229,7 @@ async def test_without_a_readable_request_nothing_is_served(
     status: int,
     code: str,
 ) -> None:
-    blockchain.is_down = True  # and the chain is not asked
+    blockchain.is_down = True  # and the chain is not read
     headers = {} if header is None else {"Authorization": header}
     assert await rejection(http, url, headers) == (status, code)
 
@@ -321,7 +315,7 @@ async def test_a_request_for_another_document_is_rejected(
     assert await rejection(http, url, headers) == (401, "request.other_document")
 
 
-async def test_a_round_that_is_not_there_yet_is_worth_another_try(
+async def test_a_round_that_is_not_open_yet_may_be_retried(
     http: aiohttp.ClientSession, url: str, sign: Sign, sender_url: str, clock: FakeClock
 ) -> None:
     assert await rejection(http, url, sign(round=3)) == (404, "round.unknown")
@@ -356,7 +350,7 @@ async def test_a_malformed_signature_is_rejected(
     assert await rejection(http, url, headers) == (401, "signature.invalid")
 
 
-async def test_a_rejected_worker_is_told_so_by_its_client(
+async def test_a_rejected_worker_gets_the_reason_from_its_client(
     sender_url: str, stored: None, clock: FakeClock
 ) -> None:
     client = worker_client(sender_url, clock, STRANGER)
@@ -365,7 +359,7 @@ async def test_a_rejected_worker_is_told_so_by_its_client(
     await client.close()
 
 
-async def test_without_a_chain_the_worker_is_told_to_come_back(
+async def test_without_a_chain_the_worker_is_asked_to_retry(
     http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
     blockchain.is_down = True
@@ -376,7 +370,7 @@ async def test_without_a_chain_the_worker_is_told_to_come_back(
         assert response.status == 200
 
 
-# -- anyone ------------------------------------------------------------------------------------
+# -- public access -----------------------------------------------------------------------------
 
 
 async def test_where_anyone_may_read_no_request_is_needed(
@@ -385,7 +379,7 @@ async def test_where_anyone_may_read_no_request_is_needed(
     sender_settings: SenderSettings,
     blockchain: InMemoryChain,
 ) -> None:
-    blockchain.is_down = True  # and the chain is not asked
+    blockchain.is_down = True  # and the chain is not read
     async with http.get(open_url) as response:
         assert (response.status, await response.read()) == (200, DOCUMENT)
         assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"

@@ -1,4 +1,4 @@
-"""The relay over real HTTP, with the chain in memory: what it takes, rejects, keeps and casts."""
+"""The relay over real HTTP, with the chain in memory: ballots accepted, rejected, kept and cast."""
 
 import asyncio
 import json
@@ -26,9 +26,9 @@ from oepnode.services.relay import app as relay
 from tests.integration.services.conftest import CHAIN, reason_of
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
-WORKERS = [Account.from_key(bytes([place + 1]) * 32) for place in range(3)]
+WORKERS = [Account.from_key(bytes([seat + 1]) * 32) for seat in range(3)]
 STRANGER = Account.from_key(b"\x09" * 32)
-OPERATORS = [bytes([0xA0 + place]) * 20 for place in range(3)]
+OPERATORS = [bytes([0xA0 + seat]) * 20 for seat in range(3)]
 NEVER_S = 3600.0
 GIVE_UP_S = 20.0
 
@@ -73,23 +73,23 @@ class World:
     async def get(self, path: str) -> dict[str, Any]:
         async with self.http.get(self.url + path) as response:
             assert response.status == 200
-            found: dict[str, Any] = await response.json()
-            return found
+            body: dict[str, Any] = await response.json()
+            return body
 
     def cast(self, number: int = 1) -> list[bytes]:
-        """Whose ballots stand on chain, in order."""
+        """The operators whose ballots are on chain, in order."""
         events = (e for e in self.blockchain.log if isinstance(e, BallotCast) and e.round == number)
         return [event.operator for event in events]
 
     def sent(self) -> int:
-        """How many batches were tried."""
+        """The number of batches that were tried."""
         return self.relay_chain.calls.count("cast_ballots")
 
     relay_chain: FakeChain
 
 
-def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
-    """A worker's signed ballot; ``changes`` are of the place for which it is signed."""
+def signed(seat: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
+    """A worker's signed ballot; ``changes`` are of the context that it is signed for."""
     context = RoundContext(CHAIN_ID, CONTRACT, number)
     values: dict[str, Any] = {
         "chain_id": CHAIN_ID,
@@ -97,8 +97,8 @@ def signed(place: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> 
         "number": number,
     } | changes
     context = RoundContext(**values)
-    account = STRANGER if place < 0 else WORKERS[place]
-    ballot = ballot or bytes([place + 1]) * 32
+    account = STRANGER if seat < 0 else WORKERS[seat]
+    ballot = ballot or bytes([seat + 1]) * 32
     return Relayed(context, sign_ballot(account, context, ballot))
 
 
@@ -149,7 +149,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> None:
     await world.open()
-    assert [await world.hand_in(signed(place)) for place in range(2)] == ["held", "held"]
+    assert [await world.hand_in(signed(seat)) for seat in range(2)] == ["held", "held"]
     assert await world.get("/v1/rounds/1") == {
         "round": 1,
         "held": ["0x" + operator.hex() for operator in OPERATORS[:2]],
@@ -179,7 +179,7 @@ async def test_latecomers_are_cast_in_a_second_batch(start: Start) -> None:
     assert world.sent() == 2
 
 
-async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -> None:
+async def test_a_direct_vote_a_moment_before_does_not_spoil_the_batch(world: World) -> None:
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
@@ -192,11 +192,11 @@ async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -
     assert world.blockchain.ballots[1][0][1] == b"\x77" * 32
 
 
-async def test_rounds_are_cast_each_for_itself(world: World) -> None:
+async def test_each_round_is_cast_separately(world: World) -> None:
     await world.open()
     await world.open()
-    for place in range(3):
-        await world.hand_in(signed(place, 2))
+    for seat in range(3):
+        await world.hand_in(signed(seat, 2))
     await world.hand_in(signed(0, 1))
     await until(lambda: len(world.cast(2)) == 3)
     assert world.cast(1) == []
@@ -215,7 +215,9 @@ async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> 
 
 
 @pytest.mark.parametrize("fault", ["rejection", "is_down", "loses_answers"])
-async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault: str) -> None:
+async def test_ballots_that_could_not_be_sent_are_sent_later_and_once(
+    world: World, fault: str
+) -> None:
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
@@ -237,7 +239,7 @@ async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault
     assert world.cast() == OPERATORS
 
 
-async def test_one_round_that_fails_holds_up_no_other(
+async def test_a_failing_round_delays_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = world.relay_chain.cast_ballots
@@ -252,15 +254,15 @@ async def test_one_round_that_fails_holds_up_no_other(
     monkeypatch.setattr(world.relay_chain, "cast_ballots", failing)
     await world.open()
     await world.open()
-    for place in range(3):
-        await world.hand_in(signed(place, 1))
-        await world.hand_in(signed(place, 2))
+    for seat in range(3):
+        await world.hand_in(signed(seat, 1))
+        await world.hand_in(signed(seat, 2))
     await until(lambda: len(world.cast(2)) == 3 and tried.count(1) > 1)
     assert world.cast(1) == []
     assert "internal error of this service" in (await world.get("/healthz"))["trouble"]
 
 
-# -- what is rejected -----------------------------------------------------------------------
+# -- rejected -------------------------------------------------------------------------------
 
 
 def broken(relayed: Relayed) -> bytes:
@@ -290,20 +292,20 @@ REJECTED: dict[str, tuple[bytes | Relayed, str]] = {
 
 
 @pytest.mark.parametrize("case", REJECTED.values(), ids=REJECTED)
-async def test_what_could_not_be_cast_is_rejected(
+async def test_ballots_that_could_not_be_cast_are_rejected(
     world: World, case: tuple[bytes | Relayed, str]
 ) -> None:
-    line, told = case
+    line, expected = case
     await world.open()
     answer = await world.hand_in(line)
-    if told == "403 ballot.rejected":
-        assert answer in (told, "422 signature.invalid")  # some r recover nobody
+    if expected == "403 ballot.rejected":
+        assert answer in (expected, "422 signature.invalid")  # some r recover nobody
     else:
-        assert answer == told
+        assert answer == expected
     assert (await world.get("/healthz"))["ballots"] == 0
 
 
-async def test_a_round_that_takes_no_votes_is_rejected(world: World) -> None:
+async def test_a_round_that_accepts_no_votes_is_rejected(world: World) -> None:
     await world.open()
     world.blockchain.clock.time += 61
     assert await world.hand_in(signed(0)) == "409 round.not_voting"
@@ -325,22 +327,22 @@ async def test_a_removed_member_votes_in_the_rounds_opened_before(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "expected"),
     [
         ("/v1/rounds/9", "404 round.not_held"),
         ("/v1/rounds/x", "400 round.malformed"),
         ("/v1/rounds/99999999999", "400 round.malformed"),
     ],
 )
-async def test_rounds_of_which_nothing_is_held(world: World, path: str, told: str) -> None:
+async def test_rounds_without_ballots(world: World, path: str, expected: str) -> None:
     async with world.http.get(world.url + path) as response:
-        assert f"{response.status} {await reason_of(response)}" == told
+        assert f"{response.status} {await reason_of(response)}" == expected
 
 
-# -- twice ---------------------------------------------------------------------------------
+# -- duplicate ballots ---------------------------------------------------------------------
 
 
-async def test_the_same_again_is_fine_also_at_once_and_without_a_chain(world: World) -> None:
+async def test_the_same_ballot_again_is_accepted_at_once_and_without_a_chain(world: World) -> None:
     await world.open()
     answers = await asyncio.gather(*(world.hand_in(signed(0)) for _ in range(6)))
     assert answers == ["held"] * 6
@@ -365,13 +367,13 @@ async def test_a_second_ballot_is_rejected_and_kept_with_the_first_as_evidence(
     (file,) = (world.folder / "evidence").iterdir()
     kept = decode_lines(file.read_bytes())
     assert kept == [first, second]
-    (found,) = equivocations_in(
+    (equivocation,) = equivocations_in(
         first.context, world.blockchain.electorates[-1], kept, recover_signer
     )
-    assert found.member.operator == OPERATORS[0]
+    assert equivocation.member.operator == OPERATORS[0]
 
 
-async def test_two_ballots_at_once_are_one_held_and_one_rejected(world: World) -> None:
+async def test_of_two_ballots_at_once_one_is_kept_and_one_rejected(world: World) -> None:
     await world.open()
     both = [signed(0, ballot=bytes([of]) * 32) for of in (1, 2)]
     answers = await asyncio.gather(*(world.hand_in(one) for one in both))
@@ -380,7 +382,7 @@ async def test_two_ballots_at_once_are_one_held_and_one_rejected(world: World) -
     assert len(decode_lines(file.read_bytes())) == 2
 
 
-# -- what is kept --------------------------------------------------------------------------
+# -- ballots in memory ---------------------------------------------------------------------
 
 
 async def test_rounds_that_are_over_are_forgotten(world: World) -> None:

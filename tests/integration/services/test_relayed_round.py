@@ -12,8 +12,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from oepnode import wiring
-from oepnode.adapters.chain import contract as evm
-from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
 from oepnode.client.operation.worker import check_surroundings
@@ -33,11 +32,11 @@ from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 
 ADMIN, REQUESTER, RELAY = account(0), account(1), account(2)
-OPERATORS = [account(210 + place) for place in range(3)]
-SIGNERS = [account(200 + place) for place in range(3)]
-"""Not among the accounts to which the devnet gives money."""
+OPERATORS = [account(210 + seat) for seat in range(3)]
+SIGNERS = [account(200 + seat) for seat in range(3)]
+"""An account without money of the devnet."""
 RICH = 2
-"""The one worker that is given some: a reveal is nobody else's to pay."""
+"""The only worker with gas: it alone can pay for a reveal."""
 VOTE_WINDOW_S = 120
 TO_DIRECT_S = 80
 GIVE_UP_S = 60.0
@@ -88,12 +87,12 @@ class World:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def settings(self, place: int, relay_url: str) -> WorkerSettings:
+    def settings(self, seat: int, relay_url: str) -> WorkerSettings:
         return WorkerSettings(
             chain=self.chain_settings,
-            data_dir=self.folder / f"worker-{place}",
-            key_file=key_file(self.folder, SIGNERS[place]),
-            operator=OPERATORS[place].address,
+            data_dir=self.folder / f"worker-{seat}",
+            key_file=key_file(self.folder, SIGNERS[seat]),
+            operator=OPERATORS[seat].address,
             sender_url=self.sender_url,
             registry_url=self.registry_url,
             relay=WorkerRelaySettings(url=relay_url),
@@ -121,10 +120,10 @@ class World:
         return int(self.devnet.rpc("eth_getBalance", of.address, "latest"), 16)
 
     def sender_of(self, transaction: bytes) -> str:
-        found: dict[str, Any] = self.devnet.rpc(
+        details: dict[str, Any] = self.devnet.rpc(
             "eth_getTransactionByHash", "0x" + transaction.hex()
         )
-        return str(found["from"])
+        return str(details["from"])
 
 
 def key_file(folder: Path, of: LocalAccount) -> Path:
@@ -145,7 +144,7 @@ async def deployed(devnet: Devnet) -> ChainSettings:
         contract="0x" + done.address.hex(),
         start_block=done.block,
     )
-    chain = await evm.connect(settings, ADMIN)
+    chain = await contract.connect(settings, ADMIN)
     try:
         workers = zip(OPERATORS, SIGNERS, strict=True)
         await chain.transact(
@@ -179,7 +178,7 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
         listening(await wiring.sender_app(sender), HttpSettings()) as sender_url,
         listening(await wiring.registry_app(registry), HttpSettings()) as registry_url,
     ):
-        chain = await evm.connect(chain_settings, ADMIN)
+        chain = await contract.connect(chain_settings, ADMIN)
         yield World(devnet, tmp_path, chain_settings, chain, sender_url, registry_url, sample)
         await chain.close()
 
@@ -208,9 +207,9 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
         pass  # nobody listens there any more
     async with world.workers(url) as urls:
         number = await world.publish()
-        await until(lambda: are_told(http, urls, "handing the ballot to the relay: http"))
+        await until(lambda: all_report(http, urls, "handing the ballot to the relay: http"))
         world.devnet.rpc("evm_increaseTime", TO_DIRECT_S)
-        await until(lambda: are_told(http, urls[:RICH], "cannot pay the fee; fund it"))
+        await until(lambda: all_report(http, urls[:RICH], "cannot pay the fee; fund it"))
         await until(lambda: has_vote(world, number))
     events = await world.chain.round_events(number)
     (vote,) = (event for event in events if isinstance(event, BallotCast))
@@ -218,7 +217,7 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
     assert world.sender_of(vote.place.transaction).lower() == SIGNERS[RICH].address.lower()
 
 
-async def test_check_tells_what_a_worker_without_gas_relies_on(world: World) -> None:
+async def test_check_reports_what_a_worker_without_gas_relies_on(world: World) -> None:
     async with world.relay() as url:
         lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
     assert all(line.fine for line in lines.values())
@@ -238,11 +237,11 @@ async def has_vote(world: World, number: int) -> bool:
     return any(isinstance(e, BallotCast) for e in await world.chain.round_events(number))
 
 
-async def are_told(http: aiohttp.ClientSession, urls: list[str], what: str) -> bool:
-    """Whether each worker's status says that of its newest round."""
+async def all_report(http: aiohttp.ClientSession, urls: list[str], outcome: str) -> bool:
+    """Whether each worker's status has a text in the details of its newest round."""
     for url in urls:
         async with http.get(url + "/v1/status") as response:
             rounds = (await response.json())["rounds"]
-        if not rounds or what not in rounds[0]["detail"]:
+        if not rounds or outcome not in rounds[0]["detail"]:
             return False
     return True

@@ -96,7 +96,7 @@ def rejected_proofs() -> Json:
 
 
 def same_shape_proofs() -> Json:
-    """Sizes that a path cannot tell apart; RFC 9162 2.1.3.2 accepts them all."""
+    """Sizes that a path does not distinguish; RFC 9162 2.1.3.2 accepts them all."""
     entries = [b"entry %d" % i for i in range(5)]
     leaf, path = rfc9162.leaf_hash(entries[0]), tree_path(entries, 0)
     root = tree_root(entries)

@@ -10,11 +10,7 @@ import polars as pl
 
 from oepnode.domain.edge.boffers.frame import FRAME, to_frame
 from oepnode.domain.edge.boffers.rules import Capacity
-from oepnode.domain.edge.boffers.validate import (
-    Context,
-    validate,
-    validate_frame,
-)
+from oepnode.domain.edge.boffers.validate import Context, validate, validate_frame
 from tests.support.boffers import EDGE_MARKET
 from tests.support.edge_documents import (
     BANDS,
@@ -78,7 +74,7 @@ def site_bands(bands: Mapping[int, Any], prices: Mapping[int, Any] | None = None
 def unit(
     changes: Mapping[str, Any] | None = None, prices: Sequence[Any] = PRICES, **head: Any
 ) -> list[Record]:
-    """A DUID's Boffer of 48 hours, whose first period and first day's prices are changed."""
+    """A DUID's Boffer of 48 hours with changes of the first period and the first day's prices."""
     bids = whole_horizon()
     bids[0]["energyPeriods"][0] |= changes or {}
     bids[0]["prices"] = list(prices)
@@ -86,7 +82,7 @@ def unit(
 
 
 def units_each(**changes: Any) -> list[Record]:
-    """A DUID's Boffer of 48 hours, all of whose periods are changed."""
+    """A DUID's Boffer of 48 hours with a change of every period."""
     bids = whole_horizon()
     for result in bids:
         for row in result["energyPeriods"]:
@@ -118,7 +114,7 @@ _POST: Final = {"bofferTiming": "POST", "submissionDateTime": f"{DAY}T10:00:00+1
 _BEFORE: Final = {"submissionDateTime": f"{DAY}T03:00:00+10:00"}
 
 
-# --- Part C §3.3, field by field; which fields are mandatory is in the register of fields --------
+# --- Part C §3.3, field by field; mandatory fields are in the register of fields -----------------
 
 _FIELDS: Final = (
     Rule(f"{PART_C} field 1", "nmi.length", "$.records[0].nmi", boffers(), site(nmi=NMI[:9]),
@@ -161,7 +157,7 @@ _FIELDS: Final = (
     Rule(f"{PART_C} field 5.1", "trading_date.past", f"{_BID}.tradingDate", boffers(),
          [nmi_boffer(bid(tradingDate="2026-11-19"), bofferTiming="PRE")],
          [nmi_boffer(bid(tradingDate="2026-11-19"), bofferTiming="POST")],
-         TRANSACTION, also={"timing.pre": 1}, case="not asked of POST"),
+         TRANSACTION, also={"timing.pre": 1}, case="not required of POST"),
     Rule(f"{PART_C} field 5.2", "prices.count", f"{_BID}.prices", boffers(),
          site_bid(prices=PRICES[:19]), site_bid(prices=PRICES), case="19"),
     Rule(f"{PART_C} field 5.2", "prices.count", f"{_BID}.prices", boffers(),
@@ -464,7 +460,7 @@ _RULES: Final = (
          unit({"bandAvail": changed(IDLE, {4: -5, 15: 5})}), TRANSACTION),
 )  # fmt: skip
 
-# --- what is no document, and files of rows ------------------------------------------------------
+# --- other bytes, and files of rows --------------------------------------------------------------
 
 _GOOD: Final = document(*site())
 

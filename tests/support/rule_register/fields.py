@@ -1,4 +1,4 @@
-"""The register of fields: what Part C's tables say of each, and what the readers make of it.
+"""The register of fields: their columns in Part C's tables, and deviations of the readers.
 
 ``mandatory``, ``nullable`` and the type are the tables' columns, as they are printed. Where the
 readers require more or less, `Field.taken` has the reason.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oepnode.domain.edge.boffers import validate as boffers
-from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes import validate as envelopes
 from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from tests.support import edge_documents
@@ -43,14 +43,14 @@ class Field:
     """A field of Part C's tables.
 
     Attributes:
-        section: Where it is defined.
-        dataset: Whose it is.
-        keys: Its place in the record.
+        section: Section that defines it.
+        dataset: Its dataset.
+        keys: Its location in the record.
         mandatory: "Is mandatory", as printed.
         nullable: "Is nullable", as printed.
         wrong: A value of another type.
         taken: Why the readers take ``mandatory`` for the opposite; empty where they do not.
-        missing_at: Place of a missing field's fault, where it is another one.
+        missing_at: Location of a missing field's fault, where it is another one.
         missing_cites: The section that it cites, where it is another one.
     """
 
@@ -95,7 +95,7 @@ class Field:
 
 
 def path(keys: Keys) -> str:
-    """A place in the first record."""
+    """A location in the first record."""
     steps = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
     return f"$.records[0]{''.join(steps)}"
 
@@ -111,7 +111,7 @@ FORECAST: Final = Dataset(
     lambda records: forecasts.validate(document(*records)), edge_documents.forecast()
 )
 ENVELOPE: Final = Dataset(
-    lambda records: envelope_check.validate(array(*records)),
+    lambda records: envelopes.validate(array(*records)),
     record(
         operatingEnvelopes=[{"nmi": NMI, "intervals": [interval()]}],
         submissionTimestamp="2026-11-20T09:00:00+10:00",

@@ -151,7 +151,7 @@ def frame(
     return result
 
 
-# --- Part C §4.3, field by field; which fields are mandatory is in the register of fields --------
+# --- Part C §4.3, field by field; mandatory fields are in the register of fields -----------------
 
 _EDGE: Final = measured(feed=Feed(profile="edge"))
 _ONE: Final = f"{_ROW}[1]"

@@ -1,7 +1,7 @@
-"""The register of rules: what a row of it is, and how it is held to.
+"""The register of rules: its rows, and how they are checked.
 
 A row names a rule by the section that a finding cites, and has a document that breaks this rule and
-no other, and the document put right. Nothing is mocked: each row runs the validation of a whole
+no other, and the corrected document. Nothing is mocked: each row runs the validation of a whole
 document.
 """
 
@@ -32,19 +32,19 @@ REJECTED: Answer = "rejected"
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule with a document that breaks it, and the same document put right.
+    """A rule with a document that breaks it, and the same document corrected.
 
     Attributes:
-        section: What the finding cites, such as ``Part C §3.3 field 5.2``.
+        section: Section that the finding cites, such as ``Part C §3.3 field 5.2``.
         code: The finding's code.
-        path: The place of the first finding.
+        path: The location of the first finding.
         check: Validates a document.
         bad: Breaks the rule.
-        good: Keeps it; nothing is found in it at all.
+        good: Keeps it, and gives no finding at all.
         answer: What the finding does to the submission.
-        times: How many findings of the code there are.
+        times: Number of findings of the code.
         also: Codes that necessarily come with it → how many.
-        case: Tells rows of one section and code apart.
+        case: Distinguishes rows of one section and code.
     """
 
     section: str

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode import wiring
-from oepnode.adapters.http import bundles as http_bundles
+from oepnode.adapters.http import bundles
 from oepnode.cli.main import app
 from tests.support.round_world import CONTRACT, FakeReader, Workers, write_folder
 
@@ -26,7 +26,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     fake = Workers()
-    monkeypatch.setattr(http_bundles, "fetch", fake.fetch)
+    monkeypatch.setattr(bundles, "fetch", fake.fetch)
     return fake
 
 
@@ -47,3 +47,21 @@ def folder(tmp_path: Path) -> Path:
     """A folder with key files and fetched bundles of all three aggregators."""
     write_folder(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("edge") / "s"
+    words = ["--nmis", "24", "--unassigned", "2", "--edge", "--breaches", "0.02", "--flex", "0.25"]
+    done = CliRunner().invoke(app, ["sample", "--out", str(out), *words])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.fixture
+def small_sample(run: Run, tmp_path: Path) -> Path:
+    """Sample data of 30 NMIs and six intervals."""
+    out = tmp_path / "sample"
+    done = run("sample", "--out", str(out), "--nmis", "30", "--intervals", "6")
+    assert done.exit_code == 0, done.output
+    return out

@@ -17,16 +17,16 @@ from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.bands import accumulate, dispatchable
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.envelopes.pre_post import compare
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
+from oepnode.domain.edge.envelopes.validate import validate
 from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.errors import ConfigError
 
 
-def made(
+def write_and_parse(
     plan: SamplePlan, folder: Path, breaches: float = 0.01
 ) -> tuple[EdgeSummary, EnvelopeTable]:
     name = write_sample(plan, folder).envelope_file
@@ -34,19 +34,19 @@ def made(
     return summary, from_document(*parse_history((folder / name).read_bytes()))
 
 
-def rows(folder: Path, aggregator: str, what: str = "telemetry") -> pl.DataFrame:
-    return pl.read_parquet(sorted((folder / "edge" / aggregator / what).glob("*.parquet")))
+def rows(folder: Path, aggregator: str, dataset: str = "telemetry") -> pl.DataFrame:
+    return pl.read_parquet(sorted((folder / "edge" / aggregator / dataset).glob("*.parquet")))
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EdgeSummary, EnvelopeTable]:
     folder = tmp_path_factory.mktemp("edge")
-    return folder, *made(SamplePlan(nmis=30), folder)
+    return folder, *write_and_parse(SamplePlan(nmis=30), folder)
 
 
 def test_a_seed_decides_every_byte(tmp_path: Path) -> None:
     def all_bytes(name: str, seed: int) -> dict[str, bytes]:
-        made(SamplePlan(nmis=12, intervals=6, seed=seed), tmp_path / name, 0.5)
+        write_and_parse(SamplePlan(nmis=12, intervals=6, seed=seed), tmp_path / name, 0.5)
         files = [path for path in (tmp_path / name / "edge").rglob("*") if path.is_file()]
         return {str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files}
 
@@ -89,16 +89,16 @@ def test_flows_are_consistent_and_limits_are_those_published(
 
 
 def test_a_share_of_zero_gives_no_breaches(tmp_path: Path) -> None:
-    summary, _ = made(SamplePlan(nmis=12, intervals=48, flex=0.5), tmp_path, 0)
+    summary, _ = write_and_parse(SamplePlan(nmis=12, intervals=48, flex=0.5), tmp_path, 0)
     assert sum(summary.breach_minutes.values()) == 0
     for name in summary.telemetry_rows:
         telemetry = rows(tmp_path, name)
         flow = telemetry["controlled_generation_w"] + telemetry["controlled_load_w"]
-        held = {
+        agreed = {
             level: ((power <= telemetry["export_limit_w"]) & (power >= telemetry["import_limit_w"]))
             for level, power in (("NMI", telemetry["active_power_w"]), ("Flex", flow))
         }
-        by_nmi = telemetry.select("nmi").with_columns(**held).group_by("nmi").agg(pl.all().all())
+        by_nmi = telemetry.select("nmi").with_columns(**agreed).group_by("nmi").agg(pl.all().all())
         assert by_nmi.select(pl.col("NMI") | pl.col("Flex")).to_series().all()
 
 
@@ -113,8 +113,8 @@ def test_the_nmi_that_changes_aggregator_is_each_ones_for_half_the_day(
     half = envelopes.horizon_start + 144 * 300
     assert first.filter(moving)["minute"].max() == half
     assert second.filter(moving)["minute"].min() == half + 60
-    held = (30 - 4) * 1440
-    assert sum(summary.telemetry_rows.values()) == held
+    expected = (30 - 4) * 1440
+    assert sum(summary.telemetry_rows.values()) == expected
 
 
 def test_forecasts_targets_and_boffers_are_accepted(
@@ -153,7 +153,7 @@ def test_post_envelopes_are_valid_and_mostly_larger(
 ) -> None:
     folder, _, envelopes = small
     data = (folder / "edge" / "post-envelope.json").read_bytes()
-    assert envelope_check.validate(data, timing="POST").accepted
+    assert validate(data, timing="POST").accepted
     post = from_document(*parse_history(data))
     comparison = compare(envelopes, post)
     assert comparison.pre_only == comparison.post_only == 0
@@ -165,7 +165,7 @@ def test_pieces_of_any_size_hold_all_rows(tmp_path: Path, monkeypatch: pytest.Mo
     plan = SamplePlan(nmis=40, intervals=6, format="ndjson")
     monkeypatch.setattr("oepnode.demo.sample.envelope._CHUNK_BYTES", 4000)
     monkeypatch.setattr("oepnode.demo.edge_sample.portfolios._PART_ROWS", 200)
-    summary, _ = made(plan, tmp_path)
+    summary, _ = write_and_parse(plan, tmp_path)
     parts = list((tmp_path / "edge" / "sample-01" / "telemetry").iterdir())
     assert len(parts) > 3
     assert rows(tmp_path, "sample-01").height == summary.telemetry_rows["sample-01"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.registry import sample_salt
 from oepnode.demo.sample.sites import _digits, _nmi_text, make_sites, zipf_sizes
@@ -23,7 +23,7 @@ from oepnode.domain.rounds.inputs.registry_snapshot import OPEN_END, Snapshot, p
 from oepnode.errors import ConfigError
 
 
-def made(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snapshot]:
+def write_and_parse(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snapshot]:
     summary = write_sample(plan, folder)
     data = (folder / summary.envelope_file).read_bytes()
     document = parse_document(data, Feed(profile="edge"))
@@ -31,7 +31,7 @@ def made(plan: SamplePlan, folder: Path) -> tuple[SampleSummary, Document, Snaps
 
 
 def test_the_default_sample_is_as_described(tmp_path: Path) -> None:
-    summary, document, snapshot = made(SamplePlan(), tmp_path)
+    summary, document, snapshot = write_and_parse(SamplePlan(), tmp_path)
     assert document.warnings == () and snapshot.warnings == ()
     assert (document.site_count, document.interval_count) == (300, 288)
     assert len(document.limits) == 300 * 288
@@ -44,21 +44,21 @@ def test_the_default_sample_is_as_described(tmp_path: Path) -> None:
 
 
 def test_holders_are_as_described(tmp_path: Path) -> None:
-    summary, document, snapshot = made(SamplePlan(), tmp_path)
+    summary, document, snapshot = write_and_parse(SamplePlan(), tmp_path)
     starts = document.horizon_start + document.row_interval.astype(np.int64) * INTERVAL_S
-    held = snapshot.holders(document.nmi, document.row_site, starts).reshape(300, 288)
-    nobodys = (held == -1).all(axis=1)
+    holders = snapshot.holders(document.nmi, document.row_site, starts).reshape(300, 288)
+    nobodys = (holders == -1).all(axis=1)
     assert nobodys.sum() == summary.unassigned_nmis == 4
-    assert ((held == -1).any(axis=1) == nobodys).all()
-    changing = np.flatnonzero((held != held[:, :1]).any(axis=1))
+    assert ((holders == -1).any(axis=1) == nobodys).all()
+    changing = np.flatnonzero((holders != holders[:, :1]).any(axis=1))
     assert len(changing) == summary.changing_nmis == 1
-    row = held[changing[0]]
+    row = holders[changing[0]]
     assert (row[:144] == 0).all() and (row[144:] == 1).all()
     assert Counter(snapshot.end.tolist())[OPEN_END] == len(snapshot.end) - 1
 
 
 def test_limits_look_like_a_sunny_day(tmp_path: Path) -> None:
-    _, document, _ = made(SamplePlan(), tmp_path)
+    _, document, _ = write_and_parse(SamplePlan(), tmp_path)
     export, import_ = (document.limits[:, kind].reshape(300, 288) for kind in (0, 1))
     assert export.min() >= 1_500 and export.max() <= 10_000
     assert import_.max() <= -2_000 and import_.min() >= -10_000
@@ -72,9 +72,9 @@ def test_limits_look_like_a_sunny_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "ndjson"])
 @pytest.mark.parametrize("intervals", [1, 6, 576])
-def test_every_shape_is_without_fault(tmp_path: Path, format_: str, intervals: int) -> None:
+def test_every_shape_has_no_fault(tmp_path: Path, format_: str, intervals: int) -> None:
     plan = SamplePlan(nmis=40, intervals=intervals, flex=0.3, format=format_)  # type: ignore[arg-type]
-    summary, document, snapshot = made(plan, tmp_path)
+    summary, document, snapshot = write_and_parse(plan, tmp_path)
     assert document.warnings == () and snapshot.warnings == ()
     assert len(document.limits) == 40 * intervals
     assert document.level.sum() == summary.flex_nmis == 12
@@ -109,7 +109,7 @@ def test_pieces_join_as_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
-    summary, _, snapshot = made(SamplePlan(nmis=20, intervals=6), tmp_path)
+    summary, _, snapshot = write_and_parse(SamplePlan(nmis=20, intervals=6), tmp_path)
     salt = tmp_path / "salt"
     assert sha256(bytes.fromhex(salt.read_text())).digest() == snapshot.salt_digest
     assert stat.S_IMODE(salt.stat().st_mode) == 0o600
@@ -119,12 +119,12 @@ def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert set(key) == {"aggregator", "publicKey", "privateKey"}
         assert key["aggregator"] == aggregator.id
-        assert sealing.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
+        assert hpke.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
     assert len(summary.aggregator_nmis) == len(list((tmp_path / "keys").iterdir())) == 3
 
 
 def test_the_description_has_digests_and_no_nmi(tmp_path: Path) -> None:
-    summary, document, _ = made(SamplePlan(nmis=20, intervals=6), tmp_path)
+    summary, document, _ = write_and_parse(SamplePlan(nmis=20, intervals=6), tmp_path)
     text = (tmp_path / "sample.json").read_text()
     assert not any(name.decode() in text for name in document.nmi.tolist())
     assert sample_salt(1).hex() not in text
@@ -191,7 +191,7 @@ def test_numbers_out_of_range_are_usage_errors(wrong: dict[str, object]) -> None
         SamplePlan(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(ConfigError, match="not empty"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)

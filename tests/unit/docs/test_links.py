@@ -1,4 +1,4 @@
-"""Links, anchors, cited sections and paths lead somewhere.
+"""Links, anchors, cited sections and paths exist.
 
 In the pages: relative links with their anchors, and every path of the repository or module that is
 named. In the code: pages, sections and ADRs that docstrings and comments cite. In the pages of the
@@ -125,7 +125,7 @@ def cited_sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def is_file_named(name: str) -> bool:
-    """Whether a path of the repository exists; ``…``, ``*`` and capital words stand for others."""
+    """Whether a path of the repository exists; ``…``, ``*`` and capital words match any name."""
     pattern = re.sub(r"…|\b(?:N|ID|DIGEST)\b", "*", name).rstrip("/")
     return any(ROOT.glob(pattern)) or (ROOT / name).is_symlink()
 
@@ -213,21 +213,21 @@ def test_the_modules_in_the_table_of_rounds_exist() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
-def test_a_decision_names_code_that_there_is(page: Path) -> None:
+def test_code_named_by_a_decision_exists(page: Path) -> None:
     names = labelled(page, "Code")
     assert names
     assert [name for name in names if not located(EDGE_SOURCE, name).is_file()] == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
-def test_a_decision_names_tests_that_there_are(page: Path) -> None:
+def test_tests_named_by_a_decision_exist(page: Path) -> None:
     names = labelled(page, "Test")
     assert names
     assert [name for name in names if not located(EDGE_TESTS, name).is_file()] == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
-def test_a_decision_names_codes_that_there_are(page: Path) -> None:
+def test_finding_codes_named_by_a_decision_exist(page: Path) -> None:
     assert [code for code in labelled(page, "Finding") if code not in codes()] == []
 
 

@@ -22,8 +22,8 @@ def test_every_block_prints_what_the_page_shows(
     names: dict[str, Any] = {}
     blocks = _BLOCKS.findall(PAGE.read_text("utf-8"))
     assert len(blocks) == 2
-    for code, shown in blocks:
+    for code, expected in blocks:
         exec(compile(code, str(PAGE), "exec"), names)
         printed = capsys.readouterr()
-        assert printed.out == shown, code
+        assert printed.out == expected, code
         assert printed.err == "", code

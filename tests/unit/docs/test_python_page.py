@@ -36,12 +36,12 @@ def test_every_block_prints_what_the_page_shows(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
-    for code, shown in blocks():
+    for code, expected in blocks():
         exec(compile(code, str(PAGE), "exec"), names)
         printed = capsys.readouterr()
-        assert printed.out == shown, code
+        assert printed.out == expected, code
         assert printed.err == "", code
 
 
-def test_every_block_of_the_page_is_found() -> None:
+def test_every_block_of_the_page_is_read() -> None:
     assert len(blocks()) == PAGE.read_text("utf-8").count("```python") > 3

@@ -1,6 +1,6 @@
-"""A worker whose ballots a relay brings, and what it does where the relay does not.
+"""A worker that casts ballots by a relay, and directly where the relay fails.
 
-The ledger's votes last 60 s, of which the last 45 are for casting directly.
+Voting lasts 60 s, of which the last 45 are for casting directly.
 """
 
 from hashlib import sha256
@@ -30,11 +30,11 @@ def relay_of(stage: Stage, index: int = 0) -> FakeRelay:
 
 
 def casts(worker: object) -> int:
-    """How many ballots the worker tried to cast itself."""
+    """The number of ballots that the worker tried to cast directly."""
     return chain_of(worker).calls.count("cast_ballot")
 
 
-# -- the relay does what it is for -----------------------------------------------------------
+# -- the relay works -----------------------------------------------------------
 
 
 async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> None:
@@ -79,7 +79,7 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
     assert casts(worker) == 0
 
 
-# -- the relay does not ----------------------------------------------------------------------
+# -- the relay fails ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [None, TransportError("nobody there")])
@@ -185,7 +185,7 @@ class Post:
         return Response(202, b"{}")
 
     def relay(self, folder: Path) -> HttpRelay:
-        """As after a start: with what is on the disk, and nothing else."""
+        """A worker after a start: only what is on disk remains."""
         client = HttpClient("http://relay.test", 5, self.exchange)
         return HttpRelay("http://relay.test", ACCOUNT, EquivocationGuard(folder / "signed"), client)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage import input_archive
 from oepnode.demo.byzantine import lie
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Reason
@@ -47,9 +47,9 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
     context = RoundContext(CHAIN_ID, CONTRACT, 1)
     for name, key in PRIVATE.items():
         sealed = stage.shelf.bundles[1, bundle.bundle_name(context, PUBLIC[name])]
-        plain = sealing.open_sealed(key, sealed, bundle.sealing_info(context))
+        plain = hpke.open_sealed(key, sealed, bundle.sealing_info(context))
         assert bundle.verify(plain, name, context, state.root, state.partitions).nmis
-    kept = archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
+    kept = input_archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
     assert (kept.envelope, kept.registry, kept.salt) == (ENVELOPE, REGISTRY, SALT)
 
 
@@ -63,8 +63,8 @@ async def test_a_liar_is_outvoted_and_its_bundles_are_not_served(tmp_path: Path)
         await until(lambda: bool(stage.shelf.bundles))
         await until(lambda: liar.newest(1)[0].is_over)
     assert stage.blockchain.rounds[1].matched == 0b0111
-    mine = liar.newest(1)[0]
-    assert mine.result != mine.final
+    newest = liar.newest(1)[0]
+    assert newest.result != newest.final
 
 
 async def test_a_worker_outside_the_electorate_only_watches(stage: Stage) -> None:
@@ -304,7 +304,7 @@ async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
     assert worker._until_next_poll() == 1740
 
 
-# -- one thing does not hold up another ----------------------------------------------------
+# -- one round does not delay another ----------------------------------------------------
 
 
 async def test_a_round_without_its_inputs_delays_no_other(stage: Stage) -> None:
@@ -346,7 +346,7 @@ async def test_a_failing_database_stops_the_worker(stage: Stage) -> None:
         await worker.run()
 
 
-async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
+async def test_a_node_that_lags_is_not_a_reorganisation(stage: Stage) -> None:
     worker = stage.worker()
     await stage.open()
     await worker.follow()

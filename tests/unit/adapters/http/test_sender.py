@@ -68,7 +68,7 @@ def publisher(
 
 
 def request_of(request: Any) -> DocumentRequest:
-    """The request in what was sent; its signature is held against the account."""
+    """The signed request that was sent, after a check of its signature."""
     signed = decode_authorization(request[3]["Authorization"])
     assert signed is not None
     assert recover_signer(*signed, CHAIN_ID, CONTRACT).hex() == ACCOUNT.address[2:].lower()

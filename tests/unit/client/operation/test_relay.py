@@ -29,7 +29,7 @@ def key_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_round(reader: FakeReader, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A round that takes votes, in whose electorate the key's signer is the first member."""
+    """A round that accepts votes, in whose electorate the key's signer is the first member."""
     members = (Member(0, MEMBERS[0].operator, SIGNER), *MEMBERS[1:])
     electorate = replace(ELECTORATE, members=members)
     monkeypatch.setattr(round_world, "ELECTORATE", electorate)
@@ -90,7 +90,7 @@ def test_a_stranger_signs_nothing(reader: FakeReader, chain: ChainTarget, key_fi
         sign(chain, key_file, 3, "33")
 
 
-def test_an_opening_that_the_chain_may_replace_is_waited_for(
+def test_signing_waits_until_the_opening_of_the_round_is_confirmed(
     reader: FakeReader,
     chain: ChainTarget,
     key_file: Path,

@@ -1,4 +1,4 @@
-"""Faults of a document: kept, counted and shown without what must not be shown."""
+"""Faults of a document: kept, counted, and displayed without secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.envelope_documents import NMI, SALT, array, check_rejection, 
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "displayed"),
     [
         (None, "null"),
         (True, "true"),
@@ -49,27 +49,27 @@ from tests.support.envelope_documents import NMI, SALT, array, check_rejection, 
         (b"bytes", "b'bytes'"),
     ],
 )
-def test_show_value(value: object, shown: str) -> None:
-    assert show_value(value) == shown
+def test_show_value(value: object, displayed: str) -> None:
+    assert show_value(value) == displayed
 
 
 def test_a_long_value_is_cut_and_its_length_shown() -> None:
-    shown = show_value("a b " * 1000)
-    assert shown.startswith("'a b a b")
-    assert shown.endswith("… (4002 characters)")
-    assert len(shown) < 90
+    displayed = show_value("a b " * 1000)
+    assert displayed.startswith("'a b a b")
+    assert displayed.endswith("… (4002 characters)")
+    assert len(displayed) < 90
 
 
 @given(before=st.text(), after=st.text(), nmi=st.text(ALPHABET, min_size=10, max_size=10))
-def test_no_text_around_an_nmi_makes_it_shown(before: str, after: str, nmi: str) -> None:
+def test_an_nmi_is_hidden_whatever_text_surrounds_it(before: str, after: str, nmi: str) -> None:
     assert nmi not in show_value(before + nmi + after)
 
 
 @given(text=st.text())
 def test_shown_values_are_printable_ascii(text: str) -> None:
-    shown = show_value(text).replace("…", "")
-    assert shown.isascii()
-    assert shown.isprintable()
+    displayed = show_value(text).replace("…", "")
+    assert displayed.isascii()
+    assert displayed.isprintable()
 
 
 def test_the_first_hundred_faults_are_kept_in_order_and_the_others_counted() -> None:
@@ -101,7 +101,7 @@ def test_no_fault_raises_nothing() -> None:
     assert fault_log.count == 0
 
 
-def test_equal_warnings_are_counted_under_their_first_place() -> None:
+def test_equal_warnings_are_counted_under_their_first_location() -> None:
     fault_log = FaultLog("thing")
     assert list(fault_log.warnings) == []
     for name in "abc":

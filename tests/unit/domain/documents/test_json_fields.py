@@ -40,7 +40,7 @@ def test_each_spelling_is_read_as_the_canonical_name() -> None:
 
 def test_every_fault_of_the_set_of_keys_is_listed() -> None:
     result, listed = spellings('{"End":1,"END":2,"x":3,"x":4,"6305888444":5}')
-    assert result == {"end": "End"}  # what is there can still be read
+    assert result == {"end": "End"}  # the fields that are there can still be read
     assert listed == [
         ("$.x", "json.duplicate_key", "'x'"),
         ("$.x", "json.duplicate_key", "'END'"),
@@ -59,7 +59,7 @@ def test_a_faulty_set_of_keys_is_not_remembered_as_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "displayed"),
     [
         ("null", "null"),
         ("5", "5"),
@@ -68,12 +68,12 @@ def test_a_faulty_set_of_keys_is_not_remembered_as_good() -> None:
         ("NaN", "NaN"),
     ],
 )
-def test_an_object_is_expected(text: str, shown: str) -> None:
+def test_an_object_is_expected(text: str, displayed: str) -> None:
     log = FaultLog("thing")
     value = None if text == "null" else read_value(text.encode(), log)
     assert SHAPE.spellings(value, "$.x", log) is None
     (fault,) = faults(log)
-    assert (fault.path, fault.code, fault.value) == ("$.x", "field.type", shown)
+    assert (fault.path, fault.code, fault.value) == ("$.x", "field.type", displayed)
 
 
 @pytest.mark.parametrize("value", ["x", "ü" * 5, "a" * 10, "\u0085", "\u2028", " "])
@@ -84,7 +84,7 @@ def test_read_text(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "rule", "shown"),
+    ("value", "rule", "displayed"),
     [
         (None, "field.type", "null"),
         (Number("5"), "field.type", "5"),
@@ -101,11 +101,11 @@ def test_read_text(value: str) -> None:
         ("\udfff", "field.value", ""),
     ],
 )
-def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
+def test_read_text_rejects(value: object, rule: str, displayed: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_text(value, "$.t", log, 10) is None
     (fault,) = faults(log)
-    assert (fault.path, fault.code, fault.value) == ("$.t", rule, shown)
+    assert (fault.path, fault.code, fault.value) == ("$.t", rule, displayed)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
     ]
     + [(None, "field.type"), (Number("0"), "field.type"), ([], "field.type"), ({}, "field.type")],
 )
-def test_what_read_choice_rejects(value: object, rule: str) -> None:
+def test_read_choice_rejects(value: object, rule: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_choice("POST", "$.c", log, {"PRE": 0, "POST": 1}) == 1
     assert json_fields.read_choice(value, "$.c", log, {"PRE": 0, "POST": 1}) is None
@@ -131,7 +131,7 @@ def test_what_read_choice_rejects(value: object, rule: str) -> None:
     [NMI, "630588844", "63058884440", "6305888444.0", "6.305888444e9", "6305888.44", "-123456789"],
 )
 def test_an_nmi_that_is_a_number_is_not_shown(text: str) -> None:
-    """A spreadsheet takes the leading zeros of an NMI: nine digits can be one, too."""
+    """A spreadsheet drops the leading zeros of an NMI: nine digits can be one, too."""
     log = FaultLog("thing")
     assert json_fields.read_nmi(Number(text), "$.nmi", log) is None
     (fault,) = faults(log)
@@ -159,7 +159,7 @@ def test_read_nmi_shows_kinds_and_nothing_of_a_text() -> None:
     [([], None, "array.length"), ([], 2, "array.length"), ([1, 2, 3], 2, "array.length")]
     + [({}, 2, "field.type"), (None, None, "field.type"), ("ab", 2, "field.type")],
 )
-def test_what_read_array_rejects(value: object, most: int | None, rule: str) -> None:
+def test_read_array_rejects(value: object, most: int | None, rule: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_array([1, 2], "$.a", log, most) == [1, 2]
     assert json_fields.read_array(value, "$.a", log, most) is None

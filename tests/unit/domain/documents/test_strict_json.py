@@ -57,7 +57,7 @@ def faults(data: bytes) -> list[Finding]:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Bounds processor time, generously: what is guarded against takes minutes."""
+    """Bounds processor time, generously: without the guard it takes minutes."""
     before = time.process_time()
     yield
     assert time.process_time() - before < seconds
@@ -110,12 +110,12 @@ def test_escaped_and_plain_spelling_of_a_key_are_one_key() -> None:
         b'\n\n \t\r\n  {"a" : 1} \n\n\n\t{"b":2}\n \n',
     ],
 )
-def test_the_first_byte_tells_an_array_from_ndjson(data: bytes) -> None:
+def test_the_first_byte_distinguishes_an_array_from_ndjson(data: bytes) -> None:
     assert records(data) == [(0, {"a": "1"}), (1, {"b": "2"})]
 
 
 def test_lines_end_in_lf_or_cr_lf_only() -> None:
-    """A lone CR is white space; line separators of Unicode are no white space at all."""
+    """A lone CR is white space; line separators of Unicode are not white space."""
     assert [f.code for f in faults(b'{"a":1}\r{"b":2}')] == ["json.trailing"]
     assert [f.code for f in faults('{"a":1}\u2028{"b":2}'.encode())] == ["json.trailing"]
     assert [f.code for f in faults("\u00a0{}".encode())] == ["json.syntax"]
@@ -332,7 +332,7 @@ HEAVY = {
 
 @pytest.mark.no_cover  # time is bounded, and measuring takes most of it
 @pytest.mark.parametrize("data", HEAVY.values(), ids=HEAVY)
-def test_heavy_documents_are_judged_in_bounded_time(data: bytes) -> None:
+def test_heavy_documents_are_validated_in_bounded_time(data: bytes) -> None:
     with at_most(8):
         try:
             parse_document(data)

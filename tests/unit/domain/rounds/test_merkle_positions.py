@@ -1,4 +1,4 @@
-"""Every position of every tree of 1 to 300 leaves, against pymerkle and against the RFC's text.
+"""Every position of every tree of 1 to 300 leaves, as in pymerkle and in the RFC's text.
 
 ``tests/reference/rfc9162.py`` is RFC 9162 section 2.1 written down line by line; pymerkle is a tree
 by other authors. The roots of the eight-leaf tree are those of the Certificate Transparency test
@@ -103,6 +103,6 @@ def test_the_path_is_the_one_of_the_rfc() -> None:
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 5), (5, 5), (6, 5), (0, 0)])
-def test_no_path_for_a_leaf_that_is_not_there(index: int, size: int) -> None:
+def test_there_is_no_path_for_a_missing_leaf(index: int, size: int) -> None:
     with pytest.raises(IndexError):
         merkle.inclusion_path(LEAVES[:size], index)

@@ -1,11 +1,11 @@
 """Inputs that a verifier must reject, by kind, and exactly the wrong sizes that it cannot reject.
 
 RFC 9162 section 2.1.3.2 uses index and size for one thing only: to know on which side of each
-sibling the running hash stands, and how many siblings there are (the *shape* of the path). So a
-path proves a claim (index, size) exactly where that claim has the shape of the true position, and
-a wrong size of the same shape is not rejected by the tree alone. That is no hole: the size is part
-of what the verifier already trusts (rules-v1: the site count stands in the partition entry, the
-partition count in the result hash), and the tests at the end pin that down.
+sibling the running hash is, and how many siblings there are (the *shape* of the path). So a path
+proves a claim (index, size) exactly where that claim has the shape of the true position, and a
+wrong size of the same shape is not rejected by the tree alone. That is not a weakness: a verifier
+already trusts the size (rules-v1: the site count is in the partition entry, the partition count in
+the result hash), and the tests at the end assert it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def test_leaf_of_another_position() -> None:
 
 
 def test_entry_in_place_of_its_hash() -> None:
-    """An inner node is no leaf: the path of the level above does not prove it as an entry."""
+    """An inner node is not a leaf: the path of the level above does not prove it as an entry."""
     for index, size, path, root in positions():
         if path:
             sides = rfc9162.shape(index, size)
@@ -128,9 +128,9 @@ def test_path_too_long() -> None:
 
 def test_path_swapped() -> None:
     for index, size, path, root in positions():
-        for place in range(len(path) - 1):
+        for position in range(len(path) - 1):
             swapped = [*path]
-            swapped[place], swapped[place + 1] = path[place + 1], path[place]
+            swapped[position], swapped[position + 1] = path[position + 1], path[position]
             assert verdicts(LEAVES[index], index, size, swapped, root) == {False}
         if path:
             replaced = [LEAVES[index], *path[1:]]
@@ -178,7 +178,7 @@ def test_a_wrong_size_is_rejected_unless_its_shape_is_the_same() -> None:
     assert rejected > accepted > 0
 
 
-def test_examples_of_sizes_that_the_tree_cannot_tell_apart() -> None:
+def test_examples_of_sizes_that_the_tree_cannot_distinguish() -> None:
     """The first leaf of 5 to 8 leaves has three right-hand siblings; the last of 5 has one."""
     path = rfc9162.path(0, LEAVES[:5])
     for claimed in range(1, 20):
@@ -231,11 +231,11 @@ def test_malformed_hash(field: str, value: object) -> None:
         merkle.verify_inclusion(**good() | {field: value})
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("value", NOT_A_HASH, ids=name_of)
-def test_malformed_path_element(place: int, value: object) -> None:
+def test_malformed_path_element(position: int, value: object) -> None:
     path: list[Any] = good()["path"]
-    path[place] = value
+    path[position] = value
     with pytest.raises(merkle.InclusionError):
         merkle.verify_inclusion(**good() | {"path": path})
 
@@ -282,7 +282,7 @@ def test_malformed_path(path: object) -> None:
 
 @pytest.mark.parametrize("path", [b"", "", {}, set(), None, 0], ids=repr)
 def test_malformed_path_of_a_tree_of_one_leaf(path: object) -> None:
-    """Where the right path is empty, an empty thing of another type is still no path."""
+    """Where the right path is empty, an empty value of another type is still rejected."""
     merkle.verify_inclusion(LEAVES[0], 0, 1, [], LEAVES[0])
     with pytest.raises(merkle.InclusionError):
         merkle.verify_inclusion(LEAVES[0], 0, 1, path, LEAVES[0])  # type: ignore[arg-type]

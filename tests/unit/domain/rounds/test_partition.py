@@ -45,13 +45,13 @@ def computed(records: list[Any], *assignments: Any, **changes: Any) -> RoundResu
     return partition_round(document, parse_snapshot(dump(tree).encode()), SALT, CONTEXT)
 
 
-def of(result: RoundResult, who: str) -> Partition:
-    (actual,) = (part for part in result.partitions if part.aggregator_id == who)
+def partition_of(result: RoundResult, identity: str) -> Partition:
+    (actual,) = (part for part in result.partitions if part.aggregator_id == identity)
     return actual
 
 
 def cells(part: Partition) -> dict[Cell, tuple[int | None, ...]]:
-    """Limits by (NMI, level, interval start) as the site entries of a partition say."""
+    """Limits by (NMI, level, interval start) of the site entries of a partition."""
     actual = {}
     for nmi, entry in zip(part.nmis, part.entries, strict=True):
         site = entries.decode_site(entry)
@@ -121,8 +121,8 @@ def test_an_nmi_that_changes_aggregator_is_in_both_partitions_for_its_part() -> 
     )
     check_trees(result)
     assert {part.aggregator_id for part in result.partitions} == {UNASSIGNED, "north", "south"}
-    for n, who in enumerate((UNASSIGNED, "north", "south")):
-        part = of(result, who)
+    for n, identity in enumerate((UNASSIGNED, "north", "south")):
+        part = partition_of(result, identity)
         assert cells(part) == {(NMI, 0, START_S + n * 300): (n * 1000, -2500, None, None)}
         header = entries.decode_site(part.entries[0]).header
         assert (header.horizon_start, header.interval_count) == (START_S, 3)
@@ -134,7 +134,7 @@ def test_an_nmi_that_changes_aggregator_is_in_both_partitions_for_its_part() -> 
 def test_both_levels_of_an_nmi_are_two_entries_with_one_pseudonym() -> None:
     flex = record(oeApplicationLevel="Flex", oeTiming="POST", oeObjectiveFunction="other")
     result = computed([flex, record()], assignment())
-    part = of(result, "north")
+    part = partition_of(result, "north")
     assert (part.site_count, part.nmi_count, part.nmis) == (2, 1, (NMI, NMI))
     first, second = (entries.decode_site(entry) for entry in part.entries)
     assert first.pseudonym == second.pseudonym
@@ -151,7 +151,9 @@ def test_a_kind_is_named_only_where_this_partition_has_a_limit_of_it() -> None:
     )
     sizes = {part.aggregator_id: len(part.entries[0]) for part in result.partitions}
     assert sizes["south"] - sizes["north"] == 8
-    assert cells(of(result, "south")) == {(NMI, 0, START_S + 300): (5000, -2500, 1000, None)}
+    assert cells(partition_of(result, "south")) == {
+        (NMI, 0, START_S + 300): (5000, -2500, 1000, None)
+    }
 
 
 def test_the_round_is_in_every_key_and_every_root() -> None:
@@ -163,8 +165,8 @@ def test_the_round_is_in_every_key_and_every_root() -> None:
     assert len({result.partitions[0].key for result in results}) == 3
 
 
-def test_names_and_public_keys_of_aggregators_do_not_touch_the_root() -> None:
-    """Delivery has no influence on the root; neither have aggregators without a site."""
+def test_names_and_public_keys_of_aggregators_do_not_change_the_root() -> None:
+    """Keys for delivery do not change the root; neither do aggregators without a site."""
     plain = computed([record()], assignment())
     others = [aggregator("south"), aggregator("north", name="x", publicKey="ab" * 32)]
     assert computed([record()], assignment(), aggregators=others).root == plain.root

@@ -37,8 +37,8 @@ def test_a_proof_shows_no_other_site() -> None:
     text = site_proof.write(site_proof.cut(bundle, NMI)).decode()
     assert NMI in text
     assert not [nmi for nmi in bundle.nmis if nmi != NMI and nmi in text]
-    shown = [entry for entry in bundle.entries if entry.hex() in text]
-    assert len(shown) == 1
+    disclosed = [entry for entry in bundle.entries if entry.hex() in text]
+    assert len(disclosed) == 1
 
 
 def test_an_nmi_that_is_not_in_the_bundle() -> None:
@@ -119,7 +119,7 @@ def test_each_check_fails_by_its_name(name: str, damage: Callable[[dict[str, Any
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b" " * (site_proof.MAX_SIZE + 1)]
 )
-def test_what_is_no_proof_at_all(data: bytes) -> None:
+def test_text_without_a_proof_is_rejected(data: bytes) -> None:
     with pytest.raises(SiteProofError) as caught:
         site_proof.read(data)
     assert caught.value.check == "format"

@@ -245,19 +245,19 @@ def test_whole_rounds(name: str) -> None:
     )
     assert pseudonyms.round_key(unhex(inputs["salt"]), context(inputs)).hex() == vector["roundKey"]
     assert len(result.partitions) == len(vector["partitions"])
-    for position, (ours, case) in enumerate(
+    for position, (actual, case) in enumerate(
         zip(result.partitions, vector["partitions"], strict=True)
     ):
-        assert ours.aggregator_id == case["aggregator"]
-        assert ours.key.hex() == case["key"]
-        assert ours.root.hex() == case["root"]
-        assert ours.entry.hex() == case["entry"]
+        assert actual.aggregator_id == case["aggregator"]
+        assert actual.key.hex() == case["key"]
+        assert actual.root.hex() == case["root"]
+        assert actual.entry.hex() == case["entry"]
         assert [sibling.hex() for sibling in result.path(position)] == case["path"]
-        assert [entry.hex() for entry in ours.entries] == [s["entry"] for s in case["sites"]]
-        assert list(ours.nmis) == [site["nmi"] for site in case["sites"]]
-        leaves = [merkle.leaf_hash(entry) for entry in ours.entries]
+        assert [entry.hex() for entry in actual.entries] == [s["entry"] for s in case["sites"]]
+        assert list(actual.nmis) == [site["nmi"] for site in case["sites"]]
+        leaves = [merkle.leaf_hash(entry) for entry in actual.entries]
         for index, site in enumerate(case["sites"]):
-            assert pseudonyms.site_pseudonym(ours.key, site["nmi"]).hex() == site["pseudonym"]
+            assert pseudonyms.site_pseudonym(actual.key, site["nmi"]).hex() == site["pseudonym"]
             assert leaves[index].hex() == site["leafHash"]
             path = merkle.inclusion_path(leaves, index)
             assert [sibling.hex() for sibling in path] == site["path"]

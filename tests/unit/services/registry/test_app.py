@@ -10,7 +10,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
@@ -27,7 +27,7 @@ WORKER = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
 OPERATOR = b"\x71" * 20
 KEY = b"\x05" * 32
-RECIPIENT = sealing.public_key_of(KEY)
+RECIPIENT = hpke.public_key_of(KEY)
 NMI = "6305000001"
 
 
@@ -90,7 +90,7 @@ def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-    return sealing.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
+    return hpke.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
 
 
 # -- served -------------------------------------------------------------------------------------
@@ -325,5 +325,5 @@ def test_the_index_contains_no_nmi(registry: RegistryStore, tmp_path: Path) -> N
         {"nmi": NMI, "aggregator": "a", "from": "2026-11-20T04:00:00+10:00", "to": None}
     ]
     registry.publish(json.dumps(value).encode(), SALT, 1.0)
-    held = b"".join(path.read_bytes() for path in (tmp_path / "registry").glob("index.sqlite*"))
-    assert NMI.encode() not in held and SALT not in held
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "registry").glob("index.sqlite*"))
+    assert NMI.encode() not in stored and SALT not in stored

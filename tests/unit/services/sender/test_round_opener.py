@@ -1,4 +1,4 @@
-"""One round per inputs, whatever gets lost or crashes."""
+"""One round per set of inputs, whatever is lost or crashes."""
 
 import asyncio
 

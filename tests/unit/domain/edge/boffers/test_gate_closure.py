@@ -8,16 +8,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from oepnode.domain.edge.boffers.gate_closure import (
-    check_rebids,
-    frozen_prices,
-    is_rebid,
-)
+from oepnode.domain.edge.boffers.gate_closure import check_rebids, frozen_prices, is_rebid
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.domain.edge.boffers.selection import (
-    Lodged,
-    effective_day,
-)
+from oepnode.domain.edge.boffers.selection import Lodged, effective_day
 from oepnode.domain.nem.nem_time import MICROS, format_nem
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from tests.support.lodged_boffers import (
@@ -100,7 +93,7 @@ def test_a_rejected_rebid_does_not_move_the_prices() -> None:
     assert rebids(day(), late, day(submitted_s=CLOSURE + 9))[-1][0] == 1
 
 
-def test_units_and_levels_are_judged_apart() -> None:
+def test_units_and_levels_are_checked_separately() -> None:
     late = day(bands=DEARER, submitted_s=CLOSURE + 1, level="Flex")
     assert rebids(day(), late) == []
 
@@ -115,7 +108,7 @@ def test_a_rejected_boffer_freezes_nothing() -> None:
 
 
 def cautions(*days: BofferDay, step: int | None = 3, first_new: int = 0) -> list[int]:
-    """Return which Boffers have the caution that no Boffer came in time."""
+    """Return the Boffers with the caution that no Boffer came in time."""
     violations = check_rebids(days, step, first_new)
     return [number for number, broken in violations if broken.code == "gate.not_in_time"]
 
@@ -151,7 +144,7 @@ def test_hld_4_5_a_boffer_in_time_needs_no_caution_whatever_comes_later() -> Non
     assert cautions(nobody_knows, day(submitted_s=LATE)) == []
 
 
-def test_hld_4_5_a_boffer_alone_does_not_tell_what_came_before() -> None:
+def test_hld_4_5_a_boffer_without_earlier_ones_gives_no_caution() -> None:
     both = day(submitted_s=LATE), day(on=DAY - timedelta(days=1), submitted_s=LATE)
     assert cautions(*both) == []
 
@@ -160,13 +153,13 @@ def test_hld_4_5_the_caution_is_given_once_for_a_unit_and_trading_day() -> None:
     old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
     late = [day(submitted_s=LATE + n) for n in range(3)]
     assert cautions(old, *late) == [1]
-    assert cautions(old, *late, first_new=2) == [2], "those accepted before are not judged"
+    assert cautions(old, *late, first_new=2) == [2], "those accepted before are not validated"
     flex = [replace(item, level="Flex") for item in (old, late[0])]
     assert cautions(old, *late, *flex) == [1, 5]
 
 
 @pytest.mark.parametrize(("step", "cautioned"), [(None, [1]), (1, [1]), (2, []), (3, [1])])
-def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
+def test_hld_4_1_step_2_requires_no_boffer_by_gate_closure(
     step: int | None, cautioned: list[int]
 ) -> None:
     old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
@@ -175,7 +168,7 @@ def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
     assert cautions(*sites, step=step) == []
 
 
-def test_hld_4_4_a_boffer_without_prices_freezes_none_and_breaks_none() -> None:
+def test_hld_4_4_a_boffer_without_prices_neither_freezes_prices_nor_changes_them() -> None:
     bare, late = self_dispatched(), self_dispatched(submitted_s=LATE)
     assert frozen_prices(accepted(bare), DAY) is None
     frozen = frozen_prices(accepted(day(), bare), DAY)
@@ -185,11 +178,11 @@ def test_hld_4_4_a_boffer_without_prices_freezes_none_and_breaks_none() -> None:
     assert rebids(day(), bare, late, day(submitted_s=LATE + 1)) == []
 
 
-# --- which Boffer counts -------------------------------------------------------------------------
+# --- the Boffer in effect ------------------------------------------------------------------------
 
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:
-    """What band 3 holds in periods 1 to 4."""
+    """Quantities of band 3 in periods 1 to 4, kW."""
     violations = effective_day(lodged, on, at_us)
     assert violations is not None
     return [float(watts) / 1000 for watts in violations.avail[:4, 2]]

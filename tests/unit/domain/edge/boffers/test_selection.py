@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.boffers.gate_closure import (
-    frozen_prices,
-)
+from oepnode.domain.edge.boffers.gate_closure import frozen_prices
 from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
     ExpiredRollForward,
@@ -32,11 +30,11 @@ def test_hld_4_4_the_latest_boffer_counts_with_prices_or_without() -> None:
     assert not offer.avail[:3].any()
 
 
-# --- which Boffer counts -------------------------------------------------------------------------
+# --- the Boffer in effect ------------------------------------------------------------------------
 
 
 def load_kw(lodged: Sequence[Lodged], on: date = DAY, at_us: int | None = None) -> list[float]:
-    """What band 3 holds in periods 1 to 4."""
+    """Quantities of band 3 in periods 1 to 4, kW."""
     offer = effective_day(lodged, on, at_us)
     assert offer is not None
     return [float(watts) / 1000 for watts in offer.avail[:4, 2]]

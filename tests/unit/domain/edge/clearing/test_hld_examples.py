@@ -1,9 +1,9 @@
 """Every worked example of HLD Appendices D to G, with the document's numbers.
 
 The name of a test has the section: ``-k hld_e_2_1``. Where the document contradicts itself, the
-name says ``document_error``, and the test holds what the rest of the example holds. The tables show
-bands 1 to 4, 9 to 14, 18 to 20; the others have no quantity. The charts are pictures without
-figures: their steps are derived from the tables. Appendix H is in ``test_aggregate``.
+name has ``document_error``, and the test asserts the rest of the example. The tables show bands
+1 to 4, 9 to 14, 18 to 20; the others have no quantity. The charts are pictures without figures:
+their steps are derived from the tables. Appendix H is in ``test_aggregate``.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def test_hld_d_1_generation_offer_accumulates_from_the_lowest_price_up() -> None
         (14526.20, 660),  # 700 offered, Max Avail 660
     ],
 )
-def test_hld_d_1_max_avail_660_holds_back_the_700_offered(dollars: float, quantity: float) -> None:
+def test_hld_d_1_max_avail_660_limits_the_700_offered(dollars: float, quantity: float) -> None:
     row = avail(dict(enumerate(OFFER, 11)))
     bands = np.array([cents(p) for p in OFFER_PRICES] * 2)
     result = clear(bands, row, cents(dollars), max_load=one(0), max_gen=one(660))
@@ -198,8 +198,8 @@ def test_hld_d_3_supply_chart_has_the_steps_of_the_document() -> None:
     ]
 
 
-def test_hld_d_3_printed_fixed_load_0_is_no_fixed_load() -> None:
-    """Every example prints Fixed Load 0 beside live bands; as a fixed load it would clear 0."""
+def test_hld_d_3_printed_fixed_load_0_is_not_a_fixed_load() -> None:
+    """Every example prints Fixed Load 0 next to live bands; as a fixed load it would clear 0."""
     row, bands = avail(D3.kilowatts), prices({13: 1.1})
     assert in_kw(clear(bands, row, 0, fixed=np.array([NO_LIMIT])).watts) == [-60]
     assert in_kw(clear(bands, row, 0, fixed=np.array([0])).watts) == [0]
@@ -427,8 +427,8 @@ def test_the_examples_boffer_keeps_every_rule(name: str, step: int) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_examples_max_avail_is_what_its_bands_add_up_to(name: str) -> None:
-    """So no bound bites, but where the document says (D.1, D.2) or errs (G.2.1)."""
+def test_the_examples_max_avail_is_the_sum_of_its_bands(name: str) -> None:
+    """So no bound limits, except where the document states it (D.1, D.2) or errs (G.2.1)."""
     example = EXAMPLES[name]
     lowest, highest = example.accumulated(1, 20)
     assert (lowest, highest) == (example.max_load, example.max_gen)

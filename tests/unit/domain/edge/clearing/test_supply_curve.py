@@ -36,7 +36,7 @@ def test_a_price_lies_in_a_step_or_not() -> None:
 
 
 def test_a_shared_price_gives_a_step_of_its_own() -> None:
-    """No valid Boffer has it (HLD §4.7), but a curve has to show what would clear."""
+    """No valid Boffer has it (HLD §4.7), but a curve shows the quantity that would clear."""
     steps = supply_curve(prices({13: 1.0}), avail({3: -60, 13: 10})[0])
     assert [str(step) for step in steps] == [
         "p < $1.00: -60 kW",

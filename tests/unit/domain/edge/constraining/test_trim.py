@@ -1,4 +1,4 @@
-"""Offers held to envelopes: what is trimmed, and that nothing else is."""
+"""Offers trimmed to envelopes: excess quantities, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ G21 = {2: -50, 3: -10, 9: -30, 18: 20}
 
 
 def test_an_offer_within_its_limits_stays_as_it_is() -> None:
-    held = trim(avail(D3), one(80), one(-60))
-    assert trims(held) == []
-    assert held.before.count == 0
-    assert (held.avail == avail(D3)).all()
+    trimmed = trim(avail(D3), one(80), one(-60))
+    assert trims(trimmed) == []
+    assert trimmed.before.count == 0
+    assert (trimmed.avail == avail(D3)).all()
 
 
 def test_generation_loses_its_highest_priced_band_first() -> None:
-    held = trim(avail(D3), one(30), one(-60))
-    assert trims(held) == [(0, "band 19", 70_000, 20_000)]
+    trimmed = trim(avail(D3), one(30), one(-60))
+    assert trims(trimmed) == [(0, "band 19", 70_000, 20_000)]
 
 
 def test_a_band_that_is_gone_leaves_the_next_to_be_trimmed() -> None:
-    held = trim(avail(D3), one(4), one(-60))
-    assert trims(held) == [(0, "band 13", 10_000, 4_000), (0, "band 19", 70_000, 0)]
+    trimmed = trim(avail(D3), one(4), one(-60))
+    assert trims(trimmed) == [(0, "band 13", 10_000, 4_000), (0, "band 19", 70_000, 0)]
 
 
 def test_load_loses_its_lowest_priced_band_first() -> None:
-    held = trim(avail(G21), one(20), one(-35))
-    assert trims(held) == [(0, "band 2", -50_000, 0), (0, "band 3", -10_000, -5_000)]
+    trimmed = trim(avail(G21), one(20), one(-35))
+    assert trims(trimmed) == [(0, "band 2", -50_000, 0), (0, "band 3", -10_000, -5_000)]
     bands = prices({9: 100.0, 18: 101.0})
-    cleared = [in_kw(clear(bands, held.avail, cents(p)).watts)[0] for p in (0, 1, 100, 101)]
+    cleared = [in_kw(clear(bands, trimmed.avail, cents(p)).watts)[0] for p in (0, 1, 100, 101)]
     assert cleared == [-35, -35, -30, 20]
 
 
 def test_only_intervals_that_breach_are_touched() -> None:
-    held = trim(avail(D3, 3), np.array([80_000, 30_000, 80_000]), np.array([-60_000] * 3))
-    assert held.before.is_breach.tolist() == [False, True, False]
-    assert {row for row, *_ in trims(held)} == {1}
+    trimmed = trim(avail(D3, 3), np.array([80_000, 30_000, 80_000]), np.array([-60_000] * 3))
+    assert trimmed.before.is_breach.tolist() == [False, True, False]
+    assert {row for row, *_ in trims(trimmed)} == {1}
 
 
 def test_both_sides_may_breach_at_once() -> None:
-    held = trim(avail(D3), one(70), one(-50))
-    assert held.before.over_export.tolist() == [10_000]
-    assert held.before.over_import.tolist() == [10_000]
-    assert trims(held) == [(0, "band 3", -60_000, -50_000), (0, "band 19", 70_000, 60_000)]
+    trimmed = trim(avail(D3), one(70), one(-50))
+    assert trimmed.before.over_export.tolist() == [10_000]
+    assert trimmed.before.over_import.tolist() == [10_000]
+    assert trims(trimmed) == [(0, "band 3", -60_000, -50_000), (0, "band 19", 70_000, 60_000)]
 
 
 def test_zero_limits_leave_nothing() -> None:
-    held = trim(avail(D3), one(0), one(0))
-    assert not held.avail.any()
+    trimmed = trim(avail(D3), one(0), one(0))
+    assert not trimmed.avail.any()
 
 
-def test_max_avail_below_the_limit_is_no_breach() -> None:
-    held = trim(avail(D3), one(30), one(-60), one(-60), one(30))
-    assert trims(held) == []
+def test_max_avail_below_the_limit_is_not_a_breach() -> None:
+    trimmed = trim(avail(D3), one(30), one(-60), one(-60), one(30))
+    assert trims(trimmed) == []
 
 
 def test_max_avail_above_the_limit_is_trimmed_with_the_bands() -> None:
-    held = trim(avail(D3), one(30), one(-20), one(-50), one(40))
-    assert trims(held) == [
+    trimmed = trim(avail(D3), one(30), one(-20), one(-50), one(40))
+    assert trims(trimmed) == [
         (0, "band 3", -60_000, -20_000),
         (0, "band 19", 70_000, 20_000),
         (0, "maxAvailLoad", -50_000, -20_000),
@@ -74,10 +74,10 @@ def test_max_avail_above_the_limit_is_trimmed_with_the_bands() -> None:
 
 
 @pytest.mark.parametrize(("fixed", "kept"), [(-60, -20), (80, 30), (30, 30), (-20, -20), (0, 0)])
-def test_a_fixed_load_is_held_to_the_limits(fixed: float, kept: float) -> None:
-    held = trim(avail({}), one(30), one(-20), fixed=one(fixed))
-    assert in_kw(held.fixed) == [kept]
-    assert held.before.count == (fixed != kept)
+def test_a_fixed_load_is_constrained_to_the_limits(fixed: float, kept: float) -> None:
+    trimmed = trim(avail({}), one(30), one(-20), fixed=one(fixed))
+    assert in_kw(trimmed.fixed) == [kept]
+    assert trimmed.before.count == (fixed != kept)
 
 
 def test_bands_under_a_fixed_load_do_not_breach() -> None:
@@ -86,16 +86,18 @@ def test_bands_under_a_fixed_load_do_not_breach() -> None:
 
 
 def test_a_fixed_load_on_one_side_does_not_trim_the_other() -> None:
-    held = trim(avail({}), one(30), one(-20), fixed=one(-25))
-    assert trims(held) == [(0, "fixedLoad", -25_000, -20_000)]
+    trimmed = trim(avail({}), one(30), one(-20), fixed=one(-25))
+    assert trims(trimmed) == [(0, "fixedLoad", -25_000, -20_000)]
 
 
 def test_absent_quantities_stay_absent() -> None:
-    held = trim(avail(D3), one(30), one(-20))
-    assert {*held.max_load.tolist(), *held.max_gen.tolist(), *held.fixed.tolist()} == {NO_LIMIT}
+    trimmed = trim(avail(D3), one(30), one(-20))
+    assert {*trimmed.max_load.tolist(), *trimmed.max_gen.tolist(), *trimmed.fixed.tolist()} == {
+        NO_LIMIT
+    }
 
 
-def test_check_says_how_far_beyond() -> None:
+def test_check_reports_how_far_beyond_the_limits() -> None:
     breaches = check(avail(D3, 2), np.array([80_000, 70_000]), np.array([-50_000, -60_000]))
     assert breaches.over_import.tolist() == [10_000, 0]
     assert breaches.over_export.tolist() == [0, 10_000]
@@ -116,9 +118,9 @@ def test_sums_beyond_32_bits_are_exact() -> None:
     most = 2**31 - 1
     row = np.zeros((1, 20), dtype=np.int32)
     row[0, 10:] = most
-    held = trim(row, np.array([most + 5]), np.array([0]))
-    assert held.before.high.tolist() == [10 * most]
-    assert held.avail[0, 10:].tolist() == [most, 5, *[0] * 8]
+    trimmed = trim(row, np.array([most + 5]), np.array([0]))
+    assert trimmed.before.high.tolist() == [10 * most]
+    assert trimmed.avail[0, 10:].tolist() == [most, 5, *[0] * 8]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""Envelopes as tables: of documents, of bundles and of limits files."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,7 +9,6 @@ import polars as pl
 import pytest
 
 from oepnode.client.limits import limits_frame
-from oepnode.domain.edge.envelopes.in_force import in_force_us
 from oepnode.domain.edge.envelopes.table import (
     EXPORT,
     IMPORT,
@@ -21,7 +22,7 @@ from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import DocumentFault
-from tests.support import round_world as world
+from tests.support import round_world
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, envelopes, record
 
 MICROS = 1_000_000
@@ -51,19 +52,6 @@ def test_superseded_rows_are_kept_in_order_of_cell_and_time() -> None:
     assert table.superseded.limits[:, EXPORT].tolist() == [2000, 1000] * 2
 
 
-def test_in_force_is_the_latest_submitted_until_the_interval_begins() -> None:
-    table = envelopes(
-        record(A, [(1, -1)] * 3, submitted=EARLY),
-        record(A, [(2, -2)] * 3, submitted=START + 300),
-        record(B, [(1, -1)] * 3, submitted=START + 400),
-        record(B, [(2, -2)] * 3, submitted=START + 500),
-    )
-    early, at_300, at_400, at_500 = (
-        t * MICROS for t in (EARLY, START + 300, START + 400, START + 500)
-    )
-    assert in_force_us(table).tolist() == [[early, at_300, at_300], [at_400, at_400, at_500]]
-
-
 def test_levels_and_nmis_can_be_picked_with_their_history() -> None:
     table = envelopes(
         record(A, [(5, -5)]),
@@ -81,14 +69,14 @@ def test_levels_and_nmis_can_be_picked_with_their_history() -> None:
 
 
 def test_without_rows_no_submission_is_known() -> None:
-    assert not from_document(parse_document(world.ENVELOPE)).knows_submissions
+    assert not from_document(parse_document(round_world.ENVELOPE)).knows_submissions
 
 
 def test_a_verified_bundle_is_an_envelope_input() -> None:
-    held = world.verified()
-    table = from_bundle(held)
-    document = from_document(parse_document(world.ENVELOPE))
-    assert table.site_count == held.site_count
+    verified = round_world.verified()
+    table = from_bundle(verified)
+    document = from_document(parse_document(round_world.ENVELOPE))
+    assert table.site_count == verified.site_count
     assert not table.knows_submissions
     for site in range(table.site_count):
         site_row = np.flatnonzero(
@@ -98,13 +86,13 @@ def test_a_verified_bundle_is_an_envelope_input() -> None:
         assert np.array_equal(
             table.limits[site][is_published], document.limits[site_row][is_published]
         )
-    assert world.MOVING.encode() in table.nmis.tolist()
+    assert round_world.MOVING.encode() in table.nmis.tolist()
 
 
 def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
-    held = world.verified()
-    frame = limits_frame(held.nmis, held.levels, held.limits, held.horizon_start)
-    table, direct = from_frame(frame), from_bundle(held)
+    verified = round_world.verified()
+    frame = limits_frame(verified.nmis, verified.levels, verified.limits, verified.horizon_start)
+    table, direct = from_frame(frame), from_bundle(verified)
     order = np.lexsort((direct.levels, direct.nmis))
     assert table.nmis.tolist() == direct.nmis[order].tolist()
     assert table.levels.tolist() == direct.levels[order].tolist()
@@ -188,7 +176,7 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
     for name in ("cell", "submitted_us", "limits"):
         own, expected = getattr(read_back.superseded, name), getattr(published.superseded, name)
         assert np.array_equal(own, expected)
-    assert "submitted_us" not in to_frame(from_bundle(world.verified())).columns
+    assert "submitted_us" not in to_frame(from_bundle(round_world.verified())).columns
 
 
 @pytest.mark.parametrize(
@@ -200,7 +188,9 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
         ([1.5, 2.5], "field.type"),
     ],
 )
-def test_submissions_of_a_limits_file_that_are_ambiguous(times: list[object], rule: str) -> None:
+def test_ambiguous_submissions_of_a_limits_file_are_rejected(
+    times: list[object], rule: str
+) -> None:
     twice = GOOD | {"interval_start": GOOD["interval_start"][:1] * 2, "submitted_us": times}
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(twice))

@@ -33,7 +33,7 @@ def test_part_c_6_3_good_envelopes_are_accepted(timing: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["5", -1], ids=["form", "rule"])
-def test_part_c_6_2_a_document_that_either_answer_rejects_is_not_read(wrong: Any) -> None:
+def test_part_c_6_2_a_document_that_either_acknowledgement_rejects_is_not_read(wrong: Any) -> None:
     received = validate(array(record(interval(activePowerExportLimit=wrong))))
     assert received.system.accepted == (wrong == -1)
     assert not received.transaction.accepted
@@ -80,9 +80,9 @@ def test_part_c_6_3_conflicts_are_reported_with_faults_of_the_form() -> None:
     received = validate(array(one, other, BROKEN))
     assert dict(received.system.counts) == {"field.type": 1}
     assert rules(received) == {"submission.conflict": 1}
-    found = finding(received, "submission.conflict")
-    assert found.path.startswith("$.records[1]")
-    assert found.section == "Part C §6.3 field 6", "as where it is the only fault"
+    conflict = finding(received, "submission.conflict")
+    assert conflict.path.startswith("$.records[1]")
+    assert conflict.section == "Part C §6.3 field 6", "as where it is the only fault"
     without_time = validate(array(record(), record(interval(activePowerExportLimit=1)), BROKEN))
     assert rules(without_time) == {"submission.missing": 1}
 
@@ -100,8 +100,8 @@ def test_part_c_6_3_conflicts_with_broken_rules_are_reported_once() -> None:
     clash = record(), record(interval(activePowerExportLimit=1))
     wrong = record(interval(activePowerExportLimit=-1), nmi=OTHER_NMI)
     assert rules(validate(array(*clash))) == {"submission.missing": 1}
-    found = rules(validate(array(*clash, wrong)))
-    assert found == {"limit.sign": 1, "submission.missing": 1}
+    codes = rules(validate(array(*clash, wrong)))
+    assert codes == {"limit.sign": 1, "submission.missing": 1}
 
 
 def test_part_c_6_3_rows_with_a_wrong_sign_are_compared_all_the_same() -> None:
@@ -134,7 +134,7 @@ def test_part_c_6_3_all_conflicts_of_a_rejected_document_are_counted() -> None:
         5,
     ],
 )
-def test_part_c_6_3_what_cannot_be_read_is_in_no_conflict(broken: Any) -> None:
+def test_part_c_6_3_unreadable_rows_are_in_no_conflict(broken: Any) -> None:
     received = validate(array(record(submissionTimestamp=EARLY), broken))
     assert not received.accepted
     assert not {"submission.conflict", "submission.missing"} & set(rules(received))
@@ -179,9 +179,9 @@ def test_part_c_6_3_lines_on_copies_are_bounded_and_all_are_counted() -> None:
 # --- daylight saving -----------------------------------------------------------------------------
 
 
-def lacking(sites: int, day: str, *found: int, **changes: Any) -> list[dict[str, Any]]:
+def lacking(sites: int, day: str, *present: int, **changes: Any) -> list[dict[str, Any]]:
     """Envelopes of several sites, in full hours."""
-    (template,) = hours(day, *found)
+    (template,) = hours(day, *present)
     return [template | {"nmi": f"63058{number:05}", **changes} for number in range(sites)]
 
 
@@ -196,16 +196,16 @@ def test_part_c_1_2_a_missing_hour_is_reported_for_each_site_in_bounded_lines() 
 
 
 @pytest.mark.parametrize(
-    ("day", "found"),
+    ("day", "hours_present"),
     [("2026-10-05", (1, 3)), (OCTOBER, (1, 4)), (OCTOBER, (0, 2)), (APRIL, (1, 3))],
 )
-def test_part_c_1_2_another_hour_that_is_missing_is_no_daylight_saving(
-    day: str, found: tuple[int, ...]
+def test_part_c_1_2_any_other_missing_hour_is_not_daylight_saving(
+    day: str, hours_present: tuple[int, ...]
 ) -> None:
-    assert warned(validate(array(*hours(day, *found)))) == {}
+    assert warned(validate(array(*hours(day, *hours_present)))) == {}
 
 
-def test_part_c_1_2_a_later_submission_of_the_hour_is_no_duplicate_and_fills_it() -> None:
+def test_part_c_1_2_a_later_submission_of_the_hour_fills_it_and_is_not_a_duplicate() -> None:
     first = lacking(1, APRIL, 1, 2, submissionTimestamp=EARLY)
     again = lacking(1, APRIL, 2, submissionTimestamp=LATE)
     assert warned(validate(array(*first, *again))) == {}
@@ -214,12 +214,12 @@ def test_part_c_1_2_a_later_submission_of_the_hour_is_no_duplicate_and_fills_it(
     assert warned(validate(array(*first, *again))) == {}
 
 
-def test_part_c_1_2_rows_with_other_faults_are_no_missing_hour() -> None:
-    (whole,) = hours(OCTOBER, 1, 2, 3)
-    rows = whole["operatingEnvelopes"][0]["intervals"]
+def test_part_c_1_2_rows_with_other_faults_do_not_make_a_missing_hour() -> None:
+    (complete,) = hours(OCTOBER, 1, 2, 3)
+    rows = complete["operatingEnvelopes"][0]["intervals"]
     for row in rows[12:24]:
         row["activePowerExportLimit"] = "x"
-    received = validate(array(whole))
+    received = validate(array(complete))
     assert dict(received.system.counts) == {"field.type": 12}
     assert warned(received) == {}
     (short,) = hours(OCTOBER, 1, 3)

@@ -1,4 +1,4 @@
-"""Columns of Parquet hold what JSON may hold: every range is checked, whatever the type is."""
+"""Columns of Parquet accept the values of JSON: every range is checked, whatever the type is."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def minutes(*numbers: int) -> pl.DataFrame:
     return frame(*(reading(A, number, submitted_us=SENT) for number in numbers))
 
 
-def put(rows: pl.DataFrame, column: str, values: list[Any], dtype: Any) -> pl.DataFrame:
+def with_column(rows: pl.DataFrame, column: str, values: list[Any], dtype: Any) -> pl.DataFrame:
     return rows.with_columns(pl.Series(column, values, dtype=dtype))
 
 
 def paths(received: Any) -> dict[str, list[str]]:
-    """Code → places of what rejects it, in the form and in the rules."""
-    places: dict[str, list[str]] = {}
+    """Code → paths of its findings, in the form and in the rules."""
+    paths_by_code: dict[str, list[str]] = {}
     for finding in (*received.system.findings, *received.transaction.findings):
-        places.setdefault(finding.code, []).append(finding.path)
-    return places
+        paths_by_code.setdefault(finding.code, []).append(finding.path)
+    return paths_by_code
 
 
 def intervals() -> pl.DataFrame:
@@ -58,13 +58,15 @@ def intervals() -> pl.DataFrame:
     ],
 )
 def test_power_out_of_range_is_rejected_in_every_type(column: str, value: int, dtype: Any) -> None:
-    broken = put(minutes(1, 2), column, [0, value], dtype)
+    broken = with_column(minutes(1, 2), column, [0, value], dtype)
     assert paths(telemetry.validate_frame(broken)) == {"number.range": [f"$.rows[1].{column}"]}
 
 
 @pytest.mark.parametrize("dtype", [pl.Int32, pl.Int64])
 def test_the_ends_of_the_range_are_read(dtype: Any) -> None:
-    received = telemetry.validate_frame(put(minutes(1, 2), "active_power_w", [-MOST, MOST], dtype))
+    received = telemetry.validate_frame(
+        with_column(minutes(1, 2), "active_power_w", [-MOST, MOST], dtype)
+    )
     assert received.accepted
     assert received.value is not None
     assert received.value["active_power_w"].to_list() == [-MOST, MOST]
@@ -81,18 +83,18 @@ def test_a_price_in_columns_has_the_range_of_one_in_json(value: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64])
-def test_a_minute_out_of_the_years_is_rejected_and_met_by_no_rule(dtype: Any) -> None:
+def test_a_minute_out_of_range_is_rejected_and_checked_by_no_rule(dtype: Any) -> None:
     high = [INSTANTS_END_S, 2**63 - 1, 2**64 - 1 if dtype == pl.UInt64 else -(2**63)]
     first = int(minutes(1)["minute"][0])
     ends = [first, *high, first + 60]
-    broken = put(minutes(1, 2, 3, 4, 5), "minute", ends, dtype)
+    broken = with_column(minutes(1, 2, 3, 4, 5), "minute", ends, dtype)
     received = telemetry.validate_frame(broken)
     assert paths(received) == {"time.format": [f"$.rows[{row}].minute" for row in (1, 2, 3)]}
 
 
-def test_the_last_minute_of_the_years_is_read_and_written() -> None:
-    late = put(minutes(1), "minute", [INSTANTS_END_S - 60], pl.Int64)
-    late = put(late, "submitted_us", [INSTANTS_END_S * MICROS - 1], pl.Int64)
+def test_the_last_minute_in_range_is_read_and_written() -> None:
+    late = with_column(minutes(1), "minute", [INSTANTS_END_S - 60], pl.Int64)
+    late = with_column(late, "submitted_us", [INSTANTS_END_S * MICROS - 1], pl.Int64)
     received = telemetry.validate_frame(late)
     assert received.value is not None
     again = telemetry.validate(write_telemetry(received.value)).value
@@ -100,18 +102,18 @@ def test_the_last_minute_of_the_years_is_read_and_written() -> None:
     assert again.equals(received.value)
 
 
-def test_rows_behind_a_rejected_minute_keep_their_places() -> None:
+def test_rows_after_a_rejected_minute_keep_their_row_numbers() -> None:
     first = int(minutes(1)["minute"][0])
-    broken = put(minutes(1, 2, 3), "minute", [first, first + 1, first + 180], pl.Int64)
+    broken = with_column(minutes(1, 2, 3), "minute", [first, first + 1, first + 180], pl.Int64)
     assert paths(telemetry.validate_frame(broken)) == {
         "time.grid": ["$.rows[1].minute"],
         "telemetry.gap": ["$.rows[2].minute"],
     }
 
 
-def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
+def test_a_minute_that_is_null_or_not_a_timestamp_is_checked_by_no_rule() -> None:
     texts = ["2026-11-19T10:01:00+10:00", None, "soon", "2026-11-19T10:02:00+10:00"]
-    broken = put(minutes(1, 2, 3, 4), "minute", texts, pl.String)
+    broken = with_column(minutes(1, 2, 3, 4), "minute", texts, pl.String)
     assert paths(telemetry.validate_frame(broken)) == {
         "field.null": ["$.rows[1].minute"],
         "time.format": ["$.rows[2].minute"],
@@ -120,16 +122,16 @@ def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1, INSTANTS_END_S * MICROS])
 @pytest.mark.parametrize("column", ["submitted_us", "envelope_submitted_us"])
-def test_a_submission_out_of_the_years_is_rejected(column: str, value: int) -> None:
-    broken = put(minutes(1, 2), column, [value, SENT - MICROS * 90_000], pl.Int64)
+def test_a_submission_time_out_of_range_is_rejected(column: str, value: int) -> None:
+    broken = with_column(minutes(1, 2), column, [value, SENT - MICROS * 90_000], pl.Int64)
     codes = paths(telemetry.validate_frame(broken))
     assert codes.pop("time.format") == [f"$.rows[0].{column}"]
     assert set(codes) <= {"telemetry.submitted_early"}
 
 
-def test_a_submission_out_of_the_years_replaces_no_row() -> None:
-    twice = put(minutes(1, 1), "submitted_us", [SENT, 2**63 - 1], pl.Int64)
-    twice = put(twice, "active_power_w", [1, 2], pl.Int32)
+def test_a_submission_time_out_of_range_replaces_no_row() -> None:
+    twice = with_column(minutes(1, 1), "submitted_us", [SENT, 2**63 - 1], pl.Int64)
+    twice = with_column(twice, "active_power_w", [1, 2], pl.Int32)
     received = telemetry.validate_frame(twice)
     assert received.value is None
     assert "telemetry.superseded" not in received.transaction.warning_counts
@@ -139,7 +141,7 @@ def test_a_submission_out_of_the_years_replaces_no_row() -> None:
 @pytest.mark.parametrize("zone", [None, "UTC"])
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63) + 1, -1])
 @pytest.mark.parametrize("column", ["minute", "submitted_us"])
-def test_datetimes_out_of_the_years_are_rejected(
+def test_datetimes_out_of_range_are_rejected(
     column: str, value: int, zone: str | None, unit: Any
 ) -> None:
     raw = pl.Series(column, [value], dtype=pl.Int64).cast(pl.Datetime(unit, zone))
@@ -156,8 +158,8 @@ def test_datetimes_of_every_unit_are_read_alike(unit: Any) -> None:
     assert received.value["minute"].to_list() == [first]
 
 
-def test_an_interval_out_of_the_years_is_rejected_in_forecasts_and_targets() -> None:
-    broken = put(intervals(), "interval_end", [START + 300, 2**63 - 1], pl.Int64)
+def test_an_interval_out_of_range_is_rejected_in_forecasts_and_targets() -> None:
+    broken = with_column(intervals(), "interval_end", [START + 300, 2**63 - 1], pl.Int64)
     path = {"time.format": ["$.rows[1].interval_end"]}
     assert paths(forecasts.validate_frame(broken)) == path
     targets = broken.rename({"nmi": "duid", "uncontrolled_w": "target_w"})

@@ -1,8 +1,8 @@
-"""HLD Appendix H: what a unit measures in the two arrangements, on the houses of Appendix E.
+"""HLD Appendix H: measurements of a unit in the two arrangements, on the houses of Appendix E.
 
 Houses 1 to 5, kW. Printed are the results (active power, controlled generation and load, energy
-stored) and most captions; they are checked as they stand, and where a caption or a figure cannot be
-right, the test's name says ``document_error``. Which assets run at which house is drawn only: those
+stored) and most captions; they are checked as printed, and where a caption or a figure cannot be
+right, the test's name has ``document_error``. Which assets run at which house is drawn only: those
 of Appendix E, which Appendix H calls D. H.3 and H.4 have no caption: that all loads and chargers
 run in H.3, and all generation without controlled load in H.4, is derived from the results.
 """
@@ -131,7 +131,7 @@ def test_no_telemetry_is_an_empty_unit(pieces: tuple[object, ...]) -> None:
     assert sums.unit().most_nmis == 0
 
 
-def test_telemetry_of_the_unit_itself_is_taken_as_it_is() -> None:
+def test_telemetry_of_the_unit_itself_is_used_as_it_is() -> None:
     rows = frame(reading(A, 2, 9), reading(A, 1, 7))
     total = from_frame(rows.rename({"nmi": "duid"}))
     assert total.active_power_w.tolist() == [7, 9]

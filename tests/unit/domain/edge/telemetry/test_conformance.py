@@ -1,19 +1,19 @@
-"""None"""
+"""Conformance of telemetry to envelopes, minute by minute."""
 
 import random
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import edge_plain
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
-from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM, EnvelopeConformance
+from oepnode.domain.edge.telemetry.assessment import COUNTS, NO_HEADROOM
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
+from tests.support.conformance_reports import FIVE, report
 from tests.support.telemetry_columns import (
     EARLY,
     LATER,
@@ -28,15 +28,6 @@ from tests.support.telemetry_columns import (
 )
 
 MICROS = 1_000_000
-FIVE = [(5, -5)] * 2
-
-
-def report(
-    published: EnvelopeTable, *rows: dict[str, object], level: int = 0, **settings: Any
-) -> EnvelopeConformance:
-    check = ConformanceChecker(published, level, **settings)
-    check.add(frame(*rows))
-    return check.report()
 
 
 # --- limits and tolerance --------------------------------------------------------------------
@@ -95,7 +86,7 @@ def test_a_default_limit_of_the_wrong_sign_is_rejected(wrong: dict[str, int]) ->
         DefaultLimits(**wrong)
 
 
-# --- time and place --------------------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------
 
 
 def test_the_end_of_an_interval_belongs_to_it_part_c_4_3() -> None:
@@ -107,63 +98,7 @@ def test_the_end_of_an_interval_belongs_to_it_part_c_4_3() -> None:
     assert result.rows == 4
 
 
-def test_every_measurement_is_counted_somewhere() -> None:
-    result = report(
-        envelopes(record(A, FIVE), record(B, FIVE)),
-        reading(A, 1),
-        reading(A, 1),
-        reading(C, 1),
-        reading(C, 50),
-        reading(A, 50),
-    )
-    assert result.counts["readings"].tolist() == [2, 0]
-    assert result.counts["duplicates"].tolist() == [1, 0]
-    assert (result.foreign_rows, result.foreign_nmis, result.outside_rows) == (2, 1, 1)
-    assert result.rows == 5
-
-
-def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
-    result = report(envelopes(record(A, FIVE), record(B, FIVE)), reading(A, 1), reading(A, 2))
-    assert result.expected.tolist() == [10, 0]
-    assert result.missing.tolist() == [8, 0]
-    assert result.measured.tolist() == [True, False]
-
-
-def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
-    published = envelopes(record(A, FIVE), record(B, FIVE), record(C, [(5, -5)]))
-    rows = [reading(A, i) for i in range(1, 11)]
-    whole = report(published, *rows, portfolio={A})
-    assert (whole.conforms, whole.is_complete) == (True, True)
-    assert whole.unmeasured.tolist() == [False, True, True]
-    assert report(published, *rows).conforms, "whose the others are is not known"
-    lacking = report(published, *rows, portfolio={A, B, C})
-    assert lacking.conforms is None
-    assert lacking.lacking_intervals.tolist() == [0, 2, 1]
-    assert (lacking.expected.tolist(), lacking.missing.tolist()) == ([10, 10, 5], [0, 10, 5])
-    half = report(published, *rows[:5], portfolio={A})
-    assert (half.conforms, half.lacking_intervals.tolist()) == (None, [1, 0, 0])
-    assert report(published, reading(A, 1, 6000), portfolio={A, B}).conforms is False
-
-
-def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated() -> None:
-    published = envelopes(record(A, FIVE))
-    rows = [reading(A, i) for i in range(1, 11)]
-    without = [*rows[:2], *rows[3:]]
-    conflict = [*rows, reading(A, 3, 7000)]
-    for held in (without, conflict):
-        strict = report(published, *held, portfolio={A})
-        assert (strict.conforms, strict.lacking_intervals.tolist()) == (None, [1])
-        allowed = report(published, *held, portfolio={A}, tolerance=Tolerance(missing=1))
-        assert allowed.conforms is True
-        assert report(published, *held).conforms is True, "nobody says that it must be measured"
-    two = report(published, *without[1:], portfolio={A}, tolerance=Tolerance(missing=1))
-    assert two.lacking_intervals.tolist() == [1]
-    for missing in (-1, 5):
-        with pytest.raises(ValueError, match="0 to 4 minutes"):
-            Tolerance(missing=missing)
-
-
-def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None:
+def test_each_interval_in_breach_reports_how_far_and_beyond_which_limits() -> None:
     result = report(
         envelopes(*TWO),
         reading(A, 1, 5200),
@@ -182,7 +117,7 @@ def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None
 # --- duplicates ------------------------------------------------------------------------------
 
 
-def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
+def test_a_copy_counts_once_and_a_conflict_is_not_assessed() -> None:
     rows = [reading(A, 1, 6000), reading(A, 1, 6000, submitted_us=9), reading(A, 2, 6000)]
     conflict = [reading(A, 3, 0), reading(A, 3, 7000), reading(A, 3, 0)]
     later = [reading(A, 4, 0, submitted_us=5), reading(A, 4, 6000, submitted_us=6)]
@@ -196,29 +131,13 @@ def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
     assert traced.is_breach.tolist() == [True, True, True]
 
 
-def test_rows_at_other_nmis_and_hours_may_stand_twice_too() -> None:
-    rows = [reading(C, 1), reading(C, 1), reading(C, 2), reading(C, 2, 9), reading(A, 99)]
-    result = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
-    assert (result.rows, result.foreign_rows, result.outside_rows) == (6, 4, 2)
-    assert result.foreign_nmis == 1
-
-
-def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
-    check = ConformanceChecker(envelopes(record(A, FIVE)))
-    check.add(frame(reading(A, 1)))
-    before = check.report()
-    with pytest.raises(ValueError, match="earlier piece"):
-        check.add(frame(reading(A, 1)))
-    assert check.report().counts["readings"].tolist() == before.counts["readings"].tolist()
-
-
 def test_energy_beyond_is_rounded_half_up() -> None:
     rows = [reading(A, 1, 5030), reading(B, 1, 5029)]
     result = report(envelopes(record(A, FIVE), record(B, FIVE)), *rows)
     assert result.beyond_wh.tolist() == [1, 0]
 
 
-def test_no_telemetry_at_all_is_a_report_as_well() -> None:
+def test_no_telemetry_at_all_gives_an_empty_report() -> None:
     result = report(envelopes(record(A, FIVE)))
     assert result.rows == 0
     assert result.conforms is None
@@ -241,14 +160,14 @@ def test_the_order_and_the_pieces_of_telemetry_do_not_matter() -> None:
     }
 
 
-# --- which envelope ------------------------------------------------------------------------------
+# --- the envelope that applies -------------------------------------------------------------------
 
 
 TWO = (record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER))
 OLD, NEW = EARLY * MICROS, LATER * MICROS
 
 
-def test_the_envelope_that_the_telemetry_states_is_the_one_to_judge_by_part_c_4_3_field_4() -> None:
+def test_telemetry_is_checked_against_the_envelope_that_it_states_part_c_4_3_field_4() -> None:
     result = report(
         envelopes(*TWO),
         reading(A, 1, 4000, envelope_submitted_us=OLD),
@@ -281,7 +200,7 @@ def test_a_later_envelope_does_not_bind_before_it_was_submitted() -> None:
 def test_no_envelope_stated_though_one_was_in_force() -> None:
     result = report(envelopes(*TWO), reading(A, 1, 4000, envelope_submitted_us=None))
     assert result.counts["no_envelope_stated"].tolist() == [1]
-    assert result.counts["export_minutes"].tolist() == [1], "judged by the later one, 3 kW"
+    assert result.counts["export_minutes"].tolist() == [1], "checked against the later one, 3 kW"
 
 
 def test_a_timestamp_that_was_never_published() -> None:
@@ -290,7 +209,7 @@ def test_a_timestamp_that_was_never_published() -> None:
     assert result.counts["superseded_envelope"].tolist() == [0], (
         "it is not an envelope that was replaced"
     )
-    assert result.counts["export_minutes"].tolist() == [1], "judged by the one in force"
+    assert result.counts["export_minutes"].tolist() == [1], "checked against the one in force"
 
 
 def test_stated_limits_that_are_not_the_published_ones() -> None:
@@ -316,7 +235,7 @@ def test_limits_of_either_level_may_be_stated(submitted: int | None) -> None:
     assert report(published, *rows, level=1).counts["wrong_limits_stated"].tolist() == [1]
 
 
-def test_a_publication_without_times_is_taken_as_it_stands() -> None:
+def test_a_publication_without_times_is_used_as_it_is() -> None:
     result = report(
         envelopes(record(A, FIVE, submitted=None)), reading(A, 1, 5001, envelope_submitted_us=7)
     )
@@ -324,7 +243,7 @@ def test_a_publication_without_times_is_taken_as_it_stands() -> None:
     assert result.counts["unknown_envelope"].tolist() == [0]
 
 
-def test_a_timestamp_where_the_publication_has_none_for_this_interval_but_for_others() -> None:
+def test_a_timestamp_where_only_other_intervals_were_published_with_times() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE, submitted=None))
     result = report(published, reading(B, 1))
     assert result.counts["unknown_envelope"].tolist() == [0, 1]
@@ -341,7 +260,7 @@ def test_at_level_flex_only_controlled_generation_and_load_count_part_c_6_3_fiel
     assert report(published, row).counts["import_minutes"].tolist() == [1]
 
 
-def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_holds() -> None:
+def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_applies() -> None:
     published = envelopes(record(A, [(5, -5)]), record(B, [(5, -5)], first=1))
     row = reading(B, 1, 4500, envelope_submitted_us=None)
     stated = report(published, row)
@@ -373,7 +292,7 @@ def test_the_sites_of_a_bundle_are_not_in_the_order_of_their_nmis() -> None:
     assert result.headroom_w[:, 0].tolist() == [6000, 2000, -1000]
 
 
-def test_a_trace_judges_every_minute_as_the_report_does() -> None:
+def test_a_trace_assesses_every_minute_as_the_report_does() -> None:
     published = envelopes(*TWO, record(B, FIVE))
     rows = [
         reading(A, 2, 4000, envelope_submitted_us=NEW),
@@ -430,7 +349,7 @@ def plain(published: EnvelopeTable, level: int) -> edge_plain.Published:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
+def test_a_plain_loop_over_the_rules_gives_the_same_result(seed: int) -> None:
     draw = random.Random(seed)
     names = [A, B, C]
     times = [EARLY, LATER, START + 200, START + 700]

@@ -1,8 +1,7 @@
-"""Telemetry, JSON and columns alike: what is read, and in time; every rule is in the register."""
+"""Telemetry as JSON and columns: forms, and rules of time; every rule is in the register."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,8 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from oepnode.domain.edge.telemetry import json_format as telemetry_json
-from oepnode.domain.edge.telemetry.json_format import write_telemetry
+from oepnode.domain.edge.telemetry import json_format
 from oepnode.domain.edge.telemetry.validate import validate, validate_frame
 from oepnode.domain.nem.nem_time import parse_timestamp
 from oepnode.domain.nem.quantities import Feed
@@ -32,6 +30,7 @@ from tests.support.edge_documents import (
     transaction,
     without,
 )
+from tests.support.telemetry_columns import frame_of
 
 DAY = date(2026, 11, 20)
 
@@ -44,13 +43,7 @@ def minutes(*numbers: int, **changes: Any) -> bytes:
     return document(nmi_telemetry(*(measurement(n) for n in numbers), **changes))
 
 
-def frame_of(data: bytes) -> pl.DataFrame:
-    received = validate(data)
-    assert received.value is not None
-    return received.value
-
-
-# --- what is right -------------------------------------------------------------------------------
+# --- valid documents -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", [document, lines])
@@ -59,7 +52,7 @@ def test_part_c_4_3_good_telemetry_is_accepted(form: Any) -> None:
     assert cautions(received) == {}
     frame = received.value
     assert frame is not None
-    assert frame.schema == telemetry_json.NMI.schema
+    assert frame.schema == json_format.NMI.schema
     assert frame["nmi"].cast(pl.String).to_list() == [NMI] * 5 + [OTHER_NMI] * 5
     assert frame.row(0)[1:] == (
         DAY_START_S + 60,
@@ -80,7 +73,7 @@ def test_hld_h_good_duid_telemetry_is_accepted() -> None:
     received = validate(document(duid_telemetry()))
     assert cautions(received) == {}
     assert received.value is not None
-    assert received.value.schema == telemetry_json.DUID.schema
+    assert received.value.schema == json_format.DUID.schema
 
 
 def test_part_c_4_3_limits_are_read_within_a_measurement_as_well() -> None:
@@ -104,21 +97,10 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
     assert frame_of(document(odd)).equals(frame_of(document(nmi_telemetry())))
 
 
-@pytest.mark.parametrize("record", [nmi_telemetry(), duid_telemetry()])
-@pytest.mark.parametrize("ndjson", [False, True])
-def test_what_is_written_reads_back(record: dict[str, Any], ndjson: bool) -> None:
-    frame = frame_of(document(record))
-    text = write_telemetry(frame, ndjson=ndjson)
-    assert frame_of(text).equals(frame)
-    (written,) = [json.loads(text)] if ndjson else json.loads(text)
-    canonical = {k: v for k, v in record.items() if v is not None}
-    assert set(written) == set(canonical)
+# --- broken forms --------------------------------------------------------------------------------
 
 
-# --- forms that are broken -----------------------------------------------------------------------
-
-
-def test_part_c_4_3_profile_edge_holds_limits_to_decimal_4_2() -> None:
+def test_part_c_4_3_profile_edge_restricts_limits_to_decimal_4_2() -> None:
     edge = Feed(profile="edge")
     fine = one(activePowerExportLimit=99.99, activePowerImportLimit=-0.01)
     assert validate(fine, feed=edge).accepted
@@ -134,14 +116,14 @@ def test_a_document_holds_one_kind_of_telemetry() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"[1]", b"{}", b"\xef\xbb\xbf[]", b'[{"nmi":"a"}'])
-def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
+def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
 
 
 # --- rules of time -------------------------------------------------------------------------------
 
 
-def test_part_c_4_1_a_gap_is_told_with_its_length() -> None:
+def test_part_c_4_1_a_gap_is_reported_with_its_length() -> None:
     received = validate(minutes(1, 2, 6, 7, 9))
     assert transaction(received) == {"telemetry.gap": 2}
     result = finding(received, "telemetry.gap")
@@ -181,7 +163,7 @@ def test_part_c_4_3_a_later_submission_replaces_an_earlier_one() -> None:
     assert other.value.sort("minute")["active_power_w"].to_list() == values
 
 
-def test_part_c_4_1_a_clock_that_goes_back_is_told() -> None:
+def test_part_c_4_1_a_clock_that_goes_back_is_reported() -> None:
     received = validate(minutes(1, 2, 3, 2, 3, 4))
     assert transaction(received) == {"telemetry.clock_jump": 1, "telemetry.duplicate": 2}
     result = finding(received, "telemetry.clock_jump")
@@ -260,7 +242,7 @@ def test_part_c_4_3_an_envelope_from_later_is_a_caution() -> None:
 
 
 def test_part_c_4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> None:
-    """One line for as many minutes as it speaks of; the count stays that of the minutes."""
+    """One line covers many minutes; the count is that of the minutes."""
     later = "2026-11-20T05:00:00+10:00"
     first = nmi_telemetry(*map(measurement, range(1, 11)), nmiOeSubmissionTimestamp=later)
     other = nmi_telemetry(measurement(3), nmi=OTHER_NMI, nmiOeSubmissionTimestamp=later)
@@ -287,7 +269,7 @@ def test_part_c_4_3_lines_on_envelopes_from_later_are_bounded_and_all_minutes_co
     assert [finding.count for finding in answer.warnings] == [2] * 100
 
 
-def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
+def test_hld_4_2_1_a_document_is_about_one_duid() -> None:
     received = validate(document(duid_telemetry(), duid_telemetry(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 5}
     assert finding(received, "duid.mixed").path == "$.records[1].duid"
@@ -311,7 +293,7 @@ def changed(column: str, value: object, row: int = 6) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("side", ["NMI", "DUID"])
-def test_canonical_columns_are_accepted_as_they_stand(side: str) -> None:
+def test_canonical_columns_are_accepted_as_they_are(side: str) -> None:
     received = validate_frame(good(side))
     assert cautions(received) == {}
     assert received.value is not None
@@ -407,7 +389,7 @@ def test_broken_columns_reject_the_system_acknowledgement(
     assert finding(received, code).path.endswith(path)
 
 
-def test_a_column_of_its_own_is_not_read_silently() -> None:
+def test_an_unknown_column_is_a_caution() -> None:
     received = validate_frame(good().with_columns(voltage=230))
     assert cautions(received) == {"column.unknown": 1}
 
@@ -440,7 +422,7 @@ def test_findings_in_columns_are_counted_beyond_the_first_hundred() -> None:
         ([0, 1, 5, 6], {}),
     ],
 )
-def test_rules_of_time_hold_for_columns(rows: list[int], codes: dict[str, int]) -> None:
+def test_rules_of_time_apply_to_columns(rows: list[int], codes: dict[str, int]) -> None:
     received = validate_frame(good()[rows])
     assert transaction(received) == codes
     if codes:

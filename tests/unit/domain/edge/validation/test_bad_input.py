@@ -50,7 +50,7 @@ THIRD_NMI = "QAAAVZZZZZ"
 
 
 def paths_by_code(received: ValidationResult[Any]) -> dict[str, list[str]]:
-    """Code → places of its findings and warnings."""
+    """Code → paths of its findings and warnings."""
     check_answer(received)
     listed: dict[str, list[str]] = {}
     messages: dict[str, set[str]] = {}
@@ -148,8 +148,8 @@ def test_telemetry_with_everything_wrong() -> None:
 def test_telemetry_of_mixed_duids_with_everything_wrong() -> None:
     rows = [measurement(n) for n in (1, 3, 3, 2)]
     autumn = [
-        measurement(measurementDateTime=shown, activePower=n)
-        for n, shown in enumerate(clock(AUTUMN, 60, 240, zone=MELBOURNE))
+        measurement(measurementDateTime=timestamp, activePower=n)
+        for n, timestamp in enumerate(clock(AUTUMN, 60, 240, zone=MELBOURNE))
     ]
     received = telemetry.validate(
         document(duid_telemetry(*rows), duid_telemetry(*autumn, duid="UNIT2"))
@@ -207,7 +207,7 @@ def test_targets_of_mixed_duids_with_everything_wrong() -> None:
 
 
 def test_a_day_without_faults_over_both_changes_of_daylight_saving() -> None:
-    """NEM time has no daylight saving: a clock in Brisbane shows it."""
+    """NEM time has no daylight saving: a clock in Brisbane shows NEM time."""
     for first in (SPRING, AUTUMN):
         for rows, validate in (
             (across(first, "Australia/Brisbane"), telemetry.validate),

@@ -38,13 +38,13 @@ CANONICAL = Feed()
 
 @dataclass(frozen=True)
 class Case:
-    """A record with one fault: path within the record, rule, and the value that is shown."""
+    """A record with one fault: path within the record, rule, and the displayed value."""
 
     name: str
     bad: Any
     path: str
     rule: str
-    shown: str | None = None
+    displayed: str | None = None
     feed: Feed = CANONICAL
 
 
@@ -137,9 +137,9 @@ TYPES = [
         "null",
     ),
     *(
-        Case(f"{name} is {text}", limit(name, text), f"{INTERVAL}.{name}", "field.type", shown)
+        Case(f"{name} is {text}", limit(name, text), f"{INTERVAL}.{name}", "field.type", displayed)
         for name in KINDS
-        for text, shown in [
+        for text, displayed in [
             ('"5"', "'5'"),
             (f'"{NMI}"', "'[withheld]'"),
             ("true", "true"),
@@ -253,9 +253,9 @@ VALUES = [
             record(oeObjectiveFunction=text),
             ".oeObjectiveFunction",
             "field.value",
-            shown,
+            displayed,
         )
-        for name, text, shown in [
+        for name, text, displayed in [
             ("no characters", "", "0 characters"),
             ("256 bytes", "a" * 256, "256 characters"),
             ("129 characters of two bytes", "ü" * 128, "128 characters"),
@@ -300,9 +300,9 @@ VALUES = [
 
 LIMITS = [
     *(
-        Case(f"{name} {text}", limit(name, text), f"{INTERVAL}.{name}", rule, shown, feed)
+        Case(f"{name} {text}", limit(name, text), f"{INTERVAL}.{name}", rule, displayed, feed)
         for name in (EXPORT, REACTIVE_EXPORT)
-        for text, rule, shown, feed in [
+        for text, rule, displayed, feed in [
             ("1.0001", "limit.decimals", "1.0001", Feed()),
             ("1e-4", "limit.decimals", "1e-4", Feed()),
             ("1e-99999999999999999999", "limit.decimals", None, Feed()),
@@ -335,9 +335,9 @@ def at(**times: Any) -> Any:
 
 TIMES = [
     *(
-        Case(f"{name} {text}", at(**{name: text}), f"{INTERVAL}.{name}", "time.format", shown)
+        Case(f"{name} {text}", at(**{name: text}), f"{INTERVAL}.{name}", "time.format", displayed)
         for name in ("diStartTime", "diEndTime")
-        for text, shown in [
+        for text, displayed in [
             ("", "''"),
             ("10:05", "'10:05'"),
             ("2026-02-30T10:00:00+10:00", None),
@@ -428,8 +428,8 @@ def test_a_faulty_record_is_the_one_fault(write: Writer, case: Case) -> None:
     error = rejection(parse_document, data, case.feed)
     fault = only(error)
     assert (fault.path, fault.code) == (f"$.records[1]{case.path}", case.rule)
-    if case.shown is not None:
-        assert fault.value == case.shown
+    if case.displayed is not None:
+        assert fault.value == case.displayed
     assert str(error).startswith("envelope document rejected: 1 fault; first: $.records[1]")
 
 
@@ -440,7 +440,7 @@ def test_a_faulty_record_alone(write: Writer, case: Case) -> None:
     assert (fault.path, fault.code) == (f"$.records[0]{case.path}", case.rule)
 
 
-def test_a_place_deep_in_the_document() -> None:
+def test_a_fault_deep_in_the_document_has_its_path() -> None:
     bad = interval(diEndTime="2026-11-20T10:06:00+10:00")
     second = {"intervals": [ONE] * 3 + [bad]}
     records = [*[PLAIN] * 16, PLAIN, record(operatingEnvelopes=[{"intervals": [ONE]}, second])]
@@ -606,8 +606,13 @@ def test_every_rule_of_the_sources_is_tested() -> None:
     rules |= {f"{WIDE_LIMIT.family}.{name}" for name in ("decimals", "range")}
     elsewhere = {"json.utf8", "json.bom", "json.syntax", "json.trailing", "json.nesting"}
     elsewhere |= {"document.empty", "nmi.type"}
-    here = {"import_sign.mixed", "submission.missing", "submission.conflict", "site.meaning"}
-    assert rules == {case.rule for case in CASES} | here | {"horizon.length"} | elsewhere
+    of_documents = {
+        "import_sign.mixed",
+        "submission.missing",
+        "submission.conflict",
+        "site.meaning",
+    }
+    assert rules == {case.rule for case in CASES} | of_documents | {"horizon.length"} | elsewhere
 
 
 def test_the_record_that_the_cases_are_made_of_is_good() -> None:

@@ -1,7 +1,7 @@
 """Any bytes give a document, a snapshot or a `DocumentFault`, as in the reference model.
 
 Bytes and trees of small valid documents are damaged at random: nothing else than a fault may come
-out, faults show no NMI, and what is accepted is what the reference model accepts, with equal rows.
+out, faults show no NMI, and the reference model accepts the same documents, with equal rows.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def judge_snapshot(data: bytes) -> None:
         assert expected is not None
         assert parsed.salt_digest == expected.salt_digest
         assert [a.id for a in parsed.aggregators] == list(expected.aggregators)
-        held = zip(parsed.nmi.tolist(), parsed.aggregator, parsed.start.tolist(), strict=True)
-        assert sorted((n.decode(), parsed.aggregators[a].id, s) for n, a, s in held) == sorted(
+        assigned = zip(parsed.nmi.tolist(), parsed.aggregator, parsed.start.tolist(), strict=True)
+        assert sorted((n.decode(), parsed.aggregators[a].id, s) for n, a, s in assigned) == sorted(
             (a.nmi, a.aggregator, a.start) for a in expected.assignments
         )
         event("accepted")

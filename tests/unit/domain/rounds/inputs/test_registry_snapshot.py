@@ -1,4 +1,4 @@
-"""The registry snapshot (rules-v1 section 6): who holds which NMI when, and what is rejected."""
+"""The registry snapshot (rules-v1 section 6): holders of NMIs over time, and rejections."""
 
 from __future__ import annotations
 
@@ -54,17 +54,19 @@ def faults(tree: Any) -> list[tuple[str, str]]:
     return [(fault.path, fault.code) for fault in error.faults]
 
 
-def held(parsed: Snapshot, nmi: str, start: int) -> str | None:
+def holder_of(parsed: Snapshot, nmi: str, start: int) -> str | None:
     """Id of the holder of one NMI at one interval start."""
     names = np.array([nmi], dtype="S10")
     (holder,) = parsed.holders(names, np.zeros(1, np.int32), np.array([start], np.int64))
     return None if holder == NO_AGGREGATOR else parsed.aggregators[holder].id
 
 
-def span(start: int | None, end: int | None, nmi: str = NMI, who: str = "north") -> dict[str, Any]:
+def span(
+    start: int | None, end: int | None, nmi: str = NMI, aggregator_id: str = "north"
+) -> dict[str, Any]:
     """An assignment in intervals since `START_S`."""
     times = [None if n is None else format_nem(START_S + n * 300) for n in (start, end)]
-    return {"nmi": nmi, "aggregator": who, "from": times[0], "to": times[1]}
+    return {"nmi": nmi, "aggregator": aggregator_id, "from": times[0], "to": times[1]}
 
 
 # --- What is read ---------------------------------------------------------------------------------
@@ -96,8 +98,8 @@ def test_a_snapshot_as_values() -> None:
 def test_both_arrays_may_be_empty() -> None:
     parsed = parse(snapshot(aggregators=[]))
     assert parsed.aggregators == ()
-    assert held(parsed, NMI, START_S) is None
-    assert held(parse(snapshot()), NMI, START_S) is None
+    assert holder_of(parsed, NMI, START_S) is None
+    assert holder_of(parse(snapshot()), NMI, START_S) is None
 
 
 @pytest.mark.parametrize("identity", ["a", "A" * 64, "0", "a.b_c:d-e", "9-"])
@@ -125,25 +127,25 @@ def test_warnings_are_counted_by_kind() -> None:
     assert second.endswith("(and 3 more)")
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_a_written_value_reads_back() -> None:
     aggregators = [Aggregator("n", "North", b"\x01" * 32, b"\x02" * 20), Aggregator("s", "S", SALT)]
     tree = snapshot_json(
         START, sha256(SALT).digest(), aggregators, [(NMI, "n", START, END), (NMI, "s", END, None)]
     )
     parsed = parse(tree)
     assert list(parsed.aggregators) == aggregators
-    assert (held(parsed, NMI, START_S), held(parsed, NMI, START_S + 300)) == ("n", "s")
+    assert (holder_of(parsed, NMI, START_S), holder_of(parsed, NMI, START_S + 300)) == ("n", "s")
 
 
-# --- Who holds what -------------------------------------------------------------------------------
+# --- Holders of NMIs ------------------------------------------------------------------------------
 
 
 def test_an_assignment_covers_from_its_start_until_before_its_end() -> None:
-    parsed = parse(snapshot(span(0, 2), span(2, 3, who="south"), span(5, None)))
-    holders = [held(parsed, NMI, START_S + n * 300) for n in range(-1, 7)]
+    parsed = parse(snapshot(span(0, 2), span(2, 3, aggregator_id="south"), span(5, None)))
+    holders = [holder_of(parsed, NMI, START_S + n * 300) for n in range(-1, 7)]
     assert holders == [None, "north", "north", "south", None, None, "north", "north"]
-    assert held(parsed, OTHER_NMI, START_S) is None
-    assert held(parsed, NMI, 2**33) == "north"
+    assert holder_of(parsed, OTHER_NMI, START_S) is None
+    assert holder_of(parsed, NMI, 2**33) == "north"
 
 
 def test_from_the_epoch_to_the_last_year() -> None:
@@ -154,9 +156,13 @@ def test_from_the_epoch_to_the_last_year() -> None:
         )
     )
     last = parse_grid_instant("2105-12-31T23:55:00-14:00").seconds
-    assert [held(parsed, NMI, start) for start in (0, 300, last - 300)] == ["north", None, None]
+    assert [holder_of(parsed, NMI, start) for start in (0, 300, last - 300)] == [
+        "north",
+        None,
+        None,
+    ]
     assert format_nem(last) == "2106-01-01T23:55:00+10:00"
-    assert held(parsed, NMI, last) == "north"
+    assert holder_of(parsed, NMI, last) == "north"
 
 
 SPANS = st.lists(
@@ -176,19 +182,27 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
     spans: list[tuple[str, str, int, int | None]],
 ) -> None:
     known = [
-        (nmi, who, START_S + first * 300, OPEN_END if n is None else START_S + (first + n) * 300)
-        for nmi, who, first, n in spans
+        (
+            nmi,
+            aggregator_id,
+            START_S + first * 300,
+            OPEN_END if n is None else START_S + (first + n) * 300,
+        )
+        for nmi, aggregator_id, first, n in spans
     ]
     tree = snapshot(
-        *(span(first, None if n is None else first + n, nmi, who) for nmi, who, first, n in spans)
+        *(
+            span(first, None if n is None else first + n, nmi, aggregator_id)
+            for nmi, aggregator_id, first, n in spans
+        )
     )
 
-    def clashes(here: int) -> bool:
-        nmi, _, start, end = known[here]
+    def clashes(index: int) -> bool:
+        nmi, _, start, end = known[index]
         return any(
             other[0] == nmi and start < other[3] and other[2] < end
             for number, other in enumerate(known)
-            if number != here
+            if number != index
         )
 
     if any(clashes(number) for number in range(len(known))):
@@ -203,7 +217,11 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
     holders = parsed.holders(np.array(ASKED, dtype="S10"), row_nmi, start)
     assert holders.dtype == np.int32
     for code, at, holder in zip(row_nmi, start, holders, strict=True):
-        expected = [who for nmi, who, a, b in known if nmi == ASKED[code] and a <= at < b]
+        expected = [
+            aggregator_id
+            for nmi, aggregator_id, a, b in known
+            if nmi == ASKED[code] and a <= at < b
+        ]
         named_ids = [] if holder == NO_AGGREGATOR else [parsed.aggregators[holder].id]
         assert named_ids == expected
 
@@ -237,8 +255,14 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
     ("aggregators", snapshot(aggregators={}), "$.aggregators", "field.type", None),
     ("assignments", snapshot(assignments=None), "$.assignments", "field.type", "null"),
     *(
-        (f"saltDigest {value!r}", snapshot(saltDigest=value), "$.saltDigest", "field.value", shown)
-        for value, shown in [
+        (
+            f"saltDigest {value!r}",
+            snapshot(saltDigest=value),
+            "$.saltDigest",
+            "field.value",
+            displayed,
+        )
+        for value, displayed in [
             (None, "null"),
             (5, "5"),
             ("", "0 characters"),
@@ -257,8 +281,8 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
         ]
     ),
     *(
-        (f"id {value!r}", with_aggregator(id=value), f"{AGGREGATOR}.id", rule, shown)
-        for value, rule, shown in [
+        (f"id {value!r}", with_aggregator(id=value), f"{AGGREGATOR}.id", rule, displayed)
+        for value, rule, displayed in [
             (5, "field.type", "5"),
             (None, "field.type", "null"),
             ("", "field.value", "0 characters"),
@@ -383,13 +407,13 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
 
 
 @pytest.mark.parametrize(
-    ("tree", "path", "rule", "shown"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+    ("tree", "path", "rule", "displayed"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
-def test_one_fault(tree: Any, path: str, rule: str, shown: str | None) -> None:
+def test_one_fault(tree: Any, path: str, rule: str, displayed: str | None) -> None:
     only_fault = fault(tree)
     assert (only_fault.path, only_fault.code) == (path, rule)
-    if shown is not None:
-        assert only_fault.value == shown
+    if displayed is not None:
+        assert only_fault.value == displayed
 
 
 def test_every_rule_of_the_source_is_tested() -> None:
@@ -414,12 +438,12 @@ def test_every_rule_of_the_source_is_tested() -> None:
     ],
 )
 def test_assignment_overlap(spans: list[tuple[int, int | None]], listed: dict[int, int]) -> None:
-    """Also of one aggregator with itself; each is named with the one that it runs into."""
+    """Assignments of one aggregator overlap too; each is named with the one that it overlaps."""
     assignments = [span(first, end) for first, end in spans]
     error = rejection(parse_snapshot, dump(snapshot(*assignments)).encode())
     assert {f.path: f.message for f in error.faults} == {
-        f"$.assignments[{here}]": f"overlaps $.assignments[{other}] of the same NMI"
-        for here, other in listed.items()
+        f"$.assignments[{index}]": f"overlaps $.assignments[{other}] of the same NMI"
+        for index, other in listed.items()
     }
     assert {f.code for f in error.faults} == {"assignment.overlap"}
 

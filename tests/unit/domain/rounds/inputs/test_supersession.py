@@ -26,32 +26,32 @@ def table(rows: list[Plain]) -> Rows:
 
 def resolved(rows: list[Plain]) -> tuple[list[Plain], list[Finding]]:
     log = FaultLog("thing")
-    standing = [rows[row] for row in resolve(table(rows), log)]
+    valid = [rows[row] for row in resolve(table(rows), log)]
     if not log.count:
-        return standing, []
+        return valid, []
     with pytest.raises(DocumentFault) as raised:
         log.raise_if_any()
-    return standing, list(raised.value.faults)
+    return valid, list(raised.value.faults)
 
 
 def by_the_rules(
     rows: list[Plain],
 ) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], str]]:
-    """(limits that stand, broken rules), per site and interval start."""
-    stands, broken = {}, {}
+    """(valid limits, broken rules), per site and interval start."""
+    expected, broken = {}, {}
     for cell in {(site, start) for site, start, _, _ in rows}:
-        here = [
+        versions = [
             (submitted, limit) for site, start, submitted, limit in rows if (site, start) == cell
         ]
-        if len({limit for _, limit in here}) == 1:
-            stands[cell] = here[0][1]
-        elif any(submitted == NO_SUBMISSION for submitted, _ in here):
+        if len({limit for _, limit in versions}) == 1:
+            expected[cell] = versions[0][1]
+        elif any(submitted == NO_SUBMISSION for submitted, _ in versions):
             broken[cell] = "submission.missing"
-        elif len(set(here)) > len({submitted for submitted, _ in here}):
+        elif len(set(versions)) > len({submitted for submitted, _ in versions}):
             broken[cell] = "submission.conflict"
         else:
-            stands[cell] = max(here)[1]
-    return stands, broken
+            expected[cell] = max(versions)[1]
+    return expected, broken
 
 
 ROWS = st.lists(
@@ -68,12 +68,12 @@ ROWS = st.lists(
 
 @given(rows=ROWS)
 def test_the_rules_as_written(rows: list[Plain]) -> None:
-    stands, broken = by_the_rules(rows)
-    standing, faults = resolved(rows)
-    assert [row[:2] for row in standing] == sorted({row[:2] for row in rows})
-    for row in standing:
-        if row[:2] in stands:
-            assert stands[row[0], row[1]] == row[3]
+    expected, broken = by_the_rules(rows)
+    valid, faults = resolved(rows)
+    assert [row[:2] for row in valid] == sorted({row[:2] for row in rows})
+    for row in valid:
+        if row[:2] in expected:
+            assert expected[row[0], row[1]] == row[3]
     named = {rows[int(fault.path.split("[")[1].split("]")[0])][:2]: fault for fault in faults}
     assert {cell: fault.code for cell, fault in named.items()} == broken
     assert len(named) == len(faults)
@@ -84,19 +84,19 @@ def test_order_changes_neither_the_rows_that_count_nor_the_rejections(
     rows: list[Plain], seed: int
 ) -> None:
     shuffled = random.Random(seed).sample(rows, len(rows))
-    (standing, faults), (others, other_faults) = resolved(rows), resolved(shuffled)
+    (valid, faults), (others, other_faults) = resolved(rows), resolved(shuffled)
     assert sorted(fault.code for fault in faults) == sorted(fault.code for fault in other_faults)
     if not faults:
-        assert [(r[:2], r[3]) for r in standing] == [(r[:2], r[3]) for r in others]
+        assert [(r[:2], r[3]) for r in valid] == [(r[:2], r[3]) for r in others]
 
 
-def test_a_fault_names_both_places() -> None:
+def test_a_fault_names_both_rows() -> None:
     _, (fault,) = resolved([(0, 0, 5, 1), (1, 0, 5, 1), (1, 0, 5, 2)])
     assert fault.path == "$.records[2].operatingEnvelopes[0].intervals[0]"
     assert fault.message.endswith("the other is $.records[1].operatingEnvelopes[0].intervals[0]")
 
 
-def test_one_row_and_none() -> None:
+def test_one_row_and_no_row() -> None:
     assert resolved([(3, 600, NO_SUBMISSION, 1)]) == ([(3, 600, NO_SUBMISSION, 1)], [])
 
 

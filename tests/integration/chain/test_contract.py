@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from oepnode.adapters.chain import contract as evm
-from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Policy
@@ -33,11 +32,11 @@ class World:
     def context(self, number: int) -> RoundContext:
         return RoundContext(self.admin.chain_id, self.admin.contract, number)
 
-    def operator(self, place: int) -> bytes:
-        return bytes.fromhex(account(10 + place).address[2:])
+    def operator(self, seat: int) -> bytes:
+        return bytes.fromhex(account(10 + seat).address[2:])
 
-    def ballot(self, number: int, place: int, result: Result = RESULT) -> bytes:
-        return ballot_for(self.context(number), self.operator(place), result)
+    def ballot(self, number: int, seat: int, result: Result = RESULT) -> bytes:
+        return ballot_for(self.context(number), self.operator(seat), result)
 
 
 @pytest.fixture
@@ -53,13 +52,13 @@ async def world(devnet: Devnet) -> AsyncIterator[World]:
         contract="0x" + deployed.address.hex(),
         start_block=deployed.block,
     )
-    chain = await evm.connect(settings, admin)
-    workers = [await evm.connect(settings, account(20 + place)) for place in range(3)]
+    chain = await contract.connect(settings, admin)
+    workers = [await contract.connect(settings, account(20 + seat)) for seat in range(3)]
     await chain.transact(
         "addWorkers",
         [
-            (account(10 + place).address, account(20 + place).address, f"http://worker-{place}")
-            for place in range(3)
+            (account(10 + seat).address, account(20 + seat).address, f"http://worker-{seat}")
+            for seat in range(3)
         ],
     )
     role = await chain.role_code("REQUESTER_ROLE")
@@ -81,11 +80,11 @@ async def test_a_round_from_opening_to_finality(world: World) -> None:
     assert [m.index for m in electorate.members] == [0, 1, 2]
     assert electorate.quorum == 2
     number = await chain.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
-    for place in (0, 2):
-        await world.workers[place].cast_ballot(number, world.ballot(number, place))
+    for seat in (0, 2):
+        await world.workers[seat].cast_ballot(number, world.ballot(number, seat))
     await world.workers[1].abstain(number, Reason.INPUTS_UNAVAILABLE)
     members = electorate.members
-    ballots = [(members[place], world.ballot(number, place)) for place in (0, 2)]
+    ballots = [(members[seat], world.ballot(number, seat)) for seat in (0, 2)]
     await chain.reveal_root(number, RESULT.root, RESULT.partitions, ballots)
 
     state = await chain.round(number)
@@ -104,11 +103,11 @@ async def test_a_round_from_opening_to_finality(world: World) -> None:
         "RoundFinalised",
     ]
     opened, abstained, final = events[0], events[3], events[5]
-    assert isinstance(opened, facts.RoundOpened)
+    assert isinstance(opened, onchain.RoundOpened)
     assert (opened.envelope_digest, opened.registry_digest) == (ENVELOPE, REGISTRY)
-    assert isinstance(abstained, facts.Abstained)
+    assert isinstance(abstained, onchain.Abstained)
     assert (abstained.operator, abstained.reason) == (world.operator(1), 1)
-    assert isinstance(final, facts.RoundFinalised)
+    assert isinstance(final, onchain.RoundFinalised)
     assert final.matched == 0b101
 
 
@@ -166,16 +165,16 @@ async def test_the_live_member_of_a_signer(world: World) -> None:
 async def test_a_node_of_another_chain_is_rejected(world: World) -> None:
     wrong = world.settings.model_copy(update={"chain_id": 1})
     with pytest.raises(ConfigError, match="expected chain id 1, received 31337"):
-        await evm.connect_reader(wrong)
+        await contract.connect_reader(wrong)
 
 
 async def test_an_address_without_contract_is_rejected(world: World) -> None:
     wrong = world.settings.model_copy(update={"contract": "0x" + "77" * 20})
     with pytest.raises(ConfigError, match="no contract"):
-        await evm.connect_reader(wrong)
+        await contract.connect_reader(wrong)
 
 
 async def test_no_node_is_a_transport_error(world: World) -> None:
     gone = world.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
     with pytest.raises(TransportError, match="did not respond"):
-        await evm.connect_reader(gone)
+        await contract.connect_reader(gone)
