@@ -95,7 +95,7 @@ def check_band_count(day: BofferDay) -> Iterator[Violation]:
             )
 
 
-def check_prices_rise(day: BofferDay) -> Iterator[Violation]:
+def check_prices_do_not_fall(day: BofferDay) -> Iterator[Violation]:
     """Check that prices do not fall within bands 1 to 10, nor within bands 11 to 20."""
     for band in range(1, len(day.prices)):
         if band != LOAD_BANDS and day.prices[band] < day.prices[band - 1]:
@@ -320,7 +320,7 @@ Rule = Callable[[BofferDay], Iterator[Violation]]
 
 RULES: Final[tuple[Rule, ...]] = (
     check_band_count,
-    check_prices_rise,
+    check_prices_do_not_fall,
     check_max_avail_gen,
     check_max_avail_load,
     check_load_bands,
@@ -336,7 +336,7 @@ RULES: Final[tuple[Rule, ...]] = (
 §4.6 (10) in ``bands.accumulate``, §4.6 (12) in ``selection.effective_day``."""
 
 PRICE_RULES: Final = frozenset(
-    {check_prices_rise, check_crossing, check_price_repeats, check_shared_price}
+    {check_prices_do_not_fall, check_crossing, check_price_repeats, check_shared_price}
 )
 """The rules of prices, which apply where a Boffer has prices."""
 
