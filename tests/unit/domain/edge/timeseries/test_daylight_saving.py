@@ -1,4 +1,4 @@
-"""The hour that local time leaves out or repeats (Part C §1.2)."""
+"""The hour that daylight saving leaves out or repeats, known by its times."""
 
 from __future__ import annotations
 
