@@ -122,6 +122,7 @@ MEMBERS = tuple(
     Member(index=i, operator=bytes([0xA0 + i]) * 20, signer=bytes([0xB0 + i]) * 20)
     for i in range(5)
 )
+ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
 ELECTORATE = Electorate(1, MEMBERS, 3, 60, 60, 1)
 
 

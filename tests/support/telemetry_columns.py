@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
+from oepnode.domain.edge.telemetry.validate import validate
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 
@@ -88,3 +89,10 @@ def reading(nmi: str, minute: int, power: int = 0, **columns: object) -> dict[st
 def frame(*rows: dict[str, object]) -> pl.DataFrame:
     """Telemetry as a frame."""
     return pl.DataFrame(list(rows), schema=_SCHEMA, orient="row")
+
+
+def frame_of(data: bytes) -> pl.DataFrame:
+    """The columns of a telemetry document that is accepted."""
+    received = validate(data)
+    assert received.value is not None
+    return received.value

@@ -47,3 +47,21 @@ def folder(tmp_path: Path) -> Path:
     """A folder with key files and fetched bundles of all three aggregators."""
     write_folder(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("edge") / "s"
+    words = ["--nmis", "24", "--unassigned", "2", "--edge", "--breaches", "0.02", "--flex", "0.25"]
+    done = CliRunner().invoke(app, ["sample", "--out", str(out), *words])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.fixture
+def small_sample(run: Run, tmp_path: Path) -> Path:
+    """Sample data of 30 NMIs and six intervals."""
+    out = tmp_path / "sample"
+    done = run("sample", "--out", str(out), "--nmis", "30", "--intervals", "6")
+    assert done.exit_code == 0, done.output
+    return out

@@ -1,16 +1,13 @@
-"""The signed requests: their JSON, their header, their typed data, their signature."""
+"""The signed requests: their JSON, their header and their typed data."""
 
 import base64
 import json
 from typing import Any
 
 import pytest
-from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from oepnode.adapters.crypto.request_signature import recover_signer, sign_request
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import (
     DocumentRequest,
@@ -25,22 +22,8 @@ from oepnode.domain.rounds.signed_requests import (
 )
 from oepnode.errors import EvidenceError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT
+from tests.support.signed_requests import DOCUMENT, REQUEST, SIGNATURE
 
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-ACCOUNT = Account.from_key(b"\x07" * 32)
-ADDRESS = bytes.fromhex(ACCOUNT.address[2:])
-REQUEST = RegistryRequest(
-    what="salt",
-    round=3,
-    snapshot_digest=b"\x01" * 32,
-    recipient=b"\x02" * 32,
-    nonce=b"\x03" * 32,
-    issued_at=1_795_000_000,
-)
-SIGNATURE = sign_request(ACCOUNT, REQUEST, CHAIN_ID, CONTRACT)
-DOCUMENT = DocumentRequest(
-    round=3, digest=b"\x01" * 32, nonce=b"\x03" * 32, issued_at=1_795_000_000
-)
 HEADER = encode_authorization(DOCUMENT, SIGNATURE)
 
 requests = st.builds(
@@ -102,9 +85,6 @@ def test_what_is_no_request_is_rejected(body: bytes) -> None:
 def test_any_bytes_are_decoded_or_rejected(body: bytes) -> None:
     with pytest.raises(EvidenceError):
         decode_request(body)
-
-
-# -- the header --------------------------------------------------------------------------------
 
 
 def header(value: Any, scheme: str = "OEP1") -> str:
@@ -200,18 +180,6 @@ def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
         decode_authorization(header(data))
 
 
-# -- the signature -----------------------------------------------------------------------------
-
-
-def signed(request_: MemberRequest) -> bytes:
-    return sign_request(ACCOUNT, request_, CHAIN_ID, CONTRACT)
-
-
-@pytest.mark.parametrize("request_", [REQUEST, DOCUMENT])
-def test_the_signature_names_the_account(request_: MemberRequest) -> None:
-    assert recover_signer(request_, signed(request_), CHAIN_ID, CONTRACT) == ADDRESS
-
-
 @pytest.mark.parametrize(
     ("request_", "name", "primary", "fields"),
     [
@@ -244,61 +212,6 @@ def test_the_typed_data_is_the_documented_one(
     types = data["types"][primary]
     assert ",".join(f"{field['type']} {field['name']}" for field in types) == fields
     assert set(data["message"]) == {field["name"] for field in types}
-
-
-@pytest.mark.parametrize(
-    ("request_", "field", "value"),
-    [
-        (REQUEST, "what", "snapshot"),
-        (REQUEST, "round", 4),
-        (REQUEST, "snapshot_digest", b"\x81" + b"\x01" * 31),
-        (REQUEST, "recipient", b"\x02" * 31 + b"\x03"),
-        (REQUEST, "nonce", b"\x00" * 32),
-        (REQUEST, "issued_at", 1_795_000_001),
-        (DOCUMENT, "round", 4),
-        (DOCUMENT, "digest", b"\x81" + b"\x01" * 31),
-        (DOCUMENT, "nonce", b"\x00" * 32),
-        (DOCUMENT, "issued_at", 1_795_000_001),
-    ],
-)
-def test_every_field_is_signed(request_: MemberRequest, field: str, value: object) -> None:
-    other = replace(request_, **{field: value})
-    assert recover_signer(other, signed(request_), CHAIN_ID, CONTRACT) != ADDRESS
-
-
-@pytest.mark.parametrize("request_", [REQUEST, DOCUMENT])
-def test_chain_and_contract_are_signed(request_: MemberRequest) -> None:
-    signature = signed(request_)
-    assert recover_signer(request_, signature, CHAIN_ID + 1, CONTRACT) != ADDRESS
-    assert recover_signer(request_, signature, CHAIN_ID, b"\x11" * 20) != ADDRESS
-
-
-def test_the_second_form_of_a_signature_is_rejected() -> None:
-    s = int.from_bytes(SIGNATURE[32:64])
-    flipped = SIGNATURE[:32] + (ORDER - s).to_bytes(32) + bytes([55 - SIGNATURE[64]])
-    with pytest.raises(EvidenceError, match="EIP-2"):
-        recover_signer(REQUEST, flipped, CHAIN_ID, CONTRACT)
-
-
-@pytest.mark.parametrize("v", [0, 1, 26, 29, 255])
-def test_another_v_is_rejected(v: int) -> None:
-    with pytest.raises(EvidenceError, match="v 27 or 28"):
-        recover_signer(REQUEST, SIGNATURE[:64] + bytes([v]), CHAIN_ID, CONTRACT)
-
-
-@pytest.mark.parametrize("size", [0, 64, 66])
-def test_another_length_is_rejected(size: int) -> None:
-    with pytest.raises(EvidenceError, match="65 bytes"):
-        recover_signer(REQUEST, (SIGNATURE * 2)[:size], CHAIN_ID, CONTRACT)
-
-
-@given(st.binary(min_size=64, max_size=64), st.sampled_from([27, 28]))
-def test_a_random_signature_is_of_somebody_else_or_rejected(rs: bytes, v: int) -> None:
-    try:
-        signer = recover_signer(REQUEST, rs + bytes([v]), CHAIN_ID, CONTRACT)
-    except EvidenceError:
-        return
-    assert signer != ADDRESS
 
 
 def test_the_answer_is_bound_to_purpose_round_and_snapshot() -> None:

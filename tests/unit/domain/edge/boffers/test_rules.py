@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pytest
 
 from oepnode.domain.edge.boffers import rules
-from oepnode.domain.edge.boffers.gate_closure import check_rebids, gate_closure
 from oepnode.domain.edge.boffers.model import BofferDay, make_day
-from oepnode.domain.edge.boffers.participation import ParticipationStep
-from oepnode.domain.edge.dispatch.conformance import check_dispatch
-from oepnode.domain.edge.telemetry.aggregate import UnitTelemetry
-from oepnode.domain.edge.validation.violation import Violation
-from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, period_start
-from tests.support.boffers import EDGE_MARKET, avail, cents, prices
-
-DAY = date(2026, 11, 20)
-GOOD = {3: -60, 13: 10, 19: 70}
-GOOD_PRICES = prices({13: 1.1})
-
-
-def day(kilowatts: Mapping[int, float] | None = None, **changes: Any) -> BofferDay:
-    quantities = avail(GOOD if kilowatts is None else kilowatts)
-    settings: dict[str, Any] = {"max_avail_load": -60_000, "max_avail_gen": 80_000} | changes
-    return make_day("UNIT1", DAY, settings.pop("prices", GOOD_PRICES), quantities, **settings)
-
-
-def violations(rule: Callable[[BofferDay], Any], offer: BofferDay) -> list[Violation]:
-    return list(rule(offer))
-
-
-def codes(breaches: list[Violation]) -> list[str]:
-    return [broken.code for broken in breaches]
-
-
-def changed(bands: dict[int, float]) -> np.ndarray[Any, Any]:
-    """The good prices with some in dollars replaced, without repeating upwards."""
-    row = GOOD_PRICES.copy()
-    for band, dollars in bands.items():
-        row[band - 1] = cents(dollars)
-    return row
+from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
+from tests.support.boffers import EDGE_MARKET, avail
+from tests.support.rule_days import DAY, GOOD, GOOD_PRICES, changed, codes, day, violations
 
 
 def test_a_good_boffer_breaks_no_rule() -> None:
@@ -219,9 +187,6 @@ def test_part_c_3_1_boffer_of_a_site_has_floor_and_ceiling() -> None:
     assert codes(violations(check, day(prices=inner, kind="NMI"))) == ["boffer.market_ends"] * 2
 
 
-# --- horizon -------------------------------------------------------------------------------------
-
-
 def horizon(first: int, count: int, submitted_s: int | None) -> list[BofferDay]:
     """Days with ``count`` intervals from ``first`` on."""
     days = []
@@ -285,9 +250,6 @@ def test_hld_4_1_a_gap_in_the_horizon() -> None:
     assert list(rules.check_horizon([])) == []
 
 
-# --- steps and scenarios -------------------------------------------------------------------------
-
-
 def test_hld_4_3_step_1_has_no_fixed_load() -> None:
     assert violations(rules.check_visibility, day()) == []
     (broken,) = violations(rules.check_visibility, day(fixed_load=-1_000))
@@ -328,59 +290,3 @@ def test_all_breaches_come_out_in_one_pass() -> None:
         "boffer.price_falls", "boffer.max_avail_gen", "boffer.load_sign",
         "boffer.generation_sign", "boffer.transition", "boffer.crossing",
     }  # fmt: skip
-
-
-STEPS_AND_LEVELS = [(step, level) for step in ParticipationStep for level in ("NMI", "Flex")]
-
-
-def test_hld_4_1_six_scenarios() -> None:
-    assert len(set(STEPS_AND_LEVELS)) == 6
-    allowed = {
-        step: (
-            accepts(day(level=level), step),
-            accepts(day({}, fixed_load=-5_000, level=level), step),
-            must_respond(step),
-            has_gate_closure(step, level),
-        )
-        for step, level in STEPS_AND_LEVELS
-    }
-    assert allowed == {
-        ParticipationStep.VISIBILITY: (True, False, False, True),
-        ParticipationStep.SELF_DISPATCH: (False, True, True, False),
-        ParticipationStep.SCHEDULED: (True, True, True, True),
-    }
-    nothing, load = np.zeros(1, np.int64), np.full(1, -2_000)
-    unit = UnitTelemetry(nothing, np.full(1, -3_000), nothing, load, nothing, nothing + 1)
-    assert unit.flow_w("NMI") == -3_000, "native load included"
-    assert unit.flow_w("Flex") == -2_000, "controllable assets only"
-
-
-def accepts(offer: BofferDay, step: int) -> bool:
-    return not codes(violations(lambda d: rules.check_day(d, step), offer))
-
-
-def must_respond(step: int) -> bool:
-    """Whether there are targets to conform to."""
-    try:
-        check_dispatch([0], [0], [0], [0], step)
-    except ValueError:
-        return False
-    return True
-
-
-def has_gate_closure(step: int, level: str) -> bool:
-    """Whether a price that changed after gate closure is reported."""
-    closure_us = gate_closure(DAY) * MICROS
-    first = day(level=level, submitted_us=closure_us)
-    late = day(level=level, submitted_us=closure_us + 1, prices=changed({13: 1.2}))
-    return any(b.code == "gate.price_changed" for _, b in check_rebids([first, late], step))
-
-
-@pytest.mark.parametrize(("step", "level"), STEPS_AND_LEVELS, ids=str)
-def test_hld_4_1_each_scenario_has_a_boffer_that_passes_and_one_that_fails(
-    step: ParticipationStep, level: str
-) -> None:
-    may_price = step is not ParticipationStep.SELF_DISPATCH
-    may_fix = step is not ParticipationStep.VISIBILITY
-    assert accepts(day(level=level), step) == may_price
-    assert accepts(day({}, fixed_load=-5_000, level=level), step) == may_fix

@@ -1,16 +1,11 @@
-"""Days of Boffers held to published envelopes, and what changed between two of them."""
+"""Days of Boffers constrained to published envelopes."""
 
 from __future__ import annotations
-
-from datetime import date
-from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.boffers.comparison import compare
 from oepnode.domain.edge.boffers.gate_closure import gate_closure
-from oepnode.domain.edge.boffers.model import BofferDay, make_day
 from oepnode.domain.edge.constraining.constrain import (
     UNBOUND,
     PortfolioUnknownError,
@@ -18,38 +13,10 @@ from oepnode.domain.edge.constraining.constrain import (
     constrain,
 )
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
-from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
 from oepnode.domain.nem.nem_time import period_start
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
-from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
-from tests.support.boffers import avail, differs, prices, trims
-
-DAY = date(2026, 11, 20)
-A, B, C = "6305000001", "6305000002", "6305000003"
-BANDS = {3: -6, 13: 1, 19: 7}
-
-
-def envelopes(level: int = 0, timing: int = 0) -> EnvelopeTable:
-    """A may export 5 kW and import 4, B 2 and 1, in periods 1 and 2."""
-    limits = np.full((2, 4, 2), NO_LIMIT, dtype=np.int32)
-    limits[:, 0] = [[5000, 5000], [2000, 2000]]
-    limits[:, 1] = [[-4000, -4000], [-1000, -1000]]
-    return EnvelopeTable(
-        nmis=np.array([A, B], dtype="S10"),
-        levels=np.full(2, level, dtype=np.uint8),
-        timings=np.full(2, timing, dtype=np.uint8),
-        objectives=("", ""),
-        horizon_start=period_start(DAY, 1),
-        limits=limits,
-        submitted_us=np.full((2, 2), NO_SUBMISSION, dtype=np.int64),
-        superseded=no_history(),
-    )
-
-
-def offer(identity: str, periods: int = 2, **changes: Any) -> BofferDay:
-    kind: Literal["NMI", "DUID"] = "NMI" if identity.isdigit() else "DUID"
-    bands = changes.pop("bands", BANDS)
-    return make_day(identity, DAY, prices(), avail(bands, periods), kind=kind, **changes)
+from tests.support.boffers import avail, trims
+from tests.support.constraining import BANDS, DAY, A, B, C, envelopes, offer, self_dispatched
 
 
 def test_a_site_is_held_to_its_own_envelope() -> None:
@@ -130,47 +97,8 @@ def test_the_constrained_boffer_is_the_original_but_for_its_quantities() -> None
     assert trims(constrain([held], envelopes())[0].result) == []
 
 
-# --- what changed --------------------------------------------------------------------------------
-
-
-def test_equal_offers_differ_in_nothing() -> None:
-    change = compare(offer(A), offer(A))
-    assert not differs(change)
-    assert (change.load_wh, change.generation_wh) == (0, 0)
-
-
-def test_a_constrained_offer_beside_the_original() -> None:
-    day = offer(A)
-    change = compare(day, constrain([day], envelopes())[0].constrained())
-    assert differs(change)
-    assert change.bands == ()
-    assert change.load.tolist() == [[-6000, -6000], [-4000, -4000]]
-    assert change.generation.tolist() == [[8000, 8000], [5000, 5000]]
-    assert change.quantities.tolist() == [2, 2]
-    assert (change.load_wh, change.generation_wh) == (333, -500)
-
-
-def test_changed_prices_are_named_by_band() -> None:
-    dearer = make_day(A, DAY, prices({20: 15_099.0}), avail(BANDS, 2), kind="NMI")
-    assert compare(offer(A), dearer).bands == (20,)
-
-
-def test_periods_of_one_side_only_are_counted() -> None:
-    change = compare(offer(A, 3), offer(A, 2))
-    assert change.periods.tolist() == [1, 2]
-    assert (change.only_before, change.only_after) == (1, 0)
-    assert differs(change)
-
-
 def test_gate_closure_of_the_day() -> None:
     assert gate_closure(DAY) == period_start(DAY, 1) - 15.5 * 3600
-
-
-# --- without prices ------------------------------------------------------------------------------
-
-
-def self_dispatched(fixed_w: int, **changes: Any) -> BofferDay:
-    return make_day("UNIT1", DAY, None, None, periods=[1, 2], fixed_load=fixed_w, **changes)
 
 
 def test_hld_4_4_a_fixed_load_without_prices_is_held_to_the_envelope_and_stays_without() -> None:
@@ -179,12 +107,3 @@ def test_hld_4_4_a_fixed_load_without_prices_is_held_to_the_envelope_and_stays_w
     assert held.fixed_load.tolist() == [-5_000, -5_000]
     assert (held.has_prices, held.states_bands.tolist()) == (False, [False, False])
     assert {quantity for _, quantity, *_ in trims(item.result)} == {"fixedLoad"}
-
-
-def test_prices_that_only_one_of_two_boffers_has_are_no_prices_that_changed() -> None:
-    bare = self_dispatched(-9_000)
-    priced = make_day("UNIT1", DAY, prices(), avail({}, 2), fixed_load=-9_000)
-    change = compare(bare, priced)
-    assert (change.bands, change.has_prices, differs(change)) == ((), (False, True), True)
-    assert not differs(compare(bare, bare))
-    assert compare(bare, self_dispatched(-8_000)).load_wh == 167

@@ -1,3 +1,5 @@
+"""Envelopes as tables: of documents, of bundles and of limits files."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,7 +9,6 @@ import polars as pl
 import pytest
 
 from oepnode.client.limits import limits_frame
-from oepnode.domain.edge.envelopes.in_force import in_force_us
 from oepnode.domain.edge.envelopes.table import (
     EXPORT,
     IMPORT,
@@ -49,19 +50,6 @@ def test_superseded_rows_are_kept_in_order_of_cell_and_time() -> None:
     assert table.superseded.cell.tolist() == [0, 0, 1, 1]
     assert table.superseded.submitted_us.tolist() == [EARLY * MICROS, LATER * MICROS] * 2
     assert table.superseded.limits[:, EXPORT].tolist() == [2000, 1000] * 2
-
-
-def test_in_force_is_the_latest_submitted_until_the_interval_begins() -> None:
-    table = envelopes(
-        record(A, [(1, -1)] * 3, submitted=EARLY),
-        record(A, [(2, -2)] * 3, submitted=START + 300),
-        record(B, [(1, -1)] * 3, submitted=START + 400),
-        record(B, [(2, -2)] * 3, submitted=START + 500),
-    )
-    early, at_300, at_400, at_500 = (
-        t * MICROS for t in (EARLY, START + 300, START + 400, START + 500)
-    )
-    assert in_force_us(table).tolist() == [[early, at_300, at_300], [at_400, at_400, at_500]]
 
 
 def test_levels_and_nmis_can_be_picked_with_their_history() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +10,6 @@ import polars as pl
 import pytest
 
 from oepnode.domain.edge.telemetry import json_format as telemetry_json
-from oepnode.domain.edge.telemetry.json_format import write_telemetry
 from oepnode.domain.edge.telemetry.validate import validate, validate_frame
 from oepnode.domain.nem.nem_time import parse_timestamp
 from oepnode.domain.nem.quantities import Feed
@@ -32,6 +30,7 @@ from tests.support.edge_documents import (
     transaction,
     without,
 )
+from tests.support.telemetry_columns import frame_of
 
 DAY = date(2026, 11, 20)
 
@@ -42,15 +41,6 @@ def one(**changes: Any) -> bytes:
 
 def minutes(*numbers: int, **changes: Any) -> bytes:
     return document(nmi_telemetry(*(measurement(n) for n in numbers), **changes))
-
-
-def frame_of(data: bytes) -> pl.DataFrame:
-    received = validate(data)
-    assert received.value is not None
-    return received.value
-
-
-# --- what is right -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", [document, lines])
@@ -104,20 +94,6 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
     assert frame_of(document(odd)).equals(frame_of(document(nmi_telemetry())))
 
 
-@pytest.mark.parametrize("record", [nmi_telemetry(), duid_telemetry()])
-@pytest.mark.parametrize("ndjson", [False, True])
-def test_what_is_written_reads_back(record: dict[str, Any], ndjson: bool) -> None:
-    frame = frame_of(document(record))
-    text = write_telemetry(frame, ndjson=ndjson)
-    assert frame_of(text).equals(frame)
-    (written,) = [json.loads(text)] if ndjson else json.loads(text)
-    canonical = {k: v for k, v in record.items() if v is not None}
-    assert set(written) == set(canonical)
-
-
-# --- forms that are broken -----------------------------------------------------------------------
-
-
 def test_part_c_4_3_profile_edge_holds_limits_to_decimal_4_2() -> None:
     edge = Feed(profile="edge")
     fine = one(activePowerExportLimit=99.99, activePowerImportLimit=-0.01)
@@ -136,9 +112,6 @@ def test_a_document_holds_one_kind_of_telemetry() -> None:
 @pytest.mark.parametrize("data", [b"", b"[]", b"[1]", b"{}", b"\xef\xbb\xbf[]", b'[{"nmi":"a"}'])
 def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
-
-
-# --- rules of time -------------------------------------------------------------------------------
 
 
 def test_part_c_4_1_a_gap_is_told_with_its_length() -> None:
@@ -291,9 +264,6 @@ def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
     received = validate(document(duid_telemetry(), duid_telemetry(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 5}
     assert finding(received, "duid.mixed").path == "$.records[1].duid"
-
-
-# --- columns -------------------------------------------------------------------------------------
 
 
 def good(side: str = "NMI") -> pl.DataFrame:

@@ -54,7 +54,7 @@ HELD_ELSEWHERE: Final = {
         "test_check_says_how_far_beyond",
     ),
     "HLD §4.1 six scenarios": (
-        "edge.boffers.test_rules",
+        "edge.boffers.test_participation",
         "test_hld_4_1_each_scenario_has_a_boffer_that_passes_and_one_that_fails",
     ),
     "HLD §4.1 no gate closure in step 2": (

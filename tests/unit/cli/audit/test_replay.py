@@ -1,3 +1,5 @@
+"""``oepnode audit replay``: a round computed again from its inputs."""
+
 from __future__ import annotations
 
 import json
@@ -9,134 +11,17 @@ from oepnode.adapters.crypto import hpke as sealing
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
-from oepnode.domain.rounds.onchain import Phase, RootRevealed
 from tests.support.round_world import (
+    ADDRESSES,
     CONTEXT,
     ENVELOPE,
-    MEMBERS,
     REGISTRY,
-    RESULT,
     SALT,
     WRONG,
     FakeReader,
     changed,
-    state,
 )
 from tests.unit.cli.conftest import Run
-
-ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
-
-
-def test_rounds_newest_first(run: Run, reader: FakeReader) -> None:
-    value = json.loads(run("audit", "rounds", "--json").stdout)
-    assert [(r["round"], r["phase"]) for r in value] == [
-        (3, "final"),
-        (2, "cancelled"),
-        (1, "failed"),
-    ]
-    assert (value[0]["root"], value[1]["root"]) == ("0x" + RESULT.root.hex(), None)
-    assert [
-        r["round"] for r in json.loads(run("audit", "rounds", "--last", "1", "--json").stdout)
-    ] == [3]
-    table = run("audit", "rounds").stdout
-    assert "final" in table
-    assert "3/5" not in table
-    assert "5/5" in table
-
-
-def test_rounds_when_there_are_none(run: Run, reader: FakeReader) -> None:
-    reader.rounds.clear()
-    assert json.loads(run("audit", "rounds", "--json").stdout) == []
-    assert run("audit", "rounds").exit_code == 0
-
-
-def test_a_round_says_who_did_what(run: Run, reader: FakeReader) -> None:
-    result = run("audit", "round", "3", "--json")
-    assert result.exit_code == 0, result.output
-    value = json.loads(result.stdout)
-    assert [m["operator"] for m in value["members"]] == ADDRESSES
-    assert [m["standing"] for m in value["members"]] == [
-        "matched",
-        "mismatched",
-        "matched",
-        "matched",
-        "abstained",
-    ]
-    assert value["members"][4]["reason"] == "InputMismatch"
-    assert value["members"][1]["root"] == "0x" + WRONG.root.hex()
-    assert [m["seconds_after_opening"] for m in value["members"]] == [2, 3, 4, 5, 6]
-    assert [(r["matched"], r["is_final"]) for r in value["revealed"]] == [
-        ([ADDRESSES[1]], False),
-        ([ADDRESSES[0], ADDRESSES[2], ADDRESSES[3]], True),
-    ]
-    assert value["end"]["phase"] == "final"
-    assert value["differences"] == []
-
-    text = run("audit", "round", "3").stdout
-    assert "abstained: InputMismatch" in text
-    assert "voted for another root" in text
-    assert f"0x{RESULT.root.hex()} over {RESULT.partition_count} partitions" in text
-    assert all(address in text for address in ADDRESSES)
-
-
-@pytest.mark.parametrize(
-    ("number", "standing", "word"), [("1", "silent", "failed"), ("2", "silent", "feed was down")]
-)
-def test_a_round_without_a_result(
-    run: Run, reader: FakeReader, number: str, standing: str, word: str
-) -> None:
-    value = json.loads(run("audit", "round", number, "--json").stdout)
-    assert {m["standing"] for m in value["members"]} == {standing}
-    assert value["root"] is None
-    text = run("audit", "round", number).stdout
-    assert word in text
-    assert "was silent" in text
-
-
-def test_a_round_that_is_open(run: Run, reader: FakeReader) -> None:
-    reader.rounds[4] = state(4, Phase.VOTING)
-    result = run("audit", "round", "4")
-    assert result.exit_code == 0
-    assert "has not voted yet" in result.stdout
-    assert json.loads(run("audit", "round", "4", "--json").stdout)["end"] is None
-
-
-def test_an_unknown_round(run: Run, reader: FakeReader) -> None:
-    assert run("audit", "round", "9").exit_code == 2
-    assert run("audit", "round", str(1 << 64)).exit_code == 2
-    assert run("audit", "round", "0").exit_code == 2
-
-
-def test_a_count_that_differs_from_the_chains(
-    run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = reader.round_events
-
-    async def lying(number: int) -> list[object]:
-        events = await honest(number)
-        return [
-            changed(e, matched=0b11111) if isinstance(e, RootRevealed) else e  # type: ignore[arg-type]
-            for e in events
-        ]
-
-    monkeypatch.setattr(reader, "round_events", lying)
-    result = run("audit", "round", "3")
-    assert result.exit_code == 1
-    assert "the count differs from the chain's" in result.stderr
-
-
-def test_events_before_the_start_block_are_missed_loudly(
-    run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def no_events(number: int) -> list[object]:
-        return []
-
-    monkeypatch.setattr(reader, "round_events", no_events)
-    result = run("audit", "round", "1")
-    assert (result.exit_code, "--start-block" in result.stderr) == (1, True)
-
-
-# --- replay --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
