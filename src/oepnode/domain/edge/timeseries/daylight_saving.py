@@ -41,7 +41,8 @@ def is_missing_hour(before: Int64s, after: Int64s, step_s: int) -> Bools:
         after: End of the first period after it.
         step_s: Seconds of a period.
     """
-    return (after - before == HOUR_S + step_s) & _is_change(before, step_s, 2, _OCTOBER)
+    is_hour: Bools = after - before == HOUR_S + step_s
+    return is_hour & _is_change(before, step_s, 2, _OCTOBER)
 
 
 def is_repeated_hour(before: Int64s, after: Int64s, step_s: int) -> Bools:
@@ -52,7 +53,8 @@ def is_repeated_hour(before: Int64s, after: Int64s, step_s: int) -> Bools:
         after: End of the first period after it.
         step_s: Seconds of a period.
     """
-    return (after - before == step_s - HOUR_S) & _is_change(before, step_s, 3, _APRIL)
+    is_hour: Bools = after - before == step_s - HOUR_S
+    return is_hour & _is_change(before, step_s, 3, _APRIL)
 
 
 def report_missing(is_hour: Bools, row: Indices, before: Int64s, put: Put) -> None:
