@@ -2,7 +2,7 @@
 
 Guarantees: every breach of every rule is reported, with its location and the section of its source;
 each rule checks one thing, so one mistake may break several. Content that the sources allow but
-seldom intend has a code in `CAUTIONS`.
+rarely intend has a code in `CAUTIONS`.
 
 Leaves out: the form of a document (``json_format``, ``tabular``), mandatory fields
 (``required_fields``), and prices that change after gate closure (``gate_closure``).
@@ -348,7 +348,7 @@ STEP_RULES: Final[dict[ParticipationStep, Rule]] = {
 """The further rule of each step."""
 
 CAUTIONS: Final = frozenset({"boffer.both_ways", "boffer.fixed_bound", "boffer.step3_nothing"})
-"""Codes of what is allowed but seldom intended; the others speak against a Boffer."""
+"""Codes of what is allowed but rarely intended; the other codes reject the Boffer."""
 
 
 # --- helpers -------------------------------------------------------------------------------------
