@@ -34,13 +34,13 @@ import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
 from benchmarks import edge_plain  # noqa: E402
-from oepnode.adapters.storage import parquet as parquet_files  # noqa: E402
+from oepnode.adapters.storage import parquet  # noqa: E402
 from oepnode.demo.edge_sample.plan import EdgePlan  # noqa: E402
 from oepnode.demo.edge_sample.write import write_edge  # noqa: E402
 from oepnode.demo.sample.envelope import limit_chunks  # noqa: E402
 from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan  # noqa: E402
 from oepnode.demo.sample.sites import make_sites  # noqa: E402
-from oepnode.domain.edge.envelopes import table as published  # noqa: E402
+from oepnode.domain.edge.envelopes import table  # noqa: E402
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, Superseded  # noqa: E402
 from oepnode.domain.edge.telemetry import validate as telemetry  # noqa: E402
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker  # noqa: E402
@@ -149,7 +149,7 @@ def make(folder: Path, nmis: int) -> dict[str, Any]:
     limits = np.full((nmis, 4, plan.intervals), NO_LIMIT, dtype=np.int32)
     limits[:, 0] = np.concatenate([chunk.exports for chunk in chunks]).astype(np.int32) * 10
     limits[:, 1] = np.concatenate([chunk.imports for chunk in chunks]).astype(np.int32) * -10
-    published.to_frame(publication(plan, limits)).write_parquet(folder / "limits.parquet")
+    table.to_frame(publication(plan, limits)).write_parquet(folder / "limits.parquet")
     for part in sorted((folder / TELEMETRY).glob("*.parquet")):
         state_later(pl.read_parquet(part), plan.horizon_start).write_parquet(part)
     return {"rows": nmis * 1440, "seconds": time.perf_counter() - started}
@@ -207,13 +207,13 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
     def mark(name: str) -> None:
         marks.append((name, time.perf_counter()))
 
-    rows = parquet_files.read_rows(folder / TELEMETRY)
+    rows = parquet.read_rows(folder / TELEMETRY)
     mark("read telemetry")
     received = telemetry.validate_frame(rows, day=DAY)
     if not received.accepted or received.value is None:
         raise SystemExit(f"the sample is not valid: {received.transaction.message}")
     mark("validate")
-    envelopes = published.from_frame(pl.read_parquet(folder / "limits.parquet"))
+    envelopes = table.from_frame(pl.read_parquet(folder / "limits.parquet"))
     mark("read limits")
     check = ConformanceChecker(envelopes, 0, TOLERANCE)
     check.add(received.value)
@@ -236,11 +236,11 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
 
 def plain(folder: Path, nmis: int) -> dict[str, Any]:
     """The same rules row by row; what came of them must be what the columns say."""
-    rows = parquet_files.read_rows(folder / TELEMETRY)
+    rows = parquet.read_rows(folder / TELEMETRY)
     rows = rows.with_columns(pl.col("nmi").cast(pl.String)).head(nmis * 1440)
     limits = pl.read_parquet(folder / "limits.parquet")
     limits = limits.filter(pl.col("nmi").is_in(rows["nmi"].unique().to_list()))
-    envelopes = published.from_frame(limits)
+    envelopes = table.from_frame(limits)
     check = ConformanceChecker(envelopes, 0, TOLERANCE)
     check.add(rows)
     expected = check.report()

@@ -42,8 +42,7 @@ from benchmarks.gas_page import missing_rows
 from oepnode.adapters.chain import artefact
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.demo.devnet import Devnet, account
-from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds import signed_ballots as relay
+from oepnode.domain.rounds import merkle, signed_ballots
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry
@@ -112,7 +111,7 @@ class Contract:
             sign_ballot(signer, self.context, ballot.ballot)
             for signer, ballot in zip(self.voters.signers, self.ballots(result), strict=True)
         ]
-        return self.send("castBallots", self.rounds, relay.pack(signed))
+        return self.send("castBallots", self.rounds, signed_ballots.pack(signed))
 
     def reveal(self, result: Result, ballots: Sequence[Ballot]) -> int:
         """Reveal a result."""
@@ -214,7 +213,7 @@ def measure_calls(web3: Web3, voters: Voters, spare: Sequence[LocalAccount]) -> 
     )
     pair = [sign_ballot(signer, contract.context, bytes([place]) * 32) for place in (1, 2)]
     found["reportEquivocation"] = contract.send(
-        "reportEquivocation", contract.rounds, relay.pack(pair)
+        "reportEquivocation", contract.rounds, signed_ballots.pack(pair)
     )
     found["cancelRound"] = contract.send("cancelRound", contract.rounds, "inputs withdrawn")
     contract.open(HORIZON_START)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import contract
 from oepnode.adapters.crypto import ballot_signature
 from oepnode.config import ChainSettings
 from oepnode.demo import devnet
@@ -213,7 +213,7 @@ class Lockstep:
             contract=self.chain.to,
             start_block=self.first_block,
         )
-        reader = await evm.connect_reader(settings)
+        reader = await contract.connect_reader(settings)
         try:
             for number in range(1, len(self.state.rounds) + 1):
                 self._audit_round(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import ClassVar, TypeAlias, TypeVar
 
 from hypothesis import note
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from oepnode.domain.rounds.ballot import Result
@@ -26,17 +26,17 @@ from tests.support.anvil import Anvil
 
 Value = TypeVar("Value")
 
-results = some.sampled_from((RESULTS[0], RESULTS[0], RESULTS[0], *RESULTS[1:]))
-windows = some.integers(5, 60)
-policies = some.builds(
+results = st.sampled_from((RESULTS[0], RESULTS[0], RESULTS[0], *RESULTS[1:]))
+windows = st.integers(5, 60)
+policies = st.builds(
     Policy,
-    some.sampled_from((0, 1, 2, 2, 2, 3)),
-    some.just(3),
+    st.sampled_from((0, 1, 2, 2, 2, 3)),
+    st.just(3),
     windows,
     windows,
-    some.integers(1, 2),
+    st.integers(1, 2),
 )
-odd_policies = some.sampled_from(
+odd_policies = st.sampled_from(
     (
         Policy(4, 3, 9, 9, 1),
         Policy(0, 0, 9, 9, 1),
@@ -45,24 +45,24 @@ odd_policies = some.sampled_from(
         Policy(2, 3, 9, 9, 0),
     )
 )
-urls = some.sampled_from(("http://w", "", "é" * 100, "é" * 100 + "x"))
+urls = st.sampled_from(("http://w", "", "é" * 100, "é" * 100 + "x"))
 Way: TypeAlias = Callable[[int, "Choice"], None]
 
 
 class Choice:
     """Choices of Hypothesis within a step."""
 
-    def __init__(self, data: some.DataObject) -> None:
+    def __init__(self, data: st.DataObject) -> None:
         self._draw = data.draw
 
-    def of(self, strategy: some.SearchStrategy[Value]) -> Value:
+    def of(self, strategy: st.SearchStrategy[Value]) -> Value:
         return self._draw(strategy)
 
     def one(self, values: tuple[Value, ...]) -> Value:
-        return self._draw(some.sampled_from(values))
+        return self._draw(st.sampled_from(values))
 
     def is_odd(self) -> bool:
-        return self._draw(some.integers(0, 9)) == 9
+        return self._draw(st.integers(0, 9)) == 9
 
 
 class ContractMachine(RuleBasedStateMachine):
@@ -71,7 +71,7 @@ class ContractMachine(RuleBasedStateMachine):
     anvil: ClassVar[Anvil]
     seen: ClassVar[Counter[str]]
 
-    @initialize(policy=policies, members=some.integers(1, 6))
+    @initialize(policy=policies, members=st.integers(1, 6))
     def deploy(self, policy: Policy, members: int) -> None:
         # Anvil grows slower with the length of its chain: each life begins at the same block.
         self.before = self.anvil.rpc("evm_snapshot")
@@ -105,7 +105,7 @@ class ContractMachine(RuleBasedStateMachine):
     def a_round(self, choice: Choice, *, is_voting: bool = False) -> int:
         """One of the two latest open rounds mostly; where there is none, a new one."""
         if choice.is_odd():
-            return choice.of(some.integers(0, len(self.pair.state.rounds) + 1))
+            return choice.of(st.integers(0, len(self.pair.state.rounds) + 1))
         opened = self.pair.open_rounds()
         if is_voting and not choice.is_odd():
             deadlines = {n: self.pair.state.rounds[n - 1].vote_deadline for n in opened}
@@ -135,12 +135,12 @@ class ContractMachine(RuleBasedStateMachine):
 
     # -- time --------------------------------------------------------------------------------
 
-    @rule(data=some.data())
-    def pass_time(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def pass_time(self, data: st.DataObject) -> None:
         """Some seconds, or until just before, at or after a deadline of an open round."""
         choice = Choice(data)
         opened = self.pair.open_rounds()
-        if not opened or choice.of(some.booleans()):
+        if not opened or choice.of(st.booleans()):
             self.pair.wait(choice.one((0, 1, 2, 10, 30)))
             return
         round_ = self.pair.state.rounds[choice.one(tuple(opened)) - 1]
@@ -158,18 +158,18 @@ class ContractMachine(RuleBasedStateMachine):
             digests = choice.one(((DIGESTS[0], bytes(32)), (bytes(32), DIGESTS[1])))
         self.do("openRound", self.usually(self.people.requester, choice), horizon, *digests)
 
-    @rule(data=some.data())
-    def open_another_round(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def open_another_round(self, data: st.DataObject) -> None:
         if len(self.pair.open_rounds()) < 3:
             self.open_round(Choice(data))
 
-    @rule(data=some.data())
-    def vote(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def vote(self, data: st.DataObject) -> None:
         ways = (self.cast, self.cast, self.cast_a_copy, self.abstain, self.everybody_casts)
         self.vote_by(ways, Choice(data))
 
-    @rule(data=some.data())
-    def vote_by_relay(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def vote_by_relay(self, data: st.DataObject) -> None:
         ways = (self.everybody_is_relayed, self.relay_oddly, self.report_equivocation)
         self.vote_by(ways, Choice(data))
 
@@ -177,16 +177,16 @@ class ContractMachine(RuleBasedStateMachine):
         self.pair.now += choice.one((0, 0, 1, 7))
         choice.one(ways)(self.a_round(choice, is_voting=True), choice)
 
-    @rule(data=some.data())
-    def vote_and_reveal(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def vote_and_reveal(self, data: st.DataObject) -> None:
         choice = Choice(data)
         number = self.a_round(choice, is_voting=True)
         choice.one((self.everybody_casts, self.everybody_is_relayed))(number, choice)
-        for _ in range(choice.of(some.integers(1, 3))):
+        for _ in range(choice.of(st.integers(1, 3))):
             self.reveal(number, choice)
 
-    @rule(data=some.data())
-    def end(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
         choice = Choice(data)
         number = self.a_round(choice)
         ways = (self.reveal, self.reveal, self.reveal_with_other_ballots, self.fail, self.cancel)
@@ -203,7 +203,7 @@ class ContractMachine(RuleBasedStateMachine):
 
     def abstain(self, number: int, choice: Choice) -> None:
         signer = self.a_signer(number, choice)
-        self.do("abstain", signer, number, choice.of(some.integers(0, 5)))
+        self.do("abstain", signer, number, choice.of(st.integers(0, 5)))
 
     def everybody_casts(self, number: int, choice: Choice) -> None:
         for seat, result in self.votes(number, choice):
@@ -219,7 +219,7 @@ class ContractMachine(RuleBasedStateMachine):
     def votes(self, number: int, choice: Choice) -> list[tuple[Seat, Result]]:
         """Votes of those who have not voted, mostly for the same result."""
         usual, late = choice.of(results), self.seats(number, only_late=not choice.is_odd())
-        is_unanimous = choice.of(some.booleans())
+        is_unanimous = choice.of(st.booleans())
         return [
             (seat, usual if is_unanimous else choice.of(results))
             for seat in late
@@ -231,7 +231,7 @@ class ContractMachine(RuleBasedStateMachine):
             self.an_odd_ballot(number, choice)
             if choice.is_odd()
             else self.a_signed_ballot(number, self.a_signer(number, choice), choice)
-            for _ in range(choice.of(some.integers(0, 4)))
+            for _ in range(choice.of(st.integers(0, 4)))
         ]
         cut = choice.one((1, 32, 95)) if batch and choice.is_odd() else 0
         self.record("castBallots", self.pair.relay(number, batch, cut))
@@ -295,7 +295,7 @@ class ContractMachine(RuleBasedStateMachine):
 
     def reveal_with_other_ballots(self, number: int, choice: Choice) -> None:
         packed = self.pair.packed(number)
-        cut = 53 * choice.of(some.integers(0, len(packed) // 53))
+        cut = 53 * choice.of(st.integers(0, len(packed) // 53))
         changed = choice.one(
             (
                 packed[:cut] + packed[cut + 53 :],
@@ -316,8 +316,8 @@ class ContractMachine(RuleBasedStateMachine):
 
     # -- electorate --------------------------------------------------------------------------
 
-    @rule(data=some.data())
-    def change_the_electorate(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def change_the_electorate(self, data: st.DataObject) -> None:
         choice = Choice(data)
         ways: tuple[Callable[[Choice], None], ...] = (
             self.add_workers,
@@ -336,7 +336,7 @@ class ContractMachine(RuleBasedStateMachine):
                 self.a_new_signer(choice),
                 choice.of(urls),
             )
-            for _ in range(choice.of(some.integers(0, 2)))
+            for _ in range(choice.of(st.integers(0, 2)))
         ]
         self.do("addWorkers", self.usually(self.people.admin, choice), workers)
 
@@ -356,8 +356,8 @@ class ContractMachine(RuleBasedStateMachine):
         operator = self.an_operator(choice, is_member=True)
         self.do("setEndpoint", operator, choice.of(urls))
 
-    @rule(data=some.data())
-    def use_power(self, data: some.DataObject) -> None:
+    @rule(data=st.data())
+    def use_power(self, data: st.DataObject) -> None:
         choice = Choice(data)
         choice.one((self.change_a_role, self.pause, self.unpause))(choice)
 

@@ -146,7 +146,7 @@ def test_the_search_for_leaks_would_find_one(played: Played) -> None:
     assert len(_leaks(sources, _secrets(played.folder))) >= 5
 
 
-def test_what_everybody_sees_names_no_aggregator(played: Played) -> None:
+def test_public_data_names_no_aggregator(played: Played) -> None:
     names = {report["id"].encode() for report in played.summary["aggregators"]}
     names = {form for name in names for form in _forms(name)}
     watched = [*(played.folder / "observed").iterdir(), *(played.folder / "logs").glob("worker*")]

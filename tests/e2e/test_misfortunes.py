@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import contract
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, account, free_port
 from oepnode.demo.play import play_round
@@ -70,7 +70,7 @@ async def until_events(stage: Stage, number: int, holds: Callable[[Sequence[Even
 async def open_directly(stage: Stage, envelope: bytes) -> int:
     """Open a round past the gateway, as a sender that lies would."""
     settings = ChainSettings(rpc_url=stage.devnet.url, chain_id=CHAIN_ID, contract=stage.contract)
-    chain = await evm.connect(settings, account(1))
+    chain = await contract.connect(settings, account(1))
     try:
         horizon = json.loads((stage.inputs / "sample.json").read_text("utf-8"))
         return await chain.open_round(
@@ -170,7 +170,7 @@ def test_a_faulty_document_is_rejected_by_the_gateway_with_its_faults(stage: Sta
     assert "Traceback" not in errors
 
 
-def test_verify_says_no_with_the_check_that_failed(stage: Stage) -> None:
+def test_verify_names_the_check_that_failed(stage: Stage) -> None:
     report = play_round(stage, stage.inputs / "envelope.json", told)
     bundle = fetched(stage, report.round, "good.bundle")
     own = ("--key", str(first_key(stage)), *stage.chain_options)
@@ -194,7 +194,7 @@ def test_verify_says_no_with_the_check_that_failed(stage: Stage) -> None:
     assert code == 1
 
 
-def test_no_chain_and_the_wrong_chain_are_one_clear_line(stage: Stage) -> None:
+def test_no_chain_and_the_wrong_chain_give_one_clear_line(stage: Stage) -> None:
     key = ("--key", str(first_key(stage)))
     nowhere = f"http://127.0.0.1:{free_port()}"
     code, _, errors = stage.attempt(

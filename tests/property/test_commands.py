@@ -22,14 +22,35 @@ from typer.testing import CliRunner
 from oepnode.cli.main import app
 from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
-from tests.support import edge_documents as good
+from tests.support import edge_documents
 from tests.support.telemetry_columns import record
 
 GROUPS = ("boffer", "dispatch", "envelope", "forecast", "telemetry")
 TEXTS = (
     *("inf", "-inf", "nan", "", "-", "1e400", "-1e-400", "9" * 25, "-" + "9" * 25, "9" * 400),
-    *("0", "-1", "1.0005", "0.05", "٣", "1_0", "0x1", "\x1b[31m", "UNIT1", good.NMI, "NMI", "Flex"),
-    *("0001-01-01", "1970-01-01", "2105-12-31", "2106-01-01", "9999-12-31", good.DAY, "mean"),
+    *(
+        "0",
+        "-1",
+        "1.0005",
+        "0.05",
+        "٣",
+        "1_0",
+        "0x1",
+        "\x1b[31m",
+        "UNIT1",
+        edge_documents.NMI,
+        "NMI",
+        "Flex",
+    ),
+    *(
+        "0001-01-01",
+        "1970-01-01",
+        "2105-12-31",
+        "2106-01-01",
+        "9999-12-31",
+        edge_documents.DAY,
+        "mean",
+    ),
 )
 NUMBERS = (b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"1e-400", b'"5"', b"null", b"true", b"[1]")
 EXTREMES = (-(2**63), -(2**31), -1, 2**31 - 1, 2**62, 2**63 - 1)
@@ -53,19 +74,26 @@ Files = dict[str, list[str]]
 
 def documents() -> dict[str, bytes]:
     """A small document of each dataset, and what a command writes for another."""
-    start = good.DAY_START_S
-    ends = [good.nem(start + 300 * number) for number in (1, 2)]
+    start = edge_documents.DAY_START_S
+    ends = [edge_documents.nem(start + 300 * number) for number in (1, 2)]
     cleared = "unit,level,interval_end,cleared_w\n" + "".join(f"UNIT1,NMI,{e},5\n" for e in ends)
     prices = "interval_end,price\n" + "".join(f"{e},5\n" for e in ends)
-    bids, sent = [good.period(1), good.period(2)], good.nem(start - 60)
-    envelope = record(good.NMI, [(5, -5)] * 2, submitted=start - 600)
+    bids, sent = (
+        [edge_documents.period(1), edge_documents.period(2)],
+        edge_documents.nem(start - 60),
+    )
+    envelope = record(edge_documents.NMI, [(5, -5)] * 2, submitted=start - 600)
     return {
-        "boffer": good.document(good.nmi_boffer(good.bid(*bids), submissionDateTime=sent)),
-        "dispatch": good.document(good.instruction(1), good.instruction(2)),
+        "boffer": edge_documents.document(
+            edge_documents.nmi_boffer(edge_documents.bid(*bids), submissionDateTime=sent)
+        ),
+        "dispatch": edge_documents.document(
+            edge_documents.instruction(1), edge_documents.instruction(2)
+        ),
         "envelope": json.dumps([envelope]).encode(),
-        "forecast": good.document(good.forecast(1), good.forecast(2)),
-        "telemetry": good.document(good.nmi_telemetry()),
-        "unit": good.document(good.duid_telemetry()),
+        "forecast": edge_documents.document(edge_documents.forecast(1), edge_documents.forecast(2)),
+        "telemetry": edge_documents.document(edge_documents.nmi_telemetry()),
+        "unit": edge_documents.document(edge_documents.duid_telemetry()),
         "cleared": cleared.encode(),
         "prices": prices.encode(),
     }
@@ -185,7 +213,7 @@ def check(words: list[str]) -> int:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_no_file_and_no_option_is_a_fault_of_the_program(
+def test_no_file_and_no_option_causes_an_internal_error(
     files: Files, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -197,7 +225,7 @@ def test_no_file_and_no_option_is_a_fault_of_the_program(
     assert codes == {0, 1, 2}, "some calls are right, some files are rejected, some words wrong"
 
 
-def test_without_anything_odd_every_command_works(files: Files) -> None:
+def test_every_command_works_with_valid_files_and_options(files: Files) -> None:
     rng = random.Random(0)
     for words, known in commands():
         assert check(words_of(words, known, files, None, rng)) in {0, 1}, words

@@ -73,7 +73,7 @@ def test_one_bit(proof: tuple[list[bytes], int], bit: int) -> None:
     claim=st.tuples(st.integers(-2, 140), st.integers(-2, 140)),
     path=st.lists(st.binary(min_size=31, max_size=33), max_size=9),
 )
-def test_any_claim_is_judged_as_the_rfc_says(
+def test_any_claim_is_verified_as_the_rfc_defines(
     proof: tuple[list[bytes], int], claim: tuple[int, int], path: list[bytes]
 ) -> None:
     entries, index = proof

@@ -64,7 +64,7 @@ def _plain(prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: in
 
 
 @given(PRICES, AVAIL, st.integers(-7, 7), LOAD_BOUND, GEN_BOUND, FIXED)
-def test_clearing_is_what_the_rules_say_band_by_band(
+def test_clearing_follows_the_rules_band_by_band(
     prices: Ints, avail: Ints, price: int, load: int, gen: int, fixed: int
 ) -> None:
     cleared = clear(prices, avail, price, _one(load), _one(gen), _one(fixed))
@@ -106,7 +106,7 @@ def test_accumulated_quantities_that_shrink_are_rejected(sums: list[int]) -> Non
 
 
 @given(RISING, AVAIL, LOAD_BOUND, GEN_BOUND, FIXED, WATTS, WATTS)
-def test_a_constrained_offer_delivers_the_original_held_to_the_limits(
+def test_a_constrained_offer_delivers_the_original_within_the_limits(
     prices: Ints, avail: Ints, load: int, gen: int, fixed: int, most: int, least: int
 ) -> None:
     exports, imports = _one(most), _one(-least)

@@ -9,7 +9,7 @@
 """
 
 from hypothesis import settings
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oepnode.domain.rounds.ballot import Reason
@@ -50,8 +50,8 @@ from tests.support.rounds import (
 from tests.support.sizes import sized
 
 ME = 1
-results = some.sampled_from([RIGHT, WRONG])
-members = some.integers(0, 4)
+results = st.sampled_from([RIGHT, WRONG])
+members = st.integers(0, 4)
 
 
 class WorkerMachine(RuleBasedStateMachine):
@@ -83,12 +83,12 @@ class WorkerMachine(RuleBasedStateMachine):
         if self.state.result is None:
             self.take(Computed(opened().inputs, result, SUMMARY))  # type: ignore[arg-type]
 
-    @rule(reason=some.sampled_from(Reason))
+    @rule(reason=st.sampled_from(Reason))
     def not_computed(self, reason: Reason) -> None:
         if self.state.reason is None:
             self.take(NotComputed(opened().inputs, reason, "because"))
 
-    @rule(after=some.integers(0, REVEAL_DEADLINE - OPENED_AT + 100))
+    @rule(after=st.integers(0, REVEAL_DEADLINE - OPENED_AT + 100))
     def ticked(self, after: int) -> None:
         self.take(Ticked(OPENED_AT + after))
 
@@ -111,7 +111,7 @@ class WorkerMachine(RuleBasedStateMachine):
         if not self.state.is_over:
             self.tell(finalised(result))  # type: ignore[arg-type]
 
-    @rule(keep=some.integers(1, 10))
+    @rule(keep=st.integers(1, 10))
     def chain_reorganised(self, keep: int) -> None:
         self.chain = self.chain[:keep]
         self.resynced += 1

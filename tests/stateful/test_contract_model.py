@@ -38,7 +38,7 @@ def test_a_step_leaves_the_state_before_it_as_it_was() -> None:
     assert len(after.seats) == 1
 
 
-def test_nothing_is_known_of_a_round_that_never_was() -> None:
+def test_an_unknown_round_has_no_values() -> None:
     state = deployed()
     assert views.candidate(state, 1, Result(bytes(32), 1).hash) == 0
     assert views.abstention(state, 0, 0) == 0

@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
@@ -24,7 +24,7 @@ WORKER = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
 OPERATOR = b"\x71" * 20
 KEY = b"\x05" * 32
-RECIPIENT = sealing.public_key_of(KEY)
+RECIPIENT = hpke.public_key_of(KEY)
 
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
@@ -75,4 +75,4 @@ def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-    return sealing.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
+    return hpke.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from oepnode.adapters.chain import contract as evm
-from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Policy
@@ -53,8 +52,8 @@ async def world(devnet: Devnet) -> AsyncIterator[World]:
         contract="0x" + deployed.address.hex(),
         start_block=deployed.block,
     )
-    chain = await evm.connect(settings, admin)
-    workers = [await evm.connect(settings, account(20 + place)) for place in range(3)]
+    chain = await contract.connect(settings, admin)
+    workers = [await contract.connect(settings, account(20 + place)) for place in range(3)]
     await chain.transact(
         "addWorkers",
         [
@@ -104,11 +103,11 @@ async def test_a_round_from_opening_to_finality(world: World) -> None:
         "RoundFinalised",
     ]
     opened, abstained, final = events[0], events[3], events[5]
-    assert isinstance(opened, facts.RoundOpened)
+    assert isinstance(opened, onchain.RoundOpened)
     assert (opened.envelope_digest, opened.registry_digest) == (ENVELOPE, REGISTRY)
-    assert isinstance(abstained, facts.Abstained)
+    assert isinstance(abstained, onchain.Abstained)
     assert (abstained.operator, abstained.reason) == (world.operator(1), 1)
-    assert isinstance(final, facts.RoundFinalised)
+    assert isinstance(final, onchain.RoundFinalised)
     assert final.matched == 0b101
 
 
@@ -166,16 +165,16 @@ async def test_the_live_member_of_a_signer(world: World) -> None:
 async def test_a_node_of_another_chain_is_rejected(world: World) -> None:
     wrong = world.settings.model_copy(update={"chain_id": 1})
     with pytest.raises(ConfigError, match="expected chain id 1, received 31337"):
-        await evm.connect_reader(wrong)
+        await contract.connect_reader(wrong)
 
 
 async def test_an_address_without_contract_is_rejected(world: World) -> None:
     wrong = world.settings.model_copy(update={"contract": "0x" + "77" * 20})
     with pytest.raises(ConfigError, match="no contract"):
-        await evm.connect_reader(wrong)
+        await contract.connect_reader(wrong)
 
 
 async def test_no_node_is_a_transport_error(world: World) -> None:
     gone = world.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
     with pytest.raises(TransportError, match="did not respond"):
-        await evm.connect_reader(gone)
+        await contract.connect_reader(gone)

@@ -168,7 +168,7 @@ def test_an_unverified_deployment_is_not_lost(
     assert world.run("deploy", "--verify-only")["verified"] is True
 
 
-def test_what_is_needed_is_asked_for(world: World) -> None:
+def test_missing_options_are_named(world: World) -> None:
     assert "--key-file" in world.rejected("deploy", code=2)
     world.contract = ""
     assert "--contract" in world.rejected("deploy", "--verify-only", code=2)
@@ -330,7 +330,7 @@ def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
     assert world.invoke("sign", *again, key=SIGNERS[0]).exit_code == 0
 
 
-def test_nothing_is_signed_that_could_not_count(world_with_a_round: World) -> None:
+def test_a_ballot_that_could_not_count_is_not_signed(world_with_a_round: World) -> None:
     world = world_with_a_round
     answer = world.rejected("sign", *VOTE, "--confirmations", "3", key=SIGNERS[0])
     assert "opened in the last blocks" in answer
@@ -354,7 +354,7 @@ def test_the_abi_is_the_artefacts() -> None:
     assert json.loads(done.stdout) == COMPILED["abi"]
 
 
-def test_files_that_hold_no_batch(world_with_a_round: World, tmp_path: Path) -> None:
+def test_files_without_a_batch_are_rejected(world_with_a_round: World, tmp_path: Path) -> None:
     world = world_with_a_round
     assert "holds no signed ballot" in world.rejected("cast", world.file("none"), key=HEIR)
     one = world.signed(SIGNERS[0])

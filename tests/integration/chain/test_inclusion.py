@@ -20,7 +20,7 @@ import solcx
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.ballot import Result, ballot_for
@@ -256,14 +256,14 @@ def check_damaged_proofs(library: Library, seed: int, count: int) -> None:
 
 
 @settings(max_examples=sized(40), deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_library_decides_damaged_proofs_as_python_does(library: Library, seed: int) -> None:
     check_damaged_proofs(library, seed, 20)
 
 
 @pytest.mark.campaign
 @settings(max_examples=2_000, deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_library_decides_very_many_damaged_proofs(library: Library, seed: int) -> None:
     check_damaged_proofs(library, seed, 50)
 
@@ -347,7 +347,7 @@ def finaliser(anvil: Anvil) -> Finaliser:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_the_contract_takes_every_entry_of_the_vectors(finaliser: Finaliser, name: str) -> None:
+def test_the_contract_accepts_every_entry_of_the_vectors(finaliser: Finaliser, name: str) -> None:
     loaded = vectors(name)
     result = Result(bytes.fromhex(loaded["root"]), int(loaded["partitionCount"]))
     number = finaliser.finalise(result)
@@ -442,7 +442,7 @@ def check_a_round(finaliser: Finaliser, seed: int) -> None:
 
 
 @settings(max_examples=sized(40), deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_contract_decides_damaged_claims_as_python_does(
     finaliser: Finaliser, seed: int
 ) -> None:
@@ -451,7 +451,7 @@ def test_the_contract_decides_damaged_claims_as_python_does(
 
 @pytest.mark.campaign
 @settings(max_examples=2_000, deadline=None)
-@given(seed=some.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32))
 def test_the_contract_decides_very_many_damaged_claims(finaliser: Finaliser, seed: int) -> None:
     check_a_round(finaliser, seed)
 

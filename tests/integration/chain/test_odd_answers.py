@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain import contract
 from oepnode.adapters.chain.contract import EvmReader
 from oepnode.config import ChainSettings
 from oepnode.errors import ConfigError, TransportError
@@ -70,7 +70,7 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
         contract=CONTRACT,
         timeout_s=5,
     )
-    web3 = evm.open_web3(settings)
+    web3 = contract.open_web3(settings)
     web3.provider.exception_retry_configuration.backoff_factor = 0.001  # as often, but at once
     found = EvmReader(web3, settings)
     yield found
@@ -89,7 +89,7 @@ async def test_an_odd_answer_is_a_transport_error(
     assert "APIKEY" not in str(caught.value)
 
 
-async def test_connecting_to_an_odd_node_tells_no_secret(reader: EvmReader) -> None:
+async def test_connecting_to_an_odd_node_reveals_no_secret(reader: EvmReader) -> None:
     with pytest.raises((TransportError, ConfigError)) as caught:
         await reader.check()
     assert "PASSWORD" not in str(caught.value)

@@ -170,7 +170,7 @@ async def test_head_ranges_and_etag_work_with_a_request_each(
 
 @pytest.mark.parametrize("more", [{}, {"Range": "bytes=0-9"}, {"If-None-Match": "*"}])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_nothing_of_it_is_told_without_a_request(
+async def test_no_document_is_described_without_a_request(
     http: aiohttp.ClientSession, url: str, method: str, more: dict[str, str]
 ) -> None:
     async with http.request(method, url, headers=more) as response:
@@ -187,7 +187,9 @@ async def test_a_worker_with_a_new_key_gets_it(
         assert response.status == 200
 
 
-async def test_the_log_says_who_got_what(http: aiohttp.ClientSession, url: str, sign: Sign) -> None:
+async def test_the_log_names_each_request_that_was_served(
+    http: aiohttp.ClientSession, url: str, sign: Sign
+) -> None:
     with structlog.testing.capture_logs() as logs:
         async with http.get(url, headers=sign()) as response:
             assert response.status == 200
@@ -321,7 +323,7 @@ async def test_a_request_for_another_document_is_rejected(
     assert await rejection(http, url, headers) == (401, "request.other_document")
 
 
-async def test_a_round_that_is_not_there_yet_is_worth_another_try(
+async def test_a_round_that_is_not_open_yet_may_be_retried(
     http: aiohttp.ClientSession, url: str, sign: Sign, sender_url: str, clock: FakeClock
 ) -> None:
     assert await rejection(http, url, sign(round=3)) == (404, "round.unknown")
@@ -356,7 +358,7 @@ async def test_a_malformed_signature_is_rejected(
     assert await rejection(http, url, headers) == (401, "signature.invalid")
 
 
-async def test_a_rejected_worker_is_told_so_by_its_client(
+async def test_a_rejected_worker_gets_the_reason_from_its_client(
     sender_url: str, stored: None, clock: FakeClock
 ) -> None:
     client = worker_client(sender_url, clock, STRANGER)
@@ -365,7 +367,7 @@ async def test_a_rejected_worker_is_told_so_by_its_client(
     await client.close()
 
 
-async def test_without_a_chain_the_worker_is_told_to_come_back(
+async def test_without_a_chain_the_worker_is_asked_to_retry(
     http: aiohttp.ClientSession, url: str, sign: Sign, blockchain: InMemoryChain
 ) -> None:
     blockchain.is_down = True

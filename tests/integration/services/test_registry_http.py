@@ -72,7 +72,7 @@ async def test_an_enrolled_worker_gets_snapshot_and_salt(
     await registry.close()
 
 
-async def test_what_travels_is_sealed(
+async def test_responses_are_sealed_in_transit(
     http: aiohttp.ClientSession, registry_url: str, sample: Sample, sign: Sign
 ) -> None:
     nmi = json.loads(sample.snapshot)["assignments"][0]["nmi"].encode()
@@ -131,7 +131,7 @@ async def test_a_stranger_and_a_removed_worker_get_nothing(
         await registry.salt(round_number, sample.snapshot_digest)
 
 
-async def test_without_a_chain_the_worker_is_told_to_come_back(
+async def test_without_a_chain_the_worker_is_asked_to_retry(
     registry: HttpRegistry, sample: Sample, round_number: int, blockchain: InMemoryChain
 ) -> None:
     blockchain.is_down = True
@@ -141,7 +141,7 @@ async def test_without_a_chain_the_worker_is_told_to_come_back(
     assert await registry.salt(round_number, sample.snapshot_digest) == sample.salt
 
 
-async def test_a_round_that_is_not_there_yet_is_worth_another_try(
+async def test_a_round_that_is_not_open_yet_may_be_retried(
     registry: HttpRegistry, sample: Sample
 ) -> None:
     with pytest.raises(TransportError, match="unknown to this service's node"):
@@ -222,7 +222,7 @@ async def test_a_snapshot_published_while_serving_is_the_newest(
     assert await registry.latest_digest() == sha256(data).digest()
 
 
-async def test_the_log_says_who_got_what_and_holds_no_secret(
+async def test_the_log_names_each_request_that_was_served_and_no_secret(
     registry: HttpRegistry, sample: Sample, round_number: int
 ) -> None:
     with structlog.testing.capture_logs() as logs:

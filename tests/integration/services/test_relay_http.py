@@ -179,7 +179,7 @@ async def test_latecomers_are_cast_in_a_second_batch(start: Start) -> None:
     assert world.sent() == 2
 
 
-async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -> None:
+async def test_a_direct_vote_a_moment_before_does_not_spoil_the_batch(world: World) -> None:
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
@@ -192,7 +192,7 @@ async def test_who_votes_directly_a_moment_before_spoils_nothing(world: World) -
     assert world.blockchain.ballots[1][0][1] == b"\x77" * 32
 
 
-async def test_rounds_are_cast_each_for_itself(world: World) -> None:
+async def test_each_round_is_cast_separately(world: World) -> None:
     await world.open()
     await world.open()
     for place in range(3):
@@ -215,7 +215,9 @@ async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> 
 
 
 @pytest.mark.parametrize("fault", ["rejection", "is_down", "loses_answers"])
-async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault: str) -> None:
+async def test_ballots_that_could_not_be_sent_are_sent_later_and_once(
+    world: World, fault: str
+) -> None:
     await world.open()
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
@@ -237,7 +239,7 @@ async def test_what_could_not_be_sent_is_sent_later_and_once(world: World, fault
     assert world.cast() == OPERATORS
 
 
-async def test_one_round_that_fails_holds_up_no_other(
+async def test_a_failing_round_delays_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = world.relay_chain.cast_ballots
@@ -290,7 +292,7 @@ REJECTED: dict[str, tuple[bytes | Relayed, str]] = {
 
 
 @pytest.mark.parametrize("case", REJECTED.values(), ids=REJECTED)
-async def test_what_could_not_be_cast_is_rejected(
+async def test_ballots_that_could_not_be_cast_are_rejected(
     world: World, case: tuple[bytes | Relayed, str]
 ) -> None:
     line, told = case
@@ -303,7 +305,7 @@ async def test_what_could_not_be_cast_is_rejected(
     assert (await world.get("/healthz"))["ballots"] == 0
 
 
-async def test_a_round_that_takes_no_votes_is_rejected(world: World) -> None:
+async def test_a_round_that_accepts_no_votes_is_rejected(world: World) -> None:
     await world.open()
     world.blockchain.clock.time += 61
     assert await world.hand_in(signed(0)) == "409 round.not_voting"
@@ -332,7 +334,7 @@ async def test_a_removed_member_votes_in_the_rounds_opened_before(world: World) 
         ("/v1/rounds/99999999999", "400 round.malformed"),
     ],
 )
-async def test_rounds_of_which_nothing_is_held(world: World, path: str, told: str) -> None:
+async def test_rounds_without_ballots(world: World, path: str, told: str) -> None:
     async with world.http.get(world.url + path) as response:
         assert f"{response.status} {await reason_of(response)}" == told
 
@@ -340,7 +342,7 @@ async def test_rounds_of_which_nothing_is_held(world: World, path: str, told: st
 # -- twice ---------------------------------------------------------------------------------
 
 
-async def test_the_same_again_is_fine_also_at_once_and_without_a_chain(world: World) -> None:
+async def test_the_same_ballot_again_is_accepted_at_once_and_without_a_chain(world: World) -> None:
     await world.open()
     answers = await asyncio.gather(*(world.hand_in(signed(0)) for _ in range(6)))
     assert answers == ["held"] * 6
@@ -371,7 +373,7 @@ async def test_a_second_ballot_is_rejected_and_kept_with_the_first_as_evidence(
     assert found.member.operator == OPERATORS[0]
 
 
-async def test_two_ballots_at_once_are_one_held_and_one_rejected(world: World) -> None:
+async def test_of_two_ballots_at_once_one_is_kept_and_one_rejected(world: World) -> None:
     await world.open()
     both = [signed(0, ballot=bytes([of]) * 32) for of in (1, 2)]
     answers = await asyncio.gather(*(world.hand_in(one) for one in both))

@@ -12,8 +12,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from oepnode import wiring
-from oepnode.adapters.chain import contract as evm
-from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
 from oepnode.client.operation.worker import check_surroundings
@@ -145,7 +144,7 @@ async def deployed(devnet: Devnet) -> ChainSettings:
         contract="0x" + done.address.hex(),
         start_block=done.block,
     )
-    chain = await evm.connect(settings, ADMIN)
+    chain = await contract.connect(settings, ADMIN)
     try:
         workers = zip(OPERATORS, SIGNERS, strict=True)
         await chain.transact(
@@ -179,7 +178,7 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
         listening(await wiring.sender_app(sender), HttpSettings()) as sender_url,
         listening(await wiring.registry_app(registry), HttpSettings()) as registry_url,
     ):
-        chain = await evm.connect(chain_settings, ADMIN)
+        chain = await contract.connect(chain_settings, ADMIN)
         yield World(devnet, tmp_path, chain_settings, chain, sender_url, registry_url, sample)
         await chain.close()
 
@@ -218,7 +217,7 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
     assert world.sender_of(vote.place.transaction).lower() == SIGNERS[RICH].address.lower()
 
 
-async def test_check_tells_what_a_worker_without_gas_relies_on(world: World) -> None:
+async def test_check_reports_what_a_worker_without_gas_relies_on(world: World) -> None:
     async with world.relay() as url:
         lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
     assert all(line.fine for line in lines.values())

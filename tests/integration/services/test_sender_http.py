@@ -148,7 +148,7 @@ async def test_a_document_with_faults_is_rejected_with_all_of_them(
     ],
     ids=["empty", "array", "object", "utf8", "arrays", "objects", "nan", "null", "zeros"],
 )
-async def test_what_is_no_document_is_rejected(
+async def test_a_body_without_a_document_is_rejected(
     http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, data: bytes
 ) -> None:
     async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
@@ -194,7 +194,7 @@ async def test_an_encoded_body_is_rejected(
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/envelopes", "/v1/rounds"])
-async def test_without_the_token_nothing_is_taken(
+async def test_nothing_is_accepted_without_the_token(
     http: aiohttp.ClientSession,
     sender_url: str,
     sample: Sample,
@@ -209,7 +209,9 @@ async def test_without_the_token_nothing_is_taken(
     assert files(sender_settings) == []
 
 
-async def test_no_document_yet_is_said(http: aiohttp.ClientSession, sender_url: str) -> None:
+async def test_a_sender_without_a_document_reports_it(
+    http: aiohttp.ClientSession, sender_url: str
+) -> None:
     async with http.get(f"{sender_url}/v1/envelopes/latest") as response:
         assert response.status == 404
         assert await reason_of(response) == "envelope.none"
@@ -315,7 +317,7 @@ async def test_without_a_chain_the_document_is_kept_and_the_round_can_be_had_lat
     assert (status, body["round"]) == (201, 1)
 
 
-async def test_what_the_contract_rejects_is_told(
+async def test_a_rejection_of_the_contract_is_reported(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
     await publish(http, sender_url, sample.document)
@@ -352,7 +354,7 @@ async def test_what_the_contract_rejects_is_told(
         ("TRACE", "/healthz", 405),
     ],
 )
-async def test_what_is_not_there_is_rejected_with_a_reason(
+async def test_unknown_resources_are_rejected_with_a_reason(
     http: aiohttp.ClientSession, sender_url: str, method: str, path: str, status: int
 ) -> None:
     url = URL(sender_url + path, encoded=True)
@@ -453,7 +455,7 @@ async def test_the_index_and_the_log_hold_no_nmi(
         ]
 
 
-async def test_a_fault_of_ours_is_told_without_details(
+async def test_an_internal_error_is_reported_without_details(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
 ) -> None:
     await publish(http, sender_url, sample.document)
@@ -470,7 +472,7 @@ async def test_a_fault_of_ours_is_told_without_details(
 
 
 @pytest.mark.parametrize("token", [b"", b"short", b"x" * 100_000])
-def test_a_token_that_is_none_is_rejected_at_the_start(
+def test_an_invalid_token_is_rejected_at_the_start(
     sender_settings: SenderSettings, blockchain: InMemoryChain, clock: FakeClock, token: bytes
 ) -> None:
     sender_settings.token_file.write_bytes(token)

@@ -51,7 +51,7 @@ async def test_a_document_is_published_and_its_round_opened(
 
 
 @pytest.mark.parametrize("case", ["faulty", "token", "registry", "file", "nobody"])
-async def test_what_goes_wrong_has_its_exit_code(
+async def test_each_failure_has_its_exit_code(
     sender_url: str,
     sender_settings: SenderSettings,
     sample: Sample,
@@ -80,7 +80,7 @@ async def test_what_goes_wrong_has_its_exit_code(
 
 
 @pytest.mark.parametrize("name", ["sender", "registry", "relay"])
-def test_a_service_says_where_it_listens_and_stops_cleanly(
+def test_a_service_prints_where_it_listens_and_stops_cleanly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     async def sender_app(settings: SenderSettings) -> web.Application:

@@ -29,7 +29,7 @@ def application() -> web.Application:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
+async def test_it_serves_until_it_is_stopped(number: signal.Signals) -> None:
     closed: list[bool] = []
 
     async def on_cleanup(_: web.Application) -> None:

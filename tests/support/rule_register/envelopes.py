@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from oepnode.domain.edge.envelopes import pre_post, table
-from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes.validate import validate
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from tests.support.envelope_documents import (
@@ -33,12 +33,12 @@ LATE: Final = "2026-11-20T09:30:00+10:00"
 
 def envelopes(**settings: Any) -> Check:
     """Validates records as a JSON array."""
-    return lambda records: envelope_check.validate(array(*records), **settings)
+    return lambda records: validate(array(*records), **settings)
 
 
 def raw(data: bytes) -> Any:
     """Validates bytes."""
-    return envelope_check.validate(data)
+    return validate(data)
 
 
 def compared(documents: tuple[list[Record], list[Record]]) -> Any:

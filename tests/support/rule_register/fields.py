@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oepnode.domain.edge.boffers import validate as boffers
-from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes import validate as envelopes
 from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from tests.support import edge_documents
@@ -111,7 +111,7 @@ FORECAST: Final = Dataset(
     lambda records: forecasts.validate(document(*records)), edge_documents.forecast()
 )
 ENVELOPE: Final = Dataset(
-    lambda records: envelope_check.validate(array(*records)),
+    lambda records: envelopes.validate(array(*records)),
     record(
         operatingEnvelopes=[{"nmi": NMI, "intervals": [interval()]}],
         submissionTimestamp="2026-11-20T09:00:00+10:00",

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from oepnode import wiring
-from oepnode.adapters.http import bundles as http_bundles
+from oepnode.adapters.http import bundles
 from oepnode.cli.main import app
 from tests.support.round_world import CONTRACT, FakeReader, Workers, write_folder
 
@@ -26,7 +26,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     fake = Workers()
-    monkeypatch.setattr(http_bundles, "fetch", fake.fetch)
+    monkeypatch.setattr(bundles, "fetch", fake.fetch)
     return fake
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.onchain import Phase
@@ -45,7 +45,7 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
     assert result.stdout.strip() == value["publicKey"]
     assert value["privateKey"] not in result.output
     private = bytes.fromhex(value["privateKey"])
-    assert sealing.public_key_of(private).hex() == value["publicKey"]
+    assert hpke.public_key_of(private).hex() == value["publicKey"]
 
     before = (tmp_path / "a1.json").read_bytes()
     again = run("aggregator", "keygen", "--aggregator", "A1", "--out", "a1.json", "--json")
@@ -54,7 +54,7 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "a1.json").read_bytes() == before
 
 
-def test_keygen_rejects_an_id_that_no_registry_takes(run: Run, tmp_path: Path) -> None:
+def test_keygen_rejects_an_id_that_no_registry_accepts(run: Run, tmp_path: Path) -> None:
     assert run("aggregator", "keygen", "--aggregator", "a b", "--out", "k.json").exit_code == 2
     assert not (tmp_path / "k.json").exists()
 
@@ -62,13 +62,13 @@ def test_keygen_rejects_an_id_that_no_registry_takes(run: Run, tmp_path: Path) -
 # --- fetch ---------------------------------------------------------------------------------------
 
 
-def test_fetch_takes_the_first_bundle_that_verifies(
+def test_fetch_saves_the_first_bundle_that_verifies(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
     # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.
     workers.served = {
         "http://worker-1.test": TransportError("no answer"),
-        "http://worker-3.test": sealing.seal(PUBLIC["A1"], b"junk", bundle.sealing_info(CONTEXT)),
+        "http://worker-3.test": hpke.seal(PUBLIC["A1"], b"junk", bundle.sealing_info(CONTEXT)),
         "http://worker-4.test": sealed("A1"),
         "http://worker-2.test": sealed("A1"),
     }
@@ -88,7 +88,7 @@ def test_fetch_takes_the_first_bundle_that_verifies(
     )
 
 
-def test_fetch_says_in_words_which_worker_it_was(
+def test_fetch_names_the_worker_that_served_the_bundle(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
     workers.served = {"http://worker-3.test": sealed("A1")}
@@ -99,7 +99,7 @@ def test_fetch_says_in_words_which_worker_it_was(
     assert (folder / "round-3.oepb").is_file()
 
 
-def test_fetch_when_nobody_answers(
+def test_fetch_when_no_worker_responds(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
     reader.endpoints.clear()
@@ -110,7 +110,7 @@ def test_fetch_when_nobody_answers(
     assert not (folder / "round-3.oepb").exists()
 
 
-def test_fetch_when_nobody_knows_the_key(
+def test_fetch_when_no_worker_knows_the_key(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
     rejection = RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
@@ -157,7 +157,7 @@ def test_fetch_of_a_round_that_is_open_or_unknown(
     assert "the newest is 4" in unknown.stderr
 
 
-def test_fetch_tells_of_newer_rounds_without_a_result(
+def test_fetch_reports_newer_rounds_without_a_result(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
     reader.rounds[4] = state(4, Phase.FAILED)
@@ -180,7 +180,7 @@ def test_fetch_when_no_round_is_final(
 # --- the chain -----------------------------------------------------------------------------------
 
 
-def test_commands_say_what_is_wrong_with_the_chain(
+def test_commands_report_errors_of_the_chain(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["aggregator", "verify", "A1.oepb", *OWN]
@@ -217,7 +217,7 @@ def test_verify_as_json(run: Run, reader: FakeReader, folder: Path) -> None:
     assert value["checks"] == [*bundle.CHECKS, "pymerkle"]
 
 
-def test_verify_takes_the_bare_bytes_of_a_worker(
+def test_verify_accepts_the_bare_bytes_of_a_worker(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     (folder / "bare").write_bytes(sealed("A1"))
@@ -273,7 +273,7 @@ def test_verify_of_a_tampered_bundle(run: Run, reader: FakeReader, folder: Path)
 def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder: Path) -> None:
     good = plaintext("A1")
     bad = good.replace(b"6305000001", b"6305000003", 1)
-    message = sealing.seal(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
+    message = hpke.seal(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
     (folder / "bad.oepb").write_bytes(bundle.pack_file(CONTEXT, message))
     result = run("aggregator", "verify", "bad.oepb", *OWN)
     assert result.exit_code == 1
@@ -377,13 +377,13 @@ def test_limits_in_every_format(run: Run, reader: FakeReader, folder: Path) -> N
         ["--format", "csv", "--out", "no/such/folder.csv"],
     ],
 )
-def test_outputs_that_make_no_sense(
+def test_contradictory_output_options_are_rejected(
     run: Run, reader: FakeReader, folder: Path, words: list[str]
 ) -> None:
     assert run("aggregator", "verify", "A1.oepb", *OWN, *words).exit_code == 2
 
 
-def test_long_tables_are_cut_and_say_so(
+def test_long_tables_are_cut_with_a_note(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oepnode.cli.common.output.TABLE_ROWS", 4)
@@ -404,7 +404,7 @@ def test_long_tables_are_cut_and_say_so(
         ),
     ],
 )
-def test_key_files_that_are_none(
+def test_files_that_are_not_key_files_are_rejected(
     run: Run, reader: FakeReader, folder: Path, text: str | None, word: str
 ) -> None:
     path = folder / "other.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from tests.support import round_world as world
+from tests.support import round_world
 from tests.support.edge_files import FIVE, write
 from tests.support.telemetry_columns import LATER, A, B, record
 from tests.unit.cli.conftest import Run
@@ -82,17 +82,19 @@ def test_limits_are_shown_by_site_and_by_interval(run: Run, tmp_path: Path) -> N
     assert run("envelope", "show", file, "--nmi", "6305009999").exit_code == 2
 
 
-def test_a_bundle_is_verified_and_shown(run: Run, folder: Path, reader: world.FakeReader) -> None:
+def test_a_bundle_is_verified_and_shown(
+    run: Run, folder: Path, reader: round_world.FakeReader
+) -> None:
     del reader
     done = run("envelope", "show", "A1.oepb", "--key", "A1.json", "--json")
     assert done.exit_code == 0, done.output
     answer = json.loads(done.stdout)
     assert "verified against round 3" in answer["source"]
-    assert {site["nmi"] for site in answer["sites"]} >= set(world.HELD["A1"])
+    assert {site["nmi"] for site in answer["sites"]} >= set(round_world.HELD["A1"])
 
 
-def test_a_bundle_that_does_not_verify_is_no_envelope(
-    run: Run, folder: Path, reader: world.FakeReader
+def test_a_bundle_that_does_not_verify_is_not_used_as_envelopes(
+    run: Run, folder: Path, reader: round_world.FakeReader
 ) -> None:
     del reader
     assert run("envelope", "show", "A1.oepb").exit_code == 2, "a bundle needs the key"
@@ -105,7 +107,7 @@ def test_a_bundle_that_does_not_verify_is_no_envelope(
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_limits_that_verify_wrote_are_envelopes(
-    run: Run, folder: Path, reader: world.FakeReader, form: str
+    run: Run, folder: Path, reader: round_world.FakeReader, form: str
 ) -> None:
     del reader
     words = ("--key", "A1.json", "--format", form, "--out", f"limits.{form}")
@@ -123,7 +125,7 @@ def test_limits_that_verify_wrote_are_envelopes(
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"PAR1 but not really", b"nmi,level\n1,2\n"])
-def test_what_is_no_envelope_is_rejected(run: Run, tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_envelope_is_rejected(run: Run, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data)
     assert run("envelope", "show", "x").exit_code in {1, 2}
     assert run("envelope", "show", "nowhere").exit_code == 2

@@ -58,7 +58,7 @@ def test_a_boffer_is_scored_as_the_units_forecast(run: Run, sample: Path, form: 
     assert "Boffer" in run(*score).output
 
 
-def test_what_is_not_a_units_cleared_quantities_is_rejected(
+def test_files_other_than_cleared_quantities_of_a_unit_are_rejected(
     run: Run, sample: Path, tmp_path: Path
 ) -> None:
     base = sample / "edge" / "sample-01"

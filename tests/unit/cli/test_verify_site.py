@@ -84,7 +84,7 @@ def test_a_round_that_is_not_final(run: Run, reader: FakeReader, proof: Path) ->
     assert run("aggregator", "verify-site", "proof.json").exit_code == 1
 
 
-def test_a_file_that_is_no_proof(run: Run, reader: FakeReader, folder: Path) -> None:
+def test_a_file_without_a_proof_is_rejected(run: Run, reader: FakeReader, folder: Path) -> None:
     result = run("aggregator", "verify-site", "A1.oepb")
     assert (result.exit_code, "check format failed" in result.stderr) == (1, True)
 
@@ -112,5 +112,5 @@ def test_a_second_opinion_that_differs(
     assert (result.exit_code, "✗ pymerkle" in result.stdout) == (1, True)
 
 
-def test_proof_text_is_what_the_domain_writes(proof: Path) -> None:
+def test_proof_text_is_as_the_domain_writes_it(proof: Path) -> None:
     assert proof.read_bytes() == site_proof.write(site_proof.cut(verified(), NMI))

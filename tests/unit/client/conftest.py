@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oepnode import wiring
-from oepnode.adapters.http import bundles as http_bundles
+from oepnode.adapters.http import bundles
 from oepnode.client import ChainTarget, RoundSelector
 from tests.support.round_world import CONTRACT, FakeReader, Workers, write_folder, write_inputs
 
@@ -30,7 +30,7 @@ def selector(chain: ChainTarget) -> RoundSelector:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     fake = Workers()
-    monkeypatch.setattr(http_bundles, "fetch", fake.fetch)
+    monkeypatch.setattr(bundles, "fetch", fake.fetch)
     return fake
 
 

@@ -90,7 +90,7 @@ def test_a_reason_that_this_release_does_not_know_has_its_number(
     assert audit_round(chain, 3).members[4].reason == "reason 77"
 
 
-def test_a_round_that_is_not_there(chain: ChainTarget) -> None:
+def test_a_missing_round_is_an_error(chain: ChainTarget) -> None:
     with pytest.raises(ConfigError, match="there is no round 9"):
         audit_round(chain, 9)
 
@@ -139,7 +139,7 @@ def test_inputs_of_another_round_are_rejected_by_name(folder: Path, chain: Chain
         replay_round(chain, 3, archived(folder, "A2.json"))
 
 
-def test_a_file_is_reported_before_the_chain_is_asked(
+def test_a_faulty_file_is_reported_before_the_chain_is_read(
     folder: Path, reader: FakeReader, chain: ChainTarget
 ) -> None:
     reader.failure = ConfigError("the chain was asked")

@@ -14,8 +14,8 @@ from oepnode.client import (
     fetch_bundle,
     verify_bundle,
 )
-from oepnode.domain.rounds import bundle as bundles
-from oepnode.domain.rounds.bundle import BundleError
+from oepnode.domain.rounds.bundle import CHECKS as BUNDLE_CHECKS
+from oepnode.domain.rounds.bundle import BundleError, pack_file, sealing_info, unpack_file
 from oepnode.domain.rounds.merkle import InclusionError
 from oepnode.errors import ConflictError, EvidenceError, OepError, TransportError
 from tests.support.round_world import (
@@ -33,8 +33,8 @@ from tests.support.round_world import (
 )
 
 OWN = {*HELD["A1"], MOVING}
-JUNK = hpke.seal(PUBLIC["A1"], b"junk", bundles.sealing_info(CONTEXT))
-CHECKS = [*bundles.CHECKS, "pymerkle"]
+JUNK = hpke.seal(PUBLIC["A1"], b"junk", sealing_info(CONTEXT))
+CHECKS = [*BUNDLE_CHECKS, "pymerkle"]
 
 
 # --- verifying -----------------------------------------------------------------------------------
@@ -88,10 +88,10 @@ def test_a_foreign_nmi_fails_the_portfolio(folder: Path, selector: RoundSelector
     ],
     ids=["another key", "no bundle", "cut short"],
 )
-def test_what_does_not_verify_is_never_a_bundle(
+def test_files_that_do_not_verify_give_no_bundle(
     folder: Path, selector: RoundSelector, key: str, data: bytes, failed: str
 ) -> None:
-    (folder / "bad.oepb").write_bytes(bundles.pack_file(CONTEXT, data))
+    (folder / "bad.oepb").write_bytes(pack_file(CONTEXT, data))
     check = check_bundle(folder / "bad.oepb", folder / f"{key}.json", selector)
     assert check.failure is not None
     assert (check.bundle, check.failure.check) == (None, failed)
@@ -135,7 +135,7 @@ def test_no_repr_shows_an_nmi(folder: Path, selector: RoundSelector) -> None:
 # --- fetching ------------------------------------------------------------------------------------
 
 
-def test_the_first_worker_with_a_bundle_that_verifies_is_taken(
+def test_the_first_worker_with_a_bundle_that_verifies_is_used(
     folder: Path, chain: ChainTarget, workers: Workers
 ) -> None:
     # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.
@@ -152,7 +152,7 @@ def test_the_first_worker_with_a_bundle_that_verifies_is_taken(
         "served a bun",
     ]
     assert (fetched.round, fetched.url, fetched.sites) == (3, "http://worker-4.test", 6)
-    assert bundles.unpack_file((folder / "new.oepb").read_bytes()) == (
+    assert unpack_file((folder / "new.oepb").read_bytes()) == (
         CONTEXT,
         workers.served["http://worker-4.test"],
     )

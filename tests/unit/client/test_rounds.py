@@ -72,7 +72,7 @@ def test_a_round_without_a_final_result(
         final_round(chain, 4)
 
 
-def test_there_is_no_such_round(reader: FakeReader, chain: ChainTarget) -> None:
+def test_an_unknown_round_is_an_error(reader: FakeReader, chain: ChainTarget) -> None:
     with pytest.raises(ConfigError, match="there is no round 9; the newest is 3"):
         final_round(chain, 9)
     del reader.rounds[3]
@@ -80,7 +80,7 @@ def test_there_is_no_such_round(reader: FakeReader, chain: ChainTarget) -> None:
         final_round(chain)
 
 
-def test_a_selector_takes_its_own_number_before_the_files(
+def test_the_number_of_a_selector_takes_precedence_over_the_files(
     reader: FakeReader, chain: ChainTarget
 ) -> None:
     reader.rounds[4] = state(4, Phase.FINAL)
@@ -109,7 +109,7 @@ def test_a_file_that_is_not_the_json_of_an_audit(tmp_path: Path, text: str) -> N
         read_round_state(file)
 
 
-def test_an_audit_of_a_failed_round_is_no_final_result(
+def test_an_audit_of_a_failed_round_gives_no_final_result(
     reader: FakeReader, chain: ChainTarget, tmp_path: Path
 ) -> None:
     file = tmp_path / "round.json"

@@ -17,9 +17,9 @@ from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.bands import accumulate, dispatchable
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.dispatch import validate as dispatch
-from oepnode.domain.edge.envelopes import validate as envelope_check
 from oepnode.domain.edge.envelopes.pre_post import compare
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, from_document
+from oepnode.domain.edge.envelopes.validate import validate
 from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
@@ -153,7 +153,7 @@ def test_post_envelopes_are_valid_and_mostly_larger(
 ) -> None:
     folder, _, envelopes = small
     data = (folder / "edge" / "post-envelope.json").read_bytes()
-    assert envelope_check.validate(data, timing="POST").accepted
+    assert validate(data, timing="POST").accepted
     post = from_document(*parse_history(data))
     comparison = compare(envelopes, post)
     assert comparison.pre_only == comparison.post_only == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
+from oepnode.adapters.crypto import hpke
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.registry import sample_salt
 from oepnode.demo.sample.sites import _digits, _nmi_text, make_sites, zipf_sizes
@@ -72,7 +72,7 @@ def test_limits_look_like_a_sunny_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "ndjson"])
 @pytest.mark.parametrize("intervals", [1, 6, 576])
-def test_every_shape_is_without_fault(tmp_path: Path, format_: str, intervals: int) -> None:
+def test_every_shape_has_no_fault(tmp_path: Path, format_: str, intervals: int) -> None:
     plan = SamplePlan(nmis=40, intervals=intervals, flex=0.3, format=format_)  # type: ignore[arg-type]
     summary, document, snapshot = made(plan, tmp_path)
     assert document.warnings == () and snapshot.warnings == ()
@@ -119,7 +119,7 @@ def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert set(key) == {"aggregator", "publicKey", "privateKey"}
         assert key["aggregator"] == aggregator.id
-        assert sealing.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
+        assert hpke.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
     assert len(summary.aggregator_nmis) == len(list((tmp_path / "keys").iterdir())) == 3
 
 
@@ -191,7 +191,7 @@ def test_numbers_out_of_range_are_usage_errors(wrong: dict[str, object]) -> None
         SamplePlan(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(ConfigError, match="not empty"):
         write_sample(SamplePlan(nmis=20, intervals=6), tmp_path)

@@ -14,7 +14,7 @@ TESTS = {
 SOURCE = (ROOT / "contracts/src/OepConsensus.sol").read_text("utf-8")
 
 
-def shown_by() -> list[tuple[str, str]]:
+def threat_table_tests() -> list[tuple[str, str]]:
     """Every (file, test) of the threat table; an empty test stands for the whole file."""
     found = []
     for line in PAGE.splitlines():
@@ -29,15 +29,15 @@ def shown_by() -> list[tuple[str, str]]:
     return [pair for pair in found if pair[0] in TESTS]
 
 
-@pytest.mark.parametrize(("file", "test"), shown_by(), ids=str)
-def test_names_a_test_that_there_is(file: str, test: str) -> None:
+@pytest.mark.parametrize(("file", "test"), threat_table_tests(), ids=str)
+def test_each_named_test_exists(file: str, test: str) -> None:
     assert re.search(
         rf"function (test_|testFuzz_){test}\(" if test else "function test", TESTS[file]
     )
 
 
-def test_finds_the_table() -> None:
-    assert len(shown_by()) > 40
+def test_the_threat_table_is_read() -> None:
+    assert len(threat_table_tests()) > 40
 
 
 def test_every_guarantee_has_its_invariant() -> None:
@@ -48,5 +48,5 @@ def test_every_guarantee_has_its_invariant() -> None:
     assert numbers == invariants == set(range(1, 14))
 
 
-def test_names_guarantees_that_there_are() -> None:
+def test_named_guarantees_exist() -> None:
     assert {int(number) for number in re.findall(r"\bG(\d+)\b", PAGE)} <= set(range(1, 14))

@@ -235,21 +235,21 @@ def test_the_modules_in_the_table_of_rounds_exist() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
-def test_a_decision_names_code_that_there_is(page: Path) -> None:
+def test_code_named_by_a_decision_exists(page: Path) -> None:
     names = labelled(page, "Code")
     assert names
     assert [name for name in names if not is_defined(EDGE_SOURCE, name)] == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
-def test_a_decision_names_tests_that_there_are(page: Path) -> None:
+def test_tests_named_by_a_decision_exist(page: Path) -> None:
     names = labelled(page, "Test")
     assert names
     assert [name for name in names if not is_defined(EDGE_TESTS, name)] == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
-def test_a_decision_names_codes_that_there_are(page: Path) -> None:
+def test_finding_codes_named_by_a_decision_exist(page: Path) -> None:
     assert [code for code in labelled(page, "Finding") if code not in codes()] == []
 
 

@@ -43,5 +43,5 @@ def test_every_block_prints_what_the_page_shows(
         assert printed.err == "", code
 
 
-def test_every_block_of_the_page_is_found() -> None:
+def test_every_block_of_the_page_is_read() -> None:
     assert len(blocks()) == PAGE.read_text("utf-8").count("```python") > 3

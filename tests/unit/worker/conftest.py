@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.worker import computations as computing
-from oepnode.worker import effects
+from oepnode.worker import computations, effects
 from tests.support.worker_stage import Stage
 
 
@@ -17,7 +16,7 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in (effects, computing):
+    for module in (effects, computations):
         monkeypatch.setattr(module, "_FIRST_WAIT_S", 0.002)
         monkeypatch.setattr(module, "_LONGEST_WAIT_S", 0.01)
     yield

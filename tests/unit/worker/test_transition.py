@@ -3,10 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.onchain import Phase
-from oepnode.worker import state as st
 from oepnode.worker.state import (
     AbstainFromRound,
     CastBallot,
@@ -20,6 +19,11 @@ from oepnode.worker.state import (
     RevealResult,
     RoundState,
     Ticked,
+    decode_effect,
+    decode_state,
+    effect_id,
+    encode_effect,
+    encode_state,
 )
 from oepnode.worker.transition import begin, transition
 from tests.support.rounds import (
@@ -70,7 +74,7 @@ def test_a_stranger_to_the_electorate_does_nothing() -> None:
     assert run(state, COMPUTED, ballot(0), late, finalised())[1] == []
 
 
-def test_unknown_rules_are_answered_with_an_abstention() -> None:
+def test_unknown_rules_lead_to_an_abstention() -> None:
     state, effects = begin(context(), opened(rules_version=2), ELECTORATE, MEMBERS[0].operator)
     assert effects == (AbstainFromRound(1),)
     assert state.reason == Reason.RULES_UNKNOWN
@@ -213,12 +217,12 @@ def test_another_final_result_is_not_delivered() -> None:
 @pytest.mark.parametrize(
     ("event", "phase"),
     [
-        (facts.RoundFailed(place(4), 1), Phase.FAILED),
-        (facts.RoundCancelled(place(4), 1, "wrong document"), Phase.CANCELLED),
+        (onchain.RoundFailed(place(4), 1), Phase.FAILED),
+        (onchain.RoundCancelled(place(4), 1, "wrong document"), Phase.CANCELLED),
     ],
 )
 def test_nothing_is_done_in_a_round_that_failed_or_was_cancelled(
-    event: facts.Event, phase: Phase
+    event: onchain.Event, phase: Phase
 ) -> None:
     state, _ = run(fresh(1), event)
     assert state.phase == phase
@@ -287,10 +291,10 @@ def test_states_and_effects_survive_the_store() -> None:
     state, effects = run(
         fresh(1), COMPUTED, *(ballot(i) for i in range(5)), Ticked(OPENED_AT + 9), finalised()
     )
-    assert st.decode_state(st.encode_state(state)) == state
+    assert decode_state(encode_state(state)) == state
     for effect in (*effects, AbstainFromRound(1), CloseFailedRound(1)):
-        assert st.decode_effect(st.encode_effect(effect)) == effect
+        assert decode_effect(encode_effect(effect)) == effect
 
 
 def test_effect_ids_are_deterministic() -> None:
-    assert st.effect_id(CastBallot(7)) == "7/cast"
+    assert effect_id(CastBallot(7)) == "7/cast"

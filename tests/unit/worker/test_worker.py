@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage import input_archive
 from oepnode.demo.byzantine import lie
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Reason
@@ -47,9 +47,9 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
     context = RoundContext(CHAIN_ID, CONTRACT, 1)
     for name, key in PRIVATE.items():
         sealed = stage.shelf.bundles[1, bundle.bundle_name(context, PUBLIC[name])]
-        plain = sealing.open_sealed(key, sealed, bundle.sealing_info(context))
+        plain = hpke.open_sealed(key, sealed, bundle.sealing_info(context))
         assert bundle.verify(plain, name, context, state.root, state.partitions).nmis
-    kept = archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
+    kept = input_archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
     assert (kept.envelope, kept.registry, kept.salt) == (ENVELOPE, REGISTRY, SALT)
 
 
@@ -346,7 +346,7 @@ async def test_a_failing_database_stops_the_worker(stage: Stage) -> None:
         await worker.run()
 
 
-async def test_a_node_that_lags_is_no_reorganisation(stage: Stage) -> None:
+async def test_a_node_that_lags_is_not_a_reorganisation(stage: Stage) -> None:
     worker = stage.worker()
     await stage.open()
     await worker.follow()

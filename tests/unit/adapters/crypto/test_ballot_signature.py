@@ -30,7 +30,7 @@ def test_the_signer_is_recovered() -> None:
         replace(CONTEXT, number=8),
     ],
 )
-def test_elsewhere_the_signature_recovers_another_address(other: RoundContext) -> None:
+def test_in_another_context_the_signature_recovers_another_address(other: RoundContext) -> None:
     assert recover_signer(other, SIGNED[0]) != SIGNER
 
 

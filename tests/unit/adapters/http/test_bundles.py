@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from oepnode.adapters.http import bundles as http_bundles
-from oepnode.adapters.http import client as http_client
+from oepnode.adapters.http import bundles, client
 from oepnode.adapters.http.client import RequestRejected, Response
 from oepnode.errors import TransportError
 
@@ -19,12 +18,12 @@ def requested(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
         calls.append((method, url, limit))
         return Response(404 if "/rounds/9/" in url else 200, url.encode())
 
-    monkeypatch.setattr(http_client._Network, "exchange", exchange)
+    monkeypatch.setattr(client._Network, "exchange", exchange)
     return calls
 
 
 async def test_the_bundle_is_requested_by_name(requested: list[tuple[str, str, int]]) -> None:
-    got = await http_bundles.fetch("http://w.test/base/", 3, "ab" * 32)
+    got = await bundles.fetch("http://w.test/base/", 3, "ab" * 32)
     url = f"http://w.test/base/v1/rounds/3/bundles/{'ab' * 32}"
     assert got == url.encode()
     assert requested == [("GET", url, (1 << 30) + 48)]
@@ -32,16 +31,16 @@ async def test_the_bundle_is_requested_by_name(requested: list[tuple[str, str, i
 
 async def test_a_worker_without_the_bundle(requested: list[tuple[str, str, int]]) -> None:
     with pytest.raises(RequestRejected):
-        await http_bundles.fetch("http://w.test", 9, "ab" * 32)
+        await bundles.fetch("http://w.test", 9, "ab" * 32)
 
 
 @pytest.mark.parametrize("url", ["", "ftp://w.test", "w.test", "file:///etc/passwd"])
 async def test_a_malformed_endpoint(url: str, requested: list[tuple[str, str, int]]) -> None:
     with pytest.raises(TransportError, match="not a usable URL"):
-        await http_bundles.fetch(url, 3, "ab" * 32)
+        await bundles.fetch(url, 3, "ab" * 32)
     assert requested == []
 
 
 async def test_an_endpoint_that_the_client_cannot_read() -> None:
     with pytest.raises(TransportError):
-        await http_bundles.fetch("http://[", 3, "ab" * 32)
+        await bundles.fetch("http://[", 3, "ab" * 32)

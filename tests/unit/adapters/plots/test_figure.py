@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.plots import envelope as plot_envelope
-from oepnode.adapters.plots import figure as plots
+from oepnode.adapters.plots import envelope
+from oepnode.adapters.plots.figure import check
 from oepnode.errors import ConfigError
 
 START = 1_795_111_200
@@ -20,13 +20,13 @@ def test_without_matplotlib_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ConfigError, match=r"oepnode\[plot\]"):
-        plots.check(tmp_path / "x.svg")
+        check(tmp_path / "x.svg")
 
 
 @pytest.mark.parametrize("name", ["x.pdf", "x", "x.svg.gz"])
 def test_other_kinds_of_pictures_are_rejected(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"\.svg or \.png"):
-        plots.check(tmp_path / name)
+        check(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_other_kinds_of_pictures_are_rejected(tmp_path: Path, name: str) -> None
 )
 def test_the_time_axis_has_round_hours_in_nem_time(intervals: int, ticks: int) -> None:
     limits = np.full(intervals, 1000, dtype=np.int32)
-    figure = plot_envelope.envelope_band("Title", "small", START, limits, -limits)
+    figure = envelope.envelope_band("Title", "small", START, limits, -limits)
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert len(labels) in {ticks - 1, ticks, ticks + 1}
     assert labels[0].split("\n")[1] in {"2026-11-20", "2026-11-21"}

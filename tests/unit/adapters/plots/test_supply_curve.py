@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.plots import figure as plots
+from oepnode.adapters.plots import figure
 from oepnode.adapters.plots.supply_curve import CurvePicture, draw
 from oepnode.domain.edge.clearing.supply_curve import supply_curve
 from oepnode.errors import ConfigError
@@ -26,7 +26,7 @@ D3 = CurvePicture(
 
 
 def svg(picture: CurvePicture, path: Path) -> str:
-    plots.save(draw(picture), path)
+    figure.save(draw(picture), path)
     return path.read_text()
 
 
@@ -52,17 +52,17 @@ def test_offered_and_marked_quantities_are_named(tmp_path: Path) -> None:
         assert drawn in text
 
 
-def test_a_curve_of_twenty_steps_and_one_of_none(tmp_path: Path) -> None:
+def test_a_curve_of_twenty_steps_and_one_of_no_step(tmp_path: Path) -> None:
     row = np.array([-1000] * 10 + [1000] * 10)
     many = supply_curve(np.arange(20) * 100, row)
     assert len(many) == 21
     flat = supply_curve(PRICES, np.zeros(20, dtype=np.int64), fixed=-5000)
     for number, steps in enumerate((many, flat)):
         path = tmp_path / f"{number}.png"
-        plots.save(draw(replace(D3, steps=steps, bounds=(), remark="fixed")), path)
+        figure.save(draw(replace(D3, steps=steps, bounds=(), remark="fixed")), path)
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_file_that_is_not_a_picture_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.svg or \.png"):
-        plots.save(draw(D3), tmp_path / "curve.pdf")
+        figure.save(draw(D3), tmp_path / "curve.pdf")

@@ -7,28 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.storage import input_archive as archive
+from oepnode.adapters.crypto import hpke
+from oepnode.adapters.storage import input_archive
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
 PRIVATE = bytes(range(32))
-PUBLIC = sealing.public_key_of(PRIVATE)
+PUBLIC = hpke.public_key_of(PRIVATE)
 CONTEXT = RoundContext(31337, b"\x11" * 20, 3)
 SALT = bytes(range(32))
 FEED = Feed("edge", "magnitude")
 
 
 def sealed(envelope: bytes = b"[1]" * 50, registry: bytes = b"{}") -> bytes:
-    return archive.seal_inputs(PUBLIC, CONTEXT, Inputs(envelope, registry, SALT, FEED))
+    return input_archive.seal_inputs(PUBLIC, CONTEXT, Inputs(envelope, registry, SALT, FEED))
 
 
 def reject(plaintext: bytes, word: str) -> None:
-    message = sealing.seal(PUBLIC, plaintext, b"oep1 inputs" + CONTEXT.encode())
+    message = hpke.seal(PUBLIC, plaintext, b"oep1 inputs" + CONTEXT.encode())
     with pytest.raises(EvidenceError, match=word):
-        archive.open_inputs(PRIVATE, message, CONTEXT)
+        input_archive.open_inputs(PRIVATE, message, CONTEXT)
 
 
 def packed(body: bytes, envelope: int, registry: int, head: bytes = b"OEPI\x01\x00\x00") -> bytes:
@@ -46,8 +46,8 @@ def test_sealed_inputs_are_opened_unchanged(
 ) -> None:
     feed = Feed(profile, sign)
     inputs = Inputs(envelope, registry, SALT, feed)
-    message = archive.seal_inputs(PUBLIC, CONTEXT, inputs)
-    assert archive.open_inputs(PRIVATE, message, CONTEXT) == inputs
+    message = input_archive.seal_inputs(PUBLIC, CONTEXT, inputs)
+    assert input_archive.open_inputs(PRIVATE, message, CONTEXT) == inputs
 
 
 def test_only_for_this_key_and_this_round() -> None:
@@ -57,7 +57,7 @@ def test_only_for_this_key_and_this_round() -> None:
         (PRIVATE, RoundContext(1, b"\x11" * 20, 3)),
     ]:
         with pytest.raises(EvidenceError, match="does not open"):
-            archive.open_inputs(key, sealed(), context)
+            input_archive.open_inputs(key, sealed(), context)
 
 
 @given(st.data())
@@ -66,7 +66,7 @@ def test_any_bit_counts(data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, len(message) * 8 - 1))
     message[bit // 8] ^= 1 << bit % 8
     with pytest.raises(EvidenceError):
-        archive.open_inputs(PRIVATE, bytes(message), CONTEXT)
+        input_archive.open_inputs(PRIVATE, bytes(message), CONTEXT)
 
 
 def test_malformed_archives() -> None:
@@ -90,6 +90,6 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 def test_inputs_too_large_to_archive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_INPUTS", 10)
+    monkeypatch.setattr(input_archive, "MAX_INPUTS", 10)
     with pytest.raises(EvidenceError, match="at most 10"):
         sealed()

@@ -18,7 +18,7 @@ from tests.support.round_world import (
 from tests.unit.cli.conftest import Run
 
 
-def test_a_round_says_who_did_what(run: Run, reader: FakeReader) -> None:
+def test_a_round_lists_the_outcome_of_each_member(run: Run, reader: FakeReader) -> None:
     result = run("audit", "round", "3", "--json")
     assert result.exit_code == 0, result.output
     value = json.loads(result.stdout)
@@ -93,7 +93,7 @@ def test_a_count_that_differs_from_the_chains(
     assert "the count differs from the chain's" in result.stderr
 
 
-def test_events_before_the_start_block_are_missed_loudly(
+def test_events_before_the_start_block_are_reported_as_missing(
     run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def no_events(number: int) -> list[object]:
@@ -102,3 +102,15 @@ def test_events_before_the_start_block_are_missed_loudly(
     monkeypatch.setattr(reader, "round_events", no_events)
     result = run("audit", "round", "1")
     assert (result.exit_code, "--start-block" in result.stderr) == (1, True)
+
+
+def test_an_unrevealed_root_is_reported_as_such(
+    run: Run, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = reader.round_events
+
+    async def unrevealed(number: int) -> list[object]:
+        return [e for e in await honest(number) if getattr(e, "root", b"") != WRONG.root]
+
+    monkeypatch.setattr(reader, "round_events", unrevealed)
+    assert "not revealed" in run("audit", "round", "3").stdout

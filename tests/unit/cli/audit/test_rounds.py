@@ -28,7 +28,7 @@ def test_rounds_newest_first(run: Run, reader: FakeReader) -> None:
     assert "5/5" in table
 
 
-def test_rounds_when_there_are_none(run: Run, reader: FakeReader) -> None:
+def test_rounds_of_a_contract_without_rounds(run: Run, reader: FakeReader) -> None:
     reader.rounds.clear()
     assert json.loads(run("audit", "rounds", "--json").stdout) == []
     assert run("audit", "rounds").exit_code == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.edge.boffers import model
 from oepnode.domain.edge.boffers.frame import to_frame
 from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay
@@ -24,7 +24,7 @@ SUBMITTED = (period_start(DAY, 1) - 12) * 1_000_000
 
 def make_day(*args: Any, **changes: Any) -> BofferDay:
     """A day with a submission time, which every Boffer has."""
-    return boffer.make_day(*args, **({"submitted_us": SUBMITTED} | changes))
+    return model.make_day(*args, **({"submitted_us": SUBMITTED} | changes))
 
 
 def two_days(**changes: Any) -> list[BofferDay]:

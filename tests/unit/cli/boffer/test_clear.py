@@ -56,7 +56,7 @@ def site(periods: Sequence[int], load: float = -2, **changes: Any) -> BofferDay:
     return make_day(SITE, on, D3_PRICES, rows, **settings)
 
 
-def test_clear_takes_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path) -> None:
+def test_clear_uses_the_last_boffer_and_rolls_forward(run: Run, tmp_path: Path) -> None:
     first, last = site([1], -1, submitted_us=SUBMITTED - 1), site([1])
     words = ("boffer", "clear", put(tmp_path / "b.json", [first, last]), "--price", "0", "--date")
     (offer,) = json.loads(run(*words, "2026-11-21", "--json").stdout)["offers"]
@@ -91,7 +91,7 @@ def test_clear_rolls_one_day_forward_and_names_the_day_that_is_missing(
     assert "note" not in mixed.stderr
 
 
-def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str) -> None:
+def test_clear_uses_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str) -> None:
     lines = ["interval_end,price", "2026-11-20T04:05:00+10:00,1", "2026-11-19T18:10:00Z,1500.00"]
     (tmp_path / "p.csv").write_text("\n".join(lines))
     options = ["--prices", "p.csv", "--date", "2026-11-20", "--json"]
@@ -107,7 +107,7 @@ def test_clear_takes_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str
     assert "line 4: a second price" in doubled.stderr
 
 
-def test_clear_takes_prices_as_the_market_has_them(run: Run, tmp_path: Path, d3: str) -> None:
+def test_clear_reads_prices_as_the_market_publishes_them(run: Run, tmp_path: Path, d3: str) -> None:
     """Load of band 3 is on up to $1, generation of band 13 from $1.10 on: to 10⁻⁵ of a dollar."""
     steps = {1.0: -60_000, 1.00001: 0, 1.09999: 0, 1.1: 10_000}
     lines = [f"VIC1,2026/11/20 04:{5 * n:02}:00,{price},TRADE" for n, price in enumerate(steps, 1)]

@@ -181,7 +181,7 @@ def test_constrain_reads_envelopes_as_their_feed_writes_them(
     assert run(*words, "--import-sign", "odd").exit_code == 2
 
 
-def test_constrain_needs_a_default_where_another_aggregator_holds_the_site(
+def test_constrain_needs_a_default_where_another_aggregator_has_the_site(
     run: Run, reader: FakeReader, folder: Path
 ) -> None:
     """One site of the bundle moves to A2 half-way, and has no limits here from then on."""

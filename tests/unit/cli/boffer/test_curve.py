@@ -58,7 +58,7 @@ def test_curve_draws_a_picture(run: Run, tmp_path: Path, d3: str) -> None:
     assert not (tmp_path / "c.pdf").exists()
 
 
-def test_curve_is_of_one_boffer(run: Run, d3: str) -> None:
+def test_curve_requires_exactly_one_boffer(run: Run, d3: str) -> None:
     result = run("boffer", "curve", d3)
     assert result.exit_code == 2
     assert "trading dates: 2" in result.stderr

@@ -110,7 +110,7 @@ def test_hld_4_7_the_latest_accepted_boffer_wins_where_rejected_ones_are_skipped
         ["constrain", "b.json", "--envelope", "e.json", "--covered", "--portfolio", "p.txt"],
     ],
 )
-def test_each_command_skips_what_is_rejected(run: Run, tmp_path: Path, words: list[str]) -> None:
+def test_each_command_skips_rejected_boffers(run: Run, tmp_path: Path, words: list[str]) -> None:
     put(tmp_path / "a.json", rebids(D3_PRICES))
     put(tmp_path / "b.json", rebids(D3_PRICES, prices({13: 1.2})))
     (tmp_path / "e.json").write_bytes(ENVELOPE)
@@ -124,9 +124,7 @@ def test_each_command_skips_what_is_rejected(run: Run, tmp_path: Path, words: li
     assert [skipped["path"] for skipped in side["skipped"]] == ["$.records[1]"]
 
 
-def test_where_every_boffer_is_rejected_there_is_none_to_go_on_with(
-    run: Run, tmp_path: Path
-) -> None:
+def test_commands_fail_where_every_boffer_is_rejected(run: Run, tmp_path: Path) -> None:
     wrong = two_days()
     wrong[0].avail[7, 10] = -5_000
     file = put(tmp_path / "b.json", wrong)

@@ -86,7 +86,7 @@ def test_validate_rejects_wrong_options(run: Run, d3: str, options: list[str], t
     assert text in result.stderr
 
 
-def test_a_file_that_is_no_boffer_is_rejected_by_its_form(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_boffer_is_rejected_for_its_form(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('[{"duid": "U"}]')
     assert run("boffer", "validate", "x.json").exit_code == 1
     result = run("boffer", "clear", "x.json", "--price", "1")

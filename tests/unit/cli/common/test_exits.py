@@ -63,7 +63,9 @@ FAULTS = DocumentFault("envelope document", [Finding("$.a", "r", "m"), Finding("
         (typer.BadParameter("bad"), 2, "bad"),
     ],
 )
-def test_each_family_has_its_code_and_its_words(error: Exception, code: int, printed: str) -> None:
+def test_each_family_of_errors_has_its_exit_code_and_text(
+    error: Exception, code: int, printed: str
+) -> None:
     result = CliRunner().invoke(failing_with(error), ["go"])
     assert result.exit_code == code
     assert printed in result.stderr
@@ -87,7 +89,7 @@ NO_FAULTS: dict[str, Any] = {"faults": [], "more": 0}
         (typer.BadParameter("bad"), "usage", 2, "Invalid value: bad"),
     ],
 )
-def test_who_reads_json_gets_the_error_as_json(
+def test_an_error_is_json_where_json_is_requested(
     error: Exception, kind: str, code: int, message: str
 ) -> None:
     result = CliRunner().invoke(failing_with(error), ["go", "--json"])
@@ -104,14 +106,14 @@ def test_the_faults_of_a_document_are_in_the_json() -> None:
     assert (len(answer["faults"]), answer["more"]) == (2, 3)
 
 
-def test_json_of_an_internal_error_holds_nothing_of_its_text() -> None:
+def test_json_of_an_internal_error_has_nothing_of_its_text() -> None:
     result = CliRunner().invoke(failing_with(ValueError("secret")), ["go", "--json"])
     assert json.loads(result.stdout)["error"]["kind"] == "fault"
     assert "secret" not in result.output
 
 
 @pytest.mark.parametrize("words", [["--percent", "x"], ["--unknown"], ["too", "many"]])
-def test_words_that_cannot_be_read_are_answered_in_json_as_well(words: list[str]) -> None:
+def test_invalid_arguments_are_reported_in_json_too(words: list[str]) -> None:
     root = failing_with(AssertionError())
     for placed in (["go", "--json", *words], ["go", *words, "--json"]):
         result = CliRunner().invoke(root, placed)
@@ -125,7 +127,7 @@ def test_words_that_cannot_be_read_are_answered_in_json_as_well(words: list[str]
     assert not CliRunner().invoke(root, ["go", *words, "--", "--json"]).stdout
 
 
-def test_stdout_is_one_value_where_the_answer_came_before_the_error() -> None:
+def test_stdout_is_one_json_value_where_an_error_follows_the_answer() -> None:
     root = failing_with(errors.ConfigError("no room"), answer={"a": 1})
     result = CliRunner().invoke(root, ["go", "--json"])
     assert (json.loads(result.stdout), result.exit_code) == ({"a": 1}, 2)
@@ -138,7 +140,7 @@ def test_a_command_without_the_flag_prints_no_json() -> None:
         assert (result.exit_code, result.stdout) == (2, "")
 
 
-def test_every_command_with_the_flag_answers_in_json_where_its_words_are_wrong() -> None:
+def test_every_command_with_the_json_flag_reports_invalid_arguments_in_json() -> None:
     commands = commands_with_json(typer.main.get_command(app))
     assert ("boffer", "clear") in commands
     for words in commands:
@@ -156,13 +158,13 @@ def commands_with_json(command: Any, words: tuple[str, ...] = ()) -> list[tuple[
     return commands
 
 
-def test_a_fault_of_ours_names_its_place_and_nothing_else() -> None:
+def test_an_internal_error_names_its_location_and_nothing_else() -> None:
     result = CliRunner().invoke(failing_with(ValueError("secret")), ["go"])
     assert "internal error: ValueError in " in result.stderr
     assert "secret" not in result.stderr
 
 
-def test_a_panic_of_a_library_is_a_fault_without_a_traceback() -> None:
+def test_a_panic_of_a_library_is_an_internal_error_without_a_traceback() -> None:
     panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
     result = CliRunner().invoke(failing_with(panic("secret")), ["go", "--json"])
     assert result.exit_code == 4
@@ -171,7 +173,7 @@ def test_a_panic_of_a_library_is_a_fault_without_a_traceback() -> None:
     assert "secret" not in result.output
 
 
-def test_a_closed_pipe_is_no_fault() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     result = CliRunner().invoke(failing_with(BrokenPipeError(32, "pipe")), ["go"])
     assert (result.exit_code, result.stderr) == (1, "")
 

@@ -10,7 +10,7 @@ import pytest
 
 from oepnode.client.edge.levels import COLUMNS, STATED
 from oepnode.domain.nem.nem_time import format_nem
-from tests.support import round_world as world
+from tests.support import round_world
 from tests.support.edge_files import FIVE, measured, target, telemetry_file, write
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, C, reading, record
 from tests.unit.cli.conftest import Run
@@ -18,7 +18,7 @@ from tests.unit.cli.conftest import Run
 MICROS = 1_000_000
 
 
-def test_a_gap_is_reported_and_conformance_goes_on(run: Run, tmp_path: Path) -> None:
+def test_a_gap_is_reported_and_conformance_continues(run: Run, tmp_path: Path) -> None:
     rows = [reading(A, i, submitted_us=(START + 9000) * MICROS) for i in (1, 2, 4)]
     file = telemetry_file(tmp_path / "t.json", *rows)
     done = run("telemetry", "validate", file, "--json")
@@ -32,7 +32,7 @@ def test_a_gap_is_reported_and_conformance_goes_on(run: Run, tmp_path: Path) -> 
     assert (level["minutes"]["readings"], level["missing_minutes"]) == (3, 2)
 
 
-def test_telemetry_of_the_wrong_form_is_not_judged(run: Run, tmp_path: Path) -> None:
+def test_telemetry_of_the_wrong_form_is_not_assessed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text("[{}]")
     envelope = write(tmp_path / "e.json", record(A, FIVE))
     done = run("telemetry", "conformance", "t.json", "--envelope", envelope)
@@ -60,11 +60,11 @@ def test_the_sample_has_just_the_breaches_that_it_counts(run: Run, sample: Path)
 
 
 def test_a_bundle_is_directly_an_envelope_of_conformance(
-    run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
+    run: Run, folder: Path, reader: round_world.FakeReader, tmp_path: Path
 ) -> None:
     del reader
-    nmi = world.HELD["A1"][0]
-    shift = world.START - START
+    nmi = round_world.HELD["A1"][0]
+    shift = round_world.START - START
     rows = [
         reading(nmi, i, power, export_limit_w=1500, import_limit_w=-2000)
         | {"minute": START + shift + 60 * i, "submitted_us": (START + shift + 9000) * MICROS}
@@ -84,19 +84,19 @@ def test_a_bundle_is_directly_an_envelope_of_conformance(
 def at_rest(nmis: list[str], intervals: int) -> list[dict[str, object]]:
     """Telemetry without any flow, of as many intervals from `world.START` on."""
     return [
-        reading(nmi, i) | {"minute": world.START + 60 * i}
+        reading(nmi, i) | {"minute": round_world.START + 60 * i}
         for nmi in nmis
         for i in range(1, 5 * intervals + 1)
     ]
 
 
 def test_a_bundles_nmis_that_were_left_out_do_not_conform(
-    run: Run, folder: Path, reader: world.FakeReader, tmp_path: Path
+    run: Run, folder: Path, reader: round_world.FakeReader, tmp_path: Path
 ) -> None:
     del reader, folder
-    portfolio = [*world.HELD["A1"], world.MOVING]
+    portfolio = [*round_world.HELD["A1"], round_world.MOVING]
     words = ("--envelope", "A1.oepb", "--key", "A1.json")
-    some = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], world.COUNT))
+    some = telemetry_file(tmp_path / "some.json", *at_rest(portfolio[:2], round_world.COUNT))
     done = run("telemetry", "conformance", some, *words)
     last = "incomplete: 3 of 5 NMIs not measured; minutes: 75 missing, 60 wrong limits stated"
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, last)
@@ -105,9 +105,9 @@ def test_a_bundles_nmis_that_were_left_out_do_not_conform(
     assert (answer["conforms"], answer["coverage"]["expected_by"]) == (None, "bundle")
     assert answer["coverage"]["unmeasured"] == portfolio[2:]
     assert {site["nmi"] for site in answer["levels"][0]["sites"]} == set(portfolio)
-    whole = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, world.COUNT))
+    whole = telemetry_file(tmp_path / "whole.json", *at_rest(portfolio, round_world.COUNT))
     assert run("telemetry", "conformance", whole, *words).exit_code == 0
-    gap = telemetry_file(tmp_path / "gap.json", *at_rest(portfolio, world.COUNT)[1:])
+    gap = telemetry_file(tmp_path / "gap.json", *at_rest(portfolio, round_world.COUNT)[1:])
     assert run("telemetry", "conformance", gap, *words).exit_code == 1
     assert run("telemetry", "conformance", gap, *words, "--missing-minutes", "1").exit_code == 0
     early = telemetry_file(tmp_path / "early.json", *at_rest(portfolio, 5))
@@ -218,7 +218,7 @@ def test_a_duplicate_minute_is_added_to_the_unit_once(run: Run, tmp_path: Path) 
     assert run(*flex, write(tmp_path / "u.json", *unit)).exit_code == 1
 
 
-def test_where_nothing_was_judged_nothing_conforms(run: Run, tmp_path: Path) -> None:
+def test_where_nothing_was_assessed_nothing_conforms(run: Run, tmp_path: Path) -> None:
     file = telemetry_file(tmp_path / "t.json", reading(A, 1), reading(A, 2))
     foreign = write(tmp_path / "e.json", record(B, FIVE))
     words = ("telemetry", "conformance", file)
@@ -280,7 +280,7 @@ def test_dispatch_targets_at_both_summations(run: Run, sample: Path) -> None:
     assert run(*words, "--level", "flex").exit_code == 2
 
 
-def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) -> None:
+def test_telemetry_of_the_unit_itself_is_checked_against_targets(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "t.json", measured("UNIT1"))
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", file, "--dispatch", wanted)
@@ -290,7 +290,7 @@ def test_telemetry_of_the_unit_itself_against_targets(run: Run, tmp_path: Path) 
     assert run("telemetry", "conformance", file, "--envelope", envelope).exit_code == 2
 
 
-def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> None:
+def test_targets_of_another_unit_are_not_used(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "t.json", measured("UNIT1"))
     words = ("telemetry", "conformance", file, "--level", "Flex", "--dispatch")
     other = run(*words, write(tmp_path / "o.json", target(1, "UNIT2")), "--json")
@@ -303,7 +303,7 @@ def test_targets_of_another_unit_are_no_targets(run: Run, tmp_path: Path) -> Non
     assert "1 target of UNIT1" in run(*words, str(tmp_path / "d.json")).stdout
 
 
-def test_of_mixed_targets_one_duid_is_named(run: Run, tmp_path: Path) -> None:
+def test_mixed_targets_need_a_duid(run: Run, tmp_path: Path) -> None:
     both = [target(1), target(1, "UNIT2", 5)]
     wanted = write(tmp_path / "d.json", *both)
     unit = write(tmp_path / "u.json", measured("UNIT1"))
@@ -324,7 +324,7 @@ def test_of_mixed_targets_one_duid_is_named(run: Run, tmp_path: Path) -> None:
     assert (alone.exit_code, "goes with --dispatch" in alone.stderr) == (2, True)
 
 
-def test_of_mixed_telemetry_one_duid_is_named(run: Run, tmp_path: Path) -> None:
+def test_mixed_telemetry_needs_a_duid(run: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "u.json", measured("UNIT1"), measured("UNIT2", -5))
     wanted = write(tmp_path / "d.json", target(1))
     words = ("telemetry", "conformance", file, "--dispatch", wanted, "--level", "Flex")
@@ -418,7 +418,7 @@ def test_options_of_conformance_out_of_range_are_named(
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_a_limits_file_judges_by_submissions_as_its_document_does(
+def test_a_limits_file_gives_the_result_of_its_document(
     run: Run, tmp_path: Path, form: str
 ) -> None:
     envelope = write(tmp_path / "e.json", record(A, FIVE), record(A, [(3, -3)], submitted=LATER))

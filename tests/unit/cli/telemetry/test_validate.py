@@ -19,7 +19,7 @@ def test_sample_telemetry_is_acknowledged(run: Run, sample: Path) -> None:
     assert run("telemetry", "validate", file, "--date", "today").exit_code == 2
 
 
-def test_a_folder_of_parquet_must_hold_some(run: Run, tmp_path: Path) -> None:
+def test_a_folder_without_valid_parquet_is_rejected(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert run("telemetry", "validate", "empty").exit_code == 2
     pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "empty" / "a.parquet")

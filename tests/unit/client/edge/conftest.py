@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.domain.edge.telemetry.json_format import write_telemetry as telemetry_json
+from oepnode.domain.edge.telemetry import json_format
 from tests.support.telemetry_columns import frame
 
 Write = Callable[..., Path]
@@ -28,7 +28,7 @@ def write_telemetry(tmp_path: Path) -> Write:
     """Write rows of NMI telemetry to a file of the test's folder."""
 
     def rows(name: str, *values: dict[str, object]) -> Path:
-        (tmp_path / name).write_bytes(telemetry_json(frame(*values)))
+        (tmp_path / name).write_bytes(json_format.write_telemetry(frame(*values)))
         return tmp_path / name
 
     return rows

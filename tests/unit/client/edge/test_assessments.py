@@ -151,7 +151,7 @@ def test_the_sum_of_fewer_nmis_and_a_contradiction_are_notes(
     assert any("1 minute not checked against targets" in note for note in notes)
 
 
-def test_what_does_not_go_together_is_rejected(write: Write, write_telemetry: Write) -> None:
+def test_contradictory_arguments_are_rejected(write: Write, write_telemetry: Write) -> None:
     telemetry = load_telemetry(write("u.json", unit()))
     with pytest.raises(ConfigError, match="envelopes, dispatch targets or both"):
         assess_telemetry(telemetry)

@@ -16,7 +16,7 @@ from tests.unit.client.edge.conftest import Write
 FIVE = [(5, -5)] * 2
 
 
-def test_room_and_excess_are_told_apart(write: Write) -> None:
+def test_room_and_excess_are_reported_separately(write: Write) -> None:
     pre = load_envelopes(write("pre.json", record(A, FIVE), record(B, FIVE)))
     post = load_envelopes(write("post.json", record(A, [(6.2, -4), (5, -5)], timing="POST")))
     comparison = compare_envelopes(pre, post)

@@ -83,7 +83,7 @@ def test_a_key_goes_with_a_bundle_and_a_bundle_with_a_key(write: Write, tmp_path
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"PAR1 but not really"])
-def test_what_has_none_of_the_forms_is_rejected(tmp_path: Path, data: bytes) -> None:
+def test_a_file_of_any_other_form_is_rejected(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ConfigError, match="x: n"):
         load_envelopes(tmp_path / "x")

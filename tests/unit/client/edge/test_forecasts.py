@@ -13,7 +13,7 @@ from oepnode.client.edge.submissions import Submission, load_forecast, load_tele
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.errors import ConfigError
-from tests.support import edge_documents as good
+from tests.support import edge_documents
 from tests.support.telemetry_columns import START, A, B, reading
 from tests.unit.client.edge.conftest import Write
 
@@ -76,7 +76,7 @@ def test_other_files_are_rejected(tmp_path: Path, rows: str, message: str) -> No
 
 
 def test_forecasts_are_not_scored_by_telemetry_of_a_duid(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "u.json").write_bytes(good.document(good.duid_telemetry()))
+    (tmp_path / "u.json").write_bytes(edge_documents.document(edge_documents.duid_telemetry()))
     unit = load_telemetry(tmp_path / "u.json")
     with pytest.raises(ConfigError, match="telemetry of a DUID"):
         score_forecast(unit, load_forecast(write("f.json", forecast(A, 1))))

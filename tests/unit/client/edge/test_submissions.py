@@ -20,7 +20,7 @@ from oepnode.client.edge.submissions import (
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.errors import ConfigError, DocumentFault
-from tests.support import edge_documents as good
+from tests.support import edge_documents
 from tests.support.telemetry_columns import START, A, reading
 from tests.unit.client.edge.conftest import Write
 
@@ -76,15 +76,19 @@ def test_rows_of_other_duids_are_left_out_where_one_is_named(write: Write) -> No
 
 def test_each_dataset_is_validated_with_both_acknowledgements(tmp_path: Path) -> None:
     documents = {
-        validate_telemetry: good.document(good.nmi_telemetry()),
-        validate_forecast: good.document(good.forecast(1), good.forecast(2)),
-        validate_dispatch: good.document(good.instruction(1), good.instruction(2)),
+        validate_telemetry: edge_documents.document(edge_documents.nmi_telemetry()),
+        validate_forecast: edge_documents.document(
+            edge_documents.forecast(1), edge_documents.forecast(2)
+        ),
+        validate_dispatch: edge_documents.document(
+            edge_documents.instruction(1), edge_documents.instruction(2)
+        ),
     }
     for number, (validate, data) in enumerate(documents.items()):
         file = tmp_path / f"{number}.json"
         file.write_bytes(data)
         assert validate(file).accepted
-        on_date = validate(file, date=date.fromisoformat(good.DAY))
+        on_date = validate(file, date=date.fromisoformat(edge_documents.DAY))
         assert not on_date.accepted, "two intervals do not cover a day"
 
 
@@ -96,6 +100,6 @@ def test_the_profile_of_the_feed_limits_telemetry(write_telemetry: Write) -> Non
 
 def test_a_forecast_is_loaded(tmp_path: Path) -> None:
     file = tmp_path / "f.json"
-    file.write_bytes(good.document(good.forecast(1)))
+    file.write_bytes(edge_documents.document(edge_documents.forecast(1)))
     assert load_forecast(file).rows.height == 1
     assert file.stat().st_size < submissions.MAX_SIZE

@@ -90,7 +90,7 @@ def test_a_stranger_signs_nothing(reader: FakeReader, chain: ChainTarget, key_fi
         sign(chain, key_file, 3, "33")
 
 
-def test_an_opening_that_the_chain_may_replace_is_waited_for(
+def test_signing_waits_until_the_opening_of_the_round_is_confirmed(
     reader: FakeReader,
     chain: ChainTarget,
     key_file: Path,

@@ -61,7 +61,7 @@ def test_a_long_value_is_cut_and_its_length_shown() -> None:
 
 
 @given(before=st.text(), after=st.text(), nmi=st.text(ALPHABET, min_size=10, max_size=10))
-def test_no_text_around_an_nmi_makes_it_shown(before: str, after: str, nmi: str) -> None:
+def test_an_nmi_is_hidden_whatever_text_surrounds_it(before: str, after: str, nmi: str) -> None:
     assert nmi not in show_value(before + nmi + after)
 
 
@@ -101,7 +101,7 @@ def test_no_fault_raises_nothing() -> None:
     assert fault_log.count == 0
 
 
-def test_equal_warnings_are_counted_under_their_first_place() -> None:
+def test_equal_warnings_are_counted_under_their_first_location() -> None:
     fault_log = FaultLog("thing")
     assert list(fault_log.warnings) == []
     for name in "abc":

@@ -101,7 +101,7 @@ def test_read_text(value: str) -> None:
         ("\udfff", "field.value", ""),
     ],
 )
-def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
+def test_read_text_rejects(value: object, rule: str, shown: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_text(value, "$.t", log, 10) is None
     (fault,) = faults(log)
@@ -118,7 +118,7 @@ def test_what_read_text_rejects(value: object, rule: str, shown: str) -> None:
     ]
     + [(None, "field.type"), (Number("0"), "field.type"), ([], "field.type"), ({}, "field.type")],
 )
-def test_what_read_choice_rejects(value: object, rule: str) -> None:
+def test_read_choice_rejects(value: object, rule: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_choice("POST", "$.c", log, {"PRE": 0, "POST": 1}) == 1
     assert json_fields.read_choice(value, "$.c", log, {"PRE": 0, "POST": 1}) is None
@@ -159,7 +159,7 @@ def test_read_nmi_shows_kinds_and_nothing_of_a_text() -> None:
     [([], None, "array.length"), ([], 2, "array.length"), ([1, 2, 3], 2, "array.length")]
     + [({}, 2, "field.type"), (None, None, "field.type"), ("ab", 2, "field.type")],
 )
-def test_what_read_array_rejects(value: object, most: int | None, rule: str) -> None:
+def test_read_array_rejects(value: object, most: int | None, rule: str) -> None:
     log = FaultLog("thing")
     assert json_fields.read_array([1, 2], "$.a", log, most) == [1, 2]
     assert json_fields.read_array(value, "$.a", log, most) is None

@@ -110,7 +110,7 @@ def test_escaped_and_plain_spelling_of_a_key_are_one_key() -> None:
         b'\n\n \t\r\n  {"a" : 1} \n\n\n\t{"b":2}\n \n',
     ],
 )
-def test_the_first_byte_tells_an_array_from_ndjson(data: bytes) -> None:
+def test_the_first_byte_distinguishes_an_array_from_ndjson(data: bytes) -> None:
     assert records(data) == [(0, {"a": "1"}), (1, {"b": "2"})]
 
 
@@ -332,7 +332,7 @@ HEAVY = {
 
 @pytest.mark.no_cover  # time is bounded, and measuring takes most of it
 @pytest.mark.parametrize("data", HEAVY.values(), ids=HEAVY)
-def test_heavy_documents_are_judged_in_bounded_time(data: bytes) -> None:
+def test_heavy_documents_are_validated_in_bounded_time(data: bytes) -> None:
     with at_most(8):
         try:
             parse_document(data)

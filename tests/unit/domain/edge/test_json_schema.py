@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.domain.edge import json_schema as schema
+from oepnode.domain.edge import json_schema
 from oepnode.domain.edge.boffers import validate as boffers
 from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.dispatch import validate as dispatch
@@ -19,18 +19,18 @@ from oepnode.domain.edge.forecasts import validate as forecasts
 from oepnode.domain.edge.forecasts.validate import write_forecasts
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.telemetry.json_format import write_telemetry
-from tests.support import edge_documents as made
+from tests.support import edge_documents
 from tests.support.envelope_documents import record
 
 PAGES = Path(__file__).parents[4] / "docs" / "reference" / "schema"
 EXAMPLES: dict[str, dict[str, Any]] = {
     "operating-envelope": record(),
-    "boffer-duid": made.duid_boffer(),
-    "boffer-nmi": made.nmi_boffer(),
-    "telemetry-nmi": made.nmi_telemetry(),
-    "telemetry-duid": made.duid_telemetry(),
-    "forecast-nmi": made.forecast(),
-    "dispatch-instruction": made.instruction(),
+    "boffer-duid": edge_documents.duid_boffer(),
+    "boffer-nmi": edge_documents.nmi_boffer(),
+    "telemetry-nmi": edge_documents.nmi_telemetry(),
+    "telemetry-duid": edge_documents.duid_telemetry(),
+    "forecast-nmi": edge_documents.forecast(),
+    "dispatch-instruction": edge_documents.instruction(),
 }
 
 
@@ -70,31 +70,33 @@ def _is(value: Any, kind: str) -> bool:
     return isinstance(value, types[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
-@pytest.mark.parametrize("name", schema.DOCUMENTS)
-def test_the_page_is_that_of_the_code(name: str) -> None:
-    assert json.loads((PAGES / f"{name}.json").read_text("utf-8")) == schema.schema(name)
+@pytest.mark.parametrize("name", json_schema.DOCUMENTS)
+def test_the_pages_follow_from_the_code(name: str) -> None:
+    assert json.loads((PAGES / f"{name}.json").read_text("utf-8")) == json_schema.schema(name)
 
 
 def test_every_document_has_a_page() -> None:
-    assert {path.stem for path in PAGES.glob("*.json")} == set(schema.DOCUMENTS) == set(EXAMPLES)
+    assert (
+        {path.stem for path in PAGES.glob("*.json")} == set(json_schema.DOCUMENTS) == set(EXAMPLES)
+    )
 
 
-@pytest.mark.parametrize("name", schema.DOCUMENTS)
+@pytest.mark.parametrize("name", json_schema.DOCUMENTS)
 def test_a_good_document_fits_its_schema(name: str) -> None:
-    rule = schema.schema(name)
+    rule = json_schema.schema(name)
     assert fits([EXAMPLES[name]], rule)
     assert not fits([], rule)
     assert not fits([EXAMPLES[name] | {"colour": "red"}], rule)
     for field in rule["items"]["required"]:
-        assert not fits([made.without(EXAMPLES[name], field)], rule)
+        assert not fits([edge_documents.without(EXAMPLES[name], field)], rule)
 
 
-def test_what_is_written_fits_its_schema() -> None:
-    days = boffers.validate(made.document(made.duid_boffer())).value
-    rows = telemetry.validate(made.document(made.nmi_telemetry())).value
-    sums = telemetry.validate(made.document(made.duid_telemetry())).value
-    coming = forecasts.validate(made.document(made.forecast())).value
-    targets = dispatch.validate(made.document(made.instruction())).value
+def test_a_written_document_fits_its_schema() -> None:
+    days = boffers.validate(edge_documents.document(edge_documents.duid_boffer())).value
+    rows = telemetry.validate(edge_documents.document(edge_documents.nmi_telemetry())).value
+    sums = telemetry.validate(edge_documents.document(edge_documents.duid_telemetry())).value
+    coming = forecasts.validate(edge_documents.document(edge_documents.forecast())).value
+    targets = dispatch.validate(edge_documents.document(edge_documents.instruction())).value
     assert days and rows is not None and sums is not None
     assert coming is not None and targets is not None
     written = {
@@ -105,15 +107,15 @@ def test_what_is_written_fits_its_schema() -> None:
         "dispatch-instruction": write_instructions(targets),
     }
     for name, data in written.items():
-        assert fits(json.loads(data), schema.schema(name)), name
+        assert fits(json.loads(data), json_schema.schema(name)), name
 
 
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
         ("boffer-nmi", {"nmi": "O305888444"}),
-        ("boffer-nmi", {"energyBids": [made.bid(prices=made.PRICES[:19])]}),
-        ("boffer-nmi", {"energyBids": [made.bid(made.period(289))]}),
+        ("boffer-nmi", {"energyBids": [edge_documents.bid(prices=edge_documents.PRICES[:19])]}),
+        ("boffer-nmi", {"energyBids": [edge_documents.bid(edge_documents.period(289))]}),
         ("boffer-nmi", {"bofferTiming": "DURING"}),
         ("telemetry-nmi", {"activePowerExportLimit": -1}),
         ("telemetry-nmi", {"submissionDateTime": 5}),
@@ -122,4 +124,4 @@ def test_what_is_written_fits_its_schema() -> None:
     ],
 )
 def test_a_broken_form_does_not_fit(name: str, changes: dict[str, Any]) -> None:
-    assert not fits([EXAMPLES[name] | changes], schema.schema(name))
+    assert not fits([EXAMPLES[name] | changes], json_schema.schema(name))

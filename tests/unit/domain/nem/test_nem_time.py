@@ -180,7 +180,7 @@ def test_any_offset_of_one_instant_reads_the_same(seconds: int, offset: int) -> 
 
 
 @given(seconds=GRID)
-def test_what_is_written_is_read_again(seconds: int) -> None:
+def test_a_written_value_reads_back(seconds: int) -> None:
     written = format_nem(seconds)
     assert written.endswith("+10:00")
     stamp = parse_grid_instant(written)

@@ -50,7 +50,7 @@ def test_every_other_eleventh_character_is_rejected(nmi: str) -> None:
 
 
 @pytest.mark.parametrize("character", BAD, ids=ascii)
-def test_every_other_character_is_rejected_at_every_place(character: str) -> None:
+def test_every_other_character_is_rejected_at_every_position(character: str) -> None:
     for index in range(10):
         text = NMI[:index] + character + NMI[index + 1 :]
         for whole in (text, text + "6"):
@@ -83,7 +83,7 @@ def test_the_checksum_is_of_ten_characters_only() -> None:
 
 
 @given(nmi=NMIS)
-def test_the_checksum_is_the_reference_model_s(nmi: str) -> None:
+def test_the_checksum_matches_the_reference_model(nmi: str) -> None:
     assert checksum(nmi) == reference.checksum(nmi)
     assert parse(f"{nmi}{checksum(nmi)}") == nmi
 

@@ -149,7 +149,7 @@ def test_edge_is_strict(text: str, broken: str) -> None:
     assert rule(text, EDGE) == broken
 
 
-def test_messages_name_the_profile_s_bounds() -> None:
+def test_messages_name_the_bounds_of_the_profile() -> None:
     with pytest.raises(QuantityError, match=r"99\.99 kW"):
         parse_limit("100", EDGE)
     with pytest.raises(QuantityError, match="at most 2 decimals"):
@@ -206,7 +206,7 @@ NUMBERS = st.builds(
 
 
 @given(text=NUMBERS, feed=st.sampled_from([WIDE, EDGE]))
-def test_any_number_is_judged_as_exact_decimals_are(text: str, feed: Feed) -> None:
+def test_any_number_is_read_as_by_exact_decimals(text: str, feed: Feed) -> None:
     expected = judged(Decimal(text), feed)
     if isinstance(expected, int):
         assert parse_limit(text, feed) == expected
@@ -221,7 +221,7 @@ def test_any_number_is_judged_as_exact_decimals_are(text: str, feed: Feed) -> No
         Feed, st.sampled_from(["wide", "edge"]), st.sampled_from(["canonical", "magnitude"])
     ),
 )
-def test_any_number_is_judged_as_by_the_reference_model(text: str, kind: int, feed: Feed) -> None:
+def test_any_number_is_read_as_by_the_reference_model(text: str, kind: int, feed: Feed) -> None:
     expected = reference_watts(text, KINDS[kind], feed.profile, feed.import_sign)
     try:
         ours: int | str = canonical_limit(parse_limit(text, feed), kind, feed)
@@ -297,14 +297,14 @@ def test_other_numbers_are_faults(text: str, unit: Unit, code: str, nearest: int
 @pytest.mark.parametrize(
     ("text", "value"), [("+5", 5000), (" -5 ", -5000), (".5", 500), ("5.", 5000), ("1e2", 100_000)]
 )
-def test_what_a_person_types_is_read_exactly(text: str, value: int) -> None:
+def test_typed_numbers_are_read_exactly(text: str, value: int) -> None:
     assert from_typed(text, KW) == value
 
 
 @pytest.mark.parametrize(
     "text", ["inf", "-inf", "Infinity", "nan", "", " ", "1_0", "٣", "0x5", "."]
 )
-def test_what_is_no_finite_number_is_no_amount(text: str) -> None:
+def test_text_without_a_finite_number_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="not a number"):
         from_typed(text, KW)
 
@@ -330,7 +330,7 @@ def test_a_float_column_of_whole_watts_is_exact(value: int) -> None:
     assert (read.values[0], read.inexact[0], read.beyond[0]) == (value, False, False)
 
 
-def test_a_float_column_tells_decimals_and_range() -> None:
+def test_a_float_column_reports_decimals_and_range() -> None:
     read = from_floats(np.array([1.0005, 3e6, np.nan, np.inf, -2.5]), KW)
     assert read.inexact.tolist() == [True, False, False, False, False]
     assert read.beyond.tolist() == [False, True, True, True, False]

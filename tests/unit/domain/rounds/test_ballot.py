@@ -18,7 +18,7 @@ ADDRESSES = st.binary(min_size=20, max_size=20)
 
 
 @given(root=WORDS, partitions=st.integers(0, 2**32 - 1))
-def test_the_result_hash_is_of_the_abi_s_encoding(root: bytes, partitions: int) -> None:
+def test_the_result_hash_is_of_the_abi_encoding(root: bytes, partitions: int) -> None:
     expected = keccak(encode(["bytes32", "uint32"], [root, partitions]))
     assert result_hash(root, partitions) == expected
     assert Result(root, partitions).hash == expected
@@ -31,7 +31,7 @@ def test_the_result_hash_is_of_the_abi_s_encoding(root: bytes, partitions: int) 
     operator=ADDRESSES,
     result=WORDS,
 )
-def test_the_ballot_is_of_the_abi_s_encoding(
+def test_the_ballot_is_of_the_abi_encoding(
     chain_id: int, contract: bytes, number: int, operator: bytes, result: bytes
 ) -> None:
     expected = keccak(

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke as sealing
-from oepnode.adapters.crypto import pymerkle_check
+from oepnode.adapters.crypto import hpke, pymerkle_check
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds import bundle, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
@@ -201,7 +200,7 @@ def test_the_name_depends_on_round_and_key() -> None:
     assert len(names) == 6
 
 
-def test_a_file_tells_its_round() -> None:
+def test_a_file_names_its_round() -> None:
     data = bundle.pack_file(CONTEXT, b"sealed")
     assert bundle.unpack_file(data) == (CONTEXT, b"sealed")
     assert bundle.unpack_file(data[1:]) is None
@@ -215,11 +214,11 @@ def test_a_file_tells_its_round() -> None:
 def test_only_the_right_key_and_round_open_a_bundle() -> None:
     info = bundle.sealing_info(CONTEXT)
     message = sealed("A1")
-    assert sealing.open_sealed(PRIVATE["A1"], message, info) == plaintext("A1")
+    assert hpke.open_sealed(PRIVATE["A1"], message, info) == plaintext("A1")
     later = bundle.sealing_info(RoundContext(CHAIN_ID, CONTRACT, 4))
     for key, purpose in [(PRIVATE["A2"], info), (PRIVATE["A1"], later), (PRIVATE["A1"], b"")]:
         with pytest.raises(EvidenceError):
-            sealing.open_sealed(key, message, purpose)
+            hpke.open_sealed(key, message, purpose)
 
 
 # --- one failing bundle per check -----------------------------------------------------------------

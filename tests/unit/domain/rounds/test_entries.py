@@ -91,7 +91,7 @@ def sites(draw: st.DrawFn) -> tuple[list[bytes], list[SiteHeader], Any]:
 
 
 @given(result=sites())
-def test_what_is_encoded_is_decoded_and_written_again(
+def test_an_encoded_entry_is_decoded_and_encodes_the_same(
     result: tuple[list[bytes], list[SiteHeader], Any],
 ) -> None:
     names, headers, limits = result
@@ -188,7 +188,7 @@ def test_a_longer_entry_is_rejected() -> None:
         ),
     ],
 )
-def test_what_decode_site_rejects(entry: bytes, why: str) -> None:
+def test_decode_site_rejects(entry: bytes, why: str) -> None:
     assert why in rejected(entry)
 
 
@@ -222,7 +222,7 @@ def test_a_partition_entry_byte_by_byte_and_back() -> None:
     root=st.binary(min_size=32, max_size=32),
     count=st.integers(0, 2**32 - 1),
 )
-def test_partition_entries_are_the_reference_model_s(
+def test_partition_entries_match_the_reference_model(
     pseudonym: bytes, root: bytes, count: int
 ) -> None:
     entry = PartitionEntry(pseudonym, root, count)

@@ -103,6 +103,6 @@ def test_the_path_is_the_one_of_the_rfc() -> None:
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 5), (5, 5), (6, 5), (0, 0)])
-def test_no_path_for_a_leaf_that_is_not_there(index: int, size: int) -> None:
+def test_there_is_no_path_for_a_missing_leaf(index: int, size: int) -> None:
     with pytest.raises(IndexError):
         merkle.inclusion_path(LEAVES[:size], index)

@@ -178,7 +178,7 @@ def test_a_wrong_size_is_rejected_unless_its_shape_is_the_same() -> None:
     assert rejected > accepted > 0
 
 
-def test_examples_of_sizes_that_the_tree_cannot_tell_apart() -> None:
+def test_examples_of_sizes_that_the_tree_cannot_distinguish() -> None:
     """The first leaf of 5 to 8 leaves has three right-hand siblings; the last of 5 has one."""
     path = rfc9162.path(0, LEAVES[:5])
     for claimed in range(1, 20):

@@ -163,7 +163,7 @@ def test_the_round_is_in_every_key_and_every_root() -> None:
     assert len({result.partitions[0].key for result in results}) == 3
 
 
-def test_names_and_public_keys_of_aggregators_do_not_touch_the_root() -> None:
+def test_names_and_public_keys_of_aggregators_do_not_change_the_root() -> None:
     """Delivery has no influence on the root; neither have aggregators without a site."""
     plain = computed([record()], assignment())
     others = [aggregator("south"), aggregator("north", name="x", publicKey="ab" * 32)]

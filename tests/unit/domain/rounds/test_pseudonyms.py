@@ -51,7 +51,7 @@ def test_a_salt_of_another_length_is_rejected_even_where_its_digest_fits(salt: b
 
 
 @given(context=CONTEXTS, salt=st.binary(min_size=32, max_size=32), identity=IDS)
-def test_keys_and_pseudonyms_are_the_reference_model_s(
+def test_keys_and_pseudonyms_match_the_reference_model(
     context: RoundContext, salt: bytes, identity: str
 ) -> None:
     encoded = reference.round_context(context.chain_id, context.contract, context.number)

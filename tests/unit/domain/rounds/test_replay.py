@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace as with_values
+import dataclasses
 
 import pytest
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ def test_equal_inputs_give_the_chains_root() -> None:
     assert set(reported) == {"parse", "partition"}
 
 
-def test_another_root_on_chain_is_a_verdict_and_no_error() -> None:
+def test_another_root_on_chain_is_a_result_and_not_an_error() -> None:
     for other in (
         replace(FINAL, root=b"\x01" * 32),
         replace(FINAL, partitions=FINAL.partitions + 1),
@@ -49,15 +49,15 @@ def test_another_round_gives_another_root() -> None:
         ({"feed": Feed(import_sign="magnitude")}, DocumentFault),
     ],
 )
-def test_inputs_that_are_not_the_rounds(
+def test_inputs_of_another_round_are_rejected(
     change: dict[str, object], error: type[EvidenceError]
 ) -> None:
     with pytest.raises(error) as caught:
-        computation.compute(with_values(INPUTS, **change), CONTEXT, opened())  # type: ignore[arg-type]
+        computation.compute(dataclasses.replace(INPUTS, **change), CONTEXT, opened())  # type: ignore[arg-type]
     assert SALT.hex() not in str(caught.value)
 
 
-def test_rules_that_are_not_known() -> None:
+def test_unknown_rules_are_rejected() -> None:
     with pytest.raises(computation.RulesUnknown, match="received 2"):
         computation.compute(INPUTS, CONTEXT, replace(opened(), rules_version=2))
 

@@ -18,7 +18,7 @@ SIGNED = SignedBallot.of(BALLOT, 5, 6, 1)
 LINE = signed_ballots.encode(Relayed(CONTEXT, SIGNED))
 
 
-def test_what_is_signed_is_the_hash_of_the_typed_data() -> None:
+def test_the_signature_is_over_the_hash_of_the_typed_data() -> None:
     message = encode_typed_data(full_message=signed_ballots.typed_data(CONTEXT, BALLOT))
     expected = keccak(b"\x19" + message.version + message.header + message.body)
     assert signed_ballots.ballot_digest(CONTEXT, BALLOT) == expected
@@ -116,6 +116,6 @@ def test_equivocations_are_found_among_many() -> None:
         (b"{}", "chainId"),
     ],
 )
-def test_a_line_that_is_no_signed_ballot_is_named(line: bytes, reported: str) -> None:
+def test_a_line_without_a_signed_ballot_is_named(line: bytes, reported: str) -> None:
     with pytest.raises(EvidenceError, match=reported):
         signed_ballots.decode_lines(LINE + b"\n" + line)

@@ -43,7 +43,7 @@ def wire(**changes: Any) -> bytes:
 
 
 @given(requests, st.binary(min_size=65, max_size=65))
-def test_what_is_encoded_is_decoded(request_: RegistryRequest, signature: bytes) -> None:
+def test_an_encoded_request_is_decoded(request_: RegistryRequest, signature: bytes) -> None:
     assert decode_request(encode_request(request_, signature)) == (request_, signature)
 
 
@@ -76,7 +76,7 @@ def test_a_malformed_field_is_rejected_by_name(changes: dict[str, Any], index: s
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b"{}", wire()[:-1], wire() + b"x"]
 )
-def test_what_is_no_request_is_rejected(body: bytes) -> None:
+def test_bytes_without_a_request_are_rejected(body: bytes) -> None:
     with pytest.raises(EvidenceError):
         decode_request(body)
 
@@ -169,7 +169,7 @@ def test_a_malformed_field_of_a_header_is_rejected_by_name(
         header(b""),
     ],
 )
-def test_what_is_no_header_of_ours_is_rejected(text: str) -> None:
+def test_malformed_headers_are_rejected(text: str) -> None:
     with pytest.raises(EvidenceError):
         decode_authorization(text)
 

@@ -119,7 +119,7 @@ def test_each_check_fails_by_its_name(name: str, damage: Callable[[dict[str, Any
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b" " * (site_proof.MAX_SIZE + 1)]
 )
-def test_what_is_no_proof_at_all(data: bytes) -> None:
+def test_text_without_a_proof_is_rejected(data: bytes) -> None:
     with pytest.raises(SiteProofError) as caught:
         site_proof.read(data)
     assert caught.value.check == "format"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace as with_values
+import dataclasses
 
 import pytest
 from eth_abi.abi import encode
@@ -41,7 +41,7 @@ def test_a_copied_ballot_counts_for_nobody() -> None:
 
 
 def test_a_ballot_of_another_round_counts_for_nobody() -> None:
-    later = with_values(CONTEXT, number=4)
+    later = dataclasses.replace(CONTEXT, number=4)
     assert tally.count(later, ELECTORATE, BALLOTS, GOOD).matched == ()
 
 
@@ -72,7 +72,7 @@ def test_a_ballot_for_a_root_that_nobody_revealed() -> None:
     assert (counted.members[1].standing, counted.members[1].results) == (Standing.MISMATCHED, ())
 
 
-def test_a_chain_that_counts_otherwise_is_found_out() -> None:
+def test_a_chain_that_counts_differently_is_detected() -> None:
     lying = [replace(e, matched=0b11111) if isinstance(e, RootRevealed) else e for e in EVENTS]
     assert len(account(lying).differences) == 2
     without = [e for e in EVENTS if e not in BALLOTS[:2]]

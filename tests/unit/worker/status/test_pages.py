@@ -80,7 +80,7 @@ def test_the_page_shows_the_round() -> None:
     assert 'class="bad"' not in page
 
 
-def test_another_final_root_stands_out() -> None:
+def test_another_final_root_is_highlighted() -> None:
     wrong = replace(LINE, final_root="22" * 32, mine="voted for another root")
     assert 'class="bad"' in render(replace(STATUS, rounds=[wrong]))
 

@@ -11,13 +11,13 @@ from tests.support.boffers import avail, differs, prices
 from tests.support.constraining import BANDS, DAY, A, envelopes, offer, self_dispatched
 
 
-def test_equal_offers_differ_in_nothing() -> None:
+def test_equal_offers_have_no_differences() -> None:
     change = compare(offer(A), offer(A))
     assert not differs(change)
     assert (change.load_wh, change.generation_wh) == (0, 0)
 
 
-def test_a_constrained_offer_beside_the_original() -> None:
+def test_a_constrained_offer_differs_from_the_original_in_its_quantities() -> None:
     day = offer(A)
     change = compare(day, constrain([day], envelopes())[0].constrained())
     assert differs(change)
@@ -40,7 +40,7 @@ def test_periods_of_one_side_only_are_counted() -> None:
     assert differs(change)
 
 
-def test_prices_that_only_one_of_two_boffers_has_are_no_prices_that_changed() -> None:
+def test_prices_of_only_one_of_two_boffers_are_not_changed_prices() -> None:
     bare = self_dispatched(-9_000)
     priced = make_day("UNIT1", DAY, prices(), avail({}, 2), fixed_load=-9_000)
     change = compare(bare, priced)

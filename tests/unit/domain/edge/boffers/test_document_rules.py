@@ -55,13 +55,13 @@ def test_a_copy_counts_once_and_is_one_warning() -> None:
     assert received.value.records == 4
 
 
-def test_another_content_of_one_submission_is_no_copy() -> None:
+def test_different_content_of_one_submission_is_not_a_copy() -> None:
     other = at("03:57:00", *whole_horizon(prices=DEARER))
     received = validate(document(at("03:57:00"), other))
     assert transaction(received)["period.duplicate"] == 576
 
 
-def test_rows_of_a_boffer_may_stand_apart() -> None:
+def test_rows_of_a_boffer_need_not_be_adjacent() -> None:
     read = validate(document(at("03:56:00"), at("03:57:00"))).value
     assert read is not None
     rows = to_frame(read.days).sort("trading_date", "period", "submitted_us")
@@ -69,7 +69,7 @@ def test_rows_of_a_boffer_may_stand_apart() -> None:
     assert codes(validate_frame_each(rows)) == [{}, {}]
 
 
-def test_hld_4_7_each_boffer_is_acknowledged_by_itself() -> None:
+def test_hld_4_7_each_boffer_is_acknowledged_separately() -> None:
     bad = at("03:57:00", *whole_horizon(prices=DEARER))
     answers = validate_each(lines(at("03:56:00"), bad, at("03:58:00")))
     assert codes(answers) == [{}, {"gate.price_changed": 1}, {}]
@@ -106,7 +106,7 @@ def test_a_record_of_the_wrong_form_is_rejected_alone() -> None:
     assert [day.record for day in third.received.value.days] == [2, 2]
 
 
-def test_earlier_boffers_are_what_the_first_one_meets() -> None:
+def test_the_first_boffer_is_compared_with_earlier_ones() -> None:
     read = validate(document(at("03:56:00"))).value
     assert read is not None
     other = document(at("03:57:00", *whole_horizon(prices=DEARER)))
@@ -118,7 +118,7 @@ def test_earlier_boffers_are_what_the_first_one_meets() -> None:
     }
 
 
-def test_what_holds_no_records_is_rejected_whole() -> None:
+def test_a_document_without_records_is_rejected_as_a_whole() -> None:
     with pytest.raises(DocumentFault):
         validate_each(b"{")
     read = validate(document(at("03:56:00"))).value

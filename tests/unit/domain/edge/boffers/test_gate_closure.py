@@ -100,7 +100,7 @@ def test_a_rejected_rebid_does_not_move_the_prices() -> None:
     assert rebids(day(), late, day(submitted_s=CLOSURE + 9))[-1][0] == 1
 
 
-def test_units_and_levels_are_judged_apart() -> None:
+def test_units_and_levels_are_checked_separately() -> None:
     late = day(bands=DEARER, submitted_s=CLOSURE + 1, level="Flex")
     assert rebids(day(), late) == []
 
@@ -151,7 +151,7 @@ def test_hld_4_5_a_boffer_in_time_needs_no_caution_whatever_comes_later() -> Non
     assert cautions(nobody_knows, day(submitted_s=LATE)) == []
 
 
-def test_hld_4_5_a_boffer_alone_does_not_tell_what_came_before() -> None:
+def test_hld_4_5_a_boffer_without_earlier_ones_gives_no_caution() -> None:
     both = day(submitted_s=LATE), day(on=DAY - timedelta(days=1), submitted_s=LATE)
     assert cautions(*both) == []
 
@@ -166,7 +166,7 @@ def test_hld_4_5_the_caution_is_given_once_for_a_unit_and_trading_day() -> None:
 
 
 @pytest.mark.parametrize(("step", "cautioned"), [(None, [1]), (1, [1]), (2, []), (3, [1])])
-def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
+def test_hld_4_1_step_2_requires_no_boffer_by_gate_closure(
     step: int | None, cautioned: list[int]
 ) -> None:
     old = day(on=DAY - timedelta(days=2), submitted_s=CLOSURE - 180_000)
@@ -175,7 +175,7 @@ def test_hld_4_1_step_2_asks_for_no_boffer_by_gate_closure(
     assert cautions(*sites, step=step) == []
 
 
-def test_hld_4_4_a_boffer_without_prices_freezes_none_and_breaks_none() -> None:
+def test_hld_4_4_a_boffer_without_prices_neither_freezes_prices_nor_changes_them() -> None:
     bare, late = self_dispatched(), self_dispatched(submitted_s=LATE)
     assert frozen_prices(accepted(bare), DAY) is None
     frozen = frozen_prices(accepted(day(), bare), DAY)

@@ -36,7 +36,7 @@ def read(data: bytes) -> list[BofferDay]:
 
 
 @given(st.lists(boffer_days(), min_size=1, max_size=3), st.booleans())
-def test_what_is_written_reads_back(days: list[BofferDay], ndjson: bool) -> None:
+def test_a_written_document_reads_back(days: list[BofferDay], ndjson: bool) -> None:
     parsed = read(write_boffers(days, ndjson=ndjson))
     assert len(parsed) == len(days)
     assert all(map(same, days, parsed))
@@ -66,7 +66,7 @@ def self_dispatched(**changes: Any) -> BofferDay:
     return make_day("UNIT1", DAY, None, None, fixed_load=[-5_000, 0], **at, **changes)
 
 
-def test_hld_4_4_what_a_boffer_leaves_out_stays_left_out() -> None:
+def test_hld_4_4_fields_that_a_boffer_omits_stay_omitted() -> None:
     day = self_dispatched()
     text = write_boffers([day]).decode()
     assert "prices" not in text
@@ -82,7 +82,7 @@ def test_hld_4_4_what_a_boffer_leaves_out_stays_left_out() -> None:
     assert write_boffers([again]).decode() == text
 
 
-def test_hld_4_4_stated_zeros_are_told_from_quantities_left_out() -> None:
+def test_hld_4_4_stated_zeros_differ_from_omitted_quantities() -> None:
     (record,) = json.loads(write_boffers([self_dispatched()]))
     record["energyBids"][0]["energyPeriods"][1]["bandAvail"] = [0] * 20
     (day,) = read(json.dumps([record]).encode())
@@ -95,7 +95,7 @@ def test_hld_4_4_stated_zeros_are_told_from_quantities_left_out() -> None:
     assert from_frame(frame).days[0].states_bands.tolist() == [False, True]
 
 
-def test_the_validator_takes_what_is_written() -> None:
+def test_the_validator_accepts_a_written_document() -> None:
     avail = [-1000] + [0] * 19
     day = make_day(NMI, DAY, range(20), avail, kind="NMI", submitted_us=1795132800000000)
     assert validate(write_boffers([day])).accepted

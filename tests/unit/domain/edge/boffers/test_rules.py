@@ -21,7 +21,7 @@ def test_a_good_boffer_breaks_no_rule() -> None:
     assert violations(lambda d: rules.check_day(d, 3, EDGE_MARKET, capacity), offer) == []
 
 
-def test_every_rule_stands_in_the_list() -> None:
+def test_every_rule_is_in_the_list() -> None:
     named = {name for name in vars(rules) if name.startswith("check_")}
     listed = {rule.__name__ for rule in (*rules.RULES, *rules.STEP_RULES.values())}
     apart = {"check_day", "check_capacity", "check_market_range", "check_market_ends"}
@@ -109,7 +109,7 @@ def test_hld_4_6_9_load_to_generation_once_from_price_to_price() -> None:
     assert violations(rules.check_crossing, day({13: 10})) == []
 
 
-def test_hld_4_6_11_fixed_load_beside_bands_is_a_caution() -> None:
+def test_hld_4_6_11_fixed_load_together_with_bands_is_a_caution() -> None:
     assert violations(rules.check_both_ways, day()) == []
     assert violations(rules.check_both_ways, day({}, fixed_load=-5_000)) == []
     (broken,) = violations(rules.check_both_ways, day(fixed_load=0))
@@ -284,7 +284,7 @@ def test_check_day_adds_the_rule_of_the_step() -> None:
         list(rules.check_day(offer, 4))
 
 
-def test_all_breaches_come_out_in_one_pass() -> None:
+def test_all_violations_are_reported_in_one_pass() -> None:
     offer = day({3: 5, 13: -5, 9: -30, 14: 1}, prices=changed({5: -5}), max_avail_gen=-1)
     assert set(codes(violations(rules.check_day, offer))) == {
         "boffer.price_falls", "boffer.max_avail_gen", "boffer.load_sign",

@@ -121,11 +121,11 @@ def test_part_c_3_3_broken_rows_reject_the_system_acknowledgement(
     assert received.value is None
 
 
-def test_a_column_of_its_own_is_not_read_silently() -> None:
+def test_an_unknown_column_is_a_caution() -> None:
     assert cautions(validate_frame(good().with_columns(colour=1))) == {"column.unknown": 1}
 
 
-def test_the_rules_hold_for_rows_with_their_places() -> None:
+def test_the_rules_apply_to_rows_and_name_their_locations() -> None:
     avail = [1000, *(kw * 1000 for kw in BANDS[1:])]
     frame = changed(period=73, avail=avail)
     assert finding(validate_frame(frame), "boffer.load_sign").path == "$.rows[2].avail[0]"
@@ -139,7 +139,7 @@ def test_the_rules_hold_for_rows_with_their_places() -> None:
     assert result.path == "$.rows[2].prices[5]"
 
 
-def test_dates_in_the_past_and_other_units_are_told_by_row() -> None:
+def test_dates_in_the_past_and_other_units_are_reported_by_row() -> None:
     frame = frame_of(duid_boffer(), duid_boffer(duid="UNIT2"))
     received = validate_frame(frame)
     assert transaction(received) == {"duid.mixed": 1}
@@ -151,7 +151,7 @@ def test_dates_in_the_past_and_other_units_are_told_by_row() -> None:
     assert finding(received, "timing.pre").path == "$.rows[0].submitted_us"
 
 
-def test_levels_that_are_warned_of_are_told_by_row() -> None:
+def test_warnings_on_levels_are_reported_by_row() -> None:
     made = {"bofferTiming": "POST", "submissionDateTime": "2026-11-23T00:00:00+10:00"}
     later = nmi_boffer(bofferSummationLevel="Flex", **made)
     received = validate_frame(frame_of(nmi_boffer(), later))

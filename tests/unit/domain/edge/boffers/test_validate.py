@@ -93,7 +93,7 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'[{"nmi": 1', b"\xff", b"null", b"[1]"])
-def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
+def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
 
 
@@ -131,7 +131,7 @@ def test_part_c_3_3_the_receivers_clock_decides_where_it_is_given() -> None:
     assert validate(one(), Context(now_s=now - 1)).accepted
 
 
-def test_part_c_3_3_post_boffers_speak_of_the_past() -> None:
+def test_part_c_3_3_post_boffers_are_about_the_past() -> None:
     made = {"bofferTiming": "POST", "submissionDateTime": "2026-11-25T00:00:00+10:00"}
     assert validate(one(**made)).accepted
 
@@ -149,7 +149,7 @@ def test_part_c_3_3_pre_after_the_intervals_start_is_a_caution() -> None:
     assert cautions(validate(late)) == {"timing.pre": 1}
 
 
-def test_part_c_3_3_accumulated_bands_are_taken_apart() -> None:
+def test_part_c_3_3_accumulated_bands_are_separated() -> None:
     summed = [-60, -60, -60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 10, 10, 10, 10, 10, 80, 80]
     received = validate(document(nmi_boffer(bid(period(bandAvail=summed)), accumulateBands=True)))
     assert received.accepted
@@ -197,7 +197,7 @@ def test_hld_4_1_a_duid_boffer_has_576_intervals() -> None:
     assert transaction(validate(document(duid_boffer(*bids)))) == {"boffer.horizon": 1}
 
 
-def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
+def test_hld_4_2_1_a_document_is_about_one_duid() -> None:
     received = validate(document(duid_boffer(), duid_boffer(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 1}
     result = finding(received, "duid.mixed")
@@ -230,7 +230,7 @@ def test_part_c_1_2_a_rebid_after_gate_closure_keeps_its_prices() -> None:
     )
 
 
-def test_part_c_1_2_earlier_boffers_count_for_gate_closure_but_are_not_judged() -> None:
+def test_part_c_1_2_earlier_boffers_count_for_gate_closure_but_are_not_validated() -> None:
     earlier = validate(document(duid_boffer(submissionDateTime=f"{DAY}T03:56:00+10:00"))).value
     assert earlier is not None
     changed = [*PRICES[:3], 78.5, *PRICES[4:]]
@@ -241,7 +241,7 @@ def test_part_c_1_2_earlier_boffers_count_for_gate_closure_but_are_not_judged() 
     assert finding(received, "gate.price_changed").path.startswith("$.records[0]")
 
 
-def test_hld_4_5_earlier_boffers_are_not_warned_of_though_they_were_late() -> None:
+def test_hld_4_5_earlier_boffers_that_were_late_give_no_warning() -> None:
     records = (
         duid_boffer(
             *whole_horizon(dates=("2026-11-18", "2026-11-19")),
@@ -259,14 +259,14 @@ def test_hld_4_5_earlier_boffers_are_not_warned_of_though_they_were_late() -> No
     assert finding(received, "gate.not_in_time").path == index
 
 
-def test_hld_4_4_prices_that_are_left_out_are_held_to_no_market() -> None:
+def test_hld_4_4_omitted_prices_are_not_checked_against_the_market() -> None:
     rows = [{"periodId": number, "fixedLoad": 5} for number in range(1, 289)]
     bids = [{"tradingDate": on, "energyPeriods": rows} for on in (DAY, "2026-11-21")]
     received = validate(document(duid_boffer(*bids)), Context(step=2, market=Market(100, 200)))
     assert cautions(received) == {}
 
 
-def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:
+def test_a_fixed_load_of_zero_counts_only_with_self_dispatch() -> None:
     bids = whole_horizon()
     rows = bids[0]["energyPeriods"]
     rows[0] |= {"fixedLoad": 0}
@@ -281,7 +281,7 @@ def test_a_fixed_load_of_zero_is_none_unless_it_is_meant() -> None:
     assert cautions(received) == {"boffer.both_ways": 2}
 
 
-def test_hld_4_4_who_asks_for_self_dispatch_has_no_bands_cleared_for_want_of_a_load() -> None:
+def test_hld_4_4_self_dispatch_without_a_fixed_load_is_rejected_and_clears_no_bands() -> None:
     bids = whole_horizon()
     rows = bids[0]["energyPeriods"]
     rows[3] |= {"selfDispatch": True}
@@ -339,7 +339,7 @@ def test_the_message_id_names_the_bytes_or_is_given() -> None:
     assert validate(one(), message_id="m-1").system.message_id == "m-1"
 
 
-def test_days_from_columns_are_held_to_the_same_rules() -> None:
+def test_days_from_columns_follow_the_same_rules() -> None:
     read = validate(document(nmi_boffer(bid(period(71), period(72), period(71))))).value
     assert read is not None
     assert boffers.check_days(read.days).accepted

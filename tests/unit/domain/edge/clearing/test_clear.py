@@ -38,7 +38,7 @@ def test_hld_4_2_4_and_4_2_5_max_avail_bounds_a_fixed_load(fixed: float, expecte
     assert cleared.is_bounded.tolist() == [fixed != expected]
 
 
-def test_a_bound_holds_its_own_side_only() -> None:
+def test_a_bound_limits_its_own_side_only() -> None:
     rows = avail(D3)
     assert in_kw(clear(D3_PRICES, rows, cents(1500), max_load=one(0)).watts) == [80]
     assert in_kw(clear(D3_PRICES, rows, cents(1), max_gen=one(0)).watts) == [-60]

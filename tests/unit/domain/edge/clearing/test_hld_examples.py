@@ -140,7 +140,7 @@ def test_hld_d_1_generation_offer_accumulates_from_the_lowest_price_up() -> None
         (14526.20, 660),  # 700 offered, Max Avail 660
     ],
 )
-def test_hld_d_1_max_avail_660_holds_back_the_700_offered(dollars: float, quantity: float) -> None:
+def test_hld_d_1_max_avail_660_limits_the_700_offered(dollars: float, quantity: float) -> None:
     row = avail(dict(enumerate(OFFER, 11)))
     bands = np.array([cents(p) for p in OFFER_PRICES] * 2)
     result = clear(bands, row, cents(dollars), max_load=one(0), max_gen=one(660))
@@ -198,7 +198,7 @@ def test_hld_d_3_supply_chart_has_the_steps_of_the_document() -> None:
     ]
 
 
-def test_hld_d_3_printed_fixed_load_0_is_no_fixed_load() -> None:
+def test_hld_d_3_printed_fixed_load_0_is_not_a_fixed_load() -> None:
     """Every example prints Fixed Load 0 beside live bands; as a fixed load it would clear 0."""
     row, bands = avail(D3.kilowatts), prices({13: 1.1})
     assert in_kw(clear(bands, row, 0, fixed=np.array([NO_LIMIT])).watts) == [-60]
@@ -427,7 +427,7 @@ def test_the_examples_boffer_keeps_every_rule(name: str, step: int) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_examples_max_avail_is_what_its_bands_add_up_to(name: str) -> None:
+def test_the_examples_max_avail_is_the_sum_of_its_bands(name: str) -> None:
     """So no bound bites, but where the document says (D.1, D.2) or errs (G.2.1)."""
     example = EXAMPLES[name]
     lowest, highest = example.accumulated(1, 20)

@@ -19,13 +19,13 @@ from tests.support.boffers import avail, trims
 from tests.support.constraining import BANDS, DAY, A, B, C, envelopes, offer, self_dispatched
 
 
-def test_a_site_is_held_to_its_own_envelope() -> None:
+def test_a_site_is_constrained_to_its_own_envelope() -> None:
     first, second = constrain([offer(A), offer(B)], envelopes())
     assert first.result.avail[0, [2, 12, 18]].tolist() == [-4000, 1000, 4000]
     assert second.result.avail[0, [2, 12, 18]].tolist() == [-1000, 1000, 1000]
 
 
-def test_a_unit_is_held_to_the_sum_over_its_sites() -> None:
+def test_a_unit_is_constrained_to_the_sum_over_its_sites() -> None:
     (item,) = constrain([offer("UNIT1")], envelopes(), is_portfolio=True)
     assert item.sites == 2
     assert item.exports.tolist() == [7000, 7000]
@@ -33,19 +33,19 @@ def test_a_unit_is_held_to_the_sum_over_its_sites() -> None:
     assert item.result.avail[0, [2, 12, 18]].tolist() == [-5000, 1000, 6000]
 
 
-def test_a_unit_is_held_to_its_portfolio_only() -> None:
+def test_a_unit_is_constrained_to_its_portfolio_only() -> None:
     (item,) = constrain([offer("UNIT1")], envelopes(), [B])
     assert (item.exports.tolist(), item.sites) == ([2000, 2000], 1)
 
 
-def test_whose_sites_the_envelopes_have_is_not_guessed() -> None:
+def test_the_portfolio_of_a_document_is_not_guessed() -> None:
     with pytest.raises(PortfolioUnknownError, match="2 sites") as caught:
         constrain([offer(A), offer("UNIT1")], envelopes())
     assert caught.value.sites == 2
     assert constrain([offer(A)], envelopes())[0].sites == 1
 
 
-def test_part_c_6_3_field_2_post_envelopes_bind_no_pre_boffer_unless_asked_for() -> None:
+def test_part_c_6_3_field_2_post_envelopes_bind_no_pre_boffer_unless_requested() -> None:
     after = envelopes(timing=1)
     for day, portfolio in ((offer(A), None), (offer("UNIT1"), [A])):
         with pytest.raises(PostEnvelopeError):
@@ -101,7 +101,7 @@ def test_gate_closure_of_the_day() -> None:
     assert gate_closure(DAY) == period_start(DAY, 1) - 15.5 * 3600
 
 
-def test_hld_4_4_a_fixed_load_without_prices_is_held_to_the_envelope_and_stays_without() -> None:
+def test_hld_4_4_a_fixed_load_without_prices_is_constrained_and_stays_without_prices() -> None:
     (item,) = constrain([self_dispatched(-9_000)], envelopes(), is_portfolio=True)
     held = item.constrained()
     assert held.fixed_load.tolist() == [-5_000, -5_000]

@@ -47,7 +47,7 @@ def test_limits_of_one_level_do_not_bind_the_other() -> None:
     assert A not in str(raised.value)
 
 
-def test_sites_and_intervals_come_in_the_order_asked_for() -> None:
+def test_sites_and_intervals_come_in_the_requested_order() -> None:
     table = LimitTable(envelopes(), "NMI")
     assert table.nmis == (A, B)
     active = table.active(np.array([START + 600, START]), [B, C, A])

@@ -58,7 +58,7 @@ def test_zero_limits_leave_nothing() -> None:
     assert not held.avail.any()
 
 
-def test_max_avail_below_the_limit_is_no_breach() -> None:
+def test_max_avail_below_the_limit_is_not_a_breach() -> None:
     held = trim(avail(D3), one(30), one(-60), one(-60), one(30))
     assert trims(held) == []
 
@@ -74,7 +74,7 @@ def test_max_avail_above_the_limit_is_trimmed_with_the_bands() -> None:
 
 
 @pytest.mark.parametrize(("fixed", "kept"), [(-60, -20), (80, 30), (30, 30), (-20, -20), (0, 0)])
-def test_a_fixed_load_is_held_to_the_limits(fixed: float, kept: float) -> None:
+def test_a_fixed_load_is_constrained_to_the_limits(fixed: float, kept: float) -> None:
     held = trim(avail({}), one(30), one(-20), fixed=one(fixed))
     assert in_kw(held.fixed) == [kept]
     assert held.before.count == (fixed != kept)
@@ -95,7 +95,7 @@ def test_absent_quantities_stay_absent() -> None:
     assert {*held.max_load.tolist(), *held.max_gen.tolist(), *held.fixed.tolist()} == {NO_LIMIT}
 
 
-def test_check_says_how_far_beyond() -> None:
+def test_check_reports_how_far_beyond_the_limits() -> None:
     breaches = check(avail(D3, 2), np.array([80_000, 70_000]), np.array([-50_000, -60_000]))
     assert breaches.over_import.tolist() == [10_000, 0]
     assert breaches.over_export.tolist() == [0, 10_000]

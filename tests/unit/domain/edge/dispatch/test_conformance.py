@@ -41,7 +41,7 @@ def test_deviations_above_below_within_tolerance_and_unmeasured_hld_4_5() -> Non
     assert not result.conforms
 
 
-def test_targets_of_which_none_was_measured_are_not_judged() -> None:
+def test_targets_without_any_measurement_are_not_assessed() -> None:
     assert check_dispatch([START], [0], [START + 300], [5], step=2).conforms is None
     assert check_dispatch([START], [0], [], [], step=2).conforms is None
 
@@ -52,7 +52,7 @@ def test_in_step_1_nobody_is_required_to_respond_hld_4_3() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [0, 1])
-def test_a_time_that_stands_twice_is_rejected(duplicate: int) -> None:
+def test_a_duplicate_time_is_rejected(duplicate: int) -> None:
     twice, once = [START, START], [START]
     times = (twice, once) if duplicate == 0 else (once, twice)
     with pytest.raises(ValueError, match="one measurement a minute"):

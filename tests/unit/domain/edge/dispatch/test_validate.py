@@ -81,5 +81,5 @@ def test_instructions_are_written_and_read_back() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"[7]", b"nul", b"[{}]"])
-def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
+def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(dispatch.validate(data))

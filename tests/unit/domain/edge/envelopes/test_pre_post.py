@@ -9,7 +9,7 @@ from oepnode.errors import DocumentFault
 from tests.support.telemetry_columns import START, A, B, C, envelopes, record
 
 
-def test_room_is_what_post_has_above_pre_in_both_directions() -> None:
+def test_room_is_the_excess_of_post_over_pre_in_both_directions() -> None:
     pre = envelopes(record(A, [(5, -5), (5, -5)]))
     post = envelopes(record(A, [(6.2, -4), (5, -7)], timing="POST"))
     comparison = compare(pre, post)

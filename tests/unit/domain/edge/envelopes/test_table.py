@@ -22,7 +22,7 @@ from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 from oepnode.errors import DocumentFault
-from tests.support import round_world as world
+from tests.support import round_world
 from tests.support.telemetry_columns import EARLY, LATER, START, A, B, envelopes, record
 
 MICROS = 1_000_000
@@ -69,13 +69,13 @@ def test_levels_and_nmis_can_be_picked_with_their_history() -> None:
 
 
 def test_without_rows_no_submission_is_known() -> None:
-    assert not from_document(parse_document(world.ENVELOPE)).knows_submissions
+    assert not from_document(parse_document(round_world.ENVELOPE)).knows_submissions
 
 
 def test_a_verified_bundle_is_an_envelope_input() -> None:
-    held = world.verified()
+    held = round_world.verified()
     table = from_bundle(held)
-    document = from_document(parse_document(world.ENVELOPE))
+    document = from_document(parse_document(round_world.ENVELOPE))
     assert table.site_count == held.site_count
     assert not table.knows_submissions
     for site in range(table.site_count):
@@ -86,11 +86,11 @@ def test_a_verified_bundle_is_an_envelope_input() -> None:
         assert np.array_equal(
             table.limits[site][is_published], document.limits[site_row][is_published]
         )
-    assert world.MOVING.encode() in table.nmis.tolist()
+    assert round_world.MOVING.encode() in table.nmis.tolist()
 
 
 def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
-    held = world.verified()
+    held = round_world.verified()
     frame = limits_frame(held.nmis, held.levels, held.limits, held.horizon_start)
     table, direct = from_frame(frame), from_bundle(held)
     order = np.lexsort((direct.levels, direct.nmis))
@@ -176,7 +176,7 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
     for name in ("cell", "submitted_us", "limits"):
         own, expected = getattr(read_back.superseded, name), getattr(published.superseded, name)
         assert np.array_equal(own, expected)
-    assert "submitted_us" not in to_frame(from_bundle(world.verified())).columns
+    assert "submitted_us" not in to_frame(from_bundle(round_world.verified())).columns
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,9 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
         ([1.5, 2.5], "field.type"),
     ],
 )
-def test_submissions_of_a_limits_file_that_are_ambiguous(times: list[object], rule: str) -> None:
+def test_ambiguous_submissions_of_a_limits_file_are_rejected(
+    times: list[object], rule: str
+) -> None:
     twice = GOOD | {"interval_start": GOOD["interval_start"][:1] * 2, "submitted_us": times}
     with pytest.raises(DocumentFault) as caught:
         from_frame(pl.DataFrame(twice))

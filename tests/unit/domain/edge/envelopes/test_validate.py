@@ -33,7 +33,7 @@ def test_part_c_6_3_good_envelopes_are_accepted(timing: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["5", -1], ids=["form", "rule"])
-def test_part_c_6_2_a_document_that_either_answer_rejects_is_not_read(wrong: Any) -> None:
+def test_part_c_6_2_a_document_that_either_acknowledgement_rejects_is_not_read(wrong: Any) -> None:
     received = validate(array(record(interval(activePowerExportLimit=wrong))))
     assert received.system.accepted == (wrong == -1)
     assert not received.transaction.accepted
@@ -134,7 +134,7 @@ def test_part_c_6_3_all_conflicts_of_a_rejected_document_are_counted() -> None:
         5,
     ],
 )
-def test_part_c_6_3_what_cannot_be_read_is_in_no_conflict(broken: Any) -> None:
+def test_part_c_6_3_unreadable_rows_are_in_no_conflict(broken: Any) -> None:
     received = validate(array(record(submissionTimestamp=EARLY), broken))
     assert not received.accepted
     assert not {"submission.conflict", "submission.missing"} & set(rules(received))
@@ -199,13 +199,13 @@ def test_part_c_1_2_a_missing_hour_is_reported_for_each_site_in_bounded_lines() 
     ("day", "found"),
     [("2026-10-05", (1, 3)), (OCTOBER, (1, 4)), (OCTOBER, (0, 2)), (APRIL, (1, 3))],
 )
-def test_part_c_1_2_another_hour_that_is_missing_is_no_daylight_saving(
+def test_part_c_1_2_any_other_missing_hour_is_not_daylight_saving(
     day: str, found: tuple[int, ...]
 ) -> None:
     assert warned(validate(array(*hours(day, *found)))) == {}
 
 
-def test_part_c_1_2_a_later_submission_of_the_hour_is_no_duplicate_and_fills_it() -> None:
+def test_part_c_1_2_a_later_submission_of_the_hour_fills_it_and_is_not_a_duplicate() -> None:
     first = lacking(1, APRIL, 1, 2, submissionTimestamp=EARLY)
     again = lacking(1, APRIL, 2, submissionTimestamp=LATE)
     assert warned(validate(array(*first, *again))) == {}
@@ -214,7 +214,7 @@ def test_part_c_1_2_a_later_submission_of_the_hour_is_no_duplicate_and_fills_it(
     assert warned(validate(array(*first, *again))) == {}
 
 
-def test_part_c_1_2_rows_with_other_faults_are_no_missing_hour() -> None:
+def test_part_c_1_2_rows_with_other_faults_do_not_make_a_missing_hour() -> None:
     (whole,) = hours(OCTOBER, 1, 2, 3)
     rows = whole["operatingEnvelopes"][0]["intervals"]
     for row in rows[12:24]:

@@ -46,7 +46,7 @@ def run(
 
 
 @pytest.mark.parametrize("against", ["end", "mean"])
-def test_a_doubled_measurement_is_scored_once_and_a_conflict_not_at_all(against: Against) -> None:
+def test_a_duplicate_measurement_is_scored_once_and_a_conflict_not_at_all(against: Against) -> None:
     rows = [reading(A, 4, -400), reading(A, 5, -600), reading(A, 5, -600), reading(A, 10, -100)]
     actuals = Actuals(against)
     actuals.add(frame(*rows, reading(A, 10, -900)))
@@ -77,7 +77,7 @@ def test_the_tolerance_is_a_share_of_what_happened() -> None:
     assert result.within == 0.5
 
 
-def test_the_actual_is_the_flow_without_what_was_controlled_part_c_5_3() -> None:
+def test_the_actual_is_the_flow_without_controlled_assets_part_c_5_3() -> None:
     row = reading(A, 5, -400, controlled_generation_w=2000, controlled_load_w=-500)
     result = run(forecast((A, 1, -1900, None)), row)
     assert result.all_sites.worst_w == 0
@@ -110,7 +110,7 @@ def test_nmi_and_unit_level() -> None:
     assert A not in repr(result)
 
 
-def test_what_has_no_counterpart_is_counted() -> None:
+def test_values_without_a_counterpart_are_counted() -> None:
     result = run(
         forecast((A, 1, 0, None), (A, 2, 0, None), (B, 1, 0, None)),
         reading(A, 5),
@@ -120,7 +120,7 @@ def test_what_has_no_counterpart_is_counted() -> None:
     assert (result.all_sites.count, result.unmeasured, result.unforecast) == (1, 2, 2)
 
 
-def test_of_several_forecasts_the_latest_counts_and_late_ones_are_told() -> None:
+def test_of_several_forecasts_the_latest_counts_and_late_ones_are_reported() -> None:
     result = run(
         forecast((A, 1, 3, START * MICROS + 1), (A, 1, 1, None), (A, 1, 2, START * MICROS)),
         reading(A, 5),

@@ -15,20 +15,20 @@ from tests.support.edge_documents import (
     OTHER_NMI,
     cautions,
     document,
+    forecast,
     lines,
     renamed,
     system,
     transaction,
     without,
 )
-from tests.support.edge_documents import forecast as made
 
 DAY = date(2026, 11, 20)
 
 
 @pytest.mark.parametrize("form", [document, lines])
 def test_part_c_5_3_good_forecasts_are_accepted(form: Any) -> None:
-    received = forecasts.validate(form(made(1), made(2), made(1, nmi=OTHER_NMI)))
+    received = forecasts.validate(form(forecast(1), forecast(2), forecast(1, nmi=OTHER_NMI)))
     assert cautions(received) == {}
     assert received.value is not None
     assert received.value.schema == forecasts.NMI.schema
@@ -36,48 +36,48 @@ def test_part_c_5_3_good_forecasts_are_accepted(form: Any) -> None:
 
 
 def test_part_c_5_3_a_whole_day_is_covered() -> None:
-    assert forecasts.validate(document(*map(made, range(1, 289))), day=DAY).accepted
-    short = forecasts.validate(document(*map(made, range(2, 288))), day=DAY)
+    assert forecasts.validate(document(*map(forecast, range(1, 289))), day=DAY).accepted
+    short = forecasts.validate(document(*map(forecast, range(2, 288))), day=DAY)
     assert transaction(short) == {"forecast.gap": 2}
 
 
 def test_part_c_5_3_other_spellings_and_null_submission() -> None:
     odd = renamed(
-        made(submissionDateTime=None),
+        forecast(submissionDateTime=None),
         measurementDateTime="measurementDatetime",
         submissionDateTime="submissionDatetime",
         uncontrolFcst="UncontrolFcst",
     )
     assert cautions(forecasts.validate(document(odd))) == {}
-    assert forecasts.validate(document(without(made(), "submissionDateTime"))).accepted
+    assert forecasts.validate(document(without(forecast(), "submissionDateTime"))).accepted
 
 
 def test_part_c_5_1_gaps_repeats_and_jumps_have_codes_of_their_own() -> None:
-    received = forecasts.validate(document(*(made(n) for n in (1, 2, 5, 4, 4))))
+    received = forecasts.validate(document(*(forecast(n) for n in (1, 2, 5, 4, 4))))
     assert transaction(received) == {
         "forecast.clock_jump": 1,
         "forecast.gap": 1,
         "forecast.duplicate": 1,
     }
-    differs = forecasts.validate(document(made(1), made(1, uncontrolFcst=2)))
+    differs = forecasts.validate(document(forecast(1), forecast(1, uncontrolFcst=2)))
     assert transaction(differs) == {"forecast.conflict": 1}
 
 
 def test_part_c_5_a_forecast_after_its_interval_is_a_caution() -> None:
-    late = made(submissionDateTime=format_nem(DAY_START_S + 301))
+    late = forecast(submissionDateTime=format_nem(DAY_START_S + 301))
     assert cautions(forecasts.validate(document(late))) == {"forecast.late": 1}
 
 
-def test_part_c_5_the_latest_forecast_stands() -> None:
-    later = made(uncontrolFcst=3, submissionDateTime=format_nem(DAY_START_S - 5))
-    received = forecasts.validate(document(later, made()))
+def test_part_c_5_the_latest_forecast_counts() -> None:
+    later = forecast(uncontrolFcst=3, submissionDateTime=format_nem(DAY_START_S - 5))
+    received = forecasts.validate(document(later, forecast()))
     assert cautions(received) == {"forecast.superseded": 1}
     assert received.value is not None
     assert received.value["uncontrolled_w"].to_list() == [3000]
 
 
 def test_forecasts_are_written_and_read_back() -> None:
-    frame = forecasts.validate(document(made(1), made(2, submissionDateTime=None))).value
+    frame = forecasts.validate(document(forecast(1), forecast(2, submissionDateTime=None))).value
     assert frame is not None
     for ndjson in (False, True):
         again = forecasts.validate(write_forecasts(frame, ndjson=ndjson)).value
@@ -86,7 +86,7 @@ def test_forecasts_are_written_and_read_back() -> None:
 
 
 def test_forecasts_in_columns() -> None:
-    frame = forecasts.validate(document(made(1), made(2))).value
+    frame = forecasts.validate(document(forecast(1), forecast(2))).value
     assert frame is not None
     assert forecasts.validate_frame(frame).accepted
     assert transaction(forecasts.validate_frame(frame[[0, 0]])) == {"forecast.duplicate": 1}
@@ -94,5 +94,5 @@ def test_forecasts_in_columns() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"[7]", b"nul", b"[{}]"])
-def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
+def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(forecasts.validate(data))

@@ -81,7 +81,7 @@ def test_a_price_in_columns_has_the_range_of_one_in_json(value: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64])
-def test_a_minute_out_of_the_years_is_rejected_and_met_by_no_rule(dtype: Any) -> None:
+def test_a_minute_out_of_range_is_rejected_and_checked_by_no_rule(dtype: Any) -> None:
     high = [INSTANTS_END_S, 2**63 - 1, 2**64 - 1 if dtype == pl.UInt64 else -(2**63)]
     first = int(minutes(1)["minute"][0])
     ends = [first, *high, first + 60]
@@ -90,7 +90,7 @@ def test_a_minute_out_of_the_years_is_rejected_and_met_by_no_rule(dtype: Any) ->
     assert paths(received) == {"time.format": [f"$.rows[{row}].minute" for row in (1, 2, 3)]}
 
 
-def test_the_last_minute_of_the_years_is_read_and_written() -> None:
+def test_the_last_minute_in_range_is_read_and_written() -> None:
     late = put(minutes(1), "minute", [INSTANTS_END_S - 60], pl.Int64)
     late = put(late, "submitted_us", [INSTANTS_END_S * MICROS - 1], pl.Int64)
     received = telemetry.validate_frame(late)
@@ -100,7 +100,7 @@ def test_the_last_minute_of_the_years_is_read_and_written() -> None:
     assert again.equals(received.value)
 
 
-def test_rows_behind_a_rejected_minute_keep_their_places() -> None:
+def test_rows_after_a_rejected_minute_keep_their_row_numbers() -> None:
     first = int(minutes(1)["minute"][0])
     broken = put(minutes(1, 2, 3), "minute", [first, first + 1, first + 180], pl.Int64)
     assert paths(telemetry.validate_frame(broken)) == {
@@ -109,7 +109,7 @@ def test_rows_behind_a_rejected_minute_keep_their_places() -> None:
     }
 
 
-def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
+def test_a_minute_that_is_null_or_not_a_timestamp_is_checked_by_no_rule() -> None:
     texts = ["2026-11-19T10:01:00+10:00", None, "soon", "2026-11-19T10:02:00+10:00"]
     broken = put(minutes(1, 2, 3, 4), "minute", texts, pl.String)
     assert paths(telemetry.validate_frame(broken)) == {
@@ -120,14 +120,14 @@ def test_a_minute_that_is_null_or_no_timestamp_is_met_by_no_rule() -> None:
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1, INSTANTS_END_S * MICROS])
 @pytest.mark.parametrize("column", ["submitted_us", "envelope_submitted_us"])
-def test_a_submission_out_of_the_years_is_rejected(column: str, value: int) -> None:
+def test_a_submission_time_out_of_range_is_rejected(column: str, value: int) -> None:
     broken = put(minutes(1, 2), column, [value, SENT - MICROS * 90_000], pl.Int64)
     codes = paths(telemetry.validate_frame(broken))
     assert codes.pop("time.format") == [f"$.rows[0].{column}"]
     assert set(codes) <= {"telemetry.submitted_early"}
 
 
-def test_a_submission_out_of_the_years_replaces_no_row() -> None:
+def test_a_submission_time_out_of_range_replaces_no_row() -> None:
     twice = put(minutes(1, 1), "submitted_us", [SENT, 2**63 - 1], pl.Int64)
     twice = put(twice, "active_power_w", [1, 2], pl.Int32)
     received = telemetry.validate_frame(twice)
@@ -139,7 +139,7 @@ def test_a_submission_out_of_the_years_replaces_no_row() -> None:
 @pytest.mark.parametrize("zone", [None, "UTC"])
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63) + 1, -1])
 @pytest.mark.parametrize("column", ["minute", "submitted_us"])
-def test_datetimes_out_of_the_years_are_rejected(
+def test_datetimes_out_of_range_are_rejected(
     column: str, value: int, zone: str | None, unit: Any
 ) -> None:
     raw = pl.Series(column, [value], dtype=pl.Int64).cast(pl.Datetime(unit, zone))
@@ -156,7 +156,7 @@ def test_datetimes_of_every_unit_are_read_alike(unit: Any) -> None:
     assert received.value["minute"].to_list() == [first]
 
 
-def test_an_interval_out_of_the_years_is_rejected_in_forecasts_and_targets() -> None:
+def test_an_interval_out_of_range_is_rejected_in_forecasts_and_targets() -> None:
     broken = put(intervals(), "interval_end", [START + 300, 2**63 - 1], pl.Int64)
     path = {"time.format": ["$.rows[1].interval_end"]}
     assert paths(forecasts.validate_frame(broken)) == path

@@ -131,7 +131,7 @@ def test_no_telemetry_is_an_empty_unit(pieces: tuple[object, ...]) -> None:
     assert sums.unit().most_nmis == 0
 
 
-def test_telemetry_of_the_unit_itself_is_taken_as_it_is() -> None:
+def test_telemetry_of_the_unit_itself_is_used_as_it_is() -> None:
     rows = frame(reading(A, 2, 9), reading(A, 1, 7))
     total = from_frame(rows.rename({"nmi": "duid"}))
     assert total.active_power_w.tolist() == [7, 9]

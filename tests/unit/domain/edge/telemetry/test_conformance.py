@@ -129,7 +129,7 @@ def test_missing_minutes_are_those_of_nmis_that_measured_at_all() -> None:
     assert result.measured.tolist() == [True, False]
 
 
-def test_what_is_ours_and_was_left_out_does_not_conform() -> None:
+def test_omitted_nmis_of_the_portfolio_do_not_conform() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE), record(C, [(5, -5)]))
     rows = [reading(A, i) for i in range(1, 11)]
     whole = report(published, *rows, portfolio={A})
@@ -163,7 +163,7 @@ def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated()
             Tolerance(missing=missing)
 
 
-def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None:
+def test_each_interval_in_breach_reports_how_far_and_beyond_which_limits() -> None:
     result = report(
         envelopes(*TWO),
         reading(A, 1, 5200),
@@ -182,7 +182,7 @@ def test_each_interval_in_breach_tells_how_far_and_beyond_which_limits() -> None
 # --- duplicates ------------------------------------------------------------------------------
 
 
-def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
+def test_a_copy_counts_once_and_a_conflict_is_not_assessed() -> None:
     rows = [reading(A, 1, 6000), reading(A, 1, 6000, submitted_us=9), reading(A, 2, 6000)]
     conflict = [reading(A, 3, 0), reading(A, 3, 7000), reading(A, 3, 0)]
     later = [reading(A, 4, 0, submitted_us=5), reading(A, 4, 6000, submitted_us=6)]
@@ -196,14 +196,14 @@ def test_a_copy_counts_once_and_a_conflict_is_not_judged() -> None:
     assert traced.is_breach.tolist() == [True, True, True]
 
 
-def test_rows_at_other_nmis_and_hours_may_stand_twice_too() -> None:
+def test_rows_at_other_nmis_and_hours_may_be_duplicates_too() -> None:
     rows = [reading(C, 1), reading(C, 1), reading(C, 2), reading(C, 2, 9), reading(A, 99)]
     result = report(envelopes(record(A, FIVE)), *rows, reading(A, 99))
     assert (result.rows, result.foreign_rows, result.outside_rows) == (6, 4, 2)
     assert result.foreign_nmis == 1
 
 
-def test_a_minute_of_two_pieces_cannot_be_settled() -> None:
+def test_a_minute_in_two_pieces_cannot_be_deduplicated() -> None:
     check = ConformanceChecker(envelopes(record(A, FIVE)))
     check.add(frame(reading(A, 1)))
     before = check.report()
@@ -218,7 +218,7 @@ def test_energy_beyond_is_rounded_half_up() -> None:
     assert result.beyond_wh.tolist() == [1, 0]
 
 
-def test_no_telemetry_at_all_is_a_report_as_well() -> None:
+def test_no_telemetry_at_all_gives_an_empty_report() -> None:
     result = report(envelopes(record(A, FIVE)))
     assert result.rows == 0
     assert result.conforms is None
@@ -248,7 +248,7 @@ TWO = (record(A, FIVE), record(A, [(3, -3)] * 2, submitted=LATER))
 OLD, NEW = EARLY * MICROS, LATER * MICROS
 
 
-def test_the_envelope_that_the_telemetry_states_is_the_one_to_judge_by_part_c_4_3_field_4() -> None:
+def test_telemetry_is_checked_against_the_envelope_that_it_states_part_c_4_3_field_4() -> None:
     result = report(
         envelopes(*TWO),
         reading(A, 1, 4000, envelope_submitted_us=OLD),
@@ -316,7 +316,7 @@ def test_limits_of_either_level_may_be_stated(submitted: int | None) -> None:
     assert report(published, *rows, level=1).counts["wrong_limits_stated"].tolist() == [1]
 
 
-def test_a_publication_without_times_is_taken_as_it_stands() -> None:
+def test_a_publication_without_times_is_used_as_it_is() -> None:
     result = report(
         envelopes(record(A, FIVE, submitted=None)), reading(A, 1, 5001, envelope_submitted_us=7)
     )
@@ -324,7 +324,7 @@ def test_a_publication_without_times_is_taken_as_it_stands() -> None:
     assert result.counts["unknown_envelope"].tolist() == [0]
 
 
-def test_a_timestamp_where_the_publication_has_none_for_this_interval_but_for_others() -> None:
+def test_a_timestamp_where_only_other_intervals_were_published_with_times() -> None:
     published = envelopes(record(A, FIVE), record(B, FIVE, submitted=None))
     result = report(published, reading(B, 1))
     assert result.counts["unknown_envelope"].tolist() == [0, 1]
@@ -341,7 +341,7 @@ def test_at_level_flex_only_controlled_generation_and_load_count_part_c_6_3_fiel
     assert report(published, row).counts["import_minutes"].tolist() == [1]
 
 
-def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_holds() -> None:
+def test_where_no_limit_is_published_a_default_or_else_the_stated_limit_applies() -> None:
     published = envelopes(record(A, [(5, -5)]), record(B, [(5, -5)], first=1))
     row = reading(B, 1, 4500, envelope_submitted_us=None)
     stated = report(published, row)
@@ -373,7 +373,7 @@ def test_the_sites_of_a_bundle_are_not_in_the_order_of_their_nmis() -> None:
     assert result.headroom_w[:, 0].tolist() == [6000, 2000, -1000]
 
 
-def test_a_trace_judges_every_minute_as_the_report_does() -> None:
+def test_a_trace_assesses_every_minute_as_the_report_does() -> None:
     published = envelopes(*TWO, record(B, FIVE))
     rows = [
         reading(A, 2, 4000, envelope_submitted_us=NEW),
@@ -430,7 +430,7 @@ def plain(published: EnvelopeTable, level: int) -> edge_plain.Published:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_plain_loop_over_the_rules_finds_the_same(seed: int) -> None:
+def test_a_plain_loop_over_the_rules_gives_the_same_result(seed: int) -> None:
     draw = random.Random(seed)
     names = [A, B, C]
     times = [EARLY, LATER, START + 200, START + 700]

@@ -19,7 +19,7 @@ def test_hld_4_2_1_rows_of_one_duid_are_its_own() -> None:
     assert only(rows("U1"), "U1", "targets")[1] == "U1"
 
 
-def test_hld_4_2_1_of_several_duids_the_named_one_is_meant() -> None:
+def test_hld_4_2_1_of_several_duids_the_named_one_is_selected() -> None:
     selected, duid = only(rows("U1", "U2", "U1"), "U1", "targets")
     assert (selected["x"].to_list(), duid) == ([0, 2], "U1")
 
@@ -43,7 +43,7 @@ def test_hld_4_2_1_other_rows_are_rejected_and_named(
     assert "HLD §4.2.1" in fault.message
 
 
-def test_part_c_1_1_a_target_of_another_unit_is_no_target() -> None:
+def test_part_c_1_1_a_target_of_another_unit_is_not_used() -> None:
     check_same("targets", "U1", "U1", "telemetry")
     with pytest.raises(DocumentFault) as caught:
         check_same("targets", "U1", "U2", "telemetry")

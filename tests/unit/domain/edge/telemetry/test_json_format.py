@@ -18,7 +18,7 @@ from tests.support.telemetry_columns import frame_of
 
 @pytest.mark.parametrize("record", [nmi_telemetry(), duid_telemetry()])
 @pytest.mark.parametrize("ndjson", [False, True])
-def test_what_is_written_reads_back(record: dict[str, Any], ndjson: bool) -> None:
+def test_a_written_document_reads_back(record: dict[str, Any], ndjson: bool) -> None:
     frame = frame_of(document(record))
     text = write_telemetry(frame, ndjson=ndjson)
     assert frame_of(text).equals(frame)

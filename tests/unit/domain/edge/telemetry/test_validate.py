@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from oepnode.domain.edge.telemetry import json_format as telemetry_json
+from oepnode.domain.edge.telemetry import json_format
 from oepnode.domain.edge.telemetry.validate import validate, validate_frame
 from oepnode.domain.nem.nem_time import parse_timestamp
 from oepnode.domain.nem.quantities import Feed
@@ -49,7 +49,7 @@ def test_part_c_4_3_good_telemetry_is_accepted(form: Any) -> None:
     assert cautions(received) == {}
     frame = received.value
     assert frame is not None
-    assert frame.schema == telemetry_json.NMI.schema
+    assert frame.schema == json_format.NMI.schema
     assert frame["nmi"].cast(pl.String).to_list() == [NMI] * 5 + [OTHER_NMI] * 5
     assert frame.row(0)[1:] == (
         DAY_START_S + 60,
@@ -70,7 +70,7 @@ def test_hld_h_good_duid_telemetry_is_accepted() -> None:
     received = validate(document(duid_telemetry()))
     assert cautions(received) == {}
     assert received.value is not None
-    assert received.value.schema == telemetry_json.DUID.schema
+    assert received.value.schema == json_format.DUID.schema
 
 
 def test_part_c_4_3_limits_are_read_within_a_measurement_as_well() -> None:
@@ -94,7 +94,7 @@ def test_other_spellings_are_read_as_the_canonical_ones() -> None:
     assert frame_of(document(odd)).equals(frame_of(document(nmi_telemetry())))
 
 
-def test_part_c_4_3_profile_edge_holds_limits_to_decimal_4_2() -> None:
+def test_part_c_4_3_profile_edge_restricts_limits_to_decimal_4_2() -> None:
     edge = Feed(profile="edge")
     fine = one(activePowerExportLimit=99.99, activePowerImportLimit=-0.01)
     assert validate(fine, feed=edge).accepted
@@ -110,11 +110,11 @@ def test_a_document_holds_one_kind_of_telemetry() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"[1]", b"{}", b"\xef\xbb\xbf[]", b'[{"nmi":"a"}'])
-def test_what_is_no_document_is_rejected_with_a_code(data: bytes) -> None:
+def test_bytes_without_a_document_are_rejected_with_a_code(data: bytes) -> None:
     assert system(validate(data))
 
 
-def test_part_c_4_1_a_gap_is_told_with_its_length() -> None:
+def test_part_c_4_1_a_gap_is_reported_with_its_length() -> None:
     received = validate(minutes(1, 2, 6, 7, 9))
     assert transaction(received) == {"telemetry.gap": 2}
     result = finding(received, "telemetry.gap")
@@ -154,7 +154,7 @@ def test_part_c_4_3_a_later_submission_replaces_an_earlier_one() -> None:
     assert other.value.sort("minute")["active_power_w"].to_list() == values
 
 
-def test_part_c_4_1_a_clock_that_goes_back_is_told() -> None:
+def test_part_c_4_1_a_clock_that_goes_back_is_reported() -> None:
     received = validate(minutes(1, 2, 3, 2, 3, 4))
     assert transaction(received) == {"telemetry.clock_jump": 1, "telemetry.duplicate": 2}
     result = finding(received, "telemetry.clock_jump")
@@ -260,7 +260,7 @@ def test_part_c_4_3_lines_on_envelopes_from_later_are_bounded_and_all_minutes_co
     assert [finding.count for finding in answer.warnings] == [2] * 100
 
 
-def test_hld_4_2_1_a_document_speaks_of_one_duid() -> None:
+def test_hld_4_2_1_a_document_is_about_one_duid() -> None:
     received = validate(document(duid_telemetry(), duid_telemetry(duid="UNIT2")))
     assert transaction(received) == {"duid.mixed": 5}
     assert finding(received, "duid.mixed").path == "$.records[1].duid"
@@ -281,7 +281,7 @@ def changed(column: str, value: object, row: int = 6) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("side", ["NMI", "DUID"])
-def test_canonical_columns_are_accepted_as_they_stand(side: str) -> None:
+def test_canonical_columns_are_accepted_as_they_are(side: str) -> None:
     received = validate_frame(good(side))
     assert cautions(received) == {}
     assert received.value is not None
@@ -377,7 +377,7 @@ def test_broken_columns_reject_the_system_acknowledgement(
     assert finding(received, code).path.endswith(path)
 
 
-def test_a_column_of_its_own_is_not_read_silently() -> None:
+def test_an_unknown_column_is_a_caution() -> None:
     received = validate_frame(good().with_columns(voltage=230))
     assert cautions(received) == {"column.unknown": 1}
 
@@ -410,7 +410,7 @@ def test_findings_in_columns_are_counted_beyond_the_first_hundred() -> None:
         ([0, 1, 5, 6], {}),
     ],
 )
-def test_rules_of_time_hold_for_columns(rows: list[int], codes: dict[str, int]) -> None:
+def test_rules_of_time_apply_to_columns(rows: list[int], codes: dict[str, int]) -> None:
     received = validate_frame(good()[rows])
     assert transaction(received) == codes
     if codes:

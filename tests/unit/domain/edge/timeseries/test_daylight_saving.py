@@ -45,7 +45,7 @@ def test_part_c_1_2_the_hour_missing_in_october_is_daylight_saving() -> None:
     assert of([m for m in spring if m != spring[0] + 3600]) == ([False], [])
 
 
-def test_part_c_1_2_the_hour_doubled_in_april_is_daylight_saving() -> None:
+def test_part_c_1_2_the_hour_repeated_in_april_is_daylight_saving() -> None:
     autumn = local_minutes("2026-04-05T01:00:00", "2026-04-05T03:00:00")
     autumn += local_minutes("2026-04-05T02:01:00", "2026-04-05T04:00:00")
     assert of(autumn) == ([], [True])
@@ -53,7 +53,7 @@ def test_part_c_1_2_the_hour_doubled_in_april_is_daylight_saving() -> None:
 
 
 @pytest.mark.parametrize("step", [60, 300])
-def test_part_c_1_2_the_hour_is_known_as_a_clock_in_melbourne_skips_and_repeats_it(
+def test_part_c_1_2_the_hour_that_a_clock_in_melbourne_skips_or_repeats_is_recognised(
     step: int,
 ) -> None:
     count = 3 * 3600 // step

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from oepnode.domain.edge.boffers import validate as boffers
-from oepnode.domain.edge.envelopes import validate as envelope_check
+from oepnode.domain.edge.envelopes import validate as envelopes
 from oepnode.domain.edge.telemetry import validate as telemetry
 from oepnode.domain.edge.validation.causes import causes_first
 from oepnode.errors import DocumentFault, Finding
@@ -63,7 +63,7 @@ def test_part_c_6_3_a_wrong_sign_comes_before_mixed_signs() -> None:
     wrong = interval(
         activePowerImportLimit=2, diStartTime="2026-11-20T10:05:00+10:00", diEndTime=None
     )
-    answer = envelope_check.validate(array(record(interval(), wrong))).transaction
+    answer = envelopes.validate(array(record(interval(), wrong))).transaction
     follows = {finding.code: finding.caused_by for finding in answer.findings}
     assert follows == {"limit.sign": "", "import_sign.mixed": "limit.sign"}
 
@@ -95,7 +95,7 @@ def test_a_finding_in_another_scope_follows_from_nothing(path: str) -> None:
 
 
 @pytest.mark.parametrize("minutes", [(-60,), (1500,), (-60, 1500)])
-def test_part_c_4_1_what_lies_outside_the_day_is_no_gap_of_it(minutes: tuple[int, ...]) -> None:
+def test_part_c_4_1_rows_outside_the_day_leave_no_gap_in_it(minutes: tuple[int, ...]) -> None:
     """Rows of other days are reported as such; only gaps of the day are counted."""
     late = "2026-11-22T06:00:00+10:00"
     data = document(nmi_telemetry(*map(measurement, minutes), submissionDateTime=late))

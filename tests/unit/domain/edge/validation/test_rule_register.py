@@ -31,7 +31,7 @@ from tests.support.rule_register.row import (
 REFERENCE: Final = Path(__file__).resolve().parents[5] / "docs" / "reference"
 RULES: Final = (*register_boffers.RULES, *register_measures.RULES, *register_envelopes.RULES)
 
-HELD_ELSEWHERE: Final = {
+TESTED_ELSEWHERE: Final = {
     "Part C §1.2 Trading Day": ("nem.test_nem_time", "test_a_trading_day_runs_from_four_to_four"),
     "Part C §1.2 Dispatch Interval": (
         "nem.test_nem_time",
@@ -47,11 +47,11 @@ HELD_ELSEWHERE: Final = {
     ),
     "Part C §6.3 PRE against POST": (
         "edge.envelopes.test_pre_post",
-        "test_room_is_what_post_has_above_pre_in_both_directions",
+        "test_room_is_the_excess_of_post_over_pre_in_both_directions",
     ),
     "Part C §6.3 Boffers within envelopes": (
         "edge.constraining.test_trim",
-        "test_check_says_how_far_beyond",
+        "test_check_reports_how_far_beyond_the_limits",
     ),
     "HLD §4.1 six scenarios": (
         "edge.boffers.test_participation",
@@ -149,7 +149,7 @@ every_field = pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.n
 
 
 @every_rule
-def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Rule) -> None:
+def test_a_document_that_breaks_the_rule_has_its_code_location_and_section(rule: Rule) -> None:
     result = outcome(rule.check, rule.bad)
     assert result.counts == {rule.code: rule.count, **rule.also}
     answer, first = result.first[rule.code]
@@ -162,7 +162,7 @@ def test_a_document_that_breaks_the_rule_has_its_code_place_and_section(rule: Ru
 
 
 @every_rule
-def test_the_document_put_right_is_accepted_without_a_finding(rule: Rule) -> None:
+def test_the_corrected_document_is_accepted_without_a_finding(rule: Rule) -> None:
     result = outcome(rule.check, rule.good)
     assert result.counts == {}
     assert result.is_accepted
@@ -177,7 +177,7 @@ def test_the_record_with_the_field_is_accepted(field: Field) -> None:
 
 
 @every_field
-def test_a_mandatory_field_is_asked_for_and_another_is_not(field: Field) -> None:
+def test_a_mandatory_field_is_required_and_another_is_not(field: Field) -> None:
     result = outcome(field.dataset.check, field.without())
     if not field.is_asked:
         assert result.counts == {}
@@ -237,12 +237,12 @@ def test_every_code_of_the_register_is_in_the_catalogue() -> None:
 @pytest.mark.parametrize("section", [*PART_C_SECTIONS, *HLD_SECTIONS], ids=slug)
 def test_every_section_that_rules_on_something_has_a_row(section: str) -> None:
     rows = {rule.section for rule in RULES} | {field.section for field in FIELDS}
-    assert section in rows | HELD_ELSEWHERE.keys()
+    assert section in rows | TESTED_ELSEWHERE.keys()
 
 
-@pytest.mark.parametrize("section", HELD_ELSEWHERE, ids=slug)
+@pytest.mark.parametrize("section", TESTED_ELSEWHERE, ids=slug)
 def test_a_rule_without_a_code_has_a_test_of_its_own(section: str) -> None:
-    module, name = HELD_ELSEWHERE[section]
+    module, name = TESTED_ELSEWHERE[section]
     test = getattr(importlib.import_module(f"tests.unit.domain.{module}"), name)
     assert callable(test)
 

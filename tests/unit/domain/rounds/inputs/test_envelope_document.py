@@ -113,7 +113,7 @@ def test_an_objective_function_of_1_to_255_bytes(text: str) -> None:
     "name", ["submissionTimestamp", "submissionDatetime", "submissionDateTime"]
 )
 @pytest.mark.parametrize("value", [None, "2026-11-20T09:59:59.123456+10:00"])
-def test_the_submission_time_in_every_spelling_or_none(name: str, value: str | None) -> None:
+def test_the_submission_time_in_every_spelling_or_absent(name: str, value: str | None) -> None:
     assert one(record(**{name: value})) == PLAIN
 
 
@@ -170,7 +170,7 @@ def test_the_bounds_of_int32_are_limits() -> None:
     assert one(record(changed))[3] == (2**31 - 1, -(2**31) + 1, None, None)
 
 
-def test_one_spelling_of_a_number_is_judged_by_its_kind() -> None:
+def test_one_spelling_of_a_number_is_read_by_its_kind() -> None:
     """Numbers are remembered by their text, for exports apart from imports."""
     changed = interval(activePowerExportLimit=2, activePowerImportLimit=0)
     again = interval(activePowerExportLimit=0, activePowerImportLimit=2)
@@ -227,7 +227,7 @@ def test_positions_of_a_trading_day() -> None:
     assert document.limits[:, 0].tolist() == [n * 1000 for n in range(288)]
 
 
-def test_the_position_counts_in_the_whole_array() -> None:
+def test_the_position_counts_in_the_entire_array() -> None:
     """Decided per interval: a timed interval may stand among untimed ones, anywhere."""
     untimed: list[Any] = [UNTIMED] * 288
     untimed[0] = UNTIMED | {"diEndTime": "2026-11-21T04:05:00+10:00", "activePowerExportLimit": 9}
@@ -263,7 +263,7 @@ def test_the_horizon_is_from_the_earliest_to_the_latest_row_of_any_site() -> Non
     assert rows(document) == [(OTHER_NMI, *PLAIN[1:]), (NMI, 0, START_S + 86100, PLAIN[3])]
 
 
-def test_the_first_and_the_last_interval_there_are() -> None:
+def test_the_first_and_the_last_possible_interval() -> None:
     first = record(UNTIMED | {"diStartTime": "1970-01-01T00:00:00Z"})
     assert one(first)[2] == 0
     last = record(UNTIMED | {"diEndTime": "2105-12-31T23:55:00-14:00"})

@@ -440,7 +440,7 @@ def test_a_faulty_record_alone(write: Writer, case: Case) -> None:
     assert (fault.path, fault.code) == (f"$.records[0]{case.path}", case.rule)
 
 
-def test_a_place_deep_in_the_document() -> None:
+def test_a_fault_deep_in_the_document_has_its_path() -> None:
     bad = interval(diEndTime="2026-11-20T10:06:00+10:00")
     second = {"intervals": [ONE] * 3 + [bad]}
     records = [*[PLAIN] * 16, PLAIN, record(operatingEnvelopes=[{"intervals": [ONE]}, second])]

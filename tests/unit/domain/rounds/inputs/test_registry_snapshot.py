@@ -125,7 +125,7 @@ def test_warnings_are_counted_by_kind() -> None:
     assert second.endswith("(and 3 more)")
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_a_written_value_reads_back() -> None:
     aggregators = [Aggregator("n", "North", b"\x01" * 32, b"\x02" * 20), Aggregator("s", "S", SALT)]
     tree = snapshot_json(
         START, sha256(SALT).digest(), aggregators, [(NMI, "n", START, END), (NMI, "s", END, None)]

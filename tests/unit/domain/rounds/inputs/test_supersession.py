@@ -90,13 +90,13 @@ def test_order_changes_neither_the_rows_that_count_nor_the_rejections(
         assert [(r[:2], r[3]) for r in standing] == [(r[:2], r[3]) for r in others]
 
 
-def test_a_fault_names_both_places() -> None:
+def test_a_fault_names_both_rows() -> None:
     _, (fault,) = resolved([(0, 0, 5, 1), (1, 0, 5, 1), (1, 0, 5, 2)])
     assert fault.path == "$.records[2].operatingEnvelopes[0].intervals[0]"
     assert fault.message.endswith("the other is $.records[1].operatingEnvelopes[0].intervals[0]")
 
 
-def test_one_row_and_none() -> None:
+def test_one_row_and_no_row() -> None:
     assert resolved([(3, 600, NO_SUBMISSION, 1)]) == ([(3, 600, NO_SUBMISSION, 1)], [])
 
 
