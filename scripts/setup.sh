@@ -2,7 +2,7 @@
 #
 # Leaves the Python environment in .venv and the development chain in
 # hardhat-free-devnet/node_modules. Each step is skipped where it was done before with the same
-# lock file, and says what it does. Needs Python 3.11 or newer, and package indexes within reach.
+# lock file, and says what it does. Needs Python 3.11 or newer, and access to the package indexes.
 
 say() {
     printf '%s\n' "$*" >&2

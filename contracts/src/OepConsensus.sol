@@ -20,7 +20,7 @@ import {SignedBallots} from "./SignedBallots.sol";
 ///  4. A ballot counts only for the result that it was made for, only for its own operator, and only once per result.
 ///  5. A round that is final, failed or cancelled stays so, and its votes, results and tallies do not change.
 ///  6. Only the electorate of the round's own epoch votes. Changes of members, signers, quorum, windows or rules take
-///     effect for rounds opened afterwards.
+///     effect for rounds opened afterwards. A member removed while a round is open still votes in it.
 ///  7. Every ballot cast directly costs the same, first or last, and so does every abstention; no action of one account
 ///     makes another's vote more expensive.
 ///  8. No round is stranded. Neither a pause nor a change of membership prevents a reveal before the round's reveal

@@ -79,8 +79,8 @@ def test_a_kept_bundle_verifies_against_the_kept_round(played: Played) -> None:
 
 
 def test_the_liar_is_named(played: Played) -> None:
-    assert played.summary["found_out"] == ["worker-5"]
-    assert "worker-5 voted another root" in played.output
+    assert played.summary["caught"] == ["worker-5"]
+    assert "worker-5 voted for a different root" in played.output
 
 
 def test_every_round_is_replayed_from_its_sealed_inputs(played: Played) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConflictError
 from tests.contract_model import electorate, rounds, views
@@ -76,3 +76,28 @@ def test_a_quorum_is_the_share_rounded_up_and_a_majority_at_least(
         state = electorate.add_workers(state, Call(ADMIN, 0), workers)
     assert state.terms[-1].quorum == quorum
     assert state.roles == {(Role.ADMIN, ADMIN)}
+
+
+def test_a_member_removed_while_a_round_is_open_still_votes_in_it() -> None:
+    """Guarantee 6: the electorate is that of the epoch in which the round opened."""
+    requester, horizon, digests = b"\x20" * 20, (1, 6), (b"\x30" * 32, b"\x31" * 32)
+    newcomer, late_signer = b"\x21" * 20, b"\x22" * 20
+    state = electorate.grant_role(deployed(), Call(ADMIN, 0), Role.REQUESTER, requester)
+    state = electorate.add_workers(state, Call(ADMIN, 0), [NewWorker(OPERATOR, SIGNER, "")])
+    state = rounds.open_round(state, Call(requester, 0), horizon, *digests)
+    state = electorate.add_workers(state, Call(ADMIN, 1), [NewWorker(newcomer, late_signer, "")])
+    state = electorate.remove_worker(state, Call(ADMIN, 2), OPERATOR)
+    state = rounds.open_round(state, Call(requester, 3), horizon, *digests)
+    assert [seat.operator for seat in state.electorate(state.rounds[0].epoch)] == [OPERATOR]
+    assert [seat.operator for seat in state.electorate(state.rounds[1].epoch)] == [newcomer]
+
+    with pytest.raises(Reverted, match="NotInElectorate"):
+        rounds.cast_ballot(state, Call(late_signer, 4), 1, b"\x01" * 32)
+    with pytest.raises(Reverted, match="NotInElectorate"):
+        rounds.cast_ballot(state, Call(SIGNER, 4), 2, b"\x01" * 32)
+    result = Result(b"\x40" * 32, 1)
+    ballot = ballot_for(rounds.context_of(state, 1), OPERATOR, result)
+    state = rounds.cast_ballot(state, Call(SIGNER, 4), 1, ballot)
+    packed = b"".join(vote.pack() for vote in state.rounds[0].ballots)
+    state = rounds.reveal_root(state, Call(OPERATOR, 5), 1, result, packed)
+    assert state.rounds[0].result == result

@@ -102,7 +102,7 @@ def verify(
         Path | None,
         typer.Option(
             "--portfolio",
-            help="File with all your NMIs, one a line: an NMI of the bundle that is not in it "
+            help="File with all your NMIs, one per line: an NMI of the bundle that is not in it "
             "fails the verification, missing ones are reported.",
         ),
     ] = None,

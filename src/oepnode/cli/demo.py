@@ -132,7 +132,8 @@ def _summary(report: Report, console: Console) -> None:
             f"  connection points without an aggregator: {report.unassigned_nmis}, "
             "kept in the unassigned partition"
         )
-    if report.found_out:
-        console.print(f"  [red]found out[/red]: {', '.join(report.found_out)} voted another root")
-    colour, word = ("green", "all is well") if report.ok else ("red", "not all is well")
-    console.print(f"  [{colour}]{word}[/{colour}], {report.seconds:.0f} s in all")
+    if report.caught:
+        liars = ", ".join(report.caught)
+        console.print(f"  [red]caught[/red]: {liars} voted for a different root")
+    colour, word = ("green", "all checks passed") if report.ok else ("red", "not all checks passed")
+    console.print(f"  [{colour}]{word}[/{colour}] in {report.seconds:.0f} s")

@@ -34,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Independent workers that split operating envelopes by aggregator and agree on the result "
-    "on chain. Exit codes: 0 fine or verified, 1 the evidence is wrong, 2 wrong usage or "
+    "on chain. Exit codes: 0 fine or verified, 1 verification failed, 2 wrong usage or "
     "configuration, 3 an external service did not respond, 4 internal error.",
 )
 

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 BallotFile = Annotated[
-    Path, typer.Argument(help="Signed ballots, one a line, as 'relay sign' prints them.")
+    Path, typer.Argument(help="Signed ballots, one per line, as 'relay sign' prints them.")
 ]
 
 

@@ -33,7 +33,7 @@ def sample(
     unassigned: Annotated[int, typer.Option(help="NMIs without an aggregator.")] = 4,
     flex: Annotated[float, typer.Option(help="Share of NMIs at level Flex, 0 to 1.")] = 0.0,
     format_: Annotated[
-        DocumentFormat, typer.Option("--format", help="One array, or a record a line.")
+        DocumentFormat, typer.Option("--format", help="One array, or one record per line.")
     ] = DocumentFormat.JSON,
     edge: Annotated[
         bool,

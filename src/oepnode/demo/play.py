@@ -66,7 +66,7 @@ class Report(Struct):
     aggregators: list[AggregatorReport] = field(default_factory=list)
     unassigned_nmis: int | None = None
     workers: list[dict[str, object]] = field(default_factory=list)
-    found_out: list[str] = field(default_factory=list)
+    caught: list[str] = field(default_factory=list)
     without_gas: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

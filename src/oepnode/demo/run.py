@@ -39,7 +39,7 @@ def run_demo(plan: Plan, rounds: int, print_line: PrintLine) -> Report:
             print_line("relay", f"{', '.join(report.without_gas)} voted and have no gas")
         _verify(stage, report, print_line)
         report.unassigned_nmis = play.observe(stage, report.rounds)
-    report.found_out = sorted({name for line in report.rounds for name in line.mismatched})
+    report.caught = sorted({name for line in report.rounds for name in line.mismatched})
     report.ok = _is_ok(report, plan)
     report.seconds = round(time.monotonic() - started, 2)
     return report
@@ -86,6 +86,6 @@ def _is_ok(report: Report, plan: Plan) -> bool:
         all(line.status == "finalised" and line.replayed for line in report.rounds)
         and all(aggregator.verified for aggregator in report.aggregators)
         and bool(report.aggregators)
-        and set(report.found_out) == liars
+        and set(report.caught) == liars
         and len(liars) == plan.byzantine
     )

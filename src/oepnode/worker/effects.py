@@ -23,14 +23,13 @@ from oepnode.domain.rounds.onchain import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
     ConfigError,
     ConflictError,
-    DigestMismatch,
-    DocumentFault,
     EvidenceError,
     TransportError,
     location_of,
 )
 from oepnode.worker import delivery
 from oepnode.worker import state as st
+from oepnode.worker.abstentions import detail_for, reason_for
 from oepnode.worker.computations import Computations, TimedComputation, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
@@ -38,7 +37,6 @@ from oepnode.worker.state import Change, Computed, Effect, NotComputed, RoundSta
 
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
-_REPORTED_FAULTS: Final = 5
 _AT_RELAY: Final = "the ballot is with the relay, and not on chain yet"
 
 
@@ -141,27 +139,20 @@ class EffectRunner:
             return
         try:
             timed = await self.computations.of(state)
-        except DigestMismatch as exc:
-            self._not_computed(state, Reason.INPUT_MISMATCH, str(exc))
-        except DocumentFault as exc:
-            self._not_computed(state, Reason.INPUT_INVALID, _first_faults(exc))
-        except EvidenceError as exc:
-            self._not_computed(state, Reason.INPUT_INVALID, str(exc))
-        except (TransportError, ConflictError) as exc:
-            self._not_computed(state, Reason.INPUTS_UNAVAILABLE, str(exc))
         except Exception as exc:
-            error = type(exc).__name__
-            location = location_of(exc)
-            self._log.error(
-                "computation_failed", round=state.number, error=error, location=location
-            )
-            self._not_computed(state, Reason.INTERNAL_FAULT, error)
+            self._not_computed(state, exc)
         else:
             result = timed.computation.result.result
             change = Computed(state.opened.inputs, result, _summary(timed))
             self._report(state.number, change)
 
-    def _not_computed(self, state: RoundState, reason: Reason, detail: str) -> None:
+    def _not_computed(self, state: RoundState, error: Exception) -> None:
+        reason, detail = reason_for(error), detail_for(error)
+        if reason is Reason.INTERNAL_FAULT:
+            location = location_of(error)
+            self._log.error(
+                "computation_failed", round=state.number, error=detail, location=location
+            )
         self._report(state.number, NotComputed(state.opened.inputs, reason, detail))
 
     async def _is_worth_delivering(self, state: RoundState) -> bool:
@@ -288,12 +279,6 @@ def _is_undeliverable(state: RoundState) -> bool:
 
 
 # -- reports -------------------------------------------------------------------------------
-
-
-def _first_faults(rejection: DocumentFault) -> str:
-    first = [str(fault) for fault in rejection.faults[:_REPORTED_FAULTS]]
-    more = len(rejection.faults) + rejection.more - len(first)
-    return "; ".join(first) + (f"; and {more} more" if more > 0 else "")
 
 
 def _summary(timed: TimedComputation) -> Summary:

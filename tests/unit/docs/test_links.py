@@ -2,11 +2,13 @@
 
 In the pages: relative links with their anchors, and every path of the repository or module that is
 named. In the code: pages, sections and ADRs that docstrings and comments cite. In the pages of the
-EDGE datasets also each decision's lines *Code*, *Finding* and *Test*.
+EDGE datasets also each decision's lines *Code*, *Finding* and *Test*, with the functions and
+tests that they name.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -150,6 +152,26 @@ def located(base: Path, name: str) -> Path:
     return ROOT / name if name.startswith(("src/", "tests/")) else base / name
 
 
+@cache
+def definitions_of(file: Path) -> frozenset[str]:
+    """The functions and classes of a Python file, and its methods as ``Class.method``."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = set()
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, kinds):
+            names.add(node.name)
+            inner = node.body if isinstance(node, ast.ClassDef) else []
+            names.update(f"{node.name}.{part.name}" for part in inner if isinstance(part, kinds))
+    return frozenset(names)
+
+
+def is_defined(base: Path, entry: str) -> bool:
+    """Whether a file is there, and in ``file.py: name`` the function, class or test as well."""
+    name, _, definition = entry.partition(": ")
+    file = located(base, name)
+    return file.is_file() and (not definition or definition in definitions_of(file))
+
+
 # --- pages ---------------------------------------------------------------------------------------
 
 
@@ -216,19 +238,25 @@ def test_the_modules_in_the_table_of_rounds_exist() -> None:
 def test_code_named_by_a_decision_exists(page: Path) -> None:
     names = labelled(page, "Code")
     assert names
-    assert [name for name in names if not located(EDGE_SOURCE, name).is_file()] == []
+    assert [name for name in names if not is_defined(EDGE_SOURCE, name)] == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
 def test_tests_named_by_a_decision_exist(page: Path) -> None:
     names = labelled(page, "Test")
     assert names
-    assert [name for name in names if not located(EDGE_TESTS, name).is_file()] == []
+    assert [name for name in names if not is_defined(EDGE_TESTS, name)] == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)
 def test_finding_codes_named_by_a_decision_exist(page: Path) -> None:
     assert [code for code in labelled(page, "Finding") if code not in codes()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_definitions_that_a_page_names_exist(page: Path) -> None:
+    entries = re.findall(r"`((?:src|tests)/[\w/]+\.py: [\w.]+)`", text_of(page))
+    assert [entry for entry in entries if not is_defined(ROOT, entry)] == []
 
 
 # --- code ----------------------------------------------------------------------------------------
@@ -288,3 +316,13 @@ def test_a_link_that_leads_nowhere_is_noticed() -> None:
     assert not broken_link(page, "glossary.md#a-round")
     assert broken_link(page, "glossary.md#no-such-heading")
     assert broken_link(page, "no-such-page.md")
+
+
+def test_a_definition_that_does_not_exist_is_noticed() -> None:
+    this = "tests/unit/docs/test_links.py"
+    assert is_defined(ROOT, this)
+    assert is_defined(ROOT, f"{this}: is_defined")
+    assert not is_defined(ROOT, f"{this}: no_such_function")
+    assert not is_defined(ROOT, "tests/unit/docs/no_such_file.py: is_defined")
+    assert is_defined(EDGE_SOURCE, "timeseries/tolerance.py: Tolerance.allowance")
+    assert not is_defined(EDGE_SOURCE, "timeseries/tolerance.py: allowance")

@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 import pytest_socket
 
+from oepnode.services.registry.app import RequestHandler
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender.store import EnvelopeStore
 from tests.support.fake_chain import FakeChain, FakeClock, InMemoryChain
+from tests.support.registry_requests import (
+    DIGEST,
+    OPERATOR,
+    SALT,
+    SNAPSHOT,
+    WINDOW_S,
+    WORKER,
+    address,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +57,14 @@ def registry(tmp_path: Path) -> Iterator[RegistryStore]:
     store = RegistryStore(tmp_path / "registry")
     yield store
     store.close()
+
+
+@pytest.fixture
+async def handler(
+    chain: FakeChain, blockchain: InMemoryChain, clock: FakeClock, registry: RegistryStore
+) -> RequestHandler:
+    """A worker in the electorate of round 1, which uses the published snapshot."""
+    registry.publish(SNAPSHOT, SALT, clock.now())
+    blockchain.add_member(OPERATOR, address(WORKER))
+    await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
+    return RequestHandler(chain, clock, registry, WINDOW_S)

@@ -116,7 +116,7 @@ async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None
 
 
 @pytest.mark.parametrize(
-    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is no signed ballot")]
+    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is not a signed ballot")]
 )
 async def test_a_rejected_ballot_is_cast_directly_at_once(stage: Stage, fault: Exception) -> None:
     relay = relay_of(stage)

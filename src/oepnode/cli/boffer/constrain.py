@@ -42,8 +42,8 @@ UnitPortfolioOption = Annotated[
     Path | None,
     typer.Option(
         "--portfolio",
-        help="File with the NMIs of the DUID, one a line. Needed for a DUID where --envelope is a "
-        "document, which has the sites of every aggregator; default is all sites of a bundle, or "
+        help="File with the NMIs of the DUID, one per line. Needed for a DUID where --envelope is "
+        "a document, which has the sites of every aggregator; default is all sites of a bundle, or "
         "of limits from 'aggregator verify'.",
     ),
 ]

@@ -9,7 +9,7 @@ Source: ``docs/design.md``.
 | code | kind | means |
 |---|---|---|
 | 0 | | fine, or verified |
-| 1 | evidence, conflict | the evidence is wrong; a step was rejected in its present state |
+| 1 | evidence, conflict | verification failed; a step was rejected in its present state |
 | 2 | usage | wrong usage or configuration |
 | 3 | outside | an external service did not respond |
 | 4 | fault | internal error, or a fault of the machine |

@@ -72,7 +72,7 @@ def print_json(value: object) -> None:
 
 
 def print_report(report: Struct, as_json: bool) -> None:
-    """Print a report as JSON, or a name and a value a line."""
+    """Print a report as JSON, or one name and value per line."""
     facts = asdict(report)
     if as_json:
         print_json(facts)

@@ -80,7 +80,7 @@ PortfolioOption = Annotated[
     Path | None,
     typer.Option(
         "--portfolio",
-        help="File with the NMIs that must have been measured, one a line. Default: all of a "
+        help="File with the NMIs that must have been measured, one per line. Default: all of a "
         "bundle or a limits file, none of a document.",
     ),
 ]

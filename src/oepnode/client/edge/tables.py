@@ -64,7 +64,7 @@ def write_table(path: FileName, frame: pl.DataFrame) -> None:
 
 
 def load_portfolio(path: FileName) -> frozenset[str]:
-    """The NMIs of a file, one a line, with or without their checksum.
+    """The NMIs of a file, one per line, with or without their checksum.
 
     Raises:
         ConfigError: If it is not readable, with the line that is not an NMI.

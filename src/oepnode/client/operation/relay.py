@@ -125,7 +125,7 @@ def cast_ballots(target: ChainTarget, key_file: Path, file: Path) -> CastBallots
     Args:
         target: The chain.
         key_file: Key of the account that pays.
-        file: Signed ballots, one a line.
+        file: Signed ballots, one per line.
 
     Raises:
         ConfigError: If there is no such round, or the ballots are of several.
@@ -163,7 +163,7 @@ def report_equivocations(target: ChainTarget, key_file: Path, file: Path) -> Rep
     Args:
         target: The chain.
         key_file: Key of the account that pays.
-        file: Signed ballots, one a line.
+        file: Signed ballots, one per line.
 
     Raises:
         ConfigError: If there is no such round, or the ballots are of several.

@@ -64,7 +64,7 @@ def _write_post(plan: SamplePlan, sites: Sites, folder: Path, progress: Progress
 
 
 def _post_limits(plan: SamplePlan) -> Iterator[LimitChunk]:
-    """Limits that the network could have carried: mostly above the PRE limits, seldom below."""
+    """Limits that the network could have carried: mostly above the PRE limits, rarely below."""
     random = random_stream(plan, "post")
     for chunk in limit_chunks(plan):
         size = chunk.exports.shape[0]

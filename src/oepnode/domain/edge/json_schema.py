@@ -2,8 +2,8 @@
 
 A schema describes the documents that this package writes: canonical spellings, imports ≤ 0, NMIs
 without checksum. The readers accept more spellings, and check more than JSON Schema can express:
-checksums, grids of time, rules between values. A document is an array of records, or NDJSON with a
-record a line, to which ``items`` applies.
+checksums, grids of time, rules between values. A document is an array of records, or NDJSON with
+one record per line, to which ``items`` applies.
 """
 
 from __future__ import annotations

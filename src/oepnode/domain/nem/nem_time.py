@@ -130,7 +130,10 @@ def parse_trading_date(text: str) -> date:
 
 
 def period_start(trading_date: date, period: int) -> UtcSeconds:
-    """Return the start of a period (1 to 288) of a trading day, which begins at 04:00 NEM time."""
+    """Return the start of a period of a trading day (1 to 288).
+
+    The day begins at 04:00 NEM time: period 1 starts then, and ends 04:05.
+    """
     if not 1 <= period <= PERIODS_PER_DAY:
         raise ValueError(f"a period is 1 to {PERIODS_PER_DAY}, received {period}")
     midnight = datetime(trading_date.year, trading_date.month, trading_date.day, tzinfo=NEM_OFFSET)
@@ -138,7 +141,10 @@ def period_start(trading_date: date, period: int) -> UtcSeconds:
 
 
 def trading_period(start: int) -> tuple[date, int]:
-    """Return trading date and period of the interval that starts at ``start`` (UTC seconds)."""
+    """Return trading date and period of the interval that starts at ``start`` (UTC seconds).
+
+    Period 1 ends 04:05 NEM time; the interval that ends 04:00 is period 288 of the day before.
+    """
     local = datetime.fromtimestamp(start, tz=NEM_OFFSET) - timedelta(hours=4)
     return local.date(), (local.hour * 3600 + local.minute * 60) // INTERVAL_S + 1
 

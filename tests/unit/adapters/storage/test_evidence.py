@@ -1,4 +1,4 @@
-"""Pairs of ballots are kept once, a file a round, in the form in which they are reported."""
+"""Pairs of ballots are kept once, one file per round, in the form in which they are reported."""
 
 from pathlib import Path
 

@@ -29,7 +29,7 @@ _CLOSES_BEFORE_S: Final = 15 * 3600 + 1800
 """12:30 of the day before is 15 h 30 min before 04:00."""
 
 CAUTIONS: Final = frozenset({"gate.not_in_time"})
-"""Codes of what is allowed but seldom intended; the others speak against a Boffer."""
+"""Codes of what is allowed but rarely intended; the other codes reject the Boffer."""
 
 
 @dataclass(frozen=True)

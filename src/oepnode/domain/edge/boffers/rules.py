@@ -2,7 +2,7 @@
 
 Guarantees: every breach of every rule is reported, with its location and the section of its source;
 each rule checks one thing, so one mistake may break several. Content that the sources allow but
-seldom intend has a code in `CAUTIONS`.
+rarely intend has a code in `CAUTIONS`.
 
 Leaves out: the form of a document (``json_format``, ``tabular``), mandatory fields
 (``required_fields``), and prices that change after gate closure (``gate_closure``).
@@ -95,7 +95,7 @@ def check_band_count(day: BofferDay) -> Iterator[Violation]:
             )
 
 
-def check_prices_rise(day: BofferDay) -> Iterator[Violation]:
+def check_prices_do_not_fall(day: BofferDay) -> Iterator[Violation]:
     """Check that prices do not fall within bands 1 to 10, nor within bands 11 to 20."""
     for band in range(1, len(day.prices)):
         if band != LOAD_BANDS and day.prices[band] < day.prices[band - 1]:
@@ -320,7 +320,7 @@ Rule = Callable[[BofferDay], Iterator[Violation]]
 
 RULES: Final[tuple[Rule, ...]] = (
     check_band_count,
-    check_prices_rise,
+    check_prices_do_not_fall,
     check_max_avail_gen,
     check_max_avail_load,
     check_load_bands,
@@ -336,7 +336,7 @@ RULES: Final[tuple[Rule, ...]] = (
 §4.6 (10) in ``bands.accumulate``, §4.6 (12) in ``selection.effective_day``."""
 
 PRICE_RULES: Final = frozenset(
-    {check_prices_rise, check_crossing, check_price_repeats, check_shared_price}
+    {check_prices_do_not_fall, check_crossing, check_price_repeats, check_shared_price}
 )
 """The rules of prices, which apply where a Boffer has prices."""
 
@@ -348,7 +348,7 @@ STEP_RULES: Final[dict[ParticipationStep, Rule]] = {
 """The further rule of each step."""
 
 CAUTIONS: Final = frozenset({"boffer.both_ways", "boffer.fixed_bound", "boffer.step3_nothing"})
-"""Codes of what is allowed but seldom intended; the others speak against a Boffer."""
+"""Codes of what is allowed but rarely intended; the other codes reject the Boffer."""
 
 
 # --- helpers -------------------------------------------------------------------------------------

@@ -79,8 +79,10 @@ def check_daylight_saving(timed: Rows, log: FindingLog) -> None:
         code, section = daylight_saving.CODE, daylight_saving.SECTION
         log.caution(code, timed.path(row), section, message, value, count=count)
 
-    daylight_saving.report_repeated(found.jumps, report)
-    daylight_saving.report_missing(found.gaps, INTERVAL_S, report)
+    jumps, gaps = found.jumps, found.gaps
+    daylight_saving.report_repeated(jumps.is_saving, jumps.row, jumps.before, report)
+    before = gaps.first - INTERVAL_S
+    daylight_saving.report_missing(gaps.is_saving, gaps.row, before, report)
 
 
 def _by_records(rows: Rows, row: Indices, other: Indices) -> list[tuple[Indices, tuple[int, int]]]:

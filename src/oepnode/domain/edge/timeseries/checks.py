@@ -21,7 +21,7 @@ from oepnode.domain.edge.schema.columns import PathOf, dtype_of, report
 from oepnode.domain.edge.schema.kinds import BAD
 from oepnode.domain.edge.schema.shape import Attribute
 from oepnode.domain.edge.timeseries import daylight_saving
-from oepnode.domain.edge.timeseries.gaps import HOUR_S, Gaps, Horizon, Jumps, Series, examine
+from oepnode.domain.edge.timeseries.gaps import Gaps, Horizon, Jumps, Series, examine
 from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import (
     INTERVAL_S,
@@ -237,7 +237,8 @@ class _Checker:
             self._put("clock_jump", row, "time must not go back within a series", value, count)
 
         report(~jumps.is_saving, put)
-        daylight_saving.report_repeated(jumps, self._put_hour)
+        hour = jumps.is_saving, jumps.row, jumps.before
+        daylight_saving.report_repeated(*hour, self._put_hour)
 
     def gaps(self, gaps: Gaps) -> None:
         """Report periods that are missing."""
@@ -251,7 +252,8 @@ class _Checker:
             self._put("gap", int(gaps.row[index]), message, value, count)
 
         report(~gaps.is_saving, put)
-        daylight_saving.report_missing(gaps, step, self._put_hour)
+        hour = gaps.is_saving, gaps.row, gaps.first - step
+        daylight_saving.report_missing(*hour, self._put_hour)
 
     def _put_hour(self, row: int, message: str, value: str, count: int) -> None:
         path = self._path_of(row, self._dataset.time)
@@ -303,7 +305,7 @@ class _Checker:
         names = self._frame[key][chosen.astype(np.uint32)].to_physical().to_numpy()
         series, end = rows[key].to_physical().to_numpy(), rows[self._dataset.time].to_numpy()
         for before in np.unique(last).tolist():
-            is_hour = (end > before - HOUR_S) & (end <= before)
+            is_hour = (end > before - daylight_saving.HOUR_S) & (end <= before)
             reported |= is_hour & np.isin(series, names[last == before])
         return reported
 

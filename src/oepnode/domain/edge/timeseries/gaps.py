@@ -5,29 +5,21 @@ examined in the document's order. Guarantees: linear in the rows where they are 
 the usual case; only series out of order are sorted. Source: Part C §4.1 (1 minute), §5.1
 (5 minutes), §1.2 (NEM time has no daylight saving, a trading day has 288 intervals).
 
-The daylight-saving hour is distinguished from other gaps and jumps by its date: the hour from 02:00
-that is missing on the first Sunday in October, or occurs twice on the first Sunday in April, shows
-that local time was written as NEM time. Clocks differ in whether they write the period that ends at
-the change before or after it; both are recognised.
+Leaves out how the daylight-saving hour differs from other gaps and jumps (``daylight_saving``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
-from oepnode.domain.nem.nem_time import NEM_OFFSET
+from oepnode.domain.edge.timeseries.daylight_saving import is_missing_hour, is_repeated_hour
 
-HOUR_S: Final = 3600
 _SHORT: Final = 1 << 16
-_APRIL: Final = 4
-_OCTOBER: Final = 10
-_SUNDAY: Final = 6
 _NO_ROWS: Final = np.empty(0, dtype=np.intp)
 
 
@@ -153,8 +145,7 @@ class _Walk:
             kept = stamps[row] <= stamps[last]
             row, before, to = row[kept], before[kept], to[kept]
             self._sort(back)
-        is_saving = (to - before == self._step - HOUR_S) & _is_change(before, self._step, 3, _APRIL)
-        return Jumps(row, before, is_saving)
+        return Jumps(row, before, is_repeated_hour(before, to, self._step))
 
     def _falls(self) -> Bools:
         return np.diff(self._end) < 0
@@ -200,9 +191,7 @@ class _Walk:
             after = np.minimum(after, horizon.last + self._step)
             inside = first < after
             position, first, after = position[inside], first[inside], after[inside]
-        before = first - self._step
-        is_hour = after - before == HOUR_S + self._step
-        is_saving = is_hour & _is_change(before, self._step, 2, _OCTOBER)
+        is_saving = is_missing_hour(first - self._step, after, self._step)
         return Gaps(self._row(position), first, (after - first) // self._step, is_saving)
 
     def _ends(self, horizon: Horizon) -> tuple[Indices, Indices]:
@@ -211,19 +200,3 @@ class _Walk:
         lasts = np.append(firsts[1:] - 1, len(self._code) - 1)
         late = firsts[self._end[firsts] > horizon.first]
         return late, lasts[self._end[lasts] < horizon.last]
-
-
-def _is_change(before: Int64s, step_s: int, hour: int, month: int) -> Bools:
-    """Whether each period is the last to end by an hour on the first Sunday of a month."""
-    known, inverse = np.unique(before, return_inverse=True)
-    is_last = [
-        any(_is_first_sunday(int(end) + later, hour, month) for later in (0, step_s))
-        for end in known
-    ]
-    return np.array(is_last, dtype=np.bool_)[inverse]
-
-
-def _is_first_sunday(instant: int, hour: int, month: int) -> bool:
-    local = datetime.fromtimestamp(instant, tz=NEM_OFFSET)
-    is_day = local.month == month and local.day <= 7 and local.weekday() == _SUNDAY
-    return is_day and (local.hour, local.minute, local.second) == (hour, 0, 0)

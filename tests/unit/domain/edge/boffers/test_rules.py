@@ -43,8 +43,8 @@ def test_hld_4_6_2_twenty_bands() -> None:
 
 
 def test_hld_4_6_3_prices_rise_on_each_side() -> None:
-    assert violations(rules.check_prices_rise, day()) == []
-    broken = violations(rules.check_prices_rise, day(prices=changed({3: -1, 14: 1.09})))
+    assert violations(rules.check_prices_do_not_fall, day()) == []
+    broken = violations(rules.check_prices_do_not_fall, day(prices=changed({3: -1, 14: 1.09})))
     assert [(b.code, b.band, b.field, b.value) for b in broken] == [
         ("boffer.price_falls", 3, "prices", "-1"),
         ("boffer.price_falls", 14, "prices", "1.09"),
@@ -54,7 +54,7 @@ def test_hld_4_6_3_prices_rise_on_each_side() -> None:
 
 def test_hld_4_6_3_prices_start_again_at_band_11() -> None:
     assert GOOD_PRICES[10] < GOOD_PRICES[9]
-    assert violations(rules.check_prices_rise, day()) == []
+    assert violations(rules.check_prices_do_not_fall, day()) == []
 
 
 def test_hld_4_6_5_max_avail_gen_is_not_negative() -> None:
