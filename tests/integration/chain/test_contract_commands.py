@@ -365,7 +365,7 @@ def test_files_without_a_batch_are_rejected(world_with_a_round: World, tmp_path:
     assert "no round 2" in world.rejected("cast", later, key=HEIR, code=2)
     broken = tmp_path / "broken"
     broken.write_text("{}\n")
-    assert "line 1 is no signed ballot" in world.rejected("cast", str(broken), key=HEIR)
+    assert "line 1 is not a signed ballot" in world.rejected("cast", str(broken), key=HEIR)
     assert "is not a signer" in world.rejected("sign", *VOTE, key=HEIR)
     short = ("--round", "1", "--root", "33", "--partitions", "4")
     assert "64 hex digits" in world.rejected("sign", *short, key=SIGNERS[0], code=2)
