@@ -44,9 +44,9 @@ def add_workers(state: State, call: Call, workers: Sequence[NewWorker]) -> State
     for worker in workers:
         if worker.operator == NOBODY:
             raise Reverted("Missing", "operator")
-        held = state.live_seat(worker.operator)
-        if held is not None:
-            raise Reverted("AlreadyMember", worker.operator, held.signer)
+        seat = state.live_seat(worker.operator)
+        if seat is not None:
+            raise Reverted("AlreadyMember", worker.operator, seat.signer)
         if members.bit_count() == MAX_MEMBERS:
             raise Reverted("ElectorateFull", MAX_MEMBERS)
         index = next(i for i in range(MAX_MEMBERS) if not members >> i & 1)
@@ -152,7 +152,7 @@ def _require_account(account: bytes) -> None:
 
 def _without_role(state: State, role: Role, account: bytes) -> State:
     roles = state.roles - {(role, account)}
-    if not any(held is Role.ADMIN for held, _ in roles):
+    if not any(other is Role.ADMIN for other, _ in roles):
         raise Reverted("LastAdministrator", account)
     return replace(state, roles=roles)
 

@@ -372,13 +372,13 @@ class ContractMachine(RuleBasedStateMachine):
         if choice.is_odd():
             account = NOBODY
         self.do(name, sender, choice.one(tuple(Role)), account)
-        wanted = (
+        changes = (
             (Role.ADMIN, self.people.admin),
             (Role.REQUESTER, self.people.requester),
             (Role.GUARDIAN, self.people.guardian),
         )
         if not choice.is_odd():
-            for role, holder in wanted:
+            for role, holder in changes:
                 roles = self.pair.state.roles
                 if (role, holder) not in roles:
                     self.do("grantRole", dict(roles)[Role.ADMIN], role, holder)

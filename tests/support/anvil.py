@@ -147,7 +147,7 @@ class OnChain:
         return value
 
     def read_all(self, calls: Sequence[tuple[str, Sequence[object], int | None]]) -> list[Any]:
-        """Values of views, or `Reverted` in their place; each with the time at which it is read."""
+        """Values of views, or `Reverted` instead; each with the time at which it is read."""
         answers = self.anvil.batch(
             [
                 ("eth_call", self._params({"data": _query(name, *arguments)}, "latest", at))

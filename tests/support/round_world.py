@@ -89,7 +89,7 @@ def _record(nmi: str, level: str, index: int) -> dict[str, object]:
 
 
 def envelope() -> bytes:
-    nmis = [nmi for held in HELD.values() for nmi in held] + [MOVING, NOBODYS]
+    nmis = [nmi for held_nmis in HELD.values() for nmi in held_nmis] + [MOVING, NOBODYS]
     records = [_record(nmi, "NMI", index) for index, nmi in enumerate(nmis)]
     return json.dumps([*records, _record(FLEX, "Flex", 9)]).encode()
 
@@ -98,8 +98,8 @@ def registry() -> bytes:
     far = _time(START - 86_400 * 30 - (START % 300))
     rows = [
         {"nmi": nmi, "aggregator": name, "from": far, "to": None}
-        for name, held in HELD.items()
-        for nmi in held
+        for name, held_nmis in HELD.items()
+        for nmi in held_nmis
     ]
     half = _time(START + 900)
     rows.append({"nmi": MOVING, "aggregator": "A1", "from": far, "to": half})
@@ -297,10 +297,10 @@ class Workers:
 
     def __init__(self) -> None:
         self.served: dict[str, bytes | Exception] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
-        self.asked.append(endpoint)
+        self.requested.append(endpoint)
         names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
         served = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
         if isinstance(served, Exception):

@@ -174,7 +174,7 @@ class Library:
         code = "0x" + verifier["evm"]["deployedBytecode"]["object"]
         anvil.rpc("anvil_setCode", self.ADDRESS, code)
 
-    def takes(self, proofs: Sequence[Proof]) -> list[bool]:
+    def accepts(self, proofs: Sequence[Proof]) -> list[bool]:
         """Whether the chain accepts each of these proofs."""
         types = ["bytes32", "uint256", "uint256", "bytes32[]", "bytes32"]
         selector = keccak(text=f"verify({','.join(types)})")[:4]
@@ -222,8 +222,8 @@ def test_the_library_decides_every_vector_as_python_does(library: Library) -> No
     assert all(proof.is_good() is does_prove for proof, does_prove in cases)
     expressible = [(proof, good) for proof, good in cases if proof.is_expressible()]
     assert len(cases) - len(expressible) == 5  # a negative index, and hashes of 31 or 33 bytes
-    taken = library.takes([proof for proof, _ in expressible])
-    assert taken == [does_prove for _, does_prove in expressible]
+    accepted = library.accepts([proof for proof, _ in expressible])
+    assert accepted == [does_prove for _, does_prove in expressible]
 
 
 def test_the_library_hashes_leaves_as_python_does(library: Library) -> None:
@@ -245,7 +245,7 @@ def test_every_position_of_small_trees(library: Library) -> None:
         for size in range(1, 41)
         for index in range(size)
     ]
-    assert all(library.takes(proofs))
+    assert all(library.accepts(proofs))
 
 
 def check_damaged_proofs(library: Library, seed: int, count: int) -> None:
@@ -254,7 +254,7 @@ def check_damaged_proofs(library: Library, seed: int, count: int) -> None:
     cases = [*good, *(damaged(dice, proof) for proof in good for _ in range(4))]
     cases = [proof for proof in cases if proof.size <= 2**64]
     assert all(proof.is_good() for proof in good)
-    assert library.takes(cases) == [proof.is_good() for proof in cases]
+    assert library.accepts(cases) == [proof.is_good() for proof in cases]
 
 
 @settings(max_examples=sized(40), deadline=None)
@@ -299,7 +299,7 @@ class Finaliser:
         self.send(self.admin, "revealRoot", *arguments)
         return self.rounds
 
-    def takes(self, claims: Sequence[Claim]) -> list[bool]:
+    def accepts(self, claims: Sequence[Claim]) -> list[bool]:
         """Whether the contract accepts each of these claims."""
         results = self.chain.read_all([(*claim.call(), None) for claim in claims])
         return [not isinstance(answer, Reverted) for answer in results]
@@ -363,10 +363,10 @@ def test_the_contract_accepts_every_entry_of_the_vectors(finaliser: Finaliser, n
             claims.append(replace(claim, site=entry, site_index=position, site_path=site_path))
     assert any(claim.site for claim in claims)
     assert all(claim.is_good() for claim in claims)
-    assert all(finaliser.takes(claims))
+    assert all(finaliser.accepts(claims))
     dice = random.Random(name)
     broken = [damaged_claim(dice, claim) for claim in claims for _ in range(10)]
-    assert finaliser.takes(broken) == [claim.is_good() for claim in broken]
+    assert finaliser.accepts(broken) == [claim.is_good() for claim in broken]
 
 
 def damaged_claim(dice: random.Random, claim: Claim) -> Claim:
@@ -440,7 +440,7 @@ def check_a_round(finaliser: Finaliser, seed: int) -> None:
     broken = [damaged_claim(dice, claim) for claim in (good, partition) for _ in range(25)]
     claims = [good, partition, *broken]
     assert good.is_good()
-    assert finaliser.takes(claims) == [claim.is_good() for claim in claims]
+    assert finaliser.accepts(claims) == [claim.is_good() for claim in claims]
 
 
 @settings(max_examples=sized(40), deadline=None)

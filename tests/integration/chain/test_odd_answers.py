@@ -43,7 +43,7 @@ ODD = {
     "an error": fixed('{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"busy"}}'),
 }
 
-ASKED: dict[str, Callable[[EvmReader], Awaitable[object]]] = {
+CALLS: dict[str, Callable[[EvmReader], Awaitable[object]]] = {
     "head": lambda reader: reader.head(),
     "round": lambda reader: reader.round(1),
     "electorate": lambda reader: reader.electorate(1),
@@ -78,13 +78,13 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_an_odd_answer_is_a_transport_error(
-    reader: EvmReader, ask: Callable[[EvmReader], Awaitable[object]]
+    reader: EvmReader, call: Callable[[EvmReader], Awaitable[object]]
 ) -> None:
     with pytest.raises(TransportError) as caught:
         async with asyncio.timeout(20):
-            await ask(reader)
+            await call(reader)
     assert "PASSWORD" not in str(caught.value)
     assert "APIKEY" not in str(caught.value)
 

@@ -1,7 +1,7 @@
 """The register of fields: their columns in Part C's tables, and deviations of the readers.
 
 ``mandatory``, ``nullable`` and the type are the tables' columns, as they are printed. Where the
-readers require more or less, `Field.taken` has the reason.
+readers require more or less, `Field.deviation` has the reason.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Field:
         mandatory: "Is mandatory", as printed.
         nullable: "Is nullable", as printed.
         wrong: A value of another type.
-        taken: Why the readers take ``mandatory`` for the opposite; empty where they do not.
+        deviation: The reason why the readers treat ``mandatory`` as the opposite, or empty.
         missing_at: Location of a missing field's fault, where it is another one.
         missing_cites: The section that it cites, where it is another one.
     """
@@ -60,7 +60,7 @@ class Field:
     mandatory: bool
     nullable: bool
     wrong: Any = 7
-    taken: str = ""
+    deviation: str = ""
     missing_at: Keys = ()
     missing_cites: str = ""
 
@@ -72,7 +72,7 @@ class Field:
     @property
     def is_asked(self) -> bool:
         """Whether a record without it is rejected."""
-        return self.mandatory != bool(self.taken)
+        return self.mandatory != bool(self.deviation)
 
     def without(self) -> list[dict[str, Any]]:
         """A document that lacks the field."""
@@ -124,8 +124,8 @@ _PERIOD: Final = (*_BID, "energyPeriods", 0)
 _MEASURED: Final = ("nmiTelemetryIntervals", 0)
 _ENVELOPE: Final = ("operatingEnvelopes", 0)
 _INTERVAL: Final = (*_ENVELOPE, "intervals", 0)
-_PAIRS_ASKED: Final = "the Boffer of a site offers price/quantity pairs, and no fixed load"
-_NULL_ANYWAY: Final = "absent is taken as null, which is allowed"
+_PAIRS_REQUIRED: Final = "the Boffer of a site offers price/quantity pairs, and no fixed load"
+_NULL_ANYWAY: Final = "absent is read as null, which is allowed"
 
 FIELDS: Final = (
     Field("Part C §3.3 field 1", BOFFER, ("nmi",), True, False),
@@ -135,12 +135,12 @@ FIELDS: Final = (
     Field("Part C §3.3 field 5", BOFFER, ("energyBids",), True, False, {}),
     Field("Part C §3.3 field 5.1", BOFFER, (*_BID, "tradingDate"), True, False, 20261120),
     Field("Part C §3.3 field 5.2", BOFFER, (*_BID, "prices"), False, False, "1",
-          taken=_PAIRS_ASKED,
+          deviation=_PAIRS_REQUIRED,
           missing_cites="Part C §3.1"),
     Field("Part C §3.3 field 5.3", BOFFER, (*_BID, "energyPeriods"), True, False, {}),
     Field("Part C §3.3 field 5.3.1", BOFFER, (*_PERIOD, "periodId"), True, False, "72"),
     Field("Part C §3.3 field 5.3.2", BOFFER, (*_PERIOD, "bandAvail"), False, False, {},
-          taken=_PAIRS_ASKED,
+          deviation=_PAIRS_REQUIRED,
           missing_cites="Part C §3.1"),
     Field("Part C §3.3 field 6", BOFFER, ("submissionDateTime",), True, False),
     Field("Part C §4.3 field 1", TELEMETRY, ("nmi",), True, False),
@@ -157,9 +157,9 @@ FIELDS: Final = (
     Field("Part C §4.3 field 6", TELEMETRY, ("activePowerImportLimit",), True, False, "-5",
           missing_at=(*_MEASURED, "activePowerImportLimit")),
     Field("Part C §4.3 field 7", TELEMETRY, ("reactivePowerExportLimit",), True, True, "5",
-          taken=_NULL_ANYWAY),
+          deviation=_NULL_ANYWAY),
     Field("Part C §4.3 field 8", TELEMETRY, ("reactivePowerImportLimit",), True, True, "-5",
-          taken=_NULL_ANYWAY),
+          deviation=_NULL_ANYWAY),
     Field("Part C §4.3 field 9", TELEMETRY, ("submissionDateTime",), False, True),
     Field("Part C §5.3 field 1", FORECAST, ("nmi",), True, False),
     Field("Part C §5.3 field 2", FORECAST, ("measurementDateTime",), True, False),
@@ -171,7 +171,7 @@ FIELDS: Final = (
     Field("Part C §6.3 field 4", ENVELOPE, ("oeApplicationLevel",), True, False),
     Field("Part C §6.3 field 5", ENVELOPE, ("operatingEnvelopes",), True, False, {}),
     Field("Part C §6.3 field 5.1", ENVELOPE, (*_ENVELOPE, "nmi"), True, True,
-          taken=_NULL_ANYWAY),
+          deviation=_NULL_ANYWAY),
     Field("Part C §6.3 field 5.2", ENVELOPE, (*_ENVELOPE, "intervals"), True, False, {}),
     Field("Part C §6.3 field 5.2.1", ENVELOPE, (*_INTERVAL, "activePowerExportLimit"), True,
           False, "5"),

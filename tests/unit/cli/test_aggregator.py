@@ -75,7 +75,7 @@ def test_fetch_saves_the_first_bundle_that_verifies(
     result = run("aggregator", "fetch", *OWN, "--out", "got.oepb", "--json")
     assert result.exit_code == 0, result.output
     value = json.loads(result.stdout)
-    assert workers.asked == [f"http://worker-{n}.test" for n in (1, 3, 4)]
+    assert workers.requested == [f"http://worker-{n}.test" for n in (1, 3, 4)]
     assert (value["round"], value["url"], value["sites"]) == (3, "http://worker-4.test", 6)
     assert [a["outcome"][:12] for a in value["asked"]] == [
         "no answer",
@@ -140,7 +140,7 @@ def test_fetch_of_a_round_without_a_result(
     assert word in result.stderr
     assert "no partition is delivered" in result.stderr
     assert "default limits" in result.stderr
-    assert workers.asked == []
+    assert workers.requested == []
 
 
 def test_fetch_of_a_round_that_is_open_or_unknown(

@@ -142,7 +142,7 @@ def test_inputs_of_another_round_are_rejected_by_name(folder: Path, chain: Chain
 def test_a_faulty_file_is_reported_before_the_chain_is_read(
     folder: Path, reader: FakeReader, chain: ChainTarget
 ) -> None:
-    reader.failure = ConfigError("the chain was asked")
+    reader.failure = ConfigError("the chain was read")
     (folder / "salt").write_text("not hex")
     with pytest.raises(ConfigError, match="a salt is 64 hex digits"):
         replay_round(chain, 3, files(folder))

@@ -145,7 +145,7 @@ def test_the_first_worker_with_a_bundle_that_verifies_is_used(
         "http://worker-2.test": sealed("A1"),
     }
     fetched = fetch_bundle(folder / "A1.json", chain, out=folder / "new.oepb")
-    assert workers.asked == [f"http://worker-{number}.test" for number in (1, 3, 4)]
+    assert workers.requested == [f"http://worker-{number}.test" for number in (1, 3, 4)]
     assert [attempt.outcome[:12] for attempt in fetched.asked] == [
         "http://worke",
         "check format",
@@ -183,4 +183,4 @@ def test_no_file_is_written_without_a_bundle(
     with pytest.raises(family, match="round 3: no worker"):
         fetch_bundle(folder / "A1.json", chain, out=folder / "new.oepb")
     assert not (folder / "new.oepb").exists()
-    assert len(workers.asked) == 5
+    assert len(workers.requested) == 5

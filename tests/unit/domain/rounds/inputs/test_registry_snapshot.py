@@ -174,7 +174,7 @@ SPANS = st.lists(
     ),
     max_size=12,
 )
-ASKED = ("0000000000", "6305888443", "6305888444", "6305888445", "QAAAVZZZZZ", "ZZZZZZZZZZ")
+QUERIED = ("0000000000", "6305888443", "6305888444", "6305888445", "QAAAVZZZZZ", "ZZZZZZZZZZ")
 
 
 @given(spans=SPANS)
@@ -212,15 +212,15 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
         assert named == {number for number in range(len(known)) if clashes(number)}
         return
     parsed = parse(tree)
-    row_nmi = np.repeat(np.arange(len(ASKED)), 20)
-    start = START_S + np.tile(np.arange(-1, 19), len(ASKED)).astype(np.int64) * 300
-    holders = parsed.holders(np.array(ASKED, dtype="S10"), row_nmi, start)
+    row_nmi = np.repeat(np.arange(len(QUERIED)), 20)
+    start = START_S + np.tile(np.arange(-1, 19), len(QUERIED)).astype(np.int64) * 300
+    holders = parsed.holders(np.array(QUERIED, dtype="S10"), row_nmi, start)
     assert holders.dtype == np.int32
     for code, at, holder in zip(row_nmi, start, holders, strict=True):
         expected = [
             aggregator_id
             for nmi, aggregator_id, a, b in known
-            if nmi == ASKED[code] and a <= at < b
+            if nmi == QUERIED[code] and a <= at < b
         ]
         named_ids = [] if holder == NO_AGGREGATOR else [parsed.aggregators[holder].id]
         assert named_ids == expected
