@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +49,7 @@ def demo(
     ] = None,
 ) -> None:
     """Run workers, sender, registry, aggregators and auditor on a local chain."""
+    from oepnode.demo.processes import end_on_signals
     from oepnode.demo.run import run_demo
     from oepnode.demo.stage import Plan
 
@@ -64,8 +64,7 @@ def demo(
     plan = Plan(home.resolve(), workers, byzantine, nmis, vote_window, reveal_window, seed, relay)
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
     # The processes that were started are stopped, however the command ends.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupted)
+    end_on_signals()
     console.print(
         f"[bold]oepnode demo[/bold]: {workers} workers, {byzantine} of them lying, "
         f"{nmis} connection points\n"
@@ -86,10 +85,6 @@ def demo(
 
 def _is_empty_folder(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
-
-
-def _interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _line_printer(console: Console) -> Callable[[str, str], None]:

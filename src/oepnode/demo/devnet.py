@@ -17,7 +17,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.http.probe import post_json
-from oepnode.demo.processes import Child
+from oepnode.demo.processes import Child, starting
 from oepnode.errors import ConfigError, TransportError
 
 CHAIN_ID: Final = 31337
@@ -72,8 +72,14 @@ class Devnet:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [*launcher(), "--port", str(port), "--accounts", str(accounts), "--silent"]
-        self._child = Child("anvil", command, log, reads_output=False)
-        self._await_response()
+        self._child: Child | None = None
+        try:
+            with starting():
+                self._child = Child("anvil", command, log, reads_output=False)
+            self._await_response(self._child)
+        except BaseException:
+            self.stop()
+            raise
 
     def rpc(self, method: str, *params: object) -> Any:  # noqa: ANN401 - any JSON value
         """Call a method of the node, such as ``anvil_reorg``."""
@@ -87,18 +93,18 @@ class Devnet:
 
     def stop(self) -> None:
         """Stop it; may be called again."""
-        self._child.stop()
+        if self._child is not None:
+            self._child.stop()
 
-    def _await_response(self) -> None:
+    def _await_response(self, child: Child) -> None:
         deadline = time.monotonic() + _START_S
         while True:
-            if not self._child.is_running:
-                raise TransportError(f"anvil ended early: {self._child.last_message()}")
+            if not child.is_running:
+                raise TransportError(f"anvil ended early: {child.last_message()}")
             try:
                 self.rpc("eth_chainId")
             except TransportError:
                 if time.monotonic() > deadline:
-                    self.stop()
                     raise
                 time.sleep(0.1)
             else:

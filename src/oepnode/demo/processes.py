@@ -11,8 +11,8 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,69 @@ import msgspec
 from oepnode.errors import TransportError
 
 _STOP_S: Final = 10.0
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Interrupts:
+    """Ending signals as KeyboardInterrupt, deferred while a process is being started."""
+
+    def __init__(self) -> None:
+        self._is_deferring = False
+        self._is_pending = False
+
+    def receive(self, *_: object) -> None:
+        """Handle a signal."""
+        if not self._is_deferring:
+            raise KeyboardInterrupt
+        self._is_pending = True
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Handle a signal that arrives in the block at its end."""
+        self._is_deferring = True
+        try:
+            yield
+        finally:
+            self._is_deferring = False
+        if self._is_pending:
+            self._is_pending = False
+            raise KeyboardInterrupt
+
+
+_interrupts: Final = _Interrupts()
+
+
+def end_on_signals() -> None:
+    """Raise KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP, but never between the start of a
+    process and the moment at which its starter can stop it.
+    """
+    for number in _ENDING:
+        signal.signal(number, _interrupts.receive)
+
+
+starting = _interrupts.deferred
+"""Context in which a process is started and remembered: a signal waits until its end."""
+
+
+def run_command(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; it is killed where this function is left early.
+
+    Raises:
+        subprocess.TimeoutExpired: If it takes longer.
+    """
+    process = None
+    try:
+        with starting():
+            process = subprocess.Popen(  # noqa: S603 - a command of this package
+                list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        output, errors = process.communicate(timeout=timeout_s)
+    except BaseException:
+        if process is not None:
+            process.kill()
+            process.wait()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 class Child:

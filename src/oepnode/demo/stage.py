@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.files import write_whole
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
-from oepnode.demo.processes import Child
+from oepnode.demo.processes import Child, run_command, starting
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.onchain import Policy, parse_address
 from oepnode.errors import TransportError
@@ -283,13 +282,7 @@ class Stage:
 
     def attempt(self, *words: str) -> tuple[int, Any, str]:
         """Run an ``oepnode`` command; returns exit code, JSON (with ``--json``) and messages."""
-        done = subprocess.run(  # noqa: S603 - a command of this package
-            [sys.executable, "-m", "oepnode", *words],
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_S,
-            check=False,
-        )
+        done = run_command([sys.executable, "-m", "oepnode", *words], _COMMAND_S)
         with self.log("commands").open("a") as log:
             log.write(done.stderr)
         has_json = "--json" in words and bool(done.stdout.strip())
@@ -320,9 +313,9 @@ class Stage:
         return str(child.announcement()["listening"])
 
     def _start(self, name: str, words: list[str]) -> Child:
-        child = Child(name, [sys.executable, *words], self.log(name))
-        self.children[name] = child
-        return child
+        with starting():
+            self.children[name] = Child(name, [sys.executable, *words], self.log(name))
+        return self.children[name]
 
     def _write_key(self, name: str, index: int) -> None:
         key = self.plan.folder / name / "key"
