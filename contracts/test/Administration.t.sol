@@ -58,8 +58,7 @@ contract AdministrationTest is Fixture {
     // As an administrator the zero address would allow the last real one to be removed, and nobody could lift a pause.
     function test_NobodyIsNoAdministrator() public {
         bytes memory error_ = abi.encodeWithSelector(Electorate.Missing.selector, "account");
-        vm.expectRevert(error_);
-        new OepConsensus(address(0), policy());
+        rejectsCreation(address(0), policy(), error_);
         bytes32[3] memory roles = [ADMIN_ROLE, consensus.REQUESTER_ROLE(), consensus.GUARDIAN_ROLE()];
         for (uint256 i = 0; i < roles.length; ++i) {
             vm.expectRevert(error_);

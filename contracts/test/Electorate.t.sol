@@ -20,8 +20,9 @@ contract ElectorateTest is Fixture {
         assertEq(terms.revealWindow, REVEAL_WINDOW, "reveal window");
         assertEq(terms.rulesVersion, 1, "rules");
         assertEq(consensus.electorate(1).length, 0, "electorate");
-        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "account"));
-        new OepConsensus(address(0), policy());
+        rejectsCreation(address(0), policy(), abi.encodeWithSelector(Electorate.Missing.selector, "account"));
+        bytes memory window = abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1);
+        rejectsCreation(ADMIN, Electorate.Policy(2, 3, 7 days + 1, 1, 1), window);
     }
 
     function test_AddsABatchInOneEpoch() public {
@@ -265,6 +266,36 @@ contract ElectorateTest is Fixture {
         vm.prank(GUARDIAN);
         consensus.setPolicy(policy());
         assertEq(consensus.currentEpoch(), 1, "epoch");
+    }
+
+    function test_AWindowOfExactlySevenDaysIsAllowed() public {
+        vm.prank(ADMIN);
+        consensus.setPolicy(Electorate.Policy(2, 3, 7 days, 7 days, 1));
+        Electorate.Terms memory terms = consensus.terms(2);
+        assertEq(terms.voteWindow, 7 days, "vote window");
+        assertEq(terms.revealWindow, 7 days, "reveal window");
+        rejectsPolicy(
+            Electorate.Policy(2, 3, 7 days + 1, 7 days, 1),
+            abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1)
+        );
+    }
+
+    function test_ATextOfExactly200BytesIsAllowed() public {
+        string memory text = string(new bytes(200));
+        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        list[0].url = text;
+        vm.prank(ADMIN);
+        consensus.addWorkers(list);
+        assertEq(bytes(consensus.endpointOf(operator(0))), bytes(text), "url of a new worker");
+        vm.prank(operator(0));
+        consensus.setEndpoint("https://elsewhere");
+        vm.prank(operator(0));
+        consensus.setEndpoint(text);
+        assertEq(bytes(consensus.endpointOf(operator(0))), bytes(text), "endpoint");
+        uint32 round = open();
+        vm.prank(REQUESTER);
+        consensus.cancelRound(round, text);
+        assertPhase(round, OepConsensus.Phase.Cancelled);
     }
 
     function testFuzz_QuorumIsTheShareRoundedUpAndAStrictMajority(uint8 members, uint8 numerator, uint8 denominator)

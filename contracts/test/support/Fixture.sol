@@ -6,6 +6,13 @@ import {OepConsensus} from "../../src/OepConsensus.sol";
 import {Assert} from "./Assert.sol";
 import {vm} from "./Vm.sol";
 
+/// @dev Creates contracts in a call of its own, which a test can catch.
+contract Creator {
+    function create(address admin, Electorate.Policy calldata terms) external {
+        new OepConsensus(admin, terms);
+    }
+}
+
 /// @dev A deployed contract with its roles, and the helpers of tests. Worker i has the operator 0x1000 + i and the
 /// signer whose key is 0x2000 + i; ballots are kept in the order cast, as a revealer would collect them from the events.
 abstract contract Bench is Assert {
@@ -35,6 +42,15 @@ abstract contract Bench is Assert {
         consensus.grantRole(requester, REQUESTER);
         vm.prank(ADMIN);
         consensus.grantRole(guardian, GUARDIAN);
+    }
+
+    // Never expectRevert before `new`: with dynamic test linking the test then ends there, and passes.
+    function rejectsCreation(address admin, Electorate.Policy memory terms, bytes memory error_) internal {
+        try (new Creator()).create(admin, terms) {
+            revert NotTrue("the creation was accepted");
+        } catch (bytes memory reason) {
+            assertEq(reason, error_, "creation");
+        }
     }
 
     function policy() internal pure returns (Electorate.Policy memory) {
