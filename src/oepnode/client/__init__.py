@@ -14,19 +14,19 @@ Example:
 from __future__ import annotations
 
 from oepnode.client.audits import ArchivedInputs, InputFiles, audit_round, replay_round
-from oepnode.client.boffers.clearing import clear_boffers
-from oepnode.client.boffers.comparison import compare_boffers
-from oepnode.client.boffers.constraining import check_constrained, constrain_boffers
-from oepnode.client.boffers.load import (
+from oepnode.client.edge.boffers.clearing import clear_boffers
+from oepnode.client.edge.boffers.comparison import compare_boffers
+from oepnode.client.edge.boffers.constraining import check_constrained, constrain_boffers
+from oepnode.client.edge.boffers.load import (
     load_accepted,
     load_boffers,
     validate_boffers,
     write_boffers,
 )
-from oepnode.client.boffers.pictures import draw_constrained, draw_supply_curve
-from oepnode.client.boffers.prices import load_prices
-from oepnode.client.boffers.selection import BofferChoice
-from oepnode.client.boffers.supply_curves import supply_curve
+from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_curve
+from oepnode.client.edge.boffers.prices import load_prices
+from oepnode.client.edge.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.supply_curves import supply_curve
 from oepnode.client.bundles import bundle_limits, check_bundle, fetch_bundle, verify_bundle
 from oepnode.client.chain import ChainTarget
 from oepnode.client.edge.assessments import Targets, assess_telemetry

@@ -20,8 +20,8 @@ from oepnode.cli.common.edge_options import TableOutOption
 from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.clearing import ClearedBoffers, ClearedOffer, clear_boffers
-from oepnode.client.boffers.prices import load_prices
+from oepnode.client.edge.boffers.clearing import ClearedBoffers, ClearedOffer, clear_boffers
+from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix, write_table
 from oepnode.client.values import market_price_text, parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE

@@ -17,7 +17,7 @@ from oepnode.cli.common.cells import counted, energy, figure
 from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.comparison import BofferChange, BofferComparison, compare_boffers
+from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
 from oepnode.errors import EvidenceError
 
 BeforeFile = Annotated[Path, typer.Argument(metavar="BEFORE", help="The earlier Boffers.")]

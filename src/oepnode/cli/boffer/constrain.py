@@ -23,14 +23,14 @@ from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.constraining import (
+from oepnode.client.edge.boffers.constraining import (
     ConstrainedBoffers,
     ConstrainedOffer,
     check_constrained,
     constrain_boffers,
 )
-from oepnode.client.boffers.load import BOFFER_SUFFIXES, write_boffers
-from oepnode.client.boffers.pictures import draw_constrained
+from oepnode.client.edge.boffers.load import BOFFER_SUFFIXES, write_boffers
+from oepnode.client.edge.boffers.pictures import draw_constrained
 from oepnode.client.edge.envelopes import load_envelopes
 from oepnode.client.edge.tables import load_portfolio
 from oepnode.client.values import parse_instant

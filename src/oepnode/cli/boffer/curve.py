@@ -18,8 +18,8 @@ from oepnode.cli.common.edge_options import PlotOption
 from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.pictures import bounds_of, draw_supply_curve, headline
-from oepnode.client.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.boffers.pictures import bounds_of, draw_supply_curve, headline
+from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
 from oepnode.client.limits import kw_text
 from oepnode.client.values import band_price_text, dollars, parse_amount
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY

@@ -9,8 +9,8 @@ import typer
 
 from oepnode.cli.common import output
 from oepnode.cli.common.edge_options import check_level, date_of
-from oepnode.client.boffers.load import LoadedBoffers, load_boffers
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.load import LoadedBoffers, load_boffers
+from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from oepnode.cli.common import output
-from oepnode.client.boffers.load import NoBofferError, RulesRejectedError, SeveralBoffersError
+from oepnode.client.edge.boffers.load import NoBofferError, RulesRejectedError, SeveralBoffersError
 from oepnode.client.edge.envelopes import KeyMissingError, KeyNotUsedError
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import MissingLimitError

@@ -19,13 +19,13 @@ import numpy as np
 from msgspec import Struct
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import (
+from oepnode.client.edge.boffers.load import (
     LoadedBoffers,
     NoBofferError,
     TransactionReport,
     apply_rejection_policy,
 )
-from oepnode.client.boffers.selection import BofferChoice, by_offerer, interval_end, offerer_of
+from oepnode.client.edge.boffers.selection import BofferChoice, by_offerer, interval_end, offerer_of
 from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.validate import check_days

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
-from oepnode.client.boffers.selection import (
+from oepnode.client.edge.boffers.load import LoadedBoffers, TransactionReport
+from oepnode.client.edge.boffers.selection import (
     BofferChoice,
     EffectiveOffer,
     interval_end,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.clearing import clear_boffers
-from oepnode.client.boffers.prices import load_prices
+from oepnode.client.edge.boffers.clearing import clear_boffers
+from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.forecasts import load_cleared
 from oepnode.client.edge.tables import write_table
 from oepnode.errors import ConfigError

@@ -14,9 +14,9 @@ import numpy as np
 from oepnode.adapters.plots import figure as plots
 from oepnode.adapters.plots import supply_curve as plot_curve
 from oepnode.adapters.plots.supply_curve import CurvePicture
-from oepnode.client.boffers.constraining import ConstrainedBoffers
-from oepnode.client.boffers.selection import Offerer, interval_end, offerer_of, rolled_from
-from oepnode.client.boffers.supply_curves import SupplyCurve
+from oepnode.client.edge.boffers.constraining import ConstrainedBoffers
+from oepnode.client.edge.boffers.selection import Offerer, interval_end, offerer_of, rolled_from
+from oepnode.client.edge.boffers.supply_curves import SupplyCurve
 from oepnode.client.files import FileName
 from oepnode.domain.edge.clearing.supply_curve import supply_curve
 from oepnode.domain.edge.constraining.constrain import UNBOUND, ConstrainedDay

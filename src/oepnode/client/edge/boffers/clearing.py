@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
-from oepnode.client.boffers.selection import (
+from oepnode.client.edge.boffers.load import LoadedBoffers, TransactionReport
+from oepnode.client.edge.boffers.selection import (
     BofferChoice,
     EffectiveOffer,
     effective_offers,

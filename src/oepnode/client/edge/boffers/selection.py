@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
+from oepnode.client.edge.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from oepnode.client.boffers.comparison import compare_boffers
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.comparison import compare_boffers
+from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.errors import ConfigError
 from tests.support.boffers import prices
 from tests.support.loaded_boffers import D3_PRICES, NEXT, loaded, unit

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from oepnode.client.boffers.clearing import clear_boffers
-from oepnode.client.boffers.load import NoBofferError
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.clearing import clear_boffers
+from oepnode.client.edge.boffers.load import NoBofferError
+from oepnode.client.edge.boffers.selection import BofferChoice
 from tests.support.loaded_boffers import DAY, NEXT, SITE, loaded, site, unit
 
 

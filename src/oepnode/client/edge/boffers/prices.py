@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.client.boffers.selection import interval_end
+from oepnode.client.edge.boffers.selection import interval_end
 from oepnode.client.files import FileName
 from oepnode.client.values import parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE

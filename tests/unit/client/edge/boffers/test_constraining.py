@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.constraining import check_constrained, constrain_boffers
-from oepnode.client.boffers.load import (
+from oepnode.client.edge.boffers.constraining import check_constrained, constrain_boffers
+from oepnode.client.edge.boffers.load import (
     LoadedBoffers,
     NoBofferError,
     RulesRejectedError,
     load_boffers,
     write_boffers,
 )
-from oepnode.client.boffers.pictures import draw_constrained
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.pictures import draw_constrained
+from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.client.edge.envelopes import LoadedEnvelopes, load_envelopes
 from oepnode.domain.edge.boffers import model
 from oepnode.domain.edge.boffers.model import BofferDay

@@ -9,8 +9,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
-from oepnode.client.boffers.selection import BofferChoice, offerer_of
+from oepnode.client.edge.boffers.load import LoadedBoffers, TransactionReport
+from oepnode.client.edge.boffers.selection import BofferChoice, offerer_of
 from oepnode.domain.edge.boffers import comparison, gate_closure
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.errors import ConfigError

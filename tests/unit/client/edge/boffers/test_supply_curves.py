@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from oepnode.client.answers import json_value
-from oepnode.client.boffers.load import SeveralBoffersError
-from oepnode.client.boffers.pictures import draw_supply_curve, headline
-from oepnode.client.boffers.selection import BofferChoice
-from oepnode.client.boffers.supply_curves import supply_curve
+from oepnode.client.edge.boffers.load import SeveralBoffersError
+from oepnode.client.edge.boffers.pictures import draw_supply_curve, headline
+from oepnode.client.edge.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.supply_curves import supply_curve
 from tests.support.loaded_boffers import DAY, NEXT, loaded, unit
 
 

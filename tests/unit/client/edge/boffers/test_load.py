@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.client.boffers.load import (
+from oepnode.client.edge.boffers.load import (
     RulesRejectedError,
     load_accepted,
     load_boffers,
