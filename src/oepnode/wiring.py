@@ -52,7 +52,7 @@ from oepnode.worker.status.live_view import LiveView
 from oepnode.worker.status.pages import application
 from oepnode.worker.worker import Worker
 
-# -- the chain -----------------------------------------------------------------------------
+# --- the chain -----------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -117,7 +117,7 @@ async def _chain_settings(
         raise ConfigError(f"{contract}: not the address of a contract") from exc
 
 
-# -- the worker ----------------------------------------------------------------------------
+# --- the worker ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -237,7 +237,7 @@ def _seal_inputs(archive_key: str | None) -> SealInputs | None:
     return partial(input_archive.seal_inputs, bytes.fromhex(archive_key))
 
 
-# -- the services --------------------------------------------------------------------------
+# --- the services --------------------------------------------------------------------------------
 
 
 async def sender_app(settings: SenderSettings) -> web.Application:

@@ -302,7 +302,7 @@ async def _read(reader: ChainReader, number: int) -> _Record:
     electorate = await reader.electorate(state.epoch)
     events = tuple(await reader.round_events(number))
     context = chains.context_of(reader, number)
-    times = {block: await reader.block_time(block) for block in {e.place.block for e in events}}
+    times = {block: await reader.block_time(block) for block in {e.location.block for e in events}}
     account = tally.account(context, electorate, events)
     return _Record(context, state, electorate, events, account, times)
 
@@ -334,7 +334,7 @@ def _audit(record: _Record) -> RoundAudit:
         requester=hexed(opened.requester),
         envelope_digest=opened.envelope_digest.hex(),
         registry_digest=opened.registry_digest.hex(),
-        opened_in=hexed(opened.place.transaction),
+        opened_in=hexed(opened.location.transaction),
         members=[_member(record, account) for account in record.account.members],
         revealed=[_reveal(record, index) for index in range(len(record.account.tallies))],
         end=_end(record),
@@ -348,7 +348,7 @@ def _audit(record: _Record) -> RoundAudit:
 
 
 def _member(record: _Record, account: Account) -> MemberReport:
-    member, log = account.member, account.place
+    member, log = account.member, account.location
     return MemberReport(
         index=member.index,
         operator=hexed(member.operator),
@@ -370,8 +370,8 @@ def _reveal(record: _Record, index: int) -> RevealReport:
         matched=[hexed(member.operator) for member in counted.matched],
         has_quorum=counted.has_quorum,
         is_final=counted.result == record.account.final,
-        transaction=hexed(event.place.transaction),
-        seconds_after_opening=record.age_s(event.place.block),
+        transaction=hexed(event.location.transaction),
+        seconds_after_opening=record.age_s(event.location.block),
     )
 
 
@@ -379,8 +379,8 @@ def _equivocation(record: _Record, event: Equivocated) -> EquivocationReport:
     return EquivocationReport(
         operator=hexed(event.operator),
         ballots=[hexed(event.ballot), hexed(event.other_ballot)],
-        transaction=hexed(event.place.transaction),
-        seconds_after_opening=record.age_s(event.place.block),
+        transaction=hexed(event.location.transaction),
+        seconds_after_opening=record.age_s(event.location.block),
     )
 
 
@@ -389,8 +389,8 @@ def _end(record: _Record) -> EndReport | None:
         if isinstance(event, RoundFinalised | RoundFailed | RoundCancelled):
             return EndReport(
                 phase=phase_name(record.state.phase),
-                transaction=hexed(event.place.transaction),
-                seconds_after_opening=record.age_s(event.place.block),
+                transaction=hexed(event.location.transaction),
+                seconds_after_opening=record.age_s(event.location.block),
                 reason=event.reason if isinstance(event, RoundCancelled) else None,
             )
     return None

@@ -140,7 +140,7 @@ class FetchedBundle(Struct, frozen=True):
     worker: str
     url: str
     sites: int
-    asked: list[Attempt]
+    attempts: list[Attempt]
     notes: list[str]
 
 
@@ -188,7 +188,7 @@ def fetch_bundle(
         worker=attempts[-1].operator,
         url=attempts[-1].url,
         sites=bundle.site_count,
-        asked=attempts,
+        attempts=attempts,
         notes=list(final.notes),
     )
 

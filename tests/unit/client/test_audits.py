@@ -16,7 +16,7 @@ from tests.support.round_world import (
     FakeReader,
     changed,
     events,
-    place,
+    location,
 )
 
 OPERATORS = ["0x" + member.operator.hex() for member in MEMBERS]
@@ -65,7 +65,7 @@ def test_a_cancelled_round_has_its_reason(chain: ChainTarget) -> None:
 def test_two_ballots_of_a_member_are_shown(
     reader: FakeReader, chain: ChainTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair = Equivocated(place(9), 3, MEMBERS[1].operator, b"\x01" * 32, b"\x02" * 32)
+    pair = Equivocated(location(9), 3, MEMBERS[1].operator, b"\x01" * 32, b"\x02" * 32)
 
     async def with_a_pair(_: int) -> list[object]:
         return [*events(CONTEXT), pair]

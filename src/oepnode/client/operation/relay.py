@@ -152,7 +152,7 @@ def cast_ballots(target: ChainTarget, key_file: Path, file: Path) -> CastBallots
     return CastBallots(
         round=number,
         cast=[hexed(member.operator) for member, _ in batch.chosen],
-        left_out=[SkippedBallot(left.place + 1, left.why) for left in batch.left_out],
+        left_out=[SkippedBallot(left.index + 1, left.why) for left in batch.left_out],
         transaction=hexed(transaction) if transaction else None,
     )
 

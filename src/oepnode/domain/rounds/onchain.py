@@ -121,7 +121,7 @@ class Round(Struct, frozen=True):
     matched: int
 
 
-class LogPlace(Struct, frozen=True):
+class LogLocation(Struct, frozen=True):
     """Location of an event on chain: block number and hash, transaction, log index."""
 
     block: int
@@ -133,7 +133,7 @@ class LogPlace(Struct, frozen=True):
 class RoundOpened(Struct, frozen=True, tag=True):
     """A requester opened a round with the digests of its inputs."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     epoch: int
     requester: bytes
@@ -159,7 +159,7 @@ class RoundOpened(Struct, frozen=True, tag=True):
 class BallotCast(Struct, frozen=True, tag=True):
     """A member cast its blind ballot (32 bytes)."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     operator: bytes
     ballot: bytes
@@ -168,7 +168,7 @@ class BallotCast(Struct, frozen=True, tag=True):
 class Abstained(Struct, frozen=True, tag=True):
     """A member abstained, with the number of its reason."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     operator: bytes
     reason: int
@@ -177,7 +177,7 @@ class Abstained(Struct, frozen=True, tag=True):
 class RootRevealed(Struct, frozen=True, tag=True):
     """A result was revealed, and this bitmap of members had voted for it."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     root: bytes
     partitions: int
@@ -187,7 +187,7 @@ class RootRevealed(Struct, frozen=True, tag=True):
 class RoundFinalised(Struct, frozen=True, tag=True):
     """A result reached the quorum."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     root: bytes
     partitions: int
@@ -197,14 +197,14 @@ class RoundFinalised(Struct, frozen=True, tag=True):
 class RoundFailed(Struct, frozen=True, tag=True):
     """The reveal window closed without a final root."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
 
 
 class RoundCancelled(Struct, frozen=True, tag=True):
     """A requester cancelled the round before it was final."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     reason: str
 
@@ -212,7 +212,7 @@ class RoundCancelled(Struct, frozen=True, tag=True):
 class Equivocated(Struct, frozen=True, tag=True):
     """A member was proven to have signed two ballots (32 bytes each) for one round."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     operator: bytes
     ballot: bytes

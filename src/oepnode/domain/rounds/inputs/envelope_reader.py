@@ -136,7 +136,7 @@ class _Reader:
         self._blocks: list[Int64s] = []
         self._records = 0
 
-    # -- records ---------------------------------------------------------------------------
+    # --- records ---------------------------------------------------------------------------------
 
     def record(self, value: object, path: str, number: int) -> None:
         """Read one record of Part C §6.3."""
@@ -214,7 +214,7 @@ class _Reader:
             self._log.add(here, "time.format", str(exc), show_value(value))
             return None
 
-    # -- elements and intervals --------------------------------------------------------------
+    # --- elements and intervals ------------------------------------------------------------------
 
     def _element(self, value: object, path: str, record: _Record) -> Int64s | None:
         """Rows of an element, one for each interval; None where they are not the record's."""
@@ -305,7 +305,7 @@ class _Reader:
             message = f"positive here, negative at {self._import_negative}"
             self._log.add(self._import_positive, "import_sign.mixed", message)
 
-    # -- times -------------------------------------------------------------------------------
+    # --- times -----------------------------------------------------------------------------------
 
     def _start(
         self,
@@ -373,7 +373,7 @@ class _Reader:
             self._log.warn(path, instant.warning)
         return instant.seconds if grid else instant.total_micros
 
-    # -- columns -----------------------------------------------------------------------------
+    # --- columns ---------------------------------------------------------------------------------
 
     def _keep(self, rows: Int64s, record: int, element: int, site: int, submitted: int) -> None:
         count = len(rows)
