@@ -13,7 +13,34 @@ Example:
 
 from __future__ import annotations
 
-from oepnode.client.audits import ArchivedInputs, InputFiles, audit_round, replay_round
+from oepnode.client.answers import json_value as to_json
+from oepnode.client.audits import (
+    ArchivedInputs,
+    EndReport,
+    EquivocationReport,
+    InputFiles,
+    MemberReport,
+    OpeningNotFoundError,
+    ReplayReport,
+    RevealReport,
+    RoundAudit,
+    SiteCounts,
+    audit_round,
+    replay_round,
+)
+from oepnode.client.bundles import (
+    Attempt,
+    BundleCheck,
+    BundleReport,
+    FailedCheck,
+    FetchedBundle,
+    bundle_limits,
+    check_bundle,
+    fetch_bundle,
+    verify_bundle,
+)
+from oepnode.client.chain import ChainNotNamedError, ChainTarget
+from oepnode.client.edge.assessments import Targets, assess_telemetry
 from oepnode.client.edge.boffers.clearing import clear_boffers
 from oepnode.client.edge.boffers.comparison import compare_boffers
 from oepnode.client.edge.boffers.constraining import check_constrained, constrain_boffers
@@ -27,9 +54,6 @@ from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_c
 from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.client.edge.boffers.supply_curves import supply_curve
-from oepnode.client.bundles import bundle_limits, check_bundle, fetch_bundle, verify_bundle
-from oepnode.client.chain import ChainTarget
-from oepnode.client.edge.assessments import Targets, assess_telemetry
 from oepnode.client.edge.envelope_comparison import compare_envelopes
 from oepnode.client.edge.envelopes import (
     load_envelopes,
@@ -49,29 +73,68 @@ from oepnode.client.edge.submissions import (
     validate_telemetry,
 )
 from oepnode.client.edge.tables import load_portfolio
-from oepnode.client.keys import KeyPair, create_key_pair
+from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
 from oepnode.client.proofs import (
+    CutProof,
+    SiteCheck,
+    SiteReport,
     check_site_proof,
     cut_site_proof,
     site_limits,
     verify_site_proof,
 )
-from oepnode.client.rounds import FinalRound, RoundSelector, final_round, list_rounds
+from oepnode.client.rounds import (
+    FinalRound,
+    RoundNotNamedError,
+    RoundReport,
+    RoundSelector,
+    RoundStateError,
+    final_round,
+    list_rounds,
+)
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 
 __all__ = [
+    "AggregatorIdError",
     "ArchivedInputs",
+    "Attempt",
     "BofferChoice",
+    "BundleCheck",
+    "BundleError",
+    "BundleReport",
+    "ChainNotNamedError",
     "ChainTarget",
+    "CutProof",
     "DefaultLimits",
+    "EndReport",
+    "EquivocationReport",
+    "FailedCheck",
     "Feed",
+    "FetchedBundle",
     "FinalRound",
     "InputFiles",
+    "KeyFileError",
     "KeyPair",
+    "MemberReport",
+    "OpeningNotFoundError",
+    "ReplayReport",
+    "RevealReport",
+    "RoundAudit",
+    "RoundNotNamedError",
+    "RoundReport",
     "RoundSelector",
+    "RoundStateError",
+    "SiteCheck",
+    "SiteCounts",
+    "SiteProofError",
+    "SiteReport",
     "Targets",
     "Tolerance",
+    "VerifiedBundle",
+    "VerifiedSite",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
@@ -106,6 +169,7 @@ __all__ = [
     "select_nmi",
     "site_limits",
     "supply_curve",
+    "to_json",
     "validate_boffers",
     "validate_dispatch",
     "validate_envelopes",

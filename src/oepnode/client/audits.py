@@ -86,7 +86,7 @@ class RevealReport(Struct, frozen=True):
 
     root: str
     partitions: int
-    matched: list[str]
+    matched: tuple[str, ...]
     has_quorum: bool
     is_final: bool
     transaction: str
@@ -106,7 +106,7 @@ class EquivocationReport(Struct, frozen=True):
     """A member that was shown to have signed two different ballots."""
 
     operator: str
-    ballots: list[str]
+    ballots: tuple[str, str]
     transaction: str
     seconds_after_opening: int
 
@@ -136,11 +136,23 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
     envelope_digest: str
     registry_digest: str
     opened_in: str
-    members: list[MemberReport]
-    revealed: list[RevealReport]
+    members: tuple[MemberReport, ...]
+    revealed: tuple[RevealReport, ...]
     end: EndReport | None
-    equivocations: list[EquivocationReport]
-    differences: list[str]
+    equivocations: tuple[EquivocationReport, ...]
+    differences: tuple[str, ...]
+
+    def require_equal_count(self) -> None:
+        """Reject a round that the chain counts differently.
+
+        Raises:
+            EvidenceError: With the differences.
+        """
+        if self.differences:
+            raise EvidenceError(
+                f"round {self.round}: the count differs from the chain's: "
+                + "; ".join(self.differences)
+            )
 
 
 class SiteCounts(Struct, frozen=True):
@@ -173,7 +185,7 @@ class ReplayReport(Struct, frozen=True):
     computed_partitions: int
     final_root: str | None
     final_partitions: int
-    matched: list[str]
+    matched: tuple[str, ...]
     member_count: int
     sites: SiteCounts
 
@@ -308,7 +320,7 @@ async def _read(reader: ChainReader, number: int) -> _Record:
 
 
 def _loader(source: InputSource) -> Callable[[RoundContext], Inputs]:
-    """Read the files, so that a wrong one is reported before the chain is asked."""
+    """Read the files, so that a wrong one is reported before the chain is read."""
     if isinstance(source, ArchivedInputs):
         private_key = load_key_pair(source.key).private_key
         sealed = read_file(Path(source.file), "archive", archive.MAX_INPUTS + _SEAL_SIZE)
@@ -335,15 +347,15 @@ def _audit(record: _Record) -> RoundAudit:
         envelope_digest=opened.envelope_digest.hex(),
         registry_digest=opened.registry_digest.hex(),
         opened_in=hexed(opened.location.transaction),
-        members=[_member(record, account) for account in record.account.members],
-        revealed=[_reveal(record, index) for index in range(len(record.account.tallies))],
+        members=tuple(_member(record, account) for account in record.account.members),
+        revealed=tuple(_reveal(record, index) for index in range(len(record.account.tallies))),
         end=_end(record),
-        equivocations=[
+        equivocations=tuple(
             _equivocation(record, event)
             for event in record.events
             if isinstance(event, Equivocated)
-        ],
-        differences=list(record.account.differences),
+        ),
+        differences=record.account.differences,
     )
 
 
@@ -367,7 +379,7 @@ def _reveal(record: _Record, index: int) -> RevealReport:
     return RevealReport(
         root=hexed(counted.result.root),
         partitions=counted.result.partitions,
-        matched=[hexed(member.operator) for member in counted.matched],
+        matched=tuple(hexed(member.operator) for member in counted.matched),
         has_quorum=counted.has_quorum,
         is_final=counted.result == record.account.final,
         transaction=hexed(event.location.transaction),
@@ -378,7 +390,7 @@ def _reveal(record: _Record, index: int) -> RevealReport:
 def _equivocation(record: _Record, event: Equivocated) -> EquivocationReport:
     return EquivocationReport(
         operator=hexed(event.operator),
-        ballots=[hexed(event.ballot), hexed(event.other_ballot)],
+        ballots=(hexed(event.ballot), hexed(event.other_ballot)),
         transaction=hexed(event.location.transaction),
         seconds_after_opening=record.age_s(event.location.block),
     )
@@ -417,7 +429,7 @@ def _replay(record: _Record, verdict: Verdict) -> ReplayReport:
         computed_partitions=computed.result.partitions,
         final_root=hexed(state.root) if state.root else None,
         final_partitions=state.partitions,
-        matched=[hexed(member.operator) for member in counted.matched],
+        matched=tuple(hexed(member.operator) for member in counted.matched),
         member_count=state.member_count,
         sites=SiteCounts(
             assigned=sum(p.site_count for p in computed.partitions if p.aggregator_id),

@@ -15,7 +15,7 @@ from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
-from oepnode.client.operation.worker import check_surroundings
+from oepnode.client.operation.worker import check_worker
 from oepnode.config import (
     ChainSettings,
     HttpSettings,
@@ -219,11 +219,12 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
 
 async def test_check_reports_what_a_worker_without_gas_relies_on(world: World) -> None:
     async with world.relay() as url:
-        lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
+        settings = world.settings(0, url)
+        lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
     assert all(line.fine for line in lines.values())
     assert "the relay pays for ballots" in lines["fee money"].what
     assert lines["relay"].what == "takes ballots for this contract"
-    lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
+    lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
     assert [name for name, line in lines.items() if not line.fine] == ["relay"]
 
 

@@ -77,7 +77,7 @@ def test_fetch_saves_the_first_bundle_that_verifies(
     value = json.loads(result.stdout)
     assert workers.asked == [f"http://worker-{n}.test" for n in (1, 3, 4)]
     assert (value["round"], value["url"], value["sites"]) == (3, "http://worker-4.test", 6)
-    assert [a["outcome"][:12] for a in value["asked"]] == [
+    assert [a["outcome"][:12] for a in value["attempts"]] == [
         "no answer",
         "check format",
         "served a bun",
@@ -105,7 +105,7 @@ def test_fetch_when_no_worker_responds(
     reader.endpoints.clear()
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 3
-    assert "no worker answered" in result.stderr
+    assert "no worker responded" in result.stderr
     assert "no URL on chain" in result.stderr
     assert not (folder / "round-3.oepb").exists()
 

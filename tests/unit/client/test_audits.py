@@ -48,11 +48,11 @@ def test_every_member_has_one_standing(chain: ChainTarget) -> None:
     assert audit.members[1].root == "0x" + WRONG.root.hex()
     assert audit.members[4].reason == "InputMismatch"
     assert [(r.matched, r.is_final) for r in audit.revealed] == [
-        ([OPERATORS[1]], False),
-        ([OPERATORS[0], OPERATORS[2], OPERATORS[3]], True),
+        ((OPERATORS[1],), False),
+        ((OPERATORS[0], OPERATORS[2], OPERATORS[3]), True),
     ]
     assert audit.end is not None
-    assert (audit.end.phase, audit.differences) == ("final", [])
+    assert (audit.end.phase, audit.differences) == ("final", ())
 
 
 def test_a_cancelled_round_has_its_reason(chain: ChainTarget) -> None:
@@ -73,7 +73,7 @@ def test_two_ballots_of_a_member_are_shown(
     monkeypatch.setattr(reader, "round_events", with_a_pair)
     (equivocation,) = audit_round(chain, 3).equivocations
     assert equivocation.operator == OPERATORS[1]
-    assert equivocation.ballots == ["0x" + "01" * 32, "0x" + "02" * 32]
+    assert equivocation.ballots == ("0x" + "01" * 32, "0x" + "02" * 32)
     assert equivocation.seconds_after_opening == 9
 
 
@@ -108,7 +108,7 @@ def test_a_replay_gives_the_chains_root(folder: Path, chain: ChainTarget, source
     report.require_equal()
     assert report.equal
     assert report.computed_root == report.final_root == "0x" + RESULT.root.hex()
-    assert report.matched == [OPERATORS[0], OPERATORS[2], OPERATORS[3]]
+    assert report.matched == (OPERATORS[0], OPERATORS[2], OPERATORS[3])
     assert report.sites.unassigned_nmis == 1
     assert stages
 

@@ -42,8 +42,8 @@ from tests.support.rounds import (
     context,
     finalised,
     fresh,
-    opened,
     location,
+    opened,
     revealed,
 )
 

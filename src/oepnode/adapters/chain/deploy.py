@@ -87,7 +87,7 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
     except (EvidenceError, TransportError) as error:
         raise type(error)(
             f"deployed at {address} (block {block}, transaction {transaction.to_0x_hex()}), but "
-            f"its code is not verified: {error}; try contract deploy --verify-only"
+            f"its code is not verified: {error}; check the code at that address again"
         ) from error
     return Deployed(bytes.fromhex(address[2:]), block, bytes(transaction))
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from oepnode.cli.common import output
 from oepnode.client.edge.boffers.load import NoBofferError, RulesRejectedError, SeveralBoffersError
 from oepnode.client.edge.envelopes import KeyMissingError, KeyNotUsedError
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import MissingLimitError
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, OepError
+
+EDGE_HINTS: Final[dict[type[OepError], str]] = {}
 
 HINTS: Final[dict[type[Exception], str]] = {
     KeyMissingError: "name your key file with --key",
@@ -33,6 +34,8 @@ def option_hints() -> Iterator[None]:
     Raises:
         ConfigError: For an error of `HINTS`.
     """
+    from oepnode.cli.common import output
+
     try:
         yield
     except RulesRejectedError as exc:

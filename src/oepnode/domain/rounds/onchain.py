@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from eth_utils.crypto import keccak
 from msgspec import Struct
+
+_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class Phase(IntEnum):
@@ -259,12 +261,29 @@ class Policy:
 
 
 def parse_address(text: str) -> bytes:
-    """The 20 bytes of an address written as ``0x`` and 40 hex digits.
+    """The 20 bytes of an address written as 40 hex digits, with ``0x`` or without.
 
     Raises:
         ValueError: For any other text.
     """
+    return _parse_hex(text, 20, "an address is 0x and 40 hex digits, or the digits alone")
+
+
+def parse_bytes32(text: str, what: str) -> bytes:
+    """The 32 bytes of a root, digest, salt or key written as 64 hex digits, with ``0x`` or without.
+
+    Args:
+        text: As written.
+        what: Kind of value, for the message, which does not repeat the text.
+
+    Raises:
+        ValueError: For any other text.
+    """
+    return _parse_hex(text, 32, f"{what} is 64 hex digits")
+
+
+def _parse_hex(text: str, size: int, rule: str) -> bytes:
     digits = text.removeprefix("0x")
-    if len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
-        raise ValueError("an address is 0x and 40 hex digits")
+    if len(digits) != 2 * size or not _HEX_DIGITS.issuperset(digits):
+        raise ValueError(rule)
     return bytes.fromhex(digits)

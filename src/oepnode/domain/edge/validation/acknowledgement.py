@@ -116,9 +116,8 @@ class ValidationResult(Generic[T]):
         if self.accepted:
             return
         findings = (*self.system.findings, *self.transaction.findings)
-        faults = [Finding(f.path, f.code, f"{f.text} ({f.section})", f.value) for f in findings]
-        more = self.system.total + self.transaction.total - len(faults)
-        raise DocumentFault(self.what, faults, more)
+        more = self.system.total + self.transaction.total - len(findings)
+        raise DocumentFault(self.what, findings, more)
 
 
 def message_id_of(data: bytes) -> str:
