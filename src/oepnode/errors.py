@@ -87,15 +87,16 @@ class Finding:
         return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
 
     def __str__(self) -> str:
+        section = f" ({self.section})" if self.section else ""
         value = f" (found {self.value})" if self.value else ""
-        return f"{self.path}: {self.code}: {self.message}{value}"
+        return f"{self.path}: {self.code}: {self.text}{section}{value}"
 
 
 class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
     """A document was rejected.
 
     Attributes:
-        what: Name of the document, such as ``envelope document``.
+        what: Name of the document, such as ``envelope document``, after that of its file.
         faults: The first faults, at most 100, in document order.
         more: Number of further faults.
     """

@@ -32,6 +32,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
 from oepnode.client.chain import ChainNotNamedError
 from oepnode.client.rounds import RoundNotNamedError
@@ -61,6 +62,7 @@ _HINTS: Final[dict[type[OepError], str]] = {
     ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
     RoundNotNamedError: "--round",
     OpeningNotFoundError: "--start-block",
+    **EDGE_HINTS,
 }
 """Options that settle an error of the client, which itself knows no options."""
 
@@ -192,6 +194,8 @@ def _lines(error: BaseException) -> Iterator[str]:
     yield from (f"  {fault}" for fault in error.faults)
     if error.more:
         yield f"  … and {error.more} more"
+    if type(error) in _HINTS:
+        yield f"  ({_HINTS[type(error)]})"
 
 
 def _sentence(error: BaseException) -> str:
