@@ -40,10 +40,14 @@ from oepnode.client.bundles import (
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
-from oepnode.client.edge.assessments import Targets, assess_telemetry
+from oepnode.client.edge.assessments import assess_telemetry
 from oepnode.client.edge.boffers.clearing import clear_boffers
 from oepnode.client.edge.boffers.comparison import compare_boffers
-from oepnode.client.edge.boffers.constraining import check_constrained, constrain_boffers
+from oepnode.client.edge.boffers.constraining import (
+    check_constrained,
+    constrain_boffers,
+    write_constrained,
+)
 from oepnode.client.edge.boffers.load import (
     load_accepted,
     load_boffers,
@@ -56,6 +60,7 @@ from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.client.edge.boffers.supply_curves import supply_curve
 from oepnode.client.edge.envelope_comparison import compare_envelopes
 from oepnode.client.edge.envelopes import (
+    load_both_envelopes,
     load_envelopes,
     select_nmi,
     validate_envelopes,
@@ -73,6 +78,7 @@ from oepnode.client.edge.submissions import (
     validate_telemetry,
 )
 from oepnode.client.edge.tables import load_portfolio
+from oepnode.client.edge.targets import Targets
 from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
 from oepnode.client.proofs import (
     CutProof,
@@ -157,6 +163,7 @@ __all__ = [
     "list_rounds",
     "load_accepted",
     "load_boffers",
+    "load_both_envelopes",
     "load_cleared",
     "load_dispatch",
     "load_envelopes",
@@ -179,5 +186,6 @@ __all__ = [
     "verify_site_proof",
     "view_envelopes",
     "write_boffers",
+    "write_constrained",
     "write_limits",
 ]

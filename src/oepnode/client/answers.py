@@ -1,7 +1,7 @@
 """Results as JSON values: structs become objects, frames become arrays of rows.
 
-Guarantees: the JSON that a command prints with ``--json`` is the encoding of the client's
-result; names are snake_case and end in their unit.
+Guarantees: every result of the client has one encoding. A result is encoded as it is, or has a
+method ``report`` that returns the struct that is; names are snake_case, amounts end in their unit.
 """
 
 from __future__ import annotations

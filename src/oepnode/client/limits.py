@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.nem import quantities
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
+from oepnode.domain.nem.quantities import NO_LIMIT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,4 +65,4 @@ def limits_frame(
 
 def kw_text(watts: int) -> str:
     """A quantity in kW, without trailing zeros."""
-    return to_text(watts, KW)
+    return quantities.kw_text(watts)

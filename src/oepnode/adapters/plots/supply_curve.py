@@ -20,7 +20,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from oepnode.adapters.plots import figure as plots
-from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, quantity_at
+from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, quantity_at
+from oepnode.domain.nem.quantities import kw_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -281,5 +282,5 @@ def _price(cents: int) -> str:
 
 
 def _signed(watts: int) -> str:
-    text = kilowatts(watts).replace("-", "−")
+    text = kw_text(watts).replace("-", "−")
     return f"+{text}" if watts > 0 else text

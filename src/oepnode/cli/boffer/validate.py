@@ -86,5 +86,5 @@ def _pair(
         raise ConfigError(f"{low_name} and {high_name} go together")
     pair = parse_amount(low, low_name, unit), parse_amount(high, high_name, unit)
     if pair[0] > pair[1]:
-        raise ConfigError(f"{low_name} is not above {high_name}")
+        raise ConfigError(f"{low_name} {low} must not be above {high_name} {high}")
     return pair

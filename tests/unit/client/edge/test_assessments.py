@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from oepnode.client.answers import json_value
-from oepnode.client.edge.assessments import Targets, assess_telemetry
+from oepnode.client.edge.assessments import assess_telemetry
 from oepnode.client.edge.envelopes import load_envelopes
 from oepnode.client.edge.levels import COLUMNS, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import load_dispatch, load_telemetry
+from oepnode.client.edge.targets import Targets
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import DefaultLimits

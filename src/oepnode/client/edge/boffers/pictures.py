@@ -34,7 +34,7 @@ def draw_supply_curve(curve: SupplyCurve, path: FileName) -> None:
     has_prices = bool(day.has_prices[row])
     picture = CurvePicture(
         title=f"Supply curve of {_title(curve.offer.offerer)}",
-        subtitle=period_text(curve),
+        subtitle=_period_text(curve),
         steps=curve.steps,
         low_price=int(day.prices[row].min()) if has_prices else None,
         high_price=int(day.prices[row].max()) if has_prices else None,
@@ -87,10 +87,10 @@ def draw_constrained(
 
 def headline(curve: SupplyCurve) -> str:
     """The unit and the period of a curve, in one line."""
-    return f"{_title(curve.offer.offerer)}, {period_text(curve)}"
+    return f"{_title(curve.offer.offerer)}, {_period_text(curve)}"
 
 
-def period_text(curve: SupplyCurve) -> str:
+def _period_text(curve: SupplyCurve) -> str:
     """The period of a curve, and the day that it rolled forward from, if it did."""
     day = curve.offer.day
     text, origin = _when(day.trading_date, curve.row + 1), rolled_from(day, curve.row)

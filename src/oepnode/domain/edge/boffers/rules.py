@@ -31,7 +31,7 @@ from oepnode.domain.edge.boffers.model import HORIZON, BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
-from oepnode.domain.nem.quantities import KW, NO_LIMIT, PRICE, to_text
+from oepnode.domain.nem.quantities import NO_LIMIT, PRICE, kw_text, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +401,7 @@ def _cells(mask: Bools) -> list[list[int]]:
 
 
 def _kw(watts: int) -> str:
-    return "not given" if watts == NO_LIMIT else f"{to_text(watts, KW)} kW"
+    return "not given" if watts == NO_LIMIT else f"{kw_text(watts)} kW"
 
 
 def _price(cents: int) -> str:

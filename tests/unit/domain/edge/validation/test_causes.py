@@ -35,7 +35,7 @@ def test_hld_4_6_a_wrong_sign_comes_before_the_order_that_it_breaks() -> None:
     cause, effect = answer.findings
     assert (cause.code, cause.caused_by) == ("boffer.load_sign", "")
     assert (effect.code, effect.caused_by) == ("boffer.transition", "boffer.load_sign")
-    assert answer.as_json()["faults"][1]["caused_by"] == "boffer.load_sign"
+    assert answer.report().faults[1].caused_by == "boffer.load_sign"
     assert answer.counts == {"boffer.load_sign": 1, "boffer.transition": 1}
     expected = "2 faults: boffer.load_sign; following from these: 1 boffer.transition"
     assert answer.message == expected
