@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oepnode.config import WorkerSettings
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Event, Head, Phase
@@ -174,12 +174,12 @@ class Worker:
         numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
         for number in sorted(numbers):
             events = await chain.round_events(number)
-            opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
+            opened = next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
             if opened is not None and self._is_new(opened):
                 await self._open(opened)
             self._apply(number, Resynced(tuple(events)))
 
-    def _is_new(self, opened: facts.RoundOpened) -> bool:
+    def _is_new(self, opened: onchain.RoundOpened) -> bool:
         """Whether a round is unknown here, was cancelled, or has other inputs than before."""
         known = self.state_of(opened.round)
         if known is None or known.phase == Phase.CANCELLED:
@@ -187,12 +187,12 @@ class Worker:
         return (known.opened.inputs, known.opened.epoch) != (opened.inputs, opened.epoch)
 
     async def _apply_event(self, event: Event) -> None:
-        if not isinstance(event, facts.RoundOpened):
+        if not isinstance(event, onchain.RoundOpened):
             self._apply(event.round, event)
         elif self._is_new(event):
             await self._open(event)
 
-    async def _open(self, opened: facts.RoundOpened) -> None:
+    async def _open(self, opened: onchain.RoundOpened) -> None:
         chain = self._ports.chain
         electorate = await chain.electorate(opened.epoch)
         context = RoundContext(chain.chain_id, chain.contract, opened.round)

@@ -9,7 +9,7 @@ from web3.contract.async_contract import AsyncContract
 from web3.types import EventData
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.onchain import Event, LogPlace, Member, Phase, Round, parse_address
 
 
@@ -52,7 +52,7 @@ def round_state(number: int, view: dict[str, Any]) -> Round:
 
 
 def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundOpened(
+    return onchain.RoundOpened(
         place=place,
         round=args["round"],
         epoch=args["epoch"],
@@ -69,38 +69,40 @@ def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN40
 
 def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
     operator = parse_address(args["operator"])
-    return facts.BallotCast(place, args["round"], operator, bytes(args["ballot"]))
+    return onchain.BallotCast(place, args["round"], operator, bytes(args["ballot"]))
 
 
 def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.Abstained(place, args["round"], parse_address(args["operator"]), args["reason"])
+    return onchain.Abstained(place, args["round"], parse_address(args["operator"]), args["reason"])
 
 
 def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
     root = bytes(args["root"])
-    return facts.RootRevealed(place, args["round"], root, args["partitions"], args["matched"])
+    return onchain.RootRevealed(place, args["round"], root, args["partitions"], args["matched"])
 
 
 def _finalised(args: Any, place: LogPlace, before: list[Event]) -> Event:  # noqa: ANN401
     root = bytes(args["root"])
     # The contract emits RootRevealed with the matching members in the same transaction.
     matched = next(
-        e.matched for e in reversed(before) if isinstance(e, facts.RootRevealed) and e.root == root
+        e.matched
+        for e in reversed(before)
+        if isinstance(e, onchain.RootRevealed) and e.root == root
     )
-    return facts.RoundFinalised(place, args["round"], root, args["partitions"], matched)
+    return onchain.RoundFinalised(place, args["round"], root, args["partitions"], matched)
 
 
 def _failed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundFailed(place, args["round"])
+    return onchain.RoundFailed(place, args["round"])
 
 
 def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundCancelled(place, args["round"], args["reason"])
+    return onchain.RoundCancelled(place, args["round"], args["reason"])
 
 
 def _equivocated(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
     operator, ballots = parse_address(args["operator"]), (args["ballot"], args["otherBallot"])
-    return facts.Equivocated(place, args["round"], operator, *map(bytes, ballots))
+    return onchain.Equivocated(place, args["round"], operator, *map(bytes, ballots))
 
 
 EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
