@@ -43,6 +43,8 @@ from oepnode.errors import (
     Finding,
     OepError,
     TransportError,
+    UnreadCodeError,
+    UnverifiedCodeError,
 )
 
 EVIDENCE: Final = 1
@@ -61,6 +63,8 @@ _HINTS: Final[dict[type[OepError], str]] = {
     ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
     RoundNotNamedError: "--round",
     OpeningNotFoundError: "--start-block",
+    UnreadCodeError: "check it with --verify-only",
+    UnverifiedCodeError: "check it with --verify-only",
 }
 """Options that settle an error of the client, which itself knows no options."""
 
