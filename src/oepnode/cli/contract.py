@@ -17,7 +17,7 @@ from oepnode.cli.common.chain import Contract, Key, Rpc, StartBlockOption
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.chain import ChainTarget
 from oepnode.client.operation import contract as contracts
-from oepnode.errors import ConfigError, EvidenceError, TransportError
+from oepnode.errors import ConfigError
 
 app = typer.Typer(
     help="Deploy the contract, check it, and manage its electorate.", no_args_is_help=True
@@ -66,18 +66,14 @@ def deploy(
         return
     if key_file is None:
         raise ConfigError("deploying needs --key-file, the key of the account that signs")
-    try:
-        deployed = contracts.deploy_contract(
-            rpc,
-            key_file,
-            admin,
-            quorum=quorum,
-            vote_window_s=vote_window,
-            reveal_window_s=reveal_window,
-        )
-    except (EvidenceError, TransportError):
-        output.note("a contract whose address is reported was deployed: check it by --verify-only")
-        raise
+    deployed = contracts.deploy_contract(
+        rpc,
+        key_file,
+        admin,
+        quorum=quorum,
+        vote_window_s=vote_window,
+        reveal_window_s=reveal_window,
+    )
     output.print_report(deployed, as_json)
 
 

@@ -13,7 +13,7 @@ Example:
 
 from __future__ import annotations
 
-from oepnode.client.answers import json_value as to_json
+from oepnode.client.answers import to_json
 from oepnode.client.audits import (
     ArchivedInputs,
     EndReport,

@@ -9,7 +9,7 @@ from web3.contract.async_contract import AsyncContract
 from web3.types import EventData
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.onchain import Event, LogLocation, Member, Phase, Round, parse_address
 
 
@@ -52,7 +52,7 @@ def round_state(number: int, view: dict[str, Any]) -> Round:
 
 
 def _opened(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundOpened(
+    return onchain.RoundOpened(
         location=location,
         round=args["round"],
         epoch=args["epoch"],
@@ -69,38 +69,40 @@ def _opened(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa:
 
 def _ballot(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     operator = parse_address(args["operator"])
-    return facts.BallotCast(location, args["round"], operator, bytes(args["ballot"]))
+    return onchain.BallotCast(location, args["round"], operator, bytes(args["ballot"]))
 
 
 def _abstained(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.Abstained(location, args["round"], parse_address(args["operator"]), args["reason"])
+    return onchain.Abstained(location, args["round"], parse_address(args["operator"]), args["reason"])
 
 
 def _revealed(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     root = bytes(args["root"])
-    return facts.RootRevealed(location, args["round"], root, args["partitions"], args["matched"])
+    return onchain.RootRevealed(location, args["round"], root, args["partitions"], args["matched"])
 
 
 def _finalised(args: Any, location: LogLocation, before: list[Event]) -> Event:  # noqa: ANN401
     root = bytes(args["root"])
     # The contract emits RootRevealed with the matching members in the same transaction.
     matched = next(
-        e.matched for e in reversed(before) if isinstance(e, facts.RootRevealed) and e.root == root
+        e.matched
+        for e in reversed(before)
+        if isinstance(e, onchain.RootRevealed) and e.root == root
     )
-    return facts.RoundFinalised(location, args["round"], root, args["partitions"], matched)
+    return onchain.RoundFinalised(location, args["round"], root, args["partitions"], matched)
 
 
 def _failed(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundFailed(location, args["round"])
+    return onchain.RoundFailed(location, args["round"])
 
 
 def _cancelled(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundCancelled(location, args["round"], args["reason"])
+    return onchain.RoundCancelled(location, args["round"], args["reason"])
 
 
 def _equivocated(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     operator, ballots = parse_address(args["operator"]), (args["ballot"], args["otherBallot"])
-    return facts.Equivocated(location, args["round"], operator, *map(bytes, ballots))
+    return onchain.Equivocated(location, args["round"], operator, *map(bytes, ballots))
 
 
 EVENTS: Final[dict[str, Callable[[Any, LogLocation, list[Event]], Event]]] = {

@@ -44,6 +44,8 @@ from oepnode.errors import (
     Finding,
     OepError,
     TransportError,
+    UnreadCodeError,
+    UnverifiedCodeError,
     location_of,
 )
 
@@ -67,6 +69,8 @@ _HINTS: Final[dict[type[OepError], str]] = {
     OpeningNotFoundError: "--start-block",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
+    UnreadCodeError: "check it with --verify-only",
+    UnverifiedCodeError: "check it with --verify-only",
     **EDGE_HINTS,
 }
 """Options and commands that settle an error of the client, which itself knows none."""

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from oepnode.cli.common import exits
 from oepnode.cli.common.exits import printable
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.files import not_writable
 from oepnode.client.limits import kw_text
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -69,7 +69,7 @@ LimitsFile = Annotated[
 
 def print_json(value: object) -> None:
     """Print a value, such as a report of ``oepnode.client``, to stdout as JSON."""
-    typer.echo(json.dumps(json_value(value), indent=2))
+    typer.echo(json.dumps(to_json(value), indent=2))
     exits.note_answer()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.assessments import assess_telemetry
 from oepnode.client.edge.envelopes import load_envelopes
 from oepnode.client.edge.levels import COLUMNS, worst_breaches, worst_sites
@@ -98,7 +98,7 @@ def test_the_report_is_json_and_shows_no_more_than_was_checked(
     envelopes = load_envelopes(write("e.json", record(A, FIVE)))
     telemetry = load_telemetry(write_telemetry("t.json", reading(A, 1)))
     assessment = assess_telemetry(telemetry, envelopes, defaults=DefaultLimits(1000, -1000))
-    value = json.loads(json.dumps(json_value(assessment.report())))
+    value = json.loads(json.dumps(to_json(assessment.report())))
     assert set(value) == {"telemetry", "envelope", "coverage", "levels", "conforms"}
     assert value["levels"][0]["sites"][0]["breaching_intervals"] == []
     assert value["levels"][0]["sites"][0]["minutes"]["readings"] == 1
@@ -126,7 +126,7 @@ def test_targets_are_checked_at_their_level(write: Write) -> None:
     assert at_nmi.targets is not None
     assert at_nmi.targets.verdicts == {"within": 0, "above": 0, "below": 1, "unmeasured": 0}
     assert at_nmi.targets.intervals["deviation_w"].to_list() == [-40_000]
-    assert set(json_value(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
+    assert set(to_json(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
     with pytest.raises(ConfigError, match="none are given"):
         assert at_nmi.intervals
 
