@@ -40,15 +40,20 @@ from oepnode.client.bundles import (
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
-from oepnode.client.edge.assessments import assess_telemetry
-from oepnode.client.edge.boffers.clearing import clear_boffers
-from oepnode.client.edge.boffers.comparison import compare_boffers
+from oepnode.client.edge.assessments import Assessment, assess_telemetry
+from oepnode.client.edge.boffers.clearing import ClearedBoffers, clear_boffers
+from oepnode.client.edge.boffers.comparison import BofferComparison, compare_boffers
 from oepnode.client.edge.boffers.constraining import (
+    ConstrainedBoffers,
     check_constrained,
     constrain_boffers,
     write_constrained,
 )
 from oepnode.client.edge.boffers.load import (
+    LoadedBoffers,
+    NoBofferError,
+    RulesRejectedError,
+    SeveralBoffersError,
     load_accepted,
     load_boffers,
     validate_boffers,
@@ -57,9 +62,14 @@ from oepnode.client.edge.boffers.load import (
 from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_curve
 from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.boffers.selection import BofferChoice
-from oepnode.client.edge.boffers.supply_curves import supply_curve
-from oepnode.client.edge.envelope_comparison import compare_envelopes
+from oepnode.client.edge.boffers.supply_curves import SupplyCurve, supply_curve
+from oepnode.client.edge.envelope_comparison import EnvelopeComparison, compare_envelopes
 from oepnode.client.edge.envelopes import (
+    EnvelopeFormError,
+    EnvelopeView,
+    KeyMissingError,
+    KeyNotUsedError,
+    LoadedEnvelopes,
     load_both_envelopes,
     load_envelopes,
     select_nmi,
@@ -67,9 +77,15 @@ from oepnode.client.edge.envelopes import (
     view_envelopes,
     write_limits,
 )
-from oepnode.client.edge.forecasts import load_cleared, score_forecast
+from oepnode.client.edge.forecasts import (
+    ForecastScore,
+    NotClearedQuantitiesError,
+    load_cleared,
+    score_forecast,
+)
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import (
+    Submission,
     load_dispatch,
     load_forecast,
     load_telemetry,
@@ -78,7 +94,7 @@ from oepnode.client.edge.submissions import (
     validate_telemetry,
 )
 from oepnode.client.edge.tables import load_portfolio
-from oepnode.client.edge.targets import Targets
+from oepnode.client.edge.targets import NoTargetsInStepError, Targets
 from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
 from oepnode.client.proofs import (
     CutProof,
@@ -98,7 +114,11 @@ from oepnode.client.rounds import (
     final_round,
     list_rounds,
 )
+from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
+from oepnode.domain.edge.constraining.limits import MissingLimitError
+from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
@@ -106,26 +126,44 @@ from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 __all__ = [
     "AggregatorIdError",
     "ArchivedInputs",
+    "Assessment",
     "Attempt",
     "BofferChoice",
+    "BofferComparison",
     "BundleCheck",
     "BundleError",
     "BundleReport",
     "ChainNotNamedError",
     "ChainTarget",
+    "ClearedBoffers",
+    "ConstrainedBoffers",
     "CutProof",
     "DefaultLimits",
     "EndReport",
+    "EnvelopeComparison",
+    "EnvelopeFormError",
+    "EnvelopeView",
     "EquivocationReport",
     "FailedCheck",
     "Feed",
     "FetchedBundle",
     "FinalRound",
+    "ForecastScore",
     "InputFiles",
     "KeyFileError",
+    "KeyMissingError",
+    "KeyNotUsedError",
     "KeyPair",
+    "LoadedBoffers",
+    "LoadedEnvelopes",
     "MemberReport",
+    "MissingLimitError",
+    "NoBofferError",
+    "NoTargetsInStepError",
+    "NotClearedQuantitiesError",
     "OpeningNotFoundError",
+    "PortfolioUnknownError",
+    "PostEnvelopeError",
     "ReplayReport",
     "RevealReport",
     "RoundAudit",
@@ -133,12 +171,18 @@ __all__ = [
     "RoundReport",
     "RoundSelector",
     "RoundStateError",
+    "RulesRejectedError",
+    "SeveralBoffersError",
+    "SeveralDuidsError",
     "SiteCheck",
     "SiteCounts",
     "SiteProofError",
     "SiteReport",
+    "Submission",
+    "SupplyCurve",
     "Targets",
     "Tolerance",
+    "ValidationResult",
     "VerifiedBundle",
     "VerifiedSite",
     "assess_telemetry",
