@@ -48,7 +48,7 @@ def test_causes_go_before_effects_wherever_they_were_found() -> None:
     assert codes == ["boffer.load_sign"] * 3 + ["boffer.transition"] * 3
     with pytest.raises(DocumentFault) as caught:
         received.raise_if_rejected()
-    assert "[follows from boffer.load_sign] (HLD §4.6 (9))" in caught.value.faults[-1].message
+    assert "[follows from boffer.load_sign] (HLD §4.6 (9))" in str(caught.value.faults[-1])
 
 
 def test_hld_4_1_a_period_in_place_of_another_leaves_a_gap() -> None:
