@@ -16,15 +16,29 @@ from __future__ import annotations
 from oepnode.client.audits import ArchivedInputs, InputFiles, audit_round, replay_round
 from oepnode.client.bundles import bundle_limits, check_bundle, fetch_bundle, verify_bundle
 from oepnode.client.chain import ChainTarget
-from oepnode.client.edge.assessments import assess_telemetry
-from oepnode.client.edge.boffers.clearing import clear_boffers
-from oepnode.client.edge.boffers.comparison import compare_boffers
+from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
+from oepnode.client.edge.boffers.clearing import (
+    ClearedBoffers,
+    ClearedOffer,
+    ClearingReport,
+    clear_boffers,
+)
+from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
 from oepnode.client.edge.boffers.constraining import (
+    ConstrainedBoffers,
+    ConstrainedOffer,
+    ConstrainingReport,
     check_constrained,
     constrain_boffers,
     write_constrained,
 )
 from oepnode.client.edge.boffers.load import (
+    LoadedBoffers,
+    NoBofferError,
+    RulesRejectedError,
+    SeveralBoffersError,
+    SkippedBoffer,
+    TransactionReport,
     load_accepted,
     load_boffers,
     validate_boffers,
@@ -32,10 +46,23 @@ from oepnode.client.edge.boffers.load import (
 )
 from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_curve
 from oepnode.client.edge.boffers.prices import load_prices
-from oepnode.client.edge.boffers.selection import BofferChoice
-from oepnode.client.edge.boffers.supply_curves import supply_curve
-from oepnode.client.edge.envelope_comparison import compare_envelopes
+from oepnode.client.edge.boffers.selection import BofferChoice, Offerer
+from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.coverage import CoverageReport
+from oepnode.client.edge.envelope_comparison import (
+    ComparisonTotal,
+    EnvelopeComparison,
+    SiteDay,
+    compare_envelopes,
+)
 from oepnode.client.edge.envelopes import (
+    EnvelopeFormError,
+    EnvelopeView,
+    KeyMissingError,
+    KeyNotUsedError,
+    LimitRange,
+    LoadedEnvelopes,
+    SiteEnvelope,
     load_both_envelopes,
     load_envelopes,
     select_nmi,
@@ -43,9 +70,18 @@ from oepnode.client.edge.envelopes import (
     view_envelopes,
     write_limits,
 )
-from oepnode.client.edge.forecasts import load_cleared, score_forecast
+from oepnode.client.edge.forecasts import (
+    ClearedQuantities,
+    ForecastScore,
+    NotClearedQuantitiesError,
+    ScoreReport,
+    load_cleared,
+    score_forecast,
+)
+from oepnode.client.edge.levels import LevelAssessment, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import (
+    Submission,
     load_dispatch,
     load_forecast,
     load_telemetry,
@@ -54,7 +90,12 @@ from oepnode.client.edge.submissions import (
     validate_telemetry,
 )
 from oepnode.client.edge.tables import load_portfolio
-from oepnode.client.edge.targets import Targets
+from oepnode.client.edge.targets import (
+    NoTargetsInStepError,
+    TargetAssessment,
+    Targets,
+    worst_targets,
+)
 from oepnode.client.keys import KeyPair, create_key_pair
 from oepnode.client.proofs import (
     check_site_proof,
@@ -63,21 +104,75 @@ from oepnode.client.proofs import (
     verify_site_proof,
 )
 from oepnode.client.rounds import FinalRound, RoundSelector, final_round, list_rounds
+from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
+from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
+from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.edge.validation.acknowledgement import (
+    Acknowledgement,
+    ValidationReport,
+    ValidationResult,
+)
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 
 __all__ = [
+    "Acknowledgement",
     "ArchivedInputs",
+    "Assessment",
+    "AssessmentReport",
+    "BofferChange",
     "BofferChoice",
+    "BofferComparison",
     "ChainTarget",
+    "ClearedBoffers",
+    "ClearedOffer",
+    "ClearedQuantities",
+    "ClearingReport",
+    "ComparisonTotal",
+    "ConstrainedBoffers",
+    "ConstrainedOffer",
+    "ConstrainingReport",
+    "CoverageReport",
+    "CurveReport",
     "DefaultLimits",
+    "EnvelopeComparison",
+    "EnvelopeFormError",
+    "EnvelopeView",
     "Feed",
     "FinalRound",
+    "ForecastScore",
     "InputFiles",
+    "KeyMissingError",
+    "KeyNotUsedError",
     "KeyPair",
+    "LevelAssessment",
+    "LevelMismatchError",
+    "LimitRange",
+    "LoadedBoffers",
+    "LoadedEnvelopes",
+    "MissingLimitError",
+    "NoBofferError",
+    "NoTargetsInStepError",
+    "NotClearedQuantitiesError",
+    "Offerer",
+    "PortfolioUnknownError",
+    "PostEnvelopeError",
     "RoundSelector",
+    "RulesRejectedError",
+    "ScoreReport",
+    "SeveralBoffersError",
+    "SeveralDuidsError",
+    "SiteDay",
+    "SiteEnvelope",
+    "SkippedBoffer",
+    "Submission",
+    "SupplyCurve",
+    "TargetAssessment",
     "Targets",
     "Tolerance",
+    "TransactionReport",
+    "ValidationReport",
+    "ValidationResult",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
@@ -121,6 +216,9 @@ __all__ = [
     "verify_bundle",
     "verify_site_proof",
     "view_envelopes",
+    "worst_breaches",
+    "worst_sites",
+    "worst_targets",
     "write_boffers",
     "write_constrained",
     "write_limits",

@@ -82,7 +82,7 @@ def test_a_forecast_without_a_measurement_is_reported(run: Run, tmp_path: Path) 
     measured = telemetry_file(tmp_path / "t.json", reading(B, 5))
     done = run("forecast", "accuracy", file, "--telemetry", measured)
     assert done.exit_code == 1
-    assert "1 forecasts without a measurement" in done.stderr
+    assert "1 forecast without a measurement" in done.stderr
     assert "1 measured intervals without a forecast" in done.stderr
     done = run("forecast", "accuracy", file, "--telemetry", measured, "--json")
     assert done.exit_code == 1

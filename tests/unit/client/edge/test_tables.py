@@ -28,7 +28,7 @@ def test_another_suffix_and_an_absent_folder_are_rejected(tmp_path: Path) -> Non
         ConfigError, match=r"a\.b: the name must end in \.json, \.ndjson or \.parquet"
     ):
         require_suffix(Path("a.b"), ".json", ".ndjson", ".parquet")
-    with pytest.raises(ConfigError, match="not writable: the folder .*absent does not exist"):
+    with pytest.raises(ConfigError, match=r"not writable: the folder .*absent does not exist"):
         write_table(tmp_path / "absent" / "t.csv", ROWS)
     assert not list(tmp_path.iterdir())
 
