@@ -40,11 +40,18 @@ from oepnode.client.bundles import (
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
-from oepnode.client.edge.assessments import Assessment, assess_telemetry
-from oepnode.client.edge.boffers.clearing import ClearedBoffers, clear_boffers
-from oepnode.client.edge.boffers.comparison import BofferComparison, compare_boffers
+from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
+from oepnode.client.edge.boffers.clearing import (
+    ClearedBoffers,
+    ClearedOffer,
+    ClearingReport,
+    clear_boffers,
+)
+from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
 from oepnode.client.edge.boffers.constraining import (
     ConstrainedBoffers,
+    ConstrainedOffer,
+    ConstrainingReport,
     check_constrained,
     constrain_boffers,
     write_constrained,
@@ -54,6 +61,8 @@ from oepnode.client.edge.boffers.load import (
     NoBofferError,
     RulesRejectedError,
     SeveralBoffersError,
+    SkippedBoffer,
+    TransactionReport,
     load_accepted,
     load_boffers,
     validate_boffers,
@@ -61,15 +70,23 @@ from oepnode.client.edge.boffers.load import (
 )
 from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_curve
 from oepnode.client.edge.boffers.prices import load_prices
-from oepnode.client.edge.boffers.selection import BofferChoice
-from oepnode.client.edge.boffers.supply_curves import SupplyCurve, supply_curve
-from oepnode.client.edge.envelope_comparison import EnvelopeComparison, compare_envelopes
+from oepnode.client.edge.boffers.selection import BofferChoice, Offerer
+from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.coverage import CoverageReport
+from oepnode.client.edge.envelope_comparison import (
+    ComparisonTotal,
+    EnvelopeComparison,
+    SiteDay,
+    compare_envelopes,
+)
 from oepnode.client.edge.envelopes import (
     EnvelopeFormError,
     EnvelopeView,
     KeyMissingError,
     KeyNotUsedError,
+    LimitRange,
     LoadedEnvelopes,
+    SiteEnvelope,
     load_both_envelopes,
     load_envelopes,
     select_nmi,
@@ -78,11 +95,14 @@ from oepnode.client.edge.envelopes import (
     write_limits,
 )
 from oepnode.client.edge.forecasts import (
+    ClearedQuantities,
     ForecastScore,
     NotClearedQuantitiesError,
+    ScoreReport,
     load_cleared,
     score_forecast,
 )
+from oepnode.client.edge.levels import LevelAssessment, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import (
     Submission,
@@ -94,7 +114,12 @@ from oepnode.client.edge.submissions import (
     validate_telemetry,
 )
 from oepnode.client.edge.tables import load_portfolio
-from oepnode.client.edge.targets import NoTargetsInStepError, Targets
+from oepnode.client.edge.targets import (
+    NoTargetsInStepError,
+    TargetAssessment,
+    Targets,
+    worst_targets,
+)
 from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
 from oepnode.client.proofs import (
     CutProof,
@@ -115,19 +140,26 @@ from oepnode.client.rounds import (
     list_rounds,
 )
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
-from oepnode.domain.edge.constraining.limits import MissingLimitError
+from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.edge.validation.acknowledgement import ValidationResult
+from oepnode.domain.edge.validation.acknowledgement import (
+    Acknowledgement,
+    ValidationReport,
+    ValidationResult,
+)
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 
 __all__ = [
+    "Acknowledgement",
     "AggregatorIdError",
     "ArchivedInputs",
     "Assessment",
+    "AssessmentReport",
     "Attempt",
+    "BofferChange",
     "BofferChoice",
     "BofferComparison",
     "BundleCheck",
@@ -136,7 +168,15 @@ __all__ = [
     "ChainNotNamedError",
     "ChainTarget",
     "ClearedBoffers",
+    "ClearedOffer",
+    "ClearedQuantities",
+    "ClearingReport",
+    "ComparisonTotal",
     "ConstrainedBoffers",
+    "ConstrainedOffer",
+    "ConstrainingReport",
+    "CoverageReport",
+    "CurveReport",
     "CutProof",
     "DefaultLimits",
     "EndReport",
@@ -154,6 +194,9 @@ __all__ = [
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
+    "LevelAssessment",
+    "LevelMismatchError",
+    "LimitRange",
     "LoadedBoffers",
     "LoadedEnvelopes",
     "MemberReport",
@@ -161,6 +204,7 @@ __all__ = [
     "NoBofferError",
     "NoTargetsInStepError",
     "NotClearedQuantitiesError",
+    "Offerer",
     "OpeningNotFoundError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
@@ -172,16 +216,23 @@ __all__ = [
     "RoundSelector",
     "RoundStateError",
     "RulesRejectedError",
+    "ScoreReport",
     "SeveralBoffersError",
     "SeveralDuidsError",
     "SiteCheck",
     "SiteCounts",
+    "SiteDay",
+    "SiteEnvelope",
     "SiteProofError",
     "SiteReport",
+    "SkippedBoffer",
     "Submission",
     "SupplyCurve",
+    "TargetAssessment",
     "Targets",
     "Tolerance",
+    "TransactionReport",
+    "ValidationReport",
     "ValidationResult",
     "VerifiedBundle",
     "VerifiedSite",
@@ -229,6 +280,9 @@ __all__ = [
     "verify_bundle",
     "verify_site_proof",
     "view_envelopes",
+    "worst_breaches",
+    "worst_sites",
+    "worst_targets",
     "write_boffers",
     "write_constrained",
     "write_limits",
