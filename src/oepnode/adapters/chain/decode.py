@@ -73,7 +73,9 @@ def _ballot(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa:
 
 
 def _abstained(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
-    return onchain.Abstained(location, args["round"], parse_address(args["operator"]), args["reason"])
+    return onchain.Abstained(
+        location, args["round"], parse_address(args["operator"]), args["reason"]
+    )
 
 
 def _revealed(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
