@@ -50,7 +50,7 @@ def write_edge(
         text = msgspec_json.format(msgspec_json.encode(summary)) + b"\n"
         (folder / "edge.json").write_bytes(text)
     except OSError as exc:
-        raise ConfigError(f"{folder}: cannot be written: {exc.strerror}") from exc
+        raise ConfigError(f"{folder}: cannot be written: {exc.strerror or exc}") from exc
     return summary
 
 
