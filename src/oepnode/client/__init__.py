@@ -15,18 +15,13 @@ from __future__ import annotations
 
 from oepnode.client.answers import to_json
 from oepnode.client.audits import (
-    ArchivedInputs,
     EndReport,
     EquivocationReport,
-    InputFiles,
     MemberReport,
     OpeningNotFoundError,
-    ReplayReport,
     RevealReport,
     RoundAudit,
-    SiteCounts,
     audit_round,
-    replay_round,
 )
 from oepnode.client.bundles import (
     Attempt,
@@ -129,6 +124,13 @@ from oepnode.client.proofs import (
     cut_site_proof,
     site_limits,
     verify_site_proof,
+)
+from oepnode.client.replays import (
+    ArchivedInputs,
+    InputFiles,
+    ReplayReport,
+    SiteCounts,
+    replay_round,
 )
 from oepnode.client.rounds import (
     FinalRound,
