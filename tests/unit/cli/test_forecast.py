@@ -83,7 +83,7 @@ def test_a_forecast_without_a_measurement_is_reported(run: Run, tmp_path: Path) 
     done = run("forecast", "accuracy", file, "--telemetry", measured)
     assert done.exit_code == 1
     assert "1 forecast without a measurement" in done.stderr
-    assert "1 measured intervals without a forecast" in done.stderr
+    assert "1 measured interval without a forecast" in done.stderr
     done = run("forecast", "accuracy", file, "--telemetry", measured, "--json")
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
