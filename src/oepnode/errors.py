@@ -22,8 +22,16 @@ class EvidenceError(OepError):
     """The data is wrong: it does not prove what it should, or does not follow the rules."""
 
 
+class UnverifiedCodeError(EvidenceError):
+    """A contract was deployed, but its code is not this release's."""
+
+
 class TransportError(OepError):
     """An external service did not respond, or not as agreed. Retrying later may help."""
+
+
+class UnreadCodeError(TransportError):
+    """A contract was deployed, but its code could not be read to verify it."""
 
 
 class ConflictError(OepError):

@@ -16,7 +16,6 @@ from oepnode.cli.common import edge_options as options
 from oepnode.cli.common.cells import energy, kilo, more
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
-from oepnode.client.answers import json_value
 from oepnode.client.edge.envelope_comparison import EnvelopeComparison, SiteDay, compare_envelopes
 from oepnode.client.edge.envelopes import (
     EnvelopeView,
@@ -136,7 +135,7 @@ def show(
         envelopes = select_nmi(envelopes, chosen)
     view = view_envelopes(envelopes, with_limits=nmi is not None)
     if as_json:
-        output.print_json(json_value(view))
+        output.print_json(view)
     else:
         _print_view(view, envelopes, rows)
     if plot is not None:
@@ -214,7 +213,7 @@ def compare(
         output.print_notes(envelopes.notes)
     comparison = compare_envelopes(*sides)
     if as_json:
-        output.print_json(json_value(comparison))
+        output.print_json(comparison)
     else:
         _print_comparison(comparison, rows)
 

@@ -18,7 +18,6 @@ from oepnode.cli.common import edge_options as options
 from oepnode.cli.common.cells import figure, kilo
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
-from oepnode.client.answers import json_value
 from oepnode.client.edge.forecasts import Against, ForecastScore, load_cleared, score_forecast
 from oepnode.client.edge.submissions import load_forecast, load_telemetry, validate_forecast
 from oepnode.client.values import counted
@@ -111,7 +110,7 @@ def accuracy(
     output.print_notes((*measured.notes, *(() if forecast is None else forecast.notes)))
     output.print_notes(score.notes)
     if as_json:
-        output.print_json(json_value(score))
+        output.print_json(score)
     else:
         output.print_table(_COLUMNS, _lines(score, rows))
         _print_more(score, rows)

@@ -13,9 +13,33 @@ Example:
 
 from __future__ import annotations
 
-from oepnode.client.audits import ArchivedInputs, InputFiles, audit_round, replay_round
-from oepnode.client.bundles import bundle_limits, check_bundle, fetch_bundle, verify_bundle
-from oepnode.client.chain import ChainTarget
+from oepnode.client.answers import to_json
+from oepnode.client.audits import (
+    ArchivedInputs,
+    EndReport,
+    EquivocationReport,
+    InputFiles,
+    MemberReport,
+    OpeningNotFoundError,
+    ReplayReport,
+    RevealReport,
+    RoundAudit,
+    SiteCounts,
+    audit_round,
+    replay_round,
+)
+from oepnode.client.bundles import (
+    Attempt,
+    BundleCheck,
+    BundleReport,
+    FailedCheck,
+    FetchedBundle,
+    bundle_limits,
+    check_bundle,
+    fetch_bundle,
+    verify_bundle,
+)
+from oepnode.client.chain import ChainNotNamedError, ChainTarget
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
 from oepnode.client.edge.boffers.clearing import (
     ClearedBoffers,
@@ -96,14 +120,25 @@ from oepnode.client.edge.targets import (
     Targets,
     worst_targets,
 )
-from oepnode.client.keys import KeyPair, create_key_pair
+from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
 from oepnode.client.proofs import (
+    CutProof,
+    SiteCheck,
+    SiteReport,
     check_site_proof,
     cut_site_proof,
     site_limits,
     verify_site_proof,
 )
-from oepnode.client.rounds import FinalRound, RoundSelector, final_round, list_rounds
+from oepnode.client.rounds import (
+    FinalRound,
+    RoundNotNamedError,
+    RoundReport,
+    RoundSelector,
+    RoundStateError,
+    final_round,
+    list_rounds,
+)
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
@@ -114,15 +149,23 @@ from oepnode.domain.edge.validation.acknowledgement import (
     ValidationResult,
 )
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 
 __all__ = [
     "Acknowledgement",
+    "AggregatorIdError",
     "ArchivedInputs",
     "Assessment",
     "AssessmentReport",
+    "Attempt",
     "BofferChange",
     "BofferChoice",
     "BofferComparison",
+    "BundleCheck",
+    "BundleError",
+    "BundleReport",
+    "ChainNotNamedError",
     "ChainTarget",
     "ClearedBoffers",
     "ClearedOffer",
@@ -134,14 +177,20 @@ __all__ = [
     "ConstrainingReport",
     "CoverageReport",
     "CurveReport",
+    "CutProof",
     "DefaultLimits",
+    "EndReport",
     "EnvelopeComparison",
     "EnvelopeFormError",
     "EnvelopeView",
+    "EquivocationReport",
+    "FailedCheck",
     "Feed",
+    "FetchedBundle",
     "FinalRound",
     "ForecastScore",
     "InputFiles",
+    "KeyFileError",
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
@@ -150,20 +199,32 @@ __all__ = [
     "LimitRange",
     "LoadedBoffers",
     "LoadedEnvelopes",
+    "MemberReport",
     "MissingLimitError",
     "NoBofferError",
     "NoTargetsInStepError",
     "NotClearedQuantitiesError",
     "Offerer",
+    "OpeningNotFoundError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
+    "ReplayReport",
+    "RevealReport",
+    "RoundAudit",
+    "RoundNotNamedError",
+    "RoundReport",
     "RoundSelector",
+    "RoundStateError",
     "RulesRejectedError",
     "ScoreReport",
     "SeveralBoffersError",
     "SeveralDuidsError",
+    "SiteCheck",
+    "SiteCounts",
     "SiteDay",
     "SiteEnvelope",
+    "SiteProofError",
+    "SiteReport",
     "SkippedBoffer",
     "Submission",
     "SupplyCurve",
@@ -173,6 +234,8 @@ __all__ = [
     "TransactionReport",
     "ValidationReport",
     "ValidationResult",
+    "VerifiedBundle",
+    "VerifiedSite",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
@@ -208,6 +271,7 @@ __all__ = [
     "select_nmi",
     "site_limits",
     "supply_curve",
+    "to_json",
     "validate_boffers",
     "validate_dispatch",
     "validate_envelopes",

@@ -20,7 +20,7 @@ class PrivateStruct(Struct, frozen=True):
         return f"{type(self).__name__}(…)"
 
 
-def json_value(result: object) -> Any:  # noqa: ANN401 - any JSON value
+def to_json(result: object) -> Any:  # noqa: ANN401 - any JSON value
     """A result as values of the standard library's ``json``."""
     return msgspec.to_builtins(result, enc_hook=_encode)
 

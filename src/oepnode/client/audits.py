@@ -11,7 +11,8 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -22,7 +23,7 @@ from msgspec.structs import asdict
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
-from oepnode.client.files import FileName, read_file
+from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.keys import load_key_pair, read_salt
 from oepnode.client.rounds import RoundReport, find_round, phase_name, report_of
 from oepnode.domain.documents.progress import Progress
@@ -45,7 +46,7 @@ from oepnode.domain.rounds.onchain import (
 )
 from oepnode.domain.rounds.replay import Verdict
 from oepnode.domain.rounds.tally import Account, RoundAccount
-from oepnode.errors import EvidenceError
+from oepnode.errors import DocumentFault, EvidenceError
 from oepnode.ports import ChainReader
 
 _SEAL_SIZE: Final = 4096
@@ -86,7 +87,7 @@ class RevealReport(Struct, frozen=True):
 
     root: str
     partitions: int
-    matched: list[str]
+    matched: tuple[str, ...]
     has_quorum: bool
     is_final: bool
     transaction: str
@@ -106,7 +107,7 @@ class EquivocationReport(Struct, frozen=True):
     """A member that was shown to have signed two different ballots."""
 
     operator: str
-    ballots: list[str]
+    ballots: tuple[str, str]
     transaction: str
     seconds_after_opening: int
 
@@ -136,11 +137,23 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
     envelope_digest: str
     registry_digest: str
     opened_in: str
-    members: list[MemberReport]
-    revealed: list[RevealReport]
+    members: tuple[MemberReport, ...]
+    revealed: tuple[RevealReport, ...]
     end: EndReport | None
-    equivocations: list[EquivocationReport]
-    differences: list[str]
+    equivocations: tuple[EquivocationReport, ...]
+    differences: tuple[str, ...]
+
+    def require_equal_count(self) -> None:
+        """Reject a round that the chain counts differently.
+
+        Raises:
+            EvidenceError: With the differences.
+        """
+        if self.differences:
+            raise EvidenceError(
+                f"round {self.round}: the count differs from the chain's: "
+                + "; ".join(self.differences)
+            )
 
 
 class SiteCounts(Struct, frozen=True):
@@ -173,7 +186,7 @@ class ReplayReport(Struct, frozen=True):
     computed_partitions: int
     final_root: str | None
     final_partitions: int
-    matched: list[str]
+    matched: tuple[str, ...]
     member_count: int
     sites: SiteCounts
 
@@ -260,7 +273,8 @@ def replay_round(
     load = _loader(source)
     record = chains.run(_read_record(chain, number))
     inputs = load(record.context)
-    verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)
+    with _name_rejected(source):
+        verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)
     return _replay(record, verdict)
 
 
@@ -302,13 +316,13 @@ async def _read(reader: ChainReader, number: int) -> _Record:
     electorate = await reader.electorate(state.epoch)
     events = tuple(await reader.round_events(number))
     context = chains.context_of(reader, number)
-    times = {block: await reader.block_time(block) for block in {e.place.block for e in events}}
+    times = {block: await reader.block_time(block) for block in {e.location.block for e in events}}
     account = tally.account(context, electorate, events)
     return _Record(context, state, electorate, events, account, times)
 
 
 def _loader(source: InputSource) -> Callable[[RoundContext], Inputs]:
-    """Read the files, so that a wrong one is reported before the chain is asked."""
+    """Read the files, so that a wrong one is reported before the chain is read."""
     if isinstance(source, ArchivedInputs):
         private_key = load_key_pair(source.key).private_key
         sealed = read_file(Path(source.file), "archive", archive.MAX_INPUTS + _SEAL_SIZE)
@@ -320,6 +334,20 @@ def _loader(source: InputSource) -> Callable[[RoundContext], Inputs]:
         source.feed,
     )
     return lambda _: inputs
+
+
+@contextmanager
+def _name_rejected(source: InputSource) -> Iterator[None]:
+    """Name the file of the input that is rejected."""
+    try:
+        yield
+    except DocumentFault as exc:
+        if isinstance(source, ArchivedInputs):
+            file = source.file
+        else:
+            file = source.envelope if exc.what == "envelope document" else source.registry
+        with name_file(file):
+            raise
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -334,21 +362,21 @@ def _audit(record: _Record) -> RoundAudit:
         requester=hexed(opened.requester),
         envelope_digest=opened.envelope_digest.hex(),
         registry_digest=opened.registry_digest.hex(),
-        opened_in=hexed(opened.place.transaction),
-        members=[_member(record, account) for account in record.account.members],
-        revealed=[_reveal(record, index) for index in range(len(record.account.tallies))],
+        opened_in=hexed(opened.location.transaction),
+        members=tuple(_member(record, account) for account in record.account.members),
+        revealed=tuple(_reveal(record, index) for index in range(len(record.account.tallies))),
         end=_end(record),
-        equivocations=[
+        equivocations=tuple(
             _equivocation(record, event)
             for event in record.events
             if isinstance(event, Equivocated)
-        ],
-        differences=list(record.account.differences),
+        ),
+        differences=record.account.differences,
     )
 
 
 def _member(record: _Record, account: Account) -> MemberReport:
-    member, log = account.member, account.place
+    member, log = account.member, account.location
     return MemberReport(
         index=member.index,
         operator=hexed(member.operator),
@@ -367,20 +395,20 @@ def _reveal(record: _Record, index: int) -> RevealReport:
     return RevealReport(
         root=hexed(counted.result.root),
         partitions=counted.result.partitions,
-        matched=[hexed(member.operator) for member in counted.matched],
+        matched=tuple(hexed(member.operator) for member in counted.matched),
         has_quorum=counted.has_quorum,
         is_final=counted.result == record.account.final,
-        transaction=hexed(event.place.transaction),
-        seconds_after_opening=record.age_s(event.place.block),
+        transaction=hexed(event.location.transaction),
+        seconds_after_opening=record.age_s(event.location.block),
     )
 
 
 def _equivocation(record: _Record, event: Equivocated) -> EquivocationReport:
     return EquivocationReport(
         operator=hexed(event.operator),
-        ballots=[hexed(event.ballot), hexed(event.other_ballot)],
-        transaction=hexed(event.place.transaction),
-        seconds_after_opening=record.age_s(event.place.block),
+        ballots=(hexed(event.ballot), hexed(event.other_ballot)),
+        transaction=hexed(event.location.transaction),
+        seconds_after_opening=record.age_s(event.location.block),
     )
 
 
@@ -389,8 +417,8 @@ def _end(record: _Record) -> EndReport | None:
         if isinstance(event, RoundFinalised | RoundFailed | RoundCancelled):
             return EndReport(
                 phase=phase_name(record.state.phase),
-                transaction=hexed(event.place.transaction),
-                seconds_after_opening=record.age_s(event.place.block),
+                transaction=hexed(event.location.transaction),
+                seconds_after_opening=record.age_s(event.location.block),
                 reason=event.reason if isinstance(event, RoundCancelled) else None,
             )
     return None
@@ -417,7 +445,7 @@ def _replay(record: _Record, verdict: Verdict) -> ReplayReport:
         computed_partitions=computed.result.partitions,
         final_root=hexed(state.root) if state.root else None,
         final_partitions=state.partitions,
-        matched=[hexed(member.operator) for member in counted.matched],
+        matched=tuple(hexed(member.operator) for member in counted.matched),
         member_count=state.member_count,
         sites=SiteCounts(
             assigned=sum(p.site_count for p in computed.partitions if p.aggregator_id),

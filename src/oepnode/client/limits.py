@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bytes, Int32s
 from oepnode.domain.nem import quantities
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -27,8 +27,8 @@ _KIND_COLUMNS: Final = (
 
 def limits_frame(
     nmis: Sequence[str],
-    levels: npt.NDArray[np.uint8],
-    limits: npt.NDArray[np.int32],
+    levels: Bytes,
+    limits: Int32s,
     horizon_start: int,
 ) -> pl.DataFrame:
     """A row for each site and interval that has at least one limit, in order of site and time.

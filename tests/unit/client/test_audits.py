@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from oepnode.client import ArchivedInputs, ChainTarget, InputFiles, audit_round, replay_round
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.onchain import Equivocated
-from oepnode.errors import ConfigError, EvidenceError
+from oepnode.domain.rounds.onchain import Equivocated, Event, RoundOpened
+from oepnode.errors import ConfigError, DocumentFault, EvidenceError
 from tests.support.round_world import (
     CONTEXT,
     MEMBERS,
@@ -16,7 +18,7 @@ from tests.support.round_world import (
     FakeReader,
     changed,
     events,
-    place,
+    location,
 )
 
 OPERATORS = ["0x" + member.operator.hex() for member in MEMBERS]
@@ -48,11 +50,15 @@ def test_every_member_has_one_standing(chain: ChainTarget) -> None:
     assert audit.members[1].root == "0x" + WRONG.root.hex()
     assert audit.members[4].reason == "InputMismatch"
     assert [(r.matched, r.is_final) for r in audit.revealed] == [
-        ([OPERATORS[1]], False),
-        ([OPERATORS[0], OPERATORS[2], OPERATORS[3]], True),
+        ((OPERATORS[1],), False),
+        ((OPERATORS[0], OPERATORS[2], OPERATORS[3]), True),
     ]
     assert audit.end is not None
-    assert (audit.end.phase, audit.differences) == ("final", [])
+    assert (audit.end.phase, audit.differences) == ("final", ())
+    audit.require_equal_count()
+    differing = structs.replace(audit, differences=("root 00: one", "root 01: two"))
+    with pytest.raises(EvidenceError, match="round 3: the count differs from the chain's: root 00"):
+        differing.require_equal_count()
 
 
 def test_a_cancelled_round_has_its_reason(chain: ChainTarget) -> None:
@@ -65,7 +71,7 @@ def test_a_cancelled_round_has_its_reason(chain: ChainTarget) -> None:
 def test_two_ballots_of_a_member_are_shown(
     reader: FakeReader, chain: ChainTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair = Equivocated(place(9), 3, MEMBERS[1].operator, b"\x01" * 32, b"\x02" * 32)
+    pair = Equivocated(location(9), 3, MEMBERS[1].operator, b"\x01" * 32, b"\x02" * 32)
 
     async def with_a_pair(_: int) -> list[object]:
         return [*events(CONTEXT), pair]
@@ -73,7 +79,7 @@ def test_two_ballots_of_a_member_are_shown(
     monkeypatch.setattr(reader, "round_events", with_a_pair)
     (equivocation,) = audit_round(chain, 3).equivocations
     assert equivocation.operator == OPERATORS[1]
-    assert equivocation.ballots == ["0x" + "01" * 32, "0x" + "02" * 32]
+    assert equivocation.ballots == ("0x" + "01" * 32, "0x" + "02" * 32)
     assert equivocation.seconds_after_opening == 9
 
 
@@ -108,7 +114,7 @@ def test_a_replay_gives_the_chains_root(folder: Path, chain: ChainTarget, source
     report.require_equal()
     assert report.equal
     assert report.computed_root == report.final_root == "0x" + RESULT.root.hex()
-    assert report.matched == [OPERATORS[0], OPERATORS[2], OPERATORS[3]]
+    assert report.matched == (OPERATORS[0], OPERATORS[2], OPERATORS[3])
     assert report.sites.unassigned_nmis == 1
     assert stages
 
@@ -137,6 +143,29 @@ def test_inputs_of_another_round_are_rejected_by_name(folder: Path, chain: Chain
         replay_round(chain, 3, files(folder))
     with pytest.raises(EvidenceError, match="does not open"):
         replay_round(chain, 3, archived(folder, "A2.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [("envelope.json", b"[", "envelope document"), ("registry.json", b"[", "registry snapshot")],
+)
+def test_a_rejected_input_is_reported_with_its_file(
+    folder: Path, reader: FakeReader, chain: ChainTarget, name: str, data: bytes, what: str
+) -> None:
+    (folder / name).write_bytes(data)
+    digest = sha256(data).digest()
+    field = "envelope_digest" if name == "envelope.json" else "registry_digest"
+    honest = reader.round_events
+
+    async def with_that_digest(number: int) -> list[Event]:
+        return [
+            structs.replace(event, **{field: digest}) if isinstance(event, RoundOpened) else event
+            for event in await honest(number)
+        ]
+
+    reader.round_events = with_that_digest  # type: ignore[method-assign]
+    with pytest.raises(DocumentFault, match=f"{name}: {what} rejected"):
+        replay_round(chain, 3, files(folder))
 
 
 def test_a_faulty_file_is_reported_before_the_chain_is_read(

@@ -94,7 +94,7 @@ class HttpClient:
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigError(
-                f"a service's URL starts with http:// or https://, received {base_url!r}"
+                f"a service's URL must start with http:// or https://, received {base_url!r}"
             )
         self._base = base_url.rstrip("/")
         self._network = _Network(timeout_s)

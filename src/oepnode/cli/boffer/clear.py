@@ -18,7 +18,6 @@ from oepnode.cli.common import output
 from oepnode.cli.common.cells import energy, more
 from oepnode.cli.common.edge_options import TableOutOption
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
 from oepnode.client.edge.boffers.clearing import ClearedBoffers, ClearedOffer, clear_boffers
 from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix, write_table
@@ -76,7 +75,7 @@ def clear_(
     if out is not None:
         write_table(out, cleared.frame())
     if as_json:
-        output.print_json(json_value(cleared.report()))
+        output.print_json(cleared.report())
     else:
         _print(cleared)
         shared.print_rejected(boffers)

@@ -15,7 +15,6 @@ from oepnode.cli.boffer import shared
 from oepnode.cli.common import output
 from oepnode.cli.common.cells import energy, figure, more
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
 from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
 from oepnode.client.values import counted
 
@@ -58,7 +57,7 @@ def compare(
     )
     comparison = compare_boffers(earlier, later, choice=choice)
     if as_json:
-        output.print_json(json_value(comparison))
+        output.print_json(comparison)
     else:
         _print(comparison)
         for boffers in (earlier, later):

@@ -20,7 +20,6 @@ from oepnode.cli.common.cells import energy, figure, more
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
 from oepnode.client.edge.boffers.constraining import (
     ConstrainedBoffers,
     ConstrainedOffer,
@@ -187,7 +186,7 @@ def _instant(text: str | None) -> int | None:
 
 def _print(result: ConstrainedBoffers, outputs: Outputs) -> None:
     if outputs.as_json:
-        output.print_json(json_value(result.report()))
+        output.print_json(result.report())
     else:
         _print_offers(result)
         if not outputs.is_check:

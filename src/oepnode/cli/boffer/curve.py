@@ -15,7 +15,6 @@ from oepnode.cli.common import output
 from oepnode.cli.common.cells import figure
 from oepnode.cli.common.edge_options import PlotOption
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
 from oepnode.client.edge.boffers.pictures import bounds_of, draw_supply_curve, headline
 from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
 from oepnode.client.edge.pictures import require_picture
@@ -63,7 +62,7 @@ def curve(
     if plot is not None:
         draw_supply_curve(result, plot)
     if as_json:
-        output.print_json(json_value(result.report()))
+        output.print_json(result.report())
         return
     _print(result, result.report())
     shared.print_rejected(boffers)

@@ -17,7 +17,6 @@ from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOp
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
 from oepnode.cli.telemetry import report
-from oepnode.client.answers import json_value
 from oepnode.client.edge import pictures
 from oepnode.client.edge.assessments import Assessment, assess_telemetry
 from oepnode.client.edge.submissions import load_dispatch, load_telemetry
@@ -225,7 +224,7 @@ def _print(assessment: Assessment, outputs: Outputs, rows: int, *, as_json: bool
         count = counted(assessment.intervals.height, "interval")
         output.say(f"{count} of NMIs in {outputs.intervals}", "green", err=True)
     if as_json:
-        output.print_json(json_value(assessment.report()))
+        output.print_json(assessment.report())
     else:
         report.print_assessment(assessment, rows)
     if not assessment.conforms:

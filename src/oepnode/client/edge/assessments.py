@@ -19,7 +19,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET, UnsetType
 
 from oepnode.client.answers import PrivateStruct
@@ -33,6 +32,7 @@ from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.client.edge.levels import STATED, LevelAssessment, assess_level, interval_rows
 from oepnode.client.edge.submissions import Submission
 from oepnode.client.edge.targets import TargetAssessment, Targets, check_targets
+from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
@@ -220,7 +220,7 @@ def _count(results: Sequence[EnvelopeConformance], name: str) -> int:
 
 def _minutes(
     results: Iterable[EnvelopeConformance],
-    column: Callable[[EnvelopeConformance], npt.NDArray[np.int64]],
+    column: Callable[[EnvelopeConformance], Int64s],
 ) -> int:
     """Sum over NMIs, each with the most of its levels: a minute counts once."""
     most: dict[bytes, int] = {}

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from oepnode.client.answers import PrivateStruct
@@ -28,6 +27,7 @@ from oepnode.client.keys import KeyPair
 from oepnode.client.limits import LEVEL_NAMES
 from oepnode.client.rounds import RoundSelector
 from oepnode.client.values import parse_nmi
+from oepnode.domain.documents.arrays import Int32s
 from oepnode.domain.edge.envelopes import table as tables
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
@@ -324,7 +324,7 @@ def _site(table: EnvelopeTable, site: int, *, with_limits: bool) -> SiteEnvelope
     )
 
 
-def _range(limits: npt.NDArray[np.int32], *, with_limits: bool) -> LimitRange:
+def _range(limits: Int32s, *, with_limits: bool) -> LimitRange:
     known = limits[limits != NO_LIMIT].astype(np.int64)
     sizes = np.abs(known)
     each = tuple(None if limit == NO_LIMIT else limit for limit in limits.tolist())

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType
 
 from oepnode.adapters.storage import parquet
@@ -25,6 +24,7 @@ from oepnode.client.edge.submissions import Submission
 from oepnode.client.edge.targets import unit_telemetry
 from oepnode.client.files import FileName
 from oepnode.client.values import counted
+from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.choices import require_choice
 from oepnode.domain.nem.nem_time import parse_grid_instant
@@ -60,8 +60,8 @@ class ClearedQuantities(PrivateStruct, frozen=True):
 
     unit: str
     level: str
-    interval_end: npt.NDArray[np.int64]
-    cleared_w: npt.NDArray[np.int64]
+    interval_end: Int64s
+    cleared_w: Int64s
 
 
 class ScoreReport(Struct, frozen=True):

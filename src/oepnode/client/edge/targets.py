@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.submissions import Submission
 from oepnode.client.values import counted
+from oepnode.domain.documents.arrays import Bytes, Int64s
 from oepnode.domain.edge.dispatch.conformance import UNMEASURED, VERDICTS
 from oepnode.domain.edge.telemetry.aggregate import UnitSums, UnitTelemetry, from_frame
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
@@ -136,11 +135,11 @@ def worst_targets(targets: TargetAssessment) -> pl.DataFrame:
 
 
 def _target_rows(
-    interval_end: npt.NDArray[np.int64],
-    target_w: npt.NDArray[np.int64],
-    actual_w: npt.NDArray[np.int64],
-    deviation_w: npt.NDArray[np.int64],
-    verdict: npt.NDArray[np.uint8],
+    interval_end: Int64s,
+    target_w: Int64s,
+    actual_w: Int64s,
+    deviation_w: Int64s,
+    verdict: Bytes,
 ) -> pl.DataFrame:
     import polars as pl
 

@@ -178,7 +178,7 @@ def _too_many_decimals(unit: Unit, nearest: int = 0) -> QuantityError:
 
 def _out_of_range(unit: Unit) -> QuantityError:
     source = f" ({unit.source})" if unit.source else ""
-    message = f"at most {to_text(unit.most, unit)} {unit.name} either way{source}"
+    message = f"at most {to_text(unit.most, unit)} {unit.name} in magnitude{source}"
     return QuantityError(f"{unit.family}.range", message)
 
 

@@ -205,7 +205,7 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         (["--price", "1", "--duid", "UNIT2"], "d3.json has no Boffer of the unit and level"),
         (["--prices", "absent.csv"], "absent.csv: file of prices not readable: No such file"),
         (["--prices", "d3.json"], "d3.json: not CSV with columns interval_end and price"),
-        (["--price", "1", "--nmi", "xyz"], "--nmi: an NMI has 10 characters, received 3"),
+        (["--price", "1", "--nmi", "xyz"], "--nmi: an NMI must have 10 characters, received 3"),
     ],
 )
 def test_clear_rejects_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:

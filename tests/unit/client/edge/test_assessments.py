@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.assessments import assess_telemetry
 from oepnode.client.edge.envelopes import load_envelopes
 from oepnode.client.edge.levels import COLUMNS, worst_breaches, worst_sites
@@ -98,7 +98,7 @@ def test_the_report_is_json_and_shows_no_more_than_was_checked(
     envelopes = load_envelopes(write("e.json", record(A, FIVE)))
     telemetry = load_telemetry(write_telemetry("t.json", reading(A, 1)))
     assessment = assess_telemetry(telemetry, envelopes, defaults=DefaultLimits(1000, -1000))
-    value = json.loads(json.dumps(json_value(assessment.report())))
+    value = json.loads(json.dumps(to_json(assessment.report())))
     assert set(value) == {"telemetry", "envelope", "coverage", "levels", "conforms"}
     assert value["levels"][0]["sites"][0]["breaching_intervals"] == []
     assert value["levels"][0]["sites"][0]["minutes"]["readings"] == 1

@@ -116,7 +116,7 @@ def test_a_view_has_ranges_and_on_request_each_limit(write: Write) -> None:
     with pytest.raises(ConfigError, match=r"no envelope in e\.json") as caught:
         select_nmi(envelopes, "6305009999")
     assert "6305009999" not in str(caught.value)
-    with pytest.raises(ConfigError, match="nmi: an NMI has 10 characters, received 2"):
+    with pytest.raises(ConfigError, match="nmi: an NMI must have 10 characters, received 2"):
         select_nmi(envelopes, "63")
 
 

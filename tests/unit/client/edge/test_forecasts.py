@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.forecasts import load_cleared, score_forecast
 from oepnode.client.edge.submissions import Submission, load_forecast, load_telemetry
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
@@ -41,7 +41,7 @@ def test_a_forecast_is_scored_per_nmi_and_for_the_unit(measured: Submission, wri
     mean = score_forecast(measured, predicted, against="mean")
     assert mean.unit is not UNSET
     assert mean.unit.bias_w == -500.0
-    assert json_value(mean)["sites"][0]["nmi"] == A
+    assert to_json(mean)["sites"][0]["nmi"] == A
 
 
 def test_the_worst_nmis_go_first_and_what_was_not_scored_is_noted(
@@ -77,7 +77,7 @@ def test_cleared_quantities_are_scored_as_the_units_forecast(
     score = score_forecast(measured, cleared=load_cleared(str(file)))
     assert score.boffer is not UNSET
     assert (score.boffer.count, score.boffer.bias_w, score.boffer.unmeasured) == (1, -100.0, 0)
-    assert set(json_value(score)) == {"boffer"}
+    assert set(to_json(score)) == {"boffer"}
     assert (score.worst_sites, score.notes) == (None, ())
 
 

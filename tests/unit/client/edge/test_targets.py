@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.assessments import assess_telemetry
 from oepnode.client.edge.submissions import load_dispatch, load_telemetry
 from oepnode.client.edge.targets import NoTargetsInStepError, Targets, worst_targets
@@ -26,7 +26,7 @@ def test_targets_are_checked_at_their_level(write: Write) -> None:
     assert at_nmi.targets is not None
     assert at_nmi.targets.verdicts == {"within": 0, "above": 0, "below": 1, "unmeasured": 0}
     assert at_nmi.targets.intervals["deviation_w"].to_list() == [-40_000]
-    assert set(json_value(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
+    assert set(to_json(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
     with pytest.raises(ConfigError, match="none are given"):
         assert at_nmi.intervals
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import structs
 
 from oepnode.client.answers import PrivateStruct
@@ -29,6 +28,7 @@ from oepnode.client.edge.boffers.selection import (
     offered_rows,
     rolled_from,
 )
+from oepnode.domain.documents.arrays import Indices, Int64s
 from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing.clear import PER_CENT, Cleared, clear
 from oepnode.domain.edge.timeseries.energy import energy_wh
@@ -166,7 +166,7 @@ def _require_integers(price: object) -> None:
         raise ConfigError(f"a price is an integer of 10⁻⁵ $/MWh, received {wrong[0]!r}")
 
 
-def _prices(ends: list[str], price: int | Mapping[str, int]) -> npt.NDArray[np.int64]:
+def _prices(ends: list[str], price: int | Mapping[str, int]) -> Int64s:
     if isinstance(price, int):
         return np.full(len(ends), price, dtype=np.int64)
     missing = sum(end not in price for end in ends)
@@ -177,9 +177,9 @@ def _prices(ends: list[str], price: int | Mapping[str, int]) -> npt.NDArray[np.i
 
 def _period_rows(
     day: EffectiveDay,
-    rows: npt.NDArray[np.intp],
+    rows: Indices,
     ends: list[str],
-    prices: npt.NDArray[np.int64],
+    prices: Int64s,
     cleared: Cleared,
 ) -> pl.DataFrame:
     import polars as pl

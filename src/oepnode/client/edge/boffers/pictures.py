@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from oepnode.adapters.plots import figure as plots
-from oepnode.adapters.plots import supply_curve as plot_curve
-from oepnode.adapters.plots.supply_curve import CurvePicture
+from oepnode.adapters.plots.figure import save
+from oepnode.adapters.plots.supply_curve import CurvePicture, draw
 from oepnode.client.edge.boffers.constraining import ConstrainedBoffers
 from oepnode.client.edge.boffers.selection import Offerer, interval_end, offerer_of, rolled_from
 from oepnode.client.edge.boffers.supply_curves import SupplyCurve
@@ -42,7 +41,7 @@ def draw_supply_curve(curve: SupplyCurve, path: FileName) -> None:
         prices=curve.prices,
         remark=_remark(int(day.fixed_load[row]), is_rejected=curve.boffers.is_rejected),
     )
-    plots.save(plot_curve.draw(picture), Path(path))
+    save(draw(picture), Path(path))
 
 
 def draw_constrained(
@@ -82,7 +81,7 @@ def draw_constrained(
         limits=_limits(item, row),
         remark=_remark(int(offer.fixed[row]), is_rejected=result.is_rejected),
     )
-    plots.save(plot_curve.draw(picture), Path(path))
+    save(draw(picture), Path(path))
 
 
 def headline(curve: SupplyCurve) -> str:

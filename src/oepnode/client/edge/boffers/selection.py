@@ -8,15 +8,14 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import structs
 
 from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
 from oepnode.client.values import counted, parse_nmi
+from oepnode.domain.documents.arrays import Indices, Ints
 from oepnode.domain.edge.boffers.model import BofferDay, Level
 from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
@@ -171,7 +170,7 @@ def single_offer(
     return offers[0], notes
 
 
-def offered_rows(day: EffectiveDay, period: int | None) -> npt.NDArray[np.intp]:
+def offered_rows(day: EffectiveDay, period: int | None) -> Indices:
     """The rows of a day that are offered, of a period or of all.
 
     Raises:
@@ -186,7 +185,7 @@ def offered_rows(day: EffectiveDay, period: int | None) -> npt.NDArray[np.intp]:
 
 def rolled_from(day: EffectiveDay, row: int | None = None) -> dt.date | None:
     """The trading day whose Boffer rolled forward, for a row or any; None if none did."""
-    days: npt.NDArray[Any] = day.days_back if row is None else day.days_back[row : row + 1]
+    days: Ints = day.days_back if row is None else day.days_back[row : row + 1]
     back = int(days.max(initial=0))
     return day.trading_date - dt.timedelta(days=back) if back else None
 

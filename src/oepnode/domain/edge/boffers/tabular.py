@@ -68,7 +68,7 @@ def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
     """
     log.describe(log.what, log.section, _SECTIONS)
     if not frame.height:
-        log.add("$", "document.empty", "a document has at least one record")
+        log.add("$", "document.empty", "a document must have at least one record")
         return None
     columns = {name: _column(frame, name, log) for name in FRAME}
     for name in frame.columns:

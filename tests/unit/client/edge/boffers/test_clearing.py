@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.boffers.clearing import clear_boffers
 from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.forecasts import load_cleared
@@ -53,7 +53,7 @@ def test_cleared_rows_are_what_the_forecast_report_reads(tmp_path: Path) -> None
     assert (quantities.unit, quantities.level, len(quantities.cleared_w)) == ("UNIT1", "NMI", 288)
     both = clear_boffers(loaded(unit(), unit("UNIT2")), 100_000).frame()
     assert both["unit"].unique(maintain_order=True).to_list() == ["UNIT1", "UNIT2"]
-    value = json.loads(json.dumps(json_value(cleared.report())))
+    value = json.loads(json.dumps(to_json(cleared.report())))
     assert value["transaction"]["code"] == "accepted"
     assert value["offers"][0]["periods"][0]["price_millicents"] == 100_000
 

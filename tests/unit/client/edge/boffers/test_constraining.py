@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.boffers.constraining import (
     check_constrained,
     constrain_boffers,
@@ -73,7 +73,7 @@ def test_a_site_is_constrained_to_its_own_envelope(envelopes: LoadedEnvelopes) -
         ("band 19", 1500),
     ]
     assert result.constrained[0].avail[0, 18] == 1500
-    value = json_value(result.report())
+    value = to_json(result.report())
     assert (value["constrained_transaction"], value["envelope"]["kind"]) == (None, "document")
     assert A not in repr(result)
 

@@ -35,7 +35,7 @@ def test_a_choice_names_unit_level_and_date() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"nmi": "xyz"}, "nmi: an NMI has 10 characters, received 3"),
+        ({"nmi": "xyz"}, "nmi: an NMI must have 10 characters, received 3"),
         ({"level": "flex"}, "level must be NMI or Flex, received 'flex'"),
     ],
 )
