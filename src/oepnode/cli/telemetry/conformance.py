@@ -6,7 +6,7 @@ The printing is ``report``. Source: Part C §4, HLD §4.3 to §4.5.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from msgspec import Struct
@@ -89,6 +89,10 @@ IntervalsOption = Annotated[
 ]
 
 
+_STEP: Final = 3
+_LEVEL: Final = "NMI"
+
+
 class Outputs(Struct, frozen=True):
     """Files that are written in addition to the report."""
 
@@ -102,9 +106,9 @@ def conformance(
     file: options.TelemetryFile,
     envelope: AppliedEnvelopeOption = None,
     dispatch: DispatchOption = None,
-    step: StepOption = 3,
+    step: StepOption = _STEP,
     duid: options.DuidOption = None,
-    level: TargetLevelOption = "NMI",
+    level: TargetLevelOption = _LEVEL,
     tolerance_w: options.ToleranceWOption = 0,
     tolerance_percent: options.TolerancePercentOption = 0.0,
     target_tolerance_w: options.TargetToleranceWOption = 0,
@@ -140,33 +144,42 @@ def conformance(
     )
     allowed = options.tolerance_of(target_tolerance_w, target_tolerance_percent)
     defaults = options.default_limits(default_export_kw, default_import_kw)
-    if envelope is None and dispatch is None:
-        raise ConfigError("nothing to check against: name --envelope, --dispatch or both")
     if dispatch is None:
-        _reject_target_options(duid, allowed)
+        _reject_target_options(envelope, duid, level, step, allowed)
     if envelope is None:
         _reject_envelope_options(outputs, portfolio, tolerance, defaults)
     _check_outputs(outputs)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     source = options.EnvelopeInput(envelope, key, selector, options.feed_of(profile, import_sign))
-    targets = None
-    if dispatch is not None:
-        targets = Targets(load_dispatch(dispatch, duid=duid), level, step, allowed)
     assessment = assess_telemetry(
         load_telemetry(file, duid=duid),
         source.load(),
         tolerance=tolerance,
         defaults=defaults,
         portfolio=None if portfolio is None else load_portfolio(portfolio),
-        targets=targets,
+        targets=_targets(dispatch, duid, level, step, allowed),
     )
     _print(assessment, outputs, rows, as_json=as_json)
 
 
-def _reject_target_options(duid: str | None, tolerance: Tolerance) -> None:
+def _targets(
+    dispatch: Path | None, duid: str | None, level: Level, step: int, tolerance: Tolerance
+) -> Targets | None:
+    if dispatch is None:
+        return None
+    return Targets(load_dispatch(dispatch, duid=duid), level, step, tolerance)
+
+
+def _reject_target_options(
+    envelope: Path | None, duid: str | None, level: Level, step: int, tolerance: Tolerance
+) -> None:
     """Reject options that have no effect without ``--dispatch``."""
+    if envelope is None:
+        raise ConfigError("nothing to check against: name --envelope, --dispatch or both")
     if duid is not None:
         raise ConfigError("--duid names the unit of dispatch targets: it goes with --dispatch")
+    if level != _LEVEL or step != _STEP:
+        raise ConfigError("--level and --step are those of dispatch targets: name --dispatch")
     if tolerance != Tolerance():
         raise ConfigError("--target-tolerance-w and --target-tolerance-percent go with --dispatch")
 

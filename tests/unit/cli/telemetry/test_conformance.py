@@ -348,6 +348,8 @@ def test_mixed_telemetry_needs_a_duid(run: Run, tmp_path: Path) -> None:
         ["--envelope", "e.json", "--default-export-kw", "1"],
         ["--envelope", "e.json", "--target-tolerance-w", "1"],
         ["--envelope", "e.json", "--duid", "UNIT1"],
+        ["--envelope", "e.json", "--level", "Flex"],
+        ["--envelope", "e.json", "--step", "2"],
         ["--dispatch", "d.json", "--tolerance-w", "1"],
         ["--dispatch", "d.json", "--default-export-kw", "1", "--default-import-kw", "-1"],
     ],

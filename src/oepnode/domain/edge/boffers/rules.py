@@ -279,8 +279,8 @@ def check_horizon(days: Sequence[BofferDay]) -> Iterator[Violation]:
     under_way = days[0].submitted_us // (INTERVAL_S * MICROS) * INTERVAL_S
     is_timed = days[0].submitted_us >= 0
     firsts = (under_way, under_way + INTERVAL_S) if is_timed else (int(covered[0]),)
-    wanted = [first + np.arange(HORIZON) * INTERVAL_S for first in firsts]
-    missing = min(int(np.isin(starts, covered, invert=True).sum()) for starts in wanted)
+    horizons = [first + np.arange(HORIZON) * INTERVAL_S for first in firsts]
+    missing = min(int(np.isin(starts, covered, invert=True).sum()) for starts in horizons)
     if missing:
         message = f"a submission must cover the {HORIZON} intervals of the next 48 hours"
         value = f"{missing} intervals missing"
