@@ -97,6 +97,8 @@ def accuracy(
     if file is None and cleared is None:
         raise ConfigError("nothing to score: name a file of forecasts, --cleared or both")
     measured = load_telemetry(telemetry, duid=duid)
+    if duid is not None and measured.duid is None:
+        raise ConfigError(f"--duid chooses telemetry of a DUID, and {telemetry} is of NMIs")
     forecast = None if file is None else load_forecast(file)
     score = score_forecast(
         measured,

@@ -11,7 +11,8 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -22,7 +23,7 @@ from msgspec.structs import asdict
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
-from oepnode.client.files import FileName, read_file
+from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.keys import load_key_pair, read_salt
 from oepnode.client.rounds import RoundReport, find_round, phase_name, report_of
 from oepnode.domain.documents.progress import Progress
@@ -45,7 +46,7 @@ from oepnode.domain.rounds.onchain import (
 )
 from oepnode.domain.rounds.replay import Verdict
 from oepnode.domain.rounds.tally import Account, RoundAccount
-from oepnode.errors import EvidenceError
+from oepnode.errors import DocumentFault, EvidenceError
 from oepnode.ports import ChainReader
 
 _SEAL_SIZE: Final = 4096
@@ -272,7 +273,8 @@ def replay_round(
     load = _loader(source)
     record = chains.run(_read_record(chain, number))
     inputs = load(record.context)
-    verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)
+    with _name_rejected(source):
+        verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)
     return _replay(record, verdict)
 
 
@@ -332,6 +334,20 @@ def _loader(source: InputSource) -> Callable[[RoundContext], Inputs]:
         source.feed,
     )
     return lambda _: inputs
+
+
+@contextmanager
+def _name_rejected(source: InputSource) -> Iterator[None]:
+    """Name the file of the input that is rejected."""
+    try:
+        yield
+    except DocumentFault as exc:
+        if isinstance(source, ArchivedInputs):
+            file = source.file
+        else:
+            file = source.envelope if exc.what == "envelope document" else source.registry
+        with name_file(file):
+            raise
 
 
 # --- reports -------------------------------------------------------------------------------------

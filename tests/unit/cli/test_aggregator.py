@@ -55,7 +55,10 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
 
 
 def test_keygen_rejects_an_id_that_no_registry_accepts(run: Run, tmp_path: Path) -> None:
-    assert run("aggregator", "keygen", "--aggregator", "a b", "--out", "k.json").exit_code == 2
+    result = run("aggregator", "keygen", "--aggregator", "a b", "--out", "k.json")
+    assert result.exit_code == 2
+    assert "aggregator id 'a b': letters, digits and ._:- only" in result.stderr
+    assert "(--aggregator)" in result.stderr
     assert not (tmp_path / "k.json").exists()
 
 

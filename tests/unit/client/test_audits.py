@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from oepnode.client import ArchivedInputs, ChainTarget, InputFiles, audit_round, replay_round
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.onchain import Equivocated
-from oepnode.errors import ConfigError, EvidenceError
+from oepnode.domain.rounds.onchain import Equivocated, Event, RoundOpened
+from oepnode.errors import ConfigError, DocumentFault, EvidenceError
 from tests.support.round_world import (
     CONTEXT,
     MEMBERS,
@@ -53,6 +55,10 @@ def test_every_member_has_one_standing(chain: ChainTarget) -> None:
     ]
     assert audit.end is not None
     assert (audit.end.phase, audit.differences) == ("final", ())
+    audit.require_equal_count()
+    differing = structs.replace(audit, differences=("root 00: one", "root 01: two"))
+    with pytest.raises(EvidenceError, match="round 3: the count differs from the chain's: root 00"):
+        differing.require_equal_count()
 
 
 def test_a_cancelled_round_has_its_reason(chain: ChainTarget) -> None:
@@ -137,6 +143,29 @@ def test_inputs_of_another_round_are_rejected_by_name(folder: Path, chain: Chain
         replay_round(chain, 3, files(folder))
     with pytest.raises(EvidenceError, match="does not open"):
         replay_round(chain, 3, archived(folder, "A2.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [("envelope.json", b"[", "envelope document"), ("registry.json", b"[", "registry snapshot")],
+)
+def test_a_rejected_input_is_reported_with_its_file(
+    folder: Path, reader: FakeReader, chain: ChainTarget, name: str, data: bytes, what: str
+) -> None:
+    (folder / name).write_bytes(data)
+    digest = sha256(data).digest()
+    field = "envelope_digest" if name == "envelope.json" else "registry_digest"
+    honest = reader.round_events
+
+    async def with_that_digest(number: int) -> list[Event]:
+        return [
+            structs.replace(event, **{field: digest}) if isinstance(event, RoundOpened) else event
+            for event in await honest(number)
+        ]
+
+    reader.round_events = with_that_digest  # type: ignore[method-assign]
+    with pytest.raises(DocumentFault, match=f"{name}: {what} rejected"):
+        replay_round(chain, 3, files(folder))
 
 
 def test_a_faulty_file_is_reported_before_the_chain_is_read(

@@ -1,6 +1,6 @@
 """NMIs that must have been measured, so that leaving a site out does not make it conform.
 
-A bundle holds the sites of one aggregator, and so do limits from ``aggregator verify``: all of them
+A bundle holds the sites of one aggregator, and so do the limits of a verified one: all of them
 are expected. A document may be that of a complete network: there a portfolio names the NMIs.
 """
 

@@ -23,6 +23,7 @@ from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.submissions import Submission
 from oepnode.client.edge.targets import unit_telemetry
 from oepnode.client.files import FileName
+from oepnode.client.values import counted
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.choices import require_choice
@@ -126,15 +127,17 @@ class ForecastScore(PrivateStruct, frozen=True, kw_only=True):
         """Sentences on forecasts and measurements that were not scored."""
         notes = []
         if self.boffer is not UNSET and self.boffer.unmeasured:
-            notes.append(f"{self.boffer.unmeasured} intervals of the Boffer have no measurement")
+            intervals = counted(self.boffer.unmeasured, "interval")
+            notes.append(f"{intervals} of the Boffer without a measurement")
         if self.all_nmis is not UNSET and not self.all_nmis.count:
             notes.append("no forecast has a measurement at its interval: nothing to score")
-        counts: dict[str, int | UnsetType] = {
-            "forecasts without a measurement": self.unmeasured_forecasts,
-            "measured intervals without a forecast": self.unforecast_intervals,
-            "forecasts submitted after their interval had begun": self.late_forecasts,
-        }
-        return (*notes, *(f"{count} {noun}" for noun, count in counts.items() if count))
+        counts = (
+            (self.unmeasured_forecasts, "forecast", "without a measurement"),
+            (self.unforecast_intervals, "measured interval", "without a forecast"),
+            (self.late_forecasts, "forecast", "submitted after the interval had begun"),
+        )
+        notes += [f"{counted(count, noun)} {what}" for count, noun, what in counts if count]
+        return tuple(notes)
 
 
 def load_cleared(path: FileName) -> ClearedQuantities:

@@ -30,7 +30,7 @@ COLUMNS: Final = {
     "interval_end": "end of the interval, NEM time",
     "measured_minutes": "distinct minutes measured, at most 5",
     "breach_minutes": "of these, beyond a limit by more than the tolerance",
-    "is_breach": "whether they are as many as make a breach (`Tolerance.minutes`)",
+    "is_breach": "whether they are as many as make a breach",
     "beyond_export_w": "furthest beyond the export limit, 0 if never by more than the tolerance",
     "beyond_import_w": "the same for the import limit, as a magnitude",
     "export_limit_w": "the closest export limit that was applied; empty where there was none",

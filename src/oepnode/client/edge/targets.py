@@ -32,8 +32,7 @@ class NoTargetsInStepError(ConfigError):
 
     def __init__(self) -> None:
         super().__init__(
-            "dispatch targets bind in steps 2 and 3; in step 1 no response to a target is required "
-            "(HLD §4.3)"
+            "dispatch targets bind in steps 2 and 3; in step 1 no response is required (HLD §4.3)"
         )
 
 

@@ -116,42 +116,6 @@ def test_a_minute_in_doubt_is_counted_once_at_both_levels(
     assert (minutes["not_judged"], minutes["missing"]) == (1, 9)
 
 
-def test_targets_are_checked_at_their_level(write: Write) -> None:
-    telemetry = load_telemetry(write("u.json", unit()))
-    dispatch = load_dispatch(write("d.json", instruction(-30)))
-    at_flex = assess_telemetry(telemetry, targets=Targets(dispatch, "Flex"))
-    assert (at_flex.conforms, at_flex.levels) == (True, ())
-    at_nmi = assess_telemetry(telemetry, targets=Targets(dispatch))
-    assert at_nmi.conforms is False
-    assert at_nmi.targets is not None
-    assert at_nmi.targets.verdicts == {"within": 0, "above": 0, "below": 1, "unmeasured": 0}
-    assert at_nmi.targets.intervals["deviation_w"].to_list() == [-40_000]
-    assert set(to_json(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
-    with pytest.raises(ConfigError, match="none are given"):
-        assert at_nmi.intervals
-
-
-def test_an_unmeasured_target_has_no_deviation(write: Write, write_telemetry: Write) -> None:
-    telemetry = load_telemetry(write_telemetry("t.json", reading(A, 1)))
-    dispatch = load_dispatch(write("d.json", instruction(5)))
-    targets = assess_telemetry(telemetry, targets=Targets(dispatch)).targets
-    assert targets is not None
-    assert targets.conforms is None
-    (row,) = targets.intervals.to_dicts()
-    assert (row["verdict"], row["actual_w"], row["deviation_w"]) == ("unmeasured", None, None)
-
-
-def test_the_sum_of_fewer_nmis_and_a_contradiction_are_notes(
-    write: Write, write_telemetry: Write
-) -> None:
-    rows = [reading(A, 5), reading(B, 5), reading(A, 6), reading(A, 7), reading(A, 7, 9)]
-    telemetry = load_telemetry(write_telemetry("t.json", *rows))
-    dispatch = load_dispatch(write("d.json", instruction(0)))
-    notes = assess_telemetry(telemetry, targets=Targets(dispatch)).notes
-    assert any("the sum of fewer than 2 NMIs in 1 minute" in note for note in notes)
-    assert any("1 minute not checked against targets" in note for note in notes)
-
-
 def test_contradictory_arguments_are_rejected(write: Write, write_telemetry: Write) -> None:
     telemetry = load_telemetry(write("u.json", unit()))
     with pytest.raises(ConfigError, match="envelopes, dispatch targets or both"):

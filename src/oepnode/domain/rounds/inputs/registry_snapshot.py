@@ -65,9 +65,9 @@ class Aggregator:
     address: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
-    """A valid registry snapshot; assignments as columns in order of (NMI, from).
+    """A valid registry snapshot; assignments as columns in order of (NMI, from). Its repr: no NMI.
 
     Attributes:
         as_of: When the snapshot was taken, UTC seconds.

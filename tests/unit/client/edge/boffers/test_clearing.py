@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_each_interval_has_its_own_price(tmp_path: Path) -> None:
         clear_boffers(boffers, by_interval)
     with pytest.raises(ConfigError, match="no Boffer covers period 2"):
         clear_boffers(loaded(site([1])), 0, period=2)
+
+
+@pytest.mark.parametrize("price", [85.0, "85", None, {"2026-11-20T04:05:00+10:00": 85.0}])
+def test_a_price_that_is_not_an_integer_is_rejected(price: Any) -> None:
+    with pytest.raises(ConfigError, match="a price is an integer of 10⁻⁵"):
+        clear_boffers(loaded(unit()), price)
 
 
 def test_cleared_rows_are_what_the_forecast_report_reads(tmp_path: Path) -> None:
