@@ -65,7 +65,10 @@ def test_the_environment_overrides_the_file(
     [
         (("operator", "operatr"), "unknown setting operatr"),
         (("operator", "operatr"), "setting operator is missing"),
-        (('operator = "0xAb', 'operator = "Zb'), "setting operator: an address is 0x and 40 hex"),
+        (
+            ('operator = "0xAb', 'operator = "Zb'),
+            "setting operator: an address must be 0x and 40 hex",
+        ),
         (("chain_id = 246", "chain_id = 0"), "chain.chain_id"),
         (("chain_id = 246", ""), "chain.chain_id"),
         (("chain_id = 246", 'chain_id = 246\nchainid = "x"'), "chain.chainid"),

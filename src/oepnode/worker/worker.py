@@ -21,7 +21,7 @@ from oepnode.config import WorkerSettings
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Event, Head, Phase
+from oepnode.domain.rounds.onchain import Event, Head, Phase, parse_address
 from oepnode.errors import (
     ConflictError,
     EvidenceError,
@@ -79,7 +79,7 @@ class Worker:
         self._ports = ports
         self._store = store
         self._metrics = metrics
-        self._operator = bytes.fromhex(settings.operator[2:])
+        self._operator = parse_address(settings.operator)
         self._log = structlog.get_logger("oepnode.worker")
         self._live: dict[int, RoundState] = {}
         self._effects: asyncio.TaskGroup | None = None

@@ -249,7 +249,7 @@ def test_the_roles_are_handed_over(world: World) -> None:
     world.run("revoke", "--role", "requester", "--account", REQUESTER.address, key=HEIR)
     assert world.run("roles") == {"admin": [HEIR.address], "requester": [], "guardian": []}
     assert "LastAdministrator" in world.rejected("renounce", "--role", "admin", key=HEIR)
-    assert "'owner': a role is one of" in world.rejected(
+    assert "'owner': a role must be one of" in world.rejected(
         "renounce", "--role", "owner", key=HEIR, code=2
     )
 

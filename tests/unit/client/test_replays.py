@@ -100,5 +100,5 @@ def test_a_faulty_file_is_reported_before_the_chain_is_read(
 ) -> None:
     reader.failure = ConfigError("the chain was asked")
     (folder / "salt").write_text("not hex")
-    with pytest.raises(ConfigError, match="a salt is 64 hex digits"):
+    with pytest.raises(ConfigError, match="a salt must be 64 hex digits"):
         replay_round(chain, 3, files(folder))

@@ -20,7 +20,7 @@ from oepnode.adapters.chain.contract import checksum_address, open_web3
 from oepnode.adapters.chain.errors import translated
 from oepnode.adapters.chain.send import fee_fields, send
 from oepnode.config import ChainSettings
-from oepnode.domain.rounds.onchain import Policy
+from oepnode.domain.rounds.onchain import Policy, parse_address
 from oepnode.errors import EvidenceError, TransportError, UnreadCodeError, UnverifiedCodeError
 
 
@@ -91,7 +91,7 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
             f"deployed at {address} (block {block}, transaction {transaction.to_0x_hex()}), but "
             f"its code is not verified: {error}"
         ) from error
-    return Deployed(bytes.fromhex(address[2:]), block, bytes(transaction))
+    return Deployed(parse_address(address), block, bytes(transaction))
 
 
 def check_code(code: bytes) -> None:

@@ -300,15 +300,15 @@ def _checksum(address: str | bytes) -> str:
 def _role(name: str) -> bytes:
     roles = {role.name.lower(): role for role in Role}
     if name not in roles:
-        raise ConfigError(f"{name!r}: a role is one of {', '.join(roles)}")
+        raise ConfigError(f"{name!r}: a role must be one of {', '.join(roles)}")
     return roles[name].value
 
 
 def _share(text: str) -> tuple[int, int]:
     parts = text.split("/")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"{text!r}: a quorum is a share such as 2/3")
+        raise ConfigError(f"{text!r}: a quorum must be a share such as 2/3")
     numerator, denominator = int(parts[0]), int(parts[1])
     if not 0 < numerator <= denominator <= 255:
-        raise ConfigError(f"{text!r}: a quorum is above 0 and at most 1, in terms up to 255")
+        raise ConfigError(f"{text!r}: a quorum must be above 0 and at most 1, in terms up to 255")
     return numerator, denominator

@@ -266,7 +266,7 @@ def parse_address(text: str) -> bytes:
     Raises:
         ValueError: For any other text.
     """
-    return _parse_hex(text, 20, "an address is 0x and 40 hex digits, or the digits alone")
+    return _parse_hex(text, 20, "an address must be 0x and 40 hex digits, or the digits alone")
 
 
 def parse_bytes32(text: str, what: str) -> bytes:
@@ -279,7 +279,7 @@ def parse_bytes32(text: str, what: str) -> bytes:
     Raises:
         ValueError: For any other text.
     """
-    return _parse_hex(text, 32, f"{what} is 64 hex digits")
+    return _parse_hex(text, 32, f"{what} must be 64 hex digits")
 
 
 def _parse_hex(text: str, size: int, rule: str) -> bytes:

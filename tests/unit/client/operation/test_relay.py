@@ -86,7 +86,7 @@ def test_a_stranger_signs_nothing(reader: FakeReader, chain: ChainTarget, key_fi
         sign(chain, key_file, 3)
     with pytest.raises(ConfigError, match="there is no round 9"):
         sign(chain, key_file, 9)
-    with pytest.raises(ConfigError, match="'33': a root is 64 hex digits"):
+    with pytest.raises(ConfigError, match="'33': a root must be 64 hex digits"):
         sign(chain, key_file, 3, "33")
 
 
