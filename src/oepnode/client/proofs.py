@@ -21,7 +21,7 @@ from oepnode.client.files import FileName, read_file
 from oepnode.client.keys import KeyPair
 from oepnode.client.limits import LEVEL_NAMES, TIMING_NAMES, limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
-from oepnode.domain.nem import nmi as nmis
+from oepnode.client.values import parse_nmi
 from oepnode.domain.rounds import merkle, site_proof
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError, VerifiedSite
 
@@ -129,10 +129,10 @@ def cut_site_proof(
 
     Raises:
         BundleError: If the bundle does not verify.
-        EvidenceError: If the NMI is malformed or not in the bundle.
-        ConfigError: If a file, the round or the chain is not usable.
+        EvidenceError: If the NMI is not in the bundle.
+        ConfigError: If the NMI is malformed, or a file, the round or the chain is not usable.
     """
-    canonical = nmis.parse(nmi)
+    canonical = parse_nmi(nmi, "nmi")
     check = check_bundle(file, key, selector)
     proof = site_proof.cut(check.verified, canonical, disclose_key=disclose_key)
     return CutProof(site_proof.write(proof), check.final)

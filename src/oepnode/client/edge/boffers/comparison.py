@@ -103,8 +103,8 @@ def compare_boffers(
     common = [key for key in earlier if key in later]
     if not common:
         raise ConfigError(
-            f"{before.name} and {after.name} have no Boffer of one unit, level and trading date in "
-            "common"
+            f"the earlier {before.name} and the later {after.name} have no Boffer of one unit, "
+            "level and trading date in common"
         )
     return BofferComparison(
         transaction=BothTransactions(before.report(), after.report()),

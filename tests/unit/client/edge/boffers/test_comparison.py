@@ -35,7 +35,7 @@ def test_changes_of_prices_and_quantities_are_reported() -> None:
 
 
 def test_files_without_a_common_boffer_are_not_compared() -> None:
-    with pytest.raises(ConfigError, match=r"a\.json and b\.json have .* in common"):
+    with pytest.raises(ConfigError, match=r"a\.json and the later b\.json have .* in common"):
         compare_boffers(loaded(unit(), name="a.json"), loaded(unit("UNIT2")))
     with pytest.raises(ConfigError, match="in common"):
         compare_boffers(loaded(unit()), loaded(unit()), choice=BofferChoice(date=NEXT))
