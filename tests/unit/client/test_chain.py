@@ -19,11 +19,11 @@ ADDRESS = "0x" + CONTRACT.hex()
         (ChainTarget("node.test", ADDRESS), "node.test: the JSON-RPC URL must start with http"),
         (
             ChainTarget("http://node.test", "0x12"),
-            "'0x12': an address must be 0x and 40 hex digits",
+            "'0x12': an address must be 0x and 40 hex",
         ),
         (
             ChainTarget("http://node.test", "0x" + "g" * 40),
-            "an address must be 0x and 40 hex digits",
+            "an address must be 0x and 40 hex",
         ),
     ],
 )
