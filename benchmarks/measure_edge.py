@@ -220,7 +220,7 @@ def columnar(folder: Path, _nmis: int) -> dict[str, Any]:
     report = check.report()
     mark("conformance")
     if int(report.counts["readings"].sum()) != rows.height:
-        raise SystemExit("not every row was judged")
+        raise SystemExit("not every row was assessed")
     took = {after[0]: after[1] - before[1] for before, after in pairwise(marks)}
     return {
         "rows": rows.height,

@@ -15,7 +15,7 @@ How it is measured:
 The newest rules of Ethereum, which Anvil has, price calldata highest (EIP-7623), which shows in the
 reveal at 100 workers. Under older rules no figure is higher.
 
-The JSON holds, by number of workers, ``direct`` (``first``, ``middle`` and ``last`` ballot,
+The JSON has, by number of workers, ``direct`` (``first``, ``middle`` and ``last`` ballot,
 ``reveal``, ``round``, ``per_member``), ``relayed`` (``round``, ``per_member``) and ``open``, and
 ``verify_partition_100`` for all.
 """
@@ -99,14 +99,14 @@ class Contract:
         return self.send("openRound", horizon_start, 6, *DIGESTS)
 
     def cast(self, result: Result) -> list[int]:
-        """Let every member cast its ballot itself."""
+        """Cast every member's ballot, each in its own transaction."""
         return [
             self.send("castBallot", self.rounds, ballot.ballot, sender=signer.address)
             for signer, ballot in zip(self.voters.signers, self.ballots(result), strict=True)
         ]
 
     def cast_relayed(self, result: Result) -> int:
-        """Let somebody cast all members' signed ballots."""
+        """Cast all members' signed ballots in one batch."""
         signed = [
             sign_ballot(signer, self.context, ballot.ballot)
             for signer, ballot in zip(self.voters.signers, self.ballots(result), strict=True)
@@ -282,7 +282,7 @@ def limits(gas: dict[str, Any]) -> list[tuple[str, int, int, str]]:
 def report(
     console: Console, gas: dict[str, Any], later: dict[str, dict[str, int]], calls: dict[str, int]
 ) -> bool:
-    """Print everything; returns whether all limits are kept."""
+    """Print all figures; return whether all limits are kept."""
     rounds = Table(
         "workers", title="Gas of a round", title_justify="left", box=None, pad_edge=False
     )
@@ -308,12 +308,12 @@ def report(
     table = Table("subject", title="\nLimits", title_justify="left", box=None, pad_edge=False)
     table.add_column("measured", justify="right")
     table.add_column("limit", justify="right")
-    table.add_column("holds")
+    table.add_column("kept")
     table.add_column("peers")
     checked = limits(gas)
     for subject, measured, limit, peers in checked:
-        holds = "yes" if measured <= limit else "NO"
-        table.add_row(subject, f"{measured:,}", f"{limit:,}", holds, peers)
+        is_kept = "yes" if measured <= limit else "NO"
+        table.add_row(subject, f"{measured:,}", f"{limit:,}", is_kept, peers)
     console.print(table)
     return all(measured <= limit for _, measured, limit, _ in checked)
 
@@ -334,7 +334,7 @@ def settings_line(web3: Web3) -> str:
 
 
 def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], dict[str, int], bool]:
-    """Measure and print everything; returns the JSON, the other calls, and if limits are kept."""
+    """Measure and print; return the JSON, the other calls, and whether all limits are kept."""
     console.print(settings_line(web3))
     signers = [account(1 + number) for number in range(max(SIZES) + 1)]
     operators = [bytes.fromhex(account(1_000 + number).address[2:]) for number in range(max(SIZES))]
@@ -351,12 +351,12 @@ def measure(web3: Web3, console: Console) -> tuple[dict[str, Any], dict[str, int
     return gas, calls, report(console, gas, later, calls)
 
 
-def holds_page(page: Path, gas: dict[str, Any], calls: dict[str, int]) -> bool:
+def is_page_current(page: Path, gas: dict[str, Any], calls: dict[str, int]) -> bool:
     """Whether a page has these figures; prints the rows that are missing."""
     code_size = len(artefact.consensus()["deployedBytecode"]) // 2 - 1
     missing = missing_rows(page.read_text("utf-8"), gas, calls, code_size)
     for row in missing:
-        sys.stderr.write(f"{page}: not there as measured: {row}\n")
+        sys.stderr.write(f"{page}: this row is missing, as measured: {row}\n")
     return not missing
 
 
@@ -371,14 +371,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         devnet = Devnet(Path(folder) / "anvil.log", accounts=max(SIZES) + 2)
         try:
-            gas, calls, holds = measure(Web3(HTTPProvider(devnet.url)), console)
+            gas, calls, is_kept = measure(Web3(HTTPProvider(devnet.url)), console)
         finally:
             devnet.stop()
     if options.json:
         options.json.write_text(json.dumps(gas, indent=1) + "\n", "utf-8")
     if options.page:
-        holds &= holds_page(options.page, gas, calls)
-    return 0 if holds else 1
+        is_kept &= is_page_current(options.page, gas, calls)
+    return 0 if is_kept else 1
 
 
 if __name__ == "__main__":

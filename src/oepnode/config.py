@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
 from oepnode.errors import ConfigError
 
 
@@ -27,9 +28,7 @@ def _address(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    if len(text) != 64 or any(c not in "0123456789abcdefABCDEF" for c in text):
-        raise ValueError("a public key is 64 hex digits")
-    return text.lower()
+    return parse_bytes32(text, "a public key").hex()
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -240,8 +239,7 @@ def load(kind: type[AnySettings], path: Path) -> AnySettings:
     try:
         settings = kind(**values)
     except ValidationError as exc:
-        errors = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise ConfigError(f"{path}: {'; '.join(errors)}") from exc
+        raise ConfigError(f"{path}: {'; '.join(map(_problem, exc.errors()))}") from exc
     folder = path.resolve().parent
     absolute = {
         name: folder / value
@@ -249,6 +247,15 @@ def load(kind: type[AnySettings], path: Path) -> AnySettings:
         if isinstance(value := getattr(settings, name), Path)
     }
     return settings.model_copy(update=absolute)
+
+
+def _problem(error: ErrorDetails) -> str:
+    setting = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"setting {setting} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {setting}"
+    return f"setting {setting}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _read_toml(kind: type[_Settings], path: Path) -> dict[str, Any]:

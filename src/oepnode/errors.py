@@ -22,8 +22,16 @@ class EvidenceError(OepError):
     """The data is wrong: it does not prove what it should, or does not follow the rules."""
 
 
+class UnverifiedCodeError(EvidenceError):
+    """A contract was deployed, but its code is not this release's."""
+
+
 class TransportError(OepError):
     """An external service did not respond, or not as agreed. Retrying later may help."""
+
+
+class UnreadCodeError(TransportError):
+    """A contract was deployed, but its code could not be read to verify it."""
 
 
 class ConflictError(OepError):
@@ -87,15 +95,16 @@ class Finding:
         return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
 
     def __str__(self) -> str:
+        section = f" ({self.section})" if self.section else ""
         value = f" (found {self.value})" if self.value else ""
-        return f"{self.path}: {self.code}: {self.message}{value}"
+        return f"{self.path}: {self.code}: {self.text}{section}{value}"
 
 
 class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
     """A document was rejected.
 
     Attributes:
-        what: Name of the document, such as ``envelope document``.
+        what: Name of the document, such as ``envelope document``, after that of its file.
         faults: The first faults, at most 100, in document order.
         more: Number of further faults.
     """

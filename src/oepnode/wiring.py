@@ -19,7 +19,13 @@ from aiohttp import web
 from eth_account.signers.local import LocalAccount
 from pydantic import ValidationError
 
-from oepnode.adapters.chain import contract as evm
+from oepnode.adapters.chain.contract import (
+    EvmChain,
+    EvmReader,
+    chain_id_of,
+    connect,
+    connect_reader,
+)
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.crypto import hpke
 from oepnode.adapters.crypto.keyfile import load_account
@@ -52,7 +58,7 @@ from oepnode.worker.status.live_view import LiveView
 from oepnode.worker.status.pages import application
 from oepnode.worker.worker import Worker
 
-# -- the chain -----------------------------------------------------------------------------
+# --- the chain -----------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -62,14 +68,14 @@ async def chain_reader(
     chain_id: int | None = None,
     start_block: int = 0,
     confirmations: int = 0,
-) -> AsyncIterator[evm.EvmReader]:
+) -> AsyncIterator[EvmReader]:
     """A connection for reading; without ``chain_id`` the node's own is taken.
 
     Raises:
         ConfigError: For a node of another chain, or an address without a contract.
         TransportError: If the node does not respond.
     """
-    reader = await evm.connect_reader(
+    reader = await connect_reader(
         await _chain_settings(rpc_url, contract, chain_id, start_block, confirmations)
     )
     try:
@@ -81,7 +87,7 @@ async def chain_reader(
 @asynccontextmanager
 async def chain_writer(
     rpc_url: str, contract: str, key_file: Path, chain_id: int | None = None
-) -> AsyncIterator[evm.EvmChain]:
+) -> AsyncIterator[EvmChain]:
     """A connection for reading and writing, with the account whose key is in a file.
 
     Raises:
@@ -89,7 +95,7 @@ async def chain_writer(
         TransportError: If the node does not respond.
     """
     account = load_account(key_file)
-    chain = await evm.connect(await _chain_settings(rpc_url, contract, chain_id), account)
+    chain = await connect(await _chain_settings(rpc_url, contract, chain_id), account)
     try:
         yield chain
     finally:
@@ -104,7 +110,7 @@ async def _chain_settings(
     confirmations: int = 0,
 ) -> ChainSettings:
     if chain_id is None:
-        chain_id = await evm.chain_id_of(rpc_url)
+        chain_id = await chain_id_of(rpc_url)
     try:
         return ChainSettings(
             rpc_url=rpc_url,
@@ -117,7 +123,7 @@ async def _chain_settings(
         raise ConfigError(f"{contract}: not the address of a contract") from exc
 
 
-# -- the worker ----------------------------------------------------------------------------
+# --- the worker ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -135,7 +141,7 @@ class WorkerParts:
 
     worker: Worker
     app: web.Application
-    chain: evm.EvmChain
+    chain: EvmChain
     sender: HttpSender
     registry: HttpRegistry
     relay: HttpRelay | None
@@ -153,7 +159,7 @@ async def worker_parts(
     """
     account = load_account(settings.key_file)
     async with AsyncExitStack() as stack:
-        chain = await evm.connect(settings.chain, account)
+        chain = await connect(settings.chain, account)
         stack.push_async_callback(chain.close)
         request_signer = _request_signer(settings, account, chain)
         sender_client = HttpSender(settings.sender_url, request_signer)
@@ -237,12 +243,12 @@ def _seal_inputs(archive_key: str | None) -> SealInputs | None:
     return partial(input_archive.seal_inputs, bytes.fromhex(archive_key))
 
 
-# -- the services --------------------------------------------------------------------------
+# --- the services --------------------------------------------------------------------------------
 
 
 async def sender_app(settings: SenderSettings) -> web.Application:
     """The sender's gateway; it closes its connections when it is cleaned up."""
-    chain = await evm.connect(settings.chain, load_account(settings.key_file))
+    chain = await connect(settings.chain, load_account(settings.key_file))
     app = sender.application(settings, chain, SystemClock())
     app.on_cleanup.append(_closing(chain))
     return app
@@ -250,7 +256,7 @@ async def sender_app(settings: SenderSettings) -> web.Application:
 
 async def registry_app(settings: RegistrySettings) -> web.Application:
     """The NMI registry; it closes its connections when it is cleaned up."""
-    chain = await evm.connect_reader(settings.chain)
+    chain = await connect_reader(settings.chain)
     app = registry.application(settings, chain, SystemClock())
     app.on_cleanup.append(_closing(chain))
     return app
@@ -258,13 +264,13 @@ async def registry_app(settings: RegistrySettings) -> web.Application:
 
 async def relay_app(settings: RelaySettings) -> web.Application:
     """The relay; it closes its connections when it is cleaned up."""
-    chain = await evm.connect(settings.chain, load_account(settings.key_file))
+    chain = await connect(settings.chain, load_account(settings.key_file))
     app = relay.application(settings, chain)
     app.on_cleanup.append(_closing(chain))
     return app
 
 
-def _closing(chain: evm.EvmReader) -> Callable[[web.Application], Awaitable[None]]:
+def _closing(chain: EvmReader) -> Callable[[web.Application], Awaitable[None]]:
     async def close(_: web.Application) -> None:
         await chain.close()
 

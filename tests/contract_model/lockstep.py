@@ -31,7 +31,7 @@ from tests.contract_model.state import (
     MAX_MEMBERS,
     MAX_TEXT,
     MAX_WINDOW_S,
-    NO_PLACE,
+    NO_LOCATION,
     NOBODY,
     Call,
     NewWorker,
@@ -227,7 +227,7 @@ class Lockstep:
     def _audit_round(self, number: int, members: Electorate, events: list[Event]) -> None:
         round_ = self.state.rounds[number - 1]
         emitted = [event for event in self.state.log if event.round == number]
-        assert [msgspec.structs.replace(event, place=NO_PLACE) for event in events] == emitted
+        assert [msgspec.structs.replace(event, location=NO_LOCATION) for event in events] == emitted
         counted = tally.account(rounds.context_of(self.state, number), members, events)
         assert counted.differences == ()
         candidates = views.candidates(self.state, number)

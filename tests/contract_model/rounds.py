@@ -29,7 +29,7 @@ from tests.contract_model.electorate import require_paused, require_role, requir
 from tests.contract_model.packed_ballots import PACKED_BALLOT_SIZE, rolling_hash, unpack
 from tests.contract_model.state import (
     NO_HASH,
-    NO_PLACE,
+    NO_LOCATION,
     Call,
     Reverted,
     RoundRecord,
@@ -76,7 +76,7 @@ def open_round(
         waiting=terms.members,
     )
     event = RoundOpened(
-        NO_PLACE,
+        NO_LOCATION,
         round=len(state.rounds) + 1,
         epoch=opened.epoch,
         requester=call.sender,
@@ -99,7 +99,7 @@ def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
     if ballot == NO_HASH:
         raise Reverted("Missing", "ballot")
     round_, seat = _take_vote(state, call, number)
-    event = BallotCast(NO_PLACE, number, seat.operator, ballot)
+    event = BallotCast(NO_LOCATION, number, seat.operator, ballot)
     return _with(state, number, _with_ballot(round_, seat, ballot), event)
 
 
@@ -109,7 +109,7 @@ def abstain(state: State, call: Call, number: int, reason: int) -> State:
         raise Reverted("Missing", "reason")
     round_, seat = _take_vote(state, call, number)
     abstentions = {**round_.abstentions, seat.index: reason}
-    event = Abstained(NO_PLACE, number, seat.operator, reason)
+    event = Abstained(NO_LOCATION, number, seat.operator, reason)
     return _with(state, number, replace(round_, abstentions=abstentions), event)
 
 
@@ -133,7 +133,7 @@ def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: 
         if not round_.waiting >> seat.index & 1:
             raise Reverted("DuplicateEntry", entry, seat.operator)
         round_ = _with_ballot(_without_vote(round_, seat), seat, signed.ballot)
-        events.append(BallotCast(NO_PLACE, number, seat.operator, signed.ballot))
+        events.append(BallotCast(NO_LOCATION, number, seat.operator, signed.ballot))
     if round_ is before:
         raise Reverted("NothingCast", number)
     return _with(state, number, round_, *events)
@@ -164,7 +164,7 @@ def report_equivocation(
     if round_.equivocators >> seat.index & 1:
         raise Reverted("AlreadyEquivocated", number, seat.operator)
     equivocators = round_.equivocators | 1 << seat.index
-    event = Equivocated(NO_PLACE, number, seat.operator, first.ballot, second.ballot)
+    event = Equivocated(NO_LOCATION, number, seat.operator, first.ballot, second.ballot)
     return _with(state, number, replace(round_, equivocators=equivocators), event)
 
 
@@ -235,10 +235,10 @@ def reveal_root(state: State, call: Call, number: int, result: Result, packed: b
     if not matched:
         raise Reverted("NothingMatched", number, result.hash)
     votes = tally.bitmap(matched)
-    revealed = RootRevealed(NO_PLACE, number, result.root, result.partitions, votes)
+    revealed = RootRevealed(NO_LOCATION, number, result.root, result.partitions, votes)
     if len(matched) >= state.terms[round_.epoch - 1].quorum:
         final = replace(round_, status=RoundStatus.FINAL, result=result)
-        finalised = RoundFinalised(NO_PLACE, number, result.root, result.partitions, votes)
+        finalised = RoundFinalised(NO_LOCATION, number, result.root, result.partitions, votes)
         return _with(state, number, final, revealed, finalised)
     if result in round_.candidates:
         raise Reverted("AlreadyRevealed", number, result.hash, round_.candidates[result])
@@ -252,7 +252,7 @@ def fail_round(state: State, call: Call, number: int) -> State:
     if call.time < round_.reveal_deadline:
         raise Reverted("RevealStillOpen", number, round_.reveal_deadline, call.time)
     failed = replace(round_, status=RoundStatus.FAILED)
-    return _with(state, number, failed, RoundFailed(NO_PLACE, number))
+    return _with(state, number, failed, RoundFailed(NO_LOCATION, number))
 
 
 def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
@@ -264,7 +264,7 @@ def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
     round_ = _open(state, number)
     _require_before_reveal_deadline(round_, call, number)
     cancelled = replace(round_, status=RoundStatus.CANCELLED)
-    return _with(state, number, cancelled, RoundCancelled(NO_PLACE, number, reason))
+    return _with(state, number, cancelled, RoundCancelled(NO_LOCATION, number, reason))
 
 
 # -- parts ---------------------------------------------------------------------------------

@@ -12,13 +12,13 @@ from enum import IntEnum
 from typing import Final
 
 from oepnode.domain.rounds.ballot import Result
-from oepnode.domain.rounds.onchain import Event, LogPlace, Policy, Role
+from oepnode.domain.rounds.onchain import Event, LogLocation, Policy, Role
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConflictError
 
 NOBODY: Final = bytes(20)
 NO_HASH: Final = bytes(32)
-NO_PLACE: Final = LogPlace(0, b"", b"", 0)
+NO_LOCATION: Final = LogLocation(0, b"", b"", 0)
 """Place of the events in `State.log`, which are in no block yet."""
 NOT_ENDED: Final = 2**32 - 1
 MAX_MEMBERS: Final = 128
@@ -162,7 +162,7 @@ class State:
         endpoints: URL of each operator that ever gave one.
         is_paused: Whether opening and voting are stopped.
         rounds: Number 1, 2, ….
-        log: Events of rounds in the order emitted, all at `NO_PLACE`.
+        log: Events of rounds in the order emitted, all at `NO_LOCATION`.
     """
 
     chain_id: int

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ async def open_directly(stage: Stage, envelope: bytes) -> int:
     try:
         horizon = json.loads((stage.inputs / "sample.json").read_text("utf-8"))
         return await chain.open_round(
-            horizon["horizon_start"],
+            int(datetime.fromisoformat(horizon["horizon_start"]).timestamp()),
             horizon["intervals"],
             envelope,
             bytes.fromhex(stage.registry_digest),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.errors import Finding
 
@@ -187,7 +189,7 @@ def transaction(received: ValidationResult[Any]) -> dict[str, int]:
 def cautions(received: ValidationResult[Any]) -> dict[str, int]:
     """Codes of all warnings of an accepted document."""
     check_answer(received)
-    assert received.accepted, received.as_json()
+    assert received.accepted, received.report()
     return dict(received.system.warning_counts) | dict(received.transaction.warning_counts)
 
 
@@ -201,7 +203,7 @@ def check_answer(received: ValidationResult[Any]) -> None:
     """Check what every answer guarantees: counts that agree, paths, rules, and no NMI."""
     assert received.system.accepted == (not received.system.counts)
     assert (received.value is None) == (not received.system.accepted) or received.value is None
-    text = json.dumps(received.as_json())
+    text = msgspec.json.encode(received.report()).decode()
     for secret in (NMI, NMI[1:], OTHER_NMI):
         assert secret not in text
     for answer in (received.system, received.transaction):

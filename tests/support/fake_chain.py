@@ -21,7 +21,7 @@ from oepnode.domain.rounds.onchain import (
     Electorate,
     Event,
     Head,
-    LogPlace,
+    LogLocation,
     Member,
     Phase,
     Policy,
@@ -101,8 +101,8 @@ class InMemoryChain:
         if events:
             self.block_times.append(max(int(self.clock.now()), self.block_times[-1]))
         for log_index, event in enumerate(events):
-            place = LogPlace(number, block_hash(number), transaction, log_index)
-            self.log.append(structs.replace(event, place=place))
+            location = LogLocation(number, block_hash(number), transaction, log_index)
+            self.log.append(structs.replace(event, location=location))
         return transaction
 
     # -- administration ----------------------------------------------------------------------
@@ -263,7 +263,7 @@ class FakeChain:
 
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         self._read("events")
-        return [e for e in self.blockchain.log if first_block <= e.place.block <= last_block]
+        return [e for e in self.blockchain.log if first_block <= e.location.block <= last_block]
 
     async def round_events(self, number: int) -> list[Event]:
         self._read("round_events")

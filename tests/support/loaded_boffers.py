@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from oepnode.client.boffers.load import LoadedBoffers
+from oepnode.client.edge.boffers.load import LoadedBoffers
 from oepnode.domain.edge.boffers import model
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement

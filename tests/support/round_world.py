@@ -30,7 +30,7 @@ from oepnode.domain.rounds.onchain import (
     Electorate,
     Event,
     Head,
-    LogPlace,
+    LogLocation,
     Member,
     Phase,
     RootRevealed,
@@ -126,13 +126,13 @@ ADDRESSES = ["0x" + member.operator.hex() for member in MEMBERS]
 ELECTORATE = Electorate(1, MEMBERS, 3, 60, 60, 1)
 
 
-def place(block: int) -> LogPlace:
-    return LogPlace(block, bytes([block]) * 32, sha256(bytes([block])).digest(), 0)
+def location(block: int) -> LogLocation:
+    return LogLocation(block, bytes([block]) * 32, sha256(bytes([block])).digest(), 0)
 
 
 def opened(number: int = CONTEXT.number) -> RoundOpened:
     return RoundOpened(
-        place(1),
+        location(1),
         number,
         1,
         b"\x99" * 20,
@@ -175,16 +175,16 @@ def events(context: RoundContext = CONTEXT) -> list[Event]:
     n = context.number
     good, bad = RESULT.result, WRONG
     ballots = [
-        BallotCast(place(2 + i), n, m.operator, ballot_for(context, m.operator, r))
+        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.operator, r))
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
     ]
     return [
         opened(n),
         *ballots,
-        Abstained(place(6), n, MEMBERS[4].operator, 2),
-        RootRevealed(place(7), n, bad.root, bad.partitions, 0b00010),
-        RootRevealed(place(8), n, good.root, good.partitions, 0b01101),
-        RoundFinalised(place(8), n, good.root, good.partitions, 0b01101),
+        Abstained(location(6), n, MEMBERS[4].operator, 2),
+        RootRevealed(location(7), n, bad.root, bad.partitions, 0b00010),
+        RootRevealed(location(8), n, good.root, good.partitions, 0b01101),
+        RoundFinalised(location(8), n, good.root, good.partitions, 0b01101),
     ]
 
 
@@ -256,9 +256,9 @@ class FakeReader:
         phase = self.rounds[number].phase
         if phase is Phase.FINAL:
             return events(RoundContext(CHAIN_ID, CONTRACT, number))
-        end: Event = RoundCancelled(place(3), number, "sender's feed was down")
+        end: Event = RoundCancelled(location(3), number, "sender's feed was down")
         if phase is Phase.FAILED:
-            end = RoundFailed(place(3), number)
+            end = RoundFailed(location(3), number)
         return [opened(number), end] if phase.is_over else [opened(number)]
 
     async def block_hash(self, number: int) -> bytes:

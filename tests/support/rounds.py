@@ -3,7 +3,7 @@
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Electorate, LogPlace, Member
+from oepnode.domain.rounds.onchain import Electorate, LogLocation, Member
 from oepnode.worker.state import Computed, RoundState, Summary
 from oepnode.worker.transition import begin
 
@@ -23,8 +23,8 @@ WRONG = Result(b"\x22" * 32, 4)
 SUMMARY = Summary(sites=7, partitions=4, unassigned_nmis=1, seconds=0.5)
 
 
-def place(block: int = 1, log_index: int = 0) -> LogPlace:
-    return LogPlace(block, bytes([block]) * 32, bytes([block, log_index]) * 16, log_index)
+def location(block: int = 1, log_index: int = 0) -> LogLocation:
+    return LogLocation(block, bytes([block]) * 32, bytes([block, log_index]) * 16, log_index)
 
 
 def context(number: int = 1) -> RoundContext:
@@ -33,7 +33,7 @@ def context(number: int = 1) -> RoundContext:
 
 def opened(number: int = 1, rules_version: int = 1) -> onchain.RoundOpened:
     return onchain.RoundOpened(
-        place=place(),
+        location=location(),
         round=number,
         epoch=2,
         requester=b"\xee" * 20,
@@ -55,19 +55,19 @@ def fresh(me: int = 0, number: int = 1) -> RoundState:
 def ballot(member: int, result: Result = RIGHT, number: int = 1) -> onchain.BallotCast:
     operator = MEMBERS[member].operator
     cast = ballot_for(context(number), operator, result)
-    return onchain.BallotCast(place(2, member), number, operator, cast)
+    return onchain.BallotCast(location(2, member), number, operator, cast)
 
 
 def abstained(member: int, reason: Reason = Reason.INPUT_INVALID) -> onchain.Abstained:
-    return onchain.Abstained(place(2, member), 1, MEMBERS[member].operator, int(reason))
+    return onchain.Abstained(location(2, member), 1, MEMBERS[member].operator, int(reason))
 
 
 def revealed(result: Result, matched: int) -> onchain.RootRevealed:
-    return onchain.RootRevealed(place(3), 1, result.root, result.partitions, matched)
+    return onchain.RootRevealed(location(3), 1, result.root, result.partitions, matched)
 
 
 def finalised(result: Result = RIGHT, matched: int = 0b11111) -> onchain.RoundFinalised:
-    return onchain.RoundFinalised(place(3, 1), 1, result.root, result.partitions, matched)
+    return onchain.RoundFinalised(location(3, 1), 1, result.root, result.partitions, matched)
 
 
 def computed(number: int = 1, result: Result = RIGHT) -> Computed:

@@ -63,8 +63,12 @@ def test_the_environment_overrides_the_file(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (("operator", "operatr"), "operatr"),
-        (('operator = "0xAb', 'operator = "Zb'), "operator"),
+        (("operator", "operatr"), "unknown setting operatr"),
+        (("operator", "operatr"), "setting operator is missing"),
+        (
+            ('operator = "0xAb', 'operator = "Zb'),
+            "setting operator: an address must be",
+        ),
         (("chain_id = 246", "chain_id = 0"), "chain.chain_id"),
         (("chain_id = 246", ""), "chain.chain_id"),
         (("chain_id = 246", 'chain_id = 246\nchainid = "x"'), "chain.chainid"),

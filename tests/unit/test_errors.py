@@ -9,7 +9,7 @@ from oepnode.errors import location_of
 
 
 def test_an_internal_error_is_located_in_the_package_without_its_message() -> None:
-    with pytest.raises(ValueError, match="an address is") as raised:
+    with pytest.raises(ValueError, match="an address must be") as raised:
         parse_address("6305800001")
     file, _, line = location_of(raised.value).partition(":")
     assert file == "domain/rounds/onchain.py"

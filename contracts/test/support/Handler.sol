@@ -594,7 +594,7 @@ contract Handler is Bench {
         if (choice < CHOICES) {
             books[round].backers[choice] |= bitOf(i);
         } else if (ballot == consensus.ballotFor(round, places[i].operator, rootOf(0), PARTITIONS)) {
-            assertTrue(false, "a copy that is none");
+            assertTrue(false, "a copied ballot must not be the member's own");
         } else {
             books[round].copied |= bitOf(i);
             ++happened.copies;

@@ -22,7 +22,13 @@ from oepnode.cli.common.chain import (
 )
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.cli.verify_site import verify_site
-from oepnode.client.bundles import BundleCheck, bundle_limits, check_bundle, fetch_bundle
+from oepnode.client.bundles import (
+    BundleCheck,
+    FailedCheck,
+    bundle_limits,
+    check_bundle,
+    fetch_bundle,
+)
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.edge.tables import load_portfolio
 from oepnode.client.files import write_file
@@ -74,13 +80,13 @@ def fetch(
     timeout_s: TimeoutOption = 60,
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask the workers listed on chain, in turn, until one serves a bundle that verifies."""
+    """Query the workers listed on chain, in turn, until one serves a bundle that verifies."""
     bundle = fetch_bundle(key, ChainTarget(rpc, contract, chain_id), number, out, timeout_s)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)
         return
-    for attempt in bundle.asked[:-1]:
+    for attempt in bundle.attempts[:-1]:
         output.note(f"worker {attempt.operator} at {attempt.url or '(no URL)'}: {attempt.outcome}")
     output.say(
         f"round {bundle.round}: bundle with {bundle.sites} sites from worker {bundle.worker} at "
@@ -120,7 +126,7 @@ def verify(
     check = check_bundle(file, key, selector, held)
     output.print_notes(check.notes)
     if as_json:
-        output.print_json(check.to_json())
+        output.print_json(check.report())
     else:
         _print_check(check, err=format_ is not None and out is None)
     bundle = check.verified
@@ -129,15 +135,15 @@ def verify(
 
 
 def _print_check(check: BundleCheck, *, err: bool) -> None:
-    if check.failure is not None:
-        output.print_checks(check.checks, check.failure.check)
+    report = check.report()
+    if isinstance(report, FailedCheck):
+        output.print_checks(check.checks, report.failed)
         return
-    report = check.to_json()
     output.print_checks(check.checks, err=err)
     output.say(
-        f"verified: round {report['round']}, aggregator {report['aggregator']}, "
-        f"{report['sites']} sites ({report['nmis']} NMIs), {report['intervals']} intervals "
-        f"from {report['horizon_start']} to {report['horizon_end']}",
+        f"verified: round {report.round}, aggregator {report.aggregator}, "
+        f"{report.sites} sites ({report.nmis} NMIs), {report.intervals} intervals "
+        f"from {report.horizon_start} to {report.horizon_end}",
         "bold green",
         err=err,
     )

@@ -11,28 +11,26 @@ from typing import Annotated, Final
 import typer
 from msgspec import structs
 
-from oepnode.adapters.plots import figure as plots
 from oepnode.cli.common import acknowledgements, output
 from oepnode.cli.common import edge_options as options
-from oepnode.cli.common.cells import kilo, more, print_notes
+from oepnode.cli.common.cells import energy, kilo, more
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
-from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
-from oepnode.client.answers import json_value
 from oepnode.client.edge.envelope_comparison import EnvelopeComparison, SiteDay, compare_envelopes
 from oepnode.client.edge.envelopes import (
     EnvelopeView,
     LoadedEnvelopes,
     SiteEnvelope,
+    Timing,
     interval_ends,
-    is_bundle,
+    load_both_envelopes,
     load_envelopes,
     select_nmi,
     validate_envelopes,
     view_envelopes,
     write_limits,
 )
-from oepnode.client.edge.pictures import draw_envelope
+from oepnode.client.edge.pictures import draw_envelope, require_picture
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix
 from oepnode.errors import ConfigError
 
@@ -53,7 +51,7 @@ EnvelopesFile = Annotated[
 PreFile = Annotated[Path, typer.Argument(metavar="PRE", help="PRE envelopes, in any form.")]
 PostFile = Annotated[Path, typer.Argument(metavar="POST", help="POST envelopes, in any form.")]
 TimingOption = Annotated[
-    str | None, typer.Option("--timing", help="Reject any other: PRE or POST.")
+    Timing | None, typer.Option("--timing", help="Reject any other: PRE or POST.")
 ]
 NmiOption = Annotated[str | None, typer.Option("--nmi", help="Only this NMI.")]
 NmiPlotOption = Annotated[
@@ -102,9 +100,8 @@ def validate(
     Every fault is reported in one pass, with its location, the rule and the value. Exit code 1 if
     rejected.
     """
-    options.one_of("--timing", timing, "PRE", "POST")
     feed = options.feed_of(profile, import_sign)
-    result = validate_envelopes(file, timing=timing, feed=feed)  # type: ignore[arg-type]
+    result = validate_envelopes(file, timing=timing, feed=feed)
     acknowledgements.report(result, as_json=as_json)
 
 
@@ -128,17 +125,17 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the limits: a line per site, or with --nmi a line per interval. Amounts are kW."""
+    chosen = options.nmi_of(nmi)
     _check_files(nmi, plot, out)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     feed = options.feed_of(profile, import_sign)
-    with option_hints():
-        envelopes = load_envelopes(file, key=key, selector=selector, feed=feed)
-    print_notes(envelopes.notes)
-    if nmi is not None:
-        envelopes = select_nmi(envelopes, nmi)
+    envelopes = load_envelopes(file, key=key, selector=selector, feed=feed)
+    output.print_notes(envelopes.notes)
+    if chosen is not None:
+        envelopes = select_nmi(envelopes, chosen)
     view = view_envelopes(envelopes, with_limits=nmi is not None)
     if as_json:
-        output.print_json(json_value(view))
+        output.print_json(view)
     else:
         _print_view(view, envelopes, rows)
     if plot is not None:
@@ -155,7 +152,7 @@ def _check_files(nmi: str | None, plot: Path | None, out: Path | None) -> None:
     if plot is not None:
         if nmi is None:
             raise ConfigError("a picture shows one NMI: name it with --nmi")
-        plots.check(plot)
+        require_picture(plot)
     if out is not None:
         require_suffix(out, *TABLE_SUFFIXES)
 
@@ -211,16 +208,12 @@ def compare(
     """
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     feed = options.feed_of(profile, import_sign)
-    sides = []
-    for file in (pre, post):
-        own_key = key if is_bundle(file) else None
-        with option_hints():
-            envelopes = load_envelopes(file, key=own_key, selector=selector, feed=feed)
-        print_notes(envelopes.notes)
-        sides.append(envelopes)
+    sides = load_both_envelopes(pre, post, key=key, selector=selector, feed=feed)
+    for envelopes in sides:
+        output.print_notes(envelopes.notes)
     comparison = compare_envelopes(*sides)
     if as_json:
-        output.print_json(json_value(comparison))
+        output.print_json(comparison)
     else:
         _print_comparison(comparison, rows)
 
@@ -232,11 +225,11 @@ def _print_comparison(comparison: EnvelopeComparison, rows: int) -> None:
     more(len(ordered), rows, "line")
     total = comparison.total
     amounts = structs.asdict(total).items()
-    energy = {name: f"{value / 1000:.1f} kWh" for name, value in amounts if name.endswith("_wh")}
+    kwh = {name: energy(value, 1) for name, value in amounts if name.endswith("_wh")}
     output.say(
-        f"{total.sites} sites: POST could have given {energy['export_room_wh']} more export and "
-        f"{energy['import_room_wh']} more import; PRE promised {energy['export_excess_wh']} and "
-        f"{energy['import_excess_wh']} that the network did not have",
+        f"{total.sites} sites: POST could have given {kwh['export_room_wh']} more export and "
+        f"{kwh['import_room_wh']} more import; PRE promised {kwh['export_excess_wh']} and "
+        f"{kwh['import_excess_wh']} that the network did not have",
         "bold",
     )
     if total.only_in_pre or total.only_in_post:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UNSET, structs
 from rich.text import Text
 
 from oepnode.cli.common import acknowledgements, output
 from oepnode.cli.common import edge_options as options
-from oepnode.cli.common.cells import counted, figure, print_notes
+from oepnode.cli.common.cells import figure, kilo
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
-from oepnode.client.answers import json_value
-from oepnode.client.edge.forecasts import ForecastScore, load_cleared, score_forecast
+from oepnode.client.edge.forecasts import Against, ForecastScore, load_cleared, score_forecast
 from oepnode.client.edge.submissions import load_forecast, load_telemetry, validate_forecast
+from oepnode.client.values import counted
 from oepnode.errors import ConfigError
 
 app = typer.Typer(
@@ -43,8 +43,15 @@ ClearedOption = Annotated[
         "the Boffer is the unit's forecast.",
     ),
 ]
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--duid",
+        help="DUID whose telemetry is used; others are left out. Default: the one of the file.",
+    ),
+]
 AgainstOption = Annotated[
-    str,
+    Against,
     typer.Option(
         "--against",
         help="end: the measurement at an interval's end; mean: the mean of its minutes. For "
@@ -75,6 +82,7 @@ def accuracy(
     file: ScoredFile = None,
     cleared: ClearedOption = None,
     against: AgainstOption = "end",
+    duid: UnitOption = None,
     tolerance_w: options.ToleranceWOption = 100,
     tolerance_percent: options.TolerancePercentOption = 10.0,
     rows: RowsOption = MOST_ROWS,
@@ -86,41 +94,28 @@ def accuracy(
     connection point without controlled generation and load. Bias, MAE and RMSE are kW. Exit code 1
     if there is nothing to score.
     """
-    options.one_of("--against", against, "end", "mean")
     if file is None and cleared is None:
         raise ConfigError("nothing to score: name a file of forecasts, --cleared or both")
-    measured = load_telemetry(telemetry)
+    measured = load_telemetry(telemetry, duid=duid)
+    if duid is not None and measured.duid is None:
+        raise ConfigError(f"--duid chooses telemetry of a DUID, and {telemetry} is of NMIs")
     forecast = None if file is None else load_forecast(file)
     score = score_forecast(
         measured,
         forecast,
         cleared=None if cleared is None else load_cleared(cleared),
-        against="mean" if against == "mean" else "end",
+        against=against,
         tolerance=options.tolerance_of(tolerance_w, tolerance_percent),
     )
-    print_notes((*measured.notes, *(() if forecast is None else forecast.notes)))
-    print_notes(_remarks(score))
+    output.print_notes((*measured.notes, *(() if forecast is None else forecast.notes)))
+    output.print_notes(score.notes)
     if as_json:
-        output.print_json(json_value(score))
+        output.print_json(score)
     else:
         output.print_table(_COLUMNS, _lines(score, rows))
         _print_more(score, rows)
     if not score.is_scored:
         raise typer.Exit(EVIDENCE)
-
-
-def _remarks(score: ForecastScore) -> Iterator[str]:
-    """Sentences on forecasts and measurements that were not scored."""
-    if score.boffer is not UNSET and score.boffer.unmeasured:
-        yield f"{score.boffer.unmeasured} intervals of the Boffer have no measurement"
-    if score.all_nmis is not UNSET and not score.all_nmis.count:
-        yield "no forecast has a measurement at its interval: nothing to score"
-    counts: dict[str, int | UnsetType] = {
-        "forecasts without a measurement": score.unmeasured_forecasts,
-        "measured intervals without a forecast": score.unforecast_intervals,
-        "forecasts submitted after their interval had begun": score.late_forecasts,
-    }
-    yield from (f"{count} {noun}" for noun, count in counts.items() if count)
 
 
 def _lines(score: ForecastScore, rows: int) -> Iterator[tuple[object, ...]]:
@@ -129,9 +124,8 @@ def _lines(score: ForecastScore, rows: int) -> Iterator[tuple[object, ...]]:
     for name, total in named:
         if total is not UNSET:
             yield name, *_cells(structs.asdict(total))
-    if score.sites is not UNSET:
-        worst = score.sites.sort("rmse_w", descending=True, maintain_order=True).head(rows)
-        for row in worst.iter_rows(named=True):
+    if score.worst_sites is not None:
+        for row in score.worst_sites.head(rows).iter_rows(named=True):
             yield row["nmi"], *_cells(row)
 
 
@@ -146,9 +140,9 @@ def _cells(score: dict[str, Any]) -> tuple[Text, ...]:
         return (figure("0"), *(figure("–", "dim") for _ in range(5)))
     return (
         figure(str(score["count"])),
-        figure(f"{score['bias_w'] / 1000:+.3f}"),
-        figure(f"{score['mae_w'] / 1000:.3f}"),
-        figure(f"{score['rmse_w'] / 1000:.3f}"),
+        kilo(score["bias_w"], 3, is_signed=True),
+        kilo(score["mae_w"], 3),
+        kilo(score["rmse_w"], 3),
         figure(f"{score['within']:.1%}", "" if score["within"] >= _GOOD else "yellow"),
-        figure(f"{score['worst_w'] / 1000:.3f}"),
+        kilo(score["worst_w"], 3),
     )

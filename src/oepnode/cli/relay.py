@@ -17,7 +17,6 @@ from oepnode.cli.common.serving import Config, serve_application
 from oepnode.client.chain import ChainTarget
 from oepnode.client.operation import relay as relaying
 from oepnode.config import RelaySettings
-from oepnode.errors import ConflictError
 
 app = typer.Typer(
     help="Run a relay that brings workers' ballots to the chain; sign and cast ballots by hand.",
@@ -81,8 +80,7 @@ def cast(
     else:
         for left in report.left_out:
             output.say(f"ballot {left.ballot} left out: {left.why}", err=True)
-    if report.transaction is None:
-        raise ConflictError(f"round {report.round}: none of these ballots can be cast")
+    report.require_cast()
     if not as_json:
         output.say(
             f"round {report.round}: {len(report.cast)} ballots cast, "

@@ -37,9 +37,11 @@ def publish(
     as_json: JsonFlag = False,
 ) -> None:
     """Publish a document; with --registry open its round. Publishing again is safe."""
-    facts = asdict(publish_document(document, url, token_file, registry, timeout))
-    output.print_notes(facts["warnings"])
+    published = publish_document(document, url, token_file, registry, timeout)
+    output.print_notes(published.warnings)
     if as_json:
-        output.print_json(facts)
-    else:
-        output.print_facts({name: value for name, value in facts.items() if name != "warnings"})
+        output.print_json(published)
+        return
+    facts = asdict(published)
+    del facts["warnings"]
+    output.print_facts({name.replace("_", " "): value for name, value in facts.items()})

@@ -18,6 +18,7 @@ from oepnode.cli.common.chain import (
     RpcOption,
 )
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
+from oepnode.client.bundles import FailedCheck
 from oepnode.client.chain import ChainTarget
 from oepnode.client.proofs import SiteCheck, check_site_proof, site_limits
 from oepnode.client.rounds import RoundSelector
@@ -39,7 +40,7 @@ def verify_site(
     check = check_site_proof(file, selector)
     output.print_notes(check.final.notes)
     if as_json:
-        output.print_json(check.to_json())
+        output.print_json(check.report())
     else:
         _print_check(check, err=format_ is not None and out is None)
     site = check.verified
@@ -48,16 +49,16 @@ def verify_site(
 
 
 def _print_check(check: SiteCheck, *, err: bool) -> None:
-    if check.failure is not None:
-        output.print_checks(check.checks, check.failure.check)
+    report = check.report()
+    if isinstance(report, FailedCheck):
+        output.print_checks(check.checks, report.failed)
         return
-    report = check.to_json()
-    nmi = f"NMI {report['nmi']}"
-    claim = nmi if report["nmi_proven"] else f"a site that its aggregator says is {nmi}"
+    nmi = f"NMI {report.nmi}"
+    claim = nmi if report.nmi_proven else f"a site that its aggregator says is {nmi}"
     output.print_checks(check.checks, err=err)
     output.say(
-        f"verified: {claim} is in round {report['round']} with these limits, from "
-        f"{report['horizon_start']} to {report['horizon_end']}",
+        f"verified: {claim} is in round {report.round} with these limits, from "
+        f"{report.horizon_start} to {report.horizon_end}",
         "bold green",
         err=err,
     )

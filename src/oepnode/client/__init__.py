@@ -13,34 +13,94 @@ Example:
 
 from __future__ import annotations
 
-from oepnode.client.audits import ArchivedInputs, InputFiles, audit_round, replay_round
-from oepnode.client.boffers.clearing import clear_boffers
-from oepnode.client.boffers.comparison import compare_boffers
-from oepnode.client.boffers.constraining import check_constrained, constrain_boffers
-from oepnode.client.boffers.load import (
+from oepnode.client.answers import to_json
+from oepnode.client.audits import (
+    EndReport,
+    EquivocationReport,
+    MemberReport,
+    OpeningNotFoundError,
+    RevealReport,
+    RoundAudit,
+    audit_round,
+)
+from oepnode.client.bundles import (
+    Attempt,
+    BundleCheck,
+    BundleReport,
+    FailedCheck,
+    FetchedBundle,
+    bundle_limits,
+    check_bundle,
+    fetch_bundle,
+    verify_bundle,
+)
+from oepnode.client.chain import ChainNotNamedError, ChainTarget
+from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
+from oepnode.client.edge.boffers.clearing import (
+    ClearedBoffers,
+    ClearedOffer,
+    ClearingReport,
+    clear_boffers,
+)
+from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
+from oepnode.client.edge.boffers.constraining import (
+    ConstrainedBoffers,
+    ConstrainedOffer,
+    ConstrainingReport,
+    check_constrained,
+    constrain_boffers,
+    write_constrained,
+)
+from oepnode.client.edge.boffers.load import (
+    LoadedBoffers,
+    NoBofferError,
+    RulesRejectedError,
+    SeveralBoffersError,
+    SkippedBoffer,
+    TransactionReport,
     load_accepted,
     load_boffers,
     validate_boffers,
     write_boffers,
 )
-from oepnode.client.boffers.pictures import draw_constrained, draw_supply_curve
-from oepnode.client.boffers.prices import load_prices
-from oepnode.client.boffers.selection import BofferChoice
-from oepnode.client.boffers.supply_curves import supply_curve
-from oepnode.client.bundles import bundle_limits, check_bundle, fetch_bundle, verify_bundle
-from oepnode.client.chain import ChainTarget
-from oepnode.client.edge.assessments import Targets, assess_telemetry
-from oepnode.client.edge.envelope_comparison import compare_envelopes
+from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_curve
+from oepnode.client.edge.boffers.prices import load_prices
+from oepnode.client.edge.boffers.selection import BofferChoice, Offerer
+from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.coverage import CoverageReport
+from oepnode.client.edge.envelope_comparison import (
+    ComparisonTotal,
+    EnvelopeComparison,
+    SiteDay,
+    compare_envelopes,
+)
 from oepnode.client.edge.envelopes import (
+    EnvelopeFormError,
+    EnvelopeView,
+    KeyMissingError,
+    KeyNotUsedError,
+    LimitRange,
+    LoadedEnvelopes,
+    SiteEnvelope,
+    load_both_envelopes,
     load_envelopes,
     select_nmi,
     validate_envelopes,
     view_envelopes,
     write_limits,
 )
-from oepnode.client.edge.forecasts import load_cleared, score_forecast
+from oepnode.client.edge.forecasts import (
+    ClearedQuantities,
+    ForecastScore,
+    NotClearedQuantitiesError,
+    ScoreReport,
+    load_cleared,
+    score_forecast,
+)
+from oepnode.client.edge.levels import LevelAssessment, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import (
+    Submission,
     load_dispatch,
     load_forecast,
     load_telemetry,
@@ -49,29 +109,135 @@ from oepnode.client.edge.submissions import (
     validate_telemetry,
 )
 from oepnode.client.edge.tables import load_portfolio
-from oepnode.client.keys import KeyPair, create_key_pair
+from oepnode.client.edge.targets import (
+    NoTargetsInStepError,
+    TargetAssessment,
+    Targets,
+    worst_targets,
+)
+from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
 from oepnode.client.proofs import (
+    CutProof,
+    SiteCheck,
+    SiteReport,
     check_site_proof,
     cut_site_proof,
     site_limits,
     verify_site_proof,
 )
-from oepnode.client.rounds import FinalRound, RoundSelector, final_round, list_rounds
+from oepnode.client.replays import (
+    ArchivedInputs,
+    InputFiles,
+    ReplayReport,
+    SiteCounts,
+    replay_round,
+)
+from oepnode.client.rounds import (
+    FinalRound,
+    RoundNotNamedError,
+    RoundReport,
+    RoundSelector,
+    RoundStateError,
+    final_round,
+    list_rounds,
+)
+from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
+from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
+from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.edge.validation.acknowledgement import (
+    Acknowledgement,
+    ValidationReport,
+    ValidationResult,
+)
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 
 __all__ = [
+    "Acknowledgement",
+    "AggregatorIdError",
     "ArchivedInputs",
+    "Assessment",
+    "AssessmentReport",
+    "Attempt",
+    "BofferChange",
     "BofferChoice",
+    "BofferComparison",
+    "BundleCheck",
+    "BundleError",
+    "BundleReport",
+    "ChainNotNamedError",
     "ChainTarget",
+    "ClearedBoffers",
+    "ClearedOffer",
+    "ClearedQuantities",
+    "ClearingReport",
+    "ComparisonTotal",
+    "ConstrainedBoffers",
+    "ConstrainedOffer",
+    "ConstrainingReport",
+    "CoverageReport",
+    "CurveReport",
+    "CutProof",
     "DefaultLimits",
+    "EndReport",
+    "EnvelopeComparison",
+    "EnvelopeFormError",
+    "EnvelopeView",
+    "EquivocationReport",
+    "FailedCheck",
     "Feed",
+    "FetchedBundle",
     "FinalRound",
+    "ForecastScore",
     "InputFiles",
+    "KeyFileError",
+    "KeyMissingError",
+    "KeyNotUsedError",
     "KeyPair",
+    "LevelAssessment",
+    "LevelMismatchError",
+    "LimitRange",
+    "LoadedBoffers",
+    "LoadedEnvelopes",
+    "MemberReport",
+    "MissingLimitError",
+    "NoBofferError",
+    "NoTargetsInStepError",
+    "NotClearedQuantitiesError",
+    "Offerer",
+    "OpeningNotFoundError",
+    "PortfolioUnknownError",
+    "PostEnvelopeError",
+    "ReplayReport",
+    "RevealReport",
+    "RoundAudit",
+    "RoundNotNamedError",
+    "RoundReport",
     "RoundSelector",
+    "RoundStateError",
+    "RulesRejectedError",
+    "ScoreReport",
+    "SeveralBoffersError",
+    "SeveralDuidsError",
+    "SiteCheck",
+    "SiteCounts",
+    "SiteDay",
+    "SiteEnvelope",
+    "SiteProofError",
+    "SiteReport",
+    "SkippedBoffer",
+    "Submission",
+    "SupplyCurve",
+    "TargetAssessment",
     "Targets",
     "Tolerance",
+    "TransactionReport",
+    "ValidationReport",
+    "ValidationResult",
+    "VerifiedBundle",
+    "VerifiedSite",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
@@ -94,6 +260,7 @@ __all__ = [
     "list_rounds",
     "load_accepted",
     "load_boffers",
+    "load_both_envelopes",
     "load_cleared",
     "load_dispatch",
     "load_envelopes",
@@ -106,6 +273,7 @@ __all__ = [
     "select_nmi",
     "site_limits",
     "supply_curve",
+    "to_json",
     "validate_boffers",
     "validate_dispatch",
     "validate_envelopes",
@@ -114,6 +282,10 @@ __all__ = [
     "verify_bundle",
     "verify_site_proof",
     "view_envelopes",
+    "worst_breaches",
+    "worst_sites",
+    "worst_targets",
     "write_boffers",
+    "write_constrained",
     "write_limits",
 ]

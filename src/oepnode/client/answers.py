@@ -1,7 +1,7 @@
 """Results as JSON values: structs become objects, frames become arrays of rows.
 
-Guarantees: the JSON that a command prints with ``--json`` is the encoding of the client's
-result; names are snake_case and end in their unit.
+Guarantees: every result of the client has one encoding. A result is encoded as it is, or has a
+method ``report`` that returns the struct that is; names are snake_case, amounts end in their unit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class PrivateStruct(Struct, frozen=True):
         return f"{type(self).__name__}(…)"
 
 
-def json_value(result: object) -> Any:  # noqa: ANN401 - any JSON value
+def to_json(result: object) -> Any:  # noqa: ANN401 - any JSON value
     """A result as values of the standard library's ``json``."""
     return msgspec.to_builtins(result, enc_hook=_encode)
 

@@ -10,10 +10,12 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -30,6 +32,7 @@ from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Round
+from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.errors import ConflictError, EvidenceError, TransportError
 from oepnode.ports import ChainReader
 
@@ -41,7 +44,7 @@ _PORTFOLIO: Final = {"portfolio": "every NMI is on your list"}
 _FILE_SIZE: Final = bundles.MAX_SIZE + 256
 
 
-class BundleFile(Struct, frozen=True):
+class _BundleFile(Struct, frozen=True):
     """A bundle as a file holds it, still sealed.
 
     Attributes:
@@ -58,6 +61,33 @@ class BundleFile(Struct, frozen=True):
         return None if self.context is None else self.context.number
 
 
+class FailedCheck(Struct, frozen=True):
+    """Report of a bundle or a site proof of which a check failed."""
+
+    verified: bool
+    round: int
+    failed: str
+    message: str
+
+
+class BundleReport(Struct, frozen=True):
+    """Report of a bundle that verified: hex as ``0x…``, times in NEM time."""
+
+    verified: bool
+    round: int
+    chain_id: int
+    contract: str
+    root: str
+    aggregator: str
+    sites: int
+    nmis: int
+    horizon_start: str
+    horizon_end: str
+    intervals: int
+    notes: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class BundleCheck:
     """Result of checking a bundle against its round. Its repr shows no NMI.
@@ -71,7 +101,7 @@ class BundleCheck:
     """
 
     final: FinalRound
-    checks: dict[str, str]
+    checks: Mapping[str, str]
     bundle: VerifiedBundle | None
     failure: BundleError | None
     missing_nmis: int = 0
@@ -88,30 +118,26 @@ class BundleCheck:
         return self.bundle
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
-        missing = [f"{self.missing_nmis} NMIs of your list are not in the bundle"]
-        return [*self.final.notes, *(missing if self.missing_nmis else [])]
+        if not self.missing_nmis:
+            return self.final.notes
+        return (*self.final.notes, f"{self.missing_nmis} NMIs of your list are not in the bundle")
 
-    def to_json(self) -> dict[str, Any]:
-        """The report of ``aggregator verify --json``."""
-        if self.bundle is None:
-            return {
-                "verified": False,
-                "round": self.final.context.number,
-                "failed": self.failure.check if self.failure else None,
-                "message": str(self.failure),
-            }
-        return {
-            "verified": True,
+    def report(self) -> BundleReport | FailedCheck:
+        """The result without limits."""
+        if self.failure is not None or self.bundle is None:
+            return failed_check(self.final, self.failure)
+        return BundleReport(
+            verified=True,
             **self.final.fields(),
-            "aggregator": self.bundle.aggregator_id,
-            "sites": self.bundle.site_count,
-            "nmis": self.bundle.nmi_count,
+            aggregator=self.bundle.aggregator_id,
+            sites=self.bundle.site_count,
+            nmis=self.bundle.nmi_count,
             **horizon_fields(self.bundle.horizon_start, self.bundle.interval_count),
-            "notes": self.notes,
-            "checks": list(self.checks),
-        }
+            notes=self.notes,
+            checks=tuple(self.checks),
+        )
 
 
 class Attempt(Struct, frozen=True):
@@ -131,7 +157,7 @@ class FetchedBundle(Struct, frozen=True):
         worker: Operator of the worker that served it.
         url: That worker's URL.
         sites: Site entries of the bundle.
-        asked: Every worker that was asked, in order; the last served the bundle.
+        attempts: One for each worker that was queried, in order; the last served the bundle.
         notes: Sentences for the user.
     """
 
@@ -140,8 +166,8 @@ class FetchedBundle(Struct, frozen=True):
     worker: str
     url: str
     sites: int
-    asked: list[Attempt]
-    notes: list[str]
+    attempts: tuple[Attempt, ...]
+    notes: tuple[str, ...]
 
 
 # --- fetching ------------------------------------------------------------------------------------
@@ -154,7 +180,7 @@ def fetch_bundle(
     out: FileName | None = None,
     timeout_s: float = http_bundles.TIMEOUT_S,
 ) -> FetchedBundle:
-    """Ask the workers listed on chain, in turn, until one serves a bundle that verifies.
+    """Query the workers listed on chain, in turn, until one serves a bundle that verifies.
 
     Args:
         key: The aggregator's key pair, or its file.
@@ -172,40 +198,43 @@ def fetch_bundle(
     """
     pair = aggregator_key(key)
 
-    async def go() -> tuple[FinalRound, bytes, VerifiedBundle, list[Attempt]]:
-        attempts: list[Attempt] = []
+    async def go() -> tuple[FinalRound, _Served]:
         async with chains.open_reader(chain) as reader:
             final, state = await read_final(reader, number)
-            sealed, bundle = await _ask_workers(reader, state, final, pair, timeout_s, attempts)
-        return final, sealed, bundle, attempts
+            return final, await _query_workers(reader, state, final, pair, timeout_s)
 
-    final, sealed, bundle, attempts = chains.run(go())
+    final, served = chains.run(go())
     file = Path(out or f"round-{final.context.number}.oepb")
-    write_file(file, bundles.pack_file(final.context, sealed))
+    write_file(file, bundles.pack_file(final.context, served.sealed))
     return FetchedBundle(
         round=final.context.number,
         file=str(file),
-        worker=attempts[-1].operator,
-        url=attempts[-1].url,
-        sites=bundle.site_count,
-        asked=attempts,
-        notes=list(final.notes),
+        worker=served.attempts[-1].operator,
+        url=served.attempts[-1].url,
+        sites=served.bundle.site_count,
+        attempts=served.attempts,
+        notes=final.notes,
     )
 
 
-async def _ask_workers(
-    reader: ChainReader,
-    state: Round,
-    final: FinalRound,
-    pair: KeyPair,
-    timeout_s: float,
-    attempts: list[Attempt],
-) -> tuple[bytes, VerifiedBundle]:
-    """Return the first bundle that verifies; ``attempts`` ends with the worker that served it."""
+@dataclass(frozen=True)
+class _Served:
+    """A bundle that verifies, and the attempts that led to it."""
+
+    sealed: bytes
+    bundle: VerifiedBundle
+    attempts: tuple[Attempt, ...]
+
+
+async def _query_workers(
+    reader: ChainReader, state: Round, final: FinalRound, pair: KeyPair, timeout_s: float
+) -> _Served:
+    """Return the first bundle that verifies; the last attempt is that of its worker."""
     electorate = await reader.electorate(state.epoch)
     matched = electorate.by_index(state.matched)
     others = [member for member in electorate.members if member not in matched]
     name = bundles.bundle_name(final.context, pair.public_key)
+    attempts: list[Attempt] = []
     failures: list[Exception] = []
     for member in (*matched, *others):  # a worker that computed the final root can serve its parts
         url = await reader.endpoint(member.operator)
@@ -213,13 +242,13 @@ async def _ask_workers(
             if not url:
                 raise TransportError("no URL on chain")  # noqa: TRY301 - one way to note a failure
             sealed = await http_bundles.fetch(url, state.number, name, timeout_s)
-            bundle = unseal(sealed, pair, final)
+            bundle = _unseal(sealed, pair, final)
         except (EvidenceError, ConflictError, TransportError) as exc:
             failures.append(exc)
             attempts.append(Attempt(hexed(member.operator), url, str(exc)))
             continue
         attempts.append(Attempt(hexed(member.operator), url, "served a bundle that verifies"))
-        return sealed, bundle
+        return _Served(sealed, bundle, tuple(attempts))
     raise _no_bundle(state.number, failures, attempts)
 
 
@@ -232,7 +261,7 @@ def _no_bundle(number: int, failures: list[Exception], attempts: list[Attempt]) 
             f"round {number}: no worker has a bundle for this key: either the round has no site of "
             f"yours, or the registry has another public key for you: {details}"
         )
-    return TransportError(f"round {number}: no worker answered: {details}")
+    return TransportError(f"round {number}: no worker responded: {details}")
 
 
 # --- verifying -----------------------------------------------------------------------------------
@@ -273,9 +302,11 @@ def check_bundle(
         EvidenceError: If the round has no final result.
     """
     pair = aggregator_key(key)
-    sealed = read_bundle(file)
+    sealed = _read_bundle(file)
     final = selector.final(sealed.number)
-    checks = bundles.CHECKS | _PYMERKLE | ({} if portfolio is None else _PORTFOLIO)
+    checks = MappingProxyType(
+        bundles.CHECKS | _PYMERKLE | ({} if portfolio is None else _PORTFOLIO)
+    )
     try:
         bundle = _verify(sealed, pair, final, portfolio)
     except BundleError as exc:
@@ -284,14 +315,15 @@ def check_bundle(
     return BundleCheck(final, checks, bundle, None, missing)
 
 
-def read_bundle(file: FileName) -> BundleFile:
-    """Read a bundle from a file.
-
-    Raises:
-        ConfigError: If it cannot be read.
-    """
+def _read_bundle(file: FileName) -> _BundleFile:
     data = read_file(Path(file), "bundle", _FILE_SIZE)
-    return BundleFile(*(bundles.unpack_file(data) or (None, data)))
+    return _BundleFile(*(bundles.unpack_file(data) or (None, data)))
+
+
+def failed_check(final: FinalRound, failure: BundleError | SiteProofError | None) -> FailedCheck:
+    """Report the check that failed."""
+    name = failure.check if failure else ""
+    return FailedCheck(False, final.context.number, name, str(failure))
 
 
 def bundle_limits(bundle: VerifiedBundle) -> pl.DataFrame:
@@ -299,7 +331,7 @@ def bundle_limits(bundle: VerifiedBundle) -> pl.DataFrame:
     return limits_frame(bundle.nmis, bundle.levels, bundle.limits, bundle.horizon_start)
 
 
-def unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
+def _unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
     """Open a bundle, and check it with this package's verifier and with pymerkle.
 
     Raises:
@@ -324,7 +356,7 @@ def unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
 
 
 def _verify(
-    file: BundleFile, pair: KeyPair, final: FinalRound, portfolio: AbstractSet[str] | None
+    file: _BundleFile, pair: KeyPair, final: FinalRound, portfolio: AbstractSet[str] | None
 ) -> VerifiedBundle:
     context = file.context
     if context is not None and context != final.context:
@@ -333,7 +365,7 @@ def _verify(
             f"the bundle is of {_named(context)}, the round to verify against is "
             f"{_named(final.context)}",
         )
-    bundle = unseal(file.sealed, pair, final)
+    bundle = _unseal(file.sealed, pair, final)
     foreign = [] if portfolio is None else bundles.foreign_nmis(bundle, portfolio)
     if foreign:
         raise BundleError("portfolio", f"{len(foreign)} NMIs of the bundle are not on your list")

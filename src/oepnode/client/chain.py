@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from oepnode.client.files import FileName
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import ConfigError
 from oepnode.ports import ChainReader
@@ -65,7 +67,7 @@ async def open_reader(target: ChainTarget) -> AsyncIterator[EvmReader]:
 
 
 @asynccontextmanager
-async def open_writer(target: ChainTarget, key_file: Path) -> AsyncIterator[EvmChain]:
+async def open_writer(target: ChainTarget, key_file: FileName) -> AsyncIterator[EvmChain]:
     """Connect for reading and writing, with the account whose key is in a file.
 
     Raises:
@@ -75,7 +77,7 @@ async def open_writer(target: ChainTarget, key_file: Path) -> AsyncIterator[EvmC
     from oepnode import wiring
 
     rpc, contract = _endpoint(target)
-    async with wiring.chain_writer(rpc, contract, key_file, target.chain_id) as chain:
+    async with wiring.chain_writer(rpc, contract, Path(key_file), target.chain_id) as chain:
         yield chain
 
 
@@ -98,12 +100,35 @@ def parse_address(text: str) -> bytes:
     """Parse an address, 20 bytes.
 
     Raises:
-        ConfigError: If it is not 0x and 40 hex digits.
+        ConfigError: If it is not 40 hex digits, with ``0x`` or without.
     """
-    digits = text.removeprefix("0x")
-    if len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
-        raise ConfigError(f"{text!r}: an address is 0x and 40 hex digits")
-    return bytes.fromhex(digits)
+    try:
+        return onchain.parse_address(text)
+    except ValueError as exc:
+        raise ConfigError(f"{text!r}: {exc}") from None
+
+
+def parse_bytes32(text: str, what: str) -> bytes:
+    """Parse a root or a digest, 32 bytes.
+
+    Raises:
+        ConfigError: If it is not 64 hex digits, with ``0x`` or without.
+    """
+    try:
+        return onchain.parse_bytes32(text, what)
+    except ValueError as exc:
+        raise ConfigError(f"{text!r}: {exc}") from None
+
+
+def check_rpc(url: str) -> str:
+    """The JSON-RPC URL of a node, as given.
+
+    Raises:
+        ConfigError: If it is not a URL of HTTP.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{url}: the JSON-RPC URL must start with http:// or https://")
+    return url
 
 
 def hexed(value: bytes) -> str:
@@ -116,6 +141,4 @@ def _endpoint(target: ChainTarget) -> tuple[str, str]:
         raise ChainNotNamedError(
             "no chain is named: give the JSON-RPC URL of a node and the contract's address"
         )
-    if not target.rpc.startswith(("http://", "https://")):
-        raise ConfigError(f"{target.rpc}: the JSON-RPC URL must start with http:// or https://")
-    return target.rpc, hexed(parse_address(target.contract))
+    return check_rpc(target.rpc), hexed(parse_address(target.contract))

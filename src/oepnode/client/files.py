@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, DocumentFault
 
 FileName: TypeAlias = str | Path
 
@@ -25,7 +27,7 @@ def read_file(path: Path, what: str, limit: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as exc:
-        raise ConfigError(f"{path}: {what} not readable: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: {what} not readable: {exc.strerror or exc}") from exc
     if len(data) > limit:
         raise ConfigError(f"{path}: larger than any {what}")
     return data
@@ -40,4 +42,24 @@ def write_file(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as exc:
-        raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
+        raise not_writable(path, exc) from exc
+
+
+def not_writable(path: Path, error: OSError) -> ConfigError:
+    """The error of a file that cannot be written, with its reason."""
+    if not path.parent.is_dir():
+        return ConfigError(f"{path}: not writable: the folder {path.parent} does not exist")
+    return ConfigError(f"{path}: not writable: {error.strerror or error}")
+
+
+@contextmanager
+def name_file(path: FileName) -> Iterator[None]:
+    """Add a file's name to the rejection of its document.
+
+    Raises:
+        DocumentFault: With the name and the same findings.
+    """
+    try:
+        yield
+    except DocumentFault as exc:
+        raise type(exc)(f"{path}: {exc.what}", exc.faults, exc.more) from exc

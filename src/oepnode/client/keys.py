@@ -7,24 +7,34 @@ auditor's has no ``aggregator``.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from oepnode.adapters.crypto import hpke
 from oepnode.client.files import FileName
+from oepnode.domain.rounds.onchain import parse_bytes32
 from oepnode.errors import ConfigError
 
 _Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
-_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\\Z")]
+_ID: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+
+
+class KeyFileError(ConfigError):
+    """A file holds no key pair, or none of an aggregator."""
+
+
+class AggregatorIdError(ConfigError):
+    """An aggregator's id is not one of the NMI registry's form."""
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
     public_key: _Key
     private_key: _Key
-    aggregator: _Id | UnsetType = UNSET
+    aggregator: str | UnsetType = UNSET
 
 
 class KeyPair(Struct, frozen=True):
@@ -57,11 +67,14 @@ def create_key_pair(file: FileName, aggregator_id: str = "") -> KeyPair:
     from oepnode.adapters.crypto import keyfile
 
     path = Path(file)
+    if aggregator_id and not _ID.fullmatch(aggregator_id):
+        raise AggregatorIdError(
+            f"aggregator id {aggregator_id!r}: letters, digits and ._:- only, up to 64, the first "
+            "a letter or digit"
+        )
     private = hpke.generate_private_key()
     pair = KeyPair(aggregator_id, hpke.public_key_of(private), private)
-    data = _encoded(pair)
-    _decoded(path, data)  # the id is checked before anything is written
-    keyfile.write_secret(path, data)
+    keyfile.write_secret(path, _encoded(pair))
     return pair
 
 
@@ -87,7 +100,7 @@ def aggregator_key(key: FileName | KeyPair) -> KeyPair:
         return key
     pair = load_key_pair(key)
     if not pair.aggregator_id:
-        raise ConfigError(f"{key}: the key file names no aggregator; make one with keygen")
+        raise KeyFileError(f"{key}: the key file names no aggregator")
     return pair
 
 
@@ -101,12 +114,9 @@ def read_salt(file: FileName) -> bytes:
 
     text = keyfile.read_secret(Path(file), "snapshot salt").decode("ascii", errors="replace")
     try:
-        salt = bytes.fromhex(text)
-    except ValueError:
-        salt = b""
-    if len(salt) != 32:
-        raise ConfigError(f"{file}: a salt is 64 hex digits")
-    return salt
+        return parse_bytes32(text, "a salt")
+    except ValueError as exc:
+        raise ConfigError(f"{file}: {exc}") from None
 
 
 def _encoded(pair: KeyPair) -> bytes:
@@ -119,11 +129,15 @@ def _encoded(pair: KeyPair) -> bytes:
 def _decoded(path: Path, data: bytes) -> KeyPair:
     try:
         file = msgspec.json.decode(data, type=_File)
-    except msgspec.ValidationError as exc:
-        raise ConfigError(f"{path}: not a key file: {exc}") from None
+    # The foreign messages may repeat the key, so they are dropped with their cause.
+    except msgspec.ValidationError:
+        raise KeyFileError(
+            f"{path}: not a key file: a field is missing, unknown or invalid"
+        ) from None
     except (ValueError, RecursionError):
-        # The foreign message may repeat the key, so it is dropped with its cause.
-        raise ConfigError(f"{path}: not a key file: not JSON; make one with keygen") from None
+        raise KeyFileError(f"{path}: not a key file: not JSON") from None
+    if file.aggregator is not UNSET and not _ID.fullmatch(file.aggregator):
+        raise KeyFileError(f"{path}: not a key file: its aggregator id is malformed")
     private = bytes.fromhex(file.private_key)
     if hpke.public_key_of(private).hex() != file.public_key:
         raise ConfigError(

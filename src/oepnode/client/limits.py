@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from oepnode.domain.documents.arrays import Bytes, Int32s
+from oepnode.domain.nem import quantities
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
+from oepnode.domain.nem.quantities import NO_LIMIT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,8 +27,8 @@ _KIND_COLUMNS: Final = (
 
 def limits_frame(
     nmis: Sequence[str],
-    levels: npt.NDArray[np.uint8],
-    limits: npt.NDArray[np.int32],
+    levels: Bytes,
+    limits: Int32s,
     horizon_start: int,
 ) -> pl.DataFrame:
     """A row for each site and interval that has at least one limit, in order of site and time.
@@ -64,4 +65,4 @@ def limits_frame(
 
 def kw_text(watts: int) -> str:
     """A quantity in kW, without trailing zeros."""
-    return to_text(watts, KW)
+    return quantities.kw_text(watts)

@@ -6,19 +6,22 @@ package's verifier and by pymerkle. Source: ``docs/spec/bundle.md``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from oepnode.adapters.crypto import pymerkle_check
-from oepnode.client.bundles import check_bundle
+from oepnode.client.answers import PrivateStruct
+from oepnode.client.bundles import FailedCheck, check_bundle, failed_check
 from oepnode.client.files import FileName, read_file
 from oepnode.client.keys import KeyPair
 from oepnode.client.limits import LEVEL_NAMES, TIMING_NAMES, limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
-from oepnode.domain.nem import nmi as nmis
+from oepnode.client.values import parse_nmi
 from oepnode.domain.rounds import merkle, site_proof
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError, VerifiedSite
 
@@ -28,8 +31,7 @@ if TYPE_CHECKING:
 _PYMERKLE: Final = {"pymerkle": "pymerkle, an independent library, accepts the paths as well"}
 
 
-@dataclass(frozen=True)
-class CutProof:
+class CutProof(PrivateStruct, frozen=True):
     """The proof of one site, and the round that its bundle was verified against.
 
     Attributes:
@@ -41,9 +43,29 @@ class CutProof:
     final: FinalRound
 
 
+class SiteReport(PrivateStruct, frozen=True):
+    """Report of a site proof that verified: hex as ``0x…``, times in NEM time."""
+
+    verified: bool
+    round: int
+    chain_id: int
+    contract: str
+    root: str
+    nmi: str
+    nmi_proven: bool
+    levels: tuple[str, ...]
+    timing: str
+    objective: str
+    horizon_start: str
+    horizon_end: str
+    intervals: int
+    notes: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class SiteCheck:
-    """Result of checking a site proof against its round.
+    """Result of checking a site proof against its round. Its repr shows no NMI.
 
     Attributes:
         final: The round.
@@ -53,7 +75,7 @@ class SiteCheck:
     """
 
     final: FinalRound
-    checks: dict[str, str]
+    checks: Mapping[str, str]
     site: VerifiedSite | None
     failure: SiteProofError | None
 
@@ -68,27 +90,23 @@ class SiteCheck:
             raise self.failure or AssertionError
         return self.site
 
-    def to_json(self) -> dict[str, Any]:
-        """The report of ``aggregator verify-site --json``."""
-        if self.site is None:
-            return {
-                "verified": False,
-                "failed": self.failure.check if self.failure else None,
-                "message": str(self.failure),
-            }
+    def report(self) -> SiteReport | FailedCheck:
+        """The result without limits."""
+        if self.failure is not None or self.site is None:
+            return failed_check(self.final, self.failure)
         header = self.site.entries[0].header
-        return {
-            "verified": True,
+        return SiteReport(
+            verified=True,
             **self.final.fields(),
-            "nmi": self.site.nmi,
-            "nmi_proven": self.site.is_nmi_proven,
-            "levels": [LEVEL_NAMES[entry.header.level] for entry in self.site.entries],
-            "timing": TIMING_NAMES[header.timing],
-            "objective": header.objective,
+            nmi=self.site.nmi,
+            nmi_proven=self.site.is_nmi_proven,
+            levels=tuple(LEVEL_NAMES[entry.header.level] for entry in self.site.entries),
+            timing=TIMING_NAMES[header.timing],
+            objective=header.objective,
             **horizon_fields(header.horizon_start, header.interval_count),
-            "notes": list(self.final.notes),
-            "checks": list(self.checks),
-        }
+            notes=self.final.notes,
+            checks=tuple(self.checks),
+        )
 
 
 def cut_site_proof(
@@ -111,10 +129,10 @@ def cut_site_proof(
 
     Raises:
         BundleError: If the bundle does not verify.
-        EvidenceError: If the NMI is malformed or not in the bundle.
-        ConfigError: If a file, the round or the chain is not usable.
+        EvidenceError: If the NMI is not in the bundle.
+        ConfigError: If the NMI is malformed, or a file, the round or the chain is not usable.
     """
-    canonical = nmis.parse(nmi)
+    canonical = parse_nmi(nmi, "nmi")
     check = check_bundle(file, key, selector)
     proof = site_proof.cut(check.verified, canonical, disclose_key=disclose_key)
     return CutProof(site_proof.write(proof), check.final)
@@ -139,7 +157,7 @@ def check_site_proof(file: FileName, selector: RoundSelector) -> SiteCheck:
         ConfigError: If the file, the round or the chain is not usable.
         EvidenceError: If the round has no final result.
     """
-    proof = site_proof.read(read_file(Path(file), "site proof", site_proof.MAX_SIZE))
+    proof = _read_proof(Path(file))
     final = selector.final(proof.round)
     checks = {
         name: meaning
@@ -147,9 +165,16 @@ def check_site_proof(file: FileName, selector: RoundSelector) -> SiteCheck:
         if name != "pseudonyms" or proof.disclosure is not None
     }
     try:
-        return SiteCheck(final, checks, _verify(proof, final), None)
+        return SiteCheck(final, MappingProxyType(checks), _verify(proof, final), None)
     except SiteProofError as exc:
-        return SiteCheck(final, checks, None, exc)
+        return SiteCheck(final, MappingProxyType(checks), None, exc)
+
+
+def _read_proof(path: Path) -> SiteProof:
+    try:
+        return site_proof.read(read_file(path, "site proof", site_proof.MAX_SIZE))
+    except SiteProofError as exc:
+        raise SiteProofError(exc.check, f"{path}: {exc.reason}") from exc
 
 
 def site_limits(site: VerifiedSite) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, read_file
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
@@ -35,6 +36,10 @@ _STATE_SIZE: Final = 1 << 24
 
 class RoundNotNamedError(ConfigError):
     """Neither the file nor the caller names the round."""
+
+
+class RoundStateError(ConfigError):
+    """A file is not the JSON of a round's audit."""
 
 
 class FinalRound(Struct, frozen=True):
@@ -69,12 +74,12 @@ class RoundSelector(Struct, frozen=True):
 
     Attributes:
         chain: The chain.
-        state_file: JSON of ``audit round``, read in place of the chain.
+        state_file: JSON of a `RoundAudit`, read in place of the chain.
         number: The round; None takes the number in the file to be verified.
     """
 
     chain: ChainTarget
-    state_file: Path | None = None
+    state_file: FileName | None = None
     number: int | None = None
 
     def final(self, stated: int | None) -> FinalRound:
@@ -117,7 +122,7 @@ class RoundReport(Struct, frozen=True):
 
 
 class _State(Struct, frozen=True):
-    """The fields read of the JSON of ``audit round``; the others are ignored."""
+    """The fields read of the JSON of a `RoundAudit`; the others are ignored."""
 
     chain_id: Annotated[int, Meta(ge=1)]
     contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}\\Z")]
@@ -167,7 +172,7 @@ def list_rounds(chain: ChainTarget, last: int = 20) -> list[RoundReport]:
 
 
 def read_round_state(file: FileName) -> FinalRound:
-    """Read a round's final result from the JSON of ``audit round``.
+    """Read a round's final result from the JSON of a `RoundAudit`.
 
     Raises:
         ConfigError: If the file is not such JSON.
@@ -178,12 +183,12 @@ def read_round_state(file: FileName) -> FinalRound:
     try:
         state = msgspec.json.decode(data, type=_State)
     except (ValueError, RecursionError) as exc:
-        raise ConfigError(f"{path}: not the JSON of 'audit round N --json': {exc}") from exc
+        raise RoundStateError(f"{path}: not the JSON of a round's audit") from exc
     if state.phase != "final" or state.root is None:
-        raise EvidenceError(f"round {state.round}: {state.phase}; {DEFAULT_LIMITS}")
-    context = RoundContext(state.chain_id, bytes.fromhex(state.contract[2:]), state.round)
+        raise EvidenceError(f"{path}: round {state.round}: {state.phase}; {DEFAULT_LIMITS}")
+    context = RoundContext(state.chain_id, onchain.parse_address(state.contract), state.round)
     notes = (f"read from {path.name}: whether a later round supersedes it was not checked",)
-    root = bytes.fromhex(state.root[2:])
+    root = onchain.parse_bytes32(state.root, "a root")
     return FinalRound(context, root, state.partitions, notes, f"file {path.name}")
 
 

@@ -59,13 +59,16 @@ def parse_instant(text: str, name: str) -> int:
         raise ConfigError(f"{name}: {exc}") from exc
 
 
-def parse_nmi(text: str) -> str:
-    """Parse an NMI, with or without its checksum.
+def parse_nmi(text: str, name: str) -> str:
+    """Parse an NMI, with or without its checksum; it is returned without.
 
     Raises:
-        EvidenceError: If it is not one.
+        ConfigError: If it is not one.
     """
-    return nmis.parse(text)
+    try:
+        return nmis.parse(text)
+    except nmis.NmiError as exc:
+        raise ConfigError(f"{name}: {exc}") from exc
 
 
 def band_price_text(cents: int) -> str:
@@ -76,6 +79,11 @@ def band_price_text(cents: int) -> str:
 def market_price_text(millicents: int) -> str:
     """A clearing price as a number of $/MWh."""
     return to_text(millicents, MARKET_PRICE)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 minute``, ``2 minutes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def dollars(cents: int) -> str:

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from oepnode.adapters.http.probe import get
 from oepnode.demo.stage import Player, Stage, reason_name
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.errors import TransportError
 from oepnode.ports import ChainReader
@@ -95,20 +95,20 @@ async def _watch(stage: Stage, number: int, started: float, print_line: PrintLin
         return await _report(stage, chain, state, time.monotonic() - started)
 
 
-def _line(players: list[Player], event: facts.Event) -> str:
+def _line(players: list[Player], event: onchain.Event) -> str:
     names = {player.operator: player.name for player in players}
     match event:
-        case facts.RoundOpened(interval_count=count):
+        case onchain.RoundOpened(interval_count=count):
             return f"round opened for {count} intervals"
-        case facts.BallotCast(operator=operator):
+        case onchain.BallotCast(operator=operator):
             return f"{names[operator]} cast a blind ballot"
-        case facts.Abstained(operator=operator, reason=reason):
+        case onchain.Abstained(operator=operator, reason=reason):
             return f"{names[operator]} abstained: {reason_name(reason)}"
-        case facts.RootRevealed(root=root, matched=matched):
+        case onchain.RootRevealed(root=root, matched=matched):
             return f"root {root.hex()[:16]}… revealed, {matched.bit_count()} ballots match"
-        case facts.RoundFinalised():
+        case onchain.RoundFinalised():
             return "root final"
-        case facts.RoundFailed():
+        case onchain.RoundFailed():
             return "round failed: no quorum"
         case _:
             return "round cancelled"
@@ -120,7 +120,7 @@ async def _report(stage: Stage, chain: ChainReader, state: Round, seconds: float
     reasons = {
         names[event.operator]: reason_name(event.reason)
         for event in await chain.round_events(state.number)
-        if isinstance(event, facts.Abstained)
+        if isinstance(event, onchain.Abstained)
     }
     voted = [names[member.operator] for member in electorate.by_index(state.voted)]
     matched = [names[member.operator] for member in electorate.by_index(state.matched)]

@@ -25,8 +25,8 @@ from typing import Any, Final
 
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.chain import contract as evm
 from oepnode.adapters.chain import deploy
+from oepnode.adapters.chain.contract import checksum_address, connect
 from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.files import write_whole
 from oepnode.config import ChainSettings
@@ -160,12 +160,12 @@ class Stage:
         )
         owner = parse_address(admin.address)
         deployed = await deploy.deploy(self.devnet.url, CHAIN_ID, admin, owner, policy)
-        self.contract = evm.checksum_address(deployed.address)
+        self.contract = checksum_address(deployed.address)
         self.start_block = deployed.block
-        chain = await evm.connect(ChainSettings(**self._chain()), admin)
+        chain = await connect(ChainSettings(**self._chain()), admin)
         try:
             workers = [
-                (evm.checksum_address(player.operator), self._signer(player).address, player.url)
+                (checksum_address(player.operator), self._signer(player).address, player.url)
                 for player in self.players
             ]
             await chain.transact("addWorkers", workers)
@@ -227,7 +227,7 @@ class Stage:
         settings = {
             "data_dir": "data",
             "key_file": "key",
-            "operator": evm.checksum_address(player.operator),
+            "operator": checksum_address(player.operator),
             "sender_url": self.sender_url,
             "registry_url": self.registry_url,
             "follow_interval_s": 0.5,

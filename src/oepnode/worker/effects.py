@@ -28,12 +28,25 @@ from oepnode.errors import (
     location_of,
 )
 from oepnode.worker import delivery
-from oepnode.worker import state as st
 from oepnode.worker.abstentions import detail_for, reason_for
 from oepnode.worker.computations import Computations, TimedComputation, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
-from oepnode.worker.state import Change, Computed, Effect, NotComputed, RoundState, Summary
+from oepnode.worker.state import (
+    AbstainFromRound,
+    CastBallot,
+    Change,
+    CloseFailedRound,
+    Computed,
+    ComputeResult,
+    Effect,
+    NotComputed,
+    PublishBundles,
+    RevealResult,
+    RoundState,
+    Summary,
+    effect_id,
+)
 
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
@@ -82,15 +95,15 @@ class EffectRunner:
         if self._state_of(effect.round) is None:
             return
         match effect:
-            case st.ComputeResult():
+            case ComputeResult():
                 await self._compute(self._state(effect))
-            case st.CastBallot() | st.AbstainFromRound():
+            case CastBallot() | AbstainFromRound():
                 await self._until(effect, _has_voted, self._vote)
-            case st.RevealResult():
+            case RevealResult():
                 await self._until(effect, _has_revealed, self._reveal)
-            case st.CloseFailedRound():
+            case CloseFailedRound():
                 await self._until(effect, _is_over, self._close)
-            case st.PublishBundles():
+            case PublishBundles():
                 await self._until(effect, _is_undeliverable, self._publish, is_once=True)
 
     def note_retry(self, name: str, reason: str) -> None:
@@ -117,7 +130,7 @@ class EffectRunner:
                     await step(self._state(effect))
                 except (TransportError, ConflictError) as exc:
                     self.waiting[effect.round] = str(exc)
-                    self.note_retry(st.effect_id(effect), str(exc))
+                    self.note_retry(effect_id(effect), str(exc))
                 else:
                     if is_once:
                         return

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Phase
@@ -44,7 +44,7 @@ Transition = tuple[RoundState, tuple[Effect, ...]]
 
 
 def begin(
-    context: RoundContext, opened: facts.RoundOpened, electorate: Electorate, operator: bytes
+    context: RoundContext, opened: onchain.RoundOpened, electorate: Electorate, operator: bytes
 ) -> Transition:
     """The state of a newly opened round, and its first effects."""
     is_known = opened.rules_version == RULES_VERSION
@@ -94,18 +94,18 @@ def _apply(state: RoundState, change: Change) -> RoundState:
 
 def _apply_event(state: RoundState, event: Event) -> RoundState:
     match event:
-        case facts.BallotCast(operator=operator, ballot=ballot):
+        case onchain.BallotCast(operator=operator, ballot=ballot):
             return replace(state, ballots=_with(state.ballots, (operator, ballot)))
-        case facts.Abstained(operator=operator, reason=reason):
+        case onchain.Abstained(operator=operator, reason=reason):
             return replace(state, abstentions=_with(state.abstentions, (operator, reason)))
-        case facts.RootRevealed(root=root, partitions=partitions, matched=matched):
+        case onchain.RootRevealed(root=root, partitions=partitions, matched=matched):
             candidate = Candidate(Result(root, partitions), matched)
             return replace(state, candidates=_with(state.candidates, candidate))
-        case facts.RoundFinalised(root=root, partitions=partitions):
+        case onchain.RoundFinalised(root=root, partitions=partitions):
             return replace(state, phase=Phase.FINAL, final=Result(root, partitions))
-        case facts.RoundFailed():
+        case onchain.RoundFailed():
             return replace(state, phase=Phase.FAILED)
-        case facts.RoundCancelled():
+        case onchain.RoundCancelled():
             return replace(state, phase=Phase.CANCELLED)
         case _:
             return state
@@ -113,7 +113,7 @@ def _apply_event(state: RoundState, event: Event) -> RoundState:
 
 def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
     """Keep the computed result, discard the chain's facts, and apply the events again."""
-    opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
+    opened = next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
     if opened is None:
         return replace(state, phase=Phase.CANCELLED)  # no longer on the chain
     on_chain = ("cast", "abstain", "reveal", "close")

@@ -18,10 +18,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oepnode.config import WorkerSettings
-from oepnode.domain.rounds import onchain as facts
+from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Event, Head, Phase
+from oepnode.domain.rounds.onchain import Event, Head, Phase, parse_address
 from oepnode.errors import (
     ConflictError,
     EvidenceError,
@@ -30,11 +30,21 @@ from oepnode.errors import (
     location_of,
 )
 from oepnode.ports import Cursor, Store, StoredEffect, StoredRound
-from oepnode.worker import state as st
 from oepnode.worker.effects import EffectRunner
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
-from oepnode.worker.state import Change, Effect, Resynced, RoundState, Ticked
+from oepnode.worker.state import (
+    Change,
+    Effect,
+    Resynced,
+    RoundState,
+    Ticked,
+    decode_effect,
+    decode_state,
+    effect_id,
+    encode_effect,
+    encode_state,
+)
 from oepnode.worker.transition import begin, transition
 
 _FAULT_WAIT_S: Final = 5.0
@@ -69,7 +79,7 @@ class Worker:
         self._ports = ports
         self._store = store
         self._metrics = metrics
-        self._operator = bytes.fromhex(settings.operator[2:])
+        self._operator = parse_address(settings.operator)
         self._log = structlog.get_logger("oepnode.worker")
         self._live: dict[int, RoundState] = {}
         self._effects: asyncio.TaskGroup | None = None
@@ -93,13 +103,13 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             self._effects = tasks
             for stored in self._store.pending_effects():
-                self._start(st.decode_effect(stored.payload))
+                self._start(decode_effect(stored.payload))
             tasks.create_task(self._follow_forever())
             tasks.create_task(self._poll_forever())
 
     def _recover(self) -> None:
         for stored in self._store.rounds(limit=1_000, live_only=True):
-            self._live[stored.number] = st.decode_state(stored.state)
+            self._live[stored.number] = decode_state(stored.state)
 
     async def _follow_forever(self) -> None:
         while True:
@@ -174,12 +184,12 @@ class Worker:
         numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
         for number in sorted(numbers):
             events = await chain.round_events(number)
-            opened = next((e for e in events if isinstance(e, facts.RoundOpened)), None)
+            opened = next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
             if opened is not None and self._is_new(opened):
                 await self._open(opened)
             self._apply(number, Resynced(tuple(events)))
 
-    def _is_new(self, opened: facts.RoundOpened) -> bool:
+    def _is_new(self, opened: onchain.RoundOpened) -> bool:
         """Whether a round is unknown here, was cancelled, or has other inputs than before."""
         known = self.state_of(opened.round)
         if known is None or known.phase == Phase.CANCELLED:
@@ -187,12 +197,12 @@ class Worker:
         return (known.opened.inputs, known.opened.epoch) != (opened.inputs, opened.epoch)
 
     async def _apply_event(self, event: Event) -> None:
-        if not isinstance(event, facts.RoundOpened):
+        if not isinstance(event, onchain.RoundOpened):
             self._apply(event.round, event)
         elif self._is_new(event):
             await self._open(event)
 
-    async def _open(self, opened: facts.RoundOpened) -> None:
+    async def _open(self, opened: onchain.RoundOpened) -> None:
         chain = self._ports.chain
         electorate = await chain.electorate(opened.epoch)
         context = RoundContext(chain.chain_id, chain.contract, opened.round)
@@ -220,7 +230,7 @@ class Worker:
         self._log.info("round_requested", round=number)
 
     def _has_round(self, digest: bytes) -> bool:
-        recent = (st.decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))
+        recent = (decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))
         return any(state.opened.envelope_digest == digest for state in recent)
 
     # -- states and effects ----------------------------------------------------------------
@@ -230,12 +240,12 @@ class Worker:
         state = self._live.get(number)
         if state is None:
             stored = self._store.round(number)
-            state = None if stored is None else st.decode_state(stored.state)
+            state = None if stored is None else decode_state(stored.state)
         return state
 
     def newest(self, limit: int) -> list[RoundState]:
         """The newest rounds, newest first."""
-        return [st.decode_state(stored.state) for stored in self._store.rounds(limit)]
+        return [decode_state(stored.state) for stored in self._store.rounds(limit)]
 
     def _apply(self, number: int, change: Change) -> None:
         before = self.state_of(number)
@@ -252,11 +262,11 @@ class Worker:
 
     def _commit(self, state: RoundState, effects: tuple[Effect, ...]) -> None:
         stored = [
-            StoredEffect(st.effect_id(effect), effect.round, st.encode_effect(effect))
+            StoredEffect(effect_id(effect), effect.round, encode_effect(effect))
             for effect in effects
         ]
         is_live = not state.is_over
-        self._store.commit(StoredRound(state.number, is_live, st.encode_state(state)), stored)
+        self._store.commit(StoredRound(state.number, is_live, encode_state(state)), stored)
         if is_live:
             self._live[state.number] = state
         else:
@@ -265,7 +275,7 @@ class Worker:
             self._start(effect)
 
     def _start(self, effect: Effect) -> None:
-        name = st.effect_id(effect)
+        name = effect_id(effect)
         if name in self._running:
             self._again.add(name)
         elif self._effects is not None:

@@ -185,10 +185,10 @@ def test_policy_changes_only_where_named(world: World) -> None:
     assert after == before | {"epoch": before["epoch"] + 1, "reveal_window_s": 90}
     world.run("set-policy", "--quorum", "2/3", "--rules-version", "2", key=ADMIN)
     assert world.run("status")["quorum_share"] == "2/3"
-    assert "'4/3': a quorum is" in world.rejected(
+    assert "'4/3': a quorum must be" in world.rejected(
         "set-policy", "--quorum", "4/3", key=ADMIN, code=2
     )
-    assert "'most': a quorum is" in world.rejected(
+    assert "'most': a quorum must be" in world.rejected(
         "set-policy", "--quorum", "most", key=ADMIN, code=2
     )
     assert "nothing to change: name a quorum" in world.rejected("set-policy", key=ADMIN, code=2)
@@ -249,7 +249,7 @@ def test_the_roles_are_handed_over(world: World) -> None:
     world.run("revoke", "--role", "requester", "--account", REQUESTER.address, key=HEIR)
     assert world.run("roles") == {"admin": [HEIR.address], "requester": [], "guardian": []}
     assert "LastAdministrator" in world.rejected("renounce", "--role", "admin", key=HEIR)
-    assert "'owner': a role is one of" in world.rejected(
+    assert "'owner': a role must be one of" in world.rejected(
         "renounce", "--role", "owner", key=HEIR, code=2
     )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -48,6 +49,10 @@ class Sample:
     document: bytes
     snapshot: bytes
     salt: bytes
+
+    @property
+    def horizon_start(self) -> int:
+        return int(datetime.fromisoformat(self.summary.horizon_start).timestamp())
 
     @property
     def digest(self) -> bytes:

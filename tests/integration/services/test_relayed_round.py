@@ -15,7 +15,7 @@ from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
-from oepnode.client.operation.worker import check_surroundings
+from oepnode.client.operation.worker import check_worker
 from oepnode.config import (
     ChainSettings,
     HttpSettings,
@@ -192,10 +192,10 @@ async def test_workers_without_gas_take_part_by_a_relay(world: World) -> None:
     assert state.matched == 0b111
     events = await world.chain.round_events(number)
     cast = [event for event in events if isinstance(event, BallotCast)]
-    assert len({event.place.transaction for event in cast}) == 1
-    assert world.sender_of(cast[0].place.transaction).lower() == RELAY.address.lower()
+    assert len({event.location.transaction for event in cast}) == 1
+    assert world.sender_of(cast[0].location.transaction).lower() == RELAY.address.lower()
     (revealed,) = (event for event in events if isinstance(event, RootRevealed))
-    revealer = world.sender_of(revealed.place.transaction)
+    revealer = world.sender_of(revealed.location.transaction)
     assert revealer.lower() == SIGNERS[RICH].address.lower()
     assert [world.balance(signer) for signer in SIGNERS[:RICH]] == [0, 0]
 
@@ -214,16 +214,17 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
     events = await world.chain.round_events(number)
     (vote,) = (event for event in events if isinstance(event, BallotCast))
     assert vote.operator == bytes.fromhex(OPERATORS[RICH].address[2:])
-    assert world.sender_of(vote.place.transaction).lower() == SIGNERS[RICH].address.lower()
+    assert world.sender_of(vote.location.transaction).lower() == SIGNERS[RICH].address.lower()
 
 
 async def test_check_reports_what_a_worker_without_gas_relies_on(world: World) -> None:
     async with world.relay() as url:
-        lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
+        settings = world.settings(0, url)
+        lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
     assert all(line.fine for line in lines.values())
     assert "the relay pays for ballots" in lines["fee money"].what
     assert lines["relay"].what == "takes ballots for this contract"
-    lines = {line.check: line for line in await check_surroundings(world.settings(0, url))}
+    lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
     assert [name for name, line in lines.items() if not line.fine] == ["relay"]
 
 

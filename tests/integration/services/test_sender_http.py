@@ -47,7 +47,7 @@ async def test_a_document_is_stored_byte_for_byte(
     assert body == {
         "digest": sample.digest.hex(),
         "size": len(sample.document),
-        "horizonStart": sample.summary.horizon_start,
+        "horizonStart": sample.horizon_start,
         "intervalCount": 6,
         "warnings": [],
     }
@@ -82,7 +82,7 @@ async def test_the_client_reads_what_was_published(
         assert (latest.digest, latest.round) == (sample.digest, 1)
         assert latest.registry_digest == sample.snapshot_digest
         assert (latest.horizon_start, latest.interval_count, latest.size) == (
-            sample.summary.horizon_start,
+            sample.horizon_start,
             6,
             len(sample.document),
         )
@@ -94,7 +94,7 @@ async def test_the_client_reads_what_was_published(
     finally:
         for client in (worker, publisher, worker, publisher):
             await client.close()
-    assert blockchain.rounds[1].horizon_start == sample.summary.horizon_start
+    assert blockchain.rounds[1].horizon_start == sample.horizon_start
 
 
 async def test_a_larger_document_than_the_client_wants_is_not_read(

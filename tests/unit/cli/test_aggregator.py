@@ -55,7 +55,10 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
 
 
 def test_keygen_rejects_an_id_that_no_registry_accepts(run: Run, tmp_path: Path) -> None:
-    assert run("aggregator", "keygen", "--aggregator", "a b", "--out", "k.json").exit_code == 2
+    result = run("aggregator", "keygen", "--aggregator", "a b", "--out", "k.json")
+    assert result.exit_code == 2
+    assert "aggregator id 'a b': letters, digits and ._:- only" in result.stderr
+    assert "(--aggregator)" in result.stderr
     assert not (tmp_path / "k.json").exists()
 
 
@@ -77,7 +80,7 @@ def test_fetch_saves_the_first_bundle_that_verifies(
     value = json.loads(result.stdout)
     assert workers.requested == [f"http://worker-{n}.test" for n in (1, 3, 4)]
     assert (value["round"], value["url"], value["sites"]) == (3, "http://worker-4.test", 6)
-    assert [a["outcome"][:12] for a in value["asked"]] == [
+    assert [a["outcome"][:12] for a in value["attempts"]] == [
         "no answer",
         "check format",
         "served a bun",
@@ -105,7 +108,7 @@ def test_fetch_when_no_worker_responds(
     reader.endpoints.clear()
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 3
-    assert "no worker answered" in result.stderr
+    assert "no worker responded" in result.stderr
     assert "no URL on chain" in result.stderr
     assert not (folder / "round-3.oepb").exists()
 

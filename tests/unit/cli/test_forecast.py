@@ -25,6 +25,11 @@ def test_a_boffer_is_scored_by_its_own_units_telemetry(run: Run, tmp_path: Path)
     both = write(tmp_path / "w.json", measured("UNIT1"), measured("UNIT2"))
     mixed = run(*score, both)
     assert (mixed.exit_code, "duid.mixed" in mixed.stderr) == (1, True)
+    assert f"{both}: DUID telemetry rejected:" in mixed.stderr
+    assert mixed.stderr.endswith("(choose one with --duid)\n")
+    assert run(*score, both, "--duid", "UNIT2").exit_code == 0
+    of_nmis = telemetry_file(tmp_path / "n.json", reading(A, 5))
+    assert run(*score, of_nmis, "--duid", "UNIT2").exit_code == 2
 
 
 def test_a_forecast_is_acknowledged_and_scored(run: Run, sample: Path) -> None:
@@ -77,8 +82,8 @@ def test_a_forecast_without_a_measurement_is_reported(run: Run, tmp_path: Path) 
     measured = telemetry_file(tmp_path / "t.json", reading(B, 5))
     done = run("forecast", "accuracy", file, "--telemetry", measured)
     assert done.exit_code == 1
-    assert "1 forecasts without a measurement" in done.stderr
-    assert "1 measured intervals without a forecast" in done.stderr
+    assert "1 forecast without a measurement" in done.stderr
+    assert "1 measured interval without a forecast" in done.stderr
     done = run("forecast", "accuracy", file, "--telemetry", measured, "--json")
     assert done.exit_code == 1
     answer = json.loads(done.stdout)

@@ -1,6 +1,7 @@
 """``oepnode registry publish`` as a user types it."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ def test_a_snapshot_is_published(run: Run, small_sample: Path, tmp_path: Path) -
     assert (tmp_path / "data" / "snapshots" / digest).read_bytes() == (
         small_sample / "registry.json"
     ).read_bytes()
+    report = json.loads(done.stdout)
+    assert datetime.fromisoformat(report["as_of"]).utcoffset() == timedelta(hours=10)
+    assert report["size_bytes"] == (small_sample / "registry.json").stat().st_size
     again = run("registry", "publish", str(small_sample / "registry.json"), *words)
     assert again.exit_code == 0
     assert digest in again.output
@@ -48,4 +52,5 @@ def test_a_faulty_snapshot_ends_with_1_and_its_faults(
     words = ["--salt-file", str(small_sample / "salt"), "--data-dir", str(tmp_path / "data")]
     done = run("registry", "publish", str(snapshot), *words)
     assert done.exit_code == 1
+    assert "registry.json: registry snapshot rejected:" in done.output
     assert "$.asOf" in done.output

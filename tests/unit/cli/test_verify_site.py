@@ -55,7 +55,9 @@ def test_a_checksum_is_accepted_and_a_foreign_nmi_is_not(
     assert run("aggregator", "site-proof", f"{NMI}{checksum(NMI)}", *words).exit_code == 0
     foreign = run("aggregator", "site-proof", "6305000005", *words)
     assert (foreign.exit_code, "no site with this NMI" in foreign.stderr) == (1, True)
-    assert run("aggregator", "site-proof", "63050O0005", *words).exit_code == 1
+    malformed = run("aggregator", "site-proof", "63050O0005", *words)
+    assert (malformed.exit_code, malformed.stdout) == (2, "")
+    assert "nmi: character 6 is 'O'" in malformed.stderr
 
 
 def test_a_tampered_proof_names_the_check(run: Run, proof: Path) -> None:

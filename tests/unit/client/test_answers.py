@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from msgspec import UNSET, Struct, UnsetType
 
-from oepnode.client.answers import PrivateStruct, json_value
+from oepnode.client.answers import PrivateStruct, to_json
 
 
 class Result(Struct, frozen=True):
@@ -20,7 +20,7 @@ class Result(Struct, frozen=True):
 
 def test_frames_become_rows_and_unset_fields_are_left_out() -> None:
     rows = pl.DataFrame({"nmi": ["a", "b"], "watts": [1, None]})
-    value = json_value(Result(date(2026, 11, 20), rows))
+    value = to_json(Result(date(2026, 11, 20), rows))
     assert value == {
         "day": "2026-11-20",
         "rows": [{"nmi": "a", "watts": 1}, {"nmi": "b", "watts": None}],
@@ -30,7 +30,7 @@ def test_frames_become_rows_and_unset_fields_are_left_out() -> None:
 
 def test_nested_columns_become_objects_and_arrays() -> None:
     rows = pl.DataFrame({"counts": [{"a": 1}], "each": [[{"b": 2}]]})
-    assert json_value(rows) == [{"counts": {"a": 1}, "each": [{"b": 2}]}]
+    assert to_json(rows) == [{"counts": {"a": 1}, "each": [{"b": 2}]}]
 
 
 def test_a_private_struct_shows_no_field() -> None:
@@ -38,9 +38,9 @@ def test_a_private_struct_shows_no_field() -> None:
         nmi: str
 
     assert repr(Site(nmi="6305000001")) == str(Site(nmi="6305000001")) == "Site(…)"
-    assert json_value(Site(nmi="6305000001")) == {"nmi": "6305000001"}
+    assert to_json(Site(nmi="6305000001")) == {"nmi": "6305000001"}
 
 
 def test_anything_else_is_an_error() -> None:
     with pytest.raises(NotImplementedError, match="object"):
-        json_value(object())
+        to_json(object())

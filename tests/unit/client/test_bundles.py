@@ -12,6 +12,7 @@ from oepnode.client import (
     bundle_limits,
     check_bundle,
     fetch_bundle,
+    to_json,
     verify_bundle,
 )
 from oepnode.domain.rounds.bundle import CHECKS as BUNDLE_CHECKS
@@ -59,9 +60,10 @@ def test_names_of_files_and_keys_in_memory_serve_as_well(
 def test_a_check_reports_all_that_was_checked(folder: Path, selector: RoundSelector) -> None:
     check = check_bundle(folder / "A1.oepb", folder / "A1.json", selector)
     assert list(check.checks) == CHECKS
-    assert (check.failure, check.missing_nmis, check.notes) == (None, 0, [])
-    report = check.to_json()
-    assert (report["verified"], report["sites"], report["checks"]) == (True, 6, CHECKS)
+    assert (check.failure, check.missing_nmis, check.notes) == (None, 0, ())
+    report = to_json(check.report())
+    assert (report["verified"], report["sites"], list(report["checks"])) == (True, 6, CHECKS)
+    assert list(report)[:6] == ["verified", "round", "chain_id", "contract", "root", "aggregator"]
 
 
 def test_a_portfolio_counts_what_is_missing(folder: Path, selector: RoundSelector) -> None:
@@ -69,7 +71,7 @@ def test_a_portfolio_counts_what_is_missing(folder: Path, selector: RoundSelecto
     check = check_bundle(folder / "A1.oepb", folder / "A1.json", selector, portfolio)
     assert list(check.checks) == [*CHECKS, "portfolio"]
     assert check.missing_nmis == 1
-    assert check.notes == ["1 NMIs of your list are not in the bundle"]
+    assert check.notes == ("1 NMIs of your list are not in the bundle",)
 
 
 def test_a_foreign_nmi_fails_the_portfolio(folder: Path, selector: RoundSelector) -> None:
@@ -95,7 +97,7 @@ def test_files_that_do_not_verify_give_no_bundle(
     check = check_bundle(folder / "bad.oepb", folder / f"{key}.json", selector)
     assert check.failure is not None
     assert (check.bundle, check.failure.check) == (None, failed)
-    assert check.to_json()["failed"] == failed
+    assert to_json(check.report())["failed"] == failed
     for call in (lambda: check.verified, lambda: verify_again(folder, key, selector)):
         with pytest.raises(BundleError, match=f"check {failed} failed"):
             call()
@@ -146,7 +148,7 @@ def test_the_first_worker_with_a_bundle_that_verifies_is_used(
     }
     fetched = fetch_bundle(folder / "A1.json", chain, out=folder / "new.oepb")
     assert workers.requested == [f"http://worker-{number}.test" for number in (1, 3, 4)]
-    assert [attempt.outcome[:12] for attempt in fetched.asked] == [
+    assert [attempt.outcome[:12] for attempt in fetched.attempts] == [
         "http://worke",
         "check format",
         "served a bun",

@@ -17,8 +17,14 @@ ADDRESS = "0x" + CONTRACT.hex()
         (ChainTarget("http://node.test"), "no chain is named"),
         (ChainTarget(contract=ADDRESS), "no chain is named"),
         (ChainTarget("node.test", ADDRESS), "node.test: the JSON-RPC URL must start with http"),
-        (ChainTarget("http://node.test", "0x12"), "'0x12': an address is 0x and 40 hex digits"),
-        (ChainTarget("http://node.test", "0x" + "g" * 40), "an address is 0x and 40 hex digits"),
+        (
+            ChainTarget("http://node.test", "0x12"),
+            "'0x12': an address must be 0x and 40 hex",
+        ),
+        (
+            ChainTarget("http://node.test", "0x" + "g" * 40),
+            "an address must be 0x and 40 hex",
+        ),
     ],
 )
 def test_a_target_that_names_no_contract(

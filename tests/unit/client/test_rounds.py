@@ -105,7 +105,7 @@ def test_the_json_of_an_audit_replaces_the_chain(
 def test_a_file_that_is_not_the_json_of_an_audit(tmp_path: Path, text: str) -> None:
     file = tmp_path / "round.json"
     file.write_text(text)
-    with pytest.raises(ConfigError, match="not the JSON of 'audit round N --json'"):
+    with pytest.raises(ConfigError, match=r"round\.json: not the JSON of a round's audit"):
         read_round_state(file)
 
 

@@ -16,7 +16,7 @@ from oepnode.client.values import (
     parse_nmi,
 )
 from oepnode.domain.nem.quantities import KW, PRICE
-from oepnode.errors import ConfigError, EvidenceError
+from oepnode.errors import ConfigError
 
 
 def test_amounts_are_read_exactly() -> None:
@@ -45,7 +45,8 @@ def test_dates_and_instants() -> None:
 
 
 def test_an_nmi_is_not_repeated_in_a_message() -> None:
-    assert parse_nmi("6305000001") == "6305000001"
-    with pytest.raises(EvidenceError) as caught:
-        parse_nmi("630500000O")
+    assert parse_nmi("6305000001", "--nmi") == "6305000001"
+    assert parse_nmi("63050000016", "--nmi") == "6305000001"
+    with pytest.raises(ConfigError, match="--nmi: character 10 is 'O'") as caught:
+        parse_nmi("630500000O", "--nmi")
     assert "630500000O" not in str(caught.value)

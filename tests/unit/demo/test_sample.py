@@ -16,7 +16,7 @@ from oepnode.demo.sample.registry import sample_salt
 from oepnode.demo.sample.sites import _digits, _nmi_text, make_sites, zipf_sizes
 from oepnode.demo.sample.write import SampleSummary, write_sample
 from oepnode.domain.nem import nmi
-from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import OPEN_END, Snapshot, parse_snapshot
@@ -35,7 +35,8 @@ def test_the_default_sample_is_as_described(tmp_path: Path) -> None:
     assert document.warnings == () and snapshot.warnings == ()
     assert (document.site_count, document.interval_count) == (300, 288)
     assert len(document.limits) == 300 * 288
-    assert document.horizon_start == summary.horizon_start == 1_795_111_200
+    assert document.horizon_start == 1_795_111_200
+    assert summary.horizon_start == format_nem(1_795_111_200)
     assert {name[:4] for name in document.nmi.tolist()} <= {b"6305", b"6306"}
     assert [a.id for a in snapshot.aggregators] == ["sample-01", "sample-02", "sample-03"]
     sizes = list(summary.aggregator_nmis.values())

@@ -42,8 +42,8 @@ from tests.support.rounds import (
     context,
     finalised,
     fresh,
+    location,
     opened,
-    place,
     revealed,
 )
 
@@ -217,8 +217,8 @@ def test_another_final_result_is_not_delivered() -> None:
 @pytest.mark.parametrize(
     ("event", "phase"),
     [
-        (onchain.RoundFailed(place(4), 1), Phase.FAILED),
-        (onchain.RoundCancelled(place(4), 1, "wrong document"), Phase.CANCELLED),
+        (onchain.RoundFailed(location(4), 1), Phase.FAILED),
+        (onchain.RoundCancelled(location(4), 1, "wrong document"), Phase.CANCELLED),
     ],
 )
 def test_nothing_is_done_in_a_round_that_failed_or_was_cancelled(

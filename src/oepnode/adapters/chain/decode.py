@@ -9,8 +9,8 @@ from web3.contract.async_contract import AsyncContract
 from web3.types import EventData
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.rounds import onchain as facts
-from oepnode.domain.rounds.onchain import Event, LogPlace, Member, Phase, Round, parse_address
+from oepnode.domain.rounds import onchain
+from oepnode.domain.rounds.onchain import Event, LogLocation, Member, Phase, Round, parse_address
 
 
 def component_names(contract: AsyncContract, function: str) -> list[str]:
@@ -51,9 +51,9 @@ def round_state(number: int, view: dict[str, Any]) -> Round:
     )
 
 
-def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundOpened(
-        place=place,
+def _opened(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
+    return onchain.RoundOpened(
+        location=location,
         round=args["round"],
         epoch=args["epoch"],
         requester=parse_address(args["requester"]),
@@ -67,43 +67,47 @@ def _opened(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN40
     )
 
 
-def _ballot(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+def _ballot(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     operator = parse_address(args["operator"])
-    return facts.BallotCast(place, args["round"], operator, bytes(args["ballot"]))
+    return onchain.BallotCast(location, args["round"], operator, bytes(args["ballot"]))
 
 
-def _abstained(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.Abstained(place, args["round"], parse_address(args["operator"]), args["reason"])
+def _abstained(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
+    return onchain.Abstained(
+        location, args["round"], parse_address(args["operator"]), args["reason"]
+    )
 
 
-def _revealed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+def _revealed(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     root = bytes(args["root"])
-    return facts.RootRevealed(place, args["round"], root, args["partitions"], args["matched"])
+    return onchain.RootRevealed(location, args["round"], root, args["partitions"], args["matched"])
 
 
-def _finalised(args: Any, place: LogPlace, before: list[Event]) -> Event:  # noqa: ANN401
+def _finalised(args: Any, location: LogLocation, before: list[Event]) -> Event:  # noqa: ANN401
     root = bytes(args["root"])
     # The contract emits RootRevealed with the matching members in the same transaction.
     matched = next(
-        e.matched for e in reversed(before) if isinstance(e, facts.RootRevealed) and e.root == root
+        e.matched
+        for e in reversed(before)
+        if isinstance(e, onchain.RootRevealed) and e.root == root
     )
-    return facts.RoundFinalised(place, args["round"], root, args["partitions"], matched)
+    return onchain.RoundFinalised(location, args["round"], root, args["partitions"], matched)
 
 
-def _failed(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundFailed(place, args["round"])
+def _failed(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
+    return onchain.RoundFailed(location, args["round"])
 
 
-def _cancelled(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
-    return facts.RoundCancelled(place, args["round"], args["reason"])
+def _cancelled(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
+    return onchain.RoundCancelled(location, args["round"], args["reason"])
 
 
-def _equivocated(args: Any, place: LogPlace, _: list[Event]) -> Event:  # noqa: ANN401
+def _equivocated(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     operator, ballots = parse_address(args["operator"]), (args["ballot"], args["otherBallot"])
-    return facts.Equivocated(place, args["round"], operator, *map(bytes, ballots))
+    return onchain.Equivocated(location, args["round"], operator, *map(bytes, ballots))
 
 
-EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
+EVENTS: Final[dict[str, Callable[[Any, LogLocation, list[Event]], Event]]] = {
     "RoundOpened": _opened,
     "BallotCast": _ballot,
     "Abstained": _abstained,
@@ -117,10 +121,10 @@ EVENTS: Final[dict[str, Callable[[Any, LogPlace, list[Event]], Event]]] = {
 
 def event(data: EventData, before: list[Event]) -> Event:
     """An event from a decoded log; ``before`` are the events before it, in chain order."""
-    place = LogPlace(
+    location = LogLocation(
         data["blockNumber"],
         bytes(data["blockHash"]),
         bytes(data["transactionHash"]),
         data["logIndex"],
     )
-    return EVENTS[data["event"]](data["args"], place, before)
+    return EVENTS[data["event"]](data["args"], location, before)

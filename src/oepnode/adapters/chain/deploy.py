@@ -20,8 +20,8 @@ from oepnode.adapters.chain.contract import checksum_address, open_web3
 from oepnode.adapters.chain.errors import translated
 from oepnode.adapters.chain.send import fee_fields, send
 from oepnode.config import ChainSettings
-from oepnode.domain.rounds.onchain import Policy
-from oepnode.errors import EvidenceError, TransportError
+from oepnode.domain.rounds.onchain import Policy, parse_address
+from oepnode.errors import EvidenceError, TransportError, UnreadCodeError, UnverifiedCodeError
 
 
 class Deployed(Struct, frozen=True):
@@ -46,7 +46,8 @@ async def deploy(
 
     Raises:
         ConflictError: If the deployment reverted.
-        EvidenceError: If the code at the new address is not the artefact's.
+        UnverifiedCodeError: If the code at the new address is not the artefact's.
+        UnreadCodeError: If that code cannot be read.
         TransportError: If the node does not respond or the transaction is not mined.
     """
     settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
@@ -73,8 +74,8 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
     """The deployed contract; its code is read at the block of its deployment and compared.
 
     Raises:
-        EvidenceError: If the code is missing or not the artefact's.
-        TransportError: If the code cannot be read. Both messages contain the address: it was paid
+        UnverifiedCodeError: If the code is missing or not the artefact's.
+        UnreadCodeError: If the code cannot be read. Both messages contain the address: it was paid
             for.
     """
     address = receipt["contractAddress"]
@@ -85,11 +86,12 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
             code = await web3.eth.get_code(address, block_identifier=block)
         check_code(code)
     except (EvidenceError, TransportError) as error:
-        raise type(error)(
+        kind = UnreadCodeError if isinstance(error, TransportError) else UnverifiedCodeError
+        raise kind(
             f"deployed at {address} (block {block}, transaction {transaction.to_0x_hex()}), but "
-            f"its code is not verified: {error}; try contract deploy --verify-only"
+            f"its code is not verified: {error}"
         ) from error
-    return Deployed(bytes.fromhex(address[2:]), block, bytes(transaction))
+    return Deployed(parse_address(address), block, bytes(transaction))
 
 
 def check_code(code: bytes) -> None:

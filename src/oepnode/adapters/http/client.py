@@ -19,6 +19,7 @@ from msgspec import DecodeError, Struct
 from msgspec import json as msgspec_json
 
 from oepnode.adapters.http.redact import network_reason, shown_url
+from oepnode.domain.rounds.onchain import parse_bytes32
 from oepnode.errors import ConfigError, ConflictError, Finding, TransportError
 
 ATTEMPTS: Final = 3
@@ -94,7 +95,7 @@ class HttpClient:
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigError(
-                f"a service's URL starts with http:// or https://, received {base_url!r}"
+                f"a service's URL must start with http:// or https://, received {base_url!r}"
             )
         self._base = base_url.rstrip("/")
         self._network = _Network(timeout_s)
@@ -214,12 +215,10 @@ def read_digest(text: str, what: str) -> bytes:
         TransportError: If it is not 64 hex digits.
     """
     try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise TransportError(f"{what}: the digest in the response is not 64 hex digits (SHA-256)")
-    return digest
+        return parse_bytes32(text, "a digest")
+    except ValueError as exc:
+        message = f"{what}: the digest in the response is not 64 hex digits (SHA-256)"
+        raise TransportError(message) from exc
 
 
 class _FaultText(Struct):

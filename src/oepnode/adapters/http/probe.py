@@ -36,7 +36,7 @@ def _request(method: str, url: str, body: bytes | None, timeout_s: float) -> byt
         raise ConfigError(f"{url}: not a usable URL") from exc
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
     if parts.scheme not in kinds or not host:
-        raise ConfigError(f"{url}: a URL starts with http:// or https:// and names a host")
+        raise ConfigError(f"{url}: a URL must start with http:// or https:// and name a host")
     connection = kinds[parts.scheme](host, port, timeout=timeout_s)
     try:
         headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -12,8 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from oepnode.adapters.crypto import hpke
-from oepnode.adapters.http.client import HttpClient, read_digest
-from oepnode.adapters.http.signed_client import RequestSigner, SignedClient, verify_digest
+from oepnode.adapters.http.client import read_digest
+from oepnode.adapters.http.signed_client import SignedClient, verify_digest
 from oepnode.domain.rounds.pseudonyms import KEY_SIZE
 from oepnode.domain.rounds.signed_requests import RegistryRequest, What, encode_request, seal_info
 from oepnode.errors import EvidenceError, TransportError
@@ -26,20 +26,8 @@ class _Latest(Struct):
     digest: str
 
 
-class HttpRegistry:
-    """An NMI registry.
-
-    Args:
-        url: The registry's URL.
-        request_signer: Signs the worker's requests.
-        client: HTTP client; by default a new one for ``url``.
-    """
-
-    def __init__(
-        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
-    ) -> None:
-        self._request_signer = request_signer
-        self._service = SignedClient(url, request_signer, client)
+class HttpRegistry(SignedClient):
+    """A worker's client of the NMI registry; arguments as of `SignedClient`."""
 
     async def latest_digest(self) -> bytes | None:
         """SHA-256 of the newest snapshot, or None before the first.
@@ -48,7 +36,7 @@ class HttpRegistry:
             TransportError: If the registry does not respond, or with a malformed response.
         """
         what = "newest registry snapshot"
-        latest = await self._service.latest(
+        latest = await self._fetch_latest(
             "/v1/snapshots/latest", what, _Latest, none_yet="snapshot.none"
         )
         return None if latest is None else read_digest(latest.digest, what)
@@ -61,7 +49,9 @@ class HttpRegistry:
             ConflictError: If the registry rejects this worker.
             TransportError: If it could not be fetched.
         """
-        data = await self._fetch("snapshot", round_number, digest, self._request_signer.max_bytes)
+        data = await self._fetch_sealed(
+            "snapshot", round_number, digest, self._request_signer.max_bytes
+        )
         verify_digest("registry snapshot", data, digest)
         return data
 
@@ -72,17 +62,15 @@ class HttpRegistry:
             ConflictError: If the registry rejects this worker.
             TransportError: If it could not be fetched.
         """
-        return await self._fetch("salt", round_number, digest, KEY_SIZE)
+        return await self._fetch_sealed("salt", round_number, digest, KEY_SIZE)
 
-    async def close(self) -> None:
-        """Close the connections; may be called again."""
-        await self._service.close()
-
-    async def _fetch(self, what: What, round_number: int, digest: bytes, limit: int) -> bytes:
+    async def _fetch_sealed(
+        self, what: What, round_number: int, digest: bytes, limit: int
+    ) -> bytes:
         key = hpke.generate_private_key()
         recipient = hpke.public_key_of(key)
         info = seal_info(what, self._request_signer.context(round_number), digest)
-        sealed = await self._service.fetch(
+        sealed = await self._fetch(
             "POST",
             "/v1/requests",
             f"{what} of the registry",

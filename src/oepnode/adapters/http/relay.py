@@ -35,7 +35,7 @@ class _Health(Struct, rename="camel"):
 
 
 class HttpRelay:
-    """A relay.
+    """A worker's client of a relay.
 
     Args:
         url: The relay's URL.

@@ -19,7 +19,7 @@ from oepnode.adapters.http.client import (
     decode_json,
     read_digest,
 )
-from oepnode.adapters.http.signed_client import RequestSigner, SignedClient, verify_digest
+from oepnode.adapters.http.signed_client import SignedClient, verify_digest
 from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConfigError, DocumentFault
 from oepnode.ports import LatestEnvelope
@@ -54,20 +54,8 @@ class Published(Struct, frozen=True, rename="camel"):
     round: int | None = None
 
 
-class HttpSender:
-    """A worker's client of a sender's gateway.
-
-    Args:
-        url: The gateway's URL.
-        request_signer: Signs the worker's requests.
-        client: HTTP client; by default a new one for ``url``.
-    """
-
-    def __init__(
-        self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
-    ) -> None:
-        self._request_signer = request_signer
-        self._service = SignedClient(url, request_signer, client)
+class HttpSender(SignedClient):
+    """A worker's client of a sender's gateway; arguments as of `SignedClient`."""
 
     async def latest(self) -> LatestEnvelope | None:
         """The newest document, or None before the first.
@@ -76,7 +64,7 @@ class HttpSender:
             TransportError: If the gateway does not respond, or with a malformed response.
         """
         what = "newest envelope document"
-        latest = await self._service.latest(
+        latest = await self._fetch_latest(
             "/v1/envelopes/latest", what, _Latest, none_yet="envelope.none"
         )
         if latest is None:
@@ -100,7 +88,7 @@ class HttpSender:
             TransportError: If it could not be fetched.
         """
         what = "envelope document"
-        data = await self._service.fetch(
+        data = await self._fetch(
             "GET",
             f"/v1/documents/{digest.hex()}",
             what,
@@ -109,10 +97,6 @@ class HttpSender:
         )
         verify_digest(what, data, digest)
         return data
-
-    async def close(self) -> None:
-        """Close the connections; may be called again."""
-        await self._service.close()
 
     def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
         """Headers with their own nonce, so that they can follow a failed attempt."""

@@ -1,8 +1,8 @@
 """Signed requests of an enrolled worker for a round's inputs.
 
-Shared by the clients of the sender's gateway (`HttpSender`) and the NMI registry (`HttpRegistry`):
-signing, the newest input, and that an input which is missing now may arrive later. Leaves out the
-paths and shapes of each service. Source: `signed_requests`.
+The base of the clients of the sender's gateway (`HttpSender`) and the NMI registry
+(`HttpRegistry`): signing, the newest input, and that an input which is missing now may arrive
+later. Leaves out the paths and shapes of each service. Source: `signed_requests`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class RequestSigner:
 
 
 class SignedClient:
-    """An enrolled worker's client of a service.
+    """Base of an enrolled worker's client of a service.
 
     Args:
         url: The service's URL.
@@ -71,9 +71,14 @@ class SignedClient:
     def __init__(
         self, url: str, request_signer: RequestSigner, client: HttpClient | None = None
     ) -> None:
+        self._request_signer = request_signer
         self._client = client or HttpClient(url, request_signer.timeout_s)
 
-    async def latest(self, path: str, what: str, kind: type[T], none_yet: str) -> T | None:
+    async def close(self) -> None:
+        """Close the connections; may be called again."""
+        await self._client.close()
+
+    async def _fetch_latest(self, path: str, what: str, kind: type[T], none_yet: str) -> T | None:
         """The service's newest input, or None before the first.
 
         Args:
@@ -92,7 +97,7 @@ class SignedClient:
                 return None
             raise TransportError(str(exc)) from exc
 
-    async def fetch(
+    async def _fetch(
         self,
         method: str,
         path: str,
@@ -116,10 +121,6 @@ class SignedClient:
             if exc.status == 404:  # not yet: the service or its node lags behind
                 raise TransportError(str(exc)) from exc
             raise
-
-    async def close(self) -> None:
-        """Close the connections; may be called again."""
-        await self._client.close()
 
 
 def verify_digest(what: str, data: bytes, digest: bytes) -> None:

@@ -11,9 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.adapters.plots import figure as plots
+from oepnode.adapters.plots.figure import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    PALE,
+    VERMILION,
+    new_figure,
+    style,
+)
+from oepnode.domain.documents.arrays import Bools, Floats, Int32s, Int64s
 from oepnode.domain.edge.telemetry.assessment import NO_HEADROOM
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT
@@ -22,9 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 MOST_ROWS: Final = 40
 """Maximum number of sites in a heat map: those with the least headroom."""
@@ -52,9 +59,9 @@ class Measured:
         label: Name of the flow, such as ``active power``.
     """
 
-    minute: Int64
-    flow_w: Int64
-    is_breach: npt.NDArray[np.bool_]
+    minute: Int64s
+    flow_w: Int64s
+    is_breach: Bools
     label: str = "active power, 1 minute"
 
 
@@ -62,8 +69,8 @@ def envelope_band(
     title: str,
     subtitle: str,
     horizon_start: int,
-    export_w: Int32,
-    import_w: Int32,
+    export_w: Int32s,
+    import_w: Int32s,
     measured: Measured | None = None,
 ) -> Figure:
     """Draw the band between import and export limit over time, and the flow in it.
@@ -76,22 +83,22 @@ def envelope_band(
         import_w: The same.
         measured: The flow, or None.
     """
-    figure, axes = plots.new_figure(9.6, 4.4)
-    with plots.style():
+    figure, axes = new_figure(9.6, 4.4)
+    with style():
         edges = horizon_start + INTERVAL_S * np.arange(len(export_w) + 1)
         upper, lower = _kilowatts(export_w), _kilowatts(import_w)
         x = np.repeat(edges, 2)[1:-1].astype(np.float64)
         top, bottom = np.repeat(upper, 2), np.repeat(lower, 2)
-        axes.fill_between(x, bottom, top, color=plots.PALE, lw=0, label="operating envelope")
-        axes.plot(x, top, color=plots.BLUE, lw=1.3, label="export limit")
-        axes.plot(x, bottom, color=plots.GREEN, lw=1.3, label="import limit")
-        axes.axhline(0, color=plots.MUTED, lw=0.6)
+        axes.fill_between(x, bottom, top, color=PALE, lw=0, label="operating envelope")
+        axes.plot(x, top, color=BLUE, lw=1.3, label="export limit")
+        axes.plot(x, bottom, color=GREEN, lw=1.3, label="import limit")
+        axes.axhline(0, color=MUTED, lw=0.6)
         if measured is not None:
             _draw_flow(axes, measured)
         _title(axes, title, subtitle)
         axes.set_ylabel("← load        kW        generation →")
         axes.set_ylim(*_range(axes))
-        axes.grid(axis="y", color=plots.GRID, lw=0.6)
+        axes.grid(axis="y", color=GRID, lw=0.6)
         _time_axis(axes, int(edges[0]), int(edges[-1]))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=5, handlelength=1.8)
     return figure
@@ -106,7 +113,7 @@ def _draw_flow(axes: Axes, measured: Measured) -> None:
     axes.plot(
         np.insert(minute.astype(np.float64), gaps, np.nan),
         np.insert(flow, gaps, np.nan),
-        color=plots.INK,
+        color=INK,
         lw=0.8,
         label=measured.label,
     )
@@ -118,7 +125,7 @@ def _draw_flow(axes: Axes, measured: Measured) -> None:
             marker="x",
             ms=5,
             mew=1.4,
-            color=plots.VERMILION,
+            color=VERMILION,
             label=f"breach ({int(breach.sum())} min)",
             zorder=5,
         )
@@ -129,7 +136,7 @@ def headroom_map(
     subtitle: str,
     horizon_start: int,
     labels: Sequence[str],
-    headroom_w: Int32,
+    headroom_w: Int32s,
 ) -> Figure:
     """Draw headroom per site and interval as colours: distance to a limit, below 0 beyond it.
 
@@ -146,8 +153,8 @@ def headroom_map(
     order = np.argsort(headroom_w.min(axis=1), kind="stable")[:MOST_ROWS]
     drawn, rows = headroom_w[order], len(order)
     edges = horizon_start + INTERVAL_S * np.arange(drawn.shape[1] + 1)
-    figure, axes = plots.new_figure(9.6, 1.75 + (0.16 if rows > _MANY_ROWS else 0.26) * rows)
-    with plots.style():
+    figure, axes = new_figure(9.6, 1.75 + (0.16 if rows > _MANY_ROWS else 0.26) * rows)
+    with style():
         mesh = _draw_cells(axes, drawn, edges)
         _mark_breaches(axes, drawn, edges)
         _label_rows(axes, [labels[i] for i in order])
@@ -158,7 +165,7 @@ def headroom_map(
     return figure
 
 
-def _legend(drawn: Int32, sites: int) -> str:
+def _legend(drawn: Int32s, sites: int) -> str:
     """The end of the subtitle: order of the rows, and meaning of dots and grey cells."""
     text = ""
     if len(drawn) < sites:
@@ -172,7 +179,7 @@ def _legend(drawn: Int32, sites: int) -> str:
     return text
 
 
-def _draw_cells(axes: Axes, drawn: Int32, edges: Int64) -> Any:  # noqa: ANN401 - matplotlib's mesh
+def _draw_cells(axes: Axes, drawn: Int32s, edges: Int64s) -> Any:  # noqa: ANN401 - matplotlib's mesh
     values = np.ma.masked_where(drawn == NO_HEADROOM, drawn / 1000)
     axes.set_facecolor(_UNKNOWN)
     axes.set_ylim(len(drawn), 0)
@@ -212,7 +219,7 @@ def _round_ticks(most: float) -> list[float]:
     return [round(step * number, 2) for number in range(1, int(most / step + 1e-9) + 1)]
 
 
-def _mark_breaches(axes: Axes, drawn: Int32, edges: Int64) -> None:
+def _mark_breaches(axes: Axes, drawn: Int32s, edges: Int64s) -> None:
     """A dot on each cell beyond a limit, so that colour is not the only sign."""
     row, interval = np.nonzero(drawn < 0)
     if len(row):
@@ -223,7 +230,7 @@ def _mark_breaches(axes: Axes, drawn: Int32, edges: Int64) -> None:
             marker="o",
             ms=2.4,
             mew=0,
-            color=plots.INK,
+            color=INK,
         )
 
 
@@ -246,7 +253,7 @@ def _norm(values: Any) -> Any:  # noqa: ANN401 - a masked array in, a norm of ma
     return TwoSlopeNorm(0, low, high)
 
 
-def _kilowatts(limits_w: Int32) -> Floats:
+def _kilowatts(limits_w: Int32s) -> Floats:
     return np.where(limits_w == NO_LIMIT, np.nan, limits_w / 1000)
 
 
@@ -265,7 +272,7 @@ def _title(axes: Axes, title: str, subtitle: str) -> None:
         xycoords="axes fraction",
         textcoords="offset points",
         fontsize=8.5,
-        color=plots.MUTED,
+        color=MUTED,
     )
 
 

@@ -64,7 +64,7 @@ def check(path: Path) -> None:
         ConfigError: If the file's suffix is not that of a picture, or matplotlib is missing.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"{path}: unknown picture format; the name ends in .svg or .png")
+        raise ConfigError(f"{path}: unknown picture format; name a file that ends in .svg or .png")
     try:
         import matplotlib  # noqa: F401 - only to check that it is installed
     except ImportError as exc:
@@ -102,4 +102,4 @@ def save(figure: Figure, path: Path) -> None:
         with style():
             figure.savefig(path, format=kind, dpi=_DPI, metadata=metadata)
     except OSError as exc:
-        raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: not writable: {exc.strerror or exc}") from exc

@@ -9,7 +9,7 @@ Source: HLD Appendix D (supply chart), §4.2.4, §4.2.5.
 
 Example:
     >>> picture = CurvePicture("Boffer", "period 1", steps, -100_000, 1_510_000)  # doctest: +SKIP
-    >>> plots.save(draw(picture), Path("curve.svg"))                              # doctest: +SKIP
+    >>> save(draw(picture), Path("curve.svg"))                              # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -19,8 +19,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from oepnode.adapters.plots import figure as plots
-from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, quantity_at
+from oepnode.adapters.plots.figure import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    VERMILION,
+    new_figure,
+    style,
+)
+from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, quantity_at
+from oepnode.domain.nem.quantities import kw_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +46,8 @@ _NAME_GAP: Final = 0.085
 _MARGIN: Final = 0.16
 """Space above and below the curve for labels, as a share of its height."""
 
-_GENERATION: Final = plots.ORANGE
-_LOAD: Final = plots.BLUE
+_GENERATION: Final = ORANGE
+_LOAD: Final = BLUE
 _MANY: Final = 9
 """Number of steps from which labels are smaller and prices are turned, so that none overlap."""
 _BEHIND: Final = {"boxstyle": "square,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8}
@@ -73,10 +84,10 @@ class CurvePicture:
 
 def draw(picture: CurvePicture) -> Figure:
     """Draw a supply curve; the caller saves it."""
-    with plots.style():
+    with style():
         scale = _Scale(picture)
         width_in = max(_WIDTH_IN, _STEP_IN * (scale.right + 1))
-        figure, axes = plots.new_figure(width_in, _HEIGHT_IN)
+        figure, axes = new_figure(width_in, _HEIGHT_IN)
         _lines(axes, picture, scale)
         if picture.before:
             _curve(axes, picture.before, scale, is_main=False)
@@ -120,7 +131,7 @@ def _curve(axes: Axes, steps: Sequence[PriceStep], scale: _Scale, *, is_main: bo
         left, right = scale.ends(step)
         level = step.watts / 1000
         if not is_main:
-            axes.plot([left, right], [level] * 2, color=plots.MUTED, lw=1.4, ls=(0, (4, 2)))
+            axes.plot([left, right], [level] * 2, color=MUTED, lw=1.4, ls=(0, (4, 2)))
             continue
         colour = _colour(step.watts)
         axes.fill_between([left, right], 0, level, color=colour, alpha=0.16, lw=0)
@@ -130,7 +141,7 @@ def _curve(axes: Axes, steps: Sequence[PriceStep], scale: _Scale, *, is_main: bo
     for below, above in pairwise(steps):
         at = scale.position(above.low if above.low is not None else 0)
         ends = [below.watts / 1000, above.watts / 1000]
-        axes.plot([at, at], ends, color=plots.MUTED, lw=0.8, ls=":", zorder=2)
+        axes.plot([at, at], ends, color=MUTED, lw=0.8, ls=":", zorder=2)
 
 
 def _dot(
@@ -144,7 +155,7 @@ def _dot(
 
 def _colour(watts: int) -> str:
     if watts == 0:
-        return plots.INK
+        return INK
     return _GENERATION if watts > 0 else _LOAD
 
 
@@ -155,12 +166,12 @@ def _labels(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
         offered = quantity_at(picture.before, _price_in(step)) if picture.before else step.watts
         is_above = step.watts >= 0 if offered == step.watts else offered < step.watts
         text = f"{_signed(step.watts)}{unit}"
-        _label(axes, scale, step, text, plots.INK, "bold", is_above=is_above)
+        _label(axes, scale, step, text, INK, "bold", is_above=is_above)
     for step in picture.before:
         if quantity_at(picture.steps, _price_in(step)) != step.watts:
             text = f"offered {_signed(step.watts)}{unit}"
             is_above = step.watts >= 0
-            _label(axes, scale, step, text, plots.MUTED, "normal", is_above=is_above)
+            _label(axes, scale, step, text, MUTED, "normal", is_above=is_above)
 
 
 def _price_in(step: PriceStep) -> int:
@@ -199,10 +210,10 @@ def _label(
 
 
 def _lines(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
-    axes.axhline(0, color=plots.INK, lw=1.0, zorder=3)
+    axes.axhline(0, color=INK, lw=1.0, zorder=3)
     rows = [
-        *((watts, name, plots.MUTED, (0, (6, 3))) for name, watts in picture.bounds),
-        *((watts, name, plots.VERMILION, (0, (1, 1.2))) for name, watts in picture.limits),
+        *((watts, name, MUTED, (0, (6, 3))) for name, watts in picture.bounds),
+        *((watts, name, VERMILION, (0, (1, 1.2))) for name, watts in picture.limits),
     ]
     lowest = -1.0
     for watts, name, colour, pattern in sorted(rows):
@@ -226,8 +237,8 @@ def _marks(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
     for number, price in enumerate(picture.prices):
         at, watts = scale.position(price), quantity_at(picture.steps, price)
         is_left = at < scale.right / 2
-        axes.axvline(at, color=plots.GREEN, lw=1.2, ls="-.", zorder=3)
-        axes.plot([at], [watts / 1000], "D", ms=6, color=plots.GREEN, zorder=8)
+        axes.axvline(at, color=GREEN, lw=1.2, ls="-.", zorder=3)
+        axes.plot([at], [watts / 1000], "D", ms=6, color=GREEN, zorder=8)
         axes.annotate(
             f"at {_price(price)}: {_signed(watts)} kW",
             (at, 1),
@@ -237,7 +248,7 @@ def _marks(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
             va="top",
             ha="left" if is_left else "right",
             fontsize=8,
-            color=plots.GREEN,
+            color=GREEN,
             bbox=_BEHIND,
             zorder=8,
         )
@@ -256,7 +267,7 @@ def _frame(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
     if scale.is_dense:
         for label in axes.get_xticklabels():
             label.set(rotation=35, ha="right", rotation_mode="anchor")
-    axes.grid(axis="y", color=plots.GRID, lw=0.6)
+    axes.grid(axis="y", color=GRID, lw=0.6)
     axes.set_xlabel(
         "Clearing price, $/MWh (equal distances, not to scale)   ● included   ○ not included"
     )
@@ -268,12 +279,12 @@ def _frame(axes: Axes, picture: CurvePicture, scale: _Scale) -> None:
         xycoords="axes fraction",
         xytext=(0, 8),
         textcoords="offset points",
-        color=plots.MUTED,
+        color=MUTED,
         va="bottom",
     )
     if picture.remark:
         figure = axes.figure
-        figure.supxlabel(picture.remark, fontsize=8, color=plots.MUTED, x=0.01, ha="left")
+        figure.supxlabel(picture.remark, fontsize=8, color=MUTED, x=0.01, ha="left")
 
 
 def _price(cents: int) -> str:
@@ -281,5 +292,5 @@ def _price(cents: int) -> str:
 
 
 def _signed(watts: int) -> str:
-    text = kilowatts(watts).replace("-", "−")
+    text = kw_text(watts).replace("-", "−")
     return f"+{text}" if watts > 0 else text

@@ -25,7 +25,7 @@ def is_parquet(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
     except OSError as exc:
-        raise ConfigError(f"{path}: not readable: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: not readable: {exc.strerror or exc}") from exc
 
 
 def read_rows(path: Path) -> pl.DataFrame:
@@ -46,4 +46,4 @@ def read_rows(path: Path) -> pl.DataFrame:
             f"{path}: not readable as Parquet; all files of a folder must have the same columns"
         ) from exc
     except OSError as exc:
-        raise ConfigError(f"{path}: not readable: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: not readable: {exc.strerror or exc}") from exc

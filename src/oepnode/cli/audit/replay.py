@@ -20,15 +20,15 @@ from oepnode.cli.common.chain import (
 )
 from oepnode.cli.common.edge_options import ImportSignOption, ProfileOption, feed_of
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.audits import (
+from oepnode.client.chain import ChainTarget
+from oepnode.client.keys import create_key_pair
+from oepnode.client.replays import (
     ArchivedInputs,
     InputFiles,
     InputSource,
     ReplayReport,
     replay_round,
 )
-from oepnode.client.chain import ChainTarget
-from oepnode.client.keys import create_key_pair
 from oepnode.errors import ConfigError
 
 

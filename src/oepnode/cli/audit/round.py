@@ -18,7 +18,6 @@ from oepnode.cli.common.chain import (
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.audits import EndReport, MemberReport, RoundAudit, audit_round
 from oepnode.client.chain import ChainTarget
-from oepnode.errors import EvidenceError
 
 _STANDINGS: Final = {
     "matched": "matched the final root",
@@ -46,10 +45,7 @@ def round_(
         output.print_json(audit)
     else:
         _print_audit(audit)
-    if audit.differences:
-        raise EvidenceError(
-            f"round {number}: the count differs from the chain's: " + "; ".join(audit.differences)
-        )
+    audit.require_equal_count()
 
 
 def _print_audit(audit: RoundAudit) -> None:

@@ -15,15 +15,13 @@ from rich.text import Text
 
 from oepnode.cli.boffer import shared
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import counted, energy, more, print_notes
+from oepnode.cli.common.cells import energy, more
 from oepnode.cli.common.edge_options import TableOutOption
-from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.clearing import ClearedBoffers, ClearedOffer, clear_boffers
-from oepnode.client.boffers.prices import load_prices
+from oepnode.client.edge.boffers.clearing import ClearedBoffers, ClearedOffer, clear_boffers
+from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix, write_table
-from oepnode.client.values import market_price_text, parse_amount
+from oepnode.client.values import counted, market_price_text, parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
 from oepnode.errors import ConfigError
 
@@ -71,14 +69,13 @@ def clear_(
     choice = shared.choice_of(duid, nmi, level, date)
     if out is not None:
         require_suffix(out, *TABLE_SUFFIXES)
-    with option_hints():
-        boffers = shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
-        cleared = clear_boffers(boffers, at_price, choice=choice, period=period)
-    print_notes(cleared.notes)
+    boffers = shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
+    cleared = clear_boffers(boffers, at_price, choice=choice, period=period)
+    output.print_notes(cleared.notes)
     if out is not None:
         write_table(out, cleared.frame())
     if as_json:
-        output.print_json(json_value(cleared.report()))
+        output.print_json(cleared.report())
     else:
         _print(cleared)
         shared.print_rejected(boffers)

@@ -13,12 +13,10 @@ from rich.text import Text
 
 from oepnode.cli.boffer import shared
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import counted, energy, figure
-from oepnode.cli.common.hints import option_hints
+from oepnode.cli.common.cells import energy, figure, more
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.comparison import BofferChange, BofferComparison, compare_boffers
-from oepnode.errors import EvidenceError
+from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
+from oepnode.client.values import counted
 
 BeforeFile = Annotated[Path, typer.Argument(metavar="BEFORE", help="The earlier Boffers.")]
 AfterFile = Annotated[Path, typer.Argument(metavar="AFTER", help="The later Boffers.")]
@@ -53,32 +51,24 @@ def compare(
     that the rules reject.
     """
     choice = shared.choice_of(duid, nmi, level, date)
-    with option_hints():
-        earlier, later = (
-            shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
-            for file in (before, after)
-        )
-        comparison = compare_boffers(earlier, later, choice=choice)
+    earlier, later = (
+        shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
+        for file in (before, after)
+    )
+    comparison = compare_boffers(earlier, later, choice=choice)
     if as_json:
-        output.print_json(json_value(comparison))
+        output.print_json(comparison)
     else:
         _print(comparison)
         for boffers in (earlier, later):
             shared.print_rejected(boffers)
-    late = comparison.changed_after_gate_closure
-    if late:
-        verb = "changes" if late == 1 else "change"
-        raise EvidenceError(
-            f"{counted(late, 'Boffer')} {verb} prices after gate closure, 12:30 NEM time on the "
-            "day before (HLD §4.1); allowed in step 2 only"
-        )
+    comparison.require_gate_closure()
 
 
 def _print(comparison: BofferComparison) -> None:
     changes = comparison.offers
     output.print_table(_COLUMNS, map(_cells, changes[: output.TABLE_ROWS]))
-    if len(changes) > output.TABLE_ROWS:
-        output.say(f"… and {len(changes) - output.TABLE_ROWS} more; --json prints all", "dim")
+    more(len(changes), output.TABLE_ROWS, "Boffer")
     alone = {"earlier": comparison.only_before, "later": comparison.only_after}
     for name, count in alone.items():
         if count:

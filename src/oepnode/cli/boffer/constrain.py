@@ -13,29 +13,26 @@ from typing import Annotated, Any, Final
 import typer
 from msgspec import Struct
 
-from oepnode.adapters.plots import figure as plots
 from oepnode.cli.boffer import shared
 from oepnode.cli.common import edge_options as options
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import counted, energy, figure, more, print_notes
+from oepnode.cli.common.cells import energy, figure, more
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.exits import EVIDENCE
-from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.constraining import (
+from oepnode.client.edge.boffers.constraining import (
     ConstrainedBoffers,
     ConstrainedOffer,
-    check_constrained,
     constrain_boffers,
+    write_constrained,
 )
-from oepnode.client.boffers.load import BOFFER_SUFFIXES, write_boffers
-from oepnode.client.boffers.pictures import draw_constrained
+from oepnode.client.edge.boffers.load import BOFFER_SUFFIXES
+from oepnode.client.edge.boffers.pictures import draw_constrained
 from oepnode.client.edge.envelopes import load_envelopes
-from oepnode.client.edge.tables import load_portfolio
-from oepnode.client.values import parse_instant
+from oepnode.client.edge.pictures import require_picture
+from oepnode.client.edge.tables import load_portfolio, require_suffix
+from oepnode.client.values import counted, parse_instant
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
-from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 UnitPortfolioOption = Annotated[
@@ -147,21 +144,26 @@ def constrain(
     """
     outputs = Outputs(out, _instant(submitted), plot, period, check, as_json)
     _check_outputs(outputs)
-    default = _default(default_export_kw, default_import_kw)
+    default = options.default_limits(default_export_kw, default_import_kw)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     feed = options.feed_of(profile, import_sign)
-    with option_hints():
-        result = constrain_boffers(
-            shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected),
-            load_envelopes(envelope, key=key, selector=selector, feed=feed),
-            choice=shared.choice_of(duid, nmi, level, date),
-            portfolio=None if portfolio is None else load_portfolio(portfolio),
-            default=default,
-            is_covered_only=covered,
-            is_post_allowed=post_envelopes,
-        )
-        print_notes(result.envelopes.notes)
-        result = _write(result, outputs, allow_rejected=allow_rejected)
+    result = constrain_boffers(
+        shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected),
+        load_envelopes(envelope, key=key, selector=selector, feed=feed),
+        choice=shared.choice_of(duid, nmi, level, date),
+        portfolio=None if portfolio is None else load_portfolio(portfolio),
+        default=default,
+        is_covered_only=covered,
+        is_post_allowed=post_envelopes,
+    )
+    output.print_notes(result.envelopes.notes)
+    if out is not None:
+        with shared.rejection_note():
+            result = write_constrained(
+                out, result, submitted_us=outputs.submitted_us, allow_rejected=allow_rejected
+            )
+    if plot is not None:
+        draw_constrained(result, plot, period=period)
     _print(result, outputs)
 
 
@@ -169,39 +171,14 @@ def _check_outputs(outputs: Outputs) -> None:
     """Reject files that could not be written, before any work."""
     if outputs.is_check and outputs.out is not None:
         raise ConfigError("--check writes nothing: leave out --out")
-    if outputs.out is not None and outputs.out.suffix.lower() not in BOFFER_SUFFIXES:
-        raise ConfigError(f"{outputs.out}: --out ends in .json, .ndjson or .parquet")
+    if outputs.out is not None:
+        require_suffix(outputs.out, *BOFFER_SUFFIXES)
     if outputs.plot is not None:
-        plots.check(outputs.plot)
-
-
-def _default(export_kw: str | None, import_kw: str | None) -> DefaultLimits | None:
-    export, import_ = options.default_limits(export_kw, import_kw)
-    if export is None and import_ is None:
-        return None
-    if export is None or import_ is None:
-        raise ConfigError("--default-export-kw and --default-import-kw go together")
-    return DefaultLimits(export, import_)
+        require_picture(outputs.plot)
 
 
 def _instant(text: str | None) -> int | None:
     return None if text is None else parse_instant(text, "--submitted")
-
-
-def _write(
-    result: ConstrainedBoffers, outputs: Outputs, *, allow_rejected: bool
-) -> ConstrainedBoffers:
-    if outputs.out is not None:
-        result = check_constrained(
-            result,
-            outputs.out.name,
-            submitted_us=outputs.submitted_us,
-            allow_rejected=allow_rejected,
-        )
-        write_boffers(outputs.out, result.constrained)
-    if outputs.plot is not None:
-        draw_constrained(result, outputs.plot, period=outputs.period)
-    return result
 
 
 # --- report --------------------------------------------------------------------------------------
@@ -209,7 +186,7 @@ def _write(
 
 def _print(result: ConstrainedBoffers, outputs: Outputs) -> None:
     if outputs.as_json:
-        output.print_json(json_value(result.report()))
+        output.print_json(result.report())
     else:
         _print_offers(result)
         if not outputs.is_check:

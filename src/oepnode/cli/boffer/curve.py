@@ -10,16 +10,14 @@ from typing import Annotated, Final
 
 import typer
 
-from oepnode.adapters.plots import figure as plots
 from oepnode.cli.boffer import shared
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import figure, print_notes
+from oepnode.cli.common.cells import figure
 from oepnode.cli.common.edge_options import PlotOption
-from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.pictures import bounds_of, draw_supply_curve, headline
-from oepnode.client.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.boffers.pictures import bounds_of, draw_supply_curve, headline
+from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.pictures import require_picture
 from oepnode.client.limits import kw_text
 from oepnode.client.values import band_price_text, dollars, parse_amount
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
@@ -55,17 +53,16 @@ def curve(
     A Boffer that the rules reject has no curve: exit code 1.
     """
     if plot is not None:
-        plots.check(plot)
+        require_picture(plot)
     marks = [parse_amount(text, "--price", PRICE) for text in price or ()]
     choice = shared.choice_of(duid, nmi, level, date)
-    with option_hints():
-        boffers = shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
-        result = supply_curve(boffers, period, choice=choice, prices=marks)
-    print_notes(result.notes)
+    boffers = shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
+    result = supply_curve(boffers, period, choice=choice, prices=marks)
+    output.print_notes(result.notes)
     if plot is not None:
         draw_supply_curve(result, plot)
     if as_json:
-        output.print_json(json_value(result.report()))
+        output.print_json(result.report())
         return
     _print(result, result.report())
     shared.print_rejected(boffers)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oepnode.cli.common import output
-from oepnode.cli.common.edge_options import check_level, date_of
-from oepnode.client.boffers.load import LoadedBoffers, load_boffers
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.cli.common.edge_options import date_of, nmi_of
+from oepnode.client.edge.boffers.load import LoadedBoffers, RulesRejectedError, load_boffers
+from oepnode.client.edge.boffers.selection import BofferChoice
+from oepnode.client.edge.targets import Level
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 
@@ -21,7 +24,7 @@ BofferFile = Annotated[
 DuidOption = Annotated[str | None, typer.Option("--duid", help="Only this DUID.")]
 NmiOption = Annotated[str | None, typer.Option("--nmi", help="Only this NMI.")]
 LevelOption = Annotated[
-    str | None, typer.Option("--level", help="Only this summation level: NMI or Flex.")
+    Level | None, typer.Option("--level", help="Only this summation level: NMI or Flex.")
 ]
 DateOption = Annotated[
     str | None,
@@ -60,15 +63,27 @@ SkipRejectedFlag = Annotated[
 
 
 def choice_of(
-    duid: str | None, nmi: str | None, level: str | None, date: str | None
+    duid: str | None, nmi: str | None, level: Level | None, date: str | None
 ) -> BofferChoice:
     """The Boffers that the options choose.
 
     Raises:
-        ConfigError: For an unknown level or a date that is not one.
+        ConfigError: For an NMI or a date that is not one.
     """
-    check_level(level)
-    return BofferChoice(duid, nmi, level, date_of(date))
+    return BofferChoice(duid, nmi_of(nmi), level, date_of(date))
+
+
+@contextmanager
+def rejection_note() -> Iterator[None]:
+    """Print the options that go on, where the rules reject Boffers."""
+    try:
+        yield
+    except RulesRejectedError as exc:
+        output.note(
+            f"{exc.name}: {exc.reason}; nothing is computed or written (--skip-rejected goes on "
+            "without what is rejected, --allow-rejected with it)"
+        )
+        raise
 
 
 def load(path: Path, *, allow_rejected: bool, skip_rejected: bool) -> LoadedBoffers:
@@ -79,7 +94,8 @@ def load(path: Path, *, allow_rejected: bool, skip_rejected: bool) -> LoadedBoff
     """
     if allow_rejected and skip_rejected:
         raise ConfigError("--skip-rejected leaves out what --allow-rejected uses: choose one")
-    return load_boffers(path, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
+    with rejection_note():
+        return load_boffers(path, allow_rejected=allow_rejected, skip_rejected=skip_rejected)
 
 
 def print_rejected(boffers: LoadedBoffers) -> None:

@@ -13,7 +13,7 @@ import typer
 from oepnode.cli.boffer.shared import BofferFile
 from oepnode.cli.common import acknowledgements, output
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.boffers.load import load_accepted, validate_boffers
+from oepnode.client.edge.boffers.load import load_accepted, validate_boffers
 from oepnode.client.values import parse_amount
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
@@ -86,5 +86,5 @@ def _pair(
         raise ConfigError(f"{low_name} and {high_name} go together")
     pair = parse_amount(low, low_name, unit), parse_amount(high, high_name, unit)
     if pair[0] > pair[1]:
-        raise ConfigError(f"{low_name} is not above {high_name}")
+        raise ConfigError(f"{low_name} {low} must not be above {high_name} {high}")
     return pair

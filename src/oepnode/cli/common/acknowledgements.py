@@ -26,7 +26,7 @@ def report(result: ValidationResult[Any], *, as_json: bool) -> None:
         typer.Exit: With exit code 1 where one of them rejects.
     """
     if as_json:
-        output.print_json(result.as_json())
+        output.print_json(result.report())
     else:
         for answer in (result.system, result.transaction):
             _print(answer)

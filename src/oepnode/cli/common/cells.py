@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.text import Text
 
 from oepnode.cli.common import output
+from oepnode.client.values import counted
 from oepnode.domain.nem.quantities import NO_LIMIT
 
 
@@ -15,30 +14,19 @@ def figure(text: str, style: str = "") -> Text:
     return Text(text, style=style, justify="right")
 
 
-def kilo(amount: int | None, decimals: int = 2, style: str = "") -> Text:
+def kilo(amount: float | None, decimals: int = 2, *, is_signed: bool = False) -> Text:
     """W as kW, or Wh as kWh; a dash where there is none."""
     if amount is None or amount == NO_LIMIT:
         return figure("–", "dim")
-    return figure(f"{amount / 1000:.{decimals}f}", style)
+    return figure(f"{amount / 1000:{'+' if is_signed else ''}.{decimals}f}")
 
 
-def energy(wh: int) -> str:
+def energy(wh: int, decimals: int = 3) -> str:
     """Energy in kWh as text."""
-    return f"{wh / 1000:,.3f} kWh"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things: ``1 minute``, ``2 minutes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{wh / 1000:,.{decimals}f} kWh"
 
 
 def more(total: int, listed: int, noun: str, rest: str = "--json prints all") -> None:
     """Print how many things a table leaves out, if any."""
     if total > listed:
         output.say(f"… and {counted(total - listed, f'more {noun}')}; {rest}", "dim")
-
-
-def print_notes(notes: Iterable[str]) -> None:
-    """Print each note to stderr."""
-    for note in notes:
-        output.note(note)

@@ -12,11 +12,10 @@ from msgspec import Struct
 
 from oepnode.client.chain import ChainTarget
 from oepnode.client.edge.envelopes import LoadedEnvelopes, load_envelopes
-from oepnode.client.limits import LEVEL_NAMES
 from oepnode.client.rounds import RoundSelector
-from oepnode.client.values import parse_amount, parse_date
+from oepnode.client.values import parse_amount, parse_date, parse_nmi
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.quantities import KW, Feed
+from oepnode.domain.nem.quantities import KW, DefaultLimits, Feed, ImportSign, Profile
 from oepnode.errors import ConfigError
 
 _MAX_W: Final = 2**31 - 1
@@ -50,10 +49,11 @@ EnvelopeKeyOption = Annotated[
     Path | None, typer.Option("--key", help="Your key file, where the envelopes are a bundle.")
 ]
 ProfileOption = Annotated[
-    str, typer.Option("--profile", help="wide, or edge: Decimal(4,2) as Part C has it.")
+    Profile, typer.Option("--profile", help="wide, or edge: Decimal(4,2) as Part C has it.")
 ]
 ImportSignOption = Annotated[
-    str, typer.Option("--import-sign", help="canonical (imports ≤ 0) or magnitude (written ≥ 0).")
+    ImportSign,
+    typer.Option("--import-sign", help="canonical (imports ≤ 0) or magnitude (written ≥ 0)."),
 ]
 DefaultExportOption = Annotated[
     str | None,
@@ -160,34 +160,18 @@ class EnvelopeInput(Struct, frozen=True):
         return load_envelopes(self.path, key=self.key, selector=self.selector, feed=self.feed)
 
 
-def feed_of(profile: str, import_sign: str) -> Feed:
-    """How a document is written.
+def feed_of(profile: Profile, import_sign: ImportSign) -> Feed:
+    """How a document is written."""
+    return Feed(profile=profile, import_sign=import_sign)
+
+
+def nmi_of(text: str | None) -> str | None:
+    """The NMI of ``--nmi``, without its checksum.
 
     Raises:
-        ConfigError: For another word.
+        ConfigError: If it is not one.
     """
-    one_of("--profile", profile, "wide", "edge")
-    one_of("--import-sign", import_sign, "canonical", "magnitude")
-    return Feed(profile=profile, import_sign=import_sign)  # type: ignore[arg-type]
-
-
-def one_of(option: str, value: str | None, *words: str) -> None:
-    """Reject a value that is not one of the words.
-
-    Raises:
-        ConfigError: With the words.
-    """
-    if value is not None and value not in words:
-        raise ConfigError(f"{option} is {' or '.join(words)}, received {value!r}")
-
-
-def check_level(level: str | None) -> None:
-    """Reject an unknown level.
-
-    Raises:
-        ConfigError: With the levels.
-    """
-    one_of("--level", level, *LEVEL_NAMES)
+    return None if text is None else parse_nmi(text, "--nmi")
 
 
 def date_of(text: str | None) -> date | None:
@@ -199,11 +183,11 @@ def date_of(text: str | None) -> date | None:
     return None if text is None else parse_date(text, "--date")
 
 
-def default_limits(export_kw: str | None, import_kw: str | None) -> tuple[int | None, int | None]:
-    """Export and import limit in watts that apply where none is published.
+def default_limits(export_kw: str | None, import_kw: str | None) -> DefaultLimits | None:
+    """Limits that apply where none is published; None where none are stated.
 
     Raises:
-        ConfigError: If one is not a number of kW, or has the wrong sign.
+        ConfigError: If one is not a number of kW, has the wrong sign, or is stated alone.
     """
     export = None if export_kw is None else parse_amount(export_kw, "--default-export-kw", KW)
     import_ = None if import_kw is None else parse_amount(import_kw, "--default-import-kw", KW)
@@ -211,4 +195,6 @@ def default_limits(export_kw: str | None, import_kw: str | None) -> tuple[int | 
         raise ConfigError(
             "--default-export-kw must not be negative, --default-import-kw not positive"
         )
-    return export, import_
+    if (export is None) != (import_ is None):
+        raise ConfigError("--default-export-kw and --default-import-kw go together")
+    return None if export is None else DefaultLimits(export, import_)

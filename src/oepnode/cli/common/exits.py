@@ -3,7 +3,8 @@
 Guarantees: no traceback reaches a user, and nothing of a foreign exception's text, which might hold
 an NMI or a key. A command that is given ``--json`` and fails before its answer leaves one JSON
 object on stdout: ``error`` with ``kind`` (a word of the table), ``message`` and ``exit``;
-``faults`` of a document, keyed as findings are; ``more``, the number of faults beyond these.
+``faults`` of a document, each with ``code``, ``path``, ``message`` and ``value``; ``more``, the
+number of faults beyond these.
 Source: ``docs/design.md``.
 
 | code | kind | means |
@@ -20,21 +21,21 @@ from __future__ import annotations
 
 import errno
 import json
-import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
 from oepnode.client.chain import ChainNotNamedError
-from oepnode.client.rounds import RoundNotNamedError
+from oepnode.client.keys import AggregatorIdError, KeyFileError
+from oepnode.client.operation.relay import BallotFileError
+from oepnode.client.rounds import RoundNotNamedError, RoundStateError
 from oepnode.errors import (
     ConfigError,
     ConflictError,
@@ -43,6 +44,9 @@ from oepnode.errors import (
     Finding,
     OepError,
     TransportError,
+    UnreadCodeError,
+    UnverifiedCodeError,
+    location_of,
 )
 
 EVIDENCE: Final = 1
@@ -58,11 +62,18 @@ _FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
     (TransportError, OUTSIDE, "outside"),
 )
 _HINTS: Final[dict[type[OepError], str]] = {
+    AggregatorIdError: "--aggregator",
+    BallotFileError: "'relay sign' prints signed ballots, one per line",
     ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
-    RoundNotNamedError: "--round",
+    KeyFileError: "make one with 'aggregator keygen', an auditor's with 'audit keygen'",
     OpeningNotFoundError: "--start-block",
+    RoundNotNamedError: "--round",
+    RoundStateError: "'audit round N --json' prints it",
+    UnreadCodeError: "check it with --verify-only",
+    UnverifiedCodeError: "check it with --verify-only",
+    **EDGE_HINTS,
 }
-"""Options that settle an error of the client, which itself knows no options."""
+"""Options and commands that settle an error of the client, which itself knows none."""
 
 _JSON: Final = "--json"
 _RUST: Final = "pyo3_runtime"
@@ -165,7 +176,7 @@ def _fault(fault: Finding) -> dict[str, str]:
     return {
         "code": fault.code,
         "path": fault.path,
-        "message": fault.message,
+        "message": fault.text,
         "value": fault.value,
     }
 
@@ -192,13 +203,19 @@ def _lines(error: BaseException) -> Iterator[str]:
     yield from (f"  {fault}" for fault in error.faults)
     if error.more:
         yield f"  … and {error.more} more"
+    if hint := _hint_of(error):
+        yield f"  ({hint})"
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OepError):
-        hint = _HINTS.get(type(error))
+        hint = _hint_of(error)
         return f"{error} ({hint})" if hint else str(error)
-    return f"internal error: {type(error).__name__} {_location(error)}; please report it"
+    return f"internal error: {type(error).__name__} in {location_of(error)}; please report it"
+
+
+def _hint_of(error: OepError) -> str | None:
+    return next((_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS), None)
 
 
 def _single(error: BaseException) -> BaseException:
@@ -206,11 +223,3 @@ def _single(error: BaseException) -> BaseException:
     while isinstance(error, ExceptionGroup):
         error = max(error.exceptions, key=lambda inner: code_of(_single(inner)))
     return error
-
-
-def _location(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "oepnode" in Path(frame.filename).parts]
-    if not own:
-        return f"in {Path(sys.argv[0]).name}"
-    return f"in {Path(own[-1].filename).name}, line {own[-1].lineno}"

@@ -1,46 +1,30 @@
-"""The option that settles an error of the client, which itself knows no options."""
+"""Options and commands that settle an error of the client, which itself knows no command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from oepnode.cli.common import output
-from oepnode.client.boffers.load import NoBofferError, RulesRejectedError, SeveralBoffersError
-from oepnode.client.edge.envelopes import KeyMissingError, KeyNotUsedError
+from oepnode.client.edge.boffers.load import NoBofferError, SeveralBoffersError
+from oepnode.client.edge.envelopes import EnvelopeFormError, KeyMissingError, KeyNotUsedError
+from oepnode.client.edge.forecasts import NotClearedQuantitiesError
+from oepnode.client.edge.targets import NoTargetsInStepError
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import MissingLimitError
-from oepnode.errors import ConfigError
+from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
+from oepnode.errors import OepError
 
-HINTS: Final[dict[type[Exception], str]] = {
+EDGE_HINTS: Final[dict[type[OepError], str]] = {
+    EnvelopeFormError: "a bundle is from 'aggregator fetch'",
     KeyMissingError: "name your key file with --key",
     KeyNotUsedError: "leave out --key",
-    PortfolioUnknownError: "name the file of its NMIs with --portfolio",
-    PostEnvelopeError: "--post-envelopes allows it",
     MissingLimitError: "state a default with --default-export-kw and --default-import-kw, or leave "
     "intervals beyond the envelopes as they are with --covered",
     NoBofferError: "change --duid, --nmi, --level or --date",
+    NoTargetsInStepError: "change --step, or see 'forecast accuracy', the report of step 1",
+    NotClearedQuantitiesError: "'boffer clear --out' writes them",
+    PortfolioUnknownError: "name the file of its NMIs with --portfolio",
+    PostEnvelopeError: "--post-envelopes allows it",
     SeveralBoffersError: "choose one with --duid, --nmi, --level or --date",
+    SeveralDuidsError: "choose one with --duid",
 }
 """Error → change that the user can make."""
-
-
-@contextmanager
-def option_hints() -> Iterator[None]:
-    """Add the option to errors of the client that an option settles.
-
-    Raises:
-        ConfigError: For an error of `HINTS`.
-    """
-    try:
-        yield
-    except RulesRejectedError as exc:
-        output.note(
-            f"{exc.name}: {exc.reason}; nothing is computed or written (--skip-rejected goes on "
-            "without what is rejected, --allow-rejected with it)"
-        )
-        raise
-    except tuple(HINTS) as exc:
-        hint = next(hint for kind, hint in HINTS.items() if isinstance(exc, kind))
-        raise ConfigError(f"{exc}: {hint}") from exc

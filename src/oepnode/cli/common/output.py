@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
-from msgspec import Struct, to_builtins
+from msgspec import Struct
 from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -24,6 +24,8 @@ from rich.text import Text
 
 from oepnode.cli.common import exits
 from oepnode.cli.common.exits import printable
+from oepnode.client.answers import to_json
+from oepnode.client.files import not_writable
 from oepnode.client.limits import kw_text
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
@@ -67,7 +69,7 @@ LimitsFile = Annotated[
 
 def print_json(value: object) -> None:
     """Print a value, such as a report of ``oepnode.client``, to stdout as JSON."""
-    typer.echo(json.dumps(to_builtins(value), indent=2))
+    typer.echo(json.dumps(to_json(value), indent=2))
     exits.note_answer()
 
 
@@ -194,7 +196,7 @@ def write_frame(frame: pl.DataFrame, format_: Format, out: Path | None) -> None:
             with out.open("w", encoding="utf-8", newline="") as file:
                 _write_text(frame, format_, file)
     except OSError as exc:
-        raise ConfigError(f"{out}: not writable: {exc.strerror}") from exc
+        raise not_writable(out, exc) from exc
 
 
 def _write_text(frame: pl.DataFrame, format_: Format, file: IO[str]) -> None:

@@ -6,23 +6,19 @@ The printing is ``report``. Source: Part C §4, HLD §4.3 to §4.5.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from msgspec import Struct
 
-from oepnode.adapters.plots import figure as plots
 from oepnode.cli.common import edge_options as options
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import counted, print_notes
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.exits import EVIDENCE
-from oepnode.cli.common.hints import option_hints
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
 from oepnode.cli.telemetry import report
-from oepnode.client.answers import json_value
 from oepnode.client.edge import pictures
-from oepnode.client.edge.assessments import Assessment, Targets, assess_telemetry
+from oepnode.client.edge.assessments import Assessment, assess_telemetry
 from oepnode.client.edge.submissions import load_dispatch, load_telemetry
 from oepnode.client.edge.tables import (
     TABLE_SUFFIXES,
@@ -30,7 +26,8 @@ from oepnode.client.edge.tables import (
     require_suffix,
     write_table,
 )
-from oepnode.client.values import parse_nmi
+from oepnode.client.edge.targets import Level, Targets
+from oepnode.client.values import counted
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
@@ -51,7 +48,7 @@ StepOption = Annotated[
     typer.Option("--step", min=1, max=3, help="Step of participation; targets bind in 2 and 3."),
 ]
 TargetLevelOption = Annotated[
-    str, typer.Option("--level", help="Level that the targets sum up: NMI, or Flex (HLD App. H).")
+    Level, typer.Option("--level", help="Level that the targets sum up: NMI, or Flex (HLD App. H).")
 ]
 BreachMinutesOption = Annotated[
     int,
@@ -92,6 +89,10 @@ IntervalsOption = Annotated[
 ]
 
 
+_STEP: Final = 3
+_LEVEL: Final = "NMI"
+
+
 class Outputs(Struct, frozen=True):
     """Files that are written in addition to the report."""
 
@@ -105,9 +106,9 @@ def conformance(
     file: options.TelemetryFile,
     envelope: AppliedEnvelopeOption = None,
     dispatch: DispatchOption = None,
-    step: StepOption = 3,
+    step: StepOption = _STEP,
     duid: options.DuidOption = None,
-    level: TargetLevelOption = "NMI",
+    level: TargetLevelOption = _LEVEL,
     tolerance_w: options.ToleranceWOption = 0,
     tolerance_percent: options.TolerancePercentOption = 0.0,
     target_tolerance_w: options.TargetToleranceWOption = 0,
@@ -137,64 +138,81 @@ def conformance(
     one lies outside its envelope or off its target, if nothing could be judged, or if NMIs or
     minutes that must have been measured are missing.
     """
-    outputs = Outputs(plot, heatmap, None if nmi is None else parse_nmi(nmi), out)
-    _check_targets(dispatch, step, level, duid)
-    _check_envelope(envelope, dispatch, portfolio, outputs)
-    limits = options.default_limits(default_export_kw, default_import_kw)
+    outputs = Outputs(plot, heatmap, options.nmi_of(nmi), out)
+    tolerance = options.tolerance_of(
+        tolerance_w, tolerance_percent, breach_minutes, missing_minutes
+    )
+    allowed = options.tolerance_of(target_tolerance_w, target_tolerance_percent)
+    defaults = options.default_limits(default_export_kw, default_import_kw)
+    if dispatch is None:
+        _reject_target_options(envelope, duid, level, step, allowed)
+    if envelope is None:
+        _reject_envelope_options(outputs, portfolio, tolerance, defaults)
+    _check_outputs(outputs)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     source = options.EnvelopeInput(envelope, key, selector, options.feed_of(profile, import_sign))
-    allowed = options.tolerance_of(target_tolerance_w, target_tolerance_percent)
-    with option_hints():
-        telemetry = load_telemetry(file, duid=duid)
-        assessment = assess_telemetry(
-            telemetry,
-            source.load(),
-            tolerance=options.tolerance_of(
-                tolerance_w, tolerance_percent, breach_minutes, missing_minutes
-            ),
-            defaults=DefaultLimits(*limits),
-            portfolio=None if portfolio is None else load_portfolio(portfolio),
-            targets=_targets(dispatch, duid, level, step, allowed),
-        )
+    assessment = assess_telemetry(
+        load_telemetry(file, duid=duid),
+        source.load(),
+        tolerance=tolerance,
+        defaults=defaults,
+        portfolio=None if portfolio is None else load_portfolio(portfolio),
+        targets=_targets(dispatch, duid, level, step, allowed),
+    )
     _print(assessment, outputs, rows, as_json=as_json)
 
 
-def _check_targets(dispatch: Path | None, step: int, level: str, duid: str | None) -> None:
-    options.check_level(level)
-    if duid is not None and dispatch is None:
-        raise ConfigError("--duid names the unit of dispatch targets: it goes with --dispatch")
-    if dispatch is not None and step not in {2, 3}:
-        raise ConfigError(
-            "--step is 2 or 3 with --dispatch: in step 1 no response to a target is required "
-            "(HLD §4.3); 'forecast accuracy' is the report of step 1"
-        )
+def _targets(
+    dispatch: Path | None, duid: str | None, level: Level, step: int, tolerance: Tolerance
+) -> Targets | None:
+    if dispatch is None:
+        return None
+    return Targets(load_dispatch(dispatch, duid=duid), level, step, tolerance)
 
 
-def _check_envelope(
-    envelope: Path | None, dispatch: Path | None, portfolio: Path | None, outputs: Outputs
+def _reject_target_options(
+    envelope: Path | None, duid: str | None, level: Level, step: int, tolerance: Tolerance
 ) -> None:
-    if envelope is None and dispatch is None:
+    """Reject options that have no effect without ``--dispatch``."""
+    if envelope is None:
         raise ConfigError("nothing to check against: name --envelope, --dispatch or both")
+    if duid is not None:
+        raise ConfigError("--duid names the unit of dispatch targets: it goes with --dispatch")
+    if level != _LEVEL or step != _STEP:
+        raise ConfigError("--level and --step are those of dispatch targets: name --dispatch")
+    if tolerance != Tolerance():
+        raise ConfigError("--target-tolerance-w and --target-tolerance-percent go with --dispatch")
+
+
+def _reject_envelope_options(
+    outputs: Outputs, portfolio: Path | None, tolerance: Tolerance, defaults: DefaultLimits | None
+) -> None:
+    """Reject options that have no effect without ``--envelope``."""
     files = (outputs.band, outputs.heatmap, outputs.intervals, portfolio)
-    if envelope is None and any(file is not None for file in files):
+    if any(file is not None for file in files):
         raise ConfigError("--plot, --heatmap, --out and --portfolio go with --envelope")
+    if tolerance != Tolerance():
+        raise ConfigError(
+            "--tolerance-w, --tolerance-percent, --breach-minutes and --missing-minutes go with "
+            "--envelope; the tolerance of targets is --target-tolerance-w"
+        )
+    if defaults is not None:
+        raise ConfigError("--default-export-kw and --default-import-kw go with --envelope")
+
+
+def _check_outputs(outputs: Outputs) -> None:
+    """Reject files that could not be written, before any work."""
+    if outputs.nmi is not None and outputs.band is None:
+        raise ConfigError("--nmi names the NMI of the picture: it goes with --plot")
     for picture in (outputs.band, outputs.heatmap):
         if picture is not None:
-            plots.check(picture)
+            pictures.require_picture(picture)
     if outputs.intervals is not None:
         require_suffix(outputs.intervals, *TABLE_SUFFIXES)
 
 
-def _targets(
-    dispatch: Path | None, duid: str | None, level: str, step: int, tolerance: Tolerance
-) -> Targets | None:
-    if dispatch is None:
-        return None
-    return Targets(load_dispatch(dispatch, duid=duid), level, step, tolerance)  # type: ignore[arg-type]
-
-
 def _print(assessment: Assessment, outputs: Outputs, rows: int, *, as_json: bool) -> None:
-    print_notes(assessment.notes)
+    output.print_notes(assessment.notes)
     if outputs.heatmap is not None:
         pictures.draw_headroom(assessment, outputs.heatmap)
         output.say(f"picture in {outputs.heatmap}", "green", err=True)
@@ -206,7 +224,7 @@ def _print(assessment: Assessment, outputs: Outputs, rows: int, *, as_json: bool
         count = counted(assessment.intervals.height, "interval")
         output.say(f"{count} of NMIs in {outputs.intervals}", "green", err=True)
     if as_json:
-        output.print_json(json_value(assessment.report()))
+        output.print_json(assessment.report())
     else:
         report.print_assessment(assessment, rows)
     if not assessment.conforms:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from oepnode.cli.common import output
-from oepnode.cli.common.cells import counted, figure, kilo, more
-from oepnode.client.edge.assessments import Assessment, TargetAssessment
+from oepnode.cli.common.cells import figure, kilo, more
+from oepnode.client.edge.assessments import Assessment
 from oepnode.client.edge.coverage import CoverageReport
 from oepnode.client.edge.levels import (
     BREACH_COLUMNS,
@@ -21,6 +21,8 @@ from oepnode.client.edge.levels import (
     worst_breaches,
     worst_sites,
 )
+from oepnode.client.edge.targets import TargetAssessment, worst_targets
+from oepnode.client.values import counted
 
 _WORDS: Final = {"conflicting": "in conflict", "not_judged": "not judged", **STATED}
 """Words of the counts of minutes."""
@@ -176,26 +178,20 @@ def _print_breaches(assessment: Assessment, level: LevelAssessment, rows: int) -
 
 def _print_targets(targets: TargetAssessment, rows: int) -> None:
     """Number of targets per verdict, and those that were missed most."""
-    import polars as pl
-
     verdicts = ", ".join(f"{count} {name}" for name, count in targets.verdicts.items())
     count = counted(targets.intervals.height, "target")
     output.print_facts({"dispatch": f"{count} of {targets.duid}: {verdicts}"})
-    missed = targets.intervals.filter(pl.col("verdict") != "within")
-    worst = missed.sort(
-        pl.col("deviation_w").fill_null(0).abs(), descending=True, maintain_order=True
-    ).head(rows)
-    if worst.height:
-        output.print_table(_TARGETS, map(_target_cells, worst.iter_rows(named=True)))
-        more(missed.height, worst.height, "target")
+    missed = worst_targets(targets)
+    if missed.height and rows:
+        output.print_table(_TARGETS, map(_target_cells, missed.head(rows).iter_rows(named=True)))
+        more(missed.height, rows, "target")
 
 
 def _target_cells(row: dict[str, Any]) -> tuple[object, ...]:
-    deviation = row["deviation_w"]
     return (
         row["interval_end"],
         kilo(row["target_w"]),
         kilo(row["actual_w"]),
-        figure("–" if deviation is None else f"{deviation / 1000:+.2f}"),
+        kilo(row["deviation_w"], is_signed=True),
         Text(row["verdict"], "red"),
     )

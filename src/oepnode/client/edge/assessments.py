@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.coverage import (
@@ -32,58 +31,19 @@ from oepnode.client.edge.coverage import (
 from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.client.edge.levels import STATED, LevelAssessment, assess_level, interval_rows
 from oepnode.client.edge.submissions import Submission
-from oepnode.domain.edge.dispatch.conformance import UNMEASURED, VERDICTS
-from oepnode.domain.edge.telemetry.aggregate import UnitSums, UnitTelemetry, from_frame
+from oepnode.client.edge.targets import TargetAssessment, Targets, check_targets
+from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
 
-Level = Literal["NMI", "Flex"]
-
 _UNJUDGED: Final = ("duplicates", "conflicting", "unlimited")
 """Counts of minutes that are not checked against a limit."""
-
-
-class Targets(PrivateStruct, frozen=True):
-    """Dispatch targets that telemetry is checked against.
-
-    Attributes:
-        dispatch: The dispatch instructions of one DUID.
-        level: Flows that the targets sum up: at the connection points, or of flexible assets only.
-        step: Step of participation; targets bind in 2 and 3 only.
-        tolerance: Tolerance around a target.
-    """
-
-    dispatch: Submission
-    level: Level = "NMI"
-    step: int = 3
-    tolerance: Tolerance = Tolerance()
-
-
-class TargetAssessment(Struct, frozen=True):
-    """Result of checking a unit's telemetry against its dispatch targets.
-
-    Attributes:
-        duid: The unit.
-        step: Step of participation.
-        level: NMI or Flex, the flows that the targets sum up.
-        conforms: Whether every target was measured and met; None where none was measured.
-        verdicts: Number of intervals per verdict.
-        intervals: Per target: interval_end, target_w, actual_w, deviation_w, verdict.
-    """
-
-    duid: str
-    step: int
-    level: str
-    conforms: bool | None
-    verdicts: dict[str, int]
-    intervals: pl.DataFrame
 
 
 class AssessmentReport(PrivateStruct, frozen=True, kw_only=True):
@@ -203,7 +163,7 @@ def assess_telemetry(
     target_result = None
     if targets is not None:
         notes += targets.dispatch.notes
-        target_result, unit_notes = _check_targets(telemetry, targets)
+        target_result, unit_notes = check_targets(telemetry, targets)
         notes += unit_notes
     return Assessment(
         telemetry, envelopes, results, coverage, target_result, tolerance, defaults, tuple(notes)
@@ -260,7 +220,7 @@ def _count(results: Sequence[EnvelopeConformance], name: str) -> int:
 
 def _minutes(
     results: Iterable[EnvelopeConformance],
-    column: Callable[[EnvelopeConformance], npt.NDArray[np.int64]],
+    column: Callable[[EnvelopeConformance], Int64s],
 ) -> int:
     """Sum over NMIs, each with the most of its levels: a minute counts once."""
     most: dict[bytes, int] = {}
@@ -268,80 +228,3 @@ def _minutes(
         for nmi, count in zip(result.envelopes.nmis.tolist(), column(result).tolist(), strict=True):
             most[nmi] = max(most.get(nmi, 0), count)
     return sum(most.values())
-
-
-# --- targets -------------------------------------------------------------------------------------
-
-
-def unit_telemetry(telemetry: Submission) -> UnitTelemetry:
-    """A unit's telemetry: as submitted for its DUID, or added up from that of its NMIs."""
-    if telemetry.duid is not None:
-        return from_frame(telemetry.rows)
-    sums = UnitSums()
-    sums.add(telemetry.rows)
-    return sums.unit()
-
-
-def _check_targets(
-    telemetry: Submission, targets: Targets
-) -> tuple[TargetAssessment, tuple[str, ...]]:
-    from oepnode.domain.edge.dispatch.conformance import check_dispatch
-    from oepnode.domain.edge.telemetry import duid as duids
-
-    duid = targets.dispatch.duid or ""
-    if telemetry.duid is not None:
-        duids.check_same("dispatch instruction", duid, telemetry.duid, "telemetry")
-    unit, rows = unit_telemetry(telemetry), targets.dispatch.rows
-    flow, step = unit.flow_w(targets.level), targets.step
-    ends, wanted = rows["interval_end"].to_numpy(), rows["target_w"].to_numpy()
-    try:
-        result = check_dispatch(unit.minute, flow, ends, wanted, step, targets.tolerance)
-    except ValueError as exc:
-        raise ConfigError(str(exc)) from exc
-    verdicts = {name: result.count(code) for code, name in enumerate(VERDICTS)}
-    intervals = _target_rows(
-        result.interval_end, result.target_w, result.actual_w, result.deviation_w, result.verdict
-    )
-    assessment = TargetAssessment(duid, step, targets.level, result.conforms, verdicts, intervals)
-    return assessment, tuple(_unit_notes(unit, is_summed=telemetry.duid is None))
-
-
-def _target_rows(
-    interval_end: npt.NDArray[np.int64],
-    target_w: npt.NDArray[np.int64],
-    actual_w: npt.NDArray[np.int64],
-    deviation_w: npt.NDArray[np.int64],
-    verdict: npt.NDArray[np.uint8],
-) -> pl.DataFrame:
-    import polars as pl
-
-    is_measured = pl.Series(verdict != UNMEASURED)
-    return pl.DataFrame(
-        {
-            "interval_end": [format_nem(end) for end in interval_end.tolist()],
-            "target_w": target_w,
-            "actual_w": actual_w,
-            "deviation_w": deviation_w,
-            "verdict": pl.Series(VERDICTS).gather(verdict),
-        }
-    ).with_columns(
-        pl.when(is_measured).then(pl.col(name)).alias(name) for name in ("actual_w", "deviation_w")
-    )
-
-
-def _unit_notes(unit: UnitTelemetry, *, is_summed: bool) -> Iterable[str]:
-    lacking = int((~unit.is_whole).sum()) if is_summed else 0
-    if lacking:
-        yield (
-            f"the sum of fewer than {_counted(unit.most_nmis, 'NMI')} in "
-            f"{_counted(lacking, 'minute')}: a gap, or an NMI that came or went"
-        )
-    if unit.conflicting:
-        yield (
-            f"{_counted(unit.conflicting, 'minute')} not checked against targets: measurements "
-            "contradict each other"
-        )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

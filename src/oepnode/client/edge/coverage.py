@@ -1,6 +1,6 @@
 """NMIs that must have been measured, so that leaving a site out does not make it conform.
 
-A bundle holds the sites of one aggregator, and so do limits from ``aggregator verify``: all of them
+A bundle holds the sites of one aggregator, and so do the limits of a verified one: all of them
 are expected. A document may be that of a complete network: there a portfolio names the NMIs.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
-import numpy.typing as npt
 
 from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.envelopes import LoadedEnvelopes
+from oepnode.domain.documents.arrays import Bools
 from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 
 
@@ -91,5 +91,5 @@ def missing_telemetry(
     )
 
 
-def _names(level: EnvelopeConformance, sites: npt.NDArray[np.bool_]) -> set[str]:
+def _names(level: EnvelopeConformance, sites: Bools) -> set[str]:
     return {name.decode() for name in level.envelopes.nmis[sites].tolist()}

@@ -1,7 +1,7 @@
 """Envelopes from any of their forms: a document, a limits file, or an aggregator's bundle.
 
 The form of a file follows from its content, not from its name. A bundle is opened and verified
-against its round first, exactly as ``aggregator verify`` does, so that nothing is constrained or
+against its round first, exactly as `verify_bundle` does, so that nothing is constrained or
 checked by limits that the quorum did not agree on.
 
 Source: Part C §6.3, ``docs/spec/bundle.md``.
@@ -17,30 +17,43 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from oepnode.client.answers import PrivateStruct
 from oepnode.client.bundles import check_bundle
 from oepnode.client.edge.tables import read_head, write_table
-from oepnode.client.files import FileName, read_file
+from oepnode.client.files import FileName, name_file, read_file
+from oepnode.client.keys import KeyPair
 from oepnode.client.limits import LEVEL_NAMES
 from oepnode.client.rounds import RoundSelector
+from oepnode.client.values import parse_nmi
+from oepnode.domain.documents.arrays import Int32s
 from oepnode.domain.edge.envelopes import table as tables
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
+from oepnode.domain.nem.choices import require_choice
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nem.nmi import parse as parse_nmi
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
 from oepnode.domain.rounds.bundle import FILE_MAGIC
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
 from oepnode.errors import ConfigError
 
+Timing = Literal["PRE", "POST"]
+
 _TIMING_NAMES: Final = {code: name for name, code in TIMINGS.items()}
 _MAX_SIZE: Final = 1 << 34
 _PARQUET: Final = b"PAR1"
 _CSV: Final = b"nmi,"
+
+
+class EnvelopeFormError(ConfigError):
+    """A file holds no envelopes in any of their forms."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: neither an envelope document, nor limits in Parquet or CSV, nor a bundle"
+        )
 
 
 class KeyMissingError(ConfigError):
@@ -131,7 +144,7 @@ class EnvelopeView(PrivateStruct, frozen=True):
 
 
 def validate_envelopes(
-    path: FileName, *, timing: Literal["PRE", "POST"] | None = None, feed: Feed | None = None
+    path: FileName, *, timing: Timing | None = None, feed: Feed | None = None
 ) -> ValidationResult[Any]:
     """Validate an envelope document.
 
@@ -141,9 +154,12 @@ def validate_envelopes(
         feed: How the document is written.
 
     Raises:
-        ConfigError: If the file is not readable.
+        ConfigError: If the file is not readable, or the timing is another word.
     """
     from oepnode.domain.edge.envelopes import validate
+
+    if timing is not None:
+        require_choice("timing", timing, Timing)
 
     data = read_file(Path(path), "envelope document", _MAX_SIZE)
     return validate.validate(data, feed, timing=timing)
@@ -152,7 +168,7 @@ def validate_envelopes(
 def load_envelopes(
     path: FileName,
     *,
-    key: FileName | None = None,
+    key: FileName | KeyPair | None = None,
     selector: RoundSelector | None = None,
     feed: Feed | None = None,
 ) -> LoadedEnvelopes:
@@ -160,7 +176,7 @@ def load_envelopes(
 
     Args:
         path: A document (JSON, NDJSON), a limits file (Parquet, CSV) or a bundle.
-        key: The aggregator's key file, for a bundle.
+        key: The aggregator's key pair or its file, for a bundle.
         selector: The round of a bundle, and where its final result is read.
         feed: How a document is written.
 
@@ -169,29 +185,51 @@ def load_envelopes(
         BundleError: If a bundle does not verify.
         KeyMissingError: If a bundle comes without a key.
         KeyNotUsedError: If something else comes with one.
-        ConfigError: If the file has none of these forms.
+        EnvelopeFormError: If the file has none of these forms.
     """
     path = Path(path)
     head = read_head(path)
     if head.startswith(FILE_MAGIC):
-        return _load_bundle(path, None if key is None else Path(key), selector)
+        return _load_bundle(path, key, selector)
     if key is not None:
         raise KeyNotUsedError(f"a key was given, but {path} is not a bundle")
     if head.startswith((_PARQUET, _CSV)):
         return _load_limits(path, is_parquet=head.startswith(_PARQUET))
     if head.lstrip()[:1] not in {b"[", b"{"}:
-        raise ConfigError(
-            f"{path}: neither an envelope document, nor limits in Parquet or CSV, nor a bundle "
-            "from 'aggregator fetch'"
-        )
-    document, rows = parse_history(read_file(path, "envelope document", _MAX_SIZE), feed)
-    table = tables.from_document(document, rows)
+        raise EnvelopeFormError(path)
+    data = read_file(path, "envelope document", _MAX_SIZE)
+    with name_file(path):
+        document, rows = parse_history(data, feed)
+        table = tables.from_document(document, rows)
     text = f"document {path.name}: {_extent(table)}"
     return LoadedEnvelopes(table, "document", path.name, text, document.warnings)
 
 
+def load_both_envelopes(
+    pre: FileName,
+    post: FileName,
+    *,
+    key: FileName | KeyPair | None = None,
+    selector: RoundSelector | None = None,
+    feed: Feed | None = None,
+) -> tuple[LoadedEnvelopes, LoadedEnvelopes]:
+    """Load PRE and POST envelopes; the key opens those that are a bundle.
+
+    Raises:
+        KeyNotUsedError: If a key is given, and neither is a bundle.
+        OepError: As in `load_envelopes`.
+    """
+    keys = {path: key if is_bundle(path) else None for path in (pre, post)}
+    if key is not None and not any(keys.values()):
+        raise KeyNotUsedError(f"a key was given, but neither {pre} nor {post} is a bundle")
+    first, second = (
+        load_envelopes(path, key=keys[path], selector=selector, feed=feed) for path in (pre, post)
+    )
+    return first, second
+
+
 def is_bundle(path: FileName) -> bool:
-    """Whether a file is a bundle from ``aggregator fetch``, by its content.
+    """Whether a file is a bundle, by its content.
 
     Raises:
         ConfigError: If it cannot be read.
@@ -199,7 +237,9 @@ def is_bundle(path: FileName) -> bool:
     return read_head(Path(path)).startswith(FILE_MAGIC)
 
 
-def _load_bundle(path: Path, key: Path | None, selector: RoundSelector | None) -> LoadedEnvelopes:
+def _load_bundle(
+    path: Path, key: FileName | KeyPair | None, selector: RoundSelector | None
+) -> LoadedEnvelopes:
     if key is None:
         raise KeyMissingError(f"{path} is a bundle, and no key was given")
     if selector is None:
@@ -228,7 +268,8 @@ def _load_limits(path: Path, *, is_parquet: bool) -> LoadedEnvelopes:
     except (pl.exceptions.PolarsError, OSError) as exc:
         form = "Parquet" if is_parquet else "CSV with whole numbers"
         raise ConfigError(f"{path}: not readable as {form}") from exc
-    table = tables.from_frame(frame)
+    with name_file(path):
+        table = tables.from_frame(frame)
     is_of_document = tables.SUBMITTED_COLUMN in frame.columns
     origin = " of a document" if is_of_document else ""
     text = f"limits {path.name}{origin}, taken as they are: {_extent(table)}"
@@ -246,14 +287,14 @@ def _extent(table: EnvelopeTable) -> str:
 
 
 def select_nmi(envelopes: LoadedEnvelopes, nmi: str) -> LoadedEnvelopes:
-    """The envelopes of one NMI.
+    """The envelopes of one NMI, named with or without its checksum.
 
     Raises:
-        ConfigError: If it has no envelope.
+        ConfigError: If it is not an NMI, or has no envelope.
     """
-    table = envelopes.table.select([parse_nmi(nmi)])
+    table = envelopes.table.select([parse_nmi(nmi, "nmi")])
     if not table.site_count:
-        raise ConfigError("that NMI has no envelope here")
+        raise ConfigError(f"that NMI has no envelope in {envelopes.file}")
     return structs.replace(envelopes, table=table)
 
 
@@ -283,7 +324,7 @@ def _site(table: EnvelopeTable, site: int, *, with_limits: bool) -> SiteEnvelope
     )
 
 
-def _range(limits: npt.NDArray[np.int32], *, with_limits: bool) -> LimitRange:
+def _range(limits: Int32s, *, with_limits: bool) -> LimitRange:
     known = limits[limits != NO_LIMIT].astype(np.int64)
     sizes = np.abs(known)
     each = tuple(None if limit == NO_LIMIT else limit for limit in limits.tolist())

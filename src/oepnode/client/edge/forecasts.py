@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import UNSET, Struct, UnsetType
 
 from oepnode.adapters.storage import parquet
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.edge.assessments import unit_telemetry
 from oepnode.client.edge.submissions import Submission
+from oepnode.client.edge.targets import unit_telemetry
 from oepnode.client.files import FileName
+from oepnode.client.values import counted
+from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.choices import require_choice
 from oepnode.domain.nem.nem_time import parse_grid_instant
 from oepnode.errors import ConfigError
 
@@ -36,8 +38,18 @@ if TYPE_CHECKING:
 Against = Literal["end", "mean"]
 
 
+class NotClearedQuantitiesError(ConfigError):
+    """A file does not hold the quantities that a Boffer clears."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: not quantities that a Boffer clears: columns unit, level, interval_end and "
+            "cleared_w"
+        )
+
+
 class ClearedQuantities(PrivateStruct, frozen=True):
-    """Quantities that one unit's Boffer clears, from ``boffer clear --out``.
+    """Quantities that one unit's Boffer clears, as `ClearedBoffers.frame` has them.
 
     Attributes:
         unit: The DUID or NMI.
@@ -48,8 +60,8 @@ class ClearedQuantities(PrivateStruct, frozen=True):
 
     unit: str
     level: str
-    interval_end: npt.NDArray[np.int64]
-    cleared_w: npt.NDArray[np.int64]
+    interval_end: Int64s
+    cleared_w: Int64s
 
 
 class ScoreReport(Struct, frozen=True):
@@ -103,12 +115,37 @@ class ForecastScore(PrivateStruct, frozen=True, kw_only=True):
         scores = (self.boffer, self.all_nmis)
         return all(score is UNSET or score.count > 0 for score in scores)
 
+    @property
+    def worst_sites(self) -> pl.DataFrame | None:
+        """The NMIs with the largest RMSE first; None where no forecasts were scored."""
+        if self.sites is UNSET:
+            return None
+        return self.sites.sort("rmse_w", descending=True, maintain_order=True)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on forecasts and measurements that were not scored."""
+        notes = []
+        if self.boffer is not UNSET and self.boffer.unmeasured:
+            intervals = counted(self.boffer.unmeasured, "interval")
+            notes.append(f"{intervals} of the Boffer without a measurement")
+        if self.all_nmis is not UNSET and not self.all_nmis.count:
+            notes.append("no forecast has a measurement at its interval: nothing to score")
+        counts = (
+            (self.unmeasured_forecasts, "forecast", "without a measurement"),
+            (self.unforecast_intervals, "measured interval", "without a forecast"),
+            (self.late_forecasts, "forecast", "submitted after the interval had begun"),
+        )
+        notes += [f"{counted(count, noun)} {what}" for count, noun, what in counts if count]
+        return tuple(notes)
+
 
 def load_cleared(path: FileName) -> ClearedQuantities:
-    """Load the quantities that a Boffer clears, as ``boffer clear --out`` writes it.
+    """Load the quantities that a Boffer clears, a file of `ClearedBoffers.frame`.
 
     Raises:
-        ConfigError: If the file is not that, or has several units or levels.
+        NotClearedQuantitiesError: If the file is not that.
+        ConfigError: If it has several units or levels.
     """
     import polars as pl
 
@@ -119,7 +156,7 @@ def load_cleared(path: FileName) -> ClearedQuantities:
         rows = frame.select(*names, "interval_end", pl.col("cleared_w").cast(pl.Int64))
         ends = [parse_grid_instant(str(text)).seconds for text in rows["interval_end"]]
     except (pl.exceptions.PolarsError, ValueError) as exc:
-        raise ConfigError(f"{path}: not what 'boffer clear --out' writes") from exc
+        raise NotClearedQuantitiesError(path) from exc
     units = rows.select("unit", "level").unique()
     if units.height != 1 or len(set(ends)) < len(ends):
         raise ConfigError(
@@ -148,9 +185,11 @@ def score_forecast(
         tolerance: Largest error that counts as good.
 
     Raises:
-        ConfigError: If there is nothing to score, or forecasts meet telemetry of a DUID.
+        ConfigError: If there is nothing to score, ``against`` is another word, or forecasts meet
+            telemetry of a DUID.
         DocumentFault: If the Boffer is of another unit than the telemetry.
     """
+    require_choice("against", against, Against)
     if forecast is None and cleared is None:
         raise ConfigError("nothing to score: give forecasts, cleared quantities or both")
     if forecast is not None and telemetry.duid is not None:

@@ -6,6 +6,7 @@ integer W and Wh. Leaves out the checks: those are `domain.edge.telemetry.confor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,7 +30,7 @@ COLUMNS: Final = {
     "interval_end": "end of the interval, NEM time",
     "measured_minutes": "distinct minutes measured, at most 5",
     "breach_minutes": "of these, beyond a limit by more than the tolerance",
-    "is_breach": "whether they are as many as make a breach (--breach-minutes)",
+    "is_breach": "whether they are as many as make a breach",
     "beyond_export_w": "furthest beyond the export limit, 0 if never by more than the tolerance",
     "beyond_import_w": "the same for the import limit, as a magnitude",
     "export_limit_w": "the closest export limit that was applied; empty where there was none",
@@ -102,7 +103,7 @@ class LevelAssessment(PrivateStruct, frozen=True, kw_only=True):
     breach_intervals: int
     missing_minutes: int
     beyond_wh: int
-    minutes: dict[str, int]
+    minutes: Mapping[str, int]
     sites: pl.DataFrame
     intervals: pl.DataFrame
 

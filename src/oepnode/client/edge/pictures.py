@@ -10,18 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
-from oepnode.adapters.plots import envelope as plot_envelope
-from oepnode.adapters.plots import figure as plots
+from oepnode.adapters.plots.envelope import Measured, envelope_band, headroom_map
+from oepnode.adapters.plots.figure import check, save
 from oepnode.client.edge.assessments import Assessment
 from oepnode.client.edge.envelopes import LoadedEnvelopes
 from oepnode.client.files import FileName
 from oepnode.client.limits import LEVEL_NAMES
+from oepnode.client.values import counted, parse_nmi
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT
 from oepnode.domain.edge.telemetry.assessment import EnvelopeConformance
 from oepnode.domain.edge.telemetry.conformance import trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.errors import ConfigError
+
+
+def require_picture(path: FileName) -> None:
+    """Reject a picture that could not be written, before any work.
+
+    Raises:
+        ConfigError: If the file is not .svg or .png, or pictures cannot be drawn.
+    """
+    check(Path(path))
 
 
 def draw_envelope(envelopes: LoadedEnvelopes, path: FileName) -> None:
@@ -32,14 +42,14 @@ def draw_envelope(envelopes: LoadedEnvelopes, path: FileName) -> None:
     """
     table = envelopes.table
     level = LEVEL_NAMES[table.levels[0]]
-    figure = plot_envelope.envelope_band(
+    figure = envelope_band(
         f"Operating envelope of NMI {table.nmis[0].decode()}",
         f"level {level}, {table.interval_count} dispatch intervals",
         table.horizon_start,
         table.limits[0, EXPORT],
         table.limits[0, IMPORT],
     )
-    plots.save(figure, Path(path))
+    save(figure, Path(path))
 
 
 def draw_headroom(assessment: Assessment, path: FileName) -> None:
@@ -50,15 +60,14 @@ def draw_headroom(assessment: Assessment, path: FileName) -> None:
     """
     result = _measured(assessment)[0]
     sites = np.flatnonzero(result.measured)
-    noun = "NMI" if len(sites) == 1 else "NMIs"
-    figure = plot_envelope.headroom_map(
+    figure = headroom_map(
         "Headroom to the operating envelope",
-        f"{_start(result)}, {len(sites)} {noun}",
+        f"{_start(result)}, {counted(len(sites), 'NMI')}",
         result.envelopes.horizon_start,
         [result.envelopes.nmis[site].decode() for site in sites.tolist()],
         result.headroom_w[sites],
     )
-    plots.save(figure, Path(path))
+    save(figure, Path(path))
 
 
 def draw_band(assessment: Assessment, path: FileName, nmi: str | None = None) -> None:
@@ -70,9 +79,10 @@ def draw_band(assessment: Assessment, path: FileName, nmi: str | None = None) ->
         nmi: The NMI; by default the one with the most intervals in breach.
 
     Raises:
-        ConfigError: If it was not measured, or the file cannot be written.
+        ConfigError: If it is not an NMI or was not measured, or the file cannot be written.
     """
-    result, site = _site_of(_measured(assessment), nmi)
+    chosen = None if nmi is None else parse_nmi(nmi, "nmi")
+    result, site = _site_of(_measured(assessment), chosen)
     table = result.envelopes
     name, level = table.nmis[site].decode(), int(table.levels[site])
     tolerance, rows = assessment.tolerance, assessment.telemetry.rows
@@ -81,19 +91,16 @@ def draw_band(assessment: Assessment, path: FileName, nmi: str | None = None) ->
     interval = (minutes.minute - table.horizon_start - 1) // INTERVAL_S
     upper[interval], lower[interval] = minutes.export_w, minutes.import_w
     flow = "active power" if level == 0 else "controlled generation and load"
-    count = len(minutes.minute)
-    figure = plot_envelope.envelope_band(
+    figure = envelope_band(
         f"NMI {name}: {flow} and operating envelope",
-        f"{_start(result)}, {count} {'minute' if count == 1 else 'minutes'}, "
+        f"{_start(result)}, {counted(len(minutes.minute), 'minute')}, "
         f"{int(minutes.is_breach.sum())} in breach; tolerance {_tolerated(tolerance)}",
         table.horizon_start,
         upper,
         lower,
-        plot_envelope.Measured(
-            minutes.minute, minutes.flow_w, minutes.is_breach, f"{flow}, 1 minute"
-        ),
+        Measured(minutes.minute, minutes.flow_w, minutes.is_breach, f"{flow}, 1 minute"),
     )
-    plots.save(figure, Path(path))
+    save(figure, Path(path))
 
 
 def _measured(assessment: Assessment) -> list[EnvelopeConformance]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from oepnode.adapters.storage import parquet
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.files import FileName, read_file
+from oepnode.client.files import FileName, name_file, read_file
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
 from oepnode.domain.nem.quantities import Feed
 
@@ -57,7 +57,7 @@ class Submission(PrivateStruct, frozen=True):
         if not self.transaction.accepted:
             notes.append(
                 f"{self.name}: the transaction would be rejected: {self.transaction.message}; the "
-                "report goes on with what is there (see the command validate)"
+                "report goes on with what is there"
             )
         if self.other_duid_rows:
             notes.append(
@@ -133,20 +133,21 @@ def load_telemetry(path: FileName, *, duid: str | None = None) -> Submission:
         duid: The DUID that is meant, where a file of DUID telemetry holds several.
 
     Raises:
-        DocumentFault: If the form is rejected, or the rows are of several DUIDs.
+        DocumentFault: If the form is rejected, or no row is of the DUID.
+        SeveralDuidsError: If the rows are of several DUIDs, and none is named.
         ConfigError: If the file is not readable.
     """
-    return _submission(Path(path).name, validate_telemetry(path), duid)
+    return _submission(Path(path), validate_telemetry(path), duid)
 
 
 def load_forecast(path: FileName) -> Submission:
     """Load uncontrolled forecasts of NMIs; errors as in `load_telemetry`."""
-    return _submission(Path(path).name, validate_forecast(path), None)
+    return _submission(Path(path), validate_forecast(path), None)
 
 
 def load_dispatch(path: FileName, *, duid: str | None = None) -> Submission:
     """Load the dispatch instructions of one DUID; arguments and errors as in `load_telemetry`."""
-    return _submission(Path(path).name, validate_dispatch(path), duid)
+    return _submission(Path(path), validate_dispatch(path), duid)
 
 
 def require_schema_valid(result: ValidationResult[T]) -> T:
@@ -167,17 +168,19 @@ def select_duid(
     """The rows of one DUID, and its name.
 
     Raises:
-        DocumentFault: If the form is rejected, or the rows are of several DUIDs and none is named.
+        DocumentFault: If the form is rejected, or no row is of the DUID.
+        SeveralDuidsError: If the rows are of several DUIDs, and none is named.
     """
     from oepnode.domain.edge.telemetry import duid as duids
 
     return duids.only(require_schema_valid(result), duid, result.what)
 
 
-def _submission(name: str, result: ValidationResult[pl.DataFrame], duid: str | None) -> Submission:
-    everything = require_schema_valid(result)
-    if "duid" not in everything.columns:
-        return Submission(name, everything, result.transaction)
-    rows, named = select_duid(result, duid)
+def _submission(path: Path, result: ValidationResult[pl.DataFrame], duid: str | None) -> Submission:
+    with name_file(path):
+        everything = require_schema_valid(result)
+        if "duid" not in everything.columns:
+            return Submission(path.name, everything, result.transaction)
+        rows, named = select_duid(result, duid)
     others = everything.height - rows.height
-    return Submission(name, rows, result.transaction, named, others)
+    return Submission(path.name, rows, result.transaction, named, others)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.client.files import FileName, read_file
+from oepnode.client.files import FileName, not_writable, read_file
 from oepnode.domain.nem import nmi as nmis
 from oepnode.errors import ConfigError
 
@@ -43,7 +43,7 @@ def require_suffix(path: Path, *suffixes: str) -> None:
     """
     if path.suffix.lower() not in suffixes:
         named = ", ".join(suffixes[:-1]) + f" or {suffixes[-1]}"
-        raise ConfigError(f"{path}: ends in {named}")
+        raise ConfigError(f"{path}: the name must end in {named}")
 
 
 def write_table(path: FileName, frame: pl.DataFrame) -> None:
@@ -60,14 +60,14 @@ def write_table(path: FileName, frame: pl.DataFrame) -> None:
         else:
             frame.write_parquet(path)
     except OSError as exc:
-        raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
+        raise not_writable(path, exc) from exc
 
 
 def load_portfolio(path: FileName) -> frozenset[str]:
     """The NMIs of a file, one per line, with or without their checksum.
 
     Raises:
-        ConfigError: If it is not readable, with the line that is not an NMI.
+        ConfigError: If it is not readable or names no NMI, or with the line that is not an NMI.
     """
     data = read_file(Path(path), "list of NMIs", _MAX_PORTFOLIO_SIZE)
     try:
@@ -81,4 +81,6 @@ def load_portfolio(path: FileName) -> frozenset[str]:
                 portfolio.add(nmis.parse(line.strip()))
         except nmis.NmiError as exc:
             raise ConfigError(f"{path}, line {number}: {exc}") from exc
+    if not portfolio:
+        raise ConfigError(f"{path}: names no NMI; list those of the DUID, one per line")
     return frozenset(portfolio)

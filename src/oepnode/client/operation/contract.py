@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from oepnode.client import chain as chains
-from oepnode.client.chain import ChainTarget, hexed, parse_address
+from oepnode.client.chain import ChainTarget, check_rpc, hexed, parse_address
+from oepnode.client.files import FileName
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConfigError
 
@@ -59,7 +60,7 @@ class ContractStatus(Struct, frozen=True):
     reveal_window_s: int
     rules_version: int
     rounds: int
-    electorate: list[WorkerSeat]
+    electorate: tuple[WorkerSeat, ...]
 
 
 class Done(Struct, frozen=True):
@@ -74,7 +75,7 @@ class Done(Struct, frozen=True):
 
 def deploy_contract(
     rpc: str,
-    key_file: Path,
+    key_file: FileName,
     admin: str | None = None,
     *,
     quorum: str = "2/3",
@@ -95,8 +96,9 @@ def deploy_contract(
     from oepnode.adapters.chain.contract import chain_id_of
     from oepnode.adapters.crypto.keyfile import load_account
 
+    check_rpc(rpc)
     policy = Policy(*_share(quorum), vote_window_s, reveal_window_s)
-    account = load_account(key_file)
+    account = load_account(Path(key_file))
     owner = parse_address(admin or account.address)
 
     async def go() -> deployment.Deployed:
@@ -118,7 +120,7 @@ def check_contract_code(rpc: str, contract: str) -> CheckedCode:
     from oepnode.adapters.chain import deploy as deployment
 
     address = parse_address(contract)
-    code = chains.run(deployment.deployed_code(rpc, address))
+    code = chains.run(deployment.deployed_code(check_rpc(rpc), address))
     deployment.check_code(code)
     compiler = str(artefact.consensus()["compiler"])
     return CheckedCode(_checksum(address), verified=True, bytes=len(code), compiler=compiler)
@@ -140,6 +142,15 @@ async def _status(target: ChainTarget) -> ContractStatus:
     async with chains.open_reader(target) as chain:
         electorate = await chain.current_electorate()
         policy = await chain.policy()
+        seats = [
+            WorkerSeat(
+                index=member.index,
+                operator=_checksum(member.operator),
+                signer=_checksum(member.signer),
+                endpoint=await chain.endpoint(member.operator),
+            )
+            for member in electorate.members
+        ]
         return ContractStatus(
             contract=_checksum(chain.contract),
             chain_id=chain.chain_id,
@@ -152,15 +163,7 @@ async def _status(target: ChainTarget) -> ContractStatus:
             reveal_window_s=electorate.reveal_window_s,
             rules_version=electorate.rules_version,
             rounds=await chain.round_count(),
-            electorate=[
-                WorkerSeat(
-                    index=member.index,
-                    operator=_checksum(member.operator),
-                    signer=_checksum(member.signer),
-                    endpoint=await chain.endpoint(member.operator),
-                )
-                for member in electorate.members
-            ],
+            electorate=tuple(seats),
         )
 
 
@@ -182,31 +185,31 @@ def role_holders(chain: ChainTarget) -> dict[str, list[str]]:
 
 
 def add_worker(
-    chain: ChainTarget, key_file: Path, operator: str, signer: str, url: str = ""
+    chain: ChainTarget, key_file: FileName, operator: str, signer: str, url: str = ""
 ) -> Done:
     """Add a worker to the electorate of rounds opened from now on."""
     worker = (_checksum(operator), _checksum(signer), url)
     return _transact(chain, key_file, "addWorkers", [worker])
 
 
-def remove_worker(chain: ChainTarget, key_file: Path, operator: str) -> Done:
+def remove_worker(chain: ChainTarget, key_file: FileName, operator: str) -> Done:
     """Remove a worker from the electorate of rounds opened from now on."""
     return _transact(chain, key_file, "removeWorker", _checksum(operator))
 
 
-def rotate_signer(chain: ChainTarget, key_file: Path, signer: str) -> Done:
+def rotate_signer(chain: ChainTarget, key_file: FileName, signer: str) -> Done:
     """Change the signer of the operator whose key signs; for rounds opened from now on."""
     return _transact(chain, key_file, "rotateSigner", _checksum(signer))
 
 
-def set_endpoint(chain: ChainTarget, key_file: Path, url: str) -> Done:
+def set_endpoint(chain: ChainTarget, key_file: FileName, url: str) -> Done:
     """Publish the URL of the worker of the operator whose key signs."""
     return _transact(chain, key_file, "setEndpoint", url)
 
 
 def set_policy(
     chain: ChainTarget,
-    key_file: Path,
+    key_file: FileName,
     *,
     quorum: str | None = None,
     vote_window_s: int | None = None,
@@ -237,43 +240,43 @@ def set_policy(
     return _transact(chain, key_file, "setPolicy", astuple(chains.run(go())))
 
 
-def cancel_round(chain: ChainTarget, key_file: Path, number: int, reason: str) -> Done:
+def cancel_round(chain: ChainTarget, key_file: FileName, number: int, reason: str) -> Done:
     """Give up a round that is not final."""
     return _transact(chain, key_file, "cancelRound", number, reason)
 
 
-def pause(chain: ChainTarget, key_file: Path) -> Done:
+def pause(chain: ChainTarget, key_file: FileName) -> Done:
     """Stop opening and voting."""
     return _transact(chain, key_file, "pause")
 
 
-def unpause(chain: ChainTarget, key_file: Path) -> Done:
+def unpause(chain: ChainTarget, key_file: FileName) -> Done:
     """Resume opening and voting."""
     return _transact(chain, key_file, "unpause")
 
 
-def grant_role(chain: ChainTarget, key_file: Path, role: str, account: str) -> Done:
+def grant_role(chain: ChainTarget, key_file: FileName, role: str, account: str) -> Done:
     """Give an account a role."""
     return _transact(chain, key_file, "grantRole", _role(role), _checksum(account))
 
 
-def revoke_role(chain: ChainTarget, key_file: Path, role: str, account: str) -> Done:
+def revoke_role(chain: ChainTarget, key_file: FileName, role: str, account: str) -> Done:
     """Take a role from an account."""
     return _transact(chain, key_file, "revokeRole", _role(role), _checksum(account))
 
 
-def renounce_role(chain: ChainTarget, key_file: Path, role: str) -> Done:
+def renounce_role(chain: ChainTarget, key_file: FileName, role: str) -> Done:
     """Give up a role of the account whose key signs."""
     from oepnode.adapters.crypto.keyfile import load_account
 
-    account = load_account(key_file).address
+    account = load_account(Path(key_file)).address
     return _transact(chain, key_file, "renounceRole", _role(role), account)
 
 
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _transact(target: ChainTarget, key_file: Path, function: str, *arguments: object) -> Done:
+def _transact(target: ChainTarget, key_file: FileName, function: str, *arguments: object) -> Done:
     """Call a function of the contract in a transaction.
 
     Raises:
@@ -297,15 +300,15 @@ def _checksum(address: str | bytes) -> str:
 def _role(name: str) -> bytes:
     roles = {role.name.lower(): role for role in Role}
     if name not in roles:
-        raise ConfigError(f"{name!r}: a role is one of {', '.join(roles)}")
+        raise ConfigError(f"{name!r}: a role must be one of {', '.join(roles)}")
     return roles[name].value
 
 
 def _share(text: str) -> tuple[int, int]:
     parts = text.split("/")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise ConfigError(f"{text!r}: a quorum is a share such as 2/3")
+        raise ConfigError(f"{text!r}: a quorum must be a share such as 2/3")
     numerator, denominator = int(parts[0]), int(parts[1])
     if not 0 < numerator <= denominator <= 255:
-        raise ConfigError(f"{text!r}: a quorum is above 0 and at most 1, in terms up to 255")
+        raise ConfigError(f"{text!r}: a quorum must be above 0 and at most 1, in terms up to 255")
     return numerator, denominator

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from oepnode.client import chain as chains
-from oepnode.client.files import read_file
+from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.keys import read_salt
-from oepnode.errors import ConfigError
+from oepnode.client.rounds import horizon_fields
+from oepnode.domain.nem.nem_time import format_nem
 
 if TYPE_CHECKING:
     from oepnode.adapters.http.sender import Published
@@ -18,18 +19,40 @@ if TYPE_CHECKING:
 _MAX_SNAPSHOT_BYTES: Final = 4 * 2**30
 
 
-class PublishedSnapshot(Struct, frozen=True):
-    """A registry snapshot that a registry now serves."""
+class PublishedDocument(Struct, frozen=True):
+    """An envelope document that a gateway now serves.
+
+    Attributes:
+        digest: SHA-256 of the document, 64 hex digits.
+        size_bytes: Size of the document.
+        horizon_start: NEM time.
+        horizon_end: NEM time.
+        intervals: Length of the horizon in dispatch intervals.
+        warnings: Oddities that are allowed.
+        round: The round that the document is an input of, or None.
+    """
 
     digest: str
-    as_of: int
+    size_bytes: int
+    horizon_start: str
+    horizon_end: str
+    intervals: int
+    warnings: tuple[str, ...]
+    round: int | None
+
+
+class PublishedSnapshot(Struct, frozen=True):
+    """A registry snapshot that a registry now serves; ``as_of`` is NEM time."""
+
+    digest: str
+    as_of: str
     salt_digest: str
-    size: int
+    size_bytes: int
 
 
 def publish_document(
-    document: Path, url: str, token_file: Path, registry: str = "", timeout_s: float = 600
-) -> Published:
+    document: FileName, url: str, token_file: FileName, registry: str = "", timeout_s: float = 600
+) -> PublishedDocument:
     """Publish an envelope document to a gateway. Publishing it again is safe.
 
     Args:
@@ -42,20 +65,30 @@ def publish_document(
     from oepnode.adapters.crypto.keyfile import read_secret
     from oepnode.adapters.http.sender import HttpPublisher
 
-    digest = _digest(registry) if registry else None
-    token = read_secret(token_file, "bearer token").decode("utf-8", errors="replace")
+    digest = chains.parse_bytes32(registry, "a snapshot's SHA-256") if registry else None
+    token = read_secret(Path(token_file), "bearer token").decode("utf-8", errors="replace")
 
     async def go() -> Published:
         publisher = HttpPublisher(url, timeout_s=timeout_s)
         try:
-            return await publisher.publish(document, token, digest)
+            return await publisher.publish(Path(document), token, digest)
         finally:
             await publisher.close()
 
-    return chains.run(go())
+    with name_file(document):
+        published = chains.run(go())
+    return PublishedDocument(
+        digest=published.digest,
+        size_bytes=published.size,
+        **horizon_fields(published.horizon_start, published.interval_count),
+        warnings=tuple(published.warnings),
+        round=published.round,
+    )
 
 
-def publish_snapshot(snapshot: Path, salt_file: Path, data_dir: Path) -> PublishedSnapshot:
+def publish_snapshot(
+    snapshot: FileName, salt_file: FileName, data_dir: FileName
+) -> PublishedSnapshot:
     """Store a registry snapshot and its salt in a registry's data folder; it may be running.
 
     Args:
@@ -66,23 +99,14 @@ def publish_snapshot(snapshot: Path, salt_file: Path, data_dir: Path) -> Publish
     from oepnode.adapters.clock import SystemClock
     from oepnode.services.registry.store import RegistryStore
 
-    data = read_file(snapshot, "registry snapshot", _MAX_SNAPSHOT_BYTES)
+    data = read_file(Path(snapshot), "registry snapshot", _MAX_SNAPSHOT_BYTES)
     salt = read_salt(salt_file)
-    store = RegistryStore(data_dir)
+    store = RegistryStore(Path(data_dir))
     try:
-        stored = store.publish(data, salt, SystemClock().now())
+        with name_file(snapshot):
+            stored = store.publish(data, salt, SystemClock().now())
     finally:
         store.close()
     return PublishedSnapshot(
-        stored.digest.hex(), stored.as_of, stored.salt_digest.hex(), stored.size
+        stored.digest.hex(), format_nem(stored.as_of), stored.salt_digest.hex(), stored.size
     )
-
-
-def _digest(text: str) -> bytes:
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise ConfigError(f"{text!r}: a snapshot's SHA-256 is 64 hex digits")
-    return digest

@@ -7,7 +7,6 @@ describes the file of signed ballots.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ from msgspec import Struct
 
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
-from oepnode.client.files import read_file
+from oepnode.client.files import FileName, read_file
 from oepnode.domain.rounds import signed_ballots
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
     from oepnode.adapters.chain.contract import EvmReader
 
 _MAX_FILE: Final = 1 << 20
+
+
+class BallotFileError(EvidenceError):
+    """A file holds something other than signed ballots, or nothing."""
 
 
 class SkippedBallot(Struct, frozen=True):
@@ -47,9 +50,18 @@ class CastBallots(Struct, frozen=True):
     """
 
     round: int
-    cast: list[str]
-    left_out: list[SkippedBallot]
+    cast: tuple[str, ...]
+    left_out: tuple[SkippedBallot, ...]
     transaction: str | None
+
+    def require_cast(self) -> None:
+        """Reject an outcome without a ballot on chain.
+
+        Raises:
+            ConflictError: If every ballot was left out.
+        """
+        if self.transaction is None:
+            raise ConflictError(f"round {self.round}: none of these ballots can be cast")
 
 
 class ReportedWorker(Struct, frozen=True):
@@ -63,7 +75,7 @@ class ReportedEquivocations(Struct, frozen=True):
     """Workers that were put on record for signing two ballots of one round."""
 
     round: int
-    reported: list[ReportedWorker]
+    reported: tuple[ReportedWorker, ...]
 
 
 # --- journeys ------------------------------------------------------------------------------------
@@ -71,11 +83,11 @@ class ReportedEquivocations(Struct, frozen=True):
 
 def sign_ballot(
     chain: ChainTarget,
-    key_file: Path,
+    key_file: FileName,
     number: int,
     root: str,
     partitions: int,
-    record: Path | None = None,
+    record: FileName | None = None,
 ) -> str:
     """Sign a worker's ballot with its signer's key, for a relay to cast. Sends nothing.
 
@@ -101,10 +113,10 @@ def sign_ballot(
     from oepnode.adapters.crypto.keyfile import load_account
     from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 
-    account = load_account(key_file)
-    signer = bytes.fromhex(account.address[2:])
-    result = Result(_root(root), partitions)
-    guard = EquivocationGuard(record or key_file.with_name(key_file.name + ".signed"))
+    account = load_account(Path(key_file))
+    signer = chains.parse_address(account.address)
+    result = Result(chains.parse_bytes32(root, "a root"), partitions)
+    guard = EquivocationGuard(Path(record or f"{key_file}.signed"))
 
     async def go() -> tuple[RoundContext, bytes]:
         async with chains.open_reader(chain) as reader:
@@ -117,7 +129,7 @@ def sign_ballot(
     return signed_ballots.encode(Relayed(context, sign(account, context, ballot))).decode()
 
 
-def cast_ballots(target: ChainTarget, key_file: Path, file: Path) -> CastBallots:
+def cast_ballots(target: ChainTarget, key_file: FileName, file: FileName) -> CastBallots:
     """Cast signed ballots of one round in one transaction.
 
     Ballots that the contract would reject are left out, so that they spoil no others.
@@ -131,8 +143,7 @@ def cast_ballots(target: ChainTarget, key_file: Path, file: Path) -> CastBallots
         ConfigError: If there is no such round, or the ballots are of several.
         EvidenceError: If the file does not hold signed ballots.
     """
-    ballots = _read_ballots(file)
-    number = _one_round(ballots)
+    number, ballots = _read_ballots(file)
 
     async def go() -> tuple[BallotBatch, bytes | None]:
         from oepnode.adapters.crypto.ballot_signature import recover_signer
@@ -151,13 +162,15 @@ def cast_ballots(target: ChainTarget, key_file: Path, file: Path) -> CastBallots
     batch, transaction = chains.run(go())
     return CastBallots(
         round=number,
-        cast=[hexed(member.operator) for member, _ in batch.chosen],
-        left_out=[SkippedBallot(left.place + 1, left.why) for left in batch.left_out],
+        cast=tuple(hexed(member.operator) for member, _ in batch.chosen),
+        left_out=tuple(SkippedBallot(left.index + 1, left.why) for left in batch.left_out),
         transaction=hexed(transaction) if transaction else None,
     )
 
 
-def report_equivocations(target: ChainTarget, key_file: Path, file: Path) -> ReportedEquivocations:
+def report_equivocations(
+    target: ChainTarget, key_file: FileName, file: FileName
+) -> ReportedEquivocations:
     """Put on record which workers signed two different ballots for one round, once each.
 
     Args:
@@ -169,8 +182,7 @@ def report_equivocations(target: ChainTarget, key_file: Path, file: Path) -> Rep
         ConfigError: If there is no such round, or the ballots are of several.
         EvidenceError: If the file shows no equivocation that is not on record already.
     """
-    ballots = _read_ballots(file)
-    number = _one_round(ballots)
+    number, ballots = _read_ballots(file)
 
     async def go() -> list[tuple[Equivocation, bytes]]:
         from oepnode.adapters.crypto.ballot_signature import recover_signer
@@ -197,26 +209,28 @@ def report_equivocations(target: ChainTarget, key_file: Path, file: Path) -> Rep
             f"round {number}: the file shows no worker with two ballots that is not on record"
         )
     return ReportedEquivocations(
-        number, [ReportedWorker(hexed(pair.member.operator), hexed(tx)) for pair, tx in reported]
+        number,
+        tuple(ReportedWorker(hexed(pair.member.operator), hexed(tx)) for pair, tx in reported),
     )
 
 
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _read_ballots(file: Path) -> list[Relayed]:
-    ballots = signed_ballots.decode_lines(read_file(file, "file of signed ballots", _MAX_FILE))
+def _read_ballots(file: FileName) -> tuple[int, list[Relayed]]:
+    """Signed ballots of one round, and its number."""
+    data = read_file(Path(file), "file of signed ballots", _MAX_FILE)
+    try:
+        ballots = signed_ballots.decode_lines(data)
+    except EvidenceError as exc:
+        raise BallotFileError(f"{file}: {exc}") from exc
     if not ballots:
-        raise EvidenceError(f"{file}: holds no signed ballot; 'relay sign' prints them")
-    return ballots
-
-
-def _one_round(ballots: Sequence[Relayed]) -> int:
+        raise BallotFileError(f"{file}: holds no signed ballot")
     numbers = {relayed.context.number for relayed in ballots}
     if len(numbers) > 1:
         listed = ", ".join(map(str, sorted(numbers)))
-        raise ConfigError(f"the file holds ballots of rounds {listed}; split it by round")
-    return numbers.pop()
+        raise ConfigError(f"{file}: holds ballots of rounds {listed}; split it by round")
+    return numbers.pop(), ballots
 
 
 async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Member:
@@ -253,10 +267,3 @@ async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:
     if state is None:
         raise ConfigError(f"there is no round {number} of this contract")
     return state, await chain.electorate(state.epoch)
-
-
-def _root(text: str) -> bytes:
-    digits = text.removeprefix("0x")
-    if len(digits) != 64 or not set(digits) <= set("0123456789abcdefABCDEF"):
-        raise ConfigError(f"{text!r}: a root is 64 hex digits")
-    return bytes.fromhex(digits)

@@ -25,13 +25,12 @@ class CheckLine(Struct, frozen=True):
     what: str
 
 
-def check_worker(settings: WorkerSettings) -> list[CheckLine]:
+def check_worker(settings: WorkerSettings) -> tuple[CheckLine, ...]:
     """Check key, chain, membership, balance, sender, registry and relay."""
-    return chains.run(check_surroundings(settings))
+    return tuple(chains.run(_check_surroundings(settings)))
 
 
-async def check_surroundings(settings: WorkerSettings) -> list[CheckLine]:
-    """As `check_worker`, for a caller with an event loop."""
+async def _check_surroundings(settings: WorkerSettings) -> list[CheckLine]:
     from oepnode.wiring import worker_parts
 
     lines: list[CheckLine] = []

@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from oepnode.demo.edge_sample.plan import EdgePlan
 from oepnode.demo.sample.plan import random_stream
+from oepnode.domain.documents.arrays import Bools, Float32s, Indices, Int32s
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
-
-Bools = npt.NDArray[np.bool_]
-Int32 = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.intp]
 
 _LEAST_EXCESS_W: Final = 60
 _MOST_EXCESS_W: Final = 1_500
@@ -39,13 +34,13 @@ class Flows:
         is_breach: Beyond the envelope.
     """
 
-    uncontrolled: Int32
-    generation: Int32
-    load: Int32
-    stored_wh: Int32
+    uncontrolled: Int32s
+    generation: Int32s
+    load: Int32s
+    stored_wh: Int32s
     is_breach: Bools
 
-    def of(self, rows: Rows) -> Flows:
+    def of(self, rows: Indices) -> Flows:
         """The flows of some of the sites."""
         return Flows(
             self.uncontrolled[rows],
@@ -66,7 +61,7 @@ class FlowModel:
         self._hour = ((4 + minutes / 60) % 24).astype(np.float32)
         self._sun = np.sin(np.pi * np.clip((self._hour - 6) / 13.5, 0, 1)).astype(np.float32) ** 2
 
-    def draw(self, exports_w: Int32, imports_w: Int32, is_flex: Bools) -> Flows:
+    def draw(self, exports_w: Int32s, imports_w: Int32s, is_flex: Bools) -> Flows:
         """Flows of sites; limits have shape (sites, intervals), imports ≤ 0."""
         count = len(exports_w)
         upper, lower = np.repeat(exports_w, MINUTES, axis=1), np.repeat(imports_w, MINUTES, axis=1)
@@ -81,14 +76,16 @@ class FlowModel:
         stored = np.clip(5_000 + np.cumsum(charge, axis=1), 500, 13_500)
         return Flows(uncontrolled, generation, load, stored.astype(np.int32), is_breach)
 
-    def _uncontrolled(self, count: int, lower: Int32) -> Int32:
+    def _uncontrolled(self, count: int, lower: Int32s) -> Int32s:
         peaks = 0.5 * _bump(self._hour, 7.5, 1.2) + _bump(self._hour, 18.8, 2.0)
         size = self._between(700, 2_600, count)
         native = -self._between(150, 600, count) - size * peaks - self._noise(count, 140) ** 2 / 140
-        bounded: Int32 = np.maximum(np.minimum(native, 0), lower * np.float32(0.9)).astype(np.int32)
+        bounded: Int32s = np.maximum(np.minimum(native, 0), lower * np.float32(0.9)).astype(
+            np.int32
+        )
         return bounded
 
-    def _controlled(self, count: int) -> tuple[Int32, Int32]:
+    def _controlled(self, count: int) -> tuple[Int32s, Int32s]:
         solar = self._between(3_000, 9_000, count) * self._sun + self._noise(count, 60) * self._sun
         evening = self._between(0, 2_500, count) * _bump(self._hour, 19, 1.6)
         generation = np.maximum(solar + evening, 0)
@@ -98,7 +95,7 @@ class FlowModel:
         return generation.astype(np.int32), load.astype(np.int32)
 
     def _break(
-        self, base: Int32, generation: Int32, load: Int32, upper: Int32, lower: Int32
+        self, base: Int32s, generation: Int32s, load: Int32s, upper: Int32s, lower: Int32s
     ) -> Bools:
         """Push some minutes of a share of the intervals beyond the envelope, in place."""
         count, minutes = base.shape
@@ -120,18 +117,18 @@ class FlowModel:
             is_breach[at] = True
         return is_breach
 
-    def _between(self, low: float, high: float, count: int) -> Floats:
+    def _between(self, low: float, high: float, count: int) -> Float32s:
         drawn = self._random.random((count, 1), dtype=np.float32)
         return np.float32(low) + drawn * np.float32(high - low)
 
-    def _noise(self, count: int, size: float) -> Floats:
+    def _noise(self, count: int, size: float) -> Float32s:
         shape = (count, len(self._hour))
         return self._random.standard_normal(shape, dtype=np.float32) * np.float32(size)
 
 
-def _bump(hour: Floats, middle: float, width: float) -> Floats:
+def _bump(hour: Float32s, middle: float, width: float) -> Float32s:
     """A bell over the hours of a day, continuous at midnight."""
     distance = np.abs(hour - np.float32(middle))
     distance = np.minimum(distance, 24 - distance)
-    bell: Floats = np.exp(-((distance / np.float32(width)) ** 2)).astype(np.float32)
+    bell: Float32s = np.exp(-((distance / np.float32(width)) ** 2)).astype(np.float32)
     return bell

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oepnode.demo.edge_sample.flows import Bools, Flows, Int32
+from oepnode.demo.edge_sample.flows import Flows
 from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan
+from oepnode.domain.documents.arrays import Bools, Int32s
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 
@@ -32,8 +33,8 @@ class PortfolioPart:
 
     nmis: list[str]
     flows: Flows
-    exports: Int32
-    imports: Int32
+    exports: Int32s
+    imports: Int32s
     is_held: Bools
 
 
@@ -50,7 +51,7 @@ def telemetry_frame(plan: SamplePlan, part: PortfolioPart) -> pl.DataFrame:
     sent = (plan.horizon_start + plan.intervals * INTERVAL_S + _SENT_AFTER_S) * MICROS
     absent = pl.Series([None], dtype=pl.Int32).new_from_index(0, total)
 
-    def flat(values: Int32) -> Int32:
+    def flat(values: Int32s) -> Int32s:
         return np.ascontiguousarray(values.reshape(-1)[is_held], dtype=np.int32)
 
     return pl.DataFrame(

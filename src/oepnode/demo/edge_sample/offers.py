@@ -9,20 +9,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from oepnode.demo.edge_sample.flows import Int32
 from oepnode.demo.edge_sample.frames import PortfolioPart
 from oepnode.demo.sample.plan import SamplePlan
-from oepnode.domain.edge.boffers import model as boffer
+from oepnode.domain.documents.arrays import Int32s, Int64s
 from oepnode.domain.edge.boffers.bands import BANDS
+from oepnode.domain.edge.boffers.model import HORIZON, BofferDay, make_day
 from oepnode.domain.edge.timeseries.tolerance import MINUTES
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, PERIODS_PER_DAY
 
 if TYPE_CHECKING:
     import polars as pl
 
-Int64 = npt.NDArray[np.int64]
 
 _LOAD_PRICES: Final = (-100_000, 0, 100, 2_000, 4_000, 7_800, 9_000, 9_900, 150_000, 1_510_000)
 _GEN_PRICES: Final = (-100_000, 0, 100, 2_000, 4_000, 7_800, 9_000, 10_000, 150_000, 1_510_000)
@@ -37,13 +35,13 @@ class PortfolioSums:
     """Sums over the sites of a portfolio, per interval in W, at the interval's last minute."""
 
     def __init__(self, intervals: int) -> None:
-        self.uncontrolled: Int64 = np.zeros(intervals, np.int64)
-        self.generation: Int64 = np.zeros(intervals, np.int64)
-        self.load: Int64 = np.zeros(intervals, np.int64)
-        self.export: Int64 = np.zeros(intervals, np.int64)
+        self.uncontrolled: Int64s = np.zeros(intervals, np.int64)
+        self.generation: Int64s = np.zeros(intervals, np.int64)
+        self.load: Int64s = np.zeros(intervals, np.int64)
+        self.export: Int64s = np.zeros(intervals, np.int64)
 
     @property
-    def actual(self) -> Int64:
+    def actual(self) -> Int64s:
         """Flow at the connection points."""
         return self.uncontrolled + self.generation + self.load
 
@@ -51,8 +49,8 @@ class PortfolioSums:
         """Add some sites."""
         last = np.s_[:, MINUTES - 1 :: MINUTES]
 
-        def total(values: Int32) -> Int64:
-            sums: Int64 = (values * part.is_held).sum(axis=0, dtype=np.int64)
+        def total(values: Int32s) -> Int64s:
+            sums: Int64s = (values * part.is_held).sum(axis=0, dtype=np.int64)
             return sums
 
         self.uncontrolled += total(part.flows.uncontrolled[last])
@@ -61,7 +59,7 @@ class PortfolioSums:
         self.export += total(part.exports)
 
 
-def offered_quantities(sums: PortfolioSums, random: np.random.Generator) -> Int32:
+def offered_quantities(sums: PortfolioSums, random: np.random.Generator) -> Int32s:
     """Quantities that a portfolio offers, shape (intervals, 20); some are beyond its limits."""
     room = sums.export - sums.uncontrolled
     generation = np.minimum(sums.generation, room)
@@ -71,12 +69,12 @@ def offered_quantities(sums: PortfolioSums, random: np.random.Generator) -> Int3
     return bands(sums.uncontrolled, sums.load, generation)
 
 
-def duid_boffer(plan: SamplePlan, duid: str, quantities: Int32) -> list[boffer.BofferDay]:
+def duid_boffer(plan: SamplePlan, duid: str, quantities: Int32s) -> list[BofferDay]:
     """The DUID Boffer over 48 hours; the second day repeats the first."""
-    repeats = -(-boffer.HORIZON // plan.intervals)
-    horizon = np.tile(quantities, (repeats, 1))[: boffer.HORIZON]
+    repeats = -(-HORIZON // plan.intervals)
+    horizon = np.tile(quantities, (repeats, 1))[:HORIZON]
     return [
-        boffer.make_day(
+        make_day(
             duid,
             plan.day + timedelta(days=day),
             PRICES,
@@ -85,11 +83,11 @@ def duid_boffer(plan: SamplePlan, duid: str, quantities: Int32) -> list[boffer.B
             max_avail_gen=rows[:, 10:].sum(axis=1).tolist(),
             submitted_us=(plan.horizon_start - 60) * MICROS,
         )
-        for day, rows in enumerate(np.split(horizon, boffer.HORIZON // PERIODS_PER_DAY))
+        for day, rows in enumerate(np.split(horizon, HORIZON // PERIODS_PER_DAY))
     ]
 
 
-def nmi_boffer(plan: SamplePlan, part: PortfolioPart, site: int) -> boffer.BofferDay:
+def nmi_boffer(plan: SamplePlan, part: PortfolioPart, site: int) -> BofferDay:
     """The PRE Boffer of one site, within its limits."""
     count = min(plan.intervals, PERIODS_PER_DAY)
     last = np.s_[site, MINUTES - 1 :: MINUTES]
@@ -99,7 +97,7 @@ def nmi_boffer(plan: SamplePlan, part: PortfolioPart, site: int) -> boffer.Boffe
     least = part.imports[site][:count].astype(np.int64) - uncontrolled
     load = part.flows.load[last].astype(np.int64)[:count]
     load = np.maximum(load, np.minimum(least, 0))
-    return boffer.make_day(
+    return make_day(
         part.nmis[site],
         plan.day,
         PRICES,
@@ -109,7 +107,7 @@ def nmi_boffer(plan: SamplePlan, part: PortfolioPart, site: int) -> boffer.Boffe
     )
 
 
-def bands(uncontrolled_w: Int64, load_w: Int64, generation_w: Int64) -> Int32:
+def bands(uncontrolled_w: Int64s, load_w: Int64s, generation_w: Int64s) -> Int32s:
     """Quantities of an offer at the connection point, shape (n, 20), as in HLD Appendix G.
 
     Up to $0 all load is on and generation off; up to $99 only uncontrolled load is on; from $100
@@ -124,7 +122,7 @@ def bands(uncontrolled_w: Int64, load_w: Int64, generation_w: Int64) -> Int32:
     return quantities.astype(np.int32)
 
 
-def dispatch_targets(actual_w: Int64, random: np.random.Generator) -> Int64:
+def dispatch_targets(actual_w: Int64s, random: np.random.Generator) -> Int64s:
     """A target per interval near the actual flow, except for a share that is missed."""
     count = len(actual_w)
     size = np.maximum(np.abs(actual_w), 1_000)
@@ -132,11 +130,11 @@ def dispatch_targets(actual_w: Int64, random: np.random.Generator) -> Int64:
     share = np.where(is_off, random.uniform(0.12, 0.4, count), 0)
     side = np.where(random.random(count) < 0.5, -1, 1)
     near = random.uniform(-0.02, 0.02, count)
-    target: Int64 = (actual_w + size * (near + share * side)).astype(np.int64)
+    target: Int64s = (actual_w + size * (near + share * side)).astype(np.int64)
     return target
 
 
-def target_frame(plan: SamplePlan, duid: str, target_w: Int64) -> pl.DataFrame:
+def target_frame(plan: SamplePlan, duid: str, target_w: Int64s) -> pl.DataFrame:
     """Dispatch instructions for a DUID, one per interval."""
     import polars as pl
 

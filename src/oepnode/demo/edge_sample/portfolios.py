@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from oepnode.demo.edge_sample import offers
-from oepnode.demo.edge_sample.flows import FlowModel, Rows
+from oepnode.demo.edge_sample.flows import FlowModel
 from oepnode.demo.edge_sample.frames import PortfolioPart, forecast_frame, telemetry_frame
 from oepnode.demo.edge_sample.plan import EdgePlan, EdgeSummary
 from oepnode.demo.sample.limits import LimitChunk
 from oepnode.demo.sample.plan import SamplePlan, aggregator_ids, random_stream
 from oepnode.demo.sample.sites import Sites
+from oepnode.domain.documents.arrays import Indices
 from oepnode.domain.edge.boffers.json_format import write_boffers
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.dispatch.validate import write_instructions
@@ -102,7 +103,7 @@ class _Parts:
         is_here = chunk.sites.start <= sites.changing < chunk.sites.stop
         self.changing = sites.changing - chunk.sites.start if is_here else None
 
-    def held(self, rows: Rows) -> PortfolioPart:
+    def held(self, rows: Indices) -> PortfolioPart:
         """Sites of the aggregator that holds them at the start of the horizon."""
         part = self._part(rows, is_held=True)
         part.is_held[rows == self.changing, self._intervals // 2 :] = False
@@ -114,7 +115,7 @@ class _Parts:
         part.is_held[:, self._intervals // 2 :] = True
         return part
 
-    def _part(self, rows: Rows, *, is_held: bool) -> PortfolioPart:
+    def _part(self, rows: Indices, *, is_held: bool) -> PortfolioPart:
         return PortfolioPart(
             [self._names[row * 10 : row * 10 + 10] for row in rows.tolist()],
             self._flows.of(rows),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import json as msgspec_json
 
 from oepnode.demo.edge_sample.plan import EdgePlan, EdgeSummary
@@ -22,6 +21,7 @@ from oepnode.demo.sample.envelope import document_chunks, limit_chunks
 from oepnode.demo.sample.limits import MOST_STEPS, LimitChunk
 from oepnode.demo.sample.plan import SamplePlan, random_stream
 from oepnode.demo.sample.sites import Sites, make_sites
+from oepnode.domain.documents.arrays import Floats, Int16s
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.errors import ConfigError
@@ -50,7 +50,7 @@ def write_edge(
         text = msgspec_json.format(msgspec_json.encode(summary)) + b"\n"
         (folder / "edge.json").write_bytes(text)
     except OSError as exc:
-        raise ConfigError(f"{folder}: cannot be written: {exc.strerror}") from exc
+        raise ConfigError(f"{folder}: cannot be written: {exc.strerror or exc}") from exc
     return summary
 
 
@@ -76,5 +76,5 @@ def _post_limits(plan: SamplePlan) -> Iterator[LimitChunk]:
         )
 
 
-def _scaled(steps: npt.NDArray[np.int16], share: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+def _scaled(steps: Int16s, share: Floats) -> Int16s:
     return np.clip(steps * (1 + share), 100, MOST_STEPS).astype(np.int16)

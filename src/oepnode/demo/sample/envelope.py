@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from oepnode.demo.sample.limits import MOST_STEPS, LimitChunk, LimitModel
 from oepnode.demo.sample.plan import SUBMITTED_BEFORE_S, SamplePlan
-from oepnode.demo.sample.sites import Bytes, Sites
+from oepnode.demo.sample.sites import Sites
+from oepnode.domain.documents.arrays import Bytes, Int16s
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 
@@ -91,9 +91,7 @@ class _Template:
         self._import = interval[0].index("-0.00")
         self.length = len(text)
 
-    def fill(
-        self, nmi: Bytes, exports: npt.NDArray[np.int16], imports: npt.NDArray[np.int16]
-    ) -> bytes:
+    def fill(self, nmi: Bytes, exports: Int16s, imports: Int16s) -> bytes:
         """Records of sites; limits have shape (sites, intervals), in steps of 10 W."""
         rows = np.empty((len(nmi), self.length), dtype=np.uint8)
         rows[:] = self._row

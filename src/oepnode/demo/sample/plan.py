@@ -55,11 +55,19 @@ class SamplePlan:
     def __post_init__(self) -> None:
         _require("--aggregators", self.aggregators, 1, _MAX_AGGREGATORS)
         _require("--unassigned", self.unassigned, 0, MAX_NMIS)
-        _require("--nmis", self.nmis, self.aggregators + self.unassigned, MAX_NMIS)
+        self._require_nmis()
         _require("--intervals", self.intervals, 1, 576)
         _require("--seed", self.seed, 0, 2**63 - 1)
         _require("--flex", self.flex, 0, 1)
         _require("--date (its year)", self.day.year, _YEARS[0], _YEARS[-1])
+
+    def _require_nmis(self) -> None:
+        least = self.aggregators + self.unassigned
+        if not least <= self.nmis <= MAX_NMIS:
+            raise ConfigError(
+                f"--nmis must be {least} to {MAX_NMIS} with --aggregators {self.aggregators} and "
+                f"--unassigned {self.unassigned}, received {self.nmis}"
+            )
 
     @property
     def horizon_start(self) -> int:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from oepnode.demo.sample.plan import SamplePlan, random_stream
+from oepnode.domain.documents.arrays import Bools, Bytes, Int16s, Int64s
 from oepnode.domain.nem.nmi import ALPHABET
 
 _FIRST_NUMERIC: Final = 6_305_000_000
@@ -19,8 +19,6 @@ _NUMERIC_BLOCK: Final = 2_000_000
 """6305…… and 6306……, AusNet's numeric block."""
 _LETTER_BLOCK: Final = b"VBBB"
 """AusNet's block of letters, used where the numeric one is full."""
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class Sites:
     """
 
     nmi: Bytes
-    holder: npt.NDArray[np.int16]
-    is_flex: npt.NDArray[np.bool_]
+    holder: Int16s
+    is_flex: Bools
     changing: int
 
 
@@ -64,14 +62,14 @@ def zipf_sizes(total: int, parts: int) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def _draw_numbers(count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+def _draw_numbers(count: int, random: np.random.Generator) -> Int64s:
     """Distinct positions in the blocks, the numeric one first."""
     if count <= _NUMERIC_BLOCK:
         return random.choice(_NUMERIC_BLOCK, count, replace=False)
     return np.arange(count)
 
 
-def _nmi_text(numbers: npt.NDArray[np.int64]) -> Bytes:
+def _nmi_text(numbers: Int64s) -> Bytes:
     """Positions in the blocks as NMIs, shape (n, 10) of ASCII."""
     numeric = numbers[numbers < _NUMERIC_BLOCK] + _FIRST_NUMERIC
     letters = numbers[numbers >= _NUMERIC_BLOCK] - _NUMERIC_BLOCK
@@ -82,6 +80,6 @@ def _nmi_text(numbers: npt.NDArray[np.int64]) -> Bytes:
     return np.concatenate((digits, np.hstack((np.tile(head, (len(tail), 1)), tail))))
 
 
-def _digits(numbers: npt.NDArray[np.int64], base: int, width: int) -> npt.NDArray[np.int64]:
+def _digits(numbers: Int64s, base: int, width: int) -> Int64s:
     """Digits of numbers in a base, most significant first, shape (n, width)."""
     return numbers[:, None] // base ** np.arange(width - 1, -1, -1) % base

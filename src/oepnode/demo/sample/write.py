@@ -27,6 +27,7 @@ from oepnode.demo.sample.registry import (
 )
 from oepnode.demo.sample.sites import Sites, make_sites
 from oepnode.domain.documents.progress import Progress
+from oepnode.domain.nem.nem_time import format_nem
 from oepnode.errors import ConfigError
 
 
@@ -40,7 +41,7 @@ class SampleSummary(Struct, frozen=True):
         changing_nmis: NMIs that change aggregator inside the horizon.
         aggregators: Number of aggregators.
         aggregator_nmis: NMIs per aggregator id at the start of the horizon.
-        horizon_start: UTC seconds.
+        horizon_start: NEM time.
         intervals: Dispatch intervals of the horizon.
         trading_date: ISO date.
         seed: Seed of all random streams.
@@ -57,7 +58,7 @@ class SampleSummary(Struct, frozen=True):
     changing_nmis: int
     aggregators: int
     aggregator_nmis: dict[str, int]
-    horizon_start: int
+    horizon_start: str
     intervals: int
     trading_date: str
     seed: int
@@ -128,7 +129,7 @@ def _summary(
         changing_nmis=int(sites.changing >= 0),
         aggregators=plan.aggregators,
         aggregator_nmis={name: int(sizes[i]) for i, name in enumerate(aggregator_ids(plan))},
-        horizon_start=plan.horizon_start,
+        horizon_start=format_nem(plan.horizon_start),
         intervals=plan.intervals,
         trading_date=plan.day.isoformat(),
         seed=plan.seed,

@@ -136,7 +136,12 @@ def read_text(value: object, path: str, log: FaultLog, max_bytes: int) -> str | 
         log.add(path, "field.value", "control characters and lone surrogates are not allowed")
         return None
     if not 1 <= len(value.encode()) <= max_bytes:
-        log.add(path, "field.value", f"1 to {max_bytes} UTF-8 bytes", f"{len(value)} characters")
+        log.add(
+            path,
+            "field.value",
+            f"must have 1 to {max_bytes} UTF-8 bytes",
+            f"{len(value)} characters",
+        )
         return None
     return value
 
@@ -148,7 +153,7 @@ def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, i
     if type(value) is str and value in choices:
         return choices[value]
     rule = "field.value" if type(value) is str else "field.type"
-    log.add(path, rule, f"one of {', '.join(choices)}", show_value(value))
+    log.add(path, rule, f"must be one of {', '.join(choices)}", show_value(value))
     return None
 
 
@@ -159,7 +164,7 @@ def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
     if type(value) is not str:
         # A number may be an NMI that lost its quotation marks and its leading zeros.
         value_text = "a number" if isinstance(value, Number) else show_value(value)
-        log.add(path, "field.type", "an NMI is a string", value_text)
+        log.add(path, "field.type", "an NMI must be a string", value_text)
         return None
     try:
         return parse_nmi(value)
@@ -176,8 +181,8 @@ def read_array(value: object, path: str, log: FaultLog, most: int | None) -> lis
         log.add(path, "field.type", "an array is expected here", show_value(value))
         return None
     if not value or (most is not None and len(value) > most):
-        bound = f"1 to {most} elements" if most is not None else "at least one element"
-        log.add(path, "array.length", bound, f"{len(value)} elements")
+        size = f"1 to {most} elements" if most is not None else "at least one element"
+        log.add(path, "array.length", f"must have {size}", f"{len(value)} elements")
         return None
     return value
 

@@ -108,8 +108,9 @@ def read_records(
 ) -> Iterator[tuple[int, Any]]:
     """Yield (record number from 0, value) of a JSON array or of NDJSON, one at a time.
 
-    A syntax fault ends an array, and skips a line of NDJSON. Only one record's objects exist at a
-    time; all of the decoded text is kept.
+    A syntax fault ends an array, and skips a line of NDJSON; where the first one is a record on
+    several lines, nothing after it is read. Only one record's objects exist at a time; all of the
+    decoded text is kept.
     """
     text = decode_utf8(data, log)
     if text is None:
@@ -125,7 +126,7 @@ def read_records(
     if progress is not None:
         progress("parse", len(text), len(text))
     if count == 0 and log.count == 0:
-        log.add("$", "document.empty", "a document has at least one record")
+        log.add("$", "document.empty", "a document must have at least one record")
 
 
 def _array(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int]]:
@@ -158,7 +159,7 @@ def _lines(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int
     # Each line is cut out first, so that the work on a line does not grow with the document.
     start = text.rfind("\n", 0, start) + 1
     above = text.count("\n", 0, start)
-    number = 0
+    number, bad = 0, 0
     while start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
@@ -167,10 +168,25 @@ def _lines(text: str, start: int, log: FaultLog) -> Iterator[tuple[int, Any, int
         if first < len(line):
             path = f"$.records[{number}]"
             scanned = None if _is_bomb(line, path, log) else _scan(line, first, path, log, above)
-            if scanned is not None and _check_end(line, scanned[1], path, log, above):
+            if scanned is None:
+                bad += 1
+                if bad == 1 and _is_value(text[start:]):
+                    return
+            elif _check_end(line, scanned[1], path, log, above):
                 yield number, scanned[0], end
             number += 1
         start, above = end + 1, above + 1
+
+
+def _is_value(text: str) -> bool:
+    """Whether a text starts with a JSON value: one that spans lines is one fault, not many."""
+    if is_too_deep(text):
+        return False
+    try:
+        _DECODER.raw_decode(text, _skip(text, 0))
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def _scan(
@@ -182,7 +198,10 @@ def _scan(
     except json.JSONDecodeError as exc:
         is_cut = above is not None and exc.pos >= len(text)
         reason = (
-            "the line ends within the value; in NDJSON a record is one line" if is_cut else exc.msg
+            "the line ends within the value; in NDJSON a record is one line, and a record of "
+            "several lines must be in a JSON array"
+            if is_cut
+            else exc.msg
         )
         _syntax(path, reason, text, exc.pos, log, above or 0)
     return None

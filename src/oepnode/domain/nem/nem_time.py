@@ -72,7 +72,7 @@ def parse_timestamp(text: str) -> Timestamp:
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
-        raise ValueError("a timestamp is yyyy-mm-ddThh:mm:ss with an offset such as +10:00")
+        raise ValueError("a timestamp must be yyyy-mm-ddThh:mm:ss with an offset such as +10:00")
     year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
     offset, warning = _offset(match)
     if year not in _YEARS:
@@ -94,7 +94,7 @@ def _offset(match: re.Match[str]) -> tuple[int, str | None]:
         return 600, NO_OFFSET_WARNING
     minutes = int(match[10]) * 60 + int(match[11])
     if int(match[11]) > 59 or minutes > _MAX_OFFSET_MIN:
-        raise ValueError("an offset is at most 14:00, with minutes 00 to 59")
+        raise ValueError("an offset must be at most 14:00, with minutes 00 to 59")
     minutes = -minutes if match[9] == "-" else minutes
     return minutes, DAYLIGHT_SAVING_WARNING if minutes == 660 else None
 
@@ -120,7 +120,7 @@ def parse_trading_date(text: str) -> date:
     """
     match = _DATE.fullmatch(text)
     if match is None:
-        raise ValueError("a trading date is yyyy-mm-dd")
+        raise ValueError("a trading date must be yyyy-mm-dd")
     if int(match[1]) not in _YEARS:
         raise ValueError("the year must be 1970 to 2105")
     try:
@@ -135,7 +135,7 @@ def period_start(trading_date: date, period: int) -> UtcSeconds:
     The day begins at 04:00 NEM time: period 1 starts then, and ends 04:05.
     """
     if not 1 <= period <= PERIODS_PER_DAY:
-        raise ValueError(f"a period is 1 to {PERIODS_PER_DAY}, received {period}")
+        raise ValueError(f"a period must be 1 to {PERIODS_PER_DAY}, received {period}")
     midnight = datetime(trading_date.year, trading_date.month, trading_date.day, tzinfo=NEM_OFFSET)
     return UtcSeconds(int(midnight.timestamp()) + 4 * 3600 + (period - 1) * INTERVAL_S)
 

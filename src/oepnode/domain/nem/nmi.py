@@ -52,11 +52,13 @@ def parse(text: str) -> Nmi:
         NmiError: For any other text; the message does not repeat it.
     """
     if not isinstance(text, str):
-        raise NmiError("nmi.type", "an NMI is a string")
+        raise NmiError("nmi.type", "an NMI must be a string")
     if len(text) == NMI_LENGTH + 1:
         _check_characters(text[:NMI_LENGTH])
         if text[-1] != str(_checksum(text[:NMI_LENGTH])):
-            raise NmiError("nmi.checksum", "the eleventh character is not the NMI's checksum")
+            raise NmiError(
+                "nmi.checksum", "the eleventh character must be the NMI's checksum, and is not"
+            )
         return Nmi(text[:NMI_LENGTH])
     _check_characters(text)
     return Nmi(text)
@@ -64,9 +66,9 @@ def parse(text: str) -> Nmi:
 
 def _check_characters(text: str) -> None:
     if not isinstance(text, str):
-        raise NmiError("nmi.type", "an NMI is a string")
+        raise NmiError("nmi.type", "an NMI must be a string")
     if len(text) != NMI_LENGTH:
-        raise NmiError("nmi.length", f"an NMI has 10 characters, received {len(text)}")
+        raise NmiError("nmi.length", f"an NMI must have 10 characters, received {len(text)}")
     if not _ALLOWED.issuperset(text):
         index = next(i for i, char in enumerate(text) if char not in _ALLOWED)
         raise NmiError(

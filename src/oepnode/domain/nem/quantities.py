@@ -19,6 +19,9 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from oepnode.domain.nem.choices import require_choice
+from oepnode.errors import ConfigError
+
 NO_LIMIT: Final = -(2**31)
 """The integer of a quantity that is not given, and of a limit that is not published."""
 
@@ -175,7 +178,7 @@ def _too_many_decimals(unit: Unit, nearest: int = 0) -> QuantityError:
 
 def _out_of_range(unit: Unit) -> QuantityError:
     source = f" ({unit.source})" if unit.source else ""
-    message = f"at most {to_text(unit.most, unit)} {unit.name} either way{source}"
+    message = f"at most {to_text(unit.most, unit)} {unit.name} in magnitude{source}"
     return QuantityError(f"{unit.family}.range", message)
 
 
@@ -186,6 +189,11 @@ def to_text(value: int, unit: Unit) -> str:
     if not rest:
         return f"{sign}{whole}"
     return f"{sign}{whole}.{str(rest).rjust(unit.places, '0').rstrip('0')}"
+
+
+def kw_text(watts: int) -> str:
+    """Write a quantity in kW, exact, without trailing zeros."""
+    return to_text(watts, KW)
 
 
 # --- columns -------------------------------------------------------------------------------------
@@ -217,6 +225,9 @@ def from_floats(values: npt.NDArray[np.float64], unit: Unit) -> Column:
 
 # --- limits --------------------------------------------------------------------------------------
 
+Profile = Literal["wide", "edge"]
+ImportSign = Literal["canonical", "magnitude"]
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -225,10 +236,17 @@ class Feed:
     Attributes:
         profile: ``wide`` (3 decimals, int32 watts) or ``edge`` (Part C's Decimal(4,2), strict).
         import_sign: ``canonical`` (import ≤ 0) or ``magnitude`` (import written ≥ 0).
+
+    Raises:
+        ConfigError: For another word.
     """
 
-    profile: Literal["wide", "edge"] = "wide"
-    import_sign: Literal["canonical", "magnitude"] = "canonical"
+    profile: Profile = "wide"
+    import_sign: ImportSign = "canonical"
+
+    def __post_init__(self) -> None:
+        require_choice("profile", self.profile, Profile)
+        require_choice("import_sign", self.import_sign, ImportSign)
 
 
 def parse_limit(text: str, feed: Feed) -> int:
@@ -274,7 +292,7 @@ class DefaultLimits:
     """The limits that apply where none is published, W; None where no default is stated.
 
     Raises:
-        ValueError: If a limit has the other sign, or does not fit 32 bits.
+        ConfigError: If a limit has the other sign, or does not fit 32 bits.
     """
 
     export_w: int | None = None
@@ -282,6 +300,7 @@ class DefaultLimits:
 
     def __post_init__(self) -> None:
         if not 0 <= (self.export_w or 0) <= _INT32 or not -_INT32 <= (self.import_w or 0) <= 0:
-            raise ValueError(
-                "a default export limit must not be negative, a default import limit not positive"
+            raise ConfigError(
+                "a default export limit must not be negative, a default import limit not positive; "
+                f"received {self.export_w} W and {self.import_w} W"
             )

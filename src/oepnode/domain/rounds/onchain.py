@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from eth_utils.crypto import keccak
 from msgspec import Struct
+
+_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class Phase(IntEnum):
@@ -121,7 +123,7 @@ class Round(Struct, frozen=True):
     matched: int
 
 
-class LogPlace(Struct, frozen=True):
+class LogLocation(Struct, frozen=True):
     """Location of an event on chain: block number and hash, transaction, log index."""
 
     block: int
@@ -133,7 +135,7 @@ class LogPlace(Struct, frozen=True):
 class RoundOpened(Struct, frozen=True, tag=True):
     """A requester opened a round with the digests of its inputs."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     epoch: int
     requester: bytes
@@ -159,7 +161,7 @@ class RoundOpened(Struct, frozen=True, tag=True):
 class BallotCast(Struct, frozen=True, tag=True):
     """A member cast its blind ballot (32 bytes)."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     operator: bytes
     ballot: bytes
@@ -168,7 +170,7 @@ class BallotCast(Struct, frozen=True, tag=True):
 class Abstained(Struct, frozen=True, tag=True):
     """A member abstained, with the number of its reason."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     operator: bytes
     reason: int
@@ -177,7 +179,7 @@ class Abstained(Struct, frozen=True, tag=True):
 class RootRevealed(Struct, frozen=True, tag=True):
     """A result was revealed, and this bitmap of members had voted for it."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     root: bytes
     partitions: int
@@ -187,7 +189,7 @@ class RootRevealed(Struct, frozen=True, tag=True):
 class RoundFinalised(Struct, frozen=True, tag=True):
     """A result reached the quorum."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     root: bytes
     partitions: int
@@ -197,14 +199,14 @@ class RoundFinalised(Struct, frozen=True, tag=True):
 class RoundFailed(Struct, frozen=True, tag=True):
     """The reveal window closed without a final root."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
 
 
 class RoundCancelled(Struct, frozen=True, tag=True):
     """A requester cancelled the round before it was final."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     reason: str
 
@@ -212,7 +214,7 @@ class RoundCancelled(Struct, frozen=True, tag=True):
 class Equivocated(Struct, frozen=True, tag=True):
     """A member was proven to have signed two ballots (32 bytes each) for one round."""
 
-    place: LogPlace
+    location: LogLocation
     round: int
     operator: bytes
     ballot: bytes
@@ -259,12 +261,29 @@ class Policy:
 
 
 def parse_address(text: str) -> bytes:
-    """The 20 bytes of an address written as ``0x`` and 40 hex digits.
+    """The 20 bytes of an address written as 40 hex digits, with ``0x`` or without.
 
     Raises:
         ValueError: For any other text.
     """
+    return _parse_hex(text, 20, "an address must be 0x and 40 hex digits, or the digits alone")
+
+
+def parse_bytes32(text: str, what: str) -> bytes:
+    """The 32 bytes of a root, digest, salt or key written as 64 hex digits, with ``0x`` or without.
+
+    Args:
+        text: As written.
+        what: Kind of value, for the message, which does not repeat the text.
+
+    Raises:
+        ValueError: For any other text.
+    """
+    return _parse_hex(text, 32, f"{what} must be 64 hex digits")
+
+
+def _parse_hex(text: str, size: int, rule: str) -> bytes:
     digits = text.removeprefix("0x")
-    if len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
-        raise ValueError("an address is 0x and 40 hex digits")
+    if len(digits) != 2 * size or not _HEX_DIGITS.issuperset(digits):
+        raise ValueError(rule)
     return bytes.fromhex(digits)

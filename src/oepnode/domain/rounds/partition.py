@@ -28,9 +28,9 @@ RULES_VERSION: Final = 1
 _CHUNK: Final = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Partition:
-    """One aggregator's part of a round.
+    """One aggregator's part of a round. Its repr shows neither NMI nor key.
 
     Attributes:
         aggregator_id: Empty for the unassigned partition.

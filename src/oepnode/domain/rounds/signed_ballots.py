@@ -90,7 +90,7 @@ Recover: TypeAlias = Callable[[RoundContext, SignedBallot], bytes | None]
 class LeftOut(Struct, frozen=True):
     """A signed ballot that is not cast: its index among those offered, from 0, and the reason."""
 
-    place: int
+    index: int
     why: str
 
 
@@ -121,7 +121,7 @@ class _Wire(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     signature: _Hex64
 
 
-# -- what is signed ------------------------------------------------------------------------
+# --- the signed message --------------------------------------------------------------------------
 
 
 def typed_data(context: RoundContext, ballot: bytes) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _type_hash(name: str, fields: list[dict[str, str]]) -> bytes:
     return keccak(text=f"{name}({listed})")
 
 
-# -- what a relay picks --------------------------------------------------------------------
+# --- batches and equivocations -------------------------------------------------------------------
 
 
 def batch_of(
@@ -235,7 +235,7 @@ def member_of(
     return member or f"0x{signer.hex()} signed it, which is not a signer of the round's electorate"
 
 
-# -- what travels --------------------------------------------------------------------------
+# --- wire format ---------------------------------------------------------------------------------
 
 
 def pack(ballots: Iterable[SignedBallot]) -> bytes:

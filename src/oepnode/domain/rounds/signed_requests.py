@@ -132,7 +132,7 @@ class _DocumentWire(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 _Wire = TypeVar("_Wire", _RegistryWire, _DocumentWire)
 
 
-# -- what is signed ------------------------------------------------------------------------
+# --- the signed message --------------------------------------------------------------------------
 
 
 def typed_data(request: MemberRequest, chain_id: int, contract: bytes) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def seal_info(what: What, context: RoundContext, snapshot_digest: bytes) -> byte
     return _SEAL_INFO + what.encode() + context.encode() + snapshot_digest
 
 
-# -- what travels --------------------------------------------------------------------------
+# --- wire format ---------------------------------------------------------------------------------
 
 
 def encode_request(request: RegistryRequest, signature: bytes) -> bytes:

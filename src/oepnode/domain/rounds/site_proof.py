@@ -49,11 +49,13 @@ class SiteProofError(EvidenceError):
 
     Attributes:
         check: The name of the check that failed, a key of `CHECKS`.
+        reason: The message without it.
     """
 
     def __init__(self, check: str, message: str) -> None:
         super().__init__(f"check {check} failed: {message}")
         self.check = check
+        self.reason = message
 
 
 _Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
@@ -96,10 +98,14 @@ class SiteProof(_Record, frozen=True):
     partitions: _Uint32
     path: _Path
 
+    def __repr__(self) -> str:
+        """The round alone: no NMI."""
+        return f"SiteProof(round={self.round})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class VerifiedSite:
-    """A site proof of which every check has passed.
+    """A site proof of which every check has passed. Its repr shows no NMI.
 
     Attributes:
         context: The round.
@@ -168,9 +174,10 @@ def read(data: bytes) -> SiteProof:
     try:
         proof = msgspec.json.decode(data, type=SiteProof)
     except msgspec.ValidationError as exc:
-        raise SiteProofError("format", str(exc)) from exc
+        message = "not a site proof: a field is missing, unknown or malformed"
+        raise SiteProofError("format", message) from exc
     except (ValueError, RecursionError) as exc:
-        raise SiteProofError("format", "the file is not JSON") from exc
+        raise SiteProofError("format", "not a site proof: not JSON") from exc
     if data.translate(None, _SPACE) != msgspec.json.encode(proof).translate(None, _SPACE):
         raise SiteProofError("format", "the fields are not in their order, or one occurs twice")
     return proof

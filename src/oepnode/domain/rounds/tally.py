@@ -21,7 +21,7 @@ from oepnode.domain.rounds.onchain import (
     BallotCast,
     Electorate,
     Event,
-    LogPlace,
+    LogLocation,
     Member,
     RootRevealed,
     RoundFinalised,
@@ -90,14 +90,14 @@ class Account:
             while there is no final result.
         results: Revealed results that the member's ballot is for, one at most.
         reason: Number of the abstention's reason, or None.
-        place: Location of the ballot or the abstention on chain, or None.
+        location: Location of the ballot or the abstention on chain, or None.
     """
 
     member: Member
     standing: Standing
     results: tuple[Result, ...]
     reason: int | None
-    place: LogPlace | None
+    location: LogLocation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +195,9 @@ def _account(
 ) -> Account:
     if cast is not None:
         results = tuple(tally.result for tally in tallies if member in tally.matched)
-        return Account(member, _standing(results, final), results, None, cast.place)
+        return Account(member, _standing(results, final), results, None, cast.location)
     if abstained is not None:
-        return Account(member, Standing.ABSTAINED, (), abstained.reason, abstained.place)
+        return Account(member, Standing.ABSTAINED, (), abstained.reason, abstained.location)
     return Account(member, Standing.SILENT, (), None, None)
 
 

@@ -127,7 +127,7 @@ class BallotPool:
         self._rounds: dict[int, _Round] = {}
         self._turns = asyncio.Semaphore(AT_A_TIME)
 
-    # -- accepting -------------------------------------------------------------------------
+    # --- accepting -------------------------------------------------------------------------------
 
     async def accept(self, line: bytes) -> Receipt:
         """Hold a ballot; one that is held already changes nothing.
@@ -226,7 +226,7 @@ class BallotPool:
             operator = held.member.operator.hex()
             _log.warning("second_ballot_rejected", round=second.context.number, operator=operator)
 
-    # -- reporting -------------------------------------------------------------------------
+    # --- reporting -------------------------------------------------------------------------------
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -243,7 +243,7 @@ class BallotPool:
         round_ = self._rounds.get(number, _Round())
         return [round_.receipt(number, held) for held in round_.held.values()]
 
-    # -- casting ---------------------------------------------------------------------------
+    # --- casting ---------------------------------------------------------------------------------
 
     async def run(self, interval_s: float) -> None:
         """Process the rounds repeatedly, until cancelled."""

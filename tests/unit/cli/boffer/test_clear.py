@@ -200,10 +200,12 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         (["--price", "nan"], "--price is a number of $/MWh"),
         (["--price", "inf"], "--price is a number of $/MWh"),
         (["--price", "-Infinity"], "--price is a number of $/MWh"),
-        (["--price", "1", "--level", "nmi"], "--level is NMI or Flex"),
+        (["--price", "1", "--level", "nmi"], "'nmi' is not one of 'NMI', 'Flex'"),
         (["--price", "1", "--date", "20.11.2026"], "--date"),
-        (["--price", "1", "--duid", "UNIT2"], "no Boffer of the file"),
-        (["--prices", "absent.csv"], "not CSV"),
+        (["--price", "1", "--duid", "UNIT2"], "d3.json has no Boffer of the unit and level"),
+        (["--prices", "absent.csv"], "absent.csv: file of prices not readable: No such file"),
+        (["--prices", "d3.json"], "d3.json: not CSV with columns interval_end and price"),
+        (["--price", "1", "--nmi", "xyz"], "--nmi: an NMI must have 10 characters, received 3"),
     ],
 )
 def test_clear_rejects_wrong_options(run: Run, d3: str, options: list[str], text: str) -> None:

@@ -280,7 +280,7 @@ def test_constrain_writes_no_json_under_another_name(
     file = boffer_file(folder / "b.json", [sites_boffer(SITE, {19: 7})])
     done = run("boffer", "constrain", file, *BUNDLE, "--out", name)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "--out ends in .json, .ndjson or .parquet" in done.stderr
+    assert f"{name}: the name must end in .json, .ndjson or .parquet" in done.stderr
     assert not (folder / name).exists()
 
 

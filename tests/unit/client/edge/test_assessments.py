@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.client.answers import json_value
-from oepnode.client.edge.assessments import Targets, assess_telemetry
+from oepnode.client.answers import to_json
+from oepnode.client.edge.assessments import assess_telemetry
 from oepnode.client.edge.envelopes import load_envelopes
 from oepnode.client.edge.levels import COLUMNS, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import load_dispatch, load_telemetry
+from oepnode.client.edge.targets import Targets
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import DefaultLimits
@@ -97,7 +98,7 @@ def test_the_report_is_json_and_shows_no_more_than_was_checked(
     envelopes = load_envelopes(write("e.json", record(A, FIVE)))
     telemetry = load_telemetry(write_telemetry("t.json", reading(A, 1)))
     assessment = assess_telemetry(telemetry, envelopes, defaults=DefaultLimits(1000, -1000))
-    value = json.loads(json.dumps(json_value(assessment.report())))
+    value = json.loads(json.dumps(to_json(assessment.report())))
     assert set(value) == {"telemetry", "envelope", "coverage", "levels", "conforms"}
     assert value["levels"][0]["sites"][0]["breaching_intervals"] == []
     assert value["levels"][0]["sites"][0]["minutes"]["readings"] == 1
@@ -113,42 +114,6 @@ def test_a_minute_in_doubt_is_counted_once_at_both_levels(
     assert len(assessment.levels) == 2
     minutes = assessment.left_out_minutes
     assert (minutes["not_judged"], minutes["missing"]) == (1, 9)
-
-
-def test_targets_are_checked_at_their_level(write: Write) -> None:
-    telemetry = load_telemetry(write("u.json", unit()))
-    dispatch = load_dispatch(write("d.json", instruction(-30)))
-    at_flex = assess_telemetry(telemetry, targets=Targets(dispatch, "Flex"))
-    assert (at_flex.conforms, at_flex.levels) == (True, ())
-    at_nmi = assess_telemetry(telemetry, targets=Targets(dispatch))
-    assert at_nmi.conforms is False
-    assert at_nmi.targets is not None
-    assert at_nmi.targets.verdicts == {"within": 0, "above": 0, "below": 1, "unmeasured": 0}
-    assert at_nmi.targets.intervals["deviation_w"].to_list() == [-40_000]
-    assert set(json_value(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
-    with pytest.raises(ConfigError, match="none are given"):
-        assert at_nmi.intervals
-
-
-def test_an_unmeasured_target_has_no_deviation(write: Write, write_telemetry: Write) -> None:
-    telemetry = load_telemetry(write_telemetry("t.json", reading(A, 1)))
-    dispatch = load_dispatch(write("d.json", instruction(5)))
-    targets = assess_telemetry(telemetry, targets=Targets(dispatch)).targets
-    assert targets is not None
-    assert targets.conforms is None
-    (row,) = targets.intervals.to_dicts()
-    assert (row["verdict"], row["actual_w"], row["deviation_w"]) == ("unmeasured", None, None)
-
-
-def test_the_sum_of_fewer_nmis_and_a_contradiction_are_notes(
-    write: Write, write_telemetry: Write
-) -> None:
-    rows = [reading(A, 5), reading(B, 5), reading(A, 6), reading(A, 7), reading(A, 7, 9)]
-    telemetry = load_telemetry(write_telemetry("t.json", *rows))
-    dispatch = load_dispatch(write("d.json", instruction(0)))
-    notes = assess_telemetry(telemetry, targets=Targets(dispatch)).notes
-    assert any("the sum of fewer than 2 NMIs in 1 minute" in note for note in notes)
-    assert any("1 minute not checked against targets" in note for note in notes)
 
 
 def test_contradictory_arguments_are_rejected(write: Write, write_telemetry: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from oepnode.client.edge.envelopes import (
     KeyNotUsedError,
     interval_ends,
     is_bundle,
+    load_both_envelopes,
     load_envelopes,
     select_nmi,
     validate_envelopes,
@@ -82,6 +84,19 @@ def test_a_key_goes_with_a_bundle_and_a_bundle_with_a_key(write: Write, tmp_path
         load_envelopes(bundle, key=tmp_path / "key.json")
 
 
+def test_a_key_opens_the_bundles_of_two_files(write: Write, tmp_path: Path) -> None:
+    document, bundle = write("e.json", record(A, FIVE)), tmp_path / "b.oepb"
+    bundle.write_bytes(FILE_MAGIC + b"anything")
+    both = load_both_envelopes(document, str(document))
+    assert [envelopes.file for envelopes in both] == ["e.json", "e.json"]
+    with pytest.raises(KeyNotUsedError, match=r"neither .*e\.json nor .*e\.json is a bundle"):
+        load_both_envelopes(document, document, key="key.json")
+    with pytest.raises(KeyMissingError):
+        load_both_envelopes(document, bundle)
+    with pytest.raises(ConfigError, match="name the round and the chain"):
+        load_both_envelopes(document, bundle, key="key.json")
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"PAR1 but not really"])
 def test_a_file_of_any_other_form_is_rejected(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data)
@@ -98,9 +113,11 @@ def test_a_view_has_ranges_and_on_request_each_limit(write: Write) -> None:
     (only,) = view_envelopes(select_nmi(envelopes, A), with_limits=True).sites
     assert only.import_w.limits == (-3000, -5000)
     assert only.horizon_start == format_nem(START)
-    with pytest.raises(ConfigError, match="no envelope here") as caught:
+    with pytest.raises(ConfigError, match=r"no envelope in e\.json") as caught:
         select_nmi(envelopes, "6305009999")
     assert "6305009999" not in str(caught.value)
+    with pytest.raises(ConfigError, match="nmi: an NMI must have 10 characters, received 2"):
+        select_nmi(envelopes, "63")
 
 
 def test_a_document_is_validated_by_its_feed_and_timing(write: Write) -> None:
@@ -109,6 +126,9 @@ def test_a_document_is_validated_by_its_feed_and_timing(write: Write) -> None:
     magnitude = Feed(import_sign="magnitude")
     assert validate_envelopes(str(file), feed=magnitude).accepted
     assert not validate_envelopes(file, feed=magnitude, timing="POST").accepted
-    with pytest.raises(DocumentFault):
+    with pytest.raises(DocumentFault, match=r"e\.json: envelope document rejected"):
         load_envelopes(file)
+    timing: Any = "LATE"
+    with pytest.raises(ConfigError, match="timing must be PRE or POST, received 'LATE'"):
+        validate_envelopes(file, timing=timing)
     assert load_envelopes(file, feed=magnitude).table.site_count == 1

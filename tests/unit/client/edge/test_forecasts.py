@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import UNSET
 
-from oepnode.client.answers import json_value
+from oepnode.client.answers import to_json
 from oepnode.client.edge.forecasts import load_cleared, score_forecast
 from oepnode.client.edge.submissions import Submission, load_forecast, load_telemetry
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.errors import ConfigError
 from tests.support import edge_documents
-from tests.support.telemetry_columns import START, A, B, reading
+from tests.support.telemetry_columns import START, A, B, C, reading
 from tests.unit.client.edge.conftest import Write
 
 END = format_nem(START + 300)
@@ -40,7 +41,24 @@ def test_a_forecast_is_scored_per_nmi_and_for_the_unit(measured: Submission, wri
     mean = score_forecast(measured, predicted, against="mean")
     assert mean.unit is not UNSET
     assert mean.unit.bias_w == -500.0
-    assert json_value(mean)["sites"][0]["nmi"] == A
+    assert to_json(mean)["sites"][0]["nmi"] == A
+
+
+def test_the_worst_nmis_go_first_and_what_was_not_scored_is_noted(
+    write: Write, write_telemetry: Write
+) -> None:
+    measured = load_telemetry(write_telemetry("t.json", reading(A, 5, 1000), reading(B, 5, 1000)))
+    predicted = load_forecast(write("f.json", forecast(A, 1.1), forecast(B, 3), forecast(C, 1)))
+    score = score_forecast(measured, predicted)
+    assert score.worst_sites is not None
+    assert score.worst_sites["nmi"].to_list() == [B, A]
+    assert score.notes == ("1 forecast without a measurement",)
+
+
+def test_another_word_for_the_measurement_is_rejected(measured: Submission) -> None:
+    against: Any = "middle"
+    with pytest.raises(ConfigError, match="against must be end or mean, received 'middle'"):
+        score_forecast(measured, against=against)
 
 
 def test_without_a_measurement_nothing_is_scored(measured: Submission, write: Write) -> None:
@@ -48,6 +66,7 @@ def test_without_a_measurement_nothing_is_scored(measured: Submission, write: Wr
     assert not score.is_scored
     assert score.all_nmis is not UNSET
     assert (score.all_nmis.count, score.all_nmis.rmse_w) == (0, None)
+    assert "nothing to score" in score.notes[0]
 
 
 def test_cleared_quantities_are_scored_as_the_units_forecast(
@@ -58,15 +77,16 @@ def test_cleared_quantities_are_scored_as_the_units_forecast(
     score = score_forecast(measured, cleared=load_cleared(str(file)))
     assert score.boffer is not UNSET
     assert (score.boffer.count, score.boffer.bias_w, score.boffer.unmeasured) == (1, -100.0, 0)
-    assert set(json_value(score)) == {"boffer"}
+    assert set(to_json(score)) == {"boffer"}
+    assert (score.worst_sites, score.notes) == (None, ())
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("a,b\n1,2\n", "not what 'boffer clear --out' writes"),
+        ("a,b\n1,2\n", "not quantities that a Boffer clears"),
         (f"unit,level,interval_end,cleared_w\nU,NMI,{END},1\nU,NMI,{END},1\n", "several"),
-        (f"unit,level,interval_end,cleared_w\nU,NMI,{END},x\n", "not what"),
+        (f"unit,level,interval_end,cleared_w\nU,NMI,{END},x\n", "not quantities"),
     ],
 )
 def test_other_files_are_rejected(tmp_path: Path, rows: str, message: str) -> None:

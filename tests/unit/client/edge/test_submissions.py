@@ -17,6 +17,7 @@ from oepnode.client.edge.submissions import (
     validate_forecast,
     validate_telemetry,
 )
+from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.errors import ConfigError, DocumentFault
@@ -63,9 +64,10 @@ def test_broken_rules_are_a_note_and_a_broken_form_an_error(
 
 def test_rows_of_other_duids_are_left_out_where_one_is_named(write: Write) -> None:
     file = write("d.json", instruction("UNIT1"), instruction("UNIT2"))
-    with pytest.raises(DocumentFault) as caught:
+    with pytest.raises(SeveralDuidsError, match=r"d\.json: dispatch instruction") as mixed:
         load_dispatch(file)
-    assert [fault.code for fault in caught.value.faults] == ["duid.mixed"]
+    assert [fault.code for fault in mixed.value.faults] == ["duid.mixed"]
+    assert mixed.value.faults[0].value == "UNIT1, UNIT2"
     loaded = load_dispatch(file, duid="UNIT2")
     assert (loaded.duid, loaded.rows.height, loaded.other_duid_rows) == ("UNIT2", 1, 1)
     assert any("1 rows are of other DUIDs than UNIT2" in note for note in loaded.notes)

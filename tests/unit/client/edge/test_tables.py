@@ -22,11 +22,13 @@ def test_a_table_is_written_by_its_suffix(tmp_path: Path, name: str) -> None:
 
 
 def test_another_suffix_and_an_absent_folder_are_rejected(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ends in \.csv or \.parquet"):
+    with pytest.raises(ConfigError, match=r"must end in \.csv or \.parquet"):
         write_table(tmp_path / "t.txt", ROWS)
-    with pytest.raises(ConfigError, match=r"a\.b: ends in \.json, \.ndjson or \.parquet"):
+    with pytest.raises(
+        ConfigError, match=r"a\.b: the name must end in \.json, \.ndjson or \.parquet"
+    ):
         require_suffix(Path("a.b"), ".json", ".ndjson", ".parquet")
-    with pytest.raises(ConfigError, match="not writable"):
+    with pytest.raises(ConfigError, match=r"not writable: the folder .*absent does not exist"):
         write_table(tmp_path / "absent" / "t.csv", ROWS)
     assert not list(tmp_path.iterdir())
 
@@ -45,6 +47,9 @@ def test_a_line_that_is_not_an_nmi_is_named_by_its_number_alone(tmp_path: Path) 
     assert "630500000O" not in str(caught.value)
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not text in UTF-8"):
+        load_portfolio(file)
+    file.write_text("\n")
+    with pytest.raises(ConfigError, match=r"mine\.txt: names no NMI"):
         load_portfolio(file)
     with pytest.raises(ConfigError, match="list of NMIs not readable"):
         load_portfolio(tmp_path / "absent")

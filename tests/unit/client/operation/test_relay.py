@@ -86,7 +86,7 @@ def test_a_stranger_signs_nothing(reader: FakeReader, chain: ChainTarget, key_fi
         sign(chain, key_file, 3)
     with pytest.raises(ConfigError, match="there is no round 9"):
         sign(chain, key_file, 9)
-    with pytest.raises(ConfigError, match="'33': a root is 64 hex digits"):
+    with pytest.raises(ConfigError, match="'33': a root must be 64 hex digits"):
         sign(chain, key_file, 3, "33")
 
 
@@ -105,13 +105,21 @@ def test_signing_waits_until_the_opening_of_the_round_is_confirmed(
         sign(chain, key_file, open_round)
 
 
+def test_an_outcome_without_a_ballot_on_chain_is_rejected() -> None:
+    left_out = relay.SkippedBallot(1, "its member has voted already")
+    relay.CastBallots(4, ("0x01",), (left_out,), "0x02").require_cast()
+    with pytest.raises(ConflictError, match="round 4: none of these ballots can be cast"):
+        relay.CastBallots(4, (), (left_out,), None).require_cast()
+
+
 def test_a_file_without_ballots_of_one_round(
     chain: ChainTarget, key_file: Path, open_round: int, tmp_path: Path
 ) -> None:
     line = sign(chain, key_file, open_round)
     file = tmp_path / "ballots"
     for text, family, message in (
-        ("", EvidenceError, "holds no signed ballot"),
+        ("", EvidenceError, "ballots: holds no signed ballot"),
+        (line + "\n{}", EvidenceError, "ballots: line 2 is not a signed ballot"),
         (line + "\n" + line.replace('"round":4', '"round":5'), ConfigError, "rounds 4, 5"),
     ):
         file.write_text(text)

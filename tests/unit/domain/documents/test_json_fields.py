@@ -123,7 +123,7 @@ def test_read_choice_rejects(value: object, rule: str) -> None:
     assert json_fields.read_choice("POST", "$.c", log, {"PRE": 0, "POST": 1}) == 1
     assert json_fields.read_choice(value, "$.c", log, {"PRE": 0, "POST": 1}) is None
     (fault,) = faults(log)
-    assert (fault.path, fault.code, fault.message) == ("$.c", rule, "one of PRE, POST")
+    assert (fault.path, fault.code, fault.message) == ("$.c", rule, "must be one of PRE, POST")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -260,6 +261,24 @@ def test_a_record_of_ndjson_may_not_cross_its_line() -> None:
     first, *_ = faults(GOOD.replace(",", ",\n").encode())
     assert first.code == "json.syntax"
     assert "in NDJSON a record is one line" in first.message
+
+
+def test_a_record_on_several_lines_is_one_fault_and_ends_the_document() -> None:
+    indented = json.dumps(json.loads(GOOD), indent=1).encode()
+    fault = only(rejection(parse_document, indented))
+    assert (fault.path, fault.code) == ("$.records[0]", "json.syntax")
+    assert "must be in a JSON array" in fault.message
+    log = FaultLog("thing")
+    assert list(read_records(b"{}\n" + indented + b"\n" + indented, log)) == [(0, {})]
+    assert [(f.path, f.code) for f in log.findings] == [("$.records[1]", "json.syntax")]
+
+
+def test_a_record_on_several_lines_that_is_not_json_is_read_line_by_line() -> None:
+    assert [f.path for f in faults(b'{\n"a": 1,\n}\n{\n}')] == [
+        f"$.records[{number}]" for number in range(5)
+    ]
+    deep = b"{\n" + b'"a":' + b"[" * 100 + b"]" * 100 + b"\n}"
+    assert {f.code for f in faults(deep)} >= {"json.nesting", "json.syntax"}
 
 
 @pytest.mark.parametrize("bomb", ["[" * 10**6, '{"a":' * 10**6, "[" * 10**5 + "]" * 10**5])

@@ -65,7 +65,7 @@ def test_every_other_character_is_rejected_at_every_position(character: str) -> 
 def test_every_other_length_is_rejected(length: int) -> None:
     error = rejected("6" * length)
     assert error.code == "nmi.length"
-    assert str(error) == f"an NMI has 10 characters, received {length}"
+    assert str(error) == f"an NMI must have 10 characters, received {length}"
 
 
 @pytest.mark.parametrize("value", [None, 6305888444, 6305888444.0, b"6305888444", list(NMI), True])

@@ -73,7 +73,7 @@ def test_a_batch_holds_one_ballot_of_each_member_who_has_not_voted() -> None:
     batch = signed_ballots.batch_of(CONTEXT, ELECTORATE, 0b010, ballots, by_first_byte)
     assert [member for member, _ in batch.chosen] == [MEMBERS[0], MEMBERS[2]]
     assert [signed for _, signed in batch.chosen] == [ballots[0].signed, ballots[7].signed]
-    assert {left.place: left.why for left in batch.left_out} == {
+    assert {left.index: left.why for left in batch.left_out} == {
         1: f"0x{'4d' * 20} signed it, which is not a signer of the round's electorate",
         2: "its member has voted already",
         3: "its member has voted already",

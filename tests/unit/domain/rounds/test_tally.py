@@ -13,7 +13,7 @@ from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, RootReve
 from oepnode.domain.rounds.tally import Standing
 from oepnode.errors import EvidenceError
 from tests.contract_model.packed_ballots import rolling_hash, unpack
-from tests.support.round_world import CONTEXT, ELECTORATE, MEMBERS, RESULT, WRONG, events, place
+from tests.support.round_world import CONTEXT, ELECTORATE, MEMBERS, RESULT, WRONG, events, location
 
 GOOD = RESULT.result
 EVENTS = events()
@@ -56,14 +56,14 @@ def test_every_member_has_one_standing() -> None:
     ]
     assert [a.results for a in counted.members] == [(GOOD,), (WRONG,), (GOOD,), (GOOD,), ()]
     assert [a.reason for a in counted.members] == [None] * 4 + [2]
-    assert counted.members[4].place == place(6)
+    assert counted.members[4].location == location(6)
     assert (counted.final, counted.differences) == (GOOD, ())
 
 
 def test_without_a_final_root_nobody_is_wrong() -> None:
     counted = account([e for e in EVENTS if not isinstance(e, Abstained | RoundFinalised)])
     assert [a.standing for a in counted.members] == [Standing.VOTED] * 4 + [Standing.SILENT]
-    assert counted.members[4].place is None
+    assert counted.members[4].location is None
     assert counted.final is None
 
 

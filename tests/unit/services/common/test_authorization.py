@@ -1,4 +1,4 @@
-"""Who may read a round's inputs: the checks of a signed request, through the registry.
+"""Permission to read a round's inputs: the checks of a signed request, through the registry.
 
 Source: docs/services.md, "Who may read".
 """

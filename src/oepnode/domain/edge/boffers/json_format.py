@@ -2,7 +2,7 @@
 
 Guarantees: a fault of the form is noted with its path, and whatever can be read is returned; what
 is written has one spelling, exact numbers and NEM time. † Every example of the HLD prints
-``fixedLoad`` 0 beside live bands: 0 is read as no fixed load unless ``selfDispatch`` is true.
+``fixedLoad`` 0 with live bands: 0 is read as no fixed load unless ``selfDispatch`` is true.
 
 Leaves out where prices and quantities are mandatory (``required_fields``) and the rules of prices,
 signs and gate closure (``validate``). Source: Part C §3.3, HLD §4.2.4, §4.2.5, §4.4, §4.6 (11).

@@ -42,9 +42,11 @@ Timing = Literal["PRE", "POST"]
 SECTION: Final = "Part C §3.3"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BofferDay:
     """One trading day of one Boffer; rows are dispatch intervals in the document's order.
+
+    Its repr shows no NMI.
 
     Attributes:
         identity: NMI or DUID.
@@ -139,9 +141,9 @@ class BofferDay:
         return first + (self.periods.astype(np.int64) - 1) * INTERVAL_S
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Boffers:
-    """A document of Boffers.
+    """A document of Boffers. Its repr shows no NMI.
 
     Attributes:
         days: Every trading day of every Boffer, in the document's order.

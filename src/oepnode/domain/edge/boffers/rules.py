@@ -31,7 +31,7 @@ from oepnode.domain.edge.boffers.model import HORIZON, BofferDay
 from oepnode.domain.edge.boffers.participation import ParticipationStep
 from oepnode.domain.edge.validation.violation import Violation
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
-from oepnode.domain.nem.quantities import KW, NO_LIMIT, PRICE, to_text
+from oepnode.domain.nem.quantities import NO_LIMIT, PRICE, kw_text, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +279,8 @@ def check_horizon(days: Sequence[BofferDay]) -> Iterator[Violation]:
     under_way = days[0].submitted_us // (INTERVAL_S * MICROS) * INTERVAL_S
     is_timed = days[0].submitted_us >= 0
     firsts = (under_way, under_way + INTERVAL_S) if is_timed else (int(covered[0]),)
-    wanted = [first + np.arange(HORIZON) * INTERVAL_S for first in firsts]
-    missing = min(int(np.isin(starts, covered, invert=True).sum()) for starts in wanted)
+    horizons = [first + np.arange(HORIZON) * INTERVAL_S for first in firsts]
+    missing = min(int(np.isin(starts, covered, invert=True).sum()) for starts in horizons)
     if missing:
         message = f"a submission must cover the {HORIZON} intervals of the next 48 hours"
         value = f"{missing} intervals missing"
@@ -401,7 +401,7 @@ def _cells(mask: Bools) -> list[list[int]]:
 
 
 def _kw(watts: int) -> str:
-    return "not given" if watts == NO_LIMIT else f"{to_text(watts, KW)} kW"
+    return "not given" if watts == NO_LIMIT else f"{kw_text(watts)} kW"
 
 
 def _price(cents: int) -> str:

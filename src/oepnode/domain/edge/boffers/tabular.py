@@ -68,7 +68,7 @@ def read_rows(frame: pl.DataFrame, log: FindingLog) -> pl.DataFrame | None:
     """
     log.describe(log.what, log.section, _SECTIONS)
     if not frame.height:
-        log.add("$", "document.empty", "a document has at least one record")
+        log.add("$", "document.empty", "a document must have at least one record")
         return None
     columns = {name: _column(frame, name, log) for name in FRAME}
     for name in frame.columns:
@@ -102,10 +102,10 @@ def _column(frame: pl.DataFrame, name: str, log: FindingLog) -> pl.Series | None
     return cast
 
 
-def _is_like(given: pl.DataType, wanted: pl.DataType) -> bool:
-    if wanted == pl.String:
+def _is_like(given: pl.DataType, expected: pl.DataType) -> bool:
+    if expected == pl.String:
         return given == pl.String or isinstance(given, pl.Categorical | pl.Enum)
-    return given.is_integer() if wanted.is_integer() else given == wanted
+    return given.is_integer() if expected.is_integer() else given == expected
 
 
 def _bands(series: pl.Series, name: str, log: FindingLog) -> pl.Series | None:
@@ -118,11 +118,11 @@ def _bands(series: pl.Series, name: str, log: FindingLog) -> pl.Series | None:
     _reject(wrong, name, _BANDED[name], f"exactly {BANDS} elements", log)
     nulls = lists.list.eval(pl.element().is_null()).list.any()
     _reject(nulls, name, "field.null", "no band is null", log)
-    wanted = FRAME[name]
-    assert isinstance(wanted, pl.Array)  # noqa: S101 - both are
-    narrow = lists.cast(pl.List(wanted.inner), strict=False)
+    expected = FRAME[name]
+    assert isinstance(expected, pl.Array)  # noqa: S101 - both are
+    narrow = lists.cast(pl.List(expected.inner), strict=False)
     lost = narrow.list.eval(pl.element().is_null()).list.any() & ~nulls
-    _reject(lost, name, "number.range", f"within {wanted.inner}", log)
+    _reject(lost, name, "number.range", f"within {expected.inner}", log)
     return None if log.count else narrow.list.to_array(BANDS)
 
 

@@ -61,9 +61,9 @@ class Context:
     earlier: tuple[BofferDay, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AcknowledgedBoffer:
-    """One of several Boffers, with acknowledgements of its own.
+    """One of several Boffers, with acknowledgements of its own. Its repr shows no NMI.
 
     Attributes:
         record: Its position in the document.

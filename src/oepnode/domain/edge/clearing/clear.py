@@ -76,12 +76,12 @@ def clear(
     quantities = np.asarray(avail, dtype=np.int64)
     bands = np.broadcast_to(np.asarray(prices, dtype=np.int64) * per_cent, quantities.shape)
     at = np.broadcast_to(np.asarray(price, dtype=np.int64), quantities.shape[:1])[:, None]
-    wanted = np.where(at <= bands[:, LOAD], quantities[:, LOAD], 0).sum(axis=1)
-    offered = np.where(at >= bands[:, GENERATION], quantities[:, GENERATION], 0).sum(axis=1)
+    consumed = np.where(at <= bands[:, LOAD], quantities[:, LOAD], 0).sum(axis=1)
+    generated = np.where(at >= bands[:, GENERATION], quantities[:, GENERATION], 0).sum(axis=1)
     is_fixed = present(fixed, len(quantities))
     if fixed is not None:
-        wanted = np.where(is_fixed, np.minimum(fixed, 0), wanted)
-        offered = np.where(is_fixed, np.maximum(fixed, 0), offered)
-    load, generation = bound(wanted, offered, max_load, max_gen)
-    is_bounded = (load != wanted) | (generation != offered)
+        consumed = np.where(is_fixed, np.minimum(fixed, 0), consumed)
+        generated = np.where(is_fixed, np.maximum(fixed, 0), generated)
+    load, generation = bound(consumed, generated, max_load, max_gen)
+    is_bounded = (load != consumed) | (generation != generated)
     return Cleared(load + generation, is_fixed, is_bounded)

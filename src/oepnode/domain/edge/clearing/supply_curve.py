@@ -26,7 +26,7 @@ import numpy as np
 from oepnode.domain.documents.arrays import Ints
 from oepnode.domain.edge.boffers.bands import GENERATION, LOAD
 from oepnode.domain.edge.clearing.clear import clear
-from oepnode.domain.nem.quantities import KW, NO_LIMIT, to_text
+from oepnode.domain.nem.quantities import NO_LIMIT, kw_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PriceStep:
         return above and below
 
     def __str__(self) -> str:
-        return f"{self.range_text()}: {kilowatts(self.watts)} kW"
+        return f"{self.range_text()}: {kw_text(self.watts)} kW"
 
     def range_text(self) -> str:
         """The range of prices, in the shortest notation."""
@@ -118,11 +118,6 @@ def dollars(cents: int) -> str:
     """Return a price as text, such as ``-$1,000.00``."""
     whole, rest = divmod(abs(cents), 100)
     return f"{'-' if cents < 0 else ''}${whole:,}.{rest:02d}"
-
-
-def kilowatts(watts: int) -> str:
-    """Return a quantity as text in kW, exact, without trailing zeros."""
-    return to_text(watts, KW)
 
 
 def _merged(ends: list[tuple[int, bool]], watts: list[int]) -> tuple[PriceStep, ...]:

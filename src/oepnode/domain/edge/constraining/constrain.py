@@ -34,13 +34,13 @@ from oepnode.domain.edge.constraining.trim import TrimmedOffer, trim
 from oepnode.domain.edge.envelopes.table import EnvelopeTable
 from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.domain.rounds.inputs.envelope_form import LEVELS, TIMINGS
-from oepnode.errors import EvidenceError
+from oepnode.errors import ConfigError
 
 UNBOUND: Final = 2**62
 """Limit of an interval that is left as it is offered."""
 
 
-class PortfolioUnknownError(EvidenceError):
+class PortfolioUnknownError(ConfigError):
     """The NMIs of a DUID whose Boffer is to be constrained are not named.
 
     Attributes:
@@ -55,7 +55,7 @@ class PortfolioUnknownError(EvidenceError):
         self.sites = sites
 
 
-class PostEnvelopeError(EvidenceError):
+class PostEnvelopeError(ConfigError):
     """A Boffer made before its interval would be constrained by limits computed after it."""
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class PostEnvelopeError(EvidenceError):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConstrainedDay:
-    """One trading day of a Boffer within its limits.
+    """One trading day of a Boffer within its limits. Its repr shows no NMI.
 
     Attributes:
         day: As offered.

@@ -21,20 +21,24 @@ from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.inputs.envelope_form import LEVELS
-from oepnode.errors import EvidenceError
+from oepnode.errors import ConfigError, EvidenceError
 
 
-class MissingLimitError(EvidenceError):
+class MissingLimitError(ConfigError):
     """Limits are not published, and no default is stated.
 
     Attributes:
         count: How many limits are missing.
+        unpublished: Number of NMIs among the sites that have no envelope.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, unpublished: int = 0) -> None:
         noun = "limit is" if count == 1 else "limits are"
-        super().__init__(f"{count} {noun} not published, and no default is stated")
+        nmis = "1 NMI has" if unpublished == 1 else f"{unpublished} NMIs have"
+        reason = f"; {nmis} no envelope at this level" if unpublished else ""
+        super().__init__(f"{count} {noun} not published, and no default is stated{reason}")
         self.count = count
+        self.unpublished = unpublished
 
 
 class LevelMismatchError(EvidenceError):
@@ -60,11 +64,13 @@ class ActiveLimits:
         nmis: NMI of each site.
         exports: Shape (sites, n), int32 W ≥ 0 or `NO_LIMIT`.
         imports: Shape (sites, n), int32 W ≤ 0 or `NO_LIMIT`.
+        unpublished: Number of sites without an envelope.
     """
 
     nmis: tuple[str, ...]
     exports: Int32s
     imports: Int32s
+    unpublished: int = 0
 
     @property
     def missing(self) -> int:
@@ -107,7 +113,7 @@ class LimitTable:
         both = np.full((2, len(names), len(interval)), NO_LIMIT, dtype=np.int32)
         for kind in (EXPORT, IMPORT):
             both[kind, row, column] = self._envelopes.limits[site[row], kind, interval[column]]
-        return ActiveLimits(names, both[EXPORT], both[IMPORT])
+        return ActiveLimits(names, both[EXPORT], both[IMPORT], int((site < 0).sum()))
 
 
 def fill_missing(limits: ActiveLimits, default: DefaultLimits | None) -> ActiveLimits:
@@ -125,7 +131,7 @@ def fill_missing(limits: ActiveLimits, default: DefaultLimits | None) -> ActiveL
         imports=_filled(limits.imports, stated.import_w),
     )
     if filled.missing:
-        raise MissingLimitError(filled.missing)
+        raise MissingLimitError(filled.missing, filled.unpublished)
     return filled
 
 

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
+from oepnode.domain.edge.schema.columns import PathOf, report
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import BAD, Identity, Instant, Quantity
-from oepnode.domain.edge.schema.shape import Attribute, Shape, records
-from oepnode.domain.edge.timeseries.checks import Dataset, Table, check, check_one_unit
-from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.schema.kinds import Identity, Instant, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape
+from oepnode.domain.edge.timeseries import submission
+from oepnode.domain.edge.timeseries.checks import Dataset, check, check_one_unit
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
 from oepnode.domain.nem.quantities import KW, PRICE, to_text
@@ -84,26 +85,14 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = FindingLog(DUID.title, SECTION, SHAPE.sections())
-    table = Table(DUID)
-    for number, record in records(data, log):
-        fields = SHAPE.read(record, f"$.records[{number}]", log)
-        if fields is not BAD:
-            table.add({name: fields[a.name] for name, a in DUID.columns.items()}, number)
-    frame = _check(table.frame(), log, table.path, day)
-    return log.received(frame, message_id or message_id_of(data))
+    return submission.validate(DUID, SHAPE, _check, data, day, message_id)
 
 
 def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
 ) -> ValidationResult[pl.DataFrame]:
     """Check dispatch instructions in columns, canonical or under the names of JSON in kW."""
-    log = FindingLog(DUID.title, SECTION, DUID.sections())
-    columns = read_frame(frame, DUID.columns, log)
-    if columns is None:
-        return log.received(None, message_id)
-    rows, path_of = timed(columns, DUID.time)
-    return log.received(_check(rows, log, path_of, day), message_id)
+    return submission.validate_frame(DUID, _check, frame, day, message_id)
 
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:

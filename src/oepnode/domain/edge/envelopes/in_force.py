@@ -81,17 +81,17 @@ class EnvelopeHistory:
         if not self._knows_submissions:
             return limits, {}
         in_force, stated = self._in_force[site, interval], batch.envelope_us
-        says_none = stated == NO_SUBMISSION
-        wanted = np.where(says_none, in_force, stated) if says_none.any() else stated
+        states_none = stated == NO_SUBMISSION
+        submitted = np.where(states_none, in_force, stated) if states_none.any() else stated
         unknown = np.zeros(len(site), dtype=np.bool_)
         if not self._all_timed:
-            unknown |= (in_force == NO_SUBMISSION) & ~says_none
-        lost = self._replace(site, interval, wanted, in_force, limits)
-        unknown[lost] = ~says_none[lost]
-        in_doubt = unknown | says_none
+            unknown |= (in_force == NO_SUBMISSION) & ~states_none
+        lost = self._replace(site, interval, submitted, in_force, limits)
+        unknown[lost] = ~states_none[lost]
+        in_doubt = unknown | states_none
         return limits, {
             "unknown_envelope": unknown,
-            "no_envelope_stated": says_none & (in_force != NO_SUBMISSION),
+            "no_envelope_stated": states_none & (in_force != NO_SUBMISSION),
             "superseded_envelope": (stated < in_force) & ~in_doubt,
             "future_envelope": (stated > batch.minute * MICROS) & ~in_doubt,
         }
@@ -100,20 +100,20 @@ class EnvelopeHistory:
         self,
         site: Indices,
         interval: Int64s,
-        wanted: Int64s,
+        submitted: Int64s,
         in_force: Int64s,
         limits: tuple[Int32s, Int32s],
     ) -> Indices:
-        """Set the limits of the wanted submission; returns rows for which it is unknown.
+        """Set the limits of each row's submission; returns rows for which it is unknown.
 
         Those get the limits in force.
         """
         latest = self._envelopes.submitted_us[site, interval]
-        other = np.flatnonzero((wanted != latest) & (latest != NO_SUBMISSION))
+        other = np.flatnonzero((submitted != latest) & (latest != NO_SUBMISSION))
         if not len(other):
             return other
         cell = site[other] * self._envelopes.interval_count + interval[other]
-        row = self._older.find(cell, wanted[other])
+        row = self._older.find(cell, submitted[other])
         lost = other[row < 0]
         row = np.where(row < 0, self._older.find(cell, in_force[other]), row)
         is_known = row >= 0

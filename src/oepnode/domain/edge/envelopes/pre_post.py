@@ -123,7 +123,8 @@ def _check_timing(envelopes: EnvelopeTable, name: str, log: FaultLog) -> None:
     wrong = np.isin(envelopes.timings, (TIMINGS[name], NO_TIMING), invert=True)
     if wrong.any():
         message = (
-            f"{int(wrong.sum())} sites have another oeTiming than {name} (Part C §6.3 field 2)"
+            f"{int(wrong.sum())} sites have another oeTiming than {name} (Part C §6.3 field 2); "
+            "PRE is the first document, POST the second"
         )
         log.add(f"$.{name.lower()}", "timing.mismatch", message)
 

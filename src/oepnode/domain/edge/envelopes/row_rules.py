@@ -73,13 +73,13 @@ def check_daylight_saving(timed: Rows, log: FindingLog) -> None:
     if not len(timed.site):
         return
     ends = timed.start + INTERVAL_S
-    found = examine(pl.Series(timed.site), ends, INTERVAL_S, pl.Series(timed.submitted))
+    series = examine(pl.Series(timed.site), ends, INTERVAL_S, pl.Series(timed.submitted))
 
     def report(row: int, message: str, value: str, count: int) -> None:
         code, section = daylight_saving.CODE, daylight_saving.SECTION
         log.caution(code, timed.path(row), section, message, value, count=count)
 
-    jumps, gaps = found.jumps, found.gaps
+    jumps, gaps = series.jumps, series.gaps
     daylight_saving.report_repeated(jumps.is_saving, jumps.row, jumps.before, report)
     before = gaps.first - INTERVAL_S
     daylight_saving.report_missing(gaps.is_saving, gaps.row, before, report)

@@ -122,8 +122,8 @@ class EnvelopeTable:
 
     def select(self, nmis: Iterable[str]) -> EnvelopeTable:
         """The sites of these NMIs; those that are not published are left out."""
-        wanted = np.array([name.encode() for name in nmis], dtype="S10")
-        return self._part(np.flatnonzero(np.isin(self.nmis, wanted)))
+        names = np.array([name.encode() for name in nmis], dtype="S10")
+        return self._part(np.flatnonzero(np.isin(self.nmis, names)))
 
     def _part(self, sites: Indices) -> EnvelopeTable:
         count = self.interval_count
@@ -224,17 +224,16 @@ def from_frame(frame: pl.DataFrame) -> EnvelopeTable:
     import polars as pl
 
     log = FaultLog("limits file")
-    wanted = (*_TEXTS, *LIMIT_COLUMNS)
-    for name in wanted:
+    for name in (*_TEXTS, *LIMIT_COLUMNS):
         if name not in frame.columns:
-            log.add(f"$.{name}", "field.missing", "a column of a limits file is missing")
+            log.add(f"$.{name}", "field.missing", "this column of a limits file is missing")
     if not log.count and not frame.height:
-        log.add("$", "document.empty", "a limits file has at least one row")
+        log.add("$", "document.empty", "a limits file must have at least one row")
     log.raise_if_any()
     for name in _TEXTS:
         dtype = frame[name].dtype
         if dtype != pl.String and not isinstance(dtype, pl.Categorical | pl.Enum):
-            log.add(f"$.{name}", "field.type", "text", str(dtype))
+            log.add(f"$.{name}", "field.type", "the column must hold text", str(dtype))
     log.raise_if_any()
     start = _starts(frame["interval_start"].cast(pl.String), log)
     nmi, names = _names(frame["nmi"].cast(pl.String), log)
@@ -312,7 +311,9 @@ def _levels(column: pl.Series, log: FaultLog) -> Int64s:
     texts, code = _distinct(column)
     for text in texts:
         if text not in LEVELS:
-            log.add("$.level", "field.value", f"one of {', '.join(LEVELS)}", show_value(text))
+            log.add(
+                "$.level", "field.value", f"must be one of {', '.join(LEVELS)}", show_value(text)
+            )
     return np.array([LEVELS.get(str(text), 0) for text in texts], dtype=np.int64)[code]
 
 
@@ -335,16 +336,23 @@ def _amounts(column: pl.Series, kind: int, name: str, log: FaultLog) -> Int32s:
     import polars as pl
 
     if not (column.dtype.is_integer() or column.dtype == pl.Null):
-        log.add(f"$.{name}", "field.type", "integers of W or var", str(column.dtype))
+        log.add(
+            f"$.{name}",
+            "field.type",
+            "the column must hold integers of W or var",
+            str(column.dtype),
+        )
         return np.full(len(column), NO_LIMIT, dtype=np.int32)
     given = column.drop_nulls()
     low, high = (given.min() or 0), (given.max() or 0)
     is_wrong_side = high > 0 if kind in IMPORT_KINDS else low < 0  # type: ignore[operator]
     if is_wrong_side:
         sign = "negative or 0" if kind in IMPORT_KINDS else "positive or 0"
-        log.add(f"$.{name}", "limit.sign", f"a limit of this kind is {sign} (Part C §4.3)")
+        log.add(f"$.{name}", "limit.sign", f"a limit of this kind must be {sign} (Part C §4.3)")
     if low < -(2**31) + 1 or high > 2**31 - 1:  # type: ignore[operator]
-        log.add(f"$.{name}", "limit.range", "at most 2147483.647 kW (int32 watts)")
+        log.add(
+            f"$.{name}", "limit.range", "must be at most 2147483.647 kW in magnitude (int32 watts)"
+        )
         return np.full(len(column), NO_LIMIT, dtype=np.int32)
     return np.asarray(column.cast(pl.Int32).fill_null(NO_LIMIT).to_numpy(), dtype=np.int32)
 
@@ -357,12 +365,12 @@ def _submissions(frame: pl.DataFrame, log: FaultLog) -> Int64s:
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
     column = frame[SUBMITTED_COLUMN]
     if not (column.dtype.is_integer() or column.dtype == pl.Null):
-        message = "integer microseconds since 1970-01-01T00:00:00Z"
+        message = "the column must hold integer microseconds since 1970-01-01T00:00:00Z"
         log.add(f"$.{SUBMITTED_COLUMN}", "field.type", message, str(column.dtype))
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
     given = column.drop_nulls()
     if len(given) and not 0 <= int(given.min()) <= int(given.max()) < INSTANTS_END_S * MICROS:  # type: ignore[arg-type]
-        message = "an instant of the years 1970 to 2105, NEM time"
+        message = "an instant must be in the years 1970 to 2105, NEM time"
         log.add(f"$.{SUBMITTED_COLUMN}", "time.format", message)
         return np.full(frame.height, NO_SUBMISSION, dtype=np.int64)
     return np.asarray(column.cast(pl.Int64).fill_null(NO_SUBMISSION).to_numpy(), dtype=np.int64)
@@ -388,7 +396,11 @@ def _dense(
     first = int(start.min())
     count = (int(start.max()) - first) // INTERVAL_S + 1
     if count > MAX_HORIZON:
-        log.add("$", "horizon.length", f"at most {MAX_HORIZON} intervals, received {count}")
+        log.add(
+            "$",
+            "horizon.length",
+            f"the horizon must have at most {MAX_HORIZON} intervals, received {count}",
+        )
         log.raise_if_any()
     used = np.zeros(len(names) * len(LEVELS), dtype=np.bool_)
     used[key] = True
@@ -400,7 +412,7 @@ def _dense(
     in_force = submitted == latest[cell]
     history = _older_rows(cell[~in_force], submitted[~in_force], limits[~in_force])
     if int(np.bincount(cell[in_force]).max()) > 1 or _has_duplicates(history):
-        message = "a site, interval and submission occurs twice in the file"
+        message = "a site, interval and submission occurs twice; give each one row"
         log.add("$", "row.duplicate", message)
         log.raise_if_any()
     table = np.full((len(sites), 4, count), NO_LIMIT, dtype=np.int32)

@@ -77,7 +77,7 @@ def validate(
 
 
 def _transfer(faults: FaultLog, log: FindingLog, business: BusinessRules) -> None:
-    """Record what the reader found, by acknowledgement."""
+    """Record the reader's findings, by acknowledgement."""
     errors = 0
     for finding in faults.findings:
         if finding.severity is Severity.WARNING:
@@ -99,6 +99,7 @@ def _check_timing(timing: str, envelopes: EnvelopeRows, log: FindingLog) -> None
     known = envelopes.timing[envelopes.timing != NO_TIMING]
     wrong = int((known != TIMINGS[timing]).sum())
     if wrong:
-        message, value = f"every record is {timing}", f"{wrong} of {len(known)} sites"
+        message = f"oeTiming must be {timing}, and is not for these sites"
+        value = f"{wrong} of {len(known)} sites"
         section = f"{SECTION} field 2"
         log.business("envelope.timing", "$", section, message, value, count=wrong)

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from oepnode.domain.edge.schema.columns import PathOf, read_frame, report, timed
+from oepnode.domain.edge.schema.columns import PathOf, report
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
-from oepnode.domain.edge.schema.kinds import BAD, Instant, NmiText, Quantity
-from oepnode.domain.edge.schema.shape import Attribute, Shape, records
-from oepnode.domain.edge.timeseries.checks import Dataset, Table, check
-from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
+from oepnode.domain.edge.schema.kinds import Instant, NmiText, Quantity
+from oepnode.domain.edge.schema.shape import Attribute, Shape
+from oepnode.domain.edge.timeseries import submission
+from oepnode.domain.edge.timeseries.checks import Dataset, check
+from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
 from oepnode.domain.nem.quantities import KW, to_text
@@ -79,26 +80,14 @@ def validate(
     Returns:
         The canonical frame, with both acknowledgements.
     """
-    log = FindingLog(NMI.title, SECTION, SHAPE.sections())
-    table = Table(NMI)
-    for number, record in records(data, log):
-        fields = SHAPE.read(record, f"$.records[{number}]", log)
-        if fields is not BAD:
-            table.add({name: fields[a.name] for name, a in NMI.columns.items()}, number)
-    frame = _check(table.frame(), log, table.path, day)
-    return log.received(frame, message_id or message_id_of(data))
+    return submission.validate(NMI, SHAPE, _check, data, day, message_id)
 
 
 def validate_frame(
     frame: pl.DataFrame, *, day: date | None = None, message_id: str = ""
 ) -> ValidationResult[pl.DataFrame]:
     """Check forecasts in columns, canonical or under Part C's names in kW."""
-    log = FindingLog(NMI.title, SECTION, NMI.sections())
-    columns = read_frame(frame, NMI.columns, log)
-    if columns is None:
-        return log.received(None, message_id)
-    rows, path_of = timed(columns, NMI.time)
-    return log.received(_check(rows, log, path_of, day), message_id)
+    return submission.validate_frame(NMI, _check, frame, day, message_id)
 
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:

@@ -63,7 +63,7 @@ def read_frame(frame: pl.DataFrame, specs: Specs, log: FindingLog) -> pl.DataFra
     columns = {name: reader.column(name, attribute) for name, attribute in specs.items()}
     reader.note_unknown()
     if not frame.height:
-        log.add("$", "document.empty", "a document has at least one record")
+        log.add("$", "document.empty", "a document must have at least one record")
     if any(series is None for series in columns.values()):
         return None
     return pl.DataFrame([series for series in columns.values() if series is not None])
@@ -128,7 +128,7 @@ class _Reader:
         """Note columns that are not read."""
         for name in self.frame.columns:
             if name not in self._used:
-                message = "a column that the dataset does not have is not read"
+                message = "the dataset has no such column; it is ignored"
                 self.log.odd("column.unknown", "$.columns", message, show_value(name))
 
     def _absent(self, name: str, attribute: Attribute) -> pl.Series | None:
@@ -280,7 +280,7 @@ class _Reader:
         read = from_floats(series.cast(pl.Float64).fill_null(0.0).to_numpy(), unit)
         message = f"at most {unit.decimals} decimals of {unit.name} (multiples of {unit.step})"
         self._reject(read.inexact, name, f"{unit.family}.decimals", message)
-        message = f"a number of at most {to_text(unit.most, unit)} {unit.name} either way"
+        message = f"at most {to_text(unit.most, unit)} {unit.name} in magnitude"
         self._reject(read.beyond, name, f"{unit.family}.range", message)
         values = pl.Series(name, read.values).cast(dtype)
         if not is_null.any():
@@ -302,8 +302,8 @@ class _Reader:
                 rows = mask.fill_null(value=False).to_numpy()
                 self._reject(rows, name, f"{kind.unit.family}.sign", message)
 
-    def _wrong_type(self, series: pl.Series, name: str, wanted: str) -> pl.Series | None:
-        message = f"the column must hold {wanted}"
+    def _wrong_type(self, series: pl.Series, name: str, expected: str) -> pl.Series | None:
+        message = f"the column must hold {expected}"
         self.log.add(f"$.columns.{name}", "column.type", message, str(series.dtype))
         return None
 

@@ -82,10 +82,10 @@ class Identity:
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The identifier as written."""
         if type(value) is not str:
-            log.add(path, "field.type", "an identifier is a string", show_value(value))
+            log.add(path, "field.type", "an identifier must be a string", show_value(value))
             return BAD
         if _IDENTITY.fullmatch(value) is None:
-            message = "1 to 64 letters, digits and ._:#-, the first a letter or digit"
+            message = "must be 1 to 64 letters, digits and ._:#-, the first a letter or digit"
             log.add(path, "duid.form", message, show_value(value))
             return BAD
         return value
@@ -108,7 +108,7 @@ class Choice:
                 if word.casefold() == value.casefold():
                     return word
         rule = "field.value" if type(value) is str else "field.type"
-        log.add(path, rule, f"one of {', '.join(self.words)}", show_value(value))
+        log.add(path, rule, f"must be one of {', '.join(self.words)}", show_value(value))
         return BAD
 
     def schema(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Flag:
             return value
         if type(value) is str and value.upper() in {"Y", "N"}:
             return value.upper() == "Y"
-        log.add(path, "field.type", "true, false, Y or N", show_value(value))
+        log.add(path, "field.type", "must be true, false, Y or N", show_value(value))
         return BAD
 
     def schema(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class Instant:
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """UTC seconds on a grid, microseconds without one."""
         if type(value) is not str:
-            log.add(path, "field.type", "a timestamp is a string", show_value(value))
+            log.add(path, "field.type", "a timestamp must be a string", show_value(value))
             return BAD
         try:
             instant = _timestamp(value)
@@ -159,7 +159,7 @@ class Instant:
         if not self.grid_s:
             return instant.total_micros
         if instant.micros or instant.seconds % self.grid_s:
-            message = f"not on the grid of {self.grid_s} s of its period ends"
+            message = f"a period end must be a multiple of {self.grid_s} s"
             log.add(path, "time.grid", message, show_value(value))
             return BAD
         return int(instant.seconds)
@@ -181,7 +181,7 @@ class Day:
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The date."""
         if type(value) is not str:
-            log.add(path, "field.type", "a trading date is a string", show_value(value))
+            log.add(path, "field.type", "a trading date must be a string", show_value(value))
             return BAD
         try:
             return parse_trading_date(value)
@@ -220,9 +220,9 @@ class Quantity:
             log.add(path, exc.code, str(exc), show_value(value))
             return exc.nearest if exc.code.endswith(".decimals") else BAD
         if self.least is not None and number < self.least:
-            self._sign(f"not below {to_text(self.least, self.unit)}", value, path, log)
+            self._sign(f"must not be below {to_text(self.least, self.unit)}", value, path, log)
         if self.most is not None and number > self.most:
-            self._sign(f"not above {to_text(self.most, self.unit)}", value, path, log)
+            self._sign(f"must not be above {to_text(self.most, self.unit)}", value, path, log)
         return number
 
     def _sign(self, message: str, value: str, path: str, log: FaultLog) -> None:
@@ -302,7 +302,7 @@ class Items:
         elements = [read(item, f"{path}[{index}]", log) for index, item in enumerate(value)]
         if len(value) >= self.least and (self.most is None or len(value) <= self.most):
             return elements
-        log.add(path, self.code, self._bound(), f"{len(value)} elements")
+        log.add(path, self.code, f"must have {self._bound()}", f"{len(value)} elements")
         return BAD if self.least == self.most else elements
 
     def _bound(self) -> str:

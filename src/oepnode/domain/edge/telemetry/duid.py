@@ -21,28 +21,32 @@ _MAY_BE_NMI: Final = re.compile(r"[0-9A-HJ-NP-Z]{10,11}", re.ASCII)
 _SHOWN: Final = 5
 
 
-def only(frame: pl.DataFrame, wanted: str | None, what: str) -> tuple[pl.DataFrame, str]:
+class SeveralDuidsError(DocumentFault):
+    """The rows are of several DUIDs, and none is chosen."""
+
+
+def only(frame: pl.DataFrame, chosen: str | None, what: str) -> tuple[pl.DataFrame, str]:
     """Return the rows of one DUID, and its name.
 
     Args:
         frame: Rows with a column ``duid``.
-        wanted: The DUID; None where all rows must be of one.
+        chosen: The DUID; None where all rows must be of one.
         what: Name of the document for the rejection.
 
     Raises:
-        DocumentFault: ``duid.mixed`` for several DUIDs where ``wanted`` is None, ``duid.absent``
-            where ``wanted`` has no row.
+        SeveralDuidsError: ``duid.mixed``, for several DUIDs where none is chosen.
+        DocumentFault: ``duid.absent``, where the one that is chosen has no row.
     """
     names = sorted(frame["duid"].cast(pl.String).unique().to_list())
-    if wanted is None:
+    if chosen is None:
         if len(names) != 1:
-            message = "the rows are of several DUIDs: name the one to use (HLD §4.2.1)"
-            raise DocumentFault(what, [Finding("$.duid", "duid.mixed", message, _all(names))])
+            message = "the rows are of several DUIDs: choose one (HLD §4.2.1)"
+            raise SeveralDuidsError(what, [Finding("$.duid", "duid.mixed", message, _all(names))])
         return frame, names[0]
-    if wanted not in names:
-        message = f"no row is of DUID {_named(wanted)} (HLD §4.2.1)"
+    if chosen not in names:
+        message = f"no row is of DUID {_named(chosen)} (HLD §4.2.1)"
         raise DocumentFault(what, [Finding("$.duid", "duid.absent", message, _all(names))])
-    return (frame if len(names) == 1 else frame.filter(pl.col("duid") == wanted)), wanted
+    return (frame if len(names) == 1 else frame.filter(pl.col("duid") == chosen)), chosen
 
 
 def check_same(what: str, duid: str, expected: str, other: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.errors import ConfigError
 
 MINUTE_S: Final = 60
 MINUTES: Final = INTERVAL_S // MINUTE_S
@@ -28,7 +29,7 @@ class Tolerance:
         missing: Minutes of an interval of the portfolio that may be missing or in conflict, 0 to 4.
 
     Raises:
-        ValueError: If one is out of its range.
+        ConfigError: If one is out of its range.
     """
 
     watts: int = 0
@@ -38,9 +39,15 @@ class Tolerance:
 
     def __post_init__(self) -> None:
         if self.watts < 0 or not 0 <= self.permille <= 1000 or not 1 <= self.minutes <= MINUTES:
-            raise ValueError("a tolerance must be ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes")
+            raise ConfigError(
+                "a tolerance must be ≥ 0 W, 0 to 1000 ‰ and 1 to 5 minutes; received "
+                f"{self.watts} W, {self.permille} ‰ and {self.minutes} minutes"
+            )
         if not 0 <= self.missing < MINUTES:
-            raise ValueError("a tolerance must allow 0 to 4 minutes of an interval to be missing")
+            raise ConfigError(
+                "a tolerance must allow 0 to 4 minutes of an interval to be missing, received "
+                f"{self.missing}"
+            )
 
     def allowance(self, limits_w: Int64s) -> Int64s:
         """Return the watts allowed beyond each limit, rounded down."""

@@ -13,11 +13,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
 
 from oepnode.errors import DocumentFault, Finding
 
 T = TypeVar("T")
+
+
+class FindingReport(Struct, frozen=True, kw_only=True):
+    """A finding as JSON; ``rule`` is its section, the others as in `Finding`."""
+
+    code: str
+    path: str
+    rule: str
+    message: str
+    value: str
+    count: int
+    caused_by: str
+
+
+class AcknowledgementReport(Struct, frozen=True, kw_only=True):
+    """An acknowledgement as JSON; attributes as in `Acknowledgement`."""
+
+    acknowledgement: str
+    message_id: str
+    code: str
+    message: str
+    counts: Mapping[str, int]
+    faults: tuple[FindingReport, ...]
+    warning_counts: Mapping[str, int]
+    warnings: tuple[FindingReport, ...]
+
+
+class ValidationReport(Struct, frozen=True):
+    """Both acknowledgements of a submission as JSON."""
+
+    system: AcknowledgementReport
+    transaction: AcknowledgementReport
 
 
 @dataclass(frozen=True)
@@ -67,23 +101,23 @@ class Acknowledgement:
         following = f"; following from these: {', '.join(rest)}" if rest else ""
         return f"{self.total} {noun}: {', '.join(first)}{following}"
 
-    def as_json(self) -> dict[str, Any]:
-        """The acknowledgement as a JSON object."""
-        return {
-            "acknowledgement": self.kind,
-            "message_id": self.message_id,
-            "code": self.code,
-            "message": self.message,
-            "counts": dict(self.counts),
-            "faults": [_as_json(finding) for finding in self.findings],
-            "warning_counts": dict(self.warning_counts),
-            "warnings": [_as_json(finding) for finding in self.warnings],
-        }
+    def report(self) -> AcknowledgementReport:
+        """The acknowledgement as it is encoded in JSON."""
+        return AcknowledgementReport(
+            acknowledgement=self.kind,
+            message_id=self.message_id,
+            code=self.code,
+            message=self.message,
+            counts=self.counts,
+            faults=tuple(map(_report, self.findings)),
+            warning_counts=self.warning_counts,
+            warnings=tuple(map(_report, self.warnings)),
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ValidationResult(Generic[T]):
-    """A submission with its two acknowledgements.
+    """A submission with its two acknowledgements. Its repr shows no NMI.
 
     Attributes:
         what: Name of the dataset for messages.
@@ -103,9 +137,9 @@ class ValidationResult(Generic[T]):
         """Whether both acknowledgements accept it."""
         return self.system.accepted and self.transaction.accepted
 
-    def as_json(self) -> dict[str, Any]:
-        """Both acknowledgements as a JSON object."""
-        return {"system": self.system.as_json(), "transaction": self.transaction.as_json()}
+    def report(self) -> ValidationReport:
+        """Both acknowledgements as they are encoded in JSON."""
+        return ValidationReport(self.system.report(), self.transaction.report())
 
     def raise_if_rejected(self) -> None:
         """Reject the submission unless both acknowledgements accept it.
@@ -116,9 +150,8 @@ class ValidationResult(Generic[T]):
         if self.accepted:
             return
         findings = (*self.system.findings, *self.transaction.findings)
-        faults = [Finding(f.path, f.code, f"{f.text} ({f.section})", f.value) for f in findings]
-        more = self.system.total + self.transaction.total - len(faults)
-        raise DocumentFault(self.what, faults, more)
+        more = self.system.total + self.transaction.total - len(findings)
+        raise DocumentFault(self.what, findings, more)
 
 
 def message_id_of(data: bytes) -> str:
@@ -126,13 +159,13 @@ def message_id_of(data: bytes) -> str:
     return f"sha256-{sha256(data).hexdigest()[:32]}"
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "code": finding.code,
-        "path": finding.path,
-        "rule": finding.section,
-        "message": finding.message,
-        "value": finding.value,
-        "count": finding.count,
-        "caused_by": finding.caused_by,
-    }
+def _report(finding: Finding) -> FindingReport:
+    return FindingReport(
+        code=finding.code,
+        path=finding.path,
+        rule=finding.section,
+        message=finding.message,
+        value=finding.value,
+        count=finding.count,
+        caused_by=finding.caused_by,
+    )

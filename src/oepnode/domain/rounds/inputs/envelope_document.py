@@ -26,9 +26,9 @@ from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_rows
 from oepnode.domain.rounds.inputs.supersession import Rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
-    """A valid envelope document as columns; sites in order of (NMI, level).
+    """A valid envelope document as columns; sites in order of (NMI, level). Its repr has no NMI.
 
     Attributes:
         horizon_start: Earliest interval start, UTC seconds.

@@ -136,7 +136,7 @@ class _Reader:
         self._blocks: list[Int64s] = []
         self._records = 0
 
-    # -- records ---------------------------------------------------------------------------
+    # --- records ---------------------------------------------------------------------------------
 
     def record(self, value: object, path: str, number: int) -> None:
         """Read one record of Part C §6.3."""
@@ -191,7 +191,7 @@ class _Reader:
         if objective is None:
             return site
         if self._meanings.setdefault(site, (timing, objective)) != (timing, objective):
-            message = "one NMI and application level has one oeTiming and one oeObjectiveFunction"
+            message = "one NMI and level must have one oeTiming and one oeObjectiveFunction"
             self._log.add(path, "site.meaning", message, show_value(objective))
         return site
 
@@ -206,7 +206,7 @@ class _Reader:
             return None
         here = f"{path}.tradingDate"
         if type(value) is not str:
-            self._log.add(here, "field.type", "a trading date is a string", show_value(value))
+            self._log.add(here, "field.type", "a trading date must be a string", show_value(value))
             return None
         try:
             return parse_trading_date(value)
@@ -214,7 +214,7 @@ class _Reader:
             self._log.add(here, "time.format", str(exc), show_value(value))
             return None
 
-    # -- elements and intervals --------------------------------------------------------------
+    # --- elements and intervals ------------------------------------------------------------------
 
     def _element(self, value: object, path: str, record: _Record) -> Int64s | None:
         """Rows of an element, one for each interval; None where they are not the record's."""
@@ -302,10 +302,12 @@ class _Reader:
     def check_import_signs(self) -> None:
         """Report positive and negative imports in one document (rules-v1 section 5)."""
         if self._import_positive and self._import_negative:
-            message = f"positive here, negative at {self._import_negative}"
+            message = (
+                f"imports must have one sign: positive here, negative at {self._import_negative}"
+            )
             self._log.add(self._import_positive, "import_sign.mixed", message)
 
-    # -- times -------------------------------------------------------------------------------
+    # --- times -----------------------------------------------------------------------------------
 
     def _start(
         self,
@@ -335,7 +337,7 @@ class _Reader:
     def _start_in_day(self, path: str, index: int, count: int, day: date | None) -> int:
         """Start of an interval that has no times, by its index in a trading day."""
         if day is None or count != PERIODS_PER_DAY:
-            message = "without interval times a record has a tradingDate and 288 intervals"
+            message = "without interval times a record must have a tradingDate and 288 intervals"
             self._log.add(path, "time.missing", message)
             return _NO_START
         return self._after_epoch(period_start(day, index + 1), path)
@@ -349,16 +351,16 @@ class _Reader:
 
     def _check_order(self, start: int, end: int, path: str, last: object) -> None:
         if end <= start:
-            message = "the end is not after the start"
+            message = "the end must be after the start"
             self._log.add(f"{path}.diEndTime", "time.order", message, show_value(last))
         elif end - start != INTERVAL_S:
-            message = f"a dispatch interval lasts 300 s, not {end - start} s"
+            message = f"a dispatch interval must last 300 s, received {end - start} s"
             self._log.add(f"{path}.diEndTime", "time.length", message, show_value(last))
 
     def _time(self, value: object, path: str, *, grid: bool) -> int | None:
         """Seconds of a grid instant, or microseconds of any other."""
         if type(value) is not str:
-            self._log.add(path, "field.type", "a timestamp is a string", show_value(value))
+            self._log.add(path, "field.type", "a timestamp must be a string", show_value(value))
             return None
         instant = self._times_seen.get((value, grid))
         if instant is None:
@@ -373,7 +375,7 @@ class _Reader:
             self._log.warn(path, instant.warning)
         return instant.seconds if grid else instant.total_micros
 
-    # -- columns -----------------------------------------------------------------------------
+    # --- columns ---------------------------------------------------------------------------------
 
     def _keep(self, rows: Int64s, record: int, element: int, site: int, submitted: int) -> None:
         count = len(rows)

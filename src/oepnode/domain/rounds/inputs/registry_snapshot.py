@@ -65,9 +65,9 @@ class Aggregator:
     address: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
-    """A valid registry snapshot; assignments as columns in order of (NMI, from).
+    """A valid registry snapshot; assignments as columns in order of (NMI, from). Its repr: no NMI.
 
     Attributes:
         as_of: When the snapshot was taken, UTC seconds.
@@ -161,9 +161,9 @@ def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[s
                 index.setdefault(identity, NO_AGGREGATOR)
             continue
         if aggregator.id in index:
-            log.add(f"{path}.id", "aggregator.duplicate", "an aggregator's id is unique")
+            log.add(f"{path}.id", "aggregator.duplicate", "an aggregator's id must be unique")
         if aggregator.public_key in keys:
-            log.add(f"{path}.publicKey", "aggregator.duplicate", "a public key is unique")
+            log.add(f"{path}.publicKey", "aggregator.duplicate", "a public key must be unique")
         index[aggregator.id] = len(aggregators)
         keys.add(aggregator.public_key)
         aggregators.append(aggregator)
@@ -177,7 +177,7 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
         return None
     identity = read_text(pick(value, names, "id"), f"{path}.id", log, 64)
     if identity is not None and not _ID.fullmatch(identity):
-        message = "letters, digits and . _ : - only, a letter or digit first"
+        message = "must be letters, digits and . _ : - only, a letter or digit first"
         log.add(f"{path}.id", "field.value", message, f"{len(identity)} characters")
         identity = None
     name = read_text(pick(value, names, "name"), f"{path}.name", log, 200)
@@ -196,7 +196,7 @@ def _address(value: object, path: str, log: FaultLog) -> bytes | None:
             return parse_address(value)
         except ValueError:
             pass
-    log.add(path, "field.value", "0x and 40 hex digits", show_value(value))
+    log.add(path, "field.value", "must be 0x and 40 hex digits", show_value(value))
     return None
 
 
@@ -234,14 +234,14 @@ def _assignment(
     holder = pick(value, names, "aggregator")
     known = index.get(holder) if type(holder) is str else None
     if known is None and holder is not MISSING:
-        message = "an assignment names an aggregator of the snapshot"
+        message = "an assignment must name an aggregator of the snapshot"
         name = "another name" if type(holder) is str else show_value(holder)
         log.add(f"{path}.aggregator", "assignment.aggregator", message, name)
     start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
     given = value.get("to")
     end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
     if start is not None and end is not None and end <= start:
-        log.add(f"{path}.to", "time.order", "the end is not after the start", show_value(given))
+        log.add(f"{path}.to", "time.order", "the end must be after the start", show_value(given))
     if log.count > before or nmi is None or known is None or start is None or end is None:
         return None
     return nmi, known, start, end
@@ -283,7 +283,7 @@ def _instant(
     if value is MISSING:
         return None
     if type(value) is not str:
-        log.add(path, "field.type", "a timestamp is a string", show_value(value))
+        log.add(path, "field.type", "a timestamp must be a string", show_value(value))
         return None
     instant = seen.get(value)
     if instant is None:
@@ -304,7 +304,7 @@ def _hex(value: object, path: str, log: FaultLog) -> bytes | None:
     if type(value) is not str or not _HEX_32.fullmatch(value):
         # Not shown: it may be a secret that was put here by mistake.
         text = f"{len(value)} characters" if type(value) is str else show_value(value)
-        log.add(path, "field.value", "64 hex digits", text)
+        log.add(path, "field.value", "must be 64 hex digits", text)
         return None
     return bytes.fromhex(value)
 

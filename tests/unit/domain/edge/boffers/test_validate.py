@@ -328,7 +328,7 @@ def test_a_rejection_can_be_raised_with_codes_and_sections() -> None:
         received.raise_if_rejected()
     (fault,) = raised.value.faults
     assert fault.code == "trading_date.past"
-    assert "Part C §3.3 field 5.1" in fault.message
+    assert "Part C §3.3 field 5.1" in str(fault)
     validate(one()).raise_if_rejected()
 
 

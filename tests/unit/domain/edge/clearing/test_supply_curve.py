@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, kilowatts, supply_curve
+from oepnode.domain.edge.clearing.supply_curve import PriceStep, dollars, supply_curve
+from oepnode.domain.nem.quantities import kw_text
 from tests.support.boffers import avail, prices
 
 D3, D3_PRICES = {3: -60, 13: 10, 19: 70}, prices({13: 1.1})
@@ -61,7 +62,7 @@ def test_a_bound_that_hides_a_band_hides_its_step() -> None:
     ("watts", "text"), [(0, "0"), (1, "0.001"), (-1500, "-1.5"), (60_000, "60")]
 )
 def test_kilowatts_are_exact(watts: int, text: str) -> None:
-    assert kilowatts(watts) == text
+    assert kw_text(watts) == text
 
 
 def test_dollars_are_exact() -> None:

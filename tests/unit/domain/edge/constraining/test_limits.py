@@ -15,6 +15,7 @@ from oepnode.domain.edge.constraining.limits import (
 from oepnode.domain.edge.envelopes.table import EnvelopeTable, no_history
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
+from oepnode.errors import ConfigError
 
 START = 1_000_200
 A, B, C = "6305000001", "6305000002", "6305000003"
@@ -77,7 +78,7 @@ def test_missing_limits_need_a_stated_default() -> None:
 
 @pytest.mark.parametrize(("export_w", "import_w"), [(-1, 0), (0, 1)])
 def test_default_limits_have_the_signs_of_limits(export_w: int, import_w: int) -> None:
-    with pytest.raises(ValueError, match="default"):
+    with pytest.raises(ConfigError, match="default"):
         DefaultLimits(export_w, import_w)
 
 

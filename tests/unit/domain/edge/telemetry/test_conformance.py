@@ -13,6 +13,7 @@ from oepnode.domain.edge.telemetry.conformance import ConformanceChecker, trace
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.quantities import NO_LIMIT, DefaultLimits
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
+from oepnode.errors import ConfigError
 from tests.support.conformance_reports import FIVE, report
 from tests.support.telemetry_columns import (
     EARLY,
@@ -82,7 +83,7 @@ def test_an_interval_breaches_from_the_agreed_number_of_minutes_on() -> None:
 
 @pytest.mark.parametrize("wrong", [{"export_w": -1}, {"import_w": 1}])
 def test_a_default_limit_of_the_wrong_sign_is_rejected(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="default"):
+    with pytest.raises(ConfigError, match="default"):
         DefaultLimits(**wrong)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from oepnode.domain.edge.telemetry.conformance import ConformanceChecker
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.errors import ConfigError
 from tests.support.conformance_reports import FIVE, report
 from tests.support.telemetry_columns import A, B, C, envelopes, frame, reading, record
 
@@ -62,7 +63,7 @@ def test_a_minute_left_out_or_in_conflict_is_incomplete_unless_it_is_tolerated()
     two = report(published, *without[1:], portfolio={A}, tolerance=Tolerance(missing=1))
     assert two.lacking_intervals.tolist() == [1]
     for missing in (-1, 5):
-        with pytest.raises(ValueError, match="0 to 4 minutes"):
+        with pytest.raises(ConfigError, match="0 to 4 minutes"):
             Tolerance(missing=missing)
 
 

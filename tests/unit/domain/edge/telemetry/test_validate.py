@@ -250,7 +250,7 @@ def test_part_c_4_3_envelopes_from_later_are_one_line_an_nmi_and_envelope() -> N
     assert answer.warning_counts == {"telemetry.envelope_later": 11}
     ten, alone = answer.warnings
     assert ten.value == "10 minutes, 2026-11-20T04:01:00+10:00 to 2026-11-20T04:10:00+10:00"
-    assert (ten.count, answer.as_json()["warnings"][0]["count"]) == (10, 10)
+    assert (ten.count, answer.report().warnings[0].count) == (10, 10)
     assert (alone.value, alone.count) == ("2026-11-20T04:03:00+10:00", 1)
     assert alone.path == "$.records[1].nmiOeSubmissionTimestamp"
 

@@ -35,7 +35,7 @@ def test_hld_4_6_a_wrong_sign_comes_before_the_order_that_it_breaks() -> None:
     cause, effect = answer.findings
     assert (cause.code, cause.caused_by) == ("boffer.load_sign", "")
     assert (effect.code, effect.caused_by) == ("boffer.transition", "boffer.load_sign")
-    assert answer.as_json()["faults"][1]["caused_by"] == "boffer.load_sign"
+    assert answer.report().faults[1].caused_by == "boffer.load_sign"
     assert answer.counts == {"boffer.load_sign": 1, "boffer.transition": 1}
     expected = "2 faults: boffer.load_sign; following from these: 1 boffer.transition"
     assert answer.message == expected
@@ -48,7 +48,7 @@ def test_causes_go_before_effects_wherever_they_were_found() -> None:
     assert codes == ["boffer.load_sign"] * 3 + ["boffer.transition"] * 3
     with pytest.raises(DocumentFault) as caught:
         received.raise_if_rejected()
-    assert "[follows from boffer.load_sign] (HLD §4.6 (9))" in caught.value.faults[-1].message
+    assert "[follows from boffer.load_sign] (HLD §4.6 (9))" in str(caught.value.faults[-1])
 
 
 def test_hld_4_1_a_period_in_place_of_another_leaves_a_gap() -> None:

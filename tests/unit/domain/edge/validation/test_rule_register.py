@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.rule_register import boffers as register_boffers
 from tests.support.rule_register import envelopes as register_envelopes
-from tests.support.rule_register import measurements as register_measures
+from tests.support.rule_register import measurements as register_measurements
 from tests.support.rule_register.fields import FIELDS, Field, path
 from tests.support.rule_register.row import (
     REJECTED,
@@ -29,7 +29,7 @@ from tests.support.rule_register.row import (
 )
 
 REFERENCE: Final = Path(__file__).resolve().parents[5] / "docs" / "reference"
-RULES: Final = (*register_boffers.RULES, *register_measures.RULES, *register_envelopes.RULES)
+RULES: Final = (*register_boffers.RULES, *register_measurements.RULES, *register_envelopes.RULES)
 
 TESTED_ELSEWHERE: Final = {
     "Part C §1.2 Trading Day": ("nem.test_nem_time", "test_a_trading_day_runs_from_four_to_four"),

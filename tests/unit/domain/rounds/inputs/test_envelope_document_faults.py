@@ -492,7 +492,8 @@ def test_import_sign_mixed(write: Writer, feed: Feed, kind: str) -> None:
     error = rejection(parse_document, write(*records), feed)
     mixed = error.faults[-1]
     assert (mixed.path, mixed.code) == (f"$.records[2]{INTERVAL}.{kind}", "import_sign.mixed")
-    assert mixed.message == f"positive here, negative at $.records[1]{INTERVAL}.{kind}"
+    where = f"positive here, negative at $.records[1]{INTERVAL}.{kind}"
+    assert mixed.message == f"imports must have one sign: {where}"
     assert {f.code for f in error.faults} == {"limit.sign", "import_sign.mixed"}
 
 

@@ -69,7 +69,7 @@ def span(
     return {"nmi": nmi, "aggregator": aggregator_id, "from": times[0], "to": times[1]}
 
 
-# --- What is read ---------------------------------------------------------------------------------
+# --- Reading --------------------------------------------------------------------------------------
 
 
 def test_a_snapshot_as_values() -> None:
@@ -226,7 +226,7 @@ def test_holders_are_those_of_a_plain_search_or_the_overlap_is_rejected(
         assert named_ids == expected
 
 
-# --- What is rejected -----------------------------------------------------------------------------
+# --- Rejections -----------------------------------------------------------------------------------
 
 
 def with_aggregator(**changes: Any) -> dict[str, Any]:

@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
+from msgspec import structs
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
-from oepnode.client.boffers.selection import (
+from oepnode.client.edge.boffers.load import LoadedBoffers, TransactionReport
+from oepnode.client.edge.boffers.selection import (
     BofferChoice,
     EffectiveOffer,
+    Offerer,
     effective_offers,
     interval_end,
     offered_rows,
     rolled_from,
 )
+from oepnode.domain.documents.arrays import Indices, Int64s
 from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing.clear import PER_CENT, Cleared, clear
 from oepnode.domain.edge.timeseries.energy import energy_wh
@@ -39,14 +41,10 @@ SOURCES: Final = ("bands", "fixed_load", "nothing")
 """Sources of the watts of a period; a Boffer without prices may offer nothing."""
 
 
-class ClearedOffer(PrivateStruct, frozen=True, kw_only=True):
-    """Quantities that one unit's Boffer delivers on one trading date.
+class ClearedOffer(Offerer, frozen=True, kw_only=True):
+    """Quantities that one unit's Boffer delivers on one trading date; also as in `Offerer`.
 
     Attributes:
-        duid: Its DUID, or None.
-        nmi: Its NMI, or None.
-        level: NMI or Flex.
-        timing: PRE or POST.
         trading_date: The trading date.
         rolled_forward_from: The day whose Boffer rolled forward, if one did.
         load_wh: Energy of the load, ≤ 0.
@@ -55,20 +53,11 @@ class ClearedOffer(PrivateStruct, frozen=True, kw_only=True):
             cleared_by (one of `SOURCES`), is_limited_by_max_avail, rolled_forward_days.
     """
 
-    duid: str | None
-    nmi: str | None
-    level: str
-    timing: str
     trading_date: dt.date
     rolled_forward_from: dt.date | None
     load_wh: int
     generation_wh: int
     periods: pl.DataFrame
-
-    @property
-    def identity(self) -> str:
-        """The DUID or NMI."""
-        return self.duid or self.nmi or ""
 
 
 class ClearingReport(PrivateStruct, frozen=True):
@@ -135,8 +124,10 @@ def clear_boffers(
 
     Raises:
         NoBofferError: If no Boffer is chosen.
-        ConfigError: If no Boffer covers the period, or intervals have no price.
+        ConfigError: If no Boffer covers the period, intervals have no price, or a price is not an
+            integer.
     """
+    _require_integers(price)
     offers, notes = effective_offers(boffers, choice or BofferChoice())
     cleared = tuple(_clear(offer, price, period) for offer in offers)
     return ClearedBoffers(boffers, cleared, notes)
@@ -159,10 +150,7 @@ def _clear(
         per_cent=PER_CENT,
     )
     return ClearedOffer(
-        duid=offerer.duid,
-        nmi=offerer.nmi,
-        level=offerer.level,
-        timing=offerer.timing,
+        **structs.asdict(offerer),
         trading_date=day.trading_date,
         rolled_forward_from=rolled_from(day),
         load_wh=energy_wh(np.minimum(cleared.watts, 0)),
@@ -171,7 +159,14 @@ def _clear(
     )
 
 
-def _prices(ends: list[str], price: int | Mapping[str, int]) -> npt.NDArray[np.int64]:
+def _require_integers(price: object) -> None:
+    prices = price.values() if isinstance(price, Mapping) else [price]
+    wrong = [each for each in prices if not isinstance(each, int)]
+    if wrong:
+        raise ConfigError(f"a price is an integer of 10⁻⁵ $/MWh, received {wrong[0]!r}")
+
+
+def _prices(ends: list[str], price: int | Mapping[str, int]) -> Int64s:
     if isinstance(price, int):
         return np.full(len(ends), price, dtype=np.int64)
     missing = sum(end not in price for end in ends)
@@ -182,9 +177,9 @@ def _prices(ends: list[str], price: int | Mapping[str, int]) -> npt.NDArray[np.i
 
 def _period_rows(
     day: EffectiveDay,
-    rows: npt.NDArray[np.intp],
+    rows: Indices,
     ends: list[str],
-    prices: npt.NDArray[np.int64],
+    prices: Int64s,
     cleared: Cleared,
 ) -> pl.DataFrame:
     import polars as pl

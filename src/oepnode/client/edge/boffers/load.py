@@ -12,14 +12,16 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from oepnode.adapters.storage import parquet
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.files import FileName, read_file, write_file
+from oepnode.client.edge.submissions import require_schema_valid
+from oepnode.client.edge.tables import require_suffix, write_table
+from oepnode.client.files import FileName, name_file, read_file, write_file
 from oepnode.domain.edge.boffers import validate as rules
 from oepnode.domain.edge.boffers.frame import to_frame
 from oepnode.domain.edge.boffers.json_format import write_boffers as boffers_json
@@ -46,7 +48,7 @@ class RulesRejectedError(DocumentFault):
     """
 
     def __init__(self, fault: DocumentFault, name: str, reason: str) -> None:
-        super().__init__(fault.what, fault.faults, fault.more)
+        super().__init__(f"{name}: {fault.what}", fault.faults, fault.more)
         self.name = name
         self.reason = reason
 
@@ -75,7 +77,7 @@ class SkippedBoffer(PrivateStruct, frozen=True, kw_only=True):
 
     path: str
     message: str
-    counts: dict[str, int]
+    counts: Mapping[str, int]
     duid: str | None = None
     nmi: str | None = None
     level: str | None = None
@@ -102,7 +104,7 @@ class TransactionReport(PrivateStruct, frozen=True):
 
     code: str
     message: str
-    counts: dict[str, int]
+    counts: Mapping[str, int]
     skipped: tuple[SkippedBoffer, ...]
 
 
@@ -177,6 +179,8 @@ def load_boffers(
     if skip_rejected:
         return _load_accepted_of(Path(path))
     result = validate_boffers(path)
+    with name_file(Path(path)):
+        require_schema_valid(result)
     return apply_rejection_policy(result, Path(path).name, allow_rejected=allow_rejected)
 
 
@@ -251,8 +255,6 @@ def write_boffers(path: FileName, days: Sequence[BofferDay]) -> None:
     Raises:
         ConfigError: If the file is of another kind or cannot be written.
     """
-    from oepnode.client.edge.tables import require_suffix, write_table
-
     path = Path(path)
     require_suffix(path, *BOFFER_SUFFIXES)
     if path.suffix.lower() == ".parquet":

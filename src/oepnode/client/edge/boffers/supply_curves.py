@@ -9,13 +9,13 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
-from oepnode.client.boffers.selection import (
+from oepnode.client.edge.boffers.load import LoadedBoffers, TransactionReport
+from oepnode.client.edge.boffers.selection import (
     BofferChoice,
     EffectiveOffer,
+    Offerer,
     interval_end,
     offered_rows,
     rolled_from,
@@ -45,15 +45,11 @@ class ClearedAt(Struct, frozen=True):
     cleared_w: int
 
 
-class CurveReport(PrivateStruct, frozen=True, kw_only=True):
-    """A supply curve as JSON.
+class CurveReport(Offerer, frozen=True, kw_only=True):
+    """A supply curve as JSON; also as in `Offerer`.
 
     Attributes:
         transaction: The answer of the rules.
-        duid: The unit's DUID, or None.
-        nmi: The unit's NMI, or None.
-        level: NMI or Flex.
-        timing: PRE or POST.
         trading_date: The trading date.
         period: The period id.
         interval_end: Its end, NEM time.
@@ -70,10 +66,6 @@ class CurveReport(PrivateStruct, frozen=True, kw_only=True):
     """
 
     transaction: TransactionReport
-    duid: str | None
-    nmi: str | None
-    level: str
-    timing: str
     trading_date: dt.date
     period: int
     interval_end: str
@@ -111,14 +103,11 @@ class SupplyCurve:
 
     def report(self) -> CurveReport:
         """The curve as it is encoded in JSON."""
-        day, offerer, row = self.offer.day, self.offer.offerer, self.row
+        day, row = self.offer.day, self.row
         prices, avail = day.prices[row], day.avail[row]
         return CurveReport(
             transaction=self.boffers.report(),
-            duid=offerer.duid,
-            nmi=offerer.nmi,
-            level=offerer.level,
-            timing=offerer.timing,
+            **structs.asdict(self.offer.offerer),
             trading_date=day.trading_date,
             period=row + 1,
             interval_end=interval_end(day.trading_date, row + 1),
@@ -159,11 +148,11 @@ def supply_curve(
     """
     offer, notes = single_offer(boffers, choice or BofferChoice())
     row = int(offered_rows(offer.day, period)[0])
-    steps = steps_of(offer.day, row)
+    steps = _steps_of(offer.day, row)
     return SupplyCurve(boffers, offer, row, steps, tuple(prices), notes)
 
 
-def steps_of(day: EffectiveDay, row: int) -> tuple[PriceStep, ...]:
+def _steps_of(day: EffectiveDay, row: int) -> tuple[PriceStep, ...]:
     """The supply curve of a row of an effective day."""
     return curves.supply_curve(
         day.prices[row],

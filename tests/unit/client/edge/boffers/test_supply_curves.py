@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.load import SeveralBoffersError
-from oepnode.client.boffers.pictures import draw_supply_curve, headline
-from oepnode.client.boffers.selection import BofferChoice
-from oepnode.client.boffers.supply_curves import supply_curve
+from oepnode.client.answers import to_json
+from oepnode.client.edge.boffers.load import SeveralBoffersError
+from oepnode.client.edge.boffers.pictures import draw_supply_curve, headline
+from oepnode.client.edge.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.supply_curves import supply_curve
 from tests.support.loaded_boffers import DAY, NEXT, loaded, unit
 
 
@@ -21,7 +21,7 @@ def test_a_supply_curve_has_steps_bands_and_marks(tmp_path: Path) -> None:
     assert (report.accumulated_w[0], report.max_avail_gen_w) == (-60_000, 80_000)
     assert (report.max_avail_load_w, report.fixed_load_w) == (None, None)
     assert report.cleared[0].cleared_w == -60_000
-    assert json_value(report)["trading_date"] == "2026-11-20"
+    assert to_json(report)["trading_date"] == "2026-11-20"
     assert headline(curve) == (
         "UNIT1 (NMI level), Trading day 2026-11-20, period 288, ending 04:00 NEM time"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oepnode.client.boffers.load import (
+from oepnode.client.edge.boffers.load import (
     RulesRejectedError,
     load_accepted,
     load_boffers,
@@ -48,7 +48,7 @@ def test_boffers_are_written_and_loaded_in_every_form(tmp_path: Path, suffix: st
 
 
 def test_another_suffix_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ends in \.json, \.ndjson or \.parquet"):
+    with pytest.raises(ConfigError, match=r"must end in \.json, \.ndjson or \.parquet"):
         write_boffers(tmp_path / "b.csv", two_days())
     assert not list(tmp_path.iterdir())
 

@@ -8,25 +8,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, TransactionReport
-from oepnode.client.boffers.selection import BofferChoice, offerer_of
+from oepnode.client.edge.boffers.load import LoadedBoffers, TransactionReport
+from oepnode.client.edge.boffers.selection import BofferChoice, Offerer, offerer_of
+from oepnode.client.values import counted
 from oepnode.domain.edge.boffers import comparison, gate_closure
 from oepnode.domain.edge.boffers.model import BofferDay
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, EvidenceError
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-class BofferChange(PrivateStruct, frozen=True, kw_only=True):
-    """Changes of one unit's Boffer for one trading date.
+class BofferChange(Offerer, frozen=True, kw_only=True):
+    """Changes of one unit's Boffer for one trading date; timing is that of the later Boffer.
 
     Attributes:
-        duid: Its DUID, or None.
-        nmi: Its NMI, or None.
-        level: NMI or Flex.
-        timing: PRE or POST, of the later Boffer.
         trading_date: The trading date.
         repriced_bands: Bands, 1 to 20, whose price differs.
         is_changed_after_gate_closure: Whether a DUID's price changed after gate closure.
@@ -39,10 +38,6 @@ class BofferChange(PrivateStruct, frozen=True, kw_only=True):
             changed_quantities.
     """
 
-    duid: str | None
-    nmi: str | None
-    level: str
-    timing: str
     trading_date: dt.date
     repriced_bands: tuple[int, ...]
     is_changed_after_gate_closure: bool
@@ -52,11 +47,6 @@ class BofferChange(PrivateStruct, frozen=True, kw_only=True):
     periods_only_before: int
     periods_only_after: int
     periods: pl.DataFrame
-
-    @property
-    def identity(self) -> str:
-        """The DUID or NMI."""
-        return self.duid or self.nmi or ""
 
 
 class BothTransactions(PrivateStruct, frozen=True):
@@ -86,6 +76,20 @@ class BofferComparison(PrivateStruct, frozen=True, kw_only=True):
         """Number of Boffers whose prices changed after gate closure."""
         return sum(change.is_changed_after_gate_closure for change in self.offers)
 
+    def require_gate_closure(self) -> None:
+        """Reject a re-bid that changes a DUID's prices after gate closure.
+
+        Raises:
+            EvidenceError: If one does.
+        """
+        late = self.changed_after_gate_closure
+        if late:
+            verb = "changes" if late == 1 else "change"
+            raise EvidenceError(
+                f"{counted(late, 'Boffer')} {verb} prices after gate closure, 12:30 NEM time on "
+                "the day before (HLD §4.1); allowed in step 2 only"
+            )
+
 
 def compare_boffers(
     before: LoadedBoffers, after: LoadedBoffers, *, choice: BofferChoice | None = None
@@ -98,7 +102,10 @@ def compare_boffers(
     earlier, later = (_by_key(boffers, choice or BofferChoice()) for boffers in (before, after))
     common = [key for key in earlier if key in later]
     if not common:
-        raise ConfigError("the files have no Boffer of one unit, level and trading date in common")
+        raise ConfigError(
+            f"the earlier {before.name} and the later {after.name} have no Boffer of one unit, "
+            "level and trading date in common"
+        )
     return BofferComparison(
         transaction=BothTransactions(before.report(), after.report()),
         offers=tuple(_change(earlier[key], later[key]) for key in common),
@@ -121,10 +128,7 @@ def _change(before: BofferDay, after: BofferDay) -> BofferChange:
     change, offerer = comparison.compare(before, after), offerer_of(after)
     is_late = gate_closure.is_rebid(after.submitted_us, after.trading_date)
     return BofferChange(
-        duid=offerer.duid,
-        nmi=offerer.nmi,
-        level=offerer.level,
-        timing=offerer.timing,
+        **structs.asdict(offerer),
         trading_date=after.trading_date,
         repriced_bands=change.bands,
         is_changed_after_gate_closure=bool(change.bands) and after.kind == "DUID" and is_late,

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.client.boffers.selection import interval_end
-from oepnode.client.files import FileName
+from oepnode.client.edge.boffers.selection import interval_end
+from oepnode.client.files import FileName, read_file
 from oepnode.client.values import parse_amount
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
 from oepnode.domain.nem.nem_time import Timestamp, parse_grid_instant, trading_period
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (("interval_end", "price"), ("settlementdate", "rrp"))
 _NAMES: Final = "interval_end and price, or SETTLEMENTDATE and RRP"
+_MAX_SIZE: Final = 1 << 30
 _REGIONS: Final = ("region", "regionid")
 _STAMP: Final = re.compile(r"^(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)$", re.ASCII)
 
@@ -46,14 +47,15 @@ def load_prices(path: FileName) -> dict[str, int]:
 def _read(path: Path) -> pl.DataFrame:
     import polars as pl
 
+    data = read_file(path, "file of prices", _MAX_SIZE)
     try:
-        frame = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as exc:
+        frame = pl.read_csv(data, infer_schema=False)
+    except pl.exceptions.PolarsError as exc:
         raise ConfigError(f"{path}: not CSV with columns {_NAMES}") from exc
     by_name = {name.strip().lower(): name for name in frame.columns}
     matching = [pair for pair in _COLUMNS if all(name in by_name for name in pair)]
     if len(matching) != 1:
-        raise ConfigError(f"{path}: prices have either columns {_NAMES}")
+        raise ConfigError(f"{path}: the columns must be either {_NAMES}")
     for region in (by_name[name] for name in _REGIONS if name in by_name):
         if frame[region].n_unique() > 1:
             raise ConfigError(f"{path}: prices of several regions (column {region}): keep one")

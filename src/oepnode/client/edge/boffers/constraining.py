@@ -1,11 +1,11 @@
 """Boffers constrained to operating envelopes, and checked against the rules again.
 
-Guarantees: `check_constrained` returns Boffers that follow the rules, unless rejected ones are
+Guarantees: `write_constrained` writes Boffers that follow the rules, unless rejected ones are
 allowed. The trimming is `domain.edge.constraining`. Source: Part C §6.1 and §6.3, HLD §4.3 to §4.5.
 
 Example:
     >>> result = constrain_boffers(boffers, envelopes, portfolio=nmis)    # doctest: +SKIP
-    >>> write_boffers("constrained.json", result.constrained)             # doctest: +SKIP
+    >>> write_constrained("constrained.json", result)                     # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -13,20 +13,29 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import (
+from oepnode.client.edge.boffers.load import (
     LoadedBoffers,
     NoBofferError,
     TransactionReport,
     apply_rejection_policy,
+    write_boffers,
 )
-from oepnode.client.boffers.selection import BofferChoice, by_offerer, interval_end, offerer_of
+from oepnode.client.edge.boffers.selection import (
+    BofferChoice,
+    Offerer,
+    by_offerer,
+    interval_end,
+    offerer_of,
+)
 from oepnode.client.edge.envelopes import LoadedEnvelopes
+from oepnode.client.files import FileName
 from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.validate import check_days
 from oepnode.domain.edge.constraining.constrain import ConstrainedDay, constrain
@@ -47,14 +56,10 @@ class EnvelopeOrigin(Struct, frozen=True):
     text: str
 
 
-class ConstrainedOffer(PrivateStruct, frozen=True, kw_only=True):
-    """One unit's Boffer for one trading date, constrained.
+class ConstrainedOffer(Offerer, frozen=True, kw_only=True):
+    """One unit's Boffer for one trading date, constrained; also as in `Offerer`.
 
     Attributes:
-        duid: Its DUID, or None.
-        nmi: Its NMI, or None.
-        level: NMI or Flex.
-        timing: PRE or POST.
         trading_date: The trading date.
         summed_nmis: Number of NMIs that the limits are summed over.
         intervals: Intervals of the Boffer.
@@ -67,10 +72,6 @@ class ConstrainedOffer(PrivateStruct, frozen=True, kw_only=True):
         trims: A row per quantity: period, interval_end, quantity, offered_w, kept_w.
     """
 
-    duid: str | None
-    nmi: str | None
-    level: str
-    timing: str
     trading_date: dt.date
     summed_nmis: int
     intervals: int
@@ -81,11 +82,6 @@ class ConstrainedOffer(PrivateStruct, frozen=True, kw_only=True):
     intervals_outside: int
     breaching_intervals: pl.DataFrame
     trims: pl.DataFrame
-
-    @property
-    def identity(self) -> str:
-        """The DUID or NMI."""
-        return self.duid or self.nmi or ""
 
 
 class ConstrainingReport(PrivateStruct, frozen=True, kw_only=True):
@@ -206,13 +202,10 @@ def constrain_boffers(
     if nmis == []:
         raise ConfigError("the portfolio names no NMI")
     days = [
-        day
-        for each in by_offerer(boffers.days, choice).values()
-        for day in each
-        if choice.fits(day)
+        day for each in by_offerer(boffers, choice).values() for day in each if choice.fits(day)
     ]
     if not days:
-        raise NoBofferError(f"no Boffer of the file is of trading date {choice.date}")
+        raise NoBofferError(f"{boffers.name} has no Boffer of trading date {choice.date}")
     constrained = constrain(
         days,
         envelopes.table,
@@ -224,6 +217,36 @@ def constrain_boffers(
     )
     offers = tuple(map(_offer, constrained))
     return ConstrainedBoffers(boffers, envelopes, tuple(constrained), offers)
+
+
+def write_constrained(
+    path: FileName,
+    result: ConstrainedBoffers,
+    *,
+    submitted_us: int | None = None,
+    allow_rejected: bool = False,
+) -> ConstrainedBoffers:
+    """Check constrained Boffers against the rules, and write them by the file's suffix.
+
+    Args:
+        path: JSON, NDJSON or Parquet.
+        result: The constrained Boffers.
+        submitted_us: As in `check_constrained`.
+        allow_rejected: Write those that the rules reject as well.
+
+    Returns:
+        The constrained Boffers with the answer of the rules.
+
+    Raises:
+        RulesRejectedError: If the rules reject them, and that is not allowed; nothing is written.
+        ConfigError: If the file is of another kind or cannot be written.
+    """
+    name = Path(path).name
+    checked = check_constrained(
+        result, name, submitted_us=submitted_us, allow_rejected=allow_rejected
+    )
+    write_boffers(path, checked.constrained)
+    return checked
 
 
 def check_constrained(
@@ -254,10 +277,7 @@ def check_constrained(
 def _offer(item: ConstrainedDay) -> ConstrainedOffer:
     before, day, offerer = item.result.before, item.day, offerer_of(item.day)
     return ConstrainedOffer(
-        duid=offerer.duid,
-        nmi=offerer.nmi,
-        level=offerer.level,
-        timing=offerer.timing,
+        **structs.asdict(offerer),
         trading_date=day.trading_date,
         summed_nmis=item.sites,
         intervals=len(day.periods),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from oepnode.client.boffers.clearing import clear_boffers
-from oepnode.client.boffers.load import NoBofferError
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.clearing import clear_boffers
+from oepnode.client.edge.boffers.load import NoBofferError
+from oepnode.client.edge.boffers.selection import BofferChoice
+from oepnode.domain.nem.nmi import checksum
+from oepnode.errors import ConfigError
 from tests.support.loaded_boffers import DAY, NEXT, SITE, loaded, site, unit
 
 
@@ -19,6 +22,7 @@ def test_a_choice_names_unit_level_and_date() -> None:
         (BofferChoice(duid="UNIT1"), 2),
         (BofferChoice(duid="UNIT1", date=NEXT), 1),
         (BofferChoice(nmi=SITE), 1),
+        (BofferChoice(nmi=f"{SITE}{checksum(SITE)}"), 1),
         (BofferChoice(duid="UNIT2", nmi=SITE), 2),
         (BofferChoice(level="NMI"), 4),
     ):
@@ -26,6 +30,18 @@ def test_a_choice_names_unit_level_and_date() -> None:
     for choice in (BofferChoice(duid=SITE), BofferChoice(level="Flex")):
         with pytest.raises(NoBofferError, match="unit and level"):
             clear_boffers(boffers, 0, choice=choice)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"nmi": "xyz"}, "nmi: an NMI must have 10 characters, received 3"),
+        ({"level": "flex"}, "level must be NMI or Flex, received 'flex'"),
+    ],
+)
+def test_a_choice_of_nothing_that_exists_is_rejected(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        BofferChoice(**wrong)
 
 
 def test_the_last_boffer_counts_and_rolls_one_day_forward() -> None:

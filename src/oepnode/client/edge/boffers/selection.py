@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from msgspec import structs
 
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
-from oepnode.domain.edge.boffers.model import BofferDay
+from oepnode.client.edge.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
+from oepnode.client.values import counted, parse_nmi
+from oepnode.domain.documents.arrays import Indices, Ints
+from oepnode.domain.edge.boffers.model import BofferDay, Level
 from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
     EffectiveDay,
@@ -25,6 +25,7 @@ from oepnode.domain.edge.boffers.selection import (
     effective_day,
     expired_roll_forward,
 )
+from oepnode.domain.nem.choices import require_choice
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, period_start
 from oepnode.errors import ConfigError
 
@@ -32,17 +33,26 @@ from oepnode.errors import ConfigError
 class BofferChoice(PrivateStruct, frozen=True):
     """A choice of Boffers in a file; None means all.
 
+    Raises:
+        ConfigError: If the level is another word, or the NMI is not one.
+
     Attributes:
         duid: Only this DUID.
-        nmi: Only this NMI.
+        nmi: Only this NMI, with or without its checksum.
         level: Only this summation level, NMI or Flex.
         date: Only this trading date.
     """
 
     duid: str | None = None
     nmi: str | None = None
-    level: str | None = None
+    level: Level | None = None
     date: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        if self.level is not None:
+            require_choice("level", self.level, Level)
+        if self.nmi is not None:
+            structs.force_setattr(self, "nmi", parse_nmi(self.nmi, "nmi"))
 
     def fits_unit(self, day: BofferDay) -> bool:
         """Whether a Boffer is of the unit and level."""
@@ -55,7 +65,7 @@ class BofferChoice(PrivateStruct, frozen=True):
         return self.fits_unit(day) and self.date in {None, day.trading_date}
 
 
-class Offerer(PrivateStruct, frozen=True, order=True):
+class Offerer(PrivateStruct, frozen=True):
     """The unit of a Boffer with its level and timing, which may not be mixed.
 
     Attributes:
@@ -96,18 +106,18 @@ def offerer_of(day: BofferDay) -> Offerer:
     return Offerer(duid, nmi, day.level, day.timing)
 
 
-def by_offerer(days: Sequence[BofferDay], choice: BofferChoice) -> dict[Offerer, list[BofferDay]]:
+def by_offerer(boffers: LoadedBoffers, choice: BofferChoice) -> dict[Offerer, list[BofferDay]]:
     """The Boffers of each offerer, in the order of the file; dates are not selected yet.
 
     Raises:
         NoBofferError: If there is none.
     """
     offers: dict[Offerer, list[BofferDay]] = defaultdict(list)
-    for day in days:
+    for day in boffers.days:
         if choice.fits_unit(day):
             offers[offerer_of(day)].append(day)
     if not offers:
-        raise NoBofferError("no Boffer of the file is of the unit and level chosen")
+        raise NoBofferError(f"{boffers.name} has no Boffer of the unit and level that were chosen")
     return dict(offers)
 
 
@@ -122,7 +132,7 @@ def effective_offers(
         NoBofferError: If nothing counts on the date that was chosen.
     """
     offers, notes = [], []
-    for offerer, days in by_offerer(boffers.days, choice).items():
+    for offerer, days in by_offerer(boffers, choice).items():
         lodged = [Lodged(day, number) for number, day in enumerate(days)]
         dates = {day.trading_date for day in days} if choice.date is None else {choice.date}
         for date in sorted(dates):
@@ -134,7 +144,8 @@ def effective_offers(
                 offers.append(EffectiveOffer(offerer, effective))
     if not offers:
         reason = (
-            "no Boffer of the file counts on that date, and none of the day before rolls forward"
+            f"{boffers.name} has no Boffer that counts on that date, and none of the day before "
+            "that rolls forward"
         )
         raise NoBofferError("; ".join((*notes, reason)))
     return offers, tuple(notes)
@@ -153,12 +164,13 @@ def single_offer(
         offerers = {offer.offerer for offer in offers}
         dates = {offer.day.trading_date for offer in offers}
         raise SeveralBoffersError(
-            f"the file has several Boffers (units: {len(offerers)}, trading dates: {len(dates)})"
+            f"{boffers.name} has several Boffers (units: {len(offerers)}, trading dates: "
+            f"{len(dates)})"
         )
     return offers[0], notes
 
 
-def offered_rows(day: EffectiveDay, period: int | None) -> npt.NDArray[np.intp]:
+def offered_rows(day: EffectiveDay, period: int | None) -> Indices:
     """The rows of a day that are offered, of a period or of all.
 
     Raises:
@@ -173,7 +185,7 @@ def offered_rows(day: EffectiveDay, period: int | None) -> npt.NDArray[np.intp]:
 
 def rolled_from(day: EffectiveDay, row: int | None = None) -> dt.date | None:
     """The trading day whose Boffer rolled forward, for a row or any; None if none did."""
-    days: npt.NDArray[Any] = day.days_back if row is None else day.days_back[row : row + 1]
+    days: Ints = day.days_back if row is None else day.days_back[row : row + 1]
     back = int(days.max(initial=0))
     return day.trading_date - dt.timedelta(days=back) if back else None
 
@@ -184,10 +196,10 @@ def interval_end(date: dt.date, period: int) -> str:
 
 
 def _expired_note(offerer: Offerer, expired: ExpiredRollForward) -> str:
-    periods = "1 period" if expired.periods == 1 else f"{expired.periods} periods"
     verb = "has" if expired.periods == 1 else "have"
     return (
-        f"{offerer.identity} ({offerer.level}): {periods} of {expired.trading_date.isoformat()} "
+        f"{offerer.identity} ({offerer.level}): {counted(expired.periods, 'period')} of "
+        f"{expired.trading_date.isoformat()} "
         f"{verb} no Boffer: there is no Boffer of {expired.missing} to roll forward, and that of "
         f"{expired.newest} is too old (HLD §4.4, §4.5)"
     )

@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.constraining import check_constrained, constrain_boffers
-from oepnode.client.boffers.load import (
+from oepnode.client.answers import to_json
+from oepnode.client.edge.boffers.constraining import (
+    check_constrained,
+    constrain_boffers,
+    write_constrained,
+)
+from oepnode.client.edge.boffers.load import (
     LoadedBoffers,
     NoBofferError,
     RulesRejectedError,
     load_boffers,
     write_boffers,
 )
-from oepnode.client.boffers.pictures import draw_constrained
-from oepnode.client.boffers.selection import BofferChoice
+from oepnode.client.edge.boffers.pictures import draw_constrained
+from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.client.edge.envelopes import LoadedEnvelopes, load_envelopes
 from oepnode.domain.edge.boffers import model
 from oepnode.domain.edge.boffers.model import BofferDay
@@ -42,8 +46,10 @@ def envelopes(tmp_path: Path) -> LoadedEnvelopes:
     return load_envelopes(tmp_path / "e.json")
 
 
-def offer(name: str = A, kind: str = "NMI", count: int = 2) -> BofferDay:
-    settings: dict[str, Any] = {"kind": kind, "submitted_us": SUBMITTED}
+def offer(
+    name: str = A, kind: str = "NMI", count: int = 2, submitted_us: int = SUBMITTED
+) -> BofferDay:
+    settings: dict[str, Any] = {"kind": kind, "submitted_us": submitted_us}
     periods = list(range(PERIOD, PERIOD + count))
     return model.make_day(
         name, DAY, prices(), avail({3: -4, 19: 7}, count), periods=periods, **settings
@@ -67,7 +73,7 @@ def test_a_site_is_constrained_to_its_own_envelope(envelopes: LoadedEnvelopes) -
         ("band 19", 1500),
     ]
     assert result.constrained[0].avail[0, 18] == 1500
-    value = json_value(result.report())
+    value = to_json(result.report())
     assert (value["constrained_transaction"], value["envelope"]["kind"]) == (None, "document")
     assert A not in repr(result)
 
@@ -80,6 +86,9 @@ def test_a_unit_needs_its_portfolio_where_envelopes_are_a_document(
         constrain_boffers(boffers, envelopes)
     with pytest.raises(ConfigError, match="names no NMI"):
         constrain_boffers(boffers, envelopes, portfolio=())
+    with pytest.raises(MissingLimitError, match=r"4 limits .*; 1 NMI has no envelope") as caught:
+        constrain_boffers(boffers, envelopes, portfolio={A, "6305009999"})
+    assert caught.value.unpublished == 1
     result = constrain_boffers(boffers, envelopes, portfolio={A, B})
     assert (result.offers[0].duid, result.offers[0].summed_nmis) == ("UNIT1", 2)
 
@@ -122,6 +131,12 @@ def test_constrained_boffers_are_checked_before_they_are_written(
     with pytest.raises(RulesRejectedError) as caught:
         check_constrained(result, "o.json", submitted_us=late)
     assert caught.value.reason == "1 fault: trading_date.past"
+    with pytest.raises(RulesRejectedError, match=r"p\.json: Boffer rejected"):
+        write_constrained(tmp_path / "p.json", result, submitted_us=late)
+    assert not (tmp_path / "p.json").exists()
+    written = write_constrained(str(tmp_path / "q.json"), result, submitted_us=SUBMITTED + 1)
+    assert written.result is not None
+    assert (tmp_path / "q.json").read_bytes() == (tmp_path / "o.json").read_bytes()
     allowed = check_constrained(result, "o.json", submitted_us=late, allow_rejected=True)
     assert allowed.is_rejected
     assert allowed.report().constrained_transaction is not None

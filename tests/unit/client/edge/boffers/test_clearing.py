@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from oepnode.client.answers import json_value
-from oepnode.client.boffers.clearing import clear_boffers
-from oepnode.client.boffers.prices import load_prices
+from oepnode.client.answers import to_json
+from oepnode.client.edge.boffers.clearing import clear_boffers
+from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.forecasts import load_cleared
 from oepnode.client.edge.tables import write_table
 from oepnode.errors import ConfigError
@@ -39,6 +40,12 @@ def test_each_interval_has_its_own_price(tmp_path: Path) -> None:
         clear_boffers(loaded(site([1])), 0, period=2)
 
 
+@pytest.mark.parametrize("price", [85.0, "85", None, {"2026-11-20T04:05:00+10:00": 85.0}])
+def test_a_price_that_is_not_an_integer_is_rejected(price: Any) -> None:
+    with pytest.raises(ConfigError, match="a price is an integer of 10⁻⁵"):
+        clear_boffers(loaded(unit()), price)
+
+
 def test_cleared_rows_are_what_the_forecast_report_reads(tmp_path: Path) -> None:
     cleared = clear_boffers(loaded(unit()), 100_000)
     write_table(tmp_path / "c.parquet", cleared.frame())
@@ -46,7 +53,7 @@ def test_cleared_rows_are_what_the_forecast_report_reads(tmp_path: Path) -> None
     assert (quantities.unit, quantities.level, len(quantities.cleared_w)) == ("UNIT1", "NMI", 288)
     both = clear_boffers(loaded(unit(), unit("UNIT2")), 100_000).frame()
     assert both["unit"].unique(maintain_order=True).to_list() == ["UNIT1", "UNIT2"]
-    value = json.loads(json.dumps(json_value(cleared.report())))
+    value = json.loads(json.dumps(to_json(cleared.report())))
     assert value["transaction"]["code"] == "accepted"
     assert value["offers"][0]["periods"][0]["price_millicents"] == 100_000
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from oepnode.adapters.plots import figure as plots
-from oepnode.adapters.plots import supply_curve as plot_curve
-from oepnode.adapters.plots.supply_curve import CurvePicture
-from oepnode.client.boffers.constraining import ConstrainedBoffers
-from oepnode.client.boffers.selection import Offerer, interval_end, offerer_of, rolled_from
-from oepnode.client.boffers.supply_curves import SupplyCurve
+from oepnode.adapters.plots.figure import save
+from oepnode.adapters.plots.supply_curve import CurvePicture, draw
+from oepnode.client.edge.boffers.constraining import ConstrainedBoffers
+from oepnode.client.edge.boffers.selection import Offerer, interval_end, offerer_of, rolled_from
+from oepnode.client.edge.boffers.supply_curves import SupplyCurve
 from oepnode.client.files import FileName
 from oepnode.domain.edge.clearing.supply_curve import supply_curve
 from oepnode.domain.edge.constraining.constrain import UNBOUND, ConstrainedDay
@@ -34,7 +33,7 @@ def draw_supply_curve(curve: SupplyCurve, path: FileName) -> None:
     has_prices = bool(day.has_prices[row])
     picture = CurvePicture(
         title=f"Supply curve of {_title(curve.offer.offerer)}",
-        subtitle=period_text(curve),
+        subtitle=_period_text(curve),
         steps=curve.steps,
         low_price=int(day.prices[row].min()) if has_prices else None,
         high_price=int(day.prices[row].max()) if has_prices else None,
@@ -42,7 +41,7 @@ def draw_supply_curve(curve: SupplyCurve, path: FileName) -> None:
         prices=curve.prices,
         remark=_remark(int(day.fixed_load[row]), is_rejected=curve.boffers.is_rejected),
     )
-    plots.save(plot_curve.draw(picture), Path(path))
+    save(draw(picture), Path(path))
 
 
 def draw_constrained(
@@ -82,15 +81,15 @@ def draw_constrained(
         limits=_limits(item, row),
         remark=_remark(int(offer.fixed[row]), is_rejected=result.is_rejected),
     )
-    plots.save(plot_curve.draw(picture), Path(path))
+    save(draw(picture), Path(path))
 
 
 def headline(curve: SupplyCurve) -> str:
     """The unit and the period of a curve, in one line."""
-    return f"{_title(curve.offer.offerer)}, {period_text(curve)}"
+    return f"{_title(curve.offer.offerer)}, {_period_text(curve)}"
 
 
-def period_text(curve: SupplyCurve) -> str:
+def _period_text(curve: SupplyCurve) -> str:
     """The period of a curve, and the day that it rolled forward from, if it did."""
     day = curve.offer.day
     text, origin = _when(day.trading_date, curve.row + 1), rolled_from(day, curve.row)

@@ -1,0 +1,23 @@
+"""Settings that have one of a few words."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from oepnode.errors import ConfigError
+
+
+def require_choice(name: str, value: object, choices: Any) -> None:  # noqa: ANN401 - a Literal
+    """Reject a value that is not one of the words of a Literal.
+
+    Args:
+        name: The setting, for the message.
+        value: Its value.
+        choices: The type of the setting, such as ``Literal["NMI", "Flex"]``.
+
+    Raises:
+        ConfigError: Naming the value and the choices.
+    """
+    words = get_args(choices)
+    if value not in words:
+        raise ConfigError(f"{name} must be {' or '.join(words)}, received {value!r}")
