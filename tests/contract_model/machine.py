@@ -99,8 +99,8 @@ class ContractMachine(RuleBasedStateMachine):
     def a_new_signer(self, choice: Choice) -> bytes:
         signers = self.people.signers
         fitting = [s for s in signers if self.pair.state.seat_of(s) is None]
-        is_any = choice.is_odd() or not fitting
-        return choice.one((*signers, NOBODY) if is_any else tuple(fitting))
+        takes_any = choice.is_odd() or not fitting
+        return choice.one((*signers, NOBODY) if takes_any else tuple(fitting))
 
     def a_round(self, choice: Choice, *, is_voting: bool = False) -> int:
         """One of the two latest open rounds mostly; where there is none, a new one."""

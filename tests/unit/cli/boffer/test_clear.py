@@ -125,8 +125,8 @@ def test_clear_uses_a_price_for_each_interval(run: Run, tmp_path: Path, d3: str)
     assert missing.exit_code == 2
     assert "no price for 286 of 288" in missing.stderr
     (tmp_path / "p.csv").write_text("\n".join([*lines, lines[1]]))
-    doubled = run("boffer", "clear", d3, *options, "--period", "1")
-    assert "line 4: a second price" in doubled.stderr
+    twice = run("boffer", "clear", d3, *options, "--period", "1")
+    assert "line 4: a second price" in twice.stderr
 
 
 def test_clear_reads_prices_as_the_market_publishes_them(run: Run, tmp_path: Path, d3: str) -> None:

@@ -18,7 +18,7 @@ from oepnode.domain.edge.schema.json_writer import nem_text, write_records
 from oepnode.domain.edge.schema.kinds import Identity, Instant, Quantity
 from oepnode.domain.edge.schema.shape import Attribute, Shape
 from oepnode.domain.edge.timeseries import submission
-from oepnode.domain.edge.timeseries.checks import Dataset, check, check_one_unit
+from oepnode.domain.edge.timeseries.checks import Dataset, check, check_single_unit
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS, format_nem
@@ -96,7 +96,7 @@ def validate_frame(
 
 
 def _check(frame: pl.DataFrame, log: FindingLog, path_of: PathOf, day: date | None) -> pl.DataFrame:
-    check_one_unit(DUID, frame, log, path_of)
+    check_single_unit(DUID, frame, log, path_of)
     late = (frame["issued_us"] >= frame["interval_end"] * MICROS).fill_null(value=False)
 
     def put(row: int, count: int) -> None:

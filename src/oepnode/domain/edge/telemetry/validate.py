@@ -26,7 +26,7 @@ from oepnode.domain.edge.telemetry.json_format import (
     Side,
     TelemetryReader,
 )
-from oepnode.domain.edge.timeseries.checks import check, check_after, check_one_unit
+from oepnode.domain.edge.timeseries.checks import check, check_after, check_single_unit
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult, message_id_of
 from oepnode.domain.edge.validation.finding_log import MAX_PER_CODE, FindingLog
 from oepnode.domain.nem.nem_time import MICROS, format_nem
@@ -119,7 +119,7 @@ def _check(
             _check_edge(frame, log, path_of)
         _check_envelope_time(frame, log, path_of)
     else:
-        check_one_unit(dataset, frame, log, path_of)
+        check_single_unit(dataset, frame, log, path_of)
     message = "telemetry must be submitted after the minute that it measures"
     check_after(dataset, frame, log, path_of, message, "Part C §4.2")
     return check(dataset, frame, log, path_of, day)

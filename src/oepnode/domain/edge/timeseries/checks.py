@@ -160,7 +160,9 @@ def check(
     return frame.filter(pl.Series(~replaced))
 
 
-def check_one_unit(dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf) -> None:
+def check_single_unit(
+    dataset: Dataset, frame: pl.DataFrame, log: FindingLog, path_of: PathOf
+) -> None:
     """Check that a document is of one DUID, the aggregator's whole portfolio (HLD §4.2.1)."""
     names = frame[dataset.key]
     if not frame.height or names.n_unique() <= 1:
