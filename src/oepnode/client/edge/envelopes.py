@@ -95,7 +95,7 @@ class LimitRange(Struct, frozen=True):
         intervals: Intervals that have a limit.
         least: The limit of least magnitude; None without any.
         most: The limit of most magnitude.
-        limits: One for each interval, None where there is none; only where asked.
+        limits: One for each interval, None where there is none; only on request.
     """
 
     intervals: int
