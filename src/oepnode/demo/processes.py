@@ -54,8 +54,9 @@ _interrupts: Final = _Interrupts()
 
 
 def end_on_signals() -> None:
-    """Raise KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP, but never between the start of a
-    process and the moment at which its starter can stop it.
+    """Raise KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP.
+
+    Never between the start of a process and the moment at which its starter can stop it.
     """
     for number in _ENDING:
         signal.signal(number, _interrupts.receive)
