@@ -21,7 +21,6 @@ from oepnode.client.edge.envelopes import (
     EnvelopeView,
     LoadedEnvelopes,
     SiteEnvelope,
-    Timing,
     interval_ends,
     load_both_envelopes,
     load_envelopes,
@@ -32,6 +31,7 @@ from oepnode.client.edge.envelopes import (
 )
 from oepnode.client.edge.pictures import draw_envelope, require_picture
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix
+from oepnode.domain.nem.choices import Timing
 from oepnode.errors import ConfigError
 
 app = typer.Typer(

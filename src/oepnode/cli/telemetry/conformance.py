@@ -26,9 +26,10 @@ from oepnode.client.edge.tables import (
     require_suffix,
     write_table,
 )
-from oepnode.client.edge.targets import Level, Targets
+from oepnode.client.edge.targets import Targets
 from oepnode.client.values import counted
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.choices import Level
 from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 

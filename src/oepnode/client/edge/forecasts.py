@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType
@@ -26,7 +26,7 @@ from oepnode.client.files import FileName
 from oepnode.client.values import counted
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.choices import require_choice
+from oepnode.domain.nem.choices import Level, require_choice
 from oepnode.domain.nem.nem_time import parse_grid_instant
 from oepnode.errors import ConfigError
 
@@ -56,12 +56,18 @@ class ClearedQuantities(PrivateStruct, frozen=True):
         level: NMI or Flex, the flows that the quantities sum up.
         interval_end: UTC seconds, each once.
         cleared_w: Quantities in watts.
+
+    Raises:
+        ConfigError: For another level.
     """
 
     unit: str
-    level: str
+    level: Level
     interval_end: Int64s
     cleared_w: Int64s
+
+    def __post_init__(self) -> None:
+        require_choice("level", self.level, Level)
 
 
 class ScoreReport(Struct, frozen=True):
@@ -157,12 +163,16 @@ def load_cleared(path: FileName) -> ClearedQuantities:
         ends = [parse_grid_instant(str(text)).seconds for text in rows["interval_end"]]
     except (pl.exceptions.PolarsError, ValueError) as exc:
         raise NotClearedQuantitiesError(path) from exc
+    if rows["cleared_w"].null_count():
+        raise NotClearedQuantitiesError(path)
     units = rows.select("unit", "level").unique()
     if units.height != 1 or len(set(ends)) < len(ends):
         raise ConfigError(
             f"{path}: several quantities for one interval; clear the Boffer of one unit and level"
         )
     unit, level = units.row(0)
+    if level not in get_args(Level):
+        raise NotClearedQuantitiesError(path)
     watts = np.asarray(rows["cleared_w"].to_numpy(), dtype=np.int64)
     return ClearedQuantities(unit, level, np.array(ends, dtype=np.int64), watts)
 
@@ -212,9 +222,8 @@ def _score_boffer(
     if telemetry.duid is not None:
         duids.check_same("what a Boffer clears", cleared.unit, telemetry.duid, "telemetry")
     unit = unit_telemetry(telemetry)
-    level: Literal["NMI", "Flex"] = "Flex" if cleared.level == "Flex" else "NMI"
     ends, watts = cleared.interval_end, cleared.cleared_w
-    score, unmeasured = score_offer(ends, watts, unit, level, tolerance)
+    score, unmeasured = score_offer(ends, watts, unit, cleared.level, tolerance)
     return _report(score, unmeasured)
 
 

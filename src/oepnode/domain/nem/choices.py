@@ -1,10 +1,16 @@
-"""Settings that have one of a few words."""
+"""Settings that have one of a few words, and the types of those that datasets share."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from oepnode.errors import ConfigError
+
+Level = Literal["NMI", "Flex"]
+"""Flows that a quantity sums up: at the connection points, or of flexible assets (HLD App. H)."""
+
+Timing = Literal["PRE", "POST"]
+"""Whether envelopes or a Boffer are of before their intervals, or of after them."""
 
 
 def require_choice(name: str, value: object, choices: Any) -> None:  # noqa: ANN401 - a Literal

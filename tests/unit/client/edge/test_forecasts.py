@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import UNSET
 
 from oepnode.client.answers import to_json
-from oepnode.client.edge.forecasts import load_cleared, score_forecast
+from oepnode.client.edge.forecasts import ClearedQuantities, load_cleared, score_forecast
 from oepnode.client.edge.submissions import Submission, load_forecast, load_telemetry
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.nem_time import format_nem
@@ -86,13 +87,23 @@ def test_cleared_quantities_are_scored_as_the_units_forecast(
     [
         ("a,b\n1,2\n", "not quantities that a Boffer clears"),
         (f"unit,level,interval_end,cleared_w\nU,NMI,{END},1\nU,NMI,{END},1\n", "several"),
-        (f"unit,level,interval_end,cleared_w\nU,NMI,{END},x\n", "not quantities"),
+        *(
+            (f"unit,level,interval_end,cleared_w\nU,{values}\n", "not quantities")
+            for values in (f"NMI,{END},x", f"NMI,{END},", f"flex,{END},1", f",{END},1")
+        ),
     ],
 )
 def test_other_files_are_rejected(tmp_path: Path, rows: str, message: str) -> None:
     (tmp_path / "c.csv").write_text(rows)
     with pytest.raises(ConfigError, match=message):
         load_cleared(tmp_path / "c.csv")
+
+
+def test_cleared_quantities_have_one_of_two_levels() -> None:
+    level: Any = "flex"
+    none = np.empty(0, dtype=np.int64)
+    with pytest.raises(ConfigError, match="level must be NMI or Flex, received 'flex'"):
+        ClearedQuantities("U", level, none, none)
 
 
 def test_forecasts_are_not_scored_by_telemetry_of_a_duid(write: Write, tmp_path: Path) -> None:

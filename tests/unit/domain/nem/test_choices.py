@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from oepnode.domain.nem.choices import require_choice
+from oepnode.domain.nem.choices import Level, require_choice
 from oepnode.domain.nem.quantities import Feed
 from oepnode.errors import ConfigError
-
-Level = Literal["NMI", "Flex"]
 
 
 def test_a_word_is_accepted_as_it_is_written_only() -> None:
