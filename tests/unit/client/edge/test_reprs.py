@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from oepnode import client
+from oepnode.errors import OepError
 from tests.support import edge_documents
 from tests.support.loaded_boffers import SITE, loaded, site, unit
 from tests.support.telemetry_columns import A, B, reading, record
@@ -76,6 +79,18 @@ def boffer_results(write: Write, folder: Path) -> Iterator[object]:
     result = client.constrain_boffers(loaded_days(offer()), envelopes)
     written = client.write_constrained(folder / "c.json", result)
     yield from (result, result.report(), written, written.report())
+
+
+def test_no_error_about_boffers_shows_an_nmi(tmp_path: Path) -> None:
+    wrong, date = site([1]), dt.date(2026, 11, 22)
+    wrong.avail[0, 10] = -5_000
+    client.write_boffers(tmp_path / "b.json", [wrong])
+    with pytest.raises(OepError) as rejected:
+        client.load_boffers(tmp_path / "b.json", skip_rejected=True)
+    with pytest.raises(OepError) as expired:
+        client.clear_boffers(loaded(site([1])), 0, choice=client.BofferChoice(date=date))
+    for caught in (rejected, expired):
+        assert SITE not in f"{caught.value!r} {caught.value}"
 
 
 def test_no_repr_of_a_result_shows_an_nmi(

@@ -241,9 +241,8 @@ def write_constrained(
         RulesRejectedError: If the rules reject them, and that is not allowed; nothing is written.
         ConfigError: If the file is of another kind or cannot be written.
     """
-    name = Path(path).name
     checked = check_constrained(
-        result, name, submitted_us=submitted_us, allow_rejected=allow_rejected
+        result, str(Path(path)), submitted_us=submitted_us, allow_rejected=allow_rejected
     )
     write_boffers(path, checked.constrained)
     return checked
@@ -268,7 +267,7 @@ def check_constrained(
         RulesRejectedError: If the rules reject them, and that is not allowed.
     """
     days = tuple(day.constrained(submitted_us) for day in result.days)
-    checked = check_days(days, message_id=name)
+    checked = check_days(days, message_id=Path(name).name)
     answer = apply_rejection_policy(checked, name, allow_rejected=allow_rejected)
     loaded = LoadedBoffers(name, days, answer.transaction)
     return ConstrainedBoffers(result.boffers, result.envelopes, result.days, result.offers, loaded)

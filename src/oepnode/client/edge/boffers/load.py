@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from oepnode.adapters.storage import parquet
 from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.submissions import require_schema_valid
@@ -43,7 +45,7 @@ class RulesRejectedError(DocumentFault):
     """Boffers of the right form break business rules.
 
     Attributes:
-        name: The file's name.
+        name: The file, as it was named.
         reason: The answer in a sentence.
     """
 
@@ -113,7 +115,7 @@ class LoadedBoffers:
     """Boffers and the answer of the rules to them. Its repr shows no NMI.
 
     Attributes:
-        name: The file's name.
+        name: The file, as it was named.
         days: The Boffers, a trading day each.
         transaction: Their transaction acknowledgement.
         skipped: Boffers of the file that are rejected and count nowhere.
@@ -181,7 +183,7 @@ def load_boffers(
     result = validate_boffers(path)
     with name_file(Path(path)):
         require_schema_valid(result)
-    return apply_rejection_policy(result, Path(path).name, allow_rejected=allow_rejected)
+    return apply_rejection_policy(result, str(Path(path)), allow_rejected=allow_rejected)
 
 
 def load_accepted(path: FileName) -> LoadedBoffers:
@@ -196,14 +198,11 @@ def load_accepted(path: FileName) -> LoadedBoffers:
 def apply_rejection_policy(
     result: ValidationResult[Boffers], name: str, *, allow_rejected: bool
 ) -> LoadedBoffers:
-    """Boffers that the form accepts, and the rules as well unless rejected ones are allowed.
+    """Boffers of the right form that the rules accept, or reject where that is allowed.
 
     Raises:
-        DocumentFault: If the form rejects them.
         RulesRejectedError: If the rules reject them, and that is not allowed.
     """
-    if not result.system.accepted:
-        result.raise_if_rejected()
     if not allow_rejected:
         try:
             result.raise_if_rejected()
@@ -215,17 +214,22 @@ def apply_rejection_policy(
 
 def _load_accepted_of(path: Path) -> LoadedBoffers:
     """The Boffers of a file that are accepted, each acknowledged separately."""
-    if parquet.is_parquet(path):
-        answers = rules.validate_frame_each(parquet.read_rows(path))
-    else:
-        answers = rules.validate_each(read_file(path, "file of Boffers", MAX_SIZE))
+    answers = _acknowledge_each(path)
     skipped = tuple(_skipped(answer) for answer in answers if not answer.received.accepted)
     if len(skipped) == len(answers):
-        raise EvidenceError(f"{path.name}: no Boffer is accepted; {skipped[0].sentence}")
+        first = structs.replace(skipped[0], nmi=None)
+        raise EvidenceError(f"{path}: no Boffer is accepted; {first.sentence}")
     values = [answer.received.value for answer in answers if answer.received.accepted]
     days = tuple(day for value in values if value is not None for day in value.days)
     accepted = Acknowledgement("transaction", path.name, accepted=True)
-    return LoadedBoffers(path.name, days, accepted, skipped)
+    return LoadedBoffers(str(path), days, accepted, skipped)
+
+
+def _acknowledge_each(path: Path) -> tuple[AcknowledgedBoffer, ...]:
+    with name_file(path):
+        if parquet.is_parquet(path):
+            return rules.validate_frame_each(parquet.read_rows(path))
+        return rules.validate_each(read_file(path, "file of Boffers", MAX_SIZE))
 
 
 def _skipped(answer: AcknowledgedBoffer) -> SkippedBoffer:

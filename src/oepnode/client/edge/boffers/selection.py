@@ -131,23 +131,25 @@ def effective_offers(
     Raises:
         NoBofferError: If nothing counts on the date that was chosen.
     """
-    offers, notes = [], []
+    offers, notes, reasons = [], [], []
     for offerer, days in by_offerer(boffers, choice).items():
         lodged = [Lodged(day, number) for number, day in enumerate(days)]
         dates = {day.trading_date for day in days} if choice.date is None else {choice.date}
         for date in sorted(dates):
             expired = expired_roll_forward(lodged, date)
             if expired is not None:
-                notes.append(_expired_note(offerer, expired))
+                sentence = _expired_sentence(expired)
+                notes.append(f"{offerer.identity} ({offerer.level}): {sentence}")
+                reasons.append(notes[-1] if offerer.nmi is None else sentence)
             effective = effective_day(lodged, date)
             if effective is not None:
                 offers.append(EffectiveOffer(offerer, effective))
     if not offers:
-        reason = (
+        reasons.append(
             f"{boffers.name} has no Boffer that counts on that date, and none of the day before "
             "that rolls forward"
         )
-        raise NoBofferError("; ".join((*notes, reason)))
+        raise NoBofferError("; ".join(dict.fromkeys(reasons)))
     return offers, tuple(notes)
 
 
@@ -195,11 +197,10 @@ def interval_end(date: dt.date, period: int) -> str:
     return format_nem(period_start(date, period) + INTERVAL_S)
 
 
-def _expired_note(offerer: Offerer, expired: ExpiredRollForward) -> str:
+def _expired_sentence(expired: ExpiredRollForward) -> str:
     verb = "has" if expired.periods == 1 else "have"
     return (
-        f"{offerer.identity} ({offerer.level}): {counted(expired.periods, 'period')} of "
-        f"{expired.trading_date.isoformat()} "
-        f"{verb} no Boffer: there is no Boffer of {expired.missing} to roll forward, and that of "
+        f"{counted(expired.periods, 'period')} of {expired.trading_date.isoformat()} {verb} no "
+        f"Boffer: there is no Boffer of {expired.missing} to roll forward, and that of "
         f"{expired.newest} is too old (HLD §4.4, §4.5)"
     )

@@ -20,6 +20,7 @@ from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.nem.nem_time import period_start
 from oepnode.errors import ConfigError, DocumentFault, EvidenceError
 from tests.support.boffers import avail, prices
+from tests.support.loaded_boffers import SITE, site
 
 DAY = date(2026, 11, 20)
 D3, D3_PRICES = {3: -60, 13: 10, 19: 70}, prices({13: 1.1})
@@ -42,7 +43,7 @@ def test_boffers_are_written_and_loaded_in_every_form(tmp_path: Path, suffix: st
     write_boffers(str(file), two_days())
     assert validate_boffers(file).accepted
     boffers = load_boffers(file)
-    assert (boffers.name, boffers.is_rejected, boffers.skipped) == (file.name, False, ())
+    assert (boffers.name, boffers.is_rejected, boffers.skipped) == (str(file), False, ())
     assert [day.trading_date for day in boffers.days] == [DAY, DAY + timedelta(days=1)]
     assert "UNIT1" not in repr(boffers)
 
@@ -59,7 +60,8 @@ def test_broken_rules_are_an_error_unless_they_are_allowed(tmp_path: Path) -> No
     write_boffers(tmp_path / "b.json", wrong)
     with pytest.raises(RulesRejectedError) as caught:
         load_boffers(tmp_path / "b.json")
-    assert caught.value.name == "b.json"
+    assert caught.value.name == str(tmp_path / "b.json")
+    assert str(caught.value).startswith(f"{tmp_path / 'b.json'}: Boffer rejected")
     assert caught.value.reason.startswith("2 faults: boffer.generation_sign")
     assert "boffer.generation_sign" in {fault.code for fault in caught.value.faults}
     loaded = load_boffers(tmp_path / "b.json", allow_rejected=True)
@@ -78,6 +80,25 @@ def test_a_broken_form_is_an_error_in_any_case(tmp_path: Path) -> None:
         load_boffers(tmp_path / "x.json", skip_rejected=True)
     with pytest.raises(ConfigError, match="not readable"):
         load_boffers(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("text", ["[]", "not JSON"])
+@pytest.mark.parametrize("skip", [True, False])
+def test_a_file_without_boffers_is_named(tmp_path: Path, text: str, skip: bool) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(text)
+    with pytest.raises(DocumentFault) as caught:
+        load_boffers(file, skip_rejected=skip)
+    assert str(caught.value).startswith(f"{file}: Boffer rejected")
+
+
+def test_an_error_names_the_first_skipped_boffer_without_its_nmi(tmp_path: Path) -> None:
+    wrong = site([1])
+    wrong.avail[0, 10] = -5_000
+    write_boffers(tmp_path / "b.json", [wrong])
+    with pytest.raises(EvidenceError, match=r"b\.json: no Boffer .*\[0\] is rejected") as caught:
+        load_boffers(tmp_path / "b.json", skip_rejected=True)
+    assert SITE not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".parquet"])

@@ -51,5 +51,8 @@ def test_the_last_boffer_counts_and_rolls_one_day_forward() -> None:
     assert (offer.trading_date, offer.rolled_forward_from) == (NEXT, DAY)
     assert offer.periods["cleared_w"].to_list() == [-2000]
     assert cleared.notes == ()
-    with pytest.raises(NoBofferError, match="1 period of 2026-11-22 has no Boffer"):
+    with pytest.raises(NoBofferError, match="1 period of 2026-11-22 has no Boffer") as caught:
         clear_boffers(boffers, 0, choice=BofferChoice(date=NEXT + timedelta(days=1)))
+    assert SITE not in str(caught.value), "a message may be logged"
+    with pytest.raises(NoBofferError, match=r"UNIT1 \(NMI\): 288 periods of 2026-11-22 have no"):
+        clear_boffers(loaded(unit()), 0, choice=BofferChoice(date=NEXT + timedelta(days=1)))
