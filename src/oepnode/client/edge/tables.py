@@ -82,5 +82,5 @@ def load_portfolio(path: FileName) -> frozenset[str]:
         except nmis.NmiError as exc:
             raise ConfigError(f"{path}, line {number}: {exc}") from exc
     if not portfolio:
-        raise ConfigError(f"{path}: names no NMI; list those of the DUID, one per line")
+        raise ConfigError(f"{path}: names no NMI; list NMIs, one per line")
     return frozenset(portfolio)

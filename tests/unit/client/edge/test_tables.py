@@ -49,7 +49,7 @@ def test_a_line_that_is_not_an_nmi_is_named_by_its_number_alone(tmp_path: Path) 
     with pytest.raises(ConfigError, match="not text in UTF-8"):
         load_portfolio(file)
     file.write_text("\n")
-    with pytest.raises(ConfigError, match=r"mine\.txt: names no NMI"):
+    with pytest.raises(ConfigError, match=r"mine\.txt: names no NMI; list NMIs, one per line"):
         load_portfolio(file)
     with pytest.raises(ConfigError, match="list of NMIs not readable"):
         load_portfolio(tmp_path / "absent")
