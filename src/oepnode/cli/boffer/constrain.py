@@ -158,7 +158,7 @@ def constrain(
     )
     output.print_notes(result.envelopes.notes)
     if out is not None:
-        with shared.rejection_note():
+        with shared.rejection_note("nothing is written (--allow-rejected writes them)"):
             result = write_constrained(
                 out, result, submitted_us=outputs.submitted_us, allow_rejected=allow_rejected
             )
@@ -168,9 +168,13 @@ def constrain(
 
 
 def _check_outputs(outputs: Outputs) -> None:
-    """Reject files that could not be written, before any work."""
+    """Reject options without effect and files that could not be written, before any work."""
     if outputs.is_check and outputs.out is not None:
         raise ConfigError("--check writes nothing: leave out --out")
+    if outputs.submitted_us is not None and outputs.out is None:
+        raise ConfigError("--submitted is the time of what is written: it goes with --out")
+    if outputs.period is not None and outputs.plot is None:
+        raise ConfigError("--period names the period of the picture: it goes with --plot")
     if outputs.out is not None:
         require_suffix(outputs.out, *BOFFER_SUFFIXES)
     if outputs.plot is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -61,6 +61,11 @@ SkipRejectedFlag = Annotated[
     ),
 ]
 
+_NOT_USED: Final = (
+    "nothing is computed or written (--skip-rejected goes on without what is rejected, "
+    "--allow-rejected with it)"
+)
+
 
 def choice_of(
     duid: str | None, nmi: str | None, level: Level | None, date: str | None
@@ -74,15 +79,12 @@ def choice_of(
 
 
 @contextmanager
-def rejection_note() -> Iterator[None]:
-    """Print the options that go on, where the rules reject Boffers."""
+def rejection_note(consequence: str = _NOT_USED) -> Iterator[None]:
+    """Print what follows and the options that go on, where the rules reject Boffers."""
     try:
         yield
     except RulesRejectedError as exc:
-        output.note(
-            f"{exc.name}: {exc.reason}; nothing is computed or written (--skip-rejected goes on "
-            "without what is rejected, --allow-rejected with it)"
-        )
+        output.note(f"{exc.name}: {exc.reason}; {consequence}")
         raise
 
 

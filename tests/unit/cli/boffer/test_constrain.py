@@ -295,6 +295,8 @@ def test_constrain_writes_no_json_under_another_name(
         (["--default-export-kw", "1", "--default-import-kw", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),
         (["--plot", "c.gif"], "ends in .svg or .png"),
+        (["--submitted", "2026-11-18T20:59:59+10:00"], "goes with --out"),
+        (["--period", "1"], "goes with --plot"),
     ],
 )
 def test_constrain_rejects_wrong_options(

@@ -163,6 +163,8 @@ def test_a_result_that_the_rules_would_reject_is_not_written_unless_allowed(
     rejected = run(*words)
     assert (rejected.exit_code, rejected.stdout) == (1, "")
     assert "constrained.json: 1 fault: trading_date.past" in rejected.stderr
+    assert "nothing is written (--allow-rejected writes them)" in rejected.stderr
+    assert "--skip-rejected" not in rejected.stderr
     assert not (folder / "constrained.json").exists()
     report = json.loads(run(*words, "--allow-rejected", "--json").stdout)
     assert report["transaction"]["code"] == "accepted"
