@@ -26,11 +26,11 @@ from oepnode.client.edge.tables import (
     require_suffix,
     write_table,
 )
-from oepnode.client.edge.targets import Targets
+from oepnode.client.edge.targets import Targets, require_binding_step
 from oepnode.client.values import counted
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.choices import Level
-from oepnode.domain.nem.quantities import DefaultLimits
+from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.errors import ConfigError
 
 AppliedEnvelopeOption = Annotated[
@@ -147,11 +147,13 @@ def conformance(
     defaults = options.default_limits(default_export_kw, default_import_kw)
     if dispatch is None:
         _reject_target_options(envelope, duid, level, step, allowed)
-    if envelope is None:
-        _reject_envelope_options(outputs, portfolio, tolerance, defaults)
-    _check_outputs(outputs)
+    else:
+        require_binding_step(step)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     source = options.EnvelopeInput(envelope, key, selector, options.feed_of(profile, import_sign))
+    if envelope is None:
+        _reject_envelope_options(source, outputs, portfolio, tolerance, defaults)
+    _check_outputs(outputs)
     assessment = assess_telemetry(
         load_telemetry(file, duid=duid),
         source.load(),
@@ -186,9 +188,15 @@ def _reject_target_options(
 
 
 def _reject_envelope_options(
-    outputs: Outputs, portfolio: Path | None, tolerance: Tolerance, defaults: DefaultLimits | None
+    source: options.EnvelopeInput,
+    outputs: Outputs,
+    portfolio: Path | None,
+    tolerance: Tolerance,
+    defaults: DefaultLimits | None,
 ) -> None:
     """Reject options that have no effect without ``--envelope``."""
+    if source.key is not None or source.selector.state_file is not None or source.feed != Feed():
+        raise ConfigError("--key, --round-state, --profile and --import-sign go with --envelope")
     files = (outputs.band, outputs.heatmap, outputs.intervals, portfolio)
     if any(file is not None for file in files):
         raise ConfigError("--plot, --heatmap, --out and --portfolio go with --envelope")

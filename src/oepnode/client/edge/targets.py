@@ -55,10 +55,20 @@ class Targets(PrivateStruct, frozen=True):
 
     def __post_init__(self) -> None:
         require_choice("level", self.level, Level)
-        if self.step == 1:
-            raise NoTargetsInStepError
-        if self.step not in {2, 3}:
-            raise ConfigError(f"step must be 2 or 3, received {self.step!r}")
+        require_binding_step(self.step)
+
+
+def require_binding_step(step: int) -> None:
+    """Reject a step of participation in which targets do not bind.
+
+    Raises:
+        NoTargetsInStepError: For step 1, in which no response is required.
+        ConfigError: For another number.
+    """
+    if step == 1:
+        raise NoTargetsInStepError
+    if step not in {2, 3}:
+        raise ConfigError(f"step must be 2 or 3, received {step!r}")
 
 
 class TargetAssessment(Struct, frozen=True):

@@ -351,15 +351,27 @@ def test_mixed_telemetry_needs_a_duid(run: Run, tmp_path: Path) -> None:
         ["--envelope", "e.json", "--level", "Flex"],
         ["--envelope", "e.json", "--step", "2"],
         ["--dispatch", "d.json", "--tolerance-w", "1"],
+        ["--dispatch", "d.json", "--key", "k.json"],
+        ["--dispatch", "d.json", "--round-state", "r.json"],
+        ["--dispatch", "d.json", "--profile", "edge"],
+        ["--dispatch", "d.json", "--import-sign", "magnitude"],
         ["--dispatch", "d.json", "--default-export-kw", "1", "--default-import-kw", "-1"],
     ],
 )
 def test_options_that_do_not_fit_are_rejected(run: Run, tmp_path: Path, words: list[str]) -> None:
     file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     write(tmp_path / "e.json", record(A, FIVE))
+    write(tmp_path / "d.json", target(1))
     done = run("telemetry", "conformance", file, *words)
     assert (done.exit_code, done.stdout) == (2, "")
     assert not (tmp_path / "x.png").exists()
+
+
+def test_targets_of_step_1_are_rejected_before_any_file_is_read(run: Run) -> None:
+    words = ("--dispatch", "absent.json", "--envelope", "absent.json", "--step", "1")
+    done = run("telemetry", "conformance", "absent.json", *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "dispatch targets bind in steps 2 and 3" in done.stderr
 
 
 def test_pictures_are_drawn_and_the_same_input_gives_the_same_bytes(
