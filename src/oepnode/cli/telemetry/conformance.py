@@ -30,7 +30,7 @@ from oepnode.client.edge.targets import Targets, require_binding_step
 from oepnode.client.values import counted
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.nem.choices import Level
-from oepnode.domain.nem.quantities import DefaultLimits, Feed
+from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 AppliedEnvelopeOption = Annotated[
@@ -92,6 +92,7 @@ IntervalsOption = Annotated[
 
 _STEP: Final = 3
 _LEVEL: Final = "NMI"
+_FEED: Final = options.feed_of("wide", "canonical")
 
 
 class Outputs(Struct, frozen=True):
@@ -195,7 +196,7 @@ def _reject_envelope_options(
     defaults: DefaultLimits | None,
 ) -> None:
     """Reject options that have no effect without ``--envelope``."""
-    if source.key is not None or source.selector.state_file is not None or source.feed != Feed():
+    if source.key is not None or source.selector.state_file is not None or source.feed != _FEED:
         raise ConfigError("--key, --round-state, --profile and --import-sign go with --envelope")
     files = (outputs.band, outputs.heatmap, outputs.intervals, portfolio)
     if any(file is not None for file in files):

@@ -1,4 +1,4 @@
-"""Settings that have one of a few words, and the types of those that datasets share."""
+"""Settings that have one of a few words, and the words that several datasets share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args
 from oepnode.errors import ConfigError
 
 Level = Literal["NMI", "Flex"]
-"""Flows that a quantity sums up: at the connection points, or of flexible assets (HLD App. H)."""
+"""Flows that a quantity is of: those at the connection points, or of flexible assets only."""
 
 Timing = Literal["PRE", "POST"]
-"""Whether envelopes or a Boffer are of before their intervals, or of after them."""
+"""Whether a quantity was computed before its dispatch interval, or after it."""
 
 
 def require_choice(name: str, value: object, choices: Any) -> None:  # noqa: ANN401 - a Literal
