@@ -176,7 +176,7 @@ def _fault(fault: Finding) -> dict[str, str]:
     return {
         "code": fault.code,
         "path": fault.path,
-        "message": fault.text,
+        "message": f"{fault.text} ({fault.section})" if fault.section else fault.text,
         "value": fault.value,
     }
 
