@@ -62,4 +62,4 @@ def name_file(path: FileName) -> Iterator[None]:
     try:
         yield
     except DocumentFault as exc:
-        raise type(exc)(f"{path}: {exc.what}", exc.faults, exc.more) from exc
+        raise exc.named(path) from exc

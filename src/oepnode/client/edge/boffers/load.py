@@ -52,6 +52,10 @@ class RulesRejectedError(DocumentFault):
         self.name = name
         self.reason = reason
 
+    def named(self, file: FileName) -> RulesRejectedError:
+        """The same rejection, with the name of the document's file."""
+        return RulesRejectedError(self, str(file), self.reason)
+
 
 class NoBofferError(ConfigError):
     """No Boffer of the file is of the unit, level or date that was chosen."""
