@@ -16,12 +16,12 @@ from oepnode.cli.common import edge_options as options
 from oepnode.cli.common.cells import energy, kilo, more
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
+from oepnode.client import Timing
 from oepnode.client.edge.envelope_comparison import EnvelopeComparison, SiteDay, compare_envelopes
 from oepnode.client.edge.envelopes import (
     EnvelopeView,
     LoadedEnvelopes,
     SiteEnvelope,
-    Timing,
     interval_ends,
     load_both_envelopes,
     load_envelopes,

@@ -31,15 +31,13 @@ from oepnode.domain.documents.arrays import Int32s
 from oepnode.domain.edge.envelopes import table as tables
 from oepnode.domain.edge.envelopes.table import EXPORT, IMPORT, EnvelopeTable
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
-from oepnode.domain.nem.choices import require_choice
+from oepnode.domain.nem.choices import Timing, require_choice
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
 from oepnode.domain.rounds.bundle import FILE_MAGIC
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
 from oepnode.errors import ConfigError
-
-Timing = Literal["PRE", "POST"]
 
 _TIMING_NAMES: Final = {code: name for name, code in TIMINGS.items()}
 _MAX_SIZE: Final = 1 << 34

@@ -6,7 +6,7 @@ Source: Part C §1.1 (Dispatch Target), HLD §4.3 to §4.5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -17,14 +17,12 @@ from oepnode.domain.documents.arrays import Bytes, Int64s
 from oepnode.domain.edge.dispatch.conformance import UNMEASURED, VERDICTS
 from oepnode.domain.edge.telemetry.aggregate import UnitSums, UnitTelemetry, from_frame
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.choices import require_choice
+from oepnode.domain.nem.choices import Level, require_choice
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
-
-Level = Literal["NMI", "Flex"]
 
 
 class NoTargetsInStepError(ConfigError):

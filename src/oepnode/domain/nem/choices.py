@@ -1,10 +1,16 @@
-"""Settings that have one of a few words."""
+"""Settings that have one of a few words, and the words that several datasets share."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from oepnode.errors import ConfigError
+
+Level = Literal["NMI", "Flex"]
+"""Flows that a quantity is of: those at the connection points, or of flexible assets only."""
+
+Timing = Literal["PRE", "POST"]
+"""Whether a quantity was computed before its dispatch interval, or after it."""
 
 
 def require_choice(name: str, value: object, choices: Any) -> None:  # noqa: ANN401 - a Literal

@@ -16,7 +16,7 @@ from oepnode.client.answers import PrivateStruct
 from oepnode.client.edge.boffers.load import LoadedBoffers, NoBofferError, SeveralBoffersError
 from oepnode.client.values import counted, parse_nmi
 from oepnode.domain.documents.arrays import Indices, Ints
-from oepnode.domain.edge.boffers.model import BofferDay, Level
+from oepnode.domain.edge.boffers.model import BofferDay
 from oepnode.domain.edge.boffers.selection import (
     NOT_OFFERED,
     EffectiveDay,
@@ -25,7 +25,7 @@ from oepnode.domain.edge.boffers.selection import (
     effective_day,
     expired_roll_forward,
 )
-from oepnode.domain.nem.choices import require_choice
+from oepnode.domain.nem.choices import Level, require_choice
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem, period_start
 from oepnode.errors import ConfigError
 

@@ -15,7 +15,8 @@ import polars as pl
 
 from oepnode.domain.documents.arrays import Int32s, Ints
 from oepnode.domain.edge.boffers.bands import BANDS
-from oepnode.domain.edge.boffers.model import NO_PRICES, BofferDay, Boffers, Level, Side, Timing
+from oepnode.domain.edge.boffers.model import NO_PRICES, BofferDay, Boffers, Side
+from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 

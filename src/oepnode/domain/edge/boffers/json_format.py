@@ -24,7 +24,7 @@ from oepnode.domain.edge.boffers.bands import (
     accumulate,
     differences,
 )
-from oepnode.domain.edge.boffers.model import NO_PRICES, SECTION, BofferDay, Level, Side, Timing
+from oepnode.domain.edge.boffers.model import NO_PRICES, SECTION, BofferDay, Side
 from oepnode.domain.edge.schema.json_writer import nem_text, write_records
 from oepnode.domain.edge.schema.kinds import (
     BAD,
@@ -40,6 +40,7 @@ from oepnode.domain.edge.schema.kinds import (
 )
 from oepnode.domain.edge.schema.shape import Attribute, Shape
 from oepnode.domain.edge.validation.finding_log import FindingLog
+from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 from oepnode.domain.nem.quantities import KW, NO_LIMIT, PRICE, to_text
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION

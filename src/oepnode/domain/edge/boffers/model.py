@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from oepnode.domain.documents.arrays import Bools, Indices, Int16s, Int32s, Int64s
 from oepnode.domain.edge.boffers.bands import BANDS
+from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.nem_time import INTERVAL_S, period_start
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
@@ -36,8 +37,6 @@ HORIZON: Final = 576
 """Dispatch intervals that a submission of a DUID covers: 48 hours (HLD §4.1)."""
 
 Side = Literal["NMI", "DUID"]
-Level = Literal["NMI", "Flex"]
-Timing = Literal["PRE", "POST"]
 
 SECTION: Final = "Part C §3.3"
 

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from oepnode.domain.documents.arrays import Floats, Indices, Int64s
-from oepnode.domain.edge.telemetry.aggregate import Arrangement, UnitTelemetry
+from oepnode.domain.edge.telemetry.aggregate import UnitTelemetry
 from oepnode.domain.edge.timeseries.duplicates import deduplicate
 from oepnode.domain.edge.timeseries.lookup import find_times
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
+from oepnode.domain.nem.choices import Level
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def score_offer(
     interval_end: Int64s,
     cleared_w: Int64s,
     unit: UnitTelemetry,
-    arrangement: Arrangement,
+    level: Level,
     tolerance: Tolerance | None = None,
 ) -> tuple[Score, int]:
     """Score a Boffer, which in step 1 is the unit's forecast, against the unit's telemetry.
@@ -260,14 +261,14 @@ def score_offer(
         cleared_w: Quantity that the Boffer delivers at the price of each interval
             (``clearing.clear``).
         unit: The unit's telemetry; the measurement at an interval's end counts.
-        arrangement: Summation level of the Boffer.
+        level: Summation level of the Boffer.
         tolerance: Allowance off the measurement.
 
     Returns:
         The score, and how many intervals have no measurement.
     """
     measured, index = find_times(unit.minute, interval_end)
-    actual = unit.flow_w(arrangement)[index]
+    actual = unit.flow_w(level)[index]
     result = score(cleared_w[measured], actual, tolerance or Tolerance())
     return result, int((~measured).sum())
 

@@ -16,17 +16,16 @@ Example:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from oepnode.domain.documents.arrays import Bools, Int64s
 from oepnode.domain.edge.timeseries.duplicates import deduplicate
+from oepnode.domain.nem.choices import Level
 
 if TYPE_CHECKING:
     import polars as pl
-
-Arrangement = Literal["NMI", "Flex"]
 
 _SUMMED: Final = (
     "active_power_w",
@@ -58,9 +57,9 @@ class UnitTelemetry:
     nmis: Int64s
     conflicting: int = 0
 
-    def flow_w(self, arrangement: Arrangement) -> Int64s:
+    def flow_w(self, level: Level) -> Int64s:
         """The flow to compare with a target: all of it (NMI), or that of flexible assets (Flex)."""
-        if arrangement == "NMI":
+        if level == "NMI":
             return self.active_power_w
         return self.controlled_generation_w + self.controlled_load_w
 
