@@ -217,7 +217,7 @@ def load_both_envelopes(
         KeyNotUsedError: If a key is given, and neither is a bundle.
         OepError: As in `load_envelopes`.
     """
-    keys = {path: key if is_bundle(path) else None for path in (pre, post)}
+    keys = {path: key if _is_bundle(path) else None for path in (pre, post)}
     if key is not None and not any(keys.values()):
         raise KeyNotUsedError(f"a key was given, but neither {pre} nor {post} is a bundle")
     first, second = (
@@ -226,7 +226,7 @@ def load_both_envelopes(
     return first, second
 
 
-def is_bundle(path: FileName) -> bool:
+def _is_bundle(path: FileName) -> bool:
     """Whether a file is a bundle, by its content.
 
     Raises:

@@ -11,8 +11,8 @@ import pytest
 from oepnode.client.edge.envelopes import (
     KeyMissingError,
     KeyNotUsedError,
+    _is_bundle,
     interval_ends,
-    is_bundle,
     load_both_envelopes,
     load_envelopes,
     select_nmi,
@@ -75,7 +75,7 @@ def test_limits_of_a_document_without_submissions_are_known_as_such(
 def test_a_key_goes_with_a_bundle_and_a_bundle_with_a_key(write: Write, tmp_path: Path) -> None:
     document, bundle = write("e.json", record(A, FIVE)), tmp_path / "b.oepb"
     bundle.write_bytes(FILE_MAGIC + b"anything")
-    assert (is_bundle(document), is_bundle(str(bundle))) == (False, True)
+    assert (_is_bundle(document), _is_bundle(str(bundle))) == (False, True)
     with pytest.raises(KeyNotUsedError, match="not a bundle"):
         load_envelopes(document, key=tmp_path / "key.json")
     with pytest.raises(KeyMissingError, match="no key was given"):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from oepnode.adapters.storage import parquet
@@ -136,7 +137,7 @@ class LoadedBoffers:
     def report(self) -> TransactionReport:
         """The answer of the rules as it is encoded in JSON."""
         answer = self.transaction
-        return TransactionReport(answer.code, answer.message, dict(answer.counts), self.skipped)
+        return TransactionReport(answer.code, answer.message, answer.counts, self.skipped)
 
 
 # --- validate ------------------------------------------------------------------------------------
@@ -200,14 +201,11 @@ def load_accepted(path: FileName) -> LoadedBoffers:
 def apply_rejection_policy(
     result: ValidationResult[Boffers], name: str, *, allow_rejected: bool
 ) -> LoadedBoffers:
-    """Boffers that the form accepts, and the rules as well unless rejected ones are allowed.
+    """Boffers of the right form that the rules accept, or reject where that is allowed.
 
     Raises:
-        DocumentFault: If the form rejects them.
         RulesRejectedError: If the rules reject them, and that is not allowed.
     """
-    if not result.system.accepted:
-        result.raise_if_rejected()
     if not allow_rejected:
         try:
             result.raise_if_rejected()
@@ -234,7 +232,7 @@ def _load_accepted_of(path: Path) -> LoadedBoffers:
 
 def _skipped(answer: AcknowledgedBoffer) -> SkippedBoffer:
     first, result = answer.first, answer.received
-    counts = {**result.system.counts, **result.transaction.counts}
+    counts = MappingProxyType({**result.system.counts, **result.transaction.counts})
     if first is None:
         return SkippedBoffer(path=answer.path, message=answer.message, counts=counts)
     is_known = first.submitted_us != NO_SUBMISSION
