@@ -160,7 +160,8 @@ def _decoded(path: Path, data: bytes) -> KeyPair:
     private = bytes.fromhex(file.private_key)
     if hpke.public_key_of(private).hex() != file.public_key:
         raise KeyFileError(
-            f"{path}: the private key does not belong to the public key; restore it from a copy"
+            f"{path}: the private key does not belong to the public key; restore the file from a "
+            "copy, or name another key file"
         )
     identity = "" if file.aggregator is UNSET else file.aggregator
     return KeyPair(identity, bytes.fromhex(file.public_key), private)

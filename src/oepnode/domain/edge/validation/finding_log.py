@@ -198,7 +198,7 @@ def _answer(
         message_id,
         accepted,
         causes_first(errors.kept),
-        MappingProxyType(errors.counts),
+        MappingProxyType(dict(errors.counts)),
         tuple(warnings.kept),
-        MappingProxyType(warnings.counts),
+        MappingProxyType(dict(warnings.counts)),
     )
