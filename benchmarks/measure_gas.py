@@ -140,7 +140,7 @@ class Contract:
         return self._web3.eth.wait_for_transaction_receipt(transaction, poll_latency=0.01)
 
 
-# -- rounds --------------------------------------------------------------------------------
+# --- rounds --------------------------------------------------------------------------------------
 
 
 def measure_rounds(web3: Web3, voters: Voters) -> tuple[dict[str, Any], dict[str, int]]:
@@ -172,7 +172,7 @@ def measure_rounds(web3: Web3, voters: Voters) -> tuple[dict[str, Any], dict[str
     return figures, later
 
 
-# -- inclusion and other calls -------------------------------------------------------------
+# --- inclusion and other calls -------------------------------------------------------------------
 
 
 def measure_inclusion(web3: Web3, voters: Voters) -> dict[str, int]:
@@ -252,7 +252,7 @@ def _rpc(web3: Web3, method: str, *params: object) -> Any:  # noqa: ANN401 - any
     return web3.provider.make_request(RPCEndpoint(method), list(params))["result"]
 
 
-# -- reporting -----------------------------------------------------------------------------
+# --- reporting -----------------------------------------------------------------------------------
 
 
 def limits(gas: dict[str, Any]) -> list[tuple[str, int, int, str]]:

@@ -118,6 +118,10 @@ class DocumentFault(EvidenceError):  # noqa: N818 - reads as what it is
         self.faults = tuple(faults)
         self.more = more
 
+    def named(self, file: str | Path) -> DocumentFault:
+        """The same rejection, with the name of the document's file."""
+        return type(self)(f"{file}: {self.what}", self.faults, self.more)
+
 
 def location_of(exc: BaseException) -> str:
     """File and line in this package where an exception arose, such as ``worker/effects.py:154``.

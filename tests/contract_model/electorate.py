@@ -31,7 +31,7 @@ def deploy(chain_id: int, contract: bytes, admin: bytes, policy: Policy) -> Stat
     return State(chain_id, contract, frozenset({(Role.ADMIN, admin)}), (Terms(0, policy),))
 
 
-# -- members -------------------------------------------------------------------------------
+# --- members -------------------------------------------------------------------------------------
 
 
 def add_workers(state: State, call: Call, workers: Sequence[NewWorker]) -> State:
@@ -86,7 +86,7 @@ def set_endpoint(state: State, call: Call, url: str) -> State:
     return _set_endpoint(state, call.sender, url)
 
 
-# -- roles and pause -----------------------------------------------------------------------
+# --- roles and pause -----------------------------------------------------------------------------
 
 
 def grant_role(state: State, call: Call, role: Role, account: bytes) -> State:
@@ -142,7 +142,7 @@ def require_text(text: str) -> None:
         raise Reverted("TextTooLong", MAX_TEXT, size)
 
 
-# -- parts ---------------------------------------------------------------------------------
+# --- parts ---------------------------------------------------------------------------------------
 
 
 def _require_account(account: bytes) -> None:

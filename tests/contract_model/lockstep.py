@@ -122,7 +122,7 @@ class Lockstep:
     def worker(self, operator: int, signer: int, url: str = "http://w") -> NewWorker:
         return NewWorker(self.people.operators[operator], self.people.signers[signer], url)
 
-    # -- time --------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------------
 
     def wait(self, seconds: int) -> None:
         self.now += seconds
@@ -132,7 +132,7 @@ class Lockstep:
     def wait_until(self, time: int) -> None:
         self.wait(max(0, time - self.now))
 
-    # -- steps -------------------------------------------------------------------------------
+    # --- steps -----------------------------------------------------------------------------------
 
     def do(self, name: str, sender: bytes, *arguments: Any) -> str | None:
         """Make a step on both; the name of the error where it was rejected."""
@@ -154,7 +154,7 @@ class Lockstep:
         self.compare()
         return None if expected is None else expected.error
 
-    # -- shorthands --------------------------------------------------------------------------
+    # --- shorthands ------------------------------------------------------------------------------
 
     def open(self, horizon: tuple[int, int] = HORIZONS[0]) -> int:
         self.do("openRound", self.people.requester, horizon, *DIGESTS)
@@ -200,7 +200,7 @@ class Lockstep:
     def open_rounds(self) -> list[int]:
         return [n for n, r in enumerate(self.state.rounds, 1) if r.status is RoundStatus.OPEN]
 
-    # -- auditing ----------------------------------------------------------------------------
+    # --- auditing --------------------------------------------------------------------------------
 
     def audit(self) -> None:
         """Check that an auditor who reads only the events comes to the same counts."""
@@ -240,7 +240,7 @@ class Lockstep:
         equivocators = {e.operator for e in events if isinstance(e, Equivocated)}
         assert equivocators == {m.operator for m in members.by_index(round_.equivocators)}
 
-    # -- comparing ---------------------------------------------------------------------------
+    # --- comparing -------------------------------------------------------------------------------
 
     def compare(self) -> None:
         """Compare every view of the contract with the twin's."""

@@ -79,7 +79,7 @@ class ContractMachine(RuleBasedStateMachine):
         self.people = self.pair.people
         self.pair.enrol(members)
 
-    # -- choosing ----------------------------------------------------------------------------
+    # --- choosing --------------------------------------------------------------------------------
 
     def do(self, name: str, sender: bytes, *arguments: object) -> None:
         self.record(name, self.pair.do(name, sender, *arguments))
@@ -133,7 +133,7 @@ class ContractMachine(RuleBasedStateMachine):
             return choice.one((*self.people.everybody, *former, *former))
         return choice.one(tuple(seat.signer for seat in chosen))
 
-    # -- time --------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------------
 
     @rule(data=st.data())
     def pass_time(self, data: st.DataObject) -> None:
@@ -147,7 +147,7 @@ class ContractMachine(RuleBasedStateMachine):
         edge = choice.one((round_.vote_deadline, round_.reveal_deadline))
         self.pair.wait_until(edge + choice.one((-1, 0, 1)))
 
-    # -- rounds ------------------------------------------------------------------------------
+    # --- rounds ----------------------------------------------------------------------------------
 
     def open_round(self, choice: Choice) -> None:
         horizon = choice.one(HORIZONS)
@@ -316,7 +316,7 @@ class ContractMachine(RuleBasedStateMachine):
         reason = choice.one(("no inputs", "no inputs", "", "x" * 201))
         self.do("cancelRound", self.usually(self.people.requester, choice), number, reason)
 
-    # -- electorate --------------------------------------------------------------------------
+    # --- electorate ------------------------------------------------------------------------------
 
     @rule(data=st.data())
     def change_the_electorate(self, data: st.DataObject) -> None:
@@ -394,7 +394,7 @@ class ContractMachine(RuleBasedStateMachine):
     def unpause(self, choice: Choice) -> None:
         self.do("unpause", self.usually(self.people.admin, choice))
 
-    # -- afterwards --------------------------------------------------------------------------
+    # --- afterwards ------------------------------------------------------------------------------
 
     def teardown(self) -> None:
         if not hasattr(self, "pair"):

@@ -91,7 +91,7 @@ def open_round(
     return replace(state, rounds=(*state.rounds, opened), log=(*state.log, event))
 
 
-# -- votes ---------------------------------------------------------------------------------
+# --- votes ---------------------------------------------------------------------------------------
 
 
 def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
@@ -208,7 +208,7 @@ def _with_ballot(round_: RoundRecord, seat: Seat, ballot: bytes) -> RoundRecord:
     return replace(round_, ballots=(*round_.ballots, cast))
 
 
-# -- outcomes ------------------------------------------------------------------------------
+# --- outcomes ------------------------------------------------------------------------------------
 
 
 def reveal_root(state: State, call: Call, number: int, result: Result, packed: bytes) -> State:
@@ -267,7 +267,7 @@ def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
     return _with(state, number, cancelled, RoundCancelled(NO_LOCATION, number, reason))
 
 
-# -- parts ---------------------------------------------------------------------------------
+# --- parts ---------------------------------------------------------------------------------------
 
 
 def context_of(state: State, number: int) -> RoundContext:

@@ -59,7 +59,7 @@ def voted(pair: Lockstep, choices: tuple[int, ...] = (0, 0, 0)) -> int:
     return number
 
 
-# -- electorate ----------------------------------------------------------------------------
+# --- electorate ----------------------------------------------------------------------------------
 
 
 @rejected_with("AccessControlUnauthorizedAccount")
@@ -184,7 +184,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.do("abstain", who.signers[0], number, 1)
 
 
-# -- rounds --------------------------------------------------------------------------------
+# --- rounds --------------------------------------------------------------------------------------
 
 
 @rejected_with("EmptyElectorate")
@@ -277,7 +277,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.cast(number, other)
 
 
-# -- relayed ballots -----------------------------------------------------------------------
+# --- relayed ballots -----------------------------------------------------------------------------
 
 
 @rejected_with("InvalidSignature")
@@ -369,7 +369,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.report(number, pair_of_ballots[::-1])
 
 
-# -- reveal --------------------------------------------------------------------------------
+# --- reveal --------------------------------------------------------------------------------------
 
 
 @rejected_with("BallotsMismatch")
@@ -400,7 +400,7 @@ def _(pair: Lockstep) -> str | None:
     return pair.reveal(number, RESULTS[1])
 
 
-# -- views ---------------------------------------------------------------------------------
+# --- views ---------------------------------------------------------------------------------------
 
 
 @rejected_with("UnknownRound")

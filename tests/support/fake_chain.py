@@ -105,7 +105,7 @@ class InMemoryChain:
             self.log.append(structs.replace(event, location=location))
         return transaction
 
-    # -- administration ----------------------------------------------------------------------
+    # --- administration --------------------------------------------------------------------------
 
     def add_member(self, operator: bytes, signer: bytes, url: str = "") -> Member:
         self.apply(ADMIN, electorate.add_workers, [NewWorker(operator, signer, url)])
@@ -125,7 +125,7 @@ class InMemoryChain:
     def set_policy(self, policy: Policy) -> None:
         self.apply(ADMIN, electorate.set_policy, policy)
 
-    # -- reading -----------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------
 
     @property
     def rounds(self) -> dict[int, Round]:
@@ -182,7 +182,7 @@ class InMemoryChain:
         (member,) = self._electorate(epoch).by_index(1 << cast.index)
         return member
 
-    # -- shortcuts past the contract ---------------------------------------------------------
+    # --- shortcuts past the contract -------------------------------------------------------------
 
     def set_phase(self, number: int, phase: Phase) -> None:
         """Put a round into a phase without the steps that lead there."""
@@ -229,7 +229,7 @@ class FakeChain:
     def signer(self) -> bytes:
         return self._signer
 
-    # -- reading -----------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------
 
     async def head(self) -> Head:
         self._read("head")
@@ -282,7 +282,7 @@ class FakeChain:
         self._read("block_time")
         return self.blockchain.block_times[block]
 
-    # -- writing -----------------------------------------------------------------------------
+    # --- writing ---------------------------------------------------------------------------------
 
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
@@ -318,7 +318,7 @@ class FakeChain:
     async def close(self) -> None:
         self.calls.append("close")
 
-    # -- helpers -----------------------------------------------------------------------------
+    # --- helpers ---------------------------------------------------------------------------------
 
     def _read(self, name: str) -> None:
         self.calls.append(name)

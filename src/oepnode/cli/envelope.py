@@ -16,6 +16,7 @@ from oepnode.cli.common import edge_options as options
 from oepnode.cli.common.cells import energy, kilo, more
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOption, RpcOption
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
+from oepnode.client import Timing
 from oepnode.client.edge.envelope_comparison import EnvelopeComparison, SiteDay, compare_envelopes
 from oepnode.client.edge.envelopes import (
     EnvelopeView,
@@ -31,7 +32,6 @@ from oepnode.client.edge.envelopes import (
 )
 from oepnode.client.edge.pictures import draw_envelope, require_picture
 from oepnode.client.edge.tables import TABLE_SUFFIXES, require_suffix
-from oepnode.domain.nem.choices import Timing
 from oepnode.errors import ConfigError
 
 app = typer.Typer(

@@ -84,4 +84,4 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as exc:
-        raise ConfigError(f"--date is yyyy-mm-dd, received {text!r}") from exc
+        raise ConfigError(f"--date must be yyyy-mm-dd, received {text!r}") from exc

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from oepnode.cli.common import output
 from oepnode.cli.common.output import JsonFlag
-from oepnode.cli.common.serving import Config, announcer
+from oepnode.cli.common.serving import Config, announcer, configure_logs
 from oepnode.client.operation.worker import check_worker, worker_status
 from oepnode.config import WorkerSettings, load
 
@@ -20,10 +20,9 @@ app = typer.Typer(help="Run a worker, and look after it.", no_args_is_help=True)
 @app.command()
 def run(config: Config, as_json: JsonFlag = False) -> None:
     """Follow the chain, vote, and serve sealed bundles until stopped."""
-    from oepnode.adapters import logs
     from oepnode.wiring import run_worker
 
-    logs.configure()
+    configure_logs()
     asyncio.run(run_worker(load(WorkerSettings, config), announcer(as_json)))
 
 

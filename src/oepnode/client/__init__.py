@@ -42,11 +42,17 @@ from oepnode.client.edge.boffers.clearing import (
     ClearingReport,
     clear_boffers,
 )
-from oepnode.client.edge.boffers.comparison import BofferChange, BofferComparison, compare_boffers
+from oepnode.client.edge.boffers.comparison import (
+    BofferChange,
+    BofferComparison,
+    BothTransactions,
+    compare_boffers,
+)
 from oepnode.client.edge.boffers.constraining import (
     ConstrainedBoffers,
     ConstrainedOffer,
     ConstrainingReport,
+    EnvelopeOrigin,
     check_constrained,
     constrain_boffers,
     write_constrained,
@@ -66,7 +72,13 @@ from oepnode.client.edge.boffers.load import (
 from oepnode.client.edge.boffers.pictures import draw_constrained, draw_supply_curve
 from oepnode.client.edge.boffers.prices import load_prices
 from oepnode.client.edge.boffers.selection import BofferChoice, Offerer
-from oepnode.client.edge.boffers.supply_curves import CurveReport, SupplyCurve, supply_curve
+from oepnode.client.edge.boffers.supply_curves import (
+    ClearedAt,
+    CurveReport,
+    StepReport,
+    SupplyCurve,
+    supply_curve,
+)
 from oepnode.client.edge.coverage import CoverageReport
 from oepnode.client.edge.envelope_comparison import (
     ComparisonTotal,
@@ -97,7 +109,7 @@ from oepnode.client.edge.forecasts import (
     load_cleared,
     score_forecast,
 )
-from oepnode.client.edge.levels import LevelAssessment, worst_breaches, worst_sites
+from oepnode.client.edge.levels import LevelAssessment, ToleranceReport, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
 from oepnode.client.edge.submissions import (
     Submission,
@@ -115,7 +127,13 @@ from oepnode.client.edge.targets import (
     Targets,
     worst_targets,
 )
-from oepnode.client.keys import AggregatorIdError, KeyFileError, KeyPair, create_key_pair
+from oepnode.client.keys import (
+    AggregatorIdError,
+    KeyFileError,
+    KeyPair,
+    create_key_pair,
+    load_key_pair,
+)
 from oepnode.client.proofs import (
     CutProof,
     SiteCheck,
@@ -128,6 +146,7 @@ from oepnode.client.proofs import (
 from oepnode.client.replays import (
     ArchivedInputs,
     InputFiles,
+    InputSource,
     ReplayReport,
     SiteCounts,
     replay_round,
@@ -141,6 +160,8 @@ from oepnode.client.rounds import (
     final_round,
     list_rounds,
 )
+from oepnode.domain.edge.boffers.rules import Capacity, Market
+from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
@@ -150,6 +171,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
     ValidationReport,
     ValidationResult,
 )
+from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
@@ -164,11 +186,14 @@ __all__ = [
     "BofferChange",
     "BofferChoice",
     "BofferComparison",
+    "BothTransactions",
     "BundleCheck",
     "BundleError",
     "BundleReport",
+    "Capacity",
     "ChainNotNamedError",
     "ChainTarget",
+    "ClearedAt",
     "ClearedBoffers",
     "ClearedOffer",
     "ClearedQuantities",
@@ -177,6 +202,7 @@ __all__ = [
     "ConstrainedBoffers",
     "ConstrainedOffer",
     "ConstrainingReport",
+    "Context",
     "CoverageReport",
     "CurveReport",
     "CutProof",
@@ -184,6 +210,7 @@ __all__ = [
     "EndReport",
     "EnvelopeComparison",
     "EnvelopeFormError",
+    "EnvelopeOrigin",
     "EnvelopeView",
     "EquivocationReport",
     "FailedCheck",
@@ -192,15 +219,18 @@ __all__ = [
     "FinalRound",
     "ForecastScore",
     "InputFiles",
+    "InputSource",
     "KeyFileError",
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
+    "Level",
     "LevelAssessment",
     "LevelMismatchError",
     "LimitRange",
     "LoadedBoffers",
     "LoadedEnvelopes",
+    "Market",
     "MemberReport",
     "MissingLimitError",
     "NoBofferError",
@@ -228,11 +258,14 @@ __all__ = [
     "SiteProofError",
     "SiteReport",
     "SkippedBoffer",
+    "StepReport",
     "Submission",
     "SupplyCurve",
     "TargetAssessment",
     "Targets",
+    "Timing",
     "Tolerance",
+    "ToleranceReport",
     "TransactionReport",
     "ValidationReport",
     "ValidationResult",
@@ -265,6 +298,7 @@ __all__ = [
     "load_dispatch",
     "load_envelopes",
     "load_forecast",
+    "load_key_pair",
     "load_portfolio",
     "load_prices",
     "load_telemetry",

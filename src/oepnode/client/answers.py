@@ -1,11 +1,12 @@
 """Results as JSON values: structs become objects, frames become arrays of rows.
 
-Guarantees: every result of the client has one encoding. A result is encoded as it is, or has a
-method ``report`` that returns the struct that is; names are snake_case, amounts end in their unit.
+Guarantees: every report of the client has one encoding, with names in snake_case and amounts that
+end in their unit. A result that is not encoded as it is has a method ``report``, which is used.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,7 +22,14 @@ class PrivateStruct(Struct, frozen=True):
 
 
 def to_json(result: object) -> Any:  # noqa: ANN401 - any JSON value
-    """A result as values of the standard library's ``json``."""
+    """A report, or that of a result, as values of the standard library's ``json``.
+
+    Raises:
+        TypeError: If it has no JSON, such as a key pair.
+    """
+    report = getattr(result, "report", None)
+    if callable(report):
+        result = report()
     return msgspec.to_builtins(result, enc_hook=_encode)
 
 
@@ -30,4 +38,6 @@ def _encode(value: object) -> object:
 
     if isinstance(value, pl.DataFrame):
         return value.to_dicts()
-    raise NotImplementedError(f"not a JSON value: {type(value).__name__}")
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no JSON; encode a report of it")

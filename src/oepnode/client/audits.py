@@ -9,7 +9,9 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -165,7 +167,7 @@ class RoundRecord:
     electorate: Electorate
     events: tuple[Event, ...]
     account: RoundAccount
-    times: dict[int, int]
+    times: Mapping[int, int]
 
     @property
     def opened(self) -> RoundOpened:
@@ -205,7 +207,7 @@ async def _read(reader: ChainReader, number: int) -> RoundRecord:
     context = chains.context_of(reader, number)
     times = {block: await reader.block_time(block) for block in {e.location.block for e in events}}
     account = tally.account(context, electorate, events)
-    return RoundRecord(context, state, electorate, events, account, times)
+    return RoundRecord(context, state, electorate, events, account, MappingProxyType(times))
 
 
 # --- reports -------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ def read_file(path: Path, what: str, limit: int) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
-    except OSError as exc:
-        raise ConfigError(f"{path}: {what} not readable: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{path}: {what} not readable: {reason_of(exc)}") from exc
     if len(data) > limit:
         raise ConfigError(f"{path}: larger than any {what}")
     return data
@@ -41,15 +41,20 @@ def write_file(path: Path, data: bytes) -> None:
     """
     try:
         path.write_bytes(data)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
         raise not_writable(path, exc) from exc
 
 
-def not_writable(path: Path, error: OSError) -> ConfigError:
+def not_writable(path: Path, error: Exception) -> ConfigError:
     """The error of a file that cannot be written, with its reason."""
     if not path.parent.is_dir():
         return ConfigError(f"{path}: not writable: the folder {path.parent} does not exist")
-    return ConfigError(f"{path}: not writable: {error.strerror or error}")
+    return ConfigError(f"{path}: not writable: {reason_of(error)}")
+
+
+def reason_of(error: Exception) -> str:
+    """The reason why a file cannot be used, without its name."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextmanager
@@ -62,4 +67,4 @@ def name_file(path: FileName) -> Iterator[None]:
     try:
         yield
     except DocumentFault as exc:
-        raise type(exc)(f"{path}: {exc.what}", exc.faults, exc.more) from exc
+        raise exc.named(path) from exc

@@ -37,18 +37,37 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omi
     aggregator: str | UnsetType = UNSET
 
 
-class KeyPair(Struct, frozen=True):
+class KeyPair:
     """An X25519 key pair and its aggregator's id.
 
-    Attributes:
-        aggregator_id: Empty for an auditor.
-        public_key: 32 bytes.
-        private_key: 32 bytes; not in the repr.
+    Guarantees: the private key is in no repr, and the pair has no JSON; hence it is no struct.
     """
 
-    aggregator_id: str
-    public_key: bytes
-    private_key: bytes
+    __slots__ = ("_values",)
+
+    def __init__(self, aggregator_id: str, public_key: bytes, private_key: bytes) -> None:
+        self._values = (aggregator_id, public_key, private_key)
+
+    @property
+    def aggregator_id(self) -> str:
+        """The aggregator's id in the NMI registry; empty for an auditor."""
+        return self._values[0]
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        return self._values[1]
+
+    @property
+    def private_key(self) -> bytes:
+        """32 bytes."""
+        return self._values[2]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyPair) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(self._values)
 
     def __repr__(self) -> str:
         return f"KeyPair({self.aggregator_id!r}, {self.public_key.hex()})"
@@ -140,8 +159,9 @@ def _decoded(path: Path, data: bytes) -> KeyPair:
         raise KeyFileError(f"{path}: not a key file: its aggregator id is malformed")
     private = bytes.fromhex(file.private_key)
     if hpke.public_key_of(private).hex() != file.public_key:
-        raise ConfigError(
-            f"{path}: the private key does not belong to the public key; restore it from a copy"
+        raise KeyFileError(
+            f"{path}: the private key does not belong to the public key; restore the file from a "
+            "copy, or name another key file"
         )
     identity = "" if file.aggregator is UNSET else file.aggregator
     return KeyPair(identity, bytes.fromhex(file.public_key), private)

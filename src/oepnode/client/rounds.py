@@ -153,7 +153,7 @@ def final_round(chain: ChainTarget, number: int | None = None) -> FinalRound:
     return chains.run(go())
 
 
-def list_rounds(chain: ChainTarget, last: int = 20) -> list[RoundReport]:
+def list_rounds(chain: ChainTarget, last: int = 20) -> tuple[RoundReport, ...]:
     """List the newest rounds, newest first.
 
     Args:
@@ -168,7 +168,7 @@ def list_rounds(chain: ChainTarget, last: int = 20) -> list[RoundReport]:
             states = [await reader.round(number) for number in numbers]
             return [state for state in states if state is not None]
 
-    return [report_of(state) for state in chains.run(go())]
+    return tuple(report_of(state) for state in chains.run(go()))
 
 
 def read_round_state(file: FileName) -> FinalRound:

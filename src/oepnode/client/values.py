@@ -7,6 +7,8 @@ NMI. Source: Part C §3.3 field 5.2, §4.3 (decimals of prices and of kW).
 from __future__ import annotations
 
 import datetime as dt
+import operator
+from typing import Any, Final
 
 from oepnode.domain.edge.clearing import supply_curve
 from oepnode.domain.edge.clearing.clear import MARKET_PRICE
@@ -14,6 +16,27 @@ from oepnode.domain.nem import nem_time
 from oepnode.domain.nem import nmi as nmis
 from oepnode.domain.nem.quantities import PRICE, QuantityError, Unit, from_typed, to_text
 from oepnode.errors import ConfigError
+
+_SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def integer_price(value: Any, unit: Unit) -> int:  # noqa: ANN401 - checked here
+    """A price that is an integer of its unit's smallest step, as Python's own int.
+
+    Raises:
+        ConfigError: If it is not an integer, or out of range.
+    """
+    try:
+        price = operator.index(value)
+    except TypeError:
+        price = None
+    if price is None or isinstance(value, bool) or abs(price) > unit.most:
+        places = str(unit.places).translate(_SUPERSCRIPT)
+        raise ConfigError(
+            f"a price must be an integer of 10⁻{places} {unit.name}, at most ±{unit.most}, "
+            f"received {value!r}"
+        )
+    return price
 
 
 def parse_amount(text: str, name: str, unit: Unit) -> int:
@@ -32,7 +55,7 @@ def parse_amount(text: str, name: str, unit: Unit) -> int:
     except QuantityError as exc:
         raise ConfigError(f"{name}: {exc}") from exc
     except ValueError as exc:
-        raise ConfigError(f"{name} is a number of {unit.name}, received {text!r}") from exc
+        raise ConfigError(f"{name} must be a number of {unit.name}, received {text!r}") from exc
 
 
 def parse_date(text: str, name: str) -> dt.date:
@@ -44,7 +67,7 @@ def parse_date(text: str, name: str) -> dt.date:
     try:
         return nem_time.parse_trading_date(text)
     except ValueError as exc:
-        raise ConfigError(f"{name} is yyyy-mm-dd, received {text!r}: {exc}") from exc
+        raise ConfigError(f"{name} must be yyyy-mm-dd, received {text!r}: {exc}") from exc
 
 
 def parse_instant(text: str, name: str) -> int:

@@ -108,7 +108,7 @@ class Stage:
         if hasattr(self, "devnet"):
             self.devnet.stop()
 
-    # -- paths -----------------------------------------------------------------------------
+    # --- paths -----------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> Path:
@@ -128,7 +128,7 @@ class Stage:
         """A process's log."""
         return self.plan.folder / "logs" / f"{name}.log"
 
-    # -- steps, in their order -------------------------------------------------------------
+    # --- steps, in their order -------------------------------------------------------------------
 
     def start_chain(self) -> str:
         """Start Anvil; returns a line to print."""
@@ -261,7 +261,7 @@ class Stage:
         )  # fmt: skip
         return int(receipt["round"])
 
-    # -- commands --------------------------------------------------------------------------
+    # --- commands --------------------------------------------------------------------------------
 
     @property
     def chain_options(self) -> list[str]:
@@ -288,7 +288,7 @@ class Stage:
         has_json = "--json" in words and bool(done.stdout.strip())
         return done.returncode, json.loads(done.stdout) if has_json else None, done.stderr
 
-    # -- helpers ---------------------------------------------------------------------------
+    # --- helpers ---------------------------------------------------------------------------------
 
     @property
     def _relay_account(self) -> int:

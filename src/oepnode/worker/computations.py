@@ -119,7 +119,7 @@ class Computations:
         except OepError as exc:
             self._log.error("archiving_failed", round=state.number, reason=str(exc))
 
-    # -- fetching --------------------------------------------------------------------------
+    # --- fetching --------------------------------------------------------------------------------
 
     async def _fetch(self, state: RoundState) -> Inputs:
         opened, ports, number = state.opened, self._ports, state.number

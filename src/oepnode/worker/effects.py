@@ -145,7 +145,7 @@ class EffectRunner:
             raise ConflictError(f"round {effect.round} is unknown to this worker")
         return state
 
-    # -- computing -------------------------------------------------------------------------
+    # --- computing -------------------------------------------------------------------------------
 
     async def _compute(self, state: RoundState) -> None:
         if state.is_over and not await self._is_worth_delivering(state):
@@ -176,7 +176,7 @@ class EffectRunner:
         latest = await chain.latest_final(opened.horizon_start, opened.interval_count)
         return latest == state.number
 
-    # -- steps on chain --------------------------------------------------------------------
+    # --- steps on chain --------------------------------------------------------------------------
 
     async def _on_chain(self, state: RoundState) -> Round:
         on_chain = await self._ports.chain.round(state.number)
@@ -258,7 +258,7 @@ class EffectRunner:
             await self._ports.chain.fail_round(state.number)
             self._log.warning("failed_round_closed", round=state.number)
 
-    # -- delivery --------------------------------------------------------------------------
+    # --- delivery --------------------------------------------------------------------------------
 
     async def _publish(self, state: RoundState) -> None:
         timed = await self.computations.of(state)
@@ -268,7 +268,7 @@ class EffectRunner:
         self._log.info("bundles_published", round=state.number, bundles=count)
 
 
-# -- when a step is settled ----------------------------------------------------------------
+# --- when a step is settled ----------------------------------------------------------------------
 
 
 def _has_voted(state: RoundState) -> bool:
@@ -291,7 +291,7 @@ def _is_undeliverable(state: RoundState) -> bool:
     return state.final is None or state.final != state.result
 
 
-# -- reports -------------------------------------------------------------------------------
+# --- reports -------------------------------------------------------------------------------------
 
 
 def _summary(timed: TimedComputation) -> Summary:

@@ -73,7 +73,7 @@ def transition(state: RoundState, change: Change, turn_s: float) -> Transition:
     return _request_effects(_apply(state, change), turn_s)
 
 
-# -- facts ---------------------------------------------------------------------------------
+# --- changes -------------------------------------------------------------------------------------
 
 
 def _apply(state: RoundState, change: Change) -> RoundState:
@@ -140,7 +140,7 @@ def _noting_close(state: RoundState) -> RoundState:
     return state
 
 
-# -- intents -------------------------------------------------------------------------------
+# --- intents -------------------------------------------------------------------------------------
 
 
 def _request_effects(state: RoundState, turn_s: float) -> Transition:

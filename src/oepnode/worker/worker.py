@@ -95,7 +95,7 @@ class Worker:
             settings.relay.direct_before_s,
         )
 
-    # -- life ------------------------------------------------------------------------------
+    # --- life ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Follow the chain and the sender until cancelled."""
@@ -137,7 +137,7 @@ class Worker:
         interval = self._settings.poll_interval_s
         return interval - self._ports.clock.now() % interval
 
-    # -- the chain -------------------------------------------------------------------------
+    # --- the chain -------------------------------------------------------------------------------
 
     async def follow(self) -> None:
         """Process the events since the cursor.
@@ -213,7 +213,7 @@ class Worker:
         self._commit(state, effects)
         self._ports.shelf.prune(opened.round - self._settings.keep_rounds)
 
-    # -- the sender ------------------------------------------------------------------------
+    # --- the sender ------------------------------------------------------------------------------
 
     async def poll(self) -> None:
         """Fetch the sender's newest envelope; with ``is_requester`` open a round for it."""
@@ -233,7 +233,7 @@ class Worker:
         recent = (decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))
         return any(state.opened.envelope_digest == digest for state in recent)
 
-    # -- states and effects ----------------------------------------------------------------
+    # --- states and effects ----------------------------------------------------------------------
 
     def state_of(self, number: int) -> RoundState | None:
         """The current state of a round, or None."""

@@ -104,7 +104,7 @@ def world_with_a_round(world: World) -> World:
     return world
 
 
-# -- code ----------------------------------------------------------------------------------
+# --- code ----------------------------------------------------------------------------------------
 
 
 def test_the_deployed_code_is_the_committed_one(world: World) -> None:
@@ -174,7 +174,7 @@ def test_missing_options_are_named(world: World) -> None:
     assert "--contract" in world.rejected("deploy", "--verify-only", code=2)
 
 
-# -- managing ------------------------------------------------------------------------------
+# --- managing ------------------------------------------------------------------------------------
 
 
 def test_policy_changes_only_where_named(world: World) -> None:
@@ -254,7 +254,7 @@ def test_the_roles_are_handed_over(world: World) -> None:
     )
 
 
-# -- signed ballots ------------------------------------------------------------------------
+# --- signed ballots ------------------------------------------------------------------------------
 
 
 def test_a_relay_casts_what_workers_signed(world_with_a_round: World) -> None:

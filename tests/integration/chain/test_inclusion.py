@@ -48,7 +48,7 @@ def bytes_of(texts: Sequence[str]) -> list[bytes]:
     return [bytes.fromhex(text) for text in texts]
 
 
-# -- proofs, and how they are damaged ------------------------------------------------------
+# --- proofs, and how they are damaged ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def damaged(dice: random.Random, proof: Proof) -> Proof:
     return dice.choice(ways)()
 
 
-# -- the library ---------------------------------------------------------------------------
+# --- the library ---------------------------------------------------------------------------------
 
 
 class Library:
@@ -270,7 +270,7 @@ def test_the_library_decides_very_many_damaged_proofs(library: Library, seed: in
     check_damaged_proofs(library, seed, 50)
 
 
-# -- finalised rounds ----------------------------------------------------------------------
+# --- finalised rounds ----------------------------------------------------------------------------
 
 
 class Finaliser:

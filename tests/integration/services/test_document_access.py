@@ -116,7 +116,7 @@ def access_log(settings: SenderSettings) -> list[tuple[Any, ...]]:
     return rows
 
 
-# -- served ------------------------------------------------------------------------------------
+# --- served --------------------------------------------------------------------------------------
 
 
 async def test_a_worker_gets_the_document_streamed(
@@ -204,7 +204,7 @@ async def test_the_log_names_each_request_that_was_served(
     ]
 
 
-# -- rejected -----------------------------------------------------------------------------------
+# --- rejected ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ async def test_without_a_chain_the_worker_is_asked_to_retry(
         assert response.status == 200
 
 
-# -- public access -----------------------------------------------------------------------------
+# --- public access -------------------------------------------------------------------------------
 
 
 async def test_where_anyone_may_read_no_request_is_needed(

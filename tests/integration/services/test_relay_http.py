@@ -144,7 +144,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-# -- batches -------------------------------------------------------------------------------
+# --- batches -------------------------------------------------------------------------------------
 
 
 async def test_when_all_are_there_they_are_cast_in_one_batch(world: World) -> None:
@@ -211,7 +211,7 @@ async def test_a_ballot_whose_block_was_replaced_is_cast_again(start: Start) -> 
     await until(lambda: world.cast() == OPERATORS[:1])
 
 
-# -- a failing chain -----------------------------------------------------------------------
+# --- a failing chain -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", ["rejection", "is_down", "loses_answers"])
@@ -262,7 +262,7 @@ async def test_a_failing_round_delays_no_other(
     assert "internal error of this service" in (await world.get("/healthz"))["trouble"]
 
 
-# -- rejected -------------------------------------------------------------------------------
+# --- rejected ------------------------------------------------------------------------------------
 
 
 def broken(relayed: Relayed) -> bytes:
@@ -339,7 +339,7 @@ async def test_rounds_without_ballots(world: World, path: str, expected: str) ->
         assert f"{response.status} {await reason_of(response)}" == expected
 
 
-# -- duplicate ballots ---------------------------------------------------------------------
+# --- duplicate ballots ---------------------------------------------------------------------------
 
 
 async def test_the_same_ballot_again_is_accepted_at_once_and_without_a_chain(world: World) -> None:
@@ -382,7 +382,7 @@ async def test_of_two_ballots_at_once_one_is_kept_and_one_rejected(world: World)
     assert len(decode_lines(file.read_bytes())) == 2
 
 
-# -- ballots in memory ---------------------------------------------------------------------
+# --- ballots in memory ---------------------------------------------------------------------------
 
 
 async def test_rounds_that_are_over_are_forgotten(world: World) -> None:

@@ -36,7 +36,7 @@ def files(settings: SenderSettings) -> list[str]:
     return sorted(path.name for path in (settings.data_dir / "documents").iterdir())
 
 
-# -- documents ---------------------------------------------------------------------------------
+# --- documents -----------------------------------------------------------------------------------
 
 
 async def test_a_document_is_stored_byte_for_byte(
@@ -219,7 +219,7 @@ async def test_a_sender_without_a_document_reports_it(
         assert await response.json() == {"status": "ok", "documents": 0}
 
 
-# -- rounds ------------------------------------------------------------------------------------
+# --- rounds --------------------------------------------------------------------------------------
 
 
 async def open_round(http: aiohttp.ClientSession, url: str, order: Any) -> tuple[int, Any]:
@@ -328,7 +328,7 @@ async def test_a_rejection_of_the_contract_is_reported(
     assert "EnforcedPause" in body["error"]["message"]
 
 
-# -- garbage -----------------------------------------------------------------------------------
+# --- garbage -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ async def test_many_and_long_headers_are_rejected(
         assert response.status == 200
 
 
-# -- storage and logs --------------------------------------------------------------------------
+# --- storage and logs ----------------------------------------------------------------------------
 
 
 async def test_the_index_and_the_log_hold_no_nmi(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 import pytest
 from msgspec import UNSET, Struct, UnsetType
 
 from oepnode.client.answers import PrivateStruct, to_json
+from oepnode.client.edge.boffers.load import LoadedBoffers
+from oepnode.client.keys import KeyFileError, KeyPair, load_key_pair
+from oepnode.domain.edge.validation.acknowledgement import Acknowledgement
 
 
 class Result(Struct, frozen=True):
@@ -42,5 +47,34 @@ def test_a_private_struct_shows_no_field() -> None:
 
 
 def test_anything_else_is_an_error() -> None:
-    with pytest.raises(NotImplementedError, match="object"):
+    with pytest.raises(TypeError, match="object"):
         to_json(object())
+
+
+def test_a_key_pair_has_no_json() -> None:
+    pair = KeyPair("A1", b"p" * 32, b"s" * 32)
+    for value in (pair, [pair]):
+        with pytest.raises(TypeError, match="a KeyPair has no JSON"):
+            to_json(value)
+    with pytest.raises(AttributeError):
+        pair.private_key = b""  # type: ignore[misc]
+    assert pair == KeyPair("A1", b"p" * 32, b"s" * 32) != KeyPair("A1", b"p" * 32, b"t" * 32)
+    assert len({pair, KeyPair("A1", b"p" * 32, b"s" * 32)}) == 1
+
+
+def test_keys_that_do_not_belong_together_are_no_key_file(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({"publicKey": "00" * 32, "privateKey": "11" * 32}))
+    file.chmod(0o600)
+    with pytest.raises(KeyFileError, match="does not belong to the public key"):
+        load_key_pair(file)
+
+
+def test_a_result_is_encoded_as_its_report() -> None:
+    days = LoadedBoffers("b.json", (), Acknowledgement("transaction", "b.json", accepted=True))
+    assert to_json(days) == to_json(days.report())
+    assert to_json(days)["code"] == "accepted"
+
+
+def test_read_only_mappings_become_objects() -> None:
+    assert to_json(MappingProxyType({"a": 1})) == {"a": 1}

@@ -4,6 +4,8 @@ import pytest
 from msgspec import structs
 
 from oepnode.client import ChainTarget, audit_round
+from oepnode.client import chain as chains
+from oepnode.client.audits import read_record
 from oepnode.domain.rounds.onchain import Equivocated
 from oepnode.errors import ConfigError, EvidenceError
 from tests.support.round_world import (
@@ -75,6 +77,12 @@ def test_a_reason_that_this_release_does_not_know_has_its_number(
 
     monkeypatch.setattr(reader, "round_events", with_a_new_reason)
     assert audit_round(chain, 3).members[4].reason == "reason 77"
+
+
+def test_the_times_of_a_record_are_read_only(chain: ChainTarget) -> None:
+    record = chains.run(read_record(chain, 3))
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        record.times[0] = 0  # type: ignore[index]
 
 
 def test_a_missing_round_is_an_error(chain: ChainTarget) -> None:

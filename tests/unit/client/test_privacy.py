@@ -13,6 +13,7 @@ from oepnode.client import (
     ArchivedInputs,
     ChainTarget,
     InputFiles,
+    KeyPair,
     RoundSelector,
     audit_round,
     check_bundle,
@@ -74,7 +75,7 @@ JOURNEYS: dict[str, Journey] = {
     "cut_site_proof": lambda f, s: cut_site_proof(NMI, *bundle(f), s),
     "fetch_bundle": lambda f, s: fetch_bundle(f / "A1.json", s.chain, out=f / "new.oepb"),
     "final_round": lambda _, s: final_round(s.chain),
-    "list_rounds": lambda _, s: tuple(list_rounds(s.chain)),
+    "list_rounds": lambda _, s: list_rounds(s.chain),
     "load_key_pair": lambda f, _: load_key_pair(f / "A1.json"),
     "replay_round": lambda f, s: replay_round(s.chain, 3, inputs(f)),
     "replay_round, archived": lambda f, s: replay_round(
@@ -115,7 +116,7 @@ def values_in(value: object) -> Iterator[object]:
             yield from values_in(getattr(value, name))
         if callable(report := getattr(value, "report", None)):
             yield from values_in(report())
-    elif isinstance(value, Exception):
+    elif isinstance(value, Exception | KeyPair):
         yield value
 
 

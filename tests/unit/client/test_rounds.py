@@ -27,7 +27,7 @@ def test_the_newest_rounds_come_first(reader: FakeReader, chain: ChainTarget) ->
     assert reports[1].root is None
     assert [report.round for report in list_rounds(chain, last=1)] == [3]
     reader.rounds.clear()
-    assert list_rounds(chain) == []
+    assert list_rounds(chain) == ()
 
 
 def test_the_final_result_of_a_round(reader: FakeReader, chain: ChainTarget) -> None:

@@ -47,7 +47,7 @@ def reorganise(stage: Stage, worker: object) -> Callable[[], None]:
     return over
 
 
-# -- nodes that lag ------------------------------------------------------------------------
+# --- nodes that lag ------------------------------------------------------------------------------
 
 
 async def test_a_round_that_the_node_does_not_know_yet_is_voted_in_later(stage: Stage) -> None:
@@ -86,7 +86,7 @@ async def test_a_ballot_whose_block_is_replaced_before_it_is_confirmed_is_cast_a
         await until(lambda: bool(stage.votes(0)))
 
 
-# -- chains that reorganise ----------------------------------------------------------------
+# --- chains that reorganise ----------------------------------------------------------------------
 
 
 async def test_a_round_that_is_mined_again_is_voted_in(stage: Stage) -> None:
@@ -170,7 +170,7 @@ async def test_a_result_reported_during_a_resync_is_kept(stage: Stage) -> None:
     assert worker.newest(1)[0].result is not None
 
 
-# -- senders and registries that lie -------------------------------------------------------
+# --- senders and registries that lie -------------------------------------------------------------
 
 
 async def test_a_sender_that_never_responds_leads_to_an_abstention_in_time(stage: Stage) -> None:

@@ -34,7 +34,7 @@ def casts(worker: object) -> int:
     return chain_of(worker).calls.count("cast_ballot")
 
 
-# -- the relay works -----------------------------------------------------------
+# --- the relay works -----------------------------------------------------------------------------
 
 
 async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> None:
@@ -79,7 +79,7 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
     assert casts(worker) == 0
 
 
-# -- the relay fails ------------------------------------------------------------------------
+# --- the relay fails -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [None, TransportError("nobody there")])
@@ -169,7 +169,7 @@ async def test_without_money_a_direct_ballot_is_tried_and_reported(stage: Stage)
         await until(lambda: bool(stage.votes(0)))
 
 
-# -- one signature a round -------------------------------------------------------------------
+# --- one signature a round -----------------------------------------------------------------------
 
 
 class Post:

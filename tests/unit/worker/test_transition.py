@@ -59,7 +59,7 @@ def run(state: RoundState, *changes: Change) -> tuple[RoundState, list[Effect]]:
     return state, requested
 
 
-# -- opening and voting --------------------------------------------------------------------
+# --- opening and voting --------------------------------------------------------------------------
 
 
 def test_a_member_computes_when_a_round_opens() -> None:
@@ -115,7 +115,7 @@ def test_a_ballot_under_this_operators_name_that_it_did_not_compute_is_noticed()
     assert not run(fresh(), COMPUTED, ballot(0))[0].is_ballot_foreign
 
 
-# -- revealing -----------------------------------------------------------------------------
+# --- revealing -----------------------------------------------------------------------------------
 
 
 def test_nothing_is_revealed_while_voting_is_open() -> None:
@@ -183,7 +183,7 @@ def test_a_worker_without_a_matching_ballot_reveals_nothing() -> None:
     assert effects == [CastBallot(1)]
 
 
-# -- the end -------------------------------------------------------------------------------
+# --- the end -------------------------------------------------------------------------------------
 
 
 def test_nothing_is_revealed_from_the_reveal_deadline_on() -> None:
@@ -229,7 +229,7 @@ def test_nothing_is_done_in_a_round_that_failed_or_was_cancelled(
     assert run(state, COMPUTED, Ticked(REVEAL_DEADLINE + 999))[1] == []
 
 
-# -- reorganisation ------------------------------------------------------------------------
+# --- reorganisation ------------------------------------------------------------------------------
 
 
 def test_a_vote_lost_in_a_reorganisation_is_cast_again() -> None:
@@ -284,7 +284,7 @@ def test_all_turns_fit_into_the_reveal_window() -> None:
     assert effects == (RevealResult(1),)
 
 
-# -- storage -------------------------------------------------------------------------------
+# --- storage -------------------------------------------------------------------------------------
 
 
 def test_states_and_effects_survive_the_store() -> None:

@@ -32,7 +32,7 @@ from tests.support.worker_stage import (
     until,
 )
 
-# -- the good case -------------------------------------------------------------------------
+# --- the good case -------------------------------------------------------------------------------
 
 
 async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
@@ -76,7 +76,7 @@ async def test_a_worker_outside_the_electorate_only_watches(stage: Stage) -> Non
     assert phase(stage) == Phase.EXPIRED
 
 
-# -- bad inputs ----------------------------------------------------------------------------
+# --- bad inputs ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_an_internal_error_is_an_abstention_without_secrets(stage: Stage) 
     assert state.detail == "KeyError"
 
 
-# -- failing peers ---------------------------------------------------------------------------
+# --- failing peers -------------------------------------------------------------------------------
 
 
 def _no_node(stage: Stage) -> None:
@@ -229,7 +229,7 @@ async def test_a_round_without_quorum_is_closed_as_failed_by_one_of_the_workers(
     assert stage.shelf.bundles == {}
 
 
-# -- crashes -------------------------------------------------------------------------------
+# --- crashes -------------------------------------------------------------------------------------
 
 
 async def _after(stage: Stage, reached: Callable[[], bool]) -> None:
@@ -278,7 +278,7 @@ async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -
     assert "1/cast" in seen[1]
 
 
-# -- the sender's newest document ----------------------------------------------------------
+# --- the sender's newest document ----------------------------------------------------------------
 
 
 async def test_a_requesting_worker_opens_one_round_for_a_new_document(stage: Stage) -> None:
@@ -304,7 +304,7 @@ async def test_polls_fall_on_half_hours_of_nem_time(stage: Stage) -> None:
     assert worker._until_next_poll() == 1740
 
 
-# -- one round does not delay another ----------------------------------------------------
+# --- one round does not delay another ------------------------------------------------------------
 
 
 async def test_a_round_without_its_inputs_delays_no_other(stage: Stage) -> None:

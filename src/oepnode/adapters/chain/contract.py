@@ -62,7 +62,7 @@ class EvmReader:
     def _shown_url(self) -> str:
         return shown_url(self._settings.rpc_url)
 
-    # -- identity --------------------------------------------------------------------------
+    # --- identity --------------------------------------------------------------------------------
 
     @property
     def chain_id(self) -> int:
@@ -101,7 +101,7 @@ class EvmReader:
         if isinstance(provider, AsyncHTTPProvider):
             await provider.disconnect()
 
-    # -- state -----------------------------------------------------------------------------
+    # --- state -----------------------------------------------------------------------------------
 
     @translates_errors("head")
     async def head(self) -> Head:
@@ -239,7 +239,7 @@ class EvmReader:
         with translated("balance"):
             return int(await self._web3.eth.get_balance(checksum_address(account)))
 
-    # -- events ----------------------------------------------------------------------------
+    # --- events ----------------------------------------------------------------------------------
 
     @translates_errors("events")
     async def events(self, first_block: int, last_block: int) -> list[Event]:

@@ -42,7 +42,7 @@ def read_secret(path: Path, what: str) -> bytes:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as exc:
-        raise ConfigError(f"{path}: {what} file not readable: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: {what} file not readable: {exc.strerror or exc}") from exc
     _check_mode(path, what, mode)
     if not data.strip() or len(data) > _MAX_BYTES:
         raise ConfigError(f"{path}: the {what} file is empty or far too large")
@@ -58,7 +58,9 @@ def write_secret(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise ConfigError(f"{path.parent}: folder cannot be created: {exc.strerror}") from exc
+        raise ConfigError(
+            f"{path.parent}: folder cannot be created: {exc.strerror or exc}"
+        ) from exc
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         with os.fdopen(handle, "wb") as file:
@@ -70,7 +72,7 @@ def write_secret(path: Path, data: bytes) -> None:
             f"{path}: already exists; a key is never overwritten, name another file"
         ) from exc
     except OSError as exc:
-        raise ConfigError(f"{path}: not writable: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: not writable: {exc.strerror or exc}") from exc
 
 
 def load_account(path: Path, password_file: Path | None = None) -> LocalAccount:

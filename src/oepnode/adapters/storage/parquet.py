@@ -24,8 +24,9 @@ def is_parquet(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
-    except OSError as exc:
-        raise ConfigError(f"{path}: not readable: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise ConfigError(f"{path}: not readable: {reason}") from exc
 
 
 def read_rows(path: Path) -> pl.DataFrame:
@@ -45,5 +46,6 @@ def read_rows(path: Path) -> pl.DataFrame:
         raise ConfigError(
             f"{path}: not readable as Parquet; all files of a folder must have the same columns"
         ) from exc
-    except OSError as exc:
-        raise ConfigError(f"{path}: not readable: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise ConfigError(f"{path}: not readable: {reason}") from exc

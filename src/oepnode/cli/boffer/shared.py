@@ -11,9 +11,9 @@ import typer
 
 from oepnode.cli.common import output
 from oepnode.cli.common.edge_options import date_of, nmi_of
+from oepnode.client import Level
 from oepnode.client.edge.boffers.load import LoadedBoffers, RulesRejectedError, load_boffers
 from oepnode.client.edge.boffers.selection import BofferChoice
-from oepnode.domain.nem.choices import Level
 from oepnode.domain.nem.nem_time import PERIODS_PER_DAY
 from oepnode.errors import ConfigError
 

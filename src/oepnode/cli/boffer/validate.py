@@ -13,10 +13,9 @@ import typer
 from oepnode.cli.boffer.shared import BofferFile
 from oepnode.cli.common import acknowledgements, output
 from oepnode.cli.common.output import JsonFlag
+from oepnode.client import Capacity, Context, Market
 from oepnode.client.edge.boffers.load import load_accepted, validate_boffers
 from oepnode.client.values import parse_amount
-from oepnode.domain.edge.boffers.rules import Capacity, Market
-from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.nem.quantities import KW, PRICE, Unit
 from oepnode.errors import ConfigError
 

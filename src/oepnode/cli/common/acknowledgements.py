@@ -13,7 +13,7 @@ from rich.text import Text
 
 from oepnode.cli.common import output
 from oepnode.cli.common.exits import EVIDENCE
-from oepnode.domain.edge.validation.acknowledgement import Acknowledgement, ValidationResult
+from oepnode.client import Acknowledgement, ValidationResult
 from oepnode.errors import Finding
 
 _COLUMNS: Final = ("code", "path", "rule", "fault", "value")

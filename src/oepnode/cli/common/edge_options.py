@@ -10,12 +10,12 @@ from typing import Annotated, Final
 import typer
 from msgspec import Struct
 
+from oepnode.client import DefaultLimits, Feed, Tolerance
 from oepnode.client.chain import ChainTarget
 from oepnode.client.edge.envelopes import LoadedEnvelopes, load_envelopes
 from oepnode.client.rounds import RoundSelector
 from oepnode.client.values import parse_amount, parse_date, parse_nmi
-from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.quantities import KW, DefaultLimits, Feed, ImportSign, Profile
+from oepnode.domain.nem.quantities import KW, ImportSign, Profile
 from oepnode.errors import ConfigError
 
 _MAX_W: Final = 2**31 - 1

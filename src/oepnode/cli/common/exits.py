@@ -76,6 +76,9 @@ _HINTS: Final[dict[type[OepError], str]] = {
 """Options and commands that settle an error of the client, which itself knows none."""
 
 _JSON: Final = "--json"
+_FOREIGN: Final = "Value error, "
+"""Words of the library of validators before a message on an option."""
+
 _RUST: Final = "pyo3_runtime"
 """Module of the exception of a Rust library's panic, which is not an `Exception`."""
 
@@ -111,6 +114,7 @@ class Commands(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except typer.TyperException as exc:
+            exc.message = exc.message.removeprefix(_FOREIGN)
             _print_json("usage", exc.format_message(), exc.exit_code)
             raise
         except KeyboardInterrupt as exc:
@@ -176,7 +180,7 @@ def _fault(fault: Finding) -> dict[str, str]:
     return {
         "code": fault.code,
         "path": fault.path,
-        "message": fault.text,
+        "message": f"{fault.text} ({fault.section})" if fault.section else fault.text,
         "value": fault.value,
     }
 

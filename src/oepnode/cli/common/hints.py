@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from oepnode.client import (
+    MissingLimitError,
+    PortfolioUnknownError,
+    PostEnvelopeError,
+    SeveralDuidsError,
+)
 from oepnode.client.edge.boffers.load import NoBofferError, SeveralBoffersError
 from oepnode.client.edge.envelopes import EnvelopeFormError, KeyMissingError, KeyNotUsedError
 from oepnode.client.edge.forecasts import NotClearedQuantitiesError
 from oepnode.client.edge.targets import NoTargetsInStepError
-from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
-from oepnode.domain.edge.constraining.limits import MissingLimitError
-from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.errors import OepError
 
 EDGE_HINTS: Final[dict[type[OepError], str]] = {

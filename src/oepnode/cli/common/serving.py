@@ -29,6 +29,13 @@ def announcer(as_json: bool) -> Callable[[str], None]:
     return announce
 
 
+def configure_logs() -> None:
+    """Set up the log of a program that runs until it is stopped."""
+    from oepnode.adapters import logs
+
+    logs.configure()
+
+
 def serve_application(
     kind: type[S],
     build: Callable[[S], Awaitable[web.Application]],
@@ -43,10 +50,9 @@ def serve_application(
         config: Its settings file.
         as_json: Print the URL as JSON.
     """
-    from oepnode.adapters import logs
     from oepnode.services.common.serving import serve
 
-    logs.configure()
+    configure_logs()
     settings = load(kind, config)
 
     async def go() -> None:

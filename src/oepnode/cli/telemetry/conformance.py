@@ -17,6 +17,7 @@ from oepnode.cli.common.chain import ChainIdOption, ContractOption, RoundStateOp
 from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import MOST_ROWS, JsonFlag, RowsOption
 from oepnode.cli.telemetry import report
+from oepnode.client import DefaultLimits, Level, Tolerance
 from oepnode.client.edge import pictures
 from oepnode.client.edge.assessments import Assessment, assess_telemetry
 from oepnode.client.edge.submissions import load_dispatch, load_telemetry
@@ -28,9 +29,6 @@ from oepnode.client.edge.tables import (
 )
 from oepnode.client.edge.targets import Targets, require_binding_step
 from oepnode.client.values import counted
-from oepnode.domain.edge.timeseries.tolerance import Tolerance
-from oepnode.domain.nem.choices import Level
-from oepnode.domain.nem.quantities import DefaultLimits
 from oepnode.errors import ConfigError
 
 AppliedEnvelopeOption = Annotated[

@@ -7,6 +7,7 @@ integer W and Wh. Leaves out the checks: those are `domain.edge.telemetry.confor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -124,7 +125,9 @@ def assess_level(result: EnvelopeConformance) -> LevelAssessment:
         breach_intervals=int(result.is_breach.sum()),
         missing_minutes=int(result.missing.sum()),
         beyond_wh=int(rounded_wh(result.beyond_watt_minutes.sum(), MINUTE_S)),
-        minutes={name: int(values.sum()) for name, values in result.counts.items()},
+        minutes=MappingProxyType(
+            {name: int(values.sum()) for name, values in result.counts.items()}
+        ),
         sites=_site_rows(result),
         intervals=_horizon_rows(result),
     )

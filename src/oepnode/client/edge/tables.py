@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.client.files import FileName, not_writable, read_file
+from oepnode.client.files import FileName, not_writable, read_file, reason_of
 from oepnode.domain.nem import nmi as nmis
 from oepnode.errors import ConfigError
 
@@ -31,8 +31,8 @@ def read_head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(_HEAD_SIZE)
-    except OSError as exc:
-        raise ConfigError(f"{path}: not readable: {exc.strerror}") from exc
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{path}: not readable: {reason_of(exc)}") from exc
 
 
 def require_suffix(path: Path, *suffixes: str) -> None:

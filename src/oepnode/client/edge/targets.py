@@ -6,6 +6,7 @@ Source: Part C §1.1 (Dispatch Target), HLD §4.3 to §4.5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -125,7 +126,7 @@ def check_targets(
         result = check_dispatch(unit.minute, flow, ends, watts, step, targets.tolerance)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
-    verdicts = {name: result.count(code) for code, name in enumerate(VERDICTS)}
+    verdicts = MappingProxyType({name: result.count(code) for code, name in enumerate(VERDICTS)})
     intervals = _target_rows(
         result.interval_end, result.target_w, result.actual_w, result.deviation_w, result.verdict
     )

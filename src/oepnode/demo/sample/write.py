@@ -87,7 +87,7 @@ def write_sample(
         _write_secrets(plan, out)
         (out / "sample.json").write_bytes(msgspec_json.format(msgspec_json.encode(summary)) + b"\n")
     except OSError as exc:
-        raise ConfigError(f"{out}: cannot be written: {exc.strerror}") from exc
+        raise ConfigError(f"{out}: cannot be written: {exc.strerror or exc}") from exc
     return summary
 
 
@@ -146,6 +146,6 @@ def _make_empty(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         is_empty = next(out.iterdir(), None) is None
     except OSError as exc:
-        raise ConfigError(f"{out}: folder cannot be created: {exc.strerror}") from exc
+        raise ConfigError(f"{out}: folder cannot be created: {exc.strerror or exc}") from exc
     if not is_empty:
         raise ConfigError(f"{out}: folder is not empty; name a new one, nothing is overwritten")

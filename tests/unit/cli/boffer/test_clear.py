@@ -197,9 +197,9 @@ def test_clear_writes_all_rows(run: Run, tmp_path: Path, d3: str) -> None:
         ([], "either one --price or a file of --prices"),
         (["--price", "1", "--prices", "p.csv"], "either one --price"),
         (["--price", "1.000001"], "5 decimals"),
-        (["--price", "nan"], "--price is a number of $/MWh"),
-        (["--price", "inf"], "--price is a number of $/MWh"),
-        (["--price", "-Infinity"], "--price is a number of $/MWh"),
+        (["--price", "nan"], "--price must be a number of $/MWh"),
+        (["--price", "inf"], "--price must be a number of $/MWh"),
+        (["--price", "-Infinity"], "--price must be a number of $/MWh"),
         (["--price", "1", "--level", "nmi"], "'nmi' is not one of 'NMI', 'Flex'"),
         (["--price", "1", "--date", "20.11.2026"], "--date"),
         (["--price", "1", "--duid", "UNIT2"], "d3.json has no Boffer of the unit and level"),
@@ -220,7 +220,7 @@ def test_a_price_that_is_not_finite_is_rejected_with_its_line(
     (tmp_path / "p.csv").write_text("interval_end,price\n2026-11-21T04:05:00+10:00,inf\n")
     result = run("boffer", "clear", d3, "--prices", "p.csv")
     assert result.exit_code == 2
-    assert "p.csv, line 2: the price is a number of $/MWh, received 'inf'" in result.stderr
+    assert "p.csv, line 2: the price must be a number of $/MWh, received 'inf'" in result.stderr
 
 
 def test_a_period_without_an_offer_does_not_clear_by_bands(run: Run, tmp_path: Path) -> None:

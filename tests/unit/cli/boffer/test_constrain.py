@@ -290,7 +290,7 @@ def test_constrain_writes_no_json_under_another_name(
         (["--default-export-kw", "1"], "go together"),
         (
             ["--default-export-kw", "inf", "--default-import-kw", "0"],
-            "--default-export-kw is a number",
+            "--default-export-kw must be a number",
         ),
         (["--default-export-kw", "1", "--default-import-kw", "1"], "not positive"),
         (["--date", "2020-01-01"], "--date"),

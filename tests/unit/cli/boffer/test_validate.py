@@ -78,7 +78,7 @@ def test_validate_checks_market_and_capacity(run: Run, d3: str) -> None:
     [
         (["--floor", "-1000"], "go together"),
         (["--floor", "1", "--ceiling", "0"], "--floor 1 must not be above --ceiling 0"),
-        (["--floor", "a", "--ceiling", "0"], "--floor is a number of $/MWh"),
+        (["--floor", "a", "--ceiling", "0"], "--floor must be a number of $/MWh"),
         (["--most-load", "-1.2345", "--most-generation", "1"], "3 decimals"),
     ],
 )

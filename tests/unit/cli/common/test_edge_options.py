@@ -18,6 +18,6 @@ def test_a_day_that_no_timestamp_can_name_is_rejected(
 ) -> None:
     file = telemetry_file(tmp_path / "t.json", reading(A, 1))
     done = run(dataset, "validate", file, "--date", day)
-    assert (done.exit_code, "--date is yyyy-mm-dd" in done.stderr) == (2, True)
+    assert (done.exit_code, "--date must be yyyy-mm-dd" in done.stderr) == (2, True)
     for first_or_last in ("1970-01-01", "2105-12-31"):
         assert run(dataset, "validate", file, "--date", first_or_last).exit_code == 1

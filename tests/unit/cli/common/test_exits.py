@@ -106,6 +106,12 @@ def test_the_faults_of_a_document_are_in_the_json() -> None:
     assert (len(answer["faults"]), answer["more"]) == (2, 3)
 
 
+def test_the_message_of_a_fault_has_the_section_of_its_rule() -> None:
+    fault = DocumentFault("envelope document", [Finding("$.a", "r", "m", section="Part C §6.3")])
+    answer = json.loads(CliRunner().invoke(failing_with(fault), ["go", "--json"]).stdout)
+    assert answer["faults"][0]["message"] == "m (Part C §6.3)"
+
+
 def test_json_of_an_internal_error_has_nothing_of_its_text() -> None:
     result = CliRunner().invoke(failing_with(ValueError("secret")), ["go", "--json"])
     assert json.loads(result.stdout)["error"]["kind"] == "fault"

@@ -89,6 +89,8 @@ def test_rows_are_frames_that_agree_with_the_totals(write: Write, write_telemetr
     assert worst_sites(level)["nmi"].to_list() == [A, B]
     (first, _) = level.sites["breaching_intervals"].to_list()
     assert [row["minutes"] for row in first] == [2]
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        level.minutes["readings"] = 0  # type: ignore[index]
     assert level.intervals["breach_nmis"].to_list() == [1, 1]
 
 

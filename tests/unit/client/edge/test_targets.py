@@ -25,6 +25,8 @@ def test_targets_are_checked_at_their_level(write: Write) -> None:
     assert at_nmi.conforms is False
     assert at_nmi.targets is not None
     assert at_nmi.targets.verdicts == {"within": 0, "above": 0, "below": 1, "unmeasured": 0}
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        at_nmi.targets.verdicts["below"] = 0  # type: ignore[index]
     assert at_nmi.targets.intervals["deviation_w"].to_list() == [-40_000]
     assert set(to_json(at_nmi.report())) == {"telemetry", "dispatch", "conforms"}
     with pytest.raises(ConfigError, match="none are given"):

@@ -87,7 +87,7 @@ def test_any_bytes_are_decoded_or_rejected(body: bytes) -> None:
         decode_request(body)
 
 
-# -- the header --------------------------------------------------------------------------------
+# --- the header ----------------------------------------------------------------------------------
 
 
 def header(value: Any, scheme: str = "OEP1") -> str:
@@ -183,7 +183,7 @@ def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
         decode_authorization(header(data))
 
 
-# -- the typed data ----------------------------------------------------------------------------
+# --- the typed data ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.support.registry_requests import (
 NMI = "6305000001"
 
 
-# -- served -------------------------------------------------------------------------------------
+# --- served --------------------------------------------------------------------------------------
 
 
 async def test_a_worker_gets_the_salt_sealed(
@@ -56,7 +56,7 @@ async def test_a_response_opens_for_its_purpose_and_round_only(
         opened(sealed, round_number=2)
 
 
-# -- rejected -----------------------------------------------------------------------------------
+# --- rejected ------------------------------------------------------------------------------------
 
 
 async def test_an_unpublished_snapshot_is_rejected(
@@ -81,7 +81,7 @@ async def test_a_damaged_salt_is_not_served(
         await ask(handler, a_request(clock))
 
 
-# -- publishing --------------------------------------------------------------------------------
+# --- publishing ----------------------------------------------------------------------------------
 
 
 def test_publishing_again_changes_nothing(registry: RegistryStore) -> None:

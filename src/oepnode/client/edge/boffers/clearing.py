@@ -28,9 +28,10 @@ from oepnode.client.edge.boffers.selection import (
     offered_rows,
     rolled_from,
 )
+from oepnode.client.values import integer_price
 from oepnode.domain.documents.arrays import Indices, Int64s
 from oepnode.domain.edge.boffers.selection import EffectiveDay
-from oepnode.domain.edge.clearing.clear import PER_CENT, Cleared, clear
+from oepnode.domain.edge.clearing.clear import MARKET_PRICE, PER_CENT, Cleared, clear
 from oepnode.domain.edge.timeseries.energy import energy_wh
 from oepnode.errors import ConfigError
 
@@ -125,11 +126,11 @@ def clear_boffers(
     Raises:
         NoBofferError: If no Boffer is chosen.
         ConfigError: If no Boffer covers the period, intervals have no price, or a price is not an
-            integer.
+            integer in range.
     """
-    _require_integers(price)
+    prices = _integer_prices(price)
     offers, notes = effective_offers(boffers, choice or BofferChoice())
-    cleared = tuple(_clear(offer, price, period) for offer in offers)
+    cleared = tuple(_clear(offer, prices, period) for offer in offers)
     return ClearedBoffers(boffers, cleared, notes)
 
 
@@ -159,11 +160,10 @@ def _clear(
     )
 
 
-def _require_integers(price: object) -> None:
-    prices = price.values() if isinstance(price, Mapping) else [price]
-    wrong = [each for each in prices if not isinstance(each, int)]
-    if wrong:
-        raise ConfigError(f"a price is an integer of 10⁻⁵ $/MWh, received {wrong[0]!r}")
+def _integer_prices(price: int | Mapping[str, int]) -> int | dict[str, int]:
+    if not isinstance(price, Mapping):
+        return integer_price(price, MARKET_PRICE)
+    return {end: integer_price(each, MARKET_PRICE) for end, each in price.items()}
 
 
 def _prices(ends: list[str], price: int | Mapping[str, int]) -> Int64s:

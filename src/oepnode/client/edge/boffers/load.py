@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import structs
@@ -53,6 +54,10 @@ class RulesRejectedError(DocumentFault):
         super().__init__(f"{name}: {fault.what}", fault.faults, fault.more)
         self.name = name
         self.reason = reason
+
+    def named(self, file: FileName) -> RulesRejectedError:
+        """The same rejection, with the name of the document's file."""
+        return RulesRejectedError(self, str(file), self.reason)
 
 
 class NoBofferError(ConfigError):
@@ -134,7 +139,7 @@ class LoadedBoffers:
     def report(self) -> TransactionReport:
         """The answer of the rules as it is encoded in JSON."""
         answer = self.transaction
-        return TransactionReport(answer.code, answer.message, dict(answer.counts), self.skipped)
+        return TransactionReport(answer.code, answer.message, answer.counts, self.skipped)
 
 
 # --- validate ------------------------------------------------------------------------------------
@@ -234,7 +239,7 @@ def _acknowledge_each(path: Path) -> tuple[AcknowledgedBoffer, ...]:
 
 def _skipped(answer: AcknowledgedBoffer) -> SkippedBoffer:
     first, result = answer.first, answer.received
-    counts = {**result.system.counts, **result.transaction.counts}
+    counts = MappingProxyType({**result.system.counts, **result.transaction.counts})
     if first is None:
         return SkippedBoffer(path=answer.path, message=answer.message, counts=counts)
     is_known = first.submitted_us != NO_SUBMISSION

@@ -21,11 +21,12 @@ from oepnode.client.edge.boffers.selection import (
     rolled_from,
     single_offer,
 )
+from oepnode.client.values import integer_price
 from oepnode.domain.edge.boffers.bands import accumulate
 from oepnode.domain.edge.boffers.selection import EffectiveDay
 from oepnode.domain.edge.clearing import supply_curve as curves
 from oepnode.domain.edge.clearing.supply_curve import PriceStep
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.quantities import NO_LIMIT, PRICE
 
 
 class StepReport(Struct, frozen=True):
@@ -144,12 +145,13 @@ def supply_curve(
     Raises:
         NoBofferError: If no Boffer is chosen.
         SeveralBoffersError: If several are.
-        ConfigError: If none covers the period.
+        ConfigError: If none covers the period, or a price is not an integer in range.
     """
+    cents = tuple(integer_price(price, PRICE) for price in prices)
     offer, notes = single_offer(boffers, choice or BofferChoice())
     row = int(offered_rows(offer.day, period)[0])
     steps = _steps_of(offer.day, row)
-    return SupplyCurve(boffers, offer, row, steps, tuple(prices), notes)
+    return SupplyCurve(boffers, offer, row, steps, cents, notes)
 
 
 def _steps_of(day: EffectiveDay, row: int) -> tuple[PriceStep, ...]:

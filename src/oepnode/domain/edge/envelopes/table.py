@@ -48,7 +48,7 @@ LIMIT_COLUMNS: Final = (
     "reactive_export_var",
     "reactive_import_var",
 )
-"""Columns of a limits file in the order of `quantities.KINDS`, as ``aggregator verify`` writes."""
+"""Columns of a file of limits in the order of `quantities.KINDS`, as a verified bundle's are."""
 
 _TEXTS: Final = ("nmi", "level", "interval_start")
 SUBMITTED_COLUMN: Final = "submitted_us"

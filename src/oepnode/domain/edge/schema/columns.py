@@ -169,7 +169,7 @@ class _Reader:
             lambda row, count: self.log.add(row_path(row, name), code, message, count=count),
         )
 
-    # -- identities --------------------------------------------------------------------------
+    # --- identities ------------------------------------------------------------------------------
 
     def _identities(
         self, series: pl.Series, name: str, kind: NmiText | Identity
@@ -197,7 +197,7 @@ class _Reader:
         rows = (coded == text).fill_null(value=False).to_numpy()
         kind.read(text, row_path(int(np.argmax(rows)), name), self.log)
 
-    # -- instants ----------------------------------------------------------------------------
+    # --- instants --------------------------------------------------------------------------------
 
     def _instants(self, series: pl.Series, name: str, kind: Instant) -> pl.Series | None:
         dtype = series.dtype
@@ -255,7 +255,7 @@ class _Reader:
         self._reject(mask, name, "time.grid", message)
         return series.set(pl.Series(mask), None)
 
-    # -- numbers -----------------------------------------------------------------------------
+    # --- numbers ---------------------------------------------------------------------------------
 
     def _integers(
         self, series: pl.Series, name: str, kind: Quantity, dtype: pl.DataType

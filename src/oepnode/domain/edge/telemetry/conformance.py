@@ -178,7 +178,7 @@ class ConformanceChecker:
         is_breach = (over < -allowed(upper)) | (under < -allowed(lower))
         return Trace(batch.minute, batch.flow_w.astype(np.int64), upper, lower, is_breach)
 
-    # -- steps -----------------------------------------------------------------------------------
+    # --- steps -----------------------------------------------------------------------------------
 
     def _add(self, batch: TelemetryBatch, site: Indices) -> None:
         kept = self._coverage.is_inside(batch.minute, site)

@@ -108,9 +108,9 @@ class Acknowledgement:
             message_id=self.message_id,
             code=self.code,
             message=self.message,
-            counts=self.counts,
+            counts=dict(self.counts),
             faults=tuple(map(_report, self.findings)),
-            warning_counts=self.warning_counts,
+            warning_counts=dict(self.warning_counts),
             warnings=tuple(map(_report, self.warnings)),
         )
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final, Literal, TypeVar
 
 from oepnode.domain.documents.faults import FaultLog, warning_code
@@ -197,7 +198,7 @@ def _answer(
         message_id,
         accepted,
         causes_first(errors.kept),
-        dict(errors.counts),
+        MappingProxyType(dict(errors.counts)),
         tuple(warnings.kept),
-        dict(warnings.counts),
+        MappingProxyType(dict(warnings.counts)),
     )

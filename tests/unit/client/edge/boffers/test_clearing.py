@@ -40,9 +40,11 @@ def test_each_interval_has_its_own_price(tmp_path: Path) -> None:
         clear_boffers(loaded(site([1])), 0, period=2)
 
 
-@pytest.mark.parametrize("price", [85.0, "85", None, {"2026-11-20T04:05:00+10:00": 85.0}])
+@pytest.mark.parametrize(
+    "price", [85.0, "85", None, True, 2**70, {"2026-11-20T04:05:00+10:00": 85.0}]
+)
 def test_a_price_that_is_not_an_integer_is_rejected(price: Any) -> None:
-    with pytest.raises(ConfigError, match="a price is an integer of 10⁻⁵"):
+    with pytest.raises(ConfigError, match="a price must be an integer of 10⁻⁵"):
         clear_boffers(loaded(unit()), price)
 
 

@@ -110,6 +110,9 @@ def test_skipped_boffers_name_their_unit_and_reason(tmp_path: Path, suffix: str)
     (skipped,) = boffers.skipped
     assert (skipped.duid, skipped.nmi) == ("UNIT1", None)
     assert skipped.counts == {"gate.price_changed": 1}
+    for counts in (skipped.counts, validate_boffers(tmp_path / f"b{suffix}").transaction.counts):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            counts["gate.price_changed"] = 0  # type: ignore[index]
     assert "(UNIT1, submitted 2026-11-20T03:59:48.000001+10:00) is rejected" in skipped.sentence
 
 

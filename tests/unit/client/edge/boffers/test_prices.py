@@ -32,7 +32,7 @@ def test_a_price_is_exact_and_named_by_its_interval(tmp_path: Path, text: str) -
         ("a,b\n1,2\n", "the columns must be either interval_end and price, or SETTLEMENTDATE"),
         (f"interval_end,price,region\n{END},1,a\n{END},1,b\n", r"several regions \(column region"),
         (f"interval_end,price\n{END},1\n{END},1\n", "line 3: a second price for one interval"),
-        (f"interval_end,price\n{END},x\n", "line 2: the price is a number of "),
+        (f"interval_end,price\n{END},x\n", "line 2: the price must be a number of "),
         ("interval_end,price\ntoday,1\n", "line 2: .*received 'today'"),
         ("interval_end,price\n2026/11/20 04:06:00,1\n", "line 2: "),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from oepnode.client.answers import to_json
@@ -11,6 +12,7 @@ from oepnode.client.edge.boffers.load import SeveralBoffersError
 from oepnode.client.edge.boffers.pictures import draw_supply_curve, headline
 from oepnode.client.edge.boffers.selection import BofferChoice
 from oepnode.client.edge.boffers.supply_curves import supply_curve
+from oepnode.errors import ConfigError
 from tests.support.loaded_boffers import DAY, NEXT, loaded, unit
 
 
@@ -27,6 +29,12 @@ def test_a_supply_curve_has_steps_bands_and_marks(tmp_path: Path) -> None:
     )
     draw_supply_curve(curve, str(tmp_path / "c.svg"))
     assert "Supply curve of UNIT1" in (tmp_path / "c.svg").read_text()
+
+
+def test_prices_of_a_supply_curve_are_integers() -> None:
+    assert supply_curve(loaded(unit()), prices=[np.int64(5)]).prices == (5,)  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="a price must be an integer of 10⁻²"):
+        supply_curve(loaded(unit()), prices=["x"])  # type: ignore[list-item]
 
 
 def test_a_supply_curve_is_of_one_boffer() -> None:

@@ -42,6 +42,15 @@ def test_faults_that_are_not_kept_are_counted() -> None:
         finding_log.raise_if_any()
 
 
+def test_an_answer_keeps_its_counts_where_the_log_goes_on() -> None:
+    finding_log = filled()
+    answer = finding_log.received(None, "").transaction
+    finding_log.business("a.rule", "$", "Part C §6.3", "broken")
+    assert answer.counts == {"a.rule": 3}
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        answer.counts["a.rule"] = 0  # type: ignore[index]
+
+
 def test_a_finding_of_the_form_cites_the_innermost_field_of_its_path() -> None:
     finding_log = filled()
     assert finding_log.section_of("$.records[0].nmi") == SECTIONS["nmi"]
