@@ -6,6 +6,7 @@ runs; without it they are deselected, not skipped.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.anvil import Anvil
+
+LONGEST_TEST_S = 900
+"""Far more than any test takes; campaigns have no limit."""
 
 UNIT = Path(__file__).parent / "unit"
 
@@ -60,6 +64,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         return (yield)
     finally:
         sys.settrace(tracer)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that hangs, so that it does not hold up the others."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"{item.nodeid} took longer than {LONGEST_TEST_S} s")
+
+    if item.get_closest_marker("campaign"):
+        return (yield)
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LONGEST_TEST_S)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from web3.types import LogReceipt, TxParams, TxReceipt
 from oepnode.adapters.chain import artefact, decode
 from oepnode.adapters.chain.errors import translated, translates_errors
 from oepnode.adapters.chain.send import fee_fields, send
+from oepnode.adapters.chain.sessions import SessionManager
 from oepnode.adapters.http.redact import shown_url
 from oepnode.config import ChainSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
@@ -383,12 +384,18 @@ class EvmChain(EvmReader):
 def open_web3(settings: ChainSettings) -> AsyncWeb3[Any]:
     """A connection to the node; sends nothing yet."""
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    return AsyncWeb3(AsyncHTTPProvider(settings.rpc_url, request_kwargs={"timeout": timeout}))
+    return _open_web3(settings.rpc_url, request_kwargs={"timeout": timeout})
+
+
+def _open_web3(rpc_url: str, **options: Any) -> AsyncWeb3[Any]:  # noqa: ANN401 - web3's own
+    provider = AsyncHTTPProvider(rpc_url, **options)
+    provider._request_session_manager = SessionManager()
+    return AsyncWeb3(provider)
 
 
 async def chain_id_of(rpc_url: str) -> int:
     """The chain id that a node reports."""
-    web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url))
+    web3 = _open_web3(rpc_url)
     try:
         with translated(f"node {shown_url(rpc_url)}"):
             return int(await web3.eth.chain_id)
