@@ -22,7 +22,7 @@ class SessionManager(HTTPSessionManager):
         session: ClientSession | None = None,
         request_timeout: ClientTimeout | None = None,
     ) -> ClientSession:
-        """The session of an endpoint, made where there is none that is open."""
+        """Return the open session of an endpoint, or open one."""
         key = str(endpoint_uri)
         known: ClientSession | None = self.session_cache.get_cache_entry(key)
         if known is None or known.closed:

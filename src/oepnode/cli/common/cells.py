@@ -15,7 +15,7 @@ def figure(text: str, style: str = "") -> Text:
 
 
 def kilo(amount: float | None, decimals: int = 2, *, is_signed: bool = False) -> Text:
-    """W as kW, or Wh as kWh; a dash where there is none."""
+    """Return W as kW, or Wh as kWh; a dash for a missing amount."""
     if amount is None or amount == NO_LIMIT:
         return figure("–", "dim")
     return figure(f"{amount / 1000:{'+' if is_signed else ''}.{decimals}f}")
