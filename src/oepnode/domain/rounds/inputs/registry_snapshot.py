@@ -48,6 +48,12 @@ _AGGREGATOR = ObjectShape(
 _ASSIGNMENT = ObjectShape(
     Field("nmi"), Field("aggregator"), Field("from"), Field("to", required=False)
 )
+SHAPES: Final = (_SNAPSHOT, _AGGREGATOR, _ASSIGNMENT)
+"""The shapes of all its objects."""
+FREE_TEXTS: Final = frozenset(
+    {"id", "name", "aggregator", "publicKey", "address", "saltDigest", "nonce"}
+)
+"""Names of the fields whose texts are neither NMIs nor times."""
 
 
 @dataclass(frozen=True, slots=True)
