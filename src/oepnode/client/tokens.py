@@ -140,7 +140,7 @@ def tokens_of_round(
 
 
 def _snapshot_of(selector: RoundSelector, number: int) -> bytes | None:
-    """SHA-256 of a round's snapshot, read from the chain; None where the round is read elsewhere."""
+    """SHA-256 of a round's snapshot from the chain; None where the round is read elsewhere."""
     if selector.state_file is not None:
         return None
 

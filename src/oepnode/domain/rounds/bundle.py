@@ -283,13 +283,13 @@ def verify(
     return _verified(context, body, nmis, entries, sites, partition, path)
 
 
-def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
-    """NMIs of the bundle that are not in the aggregator's own list, sorted.
+def foreign_nmis(nmis: Iterable[str], portfolio: Iterable[str]) -> list[str]:
+    """NMIs of a bundle that are not in the aggregator's own list, sorted.
 
     A verified bundle holds the sites that the registry's snapshot assigns to the aggregator. A
     foreign one means that the snapshot and the aggregator's list differ.
     """
-    return sorted(set(bundle.nmis).difference(portfolio))
+    return sorted(set(nmis).difference(portfolio))
 
 
 def _decode(plaintext: bytes) -> _Body:

@@ -2,9 +2,9 @@
 
 Guarantees: a snapshot or salt is served only sealed to the key in a request that an enrolled worker
 signed for a round that uses the snapshot; each request works once. The digest of the newest
-snapshot is public, and so are token lists, which are sealed. Leaves out the making of snapshots, and the checks of a request
-(`oepnode.services.common.authorization`). Source: ``docs/design.md`` §1, §3 and §4; endpoints and
-settings: docs/services.md.
+snapshot is public, and so are token lists, which are sealed. Leaves out the making of snapshots,
+and the checks of a request (`oepnode.services.common.authorization`). Source: ``docs/design.md``
+§1, §3 and §4; endpoints and settings: docs/services.md.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Guarantees: a document is stored exactly as received, or blinded (setting ``blinding_key_file``),
 only if it follows the rules, and never changes; publishing and opening need the bearer token. A
 document contains NMIs or tokens, and is served to the workers of a round that was opened with it,
-for one signed request each time (setting ``document_access``). Leaves out confidentiality in transit: a document is streamed, not sealed, so
-put TLS before the gateway. Endpoints and settings: docs/services.md.
+for one signed request each time (setting ``document_access``). Leaves out confidentiality in
+transit: a document is streamed, not sealed, so put TLS before the gateway. Endpoints and settings:
+docs/services.md.
 """
 
 from __future__ import annotations
