@@ -28,7 +28,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from oepnode.domain.documents.arrays import Bytes, Int32s
-from oepnode.domain.nem.nmi import NMI_LENGTH
+from oepnode.domain.nem.tokens import SiteIdKind, kind_of
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import (
@@ -54,6 +54,7 @@ _CONTEXT_SIZE: Final = 60
 _INFO: Final = b"oep1 bundle"
 _NAME: Final = b"oep1 bundle name"
 _LENGTH_SIZE: Final = 4
+_SITE_ID_WIDTHS: Final = frozenset(kind.value for kind in SiteIdKind)
 
 CHECKS: Final = {
     "opening": "the sealed bundle opens with this key, for this round",
@@ -113,7 +114,7 @@ class VerifiedBundle:
         context: The round.
         aggregator_id: The aggregator that it was made for.
         key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI of the bundle.
-        nmis: NMI of each site.
+        nmis: NMI of each site; in a blind round its token.
         levels: Per site, uint8: 0 NMI, 1 Flex.
         timings: Per site, uint8: 0 PRE, 1 POST.
         objectives: Per site, the objective function.
@@ -146,6 +147,11 @@ class VerifiedBundle:
     index: int
     partitions: int
     path: tuple[bytes, ...]
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether its sites are named by tokens."""
+        return kind_of(self.nmis[0]) is SiteIdKind.TOKEN
 
     @property
     def site_count(self) -> int:
@@ -277,13 +283,13 @@ def verify(
     return _verified(context, body, nmis, entries, sites, partition, path)
 
 
-def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
-    """NMIs of the bundle that are not in the aggregator's own list, sorted.
+def foreign_nmis(nmis: Iterable[str], portfolio: Iterable[str]) -> list[str]:
+    """NMIs of a bundle that are not in the aggregator's own list, sorted.
 
     A verified bundle holds the sites that the registry's snapshot assigns to the aggregator. A
     foreign one means that the snapshot and the aggregator's list differ.
     """
-    return sorted(set(bundle.nmis).difference(portfolio))
+    return sorted(set(nmis).difference(portfolio))
 
 
 def _decode(plaintext: bytes) -> _Body:
@@ -311,13 +317,19 @@ def _split(body: _Body) -> tuple[list[str], list[bytes]]:
     ends = np.cumsum(np.frombuffer(body.lengths[: count * _LENGTH_SIZE], ">u4"), dtype=np.int64)
     if rest or not count or ends[-1] != len(body.entries):
         raise BundleError("format", "the entries do not have the lengths given")
-    if len(body.nmis) != count * NMI_LENGTH or not body.nmis.isascii():
-        raise BundleError("format", "there is not one NMI for each entry")
-    text = body.nmis.decode("ascii")
-    nmis = [text[at : at + NMI_LENGTH] for at in range(0, len(text), NMI_LENGTH)]
+    nmis = _split_site_ids(body.nmis, count)
     bounds = [0, *ends.tolist()]
     entries = [body.entries[a:b] for a, b in pairwise(bounds)]
     return nmis, entries
+
+
+def _split_site_ids(data: bytes, count: int) -> list[str]:
+    """NMIs of 10 bytes each or tokens of 32 each: with one for each entry, the length decides."""
+    width, rest = divmod(len(data), count)
+    if rest or width not in _SITE_ID_WIDTHS or not data.isascii():
+        raise BundleError("format", "there is not one NMI, or one token, for each entry")
+    text = data.decode("ascii")
+    return [text[at : at + width] for at in range(0, len(text), width)]
 
 
 def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:
