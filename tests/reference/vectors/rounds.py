@@ -6,11 +6,12 @@ import hashlib
 
 from tests.reference.envelope import read_envelope
 from tests.reference.model import compute_round
-from tests.reference.pseudonyms import site_pseudonym
+from tests.reference.pseudonyms import site_key, site_pseudonym
 from tests.reference.rfc9162 import leaf_hash
 from tests.reference.trees import tree_path
 from tests.reference.vectors.common import CONTRACT, SALT, Json
 from tests.reference.vectors.documents import CHURN, interval, nem, record, registry
+from tests.reference.vectors.tokens import blinded
 
 OPERATORS = [hashlib.sha256(b"operator %d" % n).digest()[:20] for n in (1, 2, 3)]
 
@@ -94,6 +95,12 @@ def day_round() -> tuple[str, str]:
     return f"[{day},{update},{south}]", registry(CHURN, SALT)
 
 
+def blind_round() -> tuple[str, str]:
+    """The first round in blind mode: tokens in both documents."""
+    envelope, snapshot = array_round()
+    return blinded(envelope), blinded(snapshot)
+
+
 def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str, str]) -> Json:
     """A whole round with every value on the way to its root."""
     envelope, snapshot = texts
@@ -145,7 +152,8 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
                 "sites": [
                     {
                         "nmi": nmi,
-                        "pseudonym": site_pseudonym(partition.key, nmi).hex(),
+                        "key": site_key(partition.key, nmi).hex(),
+                        "pseudonym": site_pseudonym(site_key(partition.key, nmi), nmi).hex(),
                         "entry": entry.hex(),
                         "leafHash": leaf_hash(entry).hex(),
                         "path": [p.hex() for p in tree_path(partition.entries, i)],
@@ -166,6 +174,10 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
         "resultHash": result.result_hash.hex(),
         "ballots": [
             {"operator": "0x" + operator.hex(), "ballot": result.ballot(operator).hex()}
+            for operator in OPERATORS
+        ],
+        "custodyRoots": [
+            {"operator": "0x" + operator.hex(), "root": result.custody(operator).hex()}
             for operator in OPERATORS
         ],
     }
