@@ -174,6 +174,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 
 __all__ = [
@@ -223,6 +224,7 @@ __all__ = [
     "KeyFileError",
     "KeyMissingError",
     "KeyNotUsedError",
+    "KeyKind",
     "KeyPair",
     "Level",
     "LevelAssessment",

@@ -20,6 +20,7 @@ from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
 from tests.reference.vectors.rejected import rejected_vectors
 from tests.reference.vectors.rounds import array_round, day_round, ndjson_round, round_vector
+from tests.reference.vectors.sealing import sealing_vectors
 from tests.reference.vectors.times import time_vectors
 from tests.reference.vectors.trees import tree_vectors
 
@@ -39,6 +40,7 @@ def all_vectors() -> dict[str, Json]:
         "round-ndjson.json": round_vector("ndjson", ndjson_round(), 2, ("wide", "canonical")),
         "round-day.json": round_vector("day", day_round(), 3, ("edge", "magnitude")),
         "refused.json": rejected_vectors(),
+        "sealing.json": sealing_vectors(),
     }
 
 

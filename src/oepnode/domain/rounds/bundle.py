@@ -5,19 +5,19 @@ reading allocates no more than a small multiple of what was received; `verify` r
 which every byte follows from the final root, the aggregator's own knowledge, or both, or raises
 `BundleError` with the name of the check that failed.
 
-Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether these are
+Leaves out: sealing (``adapters.crypto.sealing``), reading the chain, and whether these are
 all sites of the aggregator; `foreign_nmis` covers what the key of the round cannot prove.
 
 Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 
 Example:
-    >>> plaintext = build(result, index)                                     # doctest: +SKIP
+    >>> plaintext = b"".join(build(result, index))                           # doctest: +SKIP
     >>> verified = verify(plaintext, "A1", context, root, partition_count)   # doctest: +SKIP
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
@@ -46,14 +46,18 @@ MAGIC: Final = b"OEPB"
 VERSION: Final = 1
 HEAD_SIZE: Final = 13
 MIN_SIZE: Final = 1 << 16
-MAX_SIZE: Final = 1 << 30
-"""Largest plaintext: one HPKE message holds less than 2^31 bytes."""
+MAX_ENTRIES: Final = (1 << 32) - 1
+"""Most bytes of all site entries of a bundle: those of one MessagePack element."""
+
+MAX_SIZE: Final = 1 << 33
+"""Largest plaintext: `MAX_ENTRIES` with the NMI and the length of each, padded."""
 
 FILE_MAGIC: Final = b"OEPF\x01"
 _CONTEXT_SIZE: Final = 60
 _INFO: Final = b"oep1 bundle"
 _NAME: Final = b"oep1 bundle name"
 _LENGTH_SIZE: Final = 4
+_ARRAY_OF_TEN: Final = b"\x9a"
 
 CHECKS: Final = {
     "opening": "the sealed bundle opens with this key, for this round",
@@ -160,26 +164,29 @@ class VerifiedBundle:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def build(result: RoundResult, index: int) -> bytes:
-    """The plaintext of the bundle of the partition at ``index``, to be sealed by the caller.
+def build(result: RoundResult, index: int) -> Iterator[bytes]:
+    """The plaintext of the bundle of the partition at ``index``, in pieces, to be sealed.
 
     Raises:
-        BundleError: If the partition is too large for one bundle (check ``format``).
+        BundleError: At once, if the partition is too large for one bundle (check ``format``).
     """
     partition = result.partitions[index]
-    body = _Body(
+    lengths = [len(entry) for entry in partition.entries]
+    if sum(lengths) > MAX_ENTRIES:
+        raise BundleError(
+            "format",
+            f"a bundle has at most {MAX_ENTRIES} bytes of site entries, this one {sum(lengths)}",
+        )
+    before = (
         result.context.encode(),
         partition.aggregator_id,
         partition.key,
         "".join(partition.nmis).encode(),
-        b"".join(len(entry).to_bytes(_LENGTH_SIZE) for entry in partition.entries),
-        b"".join(partition.entries),
-        partition.entry,
-        index,
-        result.partition_count,
-        b"".join(result.path(index)),
+        b"".join(length.to_bytes(_LENGTH_SIZE) for length in lengths),
     )
-    return _frame(msgspec.msgpack.encode(body))
+    after = (partition.entry, index, result.partition_count, b"".join(result.path(index)))
+    head = _ARRAY_OF_TEN + _packed(before) + _bin_head(sum(lengths))
+    return _framed(head, partition.entries, sum(lengths), _packed(after))
 
 
 def padded_size(body_size: int) -> int:
@@ -216,13 +223,27 @@ def unpack_file(data: bytes) -> tuple[RoundContext, bytes] | None:
     return RoundContext(int.from_bytes(chain_id), contract, number), data[end:]
 
 
-def _frame(body: bytes) -> bytes:
-    size = padded_size(len(body))
-    if size > MAX_SIZE:
-        raise BundleError(
-            "format", f"a bundle holds at most {MAX_SIZE} bytes, this partition needs {size}"
-        )
-    return (MAGIC + VERSION.to_bytes(1) + len(body).to_bytes(8) + body).ljust(size, b"\x00")
+def _framed(head: bytes, entries: Iterable[bytes], size: int, tail: bytes) -> Iterator[bytes]:
+    """Header, the body as head, entries of ``size`` bytes together and tail, and the padding."""
+    body = len(head) + size + len(tail)
+    yield MAGIC + VERSION.to_bytes(1) + body.to_bytes(8) + head
+    yield from entries
+    yield tail
+    padding = padded_size(body) - HEAD_SIZE - body
+    for at in range(0, padding, MIN_SIZE):
+        yield bytes(min(MIN_SIZE, padding - at))
+
+
+def _packed(values: Iterable[bytes | str | int]) -> bytes:
+    return b"".join(msgspec.msgpack.encode(value) for value in values)
+
+
+def _bin_head(size: int) -> bytes:
+    """The head of a MessagePack bin of that many bytes, in its shortest form."""
+    for mark, width in ((0xC4, 1), (0xC5, 2)):
+        if size < 1 << (8 * width):
+            return bytes([mark]) + size.to_bytes(width)
+    return b"\xc6" + size.to_bytes(4)
 
 
 # --- reading -------------------------------------------------------------------------------------

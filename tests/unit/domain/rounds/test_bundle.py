@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke, pymerkle_check
+from oepnode.adapters.crypto import pymerkle_check, sealing
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds import bundle, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
@@ -25,6 +25,7 @@ from tests.support.round_world import (
     COUNT,
     FLEX,
     IDS,
+    KINDS,
     MOVING,
     PRIVATE,
     PUBLIC,
@@ -44,8 +45,12 @@ def body_of(data: bytes) -> Any:
     return msgspec.msgpack.decode(data[bundle.HEAD_SIZE : end], type=bundle._Body)
 
 
+def frame(body: bytes) -> bytes:
+    return b"".join(bundle._framed(body, [], 0, b""))
+
+
 def framed(body: object) -> bytes:
-    return bundle._frame(msgspec.msgpack.encode(body))
+    return frame(msgspec.msgpack.encode(body))
 
 
 def check(data: bytes, name: str = "A1", context: RoundContext = CONTEXT) -> VerifiedBundle:
@@ -182,12 +187,13 @@ def test_the_length_is_the_next_power_of_two(body: int, size: int) -> None:
 
 
 def test_small_bundles_have_one_length() -> None:
-    assert {len(sealed(name)) for name in IDS} == {(1 << 16) + 48}
+    sizes = {len(sealed(name)) - sealing.sealed_size(KINDS[name], 1 << 16) for name in IDS}
+    assert sizes == {0}
 
 
-def test_a_partition_too_large_for_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "MAX_SIZE", 1 << 15)
-    with pytest.raises(BundleError, match="at most 32768 bytes"):
+def test_a_partition_with_too_many_bytes_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MAX_ENTRIES", 100)
+    with pytest.raises(BundleError, match="at most 100 bytes of site entries"):
         bundle.build(RESULT, 0)
 
 
@@ -214,11 +220,16 @@ def test_a_file_names_its_round() -> None:
 def test_only_the_right_key_and_round_open_a_bundle() -> None:
     info = bundle.sealing_info(CONTEXT)
     message = sealed("A1")
-    assert hpke.open_sealed(PRIVATE["A1"], message, info) == plaintext("A1")
+    assert sealing.open_whole(PRIVATE["A1"], message, info) == plaintext("A1")
     later = bundle.sealing_info(RoundContext(CHAIN_ID, CONTRACT, 4))
-    for key, purpose in [(PRIVATE["A2"], info), (PRIVATE["A1"], later), (PRIVATE["A1"], b"")]:
+    for key, purpose in [
+        (PRIVATE["A2"], info),
+        (PRIVATE["A3"], info),
+        (PRIVATE["A1"], later),
+        (PRIVATE["A1"], b""),
+    ]:
         with pytest.raises(EvidenceError):
-            hpke.open_sealed(key, message, purpose)
+            sealing.open_whole(key, message, purpose)
 
 
 # --- one failing bundle per check -----------------------------------------------------------------
@@ -248,11 +259,11 @@ NOT_FORMAT: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("length one less", lambda d: d[:5] + (int.from_bytes(d[5:13]) - 1).to_bytes(8) + d[13:]),
     ("length one more", lambda d: d[:5] + (int.from_bytes(d[5:13]) + 1).to_bytes(8) + d[13:]),
     ("no array", lambda d: framed({})),
-    ("nesting", lambda d: bundle._frame(b"\x91" * 60_000)),
-    ("endless array", lambda d: bundle._frame(b"\xdd\xff\xff\xff\xff")),
-    ("endless bytes", lambda d: bundle._frame(b"\x9a\xc6\xff\xff\xff\xff")),
+    ("nesting", lambda d: frame(b"\x91" * 60_000)),
+    ("endless array", lambda d: frame(b"\xdd\xff\xff\xff\xff")),
+    ("endless bytes", lambda d: frame(b"\x9a\xc6\xff\xff\xff\xff")),
     ("text", lambda d: d.replace(b"\xa2A1", b"\xa2A\xff")),
-    ("long form", lambda d: bundle._frame(msgspec.msgpack.encode(body_of(d)) + b"\xc0")),
+    ("long form", lambda d: frame(msgspec.msgpack.encode(body_of(d)) + b"\xc0")),
 ]
 
 
@@ -267,7 +278,7 @@ def test_format_other_encoding_of_the_same_body() -> None:
     long_text = body.replace(b"\xa2A1", b"\xd9\x02A1", 1)
     assert long_text != body
     with pytest.raises(BundleError, match="only encoding"):
-        check(bundle._frame(long_text))
+        check(frame(long_text))
 
 
 @pytest.mark.parametrize(
@@ -325,7 +336,7 @@ def rebuilt(order: Callable[[list[tuple[bytes, str]]], list[tuple[bytes, str]]])
         PartitionEntry(pseudonym, root, len(entries)).encode(),
     )
     parts = [new if p.aggregator_id == "A1" else p for p in RESULT.partitions]
-    return bundle.build(RoundResult(CONTEXT, tuple(parts), ROOT), index_of("A1"))
+    return b"".join(bundle.build(RoundResult(CONTEXT, tuple(parts), ROOT), index_of("A1")))
 
 
 def test_order() -> None:
