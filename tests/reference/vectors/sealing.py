@@ -13,7 +13,7 @@ KEY = digest("sealing: content key")
 INFO = b"oep1 bundle" + digest("sealing: context")
 PRIVATE = hashlib.sha256(b"oepnode vector private key").digest()
 _CIPHERTEXT = Path(__file__).with_name("mlkem_ciphertext.hex")
-"""An encapsulation to `PRIVATE`; ML-KEM's cannot be derived with a library of its own randomness."""
+"""An encapsulation to `PRIVATE`, stored because libraries choose ML-KEM's randomness themselves."""
 
 SIZES = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK)
 DAMAGE: tuple[tuple[str, list[int], str], ...] = (

@@ -75,7 +75,7 @@ def encrypted_size(size: int) -> int:
     return size + TAG_SIZE * max(1, -(-size // CHUNK_SIZE))
 
 
-def _nonce(index: int, is_last: bool) -> bytes:  # noqa: FBT001 - part of the construction
+def _nonce(index: int, is_last: bool) -> bytes:
     return index.to_bytes(_COUNTER_SIZE) + bytes([is_last])
 
 
@@ -118,7 +118,7 @@ def _fault(aead: ChaCha20Poly1305, index: int, block: bytes, *, is_last: bool) -
     return ChunkError("changed", f"chunk {number} does not open{cut}")
 
 
-def _opens(aead: ChaCha20Poly1305, index: int, block: bytes, is_last: bool) -> bool:  # noqa: FBT001
+def _opens(aead: ChaCha20Poly1305, index: int, block: bytes, is_last: bool) -> bool:
     try:
         aead.decrypt(_nonce(index, is_last), block, None)
     except (InvalidTag, ValueError):

@@ -5,8 +5,8 @@ reading allocates no more than a small multiple of what was received; `verify` r
 which every byte follows from the final root, the aggregator's own knowledge, or both, or raises
 `BundleError` with the name of the check that failed.
 
-Leaves out: sealing (``adapters.crypto.sealing``), reading the chain, and whether these are
-all sites of the aggregator; `foreign_nmis` covers what the key of the round cannot prove.
+Leaves out: sealing (``adapters.crypto.sealing``), reading the chain, and whether the registry
+and the sender gave the round all sites of the aggregator; `foreign_nmis` compares with its list.
 
 Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 
@@ -39,7 +39,7 @@ from oepnode.domain.rounds.entries import (
     decode_site,
 )
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import site_pseudonyms
+from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_pseudonyms
 from oepnode.errors import EvidenceError
 
 MAGIC: Final = b"OEPB"
@@ -57,6 +57,9 @@ _CONTEXT_SIZE: Final = 60
 _INFO: Final = b"oep1 bundle"
 _NAME: Final = b"oep1 bundle name"
 _LENGTH_SIZE: Final = 4
+_MAX_PATH: Final = 32
+"""Steps of the path in a tree of 2³² partitions."""
+
 _ARRAY_OF_TEN: Final = b"\x9a"
 
 CHECKS: Final = {
@@ -64,13 +67,14 @@ CHECKS: Final = {
     "format": "the plaintext is one bundle, in its only encoding, padded with zeros",
     "context": "it was made for this chain, contract and round",
     "aggregator": "it was made for this aggregator",
+    "partition-count": "the round tree has as many partitions as the chain reports",
+    "inclusion": "the path proves the partition entry under the final root",
+    "aggregator-pseudonym": "the partition is this aggregator's under the round's key",
+    "site-count": "there are as many NMIs and entries as the partition entry counts",
     "sites": "every site entry is well formed, and all have one horizon",
     "pseudonyms": "every NMI gives the pseudonym of its entry under the round's key",
     "order": "the entries are sorted and none occurs twice",
     "partition-root": "the entries lead to the root in the partition entry",
-    "site-count": "the partition entry counts these entries",
-    "partition-count": "the round tree has as many partitions as the chain reports",
-    "inclusion": "the path proves the partition entry under the final root",
 }
 """The checks in their order; ``opening`` is the caller's, the others are `verify`'s."""
 
@@ -105,7 +109,7 @@ class _Body(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     ]
     index: _Uint32
     partitions: _Uint32
-    path: bytes
+    path: Annotated[bytes, Meta(max_length=_MAX_PATH * merkle.HASH_SIZE)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,7 +119,7 @@ class VerifiedBundle:
     Attributes:
         context: The round.
         aggregator_id: The aggregator that it was made for.
-        key: K_agg of the round, 32 bytes. Whoever has it can link pseudonyms to NMIs.
+        key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI of the bundle.
         nmis: NMI of each site.
         levels: Per site, uint8: 0 NMI, 1 Flex.
         timings: Per site, uint8: 0 PRE, 1 POST.
@@ -172,21 +176,25 @@ def build(result: RoundResult, index: int) -> Iterator[bytes]:
     """
     partition = result.partitions[index]
     lengths = [len(entry) for entry in partition.entries]
-    if sum(lengths) > MAX_ENTRIES:
+    size = sum(lengths)
+    if size > MAX_ENTRIES:
         raise BundleError(
-            "format",
-            f"a bundle has at most {MAX_ENTRIES} bytes of site entries, this one {sum(lengths)}",
+            "format", f"a bundle has at most {MAX_ENTRIES} bytes of site entries, this one {size}"
         )
-    before = (
+    body = _Body(
         result.context.encode(),
         partition.aggregator_id,
         partition.key,
         "".join(partition.nmis).encode(),
         b"".join(length.to_bytes(_LENGTH_SIZE) for length in lengths),
+        b"",
+        partition.entry,
+        index,
+        result.partition_count,
+        b"".join(result.path(index)),
     )
-    after = (partition.entry, index, result.partition_count, b"".join(result.path(index)))
-    head = _ARRAY_OF_TEN + _packed(before) + _bin_head(sum(lengths))
-    return _framed(head, partition.entries, sum(lengths), _packed(after))
+    head, tail = _around_entries(body, size)
+    return _framed(head, partition.entries, size, tail)
 
 
 def padded_size(body_size: int) -> int:
@@ -234,6 +242,14 @@ def _framed(head: bytes, entries: Iterable[bytes], size: int, tail: bytes) -> It
         yield bytes(min(MIN_SIZE, padding - at))
 
 
+def _around_entries(body: _Body, size: int | None = None) -> tuple[bytes, bytes]:
+    """The encoding of a body before and after its entries, which have ``size`` bytes."""
+    before = (body.context, body.aggregator, body.key, body.nmis, body.lengths)
+    after = (body.partition_entry, body.index, body.partitions, body.path)
+    entries = _bin_head(len(body.entries) if size is None else size)
+    return _ARRAY_OF_TEN + _packed(before) + entries, _packed(after)
+
+
 def _packed(values: Iterable[bytes | str | int]) -> bytes:
     return b"".join(msgspec.msgpack.encode(value) for value in values)
 
@@ -278,28 +294,33 @@ def verify(
         raise BundleError("context", "the bundle is of another chain, contract or round")
     if body.aggregator != aggregator_id:
         raise BundleError("aggregator", "the bundle is another aggregator's")
-    # 4. sites: entries decode as they were encoded, over one horizon.
+    # 4. partition count, 5. inclusion: the partition is in the tree that the quorum agreed on.
+    path = _check_inclusion(body, final_root, final_partitions)
+    # 6. aggregator pseudonym: the quorum made this partition for this aggregator.
+    partition = decode_partition(body.partition_entry)
+    if partition.pseudonym != aggregator_pseudonym(body.key, aggregator_id):
+        raise BundleError("aggregator-pseudonym", "the partition is another aggregator's")
+    # 7. site count: proven, so that nothing is allocated for more sites than the quorum counted.
+    _check_counts(body, partition.site_count)
+    # 8. sites: entries decode as they were encoded, over one horizon.
     nmis, entries = _split(body)
     sites = _decode_sites(entries)
-    # 5. pseudonyms: each entry is that NMI's.
+    # 9. pseudonyms: each entry is that NMI's.
     if site_pseudonyms(body.key, nmis) != [site.pseudonym for site in sites]:
         raise BundleError("pseudonyms", "an NMI does not give the pseudonym of its entry")
-    # 6. order: sorted, so that every partition has one root; unique, so that none counts twice.
+    # 10. order: sorted, so that every partition has one root; unique, so that none counts twice.
     if any(left >= right for left, right in pairwise(entries)):
         raise BundleError("order", "the entries are not in rising order")
-    # 7. partition root, 8. site count: the entries are all of the partition, and no others.
-    partition = _check_partition(body.partition_entry, entries)
-    # 9. partition count, 10. inclusion: the partition is in the tree that the quorum agreed on.
-    path = _check_inclusion(body, final_root, final_partitions)
+    # 11. partition root: the entries are all of the partition, and no others.
+    _check_root(partition, entries)
     return _verified(context, body, nmis, entries, sites, partition, path)
 
 
 def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
     """NMIs of the bundle that are not in the aggregator's own list, sorted.
 
-    The key of the round is a secret of the enrolled workers, so an aggregator cannot prove that
-    the key in its bundle is its own: a lying worker could seal another aggregator's partition to
-    it. That partition's NMIs would all be foreign.
+    A verified bundle holds the sites that the registry's snapshot assigns to the aggregator. A
+    foreign one means that the snapshot and the aggregator's list differ.
     """
     return sorted(set(bundle.nmis).difference(portfolio))
 
@@ -318,19 +339,35 @@ def _decode(plaintext: bytes) -> _Body:
         body = msgspec.msgpack.decode(data, type=_Body)
     except ValueError as exc:  # msgspec's errors and bad UTF-8 are all ValueErrors
         raise BundleError("format", "the body is not the MessagePack array of a bundle") from exc
-    if msgspec.msgpack.encode(body) != data:
+    head, tail = _around_entries(body)
+    # The entries lie between both and are not copied for the comparison.
+    is_length = len(head) + len(body.entries) + len(tail) == size
+    if not is_length or data[: len(head)] != head or data[size - len(tail) :] != tail:
         raise BundleError("format", "the body is not in its only encoding")
     return body
 
 
+def _check_counts(body: _Body, count: int) -> None:
+    """Compare the lengths of the blobs with the number of sites, before they are cut."""
+    for what, blob, size in (
+        ("entry lengths", body.lengths, _LENGTH_SIZE),
+        ("NMIs", body.nmis, NMI_LENGTH),
+    ):
+        if len(blob) != count * size:
+            raise BundleError(
+                "site-count",
+                f"expected {count} {what} ({count * size} bytes), received {len(blob)} bytes",
+            )
+    lengths = np.frombuffer(body.lengths, ">u4")
+    if int(lengths.sum(dtype=np.int64)) != len(body.entries):
+        raise BundleError("site-count", "the entries do not have the lengths given")
+    if not body.nmis.isascii():
+        raise BundleError("sites", "an NMI is not ASCII")
+
+
 def _split(body: _Body) -> tuple[list[str], list[bytes]]:
     """NMIs and entries, cut from their blobs."""
-    count, rest = divmod(len(body.lengths), _LENGTH_SIZE)
-    ends = np.cumsum(np.frombuffer(body.lengths[: count * _LENGTH_SIZE], ">u4"), dtype=np.int64)
-    if rest or not count or ends[-1] != len(body.entries):
-        raise BundleError("format", "the entries do not have the lengths given")
-    if len(body.nmis) != count * NMI_LENGTH or not body.nmis.isascii():
-        raise BundleError("format", "there is not one NMI for each entry")
+    ends = np.cumsum(np.frombuffer(body.lengths, ">u4"), dtype=np.int64)
     text = body.nmis.decode("ascii")
     nmis = [text[at : at + NMI_LENGTH] for at in range(0, len(text), NMI_LENGTH)]
     bounds = [0, *ends.tolist()]
@@ -349,21 +386,12 @@ def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:
     return sites
 
 
-def _check_partition(entry: bytes, entries: Sequence[bytes]) -> PartitionEntry:
-    try:
-        partition = decode_partition(entry)
-    except EvidenceError as exc:
-        raise BundleError("partition-root", str(exc)) from exc
+def _check_root(partition: PartitionEntry, entries: Sequence[bytes]) -> None:
     root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
     if root != partition.root:
         raise BundleError(
             "partition-root", f"expected {partition.root.hex()}, the entries give {root.hex()}"
         )
-    if partition.site_count != len(entries):
-        raise BundleError(
-            "site-count", f"expected {partition.site_count}, received {len(entries)} entries"
-        )
-    return partition
 
 
 def _check_inclusion(body: _Body, final_root: bytes, final_partitions: int) -> tuple[bytes, ...]:
@@ -376,7 +404,8 @@ def _check_inclusion(body: _Body, final_root: bytes, final_partitions: int) -> t
     leaf = merkle.leaf_hash(body.partition_entry)
     try:
         merkle.verify_inclusion(leaf, body.index, final_partitions, path, final_root)
-    except merkle.InclusionError as exc:
+        decode_partition(body.partition_entry)
+    except EvidenceError as exc:
         raise BundleError("inclusion", str(exc)) from exc
     return path
 

@@ -16,7 +16,7 @@ from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_site
 from oepnode.domain.rounds.partition import Partition, RoundResult
-from oepnode.domain.rounds.pseudonyms import site_pseudonym
+from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_key, site_pseudonym
 from oepnode.errors import EvidenceError
 from tests.support.round_world import (
     CHAIN_ID,
@@ -81,7 +81,9 @@ def test_a_built_bundle_verifies_and_gives_its_sites(name: str) -> None:
     assert got.partition.site_count == got.site_count
     for position, entry in enumerate(got.entries):
         site = decode_site(entry)
-        assert site.pseudonym == site_pseudonym(got.key, got.nmis[position])
+        assert site.pseudonym == site_pseudonym(
+            site_key(got.key, got.nmis[position]), got.nmis[position]
+        )
         assert (got.levels[position], got.timings[position]) == (
             site.header.level,
             site.header.timing,
@@ -281,20 +283,30 @@ def test_format_other_encoding_of_the_same_body() -> None:
         check(frame(long_text))
 
 
+def without_a_site(body: Any) -> Any:
+    size = int.from_bytes(body.lengths[:4])
+    return replace(body, nmis=body.nmis[10:], lengths=body.lengths[4:], entries=body.entries[size:])
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("check", "change"),
     [
-        lambda b: replace(b, lengths=b.lengths[:-1]),
-        lambda b: replace(b, lengths=b.lengths + bytes(4)),
-        lambda b: replace(b, lengths=b.lengths[:-4]),
-        lambda b: replace(b, lengths=b"", entries=b"", nmis=b""),
-        lambda b: replace(b, lengths=b"\xff" * len(b.lengths)),
-        lambda b: replace(b, nmis=b.nmis[:-10]),
-        lambda b: replace(b, nmis=b"\xe9" + b.nmis[1:]),
+        ("site-count", lambda b: replace(b, lengths=b.lengths[:-1])),
+        ("site-count", lambda b: replace(b, lengths=b.lengths + bytes(4))),
+        ("site-count", lambda b: replace(b, lengths=b.lengths[:-4])),
+        ("site-count", lambda b: replace(b, lengths=b"", entries=b"", nmis=b"")),
+        ("site-count", lambda b: replace(b, lengths=b"\xff" * len(b.lengths))),
+        ("site-count", lambda b: replace(b, nmis=b.nmis[:-10])),
+        ("site-count", without_a_site),
+        ("sites", lambda b: replace(b, nmis=b"\xe9" + b.nmis[1:])),
+        ("format", lambda b: replace(b, path=bytes(33 * 32))),
     ],
 )
-def test_format_of_the_blobs(change: Callable[[Any], Any]) -> None:
-    assert failing(framed(change(body_of(plaintext())))) == "format"
+def test_counts_are_compared_before_anything_is_cut(
+    check: str, change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "_split", lambda body: pytest.fail("it was cut"))
+    assert failing(framed(change(body_of(plaintext())))) == check
 
 
 def test_sites() -> None:
@@ -315,7 +327,7 @@ def test_sites_with_two_horizons() -> None:
 
 def test_pseudonyms() -> None:
     body = body_of(plaintext())
-    assert failing(framed(replace(body, key=b"\x00" * 32))) == "pseudonyms"
+    assert failing(framed(replace(body, key=b"\x00" * 32))) == "aggregator-pseudonym"
     swapped = body.nmis[10:20] + body.nmis[:10] + body.nmis[20:]
     assert failing(framed(replace(body, nmis=swapped))) == "pseudonyms"
 
@@ -340,24 +352,33 @@ def rebuilt(order: Callable[[list[tuple[bytes, str]]], list[tuple[bytes, str]]])
 
 
 def test_order() -> None:
-    assert failing(rebuilt(lambda pairs: pairs[::-1])) == "order"
-    assert failing(rebuilt(lambda pairs: [*pairs, pairs[-1]])) == "order"
+    assert failing(reordered(lambda pairs: pairs[::-1])) == "order"
+    assert failing(reordered(lambda pairs: [*pairs[:-1], pairs[-2]])) == "order"
 
 
-def test_partition_root() -> None:
+def reordered(order: Callable[[list[tuple[bytes, str]]], list[tuple[bytes, str]]]) -> bytes:
+    """A bundle whose entries were put in another order, under the partition entry of the round."""
+    old = RESULT.partitions[index_of("A1")]
+    pairs = order(list(zip(old.entries, old.nmis, strict=True)))
+    return framed(
+        replace(
+            body_of(plaintext()),
+            nmis="".join(nmi for _, nmi in pairs).encode(),
+            lengths=b"".join(len(entry).to_bytes(4) for entry, _ in pairs),
+            entries=b"".join(entry for entry, _ in pairs),
+        )
+    )
+
+
+def test_inclusion_of_another_partition_entry() -> None:
     body = body_of(plaintext())
     entry = body.partition_entry
-    for other in (entry[:40] + b"\x00" * 8 + entry[48:], b"OEP1\x01" + entry[5:]):
-        assert failing(framed(replace(body, partition_entry=other))) == "partition-root"
-
-
-def test_partition_root_when_a_site_is_left_out() -> None:
-    body = body_of(plaintext())
-    size = int.from_bytes(body.lengths[:4])
-    without = replace(
-        body, nmis=body.nmis[10:], lengths=body.lengths[4:], entries=body.entries[size:]
-    )
-    assert failing(framed(without)) == "partition-root"
+    for other in (
+        entry[:40] + b"\x00" * 8 + entry[48:],
+        b"OEP1\x01" + entry[5:],
+        entry[:-1] + b"\x07",
+    ):
+        assert failing(framed(replace(body, partition_entry=other))) == "inclusion"
 
 
 def test_partition_root_when_a_limit_is_changed() -> None:
@@ -368,10 +389,36 @@ def test_partition_root_when_a_limit_is_changed() -> None:
     )
 
 
-def test_site_count() -> None:
-    body = body_of(plaintext())
-    entry = body.partition_entry[:-1] + b"\x07"
-    assert failing(framed(replace(body, partition_entry=entry))) == "site-count"
+def relabelled(owner: str, reader: str, key: bytes | None = None) -> bytes:
+    """The owner's partition with the reader's id written into it, all hashes correct."""
+    body = body_of(plaintext(owner))
+    return framed(replace(body, aggregator=reader, key=body.key if key is None else key))
+
+
+@pytest.mark.parametrize(("owner", "reader"), [("A2", "A1"), ("A1", "A2"), ("A3", "A1")])
+def test_aggregator_pseudonym_of_another_aggregators_partition(owner: str, reader: str) -> None:
+    assert failing(relabelled(owner, reader), name=reader) == "aggregator-pseudonym"
+
+
+def test_aggregator_pseudonym_of_another_aggregator_under_the_readers_key() -> None:
+    # The reader's K_agg gives the pseudonym of the reader's own partition.
+    key = body_of(plaintext("A1")).key
+    assert failing(relabelled("A2", "A1", key), name="A1") == "aggregator-pseudonym"
+
+
+def test_aggregator_pseudonym_of_the_unassigned_partition() -> None:
+    unassigned = b"".join(bundle.build(RESULT, index_of("")))
+    body = body_of(unassigned)
+    assert failing(framed(replace(body, aggregator="A1")), name="A1") == "aggregator-pseudonym"
+
+
+def test_an_entry_forged_to_fit_the_readers_name_is_in_no_tree() -> None:
+    # A partition entry that the reader's own key fits to is not in the tree of the quorum.
+    body = body_of(plaintext("A2"))
+    entry = body.partition_entry
+    forged = entry[:5] + aggregator_pseudonym(body.key, "A1") + entry[37:]
+    forged_body = replace(body, aggregator="A1", partition_entry=forged)
+    assert failing(framed(forged_body), name="A1") == "inclusion"
 
 
 def test_partition_count() -> None:
