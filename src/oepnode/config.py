@@ -130,6 +130,11 @@ class SenderSettings(_Settings):
     data_dir: Path = Field(description="folder for documents and index")
     key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="file with the bearer token for publishing documents")
+    blinding_key_file: Path | None = Field(
+        default=None,
+        description="file with the blinding key of the registry's snapshots: NMIs of a document "
+        "are replaced by tokens before it is stored",
+    )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )

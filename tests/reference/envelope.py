@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference.fields import read_choice, read_grid_time, read_nmi
+from tests.reference.fields import check_one_kind, read_choice, read_grid_time, read_nmi
 from tests.reference.json_reader import Constant, Number, Reader, read_records
 from tests.reference.limits import KINDS, Limits, watts
 from tests.reference.nem_time import STEP, day_start, microseconds, period_start
@@ -241,6 +241,7 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
             reader.fault(path, "site.meaning")
         for row in rows:
             by_key.setdefault((nmi, level, row.start), []).append(row)
+    check_one_kind(reader)
     if len(reader.import_signs) == 2:
         reader.fault(reader.import_signs[""], "import_sign.mixed")
     reader.done()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference.fields import read_grid_time, read_nmi
+from tests.reference.fields import check_one_kind, read_grid_time, read_nmi
 from tests.reference.json_reader import Reader, Rejected, decode_utf8, only_value
 from tests.reference.nem_time import microseconds
 
@@ -142,6 +142,7 @@ def read_registry(data: bytes) -> Snapshot:
                 reader.fault(path, "assignment.overlap")
                 break
         assignments.append(assignment)
+    check_one_kind(reader)
     reader.done()
     assert digest is not None
     return Snapshot(digest, tuple(ids), tuple(assignments))

@@ -6,9 +6,12 @@ import hashlib
 
 from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
+from tests.reference.model import compute_round
 from tests.reference.registry import read_registry
-from tests.reference.vectors.common import SALT, Json
+from tests.reference.tokens import token
+from tests.reference.vectors.common import CONTRACT, SALT, Json
 from tests.reference.vectors.documents import interval, nem, public_key, record, registry
+from tests.reference.vectors.tokens import BLINDING_KEY, blinded
 
 GOOD = record("6305888444", "NMI", [interval(nem(10, 5), "1.5", "-2")])
 END = f'"diEndTime":"{nem(10, 5)}"'
@@ -36,6 +39,7 @@ def day_of(count: int, more: str) -> str:
 RECORD = "$.records[0]"
 ELEMENT = RECORD + ".operatingEnvelopes[0]"
 INTERVAL = ELEMENT + ".intervals[0]"
+TOKEN = token(BLINDING_KEY, "6305888444")
 OBJECTIVE = '"Maximise service"'
 
 REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
@@ -82,6 +86,10 @@ REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "nmi.checksum"),
     ("another NMI inside", swap('{"intervals"', '{"nmi":"QAAAVZZZZZ","intervals"'),
      ELEMENT + ".nmi", "nmi.mismatch"),
+    ("token in upper case", swap("6305888444", TOKEN.upper()), RECORD + ".nmi", "token.character"),
+    ("token beside an NMI", two("6305888444", TOKEN), "$.records[1].nmi", "nmi.mixed"),
+    ("NMI beside a token", two(TOKEN, "6305888444", GOOD.replace("6305888444", TOKEN)),
+     "$.records[1].nmi", "nmi.mixed"),
     ("another level inside", swap('{"intervals"', '{"oeApplicationLevel":"Flex","intervals"'),
      ELEMENT + ".oeApplicationLevel", "level.mismatch"),
     ("unknown timing", swap('"PRE"', '"pre"'), RECORD + ".oeTiming", "field.value"),
@@ -199,6 +207,11 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
      "time.grid"),
     ("to equal to from", assigned(("6305888444", "north", nem(4, 0), nem(4, 0))),
      ASSIGNMENT + ".to", "time.order"),
+    ("token of 31 digits", assigned((TOKEN[:31], "north", nem(4, 0), None)), ASSIGNMENT + ".nmi",
+     "nmi.length"),
+    ("token beside an NMI",
+     assigned(("6305888444", "north", nem(4, 0), None), (TOKEN, "south", nem(4, 0), None)),
+     "$.assignments[1].nmi", "nmi.mixed"),
     ("overlap",
      assigned(("6305888444", "north", nem(4, 0), nem(5, 0)),
               ("6305888444", "south", nem(4, 55), None)),
@@ -247,11 +260,38 @@ def rejected_vectors() -> Json:
         registries.append({"name": name, "text": text, "path": path, "rule": rule})
     read_envelope(f"[{GOOD}]".encode())
     read_registry(GOOD_REGISTRY.encode())
+    pairs = [
+        rejected_pair("document of NMIs, snapshot of tokens", f"[{GOOD}]", blinded(GOOD_REGISTRY)),
+        rejected_pair("document of tokens, snapshot of NMIs", blinded(f"[{GOOD}]"), GOOD_REGISTRY),
+    ]
     return {
         "section": "2 to 6",
         "accepted": {"envelope": f"[{GOOD}]", "registry": GOOD_REGISTRY},
         "envelopes": cases,
         "registries": registries,
+        "pairs": pairs,
+    }
+
+
+def rejected_pair(name: str, envelope: str, snapshot: str) -> Json:
+    """Documents that are accepted alone, and not together."""
+    read_envelope(envelope.encode())
+    read_registry(snapshot.encode())
+    try:
+        compute_round(
+            envelope.encode(), snapshot.encode(), SALT, chain_id=1, contract=CONTRACT, number=1
+        )
+    except Rejected as exc:
+        ((path, rule),) = exc.faults
+    else:
+        raise AssertionError(f"{name}: not rejected")
+    return {
+        "name": name,
+        "envelope": envelope,
+        "registry": snapshot,
+        "salt": SALT.hex(),
+        "path": path,
+        "rule": rule,
     }
 
 

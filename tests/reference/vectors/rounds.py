@@ -11,6 +11,7 @@ from tests.reference.rfc9162 import leaf_hash
 from tests.reference.trees import tree_path
 from tests.reference.vectors.common import CONTRACT, SALT, Json
 from tests.reference.vectors.documents import CHURN, interval, nem, record, registry
+from tests.reference.vectors.tokens import blinded
 
 OPERATORS = [hashlib.sha256(b"operator %d" % n).digest()[:20] for n in (1, 2, 3)]
 
@@ -92,6 +93,12 @@ def day_round() -> tuple[str, str]:
     )  # fmt: skip
     south = record("6305888444", "Flex", [interval(nem(4, 5), "0", "1.25", "0.5", "0.75")])
     return f"[{day},{update},{south}]", registry(CHURN, SALT)
+
+
+def blind_round() -> tuple[str, str]:
+    """The first round in blind mode: tokens in both documents."""
+    envelope, snapshot = array_round()
+    return blinded(envelope), blinded(snapshot)
 
 
 def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str, str]) -> Json:

@@ -28,7 +28,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from oepnode.domain.documents.arrays import Bytes, Int32s
-from oepnode.domain.nem.nmi import NMI_LENGTH
+from oepnode.domain.nem.tokens import SiteIdKind, kind_of
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import (
@@ -61,6 +61,7 @@ _MAX_PATH: Final = 32
 """Steps of the path in a tree of 2³² partitions."""
 
 _ARRAY_OF_TEN: Final = b"\x9a"
+_SITE_ID_WIDTHS: Final = frozenset(kind.value for kind in SiteIdKind)
 
 CHECKS: Final = {
     "opening": "the sealed bundle opens with this key, for this round",
@@ -120,7 +121,7 @@ class VerifiedBundle:
         context: The round.
         aggregator_id: The aggregator that it was made for.
         key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI of the bundle.
-        nmis: NMI of each site.
+        nmis: NMI of each site; in a blind round its token.
         levels: Per site, uint8: 0 NMI, 1 Flex.
         timings: Per site, uint8: 0 PRE, 1 POST.
         objectives: Per site, the objective function.
@@ -153,6 +154,11 @@ class VerifiedBundle:
     index: int
     partitions: int
     path: tuple[bytes, ...]
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether its sites are named by tokens."""
+        return kind_of(self.nmis[0]) is SiteIdKind.TOKEN
 
     @property
     def site_count(self) -> int:
@@ -316,13 +322,13 @@ def verify(
     return _verified(context, body, nmis, entries, sites, partition, path)
 
 
-def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
-    """NMIs of the bundle that are not in the aggregator's own list, sorted.
+def foreign_nmis(nmis: Iterable[str], portfolio: Iterable[str]) -> list[str]:
+    """NMIs of a bundle that are not in the aggregator's own list, sorted.
 
     A verified bundle holds the sites that the registry's snapshot assigns to the aggregator. A
     foreign one means that the snapshot and the aggregator's list differ.
     """
-    return sorted(set(bundle.nmis).difference(portfolio))
+    return sorted(set(nmis).difference(portfolio))
 
 
 def _decode(plaintext: bytes) -> _Body:
@@ -349,30 +355,34 @@ def _decode(plaintext: bytes) -> _Body:
 
 def _check_counts(body: _Body, count: int) -> None:
     """Compare the lengths of the blobs with the number of sites, before they are cut."""
-    for what, blob, size in (
-        ("entry lengths", body.lengths, _LENGTH_SIZE),
-        ("NMIs", body.nmis, NMI_LENGTH),
+    for what, blob, sizes in (
+        ("entry lengths", body.lengths, (_LENGTH_SIZE,)),
+        ("NMIs or tokens", body.nmis, _SITE_ID_WIDTHS),
     ):
-        if len(blob) != count * size:
+        if not count or len(blob) not in {count * size for size in sizes}:
             raise BundleError(
-                "site-count",
-                f"expected {count} {what} ({count * size} bytes), received {len(blob)} bytes",
+                "site-count", f"expected {count} {what}, received {len(blob)} bytes of them"
             )
     lengths = np.frombuffer(body.lengths, ">u4")
     if int(lengths.sum(dtype=np.int64)) != len(body.entries):
         raise BundleError("site-count", "the entries do not have the lengths given")
     if not body.nmis.isascii():
-        raise BundleError("sites", "an NMI is not ASCII")
+        raise BundleError("sites", "an NMI or a token is not ASCII")
 
 
 def _split(body: _Body) -> tuple[list[str], list[bytes]]:
     """NMIs and entries, cut from their blobs."""
     ends = np.cumsum(np.frombuffer(body.lengths, ">u4"), dtype=np.int64)
-    text = body.nmis.decode("ascii")
-    nmis = [text[at : at + NMI_LENGTH] for at in range(0, len(text), NMI_LENGTH)]
+    nmis = _split_site_ids(body.nmis, len(ends))
     bounds = [0, *ends.tolist()]
     entries = [body.entries[a:b] for a, b in pairwise(bounds)]
     return nmis, entries
+
+
+def _split_site_ids(data: bytes, count: int) -> list[str]:
+    """NMIs of 10 bytes each or tokens of 32 each: with one for each entry, the length decides."""
+    text, width = data.decode("ascii"), len(data) // count
+    return [text[at : at + width] for at in range(0, len(text), width)]
 
 
 def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:

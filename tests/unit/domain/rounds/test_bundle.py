@@ -113,8 +113,8 @@ def test_a_verified_bundle_shows_neither_key_nor_nmi() -> None:
 
 def test_foreign_nmis_are_those_outside_the_portfolio() -> None:
     got = verified("A2")
-    assert bundle.foreign_nmis(got, got.nmis) == []
-    assert bundle.foreign_nmis(got, [MOVING]) == ["6305000005", "6305000006"]
+    assert bundle.foreign_nmis(got.nmis, got.nmis) == []
+    assert bundle.foreign_nmis(got.nmis, [MOVING]) == ["6305000005", "6305000006"]
 
 
 def test_pymerkle_accepts_the_same_path() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oepnode.domain.nem import nem_time, nmi, quantities
+from oepnode.domain.nem import nem_time, nmi, quantities, tokens
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import ballot, custody, entries, merkle, pseudonyms
 from oepnode.domain.rounds.context import RoundContext
@@ -23,7 +23,7 @@ from oepnode.errors import DocumentFault
 
 ROOT = Path(__file__).resolve().parents[4]
 VECTORS = ROOT / "docs" / "spec" / "vectors"
-ROUNDS = ("round-array.json", "round-ndjson.json", "round-day.json")
+ROUNDS = ("round-array.json", "round-ndjson.json", "round-day.json", "round-blind.json")
 unhex = bytes.fromhex
 
 
@@ -46,11 +46,11 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "11 vector files are current" in done.stdout
+    assert "13 vector files are current" in done.stdout
 
 
 def test_every_vector_file_is_tested_here() -> None:
-    others = ("nmi", "time", "limits", "keys", "entries", "trees", "refused")
+    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "refused")
     sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
     named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
     assert {path.name for path in VECTORS.iterdir()} == named
@@ -66,6 +66,19 @@ def test_nmi() -> None:
     for case in vectors["refused"]:
         with pytest.raises(nmi.NmiError) as rejection:
             nmi.parse(case["text"])
+        assert rejection.value.code == case["rule"]
+
+
+def test_tokens() -> None:
+    vectors = load("tokens.json")
+    for case in vectors["tokens"]:
+        assert tokens.token_of(unhex(case["blindingKey"]), case["nmi"]) == case["token"]
+    for text in vectors["accepted"]:
+        assert tokens.parse_site_id(text) == text
+    assert len(vectors["rejected"]) == 4
+    for case in vectors["rejected"]:
+        with pytest.raises(nmi.NmiError) as rejection:
+            tokens.parse_site_id(case["text"])
         assert rejection.value.code == case["rule"]
 
 
@@ -315,3 +328,22 @@ def test_rejected_registry(case: dict[str, Any]) -> None:
     with pytest.raises(DocumentFault) as rejection:
         parse_snapshot(case["text"].encode())
     assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}
+
+
+@pytest.mark.parametrize("case", load("refused.json")["pairs"], ids=lambda case: case["name"])
+def test_rejected_pair(case: dict[str, Any]) -> None:
+    document = parse_document(case["envelope"].encode())
+    snapshot = parse_snapshot(case["registry"].encode())
+    with pytest.raises(DocumentFault) as rejection:
+        partition_round(document, snapshot, unhex(case["salt"]), RoundContext(1, bytes(20), 1))
+    assert [(f.path, f.code) for f in rejection.value.faults] == [(case["path"], case["rule"])]
+
+
+def test_a_blind_round_is_the_same_round_with_tokens() -> None:
+    """Only pseudonyms and what follows from them differ: limits and sizes do not."""
+    plain, blind = load("round-array.json"), load("round-blind.json")
+    names = {case["nmi"]: case["token"] for case in load("tokens.json")["tokens"][:10]}
+    assert {(site["nmi"], site["level"]): site["rows"] for site in blind["sites"]} == {
+        (names[site["nmi"]], site["level"]): site["rows"] for site in plain["sites"]
+    }
+    assert not any(name in json.dumps(blind) for name in names)

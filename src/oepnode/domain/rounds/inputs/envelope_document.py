@@ -20,6 +20,7 @@ from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs import supersession
 from oepnode.domain.rounds.inputs.envelope_form import MAX_HORIZON
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_rows
@@ -33,7 +34,7 @@ class Document:
     Attributes:
         horizon_start: Earliest interval start, UTC seconds.
         interval_count: Length of the horizon in dispatch intervals.
-        nmi: Per site, shape (sites,), ``S10``.
+        nmi: Per site, NMI or token, as `site_id_column`.
         level: Per site, uint8: 0 NMI, 1 Flex.
         timing: Per site, uint8: 0 PRE, 1 POST.
         objective: Per site, the objective function.
@@ -56,6 +57,11 @@ class Document:
     limits: Int32s
     records: int
     warnings: tuple[str, ...]
+
+    @property
+    def site_id_kind(self) -> SiteIdKind:
+        """Whether its sites are named by NMIs or by tokens."""
+        return SiteIdKind(self.nmi.dtype.itemsize)
 
     @property
     def site_count(self) -> int:

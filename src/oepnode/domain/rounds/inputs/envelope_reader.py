@@ -18,11 +18,11 @@ import numpy as np
 from oepnode.domain.documents.arrays import Bytes, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import (
+    SiteIdReader,
     is_constant,
     pick,
     read_array,
     read_choice,
-    read_nmi,
     read_text,
 )
 from oepnode.domain.documents.progress import Progress
@@ -56,6 +56,7 @@ from oepnode.domain.rounds.inputs.envelope_form import (
     RECORD,
     TIMINGS,
 )
+from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 Names = Mapping[str, str]
@@ -75,7 +76,7 @@ class EnvelopeRows:
     Its repr shows no NMI.
 
     Attributes:
-        nmi: Per site, ``S10``.
+        nmi: Per site, NMI or token, as `site_id_column`.
         level: Per site, uint8: 0 NMI, 1 Flex.
         timing: Per site, uint8: 0 PRE, 1 POST, as its first record has it; `NO_TIMING` where it
             cannot be read.
@@ -126,6 +127,7 @@ class _Reader:
     def __init__(self, log: FaultLog, feed: Feed) -> None:
         self._log = log
         self._feed = feed
+        self._site_ids = SiteIdReader(log)
         self._limits_seen: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._times_seen: dict[tuple[str, bool], Timestamp] = {}
         self._sites: dict[tuple[str, int], int] = {}
@@ -145,7 +147,7 @@ class _Reader:
         names = RECORD.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return
-        nmi = read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+        nmi = self._site_ids.read(pick(value, names, "nmi"), f"{path}.nmi")
         level = self._choice(value, names, "oeApplicationLevel", LEVELS, path)
         timing = self._choice(value, names, "oeTiming", TIMINGS, path)
         objective = read_text(
@@ -239,7 +241,7 @@ class _Reader:
     def _check_inner(self, value: dict[str, Any], names: Names, path: str, record: _Record) -> None:
         inner = _optional(value, names, "nmi")
         if inner is not None:
-            nmi = read_nmi(inner, f"{path}.nmi", self._log)
+            nmi = self._site_ids.read(inner, f"{path}.nmi")
             if nmi is not None and record.nmi is not None and nmi != record.nmi:
                 self._log.add(f"{path}.nmi", "nmi.mismatch", "differs from the record's nmi")
         inner = _optional(value, names, "oeApplicationLevel")
@@ -391,7 +393,7 @@ class _Reader:
     def rows(self) -> EnvelopeRows:
         """All that was read, as columns."""
         block = np.concatenate((np.empty((0, 10), dtype=np.int64), *self._blocks))
-        nmi = np.array([name for name, _ in self._sites], dtype="S10")
+        nmi = site_id_column([name for name, _ in self._sites], self._site_ids.kind)
         level = np.array([code for _, code in self._sites], dtype=np.uint8)
         order = np.lexsort((level, nmi))
         rank = np.empty(len(order), dtype=np.int64)

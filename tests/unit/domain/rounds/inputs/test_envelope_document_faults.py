@@ -34,6 +34,7 @@ EXPORT, IMPORT, REACTIVE_EXPORT, REACTIVE_IMPORT = KINDS
 ELEMENT = ".operatingEnvelopes[0]"
 INTERVAL = f"{ELEMENT}.intervals[0]"
 CANONICAL = Feed()
+TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @dataclass(frozen=True)
@@ -285,6 +286,9 @@ VALUES = [
     Case("nmi of no characters", record(nmi=""), ".nmi", "nmi.length", ""),
     Case("nmi with O", record(nmi=NMI[:9] + "O"), ".nmi", "nmi.character", ""),
     Case("nmi in lower case", record(nmi="qaaavzzzzz"), ".nmi", "nmi.character", ""),
+    Case("token in upper case", record(nmi=TOKEN.upper()), ".nmi", "token.character", ""),
+    Case("token with a g", record(nmi=TOKEN[:-1] + "g"), ".nmi", "token.character", ""),
+    Case("token of 31 digits", record(nmi=TOKEN[:-1]), ".nmi", "nmi.length", ""),
     Case("nmi with a wrong checksum", record(nmi=NMI + "7"), ".nmi", "nmi.checksum", ""),
     Case("inner nmi with I", element(nmi="I" + NMI[1:]), f"{ELEMENT}.nmi", "nmi.character", ""),
     Case("another nmi inside", element(nmi=OTHER_NMI), f"{ELEMENT}.nmi", "nmi.mismatch", ""),
@@ -596,24 +600,46 @@ def test_every_rule_of_the_sources_is_tested() -> None:
         "documents/strict_json",
         "documents/json_fields",
         "nem/nmi",
+        "nem/tokens",
         "nem/quantities",
         "rounds/inputs/envelope_document",
         "rounds/inputs/envelope_reader",
         "rounds/inputs/supersession",
     )
     text = "".join((domain / f"{module}.py").read_text("utf-8") for module in modules)
-    families = "json|number|field|array|nmi|level|limit|import_sign|time|submission|site|horizon"
+    families = (
+        "token|json|number|field|array|nmi|level|limit|import_sign|time|submission|site|horizon"
+    )
     rules = set(re.findall(rf'"((?:{families}|document)\.[a-z_0-9]+)"', text))
     rules |= {f"{WIDE_LIMIT.family}.{name}" for name in ("decimals", "range")}
     elsewhere = {"json.utf8", "json.bom", "json.syntax", "json.trailing", "json.nesting"}
     elsewhere |= {"document.empty", "nmi.type"}
     of_documents = {
+        "nmi.mixed",
         "import_sign.mixed",
         "submission.missing",
         "submission.conflict",
         "site.meaning",
     }
     assert rules == {case.rule for case in CASES} | of_documents | {"horizon.length"} | elsewhere
+
+
+@FORMS
+@pytest.mark.parametrize("pair", [(NMI, TOKEN), (TOKEN, NMI)])
+def test_nmis_and_tokens_in_one_document(write: Writer, pair: tuple[str, str]) -> None:
+    first, other = (record(nmi=name) for name in pair)
+    fault = only(rejection(parse_document, write(first, first, other, first, other)))
+    assert (fault.path, fault.code) == ("$.records[2].nmi", "nmi.mixed")
+    assert not {*pair} & {*fault.message.split()}
+
+
+def test_a_token_within_a_record_of_an_nmi() -> None:
+    error = rejection(parse_document, array(element(nmi=TOKEN)))
+    where = f"$.records[0]{ELEMENT}.nmi"
+    assert [(f.path, f.code) for f in error.faults] == [
+        (where, "nmi.mixed"),
+        (where, "nmi.mismatch"),
+    ]
 
 
 def test_the_record_that_the_cases_are_made_of_is_good() -> None:
