@@ -7,6 +7,7 @@ name, never in the settings themselves.
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -31,7 +32,12 @@ def _public_key(text: str) -> str:
     return parse_bytes32(text, "a public key").hex()
 
 
+def _ip_address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
 Address = Annotated[str, AfterValidator(_address)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 
 
@@ -72,13 +78,31 @@ class FeedSettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """Address that a program listens on."""
+    """Address that a program listens on, and the limits of its connections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=0, ge=0, le=65535, description="port to listen on; 0 chooses a free one"
+    )
+    max_connections: int = Field(
+        default=512,
+        ge=16,
+        description="maximum connections at once; fewer where the process may open few files",
+    )
+    max_connections_per_address: int = Field(
+        default=128, ge=1, description="maximum connections of one address at once"
+    )
+    requests_per_second: float = Field(
+        default=50,
+        gt=0,
+        description="requests a second of one address, on average; four times as many at once",
+    )
+    proxies: tuple[IpAddress, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="addresses of reverse proxies in front, which limit each client themselves: "
+        "neither limit per address applies to them",
     )
 
 

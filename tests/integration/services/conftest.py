@@ -14,11 +14,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.write import SampleSummary, write_sample
-from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender import app as sender

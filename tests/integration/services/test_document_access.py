@@ -12,11 +12,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto.request_signature import sign_request
+from oepnode.adapters.http.server.serving import listening
 from oepnode.config import HttpSettings, SenderSettings
 from oepnode.domain.rounds.onchain import Member
 from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConflictError, TransportError
-from oepnode.services.common.serving import listening
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from tests.integration.services.conftest import OPERATOR, TOKEN, WORKER, reason_of, worker_client

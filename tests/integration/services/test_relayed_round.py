@@ -15,6 +15,7 @@ from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
+from oepnode.adapters.http.server.serving import listening
 from oepnode.client.operation.worker import check_worker
 from oepnode.config import (
     ChainSettings,
@@ -27,7 +28,6 @@ from oepnode.config import (
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Policy, RootRevealed
-from oepnode.services.common.serving import listening
 from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 

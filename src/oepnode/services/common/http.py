@@ -8,7 +8,6 @@ and location only, because its message might quote a client's data.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
@@ -141,20 +140,6 @@ def read_digest(text: str, what: str) -> bytes:
             400, "digest.malformed", f"{what} must be 64 lower-case hex digits (SHA-256)"
         )
     return bytes.fromhex(text)
-
-
-class MalformedHttp(logging.Filter):
-    """Reduces aiohttp's log of malformed HTTP to the error's type.
-
-    Its own records quote the malformed line, which can be part of a document when a client states a
-    wrong length.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Log the type through structlog, and drop the record."""
-        kind = record.exc_info[0] if record.exc_info else None
-        _log.info("malformed_http", error=kind.__name__ if kind else "unknown")
-        return False
 
 
 def _resource(request: web.Request) -> str:
