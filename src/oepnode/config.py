@@ -252,7 +252,12 @@ class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
     http: HttpSettings = Field(
-        default=HttpSettings(), description="address for the status page and bundles"
+        default=HttpSettings(),
+        description="public address: sealed bundles, and health as one word",
+    )
+    status: HttpSettings = Field(
+        default=HttpSettings(),
+        description="the operator's own address: status page, status as JSON, metrics",
     )
     chain: ChainSettings = Field(description="the consensus contract")
     feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")

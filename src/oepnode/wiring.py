@@ -33,7 +33,7 @@ from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
-from oepnode.adapters.http.server.serving import serve
+from oepnode.adapters.http.server.serving import listening, serve, stop_signal
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.storage import input_archive
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
@@ -56,7 +56,8 @@ from oepnode.services.sender import app as sender
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import Compute, SealInputs, WorkerPorts
 from oepnode.worker.status.live_view import LiveView
-from oepnode.worker.status.pages import application
+from oepnode.worker.status.pages import operator_application
+from oepnode.worker.status.public_pages import public_application
 from oepnode.worker.worker import Worker
 
 AnyServiceSettings = TypeVar("AnyServiceSettings", SenderSettings, RegistrySettings, RelaySettings)
@@ -135,7 +136,8 @@ class WorkerParts:
 
     Attributes:
         worker: The worker, not running yet.
-        app: HTTP application of its pages.
+        public_app: HTTP application of its public pages.
+        operator_app: HTTP application of its operator's pages.
         chain: Connection to the chain.
         sender: Client of the sender's gateway.
         registry: Client of the NMI registry.
@@ -143,7 +145,8 @@ class WorkerParts:
     """
 
     worker: Worker
-    app: web.Application
+    public_app: web.Application
+    operator_app: web.Application
     chain: EvmChain
     sender: HttpSender
     registry: HttpRegistry
@@ -191,18 +194,26 @@ async def worker_parts(
         worker = Worker(settings, ports, store, metrics)
         view = LiveView(settings, worker, metrics, "0x" + chain.signer.hex(), shelf.path)
         yield WorkerParts(
-            worker, application(view), chain, sender_client, registry_client, relay_client
+            worker,
+            public_application(view),
+            operator_application(view),
+            chain,
+            sender_client,
+            registry_client,
+            relay_client,
         )
 
 
 async def run_worker(
-    settings: WorkerSettings, announce: Callable[[str], None], compute_result: Compute = compute
+    settings: WorkerSettings,
+    announce: Callable[[str, str], None],
+    compute_result: Compute = compute,
 ) -> None:
     """Run a worker until SIGINT or SIGTERM.
 
     Args:
         settings: The worker's settings.
-        announce: Called with the URL once the worker listens.
+        announce: Called with the public and the operator's URL once the worker listens.
         compute_result: Computes a result from inputs.
 
     Raises:
@@ -210,7 +221,7 @@ async def run_worker(
     """
     async with worker_parts(settings, compute_result) as parts:
         running = asyncio.create_task(parts.worker.run())
-        serving = asyncio.create_task(serve(parts.app, settings.http, announce))
+        serving = asyncio.create_task(_serve_worker(settings, parts, announce))
         await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
         ended = running if running.done() else serving
         for task in (running, serving):
@@ -218,6 +229,18 @@ async def run_worker(
         await asyncio.gather(running, serving, return_exceptions=True)
         if not ended.cancelled():
             ended.result()
+
+
+async def _serve_worker(
+    settings: WorkerSettings, parts: WorkerParts, announce: Callable[[str, str], None]
+) -> None:
+    with stop_signal() as stop:
+        async with (
+            listening(parts.public_app, settings.http) as public_url,
+            listening(parts.operator_app, settings.status, "status") as operator_url,
+        ):
+            announce(public_url, operator_url)
+            await stop.wait()
 
 
 def _request_signer(

@@ -10,7 +10,7 @@ Layout of the folder, for inspection afterwards:
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
-| ``observed/`` | public data: status, metrics, rounds, the chain |
+| ``observed/`` | workers' status and metrics, rounds, the chain |
 """
 
 from __future__ import annotations
@@ -74,11 +74,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Player:
-    """A worker of the demo: its name, operator (20 bytes), URL, and whether it lies."""
+    """A worker of the demo.
+
+    Attributes:
+        name: Its name.
+        operator: 20 bytes.
+        url: URL of its public listener.
+        status_url: URL of its operator's listener.
+        is_lying: Whether it lies.
+    """
 
     name: str
     operator: bytes
     url: str
+    status_url: str
     is_lying: bool
 
 
@@ -163,6 +172,7 @@ class Stage:
             name=f"worker-{index + 1}",
             operator=parse_address(account(_FIRST_OPERATOR + index).address),
             url=f"http://127.0.0.1:{free_port()}",
+            status_url=f"http://127.0.0.1:{free_port()}",
             is_lying=index >= self.plan.workers - self.plan.byzantine,
         )
 
@@ -263,6 +273,13 @@ class Stage:
 
     def start_worker(self, player: Player) -> Child:
         """Start or restart one worker; its database is kept."""
+        config = self.configure_worker(player)
+        honest = ["-m", "oepnode", "worker", "run", "--json"]
+        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
+        return self._start(player.name, [*module, "--config", str(config)])
+
+    def configure_worker(self, player: Player) -> Path:
+        """Write a worker's key and settings; returns the settings file."""
         self._write_key(player.name, _FIRST_SIGNER + self.players.index(player))
         settings = {
             "data_dir": "data",
@@ -276,11 +293,9 @@ class Stage:
         }
         if self.relay_url:
             settings["relay.url"] = self.relay_url
-        port = int(player.url.rsplit(":", 1)[1])
-        config = self._write_settings(player.name, settings, port)
-        honest = ["-m", "oepnode", "worker", "run", "--json"]
-        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
-        return self._start(player.name, [*module, "--config", str(config)])
+        settings["status.port"] = _port_of(player.status_url)
+        port = _port_of(player.url)
+        return self._write_settings(player.name, settings, port)
 
     def without_gas(self) -> list[str]:
         """Names of the workers whose signer has no balance."""
@@ -368,6 +383,10 @@ class Stage:
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._chain().items()]
         write_whole(path, ("\n".join(lines) + "\n").encode())
         return path
+
+
+def _port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
 
 
 def reason_name(code: int) -> str:

@@ -26,7 +26,6 @@ _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
 _LEAST_FETCH_S: Final = 5.0
 _KEPT: Final = 2
-_PROGRESS_EVERY_S: Final = 2.0
 
 T = TypeVar("T")
 
@@ -46,9 +45,6 @@ class Computations:
         ports: Access to chain, sender and registry.
         state_of: Returns the current state of a round, or None.
         metrics: Counters to update.
-
-    Attributes:
-        progress: Progress of each round that is being computed, such as ``encode 40 %``.
     """
 
     def __init__(
@@ -63,7 +59,6 @@ class Computations:
         self._log = structlog.get_logger("oepnode.computing")
         self._lock = asyncio.Lock()
         self._kept: OrderedDict[tuple[int, bytes], TimedComputation] = OrderedDict()
-        self.progress: dict[int, str] = {}
 
     async def of(self, state: RoundState) -> TimedComputation:
         """The computation of a round, cached or computed now.
@@ -85,27 +80,20 @@ class Computations:
 
     async def _compute(self, state: RoundState, inputs: Inputs) -> TimedComputation:
         ports, started = self._ports, self._ports.clock.now()
-        try:
-            computation = await asyncio.to_thread(
-                ports.compute, inputs, state.context, state.opened, self._reporter(state.number)
-            )
-        finally:
-            self.progress.pop(state.number, None)
-        timed = TimedComputation(computation, ports.clock.now() - started)
-        self._metrics.compute_seconds.observe(timed.seconds)
-        return timed
+        computation = await asyncio.to_thread(
+            ports.compute, inputs, state.context, state.opened, self._reporter(state.number)
+        )
+        return TimedComputation(computation, ports.clock.now() - started)
 
     def _reporter(self, number: int) -> Callable[[str, int, int], None]:
-        """A progress callback that updates `progress`, and logs every few seconds."""
-        clock, logged_at = self._ports.clock, self._ports.clock.now()
+        """A progress callback that logs each stage once, without counts, which say the size."""
+        logged = ""
 
         def report(stage: str, done: int, total: int) -> None:
-            nonlocal logged_at
-            share = f"{stage} {100 * done // max(total, 1)} %"
-            self.progress[number] = share
-            if clock.now() - logged_at >= _PROGRESS_EVERY_S:
-                logged_at = clock.now()
-                self._log.info("computation_progress", round=number, progress=share)
+            nonlocal logged
+            if stage != logged:
+                logged = stage
+                self._log.info("computation_progress", round=number, stage=stage)
 
         return report
 

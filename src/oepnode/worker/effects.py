@@ -32,6 +32,7 @@ from oepnode.worker.abstentions import detail_for, reason_for
 from oepnode.worker.computations import Computations, TimedComputation, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     AbstainFromRound,
     CastBallot,
@@ -83,7 +84,7 @@ class EffectRunner:
         self._log = structlog.get_logger("oepnode.effects")
         self.computations = Computations(ports, state_of, metrics)
         self.waiting: dict[int, str] = {}
-        """Reason why a round's step on chain is waiting, in words."""
+        """Reason why a round's step on chain is waiting, as the status page shows it."""
 
     async def carry_out(self, effect: Effect) -> None:
         """Carry out an effect; returns when it is done or has become pointless.
@@ -129,7 +130,7 @@ class EffectRunner:
                 try:
                     await step(self._state(effect))
                 except (TransportError, ConflictError) as exc:
-                    self.waiting[effect.round] = str(exc)
+                    self.waiting[effect.round] = shown_error(exc)
                     self.note_retry(effect_id(effect), str(exc))
                 else:
                     if is_once:
@@ -166,6 +167,8 @@ class EffectRunner:
             self._log.error(
                 "computation_failed", round=state.number, error=detail, location=location
             )
+        else:
+            self._log.warning("inputs_failed", round=state.number, reason=str(error))
         self._report(state.number, NotComputed(state.opened.inputs, reason, detail))
 
     async def _is_worth_delivering(self, state: RoundState) -> bool:
@@ -212,20 +215,21 @@ class EffectRunner:
         if relay is None:
             return False
         if state.opened.vote_deadline - state.now < self._direct_before_s:
-            self._bypass_relay(state, "the vote ends soon and the relay has not cast the ballot")
+            reason = "the vote ends soon and the relay has not cast the ballot"
+            self._bypass_relay(state, reason, reason)
             return False
         try:
             await relay.hand_in(state.context, ballot)
         except (ConflictError, ConfigError) as exc:
-            self._bypass_relay(state, str(exc))
+            self._bypass_relay(state, str(exc), shown_error(exc))
             return False
         if self.waiting.get(state.number) != _AT_RELAY:
             self._log.info("ballot_handed_in", round=state.number)
         self.waiting[state.number] = _AT_RELAY
         return True
 
-    def _bypass_relay(self, state: RoundState, reason: str) -> None:
-        self.waiting[state.number] = f"the ballot is cast directly: {reason}"
+    def _bypass_relay(self, state: RoundState, reason: str, shown_reason: str) -> None:
+        self.waiting[state.number] = f"the ballot is cast directly: {shown_reason}"
         self._log.warning("relay_bypassed", round=state.number, reason=reason)
 
     async def _check_round(self, state: RoundState) -> None:

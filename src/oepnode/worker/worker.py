@@ -33,6 +33,7 @@ from oepnode.ports import Cursor, Store, StoredEffect, StoredRound
 from oepnode.worker.effects import EffectRunner
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     Change,
     Effect,
@@ -55,7 +56,7 @@ _REORG_ROUNDS: Final = 8
 
 
 class Health(Struct):
-    """Chain head and last errors of a worker, for its status page."""
+    """Chain head and codes of the last errors of a worker, for its status page."""
 
     head: Head | None = None
     chain_error: str = ""
@@ -117,7 +118,7 @@ class Worker:
                 await self.follow()
                 self.health.chain_error = ""
             except (TransportError, ConflictError) as exc:
-                self.health.chain_error = str(exc)
+                self.health.chain_error = shown_error(exc)
                 self._metrics.retries.labels("follow").inc()
                 self._log.warning("chain_follow_failed", reason=str(exc))
             await asyncio.sleep(self._settings.follow_interval_s)
@@ -128,7 +129,7 @@ class Worker:
                 await self.poll()
                 self.health.sender_error = ""
             except (TransportError, ConflictError, EvidenceError) as exc:
-                self.health.sender_error = str(exc)
+                self.health.sender_error = shown_error(exc)
                 self._log.warning("sender_poll_failed", reason=str(exc))
             await asyncio.sleep(self._until_next_poll())
 
@@ -151,7 +152,8 @@ class Worker:
         if cursor is not None and head.number < cursor.block:
             raise TransportError(
                 f"the node is at block {head.number}, behind block {cursor.block}, which this "
-                "worker has processed; wait until the node has caught up"
+                "worker has processed; wait until the node has caught up",
+                code="node.behind",
             )
         if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
             await self._resync()
@@ -323,6 +325,8 @@ class Worker:
                 fix="rotate the signer's key at once",
             )
         if after.is_over and not before.is_over:
+            if after.summary is not None:
+                self._metrics.compute_seconds.observe(after.summary.seconds)
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
             log = self._log.info if outcome == "matched" else self._log.warning

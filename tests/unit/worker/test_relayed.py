@@ -108,7 +108,7 @@ async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None
     async with running(worker):
         await stage.open()
         await until(lambda: len(relay.handed_in) > 3)
-        assert "nobody there" in worker.runner.waiting[1]
+        assert "no usable response" in worker.runner.waiting[1]
         relay.handed_in.clear()
         relay.is_silent, relay.fault = False, None
         await until(lambda: bool(stage.votes(0)))
@@ -157,14 +157,14 @@ async def test_without_money_a_direct_ballot_is_tried_and_reported(stage: Stage)
     worker = stage.worker(relay=relay)
 
     async def no_money(*_: object) -> bytes:
-        raise TransportError("castBallot: the signing account cannot pay the fee; fund it")
+        raise TransportError("castBallot: cannot pay the fee", code="fee.unpaid")
 
     cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(relay.handed_in))
         stage.pass_time(TO_DIRECT_S)
-        await until(lambda: "cannot pay the fee" in worker.runner.waiting.get(1, ""))
+        await until(lambda: "fee.unpaid" in worker.runner.waiting.get(1, ""))
         chain_of(worker).cast_ballot = cast  # type: ignore[method-assign]
         await until(lambda: bool(stage.votes(0)))
 

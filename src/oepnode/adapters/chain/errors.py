@@ -86,7 +86,9 @@ def _rpc_error(what: str, exc: Exception) -> ConflictError | TransportError:
     if "nonce too low" in text or "already known" in text or "replacement transaction" in text:
         return ConflictError(f"{what}: another transaction of this account came first")
     if "insufficient funds" in text or "exceeds allowance: 0" in text:
-        return TransportError(f"{what}: the signing account cannot pay the fee; fund it")
+        return TransportError(
+            f"{what}: the signing account cannot pay the fee; fund it", code="fee.unpaid"
+        )
     return TransportError(f"{what}: the node responded with an error: {_short(exc)}")
 
 
