@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from oepnode.domain.rounds.computation import Computation, Inputs
+from oepnode.domain.rounds.custody import custody_root
 from oepnode.errors import OepError, TransportError
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
@@ -32,9 +33,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TimedComputation:
-    """A computation and the seconds that it took."""
+    """A computation, this worker's custody root of it, and the seconds that both took."""
 
     computation: Computation
+    custody: bytes
     seconds: float
 
 
@@ -83,7 +85,9 @@ class Computations:
         computation = await asyncio.to_thread(
             ports.compute, inputs, state.context, state.opened, self._reporter(state.number)
         )
-        return TimedComputation(computation, ports.clock.now() - started)
+        partitions = computation.result.partitions
+        custody = await asyncio.to_thread(custody_root, state.operator, partitions)
+        return TimedComputation(computation, custody, ports.clock.now() - started)
 
     def _reporter(self, number: int) -> Callable[[str, int, int], None]:
         """A progress callback that logs each stage once, without counts, which say the size."""
