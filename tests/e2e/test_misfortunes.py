@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from oepnode.adapters.chain import contract
-from oepnode.config import ChainSettings
 from oepnode.demo.devnet import account, free_port
 from oepnode.demo.play import play_round
 from oepnode.demo.stage import Plan, Stage

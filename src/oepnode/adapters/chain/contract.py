@@ -29,6 +29,7 @@ from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.storage.spending import SpendingInMemory
 from oepnode.config import ChainSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.onchain import (
     Electorate,
     Event,
@@ -217,8 +218,9 @@ class EvmReader:
 
     @translates_errors("equivocators")
     async def equivocators(self, number: int) -> int:
-        """Bitmap of the members with two signed ballots on record in a round."""
-        return int(await self._call("equivocators", number))
+        """Bitmap of the members with two signed votes on record in a round."""
+        record = await self._call("record", number)
+        return int(decode.named(self._contract, "record", record)["equivocators"])
 
     @translates_errors("is paused")
     async def is_paused(self) -> bool:
@@ -283,9 +285,7 @@ class EvmReader:
         at = await pinned.head()
         topics = [None, "0x" + number.to_bytes(32).hex()]
         found: list[Event] = []
-        for first, last in _pages(
-            getattr(state, "opened_in_block", self._settings.start_block), at.number
-        ):
+        for first, last in _pages(state.opened_in_block, at.number):
             found += self._events(await self._quorum.logs(first, last, topics, at))
         events = [event for event in found if event.round == number]
         check_events(number, events, state)
@@ -336,12 +336,12 @@ class EvmChain(EvmReader):
         (opened,) = self._events(receipt.logs)
         return opened.round
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        """Cast the signer's blind ballot."""
-        return _hash(await self._send("castBallot", round_number, ballot))
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        """Cast the signer's blind ballot with its custody root."""
+        return _hash(await self._send("castBallot", round_number, vote.ballot, vote.custody))
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
+        """Cast votes that others signed, packed by `signed_ballots.pack`."""
         return _hash(await self._send("castBallots", round_number, ballots))
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -356,9 +356,7 @@ class EvmChain(EvmReader):
         ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
         """Reveal a result; ``ballots`` are all (member, ballot) of the round in the order cast."""
-        packed = b"".join(
-            Ballot(member.index, member.operator, ballot).pack() for member, ballot in ballots
-        )
+        packed = b"".join(Ballot(member.index, ballot).pack() for member, ballot in ballots)
         return _hash(await self._send("revealRoot", round_number, root, partitions, packed))
 
     async def fail_round(self, round_number: int) -> bytes:

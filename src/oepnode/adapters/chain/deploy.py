@@ -1,4 +1,4 @@
-"""Deploys the consensus contract from the committed artefact, and reads deployed code.
+"""Deploys the contracts from the committed artefacts, and reads deployed code.
 
 Guarantees: `deploy` returns only a contract whose code it has verified (``code``).
 """
@@ -6,6 +6,7 @@ Guarantees: `deploy` returns only a contract whose code it has verified (``code`
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
@@ -53,24 +54,34 @@ async def deploy(
         UnreadCodeError: If that code cannot be read.
         TransportError: If the nodes do not respond or the transaction is not mined.
     """
-    compiled = artefact.consensus()
+    arguments = (checksum_address(admin), astuple(policy))
+    return await _deploy(settings, account, artefact.consensus(), arguments)
+
+
+async def deploy_inclusion(settings: ChainSettings, account: LocalAccount) -> Deployed:
+    """Deploy ``OepInclusion`` and verify its code; arguments and errors as in `deploy`."""
+    return await _deploy(settings, account, artefact.inclusion(), ())
+
+
+async def _deploy(
+    settings: ChainSettings,
+    account: LocalAccount,
+    compiled: dict[str, Any],
+    arguments: tuple[object, ...],
+) -> Deployed:
     factory = AsyncWeb3().eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
-    constructor = factory.constructor(checksum_address(admin), astuple(policy))
+    code = bytes(HexBytes(factory.constructor(*arguments).data_in_transaction))
     quorum = open_quorum(settings)
+    limits = FeeLimits(settings, SpendingInMemory(SystemClock()))
     try:
-        sender = Sender(
-            quorum, settings, account, FeeLimits(settings, SpendingInMemory(SystemClock()))
-        )
         with translated("deploy"):
-            receipt = await sender.send(
-                "deploy", bytes(HexBytes(constructor.data_in_transaction)), None
-            )
-        return await _checked(quorum, receipt)
+            receipt = await Sender(quorum, settings, account, limits).send("deploy", code, None)
+        return await _checked(quorum, receipt, compiled)
     finally:
         await quorum.close()
 
 
-async def _checked(quorum: Quorum, receipt: Receipt) -> Deployed:
+async def _checked(quorum: Quorum, receipt: Receipt, compiled: dict[str, Any]) -> Deployed:
     """The deployed contract; its code is read at the block of its deployment and compared.
 
     Raises:
@@ -82,7 +93,7 @@ async def _checked(quorum: Quorum, receipt: Receipt) -> Deployed:
         raise TransportError("deploy: the receipt names no contract; look the transaction up")
     address, block = receipt.contract, receipt.block
     try:
-        check_code(await quorum.code(address, Head(block, receipt.block_hash, 0)))
+        check_code(await quorum.code(address, Head(block, receipt.block_hash, 0)), compiled)
     except (EvidenceError, TransportError) as error:
         kind = UnreadCodeError if isinstance(error, TransportError) else UnverifiedCodeError
         raise kind(

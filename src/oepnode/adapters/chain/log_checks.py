@@ -65,7 +65,7 @@ def _problem(event: Event, state: Round) -> str:
 
 def _problem_of_opening(event: RoundOpened, state: Round) -> str:
     stated = {
-        #        "block": (event.location.block, state.opened_in_block),
+        "block": (event.location.block, state.opened_in_block),
         "epoch": (event.epoch, state.epoch),
         "horizon": (event.horizon_start, state.horizon_start),
         "intervals": (event.interval_count, state.interval_count),

@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from oepnode.adapters.chain import artefact
 from oepnode.adapters.chain.agreement import Agreement
 from oepnode.adapters.chain.code import code_difference
 from oepnode.adapters.chain.disagreements import Disagreements
@@ -53,7 +54,7 @@ class Quorum:
                 f"{received}; set chain.chain_id or other chain.rpc_urls"
             )
         at = await self.newest()
-        difference = code_difference(await self.code(self._contract, at))
+        difference = code_difference(await self.code(self._contract, at), artefact.consensus())
         if difference:
             raise ConfigError(
                 f"{self._settings.contract} on chain {received}: {difference}; set chain.contract "
