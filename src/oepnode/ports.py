@@ -91,7 +91,10 @@ class Registry(Protocol):
 
 
 class ChainReader(Protocol):
-    """Read access to the consensus contract."""
+    """Read access to the consensus contract.
+
+    State is that of the chain's newest block, unless the reader is one of `settled`.
+    """
 
     @property
     def chain_id(self) -> int:
@@ -103,8 +106,16 @@ class ChainReader(Protocol):
         """Address of the contract, 20 bytes."""
         ...
 
+    async def settled(self) -> ChainReader:
+        """A reader whose every answer is of one block: the newest that is final enough."""
+        ...
+
     async def head(self) -> Head:
-        """The newest block with enough confirmations (setting ``confirmations``)."""
+        """The newest block that is final enough (setting ``finality``)."""
+        ...
+
+    async def head_age_s(self) -> float:
+        """Age of the chain's newest block when it was read last, in seconds."""
         ...
 
     async def round_count(self) -> int:
@@ -241,12 +252,12 @@ class StoredEffect(Struct, frozen=True):
 class Store(Protocol):
     """A worker's durable state. Every method is one transaction, durable when it returns."""
 
-    def cursor(self) -> Cursor | None:
-        """The last processed block, or None on the first start."""
+    def cursors(self) -> list[Cursor]:
+        """The last processed block and some before it, newest first; empty on the first start."""
         ...
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store the last processed block."""
+        """Store the last processed block, and forget cursors of this height or above."""
         ...
 
     def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:

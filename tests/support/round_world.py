@@ -20,6 +20,7 @@ from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.client.keys import KeyPair, encode_key_pair
+from oepnode.config import ChainSettings
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
@@ -235,6 +236,7 @@ class FakeReader:
     contract: bytes = CONTRACT
     superseding: int | None = None
     failure: TransportError | ConfigError | None = None
+    age_s: float = 0
 
     async def head(self) -> Head:
         return Head(99, b"\x63" * 32, OPENED_AT + 500)
@@ -281,14 +283,18 @@ class FakeReader:
     async def block_time(self, block: int) -> int:
         return OPENED_AT + block
 
+    async def settled(self) -> FakeReader:
+        return self
+
+    async def newest(self) -> FakeReader:
+        return self
+
+    async def head_age_s(self) -> float:
+        return self.age_s
+
     @asynccontextmanager
     async def connect(
-        self,
-        rpc: str,
-        contract: str,
-        chain_id: int | None,
-        start_block: int = 0,
-        confirmations: int = 0,
+        self, settings: ChainSettings, *, any_chain: bool = False
     ) -> AsyncIterator[ChainReader]:
         """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:

@@ -93,7 +93,9 @@ class Stage:
         if is_requester:
             self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(
-            chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
+            chain=ChainSettings(
+                rpc_urls=("http://127.0.0.1",), chain_id=CHAIN_ID, contract="0x" + "c0" * 20
+            ),
             data_dir=self.folder,
             key_file=self.folder / "key",
             operator="0x" + operator(index).hex(),

@@ -192,7 +192,7 @@ def test_commands_report_errors_of_the_chain(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["aggregator", "verify", "A1.oepb", *OWN]
-    reader.failure = TransportError("node http://node.test: the node did not answer")
+    reader.failure = TransportError("node https://node.test: the node did not answer")
     assert run(*words).exit_code == 3
     reader.failure = ConfigError("expected chain id 1, received 31337")
     assert run(*words).exit_code == 2
