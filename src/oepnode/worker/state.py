@@ -53,6 +53,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
         now: Chain time of the last tick, UTC seconds.
         closed_at: Chain time of the first tick after the vote.
         result: Result that this worker computed.
+        custody: Custody root that it computed with the result, 32 bytes.
         summary: Counts of the result.
         reason: Reason for this worker's abstention.
         detail: The reason in words, without secrets.
@@ -71,6 +72,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
     now: int = 0
     closed_at: int | None = None
     result: Result | None = None
+    custody: bytes = b""
     summary: Summary | None = None
     reason: Reason | None = None
     detail: str = ""
@@ -118,10 +120,14 @@ class RoundState(Struct, frozen=True, kw_only=True):
 
 
 class Computed(Struct, frozen=True, tag=True):
-    """The worker has computed a result from these inputs (`RoundOpened.inputs`)."""
+    """The worker has computed a result and its custody root from these inputs.
+
+    ``inputs`` is `RoundOpened.inputs`.
+    """
 
     inputs: bytes
     result: Result
+    custody: bytes
     summary: Summary
 
 
@@ -182,7 +188,7 @@ class CloseFailedRound(Struct, frozen=True, tag=True):
 
 
 class PublishBundles(Struct, frozen=True, tag=True):
-    """Seal each aggregator's partition of a final round and put it on the shelf."""
+    """Publish the sealed bundles of a final round."""
 
     round: int
 

@@ -23,6 +23,8 @@ from tests.unit.worker.test_hostile_peers import chain_of, reorganise
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 TO_DIRECT_S = 20
+TO_ABSTAIN_S = 13
+"""Of a window of 60: less, and there would be time to try again; more, and none for the relay."""
 
 
 def relay_of(stage: Stage, index: int = 0) -> FakeRelay:
@@ -58,6 +60,8 @@ async def test_an_abstention_is_sent_directly(stage: Stage) -> None:
     relay = relay_of(stage)
     async with running(stage.worker(relay=relay)):
         await stage.open()
+        await until(lambda: stage.sender.requests > 3)
+        stage.pass_time(TO_ABSTAIN_S)  # a relay would still have the time
         await until(lambda: bool(stage.votes(0)))
     assert isinstance(stage.votes(0)[0], Abstained)
     assert relay.handed_in == []
