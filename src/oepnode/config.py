@@ -223,6 +223,22 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
+class ComputeSettings(BaseModel):
+    """Limits of the computing processes of a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    memory_limit_mb: int = Field(
+        default=2048,
+        ge=256,
+        description="maximum memory of a computing process, in MiB; a round that needs more is "
+        "abstained from",
+    )
+    timeout_s: float = Field(
+        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -371,6 +387,9 @@ class WorkerSettings(_Settings):
     )
     is_requester: bool = Field(
         default=False, description="whether this worker opens a round for each new document"
+    )
+    compute: ComputeSettings = Field(
+        default=ComputeSettings(), description="limits of the computing processes"
     )
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key that each round's inputs are sealed to"

@@ -61,7 +61,7 @@ def main() -> None:
     def announce(public_url: str, operator_url: str) -> None:
         print(json.dumps({"listening": public_url, "status": operator_url}), flush=True)
 
-    asyncio.run(run_worker(settings, announce, lie))
+    asyncio.run(run_worker(settings, announce, "oepnode.demo.byzantine:lie"))
 
 
 if __name__ == "__main__":

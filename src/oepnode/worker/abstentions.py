@@ -11,6 +11,7 @@ from typing import Final
 
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.errors import (
+    ComputationFault,
     ConflictError,
     DigestMismatch,
     DocumentFault,
@@ -41,6 +42,8 @@ def detail_for(error: Exception) -> str:
         return _first_faults(error)
     if isinstance(error, TransportError | ConflictError):
         return shown_error(error)
+    if isinstance(error, ComputationFault):
+        return str(error)
     is_internal = reason_for(error) is Reason.INTERNAL_FAULT
     return type(error).__name__ if is_internal else str(error)
 

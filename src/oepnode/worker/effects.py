@@ -27,9 +27,8 @@ from oepnode.errors import (
     TransportError,
     location_of,
 )
-from oepnode.worker import delivery
 from oepnode.worker.abstentions import detail_for, reason_for
-from oepnode.worker.computations import Computations, TimedComputation, jittered
+from oepnode.worker.computations import Computations, TimedOutcome, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.shown_errors import shown_error
@@ -82,7 +81,7 @@ class EffectRunner:
         self._keep_rounds = keep_rounds
         self._direct_before_s = direct_before_s
         self._log = structlog.get_logger("oepnode.effects")
-        self.computations = Computations(ports, state_of, metrics)
+        self.computations = Computations(ports, state_of, metrics, direct_before_s)
         self.waiting: dict[int, str] = {}
         """Reason why a round's step on chain is waiting, as the status page shows it."""
 
@@ -156,8 +155,8 @@ class EffectRunner:
         except Exception as exc:
             self._not_computed(state, exc)
         else:
-            result = timed.computation.result.result
-            change = Computed(state.opened.inputs, result, timed.custody, _summary(timed))
+            result, custody = timed.outcome.result, timed.outcome.custody
+            change = Computed(state.opened.inputs, result, custody, _summary(timed))
             self._report(state.number, change)
 
     def _not_computed(self, state: RoundState, error: Exception) -> None:
@@ -265,11 +264,22 @@ class EffectRunner:
     # --- delivery --------------------------------------------------------------------------------
 
     async def _publish(self, state: RoundState) -> None:
-        timed = await self.computations.of(state)
-        if timed.computation.result.result != state.final:
-            raise EvidenceError("the inputs now give another result than the final one")
-        count = await asyncio.to_thread(delivery.publish, self._ports, state, timed.computation)
+        count = await self._shelve(state)
+        if count is None:  # they were not sealed, or an earlier run was ended before they were
+            timed = await self.computations.of(state)
+            if timed.outcome.result != state.final:
+                self._ports.shelf.discard(state.number)
+                raise EvidenceError("the inputs now give another result than the final one")
+            count = await self._shelve(state)
+        if count is None:
+            raise TransportError("the bundles could not be sealed", code="bundles.unsealed")
         self._log.info("bundles_published", round=state.number, bundles=count)
+
+    async def _shelve(self, state: RoundState) -> int | None:
+        """Publish what was sealed for the round, once sealing has ended."""
+        await self._ports.engine.sealed(state.number)
+        shelf = self._ports.shelf
+        return await asyncio.to_thread(shelf.publish, state.number, state.opened.inputs)
 
 
 # --- when a step is settled ----------------------------------------------------------------------
@@ -298,12 +308,12 @@ def _is_undeliverable(state: RoundState) -> bool:
 # --- reports -------------------------------------------------------------------------------------
 
 
-def _summary(timed: TimedComputation) -> Summary:
-    result = timed.computation.result
+def _summary(timed: TimedOutcome) -> Summary:
+    outcome = timed.outcome
     return Summary(
-        sites=sum(partition.site_count for partition in result.partitions),
-        partitions=result.partition_count,
-        unassigned_nmis=result.unassigned_nmis,
+        sites=outcome.sites,
+        partitions=outcome.result.partitions,
+        unassigned_nmis=outcome.unassigned_nmis,
         seconds=timed.seconds,
-        warnings=timed.computation.warnings,
+        warnings=outcome.warnings,
     )

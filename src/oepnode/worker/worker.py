@@ -238,7 +238,6 @@ class Worker:
         if state.me is not None:
             self._metrics.rounds_seen.inc()
         self._commit(state, effects)
-        self._ports.shelf.prune(opened.round - self._settings.keep_rounds)
 
     # --- the sender ------------------------------------------------------------------------------
 
@@ -352,6 +351,8 @@ class Worker:
         if after.is_over and not before.is_over:
             if after.summary is not None:
                 self._metrics.compute_seconds.observe(after.summary.seconds)
+            if after.final is None or after.final != after.result:
+                self._ports.shelf.discard(after.number)
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
             log = self._log.info if outcome == "matched" else self._log.warning

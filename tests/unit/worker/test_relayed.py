@@ -24,6 +24,8 @@ from tests.unit.worker.test_hostile_peers import chain_of, reorganise
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 TO_DIRECT_S = 20
+TO_ABSTAIN_S = 13
+"""Of a window of 60: less, and there would be time to try again; more, and none for the relay."""
 
 
 def relay_of(stage: Stage, index: int = 0) -> FakeRelay:
@@ -62,6 +64,8 @@ async def test_an_abstention_goes_through_the_relay(stage: Stage) -> None:
     worker = stage.worker(relay=relay)
     async with running(worker):
         await stage.open()
+        await until(lambda: stage.sender.requests > 3)
+        stage.pass_time(TO_ABSTAIN_S)  # a relay would still have the time
         await until(lambda: bool(stage.votes(0)))
         await until(lambda: worker.newest(1)[0].have_i_voted)
     assert isinstance(stage.votes(0)[0], Abstained)
