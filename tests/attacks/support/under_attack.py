@@ -30,7 +30,7 @@ from tests.attacks.support import target
 from tests.support.fake_chain import CHAIN_ID, CONTRACT
 
 DEADLINE_S = 5.0
-"""An enrolled worker's request under attack; far more than it takes, and less than an attack wins."""
+"""For an enrolled worker's request under attack; far more than it takes."""
 
 
 @contextmanager
