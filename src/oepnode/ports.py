@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import RoundHistory
 from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round
 
 
@@ -160,6 +161,14 @@ class ChainReader(Protocol):
 
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
+        ...
+
+
+class RoundReader(ChainReader, Protocol):
+    """Read access to whole rounds, for those who count them again."""
+
+    async def history(self, number: int) -> RoundHistory | None:
+        """A round's record and its events at one block, or None; not compared with each other."""
         ...
 
 
