@@ -15,6 +15,7 @@ from msgspec import Struct
 from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import RoundHistory
 from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round, RoundOpened
 
 
@@ -161,6 +162,14 @@ class ChainReader(Protocol):
 
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
+        ...
+
+
+class RoundReader(ChainReader, Protocol):
+    """Read access to whole rounds, for those who count them again."""
+
+    async def history(self, number: int) -> RoundHistory | None:
+        """A round's record and its events at one block, or None; not compared with each other."""
         ...
 
 

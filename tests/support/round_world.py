@@ -27,10 +27,12 @@ from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import ContractRecord, RoundHistory, ballots_hash
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
     Electorate,
+    Equivocated,
     Event,
     Head,
     LogLocation,
@@ -45,8 +47,8 @@ from oepnode.domain.rounds.onchain import (
 )
 from oepnode.domain.rounds.partition import RoundResult
 from oepnode.domain.rounds.recipient_keys import KeyKind
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
-from oepnode.ports import ChainReader
 
 START = 1_795_000_200
 COUNT = 6
@@ -211,7 +213,7 @@ def state(number: int, phase: Phase) -> Round:
         opened_in_block=1,
         vote_deadline=OPENED_AT + 60,
         reveal_deadline=OPENED_AT + 120,
-        voted=0b11111,
+        voted=0b11111 if final else 0,
         root=RESULT.root if final else b"",
         partitions=RESULT.partition_count if final else 0,
         matched=0b01101 if final else 0,
@@ -271,6 +273,31 @@ class FakeReader:
             end = RoundFailed(location(3), number)
         return [opened(number), end] if phase.is_over else [opened(number)]
 
+    async def history(self, number: int) -> RoundHistory | None:
+        """The record follows from the events, except for the round's state."""
+        if number not in self.rounds:
+            return None
+        found = tuple(await self.round_events(number))
+        context = RoundContext(CHAIN_ID, CONTRACT, number)
+        index_of = {member.operator: member.index for member in MEMBERS}
+        cast = [Ballot(index_of[e.operator], e.ballot) for e in found if isinstance(e, BallotCast)]
+        is_final = self.rounds[number].phase is Phase.FINAL
+        record = ContractRecord(
+            state=self.rounds[number],
+            members=0b11111,
+            ballots_hash=bytes(32) if is_final else ballots_hash(context, cast),
+            candidates=tuple(
+                (e.root, e.partitions, e.matched) for e in found if isinstance(e, RootRevealed)
+            ),
+            abstentions=tuple(
+                (index_of[e.operator], e.reason) for e in found if isinstance(e, Abstained)
+            ),
+            equivocators=sum(
+                {1 << index_of[e.operator] for e in found if isinstance(e, Equivocated)}
+            ),
+        )
+        return RoundHistory(record, found)
+
     async def block_hash(self, number: int) -> bytes:
         return bytes([number]) * 32
 
@@ -295,7 +322,7 @@ class FakeReader:
     @asynccontextmanager
     async def connect(
         self, settings: ChainSettings, *, any_chain: bool = False
-    ) -> AsyncIterator[ChainReader]:
+    ) -> AsyncIterator[FakeReader]:
         """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure

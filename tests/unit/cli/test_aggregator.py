@@ -295,9 +295,14 @@ def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder:
 def test_verify_under_another_root(run: Run, reader: FakeReader, folder: Path) -> None:
     from tests.support.round_world import changed
 
+    audit = json.loads(run("audit", "round", "3", "--json").stdout) | {"root": "0x" + "01" * 32}
+    (folder / "round.json").write_text(json.dumps(audit))
+    result = run("aggregator", "verify", "A1.oepb", *OWN, "--round-state", "round.json")
+    assert (result.exit_code, "check inclusion failed" in result.stderr) == (1, True)
     reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
     result = run("aggregator", "verify", "A1.oepb", *OWN)
-    assert (result.exit_code, "check inclusion failed" in result.stderr) == (1, True)
+    assert result.exit_code == 1
+    assert "record, events and count of the chain differ" in result.stderr
 
 
 def test_verify_with_the_portfolio(run: Run, reader: FakeReader, folder: Path) -> None:

@@ -30,6 +30,7 @@ from oepnode.adapters.storage.spending import SpendingInMemory
 from oepnode.config import ChainSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds.history import RoundHistory
 from oepnode.domain.rounds.onchain import (
     Electorate,
     Event,
@@ -216,6 +217,21 @@ class EvmReader:
             rules_version=terms["rulesVersion"],
         )
 
+    @translates_errors("record")
+    async def history(self, number: int) -> RoundHistory | None:
+        """A round's record and its events at one block, or None; not compared with each other."""
+        pinned = self if self._at else await self.settled()
+        try:
+            view = decode.named(self._contract, "record", await pinned._call("record", number))
+        except ConflictError as exc:
+            if "UnknownRound" in str(exc):
+                return None
+            raise
+        view["round"] = decode.named(self._contract, "round", view["round"])
+        record = decode.round_record(number, view)
+        at = await pinned.head()
+        return RoundHistory(record, tuple(await self._events_of(record.state, at)))
+
     @translates_errors("equivocators")
     async def equivocators(self, number: int) -> int:
         """Bitmap of the members with two signed votes on record in a round."""
@@ -282,14 +298,16 @@ class EvmReader:
         state = await pinned.round(number)
         if state is None:
             return []
-        at = await pinned.head()
-        topics = [None, "0x" + number.to_bytes(32).hex()]
+        events = await self._events_of(state, await pinned.head())
+        check_events(number, events, state)
+        return events
+
+    async def _events_of(self, state: Round, at: Head) -> list[Event]:
+        topics = [None, "0x" + state.number.to_bytes(32).hex()]
         found: list[Event] = []
         for first, last in _pages(state.opened_in_block, at.number):
             found += self._events(await self._quorum.logs(first, last, topics, at))
-        events = [event for event in found if event.round == number]
-        check_events(number, events, state)
-        return events
+        return [event for event in found if event.round == state.number]
 
     def _events(self, logs: Sequence[Log]) -> list[Event]:
         by_topic = {

@@ -12,6 +12,7 @@ from web3.types import EventData
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds import onchain
+from oepnode.domain.rounds.history import ContractRecord
 from oepnode.domain.rounds.onchain import Event, LogLocation, Member, Phase, Round, parse_address
 from oepnode.errors import TransportError
 
@@ -69,6 +70,20 @@ def round_state(number: int, view: dict[str, Any]) -> Round:
         root=bytes(view["root"]) if is_final else b"",
         partitions=view["partitions"],
         matched=view["matched"],
+    )
+
+
+def round_record(number: int, view: dict[str, Any]) -> ContractRecord:
+    """A round's record from the contract's struct, with its round as a dictionary."""
+    return ContractRecord(
+        state=round_state(number, view["round"]),
+        members=view["round"]["members"],
+        ballots_hash=bytes(view["round"]["ballotsHash"]),
+        candidates=tuple(
+            (bytes(root), partitions, matched) for root, partitions, matched in view["candidates"]
+        ),
+        abstentions=tuple((index, reason) for index, reason in view["abstentions"]),
+        equivocators=view["equivocators"],
     )
 
 

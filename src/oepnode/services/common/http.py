@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import structlog
 from aiohttp import web
 from msgspec import json as msgspec_json
 
+from oepnode.adapters.http.server.token_bucket import TokenBuckets
 from oepnode.errors import (
     ConflictError,
     DocumentFault,
@@ -34,6 +36,9 @@ READ_DEADLINE_S: Final = 10.0
 SLOWEST_BYTES_PER_S: Final = 2**18
 INTERNAL_ERROR: Final = "internal error of this service; its log names the location"
 _MAX_MESSAGE: Final = 500
+LOGGED_PER_S: Final = 1 / 3
+LOGGED_AT_ONCE: Final = 20
+_log_budgets: Final[WeakKeyDictionary[web.Application, TokenBuckets]] = WeakKeyDictionary()
 
 
 class Rejection(OepError):  # noqa: N818 - reads as what it is
@@ -84,9 +89,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except Rejection as exc:
-        # Missing inputs are requested at every poll; other rejections are worth a line.
-        log = _log.debug if exc.status == 404 else _log.info
-        log("request_rejected", endpoint=_resource(request), status=exc.status, code=exc.code)
+        _log_rejection(request, exc)
         return _rejected(exc.status, exc.code, str(exc), headers=exc.headers)
     except DocumentFault as exc:
         return _rejected(422, "document.faults", str(exc), **_faults(exc))
@@ -160,6 +163,17 @@ def read_digest(text: str, what: str) -> bytes:
             400, "digest.malformed", f"{what} must be 64 lower-case hex digits (SHA-256)"
         )
     return bytes.fromhex(text)
+
+
+def _log_rejection(request: web.Request, exc: Rejection) -> None:
+    """Log a rejection; of each code a few a minute, so that a flood does not fill the disk."""
+    budget = _log_budgets.get(request.app)
+    if budget is None:
+        now = asyncio.get_running_loop().time
+        budget = _log_budgets[request.app] = TokenBuckets(LOGGED_PER_S, LOGGED_AT_ONCE, now)
+    # Missing inputs are requested at every poll; other rejections are worth a line.
+    if exc.status != 404 and budget.take(exc.code):
+        _log.info("request_rejected", endpoint=_resource(request), status=exc.status, code=exc.code)
 
 
 def _resource(request: web.Request) -> str:
