@@ -14,7 +14,9 @@ import typer
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     OwnRoundOption,
     RoundOption,
     RoundStateOption,
@@ -86,11 +88,14 @@ def fetch(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     timeout_s: TimeoutOption = 60,
     as_json: JsonFlag = False,
 ) -> None:
     """Query the workers listed on chain, in turn, until one serves a bundle that verifies."""
-    bundle = fetch_bundle(key, ChainTarget(rpc, contract, chain_id), number, out, timeout_s)
+    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    bundle = fetch_bundle(key, chain, number, out, timeout_s)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)
@@ -112,6 +117,8 @@ def verify(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     round_state: RoundStateOption = None,
     portfolio: Annotated[
         Path | None,
@@ -132,7 +139,8 @@ def verify(
     """
     output.check_destination(format_, out, as_json=as_json)
     held = None if portfolio is None else load_portfolio(portfolio)
-    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
+    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    selector = RoundSelector(chain, round_state, number)
     check = check_bundle(file, key, selector, held, tokens)
     output.print_notes(check.notes)
     if as_json:
