@@ -42,6 +42,11 @@ INTERVAL = ELEMENT + ".intervals[0]"
 TOKEN = token(BLINDING_KEY, "6305888444")
 OBJECTIVE = '"Maximise service"'
 
+# 2016 intervals of one site need 126 rows.
+LAST = GOOD.replace(nem(10, 5), "2026-11-27T10:00:00+10:00")
+DENSE = f"[{','.join([GOOD] * 125)},{LAST}]"
+SPARSE = f"[{','.join([GOOD] * 124)},{LAST}]"
+
 REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
     ("byte order mark", "\ufeff[" + GOOD + "]", "$", "json.bom"),
     ("not UTF-8", f"[{GOOD}]".encode().replace(b"Maximise", b"Maximi\xff"), "$", "json.utf8"),
@@ -70,9 +75,10 @@ REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "field.unknown"),
     ("unknown field of an interval", swap(END, END + ',"x":null'), INTERVAL, "field.unknown"),
     ("missing field", swap('"oeTiming":"PRE",', ""), RECORD + ".oeTiming", "field.missing"),
-    ("missing limit", swap('"activePowerImportLimit":-2,', ""),
-     INTERVAL + ".activePowerImportLimit", "field.missing"),
-    ("null limit", swap("-2,", "null,"), INTERVAL + ".activePowerImportLimit", "field.type"),
+    ("no limit", swap('"activePowerExportLimit":1.5,"activePowerImportLimit":-2,', ""), INTERVAL,
+     "interval.no_limit"),
+    ("four null limits", f"[{record('6305888444', 'NMI', [interval(nem(10, 5), *['null'] * 4)])}]",
+     INTERVAL, "interval.no_limit"),
     ("limit as a string", swap("1.5", '"1.5"'), INTERVAL + ".activePowerExportLimit", "field.type"),
     ("limit as a truth value", swap("1.5", "true"), INTERVAL + ".activePowerExportLimit",
      "field.type"),
@@ -142,9 +148,15 @@ REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "site.meaning"),
     ("horizon of 2017 intervals", two(nem(10, 5), "2026-11-27T10:05:00+10:00"), "$",
      "horizon.length"),
+    ("33 intervals for two rows", two(nem(10, 5), nem(12, 45)), "$", "horizon.sparse"),
+    ("a stray date in the last row of 125", SPARSE, "$", "horizon.sparse"),
 )  # fmt: skip
 
 REJECTED_BY_FEED = (
+    ("edge: missing limit", "edge", "canonical", swap('"activePowerImportLimit":-2,', ""),
+     INTERVAL + ".activePowerImportLimit", "field.missing"),
+    ("edge: null limit", "edge", "canonical", swap("-2,", "null,"),
+     INTERVAL + ".activePowerImportLimit", "field.type"),
     ("edge: three decimals", "edge", "canonical", swap("1.5", "1.005"),
      INTERVAL + ".activePowerExportLimit", "limit.decimals"),
     ("edge: 100 kW", "edge", "canonical", swap("1.5", "100"),

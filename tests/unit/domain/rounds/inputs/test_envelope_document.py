@@ -257,7 +257,7 @@ def test_576_intervals_of_an_array(write: Writer) -> None:
 
 def test_the_horizon_is_from_the_earliest_to_the_latest_row_of_any_site() -> None:
     late = interval(diStartTime=None, diEndTime="2026-11-21T10:00:00+10:00")
-    document = parse_document(array(record(late), record(nmi=OTHER_NMI)))
+    document = parse_document(array(record(late), *[record(nmi=OTHER_NMI)] * 35))
     assert (document.horizon_start, document.interval_count) == (START_S, 288)
     assert document.horizon_end == START_S + 86400
     assert rows(document) == [(OTHER_NMI, *PLAIN[1:]), (NMI, 0, START_S + 86100, PLAIN[3])]
