@@ -15,9 +15,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
+from oepnode.client.keys import KeyPair, encode_key_pair
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
@@ -41,6 +43,7 @@ from oepnode.domain.rounds.onchain import (
     RoundOpened,
 )
 from oepnode.domain.rounds.partition import RoundResult
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError, TransportError
 from oepnode.ports import ChainReader
 
@@ -52,8 +55,9 @@ CHAIN_ID = 31337
 CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
 OPENED_AT = 1_794_990_000
 IDS = ("A1", "A2", "A3")
-PRIVATE = {name: sha256(name.encode()).digest() for name in IDS}
-PUBLIC = {name: hpke.public_key_of(key) for name, key in PRIVATE.items()}
+KINDS = {"A1": KeyKind.HYBRID, "A2": KeyKind.X25519, "A3": KeyKind.HYBRID}
+PRIVATE = {name: PrivateKey(KINDS[name], sha256(name.encode()).digest()) for name in IDS}
+PUBLIC = {name: key.public_key for name, key in PRIVATE.items()}
 HELD = {
     "A1": ["6305000001", "6305000002", "6305000003", "6305000004"],
     "A2": ["6305000005", "6305000006"],
@@ -159,7 +163,7 @@ def index_of(name: str) -> int:
 
 
 def plaintext(name: str = "A1") -> bytes:
-    return bundle.build(RESULT, index_of(name))
+    return b"".join(bundle.build(RESULT, index_of(name)))
 
 
 def verified(name: str = "A1") -> bundle.VerifiedBundle:
@@ -169,7 +173,7 @@ def verified(name: str = "A1") -> bundle.VerifiedBundle:
 def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
     """An aggregator's bundle, or other plaintext sealed to it."""
     content = plaintext(name) if data is None else data
-    return hpke.seal(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
+    return sealing.seal_whole(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
 
 
 def events(context: RoundContext = CONTEXT) -> list[Event]:
@@ -314,8 +318,7 @@ class Workers:
 
 def write_key(file: Path, name: str, aggregator: str = "") -> Path:
     """A key file of an aggregator, or, with an auditor's keys, of an auditor."""
-    pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
-    file.write_text(json.dumps(({"aggregator": aggregator} if aggregator else {}) | pair))
+    file.write_bytes(encode_key_pair(KeyPair(aggregator, PRIVATE[name])))
     file.chmod(0o600)
     return file
 
@@ -329,10 +332,9 @@ def write_folder(folder: Path) -> None:
 
 def write_inputs(folder: Path) -> None:
     """The round's inputs: sealed to an auditor's key, and as files."""
-    key = write_key(folder / "auditor.json", "A1")
-    public = bytes.fromhex(json.loads(key.read_text())["publicKey"])
-    sealed_inputs = seal_inputs(public, CONTEXT, INPUTS)
-    (folder / "round-3.sealed").write_bytes(sealed_inputs)
+    write_key(folder / "auditor.json", "A1")
+    sealed_inputs = seal_inputs(PUBLIC["A1"], CONTEXT, INPUTS)
+    (folder / "round-3.sealed").write_bytes(b"".join(sealed_inputs))
     (folder / "envelope.json").write_bytes(ENVELOPE)
     (folder / "registry.json").write_bytes(REGISTRY)
     (folder / "salt").write_text(SALT.hex() + "\n")

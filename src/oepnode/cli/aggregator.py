@@ -20,6 +20,7 @@ from oepnode.cli.common.chain import (
     RoundStateOption,
     RpcOption,
 )
+from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.cli.verify_site import verify_site
 from oepnode.client.bundles import (
@@ -62,17 +63,25 @@ def keygen(
         str, typer.Option("--aggregator", help="Your aggregator id in the NMI registry.")
     ],
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
+    kind: KeyKindOption = HYBRID,
     as_json: JsonFlag = False,
 ) -> None:
     """Make the key pair that your bundles are sealed to.
 
     Give the public key to the NMI registry. Keep the file: without it no bundle opens.
     """
-    public_key = create_key_pair(out, aggregator).public_key.hex()
+    public_key = create_key_pair(out, aggregator, kind).public_key.hex()
     if as_json:
-        output.print_json({"aggregator": aggregator, "public_key": public_key, "file": str(out)})
+        output.print_json(
+            {
+                "aggregator": aggregator,
+                "kind": kind.value,
+                "public_key": public_key,
+                "file": str(out),
+            }
+        )
     else:
-        output.say(public_key)
+        typer.echo(public_key)  # on one line, whatever the width
         output.say(f"private key in {out}, readable by you only", "dim", err=True)
 
 

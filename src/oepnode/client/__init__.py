@@ -182,6 +182,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
@@ -230,6 +231,7 @@ __all__ = [
     "InputFiles",
     "InputSource",
     "KeyFileError",
+    "KeyKind",
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",

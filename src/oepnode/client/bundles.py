@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from oepnode.adapters.crypto import hpke, pymerkle_check
+from oepnode.adapters.crypto import pymerkle_check, sealing
 from oepnode.adapters.http import bundles as http_bundles
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
@@ -404,7 +404,7 @@ def _unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
     """
     try:
         info = bundles.sealing_info(final.context)
-        plaintext = hpke.open_sealed(pair.private_key, sealed, info)
+        plaintext = sealing.open_whole(pair.private_key, sealed, info)
     except EvidenceError as exc:
         raise BundleError("opening", str(exc)) from exc
     bundle = bundles.verify(

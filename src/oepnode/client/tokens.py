@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.client import chain as chains
 from oepnode.client.files import FileName, read_file
 from oepnode.client.keys import KeyPair, aggregator_key
@@ -165,7 +165,7 @@ def _sealed(source: FileName, pair: KeyPair, snapshot: bytes) -> bytes:
 def _open(sealed: bytes, pair: KeyPair, snapshot: bytes) -> TokenList:
     try:
         info = token_list.sealing_info(snapshot)
-        padded = hpke.open_sealed(pair.private_key, sealed, info)
+        padded = sealing.open_whole(pair.private_key, sealed, info)
     except EvidenceError as exc:
         message = "it does not open: it is for another key or snapshot, or was changed"
         raise TokenListError("opening", message) from exc

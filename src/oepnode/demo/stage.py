@@ -28,8 +28,8 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.chain import deploy
 from oepnode.adapters.chain.contract import checksum_address, connect
-from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.files import write_whole
+from oepnode.client.keys import create_key_pair, load_key_pair
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
 from oepnode.demo.processes import Child, run_command, starting
@@ -196,10 +196,7 @@ class Stage:
             "--seed", str(self.plan.seed),
             "--json",
         )  # fmt: skip
-        private = hpke.generate_private_key()
-        public = hpke.public_key_of(private)
-        key = {"publicKey": public.hex(), "privateKey": private.hex()}
-        write_whole(self.auditor_key, json.dumps(key).encode())
+        create_key_pair(self.auditor_key)
         return (
             f"{sample['nmis']} NMIs, {sample['aggregators']} aggregators, "
             f"{sample['intervals']} intervals"
@@ -261,7 +258,7 @@ class Stage:
             "registry_url": self.registry_url,
             "follow_interval_s": 0.5,
             "reveal_turn_s": 2,
-            "archive_key": json.loads(self.auditor_key.read_text("utf-8"))["publicKey"],
+            "archive_key": load_key_pair(self.auditor_key).public_key.hex(),
         }
         if self.relay_url:
             settings["relay.url"] = self.relay_url

@@ -26,6 +26,7 @@ from tests.reference.vectors.rounds import (
     ndjson_round,
     round_vector,
 )
+from tests.reference.vectors.sealing import sealing_vectors
 from tests.reference.vectors.times import time_vectors
 from tests.reference.vectors.tokens import token_vectors
 from tests.reference.vectors.trees import tree_vectors
@@ -48,6 +49,7 @@ def all_vectors() -> dict[str, Json]:
         "round-day.json": round_vector("day", day_round(), 3, ("edge", "magnitude")),
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
         "refused.json": rejected_vectors(),
+        "sealing.json": sealing_vectors(),
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke, pymerkle_check
+from oepnode.adapters.crypto import pymerkle_check, sealing
 from oepnode.client import (
     ChainTarget,
     KeyPair,
@@ -34,7 +34,7 @@ from tests.support.round_world import (
 )
 
 OWN = {*HELD["A1"], MOVING}
-JUNK = hpke.seal(PUBLIC["A1"], b"junk", sealing_info(CONTEXT))
+JUNK = sealing.seal_whole(PUBLIC["A1"], b"junk", sealing_info(CONTEXT))
 CHECKS = [*BUNDLE_CHECKS, "pymerkle"]
 
 
@@ -53,7 +53,7 @@ def test_a_bundle_verifies_and_gives_its_limits(folder: Path, selector: RoundSel
 def test_names_of_files_and_keys_in_memory_serve_as_well(
     folder: Path, selector: RoundSelector
 ) -> None:
-    pair = KeyPair("A2", PUBLIC["A2"], PRIVATE["A2"])
+    pair = KeyPair("A2", PRIVATE["A2"])
     assert verify_bundle(str(folder / "A2.oepb"), pair, selector).aggregator_id == "A2"
 
 

@@ -2,7 +2,7 @@
 
 Guarantees: a list has one encoding only, names the snapshot and the aggregator that it is for, and
 has each NMI and each token once; sealed, its length reveals no more than a power of two. Leaves
-out sealing (``adapters.crypto.hpke``), and whether the tokens are right: only the holders of the
+out sealing (``adapters.crypto.sealing``), and whether the tokens are right: only the holders of the
 blinding key know. Source: ``docs/spec/bundle.md`` section 6.
 """
 

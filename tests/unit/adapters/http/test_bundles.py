@@ -26,7 +26,7 @@ async def test_the_bundle_is_requested_by_name(requested: list[tuple[str, str, i
     got = await bundles.fetch("http://w.test/base/", 3, "ab" * 32)
     url = f"http://w.test/base/v1/rounds/3/bundles/{'ab' * 32}"
     assert got == url.encode()
-    assert requested == [("GET", url, (1 << 30) + 48)]
+    assert requested == [("GET", url, (1 << 33) + 48)]
 
 
 async def test_a_worker_without_the_bundle(requested: list[tuple[str, str, int]]) -> None:
