@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.nem.tokens import token_of
 from oepnode.domain.rounds import bundle, token_list
@@ -62,7 +62,7 @@ LISTS = {
 def sealed_list(tokens: TokenList, name: str = "A1", digest: bytes = DIGEST) -> bytes:
     """A token list, sealed to an aggregator for a snapshot."""
     padded = token_list.pad(token_list.write(tokens))
-    return hpke.seal(PUBLIC[name], padded, token_list.sealing_info(digest))
+    return sealing.seal_whole(PUBLIC[name], padded, token_list.sealing_info(digest))
 
 
 @dataclass
@@ -86,6 +86,7 @@ def write_blind_folder(folder: Path) -> None:
             continue
         write_key(folder / f"{name}.json", name, name)
         info = bundle.sealing_info(CONTEXT)
-        sealed = hpke.seal(PUBLIC[name], bundle.build(RESULT, index), info)
+        plaintext = b"".join(bundle.build(RESULT, index))
+        sealed = sealing.seal_whole(PUBLIC[name], plaintext, info)
         (folder / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed))
         (folder / f"{name}.tokens").write_bytes(token_list.write(LISTS[name]))

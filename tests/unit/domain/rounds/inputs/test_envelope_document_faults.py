@@ -194,7 +194,12 @@ PRESENCE = [
     ),
     *(
         Case(
-            f"no {name}", record(without(ONE, name)), f"{INTERVAL}.{name}", "field.missing", "", EDGE
+            f"no {name}",
+            record(without(ONE, name)),
+            f"{INTERVAL}.{name}",
+            "field.missing",
+            "",
+            EDGE,
         )
         for name in (EXPORT, IMPORT)
     ),
@@ -646,7 +651,9 @@ def test_horizon_sparse_counts_sites_by_nmi_and_level(sites: int, is_accepted: b
         record(nmi=f"63058884{n // 2:02}", oeApplicationLevel=("NMI", "Flex")[n % 2])
         for n in range(sites)
     ]
-    far = record(interval(diStartTime=None, diEndTime="2026-11-20T12:50:00+10:00"), nmi="6305888400")
+    far = record(
+        interval(diStartTime=None, diEndTime="2026-11-20T12:50:00+10:00"), nmi="6305888400"
+    )
     more = [record(nmi="6305888400")] * (17 if sites == 16 else 18)
     data = array(*levels, far, *more)
     if is_accepted:
