@@ -215,7 +215,9 @@ def test_after_any_check_that_fails_the_next_worker_is_asked(
     assert bundle.unpack_file(written) == (CONTEXT, world.bundle)
 
 
-@pytest.mark.parametrize("status", ["301 Moved", "500 Oops", "404 Not Found", "206 Partial Content"])
+@pytest.mark.parametrize(
+    "status", ["301 Moved", "500 Oops", "404 Not Found", "206 Partial Content"]
+)
 def test_other_statuses_lead_to_the_next_worker(world: World, tmp_path: Path, status: str) -> None:
     world.start(HOSTILE, response(b"\x1b[31mwords of its own", status))
     words = outcome(world.fetch(tmp_path))
