@@ -137,6 +137,7 @@ def fetch(
             "--max-bytes.",
         ),
     ] = None,
+    tokens: TokensOption = None,
     worker: WorkerOption = None,
     skip: SkipOption = None,
     timeout_s: TimeoutOption = DEFAULT.timeout_s,
@@ -156,7 +157,7 @@ def fetch(
     )
     held = None if portfolio is None else load_portfolio(portfolio)
     target = ChainTarget(rpc, contract, chain_id)
-    bundle = fetch_bundle(key, target, number, out, policy, held)
+    bundle = fetch_bundle(key, target, number, out, policy, held, tokens)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)

@@ -21,6 +21,7 @@ from oepnode.client import (
     check_bundle,
     check_site_proof,
     cut_site_proof,
+    fetch_bundle,
     get_token_list,
     load_envelopes,
     load_token_list,
@@ -28,7 +29,7 @@ from oepnode.client import (
     verify_bundle,
 )
 from oepnode.domain.rounds import token_list
-from oepnode.domain.rounds.bundle import BundleError
+from oepnode.domain.rounds.bundle import BundleError, unpack_file
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from tests.support.blind_world import (
     BLIND_ENVELOPE,
@@ -46,6 +47,7 @@ from tests.support.round_world import (
     MOVING,
     PUBLIC,
     FakeReader,
+    Workers,
     write_folder,
     write_key,
 )
@@ -187,6 +189,23 @@ def test_tokens_for_a_round_that_is_not_blind(
         check_bundle(*bundle(tmp_path), plain, tokens=A1)
     with pytest.raises(TokensNotUsedError):
         bundle_limits(verify_bundle(*bundle(tmp_path), plain), A1)
+
+
+def test_a_fetched_bundle_is_checked_with_tokens(
+    folder: Path, selector: RoundSelector, workers: Workers
+) -> None:
+    _, sealed = unpack_file((folder / "A1.oepb").read_bytes()) or (None, b"")
+    workers.served = {f"http://worker-{n}.test": sealed for n in range(1, 6)}
+    key, out = folder / "A1.json", folder / "new.oepb"
+    fetched = fetch_bundle(key, selector.chain, 3, out, tokens=A1)
+    assert fetched.sites == 6
+    assert not any("token" in note for note in fetched.notes)
+    fetched = fetch_bundle(key, selector.chain, 3, out)
+    assert any("the round is blind" in note for note in fetched.notes)
+    out.unlink()
+    with pytest.raises(TokenListError, match="another aggregator's"):
+        fetch_bundle(key, selector.chain, 3, out, tokens=LISTS["A2"])
+    assert not out.exists()
 
 
 # --- the list itself -----------------------------------------------------------------------------
