@@ -7,7 +7,7 @@ the horizon, one without aggregator.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.hpke import PrivateKey
+from oepnode.adapters.http.bundles import BundleRequest
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.client.keys import KeyPair, encode_key_pair
@@ -340,7 +341,10 @@ class Workers:
         self.served: dict[str, bytes | Exception] = {}
         self.requested: list[str] = []
 
-    async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
+    async def fetch(
+        self, request: BundleRequest, received: Callable[[int], None] = lambda _: None
+    ) -> bytes:
+        endpoint, number, name = request.endpoint, request.round_number, request.name
         self.requested.append(endpoint)
         names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
         served = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))

@@ -24,14 +24,11 @@ from oepnode.client.audits import (
     audit_round,
 )
 from oepnode.client.bundles import (
-    Attempt,
     BundleCheck,
     BundleReport,
     FailedCheck,
-    FetchedBundle,
     bundle_limits,
     check_bundle,
-    fetch_bundle,
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
@@ -127,6 +124,7 @@ from oepnode.client.edge.targets import (
     Targets,
     worst_targets,
 )
+from oepnode.client.fetching import Attempt, FetchedBundle, FetchPolicy, fetch_bundle
 from oepnode.client.keys import (
     AggregatorIdError,
     KeyFileError,
@@ -225,6 +223,7 @@ __all__ = [
     "EquivocationReport",
     "FailedCheck",
     "Feed",
+    "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
     "ForecastScore",

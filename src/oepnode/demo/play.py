@@ -175,7 +175,17 @@ def _verify(stage: Stage, key: Path, number: int, report: AggregatorReport) -> N
     bundle = stage.plan.folder / "aggregators" / f"{report.id}-{number}.bundle"
     bundle.parent.mkdir(parents=True, exist_ok=True)
     chain, own = stage.chain_options, ["--key", str(key)]
-    fetch = ("aggregator", "fetch", "--round", str(number), "--out", str(bundle), *chain, *own)
+    fetch = (
+        "aggregator",
+        "fetch",
+        "--round",
+        str(number),
+        "--out",
+        str(bundle),
+        "--allow-private",
+        *chain,
+        *own,
+    )
     code, _, errors = stage.attempt(*fetch, "--json")
     deadline = time.monotonic() + _DELIVERY_S
     while code != 0 and time.monotonic() < deadline:

@@ -193,17 +193,13 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("doubled key", reg('"nmi"', '"nmi": "6305888444", "nmi"'), ASSIGNMENT, "json.duplicate_key"),
     ("salt digest of 31 bytes", reg(hashlib.sha256(SALT).hexdigest(), "00" * 31), "$.saltDigest",
      "field.value"),
-<<<<<<< HEAD
-    ("public key with 0x", reg(public_key("north"), "0x" + public_key("north")),
-=======
     ("nonce of 31 bytes", reg('"saltDigest"', f'"nonce": "{NONCE[2:]}", "saltDigest"'), "$.nonce",
      "field.value"),
     ("nonce with 0x", reg('"saltDigest"', f'"nonce": "0x{NONCE}", "saltDigest"'), "$.nonce",
      "field.value"),
     ("nonce twice", reg('"saltDigest"', f'"nonce": "{NONCE}", "nonce": "{NONCE}", "saltDigest"'),
      "$", "json.duplicate_key"),
-    ("public key with 0x", reg(digest("north").hex(), "0x" + digest("north").hex()),
->>>>>>> rules
+    ("public key with 0x", reg(public_key("north"), "0x" + public_key("north")),
      "$.aggregators[0].publicKey", "field.value"),
     ("public key of 33 bytes", reg(public_key("north"), public_key("north") + "00"),
      "$.aggregators[0].publicKey", "field.value"),

@@ -50,12 +50,8 @@ def all_vectors() -> dict[str, Json]:
         "round-day.json": round_vector("day", day_round(), 3, ("edge", "magnitude")),
         "round-wide.json": round_vector("wide", wide_round(), 5, ("wide", "canonical")),
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
-<<<<<<< HEAD
-        "refused.json": rejected_vectors(),
-        "sealing.json": sealing_vectors(),
-=======
         "rejected.json": rejected_vectors(),
->>>>>>> rules
+        "sealing.json": sealing_vectors(),
     }
 
 

@@ -69,9 +69,14 @@ def test_keygen_rejects_an_id_that_no_registry_accepts(run: Run, tmp_path: Path)
 
 
 def test_fetch_saves_the_first_bundle_that_verifies(
-    run: Run, reader: FakeReader, workers: Workers, folder: Path
+    run: Run,
+    reader: FakeReader,
+    workers: Workers,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.
+    monkeypatch.setattr("secrets.SystemRandom.shuffle", lambda self, members: None)
     workers.served = {
         "http://worker-1.test": TransportError("no answer"),
         "http://worker-3.test": sealing.seal_whole(
@@ -99,10 +104,10 @@ def test_fetch_saves_the_first_bundle_that_verifies(
 def test_fetch_names_the_worker_that_served_the_bundle(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
-    workers.served = {"http://worker-3.test": sealed("A1")}
+    workers.served = {"http://worker-2.test": sealed("A1")}
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 0
-    assert "0x" + "a2" * 20 in result.stdout
+    assert "0x" + "a1" * 20 in result.stdout
     assert "http://worker-1.test" in result.stderr
     assert (folder / "round-3.oepb").is_file()
 

@@ -37,6 +37,7 @@ from oepnode.domain.rounds.entries import (
     SiteEntry,
     decode_partition,
     decode_site,
+    largest_site,
 )
 from oepnode.domain.rounds.partition import RoundResult
 from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_pseudonyms
@@ -59,6 +60,9 @@ _NAME: Final = b"oep1 bundle name"
 _LENGTH_SIZE: Final = 4
 _MAX_PATH: Final = 32
 """Steps of the path in a tree of 2³² partitions."""
+
+_LARGEST_REST: Final = 2048
+"""More bytes than a body has besides its sites: ids, keys, the partition entry and its path."""
 
 _ARRAY_OF_TEN: Final = b"\x9a"
 _SITE_ID_WIDTHS: Final = frozenset(kind.value for kind in SiteIdKind)
@@ -206,6 +210,16 @@ def build(result: RoundResult, index: int) -> Iterator[bytes]:
 def padded_size(body_size: int) -> int:
     """Length of the plaintext with a body of that many bytes: a power of two, 64 KiB at least."""
     return max(MIN_SIZE, 1 << (HEAD_SIZE + body_size - 1).bit_length())
+
+
+def largest_size(nmis: int, interval_count: int) -> int:
+    """Length of the plaintext of the largest bundle of that many NMIs over that horizon.
+
+    Each NMI may have a site entry for each of both application levels.
+    """
+    sites = 2 * nmis
+    a_site = max(_SITE_ID_WIDTHS) + _LENGTH_SIZE + largest_site(interval_count)
+    return min(MAX_SIZE, padded_size(sites * a_site + _LARGEST_REST))
 
 
 def sealing_info(context: RoundContext) -> bytes:
