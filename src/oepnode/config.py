@@ -21,7 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
+from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
 
@@ -30,7 +31,7 @@ def _address(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    return parse_bytes32(text, "a public key").hex()
+    return parse_public_key(text).hex()
 
 
 def _ip_address(text: str) -> str:
@@ -222,6 +223,22 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
+class ComputeSettings(BaseModel):
+    """Limits of the computing processes of a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    memory_limit_mb: int = Field(
+        default=2048,
+        ge=256,
+        description="maximum memory of a computing process, in MiB; a round that needs more is "
+        "abstained from",
+    )
+    timeout_s: float = Field(
+        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -263,6 +280,11 @@ class SenderSettings(_Settings):
     data_dir: Path = Field(description="folder for documents and index")
     key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="file with the bearer token for publishing documents")
+    blinding_key_file: Path | None = Field(
+        default=None,
+        description="file with the blinding key of the registry's snapshots: NMIs of a document "
+        "are replaced by tokens before it is stored",
+    )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
@@ -343,7 +365,12 @@ class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
     http: HttpSettings = Field(
-        default=HttpSettings(), description="address for the status page and bundles"
+        default=HttpSettings(),
+        description="public address: sealed bundles, and health as one word",
+    )
+    status: HttpSettings = Field(
+        default=HttpSettings(),
+        description="the operator's own address: status page, status as JSON, metrics",
     )
     chain: ChainSettings = Field(description="the consensus contract")
     feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
@@ -366,6 +393,9 @@ class WorkerSettings(_Settings):
     )
     is_requester: bool = Field(
         default=False, description="whether this worker opens a round for each new document"
+    )
+    compute: ComputeSettings = Field(
+        default=ComputeSettings(), description="limits of the computing processes"
     )
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key that each round's inputs are sealed to"
