@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -256,12 +256,16 @@ class _Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
-def _require_operators(operators: tuple[str, ...]) -> None:
-    """One node of the chain alone decides about nobody's access."""
-    if not operators:
+NODES_WITHOUT_LIST: Final = 3
+"""Nodes that must be compared where no local list says who may read: one of them may lie."""
+
+
+def _require_operators(operators: tuple[str, ...], chain: ChainSettings) -> None:
+    if not operators and len(chain.rpc_urls) < NODES_WITHOUT_LIST:
         raise ValueError(
             "setting operators is missing; list the addresses of the operators whose workers may "
-            "read, since one node of the chain could name anyone"
+            f"read, or name {NODES_WITHOUT_LIST} nodes in chain.rpc_urls: one node could name "
+            "anyone"
         )
 
 
@@ -287,7 +291,8 @@ class SenderSettings(_Settings):
     operators: tuple[Operator, ...] = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
-        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain",
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
     )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
@@ -302,7 +307,7 @@ class SenderSettings(_Settings):
     @model_validator(mode="after")
     def _check_operators(self) -> SenderSettings:
         if self.document_access == "members":
-            _require_operators(self.operators)
+            _require_operators(self.operators, self.chain)
         return self
 
 
@@ -317,7 +322,8 @@ class RegistrySettings(_Settings):
     operators: tuple[Operator, ...] = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
-        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain",
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
     )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
@@ -330,7 +336,7 @@ class RegistrySettings(_Settings):
 
     @model_validator(mode="after")
     def _check_operators(self) -> RegistrySettings:
-        _require_operators(self.operators)
+        _require_operators(self.operators, self.chain)
         return self
 
 

@@ -6,10 +6,10 @@ snapshot, the sender the document, and with them go all pseudonyms of the round.
 Now (`oepnode.services.common.allow_list`): sender and registry admit only operators of their own
 setting, and the chain decides besides. A stranger under an operator of its own gets nothing. An
 entry may fix the operator's signer as well (``OPERATOR=SIGNER``), so that no node can name another
-one for it. Settings without the list are rejected at start.
+one for it. Settings without the list are rejected at start, unless three nodes must agree.
 
 What remains: where an entry is an address alone, a single lying node can still name a stranger as
-the signer of that operator; several nodes that must agree (``chain.agree``) are against that.
+the signer of that operator, and a service says so at start; nodes that must agree are against it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -133,10 +133,13 @@ def test_settings_without_the_list_are_rejected(
 ) -> None:
     path = tmp_path / "settings.toml"
     more = "" if kind is RegistrySettings else 'key_file = "key"\ntoken_file = "token"\n'
-    chain = f'rpc_url = "http://127.0.0.1:1"\nchain_id = 1\ncontract = "0x{"c0" * 20}"\n'
+    one, three = '["http://127.0.0.1:1"]', '["https://a", "https://b", "https://c"]'
+    chain = f'rpc_urls = {one}\nchain_id = 1\ncontract = "0x{"c0" * 20}"\n'
     path.write_text(f'data_dir = "data"\n{more}[chain]\n{chain}')
     with pytest.raises(ConfigError, match="setting operators is missing; list the addresses"):
         load(kind, path)
+    path.write_text(f'data_dir = "data"\n{more}[chain]\n{chain.replace(one, three)}')
+    assert load(kind, path).operators == ()
     path.write_text(f'data_dir = "data"\noperators = ["{HONEST}"]\n{more}[chain]\n{chain}')
     assert load(kind, path).operators == (HONEST,)
     path.write_text(f'data_dir = "data"\noperators = ["0x71"]\n{more}[chain]\n{chain}')

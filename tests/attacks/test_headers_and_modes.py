@@ -24,6 +24,7 @@ import pytest
 from yarl import URL
 
 from oepnode.adapters.storage.evidence import EvidenceFiles
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot
 from oepnode.errors import ConfigError
@@ -96,7 +97,8 @@ async def test_what_a_service_writes_is_its_owners_only(name: str, tmp_path: Pat
 @pytest.mark.usefixtures("careless_umask")
 def test_evidence_is_its_owners_only(tmp_path: Path) -> None:
     context = RoundContext(1, b"\xc0" * 20, 1)
-    pair = [Relayed(context, SignedBallot.of(bytes([n]) * 32, 1, 1, 0)) for n in (1, 2)]
+    votes = [Vote(bytes([n]) * 32, b"\x03" * 32) for n in (1, 2)]
+    pair = [Relayed(context, SignedBallot.of(vote, 1, 1, 0)) for vote in votes]
     EvidenceFiles(tmp_path / "evidence").keep(*pair)
     assert list((tmp_path / "evidence").iterdir())
     assert open_to_others(tmp_path / "evidence") == []

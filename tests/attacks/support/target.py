@@ -60,7 +60,7 @@ DOCUMENT = b"[]" * 5000
 DOCUMENT_DIGEST = sha256(DOCUMENT).digest()
 ROUND = 1
 _CHAIN = ChainSettings(
-    rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
+    rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
 _OPERATORS = ("0x" + OPERATOR.hex(),)
 

@@ -19,7 +19,7 @@ from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
-from oepnode.services.common.allow_list import AllowList
+from oepnode.services.common.allow_list import AllowList, allow_list_of
 from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.common.turns import Turns
@@ -34,7 +34,7 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    allowed = AllowList(settings.operators)
+    allowed = allow_list_of(settings)
     handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed)
     tokens = TokenShelf(settings.data_dir)
     endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes)

@@ -29,7 +29,7 @@ from oepnode.domain.rounds.inputs.envelope_document import Document, parse_docum
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
-from oepnode.services.common.allow_list import AllowList
+from oepnode.services.common.allow_list import allow_list_of
 from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.http import (
     Rejection,
@@ -112,7 +112,7 @@ class _Gateway:
             clock,
             store.access_log,
             settings.request_window_s,
-            AllowList(settings.operators),
+            allow_list_of(settings),
         )
         self._turns = Turns()
         self._uploads = Turns(at_a_time=_UPLOADS, most=_UPLOADS, most_of_one=_UPLOADS)
