@@ -151,6 +151,11 @@ class RegistrySettings(_Settings):
     )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
+    grants_key_file: Path | None = Field(
+        default=None,
+        description="key file of the account that signs the lists of granted inputs; it needs no "
+        "money and no role",
+    )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
     )

@@ -248,16 +248,18 @@ def _seal_inputs(archive_key: str | None) -> SealInputs | None:
 
 async def sender_app(settings: SenderSettings) -> web.Application:
     """The sender's gateway; it closes its connections when it is cleaned up."""
-    chain = await connect(settings.chain, load_account(settings.key_file))
-    app = sender.application(settings, chain, SystemClock())
+    account = load_account(settings.key_file)
+    chain = await connect(settings.chain, account)
+    app = sender.application(settings, chain, SystemClock(), account)
     app.on_cleanup.append(_closing(chain))
     return app
 
 
 async def registry_app(settings: RegistrySettings) -> web.Application:
     """The NMI registry; it closes its connections when it is cleaned up."""
+    account = None if settings.grants_key_file is None else load_account(settings.grants_key_file)
     chain = await connect_reader(settings.chain)
-    app = registry.application(settings, chain, SystemClock())
+    app = registry.application(settings, chain, SystemClock(), account)
     app.on_cleanup.append(_closing(chain))
     return app
 

@@ -127,6 +127,7 @@ from oepnode.client.edge.targets import (
     Targets,
     worst_targets,
 )
+from oepnode.client.grants import GrantListReport, GrantSources, SignerNotNamedError
 from oepnode.client.keys import (
     AggregatorIdError,
     KeyFileError,
@@ -218,6 +219,8 @@ __all__ = [
     "FetchedBundle",
     "FinalRound",
     "ForecastScore",
+    "GrantListReport",
+    "GrantSources",
     "InputFiles",
     "InputSource",
     "KeyFileError",
@@ -251,6 +254,7 @@ __all__ = [
     "ScoreReport",
     "SeveralBoffersError",
     "SeveralDuidsError",
+    "SignerNotNamedError",
     "SiteCheck",
     "SiteCounts",
     "SiteDay",

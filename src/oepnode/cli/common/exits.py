@@ -33,6 +33,7 @@ from typer.core import TyperGroup
 from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
 from oepnode.client.chain import ChainNotNamedError
+from oepnode.client.grants import SignerNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
 from oepnode.client.operation.relay import BallotFileError
 from oepnode.client.rounds import RoundNotNamedError, RoundStateError
@@ -69,6 +70,7 @@ _HINTS: Final[dict[type[OepError], str]] = {
     OpeningNotFoundError: "--start-block",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
+    SignerNotNamedError: "--registry-signer, or OEPNODE_REGISTRY_SIGNER",
     UnreadCodeError: "check it with --verify-only",
     UnverifiedCodeError: "check it with --verify-only",
     **EDGE_HINTS,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import web
+from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto import hpke
 from oepnode.config import RegistrySettings
@@ -19,12 +20,24 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
 from oepnode.services.common.authorization import AT_A_TIME, Authorizer
+from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 
 
-def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) -> web.Application:
+def application(
+    settings: RegistrySettings,
+    chain: ChainReader,
+    clock: Clock,
+    account: LocalAccount | None = None,
+) -> web.Application:
     """The registry's application; it does not close ``chain``.
+
+    Args:
+        settings: The registry's settings.
+        chain: Source of members and rounds.
+        clock: Time of day.
+        account: Account that signs grant lists; without it there are none.
 
     Raises:
         ConfigError: If the data folder is not usable.
@@ -32,9 +45,18 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
     store = RegistryStore(settings.data_dir)
     handler = RequestHandler(chain, clock, store, settings.request_window_s)
     endpoints = _Endpoints(handler, store, settings.max_request_bytes)
+    grants = GrantPublisher(
+        "registry",
+        chain,
+        clock,
+        store.access_log,
+        account,
+        lambda opened: store.snapshot(opened.registry_digest) is not None,
+    )
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
+            web.get("/v1/rounds/{round}/grants", grants.handle),
             web.get("/v1/snapshots/latest", endpoints.latest),
             web.post("/v1/requests", endpoints.request),
             web.get("/healthz", endpoints.health),

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 
 import structlog
 from aiohttp import web
+from eth_account.signers.local import LocalAccount
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
@@ -23,10 +24,12 @@ from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
 from oepnode.services.common.authorization import AT_A_TIME, Authorizer
+from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import (
     Rejection,
     errors_as_json,
@@ -54,8 +57,16 @@ class _RoundOrder(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
     registry_digest: _Hex32
 
 
-def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.Application:
+def application(
+    settings: SenderSettings, chain: Chain, clock: Clock, account: LocalAccount | None = None
+) -> web.Application:
     """The gateway's application; it does not close ``chain``.
+
+    Args:
+        settings: The gateway's settings.
+        chain: The contract, with an account that holds ``REQUESTER_ROLE``.
+        clock: Time of day.
+        account: That account, to sign grant lists; without it there are none.
 
     Raises:
         ConfigError: If the token file or the data folder is not usable.
@@ -63,6 +74,7 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
     token = _read_token(settings)
     store = EnvelopeStore(settings.data_dir)
     gateway = _Gateway(settings, token, chain, clock, store)
+    grants = _grant_publisher(settings, chain, clock, store, account)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
@@ -70,6 +82,7 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
             web.get("/v1/envelopes/latest", gateway.latest),
             web.post("/v1/rounds", gateway.open_round),
             web.get("/v1/documents/{digest}", gateway.document),
+            web.get("/v1/rounds/{round}/grants", grants.handle),
             web.get("/healthz", gateway.health),
         ]
     )
@@ -80,6 +93,22 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
 
     app.on_cleanup.append(close)
     return app
+
+
+def _grant_publisher(
+    settings: SenderSettings,
+    chain: Chain,
+    clock: Clock,
+    store: EnvelopeStore,
+    account: LocalAccount | None,
+) -> GrantPublisher:
+    """Publishes who was granted documents; where anyone reads them, nobody is recorded."""
+
+    def has_input(opened: RoundOpened) -> bool:
+        return store.document(opened.envelope_digest) is not None
+
+    signer = account if settings.document_access == "members" else None
+    return GrantPublisher("sender", chain, clock, store.access_log, signer, has_input)
 
 
 class _Gateway:
