@@ -166,8 +166,10 @@ def verified(name: str = "A1") -> bundle.VerifiedBundle:
     return bundle.verify(plaintext(name), name, CONTEXT, RESULT.root, RESULT.partition_count)
 
 
-def sealed(name: str = "A1") -> bytes:
-    return hpke.seal(PUBLIC[name], plaintext(name), bundle.sealing_info(CONTEXT))
+def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
+    """An aggregator's bundle, or other plaintext sealed to it."""
+    content = plaintext(name) if data is None else data
+    return hpke.seal(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
 
 
 def events(context: RoundContext = CONTEXT) -> list[Event]:

@@ -165,8 +165,8 @@ def site_proof(
         bool,
         typer.Option(
             "--disclose-key",
-            help="Put your key of this round into the proof, so that it also proves the site's "
-            "NMI. Its reader can then test guesses at your other sites.",
+            help="Put this site's key of the round into the proof, so that it also proves the "
+            "site's NMI. The key reveals nothing about your other sites, or about other rounds.",
         ),
     ] = False,
 ) -> None:
@@ -181,7 +181,7 @@ def site_proof(
         typer.echo(proof.data.decode(), nl=False)
         return
     write_file(out, proof.data)
-    proven = "with your key of the round" if disclose_key else "without your key"
+    proven = "with the site's key of the round" if disclose_key else "without the site's key"
     number = proof.final.context.number
     output.say(f"proof of one site in round {number}, {proven}, in {out}", "green")
 

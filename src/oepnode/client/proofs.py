@@ -124,8 +124,8 @@ def cut_site_proof(
         file: The bundle.
         key: The aggregator's key pair, or its file.
         selector: The round of the bundle.
-        disclose_key: Put the aggregator's key of this round into the proof, so that it also proves
-            the NMI. Its reader can then test guesses at the aggregator's other sites.
+        disclose_key: Put the site's key of this round into the proof, so that it also proves the
+            NMI. The key reveals nothing about other sites or rounds.
 
     Raises:
         BundleError: If the bundle does not verify.

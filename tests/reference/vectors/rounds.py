@@ -6,7 +6,7 @@ import hashlib
 
 from tests.reference.envelope import read_envelope
 from tests.reference.model import compute_round
-from tests.reference.pseudonyms import site_pseudonym
+from tests.reference.pseudonyms import site_key, site_pseudonym
 from tests.reference.rfc9162 import leaf_hash
 from tests.reference.trees import tree_path
 from tests.reference.vectors.common import CONTRACT, SALT, Json
@@ -145,7 +145,8 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
                 "sites": [
                     {
                         "nmi": nmi,
-                        "pseudonym": site_pseudonym(partition.key, nmi).hex(),
+                        "key": site_key(partition.key, nmi).hex(),
+                        "pseudonym": site_pseudonym(site_key(partition.key, nmi), nmi).hex(),
                         "entry": entry.hex(),
                         "leafHash": leaf_hash(entry).hex(),
                         "path": [p.hex() for p in tree_path(partition.entries, i)],
@@ -166,6 +167,10 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
         "resultHash": result.result_hash.hex(),
         "ballots": [
             {"operator": "0x" + operator.hex(), "ballot": result.ballot(operator).hex()}
+            for operator in OPERATORS
+        ],
+        "custodyRoots": [
+            {"operator": "0x" + operator.hex(), "root": result.custody(operator).hex()}
             for operator in OPERATORS
         ],
     }

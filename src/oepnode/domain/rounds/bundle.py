@@ -5,8 +5,8 @@ reading allocates no more than a small multiple of what was received; `verify` r
 which every byte follows from the final root, the aggregator's own knowledge, or both, or raises
 `BundleError` with the name of the check that failed.
 
-Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether these are
-all sites of the aggregator; `foreign_nmis` covers what the key of the round cannot prove.
+Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether the registry and the
+sender gave the round all sites of the aggregator; `foreign_nmis` compares with its own list.
 
 Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 
@@ -39,7 +39,7 @@ from oepnode.domain.rounds.entries import (
     decode_site,
 )
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import site_pseudonyms
+from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_pseudonyms
 from oepnode.errors import EvidenceError
 
 MAGIC: Final = b"OEPB"
@@ -65,6 +65,7 @@ CHECKS: Final = {
     "order": "the entries are sorted and none occurs twice",
     "partition-root": "the entries lead to the root in the partition entry",
     "site-count": "the partition entry counts these entries",
+    "aggregator-pseudonym": "the partition is this aggregator's under the round's key",
     "partition-count": "the round tree has as many partitions as the chain reports",
     "inclusion": "the path proves the partition entry under the final root",
 }
@@ -111,7 +112,7 @@ class VerifiedBundle:
     Attributes:
         context: The round.
         aggregator_id: The aggregator that it was made for.
-        key: K_agg of the round, 32 bytes. Whoever has it can link pseudonyms to NMIs.
+        key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI of the bundle.
         nmis: NMI of each site.
         levels: Per site, uint8: 0 NMI, 1 Flex.
         timings: Per site, uint8: 0 PRE, 1 POST.
@@ -268,7 +269,10 @@ def verify(
         raise BundleError("order", "the entries are not in rising order")
     # 7. partition root, 8. site count: the entries are all of the partition, and no others.
     partition = _check_partition(body.partition_entry, entries)
-    # 9. partition count, 10. inclusion: the partition is in the tree that the quorum agreed on.
+    # 9. aggregator pseudonym: the quorum made this partition for this aggregator.
+    if partition.pseudonym != aggregator_pseudonym(body.key, aggregator_id):
+        raise BundleError("aggregator-pseudonym", "the partition is another aggregator's")
+    # 10. partition count, 11. inclusion: the partition is in the tree that the quorum agreed on.
     path = _check_inclusion(body, final_root, final_partitions)
     return _verified(context, body, nmis, entries, sites, partition, path)
 
@@ -276,9 +280,8 @@ def verify(
 def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
     """NMIs of the bundle that are not in the aggregator's own list, sorted.
 
-    The key of the round is a secret of the enrolled workers, so an aggregator cannot prove that
-    the key in its bundle is its own: a lying worker could seal another aggregator's partition to
-    it. That partition's NMIs would all be foreign.
+    A verified bundle holds the sites that the registry's snapshot assigns to the aggregator. A
+    foreign one means that the snapshot and the aggregator's list differ.
     """
     return sorted(set(bundle.nmis).difference(portfolio))
 

@@ -138,7 +138,7 @@ def _partition(
     pairs = sorted(_entries(document, rows, key))
     entries = tuple(entry for entry, _ in pairs)
     root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
-    pseudonym = pseudonyms.aggregator_pseudonym(round_key, aggregator_id)
+    pseudonym = pseudonyms.aggregator_pseudonym(key, aggregator_id)
     return Partition(
         aggregator_id,
         key,

@@ -14,7 +14,7 @@ import pytest
 
 from oepnode.domain.nem import nem_time, nmi, quantities
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import ballot, entries, merkle, pseudonyms
+from oepnode.domain.rounds import ballot, custody, entries, merkle, pseudonyms
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
@@ -117,10 +117,12 @@ def test_keys() -> None:
         for aggregator in case["aggregators"]:
             key = pseudonyms.aggregator_key(round_key, aggregator["id"])
             assert key.hex() == aggregator["key"]
-            pseudonym = pseudonyms.aggregator_pseudonym(round_key, aggregator["id"])
+            pseudonym = pseudonyms.aggregator_pseudonym(key, aggregator["id"])
             assert pseudonym.hex() == aggregator["pseudonym"]
             for site in aggregator["sites"]:
-                assert pseudonyms.site_pseudonym(key, site["nmi"]).hex() == site["pseudonym"]
+                site_key = pseudonyms.site_key(key, site["nmi"])
+                assert site_key.hex() == site["key"]
+                assert pseudonyms.site_pseudonym(site_key, site["nmi"]).hex() == site["pseudonym"]
 
 
 def test_site_entries() -> None:
@@ -250,6 +252,8 @@ def test_whole_rounds(name: str) -> None:
     ):
         assert actual.aggregator_id == case["aggregator"]
         assert actual.key.hex() == case["key"]
+        pseudonym = pseudonyms.aggregator_pseudonym(actual.key, actual.aggregator_id)
+        assert pseudonym.hex() == case["pseudonym"]
         assert actual.root.hex() == case["root"]
         assert actual.entry.hex() == case["entry"]
         assert [sibling.hex() for sibling in result.path(position)] == case["path"]
@@ -257,7 +261,9 @@ def test_whole_rounds(name: str) -> None:
         assert list(actual.nmis) == [site["nmi"] for site in case["sites"]]
         leaves = [merkle.leaf_hash(entry) for entry in actual.entries]
         for index, site in enumerate(case["sites"]):
-            assert pseudonyms.site_pseudonym(actual.key, site["nmi"]).hex() == site["pseudonym"]
+            site_key = pseudonyms.site_key(actual.key, site["nmi"])
+            assert site_key.hex() == site["key"]
+            assert pseudonyms.site_pseudonym(site_key, site["nmi"]).hex() == site["pseudonym"]
             assert leaves[index].hex() == site["leafHash"]
             path = merkle.inclusion_path(leaves, index)
             assert [sibling.hex() for sibling in path] == site["path"]
@@ -270,6 +276,22 @@ def test_whole_rounds(name: str) -> None:
         operator = unhex(case["operator"].removeprefix("0x"))
         cast = ballot.ballot_hash(where.chain_id, where.contract, where.number, operator, digest)
         assert cast.hex() == case["ballot"]
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_custody_roots_of_whole_rounds(name: str) -> None:
+    vector = load(name)
+    inputs = vector["inputs"]
+    result = partition_round(
+        parse_document(inputs["envelope"].encode(), feed(inputs)),
+        parse_snapshot(inputs["registry"].encode()),
+        unhex(inputs["salt"]),
+        context(inputs),
+    )
+    assert len({case["root"] for case in vector["custodyRoots"]}) == 3
+    for case in vector["custodyRoots"]:
+        operator = unhex(case["operator"].removeprefix("0x"))
+        assert custody.custody_root(operator, result.partitions).hex() == case["root"]
 
 
 def test_the_good_documents_that_the_rejected_ones_are_made_of() -> None:
