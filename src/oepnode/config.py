@@ -31,8 +31,13 @@ def _public_key(text: str) -> str:
     return parse_bytes32(text, "a public key").hex()
 
 
+def _document_key(text: str) -> str:
+    return parse_bytes32(text, "a public key (Ed25519)").hex()
+
+
 Address = Annotated[str, AfterValidator(_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
+DocumentKey = Annotated[str, AfterValidator(_document_key)]
 
 
 class ChainSettings(BaseModel):
@@ -101,6 +106,23 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
+class WorkerDocumentSettings(BaseModel):
+    """The keys with which the network signs its documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that envelope documents must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+    registry_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that registry snapshots must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -129,6 +151,11 @@ class SenderSettings(_Settings):
     data_dir: Path = Field(description="folder for documents and index")
     key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="file with the bearer token for publishing documents")
+    document_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs documents (Ed25519); without it "
+        "they need no signature",
+    )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
@@ -155,6 +182,11 @@ class RegistrySettings(_Settings):
         default=None,
         description="key file of the account that signs the lists of granted inputs; it needs no "
         "money and no role",
+    )
+    snapshot_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs snapshots (Ed25519); without it "
+        "they need no signature",
     )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
@@ -202,6 +234,9 @@ class WorkerSettings(_Settings):
     registry_url: str = Field(description="URL of the NMI registry")
     relay: WorkerRelaySettings = Field(
         default=WorkerRelaySettings(), description="relay that casts this worker's ballots"
+    )
+    documents: WorkerDocumentSettings = Field(
+        default=WorkerDocumentSettings(), description="keys that documents must be signed with"
     )
     poll_interval_s: float = Field(
         default=1800, gt=0, description="interval between polls of the sender, in seconds"

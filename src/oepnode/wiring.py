@@ -33,9 +33,11 @@ from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.signed_client import RequestSigner
+from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
 from oepnode.adapters.storage import input_archive
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.files import FileArchive, FileShelf
+from oepnode.adapters.storage.sequence_memory import SequenceMemory
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
     ChainSettings,
@@ -47,7 +49,7 @@ from oepnode.config import (
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import compute
 from oepnode.errors import ConfigError
-from oepnode.ports import ChainReader
+from oepnode.ports import ChainReader, EnvelopeSource, Registry
 from oepnode.services.common.serving import serve
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
@@ -172,10 +174,11 @@ async def worker_parts(
         stack.callback(store.close)
         shelf = FileShelf(settings.data_dir / "bundles")
         metrics = WorkerMetrics()
+        documents, snapshots = _signed_sources(settings, sender_client, registry_client, stack)
         ports = WorkerPorts(
             chain=chain,
-            sender=sender_client,
-            registry=registry_client,
+            sender=documents,
+            registry=snapshots,
             shelf=shelf,
             seal=hpke.seal,
             archive=FileArchive(settings.data_dir / "archive") if settings.archive_key else None,
@@ -228,6 +231,24 @@ def _request_signer(
         max_bytes=settings.max_document_bytes,
         timeout_s=settings.http_timeout_s,
     )
+
+
+def _signed_sources(
+    settings: WorkerSettings, sender: HttpSender, registry: HttpRegistry, stack: AsyncExitStack
+) -> tuple[EnvelopeSource, Registry]:
+    """Sender and registry, of which each demands signatures where the settings have its key."""
+    keys = settings.documents
+    if keys.sender_key is None and keys.registry_key is None:
+        return sender, registry
+    memory = SequenceMemory(settings.data_dir / "document-sequences.sqlite")
+    stack.callback(memory.close)
+    documents: EnvelopeSource = sender
+    snapshots: Registry = registry
+    if keys.sender_key is not None:
+        documents = SignedSender(sender, bytes.fromhex(keys.sender_key), memory)
+    if keys.registry_key is not None:
+        snapshots = SignedRegistry(registry, bytes.fromhex(keys.registry_key), memory)
+    return documents, snapshots
 
 
 def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay | None:

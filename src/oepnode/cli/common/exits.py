@@ -36,6 +36,7 @@ from oepnode.client.chain import ChainNotNamedError
 from oepnode.client.grants import SignerNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
 from oepnode.client.operation.relay import BallotFileError
+from oepnode.client.operation.snapshots import SaltNotNamedError
 from oepnode.client.rounds import RoundNotNamedError, RoundStateError
 from oepnode.errors import (
     ConfigError,
@@ -70,6 +71,7 @@ _HINTS: Final[dict[type[OepError], str]] = {
     OpeningNotFoundError: "--start-block",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
+    SaltNotNamedError: "--salt-file or --new-salt",
     SignerNotNamedError: "--registry-signer, or OEPNODE_REGISTRY_SIGNER",
     UnreadCodeError: "check it with --verify-only",
     UnverifiedCodeError: "check it with --verify-only",

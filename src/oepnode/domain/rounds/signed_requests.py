@@ -4,7 +4,8 @@ All three are for enrolled workers only, so they are requested in one way: typed
 signed with the worker's account, bound to one chain, one contract, one round, one input and one
 moment, with a nonce that works once. Two forms of it:
 
-- `RegistryRequest` to the NMI registry, a JSON body, for a snapshot or its salt. It names a fresh
+- `RegistryRequest` to the NMI registry, a JSON body, for a snapshot, its salt, or the signed
+  statement about it. It names a fresh
   X25519 key to which the response is sealed, so a recorded request is useless to anybody else.
 - `DocumentRequest` to the sender's gateway, an ``Authorization`` header, for an envelope document.
   The response is streamed unsealed: confidentiality on the way is up to TLS.
@@ -26,7 +27,7 @@ from msgspec import json as msgspec_json
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
-What = Literal["snapshot", "salt"]
+What = Literal["snapshot", "salt", "signature"]
 
 NONCE_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 65
@@ -69,7 +70,7 @@ class RegistryRequest(Struct, frozen=True):
     """A worker's request to the NMI registry.
 
     Attributes:
-        what: ``snapshot`` or ``salt``.
+        what: ``snapshot``, ``salt``, or ``signature``: the signed statement about the snapshot.
         round: Number of a round that uses the snapshot.
         snapshot_digest: SHA-256 of the snapshot, 32 bytes.
         recipient: X25519 public key to seal the response to, 32 bytes; fresh for each request.

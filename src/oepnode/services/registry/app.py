@@ -10,6 +10,7 @@ settings: docs/services.md.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
@@ -17,11 +18,14 @@ from eth_account.signers.local import LocalAccount
 from oepnode.adapters.crypto import hpke
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
 from oepnode.services.common.authorization import AT_A_TIME, Authorizer
+from oepnode.services.common.document_signatures import rejection_of, verify
 from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
+from oepnode.services.registry.departed import DepartedReaders
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 
 
@@ -43,8 +47,10 @@ def application(
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    handler = RequestHandler(chain, clock, store, settings.request_window_s)
-    endpoints = _Endpoints(handler, store, settings.max_request_bytes)
+    key = None if settings.snapshot_key is None else bytes.fromhex(settings.snapshot_key)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s, key)
+    departed = DepartedReaders(chain, store)
+    endpoints = _Endpoints(handler, store, settings.max_request_bytes, departed)
     grants = GrantPublisher(
         "registry",
         chain,
@@ -63,10 +69,14 @@ def application(
         ]
     )
 
-    async def close(_: web.Application) -> None:
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(departed.watch())
+        yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         store.close()
 
-    app.on_cleanup.append(close)
+    app.cleanup_ctx.append(run)
     return app
 
 
@@ -78,11 +88,18 @@ class RequestHandler:
         clock: Clock that a request's time is compared with.
         store: Snapshots, salts and used nonces.
         window_s: Maximum difference between a request's time and the clock, in seconds.
+        key: The publisher's public key, 32 bytes; None demands no signatures.
     """
 
     def __init__(
-        self, chain: ChainReader, clock: Clock, store: RegistryStore, window_s: int
+        self,
+        chain: ChainReader,
+        clock: Clock,
+        store: RegistryStore,
+        window_s: int,
+        key: bytes | None = None,
     ) -> None:
+        self._key = key
         self._chain = chain
         self._store = store
         self._authorizer = Authorizer(chain, clock, store.access_log, window_s)
@@ -103,7 +120,26 @@ class RequestHandler:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)
         if snapshot is None:
             raise Rejection(404, "snapshot.unknown", "no snapshot with this digest is published")
+        await self.check_signed(snapshot, required=request.what == "signature")
         return snapshot
+
+    async def check_signed(self, snapshot: StoredSnapshot, *, required: bool = False) -> None:
+        """Reject a snapshot that the publisher's key did not sign.
+
+        Args:
+            snapshot: The snapshot.
+            required: Whether it must be signed even where no key is set.
+
+        Raises:
+            Rejection: With the reason.
+        """
+        if self._key is None and not required:
+            return
+        signed = await asyncio.to_thread(self._store.signatures.of, snapshot.digest, self._key)
+        try:
+            verify(signed, "snapshot", snapshot.digest, snapshot.size, self._key)
+        except SignatureFault as exc:
+            raise rejection_of(exc) from exc
 
     def _sealed(self, request: RegistryRequest, snapshot: StoredSnapshot) -> bytes:
         plain = self._store.read(request.what, snapshot)
@@ -114,27 +150,25 @@ class RequestHandler:
 
 class _Endpoints:
     def __init__(
-        self, handler: RequestHandler, store: RegistryStore, max_request_bytes: int
+        self,
+        handler: RequestHandler,
+        store: RegistryStore,
+        max_request_bytes: int,
+        departed: DepartedReaders,
     ) -> None:
+        self._departed = departed
         self._handler = handler
         self._store = store
         self._limit = max_request_bytes
         self._turns = asyncio.Semaphore(AT_A_TIME)
 
     async def latest(self, _: web.Request) -> web.Response:
-        """Digests of the newest snapshot and of its salt."""
+        """Digest of the newest snapshot, and nothing from which its content could be guessed."""
         newest = await asyncio.to_thread(self._store.latest)
         if newest is None:
             raise Rejection(404, "snapshot.none", "no snapshot has been published yet")
-        return json_response(
-            {
-                "digest": newest.digest.hex(),
-                "asOf": newest.as_of,
-                "saltDigest": newest.salt_digest.hex(),
-                "size": newest.size,
-            },
-            headers={"Cache-Control": "no-cache"},
-        )
+        await self._handler.check_signed(newest)
+        return json_response({"digest": newest.digest.hex()}, headers={"Cache-Control": "no-cache"})
 
     async def request(self, request: web.Request) -> web.Response:
         """Respond to a signed request."""
@@ -149,6 +183,11 @@ class _Endpoints:
 
     async def health(self, _: web.Request) -> web.Response:
         """Health of the registry, which reads its index."""
+        departed = self._departed.current
         return json_response(
-            {"status": "ok", "snapshots": await asyncio.to_thread(self._store.count)}
+            {
+                "status": "ok",
+                "snapshots": await asyncio.to_thread(self._store.count),
+                "formerWorkersWithSalt": None if departed is None else len(departed),
+            }
         )

@@ -38,7 +38,11 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
 _SNAPSHOT = ObjectShape(
-    Field("asOf"), Field("saltDigest"), Field("aggregators"), Field("assignments")
+    Field("asOf"),
+    Field("saltDigest"),
+    Field("nonce", required=False),
+    Field("aggregators"),
+    Field("assignments"),
 )
 _AGGREGATOR = ObjectShape(
     Field("id"), Field("name"), Field("publicKey"), Field("address", required=False)
@@ -135,6 +139,7 @@ def parse_snapshot(data: bytes) -> Snapshot:
     assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
     as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
     salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+    _hex(pick(value, names, "nonce"), "$.nonce", log)
     aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
     columns = _assignments(pick(value, names, "assignments"), index, log)
     log.raise_if_any()
