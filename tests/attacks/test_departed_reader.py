@@ -1,19 +1,20 @@
 """A worker that has left links later rounds of a snapshot whose salt it was given.
 
 Who: a former operator. The keys of every round follow from the snapshot's salt and the public
-context of the round, so whoever was given the salt once computes the keys, and so the pseudonyms, of
-all later rounds that use the same snapshot, without asking anybody. Beside that, the registry used to
-publish ``saltDigest``, ``asOf`` and ``size`` of the newest snapshot: with the snapshot N in hand,
-684 guesses found the one NMI that had moved in N+1 from its digest on chain.
+context of the round, so whoever was given the salt once computes the keys, and so the pseudonyms,
+of all later rounds that use the same snapshot, without asking anybody. Beside that, the registry
+used to publish ``saltDigest``, ``asOf`` and ``size`` of the newest snapshot: with the snapshot N
+in hand, 684 guesses found the one NMI that had moved in N+1 from its digest on chain.
 
 What stops it now: after a worker has left, a new snapshot with a new salt (``registry publish
---new-salt``) gives it keys that it does not know; the registry checks once a minute whether somebody
-who is no worker any more was granted a salt in use, warns in its log, says so in its health, and
-``registry status`` exits with 1 (``services/registry/departed.py``). Only the digest of a snapshot is
-public, and a nonce in each snapshot makes it worthless for guesses.
+--new-salt``) gives it keys that it does not know; the registry checks once a minute whether
+somebody who is no worker any more was granted a salt in use, warns in its log, says so in its
+health, and ``registry status`` exits with 1 (``services/registry/departed.py``). Only the digest
+of a snapshot is public, and a nonce in each snapshot makes it worthless for guesses.
 
-What remains: the registry serves on, because a round must not fail when a worker leaves; the network
-has to act on the warning. Rounds before the new snapshot stay linkable to the former worker.
+What remains: the registry serves on, because a round must not fail when a worker leaves; the
+network has to act on the warning. Rounds before the new snapshot stay linkable to the former
+worker.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """A registry is given a salt that is no secret.
 
-Who: nobody in particular; a careless operator, or one who wants pseudonyms to be reversible. Before,
-a salt of 32 zero bytes was published like any other, and so was yesterday's salt with today's
-snapshot. With a salt that can be guessed everyone computes K_round, and the pseudonym of every NMI in
-a round's public tree; with a reused one, whoever was once given it does.
+Who: nobody in particular; a careless operator, or one who wants pseudonyms to be reversible.
+Before, a salt of 32 zero bytes was published like any other, and so was yesterday's salt with
+today's snapshot. With a salt that can be guessed everyone computes K_round, and the pseudonym of
+every NMI in a round's public tree; with a reused one, whoever was once given it does.
 
 What stops it now: the registry rejects a salt that repeats a pattern of 1 to 16 bytes
 (``domain/rounds/inputs/snapshot_salts.py``) and one that another snapshot has
 (``services/registry/store.py``), unless ``--reuse-salt`` says so. ``registry publish --new-salt``
 makes one.
 
-What remains: a salt that only looks random, such as the hash of a word, cannot be told from a random
-one.
+What remains: a salt that only looks random, such as the hash of a word, cannot be told from a
+random one.
 """
 
 from __future__ import annotations

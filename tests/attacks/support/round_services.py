@@ -24,6 +24,7 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
@@ -70,13 +71,15 @@ class RoundServices:
         for index, account in enumerate(MEMBERS):
             self.blockchain.add_member(operator(index), address(account))
 
-    async def publish(self, document: bytes = ENVELOPE) -> int:
+    async def publish(
+        self, document: bytes = ENVELOPE, signed: SignedStatement | None = None
+    ) -> int:
         """Publish a document, and open its round."""
         path = self.folder / "document.json"
         path.write_bytes(document)
         publisher = HttpPublisher(self.sender_url, timeout_s=20)
         try:
-            published = await publisher.publish(path, TOKEN, sha256(REGISTRY).digest())
+            published = await publisher.publish(path, TOKEN, sha256(REGISTRY).digest(), signed)
         finally:
             await publisher.close()
         assert published.round is not None
@@ -137,14 +140,20 @@ class RoundServices:
 
 
 @asynccontextmanager
-async def round_services(folder: Path, **sender_changes: Any) -> AsyncIterator[RoundServices]:
+async def round_services(
+    folder: Path,
+    *,
+    snapshot_key: str | None = None,
+    signed_snapshot: SignedStatement | None = None,
+    **sender_changes: Any,
+) -> AsyncIterator[RoundServices]:
     """Run both services; ``sender_changes`` are settings of the gateway."""
     world = RoundServices(folder)
     token = folder / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
     store = RegistryStore(folder / "registry")
-    store.publish(REGISTRY, SALT, world.clock.now())
+    store.publish(REGISTRY, SALT, world.clock.now(), signed_snapshot)
     store.close()
     settings = SenderSettings(
         chain=CHAIN,
@@ -156,7 +165,7 @@ async def round_services(folder: Path, **sender_changes: Any) -> AsyncIterator[R
     requester = FakeChain(world.blockchain, address(REQUESTER))
     gateway = sender.application(settings, requester, world.clock, REQUESTER)
     nmis = registry.application(
-        RegistrySettings(chain=CHAIN, data_dir=folder / "registry"),
+        RegistrySettings(chain=CHAIN, data_dir=folder / "registry", snapshot_key=snapshot_key),
         FakeChain(world.blockchain),
         world.clock,
         REGISTRY_ACCOUNT,

@@ -144,8 +144,8 @@ def test_a_signed_snapshot_is_prepared_signed_and_published_as_it_is(
     )
     assert (other.exit_code, "signature.invalid" in other.output) == (1, True)
     assert not list(tmp_path.glob("data/snapshots/*"))
-    words = (*words, "--signature", report["file"], "--snapshot-key", made["public_key"])
-    assert published(run, *words)["digest"] == report["digest"]
+    signed_words = ("--signature", report["file"], "--snapshot-key", made["public_key"])
+    assert published(run, *words, *signed_words)["digest"] == report["digest"]
 
 
 def test_a_signed_snapshot_needs_a_nonce(run: Run, small_sample: Path, tmp_path: Path) -> None:
