@@ -7,10 +7,11 @@ name, never in the settings themselves.
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -35,7 +36,18 @@ def _document_key(text: str) -> str:
     return parse_bytes32(text, "a public key (Ed25519)").hex()
 
 
+def _ip_address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _operator(text: str) -> str:
+    operator, equals, signer = text.replace(" ", "").partition("=")
+    return _address(operator) + (f"={_address(signer)}" if equals else "")
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Operator = Annotated[str, AfterValidator(_operator)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 DocumentKey = Annotated[str, AfterValidator(_document_key)]
 
@@ -77,13 +89,31 @@ class FeedSettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """Address that a program listens on."""
+    """Address that a program listens on, and the limits of its connections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=0, ge=0, le=65535, description="port to listen on; 0 chooses a free one"
+    )
+    max_connections: int = Field(
+        default=512,
+        ge=16,
+        description="maximum connections at once; fewer where the process may open few files",
+    )
+    max_connections_per_address: int = Field(
+        default=128, ge=1, description="maximum connections of one address at once"
+    )
+    requests_per_second: float = Field(
+        default=50,
+        gt=0,
+        description="requests a second of one address, on average; four times as many at once",
+    )
+    proxies: tuple[IpAddress, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="addresses of reverse proxies in front, which limit each client themselves: "
+        "neither limit per address applies to them",
     )
 
 
@@ -140,6 +170,15 @@ class _Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
+def _require_operators(operators: tuple[str, ...]) -> None:
+    """One node of the chain alone decides about nobody's access."""
+    if not operators:
+        raise ValueError(
+            "setting operators is missing; list the addresses of the operators whose workers may "
+            "read, since one node of the chain could name anyone"
+        )
+
+
 class SenderSettings(_Settings):
     """Settings of ``oepnode sender serve``."""
 
@@ -159,6 +198,11 @@ class SenderSettings(_Settings):
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain",
+    )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
         description="readers of documents: enrolled workers by a signed request, or anyone",
@@ -168,6 +212,12 @@ class SenderSettings(_Settings):
         gt=0,
         description="maximum difference between a request's time and the clock, in seconds",
     )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> SenderSettings:
+        if self.document_access == "members":
+            _require_operators(self.operators)
+        return self
 
 
 class RegistrySettings(_Settings):
@@ -188,6 +238,11 @@ class RegistrySettings(_Settings):
         description="public key with which the publisher signs snapshots (Ed25519); without it "
         "they need no signature",
     )
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain",
+    )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
     )
@@ -196,6 +251,11 @@ class RegistrySettings(_Settings):
         gt=0,
         description="maximum difference between a request's time and the clock, in seconds",
     )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> RegistrySettings:
+        _require_operators(self.operators)
+        return self
 
 
 class RelaySettings(_Settings):
@@ -295,7 +355,8 @@ def _problem(error: ErrorDetails) -> str:
         return f"setting {setting} is missing"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {setting}"
-    return f"setting {setting}: {error['msg'].removeprefix('Value error, ')}"
+    problem = error["msg"].removeprefix("Value error, ")
+    return f"setting {setting}: {problem}" if setting else problem
 
 
 def _read_toml(kind: type[_Settings], path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
@@ -32,6 +33,7 @@ from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.server.serving import serve
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
 from oepnode.adapters.storage import input_archive
@@ -50,7 +52,6 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import compute
 from oepnode.errors import ConfigError
 from oepnode.ports import ChainReader, EnvelopeSource, Registry
-from oepnode.services.common.serving import serve
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
@@ -59,6 +60,8 @@ from oepnode.worker.ports import Compute, SealInputs, WorkerPorts
 from oepnode.worker.status.live_view import LiveView
 from oepnode.worker.status.pages import application
 from oepnode.worker.worker import Worker
+
+AnyServiceSettings = TypeVar("AnyServiceSettings", SenderSettings, RegistrySettings, RelaySettings)
 
 # --- the chain -----------------------------------------------------------------------------------
 
@@ -291,6 +294,24 @@ async def relay_app(settings: RelaySettings) -> web.Application:
     app = relay.application(settings, chain)
     app.on_cleanup.append(_closing(chain))
     return app
+
+
+async def run_service(
+    build: Callable[[AnyServiceSettings], Awaitable[web.Application]],
+    settings: AnyServiceSettings,
+    announce: Callable[[str], None],
+) -> None:
+    """Run a service until SIGINT or SIGTERM.
+
+    Args:
+        build: Builds its application.
+        settings: Its settings.
+        announce: Called with the URL once it listens.
+
+    Raises:
+        OepError: If it cannot start.
+    """
+    await serve(await build(settings), settings.http, announce)
 
 
 def _closing(chain: EvmReader) -> Callable[[web.Application], Awaitable[None]]:

@@ -200,12 +200,20 @@ class Stage:
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
-        self.registry_url = self._serve("registry", {"data_dir": "data"})
+        self.registry_url = self._serve(
+            "registry", {"data_dir": "data", "operators": self._admitted()}
+        )
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
         write_whole(token, secrets.token_hex(32).encode())
         self.sender_url = self._serve(
-            "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
+            "sender",
+            {
+                "data_dir": "data",
+                "key_file": "key",
+                "token_file": "token",
+                "operators": self._admitted(),
+            },
         )
         urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
@@ -213,6 +221,13 @@ class Stage:
         self._write_key("relay", self._relay_account)
         self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
         return f"{urls}, relay on {self.relay_url}"
+
+    def _admitted(self) -> list[str]:
+        """Operators with their signers, as sender and registry admit them."""
+        return [
+            f"{checksum_address(player.operator)}={self._signer(player).address}"
+            for player in self.players
+        ]
 
     def start_workers(self) -> str:
         """Start the workers; returns a line to print."""

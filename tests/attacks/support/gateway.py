@@ -15,7 +15,7 @@ from oepnode.config import HttpSettings, SenderSettings
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.ports import EnvelopeSource
-from oepnode.services.common.serving import listening
+from oepnode.adapters.http.server.serving import listening
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore
 from oepnode.worker.worker import Worker

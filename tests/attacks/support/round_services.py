@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from oepnode.adapters.http.server.serving import listening
 
 from oepnode import wiring
 from oepnode.adapters.http.registry import HttpRegistry
@@ -26,7 +27,6 @@ from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.onchain import RoundOpened
-from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender import app as sender
@@ -48,6 +48,9 @@ def address(account: LocalAccount) -> bytes:
 
 def operator(index: int) -> bytes:
     return bytes([0xA0 + index]) * 20
+
+
+OPERATORS = tuple("0x" + operator(index).hex() for index in range(3))
 
 
 @dataclass
@@ -160,12 +163,18 @@ async def round_services(
         data_dir=folder / "sender",
         key_file=folder / "key",
         token_file=token,
+        operators=OPERATORS,
         **sender_changes,
     )
     requester = FakeChain(world.blockchain, address(REQUESTER))
     gateway = sender.application(settings, requester, world.clock, REQUESTER)
     nmis = registry.application(
-        RegistrySettings(chain=CHAIN, data_dir=folder / "registry", snapshot_key=snapshot_key),
+        RegistrySettings(
+            chain=CHAIN,
+            data_dir=folder / "registry",
+            snapshot_key=snapshot_key,
+            operators=OPERATORS,
+        ),
         FakeChain(world.blockchain),
         world.clock,
         REGISTRY_ACCOUNT,

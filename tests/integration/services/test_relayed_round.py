@@ -15,6 +15,7 @@ from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
+from oepnode.adapters.http.server.serving import listening
 from oepnode.client.operation.worker import check_worker
 from oepnode.config import (
     ChainSettings,
@@ -27,7 +28,6 @@ from oepnode.config import (
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Policy, RootRevealed
-from oepnode.services.common.serving import listening
 from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 
@@ -164,13 +164,20 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
     token = tmp_path / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
+    admitted = tuple(
+        f"{operator.address}={signer.address}"
+        for operator, signer in zip(OPERATORS, SIGNERS, strict=True)
+    )
     sender = SenderSettings(
         chain=chain_settings,
         data_dir=tmp_path / "sender",
         key_file=key_file(tmp_path, REQUESTER),
         token_file=token,
+        operators=admitted,
     )
-    registry = RegistrySettings(chain=chain_settings, data_dir=tmp_path / "registry")
+    registry = RegistrySettings(
+        chain=chain_settings, data_dir=tmp_path / "registry", operators=admitted
+    )
     store = RegistryStore(registry.data_dir)
     store.publish(sample.snapshot, sample.salt, 0)
     store.close()

@@ -174,7 +174,7 @@ def test_the_status_names_former_workers_that_know_the_salt(
     store = RegistryStore(data)
     for index, member in enumerate((MEMBERS[0], former)):
         request = RegistryRequest(
-            "salt", 3, bytes.fromhex(digest), bytes(32), bytes([index]) * 32, 1
+            "salt", 3, bytes.fromhex(digest), bytes(32), bytes(20), bytes([index]) * 32, 1
         )
         assert store.access_log.note(request, member, 5.0, 240)
     store.close()

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oepnode.domain.rounds.pseudonyms import site_key
 from oepnode.domain.rounds import site_proof
 from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.pseudonyms import site_key
 from tests.support.round_world import COUNT, FLEX, RESULT, FakeReader, state, verified
 from tests.unit.cli.conftest import Run
 

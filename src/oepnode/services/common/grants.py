@@ -23,11 +23,13 @@ from oepnode.domain.rounds.onchain import Phase, Round, RoundOpened
 from oepnode.ports import ChainReader, Clock
 from oepnode.services.common.access_log import AccessLog
 from oepnode.services.common.http import Rejection
+from oepnode.services.common.turns import Turns
 
 _KEPT: Final = 256
 """Lists that are kept in memory."""
 _FRESH_S: Final = {False: 2.0, True: 60.0}
 """Seconds for which a list is served again, by whether it is final."""
+_MOST_WAITING: Final = 16
 _MAX_NUMBER: Final = 2**53 - 1
 
 
@@ -59,12 +61,13 @@ class GrantPublisher:
         self._account = account
         self._has_input = has_input
         self._lists: OrderedDict[int, tuple[float, bool, bytes]] = OrderedDict()
-        self._turn = asyncio.Lock()
+        # One at a time: each may read the chain and sign, and anyone may ask.
+        self._turns = Turns(at_a_time=1, most=_MOST_WAITING, most_of_one=_MOST_WAITING)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Respond with the signed list of a round."""
         number = _read_number(request.match_info["round"])
-        async with self._turn:  # one at a time: each may read the chain and sign
+        async with self._turns.turn("anyone", lambda: request.transport is None):
             body = await self.list_of(number)
         return web.Response(
             body=body, content_type="application/json", headers={"Cache-Control": "no-cache"}
