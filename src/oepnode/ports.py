@@ -12,6 +12,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round
 
@@ -170,12 +171,12 @@ class Chain(ChainReader, Protocol):
         """Open a round (``REQUESTER_ROLE``) and return its number."""
         ...
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        """Cast the signer's blind ballot."""
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        """Cast the signer's blind ballot with its custody root."""
         ...
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
+        """Cast votes that others signed, packed by `signed_ballots.pack`."""
         ...
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -200,14 +201,14 @@ class Chain(ChainReader, Protocol):
 class Relay(Protocol):
     """A service that casts this worker's ballots, and pays for them."""
 
-    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        """Sign the worker's ballot and hand it in; repeating it is safe.
+    async def hand_in(self, context: RoundContext, vote: Vote) -> None:
+        """Sign the worker's ballot or abstention and hand it in; repeating it is safe.
 
-        Only the chain shows whether the ballot is cast.
+        Only the chain shows whether it is cast.
 
         Raises:
-            ConflictError: If the relay rejects it, or another ballot was signed for that round.
-            ConfigError: If the record of signed ballots cannot be read.
+            ConflictError: If the relay rejects it, or another vote was signed for that round.
+            ConfigError: If the record of signed votes cannot be read.
             TransportError: If the relay does not respond, or cannot accept it yet.
             FatalError: If the record cannot be written.
         """

@@ -50,6 +50,7 @@ SALT = bytes(range(32))
 CONTRACT = bytes.fromhex("11" * 20)
 CHAIN_ID = 31337
 CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
+CUSTODY = b"\xcc" * 32
 OPENED_AT = 1_794_990_000
 IDS = ("A1", "A2", "A3")
 PRIVATE = {name: sha256(name.encode()).digest() for name in IDS}
@@ -177,7 +178,7 @@ def events(context: RoundContext = CONTEXT) -> list[Event]:
     n = context.number
     good, bad = RESULT.result, WRONG
     ballots = [
-        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.operator, r))
+        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), CUSTODY)
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
     ]
     return [
@@ -202,6 +203,7 @@ def state(number: int, phase: Phase) -> Round:
         horizon_start=START,
         interval_count=COUNT,
         opened_at=OPENED_AT,
+        opened_in_block=1,
         vote_deadline=OPENED_AT + 60,
         reveal_deadline=OPENED_AT + 120,
         voted=0b11111,

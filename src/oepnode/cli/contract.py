@@ -77,6 +77,16 @@ def deploy(
     output.print_report(deployed, as_json)
 
 
+@app.command("deploy-inclusion")
+def deploy_inclusion(rpc: Rpc, key_file: Key, as_json: JsonFlag = False) -> None:
+    """Deploy the contract that verifies inclusion on chain, and check its code.
+
+    Only contracts that act on a limit need it: workers, aggregators and auditors do without. It
+    stores nothing, and one of them serves every consensus contract of a chain.
+    """
+    output.print_report(contracts.deploy_inclusion(rpc, key_file), as_json)
+
+
 @app.command()
 def abi() -> None:
     """Print the contract's ABI as JSON, for wallets that make their calls themselves.

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from oepnode.domain.rounds.computation import Computation, Inputs
+from oepnode.domain.rounds.custody import custody_root
 from oepnode.errors import OepError, TransportError
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
@@ -33,9 +34,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TimedComputation:
-    """A computation and the seconds that it took."""
+    """A computation, this worker's custody root of it, and the seconds that both took."""
 
     computation: Computation
+    custody: bytes
     seconds: float
 
 
@@ -89,9 +91,11 @@ class Computations:
             computation = await asyncio.to_thread(
                 ports.compute, inputs, state.context, state.opened, self._reporter(state.number)
             )
+            partitions = computation.result.partitions
+            custody = await asyncio.to_thread(custody_root, state.operator, partitions)
         finally:
             self.progress.pop(state.number, None)
-        timed = TimedComputation(computation, ports.clock.now() - started)
+        timed = TimedComputation(computation, custody, ports.clock.now() - started)
         self._metrics.compute_seconds.observe(timed.seconds)
         return timed
 

@@ -24,6 +24,7 @@ from oepnode.adapters.chain.sessions import SessionManager
 from oepnode.adapters.http.redact import shown_url
 from oepnode.config import ChainSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.onchain import (
     Electorate,
     Event,
@@ -205,8 +206,9 @@ class EvmReader:
 
     @translates_errors("equivocators")
     async def equivocators(self, number: int) -> int:
-        """Bitmap of the members with two signed ballots on record in a round."""
-        return int(await self._call("equivocators", number))
+        """Bitmap of the members with two signed votes on record in a round."""
+        record = await self._call("record", number)
+        return int(decode.named(self._contract, "record", record)["equivocators"])
 
     @translates_errors("is paused")
     async def is_paused(self) -> bool:
@@ -257,26 +259,11 @@ class EvmReader:
         if state is None:
             return []
         head = await self.head()
-        first = await self._first_block_since(state.opened_at, head)
         topics = [None, "0x" + number.to_bytes(32).hex()]
         events: list[Event] = []
-        for query in _pages(first, head.number):
+        for query in _pages(state.opened_in_block, head.number):
             events.extend(await self._logs({**query, "topics": topics}))
         return [event for event in events if event.round == number]
-
-    async def _first_block_since(self, time: int, head: Head) -> int:
-        """The first block, from ``start_block`` on, that is not older than ``time``."""
-        low, high = min(self._settings.start_block, head.number), head.number
-        while low < high:
-            middle = (low + high) // 2
-            if await self._time_of(middle) < time:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-    async def _time_of(self, block: int) -> int:
-        return int((await self._web3.eth.get_block(block))["timestamp"])
 
     async def _logs(self, query: dict[str, Any]) -> list[Event]:
         by_topic = {
@@ -327,12 +314,12 @@ class EvmChain(EvmReader):
         (log,) = self._contract.events.RoundOpened().process_receipt(receipt)
         return int(log["args"]["round"])
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        """Cast the signer's blind ballot."""
-        return _hash(await self._send("castBallot", round_number, ballot))
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        """Cast the signer's blind ballot with its custody root."""
+        return _hash(await self._send("castBallot", round_number, vote.ballot, vote.custody))
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
+        """Cast votes that others signed, packed by `signed_ballots.pack`."""
         return _hash(await self._send("castBallots", round_number, ballots))
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -347,9 +334,7 @@ class EvmChain(EvmReader):
         ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
         """Reveal a result; ``ballots`` are all (member, ballot) of the round in the order cast."""
-        packed = b"".join(
-            Ballot(member.index, member.operator, ballot).pack() for member, ballot in ballots
-        )
+        packed = b"".join(Ballot(member.index, ballot).pack() for member, ballot in ballots)
         return _hash(await self._send("revealRoot", round_number, root, partitions, packed))
 
     async def fail_round(self, round_number: int) -> bytes:

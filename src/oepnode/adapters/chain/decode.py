@@ -42,6 +42,7 @@ def round_state(number: int, view: dict[str, Any]) -> Round:
         horizon_start=view["horizonStart"] * INTERVAL_S,
         interval_count=view["horizonIntervals"],
         opened_at=view["openedAt"],
+        opened_in_block=view["openedInBlock"],
         vote_deadline=view["voteDeadline"],
         reveal_deadline=view["revealDeadline"],
         voted=view["voted"],
@@ -69,7 +70,8 @@ def _opened(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa:
 
 def _ballot(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     operator = parse_address(args["operator"])
-    return onchain.BallotCast(location, args["round"], operator, bytes(args["ballot"]))
+    ballot, custody = bytes(args["ballot"]), bytes(args["custody"])
+    return onchain.BallotCast(location, args["round"], operator, ballot, custody)
 
 
 def _abstained(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Deploys the consensus contract from the committed artefact, and verifies deployed code.
+"""Deploys the contracts from the committed artefacts, and verifies deployed code.
 
 Guarantees: `deploy` returns only a contract whose code it has verified; `check_code` compares every
 byte except those that the constructor fills in (immutables), and names the first difference.
@@ -50,13 +50,28 @@ async def deploy(
         UnreadCodeError: If that code cannot be read.
         TransportError: If the node does not respond or the transaction is not mined.
     """
+    arguments = (checksum_address(admin), astuple(policy))
+    return await _deploy(rpc_url, chain_id, account, artefact.consensus(), arguments)
+
+
+async def deploy_inclusion(rpc_url: str, chain_id: int, account: LocalAccount) -> Deployed:
+    """Deploy ``OepInclusion`` and verify its code; arguments and errors as in `deploy`."""
+    return await _deploy(rpc_url, chain_id, account, artefact.inclusion(), ())
+
+
+async def _deploy(
+    rpc_url: str,
+    chain_id: int,
+    account: LocalAccount,
+    compiled: dict[str, Any],
+    arguments: tuple[object, ...],
+) -> Deployed:
     settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
     web3 = open_web3(settings)
-    compiled = artefact.consensus()
     try:
         factory = web3.eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
         with translated("deploy"):
-            constructor = factory.constructor(checksum_address(admin), astuple(policy))
+            constructor = factory.constructor(*arguments)
             fields: Any = {
                 "from": account.address,
                 "nonce": await web3.eth.get_transaction_count(account.address, "latest"),
@@ -65,12 +80,12 @@ async def deploy(
             }
             transaction = await constructor.build_transaction(fields)
         receipt = await send(web3, account, transaction, "deploy", settings)
-        return await _checked(web3, receipt)
+        return await _checked(web3, receipt, compiled)
     finally:
         await web3.provider.disconnect()
 
 
-async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
+async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt, compiled: dict[str, Any]) -> Deployed:
     """The deployed contract; its code is read at the block of its deployment and compared.
 
     Raises:
@@ -84,7 +99,7 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
     try:
         with translated("reading the code"):
             code = await web3.eth.get_code(address, block_identifier=block)
-        check_code(code)
+        _check_code(code, compiled)
     except (EvidenceError, TransportError) as error:
         kind = UnreadCodeError if isinstance(error, TransportError) else UnverifiedCodeError
         raise kind(
@@ -95,25 +110,29 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
 
 
 def check_code(code: bytes) -> None:
-    """Check that code on a chain is the committed artefact's.
+    """Check that code on a chain is that of the committed ``OepConsensus``.
 
     Raises:
         EvidenceError: If it is not; the message names the first difference.
     """
+    _check_code(code, artefact.consensus())
+
+
+def _check_code(code: bytes, compiled: dict[str, Any]) -> None:
+    name = compiled["contract"]
     if not code:
         raise EvidenceError("there is no contract at this address; check the address and the node")
-    compiled = artefact.consensus()
     expected = bytes.fromhex(compiled["deployedBytecode"][2:])
     if len(code) != len(expected):
         raise EvidenceError(
-            f"other code than OepConsensus: expected {len(expected)} bytes, received {len(code)}"
+            f"other code than {name}: expected {len(expected)} bytes, received {len(code)}"
         )
     filled_in = compiled["immutableReferences"]
     expected, received = _without(expected, filled_in), _without(code, filled_in)
     if received != expected:
         index = next(i for i in range(len(expected)) if received[i] != expected[i])
         raise EvidenceError(
-            f"other code than OepConsensus: byte {index} is {received[index]:#04x}, "
+            f"other code than {name}: byte {index} is {received[index]:#04x}, "
             f"expected {expected[index]:#04x}"
         )
 

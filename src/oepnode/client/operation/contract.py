@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from oepnode.client.chain import ChainTarget, check_rpc, hexed, parse_address
 from oepnode.client.files import FileName
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConfigError
+
+if TYPE_CHECKING:
+    from oepnode.adapters.chain.deploy import Deployed
 
 
 class DeployedContract(Struct, frozen=True):
@@ -104,10 +107,29 @@ def deploy_contract(
     async def go() -> deployment.Deployed:
         return await deployment.deploy(rpc, await chain_id_of(rpc), account, owner, policy)
 
-    deployed = chains.run(go())
-    return DeployedContract(
-        _checksum(deployed.address), deployed.block, hexed(deployed.transaction), verified=True
-    )
+    return _deployed(chains.run(go()))
+
+
+def deploy_inclusion(rpc: str, key_file: FileName) -> DeployedContract:
+    """Deploy the contract that verifies inclusion on chain, and check its code.
+
+    Only contracts that act on a limit need it, and one of them serves a whole chain.
+
+    Args:
+        rpc: JSON-RPC URL of a node.
+        key_file: Key of the account that signs.
+    """
+    from oepnode.adapters.chain import deploy as deployment
+    from oepnode.adapters.chain.contract import chain_id_of
+    from oepnode.adapters.crypto.keyfile import load_account
+
+    check_rpc(rpc)
+    account = load_account(Path(key_file))
+
+    async def go() -> deployment.Deployed:
+        return await deployment.deploy_inclusion(rpc, await chain_id_of(rpc), account)
+
+    return _deployed(chains.run(go()))
 
 
 def check_contract_code(rpc: str, contract: str) -> CheckedCode:
@@ -288,6 +310,12 @@ def _transact(target: ChainTarget, key_file: FileName, function: str, *arguments
             return await chain.transact(function, *arguments)
 
     return Done(function, hexed(chains.run(go())))
+
+
+def _deployed(deployed: Deployed) -> DeployedContract:
+    return DeployedContract(
+        _checksum(deployed.address), deployed.block, hexed(deployed.transaction), verified=True
+    )
 
 
 def _checksum(address: str | bytes) -> str:
