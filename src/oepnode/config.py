@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
 from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
@@ -32,6 +32,10 @@ def _address(text: str) -> str:
 
 def _public_key(text: str) -> str:
     return parse_public_key(text).hex()
+
+
+def _document_key(text: str) -> str:
+    return parse_bytes32(text, "a public key (Ed25519)").hex()
 
 
 def _ip_address(text: str) -> str:
@@ -47,6 +51,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Operator = Annotated[str, AfterValidator(_operator)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
+DocumentKey = Annotated[str, AfterValidator(_document_key)]
 
 
 class ChainSettings(BaseModel):
@@ -239,6 +244,23 @@ class ComputeSettings(BaseModel):
     )
 
 
+class WorkerDocumentSettings(BaseModel):
+    """The keys with which the network signs its documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that envelope documents must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+    registry_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that registry snapshots must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -285,6 +307,11 @@ class SenderSettings(_Settings):
         description="file with the blinding key of the registry's snapshots: NMIs of a document "
         "are replaced by tokens before it is stored",
     )
+    document_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs documents (Ed25519); without it "
+        "they need no signature",
+    )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
@@ -319,6 +346,16 @@ class RegistrySettings(_Settings):
     )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
+    grants_key_file: Path | None = Field(
+        default=None,
+        description="key file of the account that signs the lists of granted inputs; it needs no "
+        "money and no role",
+    )
+    snapshot_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs snapshots (Ed25519); without it "
+        "they need no signature",
+    )
     operators: tuple[Operator, ...] = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
@@ -381,6 +418,9 @@ class WorkerSettings(_Settings):
     registry_url: str = Field(description="URL of the NMI registry")
     relay: WorkerRelaySettings = Field(
         default=WorkerRelaySettings(), description="relay that casts this worker's ballots"
+    )
+    documents: WorkerDocumentSettings = Field(
+        default=WorkerDocumentSettings(), description="keys that documents must be signed with"
     )
     poll_interval_s: float = Field(
         default=1800, gt=0, description="interval between polls of the sender, in seconds"

@@ -52,7 +52,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on a machine with a umask that hides nothing, and a worker to fetch from."""
     reader = FakeReader()
     monkeypatch.setattr(wiring, "chain_reader", reader.connect)
-    monkeypatch.setenv("OEPNODE_RPC", "http://node.test")
+    monkeypatch.setenv("OEPNODE_RPC", "https://node.test")
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path)

@@ -57,7 +57,7 @@ from tests.support.round_world import (
 )
 
 PAIR = KeyPair("A1", PRIVATE["A1"])
-CHAIN = ChainTarget("http://node.test", "0x" + CONTRACT.hex())
+CHAIN = ChainTarget("https://node.test", "0x" + CONTRACT.hex())
 FINAL = FinalRound(CONTEXT, RESULT.root, RESULT.partition_count, (), "test")
 HERE = FetchPolicy(allow_private=True, hedge_s=0.3, timeout_s=20)
 HOSTILE, HONEST = MEMBERS[0].operator, MEMBERS[2].operator

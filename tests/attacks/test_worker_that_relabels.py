@@ -58,7 +58,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeReader:
     reader.endpoints.clear()
     monkeypatch.setattr(wiring, "chain_reader", reader.connect)
     monkeypatch.setattr("secrets.SystemRandom.shuffle", lambda self, members: None)
-    monkeypatch.setenv("OEPNODE_RPC", "http://node.test")
+    monkeypatch.setenv("OEPNODE_RPC", "https://node.test")
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path)

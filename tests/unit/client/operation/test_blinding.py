@@ -16,7 +16,7 @@ from oepnode.client.operation.blinding import (
     blind_document,
     blind_snapshot,
 )
-from oepnode.client.operation.publishing import publish_snapshot
+from oepnode.client.operation.snapshots import publish_snapshot
 from oepnode.domain.nem.tokens import SiteIdKind, token_of
 from oepnode.domain.rounds import token_list
 from oepnode.domain.rounds.inputs.envelope_document import parse_document
@@ -131,7 +131,7 @@ def test_a_registry_serves_the_lists(folder: Path) -> None:
     blinded = blind(folder)
     data = folder / "data"
     for _ in range(2):
-        published = publish_snapshot(blinded.file, folder / "salt", data, folder / "out" / "tokens")
+        published = publish_snapshot(blinded.file, folder / "salt", data, token_lists=folder / "out" / "tokens")
         assert published.digest == blinded.digest
         names = {f"tokens/{blinded.digest}/{Path(o.file).name}" for o in blinded.token_lists}
         assert names <= files(data)
@@ -144,14 +144,18 @@ def test_lists_of_another_snapshot_are_rejected(folder: Path) -> None:
     tokens = folder / "out" / "tokens"
     other = blind_snapshot(folder / "registry.json", folder / "2", new_key=folder / "key2")
     with pytest.raises(ConfigError, match="no token list of an aggregator of this snapshot"):
-        publish_snapshot(blinded.file, folder / "salt", folder / "data", folder / "2" / "tokens")
+        publish_snapshot(
+            blinded.file, folder / "salt", folder / "data", token_lists=folder / "2" / "tokens"
+        )
     with pytest.raises(NotOfNmisError, match="not blinded"):
-        publish_snapshot(folder / "registry.json", folder / "salt", folder / "data", tokens)
+        publish_snapshot(
+            folder / "registry.json", folder / "salt", folder / "data", token_lists=tokens
+        )
     Path(blinded.token_lists[1].file).unlink()
     with pytest.raises(ConfigError, match="of aggregator A2 is missing"):
-        publish_snapshot(blinded.file, folder / "salt", folder / "data", tokens)
+        publish_snapshot(blinded.file, folder / "salt", folder / "data", token_lists=tokens)
     with pytest.raises(ConfigError, match="folder not readable"):
-        publish_snapshot(other.file, folder / "salt", folder / "data", folder / "none")
+        publish_snapshot(other.file, folder / "salt", folder / "data", token_lists=folder / "none")
     assert not (folder / "data").exists()
 
 
