@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from oepnode.client import (
-    audit_round,
     RoundSelector,
     SiteReport,
+    audit_round,
     check_site_proof,
     cut_site_proof,
     site_limits,
