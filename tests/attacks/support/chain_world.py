@@ -38,7 +38,11 @@ class ChainTime:
 
 @dataclass
 class ChainWorld:
-    """The contract, its administrator and its workers, through the real node."""
+    """The contract, its administrator and its workers, through the real node.
+
+    Attributes:
+        metrics: Of the newest connection through other nodes.
+    """
 
     devnet: Devnet
     settings: ChainSettings
@@ -74,6 +78,7 @@ class ChainWorld:
     async def reader(self, *urls: str, **changes: Any) -> AsyncIterator[EvmReader]:
         """A connection for reading through these nodes."""
         clock = ChainTime(self.devnet)
+        self.metrics = CollectorRegistry()
         settings = self.nodes(*urls, **changes)
         reader = await contract.connect_reader(settings, clock, self.metrics)
         try:
@@ -84,6 +89,7 @@ class ChainWorld:
     @asynccontextmanager
     async def writer(self, seat: int, *urls: str, **changes: Any) -> AsyncIterator[EvmChain]:
         """A worker's connection through these nodes."""
+        self.metrics = CollectorRegistry()
         chain = await contract.connect(
             self.nodes(*urls, **changes),
             account(20 + seat),
