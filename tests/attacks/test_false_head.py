@@ -90,7 +90,7 @@ async def test_a_forged_round_is_not_believed(world: ChainWorld) -> None:
     async with world.three_nodes(of("eth_getLogs", with_a_forged_round)) as (honest_one, node, _):
         assert await openings(world, honest_one.url) == [1]
         with pytest.raises(
-            TransportError, match="RoundOpened of round 4000000000 .* no such round"
+            TransportError, match=r"RoundOpened of round 4000000000 .* no such round"
         ):
             await openings(world, node.url)
 

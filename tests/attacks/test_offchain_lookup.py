@@ -3,8 +3,8 @@
 Who: the operator of a JSON-RPC node. It answers a call with the revert ``OffchainLookup`` (CCIP
 read, EIP-3668), which names URLs; web3 requested them, from inside the operator's network.
 
-What stops it now: calls are sent by ``adapters/chain/rpc.py``, to which that revert is an error like
-any other; web3 encodes and decodes only.
+What stops it now: calls are sent by ``adapters/chain/rpc.py``, to which that revert is an error
+like any other; web3 encodes and decodes only.
 
 What remains: nothing.
 """
@@ -91,7 +91,7 @@ async def test_without_an_own_client_it_is(
             web3: AsyncWeb3[Any] = AsyncWeb3(AsyncHTTPProvider(liar.url))
             address = web3.to_checksum_address(world.settings.contract)
             contract = web3.eth.contract(address=address, abi=artefact.consensus()["abi"])
-            with pytest.raises(Exception):  # noqa: B017, PT011 - whatever web3 makes of the answer
+            with pytest.raises(Exception):  # noqa: B017 - whatever web3 makes of the answer
                 await contract.functions.roundCount().call()
             await web3.provider.disconnect()
     assert inside.requests > 0

@@ -6,8 +6,8 @@ eight minutes gave a "latest final" round that was superseded; health said ok.
 
 What stops it now: every reader reads one block that is final by the chain's own tag, or deep enough
 where it has none (``adapters/chain/heads.py``, ``profiles.py``), and says which and of when; a
-newest block above 2 minutes of age is noted (``client/recounts.py``), above 10 it is an error, which
-is an error of the worker's health too.
+newest block above 2 minutes of age is noted (``client/recounts.py``), above 10 it is an error, by
+which a worker is unhealthy too.
 
 What remains: on a chain without a tag, a reorganisation deeper than ``--confirmations``.
 """
