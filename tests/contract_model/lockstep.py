@@ -18,12 +18,13 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.chain import contract
 from oepnode.adapters.crypto import ballot_signature
+from oepnode.client.recounts import Recount, recount
 from oepnode.config import ChainSettings
 from oepnode.demo import devnet
-from oepnode.domain.rounds import signed_ballots, tally
+from oepnode.domain.rounds import signed_ballots
 from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Electorate, Equivocated, Event, Policy, Role
+from oepnode.domain.rounds.onchain import Equivocated, Policy, Role
 from oepnode.domain.rounds.signed_ballots import SignedBallot
 from oepnode.domain.rounds.tally import Standing
 from tests.contract_model import electorate, rounds, views
@@ -234,19 +235,18 @@ class Lockstep:
         reader = await contract.connect_reader(settings)
         try:
             for number in range(1, len(self.state.rounds) + 1):
-                self._audit_round(
-                    number,
-                    await reader.electorate(self.state.rounds[number - 1].epoch),
-                    await reader.round_events(number),
-                )
+                recounted = await recount(reader, number)
+                assert list(recounted.history.events) == await reader.round_events(number)
+                self._audit_round(number, recounted)
         finally:
             await reader.close()
 
-    def _audit_round(self, number: int, members: Electorate, events: list[Event]) -> None:
+    def _audit_round(self, number: int, recounted: Recount) -> None:
+        members, events = recounted.electorate, recounted.history.events
         round_ = self.state.rounds[number - 1]
         emitted = [event for event in self.state.log if event.round == number]
         assert [msgspec.structs.replace(event, location=NO_LOCATION) for event in events] == emitted
-        counted = tally.account(rounds.context_of(self.state, number), members, events)
+        counted = recounted.account
         assert counted.differences == ()
         candidates = views.candidates(self.state, number)
         assert tuple((t.result, t.bitmap) for t in counted.tallies) == candidates

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oepnode.adapters.chain.agreement import Agreement, Answer
 from oepnode.adapters.chain.values import FeeSample
@@ -51,20 +52,28 @@ class Spending(Protocol):
 
 
 class Fee(Struct, frozen=True):
-    """Price of a unit of gas in wei; ``tip`` is None on a chain without a base fee."""
+    """Price of a unit of gas in wei.
+
+    Attributes:
+        price: Maximum that is paid.
+        tip: Part of it that the block's maker gets; None on a chain without a base fee.
+        needed: What a block asks for now; the rest of the price is for blocks that ask for more.
+    """
 
     price: int
     tip: int | None
+    needed: int
 
     def fields(self) -> dict[str, int]:
         """The fields of a transaction."""
         if self.tip is None:
             return {"gasPrice": self.price}
-        return {"maxFeePerGas": self.price, "maxPriorityFeePerGas": min(self.tip, self.price)}
+        return {"maxFeePerGas": self.price, "maxPriorityFeePerGas": self.tip}
 
     def raised(self) -> Fee:
         """A quarter more, which makes nodes replace a transaction."""
-        return Fee(_more(self.price), None if self.tip is None else _more(self.tip))
+        tip = None if self.tip is None else _more(self.tip)
+        return Fee(_more(self.price), tip, _more(self.needed))
 
 
 class FeeLimits:
@@ -81,8 +90,8 @@ class FeeLimits:
         self._max_price = int(settings.max_fee_gwei * _GWEI)
 
     def limited(self, fee: Fee) -> Fee:
-        """A fee within ``max_fee_gwei``."""
-        return Fee(min(fee.price, self._max_price), fee.tip)
+        """The fee with no more than ``max_fee_gwei`` for blocks to come."""
+        return replace(fee, price=max(fee.needed, min(fee.price, self._max_price)))
 
     def reserve(self, name: str, what: str, fee: Fee, gas: int) -> None:
         """Record a transaction that is about to be sent.
@@ -126,9 +135,12 @@ async def proposed(agreement: Agreement, at: Head) -> Fee:
         said = "; ".join(f"{a.node.name}: {a.failure or 'usable'}" for a in answers)
         raise TransportError(f"fees: {said}")
     fees = [_fee(answer.value) for answer in usable]
-    price = middle([fee.price for fee in fees])
     tips = [fee.tip for fee in fees if fee.tip is not None]
-    fee = Fee(price, middle(tips) if 2 * len(tips) > len(fees) else None)
+    fee = Fee(
+        price=middle([fee.price for fee in fees]),
+        tip=middle(tips) if 2 * len(tips) > len(fees) else None,
+        needed=middle([fee.needed for fee in fees]),
+    )
     _name(agreement, fee, answers)
     return fee
 
@@ -143,8 +155,8 @@ def _name(agreement: Agreement, fee: Fee, answers: Sequence[Answer]) -> None:
 
 def _fee(sample: FeeSample) -> Fee:
     if sample.base is None:
-        return Fee(sample.tip, None)
-    return Fee(2 * sample.base + sample.tip, sample.tip)
+        return Fee(sample.tip, None, sample.tip)
+    return Fee(2 * sample.base + sample.tip, sample.tip, sample.base + sample.tip)
 
 
 def middle(values: Sequence[int]) -> int:
