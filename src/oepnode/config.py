@@ -21,7 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
+from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
 
@@ -30,7 +31,7 @@ def _address(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    return parse_bytes32(text, "a public key").hex()
+    return parse_public_key(text).hex()
 
 
 Address = Annotated[str, AfterValidator(_address)]

@@ -7,7 +7,7 @@ its response is malformed, `ConflictError` if it rejects a step in its present s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -297,8 +297,8 @@ class Store(Protocol):
 class BundleShelf(Protocol):
     """Storage of sealed bundles until aggregators fetch them."""
 
-    def put(self, round_number: int, name: str, sealed: bytes) -> None:
-        """Store a sealed bundle under its name, atomically."""
+    def put(self, round_number: int, name: str, sealed: Iterable[bytes]) -> None:
+        """Store a sealed bundle, given in pieces, under its name, atomically."""
         ...
 
     def prune(self, keep_from: int) -> None:
@@ -309,6 +309,6 @@ class BundleShelf(Protocol):
 class InputArchive(Protocol):
     """Storage of rounds' inputs, sealed to an auditor's key."""
 
-    def put(self, round_number: int, sealed: bytes) -> None:
-        """Store a round's sealed inputs, atomically."""
+    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
+        """Store a round's sealed inputs, given in pieces, atomically."""
         ...

@@ -26,7 +26,7 @@ from oepnode.adapters.chain.contract import (
     with_chain_id,
 )
 from oepnode.adapters.clock import SystemClock
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
@@ -164,7 +164,7 @@ async def worker_parts(
             sender=sender_client,
             registry=registry_client,
             shelf=shelf,
-            seal=hpke.seal,
+            seal=sealing.seal,
             archive=FileArchive(settings.data_dir / "archive") if settings.archive_key else None,
             seal_inputs=_seal_inputs(settings.archive_key),
             clock=SystemClock(),

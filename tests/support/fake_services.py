@@ -1,5 +1,6 @@
 """Sender, registry and relay without a network, and a shelf and an archive without a disk."""
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 from oepnode.domain.rounds.ballot import Vote
@@ -67,8 +68,8 @@ class FakeShelf:
     def __init__(self) -> None:
         self.bundles: dict[tuple[int, str], bytes] = {}
 
-    def put(self, round_number: int, name: str, sealed: bytes) -> None:
-        self.bundles[round_number, name] = sealed
+    def put(self, round_number: int, name: str, sealed: Iterable[bytes]) -> None:
+        self.bundles[round_number, name] = b"".join(sealed)
 
     def prune(self, keep_from: int) -> None:
         self.bundles = {key: value for key, value in self.bundles.items() if key[0] >= keep_from}
@@ -80,8 +81,8 @@ class FakeArchive:
     def __init__(self) -> None:
         self.inputs: dict[int, bytes] = {}
 
-    def put(self, round_number: int, sealed: bytes) -> None:
-        self.inputs[round_number] = sealed
+    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
+        self.inputs[round_number] = b"".join(sealed)
 
 
 class FakeRelay:

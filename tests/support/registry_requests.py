@@ -8,10 +8,12 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
 from oepnode.services.common.http import Rejection
 from oepnode.services.registry.app import RequestHandler
@@ -23,8 +25,8 @@ WINDOW_S = 120
 WORKER = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
 OPERATOR = b"\x71" * 20
-KEY = b"\x05" * 32
-RECIPIENT = hpke.public_key_of(KEY)
+KEY = PrivateKey(KeyKind.HYBRID, b"\x05" * 32)
+RECIPIENT = KEY.public_key
 
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
@@ -75,4 +77,4 @@ def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-    return hpke.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
+    return sealing.open_whole(KEY, sealed, seal_info(what, context, DIGEST))

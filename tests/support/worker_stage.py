@@ -12,7 +12,8 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
@@ -22,6 +23,7 @@ from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import Compute, WorkerPorts
@@ -32,7 +34,7 @@ from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 
 DIGEST = sha256(ENVELOPE).digest()
 REGISTRY_DIGEST = sha256(REGISTRY).digest()
-AUDITOR = sha256(b"auditor").digest()
+AUDITOR = PrivateKey(KeyKind.HYBRID, sha256(b"auditor").digest())
 GIVE_UP_S = 20.0
 DIRECT_BEFORE_S = 45  # of a window of 60
 
@@ -110,9 +112,9 @@ class Stage:
             sender=self.sender,
             registry=self.registry,
             shelf=self.shelf,
-            seal=hpke.seal,
+            seal=sealing.seal,
             archive=self.archive,
-            seal_inputs=partial(seal_inputs, hpke.public_key_of(AUDITOR)),
+            seal_inputs=partial(seal_inputs, AUDITOR.public_key),
             clock=self.clock,
             compute=compute_result,
             feed=Feed(),

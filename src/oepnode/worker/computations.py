@@ -119,7 +119,7 @@ class Computations:
         if archive is None or seal is None:
             return
         try:
-            archive.put(state.number, await asyncio.to_thread(seal, state.context, inputs))
+            await asyncio.to_thread(lambda: archive.put(state.number, seal(state.context, inputs)))
         except OepError as exc:
             self._log.error("archiving_failed", round=state.number, reason=str(exc))
 

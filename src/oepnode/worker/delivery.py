@@ -30,6 +30,7 @@ def publish(ports: WorkerPorts, state: RoundState, computation: Computation) -> 
         except EvidenceError as exc:
             log.warning("partition_skipped", round=state.number, reason=str(exc))
             continue
+        # Sealed while it is written: a piece at a time, however large the partition is.
         ports.shelf.put(state.number, bundle.bundle_name(state.context, key), sealed)
         delivered += 1
     return delivered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from oepnode.domain.documents.progress import Progress
@@ -13,8 +13,8 @@ from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.ports import BundleShelf, Chain, Clock, EnvelopeSource, InputArchive, Registry, Relay
 
 Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
-Seal = Callable[[bytes, bytes, bytes], bytes]
-SealInputs = Callable[[RoundContext, Inputs], bytes]
+Seal = Callable[[bytes, Iterable[bytes], bytes], Iterable[bytes]]
+SealInputs = Callable[[RoundContext, Inputs], Iterable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class WorkerPorts:
         sender: The sender's gateway.
         registry: The NMI registry.
         shelf: Storage of sealed bundles.
-        seal: (public key, plaintext, info) → sealed bundle.
+        seal: (public key, pieces of the plaintext, info) → pieces of the sealed bundle.
         archive: Storage of sealed inputs, or None.
-        seal_inputs: Seals a round's inputs for the archive, or None.
+        seal_inputs: Seals a round's inputs for the archive, in pieces, or None.
         clock: Time of day.
         compute: Computes a result from inputs.
         feed: Form of the sender's documents.

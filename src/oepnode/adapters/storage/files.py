@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +19,8 @@ from oepnode.errors import FatalError
 _NAME: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600 so that readers see all of it or nothing.
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file of mode 0600, from its bytes or pieces, so that readers see all or nothing.
 
     Raises:
         FatalError: If it cannot be written.
@@ -29,7 +30,7 @@ def write_whole(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -43,8 +44,8 @@ class FileShelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, round_number: int, name: str, sealed: bytes) -> None:
-        """Store a sealed bundle under its name."""
+    def put(self, round_number: int, name: str, sealed: Iterable[bytes]) -> None:
+        """Store a sealed bundle, given in pieces, under its name."""
         write_whole(self._folder / str(round_number) / name, sealed)
 
     def path(self, round_number: int, name: str) -> Path | None:
@@ -69,6 +70,6 @@ class FileArchive:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, round_number: int, sealed: bytes) -> None:
-        """Store a round's sealed inputs."""
+    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
+        """Store a round's sealed inputs, given in pieces."""
         write_whole(self._folder / f"round-{round_number}.sealed", sealed)

@@ -13,7 +13,7 @@ import asyncio
 
 from aiohttp import web
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
@@ -90,7 +90,7 @@ class RequestHandler:
         plain = self._store.read(request.what, snapshot)
         context = RoundContext(self._chain.chain_id, self._chain.contract, request.round)
         info = seal_info(request.what, context, snapshot.digest)
-        return hpke.seal(request.recipient, plain, info)
+        return sealing.seal_whole(request.recipient, plain, info)
 
 
 class _Endpoints:

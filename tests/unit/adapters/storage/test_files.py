@@ -37,7 +37,7 @@ def test_a_crash_while_writing_leaves_the_old_file(
 
 def test_a_shelf_returns_stored_bundles(tmp_path: Path) -> None:
     shelf = FileShelf(tmp_path)
-    shelf.put(3, NAME, b"sealed")
+    shelf.put(3, NAME, [b"sealed"])
     path = shelf.path(3, NAME)
     assert path is not None
     assert path.read_bytes() == b"sealed"
@@ -48,7 +48,7 @@ def test_a_shelf_returns_stored_bundles(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "../3/" + NAME, NAME.upper(), NAME + "/", "a"])
 def test_a_shelf_ignores_malformed_names(tmp_path: Path, name: str) -> None:
     shelf = FileShelf(tmp_path)
-    shelf.put(3, NAME, b"sealed")
+    shelf.put(3, NAME, [b"sealed"])
     assert shelf.path(3, name) is None
 
 
@@ -56,12 +56,12 @@ def test_pruning_drops_old_rounds_only(tmp_path: Path) -> None:
     shelf = FileShelf(tmp_path / "bundles")
     shelf.prune(5)
     for number in (1, 4, 5, 10):
-        shelf.put(number, NAME, b"x")
+        shelf.put(number, NAME, [b"x"])
     (tmp_path / "bundles" / "notes").mkdir()
     shelf.prune(5)
     assert sorted(p.name for p in (tmp_path / "bundles").iterdir()) == ["10", "5", "notes"]
 
 
 def test_the_archive_names_files_by_round(tmp_path: Path) -> None:
-    FileArchive(tmp_path).put(12, b"sealed")
+    FileArchive(tmp_path).put(12, [b"sealed"])
     assert (tmp_path / "round-12.sealed").read_bytes() == b"sealed"

@@ -193,7 +193,7 @@ def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
             REQUEST,
             "oepnode registry",
             "RegistryRequest",
-            "string what,uint64 round,bytes32 snapshotDigest,bytes32 recipient,bytes32 nonce,"
+            "string what,uint64 round,bytes32 snapshotDigest,bytes recipient,bytes32 nonce,"
             "uint64 issuedAt",
         ),
         (
