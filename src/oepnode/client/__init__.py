@@ -143,6 +143,7 @@ from oepnode.client.proofs import (
 )
 from oepnode.client.replays import (
     ArchivedInputs,
+    CustodyReport,
     InputFiles,
     InputSource,
     ReplayReport,
@@ -213,6 +214,7 @@ __all__ = [
     "Context",
     "CoverageReport",
     "CurveReport",
+    "CustodyReport",
     "CutProof",
     "DefaultLimits",
     "EndReport",
