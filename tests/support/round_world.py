@@ -28,6 +28,7 @@ from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.history import ContractRecord, RoundHistory, ballots_hash
 from oepnode.domain.rounds.onchain import (
     Abstained,
@@ -182,12 +183,17 @@ def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
     return sealing.seal_whole(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
 
 
+def _custody(member: Member, result: Result) -> bytes:
+    is_right = result == RESULT.result
+    return custody_root(member.operator, RESULT.partitions) if is_right else CUSTODY
+
+
 def events(context: RoundContext = CONTEXT) -> list[Event]:
     """Three match, one votes for another root, one abstains."""
     n = context.number
     good, bad = RESULT.result, WRONG
     ballots = [
-        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), CUSTODY)
+        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), _custody(m, r))
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
     ]
     return [

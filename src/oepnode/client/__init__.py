@@ -144,6 +144,7 @@ from oepnode.client.proofs import (
 )
 from oepnode.client.replays import (
     ArchivedInputs,
+    CustodyReport,
     InputFiles,
     InputSource,
     ReplayReport,
@@ -214,6 +215,7 @@ __all__ = [
     "Context",
     "CoverageReport",
     "CurveReport",
+    "CustodyReport",
     "CutProof",
     "DefaultLimits",
     "EndReport",

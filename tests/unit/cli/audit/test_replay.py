@@ -83,6 +83,19 @@ def test_replay_with_other_inputs(run: Run, reader: FakeReader, inputs: Path) ->
     assert run("audit", "replay", "3", *FILES, "--import-sign", "magnitude").exit_code == 1
 
 
+def test_replay_checks_custody_roots_on_request(run: Run, reader: FakeReader, inputs: Path) -> None:
+    result = run("audit", "replay", "3", *ARCHIVE, "--custody")
+    assert result.exit_code == 1
+    assert f"custody root of {ADDRESSES[0]}: matches" in result.stdout
+    assert f"custody root of {ADDRESSES[1]}: differs" in result.stdout
+    assert f"custody root of {ADDRESSES[4]}: none, it abstained" in result.stdout
+    assert "differs from that of these inputs" in result.stderr
+    value = json.loads(run("audit", "replay", "3", *ARCHIVE, "--custody", "--json").stdout)
+    assert (value["equal"], value["custody"][1]["standing"]) == (True, "differs")
+    without = run("audit", "replay", "3", *ARCHIVE, "--json")
+    assert (without.exit_code, json.loads(without.stdout)["custody"]) == (0, None)
+
+
 def test_replay_with_a_foreign_key(run: Run, reader: FakeReader, inputs: Path) -> None:
     assert run("audit", "keygen", "--out", "other.json", "--json").exit_code == 0
     result = run("audit", "replay", "3", *ARCHIVE[:3], "other.json")

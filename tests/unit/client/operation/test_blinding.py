@@ -131,7 +131,9 @@ def test_a_registry_serves_the_lists(folder: Path) -> None:
     blinded = blind(folder)
     data = folder / "data"
     for _ in range(2):
-        published = publish_snapshot(blinded.file, folder / "salt", data, token_lists=folder / "out" / "tokens")
+        published = publish_snapshot(
+            blinded.file, folder / "salt", data, token_lists=folder / "out" / "tokens"
+        )
         assert published.digest == blinded.digest
         names = {f"tokens/{blinded.digest}/{Path(o.file).name}" for o in blinded.token_lists}
         assert names <= files(data)

@@ -14,7 +14,7 @@ import pytest
 
 from oepnode.domain.nem import nem_time, nmi, quantities, tokens
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import ballot, custody, entries, merkle, pseudonyms
+from oepnode.domain.rounds import ballot, custody, entries, merkle, precedence, pseudonyms
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
@@ -50,7 +50,10 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
 
 
 def test_every_vector_file_is_tested_here() -> None:
-    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected")
+    others = (
+        *("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected"),
+        "precedence",
+    )
     sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
     named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
     assert {path.name for path in VECTORS.iterdir()} == named
@@ -290,6 +293,17 @@ def test_whole_rounds(name: str) -> None:
         index = case["index"]
         cast = ballot.ballot_hash(where.chain_id, where.contract, where.number, index, digest)
         assert cast.hex() == case["ballot"]
+
+
+@pytest.mark.parametrize("case", load("precedence.json")["cases"], ids=lambda case: case["name"])
+def test_precedence(case: dict[str, Any]) -> None:
+    spans = precedence.spans_in_force(
+        precedence.RoundHorizon(final["round"], final["horizonStart"], final["intervalCount"])
+        for final in case["final"]
+    )
+    for start, expected in case["inForce"]:
+        covering = [span.number for span in spans if span.start <= start < span.end]
+        assert covering == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize("name", ROUNDS)
