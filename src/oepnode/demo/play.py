@@ -85,9 +85,7 @@ def play_round(stage: Stage, envelope: Path, print_line: PrintLine) -> RoundRepo
 
 
 async def _watch(stage: Stage, number: int, started: float, print_line: PrintLine) -> RoundReport:
-    async with chain_reader(
-        stage.devnet.url, stage.contract, start_block=stage.start_block
-    ) as chain:
+    async with chain_reader(stage.chain_settings) as chain:
         shown_events = 0
         while True:
             state = await chain.round(number)
@@ -223,7 +221,7 @@ def replay_as_auditor(stage: Stage, report: RoundReport) -> bool:
 
 
 def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
-    """Store all public data, and return an honest worker's number of unassigned NMIs."""
+    """Store what can be observed; returns an honest worker's number of unassigned NMIs."""
     folder = stage.plan.folder / "observed"
     folder.mkdir(parents=True, exist_ok=True)
     for report in rounds:
@@ -234,7 +232,7 @@ def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
     for player in stage.players:
         for name, path in (("html", "/"), ("json", "/v1/status"), ("metrics", "/metrics")):
             with suppress(TransportError):
-                (folder / f"{player.name}.{name}").write_bytes(get(player.url + path, 10))
+                (folder / f"{player.name}.{name}").write_bytes(get(player.status_url + path, 10))
         status = folder / f"{player.name}.json"
         if not player.is_lying and status.is_file():
             lines = json.loads(status.read_text("utf-8"))["rounds"]

@@ -133,8 +133,7 @@ def _check_horizon(rows: Rows, count: int, log: FaultLog) -> None:
     elif sites * count > MAX_CELLS_PER_ROW * given:
         message = (
             f"{sites} sites over a horizon of {count} intervals need at least "
-            f"{-(-sites * count // MAX_CELLS_PER_ROW)} rows, so that a stray date cannot make every "
-            f"site's entry long; check the first and last date"
+            f"{-(-sites * count // MAX_CELLS_PER_ROW)} rows; check the first and the last date"
         )
         log.add("$", "horizon.sparse", message, f"{given} rows, {_span(rows, count)}")
 

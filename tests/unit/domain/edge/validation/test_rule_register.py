@@ -112,6 +112,7 @@ NOT_REACHED: Final = {
     "horizon.mismatch": "of computations on rounds",
     "nmi.kind": "of computations on rounds",
     "nmi.in_text": "of blinding",
+    "interval.no_limit": "of profile wide in rounds; Part C demands both active limits",
     "nmi.type": "of calls by code; a document's is field.type",
 }
 """Codes that no document of the register reaches, with the reason."""
