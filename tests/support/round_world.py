@@ -181,10 +181,10 @@ def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
     return sealing.seal_whole(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
 
 
-def events(context: RoundContext = CONTEXT) -> list[Event]:
+def events(context: RoundContext = CONTEXT, good: Result = RESULT.result) -> list[Event]:
     """Three match, one votes for another root, one abstains."""
     n = context.number
-    good, bad = RESULT.result, WRONG
+    bad = WRONG
     ballots = [
         BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), CUSTODY)
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
