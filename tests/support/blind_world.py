@@ -27,6 +27,7 @@ from tests.support.round_world import (
     REGISTRY,
     SALT,
     FakeReader,
+    events,
     opened,
     write_key,
 )
@@ -74,8 +75,9 @@ class BlindReader(FakeReader):
         self.rounds[3] = replace(final, root=RESULT.root, partitions=RESULT.partition_count)
 
     async def round_events(self, number: int) -> list[Event]:
-        events = await super().round_events(number)
-        return [opened_blind(number), *events[1:]] if number == CONTEXT.number else events
+        if number != CONTEXT.number:
+            return await super().round_events(number)
+        return [opened_blind(number), *events(CONTEXT, RESULT.result)[1:]]
 
 
 def write_blind_folder(folder: Path) -> None:

@@ -188,10 +188,10 @@ def _custody(member: Member, result: Result) -> bytes:
     return custody_root(member.operator, RESULT.partitions) if is_right else CUSTODY
 
 
-def events(context: RoundContext = CONTEXT) -> list[Event]:
+def events(context: RoundContext = CONTEXT, good: Result = RESULT.result) -> list[Event]:
     """Three match, one votes for another root, one abstains."""
     n = context.number
-    good, bad = RESULT.result, WRONG
+    bad = WRONG
     ballots = [
         BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), _custody(m, r))
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
