@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oepnode.adapters.http.sender import HttpPublisher, HttpSender
+from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.http.signed_documents import SignedSender
 from oepnode.adapters.storage.sequence_memory import SequenceMemory
@@ -15,7 +16,6 @@ from oepnode.config import HttpSettings, SenderSettings
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.ports import EnvelopeSource
-from oepnode.adapters.http.server.serving import listening
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore
 from oepnode.worker.worker import Worker

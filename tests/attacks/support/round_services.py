@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from oepnode.adapters.http.server.serving import listening
 
 from oepnode import wiring
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.sender import HttpPublisher, HttpSender
+from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.client import ChainTarget, GrantSources, RoundAudit, audit_round
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
@@ -40,6 +40,10 @@ MEMBERS: tuple[LocalAccount, ...] = tuple(Account.from_key(bytes([i]) * 32) for 
 CHAIN = ChainSettings(
     rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
+
+
+COPIED_CUSTODY = b"\xcd" * 32
+"""A custody root that is not checked here: nothing on chain depends on it."""
 
 
 def address(account: LocalAccount) -> bytes:
@@ -109,10 +113,13 @@ class RoundServices:
             await snapshots.close()
         return compute(inputs, RoundContext(CHAIN_ID, CONTRACT, number), opened).result.result
 
-    async def vote(self, index: int, number: int, result: Result) -> None:
+    async def vote(
+        self, index: int, number: int, result: Result, custody: bytes = COPIED_CUSTODY
+    ) -> None:
         """Cast a member's ballot for a result, whoever computed it."""
-        ballot = ballot_for(RoundContext(CHAIN_ID, CONTRACT, number), operator(index), result)
-        await FakeChain(self.blockchain, address(MEMBERS[index])).cast_ballot(number, ballot)
+        ballot = ballot_for(RoundContext(CHAIN_ID, CONTRACT, number), index, result)
+        chain = FakeChain(self.blockchain, address(MEMBERS[index]))
+        await chain.cast_ballot(number, Vote(ballot, custody))
 
     async def reveal(self, number: int, result: Result) -> None:
         """Reveal the result, after which the round is final."""
