@@ -7,9 +7,10 @@ name, never in the settings themselves.
 
 from __future__ import annotations
 
-import ipaddress
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -21,6 +22,7 @@ from pydantic_settings import (
 )
 
 from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
+from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
 
@@ -29,7 +31,7 @@ def _address(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    return parse_bytes32(text, "a public key").hex()
+    return parse_public_key(text).hex()
 
 
 def _document_key(text: str) -> str:
@@ -37,7 +39,7 @@ def _document_key(text: str) -> str:
 
 
 def _ip_address(text: str) -> str:
-    return str(ipaddress.ip_address(text))
+    return str(ip_address(text))
 
 
 def _operator(text: str) -> str:
@@ -53,23 +55,113 @@ DocumentKey = Annotated[str, AfterValidator(_document_key)]
 
 
 class ChainSettings(BaseModel):
-    """The consensus contract, its chain and the node that serves it."""
+    """The consensus contract, its chain and the nodes that serve it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rpc_url: str = Field(description="JSON-RPC URL of a node of the chain")
+    rpc_urls: tuple[str, ...] = Field(
+        min_length=1,
+        description="JSON-RPC URLs of nodes of the chain, of different operators; every answer is "
+        "compared, and a single node is believed without comparison",
+    )
+    agree: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of nodes that must give the same answer; without it all of one or two, "
+        "and the majority of three or more; never half or fewer",
+    )
     chain_id: int = Field(ge=1, description="EIP-155 chain id; a node of another chain is rejected")
     contract: Address = Field(description="address of OepConsensus")
     start_block: int = Field(default=0, ge=0, description="block of the contract's deployment")
+    finality: Literal["depth", "finalized"] = Field(
+        default="depth",
+        description="blocks that are processed: those with `confirmations` blocks on top, or those "
+        "that the chain calls finalized",
+    )
     confirmations: int = Field(
         default=0, ge=0, description="blocks on top of a block before it is processed"
     )
+    max_head_age_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="maximum age of the newest block, in seconds; without it 600, and unlimited on "
+        "the development chain 31337",
+    )
+    max_head_lead_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="maximum lead of the newest block's time over the clock, in seconds; without "
+        "it 60, and unlimited on the development chain 31337",
+    )
     timeout_s: float = Field(
-        default=20, gt=0, description="deadline of one request to the node, in seconds"
+        default=20, gt=0, description="deadline of one request to a node, in seconds"
     )
     receipt_timeout_s: float = Field(
         default=60, gt=0, description="deadline of one transaction, in seconds"
     )
+    max_response_bytes: int = Field(
+        default=32 * 2**20, gt=0, description="maximum size of one answer of a node, in bytes"
+    )
+    max_fee_gwei: float = Field(
+        default=500, gt=0, description="maximum price of a unit of gas, in 10⁻⁹ of the chain's coin"
+    )
+    max_fee_per_tx: float = Field(
+        default=0.5, gt=0, description="maximum fee of one transaction, in the chain's coin"
+    )
+    fee_budget_per_day: float = Field(
+        default=5, gt=0, description="maximum fees of 24 hours, in the chain's coin"
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="whether a node on another machine may be reached by http, where anyone on "
+        "the path can change its answers",
+    )
+
+    @model_validator(mode="after")
+    def _check_nodes(self) -> ChainSettings:
+        for url in self.rpc_urls:
+            check_node_url(url, allow_plain_http=self.allow_plain_http)
+        if len(set(self.rpc_urls)) < len(self.rpc_urls):
+            raise ValueError("rpc_urls names a node twice; its answers would count twice")
+        nodes = len(self.rpc_urls)
+        if self.agree is not None and not nodes < 2 * self.agree <= 2 * nodes:
+            raise ValueError(
+                f"agree is {self.agree} of {nodes} nodes; set it from {nodes // 2 + 1} to {nodes}"
+            )
+        return self
+
+    @property
+    def quorum(self) -> int:
+        """Number of nodes that must give the same answer."""
+        return self.agree or len(self.rpc_urls) // 2 + 1
+
+
+def check_node_url(url: str, *, allow_plain_http: bool) -> None:
+    """Check the URL of a node: HTTP, and encrypted unless it is on this machine.
+
+    Raises:
+        ValueError: Otherwise; the message does not contain the URL, which may hold a key.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise ValueError("malformed URL of a node") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("the JSON-RPC URL of a node must start with http:// or https://")
+    if parts.scheme == "http" and not (allow_plain_http or _is_loopback(host)):
+        raise ValueError(
+            f"node {host}: plain http to another machine; use https, or set allow_plain_http if "
+            "the network between is trusted"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 class FeedSettings(BaseModel):
@@ -153,6 +245,22 @@ class WorkerDocumentSettings(BaseModel):
     )
 
 
+class ComputeSettings(BaseModel):
+    """Limits of the computing processes of a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    memory_limit_mb: int = Field(
+        default=2048,
+        ge=256,
+        description="maximum memory of a computing process, in MiB; a round that needs more is "
+        "abstained from",
+    )
+    timeout_s: float = Field(
+        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -170,12 +278,16 @@ class _Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
-def _require_operators(operators: tuple[str, ...]) -> None:
-    """One node of the chain alone decides about nobody's access."""
-    if not operators:
+NODES_WITHOUT_LIST: Final = 3
+"""Nodes that must be compared where no local list says who may read: one of them may lie."""
+
+
+def _require_operators(operators: tuple[str, ...], chain: ChainSettings) -> None:
+    if not operators and len(chain.rpc_urls) < NODES_WITHOUT_LIST:
         raise ValueError(
             "setting operators is missing; list the addresses of the operators whose workers may "
-            "read, since one node of the chain could name anyone"
+            f"read, or name {NODES_WITHOUT_LIST} nodes in chain.rpc_urls: one node could name "
+            "anyone"
         )
 
 
@@ -195,13 +307,19 @@ class SenderSettings(_Settings):
         description="public key with which the publisher signs documents (Ed25519); without it "
         "they need no signature",
     )
+    blinding_key_file: Path | None = Field(
+        default=None,
+        description="file with the blinding key of the registry's snapshots: NMIs of a document "
+        "are replaced by tokens before it is stored",
+    )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
     operators: tuple[Operator, ...] = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
-        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain",
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
     )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
@@ -216,7 +334,17 @@ class SenderSettings(_Settings):
     @model_validator(mode="after")
     def _check_operators(self) -> SenderSettings:
         if self.document_access == "members":
-            _require_operators(self.operators)
+            _require_operators(self.operators, self.chain)
+        return self
+
+    @model_validator(mode="after")
+    def _check_signing(self) -> SenderSettings:
+        if self.document_key is not None and self.blinding_key_file is not None:
+            raise ValueError(
+                "settings document_key and blinding_key_file exclude each other: a document that "
+                "the gateway blinds is not the one that was signed; blind it before signing "
+                "('sender blind')"
+            )
         return self
 
 
@@ -241,7 +369,8 @@ class RegistrySettings(_Settings):
     operators: tuple[Operator, ...] = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
-        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain",
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
     )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
@@ -254,7 +383,7 @@ class RegistrySettings(_Settings):
 
     @model_validator(mode="after")
     def _check_operators(self) -> RegistrySettings:
-        _require_operators(self.operators)
+        _require_operators(self.operators, self.chain)
         return self
 
 
@@ -283,7 +412,12 @@ class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
     http: HttpSettings = Field(
-        default=HttpSettings(), description="address for the status page and bundles"
+        default=HttpSettings(),
+        description="public address: sealed bundles, and health as one word",
+    )
+    status: HttpSettings = Field(
+        default=HttpSettings(),
+        description="the operator's own address: status page, status as JSON, metrics",
     )
     chain: ChainSettings = Field(description="the consensus contract")
     feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
@@ -309,6 +443,9 @@ class WorkerSettings(_Settings):
     )
     is_requester: bool = Field(
         default=False, description="whether this worker opens a round for each new document"
+    )
+    compute: ComputeSettings = Field(
+        default=ComputeSettings(), description="limits of the computing processes"
     )
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key that each round's inputs are sealed to"

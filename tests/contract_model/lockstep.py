@@ -226,7 +226,7 @@ class Lockstep:
 
     async def _audit(self) -> None:
         settings = ChainSettings(
-            rpc_url=self.anvil.url,
+            rpc_urls=(self.anvil.url,),
             chain_id=self.anvil.chain_id,
             contract=self.chain.to,
             start_block=self.first_block,

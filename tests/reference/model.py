@@ -90,6 +90,9 @@ def compute_round(
     snapshot = read_registry(registry)
     if len(salt) != 32 or hashlib.sha256(salt).digest() != snapshot.salt_digest:
         raise Rejected([("$.saltDigest", "salt.digest")])
+    kinds = {len(nmi) for nmi, _ in document.sites}
+    if snapshot.assignments and kinds != {len(a.nmi) for a in snapshot.assignments}:
+        raise Rejected([("$", "nmi.kind")])
 
     # Section 8: who holds which interval of which site.
     parts: dict[str, dict[tuple[str, int], dict[int, Limits]]] = {}

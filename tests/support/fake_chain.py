@@ -234,6 +234,12 @@ class FakeChain:
 
     # --- reading ---------------------------------------------------------------------------------
 
+    async def settled(self) -> FakeChain:
+        return self
+
+    async def head_age_s(self) -> float:
+        return 0
+
     async def head(self) -> Head:
         self._read("head")
         number = len(self.blockchain.block_times) - 1

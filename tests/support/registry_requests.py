@@ -9,10 +9,12 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
 from oepnode.services.common.allow_list import AllowList
 from oepnode.services.common.http import Rejection
@@ -26,13 +28,15 @@ WORKER = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
 OPERATOR = b"\x71" * 20
 LATER = b"\x72" * 20
-KEY = b"\x05" * 32
-RECIPIENT = hpke.public_key_of(KEY)
+KEY = PrivateKey(KeyKind.HYBRID, b"\x05" * 32)
+RECIPIENT = KEY.public_key
 
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
     assignments: list[tuple[str, str, str, str | None]] = []
-    return json.dumps(snapshot_json(as_of, sha256(salt).digest(), [], assignments)).encode()
+    return json.dumps(
+        snapshot_json(as_of, sha256(salt).digest(), [], assignments, bytes(32))
+    ).encode()
 
 
 SNAPSHOT = snapshot_bytes()
@@ -85,4 +89,4 @@ def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-    return hpke.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
+    return sealing.open_whole(KEY, sealed, seal_info(what, context, DIGEST))

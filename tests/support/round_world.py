@@ -7,7 +7,7 @@ the horizon, one without aggregator.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,19 +15,25 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
+from oepnode.adapters.http.bundles import BundleRequest
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
+from oepnode.client.keys import KeyPair, encode_key_pair
+from oepnode.config import ChainSettings
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import ContractRecord, RoundHistory, ballots_hash
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
     Electorate,
+    Equivocated,
     Event,
     Head,
     LogLocation,
@@ -41,8 +47,9 @@ from oepnode.domain.rounds.onchain import (
     RoundOpened,
 )
 from oepnode.domain.rounds.partition import RoundResult
+from oepnode.domain.rounds.recipient_keys import KeyKind
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
-from oepnode.ports import ChainReader
 
 START = 1_795_000_200
 COUNT = 6
@@ -53,8 +60,9 @@ CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
 CUSTODY = b"\xcc" * 32
 OPENED_AT = 1_794_990_000
 IDS = ("A1", "A2", "A3")
-PRIVATE = {name: sha256(name.encode()).digest() for name in IDS}
-PUBLIC = {name: hpke.public_key_of(key) for name, key in PRIVATE.items()}
+KINDS = {"A1": KeyKind.HYBRID, "A2": KeyKind.X25519, "A3": KeyKind.HYBRID}
+PRIVATE = {name: PrivateKey(KINDS[name], sha256(name.encode()).digest()) for name in IDS}
+PUBLIC = {name: key.public_key for name, key in PRIVATE.items()}
 HELD = {
     "A1": ["6305000001", "6305000002", "6305000003", "6305000004"],
     "A2": ["6305000005", "6305000006"],
@@ -110,6 +118,7 @@ def registry() -> bytes:
         {
             "asOf": _time(START),
             "saltDigest": sha256(SALT).hexdigest(),
+            "nonce": sha256(b"nonce").hexdigest(),
             "aggregators": aggregators,
             "assignments": rows,
         }
@@ -160,7 +169,7 @@ def index_of(name: str) -> int:
 
 
 def plaintext(name: str = "A1") -> bytes:
-    return bundle.build(RESULT, index_of(name))
+    return b"".join(bundle.build(RESULT, index_of(name)))
 
 
 def verified(name: str = "A1") -> bundle.VerifiedBundle:
@@ -170,7 +179,7 @@ def verified(name: str = "A1") -> bundle.VerifiedBundle:
 def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
     """An aggregator's bundle, or other plaintext sealed to it."""
     content = plaintext(name) if data is None else data
-    return hpke.seal(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
+    return sealing.seal_whole(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
 
 
 def events(context: RoundContext = CONTEXT) -> list[Event]:
@@ -206,7 +215,7 @@ def state(number: int, phase: Phase) -> Round:
         opened_in_block=1,
         vote_deadline=OPENED_AT + 60,
         reveal_deadline=OPENED_AT + 120,
-        voted=0b11111,
+        voted=0b11111 if final else 0,
         root=RESULT.root if final else b"",
         partitions=RESULT.partition_count if final else 0,
         matched=0b01101 if final else 0,
@@ -231,6 +240,7 @@ class FakeReader:
     contract: bytes = CONTRACT
     superseding: int | None = None
     failure: TransportError | ConfigError | None = None
+    age_s: float = 0
 
     async def head(self) -> Head:
         return Head(99, b"\x63" * 32, OPENED_AT + 500)
@@ -265,6 +275,31 @@ class FakeReader:
             end = RoundFailed(location(3), number)
         return [opened(number), end] if phase.is_over else [opened(number)]
 
+    async def history(self, number: int) -> RoundHistory | None:
+        """The record follows from the events, except for the round's state."""
+        if number not in self.rounds:
+            return None
+        found = tuple(await self.round_events(number))
+        context = RoundContext(CHAIN_ID, CONTRACT, number)
+        index_of = {member.operator: member.index for member in MEMBERS}
+        cast = [Ballot(index_of[e.operator], e.ballot) for e in found if isinstance(e, BallotCast)]
+        is_final = self.rounds[number].phase is Phase.FINAL
+        record = ContractRecord(
+            state=self.rounds[number],
+            members=0b11111,
+            ballots_hash=bytes(32) if is_final else ballots_hash(context, cast),
+            candidates=tuple(
+                (e.root, e.partitions, e.matched) for e in found if isinstance(e, RootRevealed)
+            ),
+            abstentions=tuple(
+                (index_of[e.operator], e.reason) for e in found if isinstance(e, Abstained)
+            ),
+            equivocators=sum(
+                {1 << index_of[e.operator] for e in found if isinstance(e, Equivocated)}
+            ),
+        )
+        return RoundHistory(record, found)
+
     async def block_hash(self, number: int) -> bytes:
         return bytes([number]) * 32
 
@@ -277,15 +312,19 @@ class FakeReader:
     async def block_time(self, block: int) -> int:
         return OPENED_AT + block
 
+    async def settled(self) -> FakeReader:
+        return self
+
+    async def newest(self) -> FakeReader:
+        return self
+
+    async def head_age_s(self) -> float:
+        return self.age_s
+
     @asynccontextmanager
     async def connect(
-        self,
-        rpc: str,
-        contract: str,
-        chain_id: int | None,
-        start_block: int = 0,
-        confirmations: int = 0,
-    ) -> AsyncIterator[ChainReader]:
+        self, settings: ChainSettings, *, any_chain: bool = False
+    ) -> AsyncIterator[FakeReader]:
         """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure
@@ -303,7 +342,10 @@ class Workers:
         self.served: dict[str, bytes | Exception] = {}
         self.requested: list[str] = []
 
-    async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
+    async def fetch(
+        self, request: BundleRequest, received: Callable[[int], None] = lambda _: None
+    ) -> bytes:
+        endpoint, number, name = request.endpoint, request.round_number, request.name
         self.requested.append(endpoint)
         names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
         served = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
@@ -316,8 +358,7 @@ class Workers:
 
 def write_key(file: Path, name: str, aggregator: str = "") -> Path:
     """A key file of an aggregator, or, with an auditor's keys, of an auditor."""
-    pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
-    file.write_text(json.dumps(({"aggregator": aggregator} if aggregator else {}) | pair))
+    file.write_bytes(encode_key_pair(KeyPair(aggregator, PRIVATE[name])))
     file.chmod(0o600)
     return file
 
@@ -331,10 +372,9 @@ def write_folder(folder: Path) -> None:
 
 def write_inputs(folder: Path) -> None:
     """The round's inputs: sealed to an auditor's key, and as files."""
-    key = write_key(folder / "auditor.json", "A1")
-    public = bytes.fromhex(json.loads(key.read_text())["publicKey"])
-    sealed_inputs = seal_inputs(public, CONTEXT, INPUTS)
-    (folder / "round-3.sealed").write_bytes(sealed_inputs)
+    write_key(folder / "auditor.json", "A1")
+    sealed_inputs = seal_inputs(PUBLIC["A1"], CONTEXT, INPUTS)
+    (folder / "round-3.sealed").write_bytes(b"".join(sealed_inputs))
     (folder / "envelope.json").write_bytes(ENVELOPE)
     (folder / "registry.json").write_bytes(REGISTRY)
     (folder / "salt").write_text(SALT.hex() + "\n")

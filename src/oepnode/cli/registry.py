@@ -13,6 +13,7 @@ from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.serving import Config, serve_application
 from oepnode.cli.common.signing import SignatureOption, keygen, sign_snapshot
 from oepnode.client.chain import ChainTarget
+from oepnode.client.operation.blinding import blind_snapshot
 from oepnode.client.operation.snapshots import (
     prepare_snapshot,
     publish_snapshot,
@@ -67,11 +68,15 @@ def publish(
     snapshot_key: Annotated[
         str | None, typer.Option(help="Public key that the snapshot must be signed with.")
     ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the sealed token lists, made by 'registry blind'."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Store a snapshot and its salt where a registry serves them; it may be running.
 
-    A snapshot without a nonce gets one, unless it is signed.
+    A snapshot without a nonce gets one, unless it is signed or blinded.
     """
     published = publish_snapshot(
         snapshot,
@@ -81,6 +86,7 @@ def publish(
         reuse_salt=reuse_salt,
         signature=signature,
         snapshot_key=snapshot_key,
+        token_lists=tokens,
     )
     output.print_report(published, as_json)
 
@@ -101,3 +107,40 @@ def status(
     report = registry_status(ChainTarget(rpc, contract, chain_id, start_block), data_dir)
     output.print_report(report, as_json)
     report.require_fresh_salt()
+
+
+@app.command()
+def blind(
+    snapshot: Annotated[Path, typer.Argument(help="Registry snapshot with NMIs, JSON.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="New folder for the blinded snapshot and the sealed token lists."),
+    ],
+    new_key: Annotated[
+        Path | None,
+        typer.Option(help="New file for a fresh blinding key: the snapshot begins a series."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="File with the blinding key of the series that the snapshot continues."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put tokens in the place of a snapshot's NMIs, so that workers see none (blind mode).
+
+    Give the blinding key to the sender alone, and publish the blinded snapshot with 'registry
+    publish --tokens OUT/tokens': the registry then serves each aggregator's token list, sealed.
+    """
+    blinded = blind_snapshot(snapshot, out, key=key, new_key=new_key)
+    if as_json:
+        output.print_json(blinded)
+        return
+    output.print_facts(
+        {
+            "digest": blinded.digest,
+            "file": blinded.file,
+            "NMIs": blinded.nmis,
+            "blinding key": f"{blinded.key_file}, readable by you only",
+        }
+        | {f"tokens of {one.aggregator}": one.file for one in blinded.token_lists}
+    )

@@ -10,24 +10,26 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec import Struct, structs
+from msgspec.structs import asdict
 
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.grants import GrantListReport, GrantSources, read_lists
+from oepnode.client.recounts import age_notes, recount
 from oepnode.client.rounds import RoundReport, find_round, phase_name, report_of
-from oepnode.domain.rounds import tally
+from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Electorate,
     Equivocated,
     Event,
+    Head,
     Round,
     RoundCancelled,
     RoundFailed,
@@ -36,7 +38,7 @@ from oepnode.domain.rounds.onchain import (
 )
 from oepnode.domain.rounds.tally import Account, RoundAccount
 from oepnode.errors import EvidenceError
-from oepnode.ports import ChainReader
+from oepnode.ports import RoundReader
 
 _VOTED: Final = frozenset({"matched", "mismatched", "voted"})
 """Standings of members that cast a ballot."""
@@ -128,7 +130,11 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
         revealed: One for each revealed result, in the order revealed.
         end: The event that ended the round, or None.
         equivocations: Members that signed two ballots, in chain order.
-        differences: Where the chain's count differs from this one; empty on an honest chain.
+        differences: Where the contract's record, its events and this count differ; empty on an
+            honest chain.
+        block: Block at which everything was read.
+        block_time: Time of that block.
+        notes: Sentences for the user.
         grants: The grant lists that were verified.
     """
 
@@ -143,6 +149,9 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
     end: EndReport | None
     equivocations: tuple[EquivocationReport, ...]
     differences: tuple[str, ...]
+    block: int
+    block_time: str
+    notes: tuple[str, ...]
     grants: tuple[GrantListReport, ...] = ()
 
     def require_inputs_granted(self) -> None:
@@ -159,14 +168,14 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
             )
 
     def require_equal_count(self) -> None:
-        """Reject a round that the chain counts differently.
+        """Reject a round whose record, events and count differ.
 
         Raises:
             EvidenceError: With the differences.
         """
         if self.differences:
             raise EvidenceError(
-                f"round {self.round}: the count differs from the chain's: "
+                f"round {self.round}: record, events and count of the chain differ: "
                 + "; ".join(self.differences)
             )
 
@@ -198,7 +207,7 @@ def audit_round(chain: ChainTarget, number: int, grants: GrantSources | None = N
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """A round as the chain has it, with the count made from it."""
+    """A round as the chain has it at a block, with the count made from it."""
 
     context: RoundContext
     state: Round
@@ -206,6 +215,8 @@ class RoundRecord:
     events: tuple[Event, ...]
     account: RoundAccount
     times: Mapping[int, int]
+    block: Head
+    notes: tuple[str, ...]
 
     @property
     def opened(self) -> RoundOpened:
@@ -238,14 +249,25 @@ async def read_record(chain: ChainTarget, number: int) -> RoundRecord:
         return await _read(reader, number)
 
 
-async def _read(reader: ChainReader, number: int) -> RoundRecord:
+async def _read(reader: RoundReader, number: int) -> RoundRecord:
     state, _ = await find_round(reader, number)
-    electorate = await reader.electorate(state.epoch)
-    events = tuple(await reader.round_events(number))
-    context = chains.context_of(reader, number)
+    counted = await recount(reader, number)
+    account = counted.account
+    if counted.history.record.state != state:
+        more = "round() and record() of the contract differ"
+        account = replace(account, differences=(*account.differences, more))
+    events = counted.history.events
     times = {block: await reader.block_time(block) for block in {e.location.block for e in events}}
-    account = tally.account(context, electorate, events)
-    return RoundRecord(context, state, electorate, events, account, MappingProxyType(times))
+    return RoundRecord(
+        counted.context,
+        state,
+        counted.electorate,
+        events,
+        account,
+        MappingProxyType(times),
+        await reader.head(),
+        tuple(await age_notes(reader)),
+    )
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -270,6 +292,9 @@ def _audit(record: RoundRecord) -> RoundAudit:
             if isinstance(event, Equivocated)
         ),
         differences=record.account.differences,
+        block=record.block.number,
+        block_time=format_nem(record.block.time),
+        notes=record.notes,
     )
 
 
@@ -285,8 +310,10 @@ def _with_grants(audit: RoundAudit, record: RoundRecord, sources: GrantSources) 
     for report, account in zip(audit.members, record.account.members, strict=True):
         operator = account.member.operator
         inputs = evidence.inputs_of(operator, voted_at.get(operator))
-        members.append(replace(report, inputs=inputs.standing, missing_inputs=inputs.missing))
-    return replace(audit, members=tuple(members), grants=evidence.reports)
+        members.append(
+            structs.replace(report, inputs=inputs.standing, missing_inputs=inputs.missing)
+        )
+    return structs.replace(audit, members=tuple(members), grants=evidence.reports)
 
 
 def _member(record: RoundRecord, account: Account) -> MemberReport:

@@ -38,7 +38,7 @@ REQUESTER = Account.from_key(b"\x0a" * 32)
 REGISTRY_ACCOUNT = Account.from_key(b"\x0b" * 32)
 MEMBERS: tuple[LocalAccount, ...] = tuple(Account.from_key(bytes([i]) * 32) for i in (1, 2, 3))
 CHAIN = ChainSettings(
-    rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
+    rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
 
 
@@ -143,7 +143,7 @@ class RoundServices:
             yield FakeChain(self.blockchain)
 
         monkeypatch.setattr(wiring, "chain_reader", connect)
-        target = ChainTarget("http://node.test", "0x" + CONTRACT.hex())
+        target = ChainTarget("https://node.test", "0x" + CONTRACT.hex())
         signer = named.pop("registry_signer", REGISTRY_ACCOUNT.address)
         sources = GrantSources(urls, registry_signer=signer, **named)
         return await asyncio.to_thread(audit_round, target, number, sources)

@@ -37,6 +37,8 @@ from oepnode.services.registry.store import RegistryStore
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
+from tests.contract_model import rounds
+from tests.contract_model.rounds import HORIZON_UNIT_S
 from tests.support.fake_chain import (
     CHAIN_ID,
     CONTRACT,
@@ -51,14 +53,14 @@ WORKER = Account.from_key(b"\x01" * 32)
 OPERATOR = b"\x71" * 20
 SALT = bytes(range(32))
 SNAPSHOT = json.dumps(
-    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [])
+    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [], bytes(32))
 ).encode()
 DIGEST = sha256(SNAPSHOT).digest()
 DOCUMENT = b"[]" * 5000
 DOCUMENT_DIGEST = sha256(DOCUMENT).digest()
 ROUND = 1
 _CHAIN = ChainSettings(
-    rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
+    rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
 _OPERATORS = ("0x" + OPERATOR.hex(),)
 
@@ -68,52 +70,62 @@ class _RealTime(FakeClock):
         return SystemClock().now()
 
 
-def _blockchain() -> InMemoryChain:
+def blockchain() -> InMemoryChain:
     """A chain with two workers, and a voting round of the snapshot and the document."""
-    blockchain = InMemoryChain(_RealTime())
-    blockchain.set_policy(Policy(2, 3, vote_window_s=3600, reveal_window_s=60, rules_version=1))
-    blockchain.add_member(b"\x72" * 20, b"\x7b" * 20)
-    blockchain.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
-    chain = FakeChain(blockchain, REQUESTER)
-    asyncio.run(chain.open_round(1_795_000_200, 6, DOCUMENT_DIGEST, DIGEST))
-    return blockchain
+    blocks = InMemoryChain(_RealTime())
+    blocks.set_policy(Policy(2, 3, vote_window_s=3600, reveal_window_s=60, rules_version=1))
+    blocks.add_member(b"\x72" * 20, b"\x7b" * 20)
+    blocks.add_member(OPERATOR, bytes.fromhex(WORKER.address[2:]))
+    horizon = (1_795_000_200 // HORIZON_UNIT_S, 6)
+    blocks.apply(REQUESTER, rounds.open_round, horizon, DOCUMENT_DIGEST, DIGEST)
+    return blocks
 
 
-def _registry(folder: Path, blockchain: InMemoryChain) -> web.Application:
-    settings = RegistrySettings(chain=_CHAIN, data_dir=folder, operators=_OPERATORS)
+def registry_settings(folder: Path, operators: tuple[str, ...]) -> RegistrySettings:
+    """A registry with the round's snapshot and salt."""
     store = RegistryStore(folder)
     store.publish(SNAPSHOT, SALT, 0.0)
     store.close()
-    return registry.application(settings, FakeChain(blockchain), SystemClock())
+    return RegistrySettings(chain=_CHAIN, data_dir=folder, operators=operators)
 
 
-def _sender(folder: Path, blockchain: InMemoryChain) -> web.Application:
+def sender_settings(folder: Path, operators: tuple[str, ...]) -> SenderSettings:
+    """A gateway with the round's document."""
     token = folder / "token"
     token.write_text("a-token-of-the-publisher")
     token.chmod(0o600)
-    settings = SenderSettings(
-        chain=_CHAIN,
-        data_dir=folder / "data",
-        key_file=folder / "key",
-        token_file=token,
-        operators=_OPERATORS,
-    )
-    store = EnvelopeStore(settings.data_dir)
+    store = EnvelopeStore(folder / "data")
     incoming = store.incoming()
     incoming.write(DOCUMENT)
     store.add(StoredDocument(incoming.commit(), len(DOCUMENT), 0, 1, 0.0, ()))
     store.close()
-    return sender.application(settings, FakeChain(blockchain, REQUESTER), SystemClock())
+    return SenderSettings(
+        chain=_CHAIN,
+        data_dir=folder / "data",
+        key_file=folder / "key",
+        token_file=token,
+        operators=operators,
+    )
 
 
-def _relay(folder: Path, blockchain: InMemoryChain) -> web.Application:
+def _registry(folder: Path) -> web.Application:
+    settings = registry_settings(folder, _OPERATORS)
+    return registry.application(settings, FakeChain(blockchain()), SystemClock())
+
+
+def _sender(folder: Path) -> web.Application:
+    settings = sender_settings(folder, _OPERATORS)
+    return sender.application(settings, FakeChain(blockchain(), REQUESTER), SystemClock())
+
+
+def _relay(folder: Path) -> web.Application:
     settings = RelaySettings(
         chain=_CHAIN, data_dir=folder / "data", key_file=folder / "key", batch_after_s=3600
     )
-    return relay.application(settings, FakeChain(blockchain))
+    return relay.application(settings, FakeChain(blockchain()))
 
 
-SERVICES: dict[str, Callable[[Path, InMemoryChain], web.Application]] = {
+SERVICES: dict[str, Callable[[Path], web.Application]] = {
     "registry": _registry,
     "sender": _sender,
     "relay": _relay,
@@ -141,11 +153,10 @@ def main(service: str, folder: str, without: str = "") -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     if without == "order":
         os.environ["ECC_BACKEND_CLASS"] = "eth_keys.backends.NativeECCBackend"
-        KnownSigners.find = _everybody  # type: ignore[method-assign]
-    blockchain = _blockchain()
+        setattr(KnownSigners, "find", _everybody)  # noqa: B010 - a test takes it out
 
     async def run() -> None:
-        app = SERVICES[service](Path(folder), blockchain)
+        app = SERVICES[service](Path(folder))
         if without == "bounds":
             await _serve_plainly(app, _announce)
         else:

@@ -17,6 +17,7 @@ from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.demo.processes import Child
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.domain.rounds.signed_requests import (
@@ -30,7 +31,8 @@ from tests.attacks.support import target
 from tests.support.fake_chain import CHAIN_ID, CONTRACT
 
 DEADLINE_S = 5.0
-"""An enrolled worker's request under attack; far more than it takes, and less than an attack wins."""
+"""For an enrolled worker's request under attack; far more than it takes."""
+VOTE = Vote(b"\x01" * 32, b"\x02" * 32)
 
 
 @contextmanager
@@ -85,7 +87,7 @@ async def ask_sender(url: str) -> None:
 async def ask_relay(url: str) -> None:
     """A worker's ballot, handed in; the same one again is held already."""
     context = RoundContext(CHAIN_ID, CONTRACT, target.ROUND)
-    line = encode(Relayed(context, sign_ballot(target.WORKER, context, b"\x01" * 32)))
+    line = encode(Relayed(context, sign_ballot(target.WORKER, context, VOTE)))
     client = HttpClient(url, DEADLINE_S)
     try:
         await client.send("POST", "/v1/ballots", "ballot", limit=1000, body=lambda: line)
@@ -154,7 +156,7 @@ def _foreign_request(name: str, stranger: LocalAccount, *, claims_worker: bool) 
         signer = request_signer().last_fields()[0]
     if name == "relay":
         context = RoundContext(CHAIN_ID, CONTRACT, target.ROUND)
-        body = encode(Relayed(context, sign_ballot(stranger, context, b"\x01" * 32)))
+        body = encode(Relayed(context, sign_ballot(stranger, context, VOTE)))
         return _post("/v1/ballots", body)
     if name == "registry":
         wanted = RegistryRequest(

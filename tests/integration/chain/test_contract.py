@@ -47,14 +47,10 @@ class World:
 async def world(devnet: Devnet) -> AsyncIterator[World]:
     admin = account(0)
     policy = Policy(vote_window_s=120, reveal_window_s=120)
-    deployed = await deploy.deploy(
-        devnet.url, CHAIN_ID, admin, bytes.fromhex(admin.address[2:]), policy
-    )
-    settings = ChainSettings(
-        rpc_url=devnet.url,
-        chain_id=CHAIN_ID,
-        contract="0x" + deployed.address.hex(),
-        start_block=deployed.block,
+    nodes = ChainSettings(rpc_urls=(devnet.url,), chain_id=CHAIN_ID, contract="0x" + "00" * 20)
+    deployed = await deploy.deploy(nodes, admin, bytes.fromhex(admin.address[2:]), policy)
+    settings = nodes.model_copy(
+        update={"contract": "0x" + deployed.address.hex(), "start_block": deployed.block}
     )
     chain = await contract.connect(settings, admin)
     workers = [await contract.connect(settings, account(20 + seat)) for seat in range(3)]
@@ -177,6 +173,6 @@ async def test_an_address_without_contract_is_rejected(world: World) -> None:
 
 
 async def test_no_node_is_a_transport_error(world: World) -> None:
-    gone = world.settings.model_copy(update={"rpc_url": "http://127.0.0.1:9"})
-    with pytest.raises(TransportError, match="did not respond"):
+    gone = world.settings.model_copy(update={"rpc_urls": ("http://127.0.0.1:9",)})
+    with pytest.raises(TransportError, match="no connection"):
         await contract.connect_reader(gone)

@@ -38,7 +38,7 @@ OPERATOR = b"\x71" * 20
 LATER = b"\x72" * 20
 OPERATORS = ("0x" + OPERATOR.hex(), "0x" + LATER.hex())
 CHAIN = ChainSettings(
-    rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
+    rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
 
 

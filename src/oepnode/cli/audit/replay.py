@@ -13,12 +13,15 @@ import typer
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     NumberArgument,
     RpcOption,
     StartBlockOption,
 )
 from oepnode.cli.common.edge_options import ImportSignOption, ProfileOption, feed_of
+from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.chain import ChainTarget
 from oepnode.client.keys import create_key_pair
@@ -34,14 +37,15 @@ from oepnode.errors import ConfigError
 
 def keygen(
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
+    kind: KeyKindOption = HYBRID,
     as_json: JsonFlag = False,
 ) -> None:
     """Make the key pair that workers seal a round's inputs to (their setting archive_key)."""
-    public_key = create_key_pair(out).public_key.hex()
+    public_key = create_key_pair(out, kind=kind).public_key.hex()
     if as_json:
-        output.print_json({"public_key": public_key, "file": str(out)})
+        output.print_json({"kind": kind.value, "public_key": public_key, "file": str(out)})
     else:
-        output.say(public_key)
+        typer.echo(public_key)  # on one line, whatever the width
 
 
 def replay(
@@ -66,6 +70,8 @@ def replay(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     start_block: StartBlockOption = 0,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compute a round again from its inputs, and compare the result with the chain's root.
@@ -81,7 +87,7 @@ def replay(
         source = InputFiles(envelope, registry, salt, feed)
     else:
         raise ConfigError("give either --archive and --key, or --envelope, --registry and --salt")
-    chain = ChainTarget(rpc, contract, chain_id, start_block)
+    chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
     with output.progress_bars() as progress:
         report = replay_round(chain, number, source, progress)
     if as_json:

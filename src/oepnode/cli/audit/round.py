@@ -12,7 +12,9 @@ import typer
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     NumberArgument,
     RpcOption,
     StartBlockOption,
@@ -62,6 +64,8 @@ def round_(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     start_block: StartBlockOption = 0,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     grants: GrantsOption = None,
     registry_signer: RegistrySignerOption = None,
     sender_signer: SenderSignerOption = None,
@@ -69,11 +73,13 @@ def round_(
 ) -> None:
     """Show the votes of one round, counted again from the ballots.
 
-    Exits with 1 if the chain's own count differs from that of the ballots, or, with --grants, if a
-    member voted without having been granted the round's inputs.
+    Exits with 1 if the contract's record, its events and the count of the ballots differ, or, with
+    --grants, if a member voted without having been granted the round's inputs.
     """
+    chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
     sources = GrantSources(tuple(grants), registry_signer, sender_signer) if grants else None
-    audit = audit_round(ChainTarget(rpc, contract, chain_id, start_block), number, sources)
+    audit = audit_round(chain, number, sources)
+    output.print_notes(audit.notes)
     if as_json:
         output.print_json(audit)
     else:
@@ -93,6 +99,7 @@ def _print_audit(audit: RoundAudit) -> None:
         "registry": audit.registry_digest,
         "rules": audit.rules_version,
         "transaction": audit.opened_in,
+        "read at": f"block {audit.block} of {audit.block_time}",
     }
     if audit.root:
         facts["final root"] = f"{audit.root} over {audit.partitions} partitions"

@@ -311,6 +311,11 @@ async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Membe
 
 async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:
     state = await chain.round(number)
+    if state is None and await (await chain.newest()).round(number) is not None:
+        raise ConflictError(
+            f"round {number} was opened in the last blocks: the chain may still replace it; "
+            "sign it later"
+        )
     if state is None:
         raise ConfigError(f"there is no round {number} of this contract")
     return state, await chain.electorate(state.epoch)

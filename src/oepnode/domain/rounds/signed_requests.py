@@ -6,8 +6,8 @@ moment, with a nonce that works once. A request names its signer, so that a serv
 stranger's before it verifies anything. Two forms of it:
 
 - `RegistryRequest` to the NMI registry, a JSON body, for a snapshot, its salt, or the signed
-  statement about it. It names a fresh
-  X25519 key to which the response is sealed, so a recorded request is useless to anybody else.
+  statement about it. It names a fresh public key to which the response is sealed, so a recorded
+  request is useless to anybody else.
 - `DocumentRequest` to the sender's gateway, an ``Authorization`` header, for an envelope document.
   The response is streamed unsealed: confidentiality on the way is up to TLS.
 
@@ -43,6 +43,7 @@ _MAX_CREDENTIALS: Final = 1024
 _Hex20 = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}\Z")]
 _Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Hex65 = Annotated[str, Meta(pattern=r"^[0-9a-f]{130}\Z")]
+_PublicKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|[0-9a-f]{2432})\Z")]
 _Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 _BASE64URL: Final = re.compile(r"[0-9A-Za-z_-]+")
 
@@ -56,7 +57,7 @@ _REGISTRY_TYPE: Final = [
     {"name": "what", "type": "string"},
     {"name": "round", "type": "uint64"},
     {"name": "snapshotDigest", "type": "bytes32"},
-    {"name": "recipient", "type": "bytes32"},
+    {"name": "recipient", "type": "bytes"},
     {"name": "signer", "type": "address"},
     {"name": "nonce", "type": "bytes32"},
     {"name": "issuedAt", "type": "uint64"},
@@ -77,7 +78,7 @@ class RegistryRequest(Struct, frozen=True):
         what: ``snapshot``, ``salt``, or ``signature``: the signed statement about the snapshot.
         round: Number of a round that uses the snapshot.
         snapshot_digest: SHA-256 of the snapshot, 32 bytes.
-        recipient: X25519 public key to seal the response to, 32 bytes; fresh for each request.
+        recipient: Public key of either kind to seal the response to; fresh for each request.
         signer: Address of the account that signs, 20 bytes.
         nonce: 32 random bytes, never used before.
         issued_at: UTC seconds.
@@ -124,7 +125,7 @@ class _RegistryWire(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     what: What
     round: _Positive
     snapshot_digest: _Hex32
-    recipient: _Hex32
+    recipient: _PublicKey
     signer: _Hex20
     nonce: _Hex32
     issued_at: _Positive

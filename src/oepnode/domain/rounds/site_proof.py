@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from oepnode.domain.nem.nmi import parse as parse_nmi
+from oepnode.domain.nem.tokens import parse_site_id
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.bundle import VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
@@ -89,7 +89,7 @@ class SiteProof(_Record, frozen=True):
     chain_id: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})\\Z")]
     contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}\\Z")]
     round: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
-    nmi: Annotated[str, Meta(pattern="^[0-9A-HJ-NP-Z]{10}\\Z")]
+    nmi: Annotated[str, Meta(pattern="^([0-9A-HJ-NP-Z]{10}|[0-9a-f]{32})\\Z")]
     disclosure: Disclosure | None
     sites: Annotated[list[SiteInPartition], Meta(min_length=1, max_length=2)]
     partition_entry: _Hex
@@ -108,7 +108,7 @@ class VerifiedSite:
 
     Attributes:
         context: The round.
-        nmi: The NMI that the proof names.
+        nmi: The NMI that the proof names; in a blind round the token.
         is_nmi_proven: Whether the key was disclosed, so that the NMI is more than a claim.
         entries: The site's entries, one for each application level.
         partition: The partition that holds them.
@@ -126,7 +126,7 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
 
     Args:
         bundle: Verified, of the proof's round.
-        nmi: One of the bundle's.
+        nmi: One of the bundle's; in a blind round a token.
         disclose_key: Put the site's key of the round into the proof.
 
     Raises:
@@ -224,7 +224,7 @@ def verify_site(
 
 def _decode_sites(proof: SiteProof) -> tuple[SiteEntry, ...]:
     try:
-        parse_nmi(proof.nmi)
+        parse_site_id(proof.nmi)
         entries = tuple(decode_site(bytes.fromhex(site.entry)) for site in proof.sites)
     except EvidenceError as exc:
         raise SiteProofError("sites", str(exc)) from exc

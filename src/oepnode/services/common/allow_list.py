@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import structlog
+
+from oepnode.config import NODES_WITHOUT_LIST, RegistrySettings, SenderSettings
 from oepnode.domain.rounds.onchain import Member, parse_address
 from oepnode.services.common.http import Rejection
+
+_log = structlog.get_logger(__name__)
 
 
 class AllowList:
@@ -49,3 +54,15 @@ class AllowList:
                 f"this service's setting operators has another signer for operator "
                 f"0x{member.operator.hex()}; ask who runs the service to change it",
             )
+
+
+def allow_list_of(settings: SenderSettings | RegistrySettings) -> AllowList:
+    """The list of a service's settings; warns where one node could name a stranger as signer."""
+    without_signer = [entry for entry in settings.operators if "=" not in entry]
+    if without_signer and len(settings.chain.rpc_urls) < NODES_WITHOUT_LIST:
+        _log.warning(
+            "operators_without_signer",
+            operators=without_signer,
+            fix="write OPERATOR=SIGNER, or compare three nodes (chain.rpc_urls)",
+        )
+    return AllowList(settings.operators)

@@ -1,8 +1,9 @@
 """Members by their signers, kept in memory, so that strangers cost no cryptography.
 
 Guarantees: unknown signers lead to one read of the chain every `REFRESH_S` at most, whoever asks
-and however often (one at a time while the chain does not respond); a member that was added or rotated its signer is found that much later. A
-member that was removed may still be found: whoever needs to know reads the chain.
+and however often (one at a time while the chain does not respond). A member that was added or
+rotated its signer is found that much later. A member that was removed may still be found: whoever
+needs to know reads the chain.
 """
 
 from __future__ import annotations

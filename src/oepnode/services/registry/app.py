@@ -2,9 +2,9 @@
 
 Guarantees: a snapshot or salt is served only sealed to the key in a request that an enrolled worker
 signed for a round that uses the snapshot; each request works once. The digest of the newest
-snapshot is public. Leaves out the making of snapshots, and the checks of a request
-(`oepnode.services.common.authorization`). Source: ``docs/design.md`` §1, §3 and §4; endpoints and
-settings: docs/services.md.
+snapshot is public, and so are token lists, which are sealed. Leaves out the making of snapshots,
+and the checks of a request (`oepnode.services.common.authorization`). Source: ``docs/design.md``
+§1, §3 and §4; endpoints and settings: docs/services.md.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
-from oepnode.services.common.allow_list import AllowList
+from oepnode.services.common.allow_list import AllowList, allow_list_of
 from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.document_signatures import rejection_of, verify
 from oepnode.services.common.grants import GrantPublisher
@@ -29,6 +29,7 @@ from oepnode.services.common.http import Rejection, errors_as_json, json_respons
 from oepnode.services.common.turns import Turns
 from oepnode.services.registry.departed import DepartedReaders
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
+from oepnode.services.registry.token_shelf import TokenShelf
 
 
 def application(
@@ -49,11 +50,12 @@ def application(
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    allowed = AllowList(settings.operators)
+    allowed = allow_list_of(settings)
     key = None if settings.snapshot_key is None else bytes.fromhex(settings.snapshot_key)
     handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed, key)
     departed = DepartedReaders(chain, store)
-    endpoints = _Endpoints(handler, store, settings.max_request_bytes, departed)
+    tokens = TokenShelf(settings.data_dir)
+    endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes, departed)
     grants = GrantPublisher(
         "registry",
         chain,
@@ -67,6 +69,7 @@ def application(
         [
             web.get("/v1/rounds/{round}/grants", grants.handle),
             web.get("/v1/snapshots/latest", endpoints.latest),
+            web.get("/v1/snapshots/{digest}/tokens/{name}", endpoints.token_list),
             web.post("/v1/requests", endpoints.request),
             web.get("/healthz", endpoints.health),
         ]
@@ -163,7 +166,7 @@ class RequestHandler:
         plain = self._store.read(request.what, snapshot)
         context = RoundContext(self._chain.chain_id, self._chain.contract, request.round)
         info = seal_info(request.what, context, snapshot.digest)
-        return hpke.seal(request.recipient, plain, info)
+        return sealing.seal_whole(request.recipient, plain, info)
 
 
 class _Endpoints:
@@ -171,12 +174,14 @@ class _Endpoints:
         self,
         handler: RequestHandler,
         store: RegistryStore,
+        tokens: TokenShelf,
         max_request_bytes: int,
         departed: DepartedReaders,
     ) -> None:
         self._departed = departed
         self._handler = handler
         self._store = store
+        self._tokens = tokens
         self._limit = max_request_bytes
 
     async def latest(self, _: web.Request) -> web.Response:
@@ -186,6 +191,14 @@ class _Endpoints:
             raise Rejection(404, "snapshot.none", "no snapshot has been published yet")
         await self._handler.check_signed(newest)
         return json_response({"digest": newest.digest.hex()}, headers={"Cache-Control": "no-cache"})
+
+    async def token_list(self, request: web.Request) -> web.StreamResponse:
+        """An aggregator's sealed token list of a blinded snapshot; anyone may have it."""
+        names = request.match_info["digest"], request.match_info["name"]
+        path = await asyncio.to_thread(self._tokens.path, *names)
+        if path is None:
+            raise Rejection(404, "tokens.unknown", "no token list with this name is published")
+        return web.FileResponse(path, headers={"Content-Type": "application/octet-stream"})
 
     async def request(self, request: web.Request) -> web.Response:
         """Respond to a signed request."""

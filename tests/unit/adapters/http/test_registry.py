@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.request_signature import verify_request
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.registry import HttpRegistry
@@ -49,7 +49,7 @@ def sealed(data: bytes, **changes: Any) -> Respond:
     def respond(request: RegistryRequest) -> Response:
         context = RoundContext(CHAIN_ID, CONTRACT, changes.get("round", request.round))
         info = seal_info(changes.get("what", request.what), context, request.snapshot_digest)
-        return Response(200, hpke.seal(request.recipient, data, info))
+        return Response(200, sealing.seal_whole(request.recipient, data, info))
 
     return respond
 

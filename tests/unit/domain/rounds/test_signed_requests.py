@@ -199,7 +199,7 @@ def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
             REQUEST,
             "oepnode registry",
             "RegistryRequest",
-            "string what,uint64 round,bytes32 snapshotDigest,bytes32 recipient,address signer,"
+            "string what,uint64 round,bytes32 snapshotDigest,bytes recipient,address signer,"
             "bytes32 nonce,uint64 issuedAt",
         ),
         (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oepnode.domain.nem import nem_time, nmi, quantities
+from oepnode.domain.nem import nem_time, nmi, quantities, tokens
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import ballot, custody, entries, merkle, pseudonyms
 from oepnode.domain.rounds.context import RoundContext
@@ -23,7 +23,7 @@ from oepnode.errors import DocumentFault
 
 ROOT = Path(__file__).resolve().parents[4]
 VECTORS = ROOT / "docs" / "spec" / "vectors"
-ROUNDS = ("round-array.json", "round-ndjson.json", "round-day.json")
+ROUNDS = tuple(f"round-{name}.json" for name in ("array", "ndjson", "day", "wide", "blind"))
 unhex = bytes.fromhex
 
 
@@ -46,12 +46,13 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 vector files are current" in done.stdout
+    assert f"{len(list(VECTORS.iterdir()))} vector files are current" in done.stdout
 
 
 def test_every_vector_file_is_tested_here() -> None:
-    others = ("nmi", "time", "limits", "keys", "entries", "trees", "refused")
-    named = {*ROUNDS, *(f"{name}.json" for name in others)}
+    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected")
+    sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
+    named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
     assert {path.name for path in VECTORS.iterdir()} == named
 
 
@@ -62,9 +63,22 @@ def test_nmi() -> None:
         assert nmi.parse(f"{case['nmi']}{case['checksum']}") == case["nmi"]
     for case in vectors["accepted"]:
         assert nmi.parse(case["text"]) == case["nmi"]
-    for case in vectors["refused"]:
+    for case in vectors["rejected"]:
         with pytest.raises(nmi.NmiError) as rejection:
             nmi.parse(case["text"])
+        assert rejection.value.code == case["rule"]
+
+
+def test_tokens() -> None:
+    vectors = load("tokens.json")
+    for case in vectors["tokens"]:
+        assert tokens.token_of(unhex(case["blindingKey"]), case["nmi"]) == case["token"]
+    for text in vectors["accepted"]:
+        assert tokens.parse_site_id(text) == text
+    assert len(vectors["rejected"]) == 4
+    for case in vectors["rejected"]:
+        with pytest.raises(nmi.NmiError) as rejection:
+            tokens.parse_site_id(case["text"])
         assert rejection.value.code == case["rule"]
 
 
@@ -79,7 +93,7 @@ def test_timestamps() -> None:
         else:
             with pytest.raises(nem_time.OffGridError):
                 nem_time.parse_grid_instant(case["text"])
-    for case in vectors["refused"]:
+    for case in vectors["rejected"]:
         with pytest.raises(ValueError):
             nem_time.parse_timestamp(case["text"])
 
@@ -101,7 +115,7 @@ def test_limits() -> None:
     vectors = load("limits.json")
     for case in vectors["accepted"]:
         assert watts(case) == case["watts"]
-    for case in vectors["refused"]:
+    for case in vectors["rejected"]:
         with pytest.raises(quantities.QuantityError) as rejection:
             watts(case)
         assert rejection.value.code == case["rule"]
@@ -186,7 +200,7 @@ def verify(case: dict[str, Any]) -> None:
     merkle.verify_inclusion(leaf, case["index"], case["size"], path, root)
 
 
-@pytest.mark.parametrize("case", load("trees.json")["refused"], ids=lambda case: case["reason"])
+@pytest.mark.parametrize("case", load("trees.json")["rejected"], ids=lambda case: case["reason"])
 def test_rejected_proof(case: dict[str, Any]) -> None:
     with pytest.raises(merkle.InclusionError):
         verify(case)
@@ -295,12 +309,28 @@ def test_custody_roots_of_whole_rounds(name: str) -> None:
 
 
 def test_the_good_documents_that_the_rejected_ones_are_made_of() -> None:
-    accepted = load("refused.json")["accepted"]
+    accepted = load("rejected.json")["accepted"]
     assert parse_document(accepted["envelope"].encode()).interval_count == 1
     assert len(parse_snapshot(accepted["registry"].encode()).aggregators) == 3
 
 
-@pytest.mark.parametrize("case", load("refused.json")["envelopes"], ids=lambda case: case["name"])
+@pytest.mark.parametrize(
+    "case", load("rejected.json")["accepted"]["envelopes"], ids=lambda case: case["name"]
+)
+def test_accepted_envelope(case: dict[str, Any]) -> None:
+    document = parse_document(case["text"].encode(), feed(case))
+    expected = case["horizonStart"], case["intervalCount"]
+    assert (document.horizon_start, document.interval_count) == expected
+
+
+@pytest.mark.parametrize(
+    "case", load("rejected.json")["accepted"]["registries"], ids=lambda case: case["name"]
+)
+def test_accepted_registry(case: dict[str, Any]) -> None:
+    assert len(parse_snapshot(case["text"].encode()).aggregators) == 3
+
+
+@pytest.mark.parametrize("case", load("rejected.json")["envelopes"], ids=lambda case: case["name"])
 def test_rejected_envelope(case: dict[str, Any]) -> None:
     data = unhex(case["bytes"]) if "bytes" in case else case["text"].encode()
     with pytest.raises(DocumentFault) as rejection:
@@ -309,8 +339,27 @@ def test_rejected_envelope(case: dict[str, Any]) -> None:
     assert {fault.code for fault in rejection.value.faults} == {case["rule"]}
 
 
-@pytest.mark.parametrize("case", load("refused.json")["registries"], ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", load("rejected.json")["registries"], ids=lambda case: case["name"])
 def test_rejected_registry(case: dict[str, Any]) -> None:
     with pytest.raises(DocumentFault) as rejection:
         parse_snapshot(case["text"].encode())
     assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}
+
+
+@pytest.mark.parametrize("case", load("rejected.json")["pairs"], ids=lambda case: case["name"])
+def test_rejected_pair(case: dict[str, Any]) -> None:
+    document = parse_document(case["envelope"].encode())
+    snapshot = parse_snapshot(case["registry"].encode())
+    with pytest.raises(DocumentFault) as rejection:
+        partition_round(document, snapshot, unhex(case["salt"]), RoundContext(1, bytes(20), 1))
+    assert [(f.path, f.code) for f in rejection.value.faults] == [(case["path"], case["rule"])]
+
+
+def test_a_blind_round_is_the_same_round_with_tokens() -> None:
+    """Only pseudonyms and what follows from them differ: limits and sizes do not."""
+    plain, blind = load("round-array.json"), load("round-blind.json")
+    names = {case["nmi"]: case["token"] for case in load("tokens.json")["tokens"][:10]}
+    assert {(site["nmi"], site["level"]): site["rows"] for site in blind["sites"]} == {
+        (names[site["nmi"]], site["level"]): site["rows"] for site in plain["sites"]
+    }
+    assert not any(name in json.dumps(blind) for name in names)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -71,14 +71,21 @@ async def serve(
     Raises:
         ConfigError: If the program cannot listen on the address.
     """
+    with stop_signal() as stop:
+        async with listening(app, http, name) as url:
+            announce(url)
+            await stop.wait()
+
+
+@contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """An event that SIGINT or SIGTERM sets while the block runs."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with listening(app, http, name) as url:
-            announce(url)
-            await stop.wait()
+        yield stop
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
