@@ -228,22 +228,6 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
-class ComputeSettings(BaseModel):
-    """Limits of the computing processes of a worker."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    memory_limit_mb: int = Field(
-        default=2048,
-        ge=256,
-        description="maximum memory of a computing process, in MiB; a round that needs more is "
-        "abstained from",
-    )
-    timeout_s: float = Field(
-        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
-    )
-
-
 class WorkerDocumentSettings(BaseModel):
     """The keys with which the network signs its documents."""
 
@@ -258,6 +242,22 @@ class WorkerDocumentSettings(BaseModel):
         default=None,
         description="public key that registry snapshots must be signed with (Ed25519); without it "
         "they need no signature",
+    )
+
+
+class ComputeSettings(BaseModel):
+    """Limits of the computing processes of a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    memory_limit_mb: int = Field(
+        default=2048,
+        ge=256,
+        description="maximum memory of a computing process, in MiB; a round that needs more is "
+        "abstained from",
+    )
+    timeout_s: float = Field(
+        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
     )
 
 
@@ -302,15 +302,15 @@ class SenderSettings(_Settings):
     data_dir: Path = Field(description="folder for documents and index")
     key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="file with the bearer token for publishing documents")
-    blinding_key_file: Path | None = Field(
-        default=None,
-        description="file with the blinding key of the registry's snapshots: NMIs of a document "
-        "are replaced by tokens before it is stored",
-    )
     document_key: DocumentKey | None = Field(
         default=None,
         description="public key with which the publisher signs documents (Ed25519); without it "
         "they need no signature",
+    )
+    blinding_key_file: Path | None = Field(
+        default=None,
+        description="file with the blinding key of the registry's snapshots: NMIs of a document "
+        "are replaced by tokens before it is stored",
     )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
@@ -335,6 +335,16 @@ class SenderSettings(_Settings):
     def _check_operators(self) -> SenderSettings:
         if self.document_access == "members":
             _require_operators(self.operators, self.chain)
+        return self
+
+    @model_validator(mode="after")
+    def _check_signing(self) -> SenderSettings:
+        if self.document_key is not None and self.blinding_key_file is not None:
+            raise ValueError(
+                "settings document_key and blinding_key_file exclude each other: a document that "
+                "the gateway blinds is not the one that was signed; blind it before signing "
+                "('sender blind')"
+            )
         return self
 
 

@@ -76,7 +76,7 @@ def publish(
 ) -> None:
     """Store a snapshot and its salt where a registry serves them; it may be running.
 
-    A snapshot without a nonce gets one, unless it is signed.
+    A snapshot without a nonce gets one, unless it is signed or blinded.
     """
     published = publish_snapshot(
         snapshot,
@@ -89,6 +89,24 @@ def publish(
         token_lists=tokens,
     )
     output.print_report(published, as_json)
+
+
+@app.command()
+def status(
+    data_dir: Annotated[Path, typer.Option(help="The registry's data folder.")],
+    rpc: RpcOption = None,
+    contract: ContractOption = None,
+    chain_id: ChainIdOption = None,
+    start_block: StartBlockOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the newest snapshot, and who knows its salt.
+
+    Exits with 1 if a former worker knows a salt in use: it can link later rounds.
+    """
+    report = registry_status(ChainTarget(rpc, contract, chain_id, start_block), data_dir)
+    output.print_report(report, as_json)
+    report.require_fresh_salt()
 
 
 @app.command()
@@ -126,21 +144,3 @@ def blind(
         }
         | {f"tokens of {one.aggregator}": one.file for one in blinded.token_lists}
     )
-
-
-@app.command()
-def status(
-    data_dir: Annotated[Path, typer.Option(help="The registry's data folder.")],
-    rpc: RpcOption = None,
-    contract: ContractOption = None,
-    chain_id: ChainIdOption = None,
-    start_block: StartBlockOption = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Show the newest snapshot, and who knows its salt.
-
-    Exits with 1 if a former worker knows a salt in use: it can link later rounds.
-    """
-    report = registry_status(ChainTarget(rpc, contract, chain_id, start_block), data_dir)
-    output.print_report(report, as_json)
-    report.require_fresh_salt()

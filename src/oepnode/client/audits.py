@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec import Struct, structs
+from msgspec.structs import asdict
 
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
@@ -311,8 +311,10 @@ def _with_grants(audit: RoundAudit, record: RoundRecord, sources: GrantSources) 
     for report, account in zip(audit.members, record.account.members, strict=True):
         operator = account.member.operator
         inputs = evidence.inputs_of(operator, voted_at.get(operator))
-        members.append(replace(report, inputs=inputs.standing, missing_inputs=inputs.missing))
-    return replace(audit, members=tuple(members), grants=evidence.reports)
+        members.append(
+            structs.replace(report, inputs=inputs.standing, missing_inputs=inputs.missing)
+        )
+    return structs.replace(audit, members=tuple(members), grants=evidence.reports)
 
 
 def _member(record: RoundRecord, account: Account) -> MemberReport:

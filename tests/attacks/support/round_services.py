@@ -25,8 +25,10 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import ContractRecord, RoundHistory, ballots_hash
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
-from oepnode.domain.rounds.onchain import RoundOpened
+from oepnode.domain.rounds.onchain import BallotCast, Phase, RootRevealed, RoundOpened
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender import app as sender
@@ -42,6 +44,10 @@ CHAIN = ChainSettings(
 )
 
 
+COPIED_CUSTODY = b"\xcd" * 32
+"""A custody root that is not checked here: nothing on chain depends on it."""
+
+
 def address(account: LocalAccount) -> bytes:
     return bytes.fromhex(account.address[2:])
 
@@ -51,6 +57,39 @@ def operator(index: int) -> bytes:
 
 
 OPERATORS = tuple("0x" + operator(index).hex() for index in range(3))
+
+
+class AuditedChain(FakeChain):
+    """The chain as an auditor's commands read it."""
+
+    async def settled(self) -> AuditedChain:
+        return self
+
+    async def head_age_s(self) -> float:
+        return 0.0
+
+    async def history(self, number: int) -> RoundHistory | None:
+        """The record follows from the events and the round's state."""
+        events = tuple(await self.round_events(number))
+        state = await self.round(number)
+        if state is None:
+            return None
+        members = (await self.electorate(state.epoch)).members
+        index_of = {member.operator: member.index for member in members}
+        cast = [Ballot(index_of[e.operator], e.ballot) for e in events if isinstance(e, BallotCast)]
+        is_final = state.phase is Phase.FINAL
+        context = RoundContext(CHAIN_ID, CONTRACT, number)
+        record = ContractRecord(
+            state=state,
+            members=sum(1 << member.index for member in members),
+            ballots_hash=bytes(32) if is_final else ballots_hash(context, cast),
+            candidates=tuple(
+                (e.root, e.partitions, e.matched) for e in events if isinstance(e, RootRevealed)
+            ),
+            abstentions=(),
+            equivocators=0,
+        )
+        return RoundHistory(record, events)
 
 
 @dataclass
@@ -109,11 +148,13 @@ class RoundServices:
             await snapshots.close()
         return compute(inputs, RoundContext(CHAIN_ID, CONTRACT, number), opened).result.result
 
-    async def vote(self, index: int, number: int, result: Result) -> None:
+    async def vote(
+        self, index: int, number: int, result: Result, custody: bytes = COPIED_CUSTODY
+    ) -> None:
         """Cast a member's ballot for a result, whoever computed it."""
         ballot = ballot_for(RoundContext(CHAIN_ID, CONTRACT, number), index, result)
-        vote = Vote(ballot, custody=sha256(b"custody of another").digest())
-        await FakeChain(self.blockchain, address(MEMBERS[index])).cast_ballot(number, vote)
+        chain = FakeChain(self.blockchain, address(MEMBERS[index]))
+        await chain.cast_ballot(number, Vote(ballot, custody))
 
     async def reveal(self, number: int, result: Result) -> None:
         """Reveal the result, after which the round is final."""
@@ -133,8 +174,8 @@ class RoundServices:
         """What ``oepnode audit round N --grants URL …`` finds."""
 
         @asynccontextmanager
-        async def connect(*_: Any, **__: Any) -> AsyncIterator[FakeChain]:
-            yield FakeChain(self.blockchain)
+        async def connect(*_: Any, **__: Any) -> AsyncIterator[AuditedChain]:
+            yield AuditedChain(self.blockchain)
 
         monkeypatch.setattr(wiring, "chain_reader", connect)
         target = ChainTarget("https://node.test", "0x" + CONTRACT.hex())

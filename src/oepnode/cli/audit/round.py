@@ -76,8 +76,8 @@ def round_(
     Exits with 1 if the contract's record, its events and the count of the ballots differ, or, with
     --grants, if a member voted without having been granted the round's inputs.
     """
-    sources = GrantSources(tuple(grants), registry_signer, sender_signer) if grants else None
     chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
+    sources = GrantSources(tuple(grants), registry_signer, sender_signer) if grants else None
     audit = audit_round(chain, number, sources)
     output.print_notes(audit.notes)
     if as_json:

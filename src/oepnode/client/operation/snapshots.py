@@ -139,6 +139,7 @@ def publish_snapshot(
     snapshot: FileName,
     salt_file: FileName | None,
     data_dir: FileName,
+    token_lists: FileName | None = None,
     *,
     new_salt: bool = False,
     reuse_salt: bool = False,
@@ -148,12 +149,14 @@ def publish_snapshot(
 ) -> PublishedSnapshot:
     """Store a registry snapshot and its salt in a registry's data folder; it may be running.
 
-    A snapshot without a nonce gets one. Publishing again is safe.
+    A snapshot without a nonce gets one, unless it is signed or blinded. Publishing again is safe.
 
     Args:
         snapshot: JSON.
         salt_file: The salt as 64 hex digits; None with ``new_salt``.
         data_dir: The registry's data folder.
+        token_lists: Folder of the sealed token lists of a blinded snapshot. It is published as it
+            is, and must have a nonce.
         new_salt: Make a salt, which is then only in the data folder.
         reuse_salt: Accept a salt that another snapshot has.
         signature: File with the signed statement about the snapshot. A signed snapshot is published
@@ -175,17 +178,23 @@ def publish_snapshot(
     if new_salt == (salt_file is not None):
         raise SaltNotNamedError("name the snapshot's salt, or have a new one made, not both")
     data = read_file(Path(snapshot), "registry snapshot", _MAX_SNAPSHOT_BYTES)
+    is_fixed = signature is not None or token_lists is not None
+    if is_fixed and (new_salt or not has_nonce(data)):
+        raise ConfigError(
+            "a signed or blinded snapshot is published as it is: give it its salt and a nonce "
+            "first ('registry prepare'), then blind it, then sign it"
+        )
     signed = _read_signed(data, signature, snapshot_key)
-    if signed is not None and new_salt:
-        raise ConfigError("a signed snapshot cannot get a new salt; prepare it first, then sign it")
+    with name_file(snapshot):
+        lists = {} if token_lists is None else read_token_lists(token_lists, data)
     salt = secrets.token_bytes(KEY_SIZE) if salt_file is None else read_salt(salt_file)
     lists = _read_lists(snapshot, data, token_lists, new_salt=new_salt)
     store = RegistryStore(Path(data_dir))
     try:
         with name_file(snapshot):
-            stored = None if signed or new_salt else _known(store, data, salt)
+            stored = None if is_fixed or new_salt else _known(store, data, salt)
             if stored is None:
-                final = data if signed else _completed(data, salt if new_salt else None)
+                final = data if is_fixed else _completed(data, salt if new_salt else None)
                 now = SystemClock().now()
                 stored = store.publish(final, salt, now, signed, reuse_salt=reuse_salt)
         if lists:
@@ -270,8 +279,6 @@ def _read_signed(
         if snapshot_key is not None:
             raise SignatureFault("signature.missing", "the snapshot must be signed")
         return None
-    if not has_nonce(data):
-        raise ConfigError("a signed snapshot needs a nonce; prepare it first, then sign it")
     signed = load_statement(signature)
     key = signed.public_key
     if snapshot_key is not None:

@@ -57,8 +57,7 @@ def registry_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Itera
     """The registry snapshot's bytes, in pieces of a few megabytes."""
     as_of = format_nem(plan.horizon_start - 4 * 3600)
     salt_digest = sha256(sample_salt(plan.seed)).digest()
-    nonce = sha256(b"oepnode sample nonce %d" % plan.seed).hexdigest()
-    head = {"nonce": nonce, **snapshot_json(as_of, salt_digest, sample_aggregators(plan), [])}
+    head = snapshot_json(as_of, salt_digest, sample_aggregators(plan), [], _nonce(plan.seed))
     yield _without_end(head)
     separator = b""
     for first in range(0, plan.nmis, step := _CHUNK_BYTES // 128):

@@ -18,6 +18,7 @@ from oepnode.domain.rounds.pseudonyms import KEY_SIZE
 from oepnode.errors import EvidenceError
 
 _NONCE: Final = "nonce"
+_NULL: Final = Raw(b"null")
 _SALT_DIGEST: Final = "saltDigest"
 
 
@@ -47,7 +48,7 @@ def has_nonce(snapshot: bytes) -> bool:
     Raises:
         EvidenceError: If it is not a JSON object.
     """
-    return _NONCE in _fields(snapshot)
+    return _fields(snapshot).get(_NONCE, _NULL) != _NULL
 
 
 def with_fields(snapshot: bytes, nonce: bytes | None = None, salt: bytes | None = None) -> bytes:
