@@ -34,8 +34,8 @@ from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.server.serving import listening, serve, stop_signal
 from oepnode.adapters.http.signed_client import RequestSigner
-from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.bundle_shelf import FileShelf
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.private import check_private
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (

@@ -15,7 +15,9 @@ from oepnode.errors import FatalError
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600, in a folder of mode 0700 if it is new, so that readers see all of it or nothing.
+    """Write a file of mode 0600 so that readers see all of it or nothing.
+
+    Missing folders are made with mode 0700.
 
     Raises:
         FatalError: If it cannot be written.
