@@ -12,9 +12,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import RoundHistory
 from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round, RoundOpened
 
 
@@ -92,7 +93,10 @@ class Registry(Protocol):
 
 
 class ChainReader(Protocol):
-    """Read access to the consensus contract."""
+    """Read access to the consensus contract.
+
+    State is that of the chain's newest block, unless the reader is one of `settled`.
+    """
 
     @property
     def chain_id(self) -> int:
@@ -104,8 +108,16 @@ class ChainReader(Protocol):
         """Address of the contract, 20 bytes."""
         ...
 
+    async def settled(self) -> ChainReader:
+        """A reader whose every answer is of one block: the newest that is final enough."""
+        ...
+
     async def head(self) -> Head:
-        """The newest block with enough confirmations (setting ``confirmations``)."""
+        """The newest block that is final enough (setting ``finality``)."""
+        ...
+
+    async def head_age_s(self) -> float:
+        """Age of the chain's newest block when it was read last, in seconds."""
         ...
 
     async def round_count(self) -> int:
@@ -153,6 +165,14 @@ class ChainReader(Protocol):
         ...
 
 
+class RoundReader(ChainReader, Protocol):
+    """Read access to whole rounds, for those who count them again."""
+
+    async def history(self, number: int) -> RoundHistory | None:
+        """A round's record and its events at one block, or None; not compared with each other."""
+        ...
+
+
 class Chain(ChainReader, Protocol):
     """Read and write access to the consensus contract with one signer.
 
@@ -172,12 +192,12 @@ class Chain(ChainReader, Protocol):
         """Open a round (``REQUESTER_ROLE``) and return its number."""
         ...
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        """Cast the signer's blind ballot."""
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        """Cast the signer's blind ballot with its custody root."""
         ...
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
+        """Cast votes that others signed, packed by `signed_ballots.pack`."""
         ...
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -202,14 +222,14 @@ class Chain(ChainReader, Protocol):
 class Relay(Protocol):
     """A service that casts this worker's ballots, and pays for them."""
 
-    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        """Sign the worker's ballot and hand it in; repeating it is safe.
+    async def hand_in(self, context: RoundContext, vote: Vote) -> None:
+        """Sign the worker's ballot or abstention and hand it in; repeating it is safe.
 
-        Only the chain shows whether the ballot is cast.
+        Only the chain shows whether it is cast.
 
         Raises:
-            ConflictError: If the relay rejects it, or another ballot was signed for that round.
-            ConfigError: If the record of signed ballots cannot be read.
+            ConflictError: If the relay rejects it, or another vote was signed for that round.
+            ConfigError: If the record of signed votes cannot be read.
             TransportError: If the relay does not respond, or cannot accept it yet.
             FatalError: If the record cannot be written.
         """
@@ -242,12 +262,12 @@ class StoredEffect(Struct, frozen=True):
 class Store(Protocol):
     """A worker's durable state. Every method is one transaction, durable when it returns."""
 
-    def cursor(self) -> Cursor | None:
-        """The last processed block, or None on the first start."""
+    def cursors(self) -> list[Cursor]:
+        """The last processed block and some before it, newest first; empty on the first start."""
         ...
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store the last processed block."""
+        """Store the last processed block, and forget cursors of this height or above."""
         ...
 
     def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:

@@ -17,14 +17,13 @@ from typing import TypeVar
 
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
-from pydantic import ValidationError
 
 from oepnode.adapters.chain.contract import (
     EvmChain,
     EvmReader,
-    chain_id_of,
     connect,
     connect_reader,
+    with_chain_id,
 )
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
@@ -37,6 +36,7 @@ from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.private import check_private
+from oepnode.adapters.storage.spending import SpendingFile
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
     ChainSettings,
@@ -46,7 +46,6 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.domain.nem.quantities import Feed
-from oepnode.errors import ConfigError
 from oepnode.ports import ChainReader
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
@@ -65,21 +64,19 @@ AnyServiceSettings = TypeVar("AnyServiceSettings", SenderSettings, RegistrySetti
 
 @asynccontextmanager
 async def chain_reader(
-    rpc_url: str,
-    contract: str,
-    chain_id: int | None = None,
-    start_block: int = 0,
-    confirmations: int = 0,
+    settings: ChainSettings, *, any_chain: bool = False
 ) -> AsyncIterator[EvmReader]:
-    """A connection for reading; without ``chain_id`` the node's own is taken.
+    """A connection for reading.
+
+    Args:
+        settings: Chain, contract and nodes.
+        any_chain: Whether the nodes' own chain id is taken in place of that of the settings.
 
     Raises:
-        ConfigError: For a node of another chain, or an address without a contract.
-        TransportError: If the node does not respond.
+        ConfigError: For nodes of another chain, or an address without this release's contract.
+        TransportError: If too few nodes respond or agree.
     """
-    reader = await connect_reader(
-        await _chain_settings(rpc_url, contract, chain_id, start_block, confirmations)
-    )
+    reader = await connect_reader(await _resolved(settings, any_chain=any_chain))
     try:
         yield reader
     finally:
@@ -88,41 +85,29 @@ async def chain_reader(
 
 @asynccontextmanager
 async def chain_writer(
-    rpc_url: str, contract: str, key_file: Path, chain_id: int | None = None
+    settings: ChainSettings, key_file: Path, *, any_chain: bool = False
 ) -> AsyncIterator[EvmChain]:
     """A connection for reading and writing, with the account whose key is in a file.
 
+    Args:
+        settings: As of `chain_reader`.
+        key_file: The file.
+        any_chain: As of `chain_reader`.
+
     Raises:
         ConfigError: As `chain_reader`, or for a file without a key.
-        TransportError: If the node does not respond.
+        TransportError: If too few nodes respond or agree.
     """
     account = load_account(key_file)
-    chain = await connect(await _chain_settings(rpc_url, contract, chain_id), account)
+    chain = await connect(await _resolved(settings, any_chain=any_chain), account)
     try:
         yield chain
     finally:
         await chain.close()
 
 
-async def _chain_settings(
-    rpc_url: str,
-    contract: str,
-    chain_id: int | None,
-    start_block: int = 0,
-    confirmations: int = 0,
-) -> ChainSettings:
-    if chain_id is None:
-        chain_id = await chain_id_of(rpc_url)
-    try:
-        return ChainSettings(
-            rpc_url=rpc_url,
-            chain_id=chain_id,
-            contract=contract,
-            start_block=start_block,
-            confirmations=confirmations,
-        )
-    except ValidationError as exc:
-        raise ConfigError(f"{contract}: not the address of a contract") from exc
+async def _resolved(settings: ChainSettings, *, any_chain: bool) -> ChainSettings:
+    return await with_chain_id(settings) if any_chain else settings
 
 
 # --- the worker ----------------------------------------------------------------------------------
@@ -165,7 +150,10 @@ async def worker_parts(
     account = load_account(settings.key_file)
     check_private(settings.data_dir, "data_dir")
     async with AsyncExitStack() as stack:
-        chain = await connect(settings.chain, account)
+        metrics = WorkerMetrics()
+        chain = await connect(
+            settings.chain, account, _spending(settings.data_dir), metrics=metrics.registry
+        )
         stack.push_async_callback(chain.close)
         request_signer = _request_signer(settings, account, chain)
         sender_client = HttpSender(settings.sender_url, request_signer)
@@ -179,7 +167,6 @@ async def worker_parts(
         shelf = FileShelf(settings.data_dir / "bundles")
         engine = ProcessEngine(_engine_settings(settings, compute_function))
         stack.push_async_callback(engine.close)
-        metrics = WorkerMetrics()
         ports = WorkerPorts(
             chain=chain,
             sender=sender_client,
@@ -279,7 +266,8 @@ def _engine_settings(settings: WorkerSettings, function: str) -> EngineSettings:
 
 async def sender_app(settings: SenderSettings) -> web.Application:
     """The sender's gateway; it closes its connections when it is cleaned up."""
-    chain = await connect(settings.chain, load_account(settings.key_file))
+    account = load_account(settings.key_file)
+    chain = await connect(settings.chain, account, _spending(settings.data_dir))
     app = sender.application(settings, chain, SystemClock())
     app.on_cleanup.append(_closing(chain))
     return app
@@ -295,7 +283,8 @@ async def registry_app(settings: RegistrySettings) -> web.Application:
 
 async def relay_app(settings: RelaySettings) -> web.Application:
     """The relay; it closes its connections when it is cleaned up."""
-    chain = await connect(settings.chain, load_account(settings.key_file))
+    account = load_account(settings.key_file)
+    chain = await connect(settings.chain, account, _spending(settings.data_dir))
     app = relay.application(settings, chain)
     app.on_cleanup.append(_closing(chain))
     return app
@@ -317,6 +306,10 @@ async def run_service(
         OepError: If it cannot start.
     """
     await serve(await build(settings), settings.http, announce)
+
+
+def _spending(data_dir: Path) -> SpendingFile:
+    return SpendingFile(data_dir / "fees.json", SystemClock())
 
 
 def _closing(chain: EvmReader) -> Callable[[web.Application], Awaitable[None]]:

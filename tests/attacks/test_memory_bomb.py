@@ -35,8 +35,6 @@ from tests.support.round_world import ENVELOPE
 from tests.support.worker_stage import Stage, phase, running, until
 
 LIMIT_MB = 256
-BOMB = ENVELOPE[:-1] + b" " * (96 << 20) + b"]"
-"""A document that follows the rules, and is too large for the limit."""
 TO_ABSTAIN_S = 50
 
 
@@ -44,8 +42,15 @@ TO_ABSTAIN_S = 50
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     shorten_waits(monkeypatch)
     stage = Stage(tmp_path)
-    stage.sender.documents[sha256(BOMB).digest()] = BOMB
     yield stage
+
+
+def publish_bomb(stage: Stage) -> bytes:
+    """Publish a document that follows the rules, and is too large for the limit."""
+    bomb = ENVELOPE[:-1] + b" " * (96 << 20) + b"]"
+    digest = sha256(bomb).digest()
+    stage.sender.documents[digest] = bomb
+    return digest
 
 
 def worker_of(stage: Stage, index: int, engine: ProcessEngine, shelf: FileShelf) -> Worker:
@@ -68,7 +73,7 @@ async def test_a_bomb_costs_its_round_an_abstention_and_nothing_else(
             shelves.append(FileShelf(bundles))
             workers.append(worker_of(stage, index, engine, shelves[-1]))
         async with running(*workers):
-            await stage.open(sha256(BOMB).digest())
+            await stage.open(publish_bomb(stage))
             await until(lambda: stage.sender.requests >= 3)
             await stage.open()
             await until(lambda: phase(stage, 2) == Phase.FINAL)  # voted and revealed meanwhile

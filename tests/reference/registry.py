@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference.fields import read_grid_time, read_nmi
+from tests.reference.fields import check_one_kind, read_grid_time, read_nmi
 from tests.reference.json_reader import Reader, Rejected, decode_utf8, only_value
 from tests.reference.nem_time import microseconds
 
@@ -100,7 +100,7 @@ def read_registry(data: bytes) -> Snapshot:
     """Read a registry snapshot (section 6); raises ``Rejected``."""
     reader = Reader()
     top = reader.members(
-        only_value(decode_utf8(data), "$"), "$", "asOf saltDigest aggregators assignments"
+        only_value(decode_utf8(data), "$"), "$", "asOf saltDigest aggregators assignments", "nonce"
     )
     if top is None:
         raise Rejected(reader.faults)
@@ -111,6 +111,9 @@ def read_registry(data: bytes) -> Snapshot:
             reader.fault("$.asOf", "time.format")
     if "saltDigest" in top:
         digest = _hex(reader, top["saltDigest"], "$.saltDigest", "[0-9a-fA-F]{64}")
+
+    if "nonce" in top:
+        _hex(reader, top["nonce"], "$.nonce", "[0-9a-fA-F]{64}")
 
     ids: list[str] = []
     keys: list[bytes] = []
@@ -139,6 +142,7 @@ def read_registry(data: bytes) -> Snapshot:
                 reader.fault(path, "assignment.overlap")
                 break
         assignments.append(assignment)
+    check_one_kind(reader)
     reader.done()
     assert digest is not None
     return Snapshot(digest, tuple(ids), tuple(assignments))

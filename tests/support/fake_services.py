@@ -7,6 +7,7 @@ from hashlib import sha256
 from oepnode.adapters.computing.job import Compute, run_job
 from oepnode.adapters.computing.messages import Done, Message
 from oepnode.adapters.storage.input_archive import seal_inputs
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import DigestMismatch, TransportError
@@ -145,23 +146,27 @@ class ThreadEngine:
 
 
 class FakeRelay:
-    """Receives a worker's ballots, and casts them on chain unless it is silent.
+    """Receives a worker's votes, and casts them on chain unless it is silent.
 
     Attributes:
-        is_silent: Ballots are kept and not cast.
+        is_silent: Votes are kept and not cast.
         fault: Raised by every `hand_in`, unless it is None.
-        handed_in: Every ballot that was handed in, with its round.
+        handed_in: Every vote that was handed in, with its round.
     """
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self.is_silent = False
         self.fault: Exception | None = None
-        self.handed_in: list[tuple[RoundContext, bytes]] = []
+        self.handed_in: list[tuple[RoundContext, Vote]] = []
 
-    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        self.handed_in.append((context, ballot))
+    async def hand_in(self, context: RoundContext, vote: Vote) -> None:
+        self.handed_in.append((context, vote))
         if self.fault is not None:
             raise self.fault
-        if not self.is_silent and self.handed_in.count((context, ballot)) == 1:
-            await self._chain.cast_ballot(context.number, ballot)
+        if self.is_silent or self.handed_in.count((context, vote)) > 1:
+            return
+        if vote.reason is None:
+            await self._chain.cast_ballot(context.number, vote)
+        else:
+            await self._chain.abstain(context.number, vote.reason)

@@ -55,8 +55,8 @@ def fresh(me: int = 0, number: int = 1) -> RoundState:
 
 def ballot(member: int, result: Result = RIGHT, number: int = 1) -> onchain.BallotCast:
     operator = MEMBERS[member].operator
-    cast = ballot_for(context(number), operator, result)
-    return onchain.BallotCast(location(2, member), number, operator, cast)
+    cast = ballot_for(context(number), MEMBERS[member].index, result)
+    return onchain.BallotCast(location(2, member), number, operator, cast, CUSTODY)
 
 
 def abstained(member: int, reason: Reason = Reason.INPUT_INVALID) -> onchain.Abstained:

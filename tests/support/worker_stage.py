@@ -16,9 +16,10 @@ from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.ballot import ballot_for
+from oepnode.domain.rounds.ballot import Vote, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
@@ -75,12 +76,13 @@ class Stage:
         self.sender.documents[sha256(other).digest()] = other
         return other
 
-    def ballot_of(self, document: bytes, index: int = 0) -> bytes:
-        """A member's ballot for the document's result in the only round."""
+    def vote_of(self, document: bytes, index: int = 0) -> Vote:
+        """A member's vote for the document's result in the only round."""
         (opened,) = (event for event in self.blockchain.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
-        return ballot_for(context, operator(index), computed.result.result)
+        custody = custody_root(operator(index), computed.result.partitions)
+        return Vote(ballot_for(context, index, computed.result.result), custody)
 
     def worker(
         self,
@@ -94,7 +96,9 @@ class Stage:
         if is_requester:
             self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(
-            chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
+            chain=ChainSettings(
+                rpc_urls=("http://127.0.0.1",), chain_id=CHAIN_ID, contract="0x" + "c0" * 20
+            ),
             data_dir=self.folder,
             key_file=self.folder / "key",
             operator="0x" + operator(index).hex(),

@@ -14,7 +14,9 @@ import typer
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     OwnRoundOption,
     RoundOption,
     RoundStateOption,
@@ -35,6 +37,7 @@ from oepnode.client.files import write_file
 from oepnode.client.keys import create_key_pair
 from oepnode.client.proofs import cut_site_proof
 from oepnode.client.rounds import RoundSelector
+from oepnode.client.tokens import get_token_list
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +45,14 @@ app = typer.Typer(
 )
 
 KeyOption = Annotated[Path, typer.Option("--key", help="Your key file, made by keygen.")]
+TokensOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        help="Your token list, for a blind round: a file from 'aggregator tokens', or the NMI "
+        "registry's URL.",
+    ),
+]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, help="Deadline of each worker, in seconds.")
 ]
@@ -77,11 +88,14 @@ def fetch(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     timeout_s: TimeoutOption = 60,
     as_json: JsonFlag = False,
 ) -> None:
     """Query the workers listed on chain, in turn, until one serves a bundle that verifies."""
-    bundle = fetch_bundle(key, ChainTarget(rpc, contract, chain_id), number, out, timeout_s)
+    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    bundle = fetch_bundle(key, chain, number, out, timeout_s)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)
@@ -103,6 +117,8 @@ def verify(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     round_state: RoundStateOption = None,
     portfolio: Annotated[
         Path | None,
@@ -112,6 +128,7 @@ def verify(
             "fails the verification, missing ones are reported.",
         ),
     ] = None,
+    tokens: TokensOption = None,
     format_: FormatOption = None,
     out: LimitsFile = None,
     as_json: JsonFlag = False,
@@ -122,8 +139,9 @@ def verify(
     """
     output.check_destination(format_, out, as_json=as_json)
     held = None if portfolio is None else load_portfolio(portfolio)
-    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
-    check = check_bundle(file, key, selector, held)
+    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    selector = RoundSelector(chain, round_state, number)
+    check = check_bundle(file, key, selector, held, tokens)
     output.print_notes(check.notes)
     if as_json:
         output.print_json(check.report())
@@ -131,7 +149,7 @@ def verify(
         _print_check(check, err=format_ is not None and out is None)
     bundle = check.verified
     if format_ is not None:
-        output.write_frame(bundle_limits(bundle), format_, out)
+        output.write_frame(bundle_limits(bundle, check.tokens), format_, out)
 
 
 def _print_check(check: BundleCheck, *, err: bool) -> None:
@@ -161,12 +179,13 @@ def site_proof(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     round_state: RoundStateOption = None,
+    tokens: TokensOption = None,
     disclose_key: Annotated[
         bool,
         typer.Option(
             "--disclose-key",
-            help="Put your key of this round into the proof, so that it also proves the site's "
-            "NMI. Its reader can then test guesses at your other sites.",
+            help="Put this site's key of the round into the proof, so that it also proves the "
+            "site's NMI. The key reveals nothing about your other sites, or about other rounds.",
         ),
     ] = False,
 ) -> None:
@@ -175,15 +194,48 @@ def site_proof(
     It shows this site's limits and no other site. By default the site's NMI is only your claim.
     """
     selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
-    proof = cut_site_proof(nmi, file, key, selector, disclose_key=disclose_key)
+    proof = cut_site_proof(nmi, file, key, selector, disclose_key=disclose_key, tokens=tokens)
     output.print_notes(proof.final.notes)
     if out is None:
         typer.echo(proof.data.decode(), nl=False)
         return
     write_file(out, proof.data)
-    proven = "with your key of the round" if disclose_key else "without your key"
+    proven = "with the site's key of the round" if disclose_key else "without the site's key"
     number = proof.final.context.number
     output.say(f"proof of one site in round {number}, {proven}, in {out}", "green")
+
+
+@app.command("tokens")
+def get_tokens(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="URL of the NMI registry, or a sealed list that it handed over."
+        ),
+    ],
+    key: KeyOption,
+    out: Annotated[Path, typer.Option("--out", help="New file for the list.")],
+    snapshot: Annotated[
+        str | None, typer.Option("--snapshot", help="SHA-256 of the blinded registry snapshot.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--round", min=1, help="Or a round of that snapshot.")
+    ] = None,
+    rpc: RpcOption = None,
+    contract: ContractOption = None,
+    chain_id: ChainIdOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Open your token list: your NMIs with the tokens that stand for them in blind rounds.
+
+    Give the file to 'aggregator verify --tokens' and to the commands that read your bundle.
+    """
+    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), None, number)
+    received = get_token_list(source, key, out, snapshot, selector)
+    if as_json:
+        output.print_json(received)
+        return
+    output.say(f"{received.nmis} NMIs with their tokens in {received.file}", "green")
 
 
 app.command("verify-site")(verify_site)

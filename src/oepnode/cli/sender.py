@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from oepnode.cli.common import output
 from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.serving import Config, serve_application
+from oepnode.client.operation.blinding import blind_document
 from oepnode.client.operation.publishing import publish_document
 from oepnode.config import SenderSettings
 
@@ -45,3 +46,18 @@ def publish(
     facts = asdict(published)
     del facts["warnings"]
     output.print_facts({name.replace("_", " "): value for name, value in facts.items()})
+
+
+@app.command()
+def blind(
+    document: Annotated[Path, typer.Argument(help="Envelope document with NMIs, JSON or NDJSON.")],
+    key: Annotated[Path, typer.Option(help="File with the blinding key, from 'registry blind'.")],
+    out: Annotated[Path, typer.Option(help="File for the blinded document.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Put tokens in the place of a document's NMIs, so that workers see none (blind mode).
+
+    The document is streamed, and every other byte stays. A gateway with a blinding key does the
+    same when a document is published.
+    """
+    output.print_report(blind_document(document, key, out), as_json)

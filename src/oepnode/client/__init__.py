@@ -160,6 +160,14 @@ from oepnode.client.rounds import (
     final_round,
     list_rounds,
 )
+from oepnode.client.tokens import (
+    ReceivedTokens,
+    TokensMissingError,
+    TokensNotUsedError,
+    TokenSource,
+    get_token_list,
+    load_token_list,
+)
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
@@ -175,6 +183,7 @@ from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
+from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
 __all__ = [
     "Acknowledgement",
@@ -240,6 +249,7 @@ __all__ = [
     "OpeningNotFoundError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
+    "ReceivedTokens",
     "ReplayReport",
     "RevealReport",
     "RoundAudit",
@@ -264,6 +274,11 @@ __all__ = [
     "TargetAssessment",
     "Targets",
     "Timing",
+    "TokenList",
+    "TokenListError",
+    "TokenSource",
+    "TokensMissingError",
+    "TokensNotUsedError",
     "Tolerance",
     "ToleranceReport",
     "TransactionReport",
@@ -290,6 +305,7 @@ __all__ = [
     "draw_supply_curve",
     "fetch_bundle",
     "final_round",
+    "get_token_list",
     "list_rounds",
     "load_accepted",
     "load_boffers",
@@ -302,6 +318,7 @@ __all__ = [
     "load_portfolio",
     "load_prices",
     "load_telemetry",
+    "load_token_list",
     "replay_round",
     "score_forecast",
     "select_nmi",

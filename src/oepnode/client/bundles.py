@@ -10,9 +10,9 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -27,12 +27,21 @@ from oepnode.client.files import FileName, read_file, write_file
 from oepnode.client.keys import KeyPair, aggregator_key
 from oepnode.client.limits import limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields, read_final
+from oepnode.client.tokens import (
+    TokensMissingError,
+    TokensNotUsedError,
+    TokenSource,
+    is_blind,
+    resolved_nmis,
+    tokens_of_round,
+)
 from oepnode.domain.rounds import bundle as bundles
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Round
 from oepnode.domain.rounds.site_proof import SiteProofError
+from oepnode.domain.rounds.token_list import TokenList
 from oepnode.errors import ConflictError, EvidenceError, TransportError
 from oepnode.ports import ChainReader
 
@@ -71,7 +80,10 @@ class FailedCheck(Struct, frozen=True):
 
 
 class BundleReport(Struct, frozen=True):
-    """Report of a bundle that verified: hex as ``0x…``, times in NEM time."""
+    """Report of a bundle that verified: hex as ``0x…``, times in NEM time.
+
+    ``unknown_tokens`` counts the tokens of a blind round whose NMIs are not known.
+    """
 
     verified: bool
     round: int
@@ -81,6 +93,8 @@ class BundleReport(Struct, frozen=True):
     aggregator: str
     sites: int
     nmis: int
+    blind: bool
+    unknown_tokens: int
     horizon_start: str
     horizon_end: str
     intervals: int
@@ -98,6 +112,8 @@ class BundleCheck:
         bundle: The bundle, or None where a check failed.
         failure: The check that failed, or None.
         missing_nmis: NMIs of the portfolio that the bundle does not hold.
+        nmis: NMI of each site; in a blind round the token where it is not on the token list.
+        tokens: The token list that was used, or None.
     """
 
     final: FinalRound
@@ -105,6 +121,13 @@ class BundleCheck:
     bundle: VerifiedBundle | None
     failure: BundleError | None
     missing_nmis: int = 0
+    nmis: tuple[str, ...] = field(default=(), repr=False)
+    tokens: TokenList | None = None
+
+    @property
+    def unknown_tokens(self) -> int:
+        """Number of tokens whose NMIs are not known."""
+        return sum(is_blind([name]) for name in set(self.nmis))
 
     @property
     def verified(self) -> VerifiedBundle:
@@ -120,9 +143,14 @@ class BundleCheck:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user."""
-        if not self.missing_nmis:
-            return self.final.notes
-        return (*self.final.notes, f"{self.missing_nmis} NMIs of your list are not in the bundle")
+        notes = list(self.final.notes)
+        if self.missing_nmis:
+            notes.append(f"{self.missing_nmis} NMIs of your list are not in the bundle")
+        if self.unknown_tokens and self.tokens is None:
+            notes.append("the round is blind: without your token list, sites are named by tokens")
+        elif self.unknown_tokens:
+            notes.append(f"{self.unknown_tokens} tokens of the bundle are not on your token list")
+        return tuple(notes)
 
     def report(self) -> BundleReport | FailedCheck:
         """The result without limits."""
@@ -134,6 +162,8 @@ class BundleCheck:
             aggregator=self.bundle.aggregator_id,
             sites=self.bundle.site_count,
             nmis=self.bundle.nmi_count,
+            blind=self.bundle.is_blind,
+            unknown_tokens=self.unknown_tokens,
             **horizon_fields(self.bundle.horizon_start, self.bundle.interval_count),
             notes=self.notes,
             checks=tuple(self.checks),
@@ -272,6 +302,7 @@ def verify_bundle(
     key: FileName | KeyPair,
     selector: RoundSelector,
     portfolio: AbstractSet[str] | None = None,
+    tokens: TokenSource | None = None,
 ) -> VerifiedBundle:
     """Open a bundle's file and check it against its round.
 
@@ -280,13 +311,16 @@ def verify_bundle(
         key: The aggregator's key pair, or its file.
         selector: The round.
         portfolio: All NMIs that the aggregator holds; an NMI that is not among them fails.
+        tokens: The token list of a blind round: the list, its file, or the NMI registry's URL.
 
     Raises:
         BundleError: With the name of the check that failed.
-        ConfigError: If a file, the round or the chain is not usable.
+        TokenListError: If the token list is not this aggregator's for this round.
+        ConfigError: If a file, the round or the chain is not usable; for a portfolio in a blind
+            round without tokens, and for tokens in another round.
         EvidenceError: If the round has no final result.
     """
-    return check_bundle(file, key, selector, portfolio).verified
+    return check_bundle(file, key, selector, portfolio, tokens).verified
 
 
 def check_bundle(
@@ -294,10 +328,12 @@ def check_bundle(
     key: FileName | KeyPair,
     selector: RoundSelector,
     portfolio: AbstractSet[str] | None = None,
+    tokens: TokenSource | None = None,
 ) -> BundleCheck:
-    """As `verify_bundle`, but a check that fails is part of the result.
+    """As `verify_bundle`, but a check of the bundle that fails is part of the result.
 
     Raises:
+        TokenListError: If the token list is not this aggregator's for this round.
         ConfigError: If a file, the round or the chain is not usable.
         EvidenceError: If the round has no final result.
     """
@@ -308,11 +344,33 @@ def check_bundle(
         bundles.CHECKS | _PYMERKLE | ({} if portfolio is None else _PORTFOLIO)
     )
     try:
-        bundle = _verify(sealed, pair, final, portfolio)
+        bundle = _verify(sealed, pair, final)
+        used = None if tokens is None else _tokens(tokens, bundle, pair, selector)
+        nmis = resolved_nmis(bundle.nmis, used)
+        if portfolio is not None:
+            _check_portfolio(nmis, portfolio, used)
     except BundleError as exc:
         return BundleCheck(final, checks, None, exc)
-    missing = 0 if portfolio is None else len(portfolio - set(bundle.nmis))
-    return BundleCheck(final, checks, bundle, None, missing)
+    missing = 0 if portfolio is None else len(portfolio - set(nmis))
+    return BundleCheck(final, checks, bundle, None, missing, nmis, used)
+
+
+def _tokens(
+    source: TokenSource, bundle: VerifiedBundle, pair: KeyPair, selector: RoundSelector
+) -> TokenList:
+    if not bundle.is_blind:
+        raise TokensNotUsedError("a token list was given, but the round is not blind")
+    return tokens_of_round(source, pair, selector, bundle.context.number)
+
+
+def _check_portfolio(
+    nmis: Sequence[str], portfolio: AbstractSet[str], tokens: TokenList | None
+) -> None:
+    if tokens is None and is_blind(nmis):
+        raise TokensMissingError("the round is blind: a portfolio needs your token list as well")
+    foreign = bundles.foreign_nmis(nmis, portfolio)
+    if foreign:
+        raise BundleError("portfolio", f"{len(foreign)} NMIs of the bundle are not on your list")
 
 
 def _read_bundle(file: FileName) -> _BundleFile:
@@ -326,9 +384,16 @@ def failed_check(final: FinalRound, failure: BundleError | SiteProofError | None
     return FailedCheck(False, final.context.number, name, str(failure))
 
 
-def bundle_limits(bundle: VerifiedBundle) -> pl.DataFrame:
-    """A row for each site and interval with its limits; columns as `limits_frame`."""
-    return limits_frame(bundle.nmis, bundle.levels, bundle.limits, bundle.horizon_start)
+def bundle_limits(bundle: VerifiedBundle, tokens: TokenList | None = None) -> pl.DataFrame:
+    """A row for each site and interval with its limits; columns as `limits_frame`.
+
+    Args:
+        bundle: Verified.
+        tokens: The token list of a blind round; a token that is not on it stays as it is.
+    """
+    return limits_frame(
+        resolved_nmis(bundle.nmis, tokens), bundle.levels, bundle.limits, bundle.horizon_start
+    )
 
 
 def _unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
@@ -355,9 +420,7 @@ def _unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
     return bundle
 
 
-def _verify(
-    file: _BundleFile, pair: KeyPair, final: FinalRound, portfolio: AbstractSet[str] | None
-) -> VerifiedBundle:
+def _verify(file: _BundleFile, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
     context = file.context
     if context is not None and context != final.context:
         raise BundleError(
@@ -365,11 +428,7 @@ def _verify(
             f"the bundle is of {_named(context)}, the round to verify against is "
             f"{_named(final.context)}",
         )
-    bundle = _unseal(file.sealed, pair, final)
-    foreign = [] if portfolio is None else bundles.foreign_nmis(bundle, portfolio)
-    if foreign:
-        raise BundleError("portfolio", f"{len(foreign)} NMIs of the bundle are not on your list")
-    return bundle
+    return _unseal(file.sealed, pair, final)
 
 
 def _named(context: RoundContext) -> str:

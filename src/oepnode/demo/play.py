@@ -79,9 +79,7 @@ def play_round(stage: Stage, envelope: Path, print_line: PrintLine) -> RoundRepo
 
 
 async def _watch(stage: Stage, number: int, started: float, print_line: PrintLine) -> RoundReport:
-    async with chain_reader(
-        stage.devnet.url, stage.contract, start_block=stage.start_block
-    ) as chain:
+    async with chain_reader(stage.chain_settings) as chain:
         shown_events = 0
         while True:
             state = await chain.round(number)

@@ -169,10 +169,13 @@ class Stage:
             vote_window_s=self.plan.vote_window_s, reveal_window_s=self.plan.reveal_window_s
         )
         owner = parse_address(admin.address)
-        deployed = await deploy.deploy(self.devnet.url, CHAIN_ID, admin, owner, policy)
+        nodes = ChainSettings(
+            rpc_urls=(self.devnet.url,), chain_id=CHAIN_ID, contract="0x" + "00" * 20
+        )
+        deployed = await deploy.deploy(nodes, admin, owner, policy)
         self.contract = checksum_address(deployed.address)
         self.start_block = deployed.block
-        chain = await connect(ChainSettings(**self._chain()), admin)
+        chain = await connect(self.chain_settings, admin)
         try:
             workers = [
                 (checksum_address(player.operator), self._signer(player).address, player.url)
@@ -283,6 +286,11 @@ class Stage:
         """Command-line options for node and contract."""
         return ["--rpc", self.devnet.url, "--contract", self.contract]
 
+    @property
+    def chain_settings(self) -> ChainSettings:
+        """Settings of the chain, as the processes have them."""
+        return ChainSettings(**self._chain())
+
     def command(self, *words: str) -> Any:  # noqa: ANN401 - any JSON value
         """Run an ``oepnode`` command as a user would, and return the JSON that it prints.
 
@@ -314,7 +322,7 @@ class Stage:
 
     def _chain(self) -> dict[str, Any]:
         return {
-            "rpc_url": self.devnet.url,
+            "rpc_urls": [self.devnet.url],
             "chain_id": CHAIN_ID,
             "contract": self.contract,
             "start_block": self.start_block,

@@ -20,7 +20,7 @@ import structlog
 
 from oepnode.config import WorkerSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.rounds.ballot import Reason, ballot_for
+from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
     ComputationFault,
@@ -217,11 +217,11 @@ class EffectRunner:
         if on_chain.voted >> state.me.index & 1:
             return  # cast before, possibly by an earlier run; its event has not arrived yet
         await self._check_round(state)
-        if state.result is not None:
-            ballot = ballot_for(state.context, state.operator, state.result)
-            if await self._is_with_relay(state, ballot):
-                return
-            await self._ports.chain.cast_ballot(state.number, ballot)
+        vote = state.vote
+        if vote is None or await self._is_with_relay(state, vote):
+            return
+        if vote.reason is None:
+            await self._ports.chain.cast_ballot(state.number, vote)
             self._log.info("ballot_cast", round=state.number)
         elif state.reason is not None:
             await self._ports.chain.abstain(state.number, state.reason)
@@ -229,10 +229,10 @@ class EffectRunner:
                 "abstained", round=state.number, reason=state.reason.label, detail=state.detail
             )
 
-    async def _is_with_relay(self, state: RoundState, ballot: bytes) -> bool:
-        """Hand the ballot to the relay; False without a relay, if it rejects, or if time is short.
+    async def _is_with_relay(self, state: RoundState, vote: Vote) -> bool:
+        """Hand the vote to the relay; False without a relay, if it rejects, or if time is short.
 
-        Casting directly as well does no harm: the contract ignores the second ballot.
+        Voting directly as well does no harm: the contract ignores the second vote.
         """
         relay = self._ports.relay
         if relay is None:
@@ -242,7 +242,7 @@ class EffectRunner:
             self._bypass_relay(state, reason, reason)
             return False
         try:
-            await relay.hand_in(state.context, ballot)
+            await relay.hand_in(state.context, vote)
         except (ConflictError, ConfigError) as exc:
             self._bypass_relay(state, str(exc), shown_error(exc))
             return False

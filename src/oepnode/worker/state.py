@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.ballot import Reason, Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Member, Phase, RoundOpened
 
@@ -113,12 +113,19 @@ class RoundState(Struct, frozen=True, kw_only=True):
     @property
     def is_ballot_foreign(self) -> bool:
         """Whether this worker's ballot on chain differs from the one that it computed."""
-        if self.result is None:
+        if self.result is None or self.me is None:
             return False
-        mine = ballot_for(self.context, self.operator, self.result)
+        mine = ballot_for(self.context, self.me.index, self.result)
         return any(
             operator == self.operator and ballot != mine for operator, ballot in self.ballots
         )
+
+    @property
+    def vote(self) -> Vote | None:
+        """This worker's vote, or None before it has a result or a reason to abstain."""
+        if self.result is not None and self.me is not None:
+            return Vote(ballot_for(self.context, self.me.index, self.result), self.custody)
+        return None if self.reason is None else Vote.abstaining(self.reason)
 
 
 class Computed(Struct, frozen=True, tag=True):

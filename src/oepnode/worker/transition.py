@@ -205,8 +205,10 @@ def _matching(state: RoundState) -> int:
     """Number of ballots that were cast for this worker's result."""
     if state.result is None:
         return 0
+    index_of = {member.operator: member.index for member in state.electorate.members}
     return sum(
-        ballot == ballot_for(state.context, operator, state.result)
+        operator in index_of
+        and ballot == ballot_for(state.context, index_of[operator], state.result)
         for operator, ballot in state.ballots
     )
 

@@ -36,7 +36,7 @@ LIMIT = 200_000
 WORKER = Account.from_key(b"\x01" * 32)
 OPERATOR = b"\x71" * 20
 CHAIN = ChainSettings(
-    rpc_url="http://127.0.0.1:1", chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
+    rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
 
 

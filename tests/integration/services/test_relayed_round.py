@@ -137,9 +137,10 @@ async def deployed(devnet: Devnet) -> ChainSettings:
     """A contract with its workers and its requester."""
     owner = bytes.fromhex(ADMIN.address[2:])
     policy = Policy(vote_window_s=VOTE_WINDOW_S, reveal_window_s=60)
-    done = await deploy.deploy(devnet.url, CHAIN_ID, ADMIN, owner, policy)
+    nodes = ChainSettings(rpc_urls=(devnet.url,), chain_id=CHAIN_ID, contract="0x" + "00" * 20)
+    done = await deploy.deploy(nodes, ADMIN, owner, policy)
     settings = ChainSettings(
-        rpc_url=devnet.url,
+        rpc_urls=(devnet.url,),
         chain_id=CHAIN_ID,
         contract="0x" + done.address.hex(),
         start_block=done.block,

@@ -23,7 +23,7 @@ from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, I
 
 CHAIN_TABLE = f"""
 [chain]
-rpc_url = "http://127.0.0.1:1"
+rpc_urls = ["http://127.0.0.1:1"]
 chain_id = {CHAIN_ID}
 contract = "0x{CONTRACT.hex()}"
 """

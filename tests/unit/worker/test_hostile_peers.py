@@ -117,7 +117,7 @@ async def test_another_round_under_the_same_number_is_computed_from_its_own_inpu
         await until(lambda: bool(stage.votes(0)))
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == stage.ballot_of(other)
+    assert vote.ballot == stage.vote_of(other).ballot
 
 
 async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from eth_account import Account
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
 from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
@@ -52,19 +53,25 @@ async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> 
     for index, relay in enumerate(relays):
         (vote,) = stage.votes(index)
         assert isinstance(vote, BallotCast)
-        assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote.ballot)}
+        assert set(relay.handed_in) == {
+            (RoundContext(CHAIN_ID, CONTRACT, 1), Vote(vote.ballot, vote.custody))
+        }
 
 
-async def test_an_abstention_is_sent_directly(stage: Stage) -> None:
+async def test_an_abstention_goes_through_the_relay(stage: Stage) -> None:
     stage.sender.swapped = b"something else"
     relay = relay_of(stage)
-    async with running(stage.worker(relay=relay)):
+    worker = stage.worker(relay=relay)
+    async with running(worker):
         await stage.open()
         await until(lambda: stage.sender.requests > 3)
         stage.pass_time(TO_ABSTAIN_S)  # a relay would still have the time
         await until(lambda: bool(stage.votes(0)))
+        await until(lambda: worker.newest(1)[0].have_i_voted)
     assert isinstance(stage.votes(0)[0], Abstained)
-    assert relay.handed_in == []
+    vote = Vote.abstaining(Reason.INPUT_MISMATCH)
+    assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote)}
+    assert "abstain" not in chain_of(worker).calls
 
 
 async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> None:
@@ -75,9 +82,9 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
         await stage.open()
         await until(lambda: len(relay.handed_in) > 3)
         assert worker.runner.waiting[1] == "the ballot is with the relay, and not on chain yet"
-        context, ballot = relay.handed_in[0]
-        assert set(relay.handed_in) == {(context, ballot)}
-        await FakeChain(stage.blockchain, signer(0)).cast_ballot(1, ballot)
+        context, vote = relay.handed_in[0]
+        assert set(relay.handed_in) == {(context, vote)}
+        await FakeChain(stage.blockchain, signer(0)).cast_ballot(1, vote)
         await until(lambda: worker.newest(1)[0].have_i_voted)
         await until(lambda: worker.runner.waiting == {})
     assert casts(worker) == 0
@@ -102,7 +109,7 @@ async def test_a_relay_that_casts_nothing_is_bypassed_before_the_deadline(
     assert phase(stage) == Phase.VOTING
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == relay.handed_in[0][1]
+    assert Vote(vote.ballot, vote.custody) == relay.handed_in[0][1]
 
 
 async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None:
@@ -120,7 +127,7 @@ async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None
 
 
 @pytest.mark.parametrize(
-    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is not a signed ballot")]
+    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is not a signed vote")]
 )
 async def test_a_rejected_ballot_is_cast_directly_at_once(stage: Stage, fault: Exception) -> None:
     relay = relay_of(stage)
@@ -230,6 +237,6 @@ async def test_no_second_ballot_is_signed_for_a_reopened_round(stage: Stage) -> 
         await until(lambda: bool(stage.votes(0)))
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == stage.ballot_of(other)
+    assert vote.ballot == stage.vote_of(other).ballot
     assert len({relayed.signed for relayed in post.ballots}) == 1
-    assert post.ballots[0].signed.ballot != vote.ballot
+    assert post.ballots[0].signed.vote.ballot != vote.ballot

@@ -36,6 +36,7 @@ from oepnode.client.chain import ChainNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
 from oepnode.client.operation.relay import BallotFileError
 from oepnode.client.rounds import RoundNotNamedError, RoundStateError
+from oepnode.client.tokens import TokensMissingError, TokensNotUsedError
 from oepnode.errors import (
     ConfigError,
     ConflictError,
@@ -69,6 +70,8 @@ _HINTS: Final[dict[type[OepError], str]] = {
     OpeningNotFoundError: "--start-block",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
+    TokensMissingError: "--tokens; 'aggregator tokens' gets the list",
+    TokensNotUsedError: "leave out --tokens",
     UnreadCodeError: "check it with --verify-only",
     UnverifiedCodeError: "check it with --verify-only",
     **EDGE_HINTS,

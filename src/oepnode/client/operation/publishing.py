@@ -10,6 +10,7 @@ from msgspec import Struct
 from oepnode.client import chain as chains
 from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.keys import read_salt
+from oepnode.client.operation.blinding import read_token_lists
 from oepnode.client.rounds import horizon_fields
 from oepnode.domain.nem.nem_time import format_nem
 
@@ -87,7 +88,10 @@ def publish_document(
 
 
 def publish_snapshot(
-    snapshot: FileName, salt_file: FileName, data_dir: FileName
+    snapshot: FileName,
+    salt_file: FileName,
+    data_dir: FileName,
+    token_lists: FileName | None = None,
 ) -> PublishedSnapshot:
     """Store a registry snapshot and its salt in a registry's data folder; it may be running.
 
@@ -95,16 +99,22 @@ def publish_snapshot(
         snapshot: JSON.
         salt_file: The salt as 64 hex digits.
         data_dir: The registry's data folder.
+        token_lists: Folder of the sealed token lists of a blinded snapshot.
     """
     from oepnode.adapters.clock import SystemClock
     from oepnode.services.registry.store import RegistryStore
+    from oepnode.services.registry.token_shelf import TokenShelf
 
     data = read_file(Path(snapshot), "registry snapshot", _MAX_SNAPSHOT_BYTES)
     salt = read_salt(salt_file)
+    with name_file(snapshot):
+        lists = {} if token_lists is None else read_token_lists(token_lists, data)
     store = RegistryStore(Path(data_dir))
     try:
         with name_file(snapshot):
             stored = store.publish(data, salt, SystemClock().now())
+        if lists:
+            TokenShelf(Path(data_dir)).put(stored.digest, lists)
     finally:
         store.close()
     return PublishedSnapshot(

@@ -5,8 +5,8 @@ reading allocates no more than a small multiple of what was received; `verify` r
 which every byte follows from the final root, the aggregator's own knowledge, or both, or raises
 `BundleError` with the name of the check that failed.
 
-Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether these are
-all sites of the aggregator; `foreign_nmis` covers what the key of the round cannot prove.
+Leaves out: sealing (``adapters.crypto.hpke``), reading the chain, and whether the registry and the
+sender gave the round all sites of the aggregator; `foreign_nmis` compares with its own list.
 
 Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 
@@ -28,7 +28,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from oepnode.domain.documents.arrays import Bytes, Int32s
-from oepnode.domain.nem.nmi import NMI_LENGTH
+from oepnode.domain.nem.tokens import SiteIdKind, kind_of
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import (
@@ -39,7 +39,7 @@ from oepnode.domain.rounds.entries import (
     decode_site,
 )
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.pseudonyms import site_pseudonyms
+from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_pseudonyms
 from oepnode.errors import EvidenceError
 
 MAGIC: Final = b"OEPB"
@@ -54,6 +54,7 @@ _CONTEXT_SIZE: Final = 60
 _INFO: Final = b"oep1 bundle"
 _NAME: Final = b"oep1 bundle name"
 _LENGTH_SIZE: Final = 4
+_SITE_ID_WIDTHS: Final = frozenset(kind.value for kind in SiteIdKind)
 
 CHECKS: Final = {
     "opening": "the sealed bundle opens with this key, for this round",
@@ -65,6 +66,7 @@ CHECKS: Final = {
     "order": "the entries are sorted and none occurs twice",
     "partition-root": "the entries lead to the root in the partition entry",
     "site-count": "the partition entry counts these entries",
+    "aggregator-pseudonym": "the partition is this aggregator's under the round's key",
     "partition-count": "the round tree has as many partitions as the chain reports",
     "inclusion": "the path proves the partition entry under the final root",
 }
@@ -111,8 +113,8 @@ class VerifiedBundle:
     Attributes:
         context: The round.
         aggregator_id: The aggregator that it was made for.
-        key: K_agg of the round, 32 bytes. Whoever has it can link pseudonyms to NMIs.
-        nmis: NMI of each site.
+        key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI of the bundle.
+        nmis: NMI of each site; in a blind round its token.
         levels: Per site, uint8: 0 NMI, 1 Flex.
         timings: Per site, uint8: 0 PRE, 1 POST.
         objectives: Per site, the objective function.
@@ -145,6 +147,11 @@ class VerifiedBundle:
     index: int
     partitions: int
     path: tuple[bytes, ...]
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether its sites are named by tokens."""
+        return kind_of(self.nmis[0]) is SiteIdKind.TOKEN
 
     @property
     def site_count(self) -> int:
@@ -268,19 +275,21 @@ def verify(
         raise BundleError("order", "the entries are not in rising order")
     # 7. partition root, 8. site count: the entries are all of the partition, and no others.
     partition = _check_partition(body.partition_entry, entries)
-    # 9. partition count, 10. inclusion: the partition is in the tree that the quorum agreed on.
+    # 9. aggregator pseudonym: the quorum made this partition for this aggregator.
+    if partition.pseudonym != aggregator_pseudonym(body.key, aggregator_id):
+        raise BundleError("aggregator-pseudonym", "the partition is another aggregator's")
+    # 10. partition count, 11. inclusion: the partition is in the tree that the quorum agreed on.
     path = _check_inclusion(body, final_root, final_partitions)
     return _verified(context, body, nmis, entries, sites, partition, path)
 
 
-def foreign_nmis(bundle: VerifiedBundle, portfolio: Iterable[str]) -> list[str]:
-    """NMIs of the bundle that are not in the aggregator's own list, sorted.
+def foreign_nmis(nmis: Iterable[str], portfolio: Iterable[str]) -> list[str]:
+    """NMIs of a bundle that are not in the aggregator's own list, sorted.
 
-    The key of the round is a secret of the enrolled workers, so an aggregator cannot prove that
-    the key in its bundle is its own: a lying worker could seal another aggregator's partition to
-    it. That partition's NMIs would all be foreign.
+    A verified bundle holds the sites that the registry's snapshot assigns to the aggregator. A
+    foreign one means that the snapshot and the aggregator's list differ.
     """
-    return sorted(set(bundle.nmis).difference(portfolio))
+    return sorted(set(nmis).difference(portfolio))
 
 
 def _decode(plaintext: bytes) -> _Body:
@@ -308,13 +317,19 @@ def _split(body: _Body) -> tuple[list[str], list[bytes]]:
     ends = np.cumsum(np.frombuffer(body.lengths[: count * _LENGTH_SIZE], ">u4"), dtype=np.int64)
     if rest or not count or ends[-1] != len(body.entries):
         raise BundleError("format", "the entries do not have the lengths given")
-    if len(body.nmis) != count * NMI_LENGTH or not body.nmis.isascii():
-        raise BundleError("format", "there is not one NMI for each entry")
-    text = body.nmis.decode("ascii")
-    nmis = [text[at : at + NMI_LENGTH] for at in range(0, len(text), NMI_LENGTH)]
+    nmis = _split_site_ids(body.nmis, count)
     bounds = [0, *ends.tolist()]
     entries = [body.entries[a:b] for a, b in pairwise(bounds)]
     return nmis, entries
+
+
+def _split_site_ids(data: bytes, count: int) -> list[str]:
+    """NMIs of 10 bytes each or tokens of 32 each: with one for each entry, the length decides."""
+    width, rest = divmod(len(data), count)
+    if rest or width not in _SITE_ID_WIDTHS or not data.isascii():
+        raise BundleError("format", "there is not one NMI, or one token, for each entry")
+    text = data.decode("ascii")
+    return [text[at : at + width] for at in range(0, len(text), width)]
 
 
 def _decode_sites(entries: Sequence[bytes]) -> list[SiteEntry]:

@@ -23,17 +23,8 @@ OPERATOR_SIZE: Final = 20
 _LEAF_PREFIX: Final = b"\x02"
 
 
-def custody_leaf(operator: bytes, entry: bytes) -> bytes:
-    """Hash of a custody leaf: SHA-256(0x02 ‖ operator ‖ site entry), 32 bytes.
-
-    Raises:
-        ConfigError: If the operator's address does not have 20 bytes.
-    """
-    return sha256(_prefix(operator) + entry).digest()
-
-
 def custody_root(operator: bytes, partitions: Sequence[Partition]) -> bytes:
-    """Root over all site entries of a round, for one operator, 32 bytes.
+    """Root over SHA-256(0x02 ‖ operator ‖ entry) of all site entries of a round, 32 bytes.
 
     Args:
         operator: The operator's address, 20 bytes.
@@ -43,12 +34,8 @@ def custody_root(operator: bytes, partitions: Sequence[Partition]) -> bytes:
     Raises:
         ConfigError: If the operator's address does not have 20 bytes.
     """
-    prefix = _prefix(operator)
-    leaves = [sha256(prefix + entry).digest() for part in partitions for entry in part.entries]
-    return merkle.root_hash(leaves)
-
-
-def _prefix(operator: bytes) -> bytes:
     if len(operator) != OPERATOR_SIZE:
         raise ConfigError(f"an operator's address is 20 bytes, received {len(operator)}")
-    return _LEAF_PREFIX + operator
+    prefix = _LEAF_PREFIX + operator
+    leaves = [sha256(prefix + entry).digest() for part in partitions for entry in part.entries]
+    return merkle.root_hash(leaves)

@@ -2,9 +2,9 @@
 
 Guarantees: a snapshot or salt is served only sealed to the key in a request that an enrolled worker
 signed for a round that uses the snapshot; each request works once. The digest of the newest
-snapshot is public. Leaves out the making of snapshots, and the checks of a request
-(`oepnode.services.common.authorization`). Source: ``docs/design.md`` §1, §3 and §4; endpoints and
-settings: docs/services.md.
+snapshot is public, and so are token lists, which are sealed. Leaves out the making of snapshots,
+and the checks of a request (`oepnode.services.common.authorization`). Source: ``docs/design.md``
+§1, §3 and §4; endpoints and settings: docs/services.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from oepnode.ports import ChainReader, Clock
 from oepnode.services.common.authorization import AT_A_TIME, Authorizer
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
+from oepnode.services.registry.token_shelf import TokenShelf
 
 
 def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) -> web.Application:
@@ -31,11 +32,13 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
     """
     store = RegistryStore(settings.data_dir)
     handler = RequestHandler(chain, clock, store, settings.request_window_s)
-    endpoints = _Endpoints(handler, store, settings.max_request_bytes)
+    tokens = TokenShelf(settings.data_dir)
+    endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
             web.get("/v1/snapshots/latest", endpoints.latest),
+            web.get("/v1/snapshots/{digest}/tokens/{name}", endpoints.token_list),
             web.post("/v1/requests", endpoints.request),
             web.get("/healthz", endpoints.health),
         ]
@@ -92,10 +95,15 @@ class RequestHandler:
 
 class _Endpoints:
     def __init__(
-        self, handler: RequestHandler, store: RegistryStore, max_request_bytes: int
+        self,
+        handler: RequestHandler,
+        store: RegistryStore,
+        tokens: TokenShelf,
+        max_request_bytes: int,
     ) -> None:
         self._handler = handler
         self._store = store
+        self._tokens = tokens
         self._limit = max_request_bytes
         self._turns = asyncio.Semaphore(AT_A_TIME)
 
@@ -113,6 +121,14 @@ class _Endpoints:
             },
             headers={"Cache-Control": "no-cache"},
         )
+
+    async def token_list(self, request: web.Request) -> web.StreamResponse:
+        """An aggregator's sealed token list of a blinded snapshot; anyone may have it."""
+        names = request.match_info["digest"], request.match_info["name"]
+        path = await asyncio.to_thread(self._tokens.path, *names)
+        if path is None:
+            raise Rejection(404, "tokens.unknown", "no token list with this name is published")
+        return web.FileResponse(path, headers={"Content-Type": "application/octet-stream"})
 
     async def request(self, request: web.Request) -> web.Response:
         """Respond to a signed request."""

@@ -210,7 +210,7 @@ class BallotPool:
             round_.held[member.signer] = held
             self._rounds[number] = round_
             _log.info("ballot_held", round=number, operator=member.operator.hex())
-        elif held.signed.ballot != relayed.signed.ballot:
+        elif held.signed.vote.ballot != relayed.signed.vote.ballot:
             self._store_evidence(held, relayed)
             raise Rejection(
                 409,

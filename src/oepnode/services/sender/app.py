@@ -1,16 +1,18 @@
 """The sender's gateway: accepts envelope documents, serves them by digest, opens rounds on chain.
 
-Guarantees: a document is stored exactly as received, only if it follows the rules, and never
-changes; publishing and opening need the bearer token. A document contains NMIs, and is served to
-the workers of a round that was opened with it, for one signed request each time (setting
-``document_access``). Leaves out confidentiality in transit: a document is streamed, not sealed, so
-put TLS before the gateway. Endpoints and settings: docs/services.md.
+Guarantees: a document is stored exactly as received, or blinded (setting ``blinding_key_file``),
+only if it follows the rules, and never changes; publishing and opening need the bearer token. A
+document contains NMIs or tokens, and is served to the workers of a round that was opened with it,
+for one signed request each time (setting ``document_access``). Leaves out confidentiality in
+transit: a document is streamed, not sealed, so put TLS before the gateway. Endpoints and settings:
+docs/services.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import AsyncIterator
 from typing import Annotated, Final, Literal
 
 import structlog
@@ -18,6 +20,7 @@ from aiohttp import web
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.adapters.crypto.blinding_key import read_blinding_key
 from oepnode.adapters.crypto.keyfile import read_secret
 from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
@@ -35,6 +38,7 @@ from oepnode.services.common.http import (
     read_chunks,
     read_digest,
 )
+from oepnode.services.sender.ingest import BlindIngest
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
@@ -58,7 +62,7 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
     """The gateway's application; it does not close ``chain``.
 
     Raises:
-        ConfigError: If the token file or the data folder is not usable.
+        ConfigError: If the token file, the blinding key or the data folder is not usable.
     """
     token = _read_token(settings)
     store = EnvelopeStore(settings.data_dir)
@@ -93,6 +97,7 @@ class _Gateway:
     ) -> None:
         self._limit = settings.max_document_bytes
         self._feed = Feed(settings.feed.profile, settings.feed.import_sign)
+        self._ingest = _blind_ingest(settings, self._feed)
         self._token = token
         self._clock = clock
         self._store = store
@@ -201,7 +206,7 @@ class _Gateway:
     async def _receive(self, request: web.Request) -> tuple[StoredDocument, bool]:
         incoming = await asyncio.to_thread(self._store.incoming)
         try:
-            async for chunk in read_chunks(request, self._limit):
+            async for chunk in self._chunks(request):
                 await asyncio.to_thread(incoming.write, chunk)
             digest = await asyncio.to_thread(incoming.finish)
             known = await asyncio.to_thread(self._store.document, digest)
@@ -210,6 +215,15 @@ class _Gateway:
             return await self._accept(incoming, digest), True
         finally:
             await asyncio.to_thread(incoming.discard)
+
+    async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The document as it is stored: as received, or blinded."""
+        received = read_chunks(request, self._limit)
+        if self._ingest is not None:
+            yield await self._ingest.blinded(received)
+            return
+        async for chunk in received:
+            yield chunk
 
     async def _accept(self, incoming: Incoming, digest: bytes) -> StoredDocument:
         async with self._validating:
@@ -239,6 +253,12 @@ def _read_token(settings: SenderSettings) -> bytes:
             f"{len(token)}; write a longer random one"
         )
     return token
+
+
+def _blind_ingest(settings: SenderSettings, feed: Feed) -> BlindIngest | None:
+    if settings.blinding_key_file is None:
+        return None
+    return BlindIngest(read_blinding_key(settings.blinding_key_file), feed)
 
 
 def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, bytes]:

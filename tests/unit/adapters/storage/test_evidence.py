@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from oepnode.adapters.storage.evidence import EvidenceFiles
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines
 from oepnode.errors import FatalError
@@ -12,7 +13,7 @@ from oepnode.errors import FatalError
 
 def ballot(of: int, number: int = 7) -> Relayed:
     context = RoundContext(246, b"\x0c" * 20, number)
-    return Relayed(context, SignedBallot.of(bytes([of]) * 32, of, of, 0))
+    return Relayed(context, SignedBallot.of(Vote(bytes([of]) * 32, b"\xcc" * 32), of, of, 0))
 
 
 def test_each_round_has_its_file_and_each_pair_is_stored_once(tmp_path: Path) -> None:

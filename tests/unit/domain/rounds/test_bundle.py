@@ -16,7 +16,7 @@ from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_site
 from oepnode.domain.rounds.partition import Partition, RoundResult
-from oepnode.domain.rounds.pseudonyms import site_pseudonym
+from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_key, site_pseudonym
 from oepnode.errors import EvidenceError
 from tests.support.round_world import (
     CHAIN_ID,
@@ -76,7 +76,9 @@ def test_a_built_bundle_verifies_and_gives_its_sites(name: str) -> None:
     assert got.partition.site_count == got.site_count
     for position, entry in enumerate(got.entries):
         site = decode_site(entry)
-        assert site.pseudonym == site_pseudonym(got.key, got.nmis[position])
+        assert site.pseudonym == site_pseudonym(
+            site_key(got.key, got.nmis[position]), got.nmis[position]
+        )
         assert (got.levels[position], got.timings[position]) == (
             site.header.level,
             site.header.timing,
@@ -106,8 +108,8 @@ def test_a_verified_bundle_shows_neither_key_nor_nmi() -> None:
 
 def test_foreign_nmis_are_those_outside_the_portfolio() -> None:
     got = verified("A2")
-    assert bundle.foreign_nmis(got, got.nmis) == []
-    assert bundle.foreign_nmis(got, [MOVING]) == ["6305000005", "6305000006"]
+    assert bundle.foreign_nmis(got.nmis, got.nmis) == []
+    assert bundle.foreign_nmis(got.nmis, [MOVING]) == ["6305000005", "6305000006"]
 
 
 def test_pymerkle_accepts_the_same_path() -> None:
@@ -361,6 +363,38 @@ def test_site_count() -> None:
     body = body_of(plaintext())
     entry = body.partition_entry[:-1] + b"\x07"
     assert failing(framed(replace(body, partition_entry=entry))) == "site-count"
+
+
+def relabelled(owner: str, reader: str, key: bytes | None = None) -> bytes:
+    """The owner's partition with the reader's id written into it, all hashes correct."""
+    body = body_of(plaintext(owner))
+    return framed(replace(body, aggregator=reader, key=body.key if key is None else key))
+
+
+@pytest.mark.parametrize(("owner", "reader"), [("A2", "A1"), ("A1", "A2"), ("A3", "A1")])
+def test_aggregator_pseudonym_of_another_aggregators_partition(owner: str, reader: str) -> None:
+    assert failing(relabelled(owner, reader), name=reader) == "aggregator-pseudonym"
+
+
+def test_aggregator_pseudonym_of_another_aggregator_under_the_readers_key() -> None:
+    # The reader's K_agg would give the right pseudonym, but not those of the entries.
+    key = body_of(plaintext("A1")).key
+    assert failing(relabelled("A2", "A1", key), name="A1") == "pseudonyms"
+
+
+def test_aggregator_pseudonym_of_the_unassigned_partition() -> None:
+    unassigned = bundle.build(RESULT, index_of(""))
+    body = body_of(unassigned)
+    assert failing(framed(replace(body, aggregator="A1")), name="A1") == "aggregator-pseudonym"
+
+
+def test_an_entry_forged_to_fit_the_readers_name_is_in_no_tree() -> None:
+    # A partition entry that the reader's own key fits to is not in the tree of the quorum.
+    body = body_of(plaintext("A2"))
+    entry = body.partition_entry
+    forged = entry[:5] + aggregator_pseudonym(body.key, "A1") + entry[37:]
+    forged_body = replace(body, aggregator="A1", partition_entry=forged)
+    assert failing(framed(forged_body), name="A1") == "inclusion"
 
 
 def test_partition_count() -> None:
