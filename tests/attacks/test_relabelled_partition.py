@@ -56,7 +56,7 @@ def relabelled(key: bytes = PARTITION.key) -> bytes:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The reader's folder, with the worker's bundle as ``fetch`` would have written it."""
     monkeypatch.setattr(wiring, "chain_reader", FakeReader().connect)
-    monkeypatch.setenv("OEPNODE_RPC", "http://node.test")
+    monkeypatch.setenv("OEPNODE_RPC", "https://node.test")
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path)
