@@ -23,9 +23,7 @@ WINDOW_S = 120
 def main(folder: str) -> None:
     """Run the world until the input ends."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-    plan = Plan(
-        Path(folder), workers=4, nmis=200, vote_window_s=WINDOW_S, reveal_window_s=WINDOW_S
-    )
+    plan = Plan(Path(folder), workers=4, nmis=200, vote_window_s=WINDOW_S, reveal_window_s=WINDOW_S)
     with Stage(plan) as stage:
         stage.start_chain()
         stage.deploy_contract()
