@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,7 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
+from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
 
@@ -30,14 +31,20 @@ def _address(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    return parse_bytes32(text, "a public key").hex()
+    return parse_public_key(text).hex()
 
 
 def _ip_address(text: str) -> str:
     return str(ip_address(text))
 
 
+def _operator(text: str) -> str:
+    operator, equals, signer = text.replace(" ", "").partition("=")
+    return _address(operator) + (f"={_address(signer)}" if equals else "")
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Operator = Annotated[str, AfterValidator(_operator)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 
@@ -249,6 +256,19 @@ class _Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
+NODES_WITHOUT_LIST: Final = 3
+"""Nodes that must be compared where no local list says who may read: one of them may lie."""
+
+
+def _require_operators(operators: tuple[str, ...], chain: ChainSettings) -> None:
+    if not operators and len(chain.rpc_urls) < NODES_WITHOUT_LIST:
+        raise ValueError(
+            "setting operators is missing; list the addresses of the operators whose workers may "
+            f"read, or name {NODES_WITHOUT_LIST} nodes in chain.rpc_urls: one node could name "
+            "anyone"
+        )
+
+
 class SenderSettings(_Settings):
     """Settings of ``oepnode sender serve``."""
 
@@ -268,6 +288,12 @@ class SenderSettings(_Settings):
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
+    )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
         description="readers of documents: enrolled workers by a signed request, or anyone",
@@ -278,6 +304,12 @@ class SenderSettings(_Settings):
         description="maximum difference between a request's time and the clock, in seconds",
     )
 
+    @model_validator(mode="after")
+    def _check_operators(self) -> SenderSettings:
+        if self.document_access == "members":
+            _require_operators(self.operators, self.chain)
+        return self
+
 
 class RegistrySettings(_Settings):
     """Settings of ``oepnode registry serve``."""
@@ -287,6 +319,12 @@ class RegistrySettings(_Settings):
     )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
+    )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
     )
@@ -295,6 +333,11 @@ class RegistrySettings(_Settings):
         gt=0,
         description="maximum difference between a request's time and the clock, in seconds",
     )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> RegistrySettings:
+        _require_operators(self.operators, self.chain)
+        return self
 
 
 class RelaySettings(_Settings):
@@ -411,7 +454,8 @@ def _problem(error: ErrorDetails) -> str:
         return f"setting {setting} is missing"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {setting}"
-    return f"setting {setting}: {error['msg'].removeprefix('Value error, ')}"
+    problem = error["msg"].removeprefix("Value error, ")
+    return f"setting {setting}: {problem}" if setting else problem
 
 
 def _read_toml(kind: type[_Settings], path: Path) -> dict[str, Any]:

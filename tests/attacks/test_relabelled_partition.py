@@ -11,8 +11,8 @@ have applied another aggregator's limits, and read its NMIs.
 
 Now: the pseudonym in the partition entry is HMAC(K_agg, "oep1 aggregator" ‖ id), under the K_agg that
 the bundle brings (``oepnode.domain.rounds.pseudonyms``), and the check ``aggregator-pseudonym`` of
-``oepnode.domain.rounds.bundle`` recomputes it with the reader's own id. Under A2's key A1's id gives
-another pseudonym; under A1's key the NMIs do not give the entries' pseudonyms.
+``oepnode.domain.rounds.bundle`` recomputes it with the reader's own id. Neither
+A2's key nor A1's gives the pseudonym of A2's partition for A1's id.
 
 What remains: A1 learns A2's NMIs from such a worker, as from any leak by a worker. It is not misled.
 """
@@ -49,7 +49,7 @@ def relabelled(key: bytes = PARTITION.key) -> bytes:
     """The owner's partition in a bundle that names the reader."""
     stolen = replace(PARTITION, aggregator_id=READER, key=key)
     parts = [stolen if part is PARTITION else part for part in RESULT.partitions]
-    return bundle.build(replace(RESULT, partitions=tuple(parts)), index_of(OWNER))
+    return b"".join(bundle.build(replace(RESULT, partitions=tuple(parts)), index_of(OWNER)))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_relabelled_partition_is_rejected_by_itself() -> None:
 def test_the_readers_own_key_in_it_does_not_help() -> None:
     with pytest.raises(BundleError) as caught:
         verify(relabelled(RESULT.partitions[index_of(READER)].key))
-    assert caught.value.check == "pseudonyms"
+    assert caught.value.check == "aggregator-pseudonym"
 
 
 def test_the_command_says_so_without_a_list_of_nmis(folder: Path) -> None:

@@ -67,7 +67,7 @@ def random_registry(
         members: list[tuple[str, Any]] = [
             ("id", identity),
             ("name", rnd.choice(["Acme", "Müller & Söhne", "n" * 200, "日本"])),
-            ("publicKey", _either_case(rnd.randbytes(32).hex(), rnd)),
+            ("publicKey", _either_case(rnd.randbytes(rnd.choice([32, 32, 1216])).hex(), rnd)),
         ]
         address = "0x" + _either_case(rnd.randbytes(20).hex(), rnd)
         add_optional(members, "address", rnd.choice([None, address]), rnd)

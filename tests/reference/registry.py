@@ -57,6 +57,9 @@ def _hex(reader: Reader, value: Any, path: str, pattern: str) -> bytes | None:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
+_PUBLIC_KEY = "[0-9a-fA-F]{64}|[0-9a-fA-F]{2432}"
+
+
 def _read_aggregator(reader: Reader, value: Any, path: str) -> tuple[str | None, bytes | None]:
     item = reader.members(value, path, "id name publicKey", "address")
     if item is None:
@@ -69,7 +72,7 @@ def _read_aggregator(reader: Reader, value: Any, path: str) -> tuple[str | None,
     if "name" in item:
         reader.text(item["name"], f"{path}.name", 200)
     if "publicKey" in item:
-        key = _hex(reader, item["publicKey"], f"{path}.publicKey", "[0-9a-fA-F]{64}")
+        key = _hex(reader, item["publicKey"], f"{path}.publicKey", _PUBLIC_KEY)
     if "address" in item:
         _hex(reader, item["address"], f"{path}.address", "0x[0-9a-fA-F]{40}")
     return identity, key

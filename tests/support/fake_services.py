@@ -1,7 +1,7 @@
 """Sender, registry and relay without a network, a shelf and an archive without a disk."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from oepnode.adapters.computing.job import Compute, run_job
@@ -105,8 +105,8 @@ class FakeArchive:
     def __init__(self) -> None:
         self.inputs: dict[int, bytes] = {}
 
-    def put(self, round_number: int, sealed: bytes) -> None:
-        self.inputs[round_number] = sealed
+    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
+        self.inputs[round_number] = b"".join(sealed)
 
 
 class ThreadEngine:
@@ -127,13 +127,16 @@ class ThreadEngine:
         outcomes: list[Outcome] = []
         sealed: dict[str, bytes] = {}
 
+        def put(name: str, pieces: Iterable[bytes]) -> None:
+            sealed[name] = b"".join(pieces)
+
         def send(message: Message) -> None:
             if isinstance(message, Done):
                 outcomes.append(message.outcome)
 
         async with self._free:
             await asyncio.to_thread(
-                run_job, task, inputs, self._compute, send, sealed.__setitem__, self._put_inputs
+                run_job, task, inputs, self._compute, send, put, self._put_inputs
             )
         self._shelf.waiting[task.number, task.opened.inputs] = sealed
         return outcomes[0]

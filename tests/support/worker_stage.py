@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from oepnode.adapters.computing.job import Compute
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
@@ -21,6 +21,7 @@ from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
@@ -37,7 +38,7 @@ from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 
 DIGEST = sha256(ENVELOPE).digest()
 REGISTRY_DIGEST = sha256(REGISTRY).digest()
-AUDITOR = sha256(b"auditor").digest()
+AUDITOR = PrivateKey(KeyKind.HYBRID, sha256(b"auditor").digest())
 GIVE_UP_S = 20.0
 DIRECT_BEFORE_S = 45  # of a window of 60
 
@@ -114,9 +115,7 @@ class Stage:
             chain=chain,
             sender=self.sender,
             registry=self.registry,
-            engine=ThreadEngine(
-                self.shelf, self.archive, hpke.public_key_of(AUDITOR), compute_result
-            ),
+            engine=ThreadEngine(self.shelf, self.archive, AUDITOR.public_key, compute_result),
             shelf=self.shelf,
             clock=self.clock,
             feed=Feed(),

@@ -22,6 +22,7 @@ from oepnode.cli.common.chain import (
     RoundStateOption,
     RpcOption,
 )
+from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.cli.verify_site import verify_site
 from oepnode.client.bundles import (
@@ -29,10 +30,10 @@ from oepnode.client.bundles import (
     FailedCheck,
     bundle_limits,
     check_bundle,
-    fetch_bundle,
 )
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.edge.tables import load_portfolio
+from oepnode.client.fetching import Attempt, FetchPolicy, fetch_bundle
 from oepnode.client.files import write_file
 from oepnode.client.keys import create_key_pair
 from oepnode.client.proofs import cut_site_proof
@@ -44,6 +45,8 @@ app = typer.Typer(
     help="Get your part of a round, and check it against the chain without trusting its server.",
 )
 
+DEFAULT = FetchPolicy()
+
 KeyOption = Annotated[Path, typer.Option("--key", help="Your key file, made by keygen.")]
 TokensOption = Annotated[
     str | None,
@@ -54,7 +57,39 @@ TokensOption = Annotated[
     ),
 ]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=0.1, help="Deadline of each worker, in seconds.")
+    float, typer.Option("--timeout", min=0.1, help="Deadline of all tries together, in seconds.")
+]
+HedgeOption = Annotated[
+    float,
+    typer.Option(
+        "--hedge",
+        min=0.1,
+        help="Seconds after which the next worker is queried too, while one is still responding.",
+    ),
+]
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker",
+        metavar="URL|OPERATOR",
+        help="Query this worker instead of all members of the round; repeatable, in this order.",
+    ),
+]
+SkipOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip", metavar="URL|OPERATOR", help="Leave this worker out; may be given several times."
+    ),
+]
+MaxBytesOption = Annotated[
+    int, typer.Option("--max-bytes", min=1, help="Largest bundle accepted, in bytes.")
+]
+AllowPrivateOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-private",
+        help="Also query workers at loopback and private addresses, as on a test network.",
+    ),
 ]
 
 
@@ -64,17 +99,25 @@ def keygen(
         str, typer.Option("--aggregator", help="Your aggregator id in the NMI registry.")
     ],
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
+    kind: KeyKindOption = HYBRID,
     as_json: JsonFlag = False,
 ) -> None:
     """Make the key pair that your bundles are sealed to.
 
     Give the public key to the NMI registry. Keep the file: without it no bundle opens.
     """
-    public_key = create_key_pair(out, aggregator).public_key.hex()
+    public_key = create_key_pair(out, aggregator, kind).public_key.hex()
     if as_json:
-        output.print_json({"aggregator": aggregator, "public_key": public_key, "file": str(out)})
+        output.print_json(
+            {
+                "aggregator": aggregator,
+                "kind": kind.value,
+                "public_key": public_key,
+                "file": str(out),
+            }
+        )
     else:
-        output.say(public_key)
+        typer.echo(public_key)  # on one line, whatever the width
         output.say(f"private key in {out}, readable by you only", "dim", err=True)
 
 
@@ -90,23 +133,52 @@ def fetch(
     chain_id: ChainIdOption = None,
     confirmations: ConfirmationsOption = None,
     max_age: MaxAgeOption = None,
-    timeout_s: TimeoutOption = 60,
+    portfolio: Annotated[
+        Path | None,
+        typer.Option(
+            "--portfolio",
+            help="File with all your NMIs, one per line: it bounds the bundle's size, in place of "
+            "--max-bytes.",
+        ),
+    ] = None,
+    tokens: TokensOption = None,
+    worker: WorkerOption = None,
+    skip: SkipOption = None,
+    timeout_s: TimeoutOption = DEFAULT.timeout_s,
+    hedge_s: HedgeOption = DEFAULT.hedge_s,
+    max_bytes: MaxBytesOption = DEFAULT.max_bytes,
+    allow_private: AllowPrivateOption = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Query the workers listed on chain, in turn, until one serves a bundle that verifies."""
-    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
-    bundle = fetch_bundle(key, chain, number, out, timeout_s)
+    """Query the round's workers, in random order, until one serves a bundle that verifies."""
+    policy = FetchPolicy(
+        timeout_s=timeout_s,
+        hedge_s=hedge_s,
+        max_bytes=max_bytes,
+        allow_private=allow_private,
+        workers=tuple(worker or ()),
+        skip=tuple(skip or ()),
+    )
+    held = None if portfolio is None else load_portfolio(portfolio)
+    target = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    bundle = fetch_bundle(key, target, number, out, policy, held, tokens)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)
         return
     for attempt in bundle.attempts[:-1]:
-        output.note(f"worker {attempt.operator} at {attempt.url or '(no URL)'}: {attempt.outcome}")
+        output.note(f"{_named(attempt)}: {attempt.outcome}")
     output.say(
-        f"round {bundle.round}: bundle with {bundle.sites} sites from worker {bundle.worker} at "
-        f"{bundle.url}, verified, in {bundle.file}",
+        f"round {bundle.round}: bundle with {bundle.sites} sites from {_named(bundle.attempts[-1])}, "
+        f"verified, in {bundle.file}",
         "green",
     )
+
+
+def _named(attempt: Attempt) -> str:
+    """The worker of an attempt: operator and URL, or what is known of both."""
+    url = attempt.url or "(no URL)"
+    return f"worker {attempt.operator} at {url}" if attempt.operator else f"the worker at {url}"
 
 
 @app.command()
@@ -129,6 +201,7 @@ def verify(
         ),
     ] = None,
     tokens: TokensOption = None,
+    max_bytes: MaxBytesOption = DEFAULT.max_bytes,
     format_: FormatOption = None,
     out: LimitsFile = None,
     as_json: JsonFlag = False,
@@ -141,7 +214,7 @@ def verify(
     held = None if portfolio is None else load_portfolio(portfolio)
     chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
     selector = RoundSelector(chain, round_state, number)
-    check = check_bundle(file, key, selector, held, tokens)
+    check = check_bundle(file, key, selector, held, tokens, max_bytes)
     output.print_notes(check.notes)
     if as_json:
         output.print_json(check.report())

@@ -24,14 +24,11 @@ from oepnode.client.audits import (
     audit_round,
 )
 from oepnode.client.bundles import (
-    Attempt,
     BundleCheck,
     BundleReport,
     FailedCheck,
-    FetchedBundle,
     bundle_limits,
     check_bundle,
-    fetch_bundle,
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
@@ -127,6 +124,7 @@ from oepnode.client.edge.targets import (
     Targets,
     worst_targets,
 )
+from oepnode.client.fetching import Attempt, FetchedBundle, FetchPolicy, fetch_bundle
 from oepnode.client.keys import (
     AggregatorIdError,
     KeyFileError,
@@ -182,6 +180,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
@@ -224,12 +223,14 @@ __all__ = [
     "EquivocationReport",
     "FailedCheck",
     "Feed",
+    "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
     "ForecastScore",
     "InputFiles",
     "InputSource",
     "KeyFileError",
+    "KeyKind",
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",

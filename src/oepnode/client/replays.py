@@ -35,7 +35,7 @@ from oepnode.domain.rounds.onchain import BallotCast
 from oepnode.domain.rounds.replay import Verdict
 from oepnode.errors import DocumentFault, EvidenceError
 
-_SEAL_SIZE: Final = 4096
+_SEAL_SIZE: Final = 1 << 20
 
 
 class SiteCounts(Struct, frozen=True):

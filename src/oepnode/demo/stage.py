@@ -6,6 +6,7 @@ Layout of the folder, for inspection afterwards:
 |---|---|
 | ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; it contains NMIs |
 | ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
+| ``blinding.key``, ``blinded/`` | in blind mode: the key, the blinded snapshot, token lists |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
@@ -27,8 +28,8 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.chain import deploy
 from oepnode.adapters.chain.contract import checksum_address, connect
-from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.files import write_whole
+from oepnode.client.keys import create_key_pair, load_key_pair
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
 from oepnode.demo.processes import Child, run_command, starting
@@ -57,6 +58,7 @@ class Plan:
         seed: Seed of the sample.
         relay: Whether a relay casts the ballots, and all workers except the first have no gas
             money. The first one needs some, because the relay does not pay for reveals.
+        blind: Whether workers get tokens in the place of NMIs.
     """
 
     folder: Path
@@ -67,6 +69,7 @@ class Plan:
     reveal_window_s: int = 12
     seed: int = 1
     relay: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,16 @@ class Stage:
     def inputs(self) -> Path:
         """The sample's folder."""
         return self.plan.folder / "inputs"
+
+    @property
+    def blinded(self) -> Path:
+        """The blinded snapshot with its token lists."""
+        return self.plan.folder / "blinded"
+
+    @property
+    def blinding_key(self) -> Path:
+        """The blinding key, which sender and registry share."""
+        return self.plan.folder / "blinding.key"
 
     @property
     def auditor_key(self) -> Path:
@@ -196,36 +209,63 @@ class Stage:
             "--seed", str(self.plan.seed),
             "--json",
         )  # fmt: skip
-        private = hpke.generate_private_key()
-        public = hpke.public_key_of(private)
-        key = {"publicKey": public.hex(), "privateKey": private.hex()}
-        write_whole(self.auditor_key, json.dumps(key).encode())
+        create_key_pair(self.auditor_key)
         return (
             f"{sample['nmis']} NMIs, {sample['aggregators']} aggregators, "
             f"{sample['intervals']} intervals"
         )
 
+    def blind_snapshot(self) -> str:
+        """Blind the registry's snapshot; returns a line to print."""
+        blinded = self.command(
+            "registry", "blind", str(self.inputs / "registry.json"),
+            "--new-key", str(self.blinding_key),
+            "--out", str(self.blinded),
+            "--json",
+        )  # fmt: skip
+        return (
+            f"{blinded['nmis']} NMIs replaced by tokens; {len(blinded['token_lists'])} token "
+            "lists, each sealed to its aggregator"
+        )
+
     def start_services(self) -> str:
         """Start the sender's gateway, the NMI registry and a relay; returns a line to print."""
+        published = self.blinded if self.plan.blind else self.inputs
+        tokens = ["--tokens", str(self.blinded / "tokens")] if self.plan.blind else []
         self.registry_digest = self.command(
-            "registry", "publish", str(self.inputs / "registry.json"),
+            "registry", "publish", str(published / "registry.json"), *tokens,
             "--salt-file", str(self.inputs / "salt"),
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
-        self.registry_url = self._serve("registry", {"data_dir": "data"})
+        self.registry_url = self._serve(
+            "registry", {"data_dir": "data", "operators": self._admitted()}
+        )
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
         write_whole(token, secrets.token_hex(32).encode())
-        self.sender_url = self._serve(
-            "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
-        )
+        settings: dict[str, Any] = {
+            "data_dir": "data",
+            "key_file": "key",
+            "token_file": "token",
+            "operators": self._admitted(),
+        }
+        if self.plan.blind:
+            settings["blinding_key_file"] = str(self.blinding_key)
+        self.sender_url = self._serve("sender", settings)
         urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
             return urls
         self._write_key("relay", self._relay_account)
         self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
         return f"{urls}, relay on {self.relay_url}"
+
+    def _admitted(self) -> list[str]:
+        """Operators with their signers, as sender and registry admit them."""
+        return [
+            f"{checksum_address(player.operator)}={self._signer(player).address}"
+            for player in self.players
+        ]
 
     def start_workers(self) -> str:
         """Start the workers; returns a line to print."""
@@ -252,7 +292,7 @@ class Stage:
             "registry_url": self.registry_url,
             "follow_interval_s": 0.5,
             "reveal_turn_s": 2,
-            "archive_key": json.loads(self.auditor_key.read_text("utf-8"))["publicKey"],
+            "archive_key": load_key_pair(self.auditor_key).public_key.hex(),
         }
         if self.relay_url:
             settings["relay.url"] = self.relay_url

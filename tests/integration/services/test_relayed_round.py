@@ -165,13 +165,20 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
     token = tmp_path / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
+    admitted = tuple(
+        f"{operator.address}={signer.address}"
+        for operator, signer in zip(OPERATORS, SIGNERS, strict=True)
+    )
     sender = SenderSettings(
         chain=chain_settings,
         data_dir=tmp_path / "sender",
         key_file=key_file(tmp_path, REQUESTER),
         token_file=token,
+        operators=admitted,
     )
-    registry = RegistrySettings(chain=chain_settings, data_dir=tmp_path / "registry")
+    registry = RegistrySettings(
+        chain=chain_settings, data_dir=tmp_path / "registry", operators=admitted
+    )
     store = RegistryStore(registry.data_dir)
     store.publish(sample.snapshot, sample.salt, 0)
     store.close()

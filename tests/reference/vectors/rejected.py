@@ -9,8 +9,8 @@ from tests.reference.json_reader import Rejected
 from tests.reference.model import compute_round
 from tests.reference.registry import read_registry
 from tests.reference.tokens import token
-from tests.reference.vectors.common import CONTRACT, SALT, Json, digest
-from tests.reference.vectors.documents import interval, nem, record, registry
+from tests.reference.vectors.common import CONTRACT, SALT, Json
+from tests.reference.vectors.documents import interval, nem, public_key, record, registry
 from tests.reference.vectors.tokens import BLINDING_KEY, blinded
 
 GOOD = record("6305888444", "NMI", [interval(nem(10, 5), "1.5", "-2")])
@@ -199,10 +199,16 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
      "field.value"),
     ("nonce twice", reg('"saltDigest"', f'"nonce": "{NONCE}", "nonce": "{NONCE}", "saltDigest"'),
      "$", "json.duplicate_key"),
-    ("public key with 0x", reg(digest("north").hex(), "0x" + digest("north").hex()),
+    ("public key with 0x", reg(public_key("north"), "0x" + public_key("north")),
      "$.aggregators[0].publicKey", "field.value"),
-    ("address without 0x", reg(f'"{digest("idle").hex()}"',
-     f'"{digest("idle").hex()}", "address": "{"0" * 40}"'), "$.aggregators[2].address",
+    ("public key of 33 bytes", reg(public_key("north"), public_key("north") + "00"),
+     "$.aggregators[0].publicKey", "field.value"),
+    ("public key without its X25519 part", reg(public_key("south"), public_key("south")[:2368]),
+     "$.aggregators[1].publicKey", "field.value"),
+    ("public key followed by one of the other kind", reg(public_key("south"),
+     public_key("south") + public_key("north")), "$.aggregators[1].publicKey", "field.value"),
+    ("address without 0x", reg(f'"{public_key("idle")}"',
+     f'"{public_key("idle")}", "address": "{"0" * 40}"'), "$.aggregators[2].address",
      "field.value"),
     ("empty name", reg("Aggregator idle", ""), "$.aggregators[2].name", "field.value"),
     ("id that starts with a dot", reg('"id": "idle"', '"id": ".idle"'), "$.aggregators[2].id",
@@ -210,7 +216,7 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("id twice", reg('"id": "idle"', '"id": "south"'), "$.aggregators[2].id",
      "aggregator.duplicate"),
     ("public key twice, in the other case",
-     reg(digest("idle").hex(), digest("south").hex().upper()), "$.aggregators[2].publicKey",
+     reg(public_key("idle"), public_key("south").upper()), "$.aggregators[2].publicKey",
      "aggregator.duplicate"),
     ("unknown aggregator", assigned(("6305888444", "nobody", nem(4, 0), None)),
      ASSIGNMENT + ".aggregator", "assignment.aggregator"),

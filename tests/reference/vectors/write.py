@@ -27,6 +27,7 @@ from tests.reference.vectors.rounds import (
     round_vector,
     wide_round,
 )
+from tests.reference.vectors.sealing import sealing_vectors
 from tests.reference.vectors.times import time_vectors
 from tests.reference.vectors.tokens import token_vectors
 from tests.reference.vectors.trees import tree_vectors
@@ -50,6 +51,7 @@ def all_vectors() -> dict[str, Json]:
         "round-wide.json": round_vector("wide", wide_round(), 5, ("wide", "canonical")),
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
         "rejected.json": rejected_vectors(),
+        "sealing.json": sealing_vectors(),
     }
 
 

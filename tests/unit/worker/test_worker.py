@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.adapters.storage import input_archive
 from oepnode.demo.byzantine import lie
 from oepnode.domain.rounds import bundle
@@ -50,7 +50,7 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
     context = RoundContext(CHAIN_ID, CONTRACT, 1)
     for name, key in PRIVATE.items():
         sealed = stage.shelf.bundles[1, bundle.bundle_name(context, PUBLIC[name])]
-        plain = hpke.open_sealed(key, sealed, bundle.sealing_info(context))
+        plain = sealing.open_whole(key, sealed, bundle.sealing_info(context))
         assert bundle.verify(plain, name, context, state.root, state.partitions).nmis
     kept = input_archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
     assert (kept.envelope, kept.registry, kept.salt) == (ENVELOPE, REGISTRY, SALT)

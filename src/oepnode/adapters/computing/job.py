@@ -8,10 +8,10 @@ archive costs neither the vote nor the bundles.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from oepnode.adapters.computing.messages import Done, Message, Sealed, Staged
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.computation import Computation, Inputs
@@ -24,7 +24,7 @@ from oepnode.ports import Outcome, RoundTask
 
 Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
 Send = Callable[[Message], None]
-PutBundle = Callable[[str, bytes], None]
+PutBundle = Callable[[str, Iterable[bytes]], None]
 Archive = Callable[[RoundContext, Inputs], None]
 
 
@@ -97,10 +97,11 @@ def _seal_bundles(
             continue
         key = computation.aggregators[partition.aggregator_id].public_key
         try:
-            sealed = hpke.seal(key, bundle.build(computation.result, index), info)
+            sealed = sealing.seal(key, bundle.build(computation.result, index), info)
+            # Sealed while it is written: a piece at a time, however large the partition is.
+            put_bundle(bundle.bundle_name(context, key), sealed)
         except EvidenceError as exc:
             skipped.append(str(exc))
             continue
-        put_bundle(bundle.bundle_name(context, key), sealed)
         count += 1
     return count, skipped

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -45,8 +46,8 @@ class SealedFolder:
         private_folder(self._part)
         return self
 
-    def put(self, name: str, sealed: bytes) -> None:
-        """Write a sealed bundle under its name."""
+    def put(self, name: str, sealed: bytes | Iterable[bytes]) -> None:
+        """Write a sealed bundle, whole or in pieces, under its name."""
         write_whole(self._part / name, sealed)
 
     def __exit__(

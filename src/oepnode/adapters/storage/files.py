@@ -8,16 +8,17 @@ complete.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from oepnode.adapters.storage.private import private_folder
 from oepnode.errors import FatalError
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600 so that readers see all of it or nothing.
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file of mode 0600, from its bytes or pieces, so that readers see all or nothing.
 
-    Missing folders are made with mode 0700.
+    A new folder gets mode 0700.
 
     Raises:
         FatalError: If it cannot be written.
@@ -27,7 +28,7 @@ def write_whole(path: Path, data: bytes) -> None:
         private_folder(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -41,6 +42,6 @@ class FileArchive:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, round_number: int, sealed: bytes) -> None:
-        """Store a round's sealed inputs."""
+    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
+        """Store a round's sealed inputs, given in pieces."""
         write_whole(self._folder / f"round-{round_number}.sealed", sealed)

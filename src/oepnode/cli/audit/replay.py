@@ -21,6 +21,7 @@ from oepnode.cli.common.chain import (
     StartBlockOption,
 )
 from oepnode.cli.common.edge_options import ImportSignOption, ProfileOption, feed_of
+from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.chain import ChainTarget
 from oepnode.client.keys import create_key_pair
@@ -36,14 +37,15 @@ from oepnode.errors import ConfigError
 
 def keygen(
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
+    kind: KeyKindOption = HYBRID,
     as_json: JsonFlag = False,
 ) -> None:
     """Make the key pair that workers seal a round's inputs to (their setting archive_key)."""
-    public_key = create_key_pair(out).public_key.hex()
+    public_key = create_key_pair(out, kind=kind).public_key.hex()
     if as_json:
-        output.print_json({"public_key": public_key, "file": str(out)})
+        output.print_json({"kind": kind.value, "public_key": public_key, "file": str(out)})
     else:
-        output.say(public_key)
+        typer.echo(public_key)  # on one line, whatever the width
 
 
 def replay(

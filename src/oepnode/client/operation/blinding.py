@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from msgspec import Struct
 
-from oepnode.adapters.crypto import blinding_key, hpke
+from oepnode.adapters.crypto import blinding_key, sealing
 from oepnode.adapters.storage.digest_files import make_folder
 from oepnode.adapters.storage.files import write_whole
 from oepnode.client.files import FileName, name_file, not_writable, read_file, reason_of
@@ -211,7 +211,7 @@ def _seal(aggregator: Aggregator, tokens: TokenList) -> tuple[str, bytes]:
     padded = token_list.pad(token_list.write(tokens))
     info = token_list.sealing_info(tokens.snapshot)
     name = token_list.list_name(tokens.snapshot, aggregator.public_key)
-    return name, hpke.seal(aggregator.public_key, padded, info)
+    return name, sealing.seal_whole(aggregator.public_key, padded, info)
 
 
 def _require_empty(folder: Path) -> None:

@@ -2,13 +2,13 @@
 
 Guarantees: a list has one encoding only, names the snapshot and the aggregator that it is for, and
 has each NMI and each token once; sealed, its length reveals no more than a power of two. Leaves
-out sealing (``adapters.crypto.hpke``), and whether the tokens are right: only the holders of the
+out sealing (``adapters.crypto.sealing``), and whether the tokens are right: only the holders of the
 blinding key know. Source: ``docs/spec/bundle.md`` section 6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -219,8 +219,3 @@ def resolve(site_ids: Sequence[str], tokens: TokenList) -> tuple[str, ...]:
             "tokens", "no token of the bundle is on the list: it is of another series of snapshots"
         )
     return tuple(nmis.get(site_id, site_id) for site_id in site_ids)
-
-
-def unknown_tokens(site_ids: Iterable[str], tokens: TokenList) -> int:
-    """Number of distinct tokens that are not on the list."""
-    return len(set(site_ids).difference(tokens.nmis))

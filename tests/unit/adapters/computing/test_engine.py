@@ -14,11 +14,13 @@ from msgspec.structs import replace
 
 from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
 from oepnode.adapters.computing.job import outcome_of
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.adapters.storage.input_archive import open_inputs
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.computation import Inputs, compute
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import (
     ComputationFault,
     DigestMismatch,
@@ -33,7 +35,7 @@ from tests.support.round_world import CONTEXT, ENVELOPE, INPUTS, PRIVATE, PUBLIC
 ODD = "tests.support.odd_computations:"
 OPERATOR = b"\xa0" * 20
 TASK = RoundTask(CONTEXT, opened(), OPERATOR)
-AUDITOR = b"\x05" * 32
+AUDITOR = PrivateKey(KeyKind.HYBRID, b"\x05" * 32)
 
 
 def settings(folder: Path, function: str = COMPUTE) -> EngineSettings:
@@ -42,7 +44,7 @@ def settings(folder: Path, function: str = COMPUTE) -> EngineSettings:
         timeout_s=60,
         bundles=folder / "bundles",
         archive=folder / "archive",
-        archive_key=hpke.public_key_of(AUDITOR),
+        archive_key=AUDITOR.public_key,
         function=function,
     )
 
@@ -100,7 +102,7 @@ async def test_bundles_and_inputs_are_sealed_and_wait(tmp_path: Path) -> None:
     for owner, key in PRIVATE.items():
         path = shelf.path(TASK.number, names[owner])
         assert path is not None
-        plain = hpke.open_sealed(key, path.read_bytes(), bundle.sealing_info(CONTEXT))
+        plain = sealing.open_whole(key, path.read_bytes(), bundle.sealing_info(CONTEXT))
         bundle.verify(plain, owner, CONTEXT, RESULT.root, RESULT.partition_count)
     archive = tmp_path / "archive" / f"round-{TASK.number}.sealed"
     assert open_inputs(AUDITOR, archive.read_bytes(), CONTEXT) == INPUTS

@@ -35,5 +35,5 @@ def test_a_crash_while_writing_leaves_the_old_file(
 
 
 def test_the_archive_names_files_by_round(tmp_path: Path) -> None:
-    FileArchive(tmp_path).put(12, b"sealed")
+    FileArchive(tmp_path).put(12, [b"sealed"])
     assert (tmp_path / "round-12.sealed").read_bytes() == b"sealed"

@@ -69,7 +69,7 @@ async def test_an_unpublished_snapshot_is_rejected(
 async def test_a_recipient_that_is_not_a_key_is_rejected(
     handler: RequestHandler, clock: FakeClock
 ) -> None:
-    with pytest.raises(EvidenceError, match="X25519"):
+    with pytest.raises(EvidenceError, match="not a usable key of kind x25519"):
         await ask(handler, a_request(clock, recipient=b"\x00" * 32))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ _http_log = logging.getLogger("oepnode.http")
 SERVER_NAME: Final = "oepnode"
 _LINGER_S: Final = 2.0
 """How long the rest of a body is read that no handler wanted."""
+_LOGGED_PER_S: Final = 1 / 3
+_LOGGED_AT_ONCE: Final = 20
 _STAND_ONCE: Final = (
     "Authorization",
     "Content-Encoding",
@@ -152,13 +155,19 @@ class MalformedHttp(logging.Filter):
     """Reduces aiohttp's log of malformed HTTP to the error's type.
 
     Its own records quote the malformed line, which can be part of a document when a client states a
-    wrong length.
+    wrong length. Of each type it logs a few a minute.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._budget = TokenBuckets(_LOGGED_PER_S, _LOGGED_AT_ONCE, time.monotonic)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Log the type through structlog, and drop the record."""
         kind = record.exc_info[0] if record.exc_info else None
-        _log.info("malformed_http", error=kind.__name__ if kind else "unknown")
+        name = kind.__name__ if kind else "unknown"
+        if self._budget.take(name):
+            _log.info("malformed_http", error=name)
         return False
 
 

@@ -29,6 +29,7 @@ from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_inst
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
 
 OPEN_END: Final = 2**62
 """The end of an assignment without an end, UTC seconds."""
@@ -67,7 +68,7 @@ class Aggregator:
     Attributes:
         id: Its identifier, unique in the snapshot.
         name: Display name.
-        public_key: X25519 key to seal its bundles to, 32 bytes.
+        public_key: Key of either kind to seal its bundles to (`recipient_keys`).
         address: On-chain address, 20 bytes, or None.
     """
 
@@ -200,13 +201,25 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
         log.add(f"{path}.id", "field.value", message, f"{len(identity)} characters")
         identity = None
     name = read_text(pick(value, names, "name"), f"{path}.name", log, 200)
-    key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
+    key = _public_key(pick(value, names, "publicKey"), f"{path}.publicKey", log)
     address, given = None, value.get("address")
     if given is not None:
         address = _address(given, f"{path}.address", log)
     if log.count > before or identity is None or name is None or key is None:
         return None
     return Aggregator(identity, name, key, address)
+
+
+def _public_key(value: object, path: str, log: FaultLog) -> bytes | None:
+    if value is MISSING:
+        return None
+    try:
+        return parse_public_key(value if type(value) is str else "")
+    except ValueError:
+        # Not shown: it may be a secret that was put here by mistake.
+        text = f"{len(value)} characters" if type(value) is str else show_value(value)
+        log.add(path, "field.value", f"must be {EXPECTED}", text)
+        return None
 
 
 def _address(value: object, path: str, log: FaultLog) -> bytes | None:
