@@ -34,7 +34,8 @@ RECIPIENT = KEY.public_key
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
     assignments: list[tuple[str, str, str, str | None]] = []
-    return json.dumps(snapshot_json(as_of, sha256(salt).digest(), [], assignments)).encode()
+    digest, nonce = sha256(salt).digest(), b"\x04" * 32
+    return json.dumps(snapshot_json(as_of, digest, [], assignments, nonce)).encode()
 
 
 SNAPSHOT = snapshot_bytes()

@@ -145,7 +145,6 @@ def publish_snapshot(
     reuse_salt: bool = False,
     signature: FileName | None = None,
     snapshot_key: str | None = None,
-    token_lists: FileName | None = None,
 ) -> PublishedSnapshot:
     """Store a registry snapshot and its salt in a registry's data folder; it may be running.
 
@@ -162,8 +161,6 @@ def publish_snapshot(
         signature: File with the signed statement about the snapshot. A signed snapshot is published
             as it is, and must have a nonce.
         snapshot_key: Public key that the snapshot must be signed with.
-        token_lists: Folder of the sealed token lists of a blinded snapshot. They belong to its
-            exact bytes, so it must have a nonce and its final salt.
 
     Raises:
         DocumentFault: If the snapshot violates the rules.
@@ -188,7 +185,6 @@ def publish_snapshot(
     with name_file(snapshot):
         lists = {} if token_lists is None else read_token_lists(token_lists, data)
     salt = secrets.token_bytes(KEY_SIZE) if salt_file is None else read_salt(salt_file)
-    lists = _read_lists(snapshot, data, token_lists, new_salt=new_salt)
     store = RegistryStore(Path(data_dir))
     try:
         with name_file(snapshot):
@@ -253,20 +249,6 @@ def _known(store: RegistryStore, data: bytes, salt: bytes) -> StoredSnapshot | N
         if is_same_but_nonce(data, store.read("snapshot", stored)):
             return stored
     return None
-
-
-def _read_lists(
-    snapshot: FileName, data: bytes, folder: FileName | None, *, new_salt: bool
-) -> dict[str, bytes]:
-    if folder is None:
-        return {}
-    if new_salt or not has_nonce(data):
-        raise ConfigError(
-            "token lists belong to the exact bytes of a snapshot; prepare it first with nonce and "
-            "salt, then blind it"
-        )
-    with name_file(snapshot):
-        return read_token_lists(folder, data)
 
 
 def _read_signed(
