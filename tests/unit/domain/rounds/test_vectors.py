@@ -46,7 +46,7 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "13 vector files are current" in done.stdout
+    assert f"{len(list(VECTORS.iterdir()))} vector files are current" in done.stdout
 
 
 def test_every_vector_file_is_tested_here() -> None:
