@@ -43,7 +43,8 @@ def main(folder: str) -> None:
 
 
 def _envelope(stage: Stage) -> Path:
-    return next(iter(sorted(stage.inputs.glob("envelope*.json"))))
+    summary = json.loads((stage.inputs / "sample.json").read_text("utf-8"))
+    return stage.inputs / str(summary["envelope_file"])
 
 
 def _print(value: object) -> None:

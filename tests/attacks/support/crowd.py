@@ -4,8 +4,8 @@
 
 ``KIND`` is idle (connections without a byte), slow (a byte a second: half of them in the header,
 half in the body of a request) or strangers (``COUNT`` requests a second with the bodies of the
-files, in turn). Connections that the server closes are opened again. Prints a line of JSON once
-all have been opened, or the first second is over.
+files, in turn). Connections that the server closes are opened again after a while. Prints a line of
+JSON once all have been opened, or the first second is over.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _BYTE_S = 1.0
-_AGAIN_S = 1.0
+_AGAIN_S = 5.0
 _HEADER = b"GET /healthz HTTP/1.1\r\nHost: target\r\nX-Slow: " + b"x" * 4000
 _BODY = b"POST /v1/requests HTTP/1.1\r\nHost: target\r\nContent-Length: 1000\r\n\r\n"
 _BALLOT = _BODY.replace(b"/v1/requests", b"/v1/ballots")
