@@ -7,6 +7,7 @@ from typing import Any
 
 _CALLS = {  # as the page names them, and as they are measured
     "`abstain`": "abstain",
+    "abstention in `castBallots`, each of 3": "relayed abstention, each of 3",
     "`revealRoot` below quorum": "revealRoot below quorum",
     "`reportEquivocation`": "reportEquivocation",
     "`cancelRound`": "cancelRound",

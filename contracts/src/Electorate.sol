@@ -4,6 +4,8 @@ pragma solidity ^0.8.30;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {IOepConsensus} from "./IOepConsensus.sol";
+
 /// @title Members and terms of each epoch
 /// @notice A worker is an operator, its lasting and cold address, and the hot signer that votes for it. The two have a
 /// seat from one epoch until another. Every change of members, signers or policy begins a new epoch, and an epoch's
@@ -16,46 +18,8 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 ///    has ended.
 ///  - A quorum is the policy's share of the members, rounded up, and a strict majority at least.
 ///
-/// @dev State-changing calls loop only over their own calldata. Epochs and seats are numbered from 1; 0 is the absence
-/// of one.
-abstract contract Electorate is AccessControl {
-    /// @notice The terms of future rounds that an administrator sets.
-    struct Policy {
-        uint8 quorumNumerator; // share of the members that a quorum needs, rounded up; 2/3 unless there is a reason
-        uint8 quorumDenominator;
-        uint32 voteWindow; // seconds
-        uint32 revealWindow; // seconds, after the vote
-        uint16 rulesVersion; // of encoding and tree
-    }
-
-    /// @notice A worker to be added.
-    struct NewWorker {
-        address operator;
-        address signer;
-        string url;
-    }
-
-    /// @notice The terms of an epoch's rounds. One slot.
-    struct Terms {
-        uint128 members; // bit i: the member with index i
-        uint8 memberCount;
-        uint8 quorum;
-        uint8 quorumNumerator;
-        uint8 quorumDenominator;
-        uint32 voteWindow;
-        uint32 revealWindow;
-        uint16 rulesVersion;
-    }
-
-    /// @notice A seat as returned by views.
-    struct SeatView {
-        address operator;
-        address signer;
-        uint32 since; // first epoch
-        uint32 until; // first epoch without it, or the largest uint32 while the seat is live
-        uint8 index;
-    }
-
+/// @dev State-changing calls loop only over their own calldata.
+abstract contract Electorate is IOepConsensus, AccessControl {
     // One slot, found by the signer: everything that a vote needs to know about its sender.
     struct Seat {
         address operator;
@@ -64,89 +28,30 @@ abstract contract Electorate is AccessControl {
         uint8 index; // the member's bit
     }
 
-    /// @notice May pause, and nothing else.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
-    /// @notice Maximum number of members at a time: one bit each in a bitmap of 128.
     uint256 public constant MAX_MEMBERS = 128;
-    /// @notice Longest voting or reveal window, in seconds.
     uint32 public constant MAX_WINDOW = 7 days;
-    /// @notice Longest URL or reason, in bytes.
     uint256 public constant MAX_TEXT = 200;
 
     uint32 private constant NOT_ENDED = type(uint32).max;
 
-    mapping(uint32 epoch => Terms) internal _terms;
+    mapping(uint32 epoch => Terms) internal _terms; // one slot each
     mapping(address signer => Seat) internal _seats;
-    mapping(uint32 seat => address signer) private _signers;
-    mapping(uint8 index => uint32[] seats) private _seatsAt; // in the order taken, so by first epoch
+    mapping(uint8 index => address[] signers) private _signersAt; // in the order seated, so by first epoch
     mapping(address operator => address signer) private _signerOf;
     mapping(address operator => string url) private _endpoints;
 
-    // These four and the number of rounds, declared next, share a slot: opening a round reads and writes one.
+    // These three and the number of rounds, declared next, share a slot: opening a round reads and writes one.
     uint32 internal _epoch;
-    uint32 private _seatCount;
     uint32 private _administrators;
     bool private _paused;
 
-    /// @notice An epoch began: rounds opened from now on have these members and this quorum.
-    event EpochStarted(uint32 indexed epoch, uint128 members, uint8 memberCount, uint8 quorum);
-    /// @notice The policy changed, from this epoch on.
-    event PolicyChanged(
-        uint32 indexed epoch,
-        uint8 quorumNumerator,
-        uint8 quorumDenominator,
-        uint32 voteWindow,
-        uint32 revealWindow,
-        uint16 rulesVersion
-    );
-    /// @notice A worker became a member, from this epoch on.
-    event WorkerAdded(uint32 indexed epoch, address indexed operator, address indexed signer, uint8 index);
-    /// @notice A worker is no longer a member, from this epoch on.
-    event WorkerRemoved(uint32 indexed epoch, address indexed operator, address indexed signer);
-    /// @notice An operator has another signer, from this epoch on.
-    event SignerRotated(uint32 indexed epoch, address indexed operator, address indexed signer, address previousSigner);
-    /// @notice A worker's address on the network changed.
-    event EndpointChanged(address indexed operator, string url);
-    /// @notice Opening and voting stopped.
-    event Paused(address indexed by);
-    /// @notice Opening and voting continue.
-    event Unpaused(address indexed by);
-
-    /// @notice The quorum is not a share: its denominator is zero, or it exceeds one.
-    error InvalidQuorum(uint8 numerator, uint8 denominator);
-    /// @notice A window is zero or too long.
-    error InvalidWindow(uint32 longest, uint32 received);
-    /// @notice A required value is zero or empty.
-    error Missing(string what);
-    /// @notice A text is too long.
-    error TextTooLong(uint256 longest, uint256 received);
-    /// @notice The operator is already a member.
-    error AlreadyMember(address operator, address signer);
-    /// @notice The signer has, or had, the seat of this operator.
-    error SignerUsed(address signer, address operator);
-    /// @notice The electorate has the maximum number of members.
-    error ElectorateFull(uint256 most);
-    /// @notice The account is not the operator of a member.
-    error NotMember(address account);
-    /// @notice There is no such seat.
-    error UnknownSeat(uint32 last, uint32 received);
-    /// @notice There is no such epoch.
-    error UnknownEpoch(uint32 last, uint32 received);
-    /// @notice The contract would be left without an administrator.
-    error LastAdministrator(address account);
-    /// @notice Opening and voting are stopped, or, for {unpause}, are not stopped.
-    error PauseState(bool expected, bool received);
-
-    /// @notice Begins epoch 1, without members.
-    /// @param admin Holder of the administrator's role.
-    /// @param policy Quorum, windows and rules version.
+    // Begins epoch 1, without members.
     constructor(address admin, Policy memory policy) {
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _startPolicy(_terms[_epoch], policy); // of epoch 0, which is empty
     }
 
-    /// @notice Adds workers, from the next epoch on; one epoch begins for all of them.
-    /// @param workers Operators that are not members, signers never used, and the workers' URLs.
     function addWorkers(NewWorker[] calldata workers) external onlyRole(DEFAULT_ADMIN_ROLE) {
         if (workers.length == 0) revert Missing("workers");
         uint32 epoch = _epoch + 1;
@@ -167,8 +72,6 @@ abstract contract Electorate is AccessControl {
         _startEpoch(next);
     }
 
-    /// @notice Removes a worker, from the next epoch on. Open rounds keep its vote.
-    /// @param operator The worker's operator.
     function removeWorker(address operator) external onlyRole(DEFAULT_ADMIN_ROLE) {
         uint32 epoch = _epoch + 1;
         (address signer, uint8 index) = _leaveSeat(epoch, operator);
@@ -179,9 +82,6 @@ abstract contract Electorate is AccessControl {
         _startEpoch(next);
     }
 
-    /// @notice Gives the calling operator another signer, from the next epoch on. In open rounds its former signer
-    /// votes.
-    /// @param signer The new signer, an address that was never one.
     function rotateSigner(address signer) external {
         uint32 epoch = _epoch + 1;
         (address previous, uint8 index) = _leaveSeat(epoch, msg.sender);
@@ -190,51 +90,36 @@ abstract contract Electorate is AccessControl {
         _startEpoch(_terms[_epoch]);
     }
 
-    /// @notice Sets quorum, windows and rules version, from the next epoch on.
-    /// @param policy The new policy.
     function setPolicy(Policy calldata policy) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _startPolicy(_terms[_epoch], policy);
     }
 
-    /// @notice Sets the URL of the calling operator's worker. Takes effect at once.
-    /// @param url The worker's base URL.
     function setEndpoint(string calldata url) external {
         if (_signerOf[msg.sender] == address(0)) revert NotMember(msg.sender);
         _setEndpoint(msg.sender, url);
     }
 
-    /// @notice Stops opening and voting.
     function pause() external onlyRole(GUARDIAN_ROLE) {
         _requirePaused(false);
         _paused = true;
         emit Paused(msg.sender);
     }
 
-    /// @notice Lets opening and voting continue.
     function unpause() external onlyRole(DEFAULT_ADMIN_ROLE) {
         _requirePaused(true);
         _paused = false;
         emit Unpaused(msg.sender);
     }
 
-    /// @notice The epoch that a round opened now would have.
-    /// @return The last epoch.
     function currentEpoch() external view returns (uint32) {
         return _epoch;
     }
 
-    /// @notice The terms of an epoch's rounds.
-    /// @param epoch The epoch.
-    /// @return Its terms.
     function terms(uint32 epoch) public view returns (Terms memory) {
         if (epoch == 0 || epoch > _epoch) revert UnknownEpoch(_epoch, epoch);
         return _terms[epoch];
     }
 
-    /// @notice The members of an epoch. Meant for calls from outside the chain. Its cost grows with the number of
-    /// members and hardly with past seats, so that no operator makes it expensive by rotating its signer endlessly.
-    /// @param epoch The epoch.
-    /// @return members The seats that vote in it, by index.
     function electorate(uint32 epoch) external view returns (SeatView[] memory members) {
         Terms memory terms_ = terms(epoch);
         members = new SeatView[](terms_.memberCount);
@@ -244,58 +129,28 @@ abstract contract Electorate is AccessControl {
         }
     }
 
-    /// @notice The number of seats, ended ones included.
-    /// @return The last seat.
-    function seatCount() external view returns (uint32) {
-        return _seatCount;
-    }
-
-    /// @notice A page of seats, ended ones included.
-    /// @param from The first seat of the page, from 1.
-    /// @param count Maximum number of seats.
-    /// @return page The seats `from` and following, as many as there are.
-    function seats(uint32 from, uint32 count) external view returns (SeatView[] memory page) {
-        uint32 last = _seatCount;
-        if (from == 0) revert UnknownSeat(last, from);
-        page = new SeatView[](from > last ? 0 : Math.min(uint256(last) - from + 1, count));
-        for (uint32 i = 0; i < page.length; ++i) {
-            page[i] = seatOf(_signers[from + i]);
-        }
-    }
-
-    /// @notice The seat of a signer, live or ended.
-    /// @param signer The signer.
-    /// @return The seat, all zero if the address was never a signer.
     function seatOf(address signer) public view returns (SeatView memory) {
         Seat memory seat = _seats[signer];
         if (seat.since == 0) signer = address(0);
         return SeatView(seat.operator, signer, seat.since, seat.until, seat.index);
     }
 
-    /// @notice The signer of a member.
-    /// @param operator The member's operator.
-    /// @return The signer, or zero if the address is not the operator of a member.
     function signerOf(address operator) external view returns (address) {
         return _signerOf[operator];
     }
 
-    /// @notice The URL of an operator's worker.
-    /// @param operator The operator.
-    /// @return The URL that was set last, also after the worker was removed.
     function endpointOf(address operator) external view returns (string memory) {
         return _endpoints[operator];
     }
 
-    /// @notice Whether opening and voting are stopped.
-    /// @return True while paused.
     function paused() external view returns (bool) {
         return _paused;
     }
 
     // Counts the administrators, so that there is always one: otherwise a pause could not be lifted, and no seat added.
-    // The zero address is nobody: as an administrator it would allow the last real one to be removed.
     function _grantRole(bytes32 role, address account) internal override returns (bool granted) {
         if (account == address(0)) revert Missing("account");
+        if (account == address(this)) revert OwnAddress(account);
         granted = super._grantRole(role, account);
         if (granted && role == DEFAULT_ADMIN_ROLE) ++_administrators;
     }
@@ -369,10 +224,7 @@ abstract contract Electorate is AccessControl {
         if (signer == address(0)) revert Missing("signer");
         if (_seats[signer].since != 0) revert SignerUsed(signer, _seats[signer].operator);
         _seats[signer] = Seat(operator, epoch, NOT_ENDED, index);
-        // One more seat for each worker of an administrator's batch.
-        // slither-disable-next-line costly-loop
-        _signers[++_seatCount] = signer;
-        _seatsAt[index].push(_seatCount);
+        _signersAt[index].push(signer);
         _signerOf[operator] = signer;
     }
 
@@ -386,15 +238,15 @@ abstract contract Electorate is AccessControl {
 
     // The signer of the member with this index, in an epoch that has one: the last whose seat had begun by then.
     function _signerAt(uint8 index, uint32 epoch) private view returns (address) {
-        uint32[] storage taken = _seatsAt[index];
+        address[] storage signers = _signersAt[index];
         uint256 low = 0;
-        uint256 high = taken.length;
+        uint256 high = signers.length;
         while (high - low > 1) {
             uint256 middle = (low + high) / 2;
-            if (_seats[_signers[taken[middle]]].since <= epoch) low = middle;
+            if (_seats[signers[middle]].since <= epoch) low = middle;
             else high = middle;
         }
-        return _signers[taken[low]];
+        return signers[low];
     }
 
     function _setEndpoint(address operator, string calldata url) private {

@@ -7,10 +7,12 @@ name, never in the settings themselves.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -32,28 +34,129 @@ def _public_key(text: str) -> str:
     return parse_public_key(text).hex()
 
 
+def _ip_address(text: str) -> str:
+    return str(ip_address(text))
+
+
+def _operator(text: str) -> str:
+    operator, equals, signer = text.replace(" ", "").partition("=")
+    return _address(operator) + (f"={_address(signer)}" if equals else "")
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Operator = Annotated[str, AfterValidator(_operator)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 
 
 class ChainSettings(BaseModel):
-    """The consensus contract, its chain and the node that serves it."""
+    """The consensus contract, its chain and the nodes that serve it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rpc_url: str = Field(description="JSON-RPC URL of a node of the chain")
+    rpc_urls: tuple[str, ...] = Field(
+        min_length=1,
+        description="JSON-RPC URLs of nodes of the chain, of different operators; every answer is "
+        "compared, and a single node is believed without comparison",
+    )
+    agree: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of nodes that must give the same answer; without it all of one or two, "
+        "and the majority of three or more; never half or fewer",
+    )
     chain_id: int = Field(ge=1, description="EIP-155 chain id; a node of another chain is rejected")
     contract: Address = Field(description="address of OepConsensus")
     start_block: int = Field(default=0, ge=0, description="block of the contract's deployment")
+    finality: Literal["depth", "finalized"] = Field(
+        default="depth",
+        description="blocks that are processed: those with `confirmations` blocks on top, or those "
+        "that the chain calls finalized",
+    )
     confirmations: int = Field(
         default=0, ge=0, description="blocks on top of a block before it is processed"
     )
+    max_head_age_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="maximum age of the newest block, in seconds; without it 600, and unlimited on "
+        "the development chain 31337",
+    )
+    max_head_lead_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="maximum lead of the newest block's time over the clock, in seconds; without "
+        "it 60, and unlimited on the development chain 31337",
+    )
     timeout_s: float = Field(
-        default=20, gt=0, description="deadline of one request to the node, in seconds"
+        default=20, gt=0, description="deadline of one request to a node, in seconds"
     )
     receipt_timeout_s: float = Field(
         default=60, gt=0, description="deadline of one transaction, in seconds"
     )
+    max_response_bytes: int = Field(
+        default=32 * 2**20, gt=0, description="maximum size of one answer of a node, in bytes"
+    )
+    max_fee_gwei: float = Field(
+        default=500, gt=0, description="maximum price of a unit of gas, in 10⁻⁹ of the chain's coin"
+    )
+    max_fee_per_tx: float = Field(
+        default=0.5, gt=0, description="maximum fee of one transaction, in the chain's coin"
+    )
+    fee_budget_per_day: float = Field(
+        default=5, gt=0, description="maximum fees of 24 hours, in the chain's coin"
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="whether a node on another machine may be reached by http, where anyone on "
+        "the path can change its answers",
+    )
+
+    @model_validator(mode="after")
+    def _check_nodes(self) -> ChainSettings:
+        for url in self.rpc_urls:
+            check_node_url(url, allow_plain_http=self.allow_plain_http)
+        if len(set(self.rpc_urls)) < len(self.rpc_urls):
+            raise ValueError("rpc_urls names a node twice; its answers would count twice")
+        nodes = len(self.rpc_urls)
+        if self.agree is not None and not nodes < 2 * self.agree <= 2 * nodes:
+            raise ValueError(
+                f"agree is {self.agree} of {nodes} nodes; set it from {nodes // 2 + 1} to {nodes}"
+            )
+        return self
+
+    @property
+    def quorum(self) -> int:
+        """Number of nodes that must give the same answer."""
+        return self.agree or len(self.rpc_urls) // 2 + 1
+
+
+def check_node_url(url: str, *, allow_plain_http: bool) -> None:
+    """Check the URL of a node: HTTP, and encrypted unless it is on this machine.
+
+    Raises:
+        ValueError: Otherwise; the message does not contain the URL, which may hold a key.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise ValueError("malformed URL of a node") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("the JSON-RPC URL of a node must start with http:// or https://")
+    if parts.scheme == "http" and not (allow_plain_http or _is_loopback(host)):
+        raise ValueError(
+            f"node {host}: plain http to another machine; use https, or set allow_plain_http if "
+            "the network between is trusted"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 class FeedSettings(BaseModel):
@@ -73,13 +176,31 @@ class FeedSettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """Address that a program listens on."""
+    """Address that a program listens on, and the limits of its connections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=0, ge=0, le=65535, description="port to listen on; 0 chooses a free one"
+    )
+    max_connections: int = Field(
+        default=512,
+        ge=16,
+        description="maximum connections at once; fewer where the process may open few files",
+    )
+    max_connections_per_address: int = Field(
+        default=128, ge=1, description="maximum connections of one address at once"
+    )
+    requests_per_second: float = Field(
+        default=50,
+        gt=0,
+        description="requests a second of one address, on average; four times as many at once",
+    )
+    proxies: tuple[IpAddress, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="addresses of reverse proxies in front, which limit each client themselves: "
+        "neither limit per address applies to them",
     )
 
 
@@ -102,6 +223,22 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
+class ComputeSettings(BaseModel):
+    """Limits of the computing processes of a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    memory_limit_mb: int = Field(
+        default=2048,
+        ge=256,
+        description="maximum memory of a computing process, in MiB; a round that needs more is "
+        "abstained from",
+    )
+    timeout_s: float = Field(
+        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -117,6 +254,19 @@ class _Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (env_settings, init_settings)
+
+
+NODES_WITHOUT_LIST: Final = 3
+"""Nodes that must be compared where no local list says who may read: one of them may lie."""
+
+
+def _require_operators(operators: tuple[str, ...], chain: ChainSettings) -> None:
+    if not operators and len(chain.rpc_urls) < NODES_WITHOUT_LIST:
+        raise ValueError(
+            "setting operators is missing; list the addresses of the operators whose workers may "
+            f"read, or name {NODES_WITHOUT_LIST} nodes in chain.rpc_urls: one node could name "
+            "anyone"
+        )
 
 
 class SenderSettings(_Settings):
@@ -138,6 +288,12 @@ class SenderSettings(_Settings):
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
+    )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
         description="readers of documents: enrolled workers by a signed request, or anyone",
@@ -148,6 +304,12 @@ class SenderSettings(_Settings):
         description="maximum difference between a request's time and the clock, in seconds",
     )
 
+    @model_validator(mode="after")
+    def _check_operators(self) -> SenderSettings:
+        if self.document_access == "members":
+            _require_operators(self.operators, self.chain)
+        return self
+
 
 class RegistrySettings(_Settings):
     """Settings of ``oepnode registry serve``."""
@@ -157,6 +319,12 @@ class RegistrySettings(_Settings):
     )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
+    )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
     )
@@ -165,6 +333,11 @@ class RegistrySettings(_Settings):
         gt=0,
         description="maximum difference between a request's time and the clock, in seconds",
     )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> RegistrySettings:
+        _require_operators(self.operators, self.chain)
+        return self
 
 
 class RelaySettings(_Settings):
@@ -192,7 +365,12 @@ class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
     http: HttpSettings = Field(
-        default=HttpSettings(), description="address for the status page and bundles"
+        default=HttpSettings(),
+        description="public address: sealed bundles, and health as one word",
+    )
+    status: HttpSettings = Field(
+        default=HttpSettings(),
+        description="the operator's own address: status page, status as JSON, metrics",
     )
     chain: ChainSettings = Field(description="the consensus contract")
     feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
@@ -215,6 +393,9 @@ class WorkerSettings(_Settings):
     )
     is_requester: bool = Field(
         default=False, description="whether this worker opens a round for each new document"
+    )
+    compute: ComputeSettings = Field(
+        default=ComputeSettings(), description="limits of the computing processes"
     )
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key that each round's inputs are sealed to"
@@ -261,7 +442,8 @@ def _problem(error: ErrorDetails) -> str:
         return f"setting {setting} is missing"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {setting}"
-    return f"setting {setting}: {error['msg'].removeprefix('Value error, ')}"
+    problem = error["msg"].removeprefix("Value error, ")
+    return f"setting {setting}: {problem}" if setting else problem
 
 
 def _read_toml(kind: type[_Settings], path: Path) -> dict[str, Any]:

@@ -7,13 +7,16 @@ its response is malformed, `ConflictError` if it rejects a step in its present s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from oepnode.domain.rounds.ballot import Result, Vote
+from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round
+from oepnode.domain.rounds.history import RoundHistory
+from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round, RoundOpened
 
 
 class Clock(Protocol):
@@ -90,7 +93,10 @@ class Registry(Protocol):
 
 
 class ChainReader(Protocol):
-    """Read access to the consensus contract."""
+    """Read access to the consensus contract.
+
+    State is that of the chain's newest block, unless the reader is one of `settled`.
+    """
 
     @property
     def chain_id(self) -> int:
@@ -102,8 +108,16 @@ class ChainReader(Protocol):
         """Address of the contract, 20 bytes."""
         ...
 
+    async def settled(self) -> ChainReader:
+        """A reader whose every answer is of one block: the newest that is final enough."""
+        ...
+
     async def head(self) -> Head:
-        """The newest block with enough confirmations (setting ``confirmations``)."""
+        """The newest block that is final enough (setting ``finality``)."""
+        ...
+
+    async def head_age_s(self) -> float:
+        """Age of the chain's newest block when it was read last, in seconds."""
         ...
 
     async def round_count(self) -> int:
@@ -151,6 +165,14 @@ class ChainReader(Protocol):
         ...
 
 
+class RoundReader(ChainReader, Protocol):
+    """Read access to whole rounds, for those who count them again."""
+
+    async def history(self, number: int) -> RoundHistory | None:
+        """A round's record and its events at one block, or None; not compared with each other."""
+        ...
+
+
 class Chain(ChainReader, Protocol):
     """Read and write access to the consensus contract with one signer.
 
@@ -170,12 +192,12 @@ class Chain(ChainReader, Protocol):
         """Open a round (``REQUESTER_ROLE``) and return its number."""
         ...
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        """Cast the signer's blind ballot."""
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        """Cast the signer's blind ballot with its custody root."""
         ...
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
+        """Cast votes that others signed, packed by `signed_ballots.pack`."""
         ...
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -200,14 +222,14 @@ class Chain(ChainReader, Protocol):
 class Relay(Protocol):
     """A service that casts this worker's ballots, and pays for them."""
 
-    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        """Sign the worker's ballot and hand it in; repeating it is safe.
+    async def hand_in(self, context: RoundContext, vote: Vote) -> None:
+        """Sign the worker's ballot or abstention and hand it in; repeating it is safe.
 
-        Only the chain shows whether the ballot is cast.
+        Only the chain shows whether it is cast.
 
         Raises:
-            ConflictError: If the relay rejects it, or another ballot was signed for that round.
-            ConfigError: If the record of signed ballots cannot be read.
+            ConflictError: If the relay rejects it, or another vote was signed for that round.
+            ConfigError: If the record of signed votes cannot be read.
             TransportError: If the relay does not respond, or cannot accept it yet.
             FatalError: If the record cannot be written.
         """
@@ -240,12 +262,12 @@ class StoredEffect(Struct, frozen=True):
 class Store(Protocol):
     """A worker's durable state. Every method is one transaction, durable when it returns."""
 
-    def cursor(self) -> Cursor | None:
-        """The last processed block, or None on the first start."""
+    def cursors(self) -> list[Cursor]:
+        """The last processed block and some before it, newest first; empty on the first start."""
         ...
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store the last processed block."""
+        """Store the last processed block, and forget cursors of this height or above."""
         ...
 
     def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:
@@ -273,21 +295,96 @@ class Store(Protocol):
         ...
 
 
+class RoundTask(Struct, frozen=True):
+    """A round to compute.
+
+    Attributes:
+        context: Chain, contract and number.
+        opened: The event that opened it.
+        operator: The worker's operator, 20 bytes, whom the custody root is for.
+    """
+
+    context: RoundContext
+    opened: RoundOpened
+    operator: bytes
+
+    @property
+    def number(self) -> int:
+        """The round's number."""
+        return self.context.number
+
+
+class Outcome(Struct, frozen=True):
+    """The outcome of computing a round: what to vote for, and counts.
+
+    Attributes:
+        result: Root and partition count.
+        custody: Custody root for the worker's operator, 32 bytes.
+        sites: Site entries of all partitions.
+        unassigned_nmis: NMIs without an aggregator in some interval.
+        warnings: Oddities in the inputs that are allowed.
+    """
+
+    result: Result
+    custody: bytes
+    sites: int
+    unassigned_nmis: int
+    warnings: tuple[str, ...]
+
+
+class RoundEngine(Protocol):
+    """Computes rounds apart from the worker, one at a time, and seals their bundles.
+
+    Sealed bundles are kept apart (`BundleShelf`) until the worker publishes them.
+    """
+
+    async def compute(
+        self, task: RoundTask, inputs: Inputs, on_stage: Callable[[str], None]
+    ) -> Outcome:
+        """Compute a round; returns as soon as the outcome is known, and goes on sealing.
+
+        Args:
+            task: The round.
+            inputs: Its inputs.
+            on_stage: Called with the name of each stage.
+
+        Raises:
+            DigestMismatch: If an input is not the one that the round was opened with.
+            EvidenceError: If the inputs violate the rules.
+            ComputationFault: If the computation ended without a result.
+        """
+        ...
+
+    async def sealed(self, round_number: int) -> None:
+        """Wait until nothing of a round is being sealed any more."""
+        ...
+
+
+class ShelvedRound(Struct, frozen=True):
+    """A round with bundles on the shelf, and the time of publication, UTC seconds."""
+
+    number: int
+    published_at: float
+
+
 class BundleShelf(Protocol):
-    """Storage of sealed bundles until aggregators fetch them."""
+    """Storage of sealed bundles: apart until their round is final, then for aggregators to fetch.
 
-    def put(self, round_number: int, name: str, sealed: Iterable[bytes]) -> None:
-        """Store a sealed bundle, given in pieces, under its name, atomically."""
+    Sealed bundles belong to a round's number and its inputs (`RoundOpened.inputs`).
+    """
+
+    def publish(self, round_number: int, inputs: bytes) -> int | None:
+        """Publish a round's sealed bundles; returns their number, or None if there are none."""
         ...
 
-    def prune(self, keep_from: int) -> None:
-        """Delete the bundles of rounds below ``keep_from``."""
+    def discard(self, round_number: int) -> None:
+        """Delete sealed bundles of a round that are not published."""
         ...
 
+    def rounds(self) -> list[ShelvedRound]:
+        """The rounds with published bundles."""
+        ...
 
-class InputArchive(Protocol):
-    """Storage of rounds' inputs, sealed to an auditor's key."""
-
-    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
-        """Store a round's sealed inputs, given in pieces, atomically."""
+    def delete(self, round_number: int) -> None:
+        """Delete the published bundles of a round."""
         ...

@@ -12,30 +12,31 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
-from pydantic import ValidationError
 
 from oepnode.adapters.chain.contract import (
     EvmChain,
     EvmReader,
-    chain_id_of,
     connect,
     connect_reader,
+    with_chain_id,
 )
 from oepnode.adapters.clock import SystemClock
-from oepnode.adapters.crypto import sealing
+from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
 from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.server.serving import listening, serve, stop_signal
 from oepnode.adapters.http.signed_client import RequestSigner
-from oepnode.adapters.storage import input_archive
+from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
-from oepnode.adapters.storage.files import FileArchive, FileShelf
+from oepnode.adapters.storage.private import check_private
+from oepnode.adapters.storage.spending import SpendingFile
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
     ChainSettings,
@@ -45,39 +46,37 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.computation import compute
-from oepnode.errors import ConfigError
 from oepnode.ports import ChainReader
-from oepnode.services.common.serving import serve
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Compute, SealInputs, WorkerPorts
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.status.live_view import LiveView
-from oepnode.worker.status.pages import application
+from oepnode.worker.status.pages import operator_application
+from oepnode.worker.status.public_pages import public_application
 from oepnode.worker.worker import Worker
+
+AnyServiceSettings = TypeVar("AnyServiceSettings", SenderSettings, RegistrySettings, RelaySettings)
 
 # --- the chain -----------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def chain_reader(
-    rpc_url: str,
-    contract: str,
-    chain_id: int | None = None,
-    start_block: int = 0,
-    confirmations: int = 0,
+    settings: ChainSettings, *, any_chain: bool = False
 ) -> AsyncIterator[EvmReader]:
-    """A connection for reading; without ``chain_id`` the node's own is taken.
+    """A connection for reading.
+
+    Args:
+        settings: Chain, contract and nodes.
+        any_chain: Whether the nodes' own chain id is taken in place of that of the settings.
 
     Raises:
-        ConfigError: For a node of another chain, or an address without a contract.
-        TransportError: If the node does not respond.
+        ConfigError: For nodes of another chain, or an address without this release's contract.
+        TransportError: If too few nodes respond or agree.
     """
-    reader = await connect_reader(
-        await _chain_settings(rpc_url, contract, chain_id, start_block, confirmations)
-    )
+    reader = await connect_reader(await _resolved(settings, any_chain=any_chain))
     try:
         yield reader
     finally:
@@ -86,41 +85,29 @@ async def chain_reader(
 
 @asynccontextmanager
 async def chain_writer(
-    rpc_url: str, contract: str, key_file: Path, chain_id: int | None = None
+    settings: ChainSettings, key_file: Path, *, any_chain: bool = False
 ) -> AsyncIterator[EvmChain]:
     """A connection for reading and writing, with the account whose key is in a file.
 
+    Args:
+        settings: As of `chain_reader`.
+        key_file: The file.
+        any_chain: As of `chain_reader`.
+
     Raises:
         ConfigError: As `chain_reader`, or for a file without a key.
-        TransportError: If the node does not respond.
+        TransportError: If too few nodes respond or agree.
     """
     account = load_account(key_file)
-    chain = await connect(await _chain_settings(rpc_url, contract, chain_id), account)
+    chain = await connect(await _resolved(settings, any_chain=any_chain), account)
     try:
         yield chain
     finally:
         await chain.close()
 
 
-async def _chain_settings(
-    rpc_url: str,
-    contract: str,
-    chain_id: int | None,
-    start_block: int = 0,
-    confirmations: int = 0,
-) -> ChainSettings:
-    if chain_id is None:
-        chain_id = await chain_id_of(rpc_url)
-    try:
-        return ChainSettings(
-            rpc_url=rpc_url,
-            chain_id=chain_id,
-            contract=contract,
-            start_block=start_block,
-            confirmations=confirmations,
-        )
-    except ValidationError as exc:
-        raise ConfigError(f"{contract}: not the address of a contract") from exc
+async def _resolved(settings: ChainSettings, *, any_chain: bool) -> ChainSettings:
+    return await with_chain_id(settings) if any_chain else settings
 
 
 # --- the worker ----------------------------------------------------------------------------------
@@ -132,7 +119,8 @@ class WorkerParts:
 
     Attributes:
         worker: The worker, not running yet.
-        app: HTTP application of its pages.
+        public_app: HTTP application of its public pages.
+        operator_app: HTTP application of its operator's pages.
         chain: Connection to the chain.
         sender: Client of the sender's gateway.
         registry: Client of the NMI registry.
@@ -140,7 +128,8 @@ class WorkerParts:
     """
 
     worker: Worker
-    app: web.Application
+    public_app: web.Application
+    operator_app: web.Application
     chain: EvmChain
     sender: HttpSender
     registry: HttpRegistry
@@ -149,17 +138,22 @@ class WorkerParts:
 
 @asynccontextmanager
 async def worker_parts(
-    settings: WorkerSettings, compute_result: Compute = compute
+    settings: WorkerSettings, compute_function: str = COMPUTE
 ) -> AsyncIterator[WorkerParts]:
     """Build a worker from its settings, and close everything afterwards.
 
     Raises:
-        ConfigError: For an unusable key file, or a chain or contract that does not match.
+        ConfigError: For an unusable key file, a chain or contract that does not match, or a
+            ``data_dir`` that others can read.
         TransportError: If the node of the chain does not respond.
     """
     account = load_account(settings.key_file)
+    check_private(settings.data_dir, "data_dir")
     async with AsyncExitStack() as stack:
-        chain = await connect(settings.chain, account)
+        metrics = WorkerMetrics()
+        chain = await connect(
+            settings.chain, account, _spending(settings.data_dir), metrics=metrics.registry
+        )
         stack.push_async_callback(chain.close)
         request_signer = _request_signer(settings, account, chain)
         sender_client = HttpSender(settings.sender_url, request_signer)
@@ -171,43 +165,49 @@ async def worker_parts(
         store = SqliteStore(settings.data_dir / "worker.sqlite")
         stack.callback(store.close)
         shelf = FileShelf(settings.data_dir / "bundles")
-        metrics = WorkerMetrics()
+        engine = ProcessEngine(_engine_settings(settings, compute_function))
+        stack.push_async_callback(engine.close)
         ports = WorkerPorts(
             chain=chain,
             sender=sender_client,
             registry=registry_client,
+            engine=engine,
             shelf=shelf,
-            seal=sealing.seal,
-            archive=FileArchive(settings.data_dir / "archive") if settings.archive_key else None,
-            seal_inputs=_seal_inputs(settings.archive_key),
             clock=SystemClock(),
-            compute=compute_result,
             feed=Feed(settings.feed.profile, settings.feed.import_sign),
             relay=relay_client,
         )
         worker = Worker(settings, ports, store, metrics)
         view = LiveView(settings, worker, metrics, "0x" + chain.signer.hex(), shelf.path)
         yield WorkerParts(
-            worker, application(view), chain, sender_client, registry_client, relay_client
+            worker,
+            public_application(view),
+            operator_application(view),
+            chain,
+            sender_client,
+            registry_client,
+            relay_client,
         )
 
 
 async def run_worker(
-    settings: WorkerSettings, announce: Callable[[str], None], compute_result: Compute = compute
+    settings: WorkerSettings,
+    announce: Callable[[str, str], None],
+    compute_function: str = COMPUTE,
 ) -> None:
     """Run a worker until SIGINT or SIGTERM.
 
     Args:
         settings: The worker's settings.
-        announce: Called with the URL once the worker listens.
-        compute_result: Computes a result from inputs.
+        announce: Called with the public and the operator's URL once the worker listens.
+        compute_function: ``module:function`` that computes a result from inputs.
 
     Raises:
         OepError: If the worker cannot start, or ends with an error.
     """
-    async with worker_parts(settings, compute_result) as parts:
+    async with worker_parts(settings, compute_function) as parts:
         running = asyncio.create_task(parts.worker.run())
-        serving = asyncio.create_task(serve(parts.app, settings.http, announce))
+        serving = asyncio.create_task(_serve_worker(settings, parts, announce))
         await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
         ended = running if running.done() else serving
         for task in (running, serving):
@@ -215,6 +215,18 @@ async def run_worker(
         await asyncio.gather(running, serving, return_exceptions=True)
         if not ended.cancelled():
             ended.result()
+
+
+async def _serve_worker(
+    settings: WorkerSettings, parts: WorkerParts, announce: Callable[[str, str], None]
+) -> None:
+    with stop_signal() as stop:
+        async with (
+            listening(parts.public_app, settings.http) as public_url,
+            listening(parts.operator_app, settings.status, "status") as operator_url,
+        ):
+            announce(public_url, operator_url)
+            await stop.wait()
 
 
 def _request_signer(
@@ -237,10 +249,16 @@ def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay 
     return HttpRelay(settings.relay.url, account, guard)
 
 
-def _seal_inputs(archive_key: str | None) -> SealInputs | None:
-    if archive_key is None:
-        return None
-    return partial(input_archive.seal_inputs, bytes.fromhex(archive_key))
+def _engine_settings(settings: WorkerSettings, function: str) -> EngineSettings:
+    key = settings.archive_key
+    return EngineSettings(
+        memory_limit_mb=settings.compute.memory_limit_mb,
+        timeout_s=settings.compute.timeout_s,
+        bundles=settings.data_dir / "bundles",
+        archive=None if key is None else settings.data_dir / "archive",
+        archive_key=None if key is None else bytes.fromhex(key),
+        function=function,
+    )
 
 
 # --- the services --------------------------------------------------------------------------------
@@ -248,7 +266,8 @@ def _seal_inputs(archive_key: str | None) -> SealInputs | None:
 
 async def sender_app(settings: SenderSettings) -> web.Application:
     """The sender's gateway; it closes its connections when it is cleaned up."""
-    chain = await connect(settings.chain, load_account(settings.key_file))
+    account = load_account(settings.key_file)
+    chain = await connect(settings.chain, account, _spending(settings.data_dir))
     app = sender.application(settings, chain, SystemClock())
     app.on_cleanup.append(_closing(chain))
     return app
@@ -264,10 +283,33 @@ async def registry_app(settings: RegistrySettings) -> web.Application:
 
 async def relay_app(settings: RelaySettings) -> web.Application:
     """The relay; it closes its connections when it is cleaned up."""
-    chain = await connect(settings.chain, load_account(settings.key_file))
+    account = load_account(settings.key_file)
+    chain = await connect(settings.chain, account, _spending(settings.data_dir))
     app = relay.application(settings, chain)
     app.on_cleanup.append(_closing(chain))
     return app
+
+
+async def run_service(
+    build: Callable[[AnyServiceSettings], Awaitable[web.Application]],
+    settings: AnyServiceSettings,
+    announce: Callable[[str], None],
+) -> None:
+    """Run a service until SIGINT or SIGTERM.
+
+    Args:
+        build: Builds its application.
+        settings: Its settings.
+        announce: Called with the URL once it listens.
+
+    Raises:
+        OepError: If it cannot start.
+    """
+    await serve(await build(settings), settings.http, announce)
+
+
+def _spending(data_dir: Path) -> SpendingFile:
+    return SpendingFile(data_dir / "fees.json", SystemClock())
 
 
 def _closing(chain: EvmReader) -> Callable[[web.Application], Awaitable[None]]:

@@ -26,7 +26,7 @@ from tests.contract_model.state import (
 
 def deploy(chain_id: int, contract: bytes, admin: bytes, policy: Policy) -> State:
     """The state of a new contract: epoch 1, without members."""
-    _require_account(admin)
+    _require_account(contract, admin)
     _check_policy(policy)
     return State(chain_id, contract, frozenset({(Role.ADMIN, admin)}), (Terms(0, policy),))
 
@@ -92,7 +92,7 @@ def set_endpoint(state: State, call: Call, url: str) -> State:
 def grant_role(state: State, call: Call, role: Role, account: bytes) -> State:
     """Give an account a role."""
     require_role(state, call, Role.ADMIN)
-    _require_account(account)
+    _require_account(state.contract, account)
     return replace(state, roles=state.roles | {(role, account)})
 
 
@@ -145,9 +145,11 @@ def require_text(text: str) -> None:
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _require_account(account: bytes) -> None:
+def _require_account(contract: bytes, account: bytes) -> None:
     if account == NOBODY:
         raise Reverted("Missing", "account")
+    if account == contract:
+        raise Reverted("OwnAddress", account)
 
 
 def _without_role(state: State, role: Role, account: bytes) -> State:

@@ -16,11 +16,12 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot
 from tests.contract_model import rounds
-from tests.contract_model.lockstep import DIGESTS, HORIZONS, RESULTS, Lockstep
+from tests.contract_model.lockstep import CUSTODY, DIGESTS, HORIZONS, RESULTS, Lockstep
+from tests.contract_model.packed_ballots import PACKED_BALLOT_SIZE
 from tests.contract_model.state import NOBODY, NewWorker, Seat
 from tests.support.anvil import Anvil
 
@@ -46,6 +47,10 @@ odd_policies = st.sampled_from(
     )
 )
 urls = st.sampled_from(("http://w", "", "é" * 100, "é" * 100 + "x"))
+ODD_VOTES = (
+    Vote(b"\x99" * 32, bytes(32)),  # a ballot without custody root
+    Vote((3).to_bytes(32), CUSTODY),  # an abstention with one
+)
 Way: TypeAlias = Callable[[int, "Choice"], None]
 
 
@@ -63,6 +68,11 @@ class Choice:
 
     def is_odd(self) -> bool:
         return self._draw(st.integers(0, 9)) == 9
+
+
+def _reason(number: int) -> bytes:
+    """A reason as the ballot of an abstention."""
+    return number.to_bytes(32)
 
 
 class ContractMachine(RuleBasedStateMachine):
@@ -198,8 +208,10 @@ class ContractMachine(RuleBasedStateMachine):
 
     def cast_a_copy(self, number: int, choice: Choice) -> None:
         ballots = tuple(b.ballot for r in self.pair.state.rounds for b in r.ballots)
-        ballot = choice.one((bytes(32), *ballots))
-        self.do("castBallot", self.a_signer(number, choice), number, ballot)
+        odd = (bytes(32), rounds.LOWEST_BALLOT.to_bytes(32), *map(_reason, (1, 5)))
+        ballot = choice.one((*odd, *ballots, *ballots))
+        custody = bytes(32) if choice.is_odd() else CUSTODY
+        self.do("castBallot", self.a_signer(number, choice), number, ballot, custody)
 
     def abstain(self, number: int, choice: Choice) -> None:
         signer = self.a_signer(number, choice)
@@ -211,7 +223,13 @@ class ContractMachine(RuleBasedStateMachine):
 
     def everybody_is_relayed(self, number: int, choice: Choice) -> None:
         batch = [
-            self.pair.signed(seat.signer, self.pair.ballot(number, seat.signer, result), number)
+            self.pair.signed(
+                seat.signer,
+                _reason(choice.of(st.integers(1, 5)))
+                if choice.is_odd()
+                else self.pair.ballot(number, seat.signer, result),
+                number,
+            )
             for seat, result in self.votes(number, choice)
         ]
         self.record("castBallots", self.pair.relay(number, batch))
@@ -233,7 +251,7 @@ class ContractMachine(RuleBasedStateMachine):
             else self.a_signed_ballot(number, self.a_signer(number, choice), choice)
             for _ in range(choice.of(st.integers(0, 4)))
         ]
-        cut = choice.one((1, 32, 95)) if batch and choice.is_odd() else 0
+        cut = choice.one((1, 32, 127)) if batch and choice.is_odd() else 0
         self.record("castBallots", self.pair.relay(number, batch, cut))
 
     def report_equivocation(self, number: int, choice: Choice) -> None:
@@ -248,11 +266,13 @@ class ContractMachine(RuleBasedStateMachine):
             pair[1] = self.a_signed_ballot(number, self.a_signer(number, choice), choice)
         if choice.is_odd():
             pair = choice.one(([], pair[:1], [*pair, pair[0]]))
-        cut = choice.one((1, 32, 95)) if pair and choice.is_odd() else 0
+        cut = choice.one((1, 32, 127)) if pair and choice.is_odd() else 0
         self.record("reportEquivocation", self.pair.report(number, pair, cut))
 
     def a_signed_ballot(self, number: int, signer: bytes, choice: Choice) -> SignedBallot:
         ballot = self.pair.ballot(number, signer, choice.of(results))
+        if choice.of(st.integers(0, 3)) == 0:
+            ballot = _reason(choice.of(st.integers(1, 5)))
         return self.pair.signed(signer, ballot, number)
 
     def an_odd_ballot(self, number: int, choice: Choice) -> SignedBallot:
@@ -260,10 +280,10 @@ class ContractMachine(RuleBasedStateMachine):
         signer = self.a_signer(number, choice)
         context = rounds.context_of(self.pair.state, number)
         good = self.a_signed_ballot(number, signer, choice)
-        ballot = good.ballot
+        vote, ballot = good.vote, good.vote.ballot
         is_flipped = bytes([good.parity_and_s[0] ^ 0x80]) + good.parity_and_s[1:]
         order = 2 * HALF_ORDER + 1
-        twin = SignedBallot.of(ballot, int.from_bytes(good.r), order - good.s, 1 - good.y_parity)
+        twin = SignedBallot.of(vote, int.from_bytes(good.r), order - good.s, 1 - good.y_parity)
         elsewhere = (
             replace(context, chain_id=1),
             replace(context, contract=b"\x77" * 20),
@@ -273,16 +293,16 @@ class ContractMachine(RuleBasedStateMachine):
             (
                 *(self.pair.signed(signer, ballot, number, other) for other in elsewhere),
                 self.pair.signed(signer, bytes(32), number),
-                SignedBallot(ballot[::-1], good.r, good.parity_and_s),
-                SignedBallot(ballot, good.r, is_flipped),
+                *(self.pair.signed_vote(signer, other, number) for other in ODD_VOTES),
+                SignedBallot(Vote(ballot[::-1], vote.custody), good.r, good.parity_and_s),
+                SignedBallot(Vote(ballot, vote.custody[::-1]), good.r, good.parity_and_s),
+                SignedBallot(vote, good.r, is_flipped),
                 twin,
-                SignedBallot(ballot, bytes(32), good.parity_and_s),
-                SignedBallot(ballot, good.r, bytes(32)),
-                SignedBallot.of(ballot, int.from_bytes(good.r), HALF_ORDER + 1, 0),
-                SignedBallot(ballot, b"\xff" * 32, good.parity_and_s),
-                SignedBallot(
-                    ballot, (5).to_bytes(32), good.parity_and_s
-                ),  # on no point of the curve
+                SignedBallot(vote, bytes(32), good.parity_and_s),
+                SignedBallot(vote, good.r, bytes(32)),
+                SignedBallot.of(vote, int.from_bytes(good.r), HALF_ORDER + 1, 0),
+                SignedBallot(vote, b"\xff" * 32, good.parity_and_s),
+                SignedBallot(vote, (5).to_bytes(32), good.parity_and_s),  # on no point of the curve
             )
         )
 
@@ -297,12 +317,13 @@ class ContractMachine(RuleBasedStateMachine):
 
     def reveal_with_other_ballots(self, number: int, choice: Choice) -> None:
         packed = self.pair.packed(number)
-        cut = 53 * choice.of(st.integers(0, len(packed) // 53))
+        size = PACKED_BALLOT_SIZE
+        cut = size * choice.of(st.integers(0, len(packed) // size))
         changed = choice.one(
             (
-                packed[:cut] + packed[cut + 53 :],
+                packed[:cut] + packed[cut + size :],
                 packed[cut:] + packed[:cut],
-                packed + packed[cut : cut + 53],
+                packed + packed[cut : cut + size],
                 packed[:-1],
                 packed[:cut] + b"\x07" + packed[cut + 1 :],
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oepnode.domain.rounds import signed_ballots, tally
-from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.ballot import Reason, Result, Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Abstained,
@@ -39,6 +39,8 @@ from tests.contract_model.state import (
 )
 
 HORIZON_UNIT_S = 300
+EVIDENCE_TIME_S = 30 * 24 * 3600
+LOWEST_BALLOT = max(Reason) + 1
 
 
 def open_round(
@@ -71,6 +73,7 @@ def open_round(
         envelope_digest=envelope,
         registry_digest=registry,
         opened_at=call.time,
+        opened_in_block=call.block,
         vote_deadline=vote_deadline,
         reveal_deadline=vote_deadline + terms.policy.reveal_window_s,
         waiting=terms.members,
@@ -94,12 +97,16 @@ def open_round(
 # --- votes ---------------------------------------------------------------------------------------
 
 
-def cast_ballot(state: State, call: Call, number: int, ballot: bytes) -> State:
+def cast_ballot(state: State, call: Call, number: int, ballot: bytes, custody: bytes) -> State:
     """Cast the calling signer's ballot."""
     if ballot == NO_HASH:
         raise Reverted("Missing", "ballot")
+    if Vote(ballot, custody).reason is not None:
+        raise Reverted("ReservedBallot", LOWEST_BALLOT, ballot)
+    if custody == NO_HASH:
+        raise Reverted("Missing", "custody")
     round_, seat = _take_vote(state, call, number)
-    event = BallotCast(NO_LOCATION, number, seat.operator, ballot)
+    event = BallotCast(NO_LOCATION, number, seat.operator, ballot, custody)
     return _with(state, number, _with_ballot(round_, seat, ballot), event)
 
 
@@ -108,63 +115,71 @@ def abstain(state: State, call: Call, number: int, reason: int) -> State:
     if reason == 0:
         raise Reverted("Missing", "reason")
     round_, seat = _take_vote(state, call, number)
-    abstentions = {**round_.abstentions, seat.index: reason}
     event = Abstained(NO_LOCATION, number, seat.operator, reason)
-    return _with(state, number, replace(round_, abstentions=abstentions), event)
+    return _with(state, number, _with_abstention(round_, seat, reason), event)
 
 
 def cast_ballots(state: State, call: Call, number: int, packed: bytes, recover: Recover) -> State:
-    """Cast ballots that their signers have signed; those of members who have voted are skipped.
+    """Cast votes that their signers have signed; those of members who have voted are skipped.
 
     Args:
         state: Before.
         call: Caller and time.
         number: Of the round.
-        packed: Signed ballots, 96 bytes each.
+        packed: Signed votes, 128 bytes each.
         recover: Of signers.
     """
     _require_whole(packed, SIGNED_BALLOT_SIZE)
     before = round_ = _require_voting(state, call, number)
-    events = []
+    events: list[Event] = []
     for entry, signed in enumerate(signed_ballots.unpack(packed)):
         seat = _signed(state, number, entry, signed, recover)
         if not before.waiting >> seat.index & 1:
             continue
         if not round_.waiting >> seat.index & 1:
             raise Reverted("DuplicateEntry", entry, seat.operator)
-        round_ = _with_ballot(_without_vote(round_, seat), seat, signed.ballot)
-        events.append(BallotCast(NO_LOCATION, number, seat.operator, signed.ballot))
+        round_, vote, operator = _without_vote(round_, seat), signed.vote, seat.operator
+        if vote.reason is not None:
+            round_ = _with_abstention(round_, seat, vote.reason)
+            events.append(Abstained(NO_LOCATION, number, operator, vote.reason))
+        else:
+            round_ = _with_ballot(round_, seat, vote.ballot)
+            events.append(BallotCast(NO_LOCATION, number, operator, vote.ballot, vote.custody))
     if round_ is before:
         raise Reverted("NothingCast", number)
     return _with(state, number, round_, *events)
 
 
 def report_equivocation(
-    state: State, _: Call, number: int, packed: bytes, recover: Recover
+    state: State, call: Call, number: int, packed: bytes, recover: Recover
 ) -> State:
-    """Record that a member signed two ballots for one round.
+    """Record that a member signed two votes for one round.
 
     Args:
         state: Before.
+        call: Caller and time.
         number: Of the round.
-        packed: The two signed ballots, 96 bytes each.
+        packed: The two signed votes, 128 bytes each.
         recover: Of signers.
     """
     _require_whole(packed, SIGNED_BALLOT_SIZE)
     if len(packed) != 2 * SIGNED_BALLOT_SIZE:
         raise Reverted("BallotsLength", 2 * SIGNED_BALLOT_SIZE, len(packed))
     round_ = round_of(state, number)
+    deadline = round_.reveal_deadline + EVIDENCE_TIME_S
+    if call.time >= deadline:
+        raise Reverted("EvidenceClosed", number, deadline, call.time)
     first, second = signed_ballots.unpack(packed)
     seat = _signed(state, number, 0, first, recover)
     other = _signed(state, number, 1, second, recover)
     if seat.operator != other.operator:
         raise Reverted("TwoSigners", seat.operator, other.operator)
-    if first.ballot == second.ballot:
+    if first.vote.ballot == second.vote.ballot:
         raise Reverted("SameBallot", number, seat.operator)
     if round_.equivocators >> seat.index & 1:
         raise Reverted("AlreadyEquivocated", number, seat.operator)
     equivocators = round_.equivocators | 1 << seat.index
-    event = Equivocated(NO_LOCATION, number, seat.operator, first.ballot, second.ballot)
+    event = Equivocated(NO_LOCATION, number, seat.operator, first.vote.ballot, second.vote.ballot)
     return _with(state, number, replace(round_, equivocators=equivocators), event)
 
 
@@ -172,8 +187,13 @@ def _signed(state: State, number: int, entry: int, signed: SignedBallot, recover
     signer = recover(context_of(state, number), signed)
     if signer is None:
         raise Reverted("InvalidSignature", entry)
-    if signed.ballot == NO_HASH:
+    vote = signed.vote
+    if vote.ballot == NO_HASH:
         raise Reverted("Missing", "ballot")
+    if vote.reason is not None and vote.custody != NO_HASH:
+        raise Reverted("CustodyOfAbstention", NO_HASH, vote.custody)
+    if vote.reason is None and vote.custody == NO_HASH:
+        raise Reverted("Missing", "custody")
     epoch = state.rounds[number - 1].epoch
     seat = state.seat_of(signer)
     if seat is None or not seat.votes_in(epoch):
@@ -183,6 +203,10 @@ def _signed(state: State, number: int, entry: int, signed: SignedBallot, recover
 
 def _require_voting(state: State, call: Call, number: int) -> RoundRecord:
     require_paused(state, False)
+    return _require_before_vote_deadline(state, call, number)
+
+
+def _require_before_vote_deadline(state: State, call: Call, number: int) -> RoundRecord:
     round_ = _open(state, number)
     if call.time >= round_.vote_deadline:
         raise Reverted("VotingClosed", number, round_.vote_deadline, call.time)
@@ -204,8 +228,11 @@ def _without_vote(round_: RoundRecord, seat: Seat) -> RoundRecord:
 
 
 def _with_ballot(round_: RoundRecord, seat: Seat, ballot: bytes) -> RoundRecord:
-    cast = Ballot(seat.index, seat.operator, ballot)
-    return replace(round_, ballots=(*round_.ballots, cast))
+    return replace(round_, ballots=(*round_.ballots, Ballot(seat.index, ballot)))
+
+
+def _with_abstention(round_: RoundRecord, seat: Seat, reason: int) -> RoundRecord:
+    return replace(round_, abstentions={**round_.abstentions, seat.index: reason})
 
 
 # --- outcomes ------------------------------------------------------------------------------------
@@ -219,7 +246,7 @@ def reveal_root(state: State, call: Call, number: int, result: Result, packed: b
         call: Caller and time.
         number: Of the round.
         result: The result to reveal.
-        packed: All ballots in the order cast, 53 bytes each.
+        packed: All ballots in the order cast, 33 bytes each.
     """
     round_ = _open(state, number)
     if round_.waiting and call.time < round_.vote_deadline:
@@ -256,13 +283,14 @@ def fail_round(state: State, call: Call, number: int) -> State:
 
 
 def cancel_round(state: State, call: Call, number: int, reason: str) -> State:
-    """Give up a round that has no final root, before its reveal window has passed."""
+    """Give up a round while it is voting."""
     require_role(state, call, Role.REQUESTER)
     if not reason:
         raise Reverted("Missing", "reason")
     require_text(reason)
-    round_ = _open(state, number)
-    _require_before_reveal_deadline(round_, call, number)
+    round_ = _require_before_vote_deadline(state, call, number)
+    if not round_.waiting:
+        raise Reverted("EverybodyVoted", number)
     cancelled = replace(round_, status=RoundStatus.CANCELLED)
     return _with(state, number, cancelled, RoundCancelled(NO_LOCATION, number, reason))
 

@@ -60,10 +60,11 @@ class RoundStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The caller, and the time of the block."""
+    """The caller, and the time and number of the block."""
 
     sender: bytes
     time: int
+    block: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class RoundRecord:
         envelope_digest: 32 bytes.
         registry_digest: 32 bytes.
         opened_at: UTC seconds.
+        opened_in_block: Number of the block.
         vote_deadline: First second without voting.
         reveal_deadline: First second without revealing.
         waiting: Bitmap of members that have neither cast a ballot nor abstained.
@@ -129,7 +131,7 @@ class RoundRecord:
         abstentions: Reason by index of the member.
         candidates: Results revealed without a quorum, in their order, with the bitmap of voters.
         result: The final one, or None.
-        equivocators: Bitmap of members reported to have signed two ballots.
+        equivocators: Bitmap of members reported to have signed two votes.
     """
 
     epoch: int
@@ -138,6 +140,7 @@ class RoundRecord:
     envelope_digest: bytes
     registry_digest: bytes
     opened_at: int
+    opened_in_block: int
     vote_deadline: int
     reveal_deadline: int
     waiting: int

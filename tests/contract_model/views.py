@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from oepnode.domain.rounds import tally
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.onchain import Phase
 from tests.contract_model.packed_ballots import rolling_hash
 from tests.contract_model.rounds import context_of, round_of
-from tests.contract_model.state import NO_HASH, NOBODY, RoundRecord, RoundStatus, Seat, State
+from tests.contract_model.state import (
+    NO_HASH,
+    NOBODY,
+    Reverted,
+    RoundRecord,
+    RoundStatus,
+    Seat,
+    State,
+    Terms,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,7 @@ class RoundView:
     horizon_intervals: int
     rules_version: int
     opened_at: int
+    opened_in_block: int
     vote_deadline: int
     reveal_deadline: int
     member_count: int
@@ -49,6 +59,7 @@ def round_view(state: State, number: int, time: int) -> RoundView:
         horizon_intervals=round_.horizon[1],
         rules_version=terms.policy.rules_version,
         opened_at=round_.opened_at,
+        opened_in_block=round_.opened_in_block,
         vote_deadline=round_.vote_deadline,
         reveal_deadline=round_.reveal_deadline,
         member_count=terms.member_count,
@@ -58,8 +69,38 @@ def round_view(state: State, number: int, time: int) -> RoundView:
         ballots_hash=NO_HASH if result else hashed,
         root=result.root if result else NO_HASH,
         partitions=result.partitions if result else 0,
-        matched=candidate(state, number, result.hash) if result else 0,
+        matched=candidates(state, number)[-1][1] if result else 0,
     )
+
+
+def terms_view(terms: Terms) -> tuple[int, ...]:
+    """The view of an epoch's terms, field for field as on chain."""
+    return (terms.members, terms.member_count, terms.quorum, *astuple(terms.policy))
+
+
+def record_view(state: State, number: int, time: int) -> tuple[object, ...]:
+    """Everything about a round at a time, field for field as on chain."""
+    return (
+        astuple(round_view(state, number, time)),
+        terms_view(state.terms[round_of(state, number).epoch - 1]),
+        tuple((r.root, r.partitions, matched) for r, matched in candidates(state, number)),
+        abstentions(state, number),
+        equivocators(state, number),
+    )
+
+
+def final_result(state: State, number: int) -> tuple[bytes, int]:
+    """Root and partitions of a final round.
+
+    Raises:
+        Reverted: For any other round.
+    """
+    is_known = 0 < number <= len(state.rounds)
+    status = state.rounds[number - 1].status if is_known else RoundStatus.NONE
+    result = state.rounds[number - 1].result if is_known else None
+    if result is None:
+        raise Reverted("WrongStatus", number, RoundStatus.FINAL, status)
+    return result.root, result.partitions
 
 
 def phase(round_: RoundRecord, time: int) -> Phase:
@@ -78,23 +119,9 @@ def phase(round_: RoundRecord, time: int) -> Phase:
     return Phase.VOTING
 
 
-def abstention(state: State, number: int, index: int) -> int:
-    """Reason of a member's abstention, or 0."""
-    known = 0 < number <= len(state.rounds)
-    return state.rounds[number - 1].abstentions.get(index, 0) if known else 0
-
-
 def abstentions(state: State, number: int) -> tuple[tuple[int, int], ...]:
     """Index and reason of each member that abstained, by index."""
     return tuple(sorted(round_of(state, number).abstentions.items()))
-
-
-def candidate(state: State, number: int, result_hash: bytes) -> int:
-    """Bitmap of the members who had voted for a revealed result, or 0."""
-    if not 0 < number <= len(state.rounds):
-        return 0
-    revealed = candidates(state, number)
-    return next((matched for result, matched in revealed if result.hash == result_hash), 0)
 
 
 def candidates(state: State, number: int) -> tuple[tuple[Result, int], ...]:
@@ -108,7 +135,7 @@ def candidates(state: State, number: int) -> tuple[tuple[Result, int], ...]:
 
 
 def equivocators(state: State, number: int) -> int:
-    """Bitmap of the members reported to have signed two ballots."""
+    """Bitmap of the members reported to have signed two votes."""
     return round_of(state, number).equivocators
 
 

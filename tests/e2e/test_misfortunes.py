@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from oepnode.adapters.chain import contract
-from oepnode.config import ChainSettings
-from oepnode.demo.devnet import CHAIN_ID, account, free_port
+from oepnode.demo.devnet import account, free_port
 from oepnode.demo.play import play_round
 from oepnode.demo.stage import Plan, Stage
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, Phase, Round
@@ -49,7 +48,7 @@ async def watch(stage: Stage, number: int, phase: Phase) -> tuple[Round, list[Ev
     """Wait until a round has a phase; returns the round and its events."""
     async with (
         asyncio.timeout(GIVE_UP_S),
-        chain_reader(stage.devnet.url, stage.contract, start_block=stage.start_block) as chain,
+        chain_reader(stage.chain_settings) as chain,
     ):
         while True:
             state = await chain.round(number)
@@ -62,7 +61,7 @@ async def until_events(stage: Stage, number: int, holds: Callable[[Sequence[Even
     """Wait until the events of a round satisfy a condition."""
     async with (
         asyncio.timeout(GIVE_UP_S),
-        chain_reader(stage.devnet.url, stage.contract, start_block=stage.start_block) as chain,
+        chain_reader(stage.chain_settings) as chain,
     ):
         while not holds(await chain.round_events(number)):
             await asyncio.sleep(0.05)
@@ -70,7 +69,7 @@ async def until_events(stage: Stage, number: int, holds: Callable[[Sequence[Even
 
 async def open_directly(stage: Stage, envelope: bytes) -> int:
     """Open a round past the gateway, as a sender that lies would."""
-    settings = ChainSettings(rpc_url=stage.devnet.url, chain_id=CHAIN_ID, contract=stage.contract)
+    settings = stage.chain_settings
     chain = await contract.connect(settings, account(1))
     try:
         horizon = json.loads((stage.inputs / "sample.json").read_text("utf-8"))

@@ -31,6 +31,7 @@ from oepnode.worker.state import (
 )
 from oepnode.worker.transition import begin, transition
 from tests.support.rounds import (
+    CUSTODY,
     ELECTORATE,
     MEMBERS,
     OPENED_AT,
@@ -81,7 +82,7 @@ class WorkerMachine(RuleBasedStateMachine):
     @rule(result=results)
     def computed(self, result: object) -> None:
         if self.state.result is None:
-            self.take(Computed(opened().inputs, result, SUMMARY))  # type: ignore[arg-type]
+            self.take(Computed(opened().inputs, result, CUSTODY, SUMMARY))  # type: ignore[arg-type]
 
     @rule(reason=st.sampled_from(Reason))
     def not_computed(self, reason: Reason) -> None:

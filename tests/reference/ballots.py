@@ -9,15 +9,14 @@ def result_hash(root: bytes, partitions: int) -> bytes:
     return bytes(keccak(root + partitions.to_bytes(32, "big")))
 
 
-def ballot_hash(
-    chain_id: int, contract: bytes, number: int, operator: bytes, result: bytes
-) -> bytes:
-    assert len(contract) == len(operator) == 20
+def ballot_hash(chain_id: int, contract: bytes, number: int, index: int, result: bytes) -> bytes:
+    assert len(contract) == 20
+    assert 0 <= index < 128
     words = (
         chain_id.to_bytes(32, "big"),
         contract.rjust(32, b"\x00"),
         number.to_bytes(32, "big"),
-        operator.rjust(32, b"\x00"),
+        index.to_bytes(32, "big"),
         result,
     )
     return bytes(keccak(b"".join(words)))

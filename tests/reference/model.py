@@ -66,9 +66,9 @@ class Round:
         """The custody root that the operator's worker adds to its ballot (section 13)."""
         return custody_root(operator, (partition.entries for partition in self.partitions))
 
-    def ballot(self, operator: bytes) -> bytes:
-        """The ballot that the operator's worker casts for this result."""
-        return ballot_hash(self.chain_id, self.contract, self.number, operator, self.result_hash)
+    def ballot(self, index: int) -> bytes:
+        """The ballot that the member with this index casts for this result."""
+        return ballot_hash(self.chain_id, self.contract, self.number, index, self.result_hash)
 
 
 def compute_round(

@@ -103,7 +103,7 @@ def read_registry(data: bytes) -> Snapshot:
     """Read a registry snapshot (section 6); raises ``Rejected``."""
     reader = Reader()
     top = reader.members(
-        only_value(decode_utf8(data), "$"), "$", "asOf saltDigest aggregators assignments"
+        only_value(decode_utf8(data), "$"), "$", "asOf saltDigest aggregators assignments", "nonce"
     )
     if top is None:
         raise Rejected(reader.faults)
@@ -114,6 +114,9 @@ def read_registry(data: bytes) -> Snapshot:
             reader.fault("$.asOf", "time.format")
     if "saltDigest" in top:
         digest = _hex(reader, top["saltDigest"], "$.saltDigest", "[0-9a-fA-F]{64}")
+
+    if "nonce" in top:
+        _hex(reader, top["nonce"], "$.nonce", "[0-9a-fA-F]{64}")
 
     ids: list[str] = []
     keys: list[bytes] = []

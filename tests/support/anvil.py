@@ -107,15 +107,12 @@ class Anvil:
         )
 
 
-class OnChain:
-    """``OepConsensus``, deployed from the committed artefact."""
+class Deployed:
+    """A contract, deployed from code with its arguments."""
 
-    def __init__(self, anvil: Anvil, admin: bytes, policy: tuple[int, ...], at: int) -> None:
+    def __init__(self, anvil: Anvil, code: str, at: int) -> None:
         self.anvil = anvil
-        arguments = encode(["address", "(uint8,uint8,uint32,uint32,uint16)"], [admin, policy])
-        receipt = anvil.send(
-            anvil.accounts[0], artefact.consensus()["bytecode"] + arguments.hex(), None, at
-        )
+        receipt = anvil.send(anvil.accounts[0], code, None, at)
         assert receipt.succeeded
         assert receipt.contract is not None
         self.to = receipt.contract
@@ -169,6 +166,21 @@ class OnChain:
         return [{"to": self.to, "gas": _GAS, **transaction}, block, *overrides]
 
 
+class OnChain(Deployed):
+    """``OepConsensus``, deployed from the committed artefact."""
+
+    def __init__(self, anvil: Anvil, admin: bytes, policy: tuple[int, ...], at: int) -> None:
+        arguments = encode(["address", "(uint8,uint8,uint32,uint32,uint16)"], [admin, policy])
+        super().__init__(anvil, artefact.consensus()["bytecode"] + arguments.hex(), at)
+
+
+class Inclusion(Deployed):
+    """``OepInclusion``, deployed from the committed artefact."""
+
+    def __init__(self, anvil: Anvil, at: int) -> None:
+        super().__init__(anvil, artefact.inclusion()["bytecode"], at)
+
+
 # --- ABI -----------------------------------------------------------------------------------------
 
 
@@ -182,7 +194,7 @@ def _type(item: dict[str, Any]) -> str:
 @cache
 def _functions() -> dict[str, tuple[bytes, list[str], list[dict[str, Any]]]]:
     functions = {}
-    for item in artefact.consensus()["abi"]:
+    for item in (*artefact.consensus()["abi"], *artefact.inclusion()["abi"]):
         if item["type"] == "function":
             types = [_type(part) for part in item["inputs"]]
             selector = keccak(f"{item['name']}({','.join(types)})".encode())[:4]
@@ -193,7 +205,7 @@ def _functions() -> dict[str, tuple[bytes, list[str], list[dict[str, Any]]]]:
 @cache
 def _errors() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
     errors = {}
-    for item in artefact.consensus()["abi"]:
+    for item in (*artefact.consensus()["abi"], *artefact.inclusion()["abi"]):
         if item["type"] == "error":
             signature = f"{item['name']}({','.join(_type(part) for part in item['inputs'])})"
             errors[keccak(signature.encode())[:4]] = (item["name"], item["inputs"])
@@ -201,8 +213,8 @@ def _errors() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
 
 
 def error_names() -> set[str]:
-    """The errors that the contract can raise."""
-    return {name for name, _ in _errors().values()}
+    """The errors that the consensus contract can raise."""
+    return {item["name"] for item in artefact.consensus()["abi"] if item["type"] == "error"}
 
 
 def call_data(name: str, *arguments: object) -> str:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from msgspec import structs
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
-from oepnode.domain.rounds.ballot import Result
+from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.onchain import (
     BallotCast,
     Electorate,
@@ -91,7 +91,9 @@ class InMemoryChain:
             Reverted: If the contract reverts.
         """
         before = len(self.state.log)
-        self.state = step(self.state, Call(sender, int(self.clock.now())), *arguments)
+        self.state = step(
+            self.state, Call(sender, int(self.clock.now()), len(self.block_times)), *arguments
+        )
         return self._mine(self.state.log[before:])
 
     def _mine(self, events: Sequence[Event]) -> bytes:
@@ -159,6 +161,7 @@ class InMemoryChain:
             horizon_start=view.horizon_start * HORIZON_UNIT_S,
             interval_count=view.horizon_intervals,
             opened_at=view.opened_at,
+            opened_in_block=view.opened_in_block,
             vote_deadline=view.vote_deadline,
             reveal_deadline=view.reveal_deadline,
             voted=view.voted,
@@ -231,6 +234,12 @@ class FakeChain:
 
     # --- reading ---------------------------------------------------------------------------------
 
+    async def settled(self) -> FakeChain:
+        return self
+
+    async def head_age_s(self) -> float:
+        return 0
+
     async def head(self) -> Head:
         self._read("head")
         number = len(self.blockchain.block_times) - 1
@@ -291,8 +300,9 @@ class FakeChain:
         self._write("open_round", rounds.open_round, horizon, envelope, registry)
         return len(self.blockchain.rounds)
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        return self._write("cast_ballot", rounds.cast_ballot, round_number, ballot)
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        step = rounds.cast_ballot
+        return self._write("cast_ballot", step, round_number, vote.ballot, vote.custody)
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
         step = partial(rounds.cast_ballots, recover=recover_signer)
@@ -308,7 +318,7 @@ class FakeChain:
         partitions: int,
         ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
-        packed = b"".join(Ballot(m.index, m.operator, ballot).pack() for m, ballot in ballots)
+        packed = b"".join(Ballot(m.index, ballot).pack() for m, ballot in ballots)
         result = Result(root, partitions)
         return self._write("reveal_root", rounds.reveal_root, round_number, result, packed)
 

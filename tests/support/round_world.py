@@ -21,16 +21,19 @@ from oepnode.adapters.http.bundles import BundleRequest
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.client.keys import KeyPair, encode_key_pair
+from oepnode.config import ChainSettings
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.history import ContractRecord, RoundHistory, ballots_hash
 from oepnode.domain.rounds.onchain import (
     Abstained,
     BallotCast,
     Electorate,
+    Equivocated,
     Event,
     Head,
     LogLocation,
@@ -45,8 +48,8 @@ from oepnode.domain.rounds.onchain import (
 )
 from oepnode.domain.rounds.partition import RoundResult
 from oepnode.domain.rounds.recipient_keys import KeyKind
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
-from oepnode.ports import ChainReader
 
 START = 1_795_000_200
 COUNT = 6
@@ -54,6 +57,7 @@ SALT = bytes(range(32))
 CONTRACT = bytes.fromhex("11" * 20)
 CHAIN_ID = 31337
 CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
+CUSTODY = b"\xcc" * 32
 OPENED_AT = 1_794_990_000
 IDS = ("A1", "A2", "A3")
 KINDS = {"A1": KeyKind.HYBRID, "A2": KeyKind.X25519, "A3": KeyKind.HYBRID}
@@ -182,7 +186,7 @@ def events(context: RoundContext = CONTEXT) -> list[Event]:
     n = context.number
     good, bad = RESULT.result, WRONG
     ballots = [
-        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.operator, r))
+        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), CUSTODY)
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
     ]
     return [
@@ -207,9 +211,10 @@ def state(number: int, phase: Phase) -> Round:
         horizon_start=START,
         interval_count=COUNT,
         opened_at=OPENED_AT,
+        opened_in_block=1,
         vote_deadline=OPENED_AT + 60,
         reveal_deadline=OPENED_AT + 120,
-        voted=0b11111,
+        voted=0b11111 if final else 0,
         root=RESULT.root if final else b"",
         partitions=RESULT.partition_count if final else 0,
         matched=0b01101 if final else 0,
@@ -234,6 +239,7 @@ class FakeReader:
     contract: bytes = CONTRACT
     superseding: int | None = None
     failure: TransportError | ConfigError | None = None
+    age_s: float = 0
 
     async def head(self) -> Head:
         return Head(99, b"\x63" * 32, OPENED_AT + 500)
@@ -268,6 +274,31 @@ class FakeReader:
             end = RoundFailed(location(3), number)
         return [opened(number), end] if phase.is_over else [opened(number)]
 
+    async def history(self, number: int) -> RoundHistory | None:
+        """The record follows from the events, except for the round's state."""
+        if number not in self.rounds:
+            return None
+        found = tuple(await self.round_events(number))
+        context = RoundContext(CHAIN_ID, CONTRACT, number)
+        index_of = {member.operator: member.index for member in MEMBERS}
+        cast = [Ballot(index_of[e.operator], e.ballot) for e in found if isinstance(e, BallotCast)]
+        is_final = self.rounds[number].phase is Phase.FINAL
+        record = ContractRecord(
+            state=self.rounds[number],
+            members=0b11111,
+            ballots_hash=bytes(32) if is_final else ballots_hash(context, cast),
+            candidates=tuple(
+                (e.root, e.partitions, e.matched) for e in found if isinstance(e, RootRevealed)
+            ),
+            abstentions=tuple(
+                (index_of[e.operator], e.reason) for e in found if isinstance(e, Abstained)
+            ),
+            equivocators=sum(
+                {1 << index_of[e.operator] for e in found if isinstance(e, Equivocated)}
+            ),
+        )
+        return RoundHistory(record, found)
+
     async def block_hash(self, number: int) -> bytes:
         return bytes([number]) * 32
 
@@ -280,15 +311,19 @@ class FakeReader:
     async def block_time(self, block: int) -> int:
         return OPENED_AT + block
 
+    async def settled(self) -> FakeReader:
+        return self
+
+    async def newest(self) -> FakeReader:
+        return self
+
+    async def head_age_s(self) -> float:
+        return self.age_s
+
     @asynccontextmanager
     async def connect(
-        self,
-        rpc: str,
-        contract: str,
-        chain_id: int | None,
-        start_block: int = 0,
-        confirmations: int = 0,
-    ) -> AsyncIterator[ChainReader]:
+        self, settings: ChainSettings, *, any_chain: bool = False
+    ) -> AsyncIterator[FakeReader]:
         """Replaces ``oepnode.wiring.chain_reader``."""
         if self.failure is not None:
             raise self.failure

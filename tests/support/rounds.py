@@ -20,6 +20,7 @@ ELECTORATE = Electorate(
 )
 RIGHT = Result(b"\x11" * 32, 4)
 WRONG = Result(b"\x22" * 32, 4)
+CUSTODY = b"\xcc" * 32
 SUMMARY = Summary(sites=7, partitions=4, unassigned_nmis=1, seconds=0.5)
 
 
@@ -54,8 +55,8 @@ def fresh(me: int = 0, number: int = 1) -> RoundState:
 
 def ballot(member: int, result: Result = RIGHT, number: int = 1) -> onchain.BallotCast:
     operator = MEMBERS[member].operator
-    cast = ballot_for(context(number), operator, result)
-    return onchain.BallotCast(location(2, member), number, operator, cast)
+    cast = ballot_for(context(number), MEMBERS[member].index, result)
+    return onchain.BallotCast(location(2, member), number, operator, cast, CUSTODY)
 
 
 def abstained(member: int, reason: Reason = Reason.INPUT_INVALID) -> onchain.Abstained:
@@ -72,7 +73,7 @@ def finalised(result: Result = RIGHT, matched: int = 0b11111) -> onchain.RoundFi
 
 def computed(number: int = 1, result: Result = RIGHT) -> Computed:
     """The change that the worker has computed a result of the round's inputs."""
-    return Computed(opened(number).inputs, result, SUMMARY)
+    return Computed(opened(number).inputs, result, CUSTODY, SUMMARY)
 
 
 COMPUTED = computed()

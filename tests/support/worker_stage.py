@@ -8,27 +8,32 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from oepnode.adapters.crypto import sealing
+from oepnode.adapters.computing.job import Compute
 from oepnode.adapters.crypto.hpke import PrivateKey
-from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.ballot import ballot_for
+from oepnode.domain.rounds.ballot import Vote, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpened
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Compute, WorkerPorts
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.worker import Worker
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
-from tests.support.fake_services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
+from tests.support.fake_services import (
+    FakeArchive,
+    FakeRegistry,
+    FakeSender,
+    FakeShelf,
+    ThreadEngine,
+)
 from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 
 DIGEST = sha256(ENVELOPE).digest()
@@ -72,12 +77,13 @@ class Stage:
         self.sender.documents[sha256(other).digest()] = other
         return other
 
-    def ballot_of(self, document: bytes, index: int = 0) -> bytes:
-        """A member's ballot for the document's result in the only round."""
+    def vote_of(self, document: bytes, index: int = 0) -> Vote:
+        """A member's vote for the document's result in the only round."""
         (opened,) = (event for event in self.blockchain.log if isinstance(event, RoundOpened))
         context = RoundContext(CHAIN_ID, CONTRACT, 1)
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
-        return ballot_for(context, operator(index), computed.result.result)
+        custody = custody_root(operator(index), computed.result.partitions)
+        return Vote(ballot_for(context, index, computed.result.result), custody)
 
     def worker(
         self,
@@ -91,7 +97,9 @@ class Stage:
         if is_requester:
             self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(
-            chain=ChainSettings(rpc_url="http://x", chain_id=CHAIN_ID, contract="0x" + "c0" * 20),
+            chain=ChainSettings(
+                rpc_urls=("http://127.0.0.1",), chain_id=CHAIN_ID, contract="0x" + "c0" * 20
+            ),
             data_dir=self.folder,
             key_file=self.folder / "key",
             operator="0x" + operator(index).hex(),
@@ -107,12 +115,9 @@ class Stage:
             chain=chain,
             sender=self.sender,
             registry=self.registry,
+            engine=ThreadEngine(self.shelf, self.archive, AUDITOR.public_key, compute_result),
             shelf=self.shelf,
-            seal=sealing.seal,
-            archive=self.archive,
-            seal_inputs=partial(seal_inputs, AUDITOR.public_key),
             clock=self.clock,
-            compute=compute_result,
             feed=Feed(),
             relay=relay,
         )

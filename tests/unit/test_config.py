@@ -15,7 +15,7 @@ sender_url = "http://s"
 registry_url = "http://r"
 
 [chain]
-rpc_url = "http://n"
+rpc_urls = ["https://n"]
 chain_id = 246
 contract = "0x1111111111111111111111111111111111111111"
 """
@@ -53,10 +53,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 def test_the_environment_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OEPNODE_CHAIN__RPC_URL", "http://other")
+    monkeypatch.setenv("OEPNODE_CHAIN__RPC_URLS", '["https://other"]')
     monkeypatch.setenv("OEPNODE_POLL_INTERVAL_S", "60")
     settings = load(WorkerSettings, written(tmp_path, GOOD))
-    assert (settings.chain.rpc_url, settings.chain.chain_id) == ("http://other", 246)
+    assert (settings.chain.rpc_urls, settings.chain.chain_id) == (("https://other",), 246)
     assert settings.poll_interval_s == 60
 
 

@@ -14,7 +14,9 @@ import typer
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     OwnRoundOption,
     RoundOption,
     RoundStateOption,
@@ -129,6 +131,8 @@ def fetch(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     portfolio: Annotated[
         Path | None,
         typer.Option(
@@ -137,6 +141,7 @@ def fetch(
             "--max-bytes.",
         ),
     ] = None,
+    tokens: TokensOption = None,
     worker: WorkerOption = None,
     skip: SkipOption = None,
     timeout_s: TimeoutOption = DEFAULT.timeout_s,
@@ -155,8 +160,8 @@ def fetch(
         skip=tuple(skip or ()),
     )
     held = None if portfolio is None else load_portfolio(portfolio)
-    target = ChainTarget(rpc, contract, chain_id)
-    bundle = fetch_bundle(key, target, number, out, policy, held)
+    target = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    bundle = fetch_bundle(key, target, number, out, policy, held, tokens)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)
@@ -184,6 +189,8 @@ def verify(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     round_state: RoundStateOption = None,
     portfolio: Annotated[
         Path | None,
@@ -205,7 +212,8 @@ def verify(
     """
     output.check_destination(format_, out, as_json=as_json)
     held = None if portfolio is None else load_portfolio(portfolio)
-    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
+    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    selector = RoundSelector(chain, round_state, number)
     check = check_bundle(file, key, selector, held, tokens, max_bytes)
     output.print_notes(check.notes)
     if as_json:

@@ -62,12 +62,12 @@ def deploy(
     if verify_only:
         if contract is None:
             raise ConfigError("--verify-only needs --contract, the address to check")
-        output.print_report(contracts.check_contract_code(rpc, contract), as_json)
+        output.print_report(contracts.check_contract_code(ChainTarget(rpc, contract)), as_json)
         return
     if key_file is None:
         raise ConfigError("deploying needs --key-file, the key of the account that signs")
     deployed = contracts.deploy_contract(
-        rpc,
+        ChainTarget(rpc),
         key_file,
         admin,
         quorum=quorum,
@@ -75,6 +75,16 @@ def deploy(
         reveal_window_s=reveal_window,
     )
     output.print_report(deployed, as_json)
+
+
+@app.command("deploy-inclusion")
+def deploy_inclusion(rpc: Rpc, key_file: Key, as_json: JsonFlag = False) -> None:
+    """Deploy the contract that verifies inclusion on chain, and check its code.
+
+    Only contracts that act on a limit need it: workers, aggregators and auditors do without. It
+    stores nothing, and one of them serves every consensus contract of a chain.
+    """
+    output.print_report(contracts.deploy_inclusion(ChainTarget(rpc), key_file), as_json)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from oepnode.cli.common.serving import Config, serve_application
 from oepnode.client.chain import ChainTarget
 from oepnode.client.operation import relay as relaying
 from oepnode.config import RelaySettings
+from oepnode.errors import ConfigError
 
 app = typer.Typer(
     help="Run a relay that brings workers' ballots to the chain; sign and cast ballots by hand.",
@@ -42,8 +43,14 @@ def sign(
     contract: Contract,
     key_file: Key,
     number: Annotated[int, typer.Option("--round", min=1, help="The round.")],
-    root: Annotated[str, typer.Option(help="Root to vote for, 64 hex digits.")],
-    partitions: Annotated[int, typer.Option(min=1, help="Leaves of the tree with that root.")],
+    root: Annotated[str, typer.Option(help="Root to vote for, 64 hex digits.")] = "",
+    partitions: Annotated[int, typer.Option(min=0, help="Leaves of the tree with that root.")] = 0,
+    custody: Annotated[
+        str, typer.Option(help="Custody root that the worker computed, 64 hex digits.")
+    ] = "",
+    abstain: Annotated[
+        str, typer.Option(help="Abstain instead, for this reason, such as InputMismatch.")
+    ] = "",
     confirmations: Annotated[
         int,
         typer.Option("--confirmations", min=0, help="Blocks on top of the one that opened it."),
@@ -52,18 +59,26 @@ def sign(
         Path | None,
         typer.Option(
             "--record",
-            help="File that records signed ballots; default is the key file's name and .signed.",
+            help="File that records signed votes; default is the key file's name and .signed.",
         ),
     ] = None,
     _: Annotated[bool, typer.Option("--json", help="No effect: the output is JSON.")] = False,
 ) -> None:
-    """Sign a worker's ballot with its signer's key, for a relay to cast; prints one line of JSON.
+    """Sign a worker's vote with its signer's key, for a relay to cast; prints one line of JSON.
 
-    Sends nothing. Two different ballots of one round are evidence against the worker: each ballot
-    is recorded, and a second one for the round is rejected.
+    A ballot with --root, --partitions and --custody, or an abstention with --abstain. Sends
+    nothing. Two different votes of one round are evidence against the worker: each vote is
+    recorded, and a second one for the round is rejected.
     """
     chain = ChainTarget(rpc, contract, confirmations=confirmations)
-    typer.echo(relaying.sign_ballot(chain, key_file, number, root, partitions, record))
+    of_ballot = (root, partitions, custody)
+    if abstain and not any(of_ballot):
+        line = relaying.sign_abstention(chain, key_file, number, abstain, record)
+    elif all(of_ballot) and not abstain:
+        line = relaying.sign_ballot(chain, key_file, number, root, partitions, custody, record)
+    else:
+        raise ConfigError("give --root, --partitions and --custody, or --abstain alone")
+    typer.echo(line)
 
 
 @app.command()
@@ -93,7 +108,7 @@ def cast(
 def report_equivocation(
     file: BallotFile, rpc: Rpc, contract: Contract, key_file: Key, as_json: JsonFlag = False
 ) -> None:
-    """Put on record which workers signed two different ballots for one round.
+    """Put on record which workers signed two different votes for one round.
 
     Finds the pairs among the signed ballots of the file, and reports each worker once.
     """

@@ -10,7 +10,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -18,14 +18,16 @@ from msgspec.structs import asdict
 
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
+from oepnode.client.recounts import age_notes, recount
 from oepnode.client.rounds import RoundReport, find_round, phase_name, report_of
-from oepnode.domain.rounds import tally
+from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
     Electorate,
     Equivocated,
     Event,
+    Head,
     Round,
     RoundCancelled,
     RoundFailed,
@@ -34,7 +36,7 @@ from oepnode.domain.rounds.onchain import (
 )
 from oepnode.domain.rounds.tally import Account, RoundAccount
 from oepnode.errors import EvidenceError
-from oepnode.ports import ChainReader
+from oepnode.ports import RoundReader
 
 
 class OpeningNotFoundError(EvidenceError):
@@ -113,7 +115,11 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
         revealed: One for each revealed result, in the order revealed.
         end: The event that ended the round, or None.
         equivocations: Members that signed two ballots, in chain order.
-        differences: Where the chain's count differs from this one; empty on an honest chain.
+        differences: Where the contract's record, its events and this count differ; empty on an
+            honest chain.
+        block: Block at which everything was read.
+        block_time: Time of that block.
+        notes: Sentences for the user.
     """
 
     chain_id: int
@@ -127,16 +133,19 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
     end: EndReport | None
     equivocations: tuple[EquivocationReport, ...]
     differences: tuple[str, ...]
+    block: int
+    block_time: str
+    notes: tuple[str, ...]
 
     def require_equal_count(self) -> None:
-        """Reject a round that the chain counts differently.
+        """Reject a round whose record, events and count differ.
 
         Raises:
             EvidenceError: With the differences.
         """
         if self.differences:
             raise EvidenceError(
-                f"round {self.round}: the count differs from the chain's: "
+                f"round {self.round}: record, events and count of the chain differ: "
                 + "; ".join(self.differences)
             )
 
@@ -160,7 +169,7 @@ def audit_round(chain: ChainTarget, number: int) -> RoundAudit:
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """A round as the chain has it, with the count made from it."""
+    """A round as the chain has it at a block, with the count made from it."""
 
     context: RoundContext
     state: Round
@@ -168,6 +177,8 @@ class RoundRecord:
     events: tuple[Event, ...]
     account: RoundAccount
     times: Mapping[int, int]
+    block: Head
+    notes: tuple[str, ...]
 
     @property
     def opened(self) -> RoundOpened:
@@ -200,14 +211,25 @@ async def read_record(chain: ChainTarget, number: int) -> RoundRecord:
         return await _read(reader, number)
 
 
-async def _read(reader: ChainReader, number: int) -> RoundRecord:
+async def _read(reader: RoundReader, number: int) -> RoundRecord:
     state, _ = await find_round(reader, number)
-    electorate = await reader.electorate(state.epoch)
-    events = tuple(await reader.round_events(number))
-    context = chains.context_of(reader, number)
+    counted = await recount(reader, number)
+    account = counted.account
+    if counted.history.record.state != state:
+        more = "round() and record() of the contract differ"
+        account = replace(account, differences=(*account.differences, more))
+    events = counted.history.events
     times = {block: await reader.block_time(block) for block in {e.location.block for e in events}}
-    account = tally.account(context, electorate, events)
-    return RoundRecord(context, state, electorate, events, account, MappingProxyType(times))
+    return RoundRecord(
+        counted.context,
+        state,
+        counted.electorate,
+        events,
+        account,
+        MappingProxyType(times),
+        await reader.head(),
+        tuple(await age_notes(reader)),
+    )
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -232,6 +254,9 @@ def _audit(record: RoundRecord) -> RoundAudit:
             if isinstance(event, Equivocated)
         ),
         differences=record.account.differences,
+        block=record.block.number,
+        block_time=format_nem(record.block.time),
+        notes=record.notes,
     )
 
 

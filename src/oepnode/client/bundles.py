@@ -27,11 +27,12 @@ from oepnode.client.limits import limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
 from oepnode.client.tokens import (
     TokensMissingError,
-    TokensNotUsedError,
     TokenSource,
     is_blind,
     resolved_nmis,
-    tokens_of_round,
+    token_notes,
+    tokens_for,
+    unknown_tokens,
 )
 from oepnode.domain.rounds import bundle as bundles
 from oepnode.domain.rounds import merkle
@@ -125,7 +126,7 @@ class BundleCheck:
     @property
     def unknown_tokens(self) -> int:
         """Number of tokens whose NMIs are not known."""
-        return sum(is_blind([name]) for name in set(self.nmis))
+        return unknown_tokens(self.nmis)
 
     @property
     def verified(self) -> VerifiedBundle:
@@ -144,10 +145,7 @@ class BundleCheck:
         notes = list(self.final.notes)
         if self.missing_nmis:
             notes.append(f"{self.missing_nmis} NMIs of your list are not in the bundle")
-        if self.unknown_tokens and self.tokens is None:
-            notes.append("the round is blind: without your token list, sites are named by tokens")
-        elif self.unknown_tokens:
-            notes.append(f"{self.unknown_tokens} tokens of the bundle are not on your token list")
+        notes += token_notes(self.nmis, self.tokens)
         return tuple(notes)
 
     def report(self) -> BundleReport | FailedCheck:
@@ -228,7 +226,7 @@ def check_bundle(
     )
     try:
         bundle = _verify(sealed, pair, final)
-        used = None if tokens is None else _tokens(tokens, bundle, pair, selector)
+        used = None if tokens is None else tokens_for(tokens, bundle, pair, selector)
         nmis = resolved_nmis(bundle.nmis, used)
         if portfolio is not None:
             _check_portfolio(nmis, portfolio, used)
@@ -236,14 +234,6 @@ def check_bundle(
         return BundleCheck(final, checks, None, exc)
     missing = 0 if portfolio is None else len(portfolio - set(nmis))
     return BundleCheck(final, checks, bundle, None, missing, nmis, used)
-
-
-def _tokens(
-    source: TokenSource, bundle: VerifiedBundle, pair: KeyPair, selector: RoundSelector
-) -> TokenList:
-    if not bundle.is_blind:
-        raise TokensNotUsedError("a token list was given, but the round is not blind")
-    return tokens_of_round(source, pair, selector, bundle.context.number)
 
 
 def _check_portfolio(

@@ -28,7 +28,8 @@ from oepnode.client.bundles import MAX_BYTES, unseal
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, write_file
 from oepnode.client.keys import KeyPair, aggregator_key
-from oepnode.client.rounds import FinalRound, read_final
+from oepnode.client.rounds import FinalRound, RoundSelector, read_final
+from oepnode.client.tokens import TokenSource, resolved_nmis, token_notes, tokens_for
 from oepnode.domain.rounds import bundle as bundles
 from oepnode.domain.rounds.bundle import VerifiedBundle
 from oepnode.domain.rounds.onchain import Round
@@ -118,6 +119,7 @@ def fetch_bundle(
     out: FileName | None = None,
     policy: FetchPolicy = FetchPolicy(),  # noqa: B008 - frozen
     portfolio: Iterable[str] | None = None,
+    tokens: TokenSource | None = None,
 ) -> FetchedBundle:
     """Query the round's workers, in random order, until one serves a bundle that verifies.
 
@@ -128,8 +130,11 @@ def fetch_bundle(
         out: File for the bundle; by default ``round-N.oepb``.
         policy: Deadline, bounds and choice of workers.
         portfolio: All NMIs that the aggregator holds; they bound the size of the bundle.
+        tokens: The token list of a blind round, as in `verify_bundle`; a token that is not on it is
+            noted.
 
     Raises:
+        TokenListError: If the token list is not this aggregator's for this round.
         ConfigError: If the key or the policy is unusable, the file not writable, or there is no
             such round.
         EvidenceError: If workers served bundles, but no bundle verifies; also for a round without
@@ -154,6 +159,9 @@ def fetch_bundle(
     if outcome.value is None or outcome.winner is None:
         raise _no_bundle(final.context.number, outcome, attempts)
     winner = _attempt(outcome.winner, None)
+    bundle, selector = outcome.value.bundle, RoundSelector(chain)
+    used = None if tokens is None else tokens_for(tokens, bundle, pair, selector)
+    nmis = resolved_nmis(bundle.nmis, used)
     file = Path(out or f"round-{final.context.number}.oepb")
     write_file(file, bundles.pack_file(final.context, outcome.value.sealed))
     return FetchedBundle(
@@ -161,9 +169,9 @@ def fetch_bundle(
         file=str(file),
         worker=winner.operator,
         url=winner.url,
-        sites=outcome.value.bundle.site_count,
+        sites=bundle.site_count,
         attempts=(*attempts, winner),
-        notes=final.notes,
+        notes=(*final.notes, *token_notes(nmis, used)),
     )
 
 

@@ -20,12 +20,13 @@ from msgspec import Meta, Struct
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, read_file
+from oepnode.client.recounts import age_notes, recount, shown_block
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
-from oepnode.ports import ChainReader
+from oepnode.ports import ChainReader, RoundReader
 
 DEFAULT_LIMITS: Final = (
     "no partition is delivered for it; your default limits apply to its horizon, unless another "
@@ -218,12 +219,14 @@ async def find_round(reader: ChainReader, number: int | None) -> tuple[Round, li
     raise EvidenceError("; ".join(["no round is final", *notes]))
 
 
-async def read_final(reader: ChainReader, number: int | None) -> tuple[FinalRound, Round]:
+async def read_final(reader: RoundReader, number: int | None) -> tuple[FinalRound, Round]:
     """Read the final result and the state of a round, by number or the latest final one.
+
+    The ballots are counted again: a result that they do not give is no result.
 
     Raises:
         ConfigError: If there is no such round.
-        EvidenceError: If it failed or was cancelled.
+        EvidenceError: If it failed or was cancelled, or record, events and count differ.
         ConflictError: If it is not over yet.
     """
     state, notes = await find_round(reader, number)
@@ -231,14 +234,28 @@ async def read_final(reader: ChainReader, number: int | None) -> tuple[FinalRoun
         raise ConflictError(f"round {state.number}: {_why_not_final(state)}; try again later")
     if state.phase is not Phase.FINAL:
         raise EvidenceError(f"round {state.number}: {_why_not_final(state)}")
+    await _check_count(reader, state)
     latest = await reader.latest_final(state.horizon_start, state.interval_count)
     if latest > state.number:
         notes.append(
             f"round {state.number} is superseded: round {latest} is final for the same horizon"
         )
+    notes += await age_notes(reader)
     context = chains.context_of(reader, state.number)
-    source = f"the chain (id {reader.chain_id})"
+    source = f"the chain (id {reader.chain_id}) at {shown_block(await reader.head())}"
     return FinalRound(context, state.root, state.partitions, tuple(notes), source), state
+
+
+async def _check_count(reader: RoundReader, state: Round) -> None:
+    counted = await recount(reader, state.number)
+    differences = list(counted.account.differences)
+    if counted.history.record.state != state:
+        differences.append("round() and record() of the contract differ")
+    if differences:
+        raise EvidenceError(
+            f"round {state.number}: record, events and count of the chain differ: "
+            + "; ".join(differences)
+        )
 
 
 def report_of(state: Round) -> RoundReport:

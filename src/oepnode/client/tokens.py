@@ -26,6 +26,7 @@ from oepnode.domain.nem import tokens as site_ids
 from oepnode.domain.nem.nmi import NmiError
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import token_list
+from oepnode.domain.rounds.bundle import VerifiedBundle
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 from oepnode.errors import ConfigError, EvidenceError
@@ -112,22 +113,25 @@ def load_token_list(file: FileName) -> TokenList:
         raise TokenListError(exc.check, f"{file}: {exc.reason}") from None
 
 
-def tokens_of_round(
-    source: TokenSource, pair: KeyPair, selector: RoundSelector, number: int
+def tokens_for(
+    source: TokenSource, bundle: VerifiedBundle, pair: KeyPair, selector: RoundSelector
 ) -> TokenList:
-    """The token list for a round.
+    """The token list for a bundle.
 
     Args:
         source: The list, its file, or the URL of the NMI registry.
+        bundle: Verified.
         pair: The aggregator's key pair.
         selector: Where the round is read.
-        number: The round.
 
     Raises:
+        TokensNotUsedError: If the round is not blind.
         TokenListError: If it is for another aggregator, or of another snapshot than the round's.
         ConfigError: If a URL is given and the round is read from a file, which names no snapshot.
     """
-    snapshot = _snapshot_of(selector, number)
+    if not bundle.is_blind:
+        raise TokensNotUsedError("a token list was given, but the round is not blind")
+    snapshot = _snapshot_of(selector, bundle.context.number)
     if isinstance(source, str) and source.startswith(_URL):
         if snapshot is None:
             raise ConfigError(
@@ -193,6 +197,26 @@ def resolved_nmis(names: Sequence[str], tokens: TokenList | None) -> tuple[str, 
     if not is_blind(names):
         raise TokensNotUsedError("a token list was given, but the round is not blind")
     return token_list.resolve(names, tokens)
+
+
+def token_notes(nmis: Sequence[str], tokens: TokenList | None) -> tuple[str, ...]:
+    """Sentences for the user on sites whose NMIs are not known.
+
+    Args:
+        nmis: From `resolved_nmis`.
+        tokens: The token list that was used.
+    """
+    unknown = unknown_tokens(nmis)
+    if not unknown:
+        return ()
+    if tokens is None:
+        return ("the round is blind: without your token list, sites are named by tokens",)
+    return (f"{unknown} tokens of the bundle are not on your token list",)
+
+
+def unknown_tokens(nmis: Sequence[str]) -> int:
+    """Number of distinct tokens among the names of sites."""
+    return sum(is_blind([name]) for name in set(nmis))
 
 
 def is_blind(names: Sequence[str]) -> bool:

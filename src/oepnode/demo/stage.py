@@ -6,10 +6,11 @@ Layout of the folder, for inspection afterwards:
 |---|---|
 | ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; it contains NMIs |
 | ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
+| ``blinding.key``, ``blinded/`` | in blind mode: the key, the blinded snapshot, token lists |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
-| ``observed/`` | public data: status, metrics, rounds, the chain |
+| ``observed/`` | workers' status and metrics, rounds, the chain |
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Plan:
         seed: Seed of the sample.
         relay: Whether a relay casts the ballots, and all workers except the first have no gas
             money. The first one needs some, because the relay does not pay for reveals.
+        blind: Whether workers get tokens in the place of NMIs.
     """
 
     folder: Path
@@ -67,15 +69,25 @@ class Plan:
     reveal_window_s: int = 12
     seed: int = 1
     relay: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True)
 class Player:
-    """A worker of the demo: its name, operator (20 bytes), URL, and whether it lies."""
+    """A worker of the demo.
+
+    Attributes:
+        name: Its name.
+        operator: 20 bytes.
+        url: URL of its public listener.
+        status_url: URL of its operator's listener.
+        is_lying: Whether it lies.
+    """
 
     name: str
     operator: bytes
     url: str
+    status_url: str
     is_lying: bool
 
 
@@ -116,6 +128,16 @@ class Stage:
         return self.plan.folder / "inputs"
 
     @property
+    def blinded(self) -> Path:
+        """The blinded snapshot with its token lists."""
+        return self.plan.folder / "blinded"
+
+    @property
+    def blinding_key(self) -> Path:
+        """The blinding key, which sender and registry share."""
+        return self.plan.folder / "blinding.key"
+
+    @property
     def auditor_key(self) -> Path:
         """The auditor's key file."""
         return self.plan.folder / "auditor.key.json"
@@ -150,6 +172,7 @@ class Stage:
             name=f"worker-{index + 1}",
             operator=parse_address(account(_FIRST_OPERATOR + index).address),
             url=f"http://127.0.0.1:{free_port()}",
+            status_url=f"http://127.0.0.1:{free_port()}",
             is_lying=index >= self.plan.workers - self.plan.byzantine,
         )
 
@@ -159,10 +182,13 @@ class Stage:
             vote_window_s=self.plan.vote_window_s, reveal_window_s=self.plan.reveal_window_s
         )
         owner = parse_address(admin.address)
-        deployed = await deploy.deploy(self.devnet.url, CHAIN_ID, admin, owner, policy)
+        nodes = ChainSettings(
+            rpc_urls=(self.devnet.url,), chain_id=CHAIN_ID, contract="0x" + "00" * 20
+        )
+        deployed = await deploy.deploy(nodes, admin, owner, policy)
         self.contract = checksum_address(deployed.address)
         self.start_block = deployed.block
-        chain = await connect(ChainSettings(**self._chain()), admin)
+        chain = await connect(self.chain_settings, admin)
         try:
             workers = [
                 (checksum_address(player.operator), self._signer(player).address, player.url)
@@ -189,27 +215,57 @@ class Stage:
             f"{sample['intervals']} intervals"
         )
 
+    def blind_snapshot(self) -> str:
+        """Blind the registry's snapshot; returns a line to print."""
+        blinded = self.command(
+            "registry", "blind", str(self.inputs / "registry.json"),
+            "--new-key", str(self.blinding_key),
+            "--out", str(self.blinded),
+            "--json",
+        )  # fmt: skip
+        return (
+            f"{blinded['nmis']} NMIs replaced by tokens; {len(blinded['token_lists'])} token "
+            "lists, each sealed to its aggregator"
+        )
+
     def start_services(self) -> str:
         """Start the sender's gateway, the NMI registry and a relay; returns a line to print."""
+        published = self.blinded if self.plan.blind else self.inputs
+        tokens = ["--tokens", str(self.blinded / "tokens")] if self.plan.blind else []
         self.registry_digest = self.command(
-            "registry", "publish", str(self.inputs / "registry.json"),
+            "registry", "publish", str(published / "registry.json"), *tokens,
             "--salt-file", str(self.inputs / "salt"),
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
-        self.registry_url = self._serve("registry", {"data_dir": "data"})
+        self.registry_url = self._serve(
+            "registry", {"data_dir": "data", "operators": self._admitted()}
+        )
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
         write_whole(token, secrets.token_hex(32).encode())
-        self.sender_url = self._serve(
-            "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
-        )
+        settings: dict[str, Any] = {
+            "data_dir": "data",
+            "key_file": "key",
+            "token_file": "token",
+            "operators": self._admitted(),
+        }
+        if self.plan.blind:
+            settings["blinding_key_file"] = str(self.blinding_key)
+        self.sender_url = self._serve("sender", settings)
         urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
             return urls
         self._write_key("relay", self._relay_account)
         self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
         return f"{urls}, relay on {self.relay_url}"
+
+    def _admitted(self) -> list[str]:
+        """Operators with their signers, as sender and registry admit them."""
+        return [
+            f"{checksum_address(player.operator)}={self._signer(player).address}"
+            for player in self.players
+        ]
 
     def start_workers(self) -> str:
         """Start the workers; returns a line to print."""
@@ -220,6 +276,13 @@ class Stage:
 
     def start_worker(self, player: Player) -> Child:
         """Start or restart one worker; its database is kept."""
+        config = self.configure_worker(player)
+        honest = ["-m", "oepnode", "worker", "run", "--json"]
+        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
+        return self._start(player.name, [*module, "--config", str(config)])
+
+    def configure_worker(self, player: Player) -> Path:
+        """Write a worker's key and settings; returns the settings file."""
         self._write_key(player.name, _FIRST_SIGNER + self.players.index(player))
         settings = {
             "data_dir": "data",
@@ -233,11 +296,9 @@ class Stage:
         }
         if self.relay_url:
             settings["relay.url"] = self.relay_url
-        port = int(player.url.rsplit(":", 1)[1])
-        config = self._write_settings(player.name, settings, port)
-        honest = ["-m", "oepnode", "worker", "run", "--json"]
-        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
-        return self._start(player.name, [*module, "--config", str(config)])
+        settings["status.port"] = _port_of(player.status_url)
+        port = _port_of(player.url)
+        return self._write_settings(player.name, settings, port)
 
     def without_gas(self) -> list[str]:
         """Names of the workers whose signer has no balance."""
@@ -264,6 +325,11 @@ class Stage:
     def chain_options(self) -> list[str]:
         """Command-line options for node and contract."""
         return ["--rpc", self.devnet.url, "--contract", self.contract]
+
+    @property
+    def chain_settings(self) -> ChainSettings:
+        """Settings of the chain, as the processes have them."""
+        return ChainSettings(**self._chain())
 
     def command(self, *words: str) -> Any:  # noqa: ANN401 - any JSON value
         """Run an ``oepnode`` command as a user would, and return the JSON that it prints.
@@ -296,7 +362,7 @@ class Stage:
 
     def _chain(self) -> dict[str, Any]:
         return {
-            "rpc_url": self.devnet.url,
+            "rpc_urls": [self.devnet.url],
             "chain_id": CHAIN_ID,
             "contract": self.contract,
             "start_block": self.start_block,
@@ -325,6 +391,10 @@ class Stage:
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._chain().items()]
         write_whole(path, ("\n".join(lines) + "\n").encode())
         return path
+
+
+def _port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
 
 
 def reason_name(code: int) -> str:

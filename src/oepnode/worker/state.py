@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
+from oepnode.domain.rounds.ballot import Reason, Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Event, Member, Phase, RoundOpened
 
@@ -53,6 +53,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
         now: Chain time of the last tick, UTC seconds.
         closed_at: Chain time of the first tick after the vote.
         result: Result that this worker computed.
+        custody: Custody root that it computed with the result, 32 bytes.
         summary: Counts of the result.
         reason: Reason for this worker's abstention.
         detail: The reason in words, without secrets.
@@ -71,6 +72,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
     now: int = 0
     closed_at: int | None = None
     result: Result | None = None
+    custody: bytes = b""
     summary: Summary | None = None
     reason: Reason | None = None
     detail: str = ""
@@ -109,19 +111,30 @@ class RoundState(Struct, frozen=True, kw_only=True):
     @property
     def is_ballot_foreign(self) -> bool:
         """Whether this worker's ballot on chain differs from the one that it computed."""
-        if self.result is None:
+        if self.result is None or self.me is None:
             return False
-        mine = ballot_for(self.context, self.operator, self.result)
+        mine = ballot_for(self.context, self.me.index, self.result)
         return any(
             operator == self.operator and ballot != mine for operator, ballot in self.ballots
         )
 
+    @property
+    def vote(self) -> Vote | None:
+        """This worker's vote, or None before it has a result or a reason to abstain."""
+        if self.result is not None and self.me is not None:
+            return Vote(ballot_for(self.context, self.me.index, self.result), self.custody)
+        return None if self.reason is None else Vote.abstaining(self.reason)
+
 
 class Computed(Struct, frozen=True, tag=True):
-    """The worker has computed a result from these inputs (`RoundOpened.inputs`)."""
+    """The worker has computed a result and its custody root from these inputs.
+
+    ``inputs`` is `RoundOpened.inputs`.
+    """
 
     inputs: bytes
     result: Result
+    custody: bytes
     summary: Summary
 
 
@@ -182,7 +195,7 @@ class CloseFailedRound(Struct, frozen=True, tag=True):
 
 
 class PublishBundles(Struct, frozen=True, tag=True):
-    """Seal each aggregator's partition of a final round and put it on the shelf."""
+    """Publish the sealed bundles of a final round."""
 
     round: int
 

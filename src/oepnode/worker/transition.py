@@ -80,9 +80,10 @@ def _apply(state: RoundState, change: Change) -> RoundState:
     match change:
         case Ticked(now):
             return _noting_close(replace(state, now=max(now, state.now)))
-        case Computed(inputs, result, summary):
-            is_mine = inputs == state.opened.inputs
-            return replace(state, result=result, summary=summary) if is_mine else state
+        case Computed(inputs, result, custody, summary):
+            if inputs != state.opened.inputs:
+                return state
+            return replace(state, result=result, custody=custody, summary=summary)
         case NotComputed(inputs, reason, detail):
             is_mine = inputs == state.opened.inputs and state.result is None
             return replace(state, reason=reason, detail=detail) if is_mine else state
@@ -200,8 +201,10 @@ def _matching(state: RoundState) -> int:
     """Number of ballots that were cast for this worker's result."""
     if state.result is None:
         return 0
+    index_of = {member.operator: member.index for member in state.electorate.members}
     return sum(
-        ballot == ballot_for(state.context, operator, state.result)
+        operator in index_of
+        and ballot == ballot_for(state.context, index_of[operator], state.result)
         for operator, ballot in state.ballots
     )
 

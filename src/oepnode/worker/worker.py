@@ -29,10 +29,11 @@ from oepnode.errors import (
     TransportError,
     location_of,
 )
-from oepnode.ports import Cursor, Store, StoredEffect, StoredRound
+from oepnode.ports import ChainReader, Cursor, Store, StoredEffect, StoredRound
 from oepnode.worker.effects import EffectRunner
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     Change,
     Effect,
@@ -50,12 +51,14 @@ from oepnode.worker.transition import begin, transition
 _FAULT_WAIT_S: Final = 5.0
 _LONGEST_FAULT_WAIT_S: Final = 600.0
 _PAGE_BLOCKS: Final = 5_000
+_LAG_BLOCKS: Final = 64
+"""Blocks that nodes may lag behind the cursor; a cursor further ahead is not believed."""
 _REORG_ROUNDS: Final = 8
 """Number of newest rounds that are read again after a reorganisation."""
 
 
 class Health(Struct):
-    """Chain head and last errors of a worker, for its status page."""
+    """Chain head and codes of the last errors of a worker, for its status page."""
 
     head: Head | None = None
     chain_error: str = ""
@@ -117,7 +120,7 @@ class Worker:
                 await self.follow()
                 self.health.chain_error = ""
             except (TransportError, ConflictError) as exc:
-                self.health.chain_error = str(exc)
+                self.health.chain_error = shown_error(exc)
                 self._metrics.retries.labels("follow").inc()
                 self._log.warning("chain_follow_failed", reason=str(exc))
             await asyncio.sleep(self._settings.follow_interval_s)
@@ -128,7 +131,7 @@ class Worker:
                 await self.poll()
                 self.health.sender_error = ""
             except (TransportError, ConflictError, EvidenceError) as exc:
-                self.health.sender_error = str(exc)
+                self.health.sender_error = shown_error(exc)
                 self._log.warning("sender_poll_failed", reason=str(exc))
             await asyncio.sleep(self._until_next_poll())
 
@@ -140,45 +143,70 @@ class Worker:
     # --- the chain -------------------------------------------------------------------------------
 
     async def follow(self) -> None:
-        """Process the events since the cursor.
+        """Process the events since the cursor, all at one block of the chain.
 
         Raises:
-            TransportError: If the node does not respond, or lags behind the cursor.
+            TransportError: If the chain does not respond, or lags behind the cursor.
         """
-        chain = self._ports.chain
+        chain = await self._ports.chain.settled()
         head = await chain.head()
-        cursor = self._store.cursor()
-        if cursor is not None and head.number < cursor.block:
-            raise TransportError(
-                f"the node is at block {head.number}, behind block {cursor.block}, which this "
-                "worker has processed; wait until the node has caught up"
-            )
-        if cursor is not None and await chain.block_hash(cursor.block) != cursor.hash:
-            await self._resync()
-        first = self._settings.chain.start_block if cursor is None else cursor.block + 1
-        await self._apply_blocks(first, head)
+        first = await self._first_block(chain, head)
+        await self._apply_blocks(chain, first, head)
         for number in list(self._live):
             self._apply(number, Ticked(head.time))
         self.health.head = head
         self._metrics.chain_head.set(head.number)
         self._metrics.chain_time.set(head.time)
 
-    async def _apply_blocks(self, first: int, head: Head) -> None:
+    async def _first_block(self, chain: ChainReader, head: Head) -> int:
+        """The block to go on from: after the newest cursor that the chain still has."""
+        cursors = self._store.cursors()
+        if not cursors:
+            return self._settings.chain.start_block
+        ahead = cursors[0].block - head.number
+        if 0 < ahead <= _LAG_BLOCKS:
+            raise TransportError(
+                f"the chain is at block {head.number}, behind block {cursors[0].block}, which this "
+                "worker has processed; wait until the nodes have caught up",
+                code="node.behind",
+            )
+        standing = await self._standing(chain, head, cursors)
+        if standing == cursors[0]:
+            return standing.block + 1
+        self._log.warning(
+            "chain_reorganised",
+            rounds=_REORG_ROUNDS,
+            block=cursors[0].block,
+            standing=None if standing is None else standing.block,
+        )
+        await self._resync(chain)
+        if standing is None:
+            return self._settings.chain.start_block
+        self._store.set_cursor(standing)
+        return standing.block + 1
+
+    async def _standing(
+        self, chain: ChainReader, head: Head, cursors: list[Cursor]
+    ) -> Cursor | None:
+        """The newest cursor whose block is still the chain's, or None."""
+        for cursor in cursors:
+            if cursor.block <= head.number and await chain.block_hash(cursor.block) == cursor.hash:
+                return cursor
+        return None
+
+    async def _apply_blocks(self, chain: ChainReader, first: int, head: Head) -> None:
         """Process the events of all blocks up to the head, moving the cursor after each page."""
-        chain = self._ports.chain
         while first <= head.number:
             last = min(first + _PAGE_BLOCKS - 1, head.number)
             for event in await chain.events(first, last):
-                await self._apply_event(event)
+                await self._apply_event(chain, event)
             is_head = last == head.number
             last_hash = head.hash if is_head else await chain.block_hash(last)
             self._store.set_cursor(Cursor(last, last_hash))
             first = last + 1
 
-    async def _resync(self) -> None:
+    async def _resync(self, chain: ChainReader) -> None:
         """Read the newest rounds again, on chain and in the store."""
-        self._log.warning("chain_reorganised", rounds=_REORG_ROUNDS)
-        chain = self._ports.chain
         count = await chain.round_count()
         numbers = {stored.number for stored in self._store.rounds(limit=_REORG_ROUNDS)}
         numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
@@ -186,7 +214,7 @@ class Worker:
             events = await chain.round_events(number)
             opened = next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
             if opened is not None and self._is_new(opened):
-                await self._open(opened)
+                await self._open(chain, opened)
             self._apply(number, Resynced(tuple(events)))
 
     def _is_new(self, opened: onchain.RoundOpened) -> bool:
@@ -196,14 +224,13 @@ class Worker:
             return True
         return (known.opened.inputs, known.opened.epoch) != (opened.inputs, opened.epoch)
 
-    async def _apply_event(self, event: Event) -> None:
+    async def _apply_event(self, chain: ChainReader, event: Event) -> None:
         if not isinstance(event, onchain.RoundOpened):
             self._apply(event.round, event)
         elif self._is_new(event):
-            await self._open(event)
+            await self._open(chain, event)
 
-    async def _open(self, opened: onchain.RoundOpened) -> None:
-        chain = self._ports.chain
+    async def _open(self, chain: ChainReader, opened: onchain.RoundOpened) -> None:
         electorate = await chain.electorate(opened.epoch)
         context = RoundContext(chain.chain_id, chain.contract, opened.round)
         state, effects = begin(context, opened, electorate, self._operator)
@@ -211,7 +238,6 @@ class Worker:
         if state.me is not None:
             self._metrics.rounds_seen.inc()
         self._commit(state, effects)
-        self._ports.shelf.prune(opened.round - self._settings.keep_rounds)
 
     # --- the sender ------------------------------------------------------------------------------
 
@@ -323,6 +349,10 @@ class Worker:
                 fix="rotate the signer's key at once",
             )
         if after.is_over and not before.is_over:
+            if after.summary is not None:
+                self._metrics.compute_seconds.observe(after.summary.seconds)
+            if after.final is None or after.final != after.result:
+                self._ports.shelf.discard(after.number)
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
             log = self._log.info if outcome == "matched" else self._log.warning

@@ -12,15 +12,18 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from typer.testing import CliRunner, Result
 
-from oepnode.adapters.chain import artefact, deploy
+from oepnode.adapters.chain import artefact
+from oepnode.adapters.chain.code import check_code
 from oepnode.cli.main import app
 from oepnode.demo.devnet import Devnet, account
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines, encode
 from oepnode.errors import EvidenceError
 from tests.support.anvil import call_data
 
 ROOT, OTHER_ROOT = "33" * 32, "44" * 32
+WITH_CUSTODY = ("--custody", "cc" * 32)
 ADMIN, GUARDIAN, REQUESTER, HEIR = (account(index) for index in (0, 1, 2, 3))
 COMPILED = artefact.consensus()
 SIGNERS = [account(20 + index) for index in range(3)]
@@ -81,7 +84,7 @@ class World:
 
     def signed(self, signer: LocalAccount, root: str = ROOT, number: int = 1) -> Relayed:
         """Sign on a separate machine for each root: only then can one signer sign two."""
-        vote = ("--round", str(number), "--root", root, "--partitions", "4")
+        vote = ("--round", str(number), "--root", root, "--partitions", "4", *WITH_CUSTODY)
         record = str(self.folder / f"{signer.address}-{root}.signed")
         done = self.invoke("sign", *vote, "--record", record, key=signer)
         assert done.exit_code == 0, done.output
@@ -139,17 +142,15 @@ def test_other_code_is_reported(
     assert answer in world.rejected("deploy", "--verify-only")
 
 
-def test_values_that_the_constructor_fills_in_are_not_compared(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_values_that_the_constructor_fills_in_are_not_compared() -> None:
     compiled = {
+        "contract": "OepConsensus",
         "deployedBytecode": "0x600000007f",
         "immutableReferences": {"7": [{"start": 1, "length": 2}]},
     }
-    monkeypatch.setattr(artefact, "consensus", lambda: compiled)
-    deploy.check_code(bytes.fromhex("60abcd007f"))
+    check_code(bytes.fromhex("60abcd007f"), compiled)
     with pytest.raises(EvidenceError, match="byte 3 is 0x01, expected 0x00"):
-        deploy.check_code(bytes.fromhex("60abcd017f"))
+        check_code(bytes.fromhex("60abcd017f"), compiled)
 
 
 def test_an_unverified_deployment_is_not_lost(
@@ -261,9 +262,11 @@ def test_a_relay_casts_what_workers_signed(world_with_a_round: World) -> None:
     world = world_with_a_round
     good = [world.signed(signer) for signer in SIGNERS]
     context = good[0].context
-    stranger = Relayed(context, SignedBallot(good[2].signed.ballot[::-1], *signature(good[2])))
+    vote = good[2].signed.vote
+    moved = Vote(vote.ballot[::-1], vote.custody)
+    stranger = Relayed(context, SignedBallot(moved, *signature(good[2])))
     elsewhere = Relayed(RoundContext(1, context.contract, 1), good[2].signed)
-    unsigned = Relayed(context, SignedBallot.of(good[2].signed.ballot, 0, 0, 0))
+    unsigned = Relayed(context, SignedBallot.of(vote, 0, 0, 0))
     file = world.file("ballots", good[0], stranger, elsewhere, unsigned, good[1], good[0])
     answer = world.run("cast", file, key=HEIR)
     assert answer["cast"] == [account(10).address.lower(), account(11).address.lower()]
@@ -294,7 +297,7 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     first, second = (world.signed(SIGNERS[1], root) for root in (ROOT, OTHER_ROOT))
     honest = world.signed(SIGNERS[0])
     alone = world.file("alone", first, honest, first)
-    assert "shows no worker with two ballots" in world.rejected(
+    assert "shows no worker with two votes" in world.rejected(
         "report-equivocation", alone, key=HEIR
     )
     file = world.file("evidence", honest, first, second)
@@ -303,7 +306,7 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     assert [one["operator"] for one in answer["reported"]] == [liar]
     (recorded,) = world.run("audit", "round", "1")["equivocations"]
     assert recorded["operator"] == liar
-    assert recorded["ballots"] == ["0x" + b.signed.ballot.hex() for b in (first, second)]
+    assert recorded["ballots"] == ["0x" + b.signed.vote.ballot.hex() for b in (first, second)]
     assert recorded["transaction"] == answer["reported"][0]["transaction"]
     more = [world.signed(SIGNERS[2], root) for root in (ROOT, OTHER_ROOT)]
     table_of_reports = world.invoke("report-equivocation", world.file("more", *more), key=HEIR)
@@ -313,8 +316,8 @@ def test_two_signed_ballots_are_put_on_record(world_with_a_round: World) -> None
     assert f"{liar} signed two different ballots" in table.stdout
 
 
-VOTE = ("--round", "1", "--root", ROOT, "--partitions", "4")
-OTHER_VOTE = ("--round", "1", "--root", OTHER_ROOT, "--partitions", "4")
+VOTE = ("--round", "1", "--root", ROOT, "--partitions", "4", *WITH_CUSTODY)
+OTHER_VOTE = ("--round", "1", "--root", OTHER_ROOT, "--partitions", "4", *WITH_CUSTODY)
 
 
 def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
@@ -323,7 +326,7 @@ def test_one_signer_signs_one_ballot_a_round(world_with_a_round: World) -> None:
     assert first.exit_code == 0, first.output
     assert world.invoke("sign", *VOTE, key=SIGNERS[0]).stdout == first.stdout
     answer = world.rejected("sign", *OTHER_VOTE, key=SIGNERS[0])
-    assert "another ballot was signed for round 1" in answer
+    assert "another vote was signed for round 1" in answer
     assert ".key.signed, line 1" in answer
     world.open_round()
     again = ("--round", "2", *OTHER_VOTE[2:])
@@ -348,6 +351,29 @@ def test_a_ballot_that_could_not_count_is_not_signed(world_with_a_round: World) 
     assert "round 1 takes no votes: it is revealing" in answer
 
 
+def test_the_inclusion_contract_is_deployed_alone(world: World) -> None:
+    world.contract = ""
+    answer = world.run("deploy-inclusion", key=HEIR)
+    assert answer["verified"] is True
+    code = world.devnet.rpc("eth_getCode", answer["contract"], "latest")
+    assert code == artefact.inclusion()["deployedBytecode"]
+
+
+def test_an_abstention_is_signed_cast_and_reported(world_with_a_round: World) -> None:
+    world = world_with_a_round
+    done = world.invoke("sign", "--round", "1", "--abstain", "InputMismatch", key=SIGNERS[0])
+    assert done.exit_code == 0, done.output
+    (abstention,) = decode_lines(done.stdout.encode())
+    ballot = world.signed(SIGNERS[0])  # on another machine
+    assert world.run("cast", world.file("one", abstention), key=HEIR)["cast"]
+    (member, *_) = world.run("audit", "round", "1")["members"]
+    assert (member["standing"], member["reason"]) == ("abstained", "InputMismatch")
+    evidence = world.file("evidence", abstention, ballot)
+    assert world.run("report-equivocation", evidence, key=HEIR)["reported"]
+    for options in (("--abstain", "InputMismatch", *VOTE[2:]), VOTE[2:6], ("--abstain", "Bored")):
+        assert world.rejected("sign", "--round", "1", *options, key=SIGNERS[1], code=2)
+
+
 def test_the_abi_is_the_artefacts() -> None:
     done = CliRunner().invoke(app, ["contract", "abi"])
     assert done.exit_code == 0, done.output
@@ -367,5 +393,5 @@ def test_files_without_a_batch_are_rejected(world_with_a_round: World, tmp_path:
     broken.write_text("{}\n")
     assert "line 1 is not a signed ballot" in world.rejected("cast", str(broken), key=HEIR)
     assert "is not a signer" in world.rejected("sign", *VOTE, key=HEIR)
-    short = ("--round", "1", "--root", "33", "--partitions", "4")
+    short = ("--round", "1", "--root", "33", "--partitions", "4", *WITH_CUSTODY)
     assert "64 hex digits" in world.rejected("sign", *short, key=SIGNERS[0], code=2)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from oepnode.adapters.chain import contract
 from oepnode.adapters.chain.contract import EvmReader
+from oepnode.adapters.chain.quorum import open_quorum
 from oepnode.config import ChainSettings
 from oepnode.errors import ConfigError, TransportError
 
@@ -65,14 +65,12 @@ async def reader(request: pytest.FixtureRequest) -> AsyncIterator[EvmReader]:
     await site.start()
     port = runner.addresses[0][1]
     settings = ChainSettings(
-        rpc_url=f"http://user:PASSWORD@127.0.0.1:{port}/v3/APIKEY",
+        rpc_urls=(f"http://user:PASSWORD@127.0.0.1:{port}/v3/APIKEY",),
         chain_id=2,
         contract=CONTRACT,
         timeout_s=5,
     )
-    web3 = contract.open_web3(settings)
-    web3.provider.exception_retry_configuration.backoff_factor = 0.001  # as often, but at once
-    chain_reader = EvmReader(web3, settings)
+    chain_reader = EvmReader(open_quorum(settings), settings)
     yield chain_reader
     await chain_reader.close()
     await runner.cleanup()

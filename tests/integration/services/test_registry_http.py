@@ -52,6 +52,7 @@ def sign(clock: FakeClock, sample: Sample, round_number: int) -> Sign:
             "round": round_number,
             "snapshot_digest": sample.snapshot_digest,
             "recipient": b"\x09" * 32,
+            "signer": bytes.fromhex(WORKER.address[2:]),
             "nonce": b"\x03" * 32,
             "issued_at": int(clock.now()),
         }
@@ -109,7 +110,7 @@ async def test_a_used_nonce_is_known_after_a_restart(
     async with http.post(f"{registry_url}/v1/requests", data=sign()) as response:
         assert response.status == 200
     store = RegistryStore(registry_settings.data_dir)
-    request = RegistryRequest("salt", round_number, b"", b"", b"\x03" * 32, int(clock.now()))
+    request = RegistryRequest("salt", round_number, b"", b"", b"", b"\x03" * 32, int(clock.now()))
     assert not store.access_log.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
     store.close()
 

@@ -11,7 +11,9 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
+from oepnode.adapters.http.server.serving import listening
 from oepnode.config import HttpSettings, RelaySettings
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import BallotCast, Phase
 from oepnode.domain.rounds.signed_ballots import (
@@ -21,7 +23,6 @@ from oepnode.domain.rounds.signed_ballots import (
     encode,
     equivocations_in,
 )
-from oepnode.services.common.serving import listening
 from oepnode.services.relay import app as relay
 from tests.integration.services.conftest import CHAIN, reason_of
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
@@ -88,6 +89,9 @@ class World:
     relay_chain: FakeChain
 
 
+CUSTODY = b"\xcc" * 32
+
+
 def signed(seat: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> Relayed:
     """A worker's signed ballot; ``changes`` are of the context that it is signed for."""
     context = RoundContext(CHAIN_ID, CONTRACT, number)
@@ -98,8 +102,8 @@ def signed(seat: int, number: int = 1, ballot: bytes = b"", **changes: Any) -> R
     } | changes
     context = RoundContext(**values)
     account = STRANGER if seat < 0 else WORKERS[seat]
-    ballot = ballot or bytes([seat + 1]) * 32
-    return Relayed(context, sign_ballot(account, context, ballot))
+    vote = Vote(ballot or bytes([seat + 1]) * 32, CUSTODY)
+    return Relayed(context, sign_ballot(account, context, vote))
 
 
 Start = Callable[[float], Awaitable[World]]
@@ -184,7 +188,7 @@ async def test_a_direct_vote_a_moment_before_does_not_spoil_the_batch(world: Wor
     await world.hand_in(signed(0))
     await world.hand_in(signed(1))
     direct = FakeChain(world.blockchain, bytes.fromhex(WORKERS[0].address[2:]))
-    await direct.cast_ballot(1, b"\x77" * 32)
+    await direct.cast_ballot(1, Vote(b"\x77" * 32, CUSTODY))
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert world.cast() == OPERATORS
@@ -271,7 +275,7 @@ def broken(relayed: Relayed) -> bytes:
 
 def with_r(relayed: Relayed, r: bytes) -> Relayed:
     return Relayed(
-        relayed.context, SignedBallot(relayed.signed.ballot, r, relayed.signed.parity_and_s)
+        relayed.context, SignedBallot(relayed.signed.vote, r, relayed.signed.parity_and_s)
     )
 
 
@@ -363,7 +367,7 @@ async def test_a_second_ballot_is_rejected_and_kept_with_the_first_as_evidence(
     await world.hand_in(signed(2))
     await until(lambda: len(world.cast()) == 3)
     assert await world.hand_in(first) in ("held", "cast", "409 round.not_voting")
-    assert world.blockchain.ballots[1][0][1] == first.signed.ballot
+    assert world.blockchain.ballots[1][0][1] == first.signed.vote.ballot
     (file,) = (world.folder / "evidence").iterdir()
     kept = decode_lines(file.read_bytes())
     assert kept == [first, second]
@@ -401,6 +405,6 @@ async def test_rounds_that_are_over_are_forgotten(world: World) -> None:
         while (await world.get("/healthz"))["rounds"]:
             await asyncio.sleep(0.005)
     assert world.sent() == 0
-    assert not world.folder.exists()
+    assert list((world.folder / "evidence").iterdir()) == []
     async with world.http.get(f"{world.url}/v1/rounds/1") as response:
         assert json.loads(await response.read())["error"]["code"] == "round.not_held"

@@ -25,6 +25,7 @@ from tests.reference.vectors.rounds import (
     day_round,
     ndjson_round,
     round_vector,
+    wide_round,
 )
 from tests.reference.vectors.sealing import sealing_vectors
 from tests.reference.vectors.times import time_vectors
@@ -47,8 +48,9 @@ def all_vectors() -> dict[str, Json]:
         "round-array.json": round_vector("array", array_round(), 1, ("wide", "canonical")),
         "round-ndjson.json": round_vector("ndjson", ndjson_round(), 2, ("wide", "canonical")),
         "round-day.json": round_vector("day", day_round(), 3, ("edge", "magnitude")),
+        "round-wide.json": round_vector("wide", wide_round(), 5, ("wide", "canonical")),
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
-        "refused.json": rejected_vectors(),
+        "rejected.json": rejected_vectors(),
         "sealing.json": sealing_vectors(),
     }
 

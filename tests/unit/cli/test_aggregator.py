@@ -197,7 +197,7 @@ def test_commands_report_errors_of_the_chain(
     run: Run, reader: FakeReader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["aggregator", "verify", "A1.oepb", *OWN]
-    reader.failure = TransportError("node http://node.test: the node did not answer")
+    reader.failure = TransportError("node https://node.test: the node did not answer")
     assert run(*words).exit_code == 3
     reader.failure = ConfigError("expected chain id 1, received 31337")
     assert run(*words).exit_code == 2
@@ -300,9 +300,14 @@ def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder:
 def test_verify_under_another_root(run: Run, reader: FakeReader, folder: Path) -> None:
     from tests.support.round_world import changed
 
+    audit = json.loads(run("audit", "round", "3", "--json").stdout) | {"root": "0x" + "01" * 32}
+    (folder / "round.json").write_text(json.dumps(audit))
+    result = run("aggregator", "verify", "A1.oepb", *OWN, "--round-state", "round.json")
+    assert (result.exit_code, "check inclusion failed" in result.stderr) == (1, True)
     reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
     result = run("aggregator", "verify", "A1.oepb", *OWN)
-    assert (result.exit_code, "check inclusion failed" in result.stderr) == (1, True)
+    assert result.exit_code == 1
+    assert "record, events and count of the chain differ" in result.stderr
 
 
 def test_verify_with_the_portfolio(run: Run, reader: FakeReader, folder: Path) -> None:

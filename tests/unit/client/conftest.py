@@ -19,7 +19,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
 
 @pytest.fixture
 def chain(reader: FakeReader) -> ChainTarget:
-    return ChainTarget("http://node.test", "0x" + CONTRACT.hex())
+    return ChainTarget("https://node.test", "0x" + CONTRACT.hex())
 
 
 @pytest.fixture

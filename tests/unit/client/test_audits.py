@@ -40,7 +40,9 @@ def test_every_member_has_one_standing(chain: ChainTarget) -> None:
     assert (audit.end.phase, audit.differences) == ("final", ())
     audit.require_equal_count()
     differing = structs.replace(audit, differences=("root 00: one", "root 01: two"))
-    with pytest.raises(EvidenceError, match="round 3: the count differs from the chain's: root 00"):
+    with pytest.raises(
+        EvidenceError, match="round 3: record, events and count of the chain differ: root 00"
+    ):
         differing.require_equal_count()
 
 

@@ -14,15 +14,15 @@ ADDRESS = "0x" + CONTRACT.hex()
     ("target", "message"),
     [
         (ChainTarget(), "no chain is named"),
-        (ChainTarget("http://node.test"), "no chain is named"),
+        (ChainTarget("https://node.test"), "no chain is named"),
         (ChainTarget(contract=ADDRESS), "no chain is named"),
-        (ChainTarget("node.test", ADDRESS), "node.test: the JSON-RPC URL must start with http"),
+        (ChainTarget("node.test", ADDRESS), "the JSON-RPC URL of a node must start with http"),
         (
-            ChainTarget("http://node.test", "0x12"),
+            ChainTarget("https://node.test", "0x12"),
             "'0x12': an address must be 0x and 40 hex",
         ),
         (
-            ChainTarget("http://node.test", "0x" + "g" * 40),
+            ChainTarget("https://node.test", "0x" + "g" * 40),
             "an address must be 0x and 40 hex",
         ),
     ],
@@ -35,7 +35,7 @@ def test_a_target_that_names_no_contract(
 
 
 def test_an_error_of_the_connection_is_the_callers(reader: FakeReader, chain: ChainTarget) -> None:
-    reader.failure = TransportError("node http://node.test: did not respond")
+    reader.failure = TransportError("node https://node.test: did not respond")
     with pytest.raises(TransportError, match="did not respond"):
         list_rounds(chain)
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from oepnode.client import (
     RoundSelector,
     SiteReport,
+    audit_round,
     check_site_proof,
     cut_site_proof,
     site_limits,
@@ -67,8 +69,12 @@ def test_a_proof_under_another_root(
     folder: Path, reader: FakeReader, selector: RoundSelector
 ) -> None:
     file = write_proof(folder, selector)
-    reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
+    audit = msgspec.to_builtins(audit_round(selector.chain, 3)) | {"root": "0x" + "01" * 32}
+    (folder / "round.json").write_bytes(msgspec.json.encode(audit))
     with pytest.raises(SiteProofError, match="check inclusion failed"):
+        verify_site_proof(file, RoundSelector(selector.chain, folder / "round.json"))
+    reader.rounds[3] = changed(reader.rounds[3], root=b"\x01" * 32)
+    with pytest.raises(EvidenceError, match="record, events and count of the chain differ"):
         verify_site_proof(file, selector)
 
 

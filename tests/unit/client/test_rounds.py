@@ -34,7 +34,7 @@ def test_the_final_result_of_a_round(reader: FakeReader, chain: ChainTarget) -> 
     final = final_round(chain, 3)
     assert (final.context, final.root, final.partitions) == FINAL
     assert final.notes == ()
-    assert final.source == "the chain (id 31337)"
+    assert final.source == "the chain (id 31337) at block 99 of 2026-11-18T18:28:20+10:00"
     assert final.fields()["root"] == "0x" + RESULT.root.hex()
 
 

@@ -117,7 +117,7 @@ async def test_another_round_under_the_same_number_is_computed_from_its_own_inpu
         await until(lambda: bool(stage.votes(0)))
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == stage.ballot_of(other)
+    assert vote.ballot == stage.vote_of(other).ballot
 
 
 async def test_no_ballot_for_old_inputs_is_cast_into_another_round(stage: Stage) -> None:
@@ -193,7 +193,7 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
     async with running(*(stage.worker(index) for index in range(3))):
-        stage.shelf.put = _no_space  # type: ignore[method-assign, assignment]
+        stage.shelf.publish = _no_space  # type: ignore[method-assign, assignment]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
     stage.shelf = (

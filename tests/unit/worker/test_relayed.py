@@ -12,6 +12,7 @@ from eth_account import Account
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase
 from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
@@ -23,6 +24,8 @@ from tests.unit.worker.test_hostile_peers import chain_of, reorganise
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 TO_DIRECT_S = 20
+TO_ABSTAIN_S = 13
+"""Of a window of 60: less, and there would be time to try again; more, and none for the relay."""
 
 
 def relay_of(stage: Stage, index: int = 0) -> FakeRelay:
@@ -50,17 +53,25 @@ async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> 
     for index, relay in enumerate(relays):
         (vote,) = stage.votes(index)
         assert isinstance(vote, BallotCast)
-        assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote.ballot)}
+        assert set(relay.handed_in) == {
+            (RoundContext(CHAIN_ID, CONTRACT, 1), Vote(vote.ballot, vote.custody))
+        }
 
 
-async def test_an_abstention_is_sent_directly(stage: Stage) -> None:
+async def test_an_abstention_goes_through_the_relay(stage: Stage) -> None:
     stage.sender.swapped = b"something else"
     relay = relay_of(stage)
-    async with running(stage.worker(relay=relay)):
+    worker = stage.worker(relay=relay)
+    async with running(worker):
         await stage.open()
+        await until(lambda: stage.sender.requests > 3)
+        stage.pass_time(TO_ABSTAIN_S)  # a relay would still have the time
         await until(lambda: bool(stage.votes(0)))
+        await until(lambda: worker.newest(1)[0].have_i_voted)
     assert isinstance(stage.votes(0)[0], Abstained)
-    assert relay.handed_in == []
+    vote = Vote.abstaining(Reason.INPUT_MISMATCH)
+    assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote)}
+    assert "abstain" not in chain_of(worker).calls
 
 
 async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> None:
@@ -71,9 +82,9 @@ async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> Non
         await stage.open()
         await until(lambda: len(relay.handed_in) > 3)
         assert worker.runner.waiting[1] == "the ballot is with the relay, and not on chain yet"
-        context, ballot = relay.handed_in[0]
-        assert set(relay.handed_in) == {(context, ballot)}
-        await FakeChain(stage.blockchain, signer(0)).cast_ballot(1, ballot)
+        context, vote = relay.handed_in[0]
+        assert set(relay.handed_in) == {(context, vote)}
+        await FakeChain(stage.blockchain, signer(0)).cast_ballot(1, vote)
         await until(lambda: worker.newest(1)[0].have_i_voted)
         await until(lambda: worker.runner.waiting == {})
     assert casts(worker) == 0
@@ -98,7 +109,7 @@ async def test_a_relay_that_casts_nothing_is_bypassed_before_the_deadline(
     assert phase(stage) == Phase.VOTING
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == relay.handed_in[0][1]
+    assert Vote(vote.ballot, vote.custody) == relay.handed_in[0][1]
 
 
 async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None:
@@ -108,7 +119,7 @@ async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None
     async with running(worker):
         await stage.open()
         await until(lambda: len(relay.handed_in) > 3)
-        assert "nobody there" in worker.runner.waiting[1]
+        assert "no usable response" in worker.runner.waiting[1]
         relay.handed_in.clear()
         relay.is_silent, relay.fault = False, None
         await until(lambda: bool(stage.votes(0)))
@@ -116,7 +127,7 @@ async def test_a_relay_that_recovers_in_time_saves_the_fee(stage: Stage) -> None
 
 
 @pytest.mark.parametrize(
-    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is not a signed ballot")]
+    "fault", [ConflictError("rejected with 403"), ConfigError("line 1 is not a signed vote")]
 )
 async def test_a_rejected_ballot_is_cast_directly_at_once(stage: Stage, fault: Exception) -> None:
     relay = relay_of(stage)
@@ -157,14 +168,14 @@ async def test_without_money_a_direct_ballot_is_tried_and_reported(stage: Stage)
     worker = stage.worker(relay=relay)
 
     async def no_money(*_: object) -> bytes:
-        raise TransportError("castBallot: the signing account cannot pay the fee; fund it")
+        raise TransportError("castBallot: cannot pay the fee", code="fee.unpaid")
 
     cast, chain_of(worker).cast_ballot = chain_of(worker).cast_ballot, no_money  # type: ignore[method-assign, assignment]
     async with running(worker):
         await stage.open()
         await until(lambda: bool(relay.handed_in))
         stage.pass_time(TO_DIRECT_S)
-        await until(lambda: "cannot pay the fee" in worker.runner.waiting.get(1, ""))
+        await until(lambda: "fee.unpaid" in worker.runner.waiting.get(1, ""))
         chain_of(worker).cast_ballot = cast  # type: ignore[method-assign]
         await until(lambda: bool(stage.votes(0)))
 
@@ -226,6 +237,6 @@ async def test_no_second_ballot_is_signed_for_a_reopened_round(stage: Stage) -> 
         await until(lambda: bool(stage.votes(0)))
     (vote,) = stage.votes(0)
     assert isinstance(vote, BallotCast)
-    assert vote.ballot == stage.ballot_of(other)
+    assert vote.ballot == stage.vote_of(other).ballot
     assert len({relayed.signed for relayed in post.ballots}) == 1
-    assert post.ballots[0].signed.ballot != vote.ballot
+    assert post.ballots[0].signed.vote.ballot != vote.ballot

@@ -1,4 +1,4 @@
-"""The compiled contract as committed and shipped: ABI, bytecode and compiler settings."""
+"""The compiled contracts as committed and shipped: ABI, bytecode and compiler settings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from typing import Any
 @cache
 def consensus() -> dict[str, Any]:
     """The artefact of ``OepConsensus`` with the keys ``abi``, ``bytecode`` and others."""
-    text = files("oepnode.adapters.abi").joinpath("OepConsensus.json").read_text("utf-8")
+    return _load("OepConsensus")
+
+
+@cache
+def inclusion() -> dict[str, Any]:
+    """The artefact of ``OepInclusion``, for contracts that act on a limit."""
+    return _load("OepInclusion")
+
+
+def _load(name: str) -> dict[str, Any]:
+    text = files("oepnode.adapters.abi").joinpath(f"{name}.json").read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded

@@ -1,29 +1,36 @@
 """The consensus contract over JSON-RPC: adapters of the ports `ChainReader` and `Chain`.
 
-Guarantees: a node of another chain is rejected when connecting; foreign exceptions stop here; a
-write returns only after its transaction has succeeded in a block. Source: ``OepConsensus.sol``.
+Guarantees: nodes of another chain and other code than this release's are rejected when connecting;
+every answer is one that enough nodes agree on (``quorum``), of one block; foreign exceptions stop
+here; a write returns only after its transaction has succeeded in a block. Source:
+``OepConsensus.sol``.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar
 
-import aiohttp
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexStr
-from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
-from web3.contract.async_contract import AsyncContract, AsyncContractFunction
-from web3.types import LogReceipt, TxParams, TxReceipt
+from prometheus_client import CollectorRegistry
+from web3 import AsyncWeb3, Web3
+from web3.contract.async_contract import AsyncContract
 
 from oepnode.adapters.chain import artefact, decode
+from oepnode.adapters.chain.electorates import ElectorateCache
 from oepnode.adapters.chain.errors import translated, translates_errors
-from oepnode.adapters.chain.send import fee_fields, send
-from oepnode.adapters.chain.sessions import SessionManager
-from oepnode.adapters.http.redact import shown_url
+from oepnode.adapters.chain.fees import FeeLimits, Spending
+from oepnode.adapters.chain.log_checks import check_events
+from oepnode.adapters.chain.quorum import Quorum, open_quorum
+from oepnode.adapters.chain.send import Sender
+from oepnode.adapters.chain.values import Log, Receipt
+from oepnode.adapters.clock import SystemClock
+from oepnode.adapters.storage.spending import SpendingInMemory
 from oepnode.config import ChainSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
+from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds.history import RoundHistory
 from oepnode.domain.rounds.onchain import (
     Electorate,
     Event,
@@ -35,10 +42,10 @@ from oepnode.domain.rounds.onchain import (
     parse_address,
 )
 from oepnode.domain.rounds.tally import Ballot
-from oepnode.errors import ConfigError, ConflictError
+from oepnode.errors import ConflictError
+from oepnode.ports import Clock
 
 _PAGE_BLOCKS: Final = 5_000
-_GAS_MARGIN: Final = 1.25
 _NOT_ENDED: Final = 2**32 - 1
 
 
@@ -48,20 +55,29 @@ def checksum_address(address: bytes | str) -> ChecksumAddress:
 
 
 class EvmReader:
-    """Reads the contract. Create one with `connect_reader`, and `close` it."""
+    """Reads the contract. Create one with `connect_reader`, and `close` it.
 
-    def __init__(self, web3: AsyncWeb3[Any], settings: ChainSettings) -> None:
-        self._web3 = web3
+    Args:
+        quorum: The nodes.
+        settings: Chain and contract.
+        at: The block that every answer is of; without it, the newest at the time of each.
+        electorates: Electorates read before.
+    """
+
+    def __init__(
+        self,
+        quorum: Quorum,
+        settings: ChainSettings,
+        at: Head | None = None,
+        electorates: ElectorateCache | None = None,
+    ) -> None:
+        self._quorum = quorum
         self._settings = settings
-        self._contract: AsyncContract = web3.eth.contract(
+        self._at = at
+        self._contract: AsyncContract = AsyncWeb3().eth.contract(
             address=checksum_address(settings.contract), abi=artefact.consensus()["abi"]
         )
-        self._electorates: dict[int, Electorate] = {}
-        self._block_times: dict[int, int] = {}
-
-    @property
-    def _shown_url(self) -> str:
-        return shown_url(self._settings.rpc_url)
+        self._electorates = electorates or ElectorateCache(quorum)
 
     # --- identity --------------------------------------------------------------------------------
 
@@ -76,56 +92,51 @@ class EvmReader:
         return parse_address(self._settings.contract)
 
     async def check(self) -> None:
-        """Check that the node is of the right chain, and that the address has code.
+        """Check that the nodes are of the right chain, and that the contract is this release's.
 
         Raises:
-            ConfigError: For a node of another chain, or an address without a contract.
-            TransportError: If the node does not respond.
+            ConfigError: For nodes of another chain, or an address without this contract.
+            TransportError: If too few nodes respond or agree.
         """
-        with translated(f"node {self._shown_url}"):
-            received = await self._web3.eth.chain_id
-            code = await self._web3.eth.get_code(self._contract.address)
-        if received != self._settings.chain_id:
-            raise ConfigError(
-                f"node {self._shown_url}: expected chain id {self._settings.chain_id}, "
-                f"received {received}; set chain.chain_id or another chain.rpc_url"
-            )
-        if not code:
-            raise ConfigError(
-                f"there is no contract at {self._contract.address} on chain {received}; "
-                "set chain.contract to the address of OepConsensus"
-            )
+        await self._quorum.check()
 
     async def close(self) -> None:
-        """Close the connection; may be called again."""
-        provider = self._web3.provider
-        if isinstance(provider, AsyncHTTPProvider):
-            await provider.disconnect()
+        """Close the connections; may be called again."""
+        await self._quorum.close()
 
-    # --- state -----------------------------------------------------------------------------------
+    # --- blocks ----------------------------------------------------------------------------------
 
-    @translates_errors("head")
+    async def settled(self) -> EvmReader:
+        """A reader whose every answer is of one block: the newest that is final enough."""
+        return self._pinned(await self._quorum.settled())
+
+    async def newest(self) -> EvmReader:
+        """A reader whose every answer is of one block: the newest."""
+        return self._pinned(await self._quorum.newest())
+
+    def _pinned(self, at: Head) -> EvmReader:
+        return EvmReader(self._quorum, self._settings, at, self._electorates)
+
+    async def _block(self) -> Head:
+        return self._at or await self._quorum.newest()
+
     async def head(self) -> Head:
-        """The newest block that has the configured number of confirmations."""
-        with translated("newest block"):
-            number = await self._web3.eth.block_number
-            block = await self._web3.eth.get_block(max(0, number - self._settings.confirmations))
-        return Head(block["number"], bytes(block["hash"]), block["timestamp"])
+        """The newest block that is final enough; of a pinned reader, its block."""
+        return self._at or await self._quorum.settled()
 
-    @translates_errors("block hash")
+    async def head_age_s(self) -> float:
+        """Age of the newest block when it was read last, in seconds."""
+        return await self._quorum.heads.age_s()
+
     async def block_hash(self, number: int) -> bytes:
         """Current hash of the block at a height, 32 bytes."""
-        with translated(f"block {number}"):
-            block = await self._web3.eth.get_block(number)
-        return bytes(block["hash"])
+        return (await self._quorum.block(number)).hash
 
-    @translates_errors("block time")
     async def block_time(self, block: int) -> int:
         """Time of a block, UTC seconds."""
-        if block not in self._block_times:
-            with translated(f"block {block}"):
-                self._block_times[block] = (await self._web3.eth.get_block(block))["timestamp"]
-        return self._block_times[block]
+        return (await self._quorum.block(block)).time
+
+    # --- state -----------------------------------------------------------------------------------
 
     @translates_errors("round count")
     async def round_count(self) -> int:
@@ -156,20 +167,23 @@ class EvmReader:
     @translates_errors("electorate")
     async def electorate(self, epoch: int) -> Electorate:
         """The electorate of an epoch; it never changes."""
-        if epoch not in self._electorates:
-            terms = decode.named(self._contract, "terms", await self._call("terms", epoch))
-            fields = decode.component_names(self._contract, "seatOf")
-            views = await self._call("electorate", epoch)
-            members = [decode.member(dict(zip(fields, view, strict=True))) for view in views]
-            self._electorates[epoch] = Electorate(
-                epoch=epoch,
-                members=tuple(sorted(members, key=lambda member: member.index)),
-                quorum=terms["quorum"],
-                vote_window_s=terms["voteWindow"],
-                reveal_window_s=terms["revealWindow"],
-                rules_version=terms["rulesVersion"],
-            )
-        return self._electorates[epoch]
+        at = await self._block()
+        return await self._electorates.get(epoch, at, self._read_electorate)
+
+    async def _read_electorate(self, epoch: int, at: Head) -> Electorate:
+        pinned = self._pinned(at)
+        terms = decode.named(self._contract, "terms", await pinned._call("terms", epoch))
+        fields = decode.component_names(self._contract, "seatOf")
+        views = await pinned._call("electorate", epoch)
+        members = [decode.member(dict(zip(fields, view, strict=True))) for view in views]
+        return Electorate(
+            epoch=epoch,
+            members=tuple(sorted(members, key=lambda member: member.index)),
+            quorum=terms["quorum"],
+            vote_window_s=terms["voteWindow"],
+            reveal_window_s=terms["revealWindow"],
+            rules_version=terms["rulesVersion"],
+        )
 
     @translates_errors("member of signer")
     async def member_of_signer(self, signer: bytes) -> Member | None:
@@ -203,10 +217,26 @@ class EvmReader:
             rules_version=terms["rulesVersion"],
         )
 
+    @translates_errors("record")
+    async def history(self, number: int) -> RoundHistory | None:
+        """A round's record and its events at one block, or None; not compared with each other."""
+        pinned = self if self._at else await self.settled()
+        try:
+            view = decode.named(self._contract, "record", await pinned._call("record", number))
+        except ConflictError as exc:
+            if "UnknownRound" in str(exc):
+                return None
+            raise
+        view["round"] = decode.named(self._contract, "round", view["round"])
+        record = decode.round_record(number, view)
+        at = await pinned.head()
+        return RoundHistory(record, tuple(await self._events_of(record.state, at)))
+
     @translates_errors("equivocators")
     async def equivocators(self, number: int) -> int:
-        """Bitmap of the members with two signed ballots on record in a round."""
-        return int(await self._call("equivocators", number))
+        """Bitmap of the members with two signed votes on record in a round."""
+        record = await self._call("record", number)
+        return int(decode.named(self._contract, "record", record)["equivocators"])
 
     @translates_errors("is paused")
     async def is_paused(self) -> bool:
@@ -219,10 +249,10 @@ class EvmReader:
         events = self._contract.events
         granted, revoked = events.RoleGranted().topic, events.RoleRevoked().topic
         holders: dict[bytes, dict[bytes, None]] = {role.value: {} for role in Role}
-        last = (await self.head()).number
-        for query in _pages(self._settings.start_block, last):
-            for log in await self._raw_logs({**query, "topics": [[granted, revoked]]}):
-                topic, role, account = (bytes(topic) for topic in log["topics"][:3])
+        at = await self.head()
+        for first, last in _pages(self._settings.start_block, at.number):
+            for log in await self._quorum.logs(first, last, [[granted, revoked]], at):
+                topic, role, account = log.topics[:3]
                 held = holders.setdefault(role, {})
                 held.pop(account[12:], None)
                 if topic == bytes.fromhex(granted[2:]):
@@ -237,80 +267,77 @@ class EvmReader:
     @translates_errors("balance wei")
     async def balance_wei(self, account: bytes) -> int:
         """An account's balance in wei."""
-        with translated("balance"):
-            return int(await self._web3.eth.get_balance(checksum_address(account)))
+        return await self._quorum.balance(account, await self._block())
 
     # --- events ----------------------------------------------------------------------------------
 
     @translates_errors("events")
     async def events(self, first_block: int, last_block: int) -> list[Event]:
-        """All events of rounds in a range of blocks, in chain order."""
-        events: list[Event] = []
-        for query in _pages(first_block, last_block):
-            events.extend(await self._logs(query))
-        return events
+        """All events of rounds in a range of blocks, in chain order.
+
+        Raises:
+            TransportError: If they contradict the rounds' state.
+        """
+        at = self._at or await self._quorum.block(last_block)
+        found: list[Event] = []
+        for first, last in _pages(first_block, last_block):
+            found += self._events(await self._quorum.logs(first, last, [], at))
+        newest = self._pinned(await self._block())
+        for number in dict.fromkeys(event.round for event in found):
+            check_events(number, found, await newest.round(number))
+        return found
 
     @translates_errors("round events")
     async def round_events(self, number: int) -> list[Event]:
-        """All events of one round, in chain order."""
-        state = await self.round(number)
+        """All events of one round, in chain order.
+
+        Raises:
+            TransportError: If they contradict the round's state.
+        """
+        pinned = self if self._at else await self.settled()
+        state = await pinned.round(number)
         if state is None:
             return []
-        head = await self.head()
-        first = await self._first_block_since(state.opened_at, head)
-        topics = [None, "0x" + number.to_bytes(32).hex()]
-        events: list[Event] = []
-        for query in _pages(first, head.number):
-            events.extend(await self._logs({**query, "topics": topics}))
-        return [event for event in events if event.round == number]
+        events = await self._events_of(state, await pinned.head())
+        check_events(number, events, state)
+        return events
 
-    async def _first_block_since(self, time: int, head: Head) -> int:
-        """The first block, from ``start_block`` on, that is not older than ``time``."""
-        low, high = min(self._settings.start_block, head.number), head.number
-        while low < high:
-            middle = (low + high) // 2
-            if await self._time_of(middle) < time:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    async def _events_of(self, state: Round, at: Head) -> list[Event]:
+        topics = [None, "0x" + state.number.to_bytes(32).hex()]
+        found: list[Event] = []
+        for first, last in _pages(state.opened_in_block, at.number):
+            found += self._events(await self._quorum.logs(first, last, topics, at))
+        return [event for event in found if event.round == state.number]
 
-    async def _time_of(self, block: int) -> int:
-        return int((await self._web3.eth.get_block(block))["timestamp"])
-
-    async def _logs(self, query: dict[str, Any]) -> list[Event]:
+    def _events(self, logs: Sequence[Log]) -> list[Event]:
         by_topic = {
             self._contract.events[name]().topic: self._contract.events[name]()
             for name in decode.EVENTS
         }
         events: list[Event] = []
-        for log in await self._raw_logs(query):
-            event = by_topic.get(HexStr(log["topics"][0].to_0x_hex()))
+        for log in logs:
+            event = by_topic.get(HexStr("0x" + log.topics[0].hex()))
             if event is not None:
-                events.append(decode.event(event.process_log(log), events))
+                events.append(decode.event(event.process_log(log.receipt()), events))
         return events
 
-    async def _raw_logs(self, query: dict[str, Any]) -> list[LogReceipt]:
-        with translated("events"):
-            logs = await self._web3.eth.get_logs(
-                cast(Any, {**query, "address": self._contract.address})
-            )
-        return sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"]))
-
     async def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - any ABI value
+        at = await self._block()
+        data = bytes.fromhex(self._contract.encode_abi(name, args=list(arguments))[2:])
         with translated(f"reading {name}"):
-            return await self._contract.functions[name](*arguments).call()
+            result = await self._quorum.call(name, data, at)
+            return decode.returned(self._contract, name, result)
 
 
 class EvmChain(EvmReader):
     """Reads and writes the contract with one account, one transaction at a time."""
 
     def __init__(
-        self, web3: AsyncWeb3[Any], settings: ChainSettings, account: LocalAccount
+        self, quorum: Quorum, settings: ChainSettings, account: LocalAccount, spending: Spending
     ) -> None:
-        super().__init__(web3, settings)
+        super().__init__(quorum, settings)
         self._account = account
-        self._sending = asyncio.Lock()
+        self._sender = Sender(quorum, settings, account, FeeLimits(settings, spending))
 
     @property
     def signer(self) -> bytes:
@@ -324,15 +351,15 @@ class EvmChain(EvmReader):
         """Open a round and return its number (``REQUESTER_ROLE``)."""
         units = horizon_start // INTERVAL_S
         receipt = await self._send("openRound", units, interval_count, envelope, registry)
-        (log,) = self._contract.events.RoundOpened().process_receipt(receipt)
-        return int(log["args"]["round"])
+        (opened,) = self._events(receipt.logs)
+        return opened.round
 
-    async def cast_ballot(self, round_number: int, ballot: bytes) -> bytes:
-        """Cast the signer's blind ballot."""
-        return _hash(await self._send("castBallot", round_number, ballot))
+    async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
+        """Cast the signer's blind ballot with its custody root."""
+        return _hash(await self._send("castBallot", round_number, vote.ballot, vote.custody))
 
     async def cast_ballots(self, round_number: int, ballots: bytes) -> bytes:
-        """Cast ballots that others signed, packed by `signed_ballots.pack`."""
+        """Cast votes that others signed, packed by `signed_ballots.pack`."""
         return _hash(await self._send("castBallots", round_number, ballots))
 
     async def abstain(self, round_number: int, reason: int) -> bytes:
@@ -347,9 +374,7 @@ class EvmChain(EvmReader):
         ballots: Sequence[tuple[Member, bytes]],
     ) -> bytes:
         """Reveal a result; ``ballots`` are all (member, ballot) of the round in the order cast."""
-        packed = b"".join(
-            Ballot(member.index, member.operator, ballot).pack() for member, ballot in ballots
-        )
+        packed = b"".join(Ballot(member.index, ballot).pack() for member, ballot in ballots)
         return _hash(await self._send("revealRoot", round_number, root, partitions, packed))
 
     async def fail_round(self, round_number: int) -> bytes:
@@ -360,60 +385,62 @@ class EvmChain(EvmReader):
         """Call another function of the contract, such as ``addWorkers``."""
         return _hash(await self._send(name, *arguments))
 
-    async def _send(self, name: str, *arguments: object) -> TxReceipt:
-        async with self._sending:
-            function = self._contract.functions[name](*arguments)
-            with translated(name):
-                transaction = await self._prepare(function)
-            return await send(self._web3, self._account, transaction, name, self._settings)
-
-    async def _prepare(self, function: AsyncContractFunction) -> TxParams:
-        sender = self._account.address
-        gas = await function.estimate_gas({"from": sender})
-        nonce = await self._web3.eth.get_transaction_count(sender, "latest")
-        fields: TxParams = {
-            "from": sender,
-            "nonce": nonce,
-            "gas": int(gas * _GAS_MARGIN),
-            "chainId": self._settings.chain_id,
-            **(await fee_fields(self._web3)),
-        }
-        return await function.build_transaction(fields)
+    async def _send(self, name: str, *arguments: object) -> Receipt:
+        data = bytes.fromhex(self._contract.encode_abi(name, args=list(arguments))[2:])
+        return await self._sender.send(name, data, self.contract)
 
 
-def open_web3(settings: ChainSettings) -> AsyncWeb3[Any]:
-    """A connection to the node; sends nothing yet."""
-    timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    return _open_web3(settings.rpc_url, request_kwargs={"timeout": timeout})
-
-
-def _open_web3(rpc_url: str, **options: Any) -> AsyncWeb3[Any]:  # noqa: ANN401 - web3's own
-    provider = AsyncHTTPProvider(rpc_url, **options)
-    provider._request_session_manager = SessionManager()
-    return AsyncWeb3(provider)
-
-
-async def chain_id_of(rpc_url: str) -> int:
-    """The chain id that a node reports."""
-    web3 = _open_web3(rpc_url)
+async def with_chain_id(settings: ChainSettings) -> ChainSettings:
+    """The settings with the chain id that the nodes agree on."""
+    quorum = open_quorum(settings)
     try:
-        with translated(f"node {shown_url(rpc_url)}"):
-            return int(await web3.eth.chain_id)
+        chain_id = await quorum.agreement.ask("chain id", lambda node: node.chain_id())
     finally:
-        await web3.provider.disconnect()
+        await quorum.close()
+    return settings.model_copy(update={"chain_id": chain_id})
 
 
-async def connect_reader(settings: ChainSettings) -> EvmReader:
-    """Connect for reading, and check chain and contract."""
-    return await _checked(EvmReader(open_web3(settings), settings))
+async def connect_reader(
+    settings: ChainSettings,
+    clock: Clock | None = None,
+    metrics: CollectorRegistry | None = None,
+) -> EvmReader:
+    """Connect for reading, and check chain and contract.
+
+    Args:
+        settings: Chain, contract and nodes.
+        clock: Clock that blocks' times are compared with; by default the machine's.
+        metrics: Registry of the program's metrics.
+    """
+    return await _checked(EvmReader(open_quorum(settings, clock, metrics), settings))
 
 
-async def connect(settings: ChainSettings, account: LocalAccount) -> EvmChain:
-    """Connect for reading and writing, and check chain and contract."""
-    return cast(EvmChain, await _checked(EvmChain(open_web3(settings), settings, account)))
+async def connect(
+    settings: ChainSettings,
+    account: LocalAccount,
+    spending: Spending | None = None,
+    clock: Clock | None = None,
+    metrics: CollectorRegistry | None = None,
+) -> EvmChain:
+    """Connect for reading and writing, and check chain and contract.
+
+    Args:
+        settings: Chain, contract, nodes and limits of fees.
+        account: Signs and pays.
+        spending: Record of fees; by default that of this connection alone.
+        clock: Clock that blocks' times are compared with; by default the machine's.
+        metrics: Registry of the program's metrics.
+    """
+    clock = clock or SystemClock()
+    quorum = open_quorum(settings, clock, metrics)
+    spending = spending or SpendingInMemory(clock)
+    return await _checked(EvmChain(quorum, settings, account, spending))
 
 
-async def _checked(reader: EvmReader) -> EvmReader:
+_Reader = TypeVar("_Reader", bound=EvmReader)
+
+
+async def _checked(reader: _Reader) -> _Reader:
     try:
         await reader.check()
     except BaseException:
@@ -422,11 +449,11 @@ async def _checked(reader: EvmReader) -> EvmReader:
     return reader
 
 
-def _pages(first: int, last: int) -> Iterator[dict[str, Any]]:
+def _pages(first: int, last: int) -> Iterator[tuple[int, int]]:
     """Ranges of blocks for log queries, each short enough for a node."""
     for start in range(first, last + 1, _PAGE_BLOCKS):
-        yield {"fromBlock": start, "toBlock": min(last, start + _PAGE_BLOCKS - 1)}
+        yield start, min(last, start + _PAGE_BLOCKS - 1)
 
 
-def _hash(receipt: TxReceipt) -> bytes:
-    return bytes(receipt["transactionHash"])
+def _hash(receipt: Receipt) -> bytes:
+    return receipt.transaction

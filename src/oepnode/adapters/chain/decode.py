@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from eth_abi.abi import decode as decode_abi
+from eth_utils.abi import get_abi_output_types
 from web3.contract.async_contract import AsyncContract
 from web3.types import EventData
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds import onchain
+from oepnode.domain.rounds.history import ContractRecord
 from oepnode.domain.rounds.onchain import Event, LogLocation, Member, Phase, Round, parse_address
+from oepnode.errors import TransportError
 
 
 def component_names(contract: AsyncContract, function: str) -> list[str]:
@@ -22,6 +26,23 @@ def component_names(contract: AsyncContract, function: str) -> list[str]:
 def named(contract: AsyncContract, function: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
     """A returned struct as a dictionary."""
     return dict(zip(component_names(contract, function), value, strict=True))
+
+
+def returned(contract: AsyncContract, function: str, data: bytes) -> Any:  # noqa: ANN401
+    """The value that a function returned, from its encoding.
+
+    Raises:
+        TransportError: If it is empty: there is no such function at the address.
+        DecodingError: If it is malformed.
+    """
+    types = get_abi_output_types(contract.get_function_by_name(function).abi)
+    if not data:
+        raise TransportError(
+            f"there is no OepConsensus contract at this address: {function} returned nothing; "
+            "check chain.contract"
+        )
+    values = decode_abi(types, data)
+    return values[0] if len(values) == 1 else values
 
 
 def member(view: dict[str, Any]) -> Member:
@@ -42,12 +63,27 @@ def round_state(number: int, view: dict[str, Any]) -> Round:
         horizon_start=view["horizonStart"] * INTERVAL_S,
         interval_count=view["horizonIntervals"],
         opened_at=view["openedAt"],
+        opened_in_block=view["openedInBlock"],
         vote_deadline=view["voteDeadline"],
         reveal_deadline=view["revealDeadline"],
         voted=view["voted"],
         root=bytes(view["root"]) if is_final else b"",
         partitions=view["partitions"],
         matched=view["matched"],
+    )
+
+
+def round_record(number: int, view: dict[str, Any]) -> ContractRecord:
+    """A round's record from the contract's struct, with its round as a dictionary."""
+    return ContractRecord(
+        state=round_state(number, view["round"]),
+        members=view["round"]["members"],
+        ballots_hash=bytes(view["round"]["ballotsHash"]),
+        candidates=tuple(
+            (bytes(root), partitions, matched) for root, partitions, matched in view["candidates"]
+        ),
+        abstentions=tuple((index, reason) for index, reason in view["abstentions"]),
+        equivocators=view["equivocators"],
     )
 
 
@@ -69,7 +105,8 @@ def _opened(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa:
 
 def _ballot(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401
     operator = parse_address(args["operator"])
-    return onchain.BallotCast(location, args["round"], operator, bytes(args["ballot"]))
+    ballot, custody = bytes(args["ballot"]), bytes(args["custody"])
+    return onchain.BallotCast(location, args["round"], operator, ballot, custody)
 
 
 def _abstained(args: Any, location: LogLocation, _: list[Event]) -> Event:  # noqa: ANN401

@@ -1,7 +1,6 @@
-"""Deploys the consensus contract from the committed artefact, and verifies deployed code.
+"""Deploys the contracts from the committed artefacts, and reads deployed code.
 
-Guarantees: `deploy` returns only a contract whose code it has verified; `check_code` compares every
-byte except those that the constructor fills in (immutables), and names the first difference.
+Guarantees: `deploy` returns only a contract whose code it has verified (``code``).
 """
 
 from __future__ import annotations
@@ -13,14 +12,19 @@ from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from msgspec import Struct
 from web3 import AsyncWeb3
-from web3.types import TxReceipt
 
 from oepnode.adapters.chain import artefact
-from oepnode.adapters.chain.contract import checksum_address, open_web3
+from oepnode.adapters.chain.code import check_code
+from oepnode.adapters.chain.contract import checksum_address
 from oepnode.adapters.chain.errors import translated
-from oepnode.adapters.chain.send import fee_fields, send
+from oepnode.adapters.chain.fees import FeeLimits
+from oepnode.adapters.chain.quorum import Quorum, open_quorum
+from oepnode.adapters.chain.send import Sender
+from oepnode.adapters.chain.values import Receipt
+from oepnode.adapters.clock import SystemClock
+from oepnode.adapters.storage.spending import SpendingInMemory
 from oepnode.config import ChainSettings
-from oepnode.domain.rounds.onchain import Policy, parse_address
+from oepnode.domain.rounds.onchain import Head, Policy
 from oepnode.errors import EvidenceError, TransportError, UnreadCodeError, UnverifiedCodeError
 
 
@@ -33,44 +37,51 @@ class Deployed(Struct, frozen=True):
 
 
 async def deploy(
-    rpc_url: str, chain_id: int, account: LocalAccount, admin: bytes, policy: Policy
+    settings: ChainSettings, account: LocalAccount, admin: bytes, policy: Policy
 ) -> Deployed:
     """Deploy ``OepConsensus`` and verify its code.
 
     Args:
-        rpc_url: Node of the chain.
-        chain_id: EIP-155 chain id of the transaction.
+        settings: Nodes and chain; the contract's address is not looked at.
         account: Pays and signs.
         admin: Holder of the administrator's role, 20 bytes.
         policy: Policy of the first epoch.
 
     Raises:
         ConflictError: If the deployment reverted.
+        FeeLimitError: If it would cost more than the settings allow.
         UnverifiedCodeError: If the code at the new address is not the artefact's.
         UnreadCodeError: If that code cannot be read.
-        TransportError: If the node does not respond or the transaction is not mined.
+        TransportError: If the nodes do not respond or the transaction is not mined.
     """
-    settings = ChainSettings(rpc_url=rpc_url, chain_id=chain_id, contract="0x" + "00" * 20)
-    web3 = open_web3(settings)
-    compiled = artefact.consensus()
+    arguments = (checksum_address(admin), astuple(policy))
+    return await _deploy(settings, account, artefact.consensus(), arguments)
+
+
+async def deploy_inclusion(settings: ChainSettings, account: LocalAccount) -> Deployed:
+    """Deploy ``OepInclusion`` and verify its code; arguments and errors as in `deploy`."""
+    return await _deploy(settings, account, artefact.inclusion(), ())
+
+
+async def _deploy(
+    settings: ChainSettings,
+    account: LocalAccount,
+    compiled: dict[str, Any],
+    arguments: tuple[object, ...],
+) -> Deployed:
+    factory = AsyncWeb3().eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
+    code = bytes(HexBytes(factory.constructor(*arguments).data_in_transaction))
+    quorum = open_quorum(settings)
+    limits = FeeLimits(settings, SpendingInMemory(SystemClock()))
     try:
-        factory = web3.eth.contract(abi=compiled["abi"], bytecode=HexBytes(compiled["bytecode"]))
         with translated("deploy"):
-            constructor = factory.constructor(checksum_address(admin), astuple(policy))
-            fields: Any = {
-                "from": account.address,
-                "nonce": await web3.eth.get_transaction_count(account.address, "latest"),
-                "chainId": chain_id,
-                **(await fee_fields(web3)),
-            }
-            transaction = await constructor.build_transaction(fields)
-        receipt = await send(web3, account, transaction, "deploy", settings)
-        return await _checked(web3, receipt)
+            receipt = await Sender(quorum, settings, account, limits).send("deploy", code, None)
+        return await _checked(quorum, receipt, compiled)
     finally:
-        await web3.provider.disconnect()
+        await quorum.close()
 
 
-async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
+async def _checked(quorum: Quorum, receipt: Receipt, compiled: dict[str, Any]) -> Deployed:
     """The deployed contract; its code is read at the block of its deployment and compared.
 
     Raises:
@@ -78,61 +89,24 @@ async def _checked(web3: AsyncWeb3[Any], receipt: TxReceipt) -> Deployed:
         UnreadCodeError: If the code cannot be read. Both messages contain the address: it was paid
             for.
     """
-    address = receipt["contractAddress"]
-    assert address is not None  # noqa: S101 - a deployment's receipt has one
-    block, transaction = receipt["blockNumber"], receipt["transactionHash"]
+    if receipt.contract is None:
+        raise TransportError("deploy: the receipt names no contract; look the transaction up")
+    address, block = receipt.contract, receipt.block
     try:
-        with translated("reading the code"):
-            code = await web3.eth.get_code(address, block_identifier=block)
-        check_code(code)
+        check_code(await quorum.code(address, Head(block, receipt.block_hash, 0)), compiled)
     except (EvidenceError, TransportError) as error:
         kind = UnreadCodeError if isinstance(error, TransportError) else UnverifiedCodeError
         raise kind(
-            f"deployed at {address} (block {block}, transaction {transaction.to_0x_hex()}), but "
-            f"its code is not verified: {error}"
+            f"deployed at {checksum_address(address)} (block {block}, transaction "
+            f"0x{receipt.transaction.hex()}), but its code is not verified: {error}"
         ) from error
-    return Deployed(parse_address(address), block, bytes(transaction))
+    return Deployed(address, block, receipt.transaction)
 
 
-def check_code(code: bytes) -> None:
-    """Check that code on a chain is the committed artefact's.
-
-    Raises:
-        EvidenceError: If it is not; the message names the first difference.
-    """
-    if not code:
-        raise EvidenceError("there is no contract at this address; check the address and the node")
-    compiled = artefact.consensus()
-    expected = bytes.fromhex(compiled["deployedBytecode"][2:])
-    if len(code) != len(expected):
-        raise EvidenceError(
-            f"other code than OepConsensus: expected {len(expected)} bytes, received {len(code)}"
-        )
-    filled_in = compiled["immutableReferences"]
-    expected, received = _without(expected, filled_in), _without(code, filled_in)
-    if received != expected:
-        index = next(i for i in range(len(expected)) if received[i] != expected[i])
-        raise EvidenceError(
-            f"other code than OepConsensus: byte {index} is {received[index]:#04x}, "
-            f"expected {expected[index]:#04x}"
-        )
-
-
-def _without(code: bytes, immutables: dict[str, list[dict[str, int]]]) -> bytes:
-    """Code with zeros where the constructor fills in values."""
-    masked = bytearray(code)
-    for references in immutables.values():
-        for reference in references:
-            start, length = reference["start"], reference["length"]
-            masked[start : start + length] = bytes(length)
-    return bytes(masked)
-
-
-async def deployed_code(rpc_url: str, address: bytes) -> bytes:
-    """The code at an address, empty without a contract."""
-    web3 = open_web3(ChainSettings(rpc_url=rpc_url, chain_id=1, contract="0x" + address.hex()))
+async def deployed_code(settings: ChainSettings) -> bytes:
+    """The code at the contract's address, empty without a contract."""
+    quorum = open_quorum(settings)
     try:
-        with translated("reading the code"):
-            return bytes(await web3.eth.get_code(checksum_address(address)))
+        return await quorum.code(bytes.fromhex(settings.contract[2:]), await quorum.newest())
     finally:
-        await web3.provider.disconnect()
+        await quorum.close()

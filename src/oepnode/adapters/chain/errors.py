@@ -1,7 +1,7 @@
-"""Translates errors of web3 and of the node into the error families of `oepnode.errors`.
+"""Translates rejections by the contract and unusable answers into the errors of `oepnode.errors`.
 
-A revert becomes a `ConflictError` that names the contract's error with its arguments; a missing or
-malformed response becomes a `TransportError`.
+A revert becomes a `ConflictError` that names the contract's error with its arguments; an answer
+that cannot be decoded becomes a `TransportError`. No text of a node is in a message.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-import aiohttp
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
-from web3 import exceptions as w3e
+from web3.exceptions import Web3Exception
 
 from oepnode.adapters.chain import artefact
-from oepnode.adapters.http.redact import network_reason
+from oepnode.adapters.chain.node import Reverted
 from oepnode.errors import ConflictError, TransportError
 
 P = ParamSpec("P")
@@ -33,42 +32,35 @@ _MALFORMED = (
     RuntimeError,
     StopIteration,
     DecodingError,
+    Web3Exception,
 )
-"""Exceptions raised by reading a malformed response: HTML, cut JSON, wrong types, no topics."""
+"""Exceptions raised by decoding an answer that is not what the contract returns."""
 
-_REJECTIONS = (w3e.ContractLogicError, w3e.ContractPanicError)
+_MAX_ARGUMENT = 100
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Translate the errors of one exchange with the node.
+    """Translate the errors of reading or writing the contract.
 
     Args:
         what: The operation, for the message.
 
     Raises:
         ConflictError: If the contract rejected it.
-        TransportError: If the node did not respond, or with a malformed response.
+        TransportError: If the answer cannot be decoded.
     """
     try:
         yield
-    except _REJECTIONS as exc:
-        raise ConflictError(f"{what}: {_rejection(exc)}") from exc
-    except w3e.BadFunctionCallOutput as exc:
-        raise TransportError(
-            f"{what}: there is no OepConsensus contract at this address; check chain.contract"
-        ) from exc
-    except (w3e.Web3RPCError, w3e.Web3Exception) as exc:
-        raise _rpc_error(what, exc) from exc
-    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise TransportError(f"{what}: the node did not respond: {network_reason(exc)}") from exc
+    except Reverted as exc:
+        raise reverted_as_conflict(what, exc) from None
     except _MALFORMED as exc:
         kind = type(exc).__name__
-        raise TransportError(f"{what}: the node's response is malformed ({kind})") from exc
+        raise TransportError(f"{what}: the node's answer is malformed ({kind})") from exc
 
 
 def translates_errors(what: str) -> Callable[[_Method[P, T]], _Method[P, T]]:
-    """Decorate a coroutine so that `translated` applies to the node's response and its decoding."""
+    """Decorate a coroutine so that `translated` applies to it."""
 
     def decorate(method: _Method[P, T]) -> _Method[P, T]:
         @wraps(method)
@@ -81,24 +73,21 @@ def translates_errors(what: str) -> Callable[[_Method[P, T]], _Method[P, T]]:
     return decorate
 
 
-def _rpc_error(what: str, exc: Exception) -> ConflictError | TransportError:
-    text = str(exc).lower()
-    if "nonce too low" in text or "already known" in text or "replacement transaction" in text:
-        return ConflictError(f"{what}: another transaction of this account came first")
-    if "insufficient funds" in text or "exceeds allowance: 0" in text:
-        return TransportError(f"{what}: the signing account cannot pay the fee; fund it")
-    return TransportError(f"{what}: the node responded with an error: {_short(exc)}")
+def reverted_as_conflict(what: str, exc: Reverted) -> ConflictError:
+    """The error for a rejection by the contract."""
+    return ConflictError(f"{what}: {_rejection(exc.data)}")
 
 
-def _rejection(exc: Exception) -> str:
-    data = getattr(exc, "data", None)
-    if isinstance(data, str) and data.startswith("0x") and len(data) >= 10:
-        known = _errors().get(bytes.fromhex(data[2:10]))
-        if known is not None:
-            name, types = known
-            values = decode(types, bytes.fromhex(data[10:]))
-            return f"{name}({', '.join(_show(value) for value in values)})"
-    return f"the contract rejected it: {_short(exc)}"
+def _rejection(data: bytes) -> str:
+    known = _errors().get(data[:4])
+    if known is None:
+        return f"the contract rejected it, with {len(data)} bytes of no known error"
+    name, types = known
+    try:
+        values = decode(types, data[4:])
+    except (DecodingError, ValueError, OverflowError):
+        return f"the contract rejected it: {name}"
+    return f"{name}({', '.join(_show(value) for value in values)})"
 
 
 @cache
@@ -113,9 +102,5 @@ def _errors() -> dict[bytes, tuple[str, list[str]]]:
 
 
 def _show(value: Any) -> str:  # noqa: ANN401 - any ABI value
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _short(exc: Exception) -> str:
-    text = str(exc) or type(exc).__name__
-    return text if len(text) <= 200 else text[:200] + "…"
+    text = "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _MAX_ARGUMENT else text[:_MAX_ARGUMENT] + "…"

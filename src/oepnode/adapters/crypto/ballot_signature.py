@@ -13,34 +13,35 @@ from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot, ballot_digest, typed_data
 
 
-def sign_ballot(account: LocalAccount, context: RoundContext, ballot: bytes) -> SignedBallot:
-    """Sign a ballot, so that anyone can bring it to the chain.
+def sign_ballot(account: LocalAccount, context: RoundContext, vote: Vote) -> SignedBallot:
+    """Sign a vote, so that anyone can bring it to the chain.
 
     Args:
         account: The worker's signer.
         context: The round.
-        ballot: 32 bytes, the result of `ballot.ballot_for` for the worker's operator.
+        vote: The worker's vote in that round.
     """
-    message = encode_typed_data(full_message=typed_data(context, ballot))
+    message = encode_typed_data(full_message=typed_data(context, vote))
     signature = account.sign_message(message)
-    return SignedBallot.of(ballot, signature.r, signature.s, signature.v - 27)
+    return SignedBallot.of(vote, signature.r, signature.s, signature.v - 27)
 
 
 def recover_signer(context: RoundContext, signed: SignedBallot) -> bytes | None:
-    """Address of the account that signed the ballot for this round, 20 bytes, or None.
+    """Address of the account that signed the vote for this round, 20 bytes, or None.
 
-    A signature over another ballot, round, contract or chain recovers another address.
+    A signature over another vote, round, contract or chain recovers another address.
     """
     r = int.from_bytes(signed.r)
     if not r or not 0 < signed.s <= HALF_ORDER:
         return None
     try:
         signature = Signature(vrs=(signed.y_parity, r, signed.s))
-        key = signature.recover_public_key_from_msg_hash(ballot_digest(context, signed.ballot))
+        key = signature.recover_public_key_from_msg_hash(ballot_digest(context, signed.vote))
     except (BadSignature, ValidationError, ValueError):
         return None
     return key.to_canonical_address()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+
+_MAX_TEXT: Final = 200
+_URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
 
 def shown_url(url: str) -> str:
@@ -26,3 +31,20 @@ def network_reason(exc: Exception) -> str:
     if isinstance(exc, TimeoutError):
         return "no response in time"
     return type(exc).__name__
+
+
+def redacted_text(text: str, url: str) -> str:
+    """Another party's text for the log: one short line without the secrets that a URL may hold.
+
+    Args:
+        text: Text of the party at that URL, which may repeat parts of it.
+        url: The URL.
+    """
+    parts = urlsplit(url)
+    secrets = [parts.username, parts.password, *parts.path.split("/"), *parts.query.split("&")]
+    secrets += [value for _, value in parse_qsl(parts.query)]
+    for secret in sorted({s for s in secrets if s and len(s) > 2}, key=len, reverse=True):
+        text = text.replace(secret, "…")
+    text = _URL.sub("…", text)
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return line if len(line) <= _MAX_TEXT else line[:_MAX_TEXT] + "…"

@@ -81,6 +81,6 @@ class HttpRegistry(SignedClient):
 
     def _signed(self, what: What, round_number: int, digest: bytes, recipient: bytes) -> bytes:
         """A request with its own nonce, so that it can follow a failed attempt."""
-        nonce_and_time = self._request_signer.nonce_and_time()
-        request = RegistryRequest(what, round_number, digest, recipient, *nonce_and_time)
+        last_fields = self._request_signer.last_fields()
+        request = RegistryRequest(what, round_number, digest, recipient, *last_fields)
         return encode_request(request, self._request_signer.sign(request))

@@ -1,8 +1,8 @@
 """A worker's client of a relay (`ports.Relay`).
 
-Guarantees: a ballot is on disk before its signature exists, and a second, different ballot of a
+Guarantees: a vote is on disk before its signature exists, and a second, different vote of a
 round is never signed (`EquivocationGuard`); a silent relay costs a few seconds at most. Leaves out
-whether the relay casts the ballot: only the chain shows it. Source: docs/services.md, ADR 9.
+whether the relay casts the vote: only the chain shows it. Source: docs/services.md, ADR 9.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec import Struct
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.adapters.http.client import MAX_JSON_BYTES, HttpClient, RequestRejected
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.errors import ConflictError, TransportError
@@ -40,7 +41,7 @@ class HttpRelay:
     Args:
         url: The relay's URL.
         account: The worker's signer.
-        guard: Record of the ballots that it has signed.
+        guard: Record of the votes that it has signed.
         client: HTTP client; by default a new one for ``url``.
     """
 
@@ -55,18 +56,18 @@ class HttpRelay:
         self._guard = guard
         self._client = client or HttpClient(url, _ATTEMPT_S)
 
-    async def hand_in(self, context: RoundContext, ballot: bytes) -> None:
-        """Sign the worker's ballot and hand it in; repeating it is safe.
+    async def hand_in(self, context: RoundContext, vote: Vote) -> None:
+        """Sign the worker's ballot or abstention and hand it in; repeating it is safe.
 
         Raises:
-            ConflictError: If the relay rejects it, or another ballot was signed for that round.
-            ConfigError: If the record of signed ballots cannot be read.
+            ConflictError: If the relay rejects it, or another vote was signed for that round.
+            ConfigError: If the record of signed votes cannot be read.
             TransportError: If the relay does not respond in time, or cannot accept it yet.
             FatalError: If the record cannot be written.
         """
-        await asyncio.to_thread(self._guard.keep, context, ballot)
+        await asyncio.to_thread(self._guard.keep, context, vote)
         # A crash here leaves only the record: the next start signs the same, byte for byte.
-        line = encode(Relayed(context, sign_ballot(self._account, context, ballot)))
+        line = encode(Relayed(context, sign_ballot(self._account, context, vote)))
         try:
             async with asyncio.timeout(HAND_IN_S):
                 await self._post(line)

@@ -100,7 +100,7 @@ class HttpSender(SignedClient):
 
     def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
         """Headers with their own nonce, so that they can follow a failed attempt."""
-        request = DocumentRequest(round_number, digest, *self._request_signer.nonce_and_time())
+        request = DocumentRequest(round_number, digest, *self._request_signer.last_fields())
         return {"Authorization": encode_authorization(request, self._request_signer.sign(request))}
 
 

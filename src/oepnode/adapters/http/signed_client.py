@@ -19,6 +19,7 @@ from eth_account.signers.local import LocalAccount
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.adapters.http.client import Body, HttpClient, RequestRejected
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.signed_requests import NONCE_SIZE, MemberRequest
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Clock
@@ -50,9 +51,10 @@ class RequestSigner:
         """The context of a round."""
         return RoundContext(self.chain_id, self.contract, round_number)
 
-    def nonce_and_time(self) -> tuple[bytes, int]:
-        """A fresh nonce and the time in UTC seconds, the last fields of every request."""
-        return secrets.token_bytes(NONCE_SIZE), int(self.clock.now())
+    def last_fields(self) -> tuple[bytes, bytes, int]:
+        """The last fields of every request: signer, a fresh nonce, the time in UTC seconds."""
+        signer = parse_address(self.account.address)
+        return signer, secrets.token_bytes(NONCE_SIZE), int(self.clock.now())
 
     def sign(self, request: MemberRequest) -> bytes:
         """The worker's signature of a request, 65 bytes."""

@@ -1,8 +1,9 @@
-"""Record of the ballots that a signer has signed for relays: never two for one round.
+"""Record of the votes that a signer has signed for relays: never two for one round.
 
-Guarantees: a ballot is on disk before `EquivocationGuard.keep` returns, and a second, different one
-for the same round, contract and chain is rejected, also across processes and crashes. Leaves out
-ballots that the signer casts directly: the contract accepts those once. Source: ADR 9.
+Guarantees: a vote, ballot or abstention, is on disk before `EquivocationGuard.keep` returns, and a
+second, different one for the same round, contract and chain is rejected, also across processes and
+crashes. Leaves out votes that the signer casts directly: the contract accepts those once. Source:
+ADR 9.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import BinaryIO, Final
 from msgspec import DecodeError, Struct
 from msgspec import json as msgspec_json
 
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import ConfigError, ConflictError, FatalError
 
@@ -27,10 +29,11 @@ class _Line(Struct, frozen=True, forbid_unknown_fields=True):
     contract: str
     round: int
     ballot: str
+    custody: str
 
 
 class EquivocationGuard:
-    """A file with one line of JSON for each signed ballot.
+    """A file with one line of JSON for each signed vote.
 
     Args:
         path: The file; created if missing.
@@ -39,20 +42,24 @@ class EquivocationGuard:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def keep(self, context: RoundContext, ballot: bytes) -> None:
-        """Record that this ballot is about to be signed.
+    def keep(self, context: RoundContext, vote: Vote) -> None:
+        """Record that this vote is about to be signed.
 
         Args:
             context: Chain, contract and round.
-            ballot: 32 bytes.
+            vote: A ballot or an abstention.
 
         Raises:
-            ConflictError: If another ballot was signed for that round.
+            ConflictError: If another vote was signed for that round.
             ConfigError: If a line of the file is malformed.
             FatalError: If the record cannot be written.
         """
         line = _Line(
-            context.chain_id, "0x" + context.contract.hex(), context.number, "0x" + ballot.hex()
+            chain_id=context.chain_id,
+            contract="0x" + context.contract.hex(),
+            round=context.number,
+            ballot="0x" + vote.ballot.hex(),
+            custody="0x" + vote.custody.hex(),
         )
         try:
             with os.fdopen(os.open(self._path, _FLAGS, _MODE), "rb+") as file:
@@ -63,7 +70,7 @@ class EquivocationGuard:
                     os.fsync(file.fileno())
         except OSError as exc:
             raise FatalError(
-                f"{self._path}: the ballot cannot be recorded: {exc.strerror}; nothing was signed"
+                f"{self._path}: the vote cannot be recorded: {exc.strerror}; nothing was signed"
             ) from exc
 
     def _is_known(self, file: BinaryIO, line: _Line) -> bool:
@@ -73,7 +80,7 @@ class EquivocationGuard:
                 kept = msgspec_json.decode(text, type=_Line)
             except DecodeError as exc:
                 raise ConfigError(
-                    f"{self._path}: line {number} is not a signed ballot; restore the file"
+                    f"{self._path}: line {number} is not a signed vote; restore the file"
                 ) from exc
             if (kept.chain_id, kept.contract, kept.round) != (
                 line.chain_id,
@@ -81,10 +88,10 @@ class EquivocationGuard:
                 line.round,
             ):
                 continue
-            if kept.ballot != line.ballot:
+            if kept != line:
                 raise ConflictError(
-                    f"another ballot was signed for round {line.round} of {line.contract} on chain "
-                    f"{line.chain_id} ({self._path}, line {number}); two signed ballots are "
+                    f"another vote was signed for round {line.round} of {line.contract} on chain "
+                    f"{line.chain_id} ({self._path}, line {number}); two signed votes are "
                     "evidence against the worker"
                 )
             return True

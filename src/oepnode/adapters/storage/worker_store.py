@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from oepnode.adapters.storage.private import private_folder
 from oepnode.errors import FatalError
 from oepnode.ports import Cursor, StoredEffect, StoredRound
 
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS cursor (
-    only INTEGER PRIMARY KEY CHECK (only = 1), block INTEGER NOT NULL, hash BLOB NOT NULL
-);
+CREATE TABLE IF NOT EXISTS cursors (block INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS rounds (
     number INTEGER PRIMARY KEY, is_live INTEGER NOT NULL, state BLOB NOT NULL
 );
@@ -43,7 +42,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         with _translated():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             path.touch(mode=0o600, exist_ok=True)
             self._db: sqlite3.Connection | None = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -57,17 +56,21 @@ class SqliteStore:
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
-    def cursor(self) -> Cursor | None:
-        """The last processed block, or None on the first start."""
-        row = self._one("SELECT block, hash FROM cursor")
-        return None if row is None else Cursor(row[0], row[1])
+    def cursors(self) -> list[Cursor]:
+        """The last processed block and some before it, newest first; empty on the first start."""
+        rows = self._all("SELECT block, hash FROM cursors ORDER BY block DESC")
+        return [Cursor(*row) for row in rows]
 
     def set_cursor(self, cursor: Cursor) -> None:
-        """Store the last processed block."""
+        """Store the last processed block, and forget cursors of this height or above."""
         with self._transaction() as db:
+            db.execute("DELETE FROM cursors WHERE block >= ?", (cursor.block,))
             db.execute(
-                "INSERT OR REPLACE INTO cursor (only, block, hash) VALUES (1, ?, ?)",
-                (cursor.block, cursor.hash),
+                "INSERT INTO cursors (block, hash) VALUES (?, ?)", (cursor.block, cursor.hash)
+            )
+            blocks = [row[0] for row in db.execute("SELECT block FROM cursors")]
+            db.executemany(
+                "DELETE FROM cursors WHERE block = ?", [(block,) for block in _dispensable(blocks)]
             )
 
     def commit(self, stored: StoredRound, effects: Sequence[StoredEffect]) -> None:
@@ -137,6 +140,22 @@ class SqliteStore:
         if self._db is None:
             raise FatalError("the store is closed")
         return self._db
+
+
+def _dispensable(blocks: Sequence[int]) -> set[int]:
+    """Cursors to forget: of those at about the same distance from the newest, all but two.
+
+    So a few dozen reach back over the whole chain, and a reorganisation of any depth leaves one
+    that is at most about twice as deep.
+    """
+    newest = max(blocks)
+    nearest: dict[int, int] = {}
+    farthest: dict[int, int] = {}
+    for block in sorted(blocks, reverse=True):
+        distance = (newest - block).bit_length()
+        nearest.setdefault(distance, block)
+        farthest[distance] = block
+    return set(blocks) - set(nearest.values()) - set(farthest.values())
 
 
 @contextmanager

@@ -13,7 +13,9 @@ import typer
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     NumberArgument,
     RpcOption,
     StartBlockOption,
@@ -68,6 +70,8 @@ def replay(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     start_block: StartBlockOption = 0,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compute a round again from its inputs, and compare the result with the chain's root.
@@ -83,7 +87,7 @@ def replay(
         source = InputFiles(envelope, registry, salt, feed)
     else:
         raise ConfigError("give either --archive and --key, or --envelope, --registry and --salt")
-    chain = ChainTarget(rpc, contract, chain_id, start_block)
+    chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
     with output.progress_bars() as progress:
         report = replay_round(chain, number, source, progress)
     if as_json:

@@ -10,7 +10,9 @@ from typing import Final
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
     ChainIdOption,
+    ConfirmationsOption,
     ContractOption,
+    MaxAgeOption,
     NumberArgument,
     RpcOption,
     StartBlockOption,
@@ -34,13 +36,17 @@ def round_(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     start_block: StartBlockOption = 0,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the votes of one round, counted again from the ballots.
 
-    Exits with 1 if the chain's own count differs from that of the ballots.
+    Exits with 1 if the contract's record, its events and the count of the ballots differ.
     """
-    audit = audit_round(ChainTarget(rpc, contract, chain_id, start_block), number)
+    chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
+    audit = audit_round(chain, number)
+    output.print_notes(audit.notes)
     if as_json:
         output.print_json(audit)
     else:
@@ -59,6 +65,7 @@ def _print_audit(audit: RoundAudit) -> None:
         "registry": audit.registry_digest,
         "rules": audit.rules_version,
         "transaction": audit.opened_in,
+        "read at": f"block {audit.block} of {audit.block_time}",
     }
     if audit.root:
         facts["final root"] = f"{audit.root} over {audit.partitions} partitions"

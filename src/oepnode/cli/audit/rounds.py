@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 from oepnode.cli.common import output
-from oepnode.cli.common.chain import ChainIdOption, ContractOption, RpcOption
+from oepnode.cli.common.chain import (
+    ChainIdOption,
+    ConfirmationsOption,
+    ContractOption,
+    MaxAgeOption,
+    RpcOption,
+)
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.chain import ChainTarget
 from oepnode.client.rounds import RoundReport, list_rounds
@@ -18,10 +24,13 @@ def rounds(
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
+    confirmations: ConfirmationsOption = None,
+    max_age: MaxAgeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the newest rounds, newest first."""
-    reports = list_rounds(ChainTarget(rpc, contract, chain_id), last)
+    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    reports = list_rounds(chain, last)
     if as_json:
         output.print_json(reports)
         return

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+_RPC = "JSON-RPC URL of a node of the chain; repeat it for several nodes, which must all agree."
 RpcOption = Annotated[
-    str | None,
-    typer.Option("--rpc", envvar="OEPNODE_RPC", help="JSON-RPC URL of a node of the chain."),
+    list[str] | None, typer.Option("--rpc", envvar="OEPNODE_RPC", metavar="URL", help=_RPC)
 ]
 ContractOption = Annotated[
     str | None,
@@ -33,6 +33,24 @@ StartBlockOption = Annotated[
         help="Block of the contract's deployment; events are read from there.",
     ),
 ]
+ConfirmationsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--confirmations",
+        min=0,
+        help="Read the block that has so many on top. Default is the newest that the chain calls "
+        "finalized, or 12 where it has no such block.",
+    ),
+]
+MaxAgeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-age",
+        min=1,
+        metavar="SECONDS",
+        help="Maximum age of the newest block; default 600. More for a chain that has stopped.",
+    ),
+]
 RoundOption = Annotated[
     int | None,
     typer.Option("--round", min=1, help="Round number. Default is the latest final round."),
@@ -52,7 +70,7 @@ RoundStateOption = Annotated[
     ),
 ]
 NumberArgument = Annotated[int, typer.Argument(metavar="N", min=1, help="Round number.")]
-Rpc = Annotated[str, typer.Option("--rpc", envvar="OEPNODE_RPC", help="JSON-RPC URL of a node.")]
+Rpc = Annotated[list[str], typer.Option("--rpc", envvar="OEPNODE_RPC", metavar="URL", help=_RPC)]
 Contract = Annotated[
     str, typer.Option("--contract", envvar="OEPNODE_CONTRACT", help="Address of OepConsensus.")
 ]

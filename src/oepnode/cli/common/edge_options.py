@@ -140,7 +140,7 @@ def tolerance_of(watts: int, percent: float, minutes: int = 1, missing: int = 0)
 
 
 def selector_of(
-    rpc: str | None, contract: str | None, chain_id: int | None, round_state: Path | None
+    rpc: list[str] | None, contract: str | None, chain_id: int | None, round_state: Path | None
 ) -> RoundSelector:
     """The round of a bundle, and where its final result is read."""
     return RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)

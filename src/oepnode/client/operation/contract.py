@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from oepnode.client import chain as chains
-from oepnode.client.chain import ChainTarget, check_rpc, hexed, parse_address
+from oepnode.client.chain import ChainTarget, hexed, parse_address
 from oepnode.client.files import FileName
 from oepnode.domain.rounds.onchain import Policy, Role
 from oepnode.errors import ConfigError
+
+if TYPE_CHECKING:
+    from oepnode.adapters.chain.deploy import Deployed
 
 
 class DeployedContract(Struct, frozen=True):
@@ -74,7 +77,7 @@ class Done(Struct, frozen=True):
 
 
 def deploy_contract(
-    rpc: str,
+    chain: ChainTarget,
     key_file: FileName,
     admin: str | None = None,
     *,
@@ -85,7 +88,7 @@ def deploy_contract(
     """Deploy a new contract and check its code.
 
     Args:
-        rpc: JSON-RPC URL of a node.
+        chain: Nodes of the chain; its contract is not looked at.
         key_file: Key of the account that signs.
         admin: The administrator's address; by default the signing account.
         quorum: Share of the members, such as ``2/3``.
@@ -93,24 +96,43 @@ def deploy_contract(
         reveal_window_s: Seconds to reveal.
     """
     from oepnode.adapters.chain import deploy as deployment
-    from oepnode.adapters.chain.contract import chain_id_of
+    from oepnode.adapters.chain.contract import with_chain_id
     from oepnode.adapters.crypto.keyfile import load_account
 
-    check_rpc(rpc)
+    settings = chains.node_settings(chain)
     policy = Policy(*_share(quorum), vote_window_s, reveal_window_s)
     account = load_account(Path(key_file))
     owner = parse_address(admin or account.address)
 
     async def go() -> deployment.Deployed:
-        return await deployment.deploy(rpc, await chain_id_of(rpc), account, owner, policy)
+        return await deployment.deploy(await with_chain_id(settings), account, owner, policy)
 
-    deployed = chains.run(go())
-    return DeployedContract(
-        _checksum(deployed.address), deployed.block, hexed(deployed.transaction), verified=True
-    )
+    return _deployed(chains.run(go()))
 
 
-def check_contract_code(rpc: str, contract: str) -> CheckedCode:
+def deploy_inclusion(chain: ChainTarget, key_file: FileName) -> DeployedContract:
+    """Deploy the contract that verifies inclusion on chain, and check its code.
+
+    Only contracts that act on a limit need it, and one of them serves a whole chain.
+
+    Args:
+        chain: Nodes of the chain; its contract is not looked at.
+        key_file: Key of the account that signs.
+    """
+    from oepnode.adapters.chain import deploy as deployment
+    from oepnode.adapters.chain.contract import with_chain_id
+    from oepnode.adapters.crypto.keyfile import load_account
+
+    settings = chains.node_settings(chain)
+    account = load_account(Path(key_file))
+
+    async def go() -> deployment.Deployed:
+        return await deployment.deploy_inclusion(await with_chain_id(settings), account)
+
+    return _deployed(chains.run(go()))
+
+
+def check_contract_code(chain: ChainTarget) -> CheckedCode:
     """Compare the code at an address with this release's, byte for byte.
 
     Raises:
@@ -118,12 +140,21 @@ def check_contract_code(rpc: str, contract: str) -> CheckedCode:
     """
     from oepnode.adapters.chain import artefact
     from oepnode.adapters.chain import deploy as deployment
+    from oepnode.adapters.chain.code import check_code
+    from oepnode.adapters.chain.contract import with_chain_id
 
-    address = parse_address(contract)
-    code = chains.run(deployment.deployed_code(check_rpc(rpc), address))
-    deployment.check_code(code)
-    compiler = str(artefact.consensus()["compiler"])
-    return CheckedCode(_checksum(address), verified=True, bytes=len(code), compiler=compiler)
+    settings = chains.node_settings(chain)
+
+    async def go() -> bytes:
+        return await deployment.deployed_code(await with_chain_id(settings))
+
+    code = chains.run(go())
+    compiled = artefact.consensus()
+    check_code(code, compiled)
+    compiler = str(compiled["compiler"])
+    return CheckedCode(
+        _checksum(settings.contract), verified=True, bytes=len(code), compiler=compiler
+    )
 
 
 def contract_abi() -> Any:  # noqa: ANN401 - any JSON
@@ -139,7 +170,7 @@ def contract_status(chain: ChainTarget) -> ContractStatus:
 
 
 async def _status(target: ChainTarget) -> ContractStatus:
-    async with chains.open_reader(target) as chain:
+    async with chains.open_reader(target.at_newest()) as chain:
         electorate = await chain.current_electorate()
         policy = await chain.policy()
         seats = [
@@ -171,7 +202,7 @@ def role_holders(chain: ChainTarget) -> dict[str, list[str]]:
     """Read the accounts that hold each role."""
 
     async def go() -> dict[Role, list[bytes]]:
-        async with chains.open_reader(chain) as reader:
+        async with chains.open_reader(chain.at_newest()) as reader:
             return await reader.role_holders()
 
     holders = chains.run(go())
@@ -234,7 +265,7 @@ def set_policy(
         raise ConfigError("nothing to change: name a quorum, a window or the rules' version")
 
     async def go() -> Policy:
-        async with chains.open_reader(chain) as reader:
+        async with chains.open_reader(chain.at_newest()) as reader:
             return replace(await reader.policy(), **changes)
 
     return _transact(chain, key_file, "setPolicy", astuple(chains.run(go())))
@@ -288,6 +319,12 @@ def _transact(target: ChainTarget, key_file: FileName, function: str, *arguments
             return await chain.transact(function, *arguments)
 
     return Done(function, hexed(chains.run(go())))
+
+
+def _deployed(deployed: Deployed) -> DeployedContract:
+    return DeployedContract(
+        _checksum(deployed.address), deployed.block, hexed(deployed.transaction), verified=True
+    )
 
 
 def _checksum(address: str | bytes) -> str:

@@ -1,12 +1,13 @@
-"""Signed ballots by hand: signed without gas, cast by anyone, and used as evidence.
+"""Signed votes by hand: signed without gas, cast by anyone, and used as evidence.
 
-A worker without gas signs its ballot, and anyone brings it to the chain, many in one transaction. A
-blind ballot gives a relay nothing to copy. Source: ``domain.rounds.signed_ballots``, which
-describes the file of signed ballots.
+A worker without gas signs its ballot or its abstention, and anyone brings it to the chain, many in
+one transaction. A blind ballot gives a relay nothing to copy. Source:
+``domain.rounds.signed_ballots``, which describes the file of signed ballots.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, read_file
 from oepnode.domain.rounds import signed_ballots
-from oepnode.domain.rounds.ballot import Result, ballot_for
+from oepnode.domain.rounds.ballot import Reason, Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Member, Phase, Round, RoundOpened
 from oepnode.domain.rounds.signed_ballots import BallotBatch, Equivocation, Relayed
@@ -87,12 +88,13 @@ def sign_ballot(
     number: int,
     root: str,
     partitions: int,
+    custody: str,
     record: FileName | None = None,
 ) -> str:
     """Sign a worker's ballot with its signer's key, for a relay to cast. Sends nothing.
 
-    Two different ballots of one round are evidence against the worker: each is recorded, and a
-    second one is rejected.
+    Two different votes of one round are evidence against the worker: each is recorded, and a second
+    one is rejected.
 
     Args:
         chain: The chain.
@@ -100,33 +102,78 @@ def sign_ballot(
         number: The round.
         root: Root to vote for, 64 hex digits.
         partitions: Leaves of the tree with that root.
-        record: File that records signed ballots; by default the key file's name and ``.signed``.
+        custody: The worker's custody root, 64 hex digits.
+        record: File that records signed votes; by default the key file's name and ``.signed``.
 
     Returns:
         One line of JSON.
 
     Raises:
         ConfigError: If there is no such round, or an argument is malformed.
-        ConflictError: If the signer cannot vote in the round, or signed another ballot.
+        ConflictError: If the signer cannot vote in the round, or signed another vote.
     """
+    result = Result(chains.parse_bytes32(root, "a root"), partitions)
+    custody_root = chains.parse_bytes32(custody, "a custody root")
+    if not any(custody_root):
+        raise ConfigError("a custody root is not zero; give the one that the worker computed")
+
+    def vote(context: RoundContext, member: Member) -> Vote:
+        return Vote(ballot_for(context, member.index, result), custody_root)
+
+    return _sign(chain, key_file, number, vote, record)
+
+
+def sign_abstention(
+    chain: ChainTarget,
+    key_file: FileName,
+    number: int,
+    reason: str,
+    record: FileName | None = None,
+) -> str:
+    """Sign a worker's abstention with its signer's key, as `sign_ballot` signs its ballot.
+
+    Args:
+        chain: The chain.
+        key_file: The signer's key.
+        number: The round.
+        reason: A reason's name, such as ``InputMismatch``.
+        record: As in `sign_ballot`.
+
+    Raises:
+        ConfigError: If there is no such round or reason.
+        ConflictError: If the signer cannot vote in the round, or signed another vote.
+    """
+    by_label = {each.label: each for each in Reason}
+    if reason not in by_label:
+        raise ConfigError(f"{reason} is not a reason; give one of {', '.join(by_label)}")
+    vote = Vote.abstaining(by_label[reason])
+    return _sign(chain, key_file, number, lambda *_: vote, record)
+
+
+def _sign(
+    chain: ChainTarget,
+    key_file: FileName,
+    number: int,
+    vote_of: Callable[[RoundContext, Member], Vote],
+    record: FileName | None,
+) -> str:
     from oepnode.adapters.crypto.ballot_signature import sign_ballot as sign
     from oepnode.adapters.crypto.keyfile import load_account
     from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 
     account = load_account(Path(key_file))
     signer = chains.parse_address(account.address)
-    result = Result(chains.parse_bytes32(root, "a root"), partitions)
     guard = EquivocationGuard(Path(record or f"{key_file}.signed"))
 
-    async def go() -> tuple[RoundContext, bytes]:
+    async def go() -> tuple[RoundContext, Vote]:
         async with chains.open_reader(chain) as reader:
             member = await _waiting_member(reader, number, signer)
             context = chains.context_of(reader, number)
-            return context, ballot_for(context, member.operator, result)
+            return context, vote_of(context, member)
 
-    context, ballot = chains.run(go())
-    guard.keep(context, ballot)
-    return signed_ballots.encode(Relayed(context, sign(account, context, ballot))).decode()
+    context, vote = chains.run(go())
+    guard.keep(context, vote)
+    return signed_ballots.encode(Relayed(context, sign(account, context, vote))).decode()
 
 
 def cast_ballots(target: ChainTarget, key_file: FileName, file: FileName) -> CastBallots:
@@ -171,7 +218,7 @@ def cast_ballots(target: ChainTarget, key_file: FileName, file: FileName) -> Cas
 def report_equivocations(
     target: ChainTarget, key_file: FileName, file: FileName
 ) -> ReportedEquivocations:
-    """Put on record which workers signed two different ballots for one round, once each.
+    """Put on record which workers signed two different votes for one round, once each.
 
     Args:
         target: The chain.
@@ -206,7 +253,7 @@ def report_equivocations(
     reported = chains.run(go())
     if not reported:
         raise EvidenceError(
-            f"round {number}: the file shows no worker with two ballots that is not on record"
+            f"round {number}: the file shows no worker with two votes that is not on record"
         )
     return ReportedEquivocations(
         number,
@@ -264,6 +311,11 @@ async def _waiting_member(chain: EvmReader, number: int, signer: bytes) -> Membe
 
 async def _round(chain: EvmReader, number: int) -> tuple[Round, Electorate]:
     state = await chain.round(number)
+    if state is None and await (await chain.newest()).round(number) is not None:
+        raise ConflictError(
+            f"round {number} was opened in the last blocks: the chain may still replace it; "
+            "sign it later"
+        )
     if state is None:
         raise ConfigError(f"there is no round {number} of this contract")
     return state, await chain.electorate(state.epoch)

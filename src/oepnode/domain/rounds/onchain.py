@@ -98,6 +98,7 @@ class Round(Struct, frozen=True):
         horizon_start: UTC seconds.
         interval_count: Of the horizon.
         opened_at: UTC seconds.
+        opened_in_block: Block in which the round's events begin.
         vote_deadline: UTC seconds; ballots count strictly before it.
         reveal_deadline: UTC seconds; reveals count strictly before it.
         voted: Bitmap of members who voted or abstained.
@@ -115,6 +116,7 @@ class Round(Struct, frozen=True):
     horizon_start: int
     interval_count: int
     opened_at: int
+    opened_in_block: int
     vote_deadline: int
     reveal_deadline: int
     voted: int
@@ -159,12 +161,13 @@ class RoundOpened(Struct, frozen=True, tag=True):
 
 
 class BallotCast(Struct, frozen=True, tag=True):
-    """A member cast its blind ballot (32 bytes)."""
+    """A member cast its blind ballot, with its custody root (32 bytes each)."""
 
     location: LogLocation
     round: int
     operator: bytes
     ballot: bytes
+    custody: bytes
 
 
 class Abstained(Struct, frozen=True, tag=True):
@@ -212,7 +215,10 @@ class RoundCancelled(Struct, frozen=True, tag=True):
 
 
 class Equivocated(Struct, frozen=True, tag=True):
-    """A member was proven to have signed two ballots (32 bytes each) for one round."""
+    """A member was proven to have signed two votes for one round.
+
+    A ballot (32 bytes) that is the number of a reason is an abstention.
+    """
 
     location: LogLocation
     round: int

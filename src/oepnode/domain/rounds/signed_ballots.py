@@ -1,13 +1,13 @@
-"""Ballots that a worker signs for a relay to cast: the signed message and its file format.
+"""Votes that a worker signs for a relay to cast: the signed message and its file format.
 
-Guarantees: a signed ballot is bound to one ballot, round, contract and chain, and has one accepted
-form. It reveals no more of the result than the ballot does. The batch that a relay picks from many
-is one that the contract accepts. Leaves out signing and recovering
-(``adapters.crypto.ballot_signature``).
+Guarantees: a signed ballot is bound to one vote, round, contract and chain, and has one accepted
+form. It reveals no more of the result than the ballot does; one whose ballot is the number of a
+reason is an abstention. The batch that a relay picks from many is one that the contract accepts.
+Leaves out signing and recovering (``adapters.crypto.ballot_signature``).
 Source: ``contracts/src/SignedBallots.sol``, EIP-712, ERC-2098.
 
 A file of signed ballots holds one JSON object a line: ``{"chainId", "contract", "round", "ballot",
-"signature"}``, the last two in hex of 32 and 64 bytes.
+"custody", "signature"}``, the last three in hex of 32, 32 and 64 bytes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Member, parse_address
 from oepnode.errors import EvidenceError
 
-SIGNED_BALLOT_SIZE: Final = 96
+SIGNED_BALLOT_SIZE: Final = 128
 HALF_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 """Largest s of a signature: a larger one has a twin that is as valid (EIP-2)."""
 
@@ -35,7 +36,11 @@ _DOMAIN_TYPE: Final = [
     {"name": "chainId", "type": "uint256"},
     {"name": "verifyingContract", "type": "address"},
 ]
-_BALLOT_TYPE: Final = [{"name": "round", "type": "uint64"}, {"name": "ballot", "type": "bytes32"}]
+_BALLOT_TYPE: Final = [
+    {"name": "round", "type": "uint64"},
+    {"name": "ballot", "type": "bytes32"},
+    {"name": "custody", "type": "bytes32"},
+]
 _PARITY: Final = 1 << 255
 
 _Hex32 = Annotated[str, Meta(pattern=r"^(0x)?[0-9a-fA-F]{64}\Z")]
@@ -44,22 +49,22 @@ _Address = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}\Z")]
 
 
 class SignedBallot(Struct, frozen=True):
-    """A ballot and its signature in the compact form.
+    """A vote and its signature in the compact form.
 
     Attributes:
-        ballot: 32 bytes.
+        vote: The vote.
         r: 32 bytes.
         parity_and_s: Bit 255 is the parity of y, the rest is s; 32 bytes.
     """
 
-    ballot: bytes
+    vote: Vote
     r: bytes
     parity_and_s: bytes
 
     @classmethod
-    def of(cls, ballot: bytes, r: int, s: int, y_parity: int) -> SignedBallot:
+    def of(cls, vote: Vote, r: int, s: int, y_parity: int) -> SignedBallot:
         """From a signature's numbers."""
-        return cls(ballot, r.to_bytes(32), (y_parity << 255 | s).to_bytes(32))
+        return cls(vote, r.to_bytes(32), (y_parity << 255 | s).to_bytes(32))
 
     @property
     def y_parity(self) -> int:
@@ -72,8 +77,8 @@ class SignedBallot(Struct, frozen=True):
         return int.from_bytes(self.parity_and_s) & (_PARITY - 1)
 
     def pack(self) -> bytes:
-        """ballot ‖ r ‖ yParityAndS, 96 bytes, as ``castBallots`` takes it."""  # noqa: D403
-        return self.ballot + self.r + self.parity_and_s
+        """ballot ‖ custody ‖ r ‖ yParityAndS, 128 bytes, as ``castBallots`` takes it."""  # noqa: D403
+        return self.vote.ballot + self.vote.custody + self.r + self.parity_and_s
 
 
 class Relayed(Struct, frozen=True):
@@ -107,7 +112,7 @@ class BallotBatch(Struct, frozen=True):
 
 
 class Equivocation(Struct, frozen=True):
-    """Two different ballots that one member signed for one round."""
+    """Two different votes that one member signed for one round."""
 
     member: Member
     ballots: tuple[SignedBallot, SignedBallot]
@@ -118,13 +123,14 @@ class _Wire(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     contract: _Address
     round: Annotated[int, Meta(ge=1, lt=2**32)]
     ballot: _Hex32
+    custody: _Hex32
     signature: _Hex64
 
 
 # --- the signed message --------------------------------------------------------------------------
 
 
-def typed_data(context: RoundContext, ballot: bytes) -> dict[str, Any]:
+def typed_data(context: RoundContext, vote: Vote) -> dict[str, Any]:
     """The EIP-712 message that a signer signs."""
     return {
         "types": {"EIP712Domain": _DOMAIN_TYPE, "Ballot": _BALLOT_TYPE},
@@ -135,11 +141,15 @@ def typed_data(context: RoundContext, ballot: bytes) -> dict[str, Any]:
             "chainId": context.chain_id,
             "verifyingContract": "0x" + context.contract.hex(),
         },
-        "message": {"round": context.number, "ballot": ballot},
+        "message": {
+            "round": context.number,
+            "ballot": vote.ballot,
+            "custody": vote.custody,
+        },
     }
 
 
-def ballot_digest(context: RoundContext, ballot: bytes) -> bytes:
+def ballot_digest(context: RoundContext, vote: Vote) -> bytes:
     """The EIP-712 hash that is signed, 32 bytes; ``ballotDigest`` on chain."""
     domain = keccak(
         _type_hash("EIP712Domain", _DOMAIN_TYPE)
@@ -148,7 +158,12 @@ def ballot_digest(context: RoundContext, ballot: bytes) -> bytes:
         + context.chain_id.to_bytes(32)
         + context.contract.rjust(32, b"\x00")
     )
-    message = keccak(_type_hash("Ballot", _BALLOT_TYPE) + context.number.to_bytes(32) + ballot)
+    message = keccak(
+        _type_hash("Ballot", _BALLOT_TYPE)
+        + context.number.to_bytes(32)
+        + vote.ballot
+        + vote.custody
+    )
     return keccak(b"\x19\x01" + domain + message)
 
 
@@ -193,7 +208,7 @@ def batch_of(
 def equivocations_in(
     context: RoundContext, electorate: Electorate, offered: Sequence[Relayed], recover: Recover
 ) -> list[Equivocation]:
-    """Find members who signed two different ballots for a round: one pair of each.
+    """Find members who signed two different votes for a round: one pair of each.
 
     Args:
         context: The round.
@@ -207,7 +222,7 @@ def equivocations_in(
         member = member_of(context, electorate, relayed, recover)
         if not isinstance(member, str):
             known = first.setdefault(member.index, relayed.signed)
-            if known.ballot != relayed.signed.ballot:
+            if known.vote.ballot != relayed.signed.vote.ballot:
                 pair = (known, relayed.signed)
                 equivocations.setdefault(member.index, Equivocation(member, pair))
     return list(equivocations.values())
@@ -226,8 +241,8 @@ def member_of(
     """
     if relayed.context != context:
         return "it is for another round, contract or chain"
-    if relayed.signed.ballot == bytes(32):
-        return "its ballot is zero"
+    if relayed.signed.vote.fault:
+        return relayed.signed.vote.fault
     signer = recover(context, relayed.signed)
     if signer is None:
         return "its signature is invalid"
@@ -239,7 +254,7 @@ def member_of(
 
 
 def pack(ballots: Iterable[SignedBallot]) -> bytes:
-    """Signed ballots as ``castBallots`` takes them, 96 bytes each."""
+    """Signed ballots as ``castBallots`` takes them, 128 bytes each."""
     return b"".join(signed.pack() for signed in ballots)
 
 
@@ -250,11 +265,11 @@ def unpack(packed: bytes) -> list[SignedBallot]:
         EvidenceError: If the length is not a multiple of theirs.
     """
     if len(packed) % SIGNED_BALLOT_SIZE:
-        raise EvidenceError(f"signed ballots have 96 bytes each, received {len(packed)} bytes")
+        raise EvidenceError(f"signed ballots have 128 bytes each, received {len(packed)} bytes")
     parts = (
         packed[at : at + SIGNED_BALLOT_SIZE] for at in range(0, len(packed), SIGNED_BALLOT_SIZE)
     )
-    return [SignedBallot(part[:32], part[32:64], part[64:]) for part in parts]
+    return [SignedBallot(Vote(part[:32], part[32:64]), part[64:96], part[96:]) for part in parts]
 
 
 def encode(relayed: Relayed) -> bytes:
@@ -265,7 +280,8 @@ def encode(relayed: Relayed) -> bytes:
             chain_id=context.chain_id,
             contract="0x" + context.contract.hex(),
             round=context.number,
-            ballot=signed.ballot.hex(),
+            ballot=signed.vote.ballot.hex(),
+            custody=signed.vote.custody.hex(),
             signature=(signed.r + signed.parity_and_s).hex(),
         )
     )
@@ -291,4 +307,5 @@ def _decode(line: bytes, number: int) -> Relayed:
     context = RoundContext(wire.chain_id, parse_address(wire.contract), wire.round)
     signature = bytes.fromhex(wire.signature.removeprefix("0x"))
     ballot = bytes.fromhex(wire.ballot.removeprefix("0x"))
-    return Relayed(context, SignedBallot(ballot, signature[:32], signature[32:]))
+    custody = bytes.fromhex(wire.custody.removeprefix("0x"))
+    return Relayed(context, SignedBallot(Vote(ballot, custody), signature[:32], signature[32:]))

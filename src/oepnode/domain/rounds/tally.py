@@ -35,17 +35,15 @@ class Ballot:
 
     Attributes:
         index: The member's bit.
-        operator: 20 bytes.
         ballot: 32 bytes.
     """
 
     index: int
-    operator: bytes
     ballot: bytes
 
     def pack(self) -> bytes:
-        """Index u8 ‖ operator ‖ ballot, 53 bytes, as ``revealRoot`` takes it."""
-        return self.index.to_bytes(1) + self.operator + self.ballot
+        """Index u8 ‖ ballot, 33 bytes, as ``revealRoot`` takes it."""
+        return self.index.to_bytes(1) + self.ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class RoundAccount:
 
 def matching(context: RoundContext, ballots: Iterable[Ballot], result: Result) -> list[Ballot]:
     """The ballots that were cast for a result, in their order."""
-    return [b for b in ballots if b.ballot == ballot_for(context, b.operator, result)]
+    return [b for b in ballots if b.ballot == ballot_for(context, b.index, result)]
 
 
 def bitmap(ballots: Iterable[Ballot]) -> int:
@@ -144,7 +142,8 @@ def count(
         EvidenceError: If a ballot's operator is not in the electorate.
     """
     matched = matching(context, _ballots(electorate, ballots), result)
-    members = tuple(_member(electorate, ballot.operator) for ballot in matched)
+    by_index = {member.index: member for member in electorate.members}
+    members = tuple(by_index[ballot.index] for ballot in matched)
     return Tally(result, members, bitmap(matched), electorate.quorum)
 
 
@@ -221,10 +220,7 @@ def _differences(
 
 
 def _ballots(electorate: Electorate, ballots: Iterable[BallotCast]) -> list[Ballot]:
-    return [
-        Ballot(_member(electorate, cast.operator).index, cast.operator, cast.ballot)
-        for cast in ballots
-    ]
+    return [Ballot(_member(electorate, cast.operator).index, cast.ballot) for cast in ballots]
 
 
 def _member(electorate: Electorate, operator: bytes) -> Member:

@@ -8,7 +8,7 @@ blinding key know. Source: ``docs/spec/bundle.md`` section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -219,8 +219,3 @@ def resolve(site_ids: Sequence[str], tokens: TokenList) -> tuple[str, ...]:
             "tokens", "no token of the bundle is on the list: it is of another series of snapshots"
         )
     return tuple(nmis.get(site_id, site_id) for site_id in site_ids)
-
-
-def unknown_tokens(site_ids: Iterable[str], tokens: TokenList) -> int:
-    """Number of distinct tokens that are not on the list."""
-    return len(set(site_ids).difference(tokens.nmis))

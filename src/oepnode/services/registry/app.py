@@ -10,6 +10,7 @@ and the checks of a request (`oepnode.services.common.authorization`). Source: `
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -18,8 +19,10 @@ from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
-from oepnode.services.common.authorization import AT_A_TIME, Authorizer
+from oepnode.services.common.allow_list import AllowList, allow_list_of
+from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
+from oepnode.services.common.turns import Turns
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 from oepnode.services.registry.token_shelf import TokenShelf
 
@@ -31,7 +34,8 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
-    handler = RequestHandler(chain, clock, store, settings.request_window_s)
+    allowed = allow_list_of(settings)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed)
     tokens = TokenShelf(settings.data_dir)
     endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes)
     app = web.Application(middlewares=[errors_as_json])
@@ -59,26 +63,45 @@ class RequestHandler:
         clock: Clock that a request's time is compared with.
         store: Snapshots, salts and used nonces.
         window_s: Maximum difference between a request's time and the clock, in seconds.
+        allowed: The operators whose workers are admitted.
     """
 
     def __init__(
-        self, chain: ChainReader, clock: Clock, store: RegistryStore, window_s: int
+        self,
+        chain: ChainReader,
+        clock: Clock,
+        store: RegistryStore,
+        window_s: int,
+        allowed: AllowList,
     ) -> None:
         self._chain = chain
         self._store = store
-        self._authorizer = Authorizer(chain, clock, store.access_log, window_s)
+        self._authorizer = Authorizer(chain, clock, store.access_log, window_s, allowed)
+        self._turns = Turns()
 
-    async def answer(self, request: RegistryRequest, signature: bytes) -> bytes:
+    async def answer(
+        self,
+        request: RegistryRequest,
+        signature: bytes,
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> bytes:
         """The snapshot or the salt, sealed to the request's recipient.
 
+        Args:
+            request: The request.
+            signature: Its signature, 65 bytes.
+            is_gone: Whether the client has closed its connection.
+
         Raises:
-            Rejection: If the request is not authorized, or the snapshot is unknown.
+            Rejection: If the request is not authorized, the snapshot is unknown, or too many wait.
             TransportError: If the chain does not respond.
         """
-        member = await self._authorizer.member_of(request, signature)
-        snapshot = await self._snapshot(request)
-        await self._authorizer.authorize(member, request)
-        return await asyncio.to_thread(self._sealed, request, snapshot)
+        await self._authorizer.verify(request, signature)
+        async with self._turns.turn(request.signer, is_gone):
+            member = await self._authorizer.member_of(request)
+            snapshot = await self._snapshot(request)
+            await self._authorizer.authorize(member, request)
+            return await asyncio.to_thread(self._sealed, request, snapshot)
 
     async def _snapshot(self, request: RegistryRequest) -> StoredSnapshot:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)
@@ -105,7 +128,6 @@ class _Endpoints:
         self._store = store
         self._tokens = tokens
         self._limit = max_request_bytes
-        self._turns = asyncio.Semaphore(AT_A_TIME)
 
     async def latest(self, _: web.Request) -> web.Response:
         """Digests of the newest snapshot and of its salt."""
@@ -133,8 +155,7 @@ class _Endpoints:
     async def request(self, request: web.Request) -> web.Response:
         """Respond to a signed request."""
         signed, signature = decode_request(await read_body(request, self._limit))
-        async with self._turns:
-            sealed = await self._handler.answer(signed, signature)
+        sealed = await self._handler.answer(signed, signature, lambda: request.transport is None)
         return web.Response(
             body=sealed,
             content_type="application/octet-stream",

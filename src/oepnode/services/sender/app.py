@@ -29,7 +29,8 @@ from oepnode.domain.rounds.inputs.envelope_document import Document, parse_docum
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
-from oepnode.services.common.authorization import AT_A_TIME, Authorizer
+from oepnode.services.common.allow_list import allow_list_of
+from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.http import (
     Rejection,
     errors_as_json,
@@ -38,6 +39,7 @@ from oepnode.services.common.http import (
     read_chunks,
     read_digest,
 )
+from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
@@ -46,6 +48,8 @@ _log = structlog.get_logger(__name__)
 
 MIN_TOKEN_BYTES: Final = 16
 _MAX_JSON_BYTES: Final = 4096
+_UPLOADS: Final = 4
+"""Documents that are received at once."""
 _FOREVER: Final = "max-age=31536000, immutable"
 _CACHES: Final = {"members": f"private, {_FOREVER}", "anyone": f"public, {_FOREVER}"}
 """A shared cache would serve a member's document to others."""
@@ -103,8 +107,15 @@ class _Gateway:
         self._store = store
         self._opener = RoundOpener(chain, clock, store)
         self._access: Literal["members", "anyone"] = settings.document_access
-        self._authorizer = Authorizer(chain, clock, store.access_log, settings.request_window_s)
-        self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._authorizer = Authorizer(
+            chain,
+            clock,
+            store.access_log,
+            settings.request_window_s,
+            allow_list_of(settings),
+        )
+        self._turns = Turns()
+        self._uploads = Turns(at_a_time=_UPLOADS, most=_UPLOADS, most_of_one=_UPLOADS)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
 
@@ -112,7 +123,8 @@ class _Gateway:
         """Store a document; with ``?registry=DIGEST`` also open its round."""
         self._check_token(request)
         registry = _registry_of(request)
-        document, is_new = await self._receive(request)
+        async with self._uploads.turn("publisher"):
+            document, is_new = await self._receive(request)
         body = _described(document)
         opened = False
         if registry is not None:
@@ -153,8 +165,9 @@ class _Gateway:
             await self._stored(digest)
         else:
             signed, signature = _read_signed(request, digest)
-            async with self._turns:
-                await self._authorize(signed, signature)
+            await self._authorizer.verify(signed, signature)
+            async with self._turns.turn(signed.signer, lambda: request.transport is None):
+                await self._authorize(signed)
         known = request.if_none_match or ()
         if any(tag.value in {digest.hex(), "*"} for tag in known):
             return web.Response(status=304)
@@ -175,8 +188,8 @@ class _Gateway:
             response.headers["ETag"] = f'"{digest}"'
             response.headers["Cache-Control"] = _CACHES[self._access]
 
-    async def _authorize(self, signed: DocumentRequest, signature: bytes) -> None:
-        member = await self._authorizer.member_of(signed, signature)
+    async def _authorize(self, signed: DocumentRequest) -> None:
+        member = await self._authorizer.member_of(signed)
         await self._stored(signed.digest)
         await self._authorizer.authorize(member, signed)
 

@@ -11,13 +11,15 @@ from oepnode.adapters.crypto.ballot_signature import recover_signer
 from oepnode.adapters.http.client import HttpClient, RequestRejected, Response
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import decode_lines
 from oepnode.errors import ConflictError, FatalError, TransportError
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 CONTEXT = RoundContext(246, b"\x0c" * 20, 7)
-ONE, OTHER = b"\x01" * 32, b"\x02" * 32
+CUSTODY = b"\xcc" * 32
+ONE, OTHER = Vote(b"\x11" * 32, CUSTODY), Vote(b"\x12" * 32, CUSTODY)
 
 
 class FakeServer:
@@ -58,15 +60,15 @@ async def test_a_handed_in_ballot_is_signed_and_was_recorded_before(tmp_path: Pa
     await relay.close()
     first, second = decode_lines(b"\n".join(server.lines))
     assert first == second
-    assert (first.context, first.signed.ballot) == (CONTEXT, ONE)
+    assert (first.context, first.signed.vote) == (CONTEXT, ONE)
     assert recover_signer(CONTEXT, first.signed) == bytes.fromhex(ACCOUNT.address[2:])
-    assert all(ONE.hex().encode() in kept for kept in server.kept)
+    assert all(ONE.ballot.hex().encode() in kept for kept in server.kept)
 
 
 async def test_a_second_ballot_of_a_round_is_never_signed(tmp_path: Path) -> None:
     server = FakeServer(tmp_path, Response(202, b"{}"))
     await server.relay().hand_in(CONTEXT, ONE)
-    with pytest.raises(ConflictError, match="another ballot was signed for round 7"):
+    with pytest.raises(ConflictError, match="another vote was signed for round 7"):
         await server.relay().hand_in(CONTEXT, OTHER)
     assert len(server.lines) == 1
 

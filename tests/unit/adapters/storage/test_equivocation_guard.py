@@ -1,15 +1,17 @@
-"""Signed ballots are recorded, and a second ballot of a round is rejected."""
+"""Signed votes are recorded, and a second vote of a round is rejected."""
 
 from pathlib import Path
 
 import pytest
 
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import ConfigError, ConflictError, FatalError
 
 CONTEXT = RoundContext(246, b"\x0c" * 20, 7)
-ONE, OTHER = b"\x01" * 32, b"\x02" * 32
+CUSTODY = b"\xcc" * 32
+ONE, OTHER = Vote(b"\x01" * 32, CUSTODY), Vote(b"\x02" * 32, CUSTODY)
 ELSEWHERE = (
     RoundContext(246, b"\x0c" * 20, 8),
     RoundContext(246, b"\x0d" * 20, 7),
@@ -40,7 +42,7 @@ def test_a_malformed_record_is_rejected(tmp_path: Path, line: str) -> None:
     EquivocationGuard(path).keep(CONTEXT, ONE)
     with path.open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(ConfigError, match="line 2 is not a signed ballot"):
+    with pytest.raises(ConfigError, match="line 2 is not a signed vote"):
         EquivocationGuard(path).keep(ELSEWHERE[0], ONE)
 
 
@@ -49,3 +51,22 @@ def test_without_a_record_nothing_is_signed(tmp_path: Path) -> None:
         EquivocationGuard(tmp_path / "missing" / "signed").keep(CONTEXT, ONE)
     with pytest.raises(FatalError, match="nothing was signed"):
         EquivocationGuard(tmp_path).keep(CONTEXT, ONE)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (ONE, Vote.abstaining(Reason.INPUT_INVALID)),
+        (Vote.abstaining(Reason.INPUT_INVALID), ONE),
+        (Vote.abstaining(Reason.INPUT_INVALID), Vote.abstaining(Reason.INPUT_MISMATCH)),
+        (ONE, Vote(ONE.ballot, b"\xdd" * 32)),
+    ],
+)
+def test_an_abstention_is_a_vote_like_a_ballot(tmp_path: Path, first: Vote, second: Vote) -> None:
+    path = tmp_path / "signed"
+    EquivocationGuard(path).keep(CONTEXT, first)
+    before = path.read_bytes()
+    with pytest.raises(ConflictError, match="another vote was signed for round 7"):
+        EquivocationGuard(path).keep(CONTEXT, second)
+    assert path.read_bytes() == before
+    EquivocationGuard(path).keep(CONTEXT, first)

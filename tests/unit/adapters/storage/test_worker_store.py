@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_commit_survives_a_restart(path: Path) -> None:
     store = SqliteStore(path)
-    assert store.cursor() is None
+    assert store.cursors() == []
     store.set_cursor(Cursor(7, b"h" * 32))
     store.set_cursor(Cursor(8, b"i" * 32))
     store.commit(StoredRound(1, True, b"state"), EFFECTS)
@@ -29,7 +29,7 @@ def test_a_commit_survives_a_restart(path: Path) -> None:
     store.close()
 
     again = SqliteStore(path)
-    assert again.cursor() == Cursor(8, b"i" * 32)
+    assert again.cursors()[0] == Cursor(8, b"i" * 32)
     assert again.round(1) == StoredRound(1, True, b"state")
     assert again.pending_effects() == [EFFECTS[1]]
     again.close()
@@ -94,4 +94,25 @@ def test_a_closed_store_raises(path: Path) -> None:
     store = SqliteStore(path)
     store.close()
     with pytest.raises(FatalError, match="closed"):
-        store.cursor()
+        store.cursors()
+
+
+def test_cursors_reach_back_to_the_first_with_growing_distances(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "worker.sqlite")
+    for block in range(1, 401):
+        store.set_cursor(Cursor(block, block.to_bytes(32)))
+    distances = [400 - cursor.block for cursor in store.cursors()]
+    assert distances[0] == 0
+    assert len(distances) < 24
+    for depth in range(1, 200):
+        assert any(depth <= distance <= 2 * depth for distance in distances)
+    store.close()
+
+
+def test_going_back_forgets_the_cursors_above(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "worker.sqlite")
+    for block in (5, 6, 20_000):
+        store.set_cursor(Cursor(block, block.to_bytes(32)))
+    store.set_cursor(Cursor(6, b"n" * 32))
+    assert store.cursors() == [Cursor(6, b"n" * 32), Cursor(5, (5).to_bytes(32))]
+    store.close()

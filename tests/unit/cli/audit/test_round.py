@@ -83,7 +83,7 @@ def test_a_count_that_differs_from_the_chains(
     monkeypatch.setattr(reader, "round_events", lying)
     result = run("audit", "round", "3")
     assert result.exit_code == 1
-    assert "the count differs from the chain's" in result.stderr
+    assert "record, events and count of the chain differ" in result.stderr
 
 
 def test_events_before_the_start_block_are_reported_as_missing(

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from oepnode.client import ChainTarget
 from oepnode.client.operation import relay
 from oepnode.domain.rounds import signed_ballots
+from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.onchain import Member, Phase
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from tests.support import round_world
 from tests.support.round_world import ELECTORATE, MEMBERS, FakeReader, changed, state
 
 KEY = b"\x07" * 32
-ROOT, OTHER_ROOT = "33" * 32, "44" * 32
+ROOT, OTHER_ROOT, CUSTODY = "33" * 32, "44" * 32, "cc" * 32
 SIGNER = bytes.fromhex(Account.from_key(KEY).address[2:])
 
 
@@ -38,7 +39,7 @@ def open_round(reader: FakeReader, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def sign(chain: ChainTarget, key_file: Path, number: int, root: str = ROOT) -> str:
-    return relay.sign_ballot(chain, key_file, number, root, 4)
+    return relay.sign_ballot(chain, key_file, number, root, 4, CUSTODY)
 
 
 def test_a_signed_ballot_is_a_line_for_a_relay(
@@ -55,9 +56,34 @@ def test_a_second_ballot_of_a_round_is_rejected(
 ) -> None:
     sign(chain, key_file, open_round)
     before = key_file.with_name("signer.key.signed").read_bytes()
-    with pytest.raises(ConflictError, match="another ballot was signed for round 4"):
+    with pytest.raises(ConflictError, match="another vote was signed for round 4"):
         sign(chain, key_file, open_round, OTHER_ROOT)
     assert key_file.with_name("signer.key.signed").read_bytes() == before
+
+
+def test_an_abstention_is_signed_in_place_of_a_ballot(
+    chain: ChainTarget, key_file: Path, open_round: int
+) -> None:
+    line = relay.sign_abstention(chain, key_file, open_round, "InputMismatch")
+    (relayed,) = signed_ballots.decode_lines(line.encode())
+    assert relayed.signed.vote == Vote.abstaining(Reason.INPUT_MISMATCH)
+    with pytest.raises(ConflictError, match="another vote was signed for round 4"):
+        sign(chain, key_file, open_round)
+    with pytest.raises(ConflictError, match="another vote was signed for round 4"):
+        relay.sign_abstention(chain, key_file, open_round, "InputInvalid")
+    with pytest.raises(ConfigError, match="Bored is not a reason; give one of InputsUnavailable"):
+        relay.sign_abstention(chain, key_file, open_round, "Bored")
+
+
+@pytest.mark.parametrize(
+    ("custody", "message"), [("00" * 32, "is not zero"), ("cc", "must be 64 hex digits")]
+)
+def test_a_ballot_needs_a_custody_root(
+    chain: ChainTarget, key_file: Path, open_round: int, custody: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        relay.sign_ballot(chain, key_file, open_round, ROOT, 4, custody)
+    assert not key_file.with_name("signer.key.signed").exists()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,11 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
 _SNAPSHOT = ObjectShape(
-    Field("asOf"), Field("saltDigest"), Field("aggregators"), Field("assignments")
+    Field("asOf"),
+    Field("saltDigest"),
+    Field("aggregators"),
+    Field("assignments"),
+    Field("nonce", required=False),
 )
 _AGGREGATOR = ObjectShape(
     Field("id"), Field("name"), Field("publicKey"), Field("address", required=False)
@@ -149,6 +153,8 @@ def parse_snapshot(data: bytes) -> Snapshot:
     assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
     as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
     salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+    if value.get("nonce") is not None:
+        _hex(value["nonce"], "$.nonce", log)
     aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
     columns = _assignments(pick(value, names, "assignments"), index, log)
     log.raise_if_any()
@@ -346,10 +352,21 @@ def snapshot_json(
     salt_digest: bytes,
     aggregators: list[Aggregator],
     assignments: list[tuple[str, str, str, str | None]],
+    nonce: bytes,
 ) -> dict[str, Any]:
-    """The JSON form of a snapshot, for writers; assignments as (nmi, aggregator, from, to)."""
+    """The JSON form of a snapshot, for writers.
+
+    Args:
+        as_of: When it was taken, as text.
+        salt_digest: SHA-256 of its salt.
+        aggregators: In any order.
+        assignments: As (nmi, aggregator, from, to).
+        nonce: 32 random bytes, fresh for each snapshot, so that nobody who knows an earlier snapshot
+            can find this one's changes from its digest on chain.
+    """
     return {
         "asOf": as_of,
+        "nonce": nonce.hex(),
         "saltDigest": salt_digest.hex(),
         "aggregators": [
             {"id": a.id, "name": a.name, "publicKey": a.public_key.hex()}
