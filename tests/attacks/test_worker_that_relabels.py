@@ -1,14 +1,15 @@
 """A worker serves one aggregator the partition of another, again and again.
 
-Who: one enrolled worker whose vote matched. It seals the partition of A2 to A1, with A1's id in it and
-every hash right.
+Who: one enrolled worker whose vote matched. It seals the partition of A2 to A1, with A1's id in it
+and every hash right.
 
-Before: `aggregator fetch` asked the matched workers in the order of their index. It took this bundle
-for A1's, and had it noticed, each retry would have asked the same worker first.
+Before: `aggregator fetch` asked the matched workers in the order of their index. It took this
+bundle for A1's, and had it noticed, each retry would have asked the same worker first.
 
-Now: the bundle fails the check ``aggregator-pseudonym`` by itself (``oepnode.domain.rounds.bundle``),
-and ``oepnode.client.fetching`` takes any failed check as a reason to ask the next worker, in an order
-that is random for each fetch, and names the liar in its report. ``--skip`` leaves it out.
+Now: the bundle fails the check ``aggregator-pseudonym`` by itself
+(``oepnode.domain.rounds.bundle``), and ``oepnode.client.fetching`` takes any failed check as a
+reason to ask the next worker, in an order that is random for each fetch, and names the liar in its
+report. ``--skip`` leaves it out.
 
 What remains: nothing of it reaches the aggregator's file. The liar has read A2's NMIs, which every
 enrolled worker of a round that is not blind can.
@@ -58,7 +59,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeReader:
     reader.endpoints.clear()
     monkeypatch.setattr(wiring, "chain_reader", reader.connect)
     monkeypatch.setattr("secrets.SystemRandom.shuffle", lambda self, members: None)
-    monkeypatch.setenv("OEPNODE_RPC", "http://node.test")
+    monkeypatch.setenv("OEPNODE_RPC", "https://node.test")
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path)

@@ -29,7 +29,7 @@ OWN = sorted([*HELD["A1"], MOVING])
 def blind_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A blind round on chain; key files, bundles and token lists in the current folder."""
     monkeypatch.setattr(wiring, "chain_reader", BlindReader().connect)
-    monkeypatch.setenv("OEPNODE_RPC", "http://node.test")
+    monkeypatch.setenv("OEPNODE_RPC", "https://node.test")
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     write_blind_folder(tmp_path)
     (tmp_path / "nmis.txt").write_text("\n".join(OWN))

@@ -66,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def selector(monkeypatch: pytest.MonkeyPatch) -> RoundSelector:
     monkeypatch.setattr(wiring, "chain_reader", BlindReader().connect)
-    return RoundSelector(ChainTarget("http://node.test", "0x" + CONTRACT.hex()))
+    return RoundSelector(ChainTarget("https://node.test", "0x" + CONTRACT.hex()))
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_tokens_for_a_round_that_is_not_blind(
 ) -> None:
     write_folder(tmp_path)
     monkeypatch.setattr(wiring, "chain_reader", FakeReader().connect)
-    plain = RoundSelector(ChainTarget("http://node.test", "0x" + CONTRACT.hex()))
+    plain = RoundSelector(ChainTarget("https://node.test", "0x" + CONTRACT.hex()))
     with pytest.raises(TokensNotUsedError):
         check_bundle(*bundle(tmp_path), plain, tokens=A1)
     with pytest.raises(TokensNotUsedError):
