@@ -401,7 +401,19 @@ class WorkerSettings(_Settings):
         default=None, description="auditor's public key that each round's inputs are sealed to"
     )
     keep_rounds: int = Field(
-        default=96, ge=1, description="number of newest rounds whose bundles are kept"
+        default=96, ge=1, description="number of newest final rounds whose bundles are kept"
+    )
+    keep_hours: float = Field(
+        default=48,
+        gt=0,
+        description="hours for which the bundles of every final round are kept; those of a round "
+        "that decides an interval to come are always kept",
+    )
+    max_rounds_per_hour: int = Field(
+        default=12,
+        ge=1,
+        description="rounds that are computed within an hour; further ones are skipped, unless "
+        "the sender names them as those of its newest document",
     )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"

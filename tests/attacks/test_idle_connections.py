@@ -1,8 +1,8 @@
 """An outsider opens connections and sends nothing, or a byte a second.
 
-Before: 1,100 idle connections at a limit of 1,024 open files silenced a service, since each held a
-descriptor for as long as it liked, and the server had none left to accept another. A round failed,
-because no worker got its inputs, and every failed attempt to accept was logged.
+Before: 1,100 idle connections at a limit of 1,024 open files silenced a service or a worker, since
+each held a descriptor for as long as it liked, and the server had none left to accept another. A
+round failed, because no worker got its inputs, and every failed attempt to accept was logged.
 
 Now (`oepnode.adapters.http.server`): a listener has fewer connections than the process may open
 files. Where there is no room, one that waits for its client is closed for a new one, first of all
@@ -20,7 +20,7 @@ import pytest
 from tests.attacks.support.under_attack import DEADLINE_S, crowd, is_served, longest_wait, service
 
 COUNT = 2_000
-SERVICES = ["registry", "sender", "relay"]
+SERVICES = ["registry", "sender", "relay", "worker"]
 
 
 @pytest.mark.parametrize("kind", ["idle", "slow"])

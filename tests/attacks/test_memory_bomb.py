@@ -1,16 +1,16 @@
 """A document, by accident or design, needs more memory than the machine has.
 
-Before: one stray date in a document of 4.3 MiB took 612 MiB, and one of 30 MiB would have ended every
-worker at once, with its votes, reveals and bundles of other rounds: a worker computed in a thread of
-its own process.
+Before: one stray date in a document of 4.3 MiB took 612 MiB, and one of 30 MiB would have ended
+every worker at once, with its votes, reveals and bundles of other rounds: a worker computed in a
+thread of its own process.
 
 Now: `oepnode.adapters.computing.engine` computes in a child process with a limit on memory
 (``compute.memory_limit_mb``) and time; the system ends it before any other process. The worker goes
 on, tries once more, and abstains from that round alone when its time is short. (The rules reject a
 sparse document as well.)
 
-Remains: a round that no worker can compute fails; the document itself is held in the worker's memory
-while it is fetched (``max_document_bytes``).
+Remains: a round that no worker can compute fails; the document itself is held in the worker's
+memory while it is fetched (``max_document_bytes``).
 """
 
 import asyncio
@@ -18,11 +18,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace as replaced
+from msgspec import structs
 
 from oepnode.adapters.computing.engine import EngineSettings, ProcessEngine
 from oepnode.adapters.storage.bundle_shelf import FileShelf
@@ -34,8 +35,6 @@ from tests.support.round_world import ENVELOPE
 from tests.support.worker_stage import Stage, phase, running, until
 
 LIMIT_MB = 256
-BOMB = ENVELOPE[:-1] + b" " * (96 << 20) + b"]"
-"""A document that follows the rules, and is too large for the limit."""
 TO_ABSTAIN_S = 50
 
 
@@ -43,14 +42,19 @@ TO_ABSTAIN_S = 50
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     shorten_waits(monkeypatch)
     stage = Stage(tmp_path)
-    stage.sender.documents[sha256(BOMB).digest()] = BOMB
     yield stage
+
+
+def publish_bomb(stage: Stage) -> bytes:
+    """Publish a document that follows the rules, and is too large for the limit."""
+    bomb = ENVELOPE[:-1] + b" " * (96 << 20) + b"]"
+    digest = sha256(bomb).digest()
+    stage.sender.documents[digest] = bomb
+    return digest
 
 
 def worker_of(stage: Stage, index: int, engine: ProcessEngine, shelf: FileShelf) -> Worker:
     """A worker of a stage that computes in processes."""
-    from dataclasses import replace
-
     worker = stage.worker(index)
     ports = replace(worker._ports, engine=engine, shelf=shelf)
     worker._ports = worker.runner._ports = worker.runner.computations._ports = ports
@@ -69,7 +73,7 @@ async def test_a_bomb_costs_its_round_an_abstention_and_nothing_else(
             shelves.append(FileShelf(bundles))
             workers.append(worker_of(stage, index, engine, shelves[-1]))
         async with running(*workers):
-            await stage.open(sha256(BOMB).digest())
+            await stage.open(publish_bomb(stage))
             await until(lambda: stage.sender.requests >= 3)
             await stage.open()
             await until(lambda: phase(stage, 2) == Phase.FINAL)  # voted and revealed meanwhile
@@ -94,7 +98,7 @@ async def test_a_computation_that_is_killed_once_costs_no_vote(
     monkeypatch.setenv("OEPNODE_TEST_MARK", str(tmp_path / "killed"))
     bundles = tmp_path / "bundles"
     killed_once = "tests.support.odd_computations:killed_once"
-    settings = replaced(EngineSettings(LIMIT_MB, 60, bundles), function=killed_once)
+    settings = structs.replace(EngineSettings(LIMIT_MB, 60, bundles), function=killed_once)
     engine = ProcessEngine(settings)
     try:
         async with running(worker_of(stage, 0, engine, FileShelf(bundles))):

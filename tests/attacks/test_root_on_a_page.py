@@ -207,10 +207,10 @@ async def test_a_nodes_words_reach_no_page(stage: Stage) -> None:
     async with live_workers(stage, stage.players[:1]) as workers:
         worker = workers[0].parts.worker
 
-        async def head() -> object:
+        async def settled() -> object:
             raise TransportError("https://node.example/v3/0123456789abcdef0123: denied")
 
-        worker._ports.chain.head = head  # type: ignore[method-assign, assignment]
+        worker._ports.chain.settled = settled  # type: ignore[method-assign, assignment]
         async with asyncio.timeout(GIVE_UP_S):
             while not worker.health.chain_error:
                 await asyncio.sleep(0.05)

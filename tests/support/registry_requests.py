@@ -34,9 +34,7 @@ RECIPIENT = KEY.public_key
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
     assignments: list[tuple[str, str, str, str | None]] = []
-    return json.dumps(
-        snapshot_json(as_of, sha256(salt).digest(), [], assignments, bytes(32))
-    ).encode()
+    return json.dumps(snapshot_json(as_of, sha256(salt).digest(), [], assignments)).encode()
 
 
 SNAPSHOT = snapshot_bytes()

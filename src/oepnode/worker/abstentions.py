@@ -1,8 +1,9 @@
 """Decides with which reason a worker abstains after a failed computation, and in which words.
 
 Guarantees: every error has a reason; the details of an unexpected one are its type alone, because
-its message may hold a value of the inputs, and of one that quotes a service its kind and code. Leaves out a round with unknown rules, which is never
-computed (``transition``). Source: rules-v1 section 12.
+its message may hold a value of the inputs; those of one that quotes a service are its kind and
+code. Leaves out a round with unknown rules, which is never computed (``transition``).
+Source: rules-v1 section 12.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class Computations:
         return True
 
     async def _until_time_is_short(self, state: RoundState) -> None:
-        while (left := self._seconds_left(state)) > 0:
+        while (left := self._seconds_left(state)) > 0:  # noqa: ASYNC110 - chain time decides
             await asyncio.sleep(min(left, _LONGEST_WAIT_S))
 
     # --- one attempt -----------------------------------------------------------------------------

@@ -18,19 +18,25 @@ from typing import Final
 
 import structlog
 
+from oepnode.config import WorkerSettings
+from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
+    ComputationFault,
     ConfigError,
     ConflictError,
     EvidenceError,
     TransportError,
     location_of,
 )
+from oepnode.ports import ShelvedRound
 from oepnode.worker.abstentions import detail_for, reason_for
+from oepnode.worker.admission import Admission
 from oepnode.worker.computations import Computations, TimedOutcome, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.pruning import KeptRound, deletable
 from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     AbstainFromRound,
@@ -44,6 +50,7 @@ from oepnode.worker.state import (
     PublishBundles,
     RevealResult,
     RoundState,
+    Skipped,
     Summary,
     effect_id,
 )
@@ -61,8 +68,7 @@ class EffectRunner:
         state_of: Returns the current state of a round, or None.
         report: Applies a change.
         metrics: Counters to update.
-        keep_rounds: Number of newest rounds whose bundles are delivered even late.
-        direct_before_s: Seconds before the vote deadline from which a ballot is cast directly.
+        settings: The worker's settings.
     """
 
     def __init__(
@@ -71,17 +77,18 @@ class EffectRunner:
         state_of: Callable[[int], RoundState | None],
         report: Callable[[int, Change], None],
         metrics: WorkerMetrics,
-        keep_rounds: int,
-        direct_before_s: int,
+        settings: WorkerSettings,
     ) -> None:
         self._ports = ports
         self._state_of = state_of
         self._report = report
         self._metrics = metrics
-        self._keep_rounds = keep_rounds
-        self._direct_before_s = direct_before_s
+        self._keep_rounds = settings.keep_rounds
+        self._keep_s = settings.keep_hours * 3600
+        self._direct_before_s = settings.relay.direct_before_s
+        self._admission = Admission(ports.clock, ports.sender, settings.max_rounds_per_hour)
         self._log = structlog.get_logger("oepnode.effects")
-        self.computations = Computations(ports, state_of, metrics, direct_before_s)
+        self.computations = Computations(ports, state_of, metrics, self._direct_before_s)
         self.waiting: dict[int, str] = {}
         """Reason why a round's step on chain is waiting, as the status page shows it."""
 
@@ -148,7 +155,11 @@ class EffectRunner:
     # --- computing -------------------------------------------------------------------------------
 
     async def _compute(self, state: RoundState) -> None:
-        if state.is_over and not await self._is_worth_delivering(state):
+        if state.is_over:
+            if not await self._is_worth_delivering(state):
+                return
+        elif not await self._admission.admits(state):
+            self._skip(state)
             return
         try:
             timed = await self.computations.of(state)
@@ -170,10 +181,23 @@ class EffectRunner:
             self._log.warning("inputs_failed", round=state.number, reason=str(error))
         self._report(state.number, NotComputed(state.opened.inputs, reason, detail))
 
+    def _skip(self, state: RoundState) -> None:
+        detail = "skipped: too many rounds within an hour (max_rounds_per_hour)"
+        self._metrics.rounds_skipped.inc()
+        self._log.warning(
+            "round_skipped",
+            round=state.number,
+            requester=state.opened.requester.hex(),
+            reason=detail,
+            fix="have the administrator revoke the requester's role, if it is not the sender's",
+        )
+        self._report(state.number, Skipped(state.opened.inputs, detail))
+
     async def _is_worth_delivering(self, state: RoundState) -> bool:
-        """Whether a round that ended before this worker computed it still applies."""
+        """Whether a round that ended before this worker computed it is still kept."""
         chain, opened = self._ports.chain, state.opened
-        if state.number <= await chain.round_count() - self._keep_rounds:
+        end = opened.horizon_start + opened.interval_count * INTERVAL_S
+        if end + self._keep_s < self._ports.clock.now():
             return False
         latest = await chain.latest_final(opened.horizon_start, opened.interval_count)
         return latest == state.number
@@ -272,8 +296,26 @@ class EffectRunner:
                 raise EvidenceError("the inputs now give another result than the final one")
             count = await self._shelve(state)
         if count is None:
-            raise TransportError("the bundles could not be sealed", code="bundles.unsealed")
+            raise ComputationFault("the bundles could not be sealed; the log has the reason")
         self._log.info("bundles_published", round=state.number, bundles=count)
+        await self.prune()
+
+    async def prune(self) -> None:
+        """Delete bundles that are kept long enough (`pruning`)."""
+        shelf = self._ports.shelf
+        shelved = await asyncio.to_thread(shelf.rounds)
+        kept = [self._kept(shelved_round) for shelved_round in shelved]
+        now = self._ports.clock.now()
+        for number in deletable(kept, now, self._keep_rounds, self._keep_s):
+            await asyncio.to_thread(shelf.delete, number)
+            self._log.info("bundles_deleted", round=number)
+
+    def _kept(self, shelved: ShelvedRound) -> KeptRound:
+        state = self._state_of(shelved.number)
+        start, count = (
+            (0, 0) if state is None else (state.opened.horizon_start, state.opened.interval_count)
+        )
+        return KeptRound(shelved.number, shelved.published_at, start, count)
 
     async def _shelve(self, state: RoundState) -> int | None:
         """Publish what was sealed for the round, once sealing has ended."""

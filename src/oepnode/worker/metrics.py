@@ -15,6 +15,11 @@ class WorkerMetrics:
             "Rounds opened in which this worker has a vote",
             registry=self.registry,
         )
+        self.rounds_skipped = Counter(
+            "oepnode_rounds_skipped",
+            "Rounds that were not computed because there were too many within an hour",
+            registry=self.registry,
+        )
         self.ballots_cast = Counter(
             "oepnode_ballots_cast", "Ballots of this worker on chain", registry=self.registry
         )

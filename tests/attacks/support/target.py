@@ -2,7 +2,7 @@
 
     python -m tests.attacks.support.target SERVICE FOLDER [WITHOUT]
 
-``SERVICE`` is sender, registry or relay. ``WITHOUT`` takes a mend out, so that a test can see the
+``SERVICE`` is sender, registry, relay or worker (its public pages). ``WITHOUT`` takes a mend out, so that a test can see the
 attack succeed: ``bounds`` serves as aiohttp does by itself; ``order`` verifies every signature,
 whoever signed, in Python.
 """
@@ -37,6 +37,7 @@ from oepnode.services.registry.store import RegistryStore
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
+from oepnode.worker.status.public_pages import public_application
 from tests.contract_model import rounds
 from tests.contract_model.rounds import HORIZON_UNIT_S
 from tests.support.fake_chain import (
@@ -53,11 +54,12 @@ WORKER = Account.from_key(b"\x01" * 32)
 OPERATOR = b"\x71" * 20
 SALT = bytes(range(32))
 SNAPSHOT = json.dumps(
-    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [])
+    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [], b"\x04" * 32)
 ).encode()
 DIGEST = sha256(SNAPSHOT).digest()
 DOCUMENT = b"[]" * 5000
 DOCUMENT_DIGEST = sha256(DOCUMENT).digest()
+BUNDLE = b"sealed" * 5000
 ROUND = 1
 _CHAIN = ChainSettings(
     rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
@@ -125,10 +127,29 @@ def _relay(folder: Path) -> web.Application:
     return relay.application(settings, FakeChain(blockchain()))
 
 
+class _Shelf:
+    """What a worker's public pages show: that it is well, and one sealed bundle."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "bundle"
+        self._file.write_bytes(BUNDLE)
+
+    def is_healthy(self) -> bool:
+        return True
+
+    def bundle(self, round_number: int, name: str) -> Path | None:
+        return self._file if round_number == ROUND else None
+
+
+def _worker(folder: Path) -> web.Application:
+    return public_application(_Shelf(folder))
+
+
 SERVICES: dict[str, Callable[[Path], web.Application]] = {
     "registry": _registry,
     "sender": _sender,
     "relay": _relay,
+    "worker": _worker,
 }
 
 

@@ -95,10 +95,21 @@ async def ask_relay(url: str) -> None:
         await client.close()
 
 
+async def ask_worker(url: str) -> None:
+    """An aggregator's request for its bundle."""
+    client = HttpClient(url, DEADLINE_S)
+    try:
+        path = f"/v1/rounds/{target.ROUND}/bundles/{'0a' * 32}"
+        assert await client.get(path, "bundle", 2**20) == target.BUNDLE
+    finally:
+        await client.close()
+
+
 ASK: dict[str, Callable[[str], Awaitable[None]]] = {
     "registry": ask_registry,
     "sender": ask_sender,
     "relay": ask_relay,
+    "worker": ask_worker,
 }
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def _limit_memory(limit: int) -> None:
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         with suppress(ValueError, OSError):  # not every system has every limit
             resource.setrlimit(kind, (limit, limit))
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(_MOST_EXPENDABLE)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_MOST_EXPENDABLE, "ascii")
 
 
 def _separate_output() -> int:
@@ -98,7 +99,6 @@ def _end_with_parent() -> None:
 
 def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], None]) -> None:
     from importlib import import_module
-    from pathlib import Path
 
     from oepnode.adapters.computing.job import run_job
     from oepnode.adapters.storage.bundle_shelf import SealedFolder

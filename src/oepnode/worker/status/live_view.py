@@ -93,6 +93,8 @@ class LiveView:
     def _mine(self, state: RoundState) -> str:
         if state.me is None:
             return "not a member"
+        if state.is_skipped:
+            return "skipped"
         if state.result is None:
             if state.reason is not None:
                 return f"abstained: {Reason(state.reason).label}"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from oepnode.adapters.computing import engine as engines
 from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
 from oepnode.adapters.computing.job import outcome_of
 from oepnode.adapters.crypto import sealing
@@ -220,7 +220,7 @@ async def test_a_process_ends_with_its_parent(
         waiting = asyncio.create_task(engine.compute(TASK, INPUTS, lambda _: None))
         pid = await until_marked(mark)
         descriptors = [
-            int(name) for name in os.listdir("/proc/self/fd") if _is_pipe_of(int(name), pid)
+            int(path.name) for path in Path("/proc/self/fd").iterdir() if is_pipe_of(path, pid)
         ]
         assert descriptors
         for descriptor in descriptors:
@@ -230,10 +230,10 @@ async def test_a_process_ends_with_its_parent(
     assert not is_alive(pid)
 
 
-def _is_pipe_of(descriptor: int, pid: int) -> bool:
+def is_pipe_of(descriptor: Path, pid: int) -> bool:
     """Whether a descriptor of this process is the other end of a child's standard input."""
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}") == os.readlink(f"/proc/{pid}/fd/0")
+        return descriptor.readlink() == Path(f"/proc/{pid}/fd/0").readlink()
     except OSError:
         return False
 
@@ -241,7 +241,7 @@ def _is_pipe_of(descriptor: int, pid: int) -> bool:
 async def test_no_process_can_be_started_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines.sys, "executable", str(tmp_path / "missing"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
     error = await fault_of(settings(tmp_path))
     assert isinstance(error, ComputationFault)
     assert "no computing process" in str(error)
