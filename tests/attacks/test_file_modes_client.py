@@ -2,12 +2,12 @@
 
 Who: any account on a machine on which the commands are run, with the usual umask of 022.
 
-Before: limits with their NMIs, proofs with a disclosed key and fetched bundles were written with mode
-0644, into folders of mode 0755, and a file that was already open to others stayed so.
+Before: limits with their NMIs, proofs with a disclosed key and fetched bundles were written with
+mode 0644, into folders of mode 0755, and a file that was already open to others stayed so.
 
 Now: ``oepnode.adapters.storage.private`` is the one way in which ``oepnode.client``, and every
-command with it, writes a file: under a random name with mode 0600, renamed when it is whole. Folders
-that are made on the way have mode 0700.
+command with it, writes a file: under a random name with mode 0600, renamed when it is whole.
+Folders that are made on the way have mode 0700.
 
 What remains: a folder that its owner has opened to others still shows the names of files. Standard
 output is the caller's.
@@ -32,7 +32,9 @@ from tests.support.round_world import CONTRACT, HELD, FakeReader, sealed, write_
 OWN = ("--key", "A1.json")
 WRITING = {
     "key": ("aggregator", "keygen", "--aggregator", "A1", "--out", "OUT"),
-    "x25519 key": ("aggregator", "keygen", "--aggregator", "A1", "--kind", "x25519", "--out", "OUT"),
+    "x25519 key": (
+        "aggregator", "keygen", "--aggregator", "A1", "--kind", "x25519", "--out", "OUT",
+    ),
     "auditor's key": ("audit", "keygen", "--out", "OUT"),
     "limits as CSV": ("aggregator", "verify", "A1.oepb", *OWN, "--format", "csv", "--out", "OUT"),
     "limits as JSON": ("aggregator", "verify", "A1.oepb", *OWN, "--format", "json", "--out", "OUT"),

@@ -1,26 +1,27 @@
-"""A worker that shuts an aggregator out, or uses the aggregator's machine, by how it serves bundles.
+"""A worker shuts an aggregator out, or uses its machine, by how it serves bundles.
 
 Who: one enrolled worker. Its endpoint on chain, and every byte behind it, are its own choice.
 
-Before: `aggregator fetch` asked the workers one after the other with a deadline for each. A 1 MB gzip
-body became 2.2 GiB of memory; one byte a second held up each worker's turn for minutes; an endpoint
-like ``http://127.0.0.1:8080/admin/delete?all=1#`` was requested as it stood, on the aggregator's own
-machine; ``user:pw@`` in it sent a password to a third party; 64 MiB of empty site entries cost six
-times their size.
+Before: `aggregator fetch` asked the workers one after the other with a deadline for each. A 1 MB
+gzip body became 2.2 GiB of memory; one byte a second held up each worker's turn for minutes; an
+endpoint like ``http://127.0.0.1:8080/admin/delete?all=1#`` was requested as it stood, on the
+aggregator's own machine; ``user:pw@`` in it sent a password to a third party; 64 MiB of empty site
+entries cost six times their size.
 
 Now: ``oepnode.adapters.http.endpoints`` accepts a host, a port and a path and nothing else, and
 connects to public addresses only, checked after the name is resolved;
 ``oepnode.adapters.http.bundles`` accepts no encoding, follows nothing and reads at most one of the
 lengths that a bundle can have; ``oepnode.client.race`` starts the next worker after a failure at
-once and after slowness soon, under one deadline; ``oepnode.domain.rounds.bundle`` proves the number
-of sites before it cuts anything.
+once and after slowness soon, under one deadline; ``oepnode.domain.rounds.bundle`` proves the
+number of sites before it cuts anything.
 
-What remains: where every worker is hostile or silent, there is no bundle, and the report names what
-each one did. Of a round of many sites a bundle of the accepted size is held in memory.
+What remains: where every worker is hostile or silent, there is no bundle, and the report names
+what each one did. Of a round of many sites a bundle of the accepted size is held in memory.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import tracemalloc
 import zlib
@@ -36,6 +37,7 @@ from oepnode import wiring
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.http import bundles as http_bundles
 from oepnode.adapters.http import endpoints
+from oepnode.adapters.http.client import HttpClient
 from oepnode.client.bundles import unseal
 from oepnode.client.chain import ChainTarget
 from oepnode.client.fetching import FetchedBundle, FetchPolicy, fetch_bundle
@@ -223,6 +225,14 @@ def test_other_statuses_lead_to_the_next_worker(world: World, tmp_path: Path, st
     words = outcome(world.fetch(tmp_path))
     assert status[:3] in words
     assert "words of its own" not in words
+
+
+async def test_nor_is_an_answer_of_a_service(world: World) -> None:
+    server = world.start(HOSTILE, response(BOMB, "200 OK", "Content-Encoding: gzip"))
+    client = HttpClient(server.url, 10, wait=lambda _: asyncio.sleep(0))
+    with pytest.raises(TransportError, match="encoded"):
+        await client.get("/v1/snapshots/latest", "newest snapshot", 1 << 30)
+    await client.close()
 
 
 # --- how many sites it claims --------------------------------------------------------------------

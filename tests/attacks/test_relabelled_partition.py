@@ -2,19 +2,20 @@
 
 Who: one enrolled worker, which holds the keys of the round and serves sealed bundles. It takes the
 partition of aggregator A2 as the quorum made it, writes A1's id into the bundle, and seals it to
-A1's public key. Every hash is right: NMIs fit pseudonyms, entries fit the partition's root, the path
-leads to the final root.
+A1's public key. Every hash is right: NMIs fit pseudonyms, entries fit the partition's root, the
+path leads to the final root.
 
 Before: an aggregator's pseudonym was made with the key of the round, which only workers have. A1
 could not recompute it, so `aggregator verify` passed unless A1 gave its list of NMIs, and A1 would
 have applied another aggregator's limits, and read its NMIs.
 
-Now: the pseudonym in the partition entry is HMAC(K_agg, "oep1 aggregator" ‖ id), under the K_agg that
-the bundle brings (``oepnode.domain.rounds.pseudonyms``), and the check ``aggregator-pseudonym`` of
-``oepnode.domain.rounds.bundle`` recomputes it with the reader's own id. Neither
-A2's key nor A1's gives the pseudonym of A2's partition for A1's id.
+Now: the pseudonym in the partition entry is HMAC(K_agg, "oep1 aggregator" ‖ id), under the K_agg
+that the bundle brings (``oepnode.domain.rounds.pseudonyms``), and the check
+``aggregator-pseudonym`` of ``oepnode.domain.rounds.bundle`` recomputes it with the reader's own
+id. Neither A2's key nor A1's gives the pseudonym of A2's partition for A1's id.
 
-What remains: A1 learns A2's NMIs from such a worker, as from any leak by a worker. It is not misled.
+What remains: A1 learns A2's NMIs from such a worker, as from any leak by a worker. It is not
+misled.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """A worker serves one aggregator the partition of another, again and again.
 
-Who: one enrolled worker whose vote matched. It seals the partition of A2 to A1, with A1's id in it and
-every hash right.
+Who: one enrolled worker whose vote matched. It seals the partition of A2 to A1, with A1's id in it
+and every hash right.
 
-Before: `aggregator fetch` asked the matched workers in the order of their index. It took this bundle
-for A1's, and had it noticed, each retry would have asked the same worker first.
+Before: `aggregator fetch` asked the matched workers in the order of their index. It took this
+bundle for A1's, and had it noticed, each retry would have asked the same worker first.
 
-Now: the bundle fails the check ``aggregator-pseudonym`` by itself (``oepnode.domain.rounds.bundle``),
-and ``oepnode.client.fetching`` takes any failed check as a reason to ask the next worker, in an order
-that is random for each fetch, and names the liar in its report. ``--skip`` leaves it out.
+Now: the bundle fails the check ``aggregator-pseudonym`` by itself
+(``oepnode.domain.rounds.bundle``), and ``oepnode.client.fetching`` takes any failed check as a
+reason to ask the next worker, in an order that is random for each fetch, and names the liar in its
+report. ``--skip`` leaves it out.
 
 What remains: nothing of it reaches the aggregator's file. The liar has read A2's NMIs, which every
 enrolled worker of a round that is not blind can.

@@ -93,7 +93,7 @@ def fetched(stage: Stage, number: int, name: str) -> Path:
     words = ("--round", str(number), "--key", str(first_key(stage)), "--out", str(out))
     for _ in range(30):
         code, _, errors = stage.attempt(
-            "aggregator", "fetch", *words, *stage.chain_options, "--json"
+            "aggregator", "fetch", "--allow-private", *words, *stage.chain_options, "--json"
         )
         if code == 0:
             return out

@@ -169,8 +169,8 @@ def fetch(
     for attempt in bundle.attempts[:-1]:
         output.note(f"{_named(attempt)}: {attempt.outcome}")
     output.say(
-        f"round {bundle.round}: bundle with {bundle.sites} sites from {_named(bundle.attempts[-1])}, "
-        f"verified, in {bundle.file}",
+        f"round {bundle.round}: bundle with {bundle.sites} sites from "
+        f"{_named(bundle.attempts[-1])}, verified, in {bundle.file}",
         "green",
     )
 

@@ -1,4 +1,4 @@
-"""Fetching through the chain and a network that are functions; real servers are in tests/attacks."""
+"""Fetching with a chain and a network that are functions; real servers are in tests/attacks."""
 
 from __future__ import annotations
 

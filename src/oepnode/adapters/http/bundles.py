@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.http import endpoints
-from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.client import RequestRejected, require_identity
 from oepnode.adapters.http.redact import network_reason
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.recipient_keys import KeyKind
@@ -91,8 +91,7 @@ def _check_head(response: aiohttp.ClientResponse, sizes: list[int]) -> None:
         raise RequestRejected(_WHAT, status, "", "the worker has no such bundle")
     if status != 200:
         raise TransportError(f"status {status} instead of a bundle")
-    if response.headers.getall("Content-Encoding", []):
-        raise TransportError("the response is encoded, and no encoding was accepted")
+    require_identity(response, "its answer")
     stated = response.content_length
     if stated is not None and stated not in sizes:
         raise TransportError(_wrong_size(f"{stated} bytes", sizes))

@@ -1,6 +1,7 @@
 """HTTP requests with deadlines, size limits and retries, for all clients of this package.
 
-Guarantees: every request has a deadline and every response a size limit; temporary failures are
+Guarantees: every request has a deadline and every response a size limit, and no content encoding is
+decoded; temporary failures are
 retried a few times with growing, random waits, only here; foreign exceptions stop here. A 4xx
 response becomes `RequestRejected`, any other failure `TransportError`. Leaves out the meaning of
 responses and their digests: that is for the clients.
@@ -172,13 +173,16 @@ class _Network:
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=self._timeout, headers={"Accept-Encoding": "identity"}
+                timeout=self._timeout,
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
             )
         data = _chunks_of(body) if isinstance(body, Path) else body
         try:
             async with self._session.request(
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
+                require_identity(response, shown_url(url))
                 most = limit if response.ok else MAX_JSON_BYTES
                 return Response(response.status, await _read(response, url, most))
         except TimeoutError as exc:
@@ -194,6 +198,17 @@ class _Network:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def require_identity(response: aiohttp.ClientResponse, url: str) -> None:
+    """Reject a response with a content encoding: none is accepted, and none is ever decoded.
+
+    Raises:
+        TransportError: If it has one.
+    """
+    encodings = {value.lower() for value in response.headers.getall("Content-Encoding", [])}
+    if encodings - {"identity"}:
+        raise TransportError(f"{url}: the response is encoded, and no encoding was accepted")
 
 
 def decode_json(data: bytes, what: str, kind: type[T]) -> T:

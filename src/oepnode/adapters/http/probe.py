@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+from typing import Final
 from urllib.parse import urlsplit
 
 from oepnode.adapters.http.redact import network_reason, shown_url
 from oepnode.errors import ConfigError, TransportError
+
+_MAX_BYTES: Final = 16 * 2**20
 
 
 def post_json(url: str, body: bytes, timeout_s: float) -> bytes:
@@ -42,11 +45,13 @@ def _request(method: str, url: str, body: bytes | None, timeout_s: float) -> byt
         headers = {"Content-Type": "application/json"} if body is not None else {}
         connection.request(method, parts.path or "/", body, headers)
         response = connection.getresponse()
-        data = response.read()
+        data = response.read(_MAX_BYTES + 1)
     except (OSError, http.client.HTTPException) as exc:
         raise TransportError(f"{shown_url(url)}: no response: {network_reason(exc)}") from exc
     finally:
         connection.close()
+    if len(data) > _MAX_BYTES:
+        raise TransportError(f"{shown_url(url)}: the response is larger than {_MAX_BYTES} bytes")
     if response.status != http.client.OK:
         raise TransportError(f"{shown_url(url)}: responded with status {response.status}")
     return bytes(data)
