@@ -107,7 +107,6 @@ class ReplayReport(Struct, frozen=True):
             f"these inputs give {self.computed_root}"
         )
 
-
     def require_custody(self) -> None:
         """Reject a custody root that these inputs do not give.
 

@@ -48,9 +48,7 @@ def test_a_replay_gives_the_chains_root(folder: Path, chain: ChainTarget, source
     assert stages
 
 
-def test_every_members_custody_root_is_checked_on_request(
-    folder: Path, chain: ChainTarget
-) -> None:
+def test_every_members_custody_root_is_checked_on_request(folder: Path, chain: ChainTarget) -> None:
     assert replay_round(chain, 3, archived(folder)).custody is None
     report = replay_round(chain, 3, archived(folder), custody=True)
     assert report.custody is not None

@@ -83,9 +83,7 @@ def test_replay_with_other_inputs(run: Run, reader: FakeReader, inputs: Path) ->
     assert run("audit", "replay", "3", *FILES, "--import-sign", "magnitude").exit_code == 1
 
 
-def test_replay_checks_custody_roots_on_request(
-    run: Run, reader: FakeReader, inputs: Path
-) -> None:
+def test_replay_checks_custody_roots_on_request(run: Run, reader: FakeReader, inputs: Path) -> None:
     result = run("audit", "replay", "3", *ARCHIVE, "--custody")
     assert result.exit_code == 1
     assert f"custody root of {ADDRESSES[0]}: matches" in result.stdout

@@ -50,7 +50,17 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
 
 
 def test_every_vector_file_is_tested_here() -> None:
-    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected", "precedence")
+    others = (
+        "nmi",
+        "tokens",
+        "time",
+        "limits",
+        "keys",
+        "entries",
+        "trees",
+        "rejected",
+        "precedence",
+    )
     sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
     named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
     assert {path.name for path in VECTORS.iterdir()} == named
@@ -292,9 +302,7 @@ def test_whole_rounds(name: str) -> None:
         assert cast.hex() == case["ballot"]
 
 
-@pytest.mark.parametrize(
-    "case", load("precedence.json")["cases"], ids=lambda case: case["name"]
-)
+@pytest.mark.parametrize("case", load("precedence.json")["cases"], ids=lambda case: case["name"])
 def test_precedence(case: dict[str, Any]) -> None:
     spans = precedence.spans_in_force(
         precedence.RoundHorizon(final["round"], final["horizonStart"], final["intervalCount"])
