@@ -24,6 +24,7 @@ from oepnode.cli.common.chain import (
 )
 from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
+from oepnode.cli.in_force import in_force
 from oepnode.cli.verify_site import verify_site
 from oepnode.client.bundles import (
     BundleCheck,
@@ -311,4 +312,5 @@ def get_tokens(
     output.say(f"{received.nmis} NMIs with their tokens in {received.file}", "green")
 
 
+app.command("in-force")(in_force)
 app.command("verify-site")(verify_site)

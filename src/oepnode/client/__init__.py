@@ -108,6 +108,12 @@ from oepnode.client.edge.forecasts import (
 )
 from oepnode.client.edge.levels import LevelAssessment, ToleranceReport, worst_breaches, worst_sites
 from oepnode.client.edge.pictures import draw_band, draw_envelope, draw_headroom
+from oepnode.client.edge.rounds_in_force import (
+    InForceReport,
+    LimitsInForce,
+    RoundSpan,
+    load_limits_in_force,
+)
 from oepnode.client.edge.submissions import (
     Submission,
     load_dispatch,
@@ -232,6 +238,7 @@ __all__ = [
     "ForecastScore",
     "GrantListReport",
     "GrantSources",
+    "InForceReport",
     "InputFiles",
     "InputSource",
     "KeyFileError",
@@ -243,6 +250,7 @@ __all__ = [
     "LevelAssessment",
     "LevelMismatchError",
     "LimitRange",
+    "LimitsInForce",
     "LoadedBoffers",
     "LoadedEnvelopes",
     "Market",
@@ -262,6 +270,7 @@ __all__ = [
     "RoundNotNamedError",
     "RoundReport",
     "RoundSelector",
+    "RoundSpan",
     "RoundStateError",
     "RulesRejectedError",
     "ScoreReport",
@@ -322,6 +331,7 @@ __all__ = [
     "load_envelopes",
     "load_forecast",
     "load_key_pair",
+    "load_limits_in_force",
     "load_portfolio",
     "load_prices",
     "load_telemetry",

@@ -25,6 +25,7 @@ from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase, Round
+from oepnode.domain.rounds.precedence import RoundHorizon, spans_in_force
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from oepnode.ports import ChainReader, RoundReader
 
@@ -33,6 +34,8 @@ DEFAULT_LIMITS: Final = (
     "final round covers it"
 )
 _STATE_SIZE: Final = 1 << 24
+_MAX_NEWER_ROUNDS: Final = 400
+"""Newer rounds that notes are made of: more than a week of one every 30 minutes."""
 
 
 class RoundNotNamedError(ConfigError):
@@ -240,10 +243,28 @@ async def read_final(reader: RoundReader, number: int | None) -> tuple[FinalRoun
         notes.append(
             f"round {state.number} is superseded: round {latest} is final for the same horizon"
         )
+    notes += await _overlap_notes(reader, state)
     notes += await age_notes(reader)
     context = chains.context_of(reader, state.number)
     source = f"the chain (id {reader.chain_id}) at {shown_block(await reader.head())}"
     return FinalRound(context, state.root, state.partitions, tuple(notes), source), state
+
+
+async def _overlap_notes(reader: RoundReader, state: Round) -> list[str]:
+    """A note for each newer final round that is in force in a part of this one's horizon."""
+    newest = min(await reader.round_count(), state.number + _MAX_NEWER_ROUNDS)
+    own = RoundHorizon(state.number, state.horizon_start, state.interval_count)
+    newer = [own]
+    for number in range(state.number + 1, newest + 1):
+        other = await reader.round(number)
+        if other is not None and other.phase is Phase.FINAL:
+            newer.append(RoundHorizon(number, other.horizon_start, other.interval_count))
+    return [
+        f"round {span.number} is in force, and not round {state.number}, from "
+        f"{format_nem(max(span.start, own.start))} to {format_nem(min(span.end, own.end))}"
+        for span in spans_in_force(newer)
+        if span.number != own.number and span.start < own.end and own.start < span.end
+    ]
 
 
 async def _check_count(reader: RoundReader, state: Round) -> None:

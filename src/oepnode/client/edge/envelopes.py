@@ -37,6 +37,7 @@ from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.bundle import FILE_MAGIC
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
 from oepnode.domain.rounds.token_list import TokenListError
@@ -260,6 +261,13 @@ def _load_bundle(
         raise KeyMissingError(f"{path} is a bundle, and no key was given")
     if selector is None:
         raise ConfigError(f"{path} is a bundle: name the round and the chain that it is checked by")
+    return load_bundle(path, key, selector, tokens)[1]
+
+
+def load_bundle(
+    path: Path, key: FileName | KeyPair, selector: RoundSelector, tokens: TokenSource | None
+) -> tuple[RoundContext, LoadedEnvelopes]:
+    """As `load_envelopes` of a bundle, with the round that it was verified against."""
     check = check_bundle(path, key, selector, tokens=tokens)
     verified, final = check.verified, check.final
     if verified.is_blind and check.tokens is None:
@@ -272,7 +280,7 @@ def _load_bundle(
         f"bundle {path.name} of {verified.aggregator_id}, verified against round "
         f"{final.context.number} from {final.source}: {_extent(table)}"
     )
-    return LoadedEnvelopes(table, "bundle", path.name, text, final.notes)
+    return final.context, LoadedEnvelopes(table, "bundle", path.name, text, final.notes)
 
 
 def _load_limits(path: Path, *, is_parquet: bool) -> LoadedEnvelopes:
