@@ -208,6 +208,15 @@ class HttpSettings(BaseModel):
         "neither limit per address applies to them",
     )
 
+    @property
+    def is_public(self) -> bool:
+        """Whether it may be reached from anywhere: on all addresses, a global one, or a name."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return not _is_loopback(self.host)
+        return address.is_unspecified or address.is_global
+
 
 class WorkerRelaySettings(BaseModel):
     """The relay that casts a worker's ballots and pays for them."""

@@ -9,12 +9,14 @@ jobs without a port, such as key files, pictures and deployment. Layers: import-
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
@@ -58,6 +60,10 @@ from oepnode.worker.status.live_view import LiveView
 from oepnode.worker.status.pages import operator_application
 from oepnode.worker.status.public_pages import public_application
 from oepnode.worker.worker import Worker
+
+_log = structlog.get_logger("oepnode.wiring")
+_OWNER_ALONE: Final = 0o077
+"""The umask of a worker: nothing that it writes is for other users of the machine."""
 
 AnyServiceSettings = TypeVar("AnyServiceSettings", SenderSettings, RegistrySettings, RelaySettings)
 
@@ -198,7 +204,7 @@ async def run_worker(
     announce: Callable[[str, str], None],
     compute_function: str = COMPUTE,
 ) -> None:
-    """Run a worker until SIGINT or SIGTERM.
+    """Run a worker until SIGINT or SIGTERM; sets the umask of this process.
 
     Args:
         settings: The worker's settings.
@@ -208,6 +214,13 @@ async def run_worker(
     Raises:
         OepError: If the worker cannot start, or ends with an error.
     """
+    if settings.status.is_public:
+        _log.warning(
+            "status_listener_public",
+            host=settings.status.host,
+            fix="set status.host to 127.0.0.1 or an address of a private network",
+        )
+    os.umask(_OWNER_ALONE)
     async with worker_parts(settings, compute_function) as parts:
         running = asyncio.create_task(parts.worker.run())
         serving = asyncio.create_task(_serve_worker(settings, parts, announce))

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import signal
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -152,6 +153,15 @@ def test_public_data_names_no_aggregator(played: Played) -> None:
     watched = [*(played.folder / "observed").iterdir(), *(played.folder / "logs").glob("worker*")]
     assert len(watched) > 15
     assert _leaks(watched, names) == set()
+
+
+def test_what_a_worker_writes_is_for_its_owner_alone(played: Played) -> None:
+    written = [
+        path for data in played.folder.glob("worker-*/data") for path in (data, *data.rglob("*"))
+    ]
+    assert len(written) > 5 * 5
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in written}
+    assert [p for p in written if modes[p] != (0o700 if p.is_dir() else 0o600)] == []
 
 
 def _children_of(pid: int) -> set[int]:

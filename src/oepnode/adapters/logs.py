@@ -8,7 +8,7 @@ Guarantees: no NMI, salt or key enters an event. Events are key=value text for p
 - worker, rounds: ``round_opened``, ``round_requested``, ``round_request_skipped``,
   ``round_ended``, ``round_ignored``, ``round_unannounced``, ``round_skipped``,
   ``chain_follow_failed``, ``chain_reorganised``, ``sender_poll_failed``,
-  ``foreign_ballot_detected``
+  ``foreign_ballot_detected``, ``status_listener_public``
 - worker, computation: ``inputs_retried``, ``computation_progress``, ``computation_failed``,
   ``inputs_failed``, ``archiving_failed``, ``partition_skipped``, ``sealing_failed``
 - worker, effects: ``effect_retried``, ``ballot_handed_in``, ``relay_bypassed``, ``ballot_cast``,

@@ -30,7 +30,7 @@ def run(config: Config, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def check(config: Config, as_json: JsonFlag = False) -> None:
-    """Check key, chain, membership, fee money, sender, registry, relay; exit 0 if all are fine."""
+    """Check folder, listeners, key, chain, membership, fees, services; exit 0 if all are fine."""
     lines = check_worker(load(WorkerSettings, config))
     if as_json:
         output.print_json(lines)

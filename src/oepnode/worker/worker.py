@@ -64,6 +64,11 @@ class Health(Struct):
     chain_error: str = ""
     sender_error: str = ""
 
+    @property
+    def is_following(self) -> bool:
+        """Whether the worker follows its chain."""
+        return self.head is not None and not self.chain_error
+
 
 class Worker:
     """One worker of one operator.

@@ -26,14 +26,14 @@ class CheckLine(Struct, frozen=True):
 
 
 def check_worker(settings: WorkerSettings) -> tuple[CheckLine, ...]:
-    """Check key, chain, membership, balance, sender, registry and relay."""
+    """Check folders, listeners, key, chain, membership, balance, sender, registry and relay."""
     return tuple(chains.run(_check_surroundings(settings)))
 
 
 async def _check_surroundings(settings: WorkerSettings) -> list[CheckLine]:
     from oepnode.wiring import worker_parts
 
-    lines: list[CheckLine] = []
+    lines = [_folder(settings), _listeners(settings)]
     try:
         async with worker_parts(settings) as parts:
             head = await parts.chain.head()
@@ -66,6 +66,28 @@ def worker_status(url: str) -> WorkerStatus:
             f"{url}: no oepnode worker responded at this URL; give the URL of "
             "its status listener (settings status.host, status.port)"
         ) from exc
+
+
+def _folder(settings: WorkerSettings) -> CheckLine:
+    from oepnode.adapters.storage.private import check_private
+
+    try:
+        check_private(settings.data_dir, "data_dir")
+    except ConfigError as exc:
+        return CheckLine("data folder", False, str(exc))
+    return CheckLine("data folder", True, "for its owner alone")
+
+
+def _listeners(settings: WorkerSettings) -> CheckLine:
+    host = settings.status.host
+    if not settings.status.is_public:
+        return CheckLine("status listener", True, f"on {host}, for the operator")
+    return CheckLine(
+        "status listener",
+        False,
+        f"{host or 'every address'} (status.host) may show the operator's pages to anyone; set "
+        "127.0.0.1 or an address of a private network",
+    )
 
 
 async def _membership(settings: WorkerSettings, parts: WorkerParts) -> CheckLine:

@@ -63,7 +63,7 @@ class LiveView:
 
     def is_healthy(self) -> bool:
         """Whether the worker follows its chain."""
-        return self.status().is_healthy
+        return self._worker.health.is_following
 
     def metrics(self) -> bytes:
         """The metrics in Prometheus' text format."""

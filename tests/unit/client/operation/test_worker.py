@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from oepnode.adapters.http import probe
-from oepnode.client.operation.worker import worker_status
+from oepnode.client.operation.worker import check_worker, worker_status
+from oepnode.config import ChainSettings, HttpSettings, WorkerSettings
 from oepnode.errors import TransportError
 from oepnode.worker.status.view import WorkerStatus
 
@@ -33,3 +36,47 @@ def test_another_server_is_not_a_worker(monkeypatch: pytest.MonkeyPatch, body: b
     serve(monkeypatch, body)
     with pytest.raises(TransportError, match="no oepnode worker responded at this URL"):
         worker_status("http://elsewhere.test")
+
+
+def settings(folder: Path, host: str = "127.0.0.1") -> WorkerSettings:
+    return WorkerSettings(
+        chain=ChainSettings(
+            rpc_urls=("http://127.0.0.1:1",), chain_id=1, contract="0x" + "c0" * 20
+        ),
+        data_dir=folder,
+        key_file=folder / "no-key",
+        operator="0x" + "a0" * 20,
+        sender_url="http://sender.test",
+        registry_url="http://registry.test",
+        status=HttpSettings(host=host),
+    )
+
+
+def verdicts(of: WorkerSettings) -> dict[str, bool]:
+    return {line.check: line.fine for line in check_worker(of)}
+
+
+@pytest.mark.parametrize(
+    ("host", "fine"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("10.0.0.5", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("", False),
+        ("8.8.8.8", False),
+        ("worker.example", False),
+    ],
+)
+def test_a_status_listener_for_anyone_is_not_fine(tmp_path: Path, host: str, fine: bool) -> None:
+    assert verdicts(settings(tmp_path, host))["status listener"] is fine
+
+
+def test_a_data_folder_that_others_can_enter_is_not_fine(tmp_path: Path) -> None:
+    assert verdicts(settings(tmp_path / "missing"))["data folder"]
+    tmp_path.chmod(0o755)
+    assert not verdicts(settings(tmp_path))["data folder"]
+    tmp_path.chmod(0o700)
+    assert verdicts(settings(tmp_path))["data folder"]
