@@ -99,6 +99,26 @@ def test_with_a_relay_workers_need_no_gas(tmp_path: Path) -> None:
     assert summary["rounds"][0]["matched"] == ["worker-1", "worker-2", "worker-3"]
 
 
+def test_in_blind_mode_workers_see_no_nmi(tmp_path: Path) -> None:
+    """tests/attacks/test_workers_see_no_nmi.py searches the workers' memory and traffic as well."""
+    folder, out = tmp_path / "kept", tmp_path / "out.json"
+    words = ["--blind", "--workers", "2", "--nmis", "20", "--vote-window", "120"]
+    done = run_demo(*words, "--folder", str(folder), "--json", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads(out.read_text("utf-8"))
+    assert (summary["ok"], summary["nmis_seen"]) == (True, 0)
+    assert summary["rounds"][0]["replayed"]
+    # 4 NMIs are nobody's; one changes aggregator, and both find it.
+    assert sum(report["resolved"] for report in summary["aggregators"]) == 20 - 4 + 1
+    assert "the workers saw 20 tokens and 0 NMIs" in done.stdout
+    nmis = {r["nmi"].encode() for r in json.loads((folder / "inputs/envelope.json").read_bytes())}
+    others = [p for p in folder.rglob("*") if p.is_file() and folder / "inputs" not in p.parents]
+    assert len(others) > 20
+    assert _leaks(others, nmis) == set()
+    key = (folder / "blinding.key").read_bytes().strip()
+    assert _leaks([path for path in others if path.name != "blinding.key"], {key}) == set()
+
+
 def _forms(secret: bytes) -> set[bytes]:
     """The forms that a secret could have in a log, a database or a transaction."""
     return {
