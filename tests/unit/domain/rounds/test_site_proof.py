@@ -87,6 +87,15 @@ def test_a_malformed_disclosure_is_rejected(disclosure: object) -> None:
     assert caught.value.check == "format"
 
 
+def test_a_site_key_that_occurs_twice_is_rejected() -> None:
+    data = site_proof.write(site_proof.cut(verified(), NMI, disclose_key=True))
+    twice = data.replace(b'"siteKey":', b'"siteKey": "' + b"00" * 32 + b'", "siteKey":')
+    assert twice != data
+    with pytest.raises(SiteProofError) as caught:
+        site_proof.read(twice)
+    assert caught.value.check == "format"
+
+
 def test_an_nmi_that_is_not_in_the_bundle() -> None:
     with pytest.raises(Exception, match="no site with this NMI") as caught:
         site_proof.cut(verified(), "6305999999")
