@@ -57,15 +57,30 @@ def _any_object(t: Target) -> tuple[str, JsonObject]:
     return name, getattr(t, name)
 
 
+def _object_with_mandatory_fields(t: Target) -> tuple[str, JsonObject]:
+    names = ["record", "element", "interval"] if t.case.profile == "edge" else ["record", "element"]
+    name = t.rnd.choice(names)
+    return name, getattr(t, name)
+
+
+@_envelope("interval.no_limit", "field.missing", "field.type")
+def _no_limit_at_all(t: Target) -> None:
+    for kind in KINDS:
+        if t.rnd.random() < 0.5:
+            t.interval.set(kind, None)
+        elif t.interval.has(kind):
+            t.interval.drop(kind)
+
+
 @_envelope("field.missing")
 def _missing_field(t: Target) -> None:
-    name, where = _any_object(t)
+    name, where = _object_with_mandatory_fields(t)
     where.drop(t.rnd.choice(REQUIRED[name]))
 
 
 @_envelope("field.type", "number.constant")
 def _null_where_a_value_must_be(t: Target) -> None:
-    name, where = _any_object(t)
+    name, where = _object_with_mandatory_fields(t)
     where.set(t.rnd.choice(REQUIRED[name]), None)
 
 
@@ -284,8 +299,9 @@ def _conflicting_rows(t: Target) -> None:
     other = copy.deepcopy(t.record)
     for element in other.get("operatingEnvelopes"):
         for interval in element.get("intervals"):
-            old = interval.get(KINDS[0])
-            interval.set(KINDS[0], RawJson("0.01" if float(old) != 0.01 else "0.02"))
+            old = interval.get(KINDS[0]) if interval.has(KINDS[0]) else None
+            is_other = old is None or float(old) != 0.01
+            interval.set(KINDS[0], RawJson("0.01" if is_other else "0.02"))
     t.records.append(other)
 
 
@@ -318,6 +334,22 @@ def _long_horizon(t: Target) -> None:
     other = copy.deepcopy(t.record)
     other.set("operatingEnvelopes", [JsonObject([("intervals", [far])])])
     t.records.append(other)
+
+
+@_envelope("horizon.sparse")
+def _stray_date(t: Target) -> None:
+    """Three more sites, with one row each almost a week later."""
+    first = min(min(rows) for rows in t.case.rows.values())
+    far = JsonObject(
+        [(KINDS[0], RawJson("1")), (KINDS[1], RawJson("0"))]
+        + [("diStartTime", spell_grid_time(first + 2015 * STEP, t.rnd))]
+    )
+    known = {nmi for nmi, _ in t.case.sites}
+    for nmi in [nmi for nmi in (f"STRAY0000{n}" for n in range(9)) if nmi not in known][:3]:
+        members = [("nmi", nmi), ("oeTiming", "PRE"), ("oeObjectiveFunction", "x")]
+        inner = [JsonObject([("intervals", [far])])]
+        more = [("oeApplicationLevel", "NMI"), ("operatingEnvelopes", inner)]
+        t.records.append(JsonObject([*members, *more]))
 
 
 def damage_envelope(case: Case, kind: str, seed: int) -> Damaged:

@@ -73,7 +73,20 @@ def _registry_wrong_hex(tree: JsonObject, rnd: random.Random) -> None:
     where, name, bad = rnd.choice(
         [
             (tree, "saltDigest", ["", "0" * 63, "0" * 65, "g" * 64, "0x" + "0" * 64]),
-            (aggregator, "publicKey", ["", "0" * 63, "0" * 66, "٣" * 64, "0x" + "0" * 62]),
+            (
+                aggregator,
+                "publicKey",
+                [
+                    "",
+                    "0" * 63,
+                    "0" * 66,
+                    "0" * 2368,
+                    "0" * 2434,
+                    "0" * 2496,
+                    "٣" * 64,
+                    "0x" + "0" * 62,
+                ],
+            ),
             (
                 aggregator,
                 "address",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from datetime import timedelta
 from typing import Any
@@ -46,7 +47,13 @@ def _random_limits(shape: Shape, reactive: str, rnd: random.Random) -> Limits:
     if reactive == "some":
         out = rnd.choice([None, _magnitude(shape, rnd)])
         into = rnd.choice([None, -_magnitude(shape, rnd)])
-    return export, take, out, into
+    if shape.profile == "edge" or rnd.random() < 0.8:
+        return export, take, out, into
+    # Any limit may be absent in profile wide, but not all four.
+    absent = rnd.choice([(None, take), (export, None), (None, None)])
+    if absent == (None, None) and out is None and into is None:
+        return export, None, None, None
+    return *absent, out, into
 
 
 def spell_limit(kind: int, value: int, shape: Shape, rnd: random.Random) -> RawJson:
@@ -187,5 +194,22 @@ def random_document(
                 tree = interval_tree(start, limits, shape, rnd)
                 newer = first * 1_000_000
                 records.append(record_tree(site, sites[site], newer, [[tree]], rnd))
+    records += _repeats_for_density(records, valid_rows)
     rnd.shuffle(records)
     return records, valid_rows, sites
+
+
+def _row_count(record: JsonObject) -> int:
+    return sum(len(element.get("intervals")) for element in record.get("operatingEnvelopes"))
+
+
+def _repeats_for_density(
+    records: list[JsonObject], valid_rows: dict[Site, dict[int, Limits]]
+) -> list[JsonObject]:
+    """Copies of a record, so that the document has a row for each 16 sites × intervals."""
+    starts = [start for rows in valid_rows.values() for start in rows]
+    cells = len(valid_rows) * ((max(starts) - min(starts)) // STEP + 1)
+    given = sum(map(_row_count, records))
+    longest = max(records, key=_row_count)
+    copies = max(0, -(-(-(-cells // 16) - given) // _row_count(longest)))
+    return [copy.deepcopy(longest) for _ in range(copies)]

@@ -67,7 +67,7 @@ def random_registry(
         members: list[tuple[str, Any]] = [
             ("id", identity),
             ("name", rnd.choice(["Acme", "Müller & Söhne", "n" * 200, "日本"])),
-            ("publicKey", _either_case(rnd.randbytes(32).hex(), rnd)),
+            ("publicKey", _either_case(rnd.randbytes(rnd.choice([32, 32, 1216])).hex(), rnd)),
         ]
         address = "0x" + _either_case(rnd.randbytes(20).hex(), rnd)
         add_optional(members, "address", rnd.choice([None, address]), rnd)
@@ -92,13 +92,12 @@ def random_registry(
                 )
     rnd.shuffle(assignments)
     digest = _either_case(hashlib.sha256(salt).hexdigest(), rnd)
-    tree = shuffled_object(
-        [
-            ("asOf", spell_time(first * 1_000_000, rnd)),
-            ("saltDigest", digest),
-            ("aggregators", aggregators),
-            ("assignments", assignments),
-        ],
-        rnd,
-    )
-    return tree, holders
+    members = [
+        ("asOf", spell_time(first * 1_000_000, rnd)),
+        ("saltDigest", digest),
+        ("aggregators", aggregators),
+        ("assignments", assignments),
+    ]
+    nonce = _either_case(rnd.randbytes(32).hex(), rnd)
+    add_optional(members, "nonce", rnd.choice([None, nonce]), rnd)
+    return shuffled_object(members, rnd), holders

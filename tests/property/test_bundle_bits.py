@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
 from oepnode.domain.rounds import bundle, merkle, site_proof
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.context import RoundContext
@@ -71,7 +71,7 @@ def test_any_bit_of_a_sealed_bundle(name: str, data: st.DataObject) -> None:
     changed = flipped(SEALED[name], bit)
     info = bundle.sealing_info(CONTEXT)
     with pytest.raises(EvidenceError):
-        hpke.open_sealed(PRIVATE[name], changed, info)
+        sealing.open_whole(PRIVATE[name], changed, info)
 
 
 @given(NAMES, st.integers(0, 60 * 8 - 1))
@@ -82,7 +82,7 @@ def test_any_bit_of_the_round_context_of_a_file(name: str, bit: int) -> None:
     assert unpacked is not None
     context, message = unpacked
     with pytest.raises(EvidenceError):
-        hpke.open_sealed(PRIVATE[name], message, bundle.sealing_info(context))
+        sealing.open_whole(PRIVATE[name], message, bundle.sealing_info(context))
 
 
 @given(NAMES, st.integers(0, 255))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference.fields import read_choice, read_grid_time, read_nmi
+from tests.reference.fields import check_one_kind, read_choice, read_grid_time, read_nmi
 from tests.reference.json_reader import Constant, Number, Reader, read_records
 from tests.reference.limits import KINDS, Limits, watts
 from tests.reference.nem_time import STEP, day_start, microseconds, period_start
@@ -109,6 +109,8 @@ def _limits(
             reader.fault(f"{path}.{kind}", result)
             continue
         values.append(result)
+    if values == [None] * 4:
+        reader.fault(path, "interval.no_limit")
     return (values[0], values[1], values[2], values[3]) if len(reader.faults) == faults else None
 
 
@@ -194,13 +196,10 @@ def _read_intervals(
     rows = []
     for i, value in enumerate(values):
         interval_path = f"{path}.intervals[{i}]"
-        item = reader.members(
-            value,
-            interval_path,
-            "activePowerExportLimit activePowerImportLimit",
-            "reactivePowerExportLimit reactivePowerImportLimit diStartTime diEndTime",
-            INTERVAL_ALSO,
-        )
+        active = "activePowerExportLimit activePowerImportLimit "
+        others = "reactivePowerExportLimit reactivePowerImportLimit diStartTime diEndTime"
+        mandatory, optional = (active, others) if profile == "edge" else ("", active + others)
+        item = reader.members(value, interval_path, mandatory, optional, INTERVAL_ALSO)
         if item is None:
             continue
         limits = _limits(reader, item, interval_path, profile, import_sign)
@@ -241,6 +240,7 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
             reader.fault(path, "site.meaning")
         for row in rows:
             by_key.setdefault((nmi, level, row.start), []).append(row)
+    check_one_kind(reader)
     if len(reader.import_signs) == 2:
         reader.fault(reader.import_signs[""], "import_sign.mixed")
     reader.done()
@@ -254,7 +254,10 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
             valid.setdefault((nmi, level), {})[start] = choice.limits
     first = min(start for _, _, start in by_key)
     count = (max(start for _, _, start in by_key) - first) // STEP + 1
+    given = sum(len(rows) for rows in by_key.values())
     if count > 2016:
         reader.fault("$", "horizon.length")
+    elif len({(nmi, level) for nmi, level, _ in by_key}) * count > 16 * given:
+        reader.fault("$", "horizon.sparse")
     reader.done()
     return Document(sites, valid, first, count)

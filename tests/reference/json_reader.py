@@ -124,6 +124,7 @@ class Reader:
     def __init__(self) -> None:
         self.faults: list[tuple[str, str]] = []
         self.import_signs: dict[str, str] = {}
+        self.site_lengths: dict[int, str] = {}
 
     def fault(self, path: str, rule: str) -> None:
         self.faults.append((path, rule))

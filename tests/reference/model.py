@@ -14,6 +14,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from tests.reference.ballots import ballot_hash, result_hash
+from tests.reference.custody import custody_root
 from tests.reference.encoding import partition_entry, site_entry
 from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
@@ -23,6 +24,7 @@ from tests.reference.pseudonyms import (
     aggregator_pseudonym,
     round_context,
     round_key,
+    site_key,
     site_pseudonym,
 )
 from tests.reference.registry import read_registry
@@ -60,6 +62,10 @@ class Round:
     def partition_count(self) -> int:
         return len(self.partitions)
 
+    def custody(self, operator: bytes) -> bytes:
+        """The custody root that the operator's worker adds to its ballot (section 13)."""
+        return custody_root(operator, (partition.entries for partition in self.partitions))
+
     def ballot(self, index: int) -> bytes:
         """The ballot that the member with this index casts for this result."""
         return ballot_hash(self.chain_id, self.contract, self.number, index, self.result_hash)
@@ -84,6 +90,9 @@ def compute_round(
     snapshot = read_registry(registry)
     if len(salt) != 32 or hashlib.sha256(salt).digest() != snapshot.salt_digest:
         raise Rejected([("$.saltDigest", "salt.digest")])
+    kinds = {len(nmi) for nmi, _ in document.sites}
+    if snapshot.assignments and kinds != {len(a.nmi) for a in snapshot.assignments}:
+        raise Rejected([("$", "nmi.kind")])
 
     # Section 8: who holds which interval of which site.
     parts: dict[str, dict[tuple[str, int], dict[int, Limits]]] = {}
@@ -100,7 +109,7 @@ def compute_round(
         for (nmi, level), rows in part.items():
             timing, objective = document.sites[nmi, level]
             entry = site_entry(
-                site_pseudonym(k_agg, nmi),
+                site_pseudonym(site_key(k_agg, nmi), nmi),
                 level=level,
                 timing=timing,
                 objective=objective,
@@ -112,7 +121,7 @@ def compute_round(
         sites.sort()
         entries = tuple(entry for entry, _ in sites)
         nmis = tuple(nmi for _, nmi in sites)
-        pseudonym, root = aggregator_pseudonym(k_round, identity), tree_root(entries)
+        pseudonym, root = aggregator_pseudonym(k_agg, identity), tree_root(entries)
         entry = partition_entry(pseudonym, root, len(entries))
         partitions.append(Partition(identity, k_agg, pseudonym, nmis, entries, root, entry))
     partitions.sort(key=lambda partition: partition.entry)

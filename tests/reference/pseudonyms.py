@@ -33,9 +33,13 @@ def aggregator_key(k_round: bytes, identity: str) -> bytes:
     return hkdf_sha256(k_round, b"", b"oep1 aggregator" + identity.encode(), 32)
 
 
-def site_pseudonym(k_agg: bytes, nmi: str) -> bytes:
-    return hmac_sha256(k_agg, b"oep1 nmi" + nmi.encode())
+def aggregator_pseudonym(k_agg: bytes, identity: str) -> bytes:
+    return hmac_sha256(k_agg, b"oep1 aggregator" + identity.encode())
 
 
-def aggregator_pseudonym(k_round: bytes, identity: str) -> bytes:
-    return hmac_sha256(k_round, b"oep1 aggregator" + identity.encode())
+def site_key(k_agg: bytes, nmi: str) -> bytes:
+    return hmac_sha256(k_agg, b"oep1 site" + nmi.encode())
+
+
+def site_pseudonym(k_site: bytes, nmi: str) -> bytes:
+    return hashlib.sha256(b"oep1 nmi" + k_site + nmi.encode()).digest()

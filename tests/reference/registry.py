@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference.fields import read_grid_time, read_nmi
+from tests.reference.fields import check_one_kind, read_grid_time, read_nmi
 from tests.reference.json_reader import Reader, Rejected, decode_utf8, only_value
 from tests.reference.nem_time import microseconds
 
@@ -57,6 +57,9 @@ def _hex(reader: Reader, value: Any, path: str, pattern: str) -> bytes | None:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
+_PUBLIC_KEY = "[0-9a-fA-F]{64}|[0-9a-fA-F]{2432}"
+
+
 def _read_aggregator(reader: Reader, value: Any, path: str) -> tuple[str | None, bytes | None]:
     item = reader.members(value, path, "id name publicKey", "address")
     if item is None:
@@ -69,7 +72,7 @@ def _read_aggregator(reader: Reader, value: Any, path: str) -> tuple[str | None,
     if "name" in item:
         reader.text(item["name"], f"{path}.name", 200)
     if "publicKey" in item:
-        key = _hex(reader, item["publicKey"], f"{path}.publicKey", "[0-9a-fA-F]{64}")
+        key = _hex(reader, item["publicKey"], f"{path}.publicKey", _PUBLIC_KEY)
     if "address" in item:
         _hex(reader, item["address"], f"{path}.address", "0x[0-9a-fA-F]{40}")
     return identity, key
@@ -100,7 +103,7 @@ def read_registry(data: bytes) -> Snapshot:
     """Read a registry snapshot (section 6); raises ``Rejected``."""
     reader = Reader()
     top = reader.members(
-        only_value(decode_utf8(data), "$"), "$", "asOf saltDigest aggregators assignments"
+        only_value(decode_utf8(data), "$"), "$", "asOf saltDigest aggregators assignments", "nonce"
     )
     if top is None:
         raise Rejected(reader.faults)
@@ -111,6 +114,9 @@ def read_registry(data: bytes) -> Snapshot:
             reader.fault("$.asOf", "time.format")
     if "saltDigest" in top:
         digest = _hex(reader, top["saltDigest"], "$.saltDigest", "[0-9a-fA-F]{64}")
+
+    if "nonce" in top:
+        _hex(reader, top["nonce"], "$.nonce", "[0-9a-fA-F]{64}")
 
     ids: list[str] = []
     keys: list[bytes] = []
@@ -139,6 +145,7 @@ def read_registry(data: bytes) -> Snapshot:
                 reader.fault(path, "assignment.overlap")
                 break
         assignments.append(assignment)
+    check_one_kind(reader)
     reader.done()
     assert digest is not None
     return Snapshot(digest, tuple(ids), tuple(assignments))

@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
+from oepnode.services.common.allow_list import AllowList
 from oepnode.services.common.http import Rejection
 from oepnode.services.registry.app import RequestHandler
 from oepnode.services.registry.store import RegistryStore
@@ -23,13 +27,15 @@ WINDOW_S = 120
 WORKER = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
 OPERATOR = b"\x71" * 20
-KEY = b"\x05" * 32
-RECIPIENT = hpke.public_key_of(KEY)
+LATER = b"\x72" * 20
+KEY = PrivateKey(KeyKind.HYBRID, b"\x05" * 32)
+RECIPIENT = KEY.public_key
 
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
     assignments: list[tuple[str, str, str, str | None]] = []
-    return json.dumps(snapshot_json(as_of, sha256(salt).digest(), [], assignments)).encode()
+    digest, nonce = sha256(salt).digest(), b"\x04" * 32
+    return json.dumps(snapshot_json(as_of, digest, [], assignments, nonce)).encode()
 
 
 SNAPSHOT = snapshot_bytes()
@@ -40,12 +46,18 @@ def address(account: LocalAccount) -> bytes:
     return bytes.fromhex(account.address[2:])
 
 
+def allow_list() -> AllowList:
+    """The worker's operator, and one that may come later."""
+    return AllowList(["0x" + OPERATOR.hex(), "0x" + LATER.hex()])
+
+
 def a_request(clock: FakeClock, **changes: Any) -> RegistryRequest:
     values: dict[str, Any] = {
         "what": "salt",
         "round": 1,
         "snapshot_digest": DIGEST,
         "recipient": RECIPIENT,
+        "signer": address(WORKER),
         "nonce": b"\x09" * 32,
         "issued_at": int(clock.now()),
     }
@@ -59,6 +71,7 @@ async def ask(
     chain_id: int = CHAIN_ID,
     contract: bytes = CONTRACT,
 ) -> bytes:
+    request = replace(request, signer=address(account))
     return await handler.answer(request, sign_request(account, request, chain_id, contract))
 
 
@@ -75,4 +88,4 @@ def access_log(registry: RegistryStore) -> list[tuple[Any, ...]]:
 
 def opened(sealed: bytes, what: Any = "salt", round_number: int = 1) -> bytes:
     context = RoundContext(CHAIN_ID, CONTRACT, round_number)
-    return hpke.open_sealed(KEY, sealed, seal_info(what, context, DIGEST))
+    return sealing.open_whole(KEY, sealed, seal_info(what, context, DIGEST))

@@ -7,7 +7,7 @@ the horizon, one without aggregator.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,9 +15,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
+from oepnode.adapters.http.bundles import BundleRequest
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
+from oepnode.client.keys import KeyPair, encode_key_pair
 from oepnode.config import ChainSettings
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
@@ -25,6 +28,7 @@ from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.history import ContractRecord, RoundHistory, ballots_hash
 from oepnode.domain.rounds.onchain import (
     Abstained,
@@ -44,6 +48,7 @@ from oepnode.domain.rounds.onchain import (
     RoundOpened,
 )
 from oepnode.domain.rounds.partition import RoundResult
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
 
@@ -56,8 +61,9 @@ CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 3)
 CUSTODY = b"\xcc" * 32
 OPENED_AT = 1_794_990_000
 IDS = ("A1", "A2", "A3")
-PRIVATE = {name: sha256(name.encode()).digest() for name in IDS}
-PUBLIC = {name: hpke.public_key_of(key) for name, key in PRIVATE.items()}
+KINDS = {"A1": KeyKind.HYBRID, "A2": KeyKind.X25519, "A3": KeyKind.HYBRID}
+PRIVATE = {name: PrivateKey(KINDS[name], sha256(name.encode()).digest()) for name in IDS}
+PUBLIC = {name: key.public_key for name, key in PRIVATE.items()}
 HELD = {
     "A1": ["6305000001", "6305000002", "6305000003", "6305000004"],
     "A2": ["6305000005", "6305000006"],
@@ -113,6 +119,7 @@ def registry() -> bytes:
         {
             "asOf": _time(START),
             "saltDigest": sha256(SALT).hexdigest(),
+            "nonce": sha256(b"nonce").hexdigest(),
             "aggregators": aggregators,
             "assignments": rows,
         }
@@ -163,23 +170,30 @@ def index_of(name: str) -> int:
 
 
 def plaintext(name: str = "A1") -> bytes:
-    return bundle.build(RESULT, index_of(name))
+    return b"".join(bundle.build(RESULT, index_of(name)))
 
 
 def verified(name: str = "A1") -> bundle.VerifiedBundle:
     return bundle.verify(plaintext(name), name, CONTEXT, RESULT.root, RESULT.partition_count)
 
 
-def sealed(name: str = "A1") -> bytes:
-    return hpke.seal(PUBLIC[name], plaintext(name), bundle.sealing_info(CONTEXT))
+def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
+    """An aggregator's bundle, or other plaintext sealed to it."""
+    content = plaintext(name) if data is None else data
+    return sealing.seal_whole(PUBLIC[name], content, bundle.sealing_info(CONTEXT))
 
 
-def events(context: RoundContext = CONTEXT) -> list[Event]:
+def _custody(member: Member, result: Result) -> bytes:
+    is_right = result == RESULT.result
+    return custody_root(member.operator, RESULT.partitions) if is_right else CUSTODY
+
+
+def events(context: RoundContext = CONTEXT, good: Result = RESULT.result) -> list[Event]:
     """Three match, one votes for another root, one abstains."""
     n = context.number
-    good, bad = RESULT.result, WRONG
+    bad = WRONG
     ballots = [
-        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), CUSTODY)
+        BallotCast(location(2 + i), n, m.operator, ballot_for(context, m.index, r), _custody(m, r))
         for i, (m, r) in enumerate(zip(MEMBERS[:4], (good, bad, good, good), strict=True))
     ]
     return [
@@ -334,7 +348,10 @@ class Workers:
         self.served: dict[str, bytes | Exception] = {}
         self.requested: list[str] = []
 
-    async def fetch(self, endpoint: str, number: int, name: str, timeout_s: float = 1) -> bytes:
+    async def fetch(
+        self, request: BundleRequest, received: Callable[[int], None] = lambda _: None
+    ) -> bytes:
+        endpoint, number, name = request.endpoint, request.round_number, request.name
         self.requested.append(endpoint)
         names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
         served = self.served.get(endpoint, TransportError(f"{endpoint}: no answer"))
@@ -347,8 +364,7 @@ class Workers:
 
 def write_key(file: Path, name: str, aggregator: str = "") -> Path:
     """A key file of an aggregator, or, with an auditor's keys, of an auditor."""
-    pair = {"publicKey": PUBLIC[name].hex(), "privateKey": PRIVATE[name].hex()}
-    file.write_text(json.dumps(({"aggregator": aggregator} if aggregator else {}) | pair))
+    file.write_bytes(encode_key_pair(KeyPair(aggregator, PRIVATE[name])))
     file.chmod(0o600)
     return file
 
@@ -362,10 +378,9 @@ def write_folder(folder: Path) -> None:
 
 def write_inputs(folder: Path) -> None:
     """The round's inputs: sealed to an auditor's key, and as files."""
-    key = write_key(folder / "auditor.json", "A1")
-    public = bytes.fromhex(json.loads(key.read_text())["publicKey"])
-    sealed_inputs = seal_inputs(public, CONTEXT, INPUTS)
-    (folder / "round-3.sealed").write_bytes(sealed_inputs)
+    write_key(folder / "auditor.json", "A1")
+    sealed_inputs = seal_inputs(PUBLIC["A1"], CONTEXT, INPUTS)
+    (folder / "round-3.sealed").write_bytes(b"".join(sealed_inputs))
     (folder / "envelope.json").write_bytes(ENVELOPE)
     (folder / "registry.json").write_bytes(REGISTRY)
     (folder / "salt").write_text(SALT.hex() + "\n")

@@ -6,13 +6,14 @@ Guarantees: no NMI, salt or key enters an event. Events are key=value text for p
 ``location`` (file and line in this package).
 
 - worker, rounds: ``round_opened``, ``round_requested``, ``round_request_skipped``,
-  ``round_ended``, ``chain_follow_failed``, ``chain_reorganised``, ``sender_poll_failed``,
+  ``round_ended``, ``round_ignored``, ``round_unannounced``, ``round_skipped``,
+  ``chain_follow_failed``, ``chain_reorganised``, ``sender_poll_failed``,
   ``foreign_ballot_detected``
-- worker, computation: ``fetch_retried``, ``computation_progress``, ``computation_failed``,
-  ``archiving_failed``
+- worker, computation: ``inputs_retried``, ``computation_progress``, ``computation_failed``,
+  ``inputs_failed``, ``archiving_failed``, ``partition_skipped``, ``sealing_failed``
 - worker, effects: ``effect_retried``, ``ballot_handed_in``, ``relay_bypassed``, ``ballot_cast``,
   ``abstained``, ``root_revealed``, ``failed_round_closed``, ``bundles_published``,
-  ``partition_skipped``
+  ``bundles_deleted``
 - every service: ``request_rejected``, ``request_failed``, ``chain_unavailable``,
   ``malformed_http``
 - sender's gateway and NMI registry: ``document_stored``, ``request_granted``

@@ -22,6 +22,7 @@ from oepnode.cli.common.chain import (
     RoundStateOption,
     RpcOption,
 )
+from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import FormatOption, JsonFlag, LimitsFile
 from oepnode.cli.verify_site import verify_site
 from oepnode.client.bundles import (
@@ -29,23 +30,66 @@ from oepnode.client.bundles import (
     FailedCheck,
     bundle_limits,
     check_bundle,
-    fetch_bundle,
 )
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.edge.tables import load_portfolio
+from oepnode.client.fetching import Attempt, FetchPolicy, fetch_bundle
 from oepnode.client.files import write_file
 from oepnode.client.keys import create_key_pair
 from oepnode.client.proofs import cut_site_proof
 from oepnode.client.rounds import RoundSelector
+from oepnode.client.tokens import get_token_list
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Get your part of a round, and check it against the chain without trusting its server.",
 )
 
+DEFAULT = FetchPolicy()
+
 KeyOption = Annotated[Path, typer.Option("--key", help="Your key file, made by keygen.")]
+TokensOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        help="Your token list, for a blind round: a file from 'aggregator tokens', or the NMI "
+        "registry's URL.",
+    ),
+]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=0.1, help="Deadline of each worker, in seconds.")
+    float, typer.Option("--timeout", min=0.1, help="Deadline of all tries together, in seconds.")
+]
+HedgeOption = Annotated[
+    float,
+    typer.Option(
+        "--hedge",
+        min=0.1,
+        help="Seconds after which the next worker is queried too, while one is still responding.",
+    ),
+]
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker",
+        metavar="URL|OPERATOR",
+        help="Query this worker instead of all members of the round; repeatable, in this order.",
+    ),
+]
+SkipOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip", metavar="URL|OPERATOR", help="Leave this worker out; may be given several times."
+    ),
+]
+MaxBytesOption = Annotated[
+    int, typer.Option("--max-bytes", min=1, help="Largest bundle accepted, in bytes.")
+]
+AllowPrivateOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-private",
+        help="Also query workers at loopback and private addresses, as on a test network.",
+    ),
 ]
 
 
@@ -55,17 +99,25 @@ def keygen(
         str, typer.Option("--aggregator", help="Your aggregator id in the NMI registry.")
     ],
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
+    kind: KeyKindOption = HYBRID,
     as_json: JsonFlag = False,
 ) -> None:
     """Make the key pair that your bundles are sealed to.
 
     Give the public key to the NMI registry. Keep the file: without it no bundle opens.
     """
-    public_key = create_key_pair(out, aggregator).public_key.hex()
+    public_key = create_key_pair(out, aggregator, kind).public_key.hex()
     if as_json:
-        output.print_json({"aggregator": aggregator, "public_key": public_key, "file": str(out)})
+        output.print_json(
+            {
+                "aggregator": aggregator,
+                "kind": kind.value,
+                "public_key": public_key,
+                "file": str(out),
+            }
+        )
     else:
-        output.say(public_key)
+        typer.echo(public_key)  # on one line, whatever the width
         output.say(f"private key in {out}, readable by you only", "dim", err=True)
 
 
@@ -81,23 +133,52 @@ def fetch(
     chain_id: ChainIdOption = None,
     confirmations: ConfirmationsOption = None,
     max_age: MaxAgeOption = None,
-    timeout_s: TimeoutOption = 60,
+    portfolio: Annotated[
+        Path | None,
+        typer.Option(
+            "--portfolio",
+            help="File with all your NMIs, one per line: it bounds the bundle's size, in place of "
+            "--max-bytes.",
+        ),
+    ] = None,
+    tokens: TokensOption = None,
+    worker: WorkerOption = None,
+    skip: SkipOption = None,
+    timeout_s: TimeoutOption = DEFAULT.timeout_s,
+    hedge_s: HedgeOption = DEFAULT.hedge_s,
+    max_bytes: MaxBytesOption = DEFAULT.max_bytes,
+    allow_private: AllowPrivateOption = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Query the workers listed on chain, in turn, until one serves a bundle that verifies."""
-    chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
-    bundle = fetch_bundle(key, chain, number, out, timeout_s)
+    """Query the round's workers, in random order, until one serves a bundle that verifies."""
+    policy = FetchPolicy(
+        timeout_s=timeout_s,
+        hedge_s=hedge_s,
+        max_bytes=max_bytes,
+        allow_private=allow_private,
+        workers=tuple(worker or ()),
+        skip=tuple(skip or ()),
+    )
+    held = None if portfolio is None else load_portfolio(portfolio)
+    target = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
+    bundle = fetch_bundle(key, target, number, out, policy, held, tokens)
     output.print_notes(bundle.notes)
     if as_json:
         output.print_json(bundle)
         return
     for attempt in bundle.attempts[:-1]:
-        output.note(f"worker {attempt.operator} at {attempt.url or '(no URL)'}: {attempt.outcome}")
+        output.note(f"{_named(attempt)}: {attempt.outcome}")
     output.say(
-        f"round {bundle.round}: bundle with {bundle.sites} sites from worker {bundle.worker} at "
-        f"{bundle.url}, verified, in {bundle.file}",
+        f"round {bundle.round}: bundle with {bundle.sites} sites from {_named(bundle.attempts[-1])}, "
+        f"verified, in {bundle.file}",
         "green",
     )
+
+
+def _named(attempt: Attempt) -> str:
+    """The worker of an attempt: operator and URL, or what is known of both."""
+    url = attempt.url or "(no URL)"
+    return f"worker {attempt.operator} at {url}" if attempt.operator else f"the worker at {url}"
 
 
 @app.command()
@@ -119,6 +200,8 @@ def verify(
             "fails the verification, missing ones are reported.",
         ),
     ] = None,
+    tokens: TokensOption = None,
+    max_bytes: MaxBytesOption = DEFAULT.max_bytes,
     format_: FormatOption = None,
     out: LimitsFile = None,
     as_json: JsonFlag = False,
@@ -131,7 +214,7 @@ def verify(
     held = None if portfolio is None else load_portfolio(portfolio)
     chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
     selector = RoundSelector(chain, round_state, number)
-    check = check_bundle(file, key, selector, held)
+    check = check_bundle(file, key, selector, held, tokens, max_bytes)
     output.print_notes(check.notes)
     if as_json:
         output.print_json(check.report())
@@ -139,7 +222,7 @@ def verify(
         _print_check(check, err=format_ is not None and out is None)
     bundle = check.verified
     if format_ is not None:
-        output.write_frame(bundle_limits(bundle), format_, out)
+        output.write_frame(bundle_limits(bundle, check.tokens), format_, out)
 
 
 def _print_check(check: BundleCheck, *, err: bool) -> None:
@@ -169,12 +252,13 @@ def site_proof(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     round_state: RoundStateOption = None,
+    tokens: TokensOption = None,
     disclose_key: Annotated[
         bool,
         typer.Option(
             "--disclose-key",
-            help="Put your key of this round into the proof, so that it also proves the site's "
-            "NMI. Its reader can then test guesses at your other sites.",
+            help="Put this site's key of the round into the proof, so that it also proves the "
+            "site's NMI. The key reveals nothing about your other sites, or about other rounds.",
         ),
     ] = False,
 ) -> None:
@@ -183,15 +267,48 @@ def site_proof(
     It shows this site's limits and no other site. By default the site's NMI is only your claim.
     """
     selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
-    proof = cut_site_proof(nmi, file, key, selector, disclose_key=disclose_key)
+    proof = cut_site_proof(nmi, file, key, selector, disclose_key=disclose_key, tokens=tokens)
     output.print_notes(proof.final.notes)
     if out is None:
         typer.echo(proof.data.decode(), nl=False)
         return
     write_file(out, proof.data)
-    proven = "with your key of the round" if disclose_key else "without your key"
+    proven = "with the site's key of the round" if disclose_key else "without the site's key"
     number = proof.final.context.number
     output.say(f"proof of one site in round {number}, {proven}, in {out}", "green")
+
+
+@app.command("tokens")
+def get_tokens(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="URL of the NMI registry, or a sealed list that it handed over."
+        ),
+    ],
+    key: KeyOption,
+    out: Annotated[Path, typer.Option("--out", help="New file for the list.")],
+    snapshot: Annotated[
+        str | None, typer.Option("--snapshot", help="SHA-256 of the blinded registry snapshot.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--round", min=1, help="Or a round of that snapshot.")
+    ] = None,
+    rpc: RpcOption = None,
+    contract: ContractOption = None,
+    chain_id: ChainIdOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Open your token list: your NMIs with the tokens that stand for them in blind rounds.
+
+    Give the file to 'aggregator verify --tokens' and to the commands that read your bundle.
+    """
+    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), None, number)
+    received = get_token_list(source, key, out, snapshot, selector)
+    if as_json:
+        output.print_json(received)
+        return
+    output.say(f"{received.nmis} NMIs with their tokens in {received.file}", "green")
 
 
 app.command("verify-site")(verify_site)

@@ -40,6 +40,13 @@ def demo(
             f"takes {_RELAYED_VOTE_S} seconds then, or more, unless all have voted.",
         ),
     ] = False,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind",
+            help="Workers get tokens in the place of NMIs, and aggregators find their NMIs again.",
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the summary to this file.")
     ] = None,
@@ -61,7 +68,9 @@ def demo(
         raise ConfigError(f"--json {json_file}: there is no folder {json_file.resolve().parent}")
     home = folder or Path(tempfile.mkdtemp(prefix="oepnode-demo-"))
     vote_window = max(vote_window, _RELAYED_VOTE_S) if relay else vote_window
-    plan = Plan(home.resolve(), workers, byzantine, nmis, vote_window, reveal_window, seed, relay)
+    plan = Plan(
+        home.resolve(), workers, byzantine, nmis, vote_window, reveal_window, seed, relay, blind
+    )
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False)
     # The processes that were started are stopped, however the command ends.
     end_on_signals()
@@ -127,6 +136,8 @@ def _summary(report: Report, console: Console) -> None:
             f"  connection points without an aggregator: {report.unassigned_nmis}, "
             "kept in the unassigned partition"
         )
+    if report.nmis_seen is not None:
+        console.print(f"  NMIs that workers saw: {report.nmis_seen}")
     if report.caught:
         liars = ", ".join(report.caught)
         console.print(f"  [red]caught[/red]: {liars} voted for a different root")

@@ -116,6 +116,7 @@ def show(
     out: LimitsOutOption = None,
     rows: RowsOption = MOST_ROWS,
     key: options.EnvelopeKeyOption = None,
+    tokens: options.EnvelopeTokensOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
@@ -129,7 +130,7 @@ def show(
     _check_files(nmi, plot, out)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     feed = options.feed_of(profile, import_sign)
-    envelopes = load_envelopes(file, key=key, selector=selector, feed=feed)
+    envelopes = load_envelopes(file, key=key, selector=selector, feed=feed, tokens=tokens)
     output.print_notes(envelopes.notes)
     if chosen is not None:
         envelopes = select_nmi(envelopes, chosen)
@@ -192,6 +193,7 @@ def compare(
     post: PostFile,
     rows: RowsOption = MOST_ROWS,
     key: options.EnvelopeKeyOption = None,
+    tokens: options.EnvelopeTokensOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
@@ -208,7 +210,7 @@ def compare(
     """
     selector = options.selector_of(rpc, contract, chain_id, round_state)
     feed = options.feed_of(profile, import_sign)
-    sides = load_both_envelopes(pre, post, key=key, selector=selector, feed=feed)
+    sides = load_both_envelopes(pre, post, key=key, selector=selector, feed=feed, tokens=tokens)
     for envelopes in sides:
         output.print_notes(envelopes.notes)
     comparison = compare_envelopes(*sides)

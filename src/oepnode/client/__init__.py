@@ -24,14 +24,11 @@ from oepnode.client.audits import (
     audit_round,
 )
 from oepnode.client.bundles import (
-    Attempt,
     BundleCheck,
     BundleReport,
     FailedCheck,
-    FetchedBundle,
     bundle_limits,
     check_bundle,
-    fetch_bundle,
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
@@ -127,6 +124,8 @@ from oepnode.client.edge.targets import (
     Targets,
     worst_targets,
 )
+from oepnode.client.fetching import Attempt, FetchedBundle, FetchPolicy, fetch_bundle
+from oepnode.client.grants import GrantListReport, GrantSources, SignerNotNamedError
 from oepnode.client.keys import (
     AggregatorIdError,
     KeyFileError,
@@ -145,6 +144,7 @@ from oepnode.client.proofs import (
 )
 from oepnode.client.replays import (
     ArchivedInputs,
+    CustodyReport,
     InputFiles,
     InputSource,
     ReplayReport,
@@ -160,6 +160,14 @@ from oepnode.client.rounds import (
     final_round,
     list_rounds,
 )
+from oepnode.client.tokens import (
+    ReceivedTokens,
+    TokensMissingError,
+    TokensNotUsedError,
+    TokenSource,
+    get_token_list,
+    load_token_list,
+)
 from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
@@ -174,7 +182,9 @@ from oepnode.domain.edge.validation.acknowledgement import (
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
+from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
 __all__ = [
     "Acknowledgement",
@@ -205,6 +215,7 @@ __all__ = [
     "Context",
     "CoverageReport",
     "CurveReport",
+    "CustodyReport",
     "CutProof",
     "DefaultLimits",
     "EndReport",
@@ -215,12 +226,16 @@ __all__ = [
     "EquivocationReport",
     "FailedCheck",
     "Feed",
+    "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
     "ForecastScore",
+    "GrantListReport",
+    "GrantSources",
     "InputFiles",
     "InputSource",
     "KeyFileError",
+    "KeyKind",
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
@@ -240,6 +255,7 @@ __all__ = [
     "OpeningNotFoundError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
+    "ReceivedTokens",
     "ReplayReport",
     "RevealReport",
     "RoundAudit",
@@ -251,6 +267,7 @@ __all__ = [
     "ScoreReport",
     "SeveralBoffersError",
     "SeveralDuidsError",
+    "SignerNotNamedError",
     "SiteCheck",
     "SiteCounts",
     "SiteDay",
@@ -264,6 +281,11 @@ __all__ = [
     "TargetAssessment",
     "Targets",
     "Timing",
+    "TokenList",
+    "TokenListError",
+    "TokenSource",
+    "TokensMissingError",
+    "TokensNotUsedError",
     "Tolerance",
     "ToleranceReport",
     "TransactionReport",
@@ -290,6 +312,7 @@ __all__ = [
     "draw_supply_curve",
     "fetch_bundle",
     "final_round",
+    "get_token_list",
     "list_rounds",
     "load_accepted",
     "load_boffers",
@@ -302,6 +325,7 @@ __all__ = [
     "load_portfolio",
     "load_prices",
     "load_telemetry",
+    "load_token_list",
     "replay_round",
     "score_forecast",
     "select_nmi",

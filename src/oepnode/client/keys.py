@@ -1,8 +1,9 @@
-"""Secrets in files: X25519 key pairs of aggregators and auditors, and the salt of a snapshot.
+"""Secrets in files: key pairs of aggregators and auditors, and the salt of a snapshot.
 
 Guarantees: mode 0600, never overwritten, and a private key that does not fit its public key is
-rejected. The file is JSON: ``{"aggregator", "publicKey", "privateKey"}``, keys as 64 hex digits; an
-auditor's has no ``aggregator``.
+rejected. The file is JSON: ``{"aggregator", "kind", "publicKey", "privateKey"}``; ``kind`` is
+``mlkem768-x25519`` with a public key of 2432 hex digits or ``x25519`` with one of 64, the private
+key has 64 hex digits, and an auditor's file has no ``aggregator``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto.hpke import DEFAULT_KIND, PRIVATE_SIZE, PrivateKey
 from oepnode.client.files import FileName
 from oepnode.domain.rounds.onchain import parse_bytes32
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError
 
-_Key = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+_Hex = Annotated[str, Meta(pattern="^[0-9a-f]*\\Z")]
 _ID: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
@@ -32,21 +34,22 @@ class AggregatorIdError(ConfigError):
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    public_key: _Key
-    private_key: _Key
+    kind: KeyKind
+    public_key: _Hex
+    private_key: _Hex
     aggregator: str | UnsetType = UNSET
 
 
 class KeyPair:
-    """An X25519 key pair and its aggregator's id.
+    """A key pair and its aggregator's id.
 
     Guarantees: the private key is in no repr, and the pair has no JSON; hence it is no struct.
     """
 
     __slots__ = ("_values",)
 
-    def __init__(self, aggregator_id: str, public_key: bytes, private_key: bytes) -> None:
-        self._values = (aggregator_id, public_key, private_key)
+    def __init__(self, aggregator_id: str, private_key: PrivateKey) -> None:
+        self._values = (aggregator_id, private_key.public_key, private_key)
 
     @property
     def aggregator_id(self) -> str:
@@ -55,12 +58,12 @@ class KeyPair:
 
     @property
     def public_key(self) -> bytes:
-        """32 bytes."""
+        """To be put into the NMI registry or a worker's settings."""
         return self._values[1]
 
     @property
-    def private_key(self) -> bytes:
-        """32 bytes."""
+    def private_key(self) -> PrivateKey:
+        """The private key, which has no repr either."""
         return self._values[2]
 
     def __eq__(self, other: object) -> bool:
@@ -73,12 +76,15 @@ class KeyPair:
         return f"KeyPair({self.aggregator_id!r}, {self.public_key.hex()})"
 
 
-def create_key_pair(file: FileName, aggregator_id: str = "") -> KeyPair:
+def create_key_pair(
+    file: FileName, aggregator_id: str = "", kind: KeyKind = DEFAULT_KIND
+) -> KeyPair:
     """Make a key pair and write it to a new file.
 
     Args:
         file: The file, which must not exist.
         aggregator_id: The aggregator's id in the NMI registry; empty for an auditor.
+        kind: Kind of the keys.
 
     Raises:
         ConfigError: If the id is invalid, or the file exists or cannot be written.
@@ -91,9 +97,8 @@ def create_key_pair(file: FileName, aggregator_id: str = "") -> KeyPair:
             f"aggregator id {aggregator_id!r}: letters, digits and ._:- only, up to 64, the first "
             "a letter or digit"
         )
-    private = hpke.generate_private_key()
-    pair = KeyPair(aggregator_id, hpke.public_key_of(private), private)
-    keyfile.write_secret(path, _encoded(pair))
+    pair = KeyPair(aggregator_id, PrivateKey.generate(kind))
+    keyfile.write_secret(path, encode_key_pair(pair))
     return pair
 
 
@@ -138,8 +143,13 @@ def read_salt(file: FileName) -> bytes:
         raise ConfigError(f"{file}: {exc}") from None
 
 
-def _encoded(pair: KeyPair) -> bytes:
-    values = {"publicKey": pair.public_key.hex(), "privateKey": pair.private_key.hex()}
+def encode_key_pair(pair: KeyPair) -> bytes:
+    """The content of a key file. It holds the private key."""
+    values = {
+        "kind": pair.private_key.kind.value,
+        "publicKey": pair.public_key.hex(),
+        "privateKey": pair.private_key.secret.hex(),
+    }
     if pair.aggregator_id:
         values = {"aggregator": pair.aggregator_id} | values
     return msgspec.json.format(msgspec.json.encode(values), indent=2) + b"\n"
@@ -157,11 +167,19 @@ def _decoded(path: Path, data: bytes) -> KeyPair:
         raise KeyFileError(f"{path}: not a key file: not JSON") from None
     if file.aggregator is not UNSET and not _ID.fullmatch(file.aggregator):
         raise KeyFileError(f"{path}: not a key file: its aggregator id is malformed")
-    private = bytes.fromhex(file.private_key)
-    if hpke.public_key_of(private).hex() != file.public_key:
+    for field, text, size in (
+        ("publicKey", file.public_key, file.kind.public_size),
+        ("privateKey", file.private_key, PRIVATE_SIZE),
+    ):
+        if len(text) != 2 * size:
+            raise KeyFileError(
+                f"{path}: {field} has {len(text)} hex digits; kind {file.kind.value} has {2 * size}"
+            )
+    private = PrivateKey(file.kind, bytes.fromhex(file.private_key))
+    if private.public_key.hex() != file.public_key:
         raise KeyFileError(
             f"{path}: the private key does not belong to the public key; restore the file from a "
             "copy, or name another key file"
         )
     identity = "" if file.aggregator is UNSET else file.aggregator
-    return KeyPair(identity, bytes.fromhex(file.public_key), private)
+    return KeyPair(identity, private)

@@ -21,7 +21,7 @@ from oepnode.client.files import FileName, read_file
 from oepnode.client.keys import KeyPair
 from oepnode.client.limits import LEVEL_NAMES, TIMING_NAMES, limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
-from oepnode.client.values import parse_nmi
+from oepnode.client.tokens import TokenSource, site_name
 from oepnode.domain.rounds import merkle, site_proof
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError, VerifiedSite
 
@@ -116,25 +116,29 @@ def cut_site_proof(
     selector: RoundSelector,
     *,
     disclose_key: bool = False,
+    tokens: TokenSource | None = None,
 ) -> CutProof:
     """Verify a bundle, and cut the proof of one of its sites out of it.
 
     Args:
-        nmi: With or without its checksum.
+        nmi: With or without its checksum; in a blind round the token, or the NMI with `tokens`.
         file: The bundle.
         key: The aggregator's key pair, or its file.
         selector: The round of the bundle.
-        disclose_key: Put the aggregator's key of this round into the proof, so that it also proves
-            the NMI. Its reader can then test guesses at the aggregator's other sites.
+        disclose_key: Put the site's key of this round into the proof, so that it also proves the
+            NMI. The key reveals nothing about other sites or rounds.
+        tokens: The token list of a blind round, as in `verify_bundle`. The proof names the token.
 
     Raises:
         BundleError: If the bundle does not verify.
-        EvidenceError: If the NMI is not in the bundle.
-        ConfigError: If the NMI is malformed, or a file, the round or the chain is not usable.
+        EvidenceError: If the NMI is not in the bundle, or the token list not this aggregator's.
+        ConfigError: If the NMI is malformed or not on the token list, or a file, the round or the
+            chain is not usable.
     """
-    canonical = parse_nmi(nmi, "nmi")
-    check = check_bundle(file, key, selector)
-    proof = site_proof.cut(check.verified, canonical, disclose_key=disclose_key)
+    canonical = site_name(nmi, None)
+    check = check_bundle(file, key, selector, tokens=tokens)
+    name = site_name(canonical, check.tokens)
+    proof = site_proof.cut(check.verified, name, disclose_key=disclose_key)
     return CutProof(site_proof.write(proof), check.final)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.client import chain as chains
@@ -31,11 +31,13 @@ from oepnode.domain.rounds import replay as replaying
 from oepnode.domain.rounds import tally
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.custody import CustodyStanding, check_custody
 from oepnode.domain.rounds.onchain import BallotCast
 from oepnode.domain.rounds.replay import Verdict
 from oepnode.errors import DocumentFault, EvidenceError
 
-_SEAL_SIZE: Final = 4096
+_SEAL_SIZE: Final = 1 << 20
+_DIFFERS: Final = CustodyStanding.DIFFERS.value
 
 
 class SiteCounts(Struct, frozen=True):
@@ -43,6 +45,22 @@ class SiteCounts(Struct, frozen=True):
 
     assigned: int
     unassigned_nmis: int
+
+
+class CustodyReport(Struct, frozen=True):
+    """A member's custody root, compared with the one that the inputs give for it.
+
+    Attributes:
+        operator: The member's operator.
+        standing: ``matches``, ``differs``, ``abstained`` or ``silent``.
+        stated: The custody root in the event of its ballot, or None.
+        computed: The custody root of the inputs, or None without a ballot.
+    """
+
+    operator: str
+    standing: str
+    stated: str | None
+    computed: str | None
 
 
 class ReplayReport(Struct, frozen=True):
@@ -59,6 +77,7 @@ class ReplayReport(Struct, frozen=True):
         matched: Operators whose ballots are for the computed result.
         member_count: Size of the electorate.
         sites: Counts of the computed result.
+        custody: Every member's custody root, in order of index; None where it was not requested.
     """
 
     round: int
@@ -71,6 +90,7 @@ class ReplayReport(Struct, frozen=True):
     matched: tuple[str, ...]
     member_count: int
     sites: SiteCounts
+    custody: tuple[CustodyReport, ...] | None = None
 
     def require_equal(self) -> None:
         """Reject a result other than the chain's.
@@ -86,6 +106,19 @@ class ReplayReport(Struct, frozen=True):
             f"round {self.round}: expected the chain's {self.final_root}, "
             f"these inputs give {self.computed_root}"
         )
+
+    def require_custody(self) -> None:
+        """Reject a custody root that these inputs do not give.
+
+        Raises:
+            EvidenceError: With the operators whose custody root differs.
+        """
+        differing = [each.operator for each in self.custody or () if each.standing == _DIFFERS]
+        if differing:
+            raise EvidenceError(
+                f"round {self.round}: the custody root differs from that of these inputs: "
+                f"{', '.join(differing)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -125,7 +158,12 @@ InputSource: TypeAlias = ArchivedInputs | InputFiles
 
 
 def replay_round(
-    chain: ChainTarget, number: int, source: InputSource, progress: Progress | None = None
+    chain: ChainTarget,
+    number: int,
+    source: InputSource,
+    progress: Progress | None = None,
+    *,
+    custody: bool = False,
 ) -> ReplayReport:
     """Compute a round's result again from its inputs, and compare it with the chain's.
 
@@ -134,6 +172,7 @@ def replay_round(
         number: The round.
         source: The inputs.
         progress: Progress callback.
+        custody: Also check every member's custody root.
 
     Raises:
         ConfigError: If a file, the round or the chain is not usable.
@@ -146,7 +185,8 @@ def replay_round(
     inputs = load(record.context)
     with _name_rejected(source):
         verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)
-    return _replay(record, verdict)
+    report = _replay(record, verdict)
+    return structs.replace(report, custody=_custody(record, verdict)) if custody else report
 
 
 def _loader(source: InputSource) -> Callable[[RoundContext], Inputs]:
@@ -176,6 +216,19 @@ def _name_rejected(source: InputSource) -> Iterator[None]:
             file = source.envelope if exc.what == "envelope document" else source.registry
         with name_file(file):
             raise
+
+
+def _custody(record: RoundRecord, verdict: Verdict) -> tuple[CustodyReport, ...]:
+    partitions = verdict.computed.partitions
+    return tuple(
+        CustodyReport(
+            operator=hexed(each.member.operator),
+            standing=each.standing.value,
+            stated=None if each.stated is None else hexed(each.stated),
+            computed=None if each.computed is None else hexed(each.computed),
+        )
+        for each in check_custody(record.electorate, record.events, partitions)
+    )
 
 
 def _replay(record: RoundRecord, verdict: Verdict) -> ReplayReport:

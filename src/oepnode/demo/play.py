@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from oepnode.adapters.http.probe import get
 from oepnode.demo.stage import Player, Stage, reason_name
+from oepnode.domain.nem.tokens import SiteIdKind, kind_of
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.errors import TransportError
@@ -49,17 +50,21 @@ class RoundReport(Struct):
 
 
 class AggregatorReport(Struct):
-    """An aggregator: the number of verified rounds, and the sites of the last one."""
+    """An aggregator: the number of verified rounds, and the sites of the last one.
+
+    ``resolved`` counts the NMIs that it found by its token list, in blind mode.
+    """
 
     id: str
     verified: bool
     sites: int
     rounds: int
     problem: str = ""
+    resolved: int = 0
 
 
 class Report(Struct):
-    """Result of a demo."""
+    """Result of a demo; ``nmis_seen`` is the number of NMIs that workers saw in blind mode."""
 
     ok: bool = False
     rounds: list[RoundReport] = field(default_factory=list)
@@ -68,6 +73,7 @@ class Report(Struct):
     workers: list[dict[str, object]] = field(default_factory=list)
     caught: list[str] = field(default_factory=list)
     without_gas: list[str] = field(default_factory=list)
+    nmis_seen: int | None = None
     seconds: float = 0.0
 
 
@@ -137,6 +143,15 @@ async def _report(stage: Stage, chain: ChainReader, state: Round, seconds: float
     )
 
 
+def seen_by_workers(stage: Stage) -> tuple[int, int]:
+    """Numbers of tokens and of NMIs in the newest document that the sender serves to workers."""
+    documents = stage.plan.folder / "sender" / "data" / "documents"
+    newest = max(documents.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    site_ids = {str(record["nmi"]) for record in json.loads(newest.read_bytes())}
+    tokens = sum(kind_of(site_id) is SiteIdKind.TOKEN for site_id in site_ids)
+    return tokens, len(site_ids) - tokens
+
+
 def voted_without_gas(stage: Stage, rounds: list[RoundReport]) -> list[str]:
     """Names of the workers that voted in every round although their signers have no balance."""
     voted = [{*report.matched, *report.mismatched} for report in rounds]
@@ -160,7 +175,17 @@ def _verify(stage: Stage, key: Path, number: int, report: AggregatorReport) -> N
     bundle = stage.plan.folder / "aggregators" / f"{report.id}-{number}.bundle"
     bundle.parent.mkdir(parents=True, exist_ok=True)
     chain, own = stage.chain_options, ["--key", str(key)]
-    fetch = ("aggregator", "fetch", "--round", str(number), "--out", str(bundle), *chain, *own)
+    fetch = (
+        "aggregator",
+        "fetch",
+        "--round",
+        str(number),
+        "--out",
+        str(bundle),
+        "--allow-private",
+        *chain,
+        *own,
+    )
     code, _, errors = stage.attempt(*fetch, "--json")
     deadline = time.monotonic() + _DELIVERY_S
     while code != 0 and time.monotonic() < deadline:
@@ -168,8 +193,9 @@ def _verify(stage: Stage, key: Path, number: int, report: AggregatorReport) -> N
         code, _, errors = stage.attempt(*fetch, "--json")
     value = None
     if code == 0:
+        tokens = ["--tokens", stage.registry_url] if stage.plan.blind else []
         code, value, errors = stage.attempt(
-            "aggregator", "verify", str(bundle), *chain, *own, "--json"
+            "aggregator", "verify", str(bundle), *chain, *own, *tokens, "--json"
         )
     if code != 0 or value is None:
         report.verified = False
@@ -177,6 +203,8 @@ def _verify(stage: Stage, key: Path, number: int, report: AggregatorReport) -> N
         return
     report.rounds += 1
     report.sites = int(value["sites"])
+    if stage.plan.blind:
+        report.resolved = int(value["nmis"]) - int(value["unknown_tokens"])
 
 
 def replay_as_auditor(stage: Stage, report: RoundReport) -> bool:
@@ -193,7 +221,7 @@ def replay_as_auditor(stage: Stage, report: RoundReport) -> bool:
 
 
 def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
-    """Store all public data, and return an honest worker's number of unassigned NMIs."""
+    """Store what can be observed; returns an honest worker's number of unassigned NMIs."""
     folder = stage.plan.folder / "observed"
     folder.mkdir(parents=True, exist_ok=True)
     for report in rounds:
@@ -204,7 +232,7 @@ def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
     for player in stage.players:
         for name, path in (("html", "/"), ("json", "/v1/status"), ("metrics", "/metrics")):
             with suppress(TransportError):
-                (folder / f"{player.name}.{name}").write_bytes(get(player.url + path, 10))
+                (folder / f"{player.name}.{name}").write_bytes(get(player.status_url + path, 10))
         status = folder / f"{player.name}.json"
         if not player.is_lying and status.is_file():
             lines = json.loads(status.read_text("utf-8"))["rounds"]

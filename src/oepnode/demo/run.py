@@ -34,6 +34,10 @@ def run_demo(plan: Plan, rounds: int, print_line: PrintLine) -> Report:
             envelope = revise(stage.inputs / "envelope.json", index)
             print_line("", f"Round {index + 1}")
             report.rounds.append(play.play_round(stage, envelope, print_line))
+            if plan.blind:
+                tokens, seen = play.seen_by_workers(stage)
+                report.nmis_seen = (report.nmis_seen or 0) + seen
+                print_line("blind", f"the workers saw {tokens} tokens and {seen} NMIs")
         report.without_gas = play.voted_without_gas(stage, report.rounds)
         if report.without_gas:
             print_line("relay", f"{', '.join(report.without_gas)} voted and have no gas")
@@ -46,13 +50,15 @@ def run_demo(plan: Plan, rounds: int, print_line: PrintLine) -> Report:
 
 
 def _set_up(stage: Stage, print_line: PrintLine) -> None:
-    steps: tuple[tuple[str, Callable[[], str]], ...] = (
+    steps: list[tuple[str, Callable[[], str]]] = [
         ("chain", stage.start_chain),
         ("contract", stage.deploy_contract),
         ("sample", stage.make_sample),
         ("services", stage.start_services),
         ("workers", stage.start_workers),
-    )
+    ]
+    if stage.plan.blind:
+        steps.insert(3, ("blinding", stage.blind_snapshot))
     for name, step in steps:
         print_line(name, step())
 
@@ -70,7 +76,8 @@ def _verify(stage: Stage, report: Report, print_line: PrintLine) -> None:
 
 def _verification(aggregator: AggregatorReport) -> str:
     if aggregator.verified:
-        return f"verified its {aggregator.sites} sites against the chain"
+        found = f", found {aggregator.resolved} NMIs by its tokens" if aggregator.resolved else ""
+        return f"verified its {aggregator.sites} sites against the chain{found}"
     return f"not verified: {aggregator.problem or 'no final round'}"
 
 
@@ -88,4 +95,5 @@ def _is_ok(report: Report, plan: Plan) -> bool:
         and bool(report.aggregators)
         and set(report.caught) == liars
         and len(liars) == plan.byzantine
+        and not report.nmis_seen
     )

@@ -6,10 +6,11 @@ Layout of the folder, for inspection afterwards:
 |---|---|
 | ``inputs/`` | the sample: envelope, snapshot, salt, aggregators' keys; it contains NMIs |
 | ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
+| ``blinding.key``, ``blinded/`` | in blind mode: the key, the blinded snapshot, token lists |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
-| ``observed/`` | public data: status, metrics, rounds, the chain |
+| ``observed/`` | workers' status and metrics, rounds, the chain |
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.chain import deploy
 from oepnode.adapters.chain.contract import checksum_address, connect
-from oepnode.adapters.crypto import hpke
 from oepnode.adapters.storage.files import write_whole
+from oepnode.client.keys import create_key_pair, load_key_pair
 from oepnode.config import ChainSettings
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account, free_port
 from oepnode.demo.processes import Child, run_command, starting
@@ -57,6 +58,7 @@ class Plan:
         seed: Seed of the sample.
         relay: Whether a relay casts the ballots, and all workers except the first have no gas
             money. The first one needs some, because the relay does not pay for reveals.
+        blind: Whether workers get tokens in the place of NMIs.
     """
 
     folder: Path
@@ -67,15 +69,25 @@ class Plan:
     reveal_window_s: int = 12
     seed: int = 1
     relay: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True)
 class Player:
-    """A worker of the demo: its name, operator (20 bytes), URL, and whether it lies."""
+    """A worker of the demo.
+
+    Attributes:
+        name: Its name.
+        operator: 20 bytes.
+        url: URL of its public listener.
+        status_url: URL of its operator's listener.
+        is_lying: Whether it lies.
+    """
 
     name: str
     operator: bytes
     url: str
+    status_url: str
     is_lying: bool
 
 
@@ -116,6 +128,16 @@ class Stage:
         return self.plan.folder / "inputs"
 
     @property
+    def blinded(self) -> Path:
+        """The blinded snapshot with its token lists."""
+        return self.plan.folder / "blinded"
+
+    @property
+    def blinding_key(self) -> Path:
+        """The blinding key, which sender and registry share."""
+        return self.plan.folder / "blinding.key"
+
+    @property
     def auditor_key(self) -> Path:
         """The auditor's key file."""
         return self.plan.folder / "auditor.key.json"
@@ -150,6 +172,7 @@ class Stage:
             name=f"worker-{index + 1}",
             operator=parse_address(account(_FIRST_OPERATOR + index).address),
             url=f"http://127.0.0.1:{free_port()}",
+            status_url=f"http://127.0.0.1:{free_port()}",
             is_lying=index >= self.plan.workers - self.plan.byzantine,
         )
 
@@ -186,36 +209,63 @@ class Stage:
             "--seed", str(self.plan.seed),
             "--json",
         )  # fmt: skip
-        private = hpke.generate_private_key()
-        public = hpke.public_key_of(private)
-        key = {"publicKey": public.hex(), "privateKey": private.hex()}
-        write_whole(self.auditor_key, json.dumps(key).encode())
+        create_key_pair(self.auditor_key)
         return (
             f"{sample['nmis']} NMIs, {sample['aggregators']} aggregators, "
             f"{sample['intervals']} intervals"
         )
 
+    def blind_snapshot(self) -> str:
+        """Blind the registry's snapshot; returns a line to print."""
+        blinded = self.command(
+            "registry", "blind", str(self.inputs / "registry.json"),
+            "--new-key", str(self.blinding_key),
+            "--out", str(self.blinded),
+            "--json",
+        )  # fmt: skip
+        return (
+            f"{blinded['nmis']} NMIs replaced by tokens; {len(blinded['token_lists'])} token "
+            "lists, each sealed to its aggregator"
+        )
+
     def start_services(self) -> str:
         """Start the sender's gateway, the NMI registry and a relay; returns a line to print."""
+        published = self.blinded if self.plan.blind else self.inputs
+        tokens = ["--tokens", str(self.blinded / "tokens")] if self.plan.blind else []
         self.registry_digest = self.command(
-            "registry", "publish", str(self.inputs / "registry.json"),
+            "registry", "publish", str(published / "registry.json"), *tokens,
             "--salt-file", str(self.inputs / "salt"),
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
-        self.registry_url = self._serve("registry", {"data_dir": "data"})
+        self.registry_url = self._serve(
+            "registry", {"data_dir": "data", "operators": self._admitted()}
+        )
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
         write_whole(token, secrets.token_hex(32).encode())
-        self.sender_url = self._serve(
-            "sender", {"data_dir": "data", "key_file": "key", "token_file": "token"}
-        )
+        settings: dict[str, Any] = {
+            "data_dir": "data",
+            "key_file": "key",
+            "token_file": "token",
+            "operators": self._admitted(),
+        }
+        if self.plan.blind:
+            settings["blinding_key_file"] = str(self.blinding_key)
+        self.sender_url = self._serve("sender", settings)
         urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
             return urls
         self._write_key("relay", self._relay_account)
         self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
         return f"{urls}, relay on {self.relay_url}"
+
+    def _admitted(self) -> list[str]:
+        """Operators with their signers, as sender and registry admit them."""
+        return [
+            f"{checksum_address(player.operator)}={self._signer(player).address}"
+            for player in self.players
+        ]
 
     def start_workers(self) -> str:
         """Start the workers; returns a line to print."""
@@ -226,6 +276,13 @@ class Stage:
 
     def start_worker(self, player: Player) -> Child:
         """Start or restart one worker; its database is kept."""
+        config = self.configure_worker(player)
+        honest = ["-m", "oepnode", "worker", "run", "--json"]
+        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
+        return self._start(player.name, [*module, "--config", str(config)])
+
+    def configure_worker(self, player: Player) -> Path:
+        """Write a worker's key and settings; returns the settings file."""
         self._write_key(player.name, _FIRST_SIGNER + self.players.index(player))
         settings = {
             "data_dir": "data",
@@ -235,15 +292,13 @@ class Stage:
             "registry_url": self.registry_url,
             "follow_interval_s": 0.5,
             "reveal_turn_s": 2,
-            "archive_key": json.loads(self.auditor_key.read_text("utf-8"))["publicKey"],
+            "archive_key": load_key_pair(self.auditor_key).public_key.hex(),
         }
         if self.relay_url:
             settings["relay.url"] = self.relay_url
-        port = int(player.url.rsplit(":", 1)[1])
-        config = self._write_settings(player.name, settings, port)
-        honest = ["-m", "oepnode", "worker", "run", "--json"]
-        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
-        return self._start(player.name, [*module, "--config", str(config)])
+        settings["status.port"] = _port_of(player.status_url)
+        port = _port_of(player.url)
+        return self._write_settings(player.name, settings, port)
 
     def without_gas(self) -> list[str]:
         """Names of the workers whose signer has no balance."""
@@ -336,6 +391,10 @@ class Stage:
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._chain().items()]
         write_whole(path, ("\n".join(lines) + "\n").encode())
         return path
+
+
+def _port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
 
 
 def reason_name(code: int) -> str:

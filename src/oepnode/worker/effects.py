@@ -18,20 +18,26 @@ from typing import Final
 
 import structlog
 
+from oepnode.config import WorkerSettings
+from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds.ballot import Reason, Vote
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
+    ComputationFault,
     ConfigError,
     ConflictError,
     EvidenceError,
     TransportError,
     location_of,
 )
-from oepnode.worker import delivery
+from oepnode.ports import ShelvedRound
 from oepnode.worker.abstentions import detail_for, reason_for
-from oepnode.worker.computations import Computations, TimedComputation, jittered
+from oepnode.worker.admission import Admission
+from oepnode.worker.computations import Computations, TimedOutcome, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.pruning import KeptRound, deletable
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     AbstainFromRound,
     CastBallot,
@@ -44,6 +50,7 @@ from oepnode.worker.state import (
     PublishBundles,
     RevealResult,
     RoundState,
+    Skipped,
     Summary,
     effect_id,
 )
@@ -61,8 +68,7 @@ class EffectRunner:
         state_of: Returns the current state of a round, or None.
         report: Applies a change.
         metrics: Counters to update.
-        keep_rounds: Number of newest rounds whose bundles are delivered even late.
-        direct_before_s: Seconds before the vote deadline from which a ballot is cast directly.
+        settings: The worker's settings.
     """
 
     def __init__(
@@ -71,19 +77,20 @@ class EffectRunner:
         state_of: Callable[[int], RoundState | None],
         report: Callable[[int, Change], None],
         metrics: WorkerMetrics,
-        keep_rounds: int,
-        direct_before_s: int,
+        settings: WorkerSettings,
     ) -> None:
         self._ports = ports
         self._state_of = state_of
         self._report = report
         self._metrics = metrics
-        self._keep_rounds = keep_rounds
-        self._direct_before_s = direct_before_s
+        self._keep_rounds = settings.keep_rounds
+        self._keep_s = settings.keep_hours * 3600
+        self._direct_before_s = settings.relay.direct_before_s
+        self._admission = Admission(ports.clock, ports.sender, settings.max_rounds_per_hour)
         self._log = structlog.get_logger("oepnode.effects")
-        self.computations = Computations(ports, state_of, metrics)
+        self.computations = Computations(ports, state_of, metrics, self._direct_before_s)
         self.waiting: dict[int, str] = {}
-        """Reason why a round's step on chain is waiting, in words."""
+        """Reason why a round's step on chain is waiting, as the status page shows it."""
 
     async def carry_out(self, effect: Effect) -> None:
         """Carry out an effect; returns when it is done or has become pointless.
@@ -129,7 +136,7 @@ class EffectRunner:
                 try:
                     await step(self._state(effect))
                 except (TransportError, ConflictError) as exc:
-                    self.waiting[effect.round] = str(exc)
+                    self.waiting[effect.round] = shown_error(exc)
                     self.note_retry(effect_id(effect), str(exc))
                 else:
                     if is_once:
@@ -148,15 +155,19 @@ class EffectRunner:
     # --- computing -------------------------------------------------------------------------------
 
     async def _compute(self, state: RoundState) -> None:
-        if state.is_over and not await self._is_worth_delivering(state):
+        if state.is_over:
+            if not await self._is_worth_delivering(state):
+                return
+        elif not await self._admission.admits(state):
+            self._skip(state)
             return
         try:
             timed = await self.computations.of(state)
         except Exception as exc:
             self._not_computed(state, exc)
         else:
-            result = timed.computation.result.result
-            change = Computed(state.opened.inputs, result, timed.custody, _summary(timed))
+            result, custody = timed.outcome.result, timed.outcome.custody
+            change = Computed(state.opened.inputs, result, custody, _summary(timed))
             self._report(state.number, change)
 
     def _not_computed(self, state: RoundState, error: Exception) -> None:
@@ -166,12 +177,27 @@ class EffectRunner:
             self._log.error(
                 "computation_failed", round=state.number, error=detail, location=location
             )
+        else:
+            self._log.warning("inputs_failed", round=state.number, reason=str(error))
         self._report(state.number, NotComputed(state.opened.inputs, reason, detail))
 
+    def _skip(self, state: RoundState) -> None:
+        detail = "skipped: too many rounds within an hour (max_rounds_per_hour)"
+        self._metrics.rounds_skipped.inc()
+        self._log.warning(
+            "round_skipped",
+            round=state.number,
+            requester=state.opened.requester.hex(),
+            reason=detail,
+            fix="have the administrator revoke the requester's role, if it is not the sender's",
+        )
+        self._report(state.number, Skipped(state.opened.inputs, detail))
+
     async def _is_worth_delivering(self, state: RoundState) -> bool:
-        """Whether a round that ended before this worker computed it still applies."""
+        """Whether a round that ended before this worker computed it is still kept."""
         chain, opened = self._ports.chain, state.opened
-        if state.number <= await chain.round_count() - self._keep_rounds:
+        end = opened.horizon_start + opened.interval_count * INTERVAL_S
+        if end + self._keep_s < self._ports.clock.now():
             return False
         latest = await chain.latest_final(opened.horizon_start, opened.interval_count)
         return latest == state.number
@@ -212,20 +238,21 @@ class EffectRunner:
         if relay is None:
             return False
         if state.opened.vote_deadline - state.now < self._direct_before_s:
-            self._bypass_relay(state, "the vote ends soon and the relay has not cast the ballot")
+            reason = "the vote ends soon and the relay has not cast the ballot"
+            self._bypass_relay(state, reason, reason)
             return False
         try:
             await relay.hand_in(state.context, vote)
         except (ConflictError, ConfigError) as exc:
-            self._bypass_relay(state, str(exc))
+            self._bypass_relay(state, str(exc), shown_error(exc))
             return False
         if self.waiting.get(state.number) != _AT_RELAY:
             self._log.info("ballot_handed_in", round=state.number)
         self.waiting[state.number] = _AT_RELAY
         return True
 
-    def _bypass_relay(self, state: RoundState, reason: str) -> None:
-        self.waiting[state.number] = f"the ballot is cast directly: {reason}"
+    def _bypass_relay(self, state: RoundState, reason: str, shown_reason: str) -> None:
+        self.waiting[state.number] = f"the ballot is cast directly: {shown_reason}"
         self._log.warning("relay_bypassed", round=state.number, reason=reason)
 
     async def _check_round(self, state: RoundState) -> None:
@@ -261,11 +288,40 @@ class EffectRunner:
     # --- delivery --------------------------------------------------------------------------------
 
     async def _publish(self, state: RoundState) -> None:
-        timed = await self.computations.of(state)
-        if timed.computation.result.result != state.final:
-            raise EvidenceError("the inputs now give another result than the final one")
-        count = await asyncio.to_thread(delivery.publish, self._ports, state, timed.computation)
+        count = await self._shelve(state)
+        if count is None:  # they were not sealed, or an earlier run was ended before they were
+            timed = await self.computations.of(state)
+            if timed.outcome.result != state.final:
+                self._ports.shelf.discard(state.number)
+                raise EvidenceError("the inputs now give another result than the final one")
+            count = await self._shelve(state)
+        if count is None:
+            raise ComputationFault("the bundles could not be sealed; the log has the reason")
         self._log.info("bundles_published", round=state.number, bundles=count)
+        await self.prune()
+
+    async def prune(self) -> None:
+        """Delete bundles that are kept long enough (`pruning`)."""
+        shelf = self._ports.shelf
+        shelved = await asyncio.to_thread(shelf.rounds)
+        kept = [self._kept(shelved_round) for shelved_round in shelved]
+        now = self._ports.clock.now()
+        for number in deletable(kept, now, self._keep_rounds, self._keep_s):
+            await asyncio.to_thread(shelf.delete, number)
+            self._log.info("bundles_deleted", round=number)
+
+    def _kept(self, shelved: ShelvedRound) -> KeptRound:
+        state = self._state_of(shelved.number)
+        start, count = (
+            (0, 0) if state is None else (state.opened.horizon_start, state.opened.interval_count)
+        )
+        return KeptRound(shelved.number, shelved.published_at, start, count)
+
+    async def _shelve(self, state: RoundState) -> int | None:
+        """Publish what was sealed for the round, once sealing has ended."""
+        await self._ports.engine.sealed(state.number)
+        shelf = self._ports.shelf
+        return await asyncio.to_thread(shelf.publish, state.number, state.opened.inputs)
 
 
 # --- when a step is settled ----------------------------------------------------------------------
@@ -294,12 +350,12 @@ def _is_undeliverable(state: RoundState) -> bool:
 # --- reports -------------------------------------------------------------------------------------
 
 
-def _summary(timed: TimedComputation) -> Summary:
-    result = timed.computation.result
+def _summary(timed: TimedOutcome) -> Summary:
+    outcome = timed.outcome
     return Summary(
-        sites=sum(partition.site_count for partition in result.partitions),
-        partitions=result.partition_count,
-        unassigned_nmis=result.unassigned_nmis,
+        sites=outcome.sites,
+        partitions=outcome.result.partitions,
+        unassigned_nmis=outcome.unassigned_nmis,
         seconds=timed.seconds,
-        warnings=timed.computation.warnings,
+        warnings=outcome.warnings,
     )

@@ -15,6 +15,11 @@ class WorkerMetrics:
             "Rounds opened in which this worker has a vote",
             registry=self.registry,
         )
+        self.rounds_skipped = Counter(
+            "oepnode_rounds_skipped",
+            "Rounds that were not computed because there were too many within an hour",
+            registry=self.registry,
+        )
         self.ballots_cast = Counter(
             "oepnode_ballots_cast", "Ballots of this worker on chain", registry=self.registry
         )
@@ -32,7 +37,7 @@ class WorkerMetrics:
         )
         self.compute_seconds = Histogram(
             "oepnode_compute_seconds",
-            "Seconds from inputs to result",
+            "Seconds from inputs to result, of rounds that are over",
             buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
             registry=self.registry,
         )

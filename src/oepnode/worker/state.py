@@ -56,6 +56,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
         custody: Custody root that it computed with the result, 32 bytes.
         summary: Counts of the result.
         reason: Reason for this worker's abstention.
+        is_skipped: Whether this worker takes no part in the round, to bound its work.
         detail: The reason in words, without secrets.
         ballots: (operator, ballot) in the order cast.
         abstentions: (operator, reason) in chain order.
@@ -75,6 +76,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
     custody: bytes = b""
     summary: Summary | None = None
     reason: Reason | None = None
+    is_skipped: bool = False
     detail: str = ""
     ballots: tuple[tuple[bytes, bytes], ...] = ()
     abstentions: tuple[tuple[bytes, int], ...] = ()
@@ -146,6 +148,13 @@ class NotComputed(Struct, frozen=True, tag=True):
     detail: str
 
 
+class Skipped(Struct, frozen=True, tag=True):
+    """The worker does not compute these inputs (`RoundOpened.inputs`), to bound its work."""
+
+    inputs: bytes
+    detail: str
+
+
 class Ticked(Struct, frozen=True, tag=True):
     """Chain time has reached ``now``, UTC seconds."""
 
@@ -161,7 +170,7 @@ class Resynced(Struct, frozen=True, tag=True):
     events: tuple[Event, ...]
 
 
-Change: TypeAlias = Computed | NotComputed | Ticked | Resynced | Event
+Change: TypeAlias = Computed | NotComputed | Skipped | Ticked | Resynced | Event
 
 
 class ComputeResult(Struct, frozen=True, tag=True):
@@ -195,7 +204,7 @@ class CloseFailedRound(Struct, frozen=True, tag=True):
 
 
 class PublishBundles(Struct, frozen=True, tag=True):
-    """Seal each aggregator's partition of a final round and put it on the shelf."""
+    """Publish the sealed bundles of a final round."""
 
     round: int
 

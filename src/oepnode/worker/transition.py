@@ -34,6 +34,7 @@ from oepnode.worker.state import (
     Resynced,
     RevealResult,
     RoundState,
+    Skipped,
     Ticked,
     effect_id,
 )
@@ -87,6 +88,9 @@ def _apply(state: RoundState, change: Change) -> RoundState:
         case NotComputed(inputs, reason, detail):
             is_mine = inputs == state.opened.inputs and state.result is None
             return replace(state, reason=reason, detail=detail) if is_mine else state
+        case Skipped(inputs, detail):
+            is_mine = inputs == state.opened.inputs and state.result is None
+            return replace(state, is_skipped=True, detail=detail) if is_mine else state
         case Resynced(events):
             return _resynced(state, events)
         case _:
@@ -151,7 +155,7 @@ def _request_effects(state: RoundState, turn_s: float) -> Transition:
 
 
 def _desired_effects(state: RoundState, turn_s: float) -> Iterator[Effect]:
-    if state.me is None:
+    if state.me is None or state.is_skipped:
         return
     if state.result is None and state.reason is None:
         if not state.is_over or state.final is not None:

@@ -33,6 +33,7 @@ from oepnode.ports import ChainReader, Cursor, Store, StoredEffect, StoredRound
 from oepnode.worker.effects import EffectRunner
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     Change,
     Effect,
@@ -57,7 +58,7 @@ _REORG_ROUNDS: Final = 8
 
 
 class Health(Struct):
-    """Chain head and last errors of a worker, for its status page."""
+    """Chain head and codes of the last errors of a worker, for its status page."""
 
     head: Head | None = None
     chain_error: str = ""
@@ -93,8 +94,7 @@ class Worker:
             self.state_of,
             self._apply,
             metrics,
-            settings.keep_rounds,
-            settings.relay.direct_before_s,
+            settings,
         )
 
     # --- life ------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ class Worker:
                 await self.follow()
                 self.health.chain_error = ""
             except (TransportError, ConflictError) as exc:
-                self.health.chain_error = str(exc)
+                self.health.chain_error = shown_error(exc)
                 self._metrics.retries.labels("follow").inc()
                 self._log.warning("chain_follow_failed", reason=str(exc))
             await asyncio.sleep(self._settings.follow_interval_s)
@@ -130,7 +130,7 @@ class Worker:
                 await self.poll()
                 self.health.sender_error = ""
             except (TransportError, ConflictError, EvidenceError) as exc:
-                self.health.sender_error = str(exc)
+                self.health.sender_error = shown_error(exc)
                 self._log.warning("sender_poll_failed", reason=str(exc))
             await asyncio.sleep(self._until_next_poll())
 
@@ -166,7 +166,8 @@ class Worker:
         if 0 < ahead <= _LAG_BLOCKS:
             raise TransportError(
                 f"the chain is at block {head.number}, behind block {cursors[0].block}, which this "
-                "worker has processed; wait until the nodes have caught up"
+                "worker has processed; wait until the nodes have caught up",
+                code="node.behind",
             )
         standing = await self._standing(chain, head, cursors)
         if standing == cursors[0]:
@@ -209,11 +210,15 @@ class Worker:
         numbers = {stored.number for stored in self._store.rounds(limit=_REORG_ROUNDS)}
         numbers |= set(range(max(1, count - _REORG_ROUNDS + 1), count + 1))
         for number in sorted(numbers):
-            events = await chain.round_events(number)
-            opened = next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
-            if opened is not None and self._is_new(opened):
-                await self._open(chain, opened)
-            self._apply(number, Resynced(tuple(events)))
+            await self._reread(chain, number)
+
+    async def _reread(self, chain: ChainReader, number: int) -> None:
+        """Read a round again."""
+        events = await chain.round_events(number)
+        opened = next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
+        if opened is not None and self._is_new(opened):
+            await self._open(chain, opened)
+        self._apply(number, Resynced(tuple(events)))
 
     def _is_new(self, opened: onchain.RoundOpened) -> bool:
         """Whether a round is unknown here, was cancelled, or has other inputs than before."""
@@ -225,8 +230,31 @@ class Worker:
     async def _apply_event(self, chain: ChainReader, event: Event) -> None:
         if not isinstance(event, onchain.RoundOpened):
             self._apply(event.round, event)
-        elif self._is_new(event):
+        elif self._is_new(event) and await self._is_credible(chain, event):
             await self._open(chain, event)
+
+    async def _is_credible(self, chain: ChainReader, opened: onchain.RoundOpened) -> bool:
+        """Whether the contract itself knows a round that an event announces as new.
+
+        Numbers rise by one. Rounds that were announced by no event are read before this one.
+        """
+        number, count = opened.round, await chain.round_count()
+        if number > count:
+            return self._ignore(opened, f"the contract has {count} rounds")
+        if self.state_of(number) is not None:
+            current = await _opening(chain, number)
+            if current is None or current.inputs != opened.inputs:
+                return self._ignore(opened, "the round has other inputs")
+        newest = self._store.rounds(limit=1)
+        first = newest[0].number + 1 if newest else number
+        for missing in range(max(first, number - _REORG_ROUNDS), number):
+            self._log.warning("round_unannounced", round=missing)
+            await self._reread(chain, missing)
+        return True
+
+    def _ignore(self, opened: onchain.RoundOpened, reason: str) -> bool:
+        self._log.warning("round_ignored", round=opened.round, reason=reason)
+        return False
 
     async def _open(self, chain: ChainReader, opened: onchain.RoundOpened) -> None:
         electorate = await chain.electorate(opened.epoch)
@@ -236,7 +264,6 @@ class Worker:
         if state.me is not None:
             self._metrics.rounds_seen.inc()
         self._commit(state, effects)
-        self._ports.shelf.prune(opened.round - self._settings.keep_rounds)
 
     # --- the sender ------------------------------------------------------------------------------
 
@@ -348,6 +375,10 @@ class Worker:
                 fix="rotate the signer's key at once",
             )
         if after.is_over and not before.is_over:
+            if after.summary is not None:
+                self._metrics.compute_seconds.observe(after.summary.seconds)
+            if after.final is None or after.final != after.result:
+                self._ports.shelf.discard(after.number)
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
             log = self._log.info if outcome == "matched" else self._log.warning
@@ -359,6 +390,11 @@ class Worker:
             self._metrics.ballots_cast.inc()
         else:
             self._metrics.abstentions.labels(Reason(reason).label).inc()
+
+
+async def _opening(chain: ChainReader, number: int) -> onchain.RoundOpened | None:
+    events = await chain.round_events(number)
+    return next((e for e in events if isinstance(e, onchain.RoundOpened)), None)
 
 
 def _outcome(state: RoundState) -> str:

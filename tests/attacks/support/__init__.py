@@ -1,0 +1,1 @@
+"""Hostile clients, and services that they attack."""

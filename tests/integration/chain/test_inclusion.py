@@ -210,7 +210,7 @@ def trees_of_vectors() -> Iterator[tuple[Proof, bool]]:
             leaf = merkle.leaf_hash(b"entry %d" % proof["index"])
             path, root = tuple(bytes_of(proof["path"])), bytes.fromhex(tree["root"])
             yield Proof(leaf, proof["index"], tree["size"], path, root), True
-    for kind, does_prove in (("refused", False), ("provesAnotherSizeToo", True)):
+    for kind, does_prove in (("rejected", False), ("provesAnotherSizeToo", True)):
         for case in loaded[kind]:
             leaf, root = bytes.fromhex(case["leaf"]), bytes.fromhex(case["root"])
             path = tuple(bytes_of(case["path"]))

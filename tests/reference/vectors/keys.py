@@ -9,6 +9,7 @@ from tests.reference.pseudonyms import (
     aggregator_pseudonym,
     round_context,
     round_key,
+    site_key,
     site_pseudonym,
 )
 from tests.reference.vectors.common import AEMO_NMIS, CONTRACT, SALT, Json
@@ -31,9 +32,13 @@ def key_vectors() -> Json:
                 {
                     "id": identity,
                     "key": k_agg.hex(),
-                    "pseudonym": aggregator_pseudonym(k_round, identity).hex(),
+                    "pseudonym": aggregator_pseudonym(k_agg, identity).hex(),
                     "sites": [
-                        {"nmi": nmi, "pseudonym": site_pseudonym(k_agg, nmi).hex()}
+                        {
+                            "nmi": nmi,
+                            "key": site_key(k_agg, nmi).hex(),
+                            "pseudonym": site_pseudonym(site_key(k_agg, nmi), nmi).hex(),
+                        }
                         for nmi in AEMO_NMIS[4:8]
                     ],
                 }

@@ -63,4 +63,4 @@ def limit_vectors() -> Json:
             rejected.append(case | {"rule": result})
         else:
             accepted.append(case | {"watts": result})
-    return {"section": "5", "accepted": accepted, "refused": rejected}
+    return {"section": "5", "accepted": accepted, "rejected": rejected}

@@ -36,5 +36,5 @@ def nmi_vectors() -> Json:
         "section": "4",
         "checksums": [{"nmi": nmi, "checksum": checksum(nmi)} for nmi in AEMO_NMIS],
         "accepted": accepted,
-        "refused": rejected,
+        "rejected": rejected,
     }

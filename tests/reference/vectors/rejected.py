@@ -6,9 +6,12 @@ import hashlib
 
 from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
+from tests.reference.model import compute_round
 from tests.reference.registry import read_registry
-from tests.reference.vectors.common import SALT, Json, digest
-from tests.reference.vectors.documents import interval, nem, record, registry
+from tests.reference.tokens import token
+from tests.reference.vectors.common import CONTRACT, SALT, Json, digest
+from tests.reference.vectors.documents import interval, nem, public_key, record, registry
+from tests.reference.vectors.tokens import BLINDING_KEY, blinded
 
 GOOD = record("6305888444", "NMI", [interval(nem(10, 5), "1.5", "-2")])
 END = f'"diEndTime":"{nem(10, 5)}"'
@@ -36,7 +39,13 @@ def day_of(count: int, more: str) -> str:
 RECORD = "$.records[0]"
 ELEMENT = RECORD + ".operatingEnvelopes[0]"
 INTERVAL = ELEMENT + ".intervals[0]"
+TOKEN = token(BLINDING_KEY, "6305888444")
 OBJECTIVE = '"Maximise service"'
+
+# 2016 intervals of one site need 126 rows.
+LAST = GOOD.replace(nem(10, 5), "2026-11-27T10:00:00+10:00")
+DENSE = f"[{','.join([GOOD] * 125)},{LAST}]"
+SPARSE = f"[{','.join([GOOD] * 124)},{LAST}]"
 
 REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
     ("byte order mark", "\ufeff[" + GOOD + "]", "$", "json.bom"),
@@ -66,9 +75,10 @@ REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "field.unknown"),
     ("unknown field of an interval", swap(END, END + ',"x":null'), INTERVAL, "field.unknown"),
     ("missing field", swap('"oeTiming":"PRE",', ""), RECORD + ".oeTiming", "field.missing"),
-    ("missing limit", swap('"activePowerImportLimit":-2,', ""),
-     INTERVAL + ".activePowerImportLimit", "field.missing"),
-    ("null limit", swap("-2,", "null,"), INTERVAL + ".activePowerImportLimit", "field.type"),
+    ("no limit", swap('"activePowerExportLimit":1.5,"activePowerImportLimit":-2,', ""), INTERVAL,
+     "interval.no_limit"),
+    ("four null limits", f"[{record('6305888444', 'NMI', [interval(nem(10, 5), *['null'] * 4)])}]",
+     INTERVAL, "interval.no_limit"),
     ("limit as a string", swap("1.5", '"1.5"'), INTERVAL + ".activePowerExportLimit", "field.type"),
     ("limit as a truth value", swap("1.5", "true"), INTERVAL + ".activePowerExportLimit",
      "field.type"),
@@ -82,6 +92,10 @@ REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "nmi.checksum"),
     ("another NMI inside", swap('{"intervals"', '{"nmi":"QAAAVZZZZZ","intervals"'),
      ELEMENT + ".nmi", "nmi.mismatch"),
+    ("token in upper case", swap("6305888444", TOKEN.upper()), RECORD + ".nmi", "token.character"),
+    ("token beside an NMI", two("6305888444", TOKEN), "$.records[1].nmi", "nmi.mixed"),
+    ("NMI beside a token", two(TOKEN, "6305888444", GOOD.replace("6305888444", TOKEN)),
+     "$.records[1].nmi", "nmi.mixed"),
     ("another level inside", swap('{"intervals"', '{"oeApplicationLevel":"Flex","intervals"'),
      ELEMENT + ".oeApplicationLevel", "level.mismatch"),
     ("unknown timing", swap('"PRE"', '"pre"'), RECORD + ".oeTiming", "field.value"),
@@ -134,9 +148,15 @@ REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
      "site.meaning"),
     ("horizon of 2017 intervals", two(nem(10, 5), "2026-11-27T10:05:00+10:00"), "$",
      "horizon.length"),
+    ("33 intervals for two rows", two(nem(10, 5), nem(12, 45)), "$", "horizon.sparse"),
+    ("a stray date in the last row of 125", SPARSE, "$", "horizon.sparse"),
 )  # fmt: skip
 
 REJECTED_BY_FEED = (
+    ("edge: missing limit", "edge", "canonical", swap('"activePowerImportLimit":-2,', ""),
+     INTERVAL + ".activePowerImportLimit", "field.missing"),
+    ("edge: null limit", "edge", "canonical", swap("-2,", "null,"),
+     INTERVAL + ".activePowerImportLimit", "field.type"),
     ("edge: three decimals", "edge", "canonical", swap("1.5", "1.005"),
      INTERVAL + ".activePowerExportLimit", "limit.decimals"),
     ("edge: 100 kW", "edge", "canonical", swap("1.5", "100"),
@@ -163,6 +183,7 @@ def assigned(*assignments: tuple[str, str, str, str | None]) -> str:
 
 
 ASSIGNMENT = "$.assignments[0]"
+NONCE = digest("nonce").hex()
 REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("no JSON", "", "$", "json.syntax"),
     ("array", "[]", "$", "field.type"),
@@ -172,10 +193,22 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("doubled key", reg('"nmi"', '"nmi": "6305888444", "nmi"'), ASSIGNMENT, "json.duplicate_key"),
     ("salt digest of 31 bytes", reg(hashlib.sha256(SALT).hexdigest(), "00" * 31), "$.saltDigest",
      "field.value"),
-    ("public key with 0x", reg(digest("north").hex(), "0x" + digest("north").hex()),
+    ("nonce of 31 bytes", reg('"saltDigest"', f'"nonce": "{NONCE[2:]}", "saltDigest"'), "$.nonce",
+     "field.value"),
+    ("nonce with 0x", reg('"saltDigest"', f'"nonce": "0x{NONCE}", "saltDigest"'), "$.nonce",
+     "field.value"),
+    ("nonce twice", reg('"saltDigest"', f'"nonce": "{NONCE}", "nonce": "{NONCE}", "saltDigest"'),
+     "$", "json.duplicate_key"),
+    ("public key with 0x", reg(public_key("north"), "0x" + public_key("north")),
      "$.aggregators[0].publicKey", "field.value"),
-    ("address without 0x", reg(f'"{digest("idle").hex()}"',
-     f'"{digest("idle").hex()}", "address": "{"0" * 40}"'), "$.aggregators[2].address",
+    ("public key of 33 bytes", reg(public_key("north"), public_key("north") + "00"),
+     "$.aggregators[0].publicKey", "field.value"),
+    ("public key without its X25519 part", reg(public_key("south"), public_key("south")[:2368]),
+     "$.aggregators[1].publicKey", "field.value"),
+    ("public key followed by one of the other kind", reg(public_key("south"),
+     public_key("south") + public_key("north")), "$.aggregators[1].publicKey", "field.value"),
+    ("address without 0x", reg(f'"{public_key("idle")}"',
+     f'"{public_key("idle")}", "address": "{"0" * 40}"'), "$.aggregators[2].address",
      "field.value"),
     ("empty name", reg("Aggregator idle", ""), "$.aggregators[2].name", "field.value"),
     ("id that starts with a dot", reg('"id": "idle"', '"id": ".idle"'), "$.aggregators[2].id",
@@ -183,7 +216,7 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("id twice", reg('"id": "idle"', '"id": "south"'), "$.aggregators[2].id",
      "aggregator.duplicate"),
     ("public key twice, in the other case",
-     reg(digest("idle").hex(), digest("south").hex().upper()), "$.aggregators[2].publicKey",
+     reg(public_key("idle"), public_key("south").upper()), "$.aggregators[2].publicKey",
      "aggregator.duplicate"),
     ("unknown aggregator", assigned(("6305888444", "nobody", nem(4, 0), None)),
      ASSIGNMENT + ".aggregator", "assignment.aggregator"),
@@ -193,6 +226,11 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
      "time.grid"),
     ("to equal to from", assigned(("6305888444", "north", nem(4, 0), nem(4, 0))),
      ASSIGNMENT + ".to", "time.order"),
+    ("token of 31 digits", assigned((TOKEN[:31], "north", nem(4, 0), None)), ASSIGNMENT + ".nmi",
+     "nmi.length"),
+    ("token beside an NMI",
+     assigned(("6305888444", "north", nem(4, 0), None), (TOKEN, "south", nem(4, 0), None)),
+     "$.assignments[1].nmi", "nmi.mixed"),
     ("overlap",
      assigned(("6305888444", "north", nem(4, 0), nem(5, 0)),
               ("6305888444", "south", nem(4, 55), None)),
@@ -202,6 +240,35 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
               ("6305888444", "north", nem(4, 0), None)),
      "$.assignments[1]", "assignment.overlap"),
 )  # fmt: skip
+
+
+ACCEPTED_ENVELOPES = (
+    ("no import limit", "wide", swap('"activePowerImportLimit":-2,', "")),
+    ("null import limit", "wide", swap("-2,", "null,")),
+    ("no export limit", "wide", swap('"activePowerExportLimit":1.5,', "")),
+    ("one reactive limit", "wide",
+     f"[{record('6305888444', 'NMI', [interval(nem(10, 5), 'null', 'null', 'null', '-1')])}]"),
+    ("32 intervals for two rows", "wide", two(nem(10, 5), nem(12, 40))),
+    ("2016 intervals for 126 rows, most of them repeats", "edge", DENSE),
+)  # fmt: skip
+ACCEPTED_REGISTRIES = (
+    ("nonce", reg('"saltDigest"', f'"nonce": "{NONCE}", "saltDigest"')),
+    ("nonce in upper case", reg('"saltDigest"', f'"nonce": "{NONCE.upper()}", "saltDigest"')),
+    ("null nonce", reg('"saltDigest"', '"nonce": null, "saltDigest"')),
+)
+
+
+def accepted_envelope(name: str, profile: str, text: str) -> Json:
+    """A document that is close to a rejected one, and its horizon."""
+    document = read_envelope(text.encode(), profile, "canonical")
+    case = {"name": name, "profile": profile, "importSign": "canonical", "text": text}
+    return case | {"horizonStart": document.start, "intervalCount": document.count}
+
+
+def accepted_registry(name: str, text: str) -> Json:
+    """A snapshot that is close to a rejected one."""
+    read_registry(text.encode())
+    return {"name": name, "text": text}
 
 
 def rejected_vectors() -> Json:
@@ -241,11 +308,43 @@ def rejected_vectors() -> Json:
         registries.append({"name": name, "text": text, "path": path, "rule": rule})
     read_envelope(f"[{GOOD}]".encode())
     read_registry(GOOD_REGISTRY.encode())
+    pairs = [
+        rejected_pair("document of NMIs, snapshot of tokens", f"[{GOOD}]", blinded(GOOD_REGISTRY)),
+        rejected_pair("document of tokens, snapshot of NMIs", blinded(f"[{GOOD}]"), GOOD_REGISTRY),
+    ]
     return {
         "section": "2 to 6",
-        "accepted": {"envelope": f"[{GOOD}]", "registry": GOOD_REGISTRY},
+        "accepted": {
+            "envelope": f"[{GOOD}]",
+            "registry": GOOD_REGISTRY,
+            "envelopes": [accepted_envelope(*case) for case in ACCEPTED_ENVELOPES],
+            "registries": [accepted_registry(*case) for case in ACCEPTED_REGISTRIES],
+        },
         "envelopes": cases,
         "registries": registries,
+        "pairs": pairs,
+    }
+
+
+def rejected_pair(name: str, envelope: str, snapshot: str) -> Json:
+    """Documents that are accepted alone, and not together."""
+    read_envelope(envelope.encode())
+    read_registry(snapshot.encode())
+    try:
+        compute_round(
+            envelope.encode(), snapshot.encode(), SALT, chain_id=1, contract=CONTRACT, number=1
+        )
+    except Rejected as exc:
+        ((path, rule),) = exc.faults
+    else:
+        raise AssertionError(f"{name}: not rejected")
+    return {
+        "name": name,
+        "envelope": envelope,
+        "registry": snapshot,
+        "salt": SALT.hex(),
+        "path": path,
+        "rule": rule,
     }
 
 

@@ -6,13 +6,15 @@ import hashlib
 
 from tests.reference.envelope import read_envelope
 from tests.reference.model import compute_round
-from tests.reference.pseudonyms import site_pseudonym
+from tests.reference.pseudonyms import site_key, site_pseudonym
 from tests.reference.rfc9162 import leaf_hash
 from tests.reference.trees import tree_path
-from tests.reference.vectors.common import CONTRACT, SALT, Json
+from tests.reference.vectors.common import CONTRACT, SALT, Json, digest
 from tests.reference.vectors.documents import CHURN, interval, nem, record, registry
+from tests.reference.vectors.tokens import blinded
 
 MEMBERS = (0, 1, 127)
+OPERATORS = [hashlib.sha256(b"operator %d" % n).digest()[:20] for n in (1, 2, 3)]
 
 
 def array_round() -> tuple[str, str]:
@@ -94,6 +96,43 @@ def day_round() -> tuple[str, str]:
     return f"[{day},{update},{south}]", registry(CHURN, SALT)
 
 
+def blind_round() -> tuple[str, str]:
+    """The first round in blind mode: tokens in both documents."""
+    envelope, snapshot = array_round()
+    return blinded(envelope), blinded(snapshot)
+
+
+def wide_round() -> tuple[str, str]:
+    """Limits that are absent or null, rows that drop one, and exactly a row for each 16 cells."""
+    ends = [nem(10 + i // 12, 5 * (i % 12)) for i in range(1, 13)]
+    only_export = [interval(ends[0], "5", "null"), without_import(interval(ends[1], "0", "0"))]
+    earlier = ',"submissionTimestamp":"2026-11-20T09:00:00+10:00"'
+    later = ',"submissionTimestamp":"2026-11-20T09:30:00Z"'
+    records = [
+        record("6305888444", "NMI", only_export),
+        record("6305888444", "Flex", [interval(ends[2], "null", "-1.5")]),
+        record("QAAAVZZZZZ", "NMI", [interval(ends[0], "2", "-2")], earlier),
+        # The later submission limits imports no more; the earlier one has no effect.
+        record("QAAAVZZZZZ", "NMI", [interval(ends[0], "3", "null")], later),
+        record("QAAAVZZZZZ", "NMI", [interval(ends[4], "null", "null", "0.5")], later),
+        # Absent and null are equal, so these repeat each other.
+        record("VKTS876510", "NMI", [interval(ends[1], "4", "null", "null", "null")]),
+        record("VKTS876510", "NMI", [without_import(interval(ends[1], "4", "0"))]),
+        record("7001888333", "NMI", [interval(ends[3], "null", "null", "null", "-0.25")]),
+        # 5 sites over 32 intervals: 160 cells, and this is the tenth of the rows that they need.
+        record("VKTS876510", "NMI", [interval(nem(12, 40), "1", "null")]),
+    ]
+    snapshot = registry(CHURN, SALT).replace(
+        '"saltDigest"', f'"nonce": "{digest("nonce").hex()}",\n "saltDigest"', 1
+    )
+    return "[\n" + ",\n".join(records) + "\n]\n", snapshot
+
+
+def without_import(text: str) -> str:
+    """An interval without its active import limit."""
+    return text.replace('"activePowerImportLimit":0,', "")
+
+
 def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str, str]) -> Json:
     """A whole round with every value on the way to its root."""
     envelope, snapshot = texts
@@ -145,7 +184,8 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
                 "sites": [
                     {
                         "nmi": nmi,
-                        "pseudonym": site_pseudonym(partition.key, nmi).hex(),
+                        "key": site_key(partition.key, nmi).hex(),
+                        "pseudonym": site_pseudonym(site_key(partition.key, nmi), nmi).hex(),
                         "entry": entry.hex(),
                         "leafHash": leaf_hash(entry).hex(),
                         "path": [p.hex() for p in tree_path(partition.entries, i)],
@@ -165,4 +205,8 @@ def round_vector(name: str, texts: tuple[str, str], number: int, feed: tuple[str
         "partitionCount": result.partition_count,
         "resultHash": result.result_hash.hex(),
         "ballots": [{"index": index, "ballot": result.ballot(index).hex()} for index in MEMBERS],
+        "custodyRoots": [
+            {"operator": "0x" + operator.hex(), "root": result.custody(operator).hex()}
+            for operator in OPERATORS
+        ],
     }

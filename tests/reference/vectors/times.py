@@ -73,4 +73,4 @@ def time_vectors() -> Json:
         if microseconds(text) is not None:
             raise AssertionError(text)
         rejected.append({"text": text, "rule": "time.format"})
-    return {"section": "3", "accepted": accepted, "refused": rejected, "periods": periods}
+    return {"section": "3", "accepted": accepted, "rejected": rejected, "periods": periods}

@@ -39,7 +39,7 @@ def tree_vectors() -> Json:
         "emptyRoot": rfc9162.tree_head([]).hex(),
         "trees": trees,
         "largeTreesOfEntryN": large,
-        "refused": rejected_proofs(),
+        "rejected": rejected_proofs(),
         "provesAnotherSizeToo": same_shape_proofs(),
     }
 

@@ -18,9 +18,19 @@ from tests.reference.vectors.entries import entry_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
+from tests.reference.vectors.precedence import precedence_vectors
 from tests.reference.vectors.rejected import rejected_vectors
-from tests.reference.vectors.rounds import array_round, day_round, ndjson_round, round_vector
+from tests.reference.vectors.rounds import (
+    array_round,
+    blind_round,
+    day_round,
+    ndjson_round,
+    round_vector,
+    wide_round,
+)
+from tests.reference.vectors.sealing import sealing_vectors
 from tests.reference.vectors.times import time_vectors
+from tests.reference.vectors.tokens import token_vectors
 from tests.reference.vectors.trees import tree_vectors
 
 VECTORS = Path(__file__).resolve().parents[3] / "docs" / "spec" / "vectors"
@@ -30,6 +40,7 @@ def all_vectors() -> dict[str, Json]:
     """Content of each file by name."""
     return {
         "nmi.json": nmi_vectors(),
+        "tokens.json": token_vectors(),
         "time.json": time_vectors(),
         "limits.json": limit_vectors(),
         "keys.json": key_vectors(),
@@ -38,7 +49,11 @@ def all_vectors() -> dict[str, Json]:
         "round-array.json": round_vector("array", array_round(), 1, ("wide", "canonical")),
         "round-ndjson.json": round_vector("ndjson", ndjson_round(), 2, ("wide", "canonical")),
         "round-day.json": round_vector("day", day_round(), 3, ("edge", "magnitude")),
-        "refused.json": rejected_vectors(),
+        "round-wide.json": round_vector("wide", wide_round(), 5, ("wide", "canonical")),
+        "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
+        "rejected.json": rejected_vectors(),
+        "precedence.json": precedence_vectors(),
+        "sealing.json": sealing_vectors(),
     }
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError, TransportError
 from tests.support.round_world import (
     CONTEXT,
@@ -40,12 +42,13 @@ def test_keygen_writes_a_private_file_once(run: Run, tmp_path: Path) -> None:
     result = run("aggregator", "keygen", "--aggregator", "A1", "--out", "a1.json")
     assert result.exit_code == 0
     value = json.loads((tmp_path / "a1.json").read_text())
-    assert list(value) == ["aggregator", "publicKey", "privateKey"]
+    assert list(value) == ["aggregator", "kind", "publicKey", "privateKey"]
     assert stat.S_IMODE((tmp_path / "a1.json").stat().st_mode) == 0o600
     assert result.stdout.strip() == value["publicKey"]
     assert value["privateKey"] not in result.output
-    private = bytes.fromhex(value["privateKey"])
-    assert hpke.public_key_of(private).hex() == value["publicKey"]
+    private = PrivateKey(KeyKind(value["kind"]), bytes.fromhex(value["privateKey"]))
+    assert private.kind is KeyKind.HYBRID
+    assert private.public_key.hex() == value["publicKey"]
 
     before = (tmp_path / "a1.json").read_bytes()
     again = run("aggregator", "keygen", "--aggregator", "A1", "--out", "a1.json", "--json")
@@ -66,12 +69,19 @@ def test_keygen_rejects_an_id_that_no_registry_accepts(run: Run, tmp_path: Path)
 
 
 def test_fetch_saves_the_first_bundle_that_verifies(
-    run: Run, reader: FakeReader, workers: Workers, folder: Path
+    run: Run,
+    reader: FakeReader,
+    workers: Workers,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.
+    monkeypatch.setattr("secrets.SystemRandom.shuffle", lambda self, members: None)
     workers.served = {
         "http://worker-1.test": TransportError("no answer"),
-        "http://worker-3.test": hpke.seal(PUBLIC["A1"], b"junk", bundle.sealing_info(CONTEXT)),
+        "http://worker-3.test": sealing.seal_whole(
+            PUBLIC["A1"], b"junk", bundle.sealing_info(CONTEXT)
+        ),
         "http://worker-4.test": sealed("A1"),
         "http://worker-2.test": sealed("A1"),
     }
@@ -94,10 +104,10 @@ def test_fetch_saves_the_first_bundle_that_verifies(
 def test_fetch_names_the_worker_that_served_the_bundle(
     run: Run, reader: FakeReader, workers: Workers, folder: Path
 ) -> None:
-    workers.served = {"http://worker-3.test": sealed("A1")}
+    workers.served = {"http://worker-2.test": sealed("A1")}
     result = run("aggregator", "fetch", *OWN)
     assert result.exit_code == 0
-    assert "0x" + "a2" * 20 in result.stdout
+    assert "0x" + "a1" * 20 in result.stdout
     assert "http://worker-1.test" in result.stderr
     assert (folder / "round-3.oepb").is_file()
 
@@ -276,7 +286,7 @@ def test_verify_of_a_tampered_bundle(run: Run, reader: FakeReader, folder: Path)
 def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder: Path) -> None:
     good = plaintext("A1")
     bad = good.replace(b"6305000001", b"6305000003", 1)
-    message = hpke.seal(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
+    message = sealing.seal_whole(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
     (folder / "bad.oepb").write_bytes(bundle.pack_file(CONTEXT, message))
     result = run("aggregator", "verify", "bad.oepb", *OWN)
     assert result.exit_code == 1
@@ -399,15 +409,24 @@ def test_long_tables_are_cut_with_a_note(
     assert "and 29 more rows" in table
 
 
+def key_file(kind: KeyKind, public: str, private: str) -> str:
+    return json.dumps({"kind": kind.value, "publicKey": public, "privateKey": private})
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
         (None, "not readable"),
         ("{", "not JSON"),
         ("[]", "not a key file"),
-        (json.dumps({"publicKey": "00" * 32, "privateKey": "11" * 32}), "does not belong"),
+        (key_file(KeyKind.X25519, "00" * 32, "11" * 32), "does not belong"),
+        (key_file(KeyKind.HYBRID, "00" * 1216, "11" * 32), "does not belong"),
+        (key_file(KeyKind.HYBRID, "00" * 32, "11" * 32), "publicKey has 64 hex digits; kind"),
+        (key_file(KeyKind.X25519, "00" * 1216, "11" * 32), "publicKey has 2432 hex digits; kind"),
+        (key_file(KeyKind.X25519, "00" * 32, "11" * 31), "privateKey has 62 hex digits; kind"),
+        (json.dumps({"publicKey": "00" * 32, "privateKey": "11" * 32}), "not a key file"),
         (
-            json.dumps({"publicKey": PUBLIC["A1"].hex(), "privateKey": PRIVATE["A1"].hex()}),
+            key_file(KeyKind.HYBRID, PUBLIC["A1"].hex(), PRIVATE["A1"].secret.hex()),
             "names no aggregator",
         ),
     ],
@@ -422,7 +441,7 @@ def test_files_that_are_not_key_files_are_rejected(
     result = run("aggregator", "verify", "A1.oepb", "--key", "other.json")
     assert result.exit_code == 2
     assert word in result.stderr
-    assert PRIVATE["A1"].hex() not in result.output
+    assert PRIVATE["A1"].secret.hex() not in result.output
 
 
 def test_a_missing_bundle_file(run: Run, reader: FakeReader, folder: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from oepnode.domain.rounds import site_proof
 from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.pseudonyms import site_key
 from tests.support.round_world import COUNT, FLEX, RESULT, FakeReader, state, verified
 from tests.unit.cli.conftest import Run
 
@@ -19,7 +20,7 @@ def proof(run: Run, reader: FakeReader, folder: Path) -> Path:
     words = ["--bundle", "A1.oepb", "--key", "A1.json", "--out", "proof.json"]
     result = run("aggregator", "site-proof", NMI, *words)
     assert result.exit_code == 0, result.output
-    assert "without your key" in result.stdout
+    assert "without the site's key" in result.stdout
     return folder / "proof.json"
 
 
@@ -36,7 +37,9 @@ def test_a_proof_verifies_without_any_key(run: Run, proof: Path) -> None:
 def test_a_disclosed_key_proves_the_nmi(run: Run, reader: FakeReader, folder: Path) -> None:
     words = ["--bundle", "A1.oepb", "--key", "A1.json", "--disclose-key"]
     result = run("aggregator", "site-proof", FLEX, *words)
-    assert json.loads(result.stdout)["disclosure"] == {"aggregatorKey": verified().key.hex()}
+    assert json.loads(result.stdout)["disclosure"] == {
+        "siteKey": site_key(verified().key, FLEX).hex()
+    }
     (folder / "proof.json").write_text(result.stdout)
     result = run("aggregator", "verify-site", "proof.json", "--format", "csv")
     assert f"verified: NMI {FLEX} is in round 3" in result.stderr

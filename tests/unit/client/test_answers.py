@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 from msgspec import UNSET, Struct, UnsetType
 
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.client.answers import PrivateStruct, to_json
 from oepnode.client.edge.boffers.load import LoadedBoffers
 from oepnode.client.keys import KeyFileError, KeyPair, load_key_pair
 from oepnode.domain.edge.validation.acknowledgement import Acknowledgement
+from oepnode.domain.rounds.recipient_keys import KeyKind
 
 
 class Result(Struct, frozen=True):
@@ -51,20 +53,23 @@ def test_anything_else_is_an_error() -> None:
         to_json(object())
 
 
+SECRET = PrivateKey(KeyKind.X25519, b"s" * 32)
+
+
 def test_a_key_pair_has_no_json() -> None:
-    pair = KeyPair("A1", b"p" * 32, b"s" * 32)
+    pair = KeyPair("A1", SECRET)
     for value in (pair, [pair]):
         with pytest.raises(TypeError, match="a KeyPair has no JSON"):
             to_json(value)
     with pytest.raises(AttributeError):
-        pair.private_key = b""  # type: ignore[misc]
-    assert pair == KeyPair("A1", b"p" * 32, b"s" * 32) != KeyPair("A1", b"p" * 32, b"t" * 32)
-    assert len({pair, KeyPair("A1", b"p" * 32, b"s" * 32)}) == 1
+        pair.private_key = b""  # type: ignore[misc, assignment]
+    assert pair == KeyPair("A1", SECRET) != KeyPair("A1", PrivateKey(KeyKind.X25519, b"t" * 32))
+    assert len({pair, KeyPair("A1", SECRET)}) == 1
 
 
 def test_keys_that_do_not_belong_together_are_no_key_file(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
-    file.write_text(json.dumps({"publicKey": "00" * 32, "privateKey": "11" * 32}))
+    file.write_text(json.dumps({"kind": "x25519", "publicKey": "00" * 32, "privateKey": "11" * 32}))
     file.chmod(0o600)
     with pytest.raises(KeyFileError, match="does not belong to the public key"):
         load_key_pair(file)

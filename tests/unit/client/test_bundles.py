@@ -4,21 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke, pymerkle_check
+from oepnode.adapters.crypto import pymerkle_check, sealing
 from oepnode.client import (
     ChainTarget,
     KeyPair,
     RoundSelector,
     bundle_limits,
     check_bundle,
-    fetch_bundle,
     to_json,
     verify_bundle,
 )
 from oepnode.domain.rounds.bundle import CHECKS as BUNDLE_CHECKS
-from oepnode.domain.rounds.bundle import BundleError, pack_file, sealing_info, unpack_file
+from oepnode.domain.rounds.bundle import BundleError, pack_file, sealing_info
 from oepnode.domain.rounds.merkle import InclusionError
-from oepnode.errors import ConflictError, EvidenceError, OepError, TransportError
 from tests.support.round_world import (
     CONTEXT,
     COUNT,
@@ -27,14 +25,13 @@ from tests.support.round_world import (
     PRIVATE,
     PUBLIC,
     FakeReader,
-    Workers,
     changed,
     sealed,
     verified,
 )
 
 OWN = {*HELD["A1"], MOVING}
-JUNK = hpke.seal(PUBLIC["A1"], b"junk", sealing_info(CONTEXT))
+JUNK = sealing.seal_whole(PUBLIC["A1"], b"junk", sealing_info(CONTEXT))
 CHECKS = [*BUNDLE_CHECKS, "pymerkle"]
 
 
@@ -53,7 +50,7 @@ def test_a_bundle_verifies_and_gives_its_limits(folder: Path, selector: RoundSel
 def test_names_of_files_and_keys_in_memory_serve_as_well(
     folder: Path, selector: RoundSelector
 ) -> None:
-    pair = KeyPair("A2", PUBLIC["A2"], PRIVATE["A2"])
+    pair = KeyPair("A2", PRIVATE["A2"])
     assert verify_bundle(str(folder / "A2.oepb"), pair, selector).aggregator_id == "A2"
 
 
@@ -132,57 +129,3 @@ def test_the_second_opinion_counts(
 def test_no_repr_shows_an_nmi(folder: Path, selector: RoundSelector) -> None:
     check = check_bundle(folder / "A1.oepb", folder / "A1.json", selector)
     assert "6305" not in repr(check) + repr(check.verified)
-
-
-# --- fetching ------------------------------------------------------------------------------------
-
-
-def test_the_first_worker_with_a_bundle_that_verifies_is_used(
-    folder: Path, chain: ChainTarget, workers: Workers
-) -> None:
-    # Members 1, 3 and 4 matched the final root; the lying member 2 and the abstainer come last.
-    workers.served = {
-        "http://worker-3.test": JUNK,
-        "http://worker-4.test": sealed("A1"),
-        "http://worker-2.test": sealed("A1"),
-    }
-    fetched = fetch_bundle(folder / "A1.json", chain, out=folder / "new.oepb")
-    assert workers.requested == [f"http://worker-{number}.test" for number in (1, 3, 4)]
-    assert [attempt.outcome[:12] for attempt in fetched.attempts] == [
-        "http://worke",
-        "check format",
-        "served a bun",
-    ]
-    assert (fetched.round, fetched.url, fetched.sites) == (3, "http://worker-4.test", 6)
-    assert unpack_file((folder / "new.oepb").read_bytes()) == (
-        CONTEXT,
-        workers.served["http://worker-4.test"],
-    )
-
-
-@pytest.mark.parametrize(
-    ("served", "family"),
-    [
-        ({}, TransportError),
-        ({"http://worker-1.test": ConflictError("no such bundle")}, ConflictError),
-        (
-            {
-                "http://worker-1.test": ConflictError("no such bundle"),
-                "http://worker-5.test": JUNK,
-            },
-            EvidenceError,
-        ),
-    ],
-)
-def test_no_file_is_written_without_a_bundle(
-    folder: Path,
-    chain: ChainTarget,
-    workers: Workers,
-    served: dict[str, bytes | Exception],
-    family: type[OepError],
-) -> None:
-    workers.served = served
-    with pytest.raises(family, match="round 3: no worker"):
-        fetch_bundle(folder / "A1.json", chain, out=folder / "new.oepb")
-    assert not (folder / "new.oepb").exists()
-    assert len(workers.requested) == 5

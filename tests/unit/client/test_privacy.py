@@ -49,7 +49,7 @@ from tests.support.round_world import (
 
 NMI = HELD["A1"][0]
 NMIS = {nmi for held in HELD.values() for nmi in held} | {MOVING, NOBODYS}
-KEYS = [*PRIVATE.values(), SALT, verified().key]
+KEYS = [*(key.secret for key in PRIVATE.values()), SALT, verified().key]
 Journey = Callable[[Path, RoundSelector], object]
 
 

@@ -8,9 +8,11 @@ from msgspec import structs
 
 from oepnode.client import ArchivedInputs, ChainTarget, InputFiles, replay_round
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.onchain import Event, RoundOpened
+from oepnode.domain.rounds.custody import custody_root
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Event, RoundOpened
 from oepnode.errors import ConfigError, DocumentFault, EvidenceError
 from tests.support.round_world import (
+    CUSTODY,
     MEMBERS,
     RESULT,
     FakeReader,
@@ -44,6 +46,57 @@ def test_a_replay_gives_the_chains_root(folder: Path, chain: ChainTarget, source
     assert report.matched == (OPERATORS[0], OPERATORS[2], OPERATORS[3])
     assert report.sites.unassigned_nmis == 1
     assert stages
+
+
+def test_every_members_custody_root_is_checked_on_request(folder: Path, chain: ChainTarget) -> None:
+    assert replay_round(chain, 3, archived(folder)).custody is None
+    report = replay_round(chain, 3, archived(folder), custody=True)
+    assert report.custody is not None
+    assert [(each.operator, each.standing) for each in report.custody] == list(
+        zip(OPERATORS, ["matches", "differs", "matches", "matches", "abstained"], strict=True)
+    )
+    right, wrong, *_, absent = report.custody
+    assert right.stated == right.computed
+    assert (wrong.stated, absent.stated, absent.computed) == ("0x" + CUSTODY.hex(), None, None)
+    report.require_equal()
+    with pytest.raises(EvidenceError, match=f"custody root differs.*: {OPERATORS[1]}$"):
+        report.require_custody()
+
+
+@pytest.mark.parametrize("of", [0, 2])
+def test_the_custody_root_of_another_member_is_none_for_its_own(
+    folder: Path, reader: FakeReader, chain: ChainTarget, of: int
+) -> None:
+    """A friend's custody root cannot be copied: it is bound to the friend's address."""
+    honest = reader.round_events
+    copied = custody_root(MEMBERS[of].operator, RESULT.partitions)
+
+    async def copying(number: int) -> list[Event]:
+        return [
+            structs.replace(event, custody=copied) if isinstance(event, BallotCast) else event
+            for event in await honest(number)
+        ]
+
+    reader.round_events = copying  # type: ignore[method-assign]
+    report = replay_round(chain, 3, archived(folder), custody=True)
+    assert report.custody is not None
+    standings = [each.standing for each in report.custody[:4]]
+    assert standings == ["matches" if index == of else "differs" for index in range(4)]
+
+
+def test_a_member_without_ballot_or_abstention_is_silent(
+    folder: Path, reader: FakeReader, chain: ChainTarget
+) -> None:
+    honest = reader.round_events
+
+    async def without_abstention(number: int) -> list[Event]:
+        return [e for e in await honest(number) if not isinstance(e, Abstained)]
+
+    reader.round_events = without_abstention  # type: ignore[method-assign]
+    reader.rounds[3] = changed(reader.rounds[3], voted=0b01111)
+    report = replay_round(chain, 3, archived(folder), custody=True)
+    assert report.custody is not None
+    assert report.custody[4].standing == "silent"
 
 
 def test_another_root_is_a_result_that_can_be_rejected(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.registry import sample_salt
 from oepnode.demo.sample.sites import _digits, _nmi_text, make_sites, zipf_sizes
@@ -20,6 +20,7 @@ from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import OPEN_END, Snapshot, parse_snapshot
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError
 
 
@@ -118,9 +119,12 @@ def test_secrets_are_for_their_owner_and_match(tmp_path: Path) -> None:
         path = tmp_path / "keys" / f"{aggregator.id}.key.json"
         key = json.loads(path.read_text())
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert set(key) == {"aggregator", "publicKey", "privateKey"}
+        assert set(key) == {"aggregator", "kind", "publicKey", "privateKey"}
         assert key["aggregator"] == aggregator.id
-        assert hpke.public_key_of(bytes.fromhex(key["privateKey"])) == aggregator.public_key
+        assert (
+            PrivateKey(KeyKind(key["kind"]), bytes.fromhex(key["privateKey"])).public_key
+            == aggregator.public_key
+        )
     assert len(summary.aggregator_nmis) == len(list((tmp_path / "keys").iterdir())) == 3
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Final, Literal
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
@@ -31,14 +33,15 @@ _VERSION: Final = 1
 _PROFILES: Final[tuple[Literal["wide", "edge"], ...]] = ("wide", "edge")
 _SIGNS: Final[tuple[Literal["canonical", "magnitude"], ...]] = ("canonical", "magnitude")
 _INFO: Final = b"oep1 inputs"
+_PIECE: Final = 1 << 20
 _FAST: Final = 1  # documents of repeated JSON shrink to a tenth at the lowest level already
 
 
-def seal_inputs(public_key: bytes, context: RoundContext, inputs: Inputs) -> bytes:
-    """Seal the inputs of a round.
+def seal_inputs(public_key: bytes, context: RoundContext, inputs: Inputs) -> Iterator[bytes]:
+    """Seal the inputs of a round, a piece at a time; the arguments are checked at once.
 
     Args:
-        public_key: The auditor's X25519 key, 32 bytes.
+        public_key: The auditor's key, of either kind.
         context: The round.
         inputs: The exact bytes that the result is computed from.
 
@@ -57,18 +60,16 @@ def seal_inputs(public_key: bytes, context: RoundContext, inputs: Inputs) -> byt
         len(envelope),
         len(registry),
     )
-    packer = zlib.compressobj(_FAST)
-    parts = (head, packer.compress(envelope), packer.compress(registry), packer.flush())
-    return hpke.seal(public_key, b"".join(parts), _info(context))
+    return sealing.seal(public_key, _packed(head, envelope, registry), _info(context))
 
 
-def open_inputs(private_key: bytes, sealed: bytes, context: RoundContext) -> Inputs:
+def open_inputs(private_key: PrivateKey, sealed: bytes, context: RoundContext) -> Inputs:
     """Open the output of `seal_inputs` for this key and this round.
 
     Raises:
         EvidenceError: If it was sealed for another key or round, was changed, or is not an archive.
     """
-    plaintext = hpke.open_sealed(private_key, sealed, _info(context))
+    plaintext = sealing.open_whole(private_key, sealed, _info(context))
     try:
         magic, version, profile, sign, salt, envelope, registry = _HEAD.unpack_from(plaintext)
     except struct.error as exc:
@@ -79,6 +80,16 @@ def open_inputs(private_key: bytes, sealed: bytes, context: RoundContext) -> Inp
         raise EvidenceError(f"the archive states more than {MAX_INPUTS} bytes of inputs")
     data = _inflate(memoryview(plaintext)[_HEAD.size :], envelope + registry)
     return Inputs(data[:envelope], data[envelope:], salt, Feed(_PROFILES[profile], _SIGNS[sign]))
+
+
+def _packed(head: bytes, envelope: bytes, registry: bytes) -> Iterator[bytes]:
+    yield head
+    packer = zlib.compressobj(_FAST)
+    for document in (envelope, registry):
+        view = memoryview(document)
+        for at in range(0, len(view), _PIECE):
+            yield packer.compress(view[at : at + _PIECE])
+    yield packer.flush()
 
 
 def _inflate(packed: memoryview, size: int) -> bytes:

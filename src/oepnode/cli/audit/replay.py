@@ -6,7 +6,7 @@ Source: ``docs/auditors.md``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,6 +21,7 @@ from oepnode.cli.common.chain import (
     StartBlockOption,
 )
 from oepnode.cli.common.edge_options import ImportSignOption, ProfileOption, feed_of
+from oepnode.cli.common.keys import HYBRID, KeyKindOption
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.chain import ChainTarget
 from oepnode.client.keys import create_key_pair
@@ -33,17 +34,25 @@ from oepnode.client.replays import (
 )
 from oepnode.errors import ConfigError
 
+_CUSTODY: Final = {
+    "matches": "matches these inputs",
+    "differs": "differs from that of these inputs",
+    "abstained": "none, it abstained",
+    "silent": "none, it was silent",
+}
+
 
 def keygen(
     out: Annotated[Path, typer.Option("--out", help="New file for the key; never overwritten.")],
+    kind: KeyKindOption = HYBRID,
     as_json: JsonFlag = False,
 ) -> None:
     """Make the key pair that workers seal a round's inputs to (their setting archive_key)."""
-    public_key = create_key_pair(out).public_key.hex()
+    public_key = create_key_pair(out, kind=kind).public_key.hex()
     if as_json:
-        output.print_json({"public_key": public_key, "file": str(out)})
+        output.print_json({"kind": kind.value, "public_key": public_key, "file": str(out)})
     else:
-        output.say(public_key)
+        typer.echo(public_key)  # on one line, whatever the width
 
 
 def replay(
@@ -62,6 +71,14 @@ def replay(
         Path | None,
         typer.Option("--salt", help="The snapshot's salt as 64 hex digits, mode 0600."),
     ] = None,
+    custody: Annotated[
+        bool,
+        typer.Option(
+            "--custody",
+            help="Also check the custody root in the event of every ballot: somebody held the "
+            "round's data for this operator before the vote closed.",
+        ),
+    ] = False,
     profile: ProfileOption = "wide",
     import_sign: ImportSignOption = "canonical",
     rpc: RpcOption = None,
@@ -87,12 +104,13 @@ def replay(
         raise ConfigError("give either --archive and --key, or --envelope, --registry and --salt")
     chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
     with output.progress_bars() as progress:
-        report = replay_round(chain, number, source, progress)
+        report = replay_round(chain, number, source, progress, custody=custody)
     if as_json:
         output.print_json(report)
     else:
         _print_report(report)
     report.require_equal()
+    report.require_custody()
 
 
 def _print_report(report: ReplayReport) -> None:
@@ -100,3 +118,5 @@ def _print_report(report: ReplayReport) -> None:
     output.say(f"these inputs give {report.computed_root}; {voters}")
     if report.equal:
         output.say(f"round {report.round}: equal to the chain's final root", "bold green")
+    for each in report.custody or ():
+        output.say(f"custody root of {each.operator}: {_CUSTODY[each.standing]}")

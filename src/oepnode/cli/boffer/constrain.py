@@ -110,6 +110,7 @@ def constrain(
     file: shared.BofferFile,
     envelope: options.EnvelopeOption,
     key: options.EnvelopeKeyOption = None,
+    tokens: options.EnvelopeTokensOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
@@ -149,7 +150,7 @@ def constrain(
     feed = options.feed_of(profile, import_sign)
     result = constrain_boffers(
         shared.load(file, allow_rejected=allow_rejected, skip_rejected=skip_rejected),
-        load_envelopes(envelope, key=key, selector=selector, feed=feed),
+        load_envelopes(envelope, key=key, selector=selector, feed=feed, tokens=tokens),
         choice=shared.choice_of(duid, nmi, level, date),
         portfolio=None if portfolio is None else load_portfolio(portfolio),
         default=default,

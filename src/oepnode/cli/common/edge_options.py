@@ -48,6 +48,14 @@ EnvelopeOption = Annotated[
 EnvelopeKeyOption = Annotated[
     Path | None, typer.Option("--key", help="Your key file, where the envelopes are a bundle.")
 ]
+EnvelopeTokensOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        help="Your token list, where the bundle is of a blind round: a file from 'aggregator "
+        "tokens', or the NMI registry's URL.",
+    ),
+]
 ProfileOption = Annotated[
     Profile, typer.Option("--profile", help="wide, or edge: Decimal(4,2) as Part C has it.")
 ]
@@ -146,18 +154,26 @@ class EnvelopeInput(Struct, frozen=True):
         key: Key file of a bundle.
         selector: Round of a bundle.
         feed: How a document is written.
+        tokens: Token list of a bundle of a blind round.
     """
 
     path: Path | None
     key: Path | None
     selector: RoundSelector
     feed: Feed
+    tokens: str | None = None
 
     def load(self) -> LoadedEnvelopes | None:
         """The envelopes, if a file was named; errors as in `load_envelopes`."""
         if self.path is None:
             return None
-        return load_envelopes(self.path, key=self.key, selector=self.selector, feed=self.feed)
+        return load_envelopes(
+            self.path,
+            key=self.key,
+            selector=self.selector,
+            feed=self.feed,
+            tokens=self.tokens,
+        )
 
 
 def feed_of(profile: Profile, import_sign: ImportSign) -> Feed:

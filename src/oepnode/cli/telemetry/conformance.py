@@ -124,6 +124,7 @@ def conformance(
     portfolio: PortfolioOption = None,
     out: IntervalsOption = None,
     key: options.EnvelopeKeyOption = None,
+    tokens: options.EnvelopeTokensOption = None,
     round_state: RoundStateOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
@@ -149,7 +150,9 @@ def conformance(
     else:
         require_binding_step(step)
     selector = options.selector_of(rpc, contract, chain_id, round_state)
-    source = options.EnvelopeInput(envelope, key, selector, options.feed_of(profile, import_sign))
+    source = options.EnvelopeInput(
+        envelope, key, selector, options.feed_of(profile, import_sign), tokens
+    )
     if envelope is None:
         _reject_envelope_options(source, outputs, portfolio, tolerance, defaults)
     _check_outputs(outputs)

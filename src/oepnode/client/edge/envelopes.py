@@ -26,6 +26,7 @@ from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.keys import KeyPair
 from oepnode.client.limits import LEVEL_NAMES
 from oepnode.client.rounds import RoundSelector
+from oepnode.client.tokens import TokensMissingError, TokensNotUsedError, TokenSource
 from oepnode.client.values import parse_nmi
 from oepnode.domain.documents.arrays import Int32s
 from oepnode.domain.edge.envelopes import table as tables
@@ -34,9 +35,11 @@ from oepnode.domain.edge.validation.acknowledgement import ValidationResult
 from oepnode.domain.nem.choices import Timing, require_choice
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
+from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.bundle import FILE_MAGIC
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.domain.rounds.inputs.envelope_form import TIMINGS
+from oepnode.domain.rounds.token_list import TokenListError
 from oepnode.errors import ConfigError
 
 _TIMING_NAMES: Final = {code: name for name, code in TIMINGS.items()}
@@ -169,6 +172,7 @@ def load_envelopes(
     key: FileName | KeyPair | None = None,
     selector: RoundSelector | None = None,
     feed: Feed | None = None,
+    tokens: TokenSource | None = None,
 ) -> LoadedEnvelopes:
     """Load envelopes from any of their forms.
 
@@ -177,10 +181,14 @@ def load_envelopes(
         key: The aggregator's key pair or its file, for a bundle.
         selector: The round of a bundle, and where its final result is read.
         feed: How a document is written.
+        tokens: The token list of a bundle of a blind round, as in `verify_bundle`.
 
     Raises:
         DocumentFault: If a document or limits file is wrong.
         BundleError: If a bundle does not verify.
+        TokenListError: If the token list is not this aggregator's for this round, or lacks a
+            token of the bundle.
+        TokensMissingError: If sites are named by tokens, and there is no token list.
         KeyMissingError: If a bundle comes without a key.
         KeyNotUsedError: If something else comes with one.
         EnvelopeFormError: If the file has none of these forms.
@@ -188,9 +196,11 @@ def load_envelopes(
     path = Path(path)
     head = read_head(path)
     if head.startswith(FILE_MAGIC):
-        return _load_bundle(path, key, selector)
+        return _load_bundle(path, key, selector, tokens)
     if key is not None:
         raise KeyNotUsedError(f"a key was given, but {path} is not a bundle")
+    if tokens is not None:
+        raise TokensNotUsedError(f"a token list was given, but {path} is not a bundle")
     if head.startswith((_PARQUET, _CSV)):
         return _load_limits(path, is_parquet=head.startswith(_PARQUET))
     if head.lstrip()[:1] not in {b"[", b"{"}:
@@ -198,6 +208,8 @@ def load_envelopes(
     data = read_file(path, "envelope document", _MAX_SIZE)
     with name_file(path):
         document, rows = parse_history(data, feed)
+        if document.site_id_kind is SiteIdKind.TOKEN:
+            raise TokensMissingError(f"{path}: its sites are named by tokens; use that with NMIs")
         table = tables.from_document(document, rows)
     text = f"document {path.name}: {_extent(table)}"
     return LoadedEnvelopes(table, "document", path.name, text, document.warnings)
@@ -210,6 +222,7 @@ def load_both_envelopes(
     key: FileName | KeyPair | None = None,
     selector: RoundSelector | None = None,
     feed: Feed | None = None,
+    tokens: TokenSource | None = None,
 ) -> tuple[LoadedEnvelopes, LoadedEnvelopes]:
     """Load PRE and POST envelopes; the key opens those that are a bundle.
 
@@ -218,10 +231,12 @@ def load_both_envelopes(
         OepError: As in `load_envelopes`.
     """
     keys = {path: key if _is_bundle(path) else None for path in (pre, post)}
+    lists = {path: tokens if keys[path] else None for path in (pre, post)}
     if key is not None and not any(keys.values()):
         raise KeyNotUsedError(f"a key was given, but neither {pre} nor {post} is a bundle")
     first, second = (
-        load_envelopes(path, key=keys[path], selector=selector, feed=feed) for path in (pre, post)
+        load_envelopes(path, key=keys[path], selector=selector, feed=feed, tokens=lists[path])
+        for path in (pre, post)
     )
     return first, second
 
@@ -236,15 +251,23 @@ def _is_bundle(path: FileName) -> bool:
 
 
 def _load_bundle(
-    path: Path, key: FileName | KeyPair | None, selector: RoundSelector | None
+    path: Path,
+    key: FileName | KeyPair | None,
+    selector: RoundSelector | None,
+    tokens: TokenSource | None,
 ) -> LoadedEnvelopes:
     if key is None:
         raise KeyMissingError(f"{path} is a bundle, and no key was given")
     if selector is None:
         raise ConfigError(f"{path} is a bundle: name the round and the chain that it is checked by")
-    check = check_bundle(path, key, selector)
+    check = check_bundle(path, key, selector, tokens=tokens)
     verified, final = check.verified, check.final
-    table = tables.from_bundle(verified)
+    if verified.is_blind and check.tokens is None:
+        raise TokensMissingError(f"{path} is of a blind round: give your token list as well")
+    if check.unknown_tokens:
+        message = f"{check.unknown_tokens} tokens of {path} are not on your token list"
+        raise TokenListError("tokens", message)
+    table = tables.from_bundle(verified, check.nmis)
     text = (
         f"bundle {path.name} of {verified.aggregator_id}, verified against round "
         f"{final.context.number} from {final.source}: {_extent(table)}"

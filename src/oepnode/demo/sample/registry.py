@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.demo.sample.plan import SamplePlan, aggregator_ids
 from oepnode.demo.sample.sites import Sites
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem, period_start
 from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, snapshot_json
+from oepnode.domain.rounds.recipient_keys import KeyKind
 
 _CHUNK_BYTES: Final = 8 * 2**20
 _HELD_SINCE_DAYS: Final = (30, 200, 400)
@@ -30,9 +31,14 @@ def sample_salt(seed: int) -> bytes:
     return sha256(b"oepnode sample salt %d" % seed).digest()
 
 
-def sample_private_key(seed: int, aggregator_id: str) -> bytes:
-    """An aggregator's X25519 private key, 32 bytes. Not secret: it follows from the seed."""
-    return sha256(b"oepnode sample key %d " % seed + aggregator_id.encode()).digest()
+def sample_private_key(plan: SamplePlan, aggregator_id: str) -> PrivateKey:
+    """An aggregator's private key. Not secret: it follows from the seed.
+
+    The largest aggregator has an X25519 key, the others a hybrid one, so that a sample has both.
+    """
+    kind = KeyKind.X25519 if aggregator_id == aggregator_ids(plan)[0] else KeyKind.HYBRID
+    secret = sha256(b"oepnode sample key %d " % plan.seed + aggregator_id.encode()).digest()
+    return PrivateKey(kind, secret)
 
 
 def sample_aggregators(plan: SamplePlan) -> list[Aggregator]:
@@ -41,17 +47,22 @@ def sample_aggregators(plan: SamplePlan) -> list[Aggregator]:
         Aggregator(
             id=identity,
             name=f"Sample Aggregator {number}",
-            public_key=hpke.public_key_of(sample_private_key(plan.seed, identity)),
+            public_key=sample_private_key(plan, identity).public_key,
         )
         for number, identity in enumerate(aggregator_ids(plan), 1)
     ]
+
+
+def _nonce(seed: int) -> bytes:
+    """The nonce of a sample's snapshot, 32 bytes. A real registry draws a fresh one each time."""
+    return sha256(b"oepnode sample nonce %d" % seed).digest()
 
 
 def registry_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Iterator[bytes]:
     """The registry snapshot's bytes, in pieces of a few megabytes."""
     as_of = format_nem(plan.horizon_start - 4 * 3600)
     salt_digest = sha256(sample_salt(plan.seed)).digest()
-    head = snapshot_json(as_of, salt_digest, sample_aggregators(plan), [])
+    head = snapshot_json(as_of, salt_digest, sample_aggregators(plan), [], _nonce(plan.seed))
     yield _without_end(head)
     separator = b""
     for first in range(0, plan.nmis, step := _CHUNK_BYTES // 128):

@@ -7,7 +7,6 @@ Source: rules-v1 sections 3 to 6; layout of the files: docs/sample-data.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,8 @@ from msgspec import Struct
 from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto.keyfile import write_secret
+from oepnode.adapters.storage.private import private_folder
+from oepnode.client.keys import KeyPair, encode_key_pair
 from oepnode.demo.sample.envelope import envelope_chunks
 from oepnode.demo.sample.plan import SamplePlan, aggregator_ids
 from oepnode.demo.sample.registry import (
@@ -28,7 +29,7 @@ from oepnode.demo.sample.registry import (
 from oepnode.demo.sample.sites import Sites, make_sites
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, FatalError
 
 
 class SampleSummary(Struct, frozen=True):
@@ -105,13 +106,8 @@ def _write(path: Path, chunks: Iterator[bytes]) -> tuple[str, int]:
 def _write_secrets(plan: SamplePlan, out: Path) -> None:
     write_secret(out / "salt", sample_salt(plan.seed).hex().encode() + b"\n")
     for aggregator in sample_aggregators(plan):
-        value = {
-            "aggregator": aggregator.id,
-            "publicKey": aggregator.public_key.hex(),
-            "privateKey": sample_private_key(plan.seed, aggregator.id).hex(),
-        }
-        path = out / "keys" / f"{aggregator.id}.key.json"
-        write_secret(path, json.dumps(value, indent=2).encode() + b"\n")
+        pair = KeyPair(aggregator.id, sample_private_key(plan, aggregator.id))
+        write_secret(out / "keys" / f"{aggregator.id}.key.json", encode_key_pair(pair))
 
 
 def _summary(
@@ -143,9 +139,9 @@ def _summary(
 
 def _make_empty(out: Path) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        private_folder(out)
         is_empty = next(out.iterdir(), None) is None
-    except OSError as exc:
-        raise ConfigError(f"{out}: folder cannot be created: {exc.strerror or exc}") from exc
+    except (FatalError, OSError) as exc:
+        raise ConfigError(f"{out}: folder cannot be created: {exc}") from exc
     if not is_empty:
         raise ConfigError(f"{out}: folder is not empty; name a new one, nothing is overwritten")

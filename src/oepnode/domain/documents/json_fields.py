@@ -16,6 +16,7 @@ from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.strict_json import BadConstant, DuplicateKeys, Number
 from oepnode.domain.nem.nmi import Nmi, NmiError
 from oepnode.domain.nem.nmi import parse as parse_nmi
+from oepnode.domain.nem.tokens import SiteIdKind, kind_of, parse_site_id
 
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -59,6 +60,7 @@ class Field:
 
 
 F = TypeVar("F", bound=NamedField)
+S = TypeVar("S", bound=str)
 
 
 class ObjectShape(Generic[F]):
@@ -159,6 +161,39 @@ def read_choice(value: object, path: str, log: FaultLog, choices: Mapping[str, i
 
 def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
     """An NMI without checksum, or with a correct one. The value itself is never shown."""
+    return _read_site(value, path, log, parse_nmi)
+
+
+class SiteIdReader:
+    """Reads the site identifiers of one document: NMIs or tokens, one kind throughout.
+
+    Attributes:
+        kind: The kind of the first identifier; None before it.
+    """
+
+    def __init__(self, log: FaultLog) -> None:
+        self._log = log
+        self._is_mixed = False
+        self.kind: SiteIdKind | None = None
+
+    def read(self, value: object, path: str) -> str | None:
+        """Read an NMI, without its checksum, or a token; neither is ever shown.
+
+        The first identifier of another kind than the document's first one is a fault.
+        """
+        site_id = _read_site(value, path, self._log, parse_site_id)
+        if site_id is None:
+            return None
+        kind = kind_of(site_id)
+        self.kind = self.kind or kind
+        if kind is not self.kind and not self._is_mixed:
+            self._is_mixed = True
+            message = f"a document must hold NMIs or tokens, and the first are {self.kind.plural}"
+            self._log.add(path, "nmi.mixed", message)
+        return site_id
+
+
+def _read_site(value: object, path: str, log: FaultLog, parse: Callable[[str], S]) -> S | None:
     if value is MISSING:
         return None
     if type(value) is not str:
@@ -167,7 +202,7 @@ def read_nmi(value: object, path: str, log: FaultLog) -> Nmi | None:
         log.add(path, "field.type", "an NMI must be a string", value_text)
         return None
     try:
-        return parse_nmi(value)
+        return parse(value)
     except NmiError as exc:
         log.add(path, exc.code, str(exc))
         return None

@@ -77,8 +77,8 @@ def compute(
     Raises:
         RulesUnknown: If the round follows other rules.
         DigestMismatch: If an input is not the one that the round was opened with.
-        DocumentFault: If the document or the snapshot breaks the rules, or the document covers
-            another horizon than the round.
+        DocumentFault: If the document or the snapshot breaks the rules, one has NMIs and the other
+            tokens, or the document covers another horizon than the round.
     """
     if opened.rules_version not in KNOWN_RULES:
         raise RulesUnknown(

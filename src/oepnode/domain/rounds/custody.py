@@ -11,11 +11,14 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 from typing import Final
 
 from oepnode.domain.rounds import merkle
+from oepnode.domain.rounds.onchain import Abstained, BallotCast, Electorate, Event, Member
 from oepnode.domain.rounds.partition import Partition
 from oepnode.errors import ConfigError
 
@@ -23,17 +26,34 @@ OPERATOR_SIZE: Final = 20
 _LEAF_PREFIX: Final = b"\x02"
 
 
-def custody_leaf(operator: bytes, entry: bytes) -> bytes:
-    """Hash of a custody leaf: SHA-256(0x02 ‖ operator ‖ site entry), 32 bytes.
+class CustodyStanding(Enum):
+    """A member's custody root compared with the one that the inputs give."""
 
-    Raises:
-        ConfigError: If the operator's address does not have 20 bytes.
+    MATCHES = "matches"
+    DIFFERS = "differs"
+    ABSTAINED = "abstained"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCustody:
+    """One member's custody root.
+
+    Attributes:
+        member: The member.
+        standing: The comparison; ``ABSTAINED`` and ``SILENT`` where there is no ballot.
+        stated: The custody root in the event of its ballot, or None without a ballot.
+        computed: The one that the inputs give for it, or None without a ballot.
     """
-    return sha256(_prefix(operator) + entry).digest()
+
+    member: Member
+    standing: CustodyStanding
+    stated: bytes | None
+    computed: bytes | None
 
 
 def custody_root(operator: bytes, partitions: Sequence[Partition]) -> bytes:
-    """Root over all site entries of a round, for one operator, 32 bytes.
+    """Root over SHA-256(0x02 ‖ operator ‖ entry) of all site entries of a round, 32 bytes.
 
     Args:
         operator: The operator's address, 20 bytes.
@@ -43,12 +63,45 @@ def custody_root(operator: bytes, partitions: Sequence[Partition]) -> bytes:
     Raises:
         ConfigError: If the operator's address does not have 20 bytes.
     """
-    prefix = _prefix(operator)
+    if len(operator) != OPERATOR_SIZE:
+        raise ConfigError(f"an operator's address is 20 bytes, received {len(operator)}")
+    prefix = _LEAF_PREFIX + operator
     leaves = [sha256(prefix + entry).digest() for part in partitions for entry in part.entries]
     return merkle.root_hash(leaves)
 
 
-def _prefix(operator: bytes) -> bytes:
-    if len(operator) != OPERATOR_SIZE:
-        raise ConfigError(f"an operator's address is 20 bytes, received {len(operator)}")
-    return _LEAF_PREFIX + operator
+def check_custody(
+    electorate: Electorate, events: Iterable[Event], partitions: Sequence[Partition]
+) -> tuple[MemberCustody, ...]:
+    """Compare every member's custody root with the one that the partitions give.
+
+    Takes a pass over all entries for each ballot.
+
+    Args:
+        electorate: The round's.
+        events: All of the round.
+        partitions: Computed from the round's inputs, in the order of the round tree.
+
+    Returns:
+        One for each member, in order of index.
+    """
+    stated: dict[bytes, bytes] = {}
+    abstained: set[bytes] = set()
+    for event in events:
+        if isinstance(event, BallotCast):
+            stated[event.operator] = event.custody
+        elif isinstance(event, Abstained):
+            abstained.add(event.operator)
+    accounts = []
+    for member in electorate.members:
+        received = stated.get(member.operator)
+        if received is None:
+            has_abstained = member.operator in abstained
+            standing = CustodyStanding.ABSTAINED if has_abstained else CustodyStanding.SILENT
+            accounts.append(MemberCustody(member, standing, None, None))
+            continue
+        computed = custody_root(member.operator, partitions)
+        equal = received == computed
+        standing = CustodyStanding.MATCHES if equal else CustodyStanding.DIFFERS
+        accounts.append(MemberCustody(member, standing, received, computed))
+    return tuple(accounts)

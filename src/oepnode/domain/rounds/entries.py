@@ -22,6 +22,7 @@ SITE: Final = 1
 PARTITION: Final = 2
 PARTITION_ENTRY_SIZE: Final = 73
 KIND_COUNT: Final = 4
+_MAX_OBJECTIVE: Final = 255
 
 _SITE_HEAD: Final = struct.Struct(">4sB32sBBB")
 _SITE_TAIL: Final = struct.Struct(">QHHB")
@@ -88,6 +89,11 @@ def encode_site(pseudonym: bytes, header: SiteHeader, kinds: int, payload: bytes
     head = _SITE_HEAD.pack(MAGIC, SITE, pseudonym, header.level, header.timing, len(objective))
     tail = _SITE_TAIL.pack(header.horizon_start, INTERVAL_S, header.interval_count, kinds)
     return b"".join((head, objective, tail, payload))
+
+
+def largest_site(interval_count: int) -> int:
+    """Bytes of the largest site entry over a horizon of that many intervals."""
+    return _SITE_HEAD.size + _MAX_OBJECTIVE + _SITE_TAIL.size + KIND_COUNT * interval_count * 4
 
 
 def encode_sites(pseudonyms: list[bytes], headers: list[SiteHeader], limits: Int32s) -> list[bytes]:

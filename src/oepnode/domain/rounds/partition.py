@@ -22,6 +22,7 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import KIND_COUNT, PartitionEntry, SiteHeader, encode_sites
 from oepnode.domain.rounds.inputs.envelope_document import Document
 from oepnode.domain.rounds.inputs.registry_snapshot import NO_AGGREGATOR, Snapshot
+from oepnode.domain.rounds.inputs.site_ids import check_same_kind
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 
 RULES_VERSION: Final = 1
@@ -35,7 +36,7 @@ class Partition:
     Attributes:
         aggregator_id: Empty for the unassigned partition.
         key: K_agg of the round, 32 bytes.
-        nmis: NMI of each entry, in entry order.
+        nmis: NMI or token of each entry, in entry order.
         entries: Site entries, sorted by their bytes.
         root: Root of the partition tree.
         entry: The partition's entry in the round tree.
@@ -111,8 +112,10 @@ def partition_round(
 
     Raises:
         DigestMismatch: If the salt is not the one that the snapshot commits to.
+        DocumentFault: If one of them has NMIs and the other tokens.
     """
     pseudonyms.check_salt(salt, snapshot.salt_digest)
+    check_same_kind(document, snapshot)
     round_key = pseudonyms.round_key(salt, context)
     start = document.horizon_start + document.row_interval.astype(np.int64) * INTERVAL_S
     holder = snapshot.holders(document.nmi, document.row_site, start)
@@ -138,7 +141,7 @@ def _partition(
     pairs = sorted(_entries(document, rows, key))
     entries = tuple(entry for entry, _ in pairs)
     root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
-    pseudonym = pseudonyms.aggregator_pseudonym(round_key, aggregator_id)
+    pseudonym = pseudonyms.aggregator_pseudonym(key, aggregator_id)
     return Partition(
         aggregator_id,
         key,

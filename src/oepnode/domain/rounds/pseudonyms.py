@@ -1,7 +1,9 @@
 """Keys of a round and pseudonyms of sites and aggregators.
 
 An NMI is guessable, so its hash is keyed, and the key is secret per aggregator and per round: an
-aggregator can recompute its own pseudonyms and nobody else's, and nothing links two rounds.
+aggregator can recompute its own pseudonyms, its sites' and the partition's, and nobody else's, and
+nothing links two rounds. Each site has a key of its own, so that disclosing one site reveals
+nothing about another.
 Source: rules-v1 section 7, RFC 5869 (HKDF), RFC 2104 (HMAC).
 """
 
@@ -24,6 +26,7 @@ UNASSIGNED: Final = ""
 
 _ROUND_INFO: Final = b"oep1 round"
 _AGGREGATOR_INFO: Final = b"oep1 aggregator"
+_SITE_INFO: Final = b"oep1 site"
 _NMI_INFO: Final = b"oep1 nmi"
 
 
@@ -48,20 +51,24 @@ def aggregator_key(round_key: bytes, aggregator_id: str) -> bytes:
     return _hkdf(round_key, None, _AGGREGATOR_INFO + aggregator_id.encode())
 
 
-def aggregator_pseudonym(round_key: bytes, aggregator_id: str) -> bytes:
-    """Pseudonym of an aggregator in one round, 32 bytes."""
-    return hmac.digest(round_key, _AGGREGATOR_INFO + aggregator_id.encode(), "sha256")
+def aggregator_pseudonym(aggregator_key: bytes, aggregator_id: str) -> bytes:
+    """Pseudonym of an aggregator in one round, 32 bytes, from its K_agg and its id."""
+    return hmac.digest(aggregator_key, _AGGREGATOR_INFO + aggregator_id.encode(), "sha256")
 
 
-def site_pseudonym(aggregator_key: bytes, nmi: str) -> bytes:
-    """Pseudonym of an NMI under one aggregator in one round, 32 bytes."""
-    return hmac.digest(aggregator_key, _NMI_INFO + nmi.encode(), "sha256")
+def site_key(aggregator_key: bytes, nmi: str) -> bytes:
+    """Key of one site under one aggregator in one round, 32 bytes."""
+    return hmac.digest(aggregator_key, _SITE_INFO + nmi.encode(), "sha256")
+
+
+def site_pseudonym(site_key: bytes, nmi: str) -> bytes:
+    """Pseudonym of a site, 32 bytes, from its site key and its NMI."""
+    return sha256(_NMI_INFO + site_key + nmi.encode()).digest()
 
 
 def site_pseudonyms(aggregator_key: bytes, nmis: Iterable[str]) -> list[bytes]:
-    """Pseudonyms of many NMIs, in their order."""
-    digest = hmac.digest
-    return [digest(aggregator_key, _NMI_INFO + nmi.encode(), "sha256") for nmi in nmis]
+    """Pseudonyms of many NMIs of one aggregator, in their order."""
+    return [site_pseudonym(site_key(aggregator_key, nmi), nmi) for nmi in nmis]
 
 
 def _hkdf(key_material: bytes, salt: bytes | None, info: bytes) -> bytes:

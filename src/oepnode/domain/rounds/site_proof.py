@@ -1,10 +1,9 @@
 """The proof of one site, cut out of a verified bundle, for a third party.
 
 Guarantees: the proof shows no other site, only hashes of them; `verify_site` accepts nothing that
-does not follow from the final root. Without the key of the round it proves that a site with
+does not follow from the final root. Without the site's key of the round it proves that a site with
 these limits is in the round, and the NMI is the bearer's claim; with the key it proves the NMI too.
-The key lets its holder test guesses at other sites: see ``docs/spec/bundle.md`` before disclosing
-it.
+The key is this site's alone and reveals nothing about any other.
 
 Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 """
@@ -18,12 +17,12 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from oepnode.domain.nem.nmi import parse as parse_nmi
+from oepnode.domain.nem.tokens import parse_site_id
 from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.bundle import VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry, decode_partition, decode_site
-from oepnode.domain.rounds.pseudonyms import site_pseudonym
+from oepnode.domain.rounds.pseudonyms import site_key, site_pseudonym
 from oepnode.errors import EvidenceError
 
 VERSION: Final = 1
@@ -36,7 +35,7 @@ CHECKS: Final = {
     "format": "the file is a site proof of version 1",
     "context": "it is of this chain, contract and round",
     "sites": "the site entries are well formed, one for each application level",
-    "pseudonyms": "the NMI gives the entries' pseudonym under the disclosed key",
+    "pseudonyms": "the NMI gives the entries' pseudonym under the disclosed site key",
     "site-inclusion": "the paths prove the site entries under the partition's root",
     "partition-count": "the round tree has as many partitions as the chain reports",
     "inclusion": "the path proves the partition entry under the final root",
@@ -77,9 +76,9 @@ class SiteInPartition(_Record, frozen=True):
 
 
 class Disclosure(_Record, frozen=True):
-    """The key that is disclosed to prove the NMI: K_agg of the round, as hex."""
+    """The key that is disclosed to prove the NMI: the site's of the round, as hex."""
 
-    aggregator_key: _Hash
+    site_key: _Hash
 
 
 class SiteProof(_Record, frozen=True):
@@ -90,7 +89,7 @@ class SiteProof(_Record, frozen=True):
     chain_id: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})\\Z")]
     contract: Annotated[str, Meta(pattern="^0x[0-9a-f]{40}\\Z")]
     round: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
-    nmi: Annotated[str, Meta(pattern="^[0-9A-HJ-NP-Z]{10}\\Z")]
+    nmi: Annotated[str, Meta(pattern="^([0-9A-HJ-NP-Z]{10}|[0-9a-f]{32})\\Z")]
     disclosure: Disclosure | None
     sites: Annotated[list[SiteInPartition], Meta(min_length=1, max_length=2)]
     partition_entry: _Hex
@@ -109,7 +108,7 @@ class VerifiedSite:
 
     Attributes:
         context: The round.
-        nmi: The NMI that the proof names.
+        nmi: The NMI that the proof names; in a blind round the token.
         is_nmi_proven: Whether the key was disclosed, so that the NMI is more than a claim.
         entries: The site's entries, one for each application level.
         partition: The partition that holds them.
@@ -127,8 +126,8 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
 
     Args:
         bundle: Verified, of the proof's round.
-        nmi: One of the bundle's.
-        disclose_key: Put K_agg of the round into the proof.
+        nmi: One of the bundle's; in a blind round a token.
+        disclose_key: Put the site's key of the round into the proof.
 
     Raises:
         EvidenceError: If the bundle has no such NMI.
@@ -144,7 +143,7 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
         contract="0x" + bundle.context.contract.hex(),
         round=bundle.context.number,
         nmi=nmi,
-        disclosure=Disclosure(bundle.key.hex()) if disclose_key else None,
+        disclosure=Disclosure(site_key(bundle.key, nmi).hex()) if disclose_key else None,
         sites=[
             SiteInPartition(
                 bundle.entries[index].hex(), index, _hexes(merkle.inclusion_path(leaves, index))
@@ -225,7 +224,7 @@ def verify_site(
 
 def _decode_sites(proof: SiteProof) -> tuple[SiteEntry, ...]:
     try:
-        parse_nmi(proof.nmi)
+        parse_site_id(proof.nmi)
         entries = tuple(decode_site(bytes.fromhex(site.entry)) for site in proof.sites)
     except EvidenceError as exc:
         raise SiteProofError("sites", str(exc)) from exc
@@ -241,7 +240,7 @@ def _decode_sites(proof: SiteProof) -> tuple[SiteEntry, ...]:
 def _check_pseudonyms(proof: SiteProof, entries: Sequence[SiteEntry]) -> None:
     if proof.disclosure is None:
         return
-    key = bytes.fromhex(proof.disclosure.aggregator_key)
+    key = bytes.fromhex(proof.disclosure.site_key)
     if entries[0].pseudonym != site_pseudonym(key, proof.nmi):
         raise SiteProofError("pseudonyms", "the NMI does not give the entries' pseudonym")
 

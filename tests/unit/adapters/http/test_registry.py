@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from oepnode.adapters.crypto import hpke
-from oepnode.adapters.crypto.request_signature import recover_signer
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.request_signature import verify_request
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.signed_client import RequestSigner
@@ -38,9 +38,8 @@ class FakeServer:
     ) -> Response:
         assert (method, url) == ("POST", "http://registry.test/v1/requests")
         request, signature = decode_request(body)
-        assert recover_signer(request, signature, CHAIN_ID, CONTRACT).hex() == (
-            ACCOUNT.address[2:].lower()
-        )
+        assert request.signer.hex() == ACCOUNT.address[2:].lower()
+        verify_request(request, signature, CHAIN_ID, CONTRACT)
         self.requests.append(request)
         answer = self.respond.pop(0) if len(self.respond) > 1 else self.respond[0]
         return answer(request)
@@ -50,7 +49,7 @@ def sealed(data: bytes, **changes: Any) -> Respond:
     def respond(request: RegistryRequest) -> Response:
         context = RoundContext(CHAIN_ID, CONTRACT, changes.get("round", request.round))
         info = seal_info(changes.get("what", request.what), context, request.snapshot_digest)
-        return Response(200, hpke.seal(request.recipient, data, info))
+        return Response(200, sealing.seal_whole(request.recipient, data, info))
 
     return respond
 

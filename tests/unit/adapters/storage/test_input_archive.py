@@ -7,26 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto import sealing
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage import input_archive
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import EvidenceError
 
-PRIVATE = bytes(range(32))
-PUBLIC = hpke.public_key_of(PRIVATE)
+PRIVATE = PrivateKey(KeyKind.HYBRID, bytes(range(32)))
+PUBLIC = PRIVATE.public_key
 CONTEXT = RoundContext(31337, b"\x11" * 20, 3)
 SALT = bytes(range(32))
 FEED = Feed("edge", "magnitude")
 
 
 def sealed(envelope: bytes = b"[1]" * 50, registry: bytes = b"{}") -> bytes:
-    return input_archive.seal_inputs(PUBLIC, CONTEXT, Inputs(envelope, registry, SALT, FEED))
+    return b"".join(
+        input_archive.seal_inputs(PUBLIC, CONTEXT, Inputs(envelope, registry, SALT, FEED))
+    )
 
 
 def reject(plaintext: bytes, word: str) -> None:
-    message = hpke.seal(PUBLIC, plaintext, b"oep1 inputs" + CONTEXT.encode())
+    message = sealing.seal_whole(PUBLIC, plaintext, b"oep1 inputs" + CONTEXT.encode())
     with pytest.raises(EvidenceError, match=word):
         input_archive.open_inputs(PRIVATE, message, CONTEXT)
 
@@ -46,13 +50,14 @@ def test_sealed_inputs_are_opened_unchanged(
 ) -> None:
     feed = Feed(profile, sign)
     inputs = Inputs(envelope, registry, SALT, feed)
-    message = input_archive.seal_inputs(PUBLIC, CONTEXT, inputs)
+    message = b"".join(input_archive.seal_inputs(PUBLIC, CONTEXT, inputs))
     assert input_archive.open_inputs(PRIVATE, message, CONTEXT) == inputs
 
 
 def test_only_for_this_key_and_this_round() -> None:
     for key, context in [
-        (b"\x07" * 32, CONTEXT),
+        (PrivateKey(KeyKind.HYBRID, b"\x07" * 32), CONTEXT),
+        (PrivateKey(KeyKind.X25519, bytes(range(32))), CONTEXT),
         (PRIVATE, RoundContext(31337, b"\x11" * 20, 4)),
         (PRIVATE, RoundContext(1, b"\x11" * 20, 3)),
     ]:

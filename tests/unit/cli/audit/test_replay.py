@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.crypto import hpke
+from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage import input_archive
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
+from oepnode.domain.rounds.recipient_keys import KeyKind
 from tests.support.round_world import (
     ADDRESSES,
     CONTEXT,
@@ -28,7 +29,7 @@ def inputs(run: Run, tmp_path: Path) -> Path:
     assert run("audit", "keygen", "--out", "auditor.json").exit_code == 0
     public = bytes.fromhex(json.loads((tmp_path / "auditor.json").read_text())["publicKey"])
     message = input_archive.seal_inputs(public, CONTEXT, Inputs(ENVELOPE, REGISTRY, SALT, Feed()))
-    (tmp_path / "round-3.sealed").write_bytes(message)
+    (tmp_path / "round-3.sealed").write_bytes(b"".join(message))
     (tmp_path / "envelope.json").write_bytes(ENVELOPE)
     (tmp_path / "registry.json").write_bytes(REGISTRY)
     (tmp_path / "salt").write_text(SALT.hex() + "\n")
@@ -82,6 +83,19 @@ def test_replay_with_other_inputs(run: Run, reader: FakeReader, inputs: Path) ->
     assert run("audit", "replay", "3", *FILES, "--import-sign", "magnitude").exit_code == 1
 
 
+def test_replay_checks_custody_roots_on_request(run: Run, reader: FakeReader, inputs: Path) -> None:
+    result = run("audit", "replay", "3", *ARCHIVE, "--custody")
+    assert result.exit_code == 1
+    assert f"custody root of {ADDRESSES[0]}: matches" in result.stdout
+    assert f"custody root of {ADDRESSES[1]}: differs" in result.stdout
+    assert f"custody root of {ADDRESSES[4]}: none, it abstained" in result.stdout
+    assert "differs from that of these inputs" in result.stderr
+    value = json.loads(run("audit", "replay", "3", *ARCHIVE, "--custody", "--json").stdout)
+    assert (value["equal"], value["custody"][1]["standing"]) == (True, "differs")
+    without = run("audit", "replay", "3", *ARCHIVE, "--json")
+    assert (without.exit_code, json.loads(without.stdout)["custody"]) == (0, None)
+
+
 def test_replay_with_a_foreign_key(run: Run, reader: FakeReader, inputs: Path) -> None:
     assert run("audit", "keygen", "--out", "other.json", "--json").exit_code == 0
     result = run("audit", "replay", "3", *ARCHIVE[:3], "other.json")
@@ -108,7 +122,8 @@ def test_replay_rejects_contradictory_options(
     assert run("audit", "replay", "3", *words).exit_code == 2
 
 
-def test_the_key_is_an_x25519_pair(run: Run, inputs: Path) -> None:
+def test_the_key_is_a_pair(run: Run, inputs: Path) -> None:
     value = json.loads((inputs / "auditor.json").read_text())
-    assert list(value) == ["publicKey", "privateKey"]
-    assert hpke.public_key_of(bytes.fromhex(value["privateKey"])).hex() == value["publicKey"]
+    assert list(value) == ["kind", "publicKey", "privateKey"]
+    private = PrivateKey(KeyKind(value["kind"]), bytes.fromhex(value["privateKey"]))
+    assert private.public_key.hex() == value["publicKey"]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from oepnode.adapters.crypto import hpke, pymerkle_check
+from oepnode.adapters.crypto import pymerkle_check, sealing
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds import bundle, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_site
 from oepnode.domain.rounds.partition import Partition, RoundResult
-from oepnode.domain.rounds.pseudonyms import site_pseudonym
+from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_key, site_pseudonym
 from oepnode.errors import EvidenceError
 from tests.support.round_world import (
     CHAIN_ID,
@@ -25,6 +25,7 @@ from tests.support.round_world import (
     COUNT,
     FLEX,
     IDS,
+    KINDS,
     MOVING,
     PRIVATE,
     PUBLIC,
@@ -44,8 +45,12 @@ def body_of(data: bytes) -> Any:
     return msgspec.msgpack.decode(data[bundle.HEAD_SIZE : end], type=bundle._Body)
 
 
+def frame(body: bytes) -> bytes:
+    return b"".join(bundle._framed(body, [], 0, b""))
+
+
 def framed(body: object) -> bytes:
-    return bundle._frame(msgspec.msgpack.encode(body))
+    return frame(msgspec.msgpack.encode(body))
 
 
 def check(data: bytes, name: str = "A1", context: RoundContext = CONTEXT) -> VerifiedBundle:
@@ -76,7 +81,9 @@ def test_a_built_bundle_verifies_and_gives_its_sites(name: str) -> None:
     assert got.partition.site_count == got.site_count
     for position, entry in enumerate(got.entries):
         site = decode_site(entry)
-        assert site.pseudonym == site_pseudonym(got.key, got.nmis[position])
+        assert site.pseudonym == site_pseudonym(
+            site_key(got.key, got.nmis[position]), got.nmis[position]
+        )
         assert (got.levels[position], got.timings[position]) == (
             site.header.level,
             site.header.timing,
@@ -106,8 +113,8 @@ def test_a_verified_bundle_shows_neither_key_nor_nmi() -> None:
 
 def test_foreign_nmis_are_those_outside_the_portfolio() -> None:
     got = verified("A2")
-    assert bundle.foreign_nmis(got, got.nmis) == []
-    assert bundle.foreign_nmis(got, [MOVING]) == ["6305000005", "6305000006"]
+    assert bundle.foreign_nmis(got.nmis, got.nmis) == []
+    assert bundle.foreign_nmis(got.nmis, [MOVING]) == ["6305000005", "6305000006"]
 
 
 def test_pymerkle_accepts_the_same_path() -> None:
@@ -182,12 +189,13 @@ def test_the_length_is_the_next_power_of_two(body: int, size: int) -> None:
 
 
 def test_small_bundles_have_one_length() -> None:
-    assert {len(sealed(name)) for name in IDS} == {(1 << 16) + 48}
+    sizes = {len(sealed(name)) - sealing.sealed_size(KINDS[name], 1 << 16) for name in IDS}
+    assert sizes == {0}
 
 
-def test_a_partition_too_large_for_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "MAX_SIZE", 1 << 15)
-    with pytest.raises(BundleError, match="at most 32768 bytes"):
+def test_a_partition_with_too_many_bytes_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MAX_ENTRIES", 100)
+    with pytest.raises(BundleError, match="at most 100 bytes of site entries"):
         bundle.build(RESULT, 0)
 
 
@@ -214,11 +222,16 @@ def test_a_file_names_its_round() -> None:
 def test_only_the_right_key_and_round_open_a_bundle() -> None:
     info = bundle.sealing_info(CONTEXT)
     message = sealed("A1")
-    assert hpke.open_sealed(PRIVATE["A1"], message, info) == plaintext("A1")
+    assert sealing.open_whole(PRIVATE["A1"], message, info) == plaintext("A1")
     later = bundle.sealing_info(RoundContext(CHAIN_ID, CONTRACT, 4))
-    for key, purpose in [(PRIVATE["A2"], info), (PRIVATE["A1"], later), (PRIVATE["A1"], b"")]:
+    for key, purpose in [
+        (PRIVATE["A2"], info),
+        (PRIVATE["A3"], info),
+        (PRIVATE["A1"], later),
+        (PRIVATE["A1"], b""),
+    ]:
         with pytest.raises(EvidenceError):
-            hpke.open_sealed(key, message, purpose)
+            sealing.open_whole(key, message, purpose)
 
 
 # --- one failing bundle per check -----------------------------------------------------------------
@@ -248,11 +261,11 @@ NOT_FORMAT: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("length one less", lambda d: d[:5] + (int.from_bytes(d[5:13]) - 1).to_bytes(8) + d[13:]),
     ("length one more", lambda d: d[:5] + (int.from_bytes(d[5:13]) + 1).to_bytes(8) + d[13:]),
     ("no array", lambda d: framed({})),
-    ("nesting", lambda d: bundle._frame(b"\x91" * 60_000)),
-    ("endless array", lambda d: bundle._frame(b"\xdd\xff\xff\xff\xff")),
-    ("endless bytes", lambda d: bundle._frame(b"\x9a\xc6\xff\xff\xff\xff")),
+    ("nesting", lambda d: frame(b"\x91" * 60_000)),
+    ("endless array", lambda d: frame(b"\xdd\xff\xff\xff\xff")),
+    ("endless bytes", lambda d: frame(b"\x9a\xc6\xff\xff\xff\xff")),
     ("text", lambda d: d.replace(b"\xa2A1", b"\xa2A\xff")),
-    ("long form", lambda d: bundle._frame(msgspec.msgpack.encode(body_of(d)) + b"\xc0")),
+    ("long form", lambda d: frame(msgspec.msgpack.encode(body_of(d)) + b"\xc0")),
 ]
 
 
@@ -267,23 +280,33 @@ def test_format_other_encoding_of_the_same_body() -> None:
     long_text = body.replace(b"\xa2A1", b"\xd9\x02A1", 1)
     assert long_text != body
     with pytest.raises(BundleError, match="only encoding"):
-        check(bundle._frame(long_text))
+        check(frame(long_text))
+
+
+def without_a_site(body: Any) -> Any:
+    size = int.from_bytes(body.lengths[:4])
+    return replace(body, nmis=body.nmis[10:], lengths=body.lengths[4:], entries=body.entries[size:])
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("check", "change"),
     [
-        lambda b: replace(b, lengths=b.lengths[:-1]),
-        lambda b: replace(b, lengths=b.lengths + bytes(4)),
-        lambda b: replace(b, lengths=b.lengths[:-4]),
-        lambda b: replace(b, lengths=b"", entries=b"", nmis=b""),
-        lambda b: replace(b, lengths=b"\xff" * len(b.lengths)),
-        lambda b: replace(b, nmis=b.nmis[:-10]),
-        lambda b: replace(b, nmis=b"\xe9" + b.nmis[1:]),
+        ("site-count", lambda b: replace(b, lengths=b.lengths[:-1])),
+        ("site-count", lambda b: replace(b, lengths=b.lengths + bytes(4))),
+        ("site-count", lambda b: replace(b, lengths=b.lengths[:-4])),
+        ("site-count", lambda b: replace(b, lengths=b"", entries=b"", nmis=b"")),
+        ("site-count", lambda b: replace(b, lengths=b"\xff" * len(b.lengths))),
+        ("site-count", lambda b: replace(b, nmis=b.nmis[:-10])),
+        ("site-count", without_a_site),
+        ("sites", lambda b: replace(b, nmis=b"\xe9" + b.nmis[1:])),
+        ("format", lambda b: replace(b, path=bytes(33 * 32))),
     ],
 )
-def test_format_of_the_blobs(change: Callable[[Any], Any]) -> None:
-    assert failing(framed(change(body_of(plaintext())))) == "format"
+def test_counts_are_compared_before_anything_is_cut(
+    check: str, change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "_split", lambda body: pytest.fail("it was cut"))
+    assert failing(framed(change(body_of(plaintext())))) == check
 
 
 def test_sites() -> None:
@@ -304,7 +327,7 @@ def test_sites_with_two_horizons() -> None:
 
 def test_pseudonyms() -> None:
     body = body_of(plaintext())
-    assert failing(framed(replace(body, key=b"\x00" * 32))) == "pseudonyms"
+    assert failing(framed(replace(body, key=b"\x00" * 32))) == "aggregator-pseudonym"
     swapped = body.nmis[10:20] + body.nmis[:10] + body.nmis[20:]
     assert failing(framed(replace(body, nmis=swapped))) == "pseudonyms"
 
@@ -325,28 +348,37 @@ def rebuilt(order: Callable[[list[tuple[bytes, str]]], list[tuple[bytes, str]]])
         PartitionEntry(pseudonym, root, len(entries)).encode(),
     )
     parts = [new if p.aggregator_id == "A1" else p for p in RESULT.partitions]
-    return bundle.build(RoundResult(CONTEXT, tuple(parts), ROOT), index_of("A1"))
+    return b"".join(bundle.build(RoundResult(CONTEXT, tuple(parts), ROOT), index_of("A1")))
 
 
 def test_order() -> None:
-    assert failing(rebuilt(lambda pairs: pairs[::-1])) == "order"
-    assert failing(rebuilt(lambda pairs: [*pairs, pairs[-1]])) == "order"
+    assert failing(reordered(lambda pairs: pairs[::-1])) == "order"
+    assert failing(reordered(lambda pairs: [*pairs[:-1], pairs[-2]])) == "order"
 
 
-def test_partition_root() -> None:
+def reordered(order: Callable[[list[tuple[bytes, str]]], list[tuple[bytes, str]]]) -> bytes:
+    """A bundle whose entries were put in another order, under the partition entry of the round."""
+    old = RESULT.partitions[index_of("A1")]
+    pairs = order(list(zip(old.entries, old.nmis, strict=True)))
+    return framed(
+        replace(
+            body_of(plaintext()),
+            nmis="".join(nmi for _, nmi in pairs).encode(),
+            lengths=b"".join(len(entry).to_bytes(4) for entry, _ in pairs),
+            entries=b"".join(entry for entry, _ in pairs),
+        )
+    )
+
+
+def test_inclusion_of_another_partition_entry() -> None:
     body = body_of(plaintext())
     entry = body.partition_entry
-    for other in (entry[:40] + b"\x00" * 8 + entry[48:], b"OEP1\x01" + entry[5:]):
-        assert failing(framed(replace(body, partition_entry=other))) == "partition-root"
-
-
-def test_partition_root_when_a_site_is_left_out() -> None:
-    body = body_of(plaintext())
-    size = int.from_bytes(body.lengths[:4])
-    without = replace(
-        body, nmis=body.nmis[10:], lengths=body.lengths[4:], entries=body.entries[size:]
-    )
-    assert failing(framed(without)) == "partition-root"
+    for other in (
+        entry[:40] + b"\x00" * 8 + entry[48:],
+        b"OEP1\x01" + entry[5:],
+        entry[:-1] + b"\x07",
+    ):
+        assert failing(framed(replace(body, partition_entry=other))) == "inclusion"
 
 
 def test_partition_root_when_a_limit_is_changed() -> None:
@@ -357,10 +389,36 @@ def test_partition_root_when_a_limit_is_changed() -> None:
     )
 
 
-def test_site_count() -> None:
-    body = body_of(plaintext())
-    entry = body.partition_entry[:-1] + b"\x07"
-    assert failing(framed(replace(body, partition_entry=entry))) == "site-count"
+def relabelled(owner: str, reader: str, key: bytes | None = None) -> bytes:
+    """The owner's partition with the reader's id written into it, all hashes correct."""
+    body = body_of(plaintext(owner))
+    return framed(replace(body, aggregator=reader, key=body.key if key is None else key))
+
+
+@pytest.mark.parametrize(("owner", "reader"), [("A2", "A1"), ("A1", "A2"), ("A3", "A1")])
+def test_aggregator_pseudonym_of_another_aggregators_partition(owner: str, reader: str) -> None:
+    assert failing(relabelled(owner, reader), name=reader) == "aggregator-pseudonym"
+
+
+def test_aggregator_pseudonym_of_another_aggregator_under_the_readers_key() -> None:
+    # The reader's K_agg gives the pseudonym of the reader's own partition.
+    key = body_of(plaintext("A1")).key
+    assert failing(relabelled("A2", "A1", key), name="A1") == "aggregator-pseudonym"
+
+
+def test_aggregator_pseudonym_of_the_unassigned_partition() -> None:
+    unassigned = b"".join(bundle.build(RESULT, index_of("")))
+    body = body_of(unassigned)
+    assert failing(framed(replace(body, aggregator="A1")), name="A1") == "aggregator-pseudonym"
+
+
+def test_an_entry_forged_to_fit_the_readers_name_is_in_no_tree() -> None:
+    # A partition entry that the reader's own key fits to is not in the tree of the quorum.
+    body = body_of(plaintext("A2"))
+    entry = body.partition_entry
+    forged = entry[:5] + aggregator_pseudonym(body.key, "A1") + entry[37:]
+    forged_body = replace(body, aggregator="A1", partition_entry=forged)
+    assert failing(framed(forged_body), name="A1") == "inclusion"
 
 
 def test_partition_count() -> None:

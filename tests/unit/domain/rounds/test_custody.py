@@ -1,4 +1,4 @@
-"""The custody root (rules-v1 section 13): bound to the operator, to every entry and to its place."""
+"""The custody root (rules-v1 section 13): bound to operator, entries and places."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ def partition(entries: tuple[bytes, ...]) -> Partition:
 
 def test_the_bytes_are_those_of_the_rules() -> None:
     leaf = sha256(b"\x02" + OPERATOR + b"entry").digest()
-    assert custody.custody_leaf(OPERATOR, b"entry") == leaf
     assert custody.custody_root(OPERATOR, [partition((b"entry",))]) == leaf
-    other = custody.custody_leaf(OPERATOR, b"other")
+    other = sha256(b"\x02" + OPERATOR + b"other").digest()
     two = [partition((b"entry",)), partition((b"other",))]
     assert custody.custody_root(OPERATOR, two) == sha256(b"\x01" + leaf + other).digest()
 
@@ -46,7 +45,7 @@ def test_it_matches_the_reference_model(operator: bytes, parts: list[list[bytes]
 
 def test_it_covers_every_entry_of_every_partition_the_unassigned_one_included() -> None:
     assert any(part.aggregator_id == UNASSIGNED for part in PARTS)
-    leaves = [custody.custody_leaf(OPERATOR, entry) for entry in ENTRIES]
+    leaves = [sha256(b"\x02" + OPERATOR + entry).digest() for entry in ENTRIES]
     assert custody.custody_root(OPERATOR, PARTS) == merkle.root_hash(leaves)
     for index, part in enumerate(PARTS):
         for place in range(len(part.entries)):
@@ -69,5 +68,3 @@ def test_each_operator_has_its_own_and_it_is_neither_root() -> None:
 def test_an_address_of_another_length_is_rejected(operator: bytes) -> None:
     with pytest.raises(ConfigError, match="20 bytes"):
         custody.custody_root(operator, PARTS)
-    with pytest.raises(ConfigError, match="20 bytes"):
-        custody.custody_leaf(operator, b"entry")

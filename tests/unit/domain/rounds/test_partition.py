@@ -55,7 +55,7 @@ def cells(part: Partition) -> dict[Cell, tuple[int | None, ...]]:
     actual = {}
     for nmi, entry in zip(part.nmis, part.entries, strict=True):
         site = entries.decode_site(entry)
-        assert site.pseudonym == pseudonyms.site_pseudonym(part.key, nmi)
+        assert site.pseudonym == pseudonyms.site_pseudonym(pseudonyms.site_key(part.key, nmi), nmi)
         for position, limits in enumerate(site.limits.T.tolist()):
             values = tuple(None if value == NO_LIMIT else value for value in limits)
             cell = (nmi, site.header.level, site.header.horizon_start + position * 300)
@@ -75,8 +75,9 @@ def check_trees(result: RoundResult, salt: bytes = SALT) -> None:
     for index, part in enumerate(result.partitions):
         assert part.entries == tuple(sorted(part.entries))
         assert part.site_count == len(part.entries) > 0
+        assert part.key == pseudonyms.aggregator_key(round_key, part.aggregator_id)
         entry = entries.decode_partition(part.entry)
-        assert entry.pseudonym == pseudonyms.aggregator_pseudonym(round_key, part.aggregator_id)
+        assert entry.pseudonym == pseudonyms.aggregator_pseudonym(part.key, part.aggregator_id)
         assert (entry.root, entry.site_count) == (part.root, part.site_count)
         sites = [merkle.leaf_hash(site) for site in part.entries]
         assert part.root == merkle.root_hash(sites)

@@ -60,17 +60,19 @@ def test_keys_and_pseudonyms_match_the_reference_model(
     assert round_key == reference.round_key(salt, encoded)
     key = pseudonyms.aggregator_key(round_key, identity)
     assert key == reference.aggregator_key(round_key, identity)
-    assert pseudonyms.aggregator_pseudonym(round_key, identity) == reference.aggregator_pseudonym(
-        round_key, identity
-    )
-    assert pseudonyms.site_pseudonym(key, NMI) == reference.site_pseudonym(key, NMI)
-    assert len({salt, round_key, key, pseudonyms.site_pseudonym(key, NMI)}) == 4
+    pseudonym = pseudonyms.aggregator_pseudonym(key, identity)
+    assert pseudonym == reference.aggregator_pseudonym(key, identity)
+    site_key = pseudonyms.site_key(key, NMI)
+    assert site_key == reference.site_key(key, NMI)
+    site = pseudonyms.site_pseudonym(site_key, NMI)
+    assert site == reference.site_pseudonym(site_key, NMI)
+    assert len({salt, round_key, key, pseudonym, site_key, site}) == 6
 
 
 def test_many_pseudonyms_are_those_of_one_by_one() -> None:
     nmis = [NMI, OTHER_NMI, NMI]
     assert pseudonyms.site_pseudonyms(SALT, iter(nmis)) == [
-        pseudonyms.site_pseudonym(SALT, n) for n in nmis
+        pseudonyms.site_pseudonym(pseudonyms.site_key(SALT, n), n) for n in nmis
     ]
     assert pseudonyms.site_pseudonyms(SALT, []) == []
 
@@ -88,9 +90,11 @@ def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:
         for aggregator in (UNASSIGNED, "north", "south")
     ]
     result += [
-        pseudonyms.aggregator_pseudonym(result[0], aggregator)
+        pseudonyms.aggregator_pseudonym(key, aggregator)
+        for key in result
         for aggregator in (UNASSIGNED, "north", "south")
     ]
+    result += [pseudonyms.site_key(key, nmi) for key in result for nmi in (NMI, OTHER_NMI)]
     result += [pseudonyms.site_pseudonym(key, nmi) for key in result for nmi in (NMI, OTHER_NMI)]
     assert len(set(result)) == len(result)
     assert {len(key) for key in result} == {pseudonyms.KEY_SIZE}

@@ -8,6 +8,7 @@ import pytest
 
 from oepnode.domain.rounds import site_proof
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.pseudonyms import site_key, site_pseudonym
 from oepnode.domain.rounds.site_proof import SiteProof, SiteProofError
 from tests.support.round_world import CHAIN_ID, CONTEXT, CONTRACT, FLEX, MOVING, RESULT, verified
 
@@ -29,7 +30,8 @@ def test_a_proof_that_was_cut_verifies(nmi: str, entries: int, disclose: bool) -
     assert site.is_nmi_proven is disclose
     assert len(site.entries) == entries
     assert site.partition == bundle.partition
-    assert (bundle.key.hex() in written.decode()) is disclose
+    assert (site_key(bundle.key, nmi).hex() in written.decode()) is disclose
+    assert bundle.key.hex() not in written.decode()
 
 
 def test_a_proof_shows_no_other_site() -> None:
@@ -39,6 +41,50 @@ def test_a_proof_shows_no_other_site() -> None:
     assert not [nmi for nmi in bundle.nmis if nmi != NMI and nmi in text]
     disclosed = [entry for entry in bundle.entries if entry.hex() in text]
     assert len(disclosed) == 1
+
+
+def test_a_disclosed_key_tests_no_guess_at_another_site() -> None:
+    # With the key of its neighbour a reader who guesses NMI and limits cannot even confirm them.
+    bundle = verified()
+    proof = site_proof.cut(bundle, NMI, disclose_key=True)
+    assert proof.disclosure is not None
+    key = bytes.fromhex(proof.disclosure.site_key)
+    for place, nmi in enumerate(bundle.nmis):
+        pseudonym = bundle.entries[place][5:37]
+        assert (site_pseudonym(key, nmi) == pseudonym) is (nmi == NMI)
+        assert site_pseudonym(site_key(key, nmi), nmi) != pseudonym
+
+
+def test_the_key_of_another_site_or_round_proves_nothing() -> None:
+    bundle = verified()
+    for key in (site_key(bundle.key, FLEX), site_key(bytes(32), NMI), bundle.key):
+        value = json.loads(site_proof.write(site_proof.cut(bundle, NMI)))
+        value["disclosure"] = {"siteKey": key.hex()}
+        with pytest.raises(SiteProofError) as caught:
+            check(site_proof.read(json.dumps(value).encode()))
+        assert caught.value.check == "pseudonyms"
+        assert key.hex() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "disclosure",
+    [
+        {},
+        {"aggregatorKey": "00" * 32},
+        {"siteKey": "00" * 31},
+        {"siteKey": "00" * 33},
+        {"siteKey": "0x" + "00" * 32},
+        {"siteKey": None},
+        {"siteKey": "00" * 32, "more": 1},
+        "00" * 32,
+    ],
+)
+def test_a_malformed_disclosure_is_rejected(disclosure: object) -> None:
+    value = json.loads(site_proof.write(site_proof.cut(verified(), NMI)))
+    value["disclosure"] = disclosure
+    with pytest.raises(SiteProofError) as caught:
+        site_proof.read(json.dumps(value).encode())
+    assert caught.value.check == "format"
 
 
 def test_an_nmi_that_is_not_in_the_bundle() -> None:
@@ -57,7 +103,7 @@ def other_level(proof: dict[str, Any]) -> None:
 
 
 def wrong_key(proof: dict[str, Any]) -> None:
-    proof["disclosure"] = {"aggregatorKey": "00" * 32}
+    proof["disclosure"] = {"siteKey": "00" * 32}
 
 
 def broken_entry(proof: dict[str, Any]) -> None:
@@ -147,7 +193,7 @@ def test_every_nibble_of_the_hashes_counts() -> None:
     value = json.loads(site_proof.write(site_proof.cut(verified(), NMI, disclose_key=True)))
     spots: list[tuple[Any, str | int]] = [
         (value, "partitionEntry"),
-        (value["disclosure"], "aggregatorKey"),
+        (value["disclosure"], "siteKey"),
     ]
     spots += [(value["sites"][0], "entry"), (value["path"], 0), (value["sites"][0]["path"], 0)]
     for holder, name in spots:

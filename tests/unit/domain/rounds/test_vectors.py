@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oepnode.domain.nem import nem_time, nmi, quantities
+from oepnode.domain.nem import nem_time, nmi, quantities, tokens
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import ballot, entries, merkle, pseudonyms
+from oepnode.domain.rounds import ballot, custody, entries, merkle, precedence, pseudonyms
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
@@ -23,7 +23,7 @@ from oepnode.errors import DocumentFault
 
 ROOT = Path(__file__).resolve().parents[4]
 VECTORS = ROOT / "docs" / "spec" / "vectors"
-ROUNDS = ("round-array.json", "round-ndjson.json", "round-day.json")
+ROUNDS = tuple(f"round-{name}.json" for name in ("array", "ndjson", "day", "wide", "blind"))
 unhex = bytes.fromhex
 
 
@@ -46,12 +46,16 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 vector files are current" in done.stdout
+    assert f"{len(list(VECTORS.iterdir()))} vector files are current" in done.stdout
 
 
 def test_every_vector_file_is_tested_here() -> None:
-    others = ("nmi", "time", "limits", "keys", "entries", "trees", "refused")
-    named = {*ROUNDS, *(f"{name}.json" for name in others)}
+    others = (
+        *("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected"),
+        "precedence",
+    )
+    sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
+    named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
     assert {path.name for path in VECTORS.iterdir()} == named
 
 
@@ -62,9 +66,22 @@ def test_nmi() -> None:
         assert nmi.parse(f"{case['nmi']}{case['checksum']}") == case["nmi"]
     for case in vectors["accepted"]:
         assert nmi.parse(case["text"]) == case["nmi"]
-    for case in vectors["refused"]:
+    for case in vectors["rejected"]:
         with pytest.raises(nmi.NmiError) as rejection:
             nmi.parse(case["text"])
+        assert rejection.value.code == case["rule"]
+
+
+def test_tokens() -> None:
+    vectors = load("tokens.json")
+    for case in vectors["tokens"]:
+        assert tokens.token_of(unhex(case["blindingKey"]), case["nmi"]) == case["token"]
+    for text in vectors["accepted"]:
+        assert tokens.parse_site_id(text) == text
+    assert len(vectors["rejected"]) == 4
+    for case in vectors["rejected"]:
+        with pytest.raises(nmi.NmiError) as rejection:
+            tokens.parse_site_id(case["text"])
         assert rejection.value.code == case["rule"]
 
 
@@ -79,7 +96,7 @@ def test_timestamps() -> None:
         else:
             with pytest.raises(nem_time.OffGridError):
                 nem_time.parse_grid_instant(case["text"])
-    for case in vectors["refused"]:
+    for case in vectors["rejected"]:
         with pytest.raises(ValueError):
             nem_time.parse_timestamp(case["text"])
 
@@ -101,7 +118,7 @@ def test_limits() -> None:
     vectors = load("limits.json")
     for case in vectors["accepted"]:
         assert watts(case) == case["watts"]
-    for case in vectors["refused"]:
+    for case in vectors["rejected"]:
         with pytest.raises(quantities.QuantityError) as rejection:
             watts(case)
         assert rejection.value.code == case["rule"]
@@ -117,10 +134,12 @@ def test_keys() -> None:
         for aggregator in case["aggregators"]:
             key = pseudonyms.aggregator_key(round_key, aggregator["id"])
             assert key.hex() == aggregator["key"]
-            pseudonym = pseudonyms.aggregator_pseudonym(round_key, aggregator["id"])
+            pseudonym = pseudonyms.aggregator_pseudonym(key, aggregator["id"])
             assert pseudonym.hex() == aggregator["pseudonym"]
             for site in aggregator["sites"]:
-                assert pseudonyms.site_pseudonym(key, site["nmi"]).hex() == site["pseudonym"]
+                site_key = pseudonyms.site_key(key, site["nmi"])
+                assert site_key.hex() == site["key"]
+                assert pseudonyms.site_pseudonym(site_key, site["nmi"]).hex() == site["pseudonym"]
 
 
 def test_site_entries() -> None:
@@ -184,7 +203,7 @@ def verify(case: dict[str, Any]) -> None:
     merkle.verify_inclusion(leaf, case["index"], case["size"], path, root)
 
 
-@pytest.mark.parametrize("case", load("trees.json")["refused"], ids=lambda case: case["reason"])
+@pytest.mark.parametrize("case", load("trees.json")["rejected"], ids=lambda case: case["reason"])
 def test_rejected_proof(case: dict[str, Any]) -> None:
     with pytest.raises(merkle.InclusionError):
         verify(case)
@@ -250,6 +269,8 @@ def test_whole_rounds(name: str) -> None:
     ):
         assert actual.aggregator_id == case["aggregator"]
         assert actual.key.hex() == case["key"]
+        pseudonym = pseudonyms.aggregator_pseudonym(actual.key, actual.aggregator_id)
+        assert pseudonym.hex() == case["pseudonym"]
         assert actual.root.hex() == case["root"]
         assert actual.entry.hex() == case["entry"]
         assert [sibling.hex() for sibling in result.path(position)] == case["path"]
@@ -257,7 +278,9 @@ def test_whole_rounds(name: str) -> None:
         assert list(actual.nmis) == [site["nmi"] for site in case["sites"]]
         leaves = [merkle.leaf_hash(entry) for entry in actual.entries]
         for index, site in enumerate(case["sites"]):
-            assert pseudonyms.site_pseudonym(actual.key, site["nmi"]).hex() == site["pseudonym"]
+            site_key = pseudonyms.site_key(actual.key, site["nmi"])
+            assert site_key.hex() == site["key"]
+            assert pseudonyms.site_pseudonym(site_key, site["nmi"]).hex() == site["pseudonym"]
             assert leaves[index].hex() == site["leafHash"]
             path = merkle.inclusion_path(leaves, index)
             assert [sibling.hex() for sibling in path] == site["path"]
@@ -272,13 +295,56 @@ def test_whole_rounds(name: str) -> None:
         assert cast.hex() == case["ballot"]
 
 
+@pytest.mark.parametrize("case", load("precedence.json")["cases"], ids=lambda case: case["name"])
+def test_precedence(case: dict[str, Any]) -> None:
+    spans = precedence.spans_in_force(
+        precedence.RoundHorizon(final["round"], final["horizonStart"], final["intervalCount"])
+        for final in case["final"]
+    )
+    for start, expected in case["inForce"]:
+        covering = [span.number for span in spans if span.start <= start < span.end]
+        assert covering == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_custody_roots_of_whole_rounds(name: str) -> None:
+    vector = load(name)
+    inputs = vector["inputs"]
+    result = partition_round(
+        parse_document(inputs["envelope"].encode(), feed(inputs)),
+        parse_snapshot(inputs["registry"].encode()),
+        unhex(inputs["salt"]),
+        context(inputs),
+    )
+    assert len({case["root"] for case in vector["custodyRoots"]}) == 3
+    for case in vector["custodyRoots"]:
+        operator = unhex(case["operator"].removeprefix("0x"))
+        assert custody.custody_root(operator, result.partitions).hex() == case["root"]
+
+
 def test_the_good_documents_that_the_rejected_ones_are_made_of() -> None:
-    accepted = load("refused.json")["accepted"]
+    accepted = load("rejected.json")["accepted"]
     assert parse_document(accepted["envelope"].encode()).interval_count == 1
     assert len(parse_snapshot(accepted["registry"].encode()).aggregators) == 3
 
 
-@pytest.mark.parametrize("case", load("refused.json")["envelopes"], ids=lambda case: case["name"])
+@pytest.mark.parametrize(
+    "case", load("rejected.json")["accepted"]["envelopes"], ids=lambda case: case["name"]
+)
+def test_accepted_envelope(case: dict[str, Any]) -> None:
+    document = parse_document(case["text"].encode(), feed(case))
+    expected = case["horizonStart"], case["intervalCount"]
+    assert (document.horizon_start, document.interval_count) == expected
+
+
+@pytest.mark.parametrize(
+    "case", load("rejected.json")["accepted"]["registries"], ids=lambda case: case["name"]
+)
+def test_accepted_registry(case: dict[str, Any]) -> None:
+    assert len(parse_snapshot(case["text"].encode()).aggregators) == 3
+
+
+@pytest.mark.parametrize("case", load("rejected.json")["envelopes"], ids=lambda case: case["name"])
 def test_rejected_envelope(case: dict[str, Any]) -> None:
     data = unhex(case["bytes"]) if "bytes" in case else case["text"].encode()
     with pytest.raises(DocumentFault) as rejection:
@@ -287,8 +353,27 @@ def test_rejected_envelope(case: dict[str, Any]) -> None:
     assert {fault.code for fault in rejection.value.faults} == {case["rule"]}
 
 
-@pytest.mark.parametrize("case", load("refused.json")["registries"], ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", load("rejected.json")["registries"], ids=lambda case: case["name"])
 def test_rejected_registry(case: dict[str, Any]) -> None:
     with pytest.raises(DocumentFault) as rejection:
         parse_snapshot(case["text"].encode())
     assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}
+
+
+@pytest.mark.parametrize("case", load("rejected.json")["pairs"], ids=lambda case: case["name"])
+def test_rejected_pair(case: dict[str, Any]) -> None:
+    document = parse_document(case["envelope"].encode())
+    snapshot = parse_snapshot(case["registry"].encode())
+    with pytest.raises(DocumentFault) as rejection:
+        partition_round(document, snapshot, unhex(case["salt"]), RoundContext(1, bytes(20), 1))
+    assert [(f.path, f.code) for f in rejection.value.faults] == [(case["path"], case["rule"])]
+
+
+def test_a_blind_round_is_the_same_round_with_tokens() -> None:
+    """Only pseudonyms and what follows from them differ: limits and sizes do not."""
+    plain, blind = load("round-array.json"), load("round-blind.json")
+    names = {case["nmi"]: case["token"] for case in load("tokens.json")["tokens"][:10]}
+    assert {(site["nmi"], site["level"]): site["rows"] for site in blind["sites"]} == {
+        (names[site["nmi"]], site["level"]): site["rows"] for site in plain["sites"]
+    }
+    assert not any(name in json.dumps(blind) for name in names)

@@ -10,7 +10,7 @@ Source: Part C §6.1 (envelopes constrain Boffers), §6.3 field 2 (PRE and POST)
 is a whole portfolio).
 
 Example:
-    >>> days = constrain(boffers.days, from_bundle(verified), portfolio)  # doctest: +SKIP
+    >>> days = constrain(boffers.days, from_bundle(verified, nmis), portfolio)  # doctest: +SKIP
     >>> [day.constrained() for day in days]                               # doctest: +SKIP
 """
 

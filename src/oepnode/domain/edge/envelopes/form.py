@@ -26,7 +26,7 @@ from oepnode.domain.nem.quantities import KINDS, KVAR, KW
 from oepnode.domain.rounds.inputs import envelope_form as form
 
 _VALUES: Final[Mapping[str, Kind]] = {
-    "nmi": NmiText(),
+    "nmi": NmiText(or_token=True),
     "oeTiming": Choice(tuple(form.TIMINGS)),
     "oeObjectiveFunction": Text(form.MAX_OBJECTIVE_BYTES),
     "oeApplicationLevel": Choice(tuple(form.LEVELS)),

@@ -25,6 +25,7 @@ from oepnode.domain.rounds.inputs.supersession import Rows
 _SECTION: Final = "Part C §6.3 field 6"
 _SECTIONS: Final = {
     "horizon.length": "Part C §6.3 field 5.2",
+    "horizon.sparse": "Part C §6.3 field 5.2",
     "site.meaning": "Part C §6.3 fields 2 and 3",
     "submission.conflict": _SECTION,
     "submission.missing": _SECTION,

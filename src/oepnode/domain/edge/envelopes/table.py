@@ -13,7 +13,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -194,10 +194,15 @@ def _older_rows(cell: Int64s, submitted: Int64s, limits: Int32s) -> Superseded:
     return Superseded(cell[order], submitted[order], limits[order])
 
 
-def from_bundle(verified: VerifiedBundle) -> EnvelopeTable:
-    """Envelopes of a verified bundle, which has no submission times."""
+def from_bundle(verified: VerifiedBundle, nmis: Sequence[str]) -> EnvelopeTable:
+    """Envelopes of a verified bundle, which has no submission times.
+
+    Args:
+        verified: The bundle.
+        nmis: NMI of each of its sites; those of the bundle itself where the round is not blind.
+    """
     return EnvelopeTable(
-        nmis=np.array([name.encode() for name in verified.nmis], dtype="S10"),
+        nmis=np.array([name.encode() for name in nmis], dtype="S10"),
         levels=verified.levels,
         timings=verified.timings,
         objectives=verified.objectives,

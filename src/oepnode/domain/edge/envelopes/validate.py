@@ -63,7 +63,7 @@ def validate(
         is read completely or not at all.
     """
     log, faults = FindingLog("operating envelope", SECTION, SHAPE.sections()), FaultLog("")
-    envelopes = read_rows(data, faults, feed, progress)
+    envelopes = read_rows(data, faults, feed, progress, needs_active=True)
     business = BusinessRules(log)
     _transfer(faults, log, business)
     in_force = resolve_rows(envelopes.rows, business)

@@ -47,7 +47,13 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class NmiText:
-    """An NMI of ten characters; an eleventh is its checksum."""
+    """An NMI of ten characters; an eleventh is its checksum.
+
+    Attributes:
+        or_token: Whether the schema allows the token of a blind round as well.
+    """
+
+    or_token: bool = False
 
     def read(self, value: Any, path: str, log: FaultLog) -> Any:  # noqa: ANN401
         """The NMI without checksum."""
@@ -55,8 +61,10 @@ class NmiText:
         return BAD if nmi is None else str(nmi)
 
     def schema(self) -> dict[str, Any]:
-        """Ten characters, as they are written."""
-        return {"type": "string", "pattern": "^[0-9A-HJ-NP-Z]{10}$"}
+        """Ten characters, as they are written, or a token."""
+        nmi = "[0-9A-HJ-NP-Z]{10}"
+        pattern = f"^({nmi}|[0-9a-f]{{32}})$" if self.or_token else f"^{nmi}$"
+        return {"type": "string", "pattern": pattern}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ sections that findings cite are made from it. Source: Part C §6.3, rules-v1 sec
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from oepnode.domain.documents.json_fields import Field, ObjectShape
@@ -21,6 +22,9 @@ MAX_OBJECTIVE_BYTES: Final = 255
 MAX_INTERVALS: Final = 576
 MAX_HORIZON: Final = 2016
 """Longest horizon in dispatch intervals (7 days)."""
+
+MAX_CELLS_PER_ROW: Final = 16
+"""Most sites × intervals of the horizon for each row of a document (rules-v1 section 5)."""
 
 
 def _field(name: str, number: str, meaning: str, *also: str, required: bool = True) -> Field:
@@ -67,3 +71,9 @@ INTERVAL: Final = ObjectShape(
     ),
     _field("diEndTime", "5.2.4", "End of the dispatch interval", "diEndtime", required=False),
 )
+"""An interval as Part C has it: both active limits are mandatory."""
+
+WIDE_INTERVAL: Final = ObjectShape(
+    *(replace(field, required=False) if field.name in KINDS else field for field in INTERVAL.fields)
+)
+"""An interval in profile ``wide``: any limit may be absent, but not all."""

@@ -18,11 +18,11 @@ import numpy as np
 from oepnode.domain.documents.arrays import Bytes, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import (
+    SiteIdReader,
     is_constant,
     pick,
     read_array,
     read_choice,
-    read_nmi,
     read_text,
 )
 from oepnode.domain.documents.progress import Progress
@@ -55,7 +55,9 @@ from oepnode.domain.rounds.inputs.envelope_form import (
     NO_TIMING,
     RECORD,
     TIMINGS,
+    WIDE_INTERVAL,
 )
+from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 
 Names = Mapping[str, str]
@@ -66,6 +68,7 @@ _NO_START: Final = -1
 _BROKEN: Final = 2**40
 """A limit that cannot be read; beyond every limit."""
 _BROKEN_ROW: Final = (_BROKEN,) * 4
+_NO_LIMITS: Final = [NO_LIMIT] * 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +78,7 @@ class EnvelopeRows:
     Its repr shows no NMI.
 
     Attributes:
-        nmi: Per site, ``S10``.
+        nmi: Per site, NMI or token, as `site_id_column`.
         level: Per site, uint8: 0 NMI, 1 Flex.
         timing: Per site, uint8: 0 PRE, 1 POST, as its first record has it; `NO_TIMING` where it
             cannot be read.
@@ -95,7 +98,12 @@ class EnvelopeRows:
 
 
 def read_rows(
-    data: bytes, log: FaultLog, feed: Feed | None = None, progress: Progress | None = None
+    data: bytes,
+    log: FaultLog,
+    feed: Feed | None = None,
+    progress: Progress | None = None,
+    *,
+    needs_active: bool = False,
 ) -> EnvelopeRows:
     """Read the rows of an envelope document from a JSON array or NDJSON.
 
@@ -104,8 +112,10 @@ def read_rows(
         log: Takes every fault of a value, and positive imports among negative ones.
         feed: The feed's settings; by default profile ``wide``, canonical signs.
         progress: Progress callback.
+        needs_active: Demand both active limits in each interval, as Part C does, in profile
+            ``wide`` too.
     """
-    reader = _Reader(log, feed or Feed())
+    reader = _Reader(log, feed or Feed(), needs_active=needs_active)
     for number, record in read_records(data, log, progress):
         reader.record(record, f"$.records[{number}]", number)
     reader.check_import_signs()
@@ -123,9 +133,12 @@ class _Record(NamedTuple):
 class _Reader:
     """Gathers rows as columns; only faults leave a Python object per interval behind."""
 
-    def __init__(self, log: FaultLog, feed: Feed) -> None:
+    def __init__(self, log: FaultLog, feed: Feed, *, needs_active: bool) -> None:
         self._log = log
         self._feed = feed
+        self._needs_active = needs_active or feed.profile == "edge"
+        self._interval_shape = INTERVAL if self._needs_active else WIDE_INTERVAL
+        self._site_ids = SiteIdReader(log)
         self._limits_seen: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._times_seen: dict[tuple[str, bool], Timestamp] = {}
         self._sites: dict[tuple[str, int], int] = {}
@@ -145,7 +158,7 @@ class _Reader:
         names = RECORD.spellings(value, path, log)
         if names is None or not isinstance(value, dict):
             return
-        nmi = read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+        nmi = self._site_ids.read(pick(value, names, "nmi"), f"{path}.nmi")
         level = self._choice(value, names, "oeApplicationLevel", LEVELS, path)
         timing = self._choice(value, names, "oeTiming", TIMINGS, path)
         objective = read_text(
@@ -239,7 +252,7 @@ class _Reader:
     def _check_inner(self, value: dict[str, Any], names: Names, path: str, record: _Record) -> None:
         inner = _optional(value, names, "nmi")
         if inner is not None:
-            nmi = read_nmi(inner, f"{path}.nmi", self._log)
+            nmi = self._site_ids.read(inner, f"{path}.nmi")
             if nmi is not None and record.nmi is not None and nmi != record.nmi:
                 self._log.add(f"{path}.nmi", "nmi.mismatch", "differs from the record's nmi")
         inner = _optional(value, names, "oeApplicationLevel")
@@ -252,11 +265,13 @@ class _Reader:
 
     def _interval(self, value: object, path: str, index: int, count: int, day: date | None) -> Row:
         log, here = self._log, f"{path}.intervals[{index}]"
-        names = INTERVAL.spellings(value, here, log)
+        names = self._interval_shape.spellings(value, here, log)
         if names is None or not isinstance(value, dict):
             return _NO_START, *_BROKEN_ROW
         limits = [self._limit(value, names, here, kind) for kind in range(4)]
         before = log.count
+        if limits == _NO_LIMITS:
+            log.add(here, "interval.no_limit", "an interval must have at least one limit")
         start = self._start(value, names, here, index, count, day)
         if log.count != before:
             return start, *_BROKEN_ROW
@@ -265,7 +280,7 @@ class _Reader:
     def _limit(self, value: dict[str, Any], names: Names, path: str, kind: int) -> int:
         name = names.get(KINDS[kind])
         text = None if name is None else value[name]
-        if text is None and kind > 1:
+        if text is None and (kind > 1 or not self._needs_active):
             return NO_LIMIT
         if name is None:
             return _BROKEN  # its absence has been recorded
@@ -391,7 +406,7 @@ class _Reader:
     def rows(self) -> EnvelopeRows:
         """All that was read, as columns."""
         block = np.concatenate((np.empty((0, 10), dtype=np.int64), *self._blocks))
-        nmi = np.array([name for name, _ in self._sites], dtype="S10")
+        nmi = site_id_column([name for name, _ in self._sites], self._site_ids.kind)
         level = np.array([code for _, code in self._sites], dtype=np.uint8)
         order = np.lexsort((level, nmi))
         rank = np.empty(len(order), dtype=np.int64)

@@ -20,13 +20,16 @@ from oepnode.domain.documents.json_fields import (
     MISSING,
     Field,
     ObjectShape,
+    SiteIdReader,
     pick,
-    read_nmi,
     read_text,
 )
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
+from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
 
 OPEN_END: Final = 2**62
 """The end of an assignment without an end, UTC seconds."""
@@ -38,7 +41,11 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
 _SNAPSHOT = ObjectShape(
-    Field("asOf"), Field("saltDigest"), Field("aggregators"), Field("assignments")
+    Field("asOf"),
+    Field("saltDigest"),
+    Field("aggregators"),
+    Field("assignments"),
+    Field("nonce", required=False),
 )
 _AGGREGATOR = ObjectShape(
     Field("id"), Field("name"), Field("publicKey"), Field("address", required=False)
@@ -46,6 +53,12 @@ _AGGREGATOR = ObjectShape(
 _ASSIGNMENT = ObjectShape(
     Field("nmi"), Field("aggregator"), Field("from"), Field("to", required=False)
 )
+SHAPES: Final = (_SNAPSHOT, _AGGREGATOR, _ASSIGNMENT)
+"""The shapes of all its objects."""
+FREE_TEXTS: Final = frozenset(
+    {"id", "name", "aggregator", "publicKey", "address", "saltDigest", "nonce"}
+)
+"""Names of the fields whose texts are neither NMIs nor times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ class Aggregator:
     Attributes:
         id: Its identifier, unique in the snapshot.
         name: Display name.
-        public_key: X25519 key to seal its bundles to, 32 bytes.
+        public_key: Key of either kind to seal its bundles to (`recipient_keys`).
         address: On-chain address, 20 bytes, or None.
     """
 
@@ -73,7 +86,7 @@ class Snapshot:
         as_of: When the snapshot was taken, UTC seconds.
         salt_digest: SHA-256 of the snapshot's salt, 32 bytes.
         aggregators: In the snapshot's order; columns refer to them by position.
-        nmi: Per assignment, ``S10``.
+        nmi: Per assignment, NMI or token, as `site_id_column`.
         aggregator: Per assignment, index into ``aggregators``, int32.
         start: Per assignment, first covered interval start, UTC seconds, int64.
         end: Per assignment, first interval start no longer covered, or `OPEN_END`.
@@ -89,6 +102,11 @@ class Snapshot:
     end: Int64s
     warnings: tuple[str, ...]
 
+    @property
+    def site_id_kind(self) -> SiteIdKind | None:
+        """Whether its sites are named by NMIs or by tokens; None without assignments."""
+        return SiteIdKind(self.nmi.dtype.itemsize) if len(self.nmi) else None
+
     def holders(
         self,
         nmi: Texts,
@@ -98,7 +116,7 @@ class Snapshot:
         """Holder of each row's NMI at the row's interval start.
 
         Args:
-            nmi: Distinct NMIs, ``S10``.
+            nmi: Distinct NMIs or tokens, of the snapshot's kind.
             row_nmi: Per row, index into ``nmi``.
             start: Per row, interval start in UTC seconds.
 
@@ -135,6 +153,8 @@ def parse_snapshot(data: bytes) -> Snapshot:
     assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
     as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
     salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+    if value.get("nonce") is not None:
+        _hex(value["nonce"], "$.nonce", log)
     aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
     columns = _assignments(pick(value, names, "assignments"), index, log)
     log.raise_if_any()
@@ -181,13 +201,25 @@ def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
         log.add(f"{path}.id", "field.value", message, f"{len(identity)} characters")
         identity = None
     name = read_text(pick(value, names, "name"), f"{path}.name", log, 200)
-    key = _hex(pick(value, names, "publicKey"), f"{path}.publicKey", log)
+    key = _public_key(pick(value, names, "publicKey"), f"{path}.publicKey", log)
     address, given = None, value.get("address")
     if given is not None:
         address = _address(given, f"{path}.address", log)
     if log.count > before or identity is None or name is None or key is None:
         return None
     return Aggregator(identity, name, key, address)
+
+
+def _public_key(value: object, path: str, log: FaultLog) -> bytes | None:
+    if value is MISSING:
+        return None
+    try:
+        return parse_public_key(value if type(value) is str else "")
+    except ValueError:
+        # Not shown: it may be a secret that was put here by mistake.
+        text = f"{len(value)} characters" if type(value) is str else show_value(value)
+        log.add(path, "field.value", f"must be {EXPECTED}", text)
+        return None
 
 
 def _address(value: object, path: str, log: FaultLog) -> bytes | None:
@@ -203,6 +235,7 @@ def _address(value: object, path: str, log: FaultLog) -> bytes | None:
 def _assignments(
     value: object, index: dict[str, int], log: FaultLog
 ) -> tuple[Texts, Int32s, Int64s, Int64s]:
+    site_ids = SiteIdReader(log)
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []
     if not isinstance(value, list):
@@ -211,11 +244,11 @@ def _assignments(
         value = []
     seen: dict[str, Timestamp] = {}
     for number, item in enumerate(value):
-        read = _assignment(item, f"$.assignments[{number}]", index, seen, log)
+        read = _assignment(item, f"$.assignments[{number}]", index, seen, site_ids, log)
         if read is not None:
             nmis.append(read[0])
             spans.append((*read[1:], number))
-    nmi = np.array(nmis, dtype="S10")
+    nmi = site_id_column(nmis, site_ids.kind)
     table = np.array(spans, dtype=np.int64).reshape(-1, 4)
     order = np.lexsort((table[:, 1], nmi))
     nmi, table = nmi[order], table[order]
@@ -224,13 +257,18 @@ def _assignments(
 
 
 def _assignment(
-    value: object, path: str, index: dict[str, int], seen: dict[str, Timestamp], log: FaultLog
+    value: object,
+    path: str,
+    index: dict[str, int],
+    seen: dict[str, Timestamp],
+    site_ids: SiteIdReader,
+    log: FaultLog,
 ) -> tuple[str, int, int, int] | None:
     before = log.count
     names = _ASSIGNMENT.spellings(value, path, log)
     if names is None or not isinstance(value, dict):
         return None
-    nmi = read_nmi(pick(value, names, "nmi"), f"{path}.nmi", log)
+    nmi = site_ids.read(pick(value, names, "nmi"), f"{path}.nmi")
     holder = pick(value, names, "aggregator")
     known = index.get(holder) if type(holder) is str else None
     if known is None and holder is not MISSING:
@@ -314,10 +352,21 @@ def snapshot_json(
     salt_digest: bytes,
     aggregators: list[Aggregator],
     assignments: list[tuple[str, str, str, str | None]],
+    nonce: bytes,
 ) -> dict[str, Any]:
-    """The JSON form of a snapshot, for writers; assignments as (nmi, aggregator, from, to)."""
+    """The JSON form of a snapshot, for writers.
+
+    Args:
+        as_of: When it was taken, as text.
+        salt_digest: SHA-256 of its salt.
+        aggregators: In any order.
+        assignments: As (nmi, aggregator, from, to).
+        nonce: 32 random bytes, fresh for each snapshot, so that nobody who knows an earlier snapshot
+            can find this one's changes from its digest on chain.
+    """
     return {
         "asOf": as_of,
+        "nonce": nonce.hex(),
         "saltDigest": salt_digest.hex(),
         "aggregators": [
             {"id": a.id, "name": a.name, "publicKey": a.public_key.hex()}

@@ -74,7 +74,7 @@ def test_without_rows_no_submission_is_known() -> None:
 
 def test_a_verified_bundle_is_an_envelope_input() -> None:
     verified = round_world.verified()
-    table = from_bundle(verified)
+    table = from_bundle(verified, verified.nmis)
     document = from_document(parse_document(round_world.ENVELOPE))
     assert table.site_count == verified.site_count
     assert not table.knows_submissions
@@ -92,7 +92,7 @@ def test_a_verified_bundle_is_an_envelope_input() -> None:
 def test_a_limits_file_of_a_bundle_gives_the_same_envelopes() -> None:
     verified = round_world.verified()
     frame = limits_frame(verified.nmis, verified.levels, verified.limits, verified.horizon_start)
-    table, direct = from_frame(frame), from_bundle(verified)
+    table, direct = from_frame(frame), from_bundle(verified, verified.nmis)
     order = np.lexsort((direct.levels, direct.nmis))
     assert table.nmis.tolist() == direct.nmis[order].tolist()
     assert table.levels.tolist() == direct.levels[order].tolist()
@@ -176,7 +176,8 @@ def test_a_limits_file_may_know_submissions_and_what_they_replaced() -> None:
     for name in ("cell", "submitted_us", "limits"):
         own, expected = getattr(read_back.superseded, name), getattr(published.superseded, name)
         assert np.array_equal(own, expected)
-    assert "submitted_us" not in to_frame(from_bundle(round_world.verified())).columns
+    bundle = round_world.verified()
+    assert "submitted_us" not in to_frame(from_bundle(bundle, bundle.nmis)).columns
 
 
 @pytest.mark.parametrize(

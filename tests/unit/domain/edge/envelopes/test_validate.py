@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from oepnode.domain.edge.envelopes.validate import validate
 from oepnode.domain.edge.validation.acknowledgement import ValidationResult
+from oepnode.domain.nem.quantities import KINDS, Feed
 from tests.support.edge_documents import (
     OTHER_NMI,
     cautions,
@@ -16,7 +17,7 @@ from tests.support.edge_documents import (
     system,
     transaction,
 )
-from tests.support.envelope_documents import array, interval, record
+from tests.support.envelope_documents import array, interval, record, without
 from tests.support.rule_register.envelopes import APRIL, EARLY, LATE, OCTOBER, hours
 
 
@@ -85,6 +86,29 @@ def test_part_c_6_3_conflicts_are_reported_with_faults_of_the_form() -> None:
     assert conflict.section == "Part C §6.3 field 6", "as where it is the only fault"
     without_time = validate(array(record(), record(interval(activePowerExportLimit=1)), BROKEN))
     assert rules(without_time) == {"submission.missing": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize("profile", ["wide", "edge"])
+def test_part_c_6_3_both_active_limits_are_mandatory(
+    kind: str, profile: Literal["wide", "edge"]
+) -> None:
+    for bad, code in [
+        (interval(**{kind: None}), "field.type"),
+        (without(interval(), kind), "field.missing"),
+    ]:
+        received = validate(array(record(bad)), Feed(profile))
+        assert dict(received.system.counts) == {code: 1}
+        assert finding(received, code).path.endswith(f".intervals[0].{kind}")
+        assert received.value is None
+
+
+def test_part_c_6_3_a_stray_date_is_reported() -> None:
+    far = interval(diStartTime="2026-11-21T10:00:00+10:00", diEndTime=None)
+    received = validate(array(record(interval(), far)))
+    assert rules(received) == {"horizon.sparse": 1}
+    assert finding(received, "horizon.sparse").section == "Part C §6.3 field 5.2"
+    assert received.value is None
 
 
 def test_part_c_6_3_horizon_timing_and_warnings_are_reported_with_faults_of_the_form() -> None:

@@ -110,6 +110,9 @@ NOT_REACHED: Final = {
     "boffer.bands": "of days made by code; a document's are bands.count and prices.count",
     "document.odd": "the code of reader warnings without one of their own; all have one",
     "horizon.mismatch": "of computations on rounds",
+    "nmi.kind": "of computations on rounds",
+    "nmi.in_text": "of blinding",
+    "interval.no_limit": "of profile wide in rounds; Part C demands both active limits",
     "nmi.type": "of calls by code; a document's is field.type",
 }
 """Codes that no document of the register reaches, with the reason."""

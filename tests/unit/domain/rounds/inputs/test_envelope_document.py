@@ -257,10 +257,35 @@ def test_576_intervals_of_an_array(write: Writer) -> None:
 
 def test_the_horizon_is_from_the_earliest_to_the_latest_row_of_any_site() -> None:
     late = interval(diStartTime=None, diEndTime="2026-11-21T10:00:00+10:00")
-    document = parse_document(array(record(late), record(nmi=OTHER_NMI)))
+    document = parse_document(array(record(late), *[record(nmi=OTHER_NMI)] * 35))
     assert (document.horizon_start, document.interval_count) == (START_S, 288)
     assert document.horizon_end == START_S + 86400
     assert rows(document) == [(OTHER_NMI, *PLAIN[1:]), (NMI, 0, START_S + 86100, PLAIN[3])]
+
+
+@pytest.mark.parametrize(
+    ("names", "limits"),
+    [
+        (("activePowerImportLimit",), (5000, None, None, None)),
+        (("activePowerExportLimit",), (None, -2500, None, None)),
+        (("activePowerExportLimit", "activePowerImportLimit"), (None, None, 1000, None)),
+    ],
+)
+@pytest.mark.parametrize("is_null", [False, True])
+def test_any_limit_may_be_absent_or_null_in_profile_wide(
+    names: tuple[str, ...], limits: tuple[int | None, ...], is_null: bool
+) -> None:
+    full = interval(reactivePowerExportLimit=1 if len(names) == 2 else None)
+    bare = full | dict.fromkeys(names) if is_null else without(full, *names)
+    assert one(record(bare))[3] == limits
+
+
+def test_a_row_without_a_limit_that_an_earlier_one_has_supersedes_it() -> None:
+    early, late = "2026-11-20T09:00:00+10:00", "2026-11-20T09:30:00+10:00"
+    newer = record(interval(activePowerImportLimit=None), submissionTimestamp=late)
+    records = [record(submissionTimestamp=early), newer]
+    for order in (records, records[::-1]):
+        assert rows(parse_document(array(*order))) == [(*PLAIN[:3], (5000, None, None, None))]
 
 
 def test_the_first_and_the_last_possible_interval() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import oepnode.domain
+from oepnode.domain.nem.nem_time import format_nem, parse_grid_instant
 from oepnode.domain.nem.quantities import KINDS, WIDE_LIMIT, Feed
 from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from tests.support.envelope_documents import (
@@ -34,6 +35,7 @@ EXPORT, IMPORT, REACTIVE_EXPORT, REACTIVE_IMPORT = KINDS
 ELEMENT = ".operatingEnvelopes[0]"
 INTERVAL = f"{ELEMENT}.intervals[0]"
 CANONICAL = Feed()
+TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,14 @@ TYPES = [
         ]
     ),
     *(
-        Case(f"{name} is null", limit(name, "null"), f"{INTERVAL}.{name}", "field.type", "null")
+        Case(
+            f"{name} is null",
+            limit(name, "null"),
+            f"{INTERVAL}.{name}",
+            "field.type",
+            "null",
+            EDGE,
+        )
         for name in (EXPORT, IMPORT)
     ),
     *(
@@ -184,8 +193,39 @@ PRESENCE = [
         "",
     ),
     *(
-        Case(f"no {name}", record(without(ONE, name)), f"{INTERVAL}.{name}", "field.missing", "")
+        Case(
+            f"no {name}",
+            record(without(ONE, name)),
+            f"{INTERVAL}.{name}",
+            "field.missing",
+            "",
+            EDGE,
+        )
         for name in (EXPORT, IMPORT)
+    ),
+    Case("no limit", record(without(ONE, EXPORT, IMPORT)), INTERVAL, "interval.no_limit", ""),
+    Case(
+        "four limits that are null",
+        record(interval(**dict.fromkeys(KINDS))),
+        INTERVAL,
+        "interval.no_limit",
+        "",
+    ),
+    Case(
+        "no limit, imports as magnitudes",
+        record(without(ONE, EXPORT) | {IMPORT: None}),
+        INTERVAL,
+        "interval.no_limit",
+        "",
+        MAGNITUDE,
+    ),
+    Case(
+        "only reactive limits in profile edge",
+        record(without(ONE, EXPORT) | {REACTIVE_EXPORT: 1, REACTIVE_IMPORT: -1}),
+        f"{INTERVAL}.{EXPORT}",
+        "field.missing",
+        "",
+        EDGE,
     ),
     Case("unknown in a record", record(extra=1), "", "field.unknown", "'extra'"),
     Case("unknown in an element", element(extra=1), ELEMENT, "field.unknown", "'extra'"),
@@ -285,6 +325,9 @@ VALUES = [
     Case("nmi of no characters", record(nmi=""), ".nmi", "nmi.length", ""),
     Case("nmi with O", record(nmi=NMI[:9] + "O"), ".nmi", "nmi.character", ""),
     Case("nmi in lower case", record(nmi="qaaavzzzzz"), ".nmi", "nmi.character", ""),
+    Case("token in upper case", record(nmi=TOKEN.upper()), ".nmi", "token.character", ""),
+    Case("token with a g", record(nmi=TOKEN[:-1] + "g"), ".nmi", "token.character", ""),
+    Case("token of 31 digits", record(nmi=TOKEN[:-1]), ".nmi", "nmi.length", ""),
     Case("nmi with a wrong checksum", record(nmi=NMI + "7"), ".nmi", "nmi.checksum", ""),
     Case("inner nmi with I", element(nmi="I" + NMI[1:]), f"{ELEMENT}.nmi", "nmi.character", ""),
     Case("another nmi inside", element(nmi=OTHER_NMI), f"{ELEMENT}.nmi", "nmi.mismatch", ""),
@@ -566,12 +609,57 @@ def test_horizon_length(write: Writer) -> None:
     def day(text: str) -> Any:
         return at(diStartTime=text)
 
-    week = parse_document(write(day("2026-11-20T10:00:00+10:00"), day("2026-11-27T09:55:00+10:00")))
+    first, last = day("2026-11-20T10:00:00+10:00"), day("2026-11-27T09:55:00+10:00")
+    week = parse_document(write(*[first] * 125, last))
     assert week.interval_count == 2016
     data = write(day("2026-11-20T10:00:00+10:00"), day("2026-11-27T10:00:00+10:00"))
     fault = only(rejection(parse_document, data))
     assert (fault.path, fault.code) == ("$", "horizon.length")
     assert "2017 intervals" in fault.message
+
+
+@FORMS
+@pytest.mark.parametrize(
+    ("rows", "last", "is_accepted"),
+    [
+        (2, "2026-11-20T12:35:00+10:00", True),  # 32 intervals
+        (2, "2026-11-20T12:40:00+10:00", False),  # 33
+        (3, "2026-11-20T12:40:00+10:00", True),
+        (126, "2026-11-27T09:55:00+10:00", True),  # 2016 intervals = 16 × 126
+        (125, "2026-11-27T09:55:00+10:00", False),
+    ],
+)
+def test_horizon_sparse(write: Writer, rows: int, last: str, is_accepted: bool) -> None:
+    """Repeats and superseded rows are rows of the document as given."""
+    records = [*[record()] * (rows - 1), at(diStartTime=last)]
+    if is_accepted:
+        assert parse_document(write(*records)).site_count == 1
+        return
+    fault = only(rejection(parse_document, write(*records)))
+    assert (fault.path, fault.code) == ("$", "horizon.sparse")
+    assert fault.value == f"{rows} rows, 2026-11-20T10:00:00+10:00 to {later(last)}"
+
+
+def later(text: str) -> str:
+    return format_nem(parse_grid_instant(text).seconds + 300)
+
+
+@pytest.mark.parametrize(("sites", "is_accepted"), [(16, True), (17, False)])
+def test_horizon_sparse_counts_sites_by_nmi_and_level(sites: int, is_accepted: bool) -> None:
+    """34 intervals: one row a site is too few of 17 sites, 18 rows of 16 sites are enough."""
+    levels = [
+        record(nmi=f"63058884{n // 2:02}", oeApplicationLevel=("NMI", "Flex")[n % 2])
+        for n in range(sites)
+    ]
+    far = record(
+        interval(diStartTime=None, diEndTime="2026-11-20T12:50:00+10:00"), nmi="6305888400"
+    )
+    more = [record(nmi="6305888400")] * (17 if sites == 16 else 18)
+    data = array(*levels, far, *more)
+    if is_accepted:
+        assert parse_document(data).interval_count == 34
+    else:
+        assert only(rejection(parse_document, data)).code == "horizon.sparse"
 
 
 def test_a_horizon_from_the_first_to_the_last_year() -> None:
@@ -596,24 +684,46 @@ def test_every_rule_of_the_sources_is_tested() -> None:
         "documents/strict_json",
         "documents/json_fields",
         "nem/nmi",
+        "nem/tokens",
         "nem/quantities",
         "rounds/inputs/envelope_document",
         "rounds/inputs/envelope_reader",
         "rounds/inputs/supersession",
     )
     text = "".join((domain / f"{module}.py").read_text("utf-8") for module in modules)
-    families = "json|number|field|array|nmi|level|limit|import_sign|time|submission|site|horizon"
+    families = "json|number|field|array|nmi|level|limit|interval|import_sign|time|submission|site"
+    families += "|horizon|token"
     rules = set(re.findall(rf'"((?:{families}|document)\.[a-z_0-9]+)"', text))
     rules |= {f"{WIDE_LIMIT.family}.{name}" for name in ("decimals", "range")}
     elsewhere = {"json.utf8", "json.bom", "json.syntax", "json.trailing", "json.nesting"}
     elsewhere |= {"document.empty", "nmi.type"}
     of_documents = {
+        "nmi.mixed",
         "import_sign.mixed",
         "submission.missing",
         "submission.conflict",
         "site.meaning",
     }
-    assert rules == {case.rule for case in CASES} | of_documents | {"horizon.length"} | elsewhere
+    of_documents |= {"horizon.length", "horizon.sparse"}
+    assert rules == {case.rule for case in CASES} | of_documents | elsewhere
+
+
+@FORMS
+@pytest.mark.parametrize("pair", [(NMI, TOKEN), (TOKEN, NMI)])
+def test_nmis_and_tokens_in_one_document(write: Writer, pair: tuple[str, str]) -> None:
+    first, other = (record(nmi=name) for name in pair)
+    fault = only(rejection(parse_document, write(first, first, other, first, other)))
+    assert (fault.path, fault.code) == ("$.records[2].nmi", "nmi.mixed")
+    assert not {*pair} & {*fault.message.split()}
+
+
+def test_a_token_within_a_record_of_an_nmi() -> None:
+    error = rejection(parse_document, array(element(nmi=TOKEN)))
+    where = f"$.records[0]{ELEMENT}.nmi"
+    assert [(f.path, f.code) for f in error.faults] == [
+        (where, "nmi.mixed"),
+        (where, "nmi.mismatch"),
+    ]
 
 
 def test_the_record_that_the_cases_are_made_of_is_good() -> None:
@@ -626,7 +736,7 @@ def test_a_faulty_set_of_keys_hides_no_other_fault() -> None:
     bad = without(interval(activePowerImportLimit=1.23456, diEndTime="soon"), KINDS[0])
     broken = without(record(interval(), bad, nmi="6305O00001", note=1), "oeTiming")
     broken["operatingEnvelopes"][0] |= {"nmi": None, "remark": ""}
-    error = rejection(parse_document, array(broken))
+    error = rejection(parse_document, array(broken), EDGE)
     second = "$.records[0].operatingEnvelopes[0].intervals[1]"
     assert [(fault.path, fault.code) for fault in error.faults] == [
         ("$.records[0]", "field.unknown"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import oepnode.domain
 from oepnode.domain.nem.nem_time import format_nem, parse_grid_instant
+from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.registry_snapshot import (
     NO_AGGREGATOR,
     OPEN_END,
@@ -39,6 +40,8 @@ from tests.support.envelope_documents import (
     snapshot,
     without,
 )
+
+TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 def parse(tree: Any) -> Snapshot:
@@ -130,7 +133,11 @@ def test_warnings_are_counted_by_kind() -> None:
 def test_a_written_value_reads_back() -> None:
     aggregators = [Aggregator("n", "North", b"\x01" * 32, b"\x02" * 20), Aggregator("s", "S", SALT)]
     tree = snapshot_json(
-        START, sha256(SALT).digest(), aggregators, [(NMI, "n", START, END), (NMI, "s", END, None)]
+        START,
+        sha256(SALT).digest(),
+        aggregators,
+        [(NMI, "n", START, END), (NMI, "s", END, None)],
+        nonce=b"\x04" * 32,
     )
     parsed = parse(tree)
     assert list(parsed.aggregators) == aggregators
@@ -350,6 +357,13 @@ CASES: list[tuple[str, Any, str, str, str | None]] = [
     ),
     ("nmi is short", with_assignment(nmi=NMI[1:]), f"{ASSIGNMENT}.nmi", "nmi.length", ""),
     ("nmi with I", with_assignment(nmi="I" + NMI[1:]), f"{ASSIGNMENT}.nmi", "nmi.character", ""),
+    (
+        "token in upper case",
+        with_assignment(nmi=TOKEN.upper()),
+        f"{ASSIGNMENT}.nmi",
+        "token.character",
+        "",
+    ),
     ("nmi's checksum", with_assignment(nmi=NMI + "5"), f"{ASSIGNMENT}.nmi", "nmi.checksum", ""),
     *(
         (
@@ -423,6 +437,23 @@ def test_every_rule_of_the_source_is_tested() -> None:
     rules = set(re.findall(r'"((?:json|field|time|nmi|aggregator|assignment)\.[a-z_0-9]+)"', text))
     assert rules - {"assignment.overlap"} <= {case[3] for case in CASES}
     assert "assignment.overlap" in rules
+
+
+@pytest.mark.parametrize("pair", [(NMI, TOKEN), (TOKEN, NMI)])
+def test_nmis_and_tokens_in_one_snapshot(pair: tuple[str, str]) -> None:
+    spans = [span(0, 2, pair[0]), span(2, 4, pair[1]), span(5, 6, pair[0]), span(7, 8, pair[1])]
+    assert faults(snapshot(assignments=spans)) == [("$.assignments[1].nmi", "nmi.mixed")]
+
+
+def test_a_snapshot_of_tokens() -> None:
+    parsed = parse(snapshot(assignments=[span(0, 2, TOKEN), span(2, None, TOKEN, "south")]))
+    assert parsed.site_id_kind is SiteIdKind.TOKEN
+    held = parsed.holders(
+        np.array([TOKEN.encode()]), np.zeros(2, np.int32), np.array([START_S, START_S + 600])
+    )
+    assert [parsed.aggregators[code].id for code in held] == ["north", "south"]
+    assert parse(snapshot(assignments=[span(0, 2)])).site_id_kind is SiteIdKind.NMI
+    assert parse(snapshot(assignments=[])).site_id_kind is None
 
 
 @pytest.mark.parametrize(
