@@ -224,7 +224,7 @@ async def test_workers_without_a_coin_go_through_a_final_an_abstained_and_a_fail
         await world.until_phase(failed, Phase.FAILED)
     state = await world.chain.round(final)
     assert state is not None
-    assert state.matched == 0b111
+    assert state.matched.bit_count() >= state.quorum
     events = [
         event
         for number in (final, failed)
@@ -233,7 +233,9 @@ async def test_workers_without_a_coin_go_through_a_final_an_abstained_and_a_fail
     ]
     kinds = {type(event) for event in events}
     assert kinds == {BallotCast, Abstained, RootRevealed, RoundFinalised, RoundFailed}
-    assert len([event for event in events if isinstance(event, Abstained)]) == 3
+    assert {e.operator for e in events if isinstance(e, Abstained) and e.round == failed} == {
+        bytes.fromhex(operator.address[2:]) for operator in OPERATORS
+    }
     senders = {world.sender_of(event.location.transaction).lower() for event in events}
     assert senders == {RELAY.address.lower()}
     assert [world.balance(signer) for signer in SIGNERS] == [0, 0, 0]
