@@ -1,4 +1,4 @@
-"""Measures the gas of OepConsensus and OepInclusion on a local Anvil; started by ``benchmarks/gas``.
+"""Measures the gas of the contracts on a local Anvil; started by ``benchmarks/gas``.
 
 How it is measured:
 
