@@ -161,14 +161,13 @@ abstract contract Electorate is IOepConsensus, AccessControl {
     }
 
     // The member whose seat this signer has in the epoch; zero if it has no seat in it.
-    function _seatIn(uint32 epoch, address signer) internal view returns (address operator, uint8 index) {
+    function _seatIn(uint256 epoch, address signer) internal view returns (address operator, uint256 index) {
         Seat storage seat = _seats[signer];
         // Fields of one slot, read in a row, cost one read.
-        uint32 since = seat.since;
-        uint32 until = seat.until;
-        operator = seat.operator;
+        uint256 since = seat.since;
+        uint256 until = seat.until;
         index = seat.index;
-        if (epoch < since || epoch >= until) operator = address(0);
+        if (since <= epoch && epoch < until) operator = seat.operator;
     }
 
     function _requirePaused(bool expected) internal view {

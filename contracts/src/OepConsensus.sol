@@ -82,9 +82,9 @@ contract OepConsensus is Electorate {
 
     // A batch of signed ballots while it is being cast.
     struct Batch {
-        uint128 waitingBefore; // members without a vote before the batch: the others are skipped
-        uint128 waiting; // members without a vote now
-        uint32 epoch;
+        uint256 waitingBefore; // members without a vote before the batch: the others are skipped
+        uint256 waiting; // members without a vote now
+        uint256 epoch;
         bytes32 hash; // of the ballots
         bytes form; // of the signed message
     }
@@ -152,41 +152,30 @@ contract OepConsensus is Electorate {
 
     function castBallot(uint32 number, bytes32 ballot, bytes32 custody) external {
         if (ballot == 0) revert Missing("ballot");
-        if (_isReason(ballot)) revert ReservedBallot(LOWEST_BALLOT, ballot);
+        if (uint256(ballot) < LOWEST_BALLOT) revert ReservedBallot(LOWEST_BALLOT, ballot);
         if (custody == 0) revert Missing("custody");
         Round storage round_ = _rounds[number];
-        (address operator, uint8 index) = _takeVote(round_.poll, number);
+        (address operator, uint256 index) = _takeVote(round_.poll, number);
         round_.ballotsHashOrRoot = _link(round_.ballotsHashOrRoot, index, ballot);
         emit BallotCast(number, operator, ballot, custody);
     }
 
     function abstain(uint32 number, Reason reason) external {
         if (reason == Reason.None) revert Missing("reason");
-        (address operator, uint8 index) = _takeVote(_rounds[number].poll, number);
-        _abstain(number, operator, index, reason);
+        (address operator, uint256 index) = _takeVote(_rounds[number].poll, number);
+        _abstain(number, operator, uint8(index), reason);
     }
 
     function castBallots(uint32 number, bytes calldata signedBallots) external {
         uint256 entries = _entries(signedBallots, SignedBallots.LENGTH);
         Round storage round_ = _rounds[number];
-        (uint128 waiting, uint32 epoch) = _requireVoting(round_.poll, number);
+        (uint256 waiting, uint256 epoch) = _requireVoting(round_.poll, number);
         Batch memory batch = Batch(waiting, waiting, epoch, round_.ballotsHashOrRoot, SignedBallots.form(number));
         for (uint256 entry = 0; entry < entries; ++entry) {
-            (bytes32 ballot, bytes32 custody, address operator, uint8 index) =
-                _signed(signedBallots, entry, batch.form, batch.epoch);
-            uint128 bit = _bit(index);
-            if (batch.waitingBefore & bit == 0) continue;
-            if (batch.waiting & bit == 0) revert DuplicateEntry(entry, operator);
-            batch.waiting &= ~bit;
-            if (_isReason(ballot)) {
-                _abstain(number, operator, index, Reason(uint256(ballot)));
-                continue;
-            }
-            batch.hash = _link(batch.hash, index, ballot);
-            emit BallotCast(number, operator, ballot, custody);
+            if (!_castOrdinary(number, signedBallots, entry, batch)) _castOther(number, signedBallots, entry, batch);
         }
-        if (batch.waiting == batch.waitingBefore) revert NothingCast(number);
-        round_.poll.waiting = batch.waiting;
+        if (batch.waiting == waiting) revert NothingCast(number);
+        round_.poll.waiting = uint128(batch.waiting);
         round_.ballotsHashOrRoot = batch.hash;
     }
 
@@ -199,13 +188,14 @@ contract OepConsensus is Electorate {
         if (block.timestamp >= deadline) revert EvidenceClosed(number, deadline, block.timestamp);
         uint32 epoch = _rounds[number].poll.epoch;
         bytes memory form = SignedBallots.form(number);
-        (bytes32 ballot,, address operator, uint8 index) = _signed(signedBallots, 0, form, epoch);
+        (bytes32 ballot,, address operator, uint256 index) = _signed(signedBallots, 0, form, epoch);
         (bytes32 otherBallot,, address otherOperator,) = _signed(signedBallots, 1, form, epoch);
         if (operator != otherOperator) revert TwoSigners(operator, otherOperator);
         if (ballot == otherBallot) revert SameBallot(number, operator);
         uint128 known = _equivocators[number];
-        if (known & _bit(index) != 0) revert AlreadyEquivocated(number, operator);
-        _equivocators[number] = known | _bit(index);
+        uint128 bit = uint128(1 << index);
+        if (known & bit != 0) revert AlreadyEquivocated(number, operator);
+        _equivocators[number] = known | bit;
         emit Equivocated(number, operator, ballot, otherBallot);
     }
 
@@ -352,11 +342,11 @@ contract OepConsensus is Electorate {
     // ----------------------------------------------------------------------------------------- internals: rounds
 
     // Uses the caller's one vote, for a ballot or for an abstention.
-    function _takeVote(Poll storage poll, uint32 number) private returns (address operator, uint8 index) {
+    function _takeVote(Poll storage poll, uint32 number) private returns (address operator, uint256 index) {
         (uint128 waiting, uint32 epoch) = _requireVoting(poll, number);
         (operator, index) = _seatIn(epoch, msg.sender);
         if (operator == address(0)) revert NotInElectorate(msg.sender, epoch);
-        uint128 bit = _bit(index);
+        uint128 bit = uint128(1 << index);
         if (waiting & bit == 0) revert AlreadyVoted(number, operator);
         poll.waiting = waiting & ~bit;
     }
@@ -385,22 +375,63 @@ contract OepConsensus is Electorate {
         if (block.timestamp >= deadline) revert VotingClosed(number, deadline, block.timestamp);
     }
 
+    // Casts a well-formed ballot of a member that waits, and does nothing to any other entry. The conditions are those
+    // of _castOther, in one place and without branches, since nearly every entry of a batch meets them all.
+    function _castOrdinary(uint32 number, bytes calldata signedBallots, uint256 entry, Batch memory batch)
+        private
+        returns (bool isOrdinary)
+    {
+        (bytes32 ballot, bytes32 custody, address signer) = SignedBallots.recover(signedBallots, entry, batch.form);
+        Seat storage seat = _seats[signer];
+        // Fields of one slot, read in a row, cost one read.
+        uint256 since = seat.since;
+        uint256 until = seat.until;
+        uint256 index = seat.index;
+        address operator = seat.operator;
+        uint256 lastReason = LOWEST_BALLOT - 1;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            let epoch := mload(add(batch, 64))
+            let isMember := lt(sub(epoch, since), sub(until, since)) // since ≤ epoch < until
+            let waits := shr(index, mload(add(batch, 32))) // in its lowest bit
+            isOrdinary := and(and(isMember, waits), and(gt(ballot, lastReason), gt(custody, 0)))
+        }
+        // The zero address, for which an invalid signature stands, has no seat.
+        if (isOrdinary) {
+            batch.waiting ^= 1 << index;
+            batch.hash = _link(batch.hash, index, ballot);
+            emit BallotCast(number, operator, ballot, custody);
+        }
+    }
+
+    // Casts an abstention, skips an entry of a member that had voted before the batch, and rejects any other.
+    function _castOther(uint32 number, bytes calldata signedBallots, uint256 entry, Batch memory batch) private {
+        (bytes32 ballot, bytes32 custody, address operator, uint256 index) =
+            _signed(signedBallots, entry, batch.form, batch.epoch);
+        uint256 bit = 1 << index;
+        if (batch.waitingBefore & bit == 0) return;
+        if (batch.waiting & bit == 0) revert DuplicateEntry(entry, operator);
+        batch.waiting ^= bit;
+        _abstain(number, operator, uint8(index), Reason(uint256(ballot)));
+    }
+
     // Reads a signed ballot and its member.
-    function _signed(bytes calldata signedBallots, uint256 entry, bytes memory form, uint32 epoch)
+    function _signed(bytes calldata signedBallots, uint256 entry, bytes memory form, uint256 epoch)
         private
         view
-        returns (bytes32 ballot, bytes32 custody, address operator, uint8 index)
+        returns (bytes32 ballot, bytes32 custody, address operator, uint256 index)
     {
         address signer;
-        (ballot, custody, signer) = SignedBallots.read(signedBallots, entry, form);
-        if (ballot == 0) revert Missing("ballot");
-        if (_isReason(ballot)) {
+        (ballot, custody, signer) = SignedBallots.recover(signedBallots, entry, form);
+        if (signer == address(0)) revert InvalidSignature(entry);
+        if (uint256(ballot) >= LOWEST_BALLOT) {
+            if (custody == 0) revert Missing("custody");
+        } else {
+            if (ballot == 0) revert Missing("ballot");
             if (custody != 0) revert CustodyOfAbstention(0, custody);
-        } else if (custody == 0) {
-            revert Missing("custody");
         }
         (operator, index) = _seatIn(epoch, signer);
-        if (operator == address(0)) revert SignerNotInElectorate(entry, signer, epoch);
+        if (operator == address(0)) revert SignerNotInElectorate(entry, signer, uint32(epoch));
     }
 
     function _requireRevealing(Round storage round_, uint32 number) private view {
@@ -426,25 +457,23 @@ contract OepConsensus is Electorate {
         // {ballotFor}.
         bytes memory link = new bytes(32 + PACKED_BALLOT);
         bytes memory vote = abi.encode(block.chainid, address(this), number, uint8(0), result);
+        uint256 bits;
         for (uint256 offset = 0; offset < ballots.length; offset += PACKED_BALLOT) {
-            uint256 index;
-            bool matches;
             // slither-disable-next-line assembly
             assembly ("memory-safe") {
                 let packed := add(ballots.offset, offset)
                 mstore(add(link, 32), hash)
                 calldatacopy(add(link, 64), packed, PACKED_BALLOT)
                 hash := keccak256(add(link, 32), add(32, PACKED_BALLOT))
-                index := byte(0, calldataload(packed))
+                let index := byte(0, calldataload(packed))
                 mstore(add(vote, 128), index) // fourth word
-                matches := eq(keccak256(add(vote, 32), 160), calldataload(add(packed, 1)))
-            }
-            // Invented entries, which fail the comparison of the hash below, may have any index and number.
-            if (matches) {
-                matched |= uint128(1 << index);
-                ++count;
+                let matches := eq(keccak256(add(vote, 32), 160), calldataload(add(packed, 1)))
+                bits := or(bits, shl(index, matches))
+                count := add(count, matches)
             }
         }
+        // Invented entries, which fail the comparison of the hash below, may have any index and number.
+        matched = uint128(bits);
         if (hash != expected) revert BallotsMismatch(expected, hash);
     }
 
@@ -454,7 +483,7 @@ contract OepConsensus is Electorate {
     }
 
     // The ballots hash with one more ballot.
-    function _link(bytes32 hash, uint8 index, bytes32 ballot) private pure returns (bytes32 next) {
+    function _link(bytes32 hash, uint256 index, bytes32 ballot) private pure returns (bytes32 next) {
         // keccak256(abi.encodePacked(…)), in memory that is not allocated.
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
@@ -464,10 +493,6 @@ contract OepConsensus is Electorate {
             mstore(add(free, 33), ballot)
             next := keccak256(free, 65)
         }
-    }
-
-    function _isReason(bytes32 ballot) private pure returns (bool) {
-        return ballot != 0 && uint256(ballot) < LOWEST_BALLOT;
     }
 
     function _emptyBallotsHash(uint32 number) private view returns (bytes32) {

@@ -3,9 +3,8 @@ pragma solidity ^0.8.30;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 
-import {Electorate} from "../src/Electorate.sol";
-import {OepConsensus} from "../src/OepConsensus.sol";
-import {Fixture} from "./support/Fixture.sol";
+import {IOepConsensus} from "../src/IOepConsensus.sol";
+import {Creator, Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
 /// @dev Permissions, and handing over the administrator's role.
@@ -29,7 +28,7 @@ contract AdministrationTest is Fixture {
     }
 
     function test_TheLastAdministratorStays() public {
-        bytes memory error_ = abi.encodeWithSelector(Electorate.LastAdministrator.selector, ADMIN);
+        bytes memory error_ = abi.encodeWithSelector(IOepConsensus.LastAdministrator.selector, ADMIN);
         vm.expectRevert(error_);
         vm.prank(ADMIN);
         consensus.renounceRole(ADMIN_ROLE, ADMIN);
@@ -50,21 +49,41 @@ contract AdministrationTest is Fixture {
         consensus.grantRole(ADMIN_ROLE, SUCCESSOR);
         vm.prank(ADMIN);
         consensus.renounceRole(ADMIN_ROLE, ADMIN);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.LastAdministrator.selector, SUCCESSOR));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.LastAdministrator.selector, SUCCESSOR));
         vm.prank(SUCCESSOR);
         consensus.renounceRole(ADMIN_ROLE, SUCCESSOR);
     }
 
     // As an administrator the zero address would allow the last real one to be removed, and nobody could lift a pause.
     function test_NobodyIsNoAdministrator() public {
-        bytes memory error_ = abi.encodeWithSelector(Electorate.Missing.selector, "account");
-        rejectsCreation(address(0), policy(), error_);
+        rejectsRoles(address(0), abi.encodeWithSelector(IOepConsensus.Missing.selector, "account"));
+    }
+
+    // Nor could the contract itself act: as the only administrator it would be none.
+    function test_TheContractIsNoAdministratorOfItself() public {
+        address own = address(consensus);
+        rejectsRoles(own, abi.encodeWithSelector(IOepConsensus.OwnAddress.selector, own));
+    }
+
+    // At its creation, too: the address of the next contract of a creator is known before.
+    function test_TheContractIsNotCreatedAsItsOwnAdministrator() public {
+        Creator creator = new Creator();
+        address own = address(uint160(uint256(keccak256(abi.encodePacked(hex"d694", address(creator), hex"01")))));
+        try creator.create(own, policy()) {
+            revert NotTrue("the creation was accepted");
+        } catch (bytes memory reason) {
+            assertEq(reason, abi.encodeWithSelector(IOepConsensus.OwnAddress.selector, own), "creation");
+        }
+    }
+
+    function rejectsRoles(address account, bytes memory error_) private {
+        if (account == address(0)) rejectsCreation(account, policy(), error_);
         bytes32[3] memory roles = [ADMIN_ROLE, consensus.REQUESTER_ROLE(), consensus.GUARDIAN_ROLE()];
         for (uint256 i = 0; i < roles.length; ++i) {
             vm.expectRevert(error_);
             vm.prank(ADMIN);
-            consensus.grantRole(roles[i], address(0));
-            assertTrue(!consensus.hasRole(roles[i], address(0)), "nobody");
+            consensus.grantRole(roles[i], account);
+            assertTrue(!consensus.hasRole(roles[i], account), "role");
         }
     }
 

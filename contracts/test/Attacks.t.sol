@@ -3,8 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 
-import {Electorate} from "../src/Electorate.sol";
-import {OepConsensus} from "../src/OepConsensus.sol";
+import {IOepConsensus} from "../src/IOepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -18,16 +17,16 @@ contract AttacksTest is Fixture {
         vote(round, 1, ROOT);
         vote(round, 2, ROOT);
         vm.prank(ADMIN);
-        consensus.setPolicy(Electorate.Policy(0, 1, VOTE_WINDOW, REVEAL_WINDOW, 1));
+        consensus.setPolicy(IOepConsensus.Policy(0, 1, VOTE_WINDOW, REVEAL_WINDOW, 1));
         for (uint256 i = 0; i < 3; ++i) {
             vm.prank(ADMIN);
             consensus.removeWorker(operator(2 + i));
         }
         warpToReveal(round);
         reveal(round, ROOT);
-        assertPhase(round, OepConsensus.Phase.Revealing);
+        assertPhase(round, IOepConsensus.Phase.Revealing);
         assertEq(consensus.round(round).quorum, 4, "quorum");
-        assertEq(consensus.candidate(round, consensus.resultHash(ROOT, PARTITIONS)), 7, "candidate");
+        assertEq(candidate(round, consensus.resultHash(ROOT, PARTITIONS)), 7, "candidate");
     }
 
     // Or raises it, or adds members, so that a round with enough votes would fail.
@@ -36,11 +35,11 @@ contract AttacksTest is Fixture {
         vote(round, 0, ROOT);
         vote(round, 1, ROOT);
         vm.prank(ADMIN);
-        consensus.setPolicy(Electorate.Policy(1, 1, VOTE_WINDOW, REVEAL_WINDOW, 1));
+        consensus.setPolicy(IOepConsensus.Policy(1, 1, VOTE_WINDOW, REVEAL_WINDOW, 1));
         addWorkers(3, 20);
         warpToReveal(round);
         reveal(round, ROOT);
-        assertPhase(round, OepConsensus.Phase.Final);
+        assertPhase(round, IOepConsensus.Phase.Final);
     }
 
     // The epoch changes in the block of the opening: a change before it applies, one after it does not.
@@ -57,9 +56,9 @@ contract AttacksTest is Fixture {
         vote(round, 0, ROOT);
         vote(round, 1, ROOT);
         vote(round, 3, ROOT);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(51), 3));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotInElectorate.selector, signer(51), 3));
         vm.prank(signer(51));
-        consensus.castBallot(round, ROOT);
+        consensus.castBallot(round, ROOT, CUSTODY);
     }
 
     // The operator rotates during a round, hoping for a second vote with the new signer; removed and added again, for a
@@ -71,16 +70,16 @@ contract AttacksTest is Fixture {
         consensus.rotateSigner(signer(50));
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
-        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(0, 1);
         list[0].signer = signer(51);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
         for (uint256 i = 50; i < 52; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(i), 2));
+            vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotInElectorate.selector, signer(i), 2));
             vm.prank(signer(i));
-            consensus.castBallot(round, ROOT);
+            consensus.castBallot(round, ROOT, CUSTODY);
             bytes memory batch = signed(round, i, ROOT);
-            vm.expectRevert(abi.encodeWithSelector(OepConsensus.SignerNotInElectorate.selector, 0, signer(i), 2));
+            vm.expectRevert(abi.encodeWithSelector(IOepConsensus.SignerNotInElectorate.selector, 0, signer(i), 2));
             consensus.castBallots(round, batch);
         }
         assertEq(consensus.round(round).voted, 1, "voted");
@@ -103,11 +102,11 @@ contract AttacksTest is Fixture {
         for (uint256 i = 0; i < liars; ++i) {
             reveal(round, bytes32(0xbad + i));
         }
-        assertEq(consensus.candidates(round).length, liars, "candidates");
+        assertEq(consensus.record(round).candidates.length, liars, "candidates");
         reveal(round, ROOT);
         uint256 gas_ = vm.lastCallGas().gasTotalUsed;
-        assertPhase(round, OepConsensus.Phase.Final);
-        assertEq(consensus.candidates(round).length, liars + 1, "candidates");
+        assertPhase(round, IOepConsensus.Phase.Final);
+        assertEq(consensus.record(round).candidates.length, liars + 1, "candidates");
         return gas_;
     }
 
@@ -116,10 +115,10 @@ contract AttacksTest is Fixture {
         uint32 round = openWith(3);
         vote(round, 0, ROOT);
         vote(round, 1, ROOT);
-        abstain(round, 2, OepConsensus.Reason.InputsUnavailable);
+        abstain(round, 2, IOepConsensus.Reason.InputsUnavailable);
         vm.warp(consensus.round(round).revealDeadline - 1);
         reveal(round, ROOT); // by a stranger
-        assertPhase(round, OepConsensus.Phase.Final);
+        assertPhase(round, IOepConsensus.Phase.Final);
     }
 
     // A relay accepts a worker's signature and withholds it. The worker sees no event, and votes directly; the relay's
@@ -131,7 +130,7 @@ contract AttacksTest is Fixture {
         vm.warp(consensus.round(round).voteDeadline - 10);
         vote(round, 0, ROOT);
         bytes32 before = snapshot(round);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NothingCast.selector, round));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NothingCast.selector, round));
         consensus.castBallots(round, kept);
         assertEq(snapshot(round), before, "round");
     }
@@ -142,31 +141,31 @@ contract AttacksTest is Fixture {
         uint32 round = openWith(2);
         bytes memory first = signedVote(round, 0, ROOT);
         bytes memory second = signedVote(round, 1, ROOT);
-        abstain(round, 0, OepConsensus.Reason.InputMismatch);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NothingCast.selector, round));
+        abstain(round, 0, IOepConsensus.Reason.InputMismatch);
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NothingCast.selector, round));
         consensus.castBallots(round, first);
         uint40 deadline = consensus.round(round).voteDeadline;
         vm.warp(deadline);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.VotingClosed.selector, round, deadline, uint256(deadline)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.VotingClosed.selector, round, deadline, uint256(deadline)));
         consensus.castBallots(round, second);
         assertEq(consensus.round(round).voted, 1, "voted");
     }
 
     // Inputs that nobody can fetch: all members abstain, and the vote is over without waiting. Another round proceeds
-    // meanwhile; this one is cancelled, or closed as failed after its reveal deadline.
+    // meanwhile; this one is closed as failed after its reveal deadline.
     function test_UnavailableInputs() public {
         uint32 round = openWith(4);
         for (uint256 i = 0; i < 4; ++i) {
-            abstain(round, i, OepConsensus.Reason.InputsUnavailable);
+            abstain(round, i, IOepConsensus.Reason.InputsUnavailable);
         }
-        assertPhase(round, OepConsensus.Phase.Revealing);
-        assertEq(consensus.abstentions(round).length, 4, "abstentions");
+        assertPhase(round, IOepConsensus.Phase.Revealing);
+        assertEq(consensus.record(round).abstentions.length, 4, "abstentions");
         uint32 next = open();
         for (uint256 i = 0; i < 4; ++i) {
             vote(next, i, ROOT);
         }
         reveal(next, ROOT);
-        assertPhase(next, OepConsensus.Phase.Final);
+        assertPhase(next, IOepConsensus.Phase.Final);
     }
 
     // A requester opens hundreds of rounds. Other rounds cost the same as before; a guardian pauses, and the requester
@@ -183,11 +182,11 @@ contract AttacksTest is Fixture {
         assertTrue(after_ < before + 100 && before < after_ + 100, "votes cost more");
         vote(round, 1, ROOT);
         reveal(round, ROOT);
-        assertPhase(round, OepConsensus.Phase.Final);
+        assertPhase(round, IOepConsensus.Phase.Final);
 
         vm.prank(GUARDIAN);
         consensus.pause();
-        vm.expectRevert(abi.encodeWithSelector(Electorate.PauseState.selector, false, true));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.PauseState.selector, false, true));
         open();
         bytes32 requester = consensus.REQUESTER_ROLE();
         vm.prank(ADMIN);
@@ -210,7 +209,7 @@ contract AttacksTest is Fixture {
             vm.prank(operator(0));
             consensus.rotateSigner(address(0x90000 + i));
         }
-        Electorate.SeatView[] memory members = consensus.electorate(502);
+        IOepConsensus.SeatView[] memory members = consensus.electorate(502);
         uint256 after_ = vm.lastCallGas().gasTotalUsed;
         assertEq(members[0].signer, address(0x90000 + 499), "signer in the middle");
         assertTrue(after_ < before + 100_000, "the electorate is dear to read");
@@ -224,7 +223,7 @@ contract AttacksTest is Fixture {
         uint32 round = openWith(128);
         bytes memory batch;
         for (uint256 i = 0; i < 128; ++i) {
-            bytes32 ballot = consensus.ballotFor(round, operator(i), ROOT, PARTITIONS);
+            bytes32 ballot = consensus.ballotFor(round, indexOf(i), ROOT, PARTITIONS);
             batch = bytes.concat(batch, signed(round, i, ballot));
             keep(round, i, ballot);
         }
@@ -244,7 +243,7 @@ contract AttacksTest is Fixture {
         warpToReveal(round);
         assertEq(consensus.round(round).quorum, 86, "quorum");
         reveal(round, ROOT);
-        assertPhase(round, OepConsensus.Phase.Final);
+        assertPhase(round, IOepConsensus.Phase.Final);
         assertEq(consensus.round(round).matched, type(uint128).max ^ ((1 << 42) - 1), "matched");
     }
 
@@ -257,7 +256,7 @@ contract AttacksTest is Fixture {
         uint256 opened = consensus.round(round).openedAt;
         uint256 now_ = opened + uint256(offset) % (VOTE_WINDOW + REVEAL_WINDOW + 5);
         vm.warp(now_);
-        bool canVote = succeeds(abi.encodeCall(consensus.castBallot, (round, ROOT)), signer(2));
+        bool canVote = succeeds(abi.encodeCall(consensus.castBallot, (round, ROOT, CUSTODY)), signer(2));
         bool canReveal =
             succeeds(abi.encodeCall(consensus.revealRoot, (round, ROOT, PARTITIONS, ballots[round])), STRANGER);
         bool canFail = succeeds(abi.encodeCall(consensus.failRound, (round)), STRANGER);
@@ -298,12 +297,12 @@ contract AttacksTest is Fixture {
         reveal(round, ROOT);
         assertEq(consensus.round(round).matched, 6, "matched without it");
         uint32 next = open();
-        castAs(next, signer(50), consensus.ballotFor(next, operator(0), ROOT, PARTITIONS));
+        castAs(next, signer(50), consensus.ballotFor(next, indexOf(0), ROOT, PARTITIONS));
         assertEq(consensus.round(next).voted, 1, "voted");
         // If the operator's key is lost too, the administrator removes the worker, which returns under another address.
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
-        Electorate.NewWorker[] memory list = newWorkers(60, 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(60, 1);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
         assertEq(consensus.seatOf(signer(60)).index, 0, "its place");
@@ -325,10 +324,10 @@ contract AttacksTest is Fixture {
         consensus.grantRole(requester, ADMIN);
         vm.prank(ADMIN);
         consensus.cancelRound(round, "not what was wanted");
-        assertPhase(round, OepConsensus.Phase.Cancelled);
+        assertPhase(round, IOepConsensus.Phase.Cancelled);
         vm.expectRevert(
             abi.encodeWithSelector(
-                OepConsensus.WrongStatus.selector, finalised, OepConsensus.Status.Open, OepConsensus.Status.Final
+                IOepConsensus.WrongStatus.selector, finalised, IOepConsensus.Status.Open, IOepConsensus.Status.Final
             )
         );
         vm.prank(ADMIN);
@@ -361,10 +360,10 @@ contract AttacksTest is Fixture {
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
         uint32 next = open();
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(66), 4));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotInElectorate.selector, signer(66), 4));
         vm.prank(signer(66));
-        consensus.castBallot(next, ROOT);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, operator(0)));
+        consensus.castBallot(next, ROOT, CUSTODY);
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotMember.selector, operator(0)));
         vm.prank(operator(0));
         consensus.rotateSigner(signer(67));
     }
@@ -375,20 +374,20 @@ contract AttacksTest is Fixture {
         addWorkers(0, 3);
         vm.prank(operator(0));
         consensus.rotateSigner(signer(3));
-        vm.expectRevert(abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(3), operator(0)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.SignerUsed.selector, signer(3), operator(0)));
         vm.prank(ADMIN);
         consensus.addWorkers(newWorkers(3, 1));
-        Electorate.NewWorker[] memory list = newWorkers(3, 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(3, 1);
         list[0].signer = signer(50);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
         uint32 round = open();
         // The newcomer's intended key votes now for the member, if at all.
-        castAs(round, signer(3), consensus.ballotFor(round, operator(0), ROOT, PARTITIONS));
-        castAs(round, signer(50), consensus.ballotFor(round, operator(3), ROOT, PARTITIONS));
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NotInElectorate.selector, signer(0), 4));
+        castAs(round, signer(3), consensus.ballotFor(round, indexOf(0), ROOT, PARTITIONS));
+        castAs(round, signer(50), consensus.ballotFor(round, indexOf(50), ROOT, PARTITIONS));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotInElectorate.selector, signer(0), 4));
         vm.prank(signer(0));
-        consensus.castBallot(round, ROOT);
+        consensus.castBallot(round, ROOT, CUSTODY);
     }
 
     // The chain drops the block that opened round 1, and opens another round under that number. A ballot signed for the
@@ -398,19 +397,19 @@ contract AttacksTest is Fixture {
         addWorkers(0, 3);
         bytes memory lost = signedVote(1, 0, OTHER_ROOT);
         uint32 round = open();
-        keep(round, 0, consensus.ballotFor(round, operator(0), OTHER_ROOT, PARTITIONS));
+        keep(round, 0, consensus.ballotFor(round, indexOf(0), OTHER_ROOT, PARTITIONS));
         vm.prank(STRANGER);
         consensus.castBallots(round, lost);
-        bytes32 afresh = consensus.ballotFor(round, operator(0), ROOT, PARTITIONS);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.AlreadyVoted.selector, round, operator(0)));
+        bytes32 afresh = consensus.ballotFor(round, indexOf(0), ROOT, PARTITIONS);
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.AlreadyVoted.selector, round, operator(0)));
         vm.prank(signer(0));
-        consensus.castBallot(round, afresh);
+        consensus.castBallot(round, afresh, CUSTODY);
         consensus.reportEquivocation(round, bytes.concat(lost, signed(round, 0, afresh)));
-        assertEq(consensus.equivocators(round), 1, "equivocators");
+        assertEq(consensus.record(round).equivocators, 1, "equivocators");
         vote(round, 1, ROOT);
         vote(round, 2, ROOT);
         reveal(round, ROOT);
-        assertPhase(round, OepConsensus.Phase.Final);
+        assertPhase(round, IOepConsensus.Phase.Final);
         assertEq(consensus.round(round).matched, 6, "matched");
     }
 
@@ -420,29 +419,42 @@ contract AttacksTest is Fixture {
         bytes memory batch = bytes.concat(signedVote(round, 0, ROOT), signedVote(round, 1, ROOT));
         vm.prank(STRANGER);
         consensus.castBallots(round, batch);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.NothingCast.selector, round));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NothingCast.selector, round));
         consensus.castBallots(round, batch);
         assertEq(consensus.round(round).voted, 3, "voted");
     }
 
-    // A requester cancels a round that it does not like: before finality only, on record, and another round of the
-    // horizon is not affected.
+    // A requester counts the ballots for the results that it knows, and cancels a round whose verdict it does not like.
+    // As soon as ballots can be counted, it is too late; before that, the cancellation and all votes stay on record, and
+    // another round of the horizon is not affected.
     function test_CancellingAgainstTheVotes() public {
         uint32 round = openWith(3);
-        for (uint256 i = 0; i < 3; ++i) {
-            vote(round, i, ROOT);
-        }
         uint32 again = open();
+        vote(round, 0, ROOT);
+        vote(round, 1, ROOT);
+        uint256 state = vm.snapshotState();
+        vote(round, 2, ROOT);
+        cannotCancel(round, abi.encodeWithSelector(IOepConsensus.EverybodyVoted.selector, round));
+        reveal(round, ROOT);
+        assertPhase(round, IOepConsensus.Phase.Final);
+        vm.revertToState(state);
+        uint40 deadline = consensus.round(round).voteDeadline;
+        state = vm.snapshotState();
+        vm.warp(deadline);
+        cannotCancel(
+            round, abi.encodeWithSelector(IOepConsensus.VotingClosed.selector, round, deadline, uint256(deadline))
+        );
+        vm.revertToState(state);
         vm.prank(REQUESTER);
         consensus.cancelRound(round, "second thoughts");
-        assertEq(consensus.round(round).voted, 7, "the votes stay on record");
+        assertEq(consensus.round(round).voted, 3, "the votes stay on record");
         for (uint256 i = 0; i < 3; ++i) {
             vote(again, i, ROOT);
         }
         reveal(again, ROOT);
         vm.expectRevert(
             abi.encodeWithSelector(
-                OepConsensus.WrongStatus.selector, again, OepConsensus.Status.Open, OepConsensus.Status.Final
+                IOepConsensus.WrongStatus.selector, again, IOepConsensus.Status.Open, IOepConsensus.Status.Final
             )
         );
         vm.prank(REQUESTER);
@@ -457,11 +469,11 @@ contract AttacksTest is Fixture {
         vm.prank(GUARDIAN);
         consensus.pause();
         bytes memory batch = signedVote(round, 2, ROOT);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.PauseState.selector, false, true));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.PauseState.selector, false, true));
         consensus.castBallots(round, batch);
         warpToReveal(round);
         reveal(round, ROOT);
-        assertPhase(round, OepConsensus.Phase.Final);
+        assertPhase(round, IOepConsensus.Phase.Final);
     }
 
     // Only the members of the round change a tally: ether, unknown calls and other people's ballots are rejected.
@@ -478,9 +490,17 @@ contract AttacksTest is Fixture {
         assertEq(snapshot(round), before, "round");
     }
 
+    function cannotCancel(uint32 round, bytes memory error_) private {
+        bytes32 before = snapshot(round);
+        vm.expectRevert(error_);
+        vm.prank(REQUESTER);
+        consensus.cancelRound(round, "second thoughts");
+        assertEq(snapshot(round), before, "round");
+    }
+
     function relayOne(uint32 round, uint256 i) private {
         bytes memory batch = signedVote(round, i, ROOT);
-        keep(round, i, consensus.ballotFor(round, operator(i), ROOT, PARTITIONS));
+        keep(round, i, consensus.ballotFor(round, indexOf(i), ROOT, PARTITIONS));
         consensus.castBallots(round, batch);
     }
 }

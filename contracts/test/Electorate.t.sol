@@ -3,8 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 
-import {Electorate} from "../src/Electorate.sol";
-import {OepConsensus} from "../src/OepConsensus.sol";
+import {IOepConsensus} from "../src/IOepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -14,41 +13,40 @@ contract ElectorateTest is Fixture {
 
     function test_BeginsWithAnEmptyFirstEpoch() public {
         assertEq(consensus.currentEpoch(), 1, "epoch");
-        Electorate.Terms memory terms = consensus.terms(1);
+        IOepConsensus.Terms memory terms = consensus.terms(1);
         assertEq(terms.memberCount, 0, "members");
         assertEq(terms.voteWindow, VOTE_WINDOW, "vote window");
         assertEq(terms.revealWindow, REVEAL_WINDOW, "reveal window");
         assertEq(terms.rulesVersion, 1, "rules");
         assertEq(consensus.electorate(1).length, 0, "electorate");
-        rejectsCreation(address(0), policy(), abi.encodeWithSelector(Electorate.Missing.selector, "account"));
-        bytes memory window = abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1);
-        rejectsCreation(ADMIN, Electorate.Policy(2, 3, 7 days + 1, 1, 1), window);
+        rejectsCreation(address(0), policy(), abi.encodeWithSelector(IOepConsensus.Missing.selector, "account"));
+        bytes memory window = abi.encodeWithSelector(IOepConsensus.InvalidWindow.selector, 7 days, 7 days + 1);
+        rejectsCreation(ADMIN, IOepConsensus.Policy(2, 3, 7 days + 1, 1, 1), window);
     }
 
     function test_AddsABatchInOneEpoch() public {
         vm.expectEmit(address(consensus));
-        emit Electorate.WorkerAdded(2, operator(0), signer(0), 0);
+        emit IOepConsensus.WorkerAdded(2, operator(0), signer(0), 0);
         vm.expectEmit(address(consensus));
-        emit Electorate.EndpointChanged(operator(0), "http://worker");
+        emit IOepConsensus.EndpointChanged(operator(0), "http://worker");
         vm.expectEmit(address(consensus));
-        emit Electorate.WorkerAdded(2, operator(1), signer(1), 1);
+        emit IOepConsensus.WorkerAdded(2, operator(1), signer(1), 1);
         vm.expectEmit(address(consensus));
-        emit Electorate.EndpointChanged(operator(1), "http://worker");
+        emit IOepConsensus.EndpointChanged(operator(1), "http://worker");
         vm.expectEmit(address(consensus));
-        emit Electorate.EpochStarted(2, 3, 2, 2);
+        emit IOepConsensus.EpochStarted(2, 3, 2, 2);
         addWorkers(0, 2);
         assertEq(consensus.currentEpoch(), 2, "epoch");
-        assertEq(consensus.seatCount(), 2, "seats");
         assertEq(consensus.signerOf(operator(1)), signer(1), "signer");
         assertEq(bytes(consensus.endpointOf(operator(1))), "http://worker", "endpoint");
-        Electorate.SeatView[] memory members = consensus.electorate(2);
+        IOepConsensus.SeatView[] memory members = consensus.electorate(2);
         assertEq(members.length, 2, "members");
         assertSeat(members[1], 1, signer(1), 2, NOT_ENDED, 1);
         assertEq(consensus.electorate(1).length, 0, "the epoch before");
     }
 
     function test_OperatorMayBeItsOwnSigner() public {
-        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(0, 1);
         list[0].signer = operator(0);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
@@ -58,41 +56,42 @@ contract ElectorateTest is Fixture {
     function test_RejectsBadWorkers() public {
         addWorkers(0, 1);
         bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
-        Electorate.NewWorker[] memory list = newWorkers(5, 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(5, 1);
         vm.expectRevert(
             abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, STRANGER, admin)
         );
         vm.prank(STRANGER);
         consensus.addWorkers(list);
 
-        rejectsWorkers(new Electorate.NewWorker[](0), abi.encodeWithSelector(Electorate.Missing.selector, "workers"));
+        rejectsWorkers(
+            new IOepConsensus.NewWorker[](0), abi.encodeWithSelector(IOepConsensus.Missing.selector, "workers")
+        );
         list[0].operator = address(0);
-        rejectsWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "operator"));
+        rejectsWorkers(list, abi.encodeWithSelector(IOepConsensus.Missing.selector, "operator"));
         list = newWorkers(5, 1);
         list[0].signer = address(0);
-        rejectsWorkers(list, abi.encodeWithSelector(Electorate.Missing.selector, "signer"));
+        rejectsWorkers(list, abi.encodeWithSelector(IOepConsensus.Missing.selector, "signer"));
         list = newWorkers(5, 1);
         list[0].operator = operator(0);
-        rejectsWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(0), signer(0)));
+        rejectsWorkers(list, abi.encodeWithSelector(IOepConsensus.AlreadyMember.selector, operator(0), signer(0)));
         list = newWorkers(5, 1);
         list[0].signer = signer(0);
-        rejectsWorkers(list, abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        rejectsWorkers(list, abi.encodeWithSelector(IOepConsensus.SignerUsed.selector, signer(0), operator(0)));
         list = newWorkers(5, 2);
         list[1] = list[0];
-        rejectsWorkers(list, abi.encodeWithSelector(Electorate.AlreadyMember.selector, operator(5), signer(5)));
+        rejectsWorkers(list, abi.encodeWithSelector(IOepConsensus.AlreadyMember.selector, operator(5), signer(5)));
         list = newWorkers(5, 1);
         list[0].url = string(new bytes(201));
-        rejectsWorkers(list, abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
+        rejectsWorkers(list, abi.encodeWithSelector(IOepConsensus.TextTooLong.selector, 200, 201));
         assertEq(consensus.currentEpoch(), 2, "epoch");
-        assertEq(consensus.seatCount(), 1, "seats");
     }
 
     function test_HoldsAtMost128() public {
         addWorkers(0, 128);
-        Electorate.Terms memory terms = consensus.terms(2);
+        IOepConsensus.Terms memory terms = consensus.terms(2);
         assertEq(terms.members, type(uint128).max, "members");
         assertEq(terms.quorum, 86, "quorum");
-        rejectsWorkers(newWorkers(200, 1), abi.encodeWithSelector(Electorate.ElectorateFull.selector, 128));
+        rejectsWorkers(newWorkers(200, 1), abi.encodeWithSelector(IOepConsensus.ElectorateFull.selector, 128));
         vm.prank(ADMIN);
         consensus.removeWorker(operator(127));
         addWorkers(200, 1);
@@ -102,9 +101,9 @@ contract ElectorateTest is Fixture {
     function test_RemovesAndReusesTheLowestIndex() public {
         addWorkers(0, 3);
         vm.expectEmit(address(consensus));
-        emit Electorate.WorkerRemoved(3, operator(1), signer(1));
+        emit IOepConsensus.WorkerRemoved(3, operator(1), signer(1));
         vm.expectEmit(address(consensus));
-        emit Electorate.EpochStarted(3, 5, 2, 2);
+        emit IOepConsensus.EpochStarted(3, 5, 2, 2);
         vm.prank(ADMIN);
         consensus.removeWorker(operator(1));
         assertEq(consensus.signerOf(operator(1)), address(0), "live signer");
@@ -139,7 +138,7 @@ contract ElectorateTest is Fixture {
         );
         vm.prank(operator(0));
         consensus.removeWorker(operator(0));
-        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, operator(9)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotMember.selector, operator(9)));
         vm.prank(ADMIN);
         consensus.removeWorker(operator(9));
         assertEq(consensus.currentEpoch(), 2, "epoch");
@@ -149,8 +148,10 @@ contract ElectorateTest is Fixture {
         addWorkers(0, 2);
         vm.prank(ADMIN);
         consensus.removeWorker(operator(0));
-        rejectsWorkers(newWorkers(0, 1), abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
-        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        rejectsWorkers(
+            newWorkers(0, 1), abi.encodeWithSelector(IOepConsensus.SignerUsed.selector, signer(0), operator(0))
+        );
+        IOepConsensus.NewWorker[] memory list = newWorkers(0, 1);
         list[0].signer = signer(50);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
@@ -161,9 +162,9 @@ contract ElectorateTest is Fixture {
     function test_RotatesTheSigner() public {
         addWorkers(0, 2);
         vm.expectEmit(address(consensus));
-        emit Electorate.SignerRotated(3, operator(1), signer(51), signer(1));
+        emit IOepConsensus.SignerRotated(3, operator(1), signer(51), signer(1));
         vm.expectEmit(address(consensus));
-        emit Electorate.EpochStarted(3, 3, 2, 2);
+        emit IOepConsensus.EpochStarted(3, 3, 2, 2);
         vm.prank(operator(1));
         consensus.rotateSigner(signer(51));
         assertSeat(consensus.seatOf(signer(1)), 1, signer(1), 2, 3, 1);
@@ -174,16 +175,16 @@ contract ElectorateTest is Fixture {
 
     function test_RotationNeedsTheOperatorAndAFreshSigner() public {
         addWorkers(0, 2);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, signer(0)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotMember.selector, signer(0)));
         vm.prank(signer(0));
         consensus.rotateSigner(signer(50));
-        vm.expectRevert(abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(1), operator(1)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.SignerUsed.selector, signer(1), operator(1)));
         vm.prank(operator(0));
         consensus.rotateSigner(signer(1));
-        vm.expectRevert(abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(0), operator(0)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.SignerUsed.selector, signer(0), operator(0)));
         vm.prank(operator(0));
         consensus.rotateSigner(signer(0));
-        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "signer"));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.Missing.selector, "signer"));
         vm.prank(operator(0));
         consensus.rotateSigner(address(0));
         assertEq(consensus.signerOf(operator(0)), signer(0), "signer");
@@ -204,18 +205,21 @@ contract ElectorateTest is Fixture {
                 vm.prank(ADMIN);
                 consensus.removeWorker(account);
             } else {
-                Electorate.NewWorker[] memory list = newWorkers(who, 1);
+                IOepConsensus.NewWorker[] memory list = newWorkers(who, 1);
                 list[0].signer = signer(100 + i);
                 vm.prank(ADMIN);
                 consensus.addWorkers(list);
             }
         }
-        Electorate.SeatView[] memory all = consensus.seats(1, 100);
+        IOepConsensus.SeatView[] memory all = new IOepConsensus.SeatView[](24);
+        for (uint256 i = 0; i < 24; ++i) {
+            all[i] = consensus.seatOf(signer(i < 4 ? i : 96 + i));
+        }
         for (uint32 epoch = 1; epoch <= consensus.currentEpoch(); ++epoch) {
-            Electorate.SeatView[] memory members = consensus.electorate(epoch);
+            IOepConsensus.SeatView[] memory members = consensus.electorate(epoch);
             uint256 expected = 0;
             for (uint256 k = 0; k < all.length; ++k) {
-                if (epoch < all[k].since || epoch >= all[k].until) continue;
+                if (all[k].since == 0 || epoch < all[k].since || epoch >= all[k].until) continue;
                 ++expected;
                 bool isThere = false;
                 for (uint256 m = 0; m < members.length; ++m) {
@@ -233,12 +237,12 @@ contract ElectorateTest is Fixture {
     function test_SetsThePolicy() public {
         addWorkers(0, 5);
         vm.expectEmit(address(consensus));
-        emit Electorate.EpochStarted(3, 31, 5, 4);
+        emit IOepConsensus.EpochStarted(3, 31, 5, 4);
         vm.expectEmit(address(consensus));
-        emit Electorate.PolicyChanged(3, 3, 4, 7, 8, 9);
+        emit IOepConsensus.PolicyChanged(3, 3, 4, 7, 8, 9);
         vm.prank(ADMIN);
-        consensus.setPolicy(Electorate.Policy(3, 4, 7, 8, 9));
-        Electorate.Terms memory terms = consensus.terms(3);
+        consensus.setPolicy(IOepConsensus.Policy(3, 4, 7, 8, 9));
+        IOepConsensus.Terms memory terms = consensus.terms(3);
         assertEq(terms.voteWindow, 7, "vote window");
         assertEq(terms.revealWindow, 8, "reveal window");
         assertEq(terms.rulesVersion, 9, "rules");
@@ -247,17 +251,21 @@ contract ElectorateTest is Fixture {
     }
 
     function test_RejectsABadPolicy() public {
-        rejectsPolicy(Electorate.Policy(2, 0, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 2, 0));
-        rejectsPolicy(Electorate.Policy(4, 3, 1, 1, 1), abi.encodeWithSelector(Electorate.InvalidQuorum.selector, 4, 3));
         rejectsPolicy(
-            Electorate.Policy(2, 3, 0, 1, 1), abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 0)
+            IOepConsensus.Policy(2, 0, 1, 1, 1), abi.encodeWithSelector(IOepConsensus.InvalidQuorum.selector, 2, 0)
         );
         rejectsPolicy(
-            Electorate.Policy(2, 3, 1, 7 days + 1, 1),
-            abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1)
+            IOepConsensus.Policy(4, 3, 1, 1, 1), abi.encodeWithSelector(IOepConsensus.InvalidQuorum.selector, 4, 3)
         );
         rejectsPolicy(
-            Electorate.Policy(2, 3, 1, 1, 0), abi.encodeWithSelector(Electorate.Missing.selector, "rulesVersion")
+            IOepConsensus.Policy(2, 3, 0, 1, 1), abi.encodeWithSelector(IOepConsensus.InvalidWindow.selector, 7 days, 0)
+        );
+        rejectsPolicy(
+            IOepConsensus.Policy(2, 3, 1, 7 days + 1, 1),
+            abi.encodeWithSelector(IOepConsensus.InvalidWindow.selector, 7 days, 7 days + 1)
+        );
+        rejectsPolicy(
+            IOepConsensus.Policy(2, 3, 1, 1, 0), abi.encodeWithSelector(IOepConsensus.Missing.selector, "rulesVersion")
         );
         bytes32 admin = consensus.DEFAULT_ADMIN_ROLE();
         vm.expectRevert(
@@ -270,19 +278,19 @@ contract ElectorateTest is Fixture {
 
     function test_AWindowOfExactlySevenDaysIsAllowed() public {
         vm.prank(ADMIN);
-        consensus.setPolicy(Electorate.Policy(2, 3, 7 days, 7 days, 1));
-        Electorate.Terms memory terms = consensus.terms(2);
+        consensus.setPolicy(IOepConsensus.Policy(2, 3, 7 days, 7 days, 1));
+        IOepConsensus.Terms memory terms = consensus.terms(2);
         assertEq(terms.voteWindow, 7 days, "vote window");
         assertEq(terms.revealWindow, 7 days, "reveal window");
         rejectsPolicy(
-            Electorate.Policy(2, 3, 7 days + 1, 7 days, 1),
-            abi.encodeWithSelector(Electorate.InvalidWindow.selector, 7 days, 7 days + 1)
+            IOepConsensus.Policy(2, 3, 7 days + 1, 7 days, 1),
+            abi.encodeWithSelector(IOepConsensus.InvalidWindow.selector, 7 days, 7 days + 1)
         );
     }
 
     function test_ATextOfExactly200BytesIsAllowed() public {
         string memory text = string(new bytes(200));
-        Electorate.NewWorker[] memory list = newWorkers(0, 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(0, 1);
         list[0].url = text;
         vm.prank(ADMIN);
         consensus.addWorkers(list);
@@ -295,7 +303,7 @@ contract ElectorateTest is Fixture {
         uint32 round = open();
         vm.prank(REQUESTER);
         consensus.cancelRound(round, text);
-        assertPhase(round, OepConsensus.Phase.Cancelled);
+        assertPhase(round, IOepConsensus.Phase.Cancelled);
     }
 
     function testFuzz_QuorumIsTheShareRoundedUpAndAStrictMajority(uint8 members, uint8 numerator, uint8 denominator)
@@ -305,7 +313,7 @@ contract ElectorateTest is Fixture {
         vm.assume(denominator != 0 && numerator <= denominator);
         addWorkers(0, n);
         vm.prank(ADMIN);
-        consensus.setPolicy(Electorate.Policy(numerator, denominator, 1, 1, 1));
+        consensus.setPolicy(IOepConsensus.Policy(numerator, denominator, 1, 1, 1));
         uint256 quorum = consensus.terms(3).quorum;
         assertTrue(2 * quorum > n, "strict majority");
         assertTrue(quorum <= n, "reachable");
@@ -328,42 +336,30 @@ contract ElectorateTest is Fixture {
     function test_SetsTheEndpointAtOnce() public {
         addWorkers(0, 1);
         vm.expectEmit(address(consensus));
-        emit Electorate.EndpointChanged(operator(0), "https://elsewhere");
+        emit IOepConsensus.EndpointChanged(operator(0), "https://elsewhere");
         vm.prank(operator(0));
         consensus.setEndpoint("https://elsewhere");
         assertEq(bytes(consensus.endpointOf(operator(0))), "https://elsewhere", "endpoint");
         assertEq(consensus.currentEpoch(), 2, "epoch");
-        vm.expectRevert(abi.encodeWithSelector(Electorate.NotMember.selector, signer(0)));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.NotMember.selector, signer(0)));
         vm.prank(signer(0));
         consensus.setEndpoint("https://signer");
-        vm.expectRevert(abi.encodeWithSelector(Electorate.TextTooLong.selector, 200, 201));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.TextTooLong.selector, 200, 201));
         vm.prank(operator(0));
         consensus.setEndpoint(string(new bytes(201)));
-    }
-
-    function test_PagesThroughTheSeats() public {
-        addWorkers(0, 5);
-        Electorate.SeatView[] memory page = consensus.seats(2, 3);
-        assertEq(page.length, 3, "page");
-        assertSeat(page[0], 1, signer(1), 2, NOT_ENDED, 1);
-        assertSeat(page[2], 3, signer(3), 2, NOT_ENDED, 3);
-        assertEq(consensus.seats(5, type(uint32).max).length, 1, "last page");
-        assertEq(consensus.seats(6, 1).length, 0, "beyond");
-        vm.expectRevert(abi.encodeWithSelector(Electorate.UnknownSeat.selector, 5, 0));
-        consensus.seats(0, 1);
     }
 
     function test_ViewsOfNothing() public {
         assertEq(consensus.seatOf(STRANGER).signer, address(0), "seat of a stranger");
         assertEq(consensus.signerOf(STRANGER), address(0), "signer of a stranger");
-        vm.expectRevert(abi.encodeWithSelector(Electorate.UnknownEpoch.selector, 1, 2));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.UnknownEpoch.selector, 1, 2));
         consensus.electorate(2);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.UnknownEpoch.selector, 1, 0));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.UnknownEpoch.selector, 1, 0));
         consensus.terms(0);
     }
 
     function assertSeat(
-        Electorate.SeatView memory seat,
+        IOepConsensus.SeatView memory seat,
         uint256 worker,
         address signer_,
         uint32 since,
@@ -377,13 +373,13 @@ contract ElectorateTest is Fixture {
         assertEq(seat.index, index, "index");
     }
 
-    function rejectsWorkers(Electorate.NewWorker[] memory list, bytes memory error_) private {
+    function rejectsWorkers(IOepConsensus.NewWorker[] memory list, bytes memory error_) private {
         vm.expectRevert(error_);
         vm.prank(ADMIN);
         consensus.addWorkers(list);
     }
 
-    function rejectsPolicy(Electorate.Policy memory policy_, bytes memory error_) private {
+    function rejectsPolicy(IOepConsensus.Policy memory policy_, bytes memory error_) private {
         vm.expectRevert(error_);
         vm.prank(ADMIN);
         consensus.setPolicy(policy_);

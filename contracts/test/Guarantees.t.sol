@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Electorate} from "../src/Electorate.sol";
+import {IOepConsensus} from "../src/IOepConsensus.sol";
 import {OepConsensus} from "../src/OepConsensus.sol";
 import {Bench} from "./support/Fixture.sol";
 import {Handler} from "./support/Handler.sol";
@@ -56,7 +56,7 @@ contract GuaranteesTest is Bench {
             }
             assertEq(consensus.round(round).voted, seen, "voted");
             uint128 abstained;
-            OepConsensus.AbstentionView[] memory abstentions = consensus.abstentions(round);
+            IOepConsensus.AbstentionView[] memory abstentions = consensus.record(round).abstentions;
             for (uint256 i = 0; i < abstentions.length; ++i) {
                 abstained |= uint128(1) << abstentions[i].index;
             }
@@ -66,9 +66,9 @@ contract GuaranteesTest is Bench {
 
     function invariant_G2_OnlyAQuorumIsFinal() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
-            OepConsensus.RoundView memory view_ = consensus.round(round);
+            IOepConsensus.RoundView memory view_ = consensus.round(round);
             assertTrue(2 * uint256(view_.quorum) > view_.memberCount, "strict majority");
-            bool isFinal = view_.status == OepConsensus.Status.Final;
+            bool isFinal = view_.status == IOepConsensus.Status.Final;
             assertTrue(isFinal == handler.book(round).isFinal, "final where the books say so");
             if (isFinal) assertTrue(handler.ones(view_.matched) >= view_.quorum, "quorum");
             else assertEq(view_.root, 0, "root");
@@ -80,7 +80,7 @@ contract GuaranteesTest is Bench {
             Handler.Book memory kept = handler.book(round);
             bytes32 expected = kept.isFinal ? handler.rootOf(kept.choice) : bytes32(0);
             assertEq(consensus.round(round).root, expected, "root");
-            OepConsensus.CandidateView[] memory list = consensus.candidates(round);
+            IOepConsensus.CandidateView[] memory list = consensus.record(round).candidates;
             uint256 withQuorum;
             for (uint256 i = 0; i < list.length; ++i) {
                 if (handler.ones(list[i].matched) >= kept.quorum) ++withQuorum;
@@ -96,9 +96,9 @@ contract GuaranteesTest is Bench {
             for (uint256 choice = 0; choice < 3; ++choice) {
                 bytes32 result = consensus.resultHash(handler.rootOf(choice), PARTITIONS);
                 uint128 expected = handler.isRevealed(round, choice) ? kept.backers[choice] : 0;
-                assertEq(consensus.candidate(round, result), expected, "candidate");
+                assertEq(candidate(round, result), expected, "candidate");
             }
-            OepConsensus.CandidateView[] memory list = consensus.candidates(round);
+            IOepConsensus.CandidateView[] memory list = consensus.record(round).candidates;
             assertEq(list.length, kept.revealed.length, "candidates");
             for (uint256 i = 0; i < list.length; ++i) {
                 assertEq(list[i].root, handler.rootOf(kept.revealed[i]), "candidate's root");
@@ -117,7 +117,7 @@ contract GuaranteesTest is Bench {
 
     function invariant_G6_TheElectorateIsFrozen() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
-            OepConsensus.RoundView memory view_ = consensus.round(round);
+            IOepConsensus.RoundView memory view_ = consensus.round(round);
             Handler.Book memory kept = handler.book(round);
             assertEq(view_.epoch, kept.epoch, "epoch");
             assertEq(view_.members, kept.members, "members");
@@ -126,7 +126,7 @@ contract GuaranteesTest is Bench {
             assertEq(view_.voteDeadline, kept.voteDeadline, "vote deadline");
             assertEq(view_.revealDeadline, kept.revealDeadline, "reveal deadline");
             assertEq(view_.voted & ~view_.members, 0, "voters outside the electorate");
-            Electorate.SeatView[] memory members = consensus.electorate(view_.epoch);
+            IOepConsensus.SeatView[] memory members = consensus.electorate(view_.epoch);
             uint128 bitmap;
             for (uint256 i = 0; i < members.length; ++i) {
                 bitmap |= uint128(1) << members[i].index;
@@ -151,7 +151,7 @@ contract GuaranteesTest is Bench {
             vm.warp(deadline > now_ ? deadline : now_);
             vm.prank(STRANGER);
             consensus.failRound(round);
-            assertPhase(round, OepConsensus.Phase.Failed);
+            assertPhase(round, IOepConsensus.Phase.Failed);
             vm.warp(now_);
         }
     }
@@ -165,7 +165,7 @@ contract GuaranteesTest is Bench {
     function invariant_G10_ACopiedBallotIsWorthNothing() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
             Handler.Book memory kept = handler.book(round);
-            OepConsensus.CandidateView[] memory list = consensus.candidates(round);
+            IOepConsensus.CandidateView[] memory list = consensus.record(round).candidates;
             for (uint256 i = 0; i < list.length; ++i) {
                 assertEq(list[i].matched & kept.copied, 0, "copies counted");
             }
@@ -183,15 +183,17 @@ contract GuaranteesTest is Bench {
 
     function invariant_G12_EquivocationIsOnRecordOnce() public view {
         for (uint32 round = 1; round <= consensus.roundCount(); ++round) {
-            assertEq(consensus.equivocators(round), handler.book(round).equivocated, "equivocators");
-            assertEq(consensus.equivocators(round) & ~consensus.round(round).members, 0, "outside the electorate");
+            assertEq(consensus.record(round).equivocators, handler.book(round).equivocated, "equivocators");
+            assertEq(
+                consensus.record(round).equivocators & ~consensus.round(round).members, 0, "outside the electorate"
+            );
         }
     }
 
     // And it can do what only an administrator can.
     function invariant_G13_ThereIsAnAdministrator() public {
         bytes32 role = consensus.DEFAULT_ADMIN_ROLE();
-        address[4] memory accounts = [ADMIN, address(0x5cc), address(0), GUARDIAN];
+        address[5] memory accounts = [ADMIN, address(0x5cc), address(0), GUARDIAN, address(consensus)];
         for (uint256 i = 0; i < accounts.length; ++i) {
             bool expected = handler.isAdministrator(accounts[i]);
             assertTrue(consensus.hasRole(role, accounts[i]) == expected, "administrators");
@@ -219,6 +221,8 @@ contract GuaranteesTest is Bench {
         Handler.Happened memory log = handler.log();
         assertTrue(log.direct > 50 && log.relayed > 50 && log.passedOver > 5 && log.batchesRejected > 10, "ballots");
         assertTrue(log.copies > 5 && log.abstentions > 5 && log.equivocations > 5, "misdeeds");
+        assertTrue(log.lateEvidence > 0, "late evidence");
+        assertTrue(log.relayedAbstentions > 5, "relayed abstentions");
         assertTrue(log.finals > 3 && log.candidates > 3 && log.failures > 3 && log.cancellations > 1, "outcomes");
         assertTrue(log.pauses > 1 && log.rotations > 5 && log.removals > 1 && log.comebacks > 1, "changes");
         assertTrue(log.reused > 5, "signers that came back");

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.30;
 
 import {Entries} from "../src/Entries.sol";
+import {IOepConsensus} from "../src/IOepConsensus.sol";
 import {OepConsensus} from "../src/OepConsensus.sol";
+import {OepInclusion} from "../src/OepInclusion.sol";
 import {Rfc9162} from "../src/Rfc9162.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {ReferenceTree} from "./support/ReferenceTree.sol";
@@ -11,6 +13,8 @@ import {vm} from "./support/Vm.sol";
 /// @dev Partition and site entries in a final round.
 contract InclusionTest is Fixture {
     uint256 private constant SITES = 7;
+
+    OepInclusion private inclusion = new OepInclusion();
 
     struct Proof {
         bytes site;
@@ -25,7 +29,9 @@ contract InclusionTest is Fixture {
         for (uint256 count = 1; count <= 9; ++count) {
             uint32 round = finalRound(count);
             for (uint256 i = 0; i < count; ++i) {
-                consensus.verifyPartition(round, partitionEntry(i), i, ReferenceTree.path(partitionLeaves(count), i));
+                inclusion.verifyPartition(
+                    consensus, round, partitionEntry(i), i, ReferenceTree.path(partitionLeaves(count), i)
+                );
             }
         }
     }
@@ -43,17 +49,57 @@ contract InclusionTest is Fixture {
         bytes memory entry = partitionEntry(0);
         vm.expectRevert(
             abi.encodeWithSelector(
-                OepConsensus.WrongStatus.selector, unfinished, OepConsensus.Status.Final, OepConsensus.Status.Open
+                IOepConsensus.WrongStatus.selector, unfinished, IOepConsensus.Status.Final, IOepConsensus.Status.Open
             )
         );
-        consensus.verifyPartition(unfinished, entry, 0, path);
+        inclusion.verifyPartition(consensus, unfinished, entry, 0, path);
         vm.expectRevert(
             abi.encodeWithSelector(
-                OepConsensus.WrongStatus.selector, 99, OepConsensus.Status.Final, OepConsensus.Status.None
+                IOepConsensus.WrongStatus.selector, 99, IOepConsensus.Status.Final, IOepConsensus.Status.None
             )
         );
-        consensus.verifyPartition(99, entry, 0, path);
-        consensus.verifyPartition(round, entry, 0, path);
+        inclusion.verifyPartition(consensus, 99, entry, 0, path);
+        inclusion.verifyPartition(consensus, round, entry, 0, path);
+    }
+
+    function test_TheFinalResultIsThatOfAFinalRound() public {
+        uint32 round = finalRound(3);
+        (bytes32 root, uint32 partitions) = consensus.finalResult(round);
+        assertEq(root, ReferenceTree.root(partitionLeaves(3)), "root");
+        assertEq(partitions, 3, "partitions");
+        uint32 failed = open();
+        warpToExpiry(failed);
+        consensus.failRound(failed);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IOepConsensus.WrongStatus.selector, failed, IOepConsensus.Status.Final, IOepConsensus.Status.Failed
+            )
+        );
+        consensus.finalResult(failed);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IOepConsensus.WrongStatus.selector, 0, IOepConsensus.Status.Final, IOepConsensus.Status.None
+            )
+        );
+        consensus.finalResult(0);
+    }
+
+    // One deployment serves every consensus contract, and a proof is of the one that is named.
+    function test_OfAnotherContract() public {
+        uint32 round = finalRound(3);
+        OepConsensus here = consensus;
+        bytes32[] memory path = ReferenceTree.path(partitionLeaves(3), 0);
+        deploy();
+        delete ballots[round];
+        uint32 other = finalRound(4);
+        assertEq(other, round, "number");
+        bytes memory entry = partitionEntry(0);
+        inclusion.verifyPartition(here, round, entry, 0, path);
+        bytes32 expected = consensus.round(other).root;
+        bytes32 received = here.round(round).root;
+        vm.expectRevert(abi.encodeWithSelector(Rfc9162.RootMismatch.selector, expected, received));
+        inclusion.verifyPartition(consensus, other, entry, 0, path);
+        inclusion.verifyPartition(consensus, other, entry, 0, ReferenceTree.path(partitionLeaves(4), 0));
     }
 
     function test_NotOfAnotherRound() public {
@@ -65,7 +111,7 @@ contract InclusionTest is Fixture {
         bytes32 received = sha256(abi.encodePacked(hex"01", hash, path[1]));
         bytes32 expected = consensus.round(other).root;
         vm.expectRevert(abi.encodeWithSelector(Rfc9162.RootMismatch.selector, expected, received));
-        consensus.verifyPartition(other, entry, 0, path);
+        inclusion.verifyPartition(consensus, other, entry, 0, path);
     }
 
     function test_RejectsEntriesOfAnotherKind() public {
@@ -76,13 +122,13 @@ contract InclusionTest is Fixture {
         bytes memory entry = good.partition;
         bytes memory error_ = abi.encodeWithSelector(Entries.EntryLength.selector, 73, 74);
         vm.expectRevert(error_);
-        consensus.verifyPartition(round, bytes.concat(entry, hex"00"), 1, good.path);
+        inclusion.verifyPartition(consensus, round, bytes.concat(entry, hex"00"), 1, good.path);
         vm.expectRevert(abi.encodeWithSelector(Entries.EntryLength.selector, 73, 0));
-        consensus.verifyPartition(round, "", 1, good.path);
+        inclusion.verifyPartition(consensus, round, "", 1, good.path);
         entry = proof(3, 1, 2).partition;
         entry[4] = 0x01;
         vm.expectRevert(abi.encodeWithSelector(Entries.EntryTag.selector, bytes5("OEP1\x02"), bytes5("OEP1\x01")));
-        consensus.verifyPartition(round, entry, 1, good.path);
+        inclusion.verifyPartition(consensus, round, entry, 1, good.path);
 
         Proof memory bad = proof(3, 1, 2);
         bad.site = good.partition;
@@ -136,25 +182,25 @@ contract InclusionTest is Fixture {
         uint32 round = finalRound(100);
         bytes32[] memory path = ReferenceTree.path(partitionLeaves(100), 37);
         bytes memory entry = partitionEntry(37);
-        consensus.verifyPartition(round, entry, 37, path);
+        inclusion.verifyPartition(consensus, round, entry, 37, path);
         assertTrue(vm.lastCallGas().gasTotalUsed <= 13_400, "inclusion costs more than 13.4k gas");
     }
 
     function test_NothingIsInAnEmptyTree() public {
         addWorkers(0, 1);
         uint32 round = open();
-        castAs(round, signer(0), consensus.ballotFor(round, operator(0), ROOT, 0));
+        castAs(round, signer(0), consensus.ballotFor(round, indexOf(0), ROOT, 0));
         consensus.revealRoot(round, ROOT, 0, ballots[round]);
         bytes memory entry = partitionEntry(0);
         vm.expectRevert(abi.encodeWithSelector(Rfc9162.IndexOutOfRange.selector, 0, 0));
-        consensus.verifyPartition(round, entry, 0, new bytes32[](0));
+        inclusion.verifyPartition(consensus, round, entry, 0, new bytes32[](0));
     }
 
     function finalRound(uint256 count) private returns (uint32 round) {
-        if (consensus.seatCount() == 0) addWorkers(0, 1);
+        if (consensus.currentEpoch() == 1) addWorkers(0, 1);
         round = open();
         bytes32 root = ReferenceTree.root(partitionLeaves(count));
-        castAs(round, signer(0), consensus.ballotFor(round, operator(0), root, uint32(count)));
+        castAs(round, signer(0), consensus.ballotFor(round, indexOf(0), root, uint32(count)));
         consensus.revealRoot(round, root, uint32(count), ballots[round]);
     }
 
@@ -170,7 +216,7 @@ contract InclusionTest is Fixture {
     }
 
     function verify(uint32 round, Proof memory p) private view {
-        consensus.verifySite(round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path);
+        inclusion.verifySite(consensus, round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path);
     }
 
     function rejects(uint32 round, Proof memory p, bytes memory error_) private {
@@ -179,7 +225,7 @@ contract InclusionTest is Fixture {
     }
 
     function isAccepted(uint32 round, Proof memory p) private view returns (bool) {
-        try consensus.verifySite(round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path) {
+        try inclusion.verifySite(consensus, round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path) {
             return true;
         } catch {
             return false;

@@ -3,8 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 
-import {Electorate} from "../src/Electorate.sol";
-import {OepConsensus} from "../src/OepConsensus.sol";
+import {IOepConsensus} from "../src/IOepConsensus.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -14,7 +13,7 @@ contract OpeningTest is Fixture {
         addWorkers(0, 5);
         uint40 start = uint40(block.timestamp);
         vm.expectEmit(address(consensus));
-        emit OepConsensus.RoundOpened(
+        emit IOepConsensus.RoundOpened(
             1,
             2,
             REQUESTER,
@@ -29,9 +28,9 @@ contract OpeningTest is Fixture {
         uint32 number = open();
         assertEq(number, 1, "number");
         assertEq(consensus.roundCount(), 1, "count");
-        OepConsensus.RoundView memory round = consensus.round(1);
-        assertEq(uint256(round.status), uint256(OepConsensus.Status.Open), "status");
-        assertEq(uint256(round.phase), uint256(OepConsensus.Phase.Voting), "phase");
+        IOepConsensus.RoundView memory round = consensus.round(1);
+        assertEq(uint256(round.status), uint256(IOepConsensus.Status.Open), "status");
+        assertEq(uint256(round.phase), uint256(IOepConsensus.Phase.Voting), "phase");
         assertEq(round.epoch, 2, "epoch");
         assertEq(round.horizonStart, HORIZON, "horizon");
         assertEq(round.horizonIntervals, INTERVALS, "intervals");
@@ -59,7 +58,7 @@ contract OpeningTest is Fixture {
         vm.prank(operator(1));
         consensus.rotateSigner(signer(51));
         vm.prank(ADMIN);
-        consensus.setPolicy(Electorate.Policy(1, 1, 5, 5, 2));
+        consensus.setPolicy(IOepConsensus.Policy(1, 1, 5, 5, 2));
         assertEq(snapshot(number), before, "round");
         uint32 next = open();
         assertEq(consensus.round(next).epoch, 6, "epoch of the next");
@@ -68,20 +67,20 @@ contract OpeningTest is Fixture {
     }
 
     function test_RejectsBadRequests() public {
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.EmptyElectorate.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.EmptyElectorate.selector, 1));
         open();
         addWorkers(0, 1);
         bytes32 role = consensus.REQUESTER_ROLE();
         vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, ADMIN, role));
         vm.prank(ADMIN);
         consensus.openRound(HORIZON, INTERVALS, ENVELOPE, REGISTRY);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.EmptyHorizon.selector));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.EmptyHorizon.selector));
         vm.prank(REQUESTER);
         consensus.openRound(HORIZON, 0, ENVELOPE, REGISTRY);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "envelopeDigest"));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.Missing.selector, "envelopeDigest"));
         vm.prank(REQUESTER);
         consensus.openRound(HORIZON, INTERVALS, 0, REGISTRY);
-        vm.expectRevert(abi.encodeWithSelector(Electorate.Missing.selector, "registryDigest"));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.Missing.selector, "registryDigest"));
         vm.prank(REQUESTER);
         consensus.openRound(HORIZON, INTERVALS, ENVELOPE, 0);
         assertEq(consensus.roundCount(), 0, "count");
@@ -89,9 +88,9 @@ contract OpeningTest is Fixture {
 
     function test_UnknownRounds() public {
         openWith(1);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 1, 0));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.UnknownRound.selector, 1, 0));
         consensus.round(0);
-        vm.expectRevert(abi.encodeWithSelector(OepConsensus.UnknownRound.selector, 1, 2));
+        vm.expectRevert(abi.encodeWithSelector(IOepConsensus.UnknownRound.selector, 1, 2));
         consensus.round(2);
     }
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Rfc9162} from "../src/Rfc9162.sol";
 import {OepConsensus} from "../src/OepConsensus.sol";
+import {OepInclusion} from "../src/OepInclusion.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {Verifier} from "./support/Verifier.sol";
 import {vm} from "./support/Vm.sol";
@@ -12,6 +13,7 @@ contract VectorsTest is Fixture {
     string private constant FOLDER = "../docs/spec/vectors/";
 
     Verifier private verifier = new Verifier();
+    OepInclusion private inclusion = new OepInclusion();
 
     function test_EveryPathOfTheSmallTrees() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
@@ -107,14 +109,14 @@ contract VectorsTest is Fixture {
         uint32 count = uint32(vm.parseJsonUint(json, ".partitionCount"));
         assertEq(consensus.resultHash(root, count), word(json, ".resultHash"), "result hash");
         uint32 round = open();
-        castAs(round, signer(0), consensus.ballotFor(round, operator(0), root, count));
+        castAs(round, signer(0), consensus.ballotFor(round, indexOf(0), root, count));
         consensus.revealRoot(round, root, count, ballots[round]);
         uint256 i;
         for (; vm.keyExistsJson(json, entryAt(".partitions", i)); ++i) {
             string memory partition = entryAt(".partitions", i);
             bytes memory entry = vm.parseBytes(vm.parseJsonString(json, string.concat(partition, ".entry")));
             bytes32[] memory path = words(json, string.concat(partition, ".path"));
-            consensus.verifyPartition(round, entry, i, path);
+            inclusion.verifyPartition(consensus, round, entry, i, path);
             checkSites(round, json, string.concat(partition, ".sites"), entry, i, path);
         }
         assertEq(i, partitions, "partitions");
@@ -133,7 +135,7 @@ contract VectorsTest is Fixture {
             string memory site = entryAt(sites, k);
             bytes memory siteEntry = vm.parseBytes(vm.parseJsonString(json, string.concat(site, ".entry")));
             bytes32[] memory sitePath = words(json, string.concat(site, ".path"));
-            consensus.verifySite(round, siteEntry, k, sitePath, entry, index, path);
+            inclusion.verifySite(consensus, round, siteEntry, k, sitePath, entry, index, path);
         }
     }
 
@@ -145,8 +147,8 @@ contract VectorsTest is Fixture {
         vm.chainId(vm.parseJsonUint(json, ".inputs.chainId"));
         for (uint256 k = 0; vm.keyExistsJson(json, entryAt(".ballots", k)); ++k) {
             string memory vote_ = entryAt(".ballots", k);
-            address voter = vm.parseAddress(vm.parseJsonString(json, string.concat(vote_, ".operator")));
-            bytes32 ballot = OepConsensus(place).ballotFor(number, voter, root, count);
+            uint8 index = uint8(vm.parseJsonUint(json, string.concat(vote_, ".index")));
+            bytes32 ballot = OepConsensus(place).ballotFor(number, index, root, count);
             assertEq(ballot, word(json, string.concat(vote_, ".ballot")), "ballot");
         }
         vm.chainId(31_337);

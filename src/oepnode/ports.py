@@ -220,7 +220,7 @@ class Chain(ChainReader, Protocol):
 
 
 class Relay(Protocol):
-    """A service that casts this worker's ballots, and pays for them."""
+    """A service that takes this worker's steps on chain, and pays for them."""
 
     async def hand_in(self, context: RoundContext, vote: Vote) -> None:
         """Sign the worker's ballot or abstention and hand it in; repeating it is safe.
@@ -233,6 +233,19 @@ class Relay(Protocol):
             TransportError: If the relay does not respond, or cannot accept it yet.
             FatalError: If the record cannot be written.
         """
+        ...
+
+    async def reveal(self, context: RoundContext, result: Result) -> None:
+        """Hand in a result to reveal, after the vote has closed; repeating it is safe.
+
+        Raises:
+            ConflictError: If the relay rejects it.
+            TransportError: If the relay does not respond, or cannot accept it yet.
+        """
+        ...
+
+    async def close_failed(self, context: RoundContext) -> None:
+        """Have a round closed as failed; repeating it is safe. Errors as in `reveal`."""
         ...
 
 

@@ -24,10 +24,22 @@ from oepnode.demo import devnet
 from oepnode.domain.rounds import signed_ballots
 from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Equivocated, Policy, Role
+from oepnode.domain.rounds.onchain import (
+    Abstained,
+    BallotCast,
+    Electorate,
+    Equivocated,
+    Event,
+    Policy,
+    Role,
+    RootRevealed,
+    RoundFinalised,
+    RoundOpened,
+)
 from oepnode.domain.rounds.signed_ballots import SignedBallot
-from oepnode.domain.rounds.tally import Standing
+from oepnode.domain.rounds.tally import Ballot, Standing
 from tests.contract_model import electorate, rounds, views
+from tests.contract_model.packed_ballots import rolling_hash
 from tests.contract_model.state import (
     MAX_MEMBERS,
     MAX_TEXT,
@@ -255,8 +267,43 @@ class Lockstep:
         assert reasons == round_.abstentions
         silent = sum(1 << a.member.index for a in counted.members if a.standing is Standing.SILENT)
         assert silent == round_.waiting
+        assert self.chain.read("record", number)[2:] == _rebuilt(members, events)
+        self._compare_with_events(number, members, events)
         equivocators = {e.operator for e in events if isinstance(e, Equivocated)}
         assert equivocators == {m.operator for m in members.by_index(round_.equivocators)}
+
+    def _compare_with_events(self, number: int, members: Electorate, events: list[Event]) -> None:
+        """Compare the chain's view of a round with the round that its events alone give."""
+        view = self.chain.read("round", number)
+        (opened,) = (event for event in events if isinstance(event, RoundOpened))
+        start, window = opened.horizon_start // rounds.HORIZON_UNIT_S, members.vote_window_s
+        assert view[2:10] == (
+            opened.epoch,
+            start,
+            opened.interval_count,
+            opened.rules_version,
+            opened.vote_deadline - window,
+            opened.location.block,
+            opened.vote_deadline,
+            opened.reveal_deadline,
+        )
+        index = {member.operator: member.index for member in members.members}
+        cast = [Ballot(index[e.operator], e.ballot) for e in events if isinstance(e, BallotCast)]
+        abstained = [index[e.operator] for e in events if isinstance(e, Abstained)]
+        voted = sum(1 << bit for bit in (*(ballot.index for ballot in cast), *abstained))
+        final = next((e for e in events if isinstance(e, RoundFinalised)), None)
+        hashed = rolling_hash(rounds.context_of(self.state, number), cast)
+        every = sum(1 << member.index for member in members.members)
+        assert view[10:] == (
+            len(members.members),
+            members.quorum,
+            every,
+            voted,
+            hashed if final is None else bytes(32),
+            bytes(32) if final is None else final.root,
+            0 if final is None else final.partitions,
+            0 if final is None else final.matched,
+        )
 
     # --- comparing -------------------------------------------------------------------------------
 
@@ -354,6 +401,19 @@ class Lockstep:
         except Reverted as error:
             value = error
         return "finalResult", (number,), None, value
+
+
+def _rebuilt(members: Electorate, events: list[Event]) -> tuple[object, ...]:
+    """Candidates, abstentions and equivocators of a record, from the round's events alone."""
+    index = {member.operator: member.index for member in members.members}
+    revealed = [event for event in events if isinstance(event, RootRevealed)]
+    abstained = [event for event in events if isinstance(event, Abstained)]
+    accused = [event for event in events if isinstance(event, Equivocated)]
+    return (
+        tuple((event.root, event.partitions, event.matched) for event in revealed),
+        tuple(sorted((index[event.operator], event.reason) for event in abstained)),
+        sum(1 << index[event.operator] for event in accused),
+    )
 
 
 def _as_is(arguments: Sequence[Any]) -> Sequence[Any]:

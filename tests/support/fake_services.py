@@ -7,9 +7,10 @@ from hashlib import sha256
 from oepnode.adapters.computing.job import Compute, run_job
 from oepnode.adapters.computing.messages import Done, Message
 from oepnode.adapters.storage.input_archive import seal_inputs
-from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import BallotCast
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Chain, LatestEnvelope, Outcome, RoundTask, ShelvedRound
 
@@ -155,6 +156,7 @@ class FakeRelay:
         is_silent: Votes are kept and not cast.
         fault: Raised by every `hand_in`, unless it is None.
         handed_in: Every vote that was handed in, with its round.
+        steps: Every result that was handed in to reveal, and None for each round to close.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -162,6 +164,7 @@ class FakeRelay:
         self.is_silent = False
         self.fault: Exception | None = None
         self.handed_in: list[tuple[RoundContext, Vote]] = []
+        self.steps: list[tuple[RoundContext, Result | None]] = []
 
     async def hand_in(self, context: RoundContext, vote: Vote) -> None:
         self.handed_in.append((context, vote))
@@ -173,3 +176,25 @@ class FakeRelay:
             await self._chain.cast_ballot(context.number, vote)
         else:
             await self._chain.abstain(context.number, vote.reason)
+
+    async def reveal(self, context: RoundContext, result: Result) -> None:
+        if not self._takes(context, result):
+            return
+        number = context.number
+        state = await self._chain.round(number)
+        assert state is not None
+        electorate = await self._chain.electorate(state.epoch)
+        members = {member.operator: member for member in electorate.members}
+        events = await self._chain.round_events(number)
+        cast = [(members[e.operator], e.ballot) for e in events if isinstance(e, BallotCast)]
+        await self._chain.reveal_root(number, result.root, result.partitions, cast)
+
+    async def close_failed(self, context: RoundContext) -> None:
+        if self._takes(context, None):
+            await self._chain.fail_round(context.number)
+
+    def _takes(self, context: RoundContext, result: Result | None) -> bool:
+        self.steps.append((context, result))
+        if self.fault is not None:
+            raise self.fault
+        return not self.is_silent and self.steps.count((context, result)) == 1

@@ -16,7 +16,7 @@ from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.ballot import Vote, ballot_for
+from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.custody import custody_root
@@ -84,6 +84,12 @@ class Stage:
         computed = compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened)
         custody = custody_root(operator(index), computed.result.partitions)
         return Vote(ballot_for(context, index, computed.result.result), custody)
+
+    def result_of(self, document: bytes) -> Result:
+        """The document's result in the only round."""
+        (opened,) = (event for event in self.blockchain.log if isinstance(event, RoundOpened))
+        context = RoundContext(CHAIN_ID, CONTRACT, 1)
+        return compute(Inputs(document, REGISTRY, SALT, Feed()), context, opened).result.result
 
     def worker(
         self,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Electorate} from "../../src/Electorate.sol";
+import {IOepConsensus} from "../../src/IOepConsensus.sol";
 import {OepConsensus} from "../../src/OepConsensus.sol";
 import {Assert} from "./Assert.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev Creates contracts in a call of its own, which a test can catch.
 contract Creator {
-    function create(address admin, Electorate.Policy calldata terms) external {
+    function create(address admin, IOepConsensus.Policy calldata terms) external {
         new OepConsensus(admin, terms);
     }
 }
@@ -29,6 +29,7 @@ abstract contract Bench is Assert {
     bytes32 internal constant ROOT = bytes32(uint256(0xa11ce));
     bytes32 internal constant OTHER_ROOT = bytes32(uint256(0xb0b));
     uint32 internal constant PARTITIONS = 4;
+    bytes32 internal constant CUSTODY = bytes32(uint256(0xc0de));
 
     OepConsensus internal consensus;
     mapping(uint32 round => bytes) internal ballots;
@@ -45,7 +46,7 @@ abstract contract Bench is Assert {
     }
 
     // Never expectRevert before `new`: with dynamic test linking the test then ends there, and passes.
-    function rejectsCreation(address admin, Electorate.Policy memory terms, bytes memory error_) internal {
+    function rejectsCreation(address admin, IOepConsensus.Policy memory terms, bytes memory error_) internal {
         try (new Creator()).create(admin, terms) {
             revert NotTrue("the creation was accepted");
         } catch (bytes memory reason) {
@@ -53,8 +54,8 @@ abstract contract Bench is Assert {
         }
     }
 
-    function policy() internal pure returns (Electorate.Policy memory) {
-        return Electorate.Policy(2, 3, VOTE_WINDOW, REVEAL_WINDOW, 1);
+    function policy() internal pure returns (IOepConsensus.Policy memory) {
+        return IOepConsensus.Policy(2, 3, VOTE_WINDOW, REVEAL_WINDOW, 1);
     }
 
     function operator(uint256 i) internal pure returns (address) {
@@ -69,10 +70,14 @@ abstract contract Bench is Assert {
         return vm.addr(signerKey(i));
     }
 
-    function newWorkers(uint256 from, uint256 count) internal pure returns (Electorate.NewWorker[] memory list) {
-        list = new Electorate.NewWorker[](count);
+    function indexOf(uint256 i) internal view returns (uint8) {
+        return consensus.seatOf(signer(i)).index;
+    }
+
+    function newWorkers(uint256 from, uint256 count) internal pure returns (IOepConsensus.NewWorker[] memory list) {
+        list = new IOepConsensus.NewWorker[](count);
         for (uint256 i = 0; i < count; ++i) {
-            list[i] = Electorate.NewWorker(operator(from + i), signer(from + i), "http://worker");
+            list[i] = IOepConsensus.NewWorker(operator(from + i), signer(from + i), "http://worker");
         }
     }
 
@@ -96,33 +101,36 @@ abstract contract Bench is Assert {
     }
 
     function vote(uint32 round, uint256 i, bytes32 root) internal {
-        castAs(round, signer(i), consensus.ballotFor(round, operator(i), root, PARTITIONS));
+        castAs(round, signer(i), consensus.ballotFor(round, indexOf(i), root, PARTITIONS));
     }
 
     function castAs(uint32 round, address account, bytes32 ballot) internal {
-        Electorate.SeatView memory seat = consensus.seatOf(account);
+        IOepConsensus.SeatView memory seat = consensus.seatOf(account);
         vm.prank(account);
-        consensus.castBallot(round, ballot);
-        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, seat.operator, ballot));
+        consensus.castBallot(round, ballot, CUSTODY);
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(seat.index, ballot));
     }
 
-    // Worker i's ballot as a relay casts it, 96 bytes.
+    // Worker i's vote as a relay casts it, 128 bytes: a ballot, or an abstention for a reason.
     function signed(uint32 round, uint256 i, bytes32 ballot) internal view returns (bytes memory) {
-        (bytes32 r, bytes32 vs) = vm.signCompact(signerKey(i), consensus.ballotDigest(round, ballot));
-        return abi.encodePacked(ballot, r, vs);
+        return signed(round, i, ballot, uint256(ballot) < 6 ? bytes32(0) : CUSTODY);
+    }
+
+    function signed(uint32 round, uint256 i, bytes32 ballot, bytes32 custody) internal view returns (bytes memory) {
+        (bytes32 r, bytes32 vs) = vm.signCompact(signerKey(i), consensus.ballotDigest(round, ballot, custody));
+        return abi.encodePacked(ballot, custody, r, vs);
     }
 
     function signedVote(uint32 round, uint256 i, bytes32 root) internal view returns (bytes memory) {
-        return signed(round, i, consensus.ballotFor(round, operator(i), root, PARTITIONS));
+        return signed(round, i, consensus.ballotFor(round, indexOf(i), root, PARTITIONS));
     }
 
     // The ballots that a revealer would collect from the events of a batch.
     function keep(uint32 round, uint256 i, bytes32 ballot) internal {
-        uint8 index = consensus.seatOf(signer(i)).index;
-        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(index, operator(i), ballot));
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(indexOf(i), ballot));
     }
 
-    function abstain(uint32 round, uint256 i, OepConsensus.Reason reason) internal {
+    function abstain(uint32 round, uint256 i, IOepConsensus.Reason reason) internal {
         vm.prank(signer(i));
         consensus.abstain(round, reason);
     }
@@ -141,13 +149,32 @@ abstract contract Bench is Assert {
         vm.warp(consensus.round(round).revealDeadline);
     }
 
-    function assertPhase(uint32 round, OepConsensus.Phase expected) internal view {
+    function assertPhase(uint32 round, IOepConsensus.Phase expected) internal view {
         assertEq(uint256(consensus.round(round).phase), uint256(expected), "phase");
+    }
+
+    function abstention(uint32 round, uint8 index) internal view returns (IOepConsensus.Reason) {
+        IOepConsensus.AbstentionView[] memory list = consensus.record(round).abstentions;
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (list[i].index == index) return list[i].reason;
+        }
+        return IOepConsensus.Reason.None;
+    }
+
+    // The members that had voted for a revealed result; zero if it was not revealed.
+    function candidate(uint32 round, bytes32 result) internal view returns (uint128) {
+        IOepConsensus.CandidateView[] memory list = consensus.record(round).candidates;
+        for (uint256 i = 0; i < list.length; ++i) {
+            if (consensus.resultHash(list[i].root, list[i].partitions) == result) return list[i].matched;
+        }
+        return 0;
     }
 
     // Asserts that a call changed nothing in a round.
     function snapshot(uint32 round) internal view returns (bytes32) {
-        return keccak256(abi.encode(consensus.round(round)));
+        IOepConsensus.RecordView memory record = consensus.record(round);
+        record.equivocators = 0; // evidence is recorded after the end, too
+        return keccak256(abi.encode(record));
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Electorate} from "../../src/Electorate.sol";
+import {IOepConsensus} from "../../src/IOepConsensus.sol";
 import {OepConsensus} from "../../src/OepConsensus.sol";
 import {Bench} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
@@ -27,7 +27,7 @@ contract Handler is Bench {
         uint32 epoch;
         uint128 members;
         uint8 memberCount;
-        Electorate.Policy policy;
+        IOepConsensus.Policy policy;
     }
 
     struct Book {
@@ -56,11 +56,13 @@ contract Handler is Bench {
         uint256 batchesRejected;
         uint256 copies;
         uint256 abstentions;
+        uint256 relayedAbstentions;
         uint256 finals;
         uint256 candidates;
         uint256 failures;
         uint256 cancellations;
         uint256 equivocations;
+        uint256 lateEvidence;
         uint256 pauses;
         uint256 rotations;
         uint256 removals;
@@ -175,7 +177,7 @@ contract Handler is Bench {
         for (uint256 i = 0; i < workers(); ++i) {
             if ((whom >> i) & 1 == 0 || !votesIn(round, i)) continue;
             named |= bitOf(i);
-            batch = bytes.concat(batch, signedChoice(round, i, (choices >> (2 * i)) & 3));
+            batch = bytes.concat(batch, signedChoice(round, i, relayedChoice(choices, i)));
             if (kept.voted & bitOf(i) == 0) counted |= bitOf(i);
         }
         bool isSpoilt = spoil % 3 == 0;
@@ -192,8 +194,10 @@ contract Handler is Bench {
         happened.relayed += ones(counted);
         for (uint256 i = 0; i < workers(); ++i) {
             if (counted & bitOf(i) == 0 || (whom >> i) & 1 == 0 || !votesIn(round, i)) continue;
-            uint256 choice = (choices >> (2 * i)) & 3;
-            note(round, i, choice, ballotOf(round, i, choice));
+            uint256 choice = relayedChoice(choices, i);
+            if (choice == CHOICES + 1) noteAbstention(round, i);
+            else note(round, i, choice, ballotOf(round, i, choice));
+            if (choice == CHOICES + 1) ++happened.relayedAbstentions;
         }
     }
 
@@ -218,7 +222,7 @@ contract Handler is Bench {
         bytes memory supplied = ballots[round];
         bool isGarbage = garbage % 4 == 0;
         if (isGarbage) {
-            if (supplied.length == 0 || garbage % 8 == 0) supplied = bytes.concat(supplied, new bytes(53));
+            if (supplied.length == 0 || garbage % 8 == 0) supplied = bytes.concat(supplied, new bytes(33));
             else supplied[uint256(garbage) % supplied.length] ^= 0x01;
         }
         uint256 count = ones(kept.backers[choice]);
@@ -257,7 +261,8 @@ contract Handler is Bench {
     function cancel(uint256 which, uint8 seldom) public {
         if (seldom % 8 != 0) return; // otherwise few rounds would become final
         uint32 round = pick(which);
-        bool may = books[round].closed == 0 && block.timestamp < books[round].revealDeadline;
+        bool may = books[round].closed == 0 && block.timestamp < books[round].voteDeadline
+            && books[round].voted != books[round].members;
         vm.prank(REQUESTER);
         try consensus.cancelRound(round, "given up") {
             assertTrue(may, "a cancellation that must not be");
@@ -272,8 +277,12 @@ contract Handler is Bench {
         uint32 round = pick(which);
         uint256 i = who % workers();
         uint256 j = other % 3 == 0 ? (i + 1) % workers() : i;
-        bytes memory evidence = bytes.concat(signedChoice(round, i, first % 3), signedChoice(round, j, second % 3));
-        bool may = i == j && votesIn(round, i) && first % 3 != second % 3 && books[round].equivocated & bitOf(i) == 0;
+        first %= 5;
+        second %= 5;
+        bytes memory evidence = bytes.concat(signedChoice(round, i, first), signedChoice(round, j, second));
+        bool isLate = block.timestamp >= uint256(books[round].revealDeadline) + 30 days;
+        bool may = i == j && votesIn(round, i) && first != second && books[round].equivocated & bitOf(i) == 0 && !isLate;
+        if (isLate) ++happened.lateEvidence;
         try consensus.reportEquivocation(round, evidence) {
             assertTrue(may, "evidence that must not be");
             books[round].equivocated |= bitOf(i);
@@ -287,10 +296,11 @@ contract Handler is Bench {
         vm.warp(vm.getBlockTimestamp() + seconds_ % 60);
     }
 
-    // To a second next to one of a round's two deadlines.
+    // To a second next to one of a round's deadlines.
     function passTimeToAnEdge(uint256 which, uint8 edge) public {
         Book storage kept = books[pick(which)];
         uint256 target = (edge & 1 == 0 ? kept.voteDeadline : kept.revealDeadline) - ((edge >> 1) & 1);
+        if (edge % 16 > 13) target += 30 days; // the end of evidence
         if (target > vm.getBlockTimestamp()) vm.warp(target);
     }
 
@@ -299,7 +309,7 @@ contract Handler is Bench {
     // A newcomer, or an operator that was removed once, with a new signer either way; a used one is rejected.
     function addWorker(uint8 seldom) public {
         if (seldom % 4 != 0 || current.memberCount == 9) return;
-        Electorate.NewWorker[] memory list = newWorkers(workers(), 1);
+        IOepConsensus.NewWorker[] memory list = newWorkers(workers(), 1);
         if (seldom % 8 == 0 && removed.length != 0) {
             list[0].operator = removed[removed.length - 1];
             removed.pop();
@@ -354,7 +364,7 @@ contract Handler is Bench {
 
     function setPolicy(uint8 share, uint8 voteWindow, uint8 revealWindow) public {
         current.policy =
-            Electorate.Policy(share % 4, 3, uint32(voteWindow) % 100 + 1, uint32(revealWindow) % 100 + 1, 1);
+            IOepConsensus.Policy(share % 4, 3, uint32(voteWindow) % 100 + 1, uint32(revealWindow) % 100 + 1, 1);
         vm.prank(administrator());
         consensus.setPolicy(current.policy);
         ++current.epoch;
@@ -375,6 +385,7 @@ contract Handler is Bench {
     // An administrator grants the role, revokes it, or renounces it.
     function handOver(uint8 whom, uint8 how) public {
         address account = whom % 4 == 0 ? address(0) : whom % 2 == 0 ? ADMIN : SUCCESSOR;
+        if (whom % 8 == 0) account = address(consensus);
         bytes32 role = consensus.DEFAULT_ADMIN_ROLE();
         if (how % 3 == 0) giveOffice(role, account);
         else if (how % 3 == 1) takeOffice(role, account, false);
@@ -404,18 +415,18 @@ contract Handler is Bench {
     function ballotsHash(uint32 round) public view returns (bytes32 hash) {
         hash = keccak256(abi.encode(block.chainid, address(consensus), uint64(round)));
         bytes memory packed = ballots[round];
-        bytes memory link = new bytes(85);
-        for (uint256 at_ = 0; at_ < packed.length; at_ += 53) {
-            for (uint256 i = 0; i < 85; ++i) {
+        bytes memory link = new bytes(65);
+        for (uint256 at_ = 0; at_ < packed.length; at_ += 33) {
+            for (uint256 i = 0; i < 65; ++i) {
                 link[i] = i < 32 ? hash[i] : packed[at_ + i - 32];
             }
             hash = keccak256(link);
         }
     }
 
-    // Everything that can be read about a round.
+    // Everything that can be read about a round but its equivocators.
     function record(uint32 round) public view returns (bytes32) {
-        return keccak256(abi.encode(consensus.round(round), consensus.candidates(round), consensus.abstentions(round)));
+        return snapshot(round);
     }
 
     function ones(uint128 bitmap) public pure returns (uint256 count) {
@@ -434,19 +445,17 @@ contract Handler is Bench {
         consensus.seatOf(signer(i));
         vm.prank(signer(i));
         if (choice == CHOICES + 1) {
-            try consensus.abstain(round, OepConsensus.Reason.InputInvalid) {
+            try consensus.abstain(round, IOepConsensus.Reason.InputInvalid) {
                 assertTrue(may, "an abstention that must not be");
             } catch {
                 assertTrue(!may, "an abstention rejected");
                 return;
             }
             if (isMeasured) measure(abstentionCost);
-            books[round].voted |= bitOf(i);
-            books[round].abstained |= bitOf(i);
-            ++happened.abstentions;
+            noteAbstention(round, i);
             return;
         }
-        try consensus.castBallot(round, ballot) {
+        try consensus.castBallot(round, ballot, CUSTODY) {
             assertTrue(may, "a vote that must not be");
         } catch {
             assertTrue(!may, "a vote rejected");
@@ -461,16 +470,18 @@ contract Handler is Bench {
     // The error for a signer that was already used. Counted, since it must occur.
     function used(uint256 i) private returns (bytes memory) {
         if (places[i].until != STILL) ++happened.reused;
-        return abi.encodeWithSelector(Electorate.SignerUsed.selector, signer(i), places[i].operator);
+        return abi.encodeWithSelector(IOepConsensus.SignerUsed.selector, signer(i), places[i].operator);
     }
 
     function giveOffice(bytes32 role, address account) private {
         vm.prank(administrator());
         try consensus.grantRole(role, account) {
-            assertTrue(account != address(0), "nobody as administrator");
+            assertTrue(account != address(0) && account != address(consensus), "nobody as administrator");
         } catch (bytes memory error_) {
-            assertEq(account, address(0), "an administrator rejected");
-            assertEq(error_, abi.encodeWithSelector(Electorate.Missing.selector, "account"), "why");
+            bytes memory why = account == address(0)
+                ? abi.encodeWithSelector(IOepConsensus.Missing.selector, "account")
+                : abi.encodeWithSelector(IOepConsensus.OwnAddress.selector, address(consensus));
+            assertEq(error_, why, "why");
             return;
         }
         if (isAdministrator[account]) return;
@@ -488,7 +499,7 @@ contract Handler is Bench {
         (bool done, bytes memory error_) = address(consensus).call(call_);
         assertTrue(done != isLast, "an administrator kept, or the last one lost");
         if (!done) {
-            assertEq(error_, abi.encodeWithSelector(Electorate.LastAdministrator.selector, account), "why");
+            assertEq(error_, abi.encodeWithSelector(IOepConsensus.LastAdministrator.selector, account), "why");
             ++happened.lastAdministrators;
         } else if (isAdministrator[account]) {
             isAdministrator[account] = false;
@@ -539,17 +550,16 @@ contract Handler is Bench {
         return places[i].since <= epoch && epoch < places[i].until;
     }
 
-    // The zero address if the signer never had a seat.
-    function ownerOf(uint256 i) private view returns (address) {
-        return i < places.length ? places[i].operator : address(0);
-    }
-
-    // Choices 0 to 2 are roots. The next is somebody else's ballot for root 0, or one's own for the round before.
+    // Choices 0 to 2 are roots. The next is somebody else's ballot for root 0, or one's own for the round before; the
+    // last, in a signed vote, an abstention.
     function ballotOf(uint32 round, uint256 i, uint256 choice) private view returns (bytes32) {
-        address own = ownerOf(i);
+        uint8 own = i < places.length ? places[i].index : 127; // of a stranger
+        if (choice == CHOICES + 1) return bytes32(uint256(IOepConsensus.Reason.InputInvalid));
         if (choice < CHOICES) return consensus.ballotFor(round, own, rootOf(choice), PARTITIONS);
-        if (i % 2 == 0 || operator(i - 1) == own) return consensus.ballotFor(round - 1, own, rootOf(0), PARTITIONS);
-        return consensus.ballotFor(round, operator(i - 1), rootOf(0), PARTITIONS);
+        if (i % 2 == 0 || places[i - 1].index == own) {
+            return consensus.ballotFor(round - 1, own, rootOf(0), PARTITIONS);
+        }
+        return consensus.ballotFor(round, places[i - 1].index, rootOf(0), PARTITIONS);
     }
 
     function signedChoice(uint32 round, uint256 i, uint256 choice) private view returns (bytes memory) {
@@ -589,16 +599,27 @@ contract Handler is Bench {
     }
 
     function note(uint32 round, uint256 i, uint256 choice, bytes32 ballot) private {
-        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(places[i].index, places[i].operator, ballot));
+        ballots[round] = bytes.concat(ballots[round], abi.encodePacked(places[i].index, ballot));
         books[round].voted |= bitOf(i);
         if (choice < CHOICES) {
             books[round].backers[choice] |= bitOf(i);
-        } else if (ballot == consensus.ballotFor(round, places[i].operator, rootOf(0), PARTITIONS)) {
+        } else if (ballot == consensus.ballotFor(round, places[i].index, rootOf(0), PARTITIONS)) {
             assertTrue(false, "a copied ballot must not be the member's own");
         } else {
             books[round].copied |= bitOf(i);
             ++happened.copies;
         }
+    }
+
+    function noteAbstention(uint32 round, uint256 i) private {
+        books[round].voted |= bitOf(i);
+        books[round].abstained |= bitOf(i);
+        ++happened.abstentions;
+    }
+
+    // One of all choices, an abstention included; root 0 where the bits are zero.
+    function relayedChoice(uint256 choices, uint256 i) private pure returns (uint256) {
+        return ((choices >> (3 * i)) & 7) % (CHOICES + 2);
     }
 
     function measure(Cost storage cost) private {

@@ -20,11 +20,10 @@ import structlog
 
 from oepnode.config import WorkerSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.rounds.ballot import Reason, Vote
+from oepnode.domain.rounds.ballot import Reason, Result
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Round, RoundOpened
 from oepnode.errors import (
     ComputationFault,
-    ConfigError,
     ConflictError,
     EvidenceError,
     TransportError,
@@ -37,6 +36,7 @@ from oepnode.worker.computations import Computations, TimedOutcome, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.pruning import KeptRound, deletable
+from oepnode.worker.relaying import Relaying
 from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     AbstainFromRound,
@@ -57,7 +57,8 @@ from oepnode.worker.state import (
 
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
-_AT_RELAY: Final = "the ballot is with the relay, and not on chain yet"
+_CLOSING_BY_RELAY_S: Final = 600
+"""Seconds after the reveal deadline in which closing is left to a relay."""
 
 
 class EffectRunner:
@@ -91,6 +92,7 @@ class EffectRunner:
         self.computations = Computations(ports, state_of, metrics, self._direct_before_s)
         self.waiting: dict[int, str] = {}
         """Reason why a round's step on chain is waiting, as the status page shows it."""
+        self._relaying = Relaying(ports.relay, self.waiting)
 
     async def carry_out(self, effect: Effect) -> None:
         """Carry out an effect; returns when it is done or has become pointless.
@@ -217,43 +219,27 @@ class EffectRunner:
         if on_chain.voted >> state.me.index & 1:
             return  # cast before, possibly by an earlier run; its event has not arrived yet
         await self._check_round(state)
-        vote = state.vote
-        if vote is None or await self._is_with_relay(state, vote):
+        vote, chain = state.vote, self._ports.chain
+        if vote is None:
             return
-        if vote.reason is None:
-            await self._ports.chain.cast_ballot(state.number, vote)
+        reason = vote.reason
+        is_direct = await self._relaying.take(
+            state.number,
+            "ballot" if reason is None else "abstention",
+            lambda relay: relay.hand_in(state.context, vote),
+            lambda: (
+                chain.cast_ballot(state.number, vote)
+                if reason is None
+                else chain.abstain(state.number, reason)
+            ),
+            is_late=state.opened.vote_deadline - state.now < self._direct_before_s,
+        )
+        if is_direct and reason is None:
             self._log.info("ballot_cast", round=state.number)
-        elif state.reason is not None:
-            await self._ports.chain.abstain(state.number, state.reason)
+        elif is_direct and state.reason is not None:
             self._log.warning(
                 "abstained", round=state.number, reason=state.reason.label, detail=state.detail
             )
-
-    async def _is_with_relay(self, state: RoundState, vote: Vote) -> bool:
-        """Hand the vote to the relay; False without a relay, if it rejects, or if time is short.
-
-        Voting directly as well does no harm: the contract ignores the second vote.
-        """
-        relay = self._ports.relay
-        if relay is None:
-            return False
-        if state.opened.vote_deadline - state.now < self._direct_before_s:
-            reason = "the vote ends soon and the relay has not cast the ballot"
-            self._bypass_relay(state, reason, reason)
-            return False
-        try:
-            await relay.hand_in(state.context, vote)
-        except (ConflictError, ConfigError) as exc:
-            self._bypass_relay(state, str(exc), shown_error(exc))
-            return False
-        if self.waiting.get(state.number) != _AT_RELAY:
-            self._log.info("ballot_handed_in", round=state.number)
-        self.waiting[state.number] = _AT_RELAY
-        return True
-
-    def _bypass_relay(self, state: RoundState, reason: str, shown_reason: str) -> None:
-        self.waiting[state.number] = f"the ballot is cast directly: {shown_reason}"
-        self._log.warning("relay_bypassed", round=state.number, reason=reason)
 
     async def _check_round(self, state: RoundState) -> None:
         """Check that the round of this number still has the inputs that were computed.
@@ -270,7 +256,19 @@ class EffectRunner:
     async def _reveal(self, state: RoundState) -> None:
         if (await self._on_chain(state)).phase != Phase.REVEALING or state.result is None:
             return
-        chain, result = self._ports.chain, state.result
+        result = state.result
+        is_direct = await self._relaying.take(
+            state.number,
+            "reveal",
+            lambda relay: relay.reveal(state.context, result),
+            lambda: self._reveal_directly(state, result),
+            is_late=state.opened.reveal_deadline - state.now < self._direct_before_s,
+        )
+        if is_direct:
+            self._log.info("root_revealed", round=state.number, root=result.root.hex())
+
+    async def _reveal_directly(self, state: RoundState, result: Result) -> None:
+        chain = self._ports.chain
         ballots = [
             (member, event.ballot)
             for event in await chain.round_events(state.number)
@@ -278,11 +276,18 @@ class EffectRunner:
             and (member := state.electorate.by_operator(event.operator)) is not None
         ]
         await chain.reveal_root(state.number, result.root, result.partitions, ballots)
-        self._log.info("root_revealed", round=state.number, root=result.root.hex())
 
     async def _close(self, state: RoundState) -> None:
-        if (await self._on_chain(state)).phase == Phase.EXPIRED:
-            await self._ports.chain.fail_round(state.number)
+        if (await self._on_chain(state)).phase != Phase.EXPIRED:
+            return
+        is_direct = await self._relaying.take(
+            state.number,
+            "closing",
+            lambda relay: relay.close_failed(state.context),
+            lambda: self._ports.chain.fail_round(state.number),
+            is_late=state.now - state.opened.reveal_deadline > _CLOSING_BY_RELAY_S,
+        )
+        if is_direct:
             self._log.warning("failed_round_closed", round=state.number)
 
     # --- delivery --------------------------------------------------------------------------------

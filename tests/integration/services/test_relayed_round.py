@@ -1,4 +1,4 @@
-"""Whole rounds on a real chain with the real services, where most signers have no gas at all."""
+"""Whole rounds on a real chain with the real services, where signers have no coin at all."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +27,16 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
-from oepnode.domain.rounds.onchain import BallotCast, Phase, Policy, RootRevealed
+from oepnode.domain.rounds.onchain import (
+    Abstained,
+    BallotCast,
+    Phase,
+    Policy,
+    RootRevealed,
+    RoundFailed,
+    RoundFinalised,
+    RoundOpened,
+)
 from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 
@@ -36,10 +45,11 @@ OPERATORS = [account(210 + seat) for seat in range(3)]
 SIGNERS = [account(200 + seat) for seat in range(3)]
 """An account without money of the devnet."""
 RICH = 2
-"""The only worker with gas: it alone can pay for a reveal."""
+"""The only worker with a coin, where a test does not take it away."""
 VOTE_WINDOW_S = 120
+REVEAL_WINDOW_S = 60
 TO_DIRECT_S = 80
-GIVE_UP_S = 60.0
+GIVE_UP_S = 180.0
 
 
 @dataclass
@@ -111,6 +121,14 @@ class World:
         assert published.round is not None
         return published.round
 
+    async def open_without_inputs(self) -> int:
+        """A round with inputs that nobody can fetch."""
+        requester = await contract.connect(self.chain_settings, REQUESTER)
+        try:
+            return await requester.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+        finally:
+            await requester.close()
+
     async def until_phase(self, number: int, phase: Phase) -> None:
         async with asyncio.timeout(GIVE_UP_S):
             while (state := await self.chain.round(number)) is None or state.phase is not phase:
@@ -136,7 +154,7 @@ def key_file(folder: Path, of: LocalAccount) -> Path:
 async def deployed(devnet: Devnet) -> ChainSettings:
     """A contract with its workers and its requester."""
     owner = bytes.fromhex(ADMIN.address[2:])
-    policy = Policy(vote_window_s=VOTE_WINDOW_S, reveal_window_s=60)
+    policy = Policy(vote_window_s=VOTE_WINDOW_S, reveal_window_s=REVEAL_WINDOW_S)
     nodes = ChainSettings(rpc_urls=(devnet.url,), chain_id=CHAIN_ID, contract="0x" + "00" * 20)
     done = await deploy.deploy(nodes, ADMIN, owner, policy)
     settings = ChainSettings(
@@ -191,21 +209,36 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
         await chain.close()
 
 
-async def test_workers_without_gas_take_part_by_a_relay(world: World) -> None:
+async def test_workers_without_a_coin_go_through_a_final_an_abstained_and_a_failed_round(
+    world: World,
+) -> None:
+    """The relay pays for every ballot, abstention, reveal and closing."""
+    world.devnet.rpc("anvil_setBalance", SIGNERS[RICH].address, "0x0")
     async with world.relay() as url, world.workers(url):
-        number = await world.publish()
-        await world.until_phase(number, Phase.FINAL)
-    state = await world.chain.round(number)
+        final = await world.publish()
+        await world.until_phase(final, Phase.FINAL)
+        failed = await world.open_without_inputs()
+        world.devnet.rpc("evm_increaseTime", VOTE_WINDOW_S // 2)
+        await until(lambda: have_abstained(world, failed))
+        world.devnet.rpc("evm_increaseTime", VOTE_WINDOW_S // 2 + REVEAL_WINDOW_S)
+        await world.until_phase(failed, Phase.FAILED)
+    state = await world.chain.round(final)
     assert state is not None
-    assert state.matched == 0b111
-    events = await world.chain.round_events(number)
-    cast = [event for event in events if isinstance(event, BallotCast)]
-    assert len({event.location.transaction for event in cast}) == 1
-    assert world.sender_of(cast[0].location.transaction).lower() == RELAY.address.lower()
-    (revealed,) = (event for event in events if isinstance(event, RootRevealed))
-    revealer = world.sender_of(revealed.location.transaction)
-    assert revealer.lower() == SIGNERS[RICH].address.lower()
-    assert [world.balance(signer) for signer in SIGNERS[:RICH]] == [0, 0]
+    assert state.matched.bit_count() >= state.quorum
+    events = [
+        event
+        for number in (final, failed)
+        for event in await world.chain.round_events(number)
+        if not isinstance(event, RoundOpened)
+    ]
+    kinds = {type(event) for event in events}
+    assert kinds == {BallotCast, Abstained, RootRevealed, RoundFinalised, RoundFailed}
+    assert {e.operator for e in events if isinstance(e, Abstained) and e.round == failed} == {
+        bytes.fromhex(operator.address[2:]) for operator in OPERATORS
+    }
+    senders = {world.sender_of(event.location.transaction).lower() for event in events}
+    assert senders == {RELAY.address.lower()}
+    assert [world.balance(signer) for signer in SIGNERS] == [0, 0, 0]
 
 
 async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
@@ -244,6 +277,11 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 async def has_vote(world: World, number: int) -> bool:
     return any(isinstance(e, BallotCast) for e in await world.chain.round_events(number))
+
+
+async def have_abstained(world: World, number: int) -> bool:
+    events = await world.chain.round_events(number)
+    return len([event for event in events if isinstance(event, Abstained)]) == len(SIGNERS)
 
 
 async def all_report(http: aiohttp.ClientSession, urls: list[str], outcome: str) -> bool:

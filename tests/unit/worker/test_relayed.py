@@ -1,8 +1,9 @@
-"""A worker that casts ballots by a relay, and directly where the relay fails.
+"""A worker that takes its steps by a relay, and directly where the relay fails.
 
 Voting lasts 60 s, of which the last 45 are for casting directly.
 """
 
+import asyncio
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
 from oepnode.errors import ConfigError, ConflictError, FatalError, TransportError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain
 from tests.support.fake_services import FakeRelay
-from tests.support.worker_stage import Stage, operator, phase, running, signer, until
+from tests.support.worker_stage import ENVELOPE, Stage, operator, phase, running, signer, until
 from tests.unit.worker.test_hostile_peers import chain_of, reorganise
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
@@ -40,7 +41,7 @@ def casts(worker: object) -> int:
 # --- the relay works -----------------------------------------------------------------------------
 
 
-async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> None:
+async def test_ballots_and_the_reveal_go_through_the_relay(stage: Stage) -> None:
     relays = [relay_of(stage, index) for index in range(3)]
     workers = [stage.worker(index, relay=relays[index]) for index in range(3)]
     async with running(*workers):
@@ -49,7 +50,11 @@ async def test_ballots_go_through_the_relay_and_reveals_do_not(stage: Stage) -> 
         await until(lambda: all(worker.newest(1)[0].is_over for worker in workers))
     assert stage.blockchain.rounds[1].matched == 0b111
     assert [casts(worker) for worker in workers] == [0, 0, 0]
-    assert [worker.runner.waiting for worker in workers] == [{}, {}, {}]
+    assert not any("reveal_root" in chain_of(worker).calls for worker in workers)
+    assert {step for relay in relays for step in relay.steps} == {
+        (RoundContext(CHAIN_ID, CONTRACT, 1), stage.result_of(ENVELOPE))
+    }
+    await until(lambda: [worker.runner.waiting for worker in workers] == [{}, {}, {}])
     for index, relay in enumerate(relays):
         (vote,) = stage.votes(index)
         assert isinstance(vote, BallotCast)
@@ -72,6 +77,52 @@ async def test_an_abstention_goes_through_the_relay(stage: Stage) -> None:
     vote = Vote.abstaining(Reason.INPUT_MISMATCH)
     assert set(relay.handed_in) == {(RoundContext(CHAIN_ID, CONTRACT, 1), vote)}
     assert "abstain" not in chain_of(worker).calls
+
+
+async def test_nothing_of_a_result_reaches_the_relay_while_the_vote_is_open(stage: Stage) -> None:
+    relay = relay_of(stage)
+    async with running(stage.worker(relay=relay)):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+        for _ in range(3):
+            stage.pass_time(10)
+            await asyncio.sleep(0.05)
+        assert phase(stage) == Phase.VOTING
+        assert relay.steps == []
+        stage.pass_time(30)
+        await until(lambda: bool(relay.steps))
+    assert phase(stage) is not Phase.VOTING
+
+
+async def test_a_failed_round_is_closed_by_the_relay(stage: Stage) -> None:
+    relay = relay_of(stage)
+    worker = stage.worker(relay=relay)
+    async with running(worker):
+        await stage.open()
+        await until(lambda: bool(stage.votes(0)))
+        stage.pass_time(120)
+        await until(lambda: phase(stage) == Phase.FAILED)
+        await until(lambda: worker.newest(1)[0].is_over)
+    assert (RoundContext(CHAIN_ID, CONTRACT, 1), None) in relay.steps
+    assert "fail_round" not in chain_of(worker).calls
+
+
+@pytest.mark.parametrize("fault", [ConflictError("rejected with 422"), None])
+async def test_a_reveal_that_the_relay_does_not_take_is_direct(
+    stage: Stage, fault: Exception | None
+) -> None:
+    """At once where the relay rejects it, and shortly before the deadline where it is silent."""
+    relays = [relay_of(stage, index) for index in range(3)]
+    workers = [stage.worker(index, relay=relays[index]) for index in range(3)]
+    await stage.open()
+    async with running(*workers):
+        await until(lambda: phase(stage) == Phase.REVEALING)
+        for relay in relays:
+            relay.fault, relay.is_silent = fault, True
+        await until(lambda: any(relay.steps for relay in relays) or phase(stage) == Phase.FINAL)
+        if fault is None and phase(stage) is not Phase.FINAL:
+            stage.pass_time(100)
+        await until(lambda: phase(stage) == Phase.FINAL)
 
 
 async def test_a_ballot_is_handed_in_until_the_chain_has_it(stage: Stage) -> None:

@@ -16,18 +16,20 @@ from msgspec import Struct
 from oepnode.adapters.crypto.ballot_signature import sign_ballot
 from oepnode.adapters.http.client import MAX_JSON_BYTES, HttpClient, RequestRejected
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
-from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds import relayed_steps
+from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.errors import ConflictError, TransportError
 
 HAND_IN_S: Final = 10.0
 """Deadline of handing in, all attempts together; short because of the vote's deadline."""
 _ATTEMPT_S: Final = 5.0
-_NOT_YET: Final = frozenset({"round.unknown", "member.voted"})
+_NOT_YET: Final = frozenset(
+    {"round.unknown", "member.voted", "round.other_phase", "root.known", "relay.full"}
+)
 """Rejections by a relay whose node lags behind the worker's, or is ahead of it."""
-
-_WHAT: Final = "handing the ballot to the relay"
 
 
 class _Health(Struct, rename="camel"):
@@ -68,13 +70,33 @@ class HttpRelay:
         await asyncio.to_thread(self._guard.keep, context, vote)
         # A crash here leaves only the record: the next start signs the same, byte for byte.
         line = encode(Relayed(context, sign_ballot(self._account, context, vote)))
+        what = "ballot" if vote.reason is None else "abstention"
+        await self._hand_over("/v1/ballots", line, what)
+
+    async def reveal(self, context: RoundContext, result: Result) -> None:
+        """Hand in a result to reveal, after the vote has closed; repeating it is safe.
+
+        Raises:
+            ConflictError: If the relay rejects it.
+            TransportError: If the relay does not respond in time, or cannot accept it yet.
+        """
+        line = relayed_steps.encode(RelayedStep(context, result))
+        await self._hand_over("/v1/steps", line, "reveal")
+
+    async def close_failed(self, context: RoundContext) -> None:
+        """Have a round closed as failed; repeating it is safe. Errors as in `reveal`."""
+        line = relayed_steps.encode(RelayedStep(context, None))
+        await self._hand_over("/v1/steps", line, "closing")
+
+    async def _hand_over(self, path: str, line: bytes, what: str) -> None:
+        doing = f"handing the {what} to the relay"
         try:
             async with asyncio.timeout(HAND_IN_S):
-                await self._post(line)
+                await self._post(path, line)
         except TimeoutError as exc:
-            raise TransportError(f"{_WHAT}: no response within {HAND_IN_S:g} s") from exc
+            raise TransportError(f"{doing}: no response within {HAND_IN_S:g} s") from exc
         except TransportError as exc:
-            raise TransportError(f"{_WHAT}: {exc}") from exc
+            raise TransportError(f"{doing}: {exc}") from exc
         except RequestRejected as exc:
             if exc.code in _NOT_YET:
                 raise TransportError(str(exc)) from exc
@@ -99,10 +121,10 @@ class HttpRelay:
         """Close the connections; may be called again."""
         await self._client.close()
 
-    async def _post(self, line: bytes) -> None:
+    async def _post(self, path: str, line: bytes) -> None:
         await self._client.send(
             "POST",
-            "/v1/ballots",
+            path,
             "relay",
             limit=MAX_JSON_BYTES,
             body=lambda: line,

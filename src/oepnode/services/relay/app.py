@@ -1,12 +1,11 @@
-"""The relay: accepts ballots that workers signed, and casts them at its own cost.
+"""The relay: takes votes that workers signed, and rounds' last steps, to the chain at its own cost.
 
-Guarantees: it receives nothing that it could copy or change. A blind ballot reveals nothing about
-the root and is bound to its operator, and the signature is bound to the ballot, the round, the
-contract and the chain. The most that a relay can do to a worker is to stay silent, and then the
-worker casts directly. So anyone may run one, and anyone may hand in; it acts only on signatures of
-a round's members. Leaves out abstentions and reveals, which the contract accepts from a signer and
-from anyone who knows the root. Holding and casting: `BallotPool`. Endpoints and settings:
-docs/services.md.
+Guarantees: before a vote has closed it receives nothing that it could copy or change. A blind
+ballot reveals nothing about the root and is bound to its member, and the signature is bound to the
+vote, the round, the contract and the chain. The most that a relay can do to a worker is to stay
+silent, and then the worker acts directly. So anyone may run one, and anyone may hand in; it acts
+only on signatures of a round's members, and on results that a ballot of the round is for. Votes:
+`BallotPool`; reveals and closing: `StepPool`. Endpoints and settings: docs/services.md.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from oepnode.config import RelaySettings
 from oepnode.ports import Chain
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.relay.ballot_pool import BallotPool, Receipt
+from oepnode.services.relay.step_pool import StepPool
 
 MAX_LINE_BYTES: Final = 1024
 _MAX_ROUND_DIGITS: Final = 10
@@ -39,30 +39,35 @@ def application(settings: RelaySettings, chain: Chain) -> web.Application:
     make_folder(settings.data_dir)
     evidence = EvidenceFiles(settings.data_dir / "evidence")
     pool = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
-    endpoints = _Endpoints(pool, chain)
+    steps = StepPool(chain)
+    endpoints = _Endpoints(pool, steps, chain)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
             web.post("/v1/ballots", endpoints.accept),
+            web.post("/v1/steps", endpoints.accept_step),
             web.get("/v1/rounds/{number}", endpoints.round),
             web.get("/healthz", endpoints.health),
         ]
     )
 
     async def casting(_: web.Application) -> AsyncIterator[None]:
-        running = asyncio.create_task(pool.run(settings.look_interval_s))
+        interval_s = settings.look_interval_s
+        tasks = [asyncio.create_task(each.run(interval_s)) for each in (pool, steps)]
         yield
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     app.cleanup_ctx.append(casting)
     return app
 
 
 class _Endpoints:
-    def __init__(self, pool: BallotPool, chain: Chain) -> None:
+    def __init__(self, pool: BallotPool, steps: StepPool, chain: Chain) -> None:
         self._pool = pool
+        self._steps = steps
         self._chain = chain
 
     async def accept(self, request: web.Request) -> web.Response:
@@ -77,6 +82,11 @@ class _Endpoints:
             },
             202,
         )
+
+    async def accept_step(self, request: web.Request) -> web.Response:
+        """Accept a result to reveal, or a round to close."""
+        step = await self._steps.accept(await read_body(request, MAX_LINE_BYTES))
+        return json_response({"round": step.context.number, "state": "held"}, 202)
 
     async def round(self, request: web.Request) -> web.Response:
         """Operators whose ballots of a round are held, and whose were cast."""
@@ -105,7 +115,8 @@ class _Endpoints:
                 "contract": "0x" + self._chain.contract.hex(),
                 "rounds": rounds,
                 "ballots": ballots,
-                "trouble": self._pool.trouble,
+                "steps": self._steps.count,
+                "trouble": self._pool.trouble or self._steps.trouble,
             }
         )
 

@@ -1,0 +1,170 @@
+"""Reveals and closings that a relay takes: when it accepts them, and until when it tries."""
+
+from __future__ import annotations
+
+import pytest
+
+from oepnode.domain.rounds import relayed_steps
+from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.relayed_steps import RelayedStep
+from oepnode.errors import EvidenceError, TransportError
+from oepnode.services.common.http import Rejection
+from oepnode.services.relay.step_pool import MAX_HELD, StepPool
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
+
+SIGNERS = [bytes([0xB0 + seat]) * 20 for seat in range(3)]
+RESULT, OTHER = Result(b"\x33" * 32, 4), Result(b"\x44" * 32, 4)
+CONTEXT = RoundContext(CHAIN_ID, CONTRACT, 1)
+REVEAL, CLOSING = RelayedStep(CONTEXT, RESULT), RelayedStep(CONTEXT, None)
+
+
+@pytest.fixture
+def blockchain(clock: FakeClock) -> InMemoryChain:
+    blockchain = InMemoryChain(clock)
+    for seat, signer in enumerate(SIGNERS):
+        blockchain.add_member(bytes([0xA0 + seat]) * 20, signer)
+    return blockchain
+
+
+@pytest.fixture
+def pool(chain: FakeChain, clock: FakeClock) -> StepPool:
+    return StepPool(chain, clock.now)
+
+
+async def vote(blockchain: InMemoryChain, seat: int, result: Result) -> None:
+    ballot = Vote(ballot_for(CONTEXT, seat, result), b"\xcc" * 32)
+    await FakeChain(blockchain, SIGNERS[seat]).cast_ballot(1, ballot)
+
+
+@pytest.fixture
+async def opened(chain: FakeChain, blockchain: InMemoryChain) -> InMemoryChain:
+    """Round 1, in which the first two members have voted for the result."""
+    await chain.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+    for seat in range(2):
+        await vote(blockchain, seat, RESULT)
+    return blockchain
+
+
+async def rejected(pool: StepPool, step: RelayedStep) -> str:
+    before = pool.count
+    with pytest.raises(Rejection) as rejection:
+        await pool.accept(relayed_steps.encode(step))
+    assert pool.count == before
+    return rejection.value.code
+
+
+async def test_nothing_is_held_before_the_vote_has_closed(
+    pool: StepPool, opened: InMemoryChain
+) -> None:
+    assert await rejected(pool, REVEAL) == "round.other_phase"
+    assert await rejected(pool, CLOSING) == "round.other_phase"
+    await vote(opened, 2, OTHER)
+    await pool.accept(relayed_steps.encode(REVEAL))
+    assert pool.count == 1
+
+
+async def test_a_result_is_revealed_once_and_released(
+    pool: StepPool, chain: FakeChain, opened: InMemoryChain
+) -> None:
+    await vote(opened, 2, OTHER)
+    for _ in range(3):
+        await pool.accept(relayed_steps.encode(REVEAL))
+    for _ in range(3):
+        await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.FINAL
+    assert opened.rounds[1].matched == 0b011
+    assert chain.calls.count("reveal_root") == 1
+    assert (pool.count, pool.trouble) == (0, "")
+    assert await rejected(pool, REVEAL) == "round.other_phase"
+
+
+async def test_a_candidate_is_revealed_beside_the_result(
+    pool: StepPool, chain: FakeChain, opened: InMemoryChain
+) -> None:
+    await vote(opened, 2, OTHER)
+    candidate = RelayedStep(CONTEXT, OTHER)
+    await pool.accept(relayed_steps.encode(candidate))
+    await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.REVEALING
+    await pool.send_steps()
+    assert pool.count == 0
+    assert await rejected(pool, candidate) == "root.known"
+    assert chain.calls.count("reveal_root") == 1
+
+
+@pytest.mark.parametrize("result", [OTHER, Result(RESULT.root, 5), Result(bytes(32), 0)])
+async def test_a_stranger_cannot_make_the_relay_pay(
+    pool: StepPool, opened: InMemoryChain, clock: FakeClock, result: Result
+) -> None:
+    clock.time += 60
+    assert await rejected(pool, RelayedStep(CONTEXT, result)) == "root.unmatched"
+    assert opened.rounds[1].phase is Phase.REVEALING
+
+
+async def test_a_round_that_ended_without_a_result_is_closed(
+    pool: StepPool, chain: FakeChain, opened: InMemoryChain, clock: FakeClock
+) -> None:
+    clock.time += 119
+    assert await rejected(pool, CLOSING) == "round.other_phase"
+    clock.time += 1
+    assert await rejected(pool, REVEAL) == "round.other_phase"
+    for _ in range(2):
+        await pool.accept(relayed_steps.encode(CLOSING))
+        await pool.send_steps()
+        if opened.rounds[1].phase is Phase.FAILED:
+            break
+    await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.FAILED
+    assert pool.count == 0
+    assert chain.calls.count("fail_round") == 1
+
+
+async def test_what_could_not_be_sent_is_sent_later(
+    pool: StepPool, opened: InMemoryChain, clock: FakeClock
+) -> None:
+    await vote(opened, 2, RESULT)
+    await pool.accept(relayed_steps.encode(REVEAL))
+    opened.rejection = "PauseState"
+    await pool.send_steps()
+    assert "PauseState" in pool.trouble
+    opened.rejection = ""
+    await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.REVEALING  # not before its wait is over
+    clock.time += 1
+    await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.FINAL
+
+
+async def test_without_a_chain_nothing_is_held(pool: StepPool, opened: InMemoryChain) -> None:
+    await vote(opened, 2, RESULT)
+    opened.is_down = True
+    with pytest.raises(TransportError):
+        await pool.accept(relayed_steps.encode(REVEAL))
+    assert pool.count == 0
+
+
+@pytest.mark.parametrize(
+    "context",
+    [RoundContext(1, CONTRACT, 1), RoundContext(CHAIN_ID, b"\x01" * 20, 1)],
+)
+async def test_steps_of_another_chain_or_contract_are_rejected(
+    pool: StepPool, context: RoundContext
+) -> None:
+    assert await rejected(pool, RelayedStep(context, None)) == "step.elsewhere"
+
+
+async def test_unknown_rounds_and_other_texts_are_rejected(pool: StepPool) -> None:
+    assert await rejected(pool, REVEAL) == "round.unknown"
+    with pytest.raises(EvidenceError):
+        await pool.accept(b"{}")
+
+
+async def test_the_number_of_steps_is_bounded(
+    pool: StepPool, opened: InMemoryChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vote(opened, 2, RESULT)
+    monkeypatch.setattr("oepnode.services.relay.step_pool.MAX_HELD", 0)
+    assert MAX_HELD > 0
+    assert await rejected(pool, REVEAL) == "relay.full"
