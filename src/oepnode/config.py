@@ -382,7 +382,7 @@ class RegistrySettings(_Settings):
         "unless three nodes of the chain are compared",
     )
     max_request_bytes: int = Field(
-        default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
+        default=64 * 2**10, ge=4096, description="maximum size of a request, in bytes"
     )
     request_window_s: int = Field(
         default=120,
