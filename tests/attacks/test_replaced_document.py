@@ -18,10 +18,12 @@ gateway can still withhold documents.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from oepnode.adapters.http.sender import HttpSender
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.onchain import Phase
@@ -59,7 +61,7 @@ async def test_another_document_is_rejected_by_every_worker(
     tmp_path: Path, signed: SignedStatement | None
 ) -> None:
     async with hostile_gateway(tmp_path) as gateway:
-        await gateway.play(FORGED, signed)
+        await gateway.play(FORGED, signed, is_late=True)
         assert gateway.abstentions(1) == [Reason.INPUT_INVALID] * 3
         assert gateway.stage.blockchain.rounds[1].root == b""
 
@@ -67,8 +69,24 @@ async def test_another_document_is_rejected_by_every_worker(
 async def test_the_statement_of_another_document_is_of_no_use(tmp_path: Path) -> None:
     async with hostile_gateway(tmp_path) as gateway:
         await gateway.publish(FORGED)
-        await gateway.play(FORGED, statement(ENVELOPE, 1))
+        await gateway.play(FORGED, statement(ENVELOPE, 1), is_late=True)
         assert gateway.abstentions(1) == [Reason.INPUT_INVALID] * 3
+
+
+async def test_a_statement_that_was_damaged_on_the_way_costs_no_vote(tmp_path: Path) -> None:
+    async with hostile_gateway(tmp_path) as gateway:
+        honest = HttpSender.statement
+        served: Counter[int] = Counter()
+
+        async def damaged_once(client: HttpSender, digest: bytes) -> bytes:
+            served[id(client)] += 1
+            whole = await honest(client, digest)
+            return whole if served[id(client)] > 1 else whole.replace(b'"', b"?", 1)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(HttpSender, "statement", damaged_once)
+            assert await gateway.play(ENVELOPE, statement(ENVELOPE, 1)) is Phase.FINAL
+        assert min(served.values()) > 1
 
 
 async def test_without_the_workers_key_the_attack_succeeds(tmp_path: Path) -> None:

@@ -70,9 +70,16 @@ class Gateway:
         """The workers have no memory of earlier rounds."""
         self.memories.clear()
 
-    async def play(self, document: bytes, signed: SignedStatement | None = None) -> Phase:
-        """Open a round with a document, and let the workers vote; the round's phase after it."""
+    async def play(
+        self, document: bytes, signed: SignedStatement | None = None, *, is_late: bool = False
+    ) -> Phase:
+        """Open a round with a document, and let the workers vote; the round's phase after it.
+
+        With ``is_late`` their time is short: they try once, and do not wait for another answer.
+        """
         number = await self.publish(document, signed)
+        if is_late:
+            self.stage.pass_time(48)  # of 60
         async with running(*self.workers()):
             await until(lambda: self.stage.blockchain.rounds[number].voted == 0b111)
             chain = self.stage.blockchain

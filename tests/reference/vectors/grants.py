@@ -6,12 +6,12 @@ import hashlib
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from eth_keys import keys
+from eth_keys.datatypes import PrivateKey
 
 from tests.reference.grants import document_message, list_hash
 from tests.reference.vectors.common import CONTRACT, Json, digest
 
-_KEY = keys.PrivateKey(digest("oepnode test vectors: grants key"))
+_KEY = PrivateKey(digest("oepnode test vectors: grants key"))
 _ED25519 = Ed25519PrivateKey.from_private_bytes(digest("oepnode test vectors: document key"))
 _OTHER = Ed25519PrivateKey.from_private_bytes(digest("oepnode test vectors: another key"))
 _OPERATORS = (bytes([0xA0]) * 20, bytes([0xA1]) * 20)

@@ -41,11 +41,20 @@ def compact(value: Any) -> bytes:
 def read(value: dict[str, Any]) -> None:
     """Read a registry's list of round 3 as an auditor does."""
     accepted = GRANTS["accepted"][1]["list"]
-    contract, digests = bytes.fromhex(accepted["contract"][2:]), ("envelope", "registry")
+    contract = bytes.fromhex(accepted["contract"][2:])
     opened = RoundOpened(
-        LogLocation(1, bytes(32), bytes(32), 0),
-        3, 1, bytes(20), 0, 6, *(bytes.fromhex(accepted[f"{d}Digest"]) for d in digests), 1, 0, 0,
-    )  # fmt: skip
+        location=LogLocation(1, bytes(32), bytes(32), 0),
+        round=3,
+        epoch=1,
+        requester=bytes(20),
+        horizon_start=0,
+        interval_count=6,
+        envelope_digest=bytes.fromhex(accepted["envelopeDigest"]),
+        registry_digest=bytes.fromhex(accepted["registryDigest"]),
+        rules_version=1,
+        vote_deadline=0,
+        reveal_deadline=0,
+    )
     grants, signature = decode_list(compact(value))
     signer = recover_list_signer(grants, signature)
     expected = bytes.fromhex(GRANTS["signer"][2:])
