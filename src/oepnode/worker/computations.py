@@ -3,9 +3,9 @@
 This is the one place that decides what is tried again before a worker abstains, because an
 abstention cannot be taken back:
 
-- a service that does not respond, rejects the worker, or serves other bytes than the digest says
-  (a node of it that is a block behind, a byte flipped on the way) is asked again until only the
-  time to abstain is left;
+- a service that does not respond, rejects the worker, or serves other bytes than the digest says or
+  the network signed (a node of it that is a block behind, a byte flipped on the way) is asked again
+  until only the time to abstain is left;
 - a computation that ended without a result (memory, time, an internal error) is tried twice, and
   the abstention waits until then: the round is not decided without this worker before its time;
 - inputs that have the right digests and violate the rules are final at once: the same bytes give
@@ -26,6 +26,7 @@ from typing import Final, TypeVar
 import structlog
 
 from oepnode.domain.rounds.computation import Inputs
+from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
 from oepnode.errors import (
     ConflictError,
     DigestMismatch,
@@ -145,6 +146,9 @@ class Computations:
         match error:
             case DigestMismatch():
                 attempt.forget()
+            case SignatureFault():
+                # A statement can be late, or damaged on the way; an old document stays old.
+                return error.code != "signature.replayed"
             case EvidenceError():
                 return False
             case TransportError() | ConflictError():

@@ -54,7 +54,7 @@ WORKER = Account.from_key(b"\x01" * 32)
 OPERATOR = b"\x71" * 20
 SALT = bytes(range(32))
 SNAPSHOT = json.dumps(
-    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [], b"\x04" * 32)
+    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [])
 ).encode()
 DIGEST = sha256(SNAPSHOT).digest()
 DOCUMENT = b"[]" * 5000

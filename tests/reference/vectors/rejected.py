@@ -9,7 +9,7 @@ from tests.reference.json_reader import Rejected
 from tests.reference.model import compute_round
 from tests.reference.registry import read_registry
 from tests.reference.tokens import token
-from tests.reference.vectors.common import CONTRACT, SALT, Json
+from tests.reference.vectors.common import CONTRACT, SALT, Json, digest
 from tests.reference.vectors.documents import interval, nem, public_key, record, registry
 from tests.reference.vectors.tokens import BLINDING_KEY, blinded
 
