@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
 from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
@@ -34,8 +34,24 @@ def _public_key(text: str) -> str:
     return parse_public_key(text).hex()
 
 
+def _document_key(text: str) -> str:
+    return parse_bytes32(text, "a public key (Ed25519)").hex()
+
+
+def _ip_address(text: str) -> str:
+    return str(ip_address(text))
+
+
+def _operator(text: str) -> str:
+    operator, equals, signer = text.replace(" ", "").partition("=")
+    return _address(operator) + (f"={_address(signer)}" if equals else "")
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Operator = Annotated[str, AfterValidator(_operator)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
+DocumentKey = Annotated[str, AfterValidator(_document_key)]
 
 
 class ChainSettings(BaseModel):
@@ -165,13 +181,31 @@ class FeedSettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """Address that a program listens on."""
+    """Address that a program listens on, and the limits of its connections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=0, ge=0, le=65535, description="port to listen on; 0 chooses a free one"
+    )
+    max_connections: int = Field(
+        default=512,
+        ge=16,
+        description="maximum connections at once; fewer where the process may open few files",
+    )
+    max_connections_per_address: int = Field(
+        default=128, ge=1, description="maximum connections of one address at once"
+    )
+    requests_per_second: float = Field(
+        default=50,
+        gt=0,
+        description="requests a second of one address, on average; four times as many at once",
+    )
+    proxies: tuple[IpAddress, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="addresses of reverse proxies in front, which limit each client themselves: "
+        "neither limit per address applies to them",
     )
 
 
@@ -194,6 +228,39 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
+class WorkerDocumentSettings(BaseModel):
+    """The keys with which the network signs its documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that envelope documents must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+    registry_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that registry snapshots must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+
+
+class ComputeSettings(BaseModel):
+    """Limits of the computing processes of a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    memory_limit_mb: int = Field(
+        default=2048,
+        ge=256,
+        description="maximum memory of a computing process, in MiB; a round that needs more is "
+        "abstained from",
+    )
+    timeout_s: float = Field(
+        default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="OEPNODE_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -211,6 +278,19 @@ class _Settings(BaseSettings):
         return (env_settings, init_settings)
 
 
+NODES_WITHOUT_LIST: Final = 3
+"""Nodes that must be compared where no local list says who may read: one of them may lie."""
+
+
+def _require_operators(operators: tuple[str, ...], chain: ChainSettings) -> None:
+    if not operators and len(chain.rpc_urls) < NODES_WITHOUT_LIST:
+        raise ValueError(
+            "setting operators is missing; list the addresses of the operators whose workers may "
+            f"read, or name {NODES_WITHOUT_LIST} nodes in chain.rpc_urls: one node could name "
+            "anyone"
+        )
+
+
 class SenderSettings(_Settings):
     """Settings of ``oepnode sender serve``."""
 
@@ -222,6 +302,11 @@ class SenderSettings(_Settings):
     data_dir: Path = Field(description="folder for documents and index")
     key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="file with the bearer token for publishing documents")
+    document_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs documents (Ed25519); without it "
+        "they need no signature",
+    )
     blinding_key_file: Path | None = Field(
         default=None,
         description="file with the blinding key of the registry's snapshots: NMIs of a document "
@@ -229,6 +314,12 @@ class SenderSettings(_Settings):
     )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
+    )
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
     )
     document_access: Literal["members", "anyone"] = Field(
         default="members",
@@ -240,6 +331,22 @@ class SenderSettings(_Settings):
         description="maximum difference between a request's time and the clock, in seconds",
     )
 
+    @model_validator(mode="after")
+    def _check_operators(self) -> SenderSettings:
+        if self.document_access == "members":
+            _require_operators(self.operators, self.chain)
+        return self
+
+    @model_validator(mode="after")
+    def _check_signing(self) -> SenderSettings:
+        if self.document_key is not None and self.blinding_key_file is not None:
+            raise ValueError(
+                "settings document_key and blinding_key_file exclude each other: a document that "
+                "the gateway blinds is not the one that was signed; blind it before signing "
+                "('sender blind')"
+            )
+        return self
+
 
 class RegistrySettings(_Settings):
     """Settings of ``oepnode registry serve``."""
@@ -249,6 +356,22 @@ class RegistrySettings(_Settings):
     )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
+    grants_key_file: Path | None = Field(
+        default=None,
+        description="key file of the account that signs the lists of granted inputs; it needs no "
+        "money and no role",
+    )
+    snapshot_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs snapshots (Ed25519); without it "
+        "they need no signature",
+    )
+    operators: tuple[Operator, ...] = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
+    )
     max_request_bytes: int = Field(
         default=64 * 2**10, gt=0, description="maximum size of a request, in bytes"
     )
@@ -257,6 +380,11 @@ class RegistrySettings(_Settings):
         gt=0,
         description="maximum difference between a request's time and the clock, in seconds",
     )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> RegistrySettings:
+        _require_operators(self.operators, self.chain)
+        return self
 
 
 class RelaySettings(_Settings):
@@ -284,7 +412,12 @@ class WorkerSettings(_Settings):
     """Settings of ``oepnode worker run``."""
 
     http: HttpSettings = Field(
-        default=HttpSettings(), description="address for the status page and bundles"
+        default=HttpSettings(),
+        description="public address: sealed bundles, and health as one word",
+    )
+    status: HttpSettings = Field(
+        default=HttpSettings(),
+        description="the operator's own address: status page, status as JSON, metrics",
     )
     chain: ChainSettings = Field(description="the consensus contract")
     feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
@@ -295,6 +428,9 @@ class WorkerSettings(_Settings):
     registry_url: str = Field(description="URL of the NMI registry")
     relay: WorkerRelaySettings = Field(
         default=WorkerRelaySettings(), description="relay that casts this worker's ballots"
+    )
+    documents: WorkerDocumentSettings = Field(
+        default=WorkerDocumentSettings(), description="keys that documents must be signed with"
     )
     poll_interval_s: float = Field(
         default=1800, gt=0, description="interval between polls of the sender, in seconds"
@@ -307,6 +443,9 @@ class WorkerSettings(_Settings):
     )
     is_requester: bool = Field(
         default=False, description="whether this worker opens a round for each new document"
+    )
+    compute: ComputeSettings = Field(
+        default=ComputeSettings(), description="limits of the computing processes"
     )
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key that each round's inputs are sealed to"
@@ -353,7 +492,8 @@ def _problem(error: ErrorDetails) -> str:
         return f"setting {setting} is missing"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {setting}"
-    return f"setting {setting}: {error['msg'].removeprefix('Value error, ')}"
+    problem = error["msg"].removeprefix("Value error, ")
+    return f"setting {setting}: {problem}" if setting else problem
 
 
 def _read_toml(kind: type[_Settings], path: Path) -> dict[str, Any]:

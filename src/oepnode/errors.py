@@ -15,7 +15,18 @@ from pathlib import Path
 
 
 class OepError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Attributes:
+        code: Short stable name of the reason, such as ``worker.unknown``, or an empty text. It may
+            be shown where the message, which can quote another party, may not.
+    """
+
+    code: str = ""
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class EvidenceError(OepError):
@@ -44,6 +55,13 @@ class ConfigError(OepError):
 
 class FatalError(OepError):
     """An internal error, or a fault of the machine. Stop; the next start recovers."""
+
+
+class ComputationFault(OepError):  # noqa: N818 - reads as what it is
+    """A computing process ended without a result: out of memory, too slow, killed or broken.
+
+    The message is this package's own and quotes no input. Trying again may help.
+    """
 
 
 class DigestMismatch(EvidenceError):  # noqa: N818 - the name is the reason code on chain

@@ -7,15 +7,16 @@ its response is malformed, `ConflictError` if it rejects a step in its present s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
-from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds.ballot import Result, Vote
+from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.history import RoundHistory
-from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round
+from oepnode.domain.rounds.onchain import Electorate, Event, Head, Member, Round, RoundOpened
 
 
 class Clock(Protocol):
@@ -294,21 +295,96 @@ class Store(Protocol):
         ...
 
 
+class RoundTask(Struct, frozen=True):
+    """A round to compute.
+
+    Attributes:
+        context: Chain, contract and number.
+        opened: The event that opened it.
+        operator: The worker's operator, 20 bytes, whom the custody root is for.
+    """
+
+    context: RoundContext
+    opened: RoundOpened
+    operator: bytes
+
+    @property
+    def number(self) -> int:
+        """The round's number."""
+        return self.context.number
+
+
+class Outcome(Struct, frozen=True):
+    """The outcome of computing a round: what to vote for, and counts.
+
+    Attributes:
+        result: Root and partition count.
+        custody: Custody root for the worker's operator, 32 bytes.
+        sites: Site entries of all partitions.
+        unassigned_nmis: NMIs without an aggregator in some interval.
+        warnings: Oddities in the inputs that are allowed.
+    """
+
+    result: Result
+    custody: bytes
+    sites: int
+    unassigned_nmis: int
+    warnings: tuple[str, ...]
+
+
+class RoundEngine(Protocol):
+    """Computes rounds apart from the worker, one at a time, and seals their bundles.
+
+    Sealed bundles are kept apart (`BundleShelf`) until the worker publishes them.
+    """
+
+    async def compute(
+        self, task: RoundTask, inputs: Inputs, on_stage: Callable[[str], None]
+    ) -> Outcome:
+        """Compute a round; returns as soon as the outcome is known, and goes on sealing.
+
+        Args:
+            task: The round.
+            inputs: Its inputs.
+            on_stage: Called with the name of each stage.
+
+        Raises:
+            DigestMismatch: If an input is not the one that the round was opened with.
+            EvidenceError: If the inputs violate the rules.
+            ComputationFault: If the computation ended without a result.
+        """
+        ...
+
+    async def sealed(self, round_number: int) -> None:
+        """Wait until nothing of a round is being sealed any more."""
+        ...
+
+
+class ShelvedRound(Struct, frozen=True):
+    """A round with bundles on the shelf, and the time of publication, UTC seconds."""
+
+    number: int
+    published_at: float
+
+
 class BundleShelf(Protocol):
-    """Storage of sealed bundles until aggregators fetch them."""
+    """Storage of sealed bundles: apart until their round is final, then for aggregators to fetch.
 
-    def put(self, round_number: int, name: str, sealed: Iterable[bytes]) -> None:
-        """Store a sealed bundle, given in pieces, under its name, atomically."""
+    Sealed bundles belong to a round's number and its inputs (`RoundOpened.inputs`).
+    """
+
+    def publish(self, round_number: int, inputs: bytes) -> int | None:
+        """Publish a round's sealed bundles; returns their number, or None if there are none."""
         ...
 
-    def prune(self, keep_from: int) -> None:
-        """Delete the bundles of rounds below ``keep_from``."""
+    def discard(self, round_number: int) -> None:
+        """Delete sealed bundles of a round that are not published."""
         ...
 
+    def rounds(self) -> list[ShelvedRound]:
+        """The rounds with published bundles."""
+        ...
 
-class InputArchive(Protocol):
-    """Storage of rounds' inputs, sealed to an auditor's key."""
-
-    def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
-        """Store a round's sealed inputs, given in pieces, atomically."""
+    def delete(self, round_number: int) -> None:
+        """Delete the published bundles of a round."""
         ...

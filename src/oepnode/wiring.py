@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
@@ -26,15 +26,18 @@ from oepnode.adapters.chain.contract import (
     with_chain_id,
 )
 from oepnode.adapters.clock import SystemClock
-from oepnode.adapters.crypto import sealing
+from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
 from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.server.serving import listening, serve, stop_signal
 from oepnode.adapters.http.signed_client import RequestSigner
-from oepnode.adapters.storage import input_archive
+from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
+from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
-from oepnode.adapters.storage.files import FileArchive, FileShelf
+from oepnode.adapters.storage.private import check_private
+from oepnode.adapters.storage.sequence_memory import SequenceMemory
 from oepnode.adapters.storage.spending import SpendingFile
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
@@ -45,17 +48,18 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.computation import compute
-from oepnode.ports import ChainReader
-from oepnode.services.common.serving import serve
+from oepnode.ports import ChainReader, EnvelopeSource, Registry
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Compute, SealInputs, WorkerPorts
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.status.live_view import LiveView
-from oepnode.worker.status.pages import application
+from oepnode.worker.status.pages import operator_application
+from oepnode.worker.status.public_pages import public_application
 from oepnode.worker.worker import Worker
+
+AnyServiceSettings = TypeVar("AnyServiceSettings", SenderSettings, RegistrySettings, RelaySettings)
 
 # --- the chain -----------------------------------------------------------------------------------
 
@@ -117,7 +121,8 @@ class WorkerParts:
 
     Attributes:
         worker: The worker, not running yet.
-        app: HTTP application of its pages.
+        public_app: HTTP application of its public pages.
+        operator_app: HTTP application of its operator's pages.
         chain: Connection to the chain.
         sender: Client of the sender's gateway.
         registry: Client of the NMI registry.
@@ -125,7 +130,8 @@ class WorkerParts:
     """
 
     worker: Worker
-    app: web.Application
+    public_app: web.Application
+    operator_app: web.Application
     chain: EvmChain
     sender: HttpSender
     registry: HttpRegistry
@@ -134,15 +140,17 @@ class WorkerParts:
 
 @asynccontextmanager
 async def worker_parts(
-    settings: WorkerSettings, compute_result: Compute = compute
+    settings: WorkerSettings, compute_function: str = COMPUTE
 ) -> AsyncIterator[WorkerParts]:
     """Build a worker from its settings, and close everything afterwards.
 
     Raises:
-        ConfigError: For an unusable key file, or a chain or contract that does not match.
+        ConfigError: For an unusable key file, a chain or contract that does not match, or a
+            ``data_dir`` that others can read.
         TransportError: If the node of the chain does not respond.
     """
     account = load_account(settings.key_file)
+    check_private(settings.data_dir, "data_dir")
     async with AsyncExitStack() as stack:
         metrics = WorkerMetrics()
         chain = await connect(
@@ -159,42 +167,50 @@ async def worker_parts(
         store = SqliteStore(settings.data_dir / "worker.sqlite")
         stack.callback(store.close)
         shelf = FileShelf(settings.data_dir / "bundles")
+        engine = ProcessEngine(_engine_settings(settings, compute_function))
+        stack.push_async_callback(engine.close)
+        documents, snapshots = _signed_sources(settings, sender_client, registry_client, stack)
         ports = WorkerPorts(
             chain=chain,
-            sender=sender_client,
-            registry=registry_client,
+            sender=documents,
+            registry=snapshots,
+            engine=engine,
             shelf=shelf,
-            seal=sealing.seal,
-            archive=FileArchive(settings.data_dir / "archive") if settings.archive_key else None,
-            seal_inputs=_seal_inputs(settings.archive_key),
             clock=SystemClock(),
-            compute=compute_result,
             feed=Feed(settings.feed.profile, settings.feed.import_sign),
             relay=relay_client,
         )
         worker = Worker(settings, ports, store, metrics)
         view = LiveView(settings, worker, metrics, "0x" + chain.signer.hex(), shelf.path)
         yield WorkerParts(
-            worker, application(view), chain, sender_client, registry_client, relay_client
+            worker,
+            public_application(view),
+            operator_application(view),
+            chain,
+            sender_client,
+            registry_client,
+            relay_client,
         )
 
 
 async def run_worker(
-    settings: WorkerSettings, announce: Callable[[str], None], compute_result: Compute = compute
+    settings: WorkerSettings,
+    announce: Callable[[str, str], None],
+    compute_function: str = COMPUTE,
 ) -> None:
     """Run a worker until SIGINT or SIGTERM.
 
     Args:
         settings: The worker's settings.
-        announce: Called with the URL once the worker listens.
-        compute_result: Computes a result from inputs.
+        announce: Called with the public and the operator's URL once the worker listens.
+        compute_function: ``module:function`` that computes a result from inputs.
 
     Raises:
         OepError: If the worker cannot start, or ends with an error.
     """
-    async with worker_parts(settings, compute_result) as parts:
+    async with worker_parts(settings, compute_function) as parts:
         running = asyncio.create_task(parts.worker.run())
-        serving = asyncio.create_task(serve(parts.app, settings.http, announce))
+        serving = asyncio.create_task(_serve_worker(settings, parts, announce))
         await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
         ended = running if running.done() else serving
         for task in (running, serving):
@@ -202,6 +218,18 @@ async def run_worker(
         await asyncio.gather(running, serving, return_exceptions=True)
         if not ended.cancelled():
             ended.result()
+
+
+async def _serve_worker(
+    settings: WorkerSettings, parts: WorkerParts, announce: Callable[[str, str], None]
+) -> None:
+    with stop_signal() as stop:
+        async with (
+            listening(parts.public_app, settings.http) as public_url,
+            listening(parts.operator_app, settings.status, "status") as operator_url,
+        ):
+            announce(public_url, operator_url)
+            await stop.wait()
 
 
 def _request_signer(
@@ -217,6 +245,24 @@ def _request_signer(
     )
 
 
+def _signed_sources(
+    settings: WorkerSettings, sender: HttpSender, registry: HttpRegistry, stack: AsyncExitStack
+) -> tuple[EnvelopeSource, Registry]:
+    """Sender and registry, of which each demands signatures where the settings have its key."""
+    keys = settings.documents
+    if keys.sender_key is None and keys.registry_key is None:
+        return sender, registry
+    memory = SequenceMemory(settings.data_dir / "document-sequences.sqlite")
+    stack.callback(memory.close)
+    documents: EnvelopeSource = sender
+    snapshots: Registry = registry
+    if keys.sender_key is not None:
+        documents = SignedSender(sender, bytes.fromhex(keys.sender_key), memory)
+    if keys.registry_key is not None:
+        snapshots = SignedRegistry(registry, bytes.fromhex(keys.registry_key), memory)
+    return documents, snapshots
+
+
 def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay | None:
     if settings.relay.url is None:
         return None
@@ -224,10 +270,16 @@ def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay 
     return HttpRelay(settings.relay.url, account, guard)
 
 
-def _seal_inputs(archive_key: str | None) -> SealInputs | None:
-    if archive_key is None:
-        return None
-    return partial(input_archive.seal_inputs, bytes.fromhex(archive_key))
+def _engine_settings(settings: WorkerSettings, function: str) -> EngineSettings:
+    key = settings.archive_key
+    return EngineSettings(
+        memory_limit_mb=settings.compute.memory_limit_mb,
+        timeout_s=settings.compute.timeout_s,
+        bundles=settings.data_dir / "bundles",
+        archive=None if key is None else settings.data_dir / "archive",
+        archive_key=None if key is None else bytes.fromhex(key),
+        function=function,
+    )
 
 
 # --- the services --------------------------------------------------------------------------------
@@ -237,15 +289,16 @@ async def sender_app(settings: SenderSettings) -> web.Application:
     """The sender's gateway; it closes its connections when it is cleaned up."""
     account = load_account(settings.key_file)
     chain = await connect(settings.chain, account, _spending(settings.data_dir))
-    app = sender.application(settings, chain, SystemClock())
+    app = sender.application(settings, chain, SystemClock(), account)
     app.on_cleanup.append(_closing(chain))
     return app
 
 
 async def registry_app(settings: RegistrySettings) -> web.Application:
     """The NMI registry; it closes its connections when it is cleaned up."""
+    account = None if settings.grants_key_file is None else load_account(settings.grants_key_file)
     chain = await connect_reader(settings.chain)
-    app = registry.application(settings, chain, SystemClock())
+    app = registry.application(settings, chain, SystemClock(), account)
     app.on_cleanup.append(_closing(chain))
     return app
 
@@ -257,6 +310,24 @@ async def relay_app(settings: RelaySettings) -> web.Application:
     app = relay.application(settings, chain)
     app.on_cleanup.append(_closing(chain))
     return app
+
+
+async def run_service(
+    build: Callable[[AnyServiceSettings], Awaitable[web.Application]],
+    settings: AnyServiceSettings,
+    announce: Callable[[str], None],
+) -> None:
+    """Run a service until SIGINT or SIGTERM.
+
+    Args:
+        build: Builds its application.
+        settings: Its settings.
+        announce: Called with the URL once it listens.
+
+    Raises:
+        OepError: If it cannot start.
+    """
+    await serve(await build(settings), settings.http, announce)
 
 
 def _spending(data_dir: Path) -> SpendingFile:

@@ -1,12 +1,17 @@
-"""Sender, registry and relay without a network, and a shelf and an archive without a disk."""
+"""Sender, registry and relay without a network, a shelf and an archive without a disk."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
+from oepnode.adapters.computing.job import Compute, run_job
+from oepnode.adapters.computing.messages import Done, Message
+from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import DigestMismatch, TransportError
-from oepnode.ports import Chain, LatestEnvelope
+from oepnode.ports import Chain, LatestEnvelope, Outcome, RoundTask, ShelvedRound
 
 
 class FakeSender:
@@ -63,16 +68,35 @@ class FakeRegistry:
 
 
 class FakeShelf:
-    """Keeps sealed bundles in memory."""
+    """Keeps sealed bundles in memory.
+
+    Attributes:
+        bundles: Published bundles by round and name.
+        waiting: Sealed bundles that are not published, by round and inputs.
+        published_at: Time that `rounds` states for a round.
+    """
 
     def __init__(self) -> None:
         self.bundles: dict[tuple[int, str], bytes] = {}
+        self.waiting: dict[tuple[int, bytes], dict[str, bytes]] = {}
+        self.published_at: dict[int, float] = {}
 
-    def put(self, round_number: int, name: str, sealed: Iterable[bytes]) -> None:
-        self.bundles[round_number, name] = b"".join(sealed)
+    def publish(self, round_number: int, inputs: bytes) -> int | None:
+        sealed = self.waiting.pop((round_number, inputs), None)
+        if sealed is None:
+            return None
+        self.bundles |= {(round_number, name): data for name, data in sealed.items()}
+        return len(sealed)
 
-    def prune(self, keep_from: int) -> None:
-        self.bundles = {key: value for key, value in self.bundles.items() if key[0] >= keep_from}
+    def discard(self, round_number: int) -> None:
+        self.waiting = {key: data for key, data in self.waiting.items() if key[0] != round_number}
+
+    def rounds(self) -> list[ShelvedRound]:
+        numbers = sorted({number for number, _ in self.bundles})
+        return [ShelvedRound(number, self.published_at.get(number, 0.0)) for number in numbers]
+
+    def delete(self, round_number: int) -> None:
+        self.bundles = {key: data for key, data in self.bundles.items() if key[0] != round_number}
 
 
 class FakeArchive:
@@ -83,6 +107,45 @@ class FakeArchive:
 
     def put(self, round_number: int, sealed: Iterable[bytes]) -> None:
         self.inputs[round_number] = b"".join(sealed)
+
+
+class ThreadEngine:
+    """Does the job of a computing process in a thread, with a shelf and an archive in memory."""
+
+    def __init__(
+        self, shelf: FakeShelf, archive: FakeArchive, archive_key: bytes, compute: Compute
+    ) -> None:
+        self._shelf = shelf
+        self._archive = archive
+        self._archive_key = archive_key
+        self._compute = compute
+        self._free = asyncio.Lock()
+
+    async def compute(
+        self, task: RoundTask, inputs: Inputs, on_stage: Callable[[str], None]
+    ) -> Outcome:
+        outcomes: list[Outcome] = []
+        sealed: dict[str, bytes] = {}
+
+        def put(name: str, pieces: Iterable[bytes]) -> None:
+            sealed[name] = b"".join(pieces)
+
+        def send(message: Message) -> None:
+            if isinstance(message, Done):
+                outcomes.append(message.outcome)
+
+        async with self._free:
+            await asyncio.to_thread(
+                run_job, task, inputs, self._compute, send, put, self._put_inputs
+            )
+        self._shelf.waiting[task.number, task.opened.inputs] = sealed
+        return outcomes[0]
+
+    async def sealed(self, round_number: int) -> None:
+        pass
+
+    def _put_inputs(self, context: RoundContext, inputs: Inputs) -> None:
+        self._archive.put(context.number, seal_inputs(self._archive_key, context, inputs))
 
 
 class FakeRelay:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from msgspec.structs import replace
 
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.hpke import PrivateKey
@@ -15,6 +16,7 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import snapshot_json
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.signed_requests import RegistryRequest, seal_info
+from oepnode.services.common.allow_list import AllowList
 from oepnode.services.common.http import Rejection
 from oepnode.services.registry.app import RequestHandler
 from oepnode.services.registry.store import RegistryStore
@@ -25,13 +27,16 @@ WINDOW_S = 120
 WORKER = Account.from_key(b"\x01" * 32)
 STRANGER = Account.from_key(b"\x02" * 32)
 OPERATOR = b"\x71" * 20
+LATER = b"\x72" * 20
 KEY = PrivateKey(KeyKind.HYBRID, b"\x05" * 32)
 RECIPIENT = KEY.public_key
 
 
 def snapshot_bytes(as_of: str = "2026-11-20T00:00:00+10:00", salt: bytes = SALT) -> bytes:
     assignments: list[tuple[str, str, str, str | None]] = []
-    return json.dumps(snapshot_json(as_of, sha256(salt).digest(), [], assignments)).encode()
+    return json.dumps(
+        snapshot_json(as_of, sha256(salt).digest(), [], assignments, bytes(32))
+    ).encode()
 
 
 SNAPSHOT = snapshot_bytes()
@@ -42,12 +47,18 @@ def address(account: LocalAccount) -> bytes:
     return bytes.fromhex(account.address[2:])
 
 
+def allow_list() -> AllowList:
+    """The worker's operator, and one that may come later."""
+    return AllowList(["0x" + OPERATOR.hex(), "0x" + LATER.hex()])
+
+
 def a_request(clock: FakeClock, **changes: Any) -> RegistryRequest:
     values: dict[str, Any] = {
         "what": "salt",
         "round": 1,
         "snapshot_digest": DIGEST,
         "recipient": RECIPIENT,
+        "signer": address(WORKER),
         "nonce": b"\x09" * 32,
         "issued_at": int(clock.now()),
     }
@@ -61,6 +72,7 @@ async def ask(
     chain_id: int = CHAIN_ID,
     contract: bytes = CONTRACT,
 ) -> bytes:
+    request = replace(request, signer=address(account))
     return await handler.answer(request, sign_request(account, request, chain_id, contract))
 
 

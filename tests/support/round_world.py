@@ -20,8 +20,8 @@ from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.http.bundles import BundleRequest
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.storage.input_archive import seal_inputs
-from oepnode.config import ChainSettings
 from oepnode.client.keys import KeyPair, encode_key_pair
+from oepnode.config import ChainSettings
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
@@ -48,8 +48,8 @@ from oepnode.domain.rounds.onchain import (
     RoundOpened,
 )
 from oepnode.domain.rounds.partition import RoundResult
-from oepnode.domain.rounds.tally import Ballot
 from oepnode.domain.rounds.recipient_keys import KeyKind
+from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
 
 START = 1_795_000_200
@@ -119,6 +119,7 @@ def registry() -> bytes:
         {
             "asOf": _time(START),
             "saltDigest": sha256(SALT).hexdigest(),
+            "nonce": sha256(b"nonce").hexdigest(),
             "aggregators": aggregators,
             "assignments": rows,
         }

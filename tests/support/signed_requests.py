@@ -12,10 +12,15 @@ REQUEST = RegistryRequest(
     round=3,
     snapshot_digest=b"\x01" * 32,
     recipient=b"\x02" * 32,
+    signer=bytes.fromhex(ACCOUNT.address[2:]),
     nonce=b"\x03" * 32,
     issued_at=1_795_000_000,
 )
 SIGNATURE = sign_request(ACCOUNT, REQUEST, CHAIN_ID, CONTRACT)
 DOCUMENT = DocumentRequest(
-    round=3, digest=b"\x01" * 32, nonce=b"\x03" * 32, issued_at=1_795_000_000
+    round=3,
+    digest=b"\x01" * 32,
+    signer=bytes.fromhex(ACCOUNT.address[2:]),
+    nonce=b"\x03" * 32,
+    issued_at=1_795_000_000,
 )

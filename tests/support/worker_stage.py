@@ -8,13 +8,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from oepnode.adapters.crypto import sealing
+from oepnode.adapters.computing.job import Compute
 from oepnode.adapters.crypto.hpke import PrivateKey
-from oepnode.adapters.storage.input_archive import seal_inputs
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import ChainSettings, WorkerRelaySettings, WorkerSettings
 from oepnode.domain.nem.quantities import Feed
@@ -26,10 +24,16 @@ from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RoundOpe
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.ports import Relay
 from oepnode.worker.metrics import WorkerMetrics
-from oepnode.worker.ports import Compute, WorkerPorts
+from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.worker import Worker
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
-from tests.support.fake_services import FakeArchive, FakeRegistry, FakeSender, FakeShelf
+from tests.support.fake_services import (
+    FakeArchive,
+    FakeRegistry,
+    FakeSender,
+    FakeShelf,
+    ThreadEngine,
+)
 from tests.support.round_world import COUNT, ENVELOPE, REGISTRY, SALT, START
 
 DIGEST = sha256(ENVELOPE).digest()
@@ -111,12 +115,9 @@ class Stage:
             chain=chain,
             sender=self.sender,
             registry=self.registry,
+            engine=ThreadEngine(self.shelf, self.archive, AUDITOR.public_key, compute_result),
             shelf=self.shelf,
-            seal=sealing.seal,
-            archive=self.archive,
-            seal_inputs=partial(seal_inputs, AUDITOR.public_key),
             clock=self.clock,
-            compute=compute_result,
             feed=Feed(),
             relay=relay,
         )

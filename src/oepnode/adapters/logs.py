@@ -9,7 +9,7 @@ Guarantees: no NMI, salt or key enters an event. Events are key=value text for p
   ``round_ended``, ``chain_follow_failed``, ``chain_reorganised``, ``sender_poll_failed``,
   ``foreign_ballot_detected``
 - worker, computation: ``fetch_retried``, ``computation_progress``, ``computation_failed``,
-  ``archiving_failed``
+  ``inputs_failed``, ``archiving_failed``
 - worker, effects: ``effect_retried``, ``ballot_handed_in``, ``relay_bypassed``, ``ballot_cast``,
   ``abstained``, ``root_revealed``, ``failed_round_closed``, ``bundles_published``,
   ``partition_skipped``

@@ -131,6 +131,7 @@ from oepnode.client.edge.targets import (
     worst_targets,
 )
 from oepnode.client.fetching import Attempt, FetchedBundle, FetchPolicy, fetch_bundle
+from oepnode.client.grants import GrantListReport, GrantSources, SignerNotNamedError
 from oepnode.client.keys import (
     AggregatorIdError,
     KeyFileError,
@@ -235,6 +236,8 @@ __all__ = [
     "FetchedBundle",
     "FinalRound",
     "ForecastScore",
+    "GrantListReport",
+    "GrantSources",
     "InForceReport",
     "InputFiles",
     "InputSource",
@@ -273,6 +276,7 @@ __all__ = [
     "ScoreReport",
     "SeveralBoffersError",
     "SeveralDuidsError",
+    "SignerNotNamedError",
     "SiteCheck",
     "SiteCounts",
     "SiteDay",

@@ -58,10 +58,10 @@ def main() -> None:
     logs.configure()
     settings = load(WorkerSettings, Path(sys.argv[sys.argv.index("--config") + 1]))
 
-    def announce(url: str) -> None:
-        print(json.dumps({"listening": url}), flush=True)
+    def announce(public_url: str, operator_url: str) -> None:
+        print(json.dumps({"listening": public_url, "status": operator_url}), flush=True)
 
-    asyncio.run(run_worker(settings, announce, lie))
+    asyncio.run(run_worker(settings, announce, "oepnode.demo.byzantine:lie"))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ PrintLine = Callable[[str, str], None]
 
 
 class RoundReport(Struct):
-    """A round of the demo; members by name."""
+    """A round of the demo; members by name. Those in ``granted`` got every input, by the lists."""
 
     round: int
     status: str
@@ -47,6 +47,7 @@ class RoundReport(Struct):
     reasons: dict[str, str]
     seconds: float
     replayed: bool = False
+    granted: list[str] = field(default_factory=list)
 
 
 class AggregatorReport(Struct):
@@ -221,18 +222,22 @@ def replay_as_auditor(stage: Stage, report: RoundReport) -> bool:
 
 
 def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
-    """Store all public data, and return an honest worker's number of unassigned NMIs."""
+    """Store what can be observed; returns an honest worker's number of unassigned NMIs."""
     folder = stage.plan.folder / "observed"
     folder.mkdir(parents=True, exist_ok=True)
+    name_of = {"0x" + player.operator.hex(): player.name for player in stage.players}
     for report in rounds:
         words = ("audit", "round", str(report.round), "--json", *stage.chain_options)
-        _, state, _ = stage.attempt(*words)
+        _, state, _ = stage.attempt(*words, *stage.grant_options)
+        report.granted = [
+            name_of[m["operator"]] for m in state["members"] if m["inputs"] == "granted"
+        ]
         (folder / f"round-{report.round}.json").write_text(json.dumps(state), "utf-8")
     unassigned = None
     for player in stage.players:
         for name, path in (("html", "/"), ("json", "/v1/status"), ("metrics", "/metrics")):
             with suppress(TransportError):
-                (folder / f"{player.name}.{name}").write_bytes(get(player.url + path, 10))
+                (folder / f"{player.name}.{name}").write_bytes(get(player.status_url + path, 10))
         status = folder / f"{player.name}.json"
         if not player.is_lying and status.is_file():
             lines = json.loads(status.read_text("utf-8"))["rounds"]

@@ -8,9 +8,10 @@ Layout of the folder, for inspection afterwards:
 | ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
 | ``blinding.key``, ``blinded/`` | in blind mode: the key, the blinded snapshot, token lists |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
+| ``network.key.json`` | the key with which the network signs documents and snapshots |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
-| ``observed/`` | public data: status, metrics, rounds, the chain |
+| ``observed/`` | workers' status and metrics, rounds, the chain |
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _ADMIN: Final = 0
 _REQUESTER: Final = 1
 _FIRST_SIGNER: Final = 2
 _FIRST_OPERATOR: Final = 1_000
+_REGISTRY: Final = 900
 _COMMAND_S: Final = 300
 
 
@@ -74,11 +76,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Player:
-    """A worker of the demo: its name, operator (20 bytes), URL, and whether it lies."""
+    """A worker of the demo.
+
+    Attributes:
+        name: Its name.
+        operator: 20 bytes.
+        url: URL of its public listener.
+        status_url: URL of its operator's listener.
+        is_lying: Whether it lies.
+    """
 
     name: str
     operator: bytes
     url: str
+    status_url: str
     is_lying: bool
 
 
@@ -94,6 +105,7 @@ class Stage:
         self.registry_url = ""
         self.relay_url = ""
         self.registry_digest = ""
+        self.document_key = ""
         self.devnet: Devnet
         self.children: dict[str, Child] = {}
 
@@ -127,6 +139,11 @@ class Stage:
     def blinding_key(self) -> Path:
         """The blinding key, which sender and registry share."""
         return self.plan.folder / "blinding.key"
+
+    @property
+    def signing_key(self) -> Path:
+        """The key with which the network signs documents and snapshots."""
+        return self.plan.folder / "network.key.json"
 
     @property
     def auditor_key(self) -> Path:
@@ -163,6 +180,7 @@ class Stage:
             name=f"worker-{index + 1}",
             operator=parse_address(account(_FIRST_OPERATOR + index).address),
             url=f"http://127.0.0.1:{free_port()}",
+            status_url=f"http://127.0.0.1:{free_port()}",
             is_lying=index >= self.plan.workers - self.plan.byzantine,
         )
 
@@ -222,19 +240,40 @@ class Stage:
         """Start the sender's gateway, the NMI registry and a relay; returns a line to print."""
         published = self.blinded if self.plan.blind else self.inputs
         tokens = ["--tokens", str(self.blinded / "tokens")] if self.plan.blind else []
+        self.document_key = self.command(
+            "sender", "keygen", "--out", str(self.signing_key), "--json"
+        )["public_key"]
         self.registry_digest = self.command(
             "registry", "publish", str(published / "registry.json"), *tokens,
+            "--signature", self._sign("registry", published / "registry.json"),
+            "--snapshot-key", self.document_key,
             "--salt-file", str(self.inputs / "salt"),
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
-        self.registry_url = self._serve("registry", {"data_dir": "data"})
+        self._write_key("registry", _REGISTRY)
+        self.registry_url = self._serve(
+            "registry",
+            {
+                "data_dir": "data",
+                "grants_key_file": "key",
+                "snapshot_key": self.document_key,
+                "operators": self._admitted(),
+            },
+        )
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
         write_whole(token, secrets.token_hex(32).encode())
-        settings = {"data_dir": "data", "key_file": "key", "token_file": "token"}
+        settings: dict[str, Any] = {
+            "data_dir": "data",
+            "key_file": "key",
+            "token_file": "token",
+            "operators": self._admitted(),
+        }
         if self.plan.blind:
             settings["blinding_key_file"] = str(self.blinding_key)
+        else:
+            settings["document_key"] = self.document_key
         self.sender_url = self._serve("sender", settings)
         urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
@@ -242,6 +281,13 @@ class Stage:
         self._write_key("relay", self._relay_account)
         self.relay_url = self._serve("relay", {"data_dir": "data", "key_file": "key"})
         return f"{urls}, relay on {self.relay_url}"
+
+    def _admitted(self) -> list[str]:
+        """Operators with their signers, as sender and registry admit them."""
+        return [
+            f"{checksum_address(player.operator)}={self._signer(player).address}"
+            for player in self.players
+        ]
 
     def start_workers(self) -> str:
         """Start the workers; returns a line to print."""
@@ -252,6 +298,13 @@ class Stage:
 
     def start_worker(self, player: Player) -> Child:
         """Start or restart one worker; its database is kept."""
+        config = self.configure_worker(player)
+        honest = ["-m", "oepnode", "worker", "run", "--json"]
+        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
+        return self._start(player.name, [*module, "--config", str(config)])
+
+    def configure_worker(self, player: Player) -> Path:
+        """Write a worker's key and settings; returns the settings file."""
         self._write_key(player.name, _FIRST_SIGNER + self.players.index(player))
         settings = {
             "data_dir": "data",
@@ -263,13 +316,14 @@ class Stage:
             "reveal_turn_s": 2,
             "archive_key": load_key_pair(self.auditor_key).public_key.hex(),
         }
+        settings["documents.registry_key"] = self.document_key
+        if not self.plan.blind:  # the gateway blinds documents, after they were signed
+            settings["documents.sender_key"] = self.document_key
         if self.relay_url:
             settings["relay.url"] = self.relay_url
-        port = int(player.url.rsplit(":", 1)[1])
-        config = self._write_settings(player.name, settings, port)
-        honest = ["-m", "oepnode", "worker", "run", "--json"]
-        module = ["-m", "oepnode.demo.byzantine"] if player.is_lying else honest
-        return self._start(player.name, [*module, "--config", str(config)])
+        settings["status.port"] = _port_of(player.status_url)
+        port = _port_of(player.url)
+        return self._write_settings(player.name, settings, port)
 
     def without_gas(self) -> list[str]:
         """Names of the workers whose signer has no balance."""
@@ -281,8 +335,9 @@ class Stage:
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
+        signature = [] if self.plan.blind else ["--signature", self._sign("sender", envelope)]
         receipt = self.command(
-            "sender", "publish", str(envelope),
+            "sender", "publish", str(envelope), *signature,
             "--url", self.sender_url,
             "--token-file", str(self.plan.folder / "sender" / "token"),
             "--registry", self.registry_digest,
@@ -290,7 +345,18 @@ class Stage:
         )  # fmt: skip
         return int(receipt["round"])
 
+    def _sign(self, group: str, document: Path) -> str:
+        """Sign a document with the network's key; returns the statement's file."""
+        words = ("sign", str(document), "--key", str(self.signing_key), "--json")
+        return str(self.command(group, *words)["file"])
+
     # --- commands --------------------------------------------------------------------------------
+
+    @property
+    def grant_options(self) -> list[str]:
+        """Command-line options for the grant lists of sender and registry."""
+        urls = ["--grants", self.sender_url, "--grants", self.registry_url]
+        return [*urls, "--registry-signer", account(_REGISTRY).address]
 
     @property
     def chain_options(self) -> list[str]:
@@ -362,6 +428,10 @@ class Stage:
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._chain().items()]
         write_whole(path, ("\n".join(lines) + "\n").encode())
         return path
+
+
+def _port_of(url: str) -> int:
+    return int(url.rsplit(":", 1)[1])
 
 
 def reason_name(code: int) -> str:

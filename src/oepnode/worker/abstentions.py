@@ -1,7 +1,7 @@
 """Decides with which reason a worker abstains after a failed computation, and in which words.
 
 Guarantees: every error has a reason; the details of an unexpected one are its type alone, because
-its message may hold a value of the inputs. Leaves out a round with unknown rules, which is never
+its message may hold a value of the inputs, and of one that quotes a service its kind and code. Leaves out a round with unknown rules, which is never
 computed (``transition``). Source: rules-v1 section 12.
 """
 
@@ -11,12 +11,14 @@ from typing import Final
 
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.errors import (
+    ComputationFault,
     ConflictError,
     DigestMismatch,
     DocumentFault,
     EvidenceError,
     TransportError,
 )
+from oepnode.worker.shown_errors import shown_error
 
 _REPORTED_FAULTS: Final = 5
 
@@ -35,9 +37,13 @@ def reason_for(error: Exception) -> Reason:
 
 
 def detail_for(error: Exception) -> str:
-    """The details of an abstention for the worker's own status and log."""
+    """The details of an abstention, as the worker's status shows them."""
     if isinstance(error, DocumentFault):
         return _first_faults(error)
+    if isinstance(error, TransportError | ConflictError):
+        return shown_error(error)
+    if isinstance(error, ComputationFault):
+        return str(error)
     is_internal = reason_for(error) is Reason.INTERNAL_FAULT
     return type(error).__name__ if is_internal else str(error)
 

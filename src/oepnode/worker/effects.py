@@ -27,11 +27,11 @@ from oepnode.errors import (
     TransportError,
     location_of,
 )
-from oepnode.worker import delivery
 from oepnode.worker.abstentions import detail_for, reason_for
-from oepnode.worker.computations import Computations, TimedComputation, jittered
+from oepnode.worker.computations import Computations, TimedOutcome, jittered
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     AbstainFromRound,
     CastBallot,
@@ -81,9 +81,9 @@ class EffectRunner:
         self._keep_rounds = keep_rounds
         self._direct_before_s = direct_before_s
         self._log = structlog.get_logger("oepnode.effects")
-        self.computations = Computations(ports, state_of, metrics)
+        self.computations = Computations(ports, state_of, metrics, direct_before_s)
         self.waiting: dict[int, str] = {}
-        """Reason why a round's step on chain is waiting, in words."""
+        """Reason why a round's step on chain is waiting, as the status page shows it."""
 
     async def carry_out(self, effect: Effect) -> None:
         """Carry out an effect; returns when it is done or has become pointless.
@@ -129,7 +129,7 @@ class EffectRunner:
                 try:
                     await step(self._state(effect))
                 except (TransportError, ConflictError) as exc:
-                    self.waiting[effect.round] = str(exc)
+                    self.waiting[effect.round] = shown_error(exc)
                     self.note_retry(effect_id(effect), str(exc))
                 else:
                     if is_once:
@@ -155,8 +155,8 @@ class EffectRunner:
         except Exception as exc:
             self._not_computed(state, exc)
         else:
-            result = timed.computation.result.result
-            change = Computed(state.opened.inputs, result, timed.custody, _summary(timed))
+            result, custody = timed.outcome.result, timed.outcome.custody
+            change = Computed(state.opened.inputs, result, custody, _summary(timed))
             self._report(state.number, change)
 
     def _not_computed(self, state: RoundState, error: Exception) -> None:
@@ -166,6 +166,8 @@ class EffectRunner:
             self._log.error(
                 "computation_failed", round=state.number, error=detail, location=location
             )
+        else:
+            self._log.warning("inputs_failed", round=state.number, reason=str(error))
         self._report(state.number, NotComputed(state.opened.inputs, reason, detail))
 
     async def _is_worth_delivering(self, state: RoundState) -> bool:
@@ -212,20 +214,21 @@ class EffectRunner:
         if relay is None:
             return False
         if state.opened.vote_deadline - state.now < self._direct_before_s:
-            self._bypass_relay(state, "the vote ends soon and the relay has not cast the ballot")
+            reason = "the vote ends soon and the relay has not cast the ballot"
+            self._bypass_relay(state, reason, reason)
             return False
         try:
             await relay.hand_in(state.context, vote)
         except (ConflictError, ConfigError) as exc:
-            self._bypass_relay(state, str(exc))
+            self._bypass_relay(state, str(exc), shown_error(exc))
             return False
         if self.waiting.get(state.number) != _AT_RELAY:
             self._log.info("ballot_handed_in", round=state.number)
         self.waiting[state.number] = _AT_RELAY
         return True
 
-    def _bypass_relay(self, state: RoundState, reason: str) -> None:
-        self.waiting[state.number] = f"the ballot is cast directly: {reason}"
+    def _bypass_relay(self, state: RoundState, reason: str, shown_reason: str) -> None:
+        self.waiting[state.number] = f"the ballot is cast directly: {shown_reason}"
         self._log.warning("relay_bypassed", round=state.number, reason=reason)
 
     async def _check_round(self, state: RoundState) -> None:
@@ -261,11 +264,22 @@ class EffectRunner:
     # --- delivery --------------------------------------------------------------------------------
 
     async def _publish(self, state: RoundState) -> None:
-        timed = await self.computations.of(state)
-        if timed.computation.result.result != state.final:
-            raise EvidenceError("the inputs now give another result than the final one")
-        count = await asyncio.to_thread(delivery.publish, self._ports, state, timed.computation)
+        count = await self._shelve(state)
+        if count is None:  # they were not sealed, or an earlier run was ended before they were
+            timed = await self.computations.of(state)
+            if timed.outcome.result != state.final:
+                self._ports.shelf.discard(state.number)
+                raise EvidenceError("the inputs now give another result than the final one")
+            count = await self._shelve(state)
+        if count is None:
+            raise TransportError("the bundles could not be sealed", code="bundles.unsealed")
         self._log.info("bundles_published", round=state.number, bundles=count)
+
+    async def _shelve(self, state: RoundState) -> int | None:
+        """Publish what was sealed for the round, once sealing has ended."""
+        await self._ports.engine.sealed(state.number)
+        shelf = self._ports.shelf
+        return await asyncio.to_thread(shelf.publish, state.number, state.opened.inputs)
 
 
 # --- when a step is settled ----------------------------------------------------------------------
@@ -294,12 +308,12 @@ def _is_undeliverable(state: RoundState) -> bool:
 # --- reports -------------------------------------------------------------------------------------
 
 
-def _summary(timed: TimedComputation) -> Summary:
-    result = timed.computation.result
+def _summary(timed: TimedOutcome) -> Summary:
+    outcome = timed.outcome
     return Summary(
-        sites=sum(partition.site_count for partition in result.partitions),
-        partitions=result.partition_count,
-        unassigned_nmis=result.unassigned_nmis,
+        sites=outcome.sites,
+        partitions=outcome.result.partitions,
+        unassigned_nmis=outcome.unassigned_nmis,
         seconds=timed.seconds,
-        warnings=timed.computation.warnings,
+        warnings=outcome.warnings,
     )

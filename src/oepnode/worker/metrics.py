@@ -32,7 +32,7 @@ class WorkerMetrics:
         )
         self.compute_seconds = Histogram(
             "oepnode_compute_seconds",
-            "Seconds from inputs to result",
+            "Seconds from inputs to result, of rounds that are over",
             buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
             registry=self.registry,
         )

@@ -195,7 +195,7 @@ class CloseFailedRound(Struct, frozen=True, tag=True):
 
 
 class PublishBundles(Struct, frozen=True, tag=True):
-    """Seal each aggregator's partition of a final round and put it on the shelf."""
+    """Publish the sealed bundles of a final round."""
 
     round: int
 

@@ -33,6 +33,7 @@ from oepnode.ports import ChainReader, Cursor, Store, StoredEffect, StoredRound
 from oepnode.worker.effects import EffectRunner
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     Change,
     Effect,
@@ -57,7 +58,7 @@ _REORG_ROUNDS: Final = 8
 
 
 class Health(Struct):
-    """Chain head and last errors of a worker, for its status page."""
+    """Chain head and codes of the last errors of a worker, for its status page."""
 
     head: Head | None = None
     chain_error: str = ""
@@ -119,7 +120,7 @@ class Worker:
                 await self.follow()
                 self.health.chain_error = ""
             except (TransportError, ConflictError) as exc:
-                self.health.chain_error = str(exc)
+                self.health.chain_error = shown_error(exc)
                 self._metrics.retries.labels("follow").inc()
                 self._log.warning("chain_follow_failed", reason=str(exc))
             await asyncio.sleep(self._settings.follow_interval_s)
@@ -130,7 +131,7 @@ class Worker:
                 await self.poll()
                 self.health.sender_error = ""
             except (TransportError, ConflictError, EvidenceError) as exc:
-                self.health.sender_error = str(exc)
+                self.health.sender_error = shown_error(exc)
                 self._log.warning("sender_poll_failed", reason=str(exc))
             await asyncio.sleep(self._until_next_poll())
 
@@ -166,7 +167,8 @@ class Worker:
         if 0 < ahead <= _LAG_BLOCKS:
             raise TransportError(
                 f"the chain is at block {head.number}, behind block {cursors[0].block}, which this "
-                "worker has processed; wait until the nodes have caught up"
+                "worker has processed; wait until the nodes have caught up",
+                code="node.behind",
             )
         standing = await self._standing(chain, head, cursors)
         if standing == cursors[0]:
@@ -236,7 +238,6 @@ class Worker:
         if state.me is not None:
             self._metrics.rounds_seen.inc()
         self._commit(state, effects)
-        self._ports.shelf.prune(opened.round - self._settings.keep_rounds)
 
     # --- the sender ------------------------------------------------------------------------------
 
@@ -348,6 +349,10 @@ class Worker:
                 fix="rotate the signer's key at once",
             )
         if after.is_over and not before.is_over:
+            if after.summary is not None:
+                self._metrics.compute_seconds.observe(after.summary.seconds)
+            if after.final is None or after.final != after.result:
+                self._ports.shelf.discard(after.number)
             outcome = _outcome(after)
             self._metrics.rounds_over.labels(outcome).inc()
             log = self._log.info if outcome == "matched" else self._log.warning

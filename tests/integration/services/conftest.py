@@ -14,11 +14,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.http.sender import HttpSender
+from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings, SenderSettings
 from oepnode.demo.sample.plan import SamplePlan
 from oepnode.demo.sample.write import SampleSummary, write_sample
-from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender import app as sender
@@ -35,6 +35,8 @@ TOKEN = "a-token-of-the-publisher"
 LIMIT = 200_000
 WORKER = Account.from_key(b"\x01" * 32)
 OPERATOR = b"\x71" * 20
+LATER = b"\x72" * 20
+OPERATORS = ("0x" + OPERATOR.hex(), "0x" + LATER.hex())
 CHAIN = ChainSettings(
     rpc_urls=("http://127.0.0.1:1",), chain_id=CHAIN_ID, contract="0x" + CONTRACT.hex()
 )
@@ -107,12 +109,15 @@ def sender_settings(tmp_path: Path) -> SenderSettings:
         key_file=tmp_path / "key",
         token_file=token,
         max_document_bytes=LIMIT,
+        operators=OPERATORS,
     )
 
 
 @pytest.fixture
 def registry_settings(tmp_path: Path) -> RegistrySettings:
-    return RegistrySettings(chain=CHAIN, data_dir=tmp_path / "registry", max_request_bytes=2000)
+    return RegistrySettings(
+        chain=CHAIN, data_dir=tmp_path / "registry", max_request_bytes=2000, operators=OPERATORS
+    )
 
 
 @pytest.fixture

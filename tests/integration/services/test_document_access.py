@@ -12,11 +12,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto.request_signature import sign_request
+from oepnode.adapters.http.server.serving import listening
 from oepnode.config import HttpSettings, SenderSettings
 from oepnode.domain.rounds.onchain import Member
 from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConflictError, TransportError
-from oepnode.services.common.serving import listening
 from oepnode.services.sender import app as sender
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from tests.integration.services.conftest import OPERATOR, TOKEN, WORKER, reason_of, worker_client
@@ -87,6 +87,7 @@ def sign(clock: FakeClock) -> Sign:
         values: dict[str, Any] = {
             "round": 1,
             "digest": DIGEST,
+            "signer": bytes.fromhex(account.address[2:]),
             "nonce": secrets.token_bytes(32),
             "issued_at": int(clock.now()),
         }
@@ -290,7 +291,7 @@ async def test_a_used_nonce_is_known_after_a_restart(
     async with http.head(url, headers=sign(nonce=nonce)) as response:
         assert response.status == 200
     store = EnvelopeStore(sender_settings.data_dir)
-    request = DocumentRequest(1, DIGEST, nonce, int(clock.now()))
+    request = DocumentRequest(1, DIGEST, b"", nonce, int(clock.now()))
     assert not store.access_log.note(request, Member(0, OPERATOR, b"\x00" * 20), clock.now(), 240)
     store.close()
 
@@ -331,7 +332,7 @@ async def test_a_round_that_is_not_open_yet_may_be_retried(
 async def test_another_chain_or_contract_is_rejected(
     http: aiohttp.ClientSession, url: str, sign: Sign, domain: dict[str, Any]
 ) -> None:
-    assert await rejection(http, url, sign(**domain)) == (403, "worker.unknown")
+    assert await rejection(http, url, sign(**domain)) == (401, "signature.invalid")
 
 
 @pytest.mark.parametrize("off_s", [-WINDOW_S - 1, WINDOW_S + 1, -(10**9)])
@@ -345,7 +346,9 @@ async def test_a_wrong_time_is_rejected(
 async def test_a_malformed_signature_is_rejected(
     http: aiohttp.ClientSession, url: str, clock: FakeClock
 ) -> None:
-    request = DocumentRequest(1, DIGEST, b"\x09" * 32, int(clock.now()))
+    request = DocumentRequest(
+        1, DIGEST, bytes.fromhex(WORKER.address[2:]), b"\x09" * 32, int(clock.now())
+    )
     headers = {"Authorization": encode_authorization(request, b"\xff" * 65)}
     assert await rejection(http, url, headers) == (401, "signature.invalid")
 

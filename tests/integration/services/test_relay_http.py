@@ -11,6 +11,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer, sign_ballot
+from oepnode.adapters.http.server.serving import listening
 from oepnode.config import HttpSettings, RelaySettings
 from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
@@ -22,7 +23,6 @@ from oepnode.domain.rounds.signed_ballots import (
     encode,
     equivocations_in,
 )
-from oepnode.services.common.serving import listening
 from oepnode.services.relay import app as relay
 from tests.integration.services.conftest import CHAIN, reason_of
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
@@ -405,6 +405,6 @@ async def test_rounds_that_are_over_are_forgotten(world: World) -> None:
         while (await world.get("/healthz"))["rounds"]:
             await asyncio.sleep(0.005)
     assert world.sent() == 0
-    assert not world.folder.exists()
+    assert list((world.folder / "evidence").iterdir()) == []
     async with world.http.get(f"{world.url}/v1/rounds/1") as response:
         assert json.loads(await response.read())["error"]["code"] == "round.not_held"

@@ -15,6 +15,7 @@ from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
 from oepnode.adapters.http.sender import HttpPublisher
+from oepnode.adapters.http.server.serving import listening
 from oepnode.client.operation.worker import check_worker
 from oepnode.config import (
     ChainSettings,
@@ -27,7 +28,6 @@ from oepnode.config import (
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds.onchain import BallotCast, Phase, Policy, RootRevealed
-from oepnode.services.common.serving import listening
 from oepnode.services.registry.store import RegistryStore
 from tests.integration.services.conftest import TOKEN, Sample
 
@@ -69,7 +69,7 @@ class World:
 
     @asynccontextmanager
     async def workers(self, relay_url: str) -> AsyncIterator[list[str]]:
-        """Three workers at work; yields where they listen."""
+        """Three workers at work; yields where they listen for their operators."""
         async with AsyncExitStack() as stack:
             parts = [
                 await stack.enter_async_context(wiring.worker_parts(self.settings(n, relay_url)))
@@ -78,7 +78,7 @@ class World:
             tasks = [asyncio.create_task(part.worker.run()) for part in parts]
             try:
                 yield [
-                    await stack.enter_async_context(listening(part.app, HttpSettings()))
+                    await stack.enter_async_context(listening(part.operator_app, HttpSettings()))
                     for part in parts
                 ]
                 assert [task for task in tasks if task.done()] == []
@@ -165,13 +165,20 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
     token = tmp_path / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
+    admitted = tuple(
+        f"{operator.address}={signer.address}"
+        for operator, signer in zip(OPERATORS, SIGNERS, strict=True)
+    )
     sender = SenderSettings(
         chain=chain_settings,
         data_dir=tmp_path / "sender",
         key_file=key_file(tmp_path, REQUESTER),
         token_file=token,
+        operators=admitted,
     )
-    registry = RegistrySettings(chain=chain_settings, data_dir=tmp_path / "registry")
+    registry = RegistrySettings(
+        chain=chain_settings, data_dir=tmp_path / "registry", operators=admitted
+    )
     store = RegistryStore(registry.data_dir)
     store.publish(sample.snapshot, sample.salt, 0)
     store.close()
@@ -208,9 +215,9 @@ async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
         pass  # nobody listens there any more
     async with world.workers(url) as urls:
         number = await world.publish()
-        await until(lambda: all_report(http, urls, "handing the ballot to the relay: http"))
+        await until(lambda: all_report(http, urls, "no usable response"))
         world.devnet.rpc("evm_increaseTime", TO_DIRECT_S)
-        await until(lambda: all_report(http, urls[:RICH], "cannot pay the fee; fund it"))
+        await until(lambda: all_report(http, urls[:RICH], "fee.unpaid"))
         await until(lambda: has_vote(world, number))
     events = await world.chain.round_events(number)
     (vote,) = (event for event in events if isinstance(event, BallotCast))

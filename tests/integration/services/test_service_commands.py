@@ -21,6 +21,7 @@ from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import Sample
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
+OPERATORS = f'operators = ["0x{"71" * 20}"]\n'
 CHAIN_TABLE = f"""
 [chain]
 rpc_urls = ["http://127.0.0.1:1"]
@@ -110,8 +111,8 @@ def test_a_service_prints_where_it_listens_and_stops_cleanly(
     (tmp_path / "token").write_text("a-token-of-the-publisher")
     (tmp_path / "token").chmod(0o600)
     more = {
-        "sender": 'key_file = "key"\ntoken_file = "token"\n',
-        "registry": "",
+        "sender": f'key_file = "key"\ntoken_file = "token"\n{OPERATORS}',
+        "registry": OPERATORS,
         "relay": 'key_file = "key"\n',
     }[name]
     config = tmp_path / "settings.toml"

@@ -10,10 +10,10 @@ from aiohttp import web
 from yarl import URL
 
 from oepnode.adapters.http.client import HttpClient
+from oepnode.adapters.http.server.serving import listening, serve
 from oepnode.config import HttpSettings
 from oepnode.errors import ConfigError, TransportError
 from oepnode.services.common.http import errors_as_json, json_response, read_body
-from oepnode.services.common.serving import listening, serve
 
 
 def application() -> web.Application:
@@ -62,7 +62,7 @@ async def test_a_taken_port_is_a_usage_error() -> None:
 
 async def test_a_silent_client_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oepnode.services.common.http.READ_DEADLINE_S", 0.05)
-    monkeypatch.setattr("oepnode.services.common.serving._SHUTDOWN_S", 0.1)
+    monkeypatch.setattr("oepnode.adapters.http.server.serving._SHUTDOWN_S", 0.1)
     async with listening(application(), HttpSettings()) as url:
         parts = URL(url)
         assert parts.host and parts.port

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.reference.vectors.common import Json
 from tests.reference.vectors.entries import entry_vectors
+from tests.reference.vectors.grants import grant_vectors, signature_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
@@ -54,6 +55,8 @@ def all_vectors() -> dict[str, Json]:
         "rejected.json": rejected_vectors(),
         "precedence.json": precedence_vectors(),
         "sealing.json": sealing_vectors(),
+        "grants.json": grant_vectors(),
+        "signatures.json": signature_vectors(),
     }
 
 

@@ -18,6 +18,7 @@ from tests.support.registry_requests import (
     WINDOW_S,
     WORKER,
     address,
+    allow_list,
 )
 
 
@@ -67,4 +68,4 @@ async def handler(
     registry.publish(SNAPSHOT, SALT, clock.now())
     blockchain.add_member(OPERATOR, address(WORKER))
     await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
-    return RequestHandler(chain, clock, registry, WINDOW_S)
+    return RequestHandler(chain, clock, registry, WINDOW_S, allow_list())

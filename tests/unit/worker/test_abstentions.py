@@ -36,8 +36,9 @@ def test_rules_v1_12_every_error_has_its_reason(error: Exception, reason: Reason
     assert reason_for(error) is reason
 
 
-def test_the_details_of_an_expected_error_are_its_message() -> None:
-    assert detail_for(TransportError("the sender did not respond")) == "the sender did not respond"
+def test_the_details_of_a_services_error_are_not_its_words() -> None:
+    error = ConflictError("rejected with 403: <its words>", code="worker.unknown")
+    assert detail_for(error) == "rejected (worker.unknown); the log has the details"
 
 
 def test_the_details_of_an_internal_error_are_its_type() -> None:

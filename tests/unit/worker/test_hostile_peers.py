@@ -193,7 +193,7 @@ async def test_other_bytes_after_the_vote_do_not_end_the_worker(
 ) -> None:
     monkeypatch.setattr("oepnode.worker.worker._FAULT_WAIT_S", 0.01)
     async with running(*(stage.worker(index) for index in range(3))):
-        stage.shelf.put = _no_space  # type: ignore[method-assign, assignment]
+        stage.shelf.publish = _no_space  # type: ignore[method-assign, assignment]
         await stage.open()
         await until(lambda: phase(stage) == Phase.FINAL)
     stage.shelf = (

@@ -32,6 +32,9 @@ from tests.support.worker_stage import (
     until,
 )
 
+TO_ABSTAIN_S = 50
+"""Of a window of 60: only the time to abstain is left."""
+
 # --- the good case -------------------------------------------------------------------------------
 
 
@@ -118,10 +121,13 @@ async def test_another_horizon_than_the_rounds_is_an_abstention(stage: Stage) ->
     assert vote.reason == Reason.INPUT_INVALID
 
 
-async def test_bytes_with_another_digest_are_an_abstention(stage: Stage) -> None:
+async def test_bytes_with_another_digest_are_an_abstention_when_time_is_short(stage: Stage) -> None:
     stage.sender.swapped = b"something else"
     async with running(stage.worker()):
         await stage.open()
+        await until(lambda: stage.sender.requests > 3)
+        assert stage.votes(0) == []
+        stage.pass_time(TO_ABSTAIN_S)
         await until(lambda: bool(stage.votes(0)))
     (vote,) = stage.votes(0)
     assert isinstance(vote, Abstained)
@@ -136,7 +142,7 @@ async def test_a_sender_that_stays_down_leads_to_an_abstention_before_the_deadli
         await stage.open()
         await until(lambda: stage.sender.requests > 3)
         assert stage.votes(0) == []
-        stage.pass_time(50)  # of a window of 60
+        stage.pass_time(TO_ABSTAIN_S)
         await until(lambda: bool(stage.votes(0)))
     (vote,) = stage.votes(0)
     assert isinstance(vote, Abstained)
@@ -154,13 +160,22 @@ async def test_a_sender_that_recovers_in_time_leads_to_a_ballot(stage: Stage) ->
 
 
 async def test_an_internal_error_is_an_abstention_without_secrets(stage: Stage) -> None:
+    attempts = 0
+
     def broken(*_: object) -> object:
+        nonlocal attempts
+        attempts += 1
         raise KeyError("6305000001")
 
     worker = stage.worker(compute_result=broken)  # type: ignore[arg-type]
     async with running(worker):
         await stage.open()
+        await until(lambda: attempts == 2)
+        await asyncio.sleep(0.1)
+        assert stage.votes(0) == []
+        stage.pass_time(TO_ABSTAIN_S)
         await until(lambda: bool(stage.votes(0)))
+    assert attempts == 2
     (vote,) = stage.votes(0)
     assert isinstance(vote, Abstained)
     assert vote.reason == Reason.INTERNAL_FAULT

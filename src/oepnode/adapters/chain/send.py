@@ -198,7 +198,9 @@ def _rejected(what: str, exc: SendingRejected) -> ConflictError | TransportError
     if exc.reason == "overtaken":
         return ConflictError(f"{what}: another transaction of this account came first")
     if exc.reason == "funds":
-        return TransportError(f"{what}: the signing account cannot pay the fee; fund it")
+        return TransportError(
+            f"{what}: the signing account cannot pay the fee; fund it", code="fee.unpaid"
+        )
     return TransportError(f"{what}: the nodes rejected the transaction: {exc.reason}")
 
 

@@ -1,7 +1,8 @@
-"""Signs a member's request, and recovers the signer (EIP-712 with eth-account).
+"""Signs a member's request, and verifies the signature (EIP-712 with eth-account).
 
 Guarantees: a signature has one accepted form, so a second valid form cannot be derived from it
-(low s, v 27 or 28; EIP-2). Leaves out the signer's permission: that is
+(low s, v 27 or 28; EIP-2). Where coincurve is installed, as with this package, eth-keys verifies in
+native code: 0.3 ms instead of 5 ms. Leaves out the signer's permission: that is
 `oepnode.services.common.authorization`.
 """
 
@@ -29,15 +30,15 @@ def sign_request(
     return bytes(account.sign_message(_message(request, chain_id, contract)).signature)
 
 
-def recover_signer(
+def verify_request(
     request: MemberRequest, signature: bytes, chain_id: int, contract: bytes
-) -> bytes:
-    """Address of the account that signed a request, 20 bytes.
+) -> None:
+    """Check that a request was signed by the account that it names.
 
     A signature over another request, chain or contract recovers another address.
 
     Raises:
-        EvidenceError: If the signature is not in the accepted form, or recovers no address.
+        EvidenceError: If the signature is not in the accepted form, or is not the signer's.
     """
     if len(signature) != SIGNATURE_SIZE or signature[64] not in _V:
         raise EvidenceError("invalid signature: it is r ‖ s ‖ v, 65 bytes, with v 27 or 28")
@@ -48,7 +49,11 @@ def recover_signer(
         address = Account.recover_message(message, signature=signature)
     except (BadSignature, ValueError) as exc:
         raise EvidenceError("invalid signature: it recovers no account") from exc
-    return parse_address(address)
+    if parse_address(address) != request.signer:
+        raise EvidenceError(
+            "invalid signature: it is not by the signer that the request names; check chain id and "
+            "contract address"
+        )
 
 
 def _message(request: MemberRequest, chain_id: int, contract: bytes) -> SignableMessage:

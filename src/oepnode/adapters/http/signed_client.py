@@ -12,16 +12,20 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.adapters.http.client import Body, HttpClient, RequestRejected
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
+from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.signed_requests import NONCE_SIZE, MemberRequest
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Clock
+
+_NO_STATEMENT: Final = "signature.missing"
 
 T = TypeVar("T")
 
@@ -50,9 +54,10 @@ class RequestSigner:
         """The context of a round."""
         return RoundContext(self.chain_id, self.contract, round_number)
 
-    def nonce_and_time(self) -> tuple[bytes, int]:
-        """A fresh nonce and the time in UTC seconds, the last fields of every request."""
-        return secrets.token_bytes(NONCE_SIZE), int(self.clock.now())
+    def last_fields(self) -> tuple[bytes, bytes, int]:
+        """The last fields of every request: signer, a fresh nonce, the time in UTC seconds."""
+        signer = parse_address(self.account.address)
+        return signer, secrets.token_bytes(NONCE_SIZE), int(self.clock.now())
 
     def sign(self, request: MemberRequest) -> bytes:
         """The worker's signature of a request, 65 bytes."""
@@ -119,6 +124,34 @@ class SignedClient:
             )
         except RequestRejected as exc:
             if exc.status == 404:  # not yet: the service or its node lags behind
+                raise TransportError(str(exc)) from exc
+            raise
+
+    async def _fetch_statement(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        limit: int,
+        body: Callable[[], Body] = lambda: None,
+        headers: Callable[[], Mapping[str, str]] = dict,
+    ) -> bytes:
+        """Fetch the signed statement about an input; arguments as of `HttpClient.send`.
+
+        Raises:
+            SignatureFault: If the service has none.
+            RequestRejected: If the service rejects this worker.
+            TransportError: If it could not be fetched.
+        """
+        try:
+            return await self._client.send(
+                method, path, what, limit=limit, body=body, headers=headers
+            )
+        except RequestRejected as exc:
+            if exc.code == _NO_STATEMENT:
+                raise SignatureFault(_NO_STATEMENT, f"{what}: the service has none") from exc
+            if exc.status == 404:
                 raise TransportError(str(exc)) from exc
             raise
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from oepnode.errors import ConfigError, DigestMismatch, FatalError
 
-_OWNER_FILE: Final = 0o600
+_log = structlog.get_logger(__name__)
+
+OWNER_FILE: Final = 0o600
 _OWNER_FOLDER: Final = 0o700
 _INCOMING: Final = "incoming-"
 
@@ -31,7 +36,7 @@ class Incoming:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.path = folder / f"{_INCOMING}{secrets.token_hex(8)}"
-        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_FILE)
+        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_FILE)
         self._file = os.fdopen(handle, "wb")
         self._hash = sha256()
         self.size = 0
@@ -75,6 +80,8 @@ class FileStore:
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
+        for file in folder.iterdir():
+            close_to_others(file, OWNER_FILE)
         self._folder = folder
 
     def remove_leftovers(self) -> None:
@@ -118,15 +125,35 @@ class FileStore:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder that only its owner may enter.
+    """Create a folder that only its owner may enter; one that others may enter is closed to them.
 
     Raises:
-        ConfigError: If it cannot be created.
+        ConfigError: If it cannot be created, or is open to others and of another owner.
     """
     try:
         folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(f"{folder}: data folder cannot be created: {exc.strerror}") from exc
+    close_to_others(folder, _OWNER_FOLDER)
+
+
+def close_to_others(path: Path, mode: int) -> None:
+    """Take from a folder or a file what its mode gives to others.
+
+    Raises:
+        ConfigError: If that is not possible.
+    """
+    present = stat.S_IMODE(path.stat().st_mode)
+    if not present & ~mode:
+        return
+    try:
+        path.chmod(present & mode)
+    except OSError as exc:
+        raise ConfigError(
+            f"{path}: others on this machine may read it (mode {present:04o}), and this account "
+            f"cannot change that: {exc.strerror}; its owner runs: chmod {mode:o} {path}"
+        ) from exc
+    _log.warning("closed_to_others", path=str(path), was=f"{present:04o}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,11 +11,11 @@ import os
 from pathlib import Path
 from typing import Final
 
+from oepnode.adapters.storage.digest_files import OWNER_FILE, close_to_others, make_folder
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
 from oepnode.errors import FatalError
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND
-_MODE: Final = 0o600
 
 
 class EvidenceFiles:
@@ -23,9 +23,15 @@ class EvidenceFiles:
 
     Args:
         folder: The folder; created if missing.
+
+    Raises:
+        ConfigError: If the folder cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
+        make_folder(folder)
+        for file in folder.iterdir():
+            close_to_others(file, OWNER_FILE)
         self._folder = folder
 
     def keep(self, first: Relayed, second: Relayed) -> None:
@@ -37,8 +43,7 @@ class EvidenceFiles:
         path = self._folder / f"round-{first.context.number}.ballots"
         lines = [encode(first), encode(second)]
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, _FLAGS, _MODE), "rb+") as file:
+            with os.fdopen(os.open(path, _FLAGS, OWNER_FILE), "rb+") as file:
                 text = file.read()
                 complete = text[: text.rfind(b"\n") + 1]
                 file.truncate(len(complete))  # a line that a crash cut off would spoil the file

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from oepnode.adapters.storage.digest_files import OWNER_FILE, close_to_others
 from oepnode.errors import ConfigError
 
-_OWNER_FILE: Final = 0o600
 _BUSY_S: Final = 10.0
 
 
@@ -32,7 +32,9 @@ class Index:
     def __init__(self, path: Path, schema: str) -> None:
         self._lock = threading.Lock()
         try:
-            path.touch(_OWNER_FILE)
+            path.touch(OWNER_FILE)
+            for file in path.parent.glob(f"{path.name}*"):
+                close_to_others(file, OWNER_FILE)
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )

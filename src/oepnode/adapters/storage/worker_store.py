@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from oepnode.adapters.storage.private import private_folder
 from oepnode.errors import FatalError
 from oepnode.ports import Cursor, StoredEffect, StoredRound
 
@@ -41,7 +42,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         with _translated():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             path.touch(mode=0o600, exist_ok=True)
             self._db: sqlite3.Connection | None = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")

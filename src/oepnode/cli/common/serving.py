@@ -50,12 +50,7 @@ def serve_application(
         config: Its settings file.
         as_json: Print the URL as JSON.
     """
-    from oepnode.services.common.serving import serve
+    from oepnode.wiring import run_service
 
     configure_logs()
-    settings = load(kind, config)
-
-    async def go() -> None:
-        await serve(await build(settings), settings.http, announcer(as_json))
-
-    asyncio.run(go())
+    asyncio.run(run_service(build, load(kind, config), announcer(as_json)))

@@ -7,6 +7,7 @@ or not there. Source: ``docs/design.md §4``.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import token_list
 from oepnode.domain.rounds.inputs.blinding import DOCUMENT, SNAPSHOT, Blinder
 from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, parse_snapshot
+from oepnode.domain.rounds.inputs.snapshot_salts import has_nonce, with_fields
 from oepnode.domain.rounds.token_list import TokenList
 from oepnode.errors import ConfigError
 
@@ -84,6 +86,8 @@ def blind_snapshot(
 ) -> BlindedSnapshot:
     """Blind a registry snapshot, and seal each aggregator's token list to its public key.
 
+    A snapshot without a nonce gets one.
+
     Args:
         snapshot: JSON, with NMIs.
         out: New or empty folder: ``registry.json``, and the lists in ``tokens/``.
@@ -100,6 +104,8 @@ def blind_snapshot(
     _require_empty(folder)
     data = read_file(Path(snapshot), "registry snapshot", _MAX_SNAPSHOT_BYTES)
     with name_file(snapshot):
+        if not has_nonce(data):  # the sealed lists name the digest, so it cannot come later
+            data = with_fields(data, nonce=secrets.token_bytes(32))
         parsed = parse_snapshot(data)
         if parsed.site_id_kind is not SiteIdKind.NMI:
             raise NotOfNmisError(f"{snapshot}: has no NMIs: tokens already, or no assignment")

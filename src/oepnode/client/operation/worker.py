@@ -51,7 +51,7 @@ async def _check_surroundings(settings: WorkerSettings) -> list[CheckLine]:
 
 
 def worker_status(url: str) -> WorkerStatus:
-    """Ask a running worker for its status.
+    """Ask a running worker for its status, on its operator's listener.
 
     Raises:
         TransportError: If no oepnode worker responds at this URL.
@@ -62,7 +62,10 @@ def worker_status(url: str) -> WorkerStatus:
         body = get(url.rstrip("/") + "/v1/status", timeout_s=10)
         return msgspec.json.decode(body, type=WorkerStatus)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
-        raise TransportError(f"{url}: no oepnode worker responded at this URL") from exc
+        raise TransportError(
+            f"{url}: no oepnode worker responded at this URL; give the URL of "
+            "its status listener (settings status.host, status.port)"
+        ) from exc
 
 
 async def _membership(settings: WorkerSettings, parts: WorkerParts) -> CheckLine:

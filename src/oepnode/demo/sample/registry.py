@@ -53,12 +53,16 @@ def sample_aggregators(plan: SamplePlan) -> list[Aggregator]:
     ]
 
 
+def _nonce(seed: int) -> bytes:
+    """The nonce of a sample's snapshot, 32 bytes. A real registry draws a fresh one each time."""
+    return sha256(b"oepnode sample nonce %d" % seed).digest()
+
+
 def registry_chunks(plan: SamplePlan, sites: Sites, progress: Progress) -> Iterator[bytes]:
     """The registry snapshot's bytes, in pieces of a few megabytes."""
     as_of = format_nem(plan.horizon_start - 4 * 3600)
     salt_digest = sha256(sample_salt(plan.seed)).digest()
-    nonce = sha256(b"oepnode sample nonce %d" % plan.seed).hexdigest()
-    head = {"nonce": nonce, **snapshot_json(as_of, salt_digest, sample_aggregators(plan), [])}
+    head = snapshot_json(as_of, salt_digest, sample_aggregators(plan), [], _nonce(plan.seed))
     yield _without_end(head)
     separator = b""
     for first in range(0, plan.nmis, step := _CHUNK_BYTES // 128):

@@ -2,10 +2,12 @@
 
 All three are for enrolled workers only, so they are requested in one way: typed data of EIP-712
 signed with the worker's account, bound to one chain, one contract, one round, one input and one
-moment, with a nonce that works once. Two forms of it:
+moment, with a nonce that works once. A request names its signer, so that a service can reject a
+stranger's before it verifies anything. Two forms of it:
 
-- `RegistryRequest` to the NMI registry, a JSON body, for a snapshot or its salt. It names a fresh
-  public key to which the response is sealed, so a recorded request is useless to anybody else.
+- `RegistryRequest` to the NMI registry, a JSON body, for a snapshot, its salt, or the signed
+  statement about it. It names a fresh public key to which the response is sealed, so a recorded
+  request is useless to anybody else.
 - `DocumentRequest` to the sender's gateway, an ``Authorization`` header, for an envelope document.
   The response is streamed unsealed: confidentiality on the way is up to TLS.
 
@@ -26,7 +28,7 @@ from msgspec import json as msgspec_json
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
-What = Literal["snapshot", "salt"]
+What = Literal["snapshot", "salt", "signature"]
 
 NONCE_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 65
@@ -38,6 +40,7 @@ _SEAL_INFO: Final = b"oep1 registry"
 _MAX_CREDENTIALS: Final = 1024
 """Characters; twice what the longest numbers need."""
 
+_Hex20 = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}\Z")]
 _Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Hex65 = Annotated[str, Meta(pattern=r"^[0-9a-f]{130}\Z")]
 _PublicKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}|[0-9a-f]{2432})\Z")]
@@ -55,12 +58,14 @@ _REGISTRY_TYPE: Final = [
     {"name": "round", "type": "uint64"},
     {"name": "snapshotDigest", "type": "bytes32"},
     {"name": "recipient", "type": "bytes"},
+    {"name": "signer", "type": "address"},
     {"name": "nonce", "type": "bytes32"},
     {"name": "issuedAt", "type": "uint64"},
 ]
 _DOCUMENT_TYPE: Final = [
     {"name": "round", "type": "uint64"},
     {"name": "digest", "type": "bytes32"},
+    {"name": "signer", "type": "address"},
     {"name": "nonce", "type": "bytes32"},
     {"name": "issuedAt", "type": "uint64"},
 ]
@@ -70,10 +75,11 @@ class RegistryRequest(Struct, frozen=True):
     """A worker's request to the NMI registry.
 
     Attributes:
-        what: ``snapshot`` or ``salt``.
+        what: ``snapshot``, ``salt``, or ``signature``: the signed statement about the snapshot.
         round: Number of a round that uses the snapshot.
         snapshot_digest: SHA-256 of the snapshot, 32 bytes.
         recipient: Public key of either kind to seal the response to; fresh for each request.
+        signer: Address of the account that signs, 20 bytes.
         nonce: 32 random bytes, never used before.
         issued_at: UTC seconds.
     """
@@ -82,6 +88,7 @@ class RegistryRequest(Struct, frozen=True):
     round: int
     snapshot_digest: bytes
     recipient: bytes
+    signer: bytes
     nonce: bytes
     issued_at: int
 
@@ -97,6 +104,7 @@ class DocumentRequest(Struct, frozen=True):
     Attributes:
         round: Number of a round that was opened with the document.
         digest: SHA-256 of the document, 32 bytes.
+        signer: Address of the account that signs, 20 bytes.
         nonce: 32 random bytes, never used before.
         issued_at: UTC seconds.
     """
@@ -105,6 +113,7 @@ class DocumentRequest(Struct, frozen=True):
 
     round: int
     digest: bytes
+    signer: bytes
     nonce: bytes
     issued_at: int
 
@@ -117,6 +126,7 @@ class _RegistryWire(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     round: _Positive
     snapshot_digest: _Hex32
     recipient: _PublicKey
+    signer: _Hex20
     nonce: _Hex32
     issued_at: _Positive
     signature: _Hex65
@@ -125,6 +135,7 @@ class _RegistryWire(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 class _DocumentWire(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     round: _Positive
     digest: _Hex32
+    signer: _Hex20
     nonce: _Hex32
     issued_at: _Positive
     signature: _Hex65
@@ -154,7 +165,12 @@ def typed_data(request: MemberRequest, chain_id: int, contract: bytes) -> dict[s
             "chainId": chain_id,
             "verifyingContract": "0x" + contract.hex(),
         },
-        "message": message | {"nonce": request.nonce, "issuedAt": request.issued_at},
+        "message": message
+        | {
+            "signer": "0x" + request.signer.hex(),
+            "nonce": request.nonce,
+            "issuedAt": request.issued_at,
+        },
     }
 
 
@@ -190,6 +206,7 @@ def encode_request(request: RegistryRequest, signature: bytes) -> bytes:
             round=request.round,
             snapshot_digest=request.snapshot_digest.hex(),
             recipient=request.recipient.hex(),
+            signer=request.signer.hex(),
             nonce=request.nonce.hex(),
             issued_at=request.issued_at,
             signature=signature.hex(),
@@ -209,6 +226,7 @@ def decode_request(body: bytes) -> tuple[RegistryRequest, bytes]:
         round=wire.round,
         snapshot_digest=bytes.fromhex(wire.snapshot_digest),
         recipient=bytes.fromhex(wire.recipient),
+        signer=bytes.fromhex(wire.signer),
         nonce=bytes.fromhex(wire.nonce),
         issued_at=wire.issued_at,
     )
@@ -224,6 +242,7 @@ def encode_authorization(request: DocumentRequest, signature: bytes) -> str:
     wire = _DocumentWire(
         round=request.round,
         digest=request.digest.hex(),
+        signer=request.signer.hex(),
         nonce=request.nonce.hex(),
         issued_at=request.issued_at,
         signature=signature.hex(),
@@ -246,6 +265,7 @@ def decode_authorization(header: str) -> tuple[DocumentRequest, bytes] | None:
     request = DocumentRequest(
         round=wire.round,
         digest=bytes.fromhex(wire.digest),
+        signer=bytes.fromhex(wire.signer),
         nonce=bytes.fromhex(wire.nonce),
         issued_at=wire.issued_at,
     )

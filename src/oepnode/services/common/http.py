@@ -8,14 +8,15 @@ and location only, because its message might quote a client's data.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import structlog
 from aiohttp import web
 from msgspec import json as msgspec_json
 
+from oepnode.adapters.http.server.token_bucket import TokenBuckets
 from oepnode.errors import (
     ConflictError,
     DocumentFault,
@@ -30,10 +31,14 @@ _log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CHUNK_BYTES: Final = 2**18
-READ_DEADLINE_S: Final = 30.0
-"""Maximum silence of a client in the middle of its request."""
+READ_DEADLINE_S: Final = 10.0
+"""Time for a body, besides the time that its size needs."""
+SLOWEST_BYTES_PER_S: Final = 2**18
 INTERNAL_ERROR: Final = "internal error of this service; its log names the location"
 _MAX_MESSAGE: Final = 500
+LOGGED_PER_S: Final = 1 / 3
+LOGGED_AT_ONCE: Final = 20
+_log_budgets: Final[WeakKeyDictionary[web.Application, TokenBuckets]] = WeakKeyDictionary()
 
 
 class Rejection(OepError):  # noqa: N818 - reads as what it is
@@ -43,13 +48,27 @@ class Rejection(OepError):  # noqa: N818 - reads as what it is
         status: HTTP status, 4xx or 5xx.
         code: Short stable name of the reason, such as ``token.wrong``.
         challenge: With 401: the required kind of credentials.
+        retry_after_s: With 503: when to retry, in seconds; 0 to say nothing.
     """
 
-    def __init__(self, status: int, code: str, message: str, challenge: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, message: str, challenge: str = "", retry_after_s: int = 0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.challenge = challenge
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the response."""
+        headers: dict[str, str] = {}
+        if self.challenge:
+            headers["WWW-Authenticate"] = self.challenge
+        if self.retry_after_s:
+            headers["Retry-After"] = str(self.retry_after_s)
+        return headers
 
 
 def json_response(
@@ -70,11 +89,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except Rejection as exc:
-        # Missing inputs are requested at every poll; other rejections are worth a line.
-        log = _log.debug if exc.status == 404 else _log.info
-        log("request_rejected", endpoint=_resource(request), status=exc.status, code=exc.code)
-        headers = {"WWW-Authenticate": exc.challenge} if exc.challenge else None
-        return _rejected(exc.status, exc.code, str(exc), headers=headers)
+        _log_rejection(request, exc)
+        return _rejected(exc.status, exc.code, str(exc), headers=exc.headers)
     except DocumentFault as exc:
         return _rejected(422, "document.faults", str(exc), **_faults(exc))
     except EvidenceError as exc:
@@ -95,23 +111,29 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
     """Yield a request's body in pieces.
 
     Raises:
-        Rejection: 413 past ``limit`` bytes, 415 for an encoded body, 408 for a silent client, 400
+        Rejection: 413 past ``limit`` bytes, 415 for an encoded body, 408 for a slow client, 400
             for a body that breaks off.
     """
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if set(request.headers.getall("Content-Encoding", ())) - {"identity"}:
         raise Rejection(
             415, "body.encoding", "the body has a Content-Encoding; send it without one"
         )
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
+    size = limit if request.content_length is None else request.content_length
+    allowed_s = READ_DEADLINE_S + size / SLOWEST_BYTES_PER_S
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + allowed_s
     total = 0
     while True:
         try:
-            async with asyncio.timeout(READ_DEADLINE_S):
+            async with asyncio.timeout_at(deadline):
                 chunk = await request.content.read(CHUNK_BYTES)
         except TimeoutError as exc:
             raise Rejection(
-                408, "body.timeout", f"no data for {READ_DEADLINE_S:g} s; send the request again"
+                408,
+                "body.timeout",
+                f"the body did not arrive within {allowed_s:.0f} s; send the request again",
             ) from exc
         except (web.RequestPayloadError, ConnectionError) as exc:
             raise Rejection(
@@ -143,18 +165,15 @@ def read_digest(text: str, what: str) -> bytes:
     return bytes.fromhex(text)
 
 
-class MalformedHttp(logging.Filter):
-    """Reduces aiohttp's log of malformed HTTP to the error's type.
-
-    Its own records quote the malformed line, which can be part of a document when a client states a
-    wrong length.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Log the type through structlog, and drop the record."""
-        kind = record.exc_info[0] if record.exc_info else None
-        _log.info("malformed_http", error=kind.__name__ if kind else "unknown")
-        return False
+def _log_rejection(request: web.Request, exc: Rejection) -> None:
+    """Log a rejection; of each code a few a minute, so that a flood does not fill the disk."""
+    budget = _log_budgets.get(request.app)
+    if budget is None:
+        now = asyncio.get_running_loop().time
+        budget = _log_budgets[request.app] = TokenBuckets(LOGGED_PER_S, LOGGED_AT_ONCE, now)
+    # Missing inputs are requested at every poll; other rejections are worth a line.
+    if exc.status != 404 and budget.take(exc.code):
+        _log.info("request_rejected", endpoint=_resource(request), status=exc.status, code=exc.code)
 
 
 def _resource(request: web.Request) -> str:

@@ -19,6 +19,7 @@ from typing import Final
 from aiohttp import web
 
 from oepnode.adapters.crypto.ballot_signature import recover_signer
+from oepnode.adapters.storage.digest_files import make_folder
 from oepnode.adapters.storage.evidence import EvidenceFiles
 from oepnode.config import RelaySettings
 from oepnode.ports import Chain
@@ -30,7 +31,12 @@ _MAX_ROUND_DIGITS: Final = 10
 
 
 def application(settings: RelaySettings, chain: Chain) -> web.Application:
-    """The relay's application; it does not close ``chain``."""
+    """The relay's application; it does not close ``chain``.
+
+    Raises:
+        ConfigError: If the data folder is not usable.
+    """
+    make_folder(settings.data_dir)
     evidence = EvidenceFiles(settings.data_dir / "evidence")
     pool = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
     endpoints = _Endpoints(pool, chain)
@@ -61,7 +67,8 @@ class _Endpoints:
 
     async def accept(self, request: web.Request) -> web.Response:
         """Accept one signed ballot."""
-        receipt = await self._pool.accept(await read_body(request, MAX_LINE_BYTES))
+        line = await read_body(request, MAX_LINE_BYTES)
+        receipt = await self._pool.accept(line, lambda: request.transport is None)
         return json_response(
             {
                 "round": receipt.round,

@@ -37,13 +37,15 @@ from oepnode.domain.rounds.signed_ballots import (
 from oepnode.errors import ConflictError, EvidenceError, TransportError, location_of
 from oepnode.ports import Chain
 from oepnode.services.common.http import INTERNAL_ERROR, Rejection
+from oepnode.services.common.known_signers import KnownSigners
+from oepnode.services.common.turns import Turns
 
 _log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 15.0
-AT_A_TIME: Final = 4
-"""Ballots that are checked at once: bounds the reads of the chain."""
+_NEWEST_ROUNDS: Final = 8
+"""Rounds whose members are known besides today's; a member that was removed may still vote."""
 
 
 class Receipt(Struct, frozen=True):
@@ -125,15 +127,17 @@ class BallotPool:
         self._batch_after_s = batch_after_s
         self._now = now
         self._rounds: dict[int, _Round] = {}
-        self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._turns = Turns()
+        self._known = KnownSigners(self._members, now)
 
     # --- accepting -------------------------------------------------------------------------------
 
-    async def accept(self, line: bytes) -> Receipt:
+    async def accept(self, line: bytes, is_gone: Callable[[], bool] = lambda: False) -> Receipt:
         """Hold a ballot; one that is held already changes nothing.
 
         Args:
             line: A signed ballot as ``oepnode relay sign`` prints it.
+            is_gone: Whether the client has closed its connection.
 
         Raises:
             EvidenceError: If it is not a signed ballot.
@@ -148,13 +152,9 @@ class BallotPool:
         known = self._same(relayed)
         if known is not None:
             return known
-        async with self._turns:
-            # 3. An account signed it. Checked before the chain is read, which costs more.
-            signer = await asyncio.to_thread(self._recover, relayed.context, relayed.signed)
-            if signer is None:
-                raise Rejection(
-                    422, "signature.invalid", "invalid signature; sign the ballot again"
-                )
+        # 3. A member signed it. Checked before the chain is read for it, which costs more.
+        signer = await self._signer_of(relayed)
+        async with self._turns.turn(signer, is_gone):
             # 4. The round is voting.
             state = await self._voting(relayed.context.number)
             electorate = await self._chain.electorate(state.epoch)
@@ -164,6 +164,28 @@ class BallotPool:
             raise Rejection(403, "ballot.rejected", f"this ballot cannot be cast: {member}")
         # 6. It is the member's first. No await between the check and holding it.
         return self._hold(relayed, member, state)
+
+    async def _signer_of(self, relayed: Relayed) -> bytes:
+        signer = self._recover(relayed.context, relayed.signed)
+        if signer is None:
+            raise Rejection(422, "signature.invalid", "invalid signature; sign the ballot again")
+        if await self._known.find(signer) is None:
+            raise Rejection(
+                403,
+                "ballot.rejected",
+                f"this ballot cannot be cast: 0x{signer.hex()} signed it, who is not a member",
+            )
+        return signer
+
+    async def _members(self) -> list[Member]:
+        """Members of today and of the newest rounds that are voting."""
+        newest = await self._chain.round_count()
+        members = list((await self._chain.current_electorate()).members)
+        for number in range(max(1, newest - _NEWEST_ROUNDS + 1), newest + 1):
+            state = await self._chain.round(number)
+            if state is not None and state.phase is Phase.VOTING:
+                members += (await self._chain.electorate(state.epoch)).members
+        return members
 
     def _check_contract(self, context: RoundContext) -> None:
         here = RoundContext(self._chain.chain_id, self._chain.contract, context.number)

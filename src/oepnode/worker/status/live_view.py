@@ -21,7 +21,7 @@ _SHOWN_ROUNDS: Final = 20
 
 
 class LiveView:
-    """The `WorkerView` of a running worker.
+    """The `PublicView` and the `OperatorView` of a running worker.
 
     Args:
         settings: The worker's settings.
@@ -61,18 +61,25 @@ class LiveView:
             rounds=[self._line(state) for state in self._worker.newest(_SHOWN_ROUNDS)],
         )
 
+    def is_healthy(self) -> bool:
+        """Whether the worker follows its chain."""
+        return self.status().is_healthy
+
     def metrics(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self._metrics.registry)
 
     def _line(self, state: RoundState) -> RoundLine:
-        summary, opened = state.summary, state.opened
+        opened = state.opened
+        # Whatever follows from the result waits: told earlier, it could be voted for unearned.
+        summary = state.summary if state.is_over else None
+        result = state.result if state.is_over else None
         return RoundLine(
             round=state.number,
             phase=state.phase.name.lower(),
             horizon=f"{format_nem(opened.horizon_start)}, {opened.interval_count} intervals",
             mine=self._mine(state),
-            root="" if state.result is None else state.result.root.hex(),
+            root="" if result is None else result.root.hex(),
             final_root="" if state.final is None else state.final.root.hex(),
             votes=len(state.ballots) + len(state.abstentions),
             members=len(state.electorate.members),
@@ -89,13 +96,13 @@ class LiveView:
         if state.result is None:
             if state.reason is not None:
                 return f"abstained: {Reason(state.reason).label}"
-            progress = self._worker.runner.computations.progress.get(state.number, "")
-            return f"computing {progress}".strip()
+            return "computing"
         if state.final is not None:
             return "matched" if state.final == state.result else "voted for another root"
         return "ballot cast" if state.have_i_voted else "computed, not voted yet"
 
     def _detail(self, state: RoundState) -> str:
         waiting = self._worker.runner.waiting.get(state.number, "")
-        warnings = "" if state.summary is None else "; ".join(state.summary.warnings)
+        summary = state.summary if state.is_over else None
+        warnings = "" if summary is None else "; ".join(summary.warnings)
         return state.detail or waiting or warnings

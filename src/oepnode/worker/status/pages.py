@@ -1,6 +1,7 @@
-"""HTTP pages of a worker: status page, status as JSON, health, metrics, sealed bundles.
+"""HTTP pages for a worker's operator: status page, status as JSON, health with its reason, metrics.
 
-Everything here is public; a sealed bundle opens only with its aggregator's key.
+They are served on a listener of their own, by default for this machine alone. Of a round that is
+not over they show nothing that follows from its result. Public pages: `public_pages`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from oepnode.worker.status.view import RoundLine, WorkerStatus, WorkerView
+from oepnode.worker.status.view import OperatorView, RoundLine, WorkerStatus
 
-_VIEW: Final = web.AppKey("view", WorkerView)
+_VIEW: Final = web.AppKey("view", OperatorView)
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>oepnode worker</title>
@@ -43,8 +44,8 @@ code {{ font-size: .9em }} .bad {{ color: var(--bad) }} .good {{ color: var(--go
 """
 
 
-def application(view: WorkerView) -> web.Application:
-    """The worker's HTTP application."""
+def operator_application(view: OperatorView) -> web.Application:
+    """The HTTP application for the worker's operator."""
     app = web.Application(client_max_size=1024)
     app[_VIEW] = view
     app.add_routes(
@@ -53,7 +54,6 @@ def application(view: WorkerView) -> web.Application:
             web.get("/healthz", _healthz),
             web.get("/metrics", _metrics),
             web.get("/v1/status", _status),
-            web.get(r"/v1/rounds/{round:\d{1,19}}/bundles/{name:[0-9a-f]{64}}", _bundle),
         ]
     )
     return app
@@ -77,20 +77,6 @@ async def _metrics(request: web.Request) -> web.Response:
 async def _status(request: web.Request) -> web.Response:
     body = msgspec.json.encode(request.app[_VIEW].status())
     return web.Response(body=body, content_type="application/json")
-
-
-async def _bundle(request: web.Request) -> web.StreamResponse:
-    number, name = int(request.match_info["round"]), request.match_info["name"]
-    path = request.app[_VIEW].bundle(number, name)
-    if path is None:
-        message = "this worker has no such bundle; check round and name, or ask another worker"
-        reason = {"error": {"code": "bundle.unknown", "message": message}}
-        return web.json_response(reason, status=404)
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Cache-Control": "public, max-age=31536000, immutable",
-    }
-    return web.FileResponse(path, headers=headers)
 
 
 def render(status: WorkerStatus) -> str:

@@ -1,6 +1,7 @@
-"""Public status of a worker: counts, hashes and times; no NMI, salt or key.
+"""A worker's status for its operator: counts, hashes and times; no NMI, salt or key.
 
-The shapes of ``/v1/status``, and the protocol through which the pages read them.
+The shapes of ``/v1/status``, and the protocols through which the pages read them. What follows from
+a round's result (root, counts, duration, warnings) is empty until the round is over.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ class RoundLine(Struct, frozen=True):
         round: Number.
         phase: ``voting``, ``final``, ``failed`` or ``cancelled``.
         horizon: Start of the horizon in NEM time, and its length.
-        mine: This worker's part: ``computing 40 %``, ``ballot cast``, ``abstained: …`` …
-        root: Root that this worker computed, hex, or empty.
+        mine: This worker's part: ``computing``, ``ballot cast``, ``abstained: …`` …
+        root: Root that this worker computed, hex, or empty until the round is over.
         final_root: Final root, hex, or empty.
         votes: Ballots and abstentions on chain.
         members: Size of the electorate.
-        sites: Site entries of all partitions.
-        partitions: Leaves of the round tree.
-        unassigned_nmis: NMIs without an aggregator in some interval.
-        seconds: Duration of the computation.
-        detail: Reason for abstaining or waiting, or warnings about the inputs.
+        sites: Site entries of all partitions; None until the round is over.
+        partitions: Leaves of the round tree; None until the round is over.
+        unassigned_nmis: NMIs without an aggregator in some interval; None until the round is over.
+        seconds: Duration of the computation; None until the round is over.
+        detail: Reason for abstaining or waiting; warnings about the inputs of a round that is over.
     """
 
     round: int
@@ -56,8 +57,8 @@ class WorkerStatus(Struct, frozen=True):
         contract: Address, hex.
         head_block: Newest processed block, or None.
         head_time: Its time in NEM time, or empty.
-        chain_error: Last error in following the chain, or empty.
-        sender_error: Last error in polling the sender, or empty.
+        chain_error: Code of the last error in following the chain, or empty.
+        sender_error: Code of the last error in polling the sender, or empty.
         rounds: Newest first.
     """
 
@@ -78,15 +79,23 @@ class WorkerStatus(Struct, frozen=True):
         return self.head_block is not None and not self.chain_error
 
 
-class WorkerView(Protocol):
-    """A worker's status, bundles and metrics, for its pages."""
+class PublicView(Protocol):
+    """A worker's health and bundles, for its public pages."""
 
-    def status(self) -> WorkerStatus:
-        """The worker now."""
+    def is_healthy(self) -> bool:
+        """Whether the worker follows its chain."""
         ...
 
     def bundle(self, round_number: int, name: str) -> Path | None:
-        """The file of a sealed bundle, or None."""
+        """The file of a sealed bundle of a final round, or None."""
+        ...
+
+
+class OperatorView(Protocol):
+    """A worker's status and metrics, for its operator's pages."""
+
+    def status(self) -> WorkerStatus:
+        """The worker now."""
         ...
 
     def metrics(self) -> bytes:

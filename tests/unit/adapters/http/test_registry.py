@@ -9,7 +9,7 @@ import pytest
 from eth_account import Account
 
 from oepnode.adapters.crypto import sealing
-from oepnode.adapters.crypto.request_signature import recover_signer
+from oepnode.adapters.crypto.request_signature import verify_request
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.signed_client import RequestSigner
@@ -38,9 +38,8 @@ class FakeServer:
     ) -> Response:
         assert (method, url) == ("POST", "http://registry.test/v1/requests")
         request, signature = decode_request(body)
-        assert recover_signer(request, signature, CHAIN_ID, CONTRACT).hex() == (
-            ACCOUNT.address[2:].lower()
-        )
+        assert request.signer.hex() == ACCOUNT.address[2:].lower()
+        verify_request(request, signature, CHAIN_ID, CONTRACT)
         self.requests.append(request)
         answer = self.respond.pop(0) if len(self.respond) > 1 else self.respond[0]
         return answer(request)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from oepnode.adapters.crypto.request_signature import recover_signer
+from oepnode.adapters.crypto.request_signature import verify_request
 from oepnode.adapters.http.client import HttpClient, Response
 from oepnode.adapters.http.sender import HttpPublisher, HttpSender, Published
 from oepnode.adapters.http.signed_client import RequestSigner
@@ -71,7 +71,8 @@ def request_of(request: Any) -> DocumentRequest:
     """The signed request that was sent, after a check of its signature."""
     signed = decode_authorization(request[3]["Authorization"])
     assert signed is not None
-    assert recover_signer(*signed, CHAIN_ID, CONTRACT).hex() == ACCOUNT.address[2:].lower()
+    assert signed[0].signer.hex() == ACCOUNT.address[2:].lower()
+    verify_request(*signed, CHAIN_ID, CONTRACT)
     return signed[0]
 
 

@@ -8,7 +8,7 @@ from oepnode.adapters.storage.evidence import EvidenceFiles
 from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot, decode_lines
-from oepnode.errors import FatalError
+from oepnode.errors import ConfigError, FatalError
 
 
 def ballot(of: int, number: int = 7) -> Relayed:
@@ -38,6 +38,13 @@ def test_a_line_cut_off_by_a_crash_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_fatal(tmp_path: Path) -> None:
-    (tmp_path / "evidence").write_text("a file")
+    evidence = EvidenceFiles(tmp_path / "evidence")
+    (tmp_path / "evidence" / f"round-{ballot(1).context.number}.ballots").mkdir()
     with pytest.raises(FatalError, match="evidence cannot be written"):
-        EvidenceFiles(tmp_path / "evidence").keep(ballot(1), ballot(2))
+        evidence.keep(ballot(1), ballot(2))
+
+
+def test_a_folder_that_cannot_be_used_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "evidence").write_text("a file")
+    with pytest.raises(ConfigError, match="cannot be created"):
+        EvidenceFiles(tmp_path / "evidence")

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.storage.files import FileArchive, FileShelf, write_whole
+from oepnode.adapters.storage.files import FileArchive, write_whole
 from oepnode.errors import FatalError
-
-NAME = "ab" * 32
 
 
 def test_a_file_is_replaced_atomically_and_for_its_owner_only(tmp_path: Path) -> None:
@@ -17,6 +15,7 @@ def test_a_file_is_replaced_atomically_and_for_its_owner_only(tmp_path: Path) ->
     write_whole(path, b"two")
     assert path.read_bytes() == b"two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [p.name for p in path.parent.iterdir()] == ["b"]
 
 
@@ -33,33 +32,6 @@ def test_a_crash_while_writing_leaves_the_old_file(
     with pytest.raises(FatalError, match="No space left"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
-
-
-def test_a_shelf_returns_stored_bundles(tmp_path: Path) -> None:
-    shelf = FileShelf(tmp_path)
-    shelf.put(3, NAME, [b"sealed"])
-    path = shelf.path(3, NAME)
-    assert path is not None
-    assert path.read_bytes() == b"sealed"
-    assert shelf.path(4, NAME) is None
-    assert shelf.path(3, "cd" * 32) is None
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "../3/" + NAME, NAME.upper(), NAME + "/", "a"])
-def test_a_shelf_ignores_malformed_names(tmp_path: Path, name: str) -> None:
-    shelf = FileShelf(tmp_path)
-    shelf.put(3, NAME, [b"sealed"])
-    assert shelf.path(3, name) is None
-
-
-def test_pruning_drops_old_rounds_only(tmp_path: Path) -> None:
-    shelf = FileShelf(tmp_path / "bundles")
-    shelf.prune(5)
-    for number in (1, 4, 5, 10):
-        shelf.put(number, NAME, [b"x"])
-    (tmp_path / "bundles" / "notes").mkdir()
-    shelf.prune(5)
-    assert sorted(p.name for p in (tmp_path / "bundles").iterdir()) == ["10", "5", "notes"]
 
 
 def test_the_archive_names_files_by_round(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from oepnode.client.operation.blinding import (
     blind_document,
     blind_snapshot,
 )
-from oepnode.client.operation.publishing import publish_snapshot
+from oepnode.client.operation.snapshots import publish_snapshot
 from oepnode.domain.nem.tokens import SiteIdKind, token_of
 from oepnode.domain.rounds import token_list
 from oepnode.domain.rounds.inputs.envelope_document import parse_document

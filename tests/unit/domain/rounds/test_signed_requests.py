@@ -32,6 +32,7 @@ requests = st.builds(
     round=st.integers(1, 2**63 - 1),
     snapshot_digest=st.binary(min_size=32, max_size=32),
     recipient=st.binary(min_size=32, max_size=32),
+    signer=st.binary(min_size=20, max_size=20),
     nonce=st.binary(min_size=32, max_size=32),
     issued_at=st.integers(1, 2**63 - 1),
 )
@@ -59,6 +60,9 @@ def test_an_encoded_request_is_decoded(request_: RegistryRequest, signature: byt
         ({"snapshotDigest": "0x" + "01" * 31}, "$.snapshotDigest"),
         ({"snapshotDigest": "01" * 32 + "\n"}, "$.snapshotDigest"),
         ({"recipient": "zz" * 32}, "$.recipient"),
+        ({"signer": "01" * 32}, "$.signer"),
+        ({"signer": "0x" + "01" * 20}, "$.signer"),
+        ({"signer": ...}, "`signer`"),
         ({"nonce": None}, "$.nonce"),
         ({"nonce": ...}, "`nonce`"),
         ({"issuedAt": 1.5}, "$.issuedAt"),
@@ -106,6 +110,7 @@ def parts(**changes: Any) -> dict[str, Any]:
         DocumentRequest,
         round=st.integers(1, 2**63 - 1),
         digest=st.binary(min_size=32, max_size=32),
+        signer=st.binary(min_size=20, max_size=20),
         nonce=st.binary(min_size=32, max_size=32),
         issued_at=st.integers(1, 2**63 - 1),
     ),
@@ -121,6 +126,7 @@ def test_the_header_is_the_documented_one() -> None:
     assert parts() == {
         "round": 3,
         "digest": "01" * 32,
+        "signer": DOCUMENT.signer.hex(),
         "nonce": "03" * 32,
         "issuedAt": 1_795_000_000,
         "signature": SIGNATURE.hex(),
@@ -193,14 +199,14 @@ def test_any_credentials_are_decoded_or_rejected(data: bytes) -> None:
             REQUEST,
             "oepnode registry",
             "RegistryRequest",
-            "string what,uint64 round,bytes32 snapshotDigest,bytes recipient,bytes32 nonce,"
-            "uint64 issuedAt",
+            "string what,uint64 round,bytes32 snapshotDigest,bytes recipient,address signer,"
+            "bytes32 nonce,uint64 issuedAt",
         ),
         (
             DOCUMENT,
             "oepnode sender",
             "DocumentRequest",
-            "uint64 round,bytes32 digest,bytes32 nonce,uint64 issuedAt",
+            "uint64 round,bytes32 digest,address signer,bytes32 nonce,uint64 issuedAt",
         ),
     ],
 )

@@ -46,23 +46,14 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "15 vector files are current" in done.stdout
+    assert f"{len(list(VECTORS.iterdir()))} vector files are current" in done.stdout
 
 
 def test_every_vector_file_is_tested_here() -> None:
-    others = (
-        "nmi",
-        "tokens",
-        "time",
-        "limits",
-        "keys",
-        "entries",
-        "trees",
-        "rejected",
-        "precedence",
-    )
+    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected")
     sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
-    named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
+    signed = {"grants.json", "signatures.json"}  # tests/unit/adapters/crypto
+    named = {*ROUNDS, *(f"{name}.json" for name in others), "precedence.json", sealing, *signed}
     assert {path.name for path in VECTORS.iterdir()} == named
 
 

@@ -15,6 +15,7 @@ from oepnode.services.registry.app import RequestHandler
 from oepnode.services.registry.store import RegistryStore
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeClock, InMemoryChain
 from tests.support.registry_requests import (
+    LATER,
     OPERATOR,
     SALT,
     STRANGER,
@@ -121,7 +122,7 @@ async def test_a_rotated_key_is_rejected(
 async def test_a_worker_that_came_later_is_rejected(
     handler: RequestHandler, clock: FakeClock, blockchain: InMemoryChain
 ) -> None:
-    blockchain.add_member(b"\x72" * 20, address(STRANGER))
+    blockchain.add_member(LATER, address(STRANGER))
     rejected = await rejection(handler, a_request(clock), STRANGER)
     assert (rejected.status, rejected.code) == (403, "worker.not_in_electorate")
 
@@ -133,7 +134,7 @@ async def test_another_chain_or_contract_is_rejected(
     handler: RequestHandler, clock: FakeClock, domain: dict[str, Any]
 ) -> None:
     rejected = await rejection(handler, a_request(clock), **domain)
-    assert (rejected.status, rejected.code) == (403, "worker.unknown")
+    assert (rejected.status, rejected.code) == (401, "signature.invalid")
 
 
 async def test_a_malformed_signature_is_rejected(handler: RequestHandler, clock: FakeClock) -> None:
@@ -146,7 +147,7 @@ async def test_a_round_that_does_not_use_the_snapshot_is_rejected(
     handler: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     other = snapshot_bytes("2026-11-21T00:00:00+10:00")
-    registry.publish(other, SALT, clock.now())
+    registry.publish(other, SALT, clock.now(), reuse_salt=True)
     rejected = await rejection(handler, a_request(clock, snapshot_digest=sha256(other).digest()))
     assert (rejected.status, rejected.code) == (409, "round.other_snapshot")
 

@@ -1,13 +1,11 @@
-"""The worker's pages, rendered and requested without a network."""
-
-from pathlib import Path
+"""The pages for a worker's operator, rendered and requested without a network."""
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from msgspec.structs import replace
 
-from oepnode.worker.status.pages import application, render
+from oepnode.worker.status.pages import operator_application, render
 from oepnode.worker.status.view import RoundLine, WorkerStatus
 
 LINE = RoundLine(
@@ -44,21 +42,16 @@ class View:
 
     def __init__(self, status: WorkerStatus = STATUS) -> None:
         self._status = status
-        self.requested: list[tuple[int, str]] = []
 
     def status(self) -> WorkerStatus:
         return self._status
-
-    def bundle(self, round_number: int, name: str) -> Path | None:
-        self.requested.append((round_number, name))
-        return None
 
     def metrics(self) -> bytes:
         return b"oepnode_rounds_seen_total 1.0\n"
 
 
 async def ask(view: View, path: str, method: str = "GET") -> tuple[int, str, str]:
-    app = application(view)
+    app = operator_application(view)
     app.freeze()
     request = make_mocked_request(method, path, app=app)
     match = await app.router.resolve(request)
@@ -119,21 +112,9 @@ async def test_metrics_are_text() -> None:
     assert "oepnode_rounds_seen" in text
 
 
-async def test_an_unknown_bundle_is_a_404_with_its_reason() -> None:
-    view = View()
-    status, _, text = await ask(view, f"/v1/rounds/3/bundles/{'ab' * 32}")
-    assert (status, view.requested) == (404, [(3, "ab" * 32)])
-    assert "bundle.unknown" in text
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/v1/rounds/x/bundles/" + "ab" * 32, "/v1/rounds/3/bundles/../../key", "/nothing"],
-)
-async def test_other_paths_reach_no_bundle(path: str) -> None:
-    view = View()
-    assert (await ask(view, path))[0] == 404
-    assert view.requested == []
+@pytest.mark.parametrize("path", [f"/v1/rounds/3/bundles/{'ab' * 32}", "/nothing"])
+async def test_bundles_are_on_the_public_listener_alone(path: str) -> None:
+    assert (await ask(View(), path))[0] == 404
 
 
 async def test_the_page_is_read_only() -> None:

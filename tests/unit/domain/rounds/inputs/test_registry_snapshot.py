@@ -133,8 +133,13 @@ def test_warnings_are_counted_by_kind() -> None:
 def test_a_written_value_reads_back() -> None:
     aggregators = [Aggregator("n", "North", b"\x01" * 32, b"\x02" * 20), Aggregator("s", "S", SALT)]
     tree = snapshot_json(
-        START, sha256(SALT).digest(), aggregators, [(NMI, "n", START, END), (NMI, "s", END, None)]
+        START,
+        sha256(SALT).digest(),
+        aggregators,
+        [(NMI, "n", START, END), (NMI, "s", END, None)],
+        SALT[::-1],
     )
+    assert tree["nonce"] == SALT[::-1].hex()
     parsed = parse(tree)
     assert list(parsed.aggregators) == aggregators
     assert (holder_of(parsed, NMI, START_S), holder_of(parsed, NMI, START_S + 300)) == ("n", "s")

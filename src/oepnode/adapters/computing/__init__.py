@@ -1,0 +1,1 @@
+"""Computing of rounds in child processes with a limit on memory and time."""

@@ -1,0 +1,240 @@
+"""Computes rounds in child processes: one at a time, with a limit on memory and time.
+
+Guarantees: inputs reach the child through a pipe, and nothing of them touches a disk unsealed; a
+child that runs out of memory, is killed, hangs or breaks costs a `ComputationFault` and nothing
+else; a child never outlives its computation, `close`, or this process.
+
+Leaves out trying again, and what a round without a result means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from oepnode.adapters.computing.messages import (
+    LENGTH_SIZE,
+    MAX_MESSAGE,
+    Done,
+    Failed,
+    Job,
+    Message,
+    Sealed,
+    Staged,
+    decode_message,
+    error_of,
+    frame,
+)
+from oepnode.adapters.storage.bundle_shelf import sealed_folder
+from oepnode.domain.rounds.computation import Inputs
+from oepnode.errors import ComputationFault, OepError
+from oepnode.ports import Outcome, RoundTask
+
+COMPUTE: Final = "oepnode.domain.rounds.computation:compute"
+_CHILD: Final = "oepnode.adapters.computing.child"
+_PIECE: Final = 2**18
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Threads that a computation does not use would count against its memory."""
+
+
+class EngineSettings(Struct, frozen=True):
+    """Settings of an engine.
+
+    Attributes:
+        memory_limit_mb: Limit on a child's memory, in MiB.
+        timeout_s: Limit on a child's time, in seconds.
+        bundles: The shelf's folder for sealed bundles.
+        archive: Folder for sealed inputs, or None.
+        archive_key: The auditor's public key, or None.
+        function: ``module:function`` that computes.
+    """
+
+    memory_limit_mb: int
+    timeout_s: float
+    bundles: Path
+    archive: Path | None = None
+    archive_key: bytes | None = None
+    function: str = COMPUTE
+
+
+class ProcessEngine:
+    """Computes rounds in child processes."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._free = asyncio.Lock()
+        self._runs: dict[asyncio.Task[None], int] = {}
+        self._log = structlog.get_logger("oepnode.computing")
+
+    async def compute(
+        self, task: RoundTask, inputs: Inputs, on_stage: Callable[[str], None]
+    ) -> Outcome:
+        """Compute a round; see `oepnode.ports.RoundEngine`."""
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        run = asyncio.create_task(self._run(task, inputs, on_stage, outcome))
+        self._runs[run] = task.number
+        run.add_done_callback(self._runs.pop)
+        try:
+            return await outcome
+        except asyncio.CancelledError:
+            run.cancel()
+            await asyncio.wait({run})
+            raise
+
+    async def sealed(self, round_number: int) -> None:
+        """Wait until nothing of a round is being sealed any more."""
+        runs = [run for run, number in self._runs.items() if number == round_number]
+        if runs:
+            await asyncio.wait(runs)
+
+    async def close(self) -> None:
+        """End all children; may be called again."""
+        runs = list(self._runs)
+        for run in runs:
+            run.cancel()
+        if runs:
+            await asyncio.wait(runs)
+
+    async def _run(
+        self,
+        task: RoundTask,
+        inputs: Inputs,
+        on_stage: Callable[[str], None],
+        outcome: asyncio.Future[Outcome],
+    ) -> None:
+        """Compute and seal; every error before the outcome is the outcome's."""
+        try:
+            async with self._free, asyncio.timeout(self._settings.timeout_s):
+                await self._in_child(task, inputs, on_stage, outcome)
+        except TimeoutError:
+            self._give_up(
+                task,
+                outcome,
+                ComputationFault(
+                    f"computing took longer than {self._settings.timeout_s:g} s (compute.timeout_s)"
+                ),
+            )
+        except OepError as exc:
+            self._give_up(task, outcome, exc)
+        except OSError as exc:
+            error = ComputationFault(f"no computing process: {exc.strerror}")
+            self._give_up(task, outcome, error)
+        finally:
+            if not outcome.done():
+                outcome.cancel()
+
+    def _give_up(self, task: RoundTask, outcome: asyncio.Future[Outcome], error: OepError) -> None:
+        if outcome.done():  # the vote is safe; the bundles are sealed again when they are needed
+            self._log.error("sealing_failed", round=task.number, reason=str(error))
+        else:
+            outcome.set_exception(error)
+
+    async def _in_child(
+        self,
+        task: RoundTask,
+        inputs: Inputs,
+        on_stage: Callable[[str], None],
+        outcome: asyncio.Future[Outcome],
+    ) -> None:
+        async with self._child() as child:
+            with suppress(ConnectionError):  # it has ended; its last message may say why
+                await _feed(child, self._job(task, inputs), inputs)
+            async for message in _messages(child):
+                match message:
+                    case Staged(stage):
+                        on_stage(stage)
+                    case Done(value):
+                        if not outcome.done():
+                            outcome.set_result(value)
+                    case Failed():
+                        raise error_of(message)
+                    case Sealed():
+                        self._note_sealed(task, message)
+                        return
+            raise ComputationFault(f"the computing process {_end_of(await child.wait())}")
+
+    def _job(self, task: RoundTask, inputs: Inputs) -> Job:
+        settings = self._settings
+        return Job(
+            task=task,
+            salt=inputs.salt,
+            feed=inputs.feed,
+            envelope_size=len(inputs.envelope),
+            registry_size=len(inputs.registry),
+            sealed_folder=str(sealed_folder(settings.bundles, task.number, task.opened.inputs)),
+            archive_folder=None if settings.archive is None else str(settings.archive),
+            archive_key=settings.archive_key,
+        )
+
+    def _note_sealed(self, task: RoundTask, sealed: Sealed) -> None:
+        for reason in sealed.skipped:
+            self._log.warning("partition_skipped", round=task.number, reason=reason)
+        if sealed.archive_error:
+            self._log.error("archiving_failed", round=task.number, reason=sealed.archive_error)
+
+    @asynccontextmanager
+    async def _child(self) -> AsyncIterator[Process]:
+        """A computing process, which is killed at the end of the block if it still runs."""
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # the current folder is no place to import from
+            "-m",
+            _CHILD,
+            str(self._settings.memory_limit_mb),
+            self._settings.function,
+            stdin=PIPE,
+            stdout=PIPE,
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # an interrupt in the terminal is for the parent
+        )
+        try:
+            yield child
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+            if child.stdin is not None:
+                child.stdin.close()
+            await asyncio.shield(child.wait())
+
+
+async def _feed(child: Process, job: Job, inputs: Inputs) -> None:
+    """Send the job and the documents; the pipe stays open, because its end ends the child."""
+    pipe = child.stdin
+    if pipe is None:
+        raise AssertionError("standard input is a pipe")
+    for data in (frame(job), inputs.envelope, inputs.registry):
+        view = memoryview(data)
+        for at in range(0, len(view), _PIECE):
+            pipe.write(view[at : at + _PIECE])
+            await pipe.drain()
+
+
+async def _messages(child: Process) -> AsyncIterator[Message]:
+    """Messages of the child until its output ends."""
+    pipe = child.stdout
+    if pipe is None:
+        raise AssertionError("standard output is a pipe")
+    with suppress(asyncio.IncompleteReadError):
+        while True:
+            size = int.from_bytes(await pipe.readexactly(LENGTH_SIZE))
+            if size > MAX_MESSAGE:
+                raise ComputationFault("the computing process sent an oversized message")
+            yield decode_message(await pipe.readexactly(size))
+
+
+def _end_of(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code} and no result"
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(-code).name}; memory may be short"
+    return f"was ended by signal {-code}"

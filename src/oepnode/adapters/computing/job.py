@@ -1,0 +1,107 @@
+"""One computation: the result first, then the sealed inputs and bundles.
+
+Guarantees: the outcome is reported before anything is sealed, so that sealing delays no vote;
+bundles and inputs are written sealed only; a partition that cannot be sealed (its aggregator's key
+is unusable, or it is too large for one bundle) is skipped, and the others are sealed; a full
+archive costs neither the vote nor the bundles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from oepnode.adapters.computing.messages import Done, Message, Sealed, Staged
+from oepnode.adapters.crypto import sealing
+from oepnode.domain.documents.progress import Progress
+from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds.computation import Computation, Inputs
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.custody import custody_root
+from oepnode.domain.rounds.onchain import RoundOpened
+from oepnode.domain.rounds.pseudonyms import UNASSIGNED
+from oepnode.errors import EvidenceError, OepError
+from oepnode.ports import Outcome, RoundTask
+
+Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
+Send = Callable[[Message], None]
+PutBundle = Callable[[str, Iterable[bytes]], None]
+Archive = Callable[[RoundContext, Inputs], None]
+
+
+def run_job(
+    task: RoundTask,
+    inputs: Inputs,
+    compute: Compute,
+    send: Send,
+    put_bundle: PutBundle,
+    archive: Archive | None,
+) -> Sealed:
+    """Compute a round and seal its bundles; returns what was sealed, to be sent at the very end.
+
+    Args:
+        task: The round.
+        inputs: Its inputs.
+        compute: Computes the result.
+        send: Called with `Staged` and `Done`, in this order.
+        put_bundle: Stores a sealed bundle under its name.
+        archive: Seals and stores the inputs, or None.
+
+    Raises:
+        OepError: As ``compute`` does.
+    """
+    computation = compute(inputs, task.context, task.opened, _stages(send))
+    send(Done(outcome_of(task, computation)))
+    archive_error = ""
+    if archive is not None:
+        try:
+            archive(task.context, inputs)
+        except OepError as exc:
+            archive_error = str(exc)
+    count, skipped = _seal_bundles(task.context, computation, put_bundle)
+    return Sealed(count, skipped, archive_error)
+
+
+def outcome_of(task: RoundTask, computation: Computation) -> Outcome:
+    """What a worker needs to know of a computation."""
+    result = computation.result
+    return Outcome(
+        result=result.result,
+        custody=custody_root(task.operator, result.partitions),
+        sites=sum(partition.site_count for partition in result.partitions),
+        unassigned_nmis=result.unassigned_nmis,
+        warnings=computation.warnings,
+    )
+
+
+def _stages(send: Send) -> Progress:
+    """A progress callback that reports each stage once, without counts, which say the size."""
+    current = ""
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal current
+        if stage != current:
+            current = stage
+            send(Staged(stage))
+
+    return report
+
+
+def _seal_bundles(
+    context: RoundContext, computation: Computation, put_bundle: PutBundle
+) -> tuple[int, list[str]]:
+    """Seal each aggregator's partition; returns their number, and why others were skipped."""
+    info = bundle.sealing_info(context)
+    count, skipped = 0, []
+    for index, partition in enumerate(computation.result.partitions):
+        if partition.aggregator_id == UNASSIGNED:
+            continue
+        key = computation.aggregators[partition.aggregator_id].public_key
+        try:
+            sealed = sealing.seal(key, bundle.build(computation.result, index), info)
+            # Sealed while it is written: a piece at a time, however large the partition is.
+            put_bundle(bundle.bundle_name(context, key), sealed)
+        except EvidenceError as exc:
+            skipped.append(str(exc))
+            continue
+        count += 1
+    return count, skipped

@@ -1,0 +1,159 @@
+"""Messages between the worker and a computing process: a length, and MessagePack.
+
+Guarantees: a message of either side is bounded; errors cross as their family and the parts of
+their message, which hold no NMI, salt or key, and never as the text of an unexpected exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from oepnode.domain.nem.quantities import Feed
+from oepnode.errors import (
+    ComputationFault,
+    DigestMismatch,
+    DocumentFault,
+    EvidenceError,
+    Finding,
+    OepError,
+    location_of,
+)
+from oepnode.ports import Outcome, RoundTask
+
+LENGTH_SIZE: Final = 4
+MAX_MESSAGE: Final = 2**24
+
+
+class Job(Struct, frozen=True):
+    """What a computing process gets first; the bytes of both documents follow.
+
+    Attributes:
+        task: The round.
+        salt: The snapshot's salt.
+        feed: Settings for reading the document.
+        envelope_size: Bytes of the envelope document.
+        registry_size: Bytes of the registry snapshot.
+        sealed_folder: Folder for the sealed bundles, as a path.
+        archive_folder: Folder for the sealed inputs, or None.
+        archive_key: The auditor's public key, or None.
+    """
+
+    task: RoundTask
+    salt: bytes
+    feed: Feed
+    envelope_size: int
+    registry_size: int
+    sealed_folder: str
+    archive_folder: str | None
+    archive_key: bytes | None
+
+    def __repr__(self) -> str:
+        return f"Job(round {self.task.number})"
+
+
+class Staged(Struct, frozen=True, tag=True):
+    """A stage of the computation has begun."""
+
+    stage: str
+
+
+class Done(Struct, frozen=True, tag=True):
+    """The outcome is known; sealing follows."""
+
+    outcome: Outcome
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """There is no outcome.
+
+    Attributes:
+        family: ``digest``, ``document``, ``evidence`` or ``fault``.
+        text: What is wrong, or the name of the document.
+        expected: Of a digest: the one required.
+        received: Of a digest: that of the bytes.
+        faults: The document's first faults.
+        more: Number of further faults.
+    """
+
+    family: str
+    text: str
+    expected: bytes = b""
+    received: bytes = b""
+    faults: Sequence[Finding] = ()
+    more: int = 0
+
+
+class Sealed(Struct, frozen=True, tag=True):
+    """Sealing has ended.
+
+    Attributes:
+        bundles: Number of sealed bundles.
+        skipped: Why partitions were skipped.
+        archive_error: Why the inputs were not archived, or empty.
+    """
+
+    bundles: int
+    skipped: Sequence[str] = ()
+    archive_error: str = ""
+
+
+Message: TypeAlias = Staged | Done | Failed | Sealed
+
+_encoder = msgspec.msgpack.Encoder()
+_message_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+_job_decoder = msgspec.msgpack.Decoder(Job)
+
+
+def frame(value: Job | Message) -> bytes:
+    """A message with its length in front."""
+    body = _encoder.encode(value)
+    return len(body).to_bytes(LENGTH_SIZE) + body
+
+
+def decode_job(body: bytes) -> Job:
+    """A job from its bytes, without the length."""
+    return _job_decoder.decode(body)
+
+
+def decode_message(body: bytes) -> Message:
+    """A message from its bytes, without the length.
+
+    Raises:
+        ComputationFault: If they are no message.
+    """
+    try:
+        return _message_decoder.decode(body)
+    except msgspec.DecodeError as exc:
+        raise ComputationFault("the computing process sent something else than messages") from exc
+
+
+def failure(error: BaseException) -> Failed:
+    """An error as a message."""
+    match error:
+        case DigestMismatch():
+            return Failed("digest", error.what, error.expected, error.received)
+        case DocumentFault():
+            return Failed("document", error.what, faults=error.faults, more=error.more)
+        case EvidenceError():
+            return Failed("evidence", str(error))
+        case MemoryError():
+            return Failed("fault", "out of memory: the limit is compute.memory_limit_mb")
+        case _:
+            return Failed("fault", f"{type(error).__name__} at {location_of(error)}")
+
+
+def error_of(failed: Failed) -> OepError:
+    """The error that a message stands for."""
+    match failed.family:
+        case "digest":
+            return DigestMismatch(failed.text, failed.expected, failed.received)
+        case "document":
+            return DocumentFault(failed.text, failed.faults, failed.more)
+        case "evidence":
+            return EvidenceError(failed.text)
+        case _:
+            return ComputationFault(f"computing failed: {failed.text}")

@@ -1,0 +1,1 @@
+"""HTTP serving with bounded connections and deadlines, for the services and the worker."""

@@ -1,0 +1,159 @@
+"""The open connections of a listener: which one makes room, and which has waited too long.
+
+Guarantees: there are never more connections than the limits say, in total and per address. Where
+there is no room, one that waits for its client is closed: of the address with the most
+connections, first those that have sent nothing, then those in the middle of a header, idle ones,
+those in the middle of a body, and at last those whose request has taken long. A request that is
+being processed is never closed for another; a new connection is refused only if all are.
+
+Leaves out sockets (`acceptor`) and HTTP (`protocol`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable
+from enum import IntEnum
+from heapq import nsmallest
+from typing import Final, Protocol
+
+from oepnode.adapters.http.server.limits import Limits
+
+_ROOM: Final = 16
+"""Of this many parts of the connections, one is freed at once: choosing costs time in a flood."""
+_LONG_S: Final = 5.0
+"""Time after which a request may be closed for another connection."""
+
+
+class Stage(IntEnum):
+    """What a connection waits for; lower stages are closed first where there is no room."""
+
+    SILENT = 0
+    HEADER = 1
+    IDLE = 2
+    BODY = 3
+    LONG = 4
+    WORKING = 5
+
+
+class Connection(Protocol):
+    """A connection.
+
+    Attributes:
+        address: Address that it counts for.
+        since: Time at which its stage began (seconds of the loop's clock).
+    """
+
+    address: str
+    since: float
+
+    @property
+    def stage(self) -> Stage:
+        """What the connection waits for."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        ...
+
+
+class Connections:
+    """The open connections of a listener.
+
+    Args:
+        limits: The listener's limits.
+        now: Returns the time in seconds.
+    """
+
+    def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
+        self._limits = limits
+        self._now = now
+        self._open: set[Connection] = set()
+        self._by_address: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, address: str) -> bool:
+        """Whether there is room for a connection of an address, after closing others for it."""
+        is_limited = address not in self._limits.proxies
+        if is_limited and self._by_address[address] >= self._limits.per_address:
+            return self._close_waiting(lambda one: one.address == address)
+        if len(self._open) < self._limits.connections:
+            return True
+        return self.make_room()
+
+    def make_room(self) -> bool:
+        """Close connections that wait for their clients; False if there are none."""
+        most = max(self._by_address.values(), default=0)
+        greedy = {address for address, count in self._by_address.items() if count == most}
+        return self._close_waiting(lambda one: one.address in greedy) or self._close_waiting(
+            lambda _: True
+        )
+
+    def add(self, connection: Connection) -> None:
+        """Count a connection that was admitted."""
+        self._open.add(connection)
+        self._by_address[connection.address] += 1
+
+    def remove(self, connection: Connection) -> None:
+        """Count a connection no longer; may be called again."""
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
+        self._by_address[connection.address] -= 1
+        if not self._by_address[connection.address]:
+            del self._by_address[connection.address]
+
+    def close_expired(self) -> int:
+        """Close the connections that have waited longer than allowed; returns their number."""
+        limits, now = self._limits, self._now()
+        longest = {
+            Stage.SILENT: limits.silent_s,
+            Stage.HEADER: limits.header_s,
+            Stage.IDLE: limits.idle_s,
+        }
+        expired = [
+            one for one in self._open if now - one.since > longest.get(one.stage, limits.request_s)
+        ]
+        self._close(expired)
+        return len(expired)
+
+    def _close_waiting(self, matches: Callable[[Connection], bool]) -> bool:
+        now = self._now()
+        ranked = [
+            (rank, one.since, id(one), one)
+            for one in self._open
+            if matches(one) and (rank := _rank(one, now)) < Stage.WORKING
+        ]
+        # Nothing is lost with a connection that has sent no request; of the others one is enough.
+        cheap = [entry for entry in ranked if entry[0] <= Stage.HEADER]
+        count = max(1, self._limits.connections // _ROOM) if cheap else 1
+        chosen = nsmallest(count, cheap or ranked)
+        self._close([one for *_, one in chosen])
+        return bool(chosen)
+
+    def _close(self, connections: list[Connection]) -> None:
+        for connection in connections:
+            self.remove(connection)
+            connection.abort()
+
+
+def _rank(connection: Connection, now: float) -> Stage:
+    stage = connection.stage
+    is_long = stage is Stage.WORKING and now - connection.since > _LONG_S
+    return Stage.LONG if is_long else stage
+
+
+def counted_address(host: str) -> str:
+    """The address that a peer counts for: of IPv6 the network of 64 bits, which one client has."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))

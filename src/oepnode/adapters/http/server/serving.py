@@ -1,0 +1,137 @@
+"""Serves an HTTP application until a signal stops it, with bounded connections."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from aiohttp import web
+
+from oepnode.adapters.http.server.acceptor import BACKLOG, Acceptor
+from oepnode.adapters.http.server.connections import Connections
+from oepnode.adapters.http.server.limits import Limits, limits_of, raise_file_limit
+from oepnode.adapters.http.server.protocol import checked, factory, quieten
+from oepnode.adapters.http.server.token_bucket import TokenBuckets
+from oepnode.config import HttpSettings
+from oepnode.errors import ConfigError
+
+_SHUTDOWN_S: Final = 5.0
+_SWEEP_S: Final = 1.0
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, http: HttpSettings, name: str = "http"
+) -> AsyncIterator[str]:
+    """Serve an application while the block runs; yields the URL, such as ``http://127.0.0.1:8080``.
+
+    Args:
+        app: The application; it is set up and cleaned up here.
+        http: The address, and the limits.
+        name: Table of the settings, for messages.
+
+    Raises:
+        ConfigError: If the program cannot listen on the address.
+    """
+    quieten()
+    limits = limits_of(http, raise_file_limit())
+    runner = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_S)
+    sockets: Sequence[socket.socket] = ()
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await runner.setup()
+        try:
+            sockets = await _bind(http)
+        except OSError as exc:
+            raise ConfigError(
+                f"cannot listen on {http.host} port {http.port} (settings {name}.host, "
+                f"{name}.port): {exc.strerror}"
+            ) from exc
+        tasks = _start(runner, limits, sockets)
+        host, port = sockets[0].getsockname()[:2]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for listener in sockets:
+            listener.close()
+        await runner.cleanup()
+
+
+async def serve(
+    app: web.Application, http: HttpSettings, announce: Callable[[str], None], name: str = "http"
+) -> None:
+    """Serve until SIGINT or SIGTERM; calls ``announce`` with the URL once it listens.
+
+    Raises:
+        ConfigError: If the program cannot listen on the address.
+    """
+    with stop_signal() as stop:
+        async with listening(app, http, name) as url:
+            announce(url)
+            await stop.wait()
+
+
+@contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """An event that SIGINT or SIGTERM sets while the block runs."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _start(
+    runner: web.AppRunner, limits: Limits, sockets: Sequence[socket.socket]
+) -> list[asyncio.Task[None]]:
+    """Start accepting; all sockets share the limits."""
+    server = runner.server
+    if server is None:
+        raise AssertionError("the runner is set up")
+    now = asyncio.get_running_loop().time
+    buckets = TokenBuckets(limits.requests_per_s, limits.burst, now)
+    server.request_handler = checked(server.request_handler, limits, buckets)
+    connections = Connections(limits, now)
+    make = factory(server, connections, limits)
+    acceptors = [Acceptor(listener, connections, make) for listener in sockets]
+    tasks = [asyncio.create_task(acceptor.run()) for acceptor in acceptors]
+    return [*tasks, asyncio.create_task(_sweep(connections))]
+
+
+async def _sweep(connections: Connections) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        connections.close_expired()
+
+
+async def _bind(http: HttpSettings) -> list[socket.socket]:
+    """Sockets that listen on every address of the host."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        http.host or None, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listener = socket.socket(family, kind, protocol)
+            sockets.append(listener)
+            listener.setblocking(False)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        raise
+    return sockets
