@@ -137,8 +137,9 @@ def test_a_written_value_reads_back() -> None:
         sha256(SALT).digest(),
         aggregators,
         [(NMI, "n", START, END), (NMI, "s", END, None)],
-        nonce=b"\x04" * 32,
+        SALT[::-1],
     )
+    assert tree["nonce"] == SALT[::-1].hex()
     parsed = parse(tree)
     assert list(parsed.aggregators) == aggregators
     assert (holder_of(parsed, NMI, START_S), holder_of(parsed, NMI, START_S + 300)) == ("n", "s")
