@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from oepnode.domain.rounds.onchain import parse_address
+from oepnode.domain.rounds.onchain import parse_address, parse_bytes32
 from oepnode.domain.rounds.recipient_keys import parse_public_key
 from oepnode.errors import ConfigError
 
@@ -32,6 +32,10 @@ def _address(text: str) -> str:
 
 def _public_key(text: str) -> str:
     return parse_public_key(text).hex()
+
+
+def _document_key(text: str) -> str:
+    return parse_bytes32(text, "a public key (Ed25519)").hex()
 
 
 def _ip_address(text: str) -> str:
@@ -47,6 +51,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Operator = Annotated[str, AfterValidator(_operator)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
+DocumentKey = Annotated[str, AfterValidator(_document_key)]
 
 
 class ChainSettings(BaseModel):
@@ -223,6 +228,23 @@ class WorkerRelaySettings(BaseModel):
     )
 
 
+class WorkerDocumentSettings(BaseModel):
+    """The keys with which the network signs its documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that envelope documents must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+    registry_key: DocumentKey | None = Field(
+        default=None,
+        description="public key that registry snapshots must be signed with (Ed25519); without it "
+        "they need no signature",
+    )
+
+
 class ComputeSettings(BaseModel):
     """Limits of the computing processes of a worker."""
 
@@ -280,6 +302,11 @@ class SenderSettings(_Settings):
     data_dir: Path = Field(description="folder for documents and index")
     key_file: Path = Field(description="key file of an account with REQUESTER_ROLE")
     token_file: Path = Field(description="file with the bearer token for publishing documents")
+    document_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs documents (Ed25519); without it "
+        "they need no signature",
+    )
     blinding_key_file: Path | None = Field(
         default=None,
         description="file with the blinding key of the registry's snapshots: NMIs of a document "
@@ -310,6 +337,16 @@ class SenderSettings(_Settings):
             _require_operators(self.operators, self.chain)
         return self
 
+    @model_validator(mode="after")
+    def _check_signing(self) -> SenderSettings:
+        if self.document_key is not None and self.blinding_key_file is not None:
+            raise ValueError(
+                "settings document_key and blinding_key_file exclude each other: a document that "
+                "the gateway blinds is not the one that was signed; blind it before signing "
+                "('sender blind')"
+            )
+        return self
+
 
 class RegistrySettings(_Settings):
     """Settings of ``oepnode registry serve``."""
@@ -319,6 +356,16 @@ class RegistrySettings(_Settings):
     )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
+    grants_key_file: Path | None = Field(
+        default=None,
+        description="key file of the account that signs the lists of granted inputs; it needs no "
+        "money and no role",
+    )
+    snapshot_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs snapshots (Ed25519); without it "
+        "they need no signature",
+    )
     operators: tuple[Operator, ...] = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
@@ -381,6 +428,9 @@ class WorkerSettings(_Settings):
     registry_url: str = Field(description="URL of the NMI registry")
     relay: WorkerRelaySettings = Field(
         default=WorkerRelaySettings(), description="relay that casts this worker's ballots"
+    )
+    documents: WorkerDocumentSettings = Field(
+        default=WorkerDocumentSettings(), description="keys that documents must be signed with"
     )
     poll_interval_s: float = Field(
         default=1800, gt=0, description="interval between polls of the sender, in seconds"

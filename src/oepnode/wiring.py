@@ -33,9 +33,11 @@ from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.server.serving import listening, serve, stop_signal
 from oepnode.adapters.http.signed_client import RequestSigner
-from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
+from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
 from oepnode.adapters.storage.bundle_shelf import FileShelf
+from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.private import check_private
+from oepnode.adapters.storage.sequence_memory import SequenceMemory
 from oepnode.adapters.storage.spending import SpendingFile
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
@@ -46,7 +48,7 @@ from oepnode.config import (
     WorkerSettings,
 )
 from oepnode.domain.nem.quantities import Feed
-from oepnode.ports import ChainReader
+from oepnode.ports import ChainReader, EnvelopeSource, Registry
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
@@ -167,10 +169,11 @@ async def worker_parts(
         shelf = FileShelf(settings.data_dir / "bundles")
         engine = ProcessEngine(_engine_settings(settings, compute_function))
         stack.push_async_callback(engine.close)
+        documents, snapshots = _signed_sources(settings, sender_client, registry_client, stack)
         ports = WorkerPorts(
             chain=chain,
-            sender=sender_client,
-            registry=registry_client,
+            sender=documents,
+            registry=snapshots,
             engine=engine,
             shelf=shelf,
             clock=SystemClock(),
@@ -242,6 +245,24 @@ def _request_signer(
     )
 
 
+def _signed_sources(
+    settings: WorkerSettings, sender: HttpSender, registry: HttpRegistry, stack: AsyncExitStack
+) -> tuple[EnvelopeSource, Registry]:
+    """Sender and registry, of which each demands signatures where the settings have its key."""
+    keys = settings.documents
+    if keys.sender_key is None and keys.registry_key is None:
+        return sender, registry
+    memory = SequenceMemory(settings.data_dir / "document-sequences.sqlite")
+    stack.callback(memory.close)
+    documents: EnvelopeSource = sender
+    snapshots: Registry = registry
+    if keys.sender_key is not None:
+        documents = SignedSender(sender, bytes.fromhex(keys.sender_key), memory)
+    if keys.registry_key is not None:
+        snapshots = SignedRegistry(registry, bytes.fromhex(keys.registry_key), memory)
+    return documents, snapshots
+
+
 def _relay_client(settings: WorkerSettings, account: LocalAccount) -> HttpRelay | None:
     if settings.relay.url is None:
         return None
@@ -268,15 +289,16 @@ async def sender_app(settings: SenderSettings) -> web.Application:
     """The sender's gateway; it closes its connections when it is cleaned up."""
     account = load_account(settings.key_file)
     chain = await connect(settings.chain, account, _spending(settings.data_dir))
-    app = sender.application(settings, chain, SystemClock())
+    app = sender.application(settings, chain, SystemClock(), account)
     app.on_cleanup.append(_closing(chain))
     return app
 
 
 async def registry_app(settings: RegistrySettings) -> web.Application:
     """The NMI registry; it closes its connections when it is cleaned up."""
+    account = None if settings.grants_key_file is None else load_account(settings.grants_key_file)
     chain = await connect_reader(settings.chain)
-    app = registry.application(settings, chain, SystemClock())
+    app = registry.application(settings, chain, SystemClock(), account)
     app.on_cleanup.append(_closing(chain))
     return app
 

@@ -118,6 +118,7 @@ def registry() -> bytes:
         {
             "asOf": _time(START),
             "saltDigest": sha256(SALT).hexdigest(),
+            "nonce": sha256(b"nonce").hexdigest(),
             "aggregators": aggregators,
             "assignments": rows,
         }

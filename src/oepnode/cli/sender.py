@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from oepnode.cli.common import output
 from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.serving import Config, serve_application
+from oepnode.cli.common.signing import SignatureOption, keygen, sign_envelope
 from oepnode.client.operation.blinding import blind_document
 from oepnode.client.operation.publishing import publish_document
 from oepnode.config import SenderSettings
@@ -26,6 +27,10 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
     serve_application(SenderSettings, sender_app, config, as_json)
 
 
+app.command()(keygen)
+app.command("sign")(sign_envelope)
+
+
 @app.command()
 def publish(
     document: Annotated[Path, typer.Argument(help="Envelope document, JSON or NDJSON.")],
@@ -34,11 +39,12 @@ def publish(
     registry: Annotated[
         str, typer.Option(help="SHA-256 of a snapshot: open the round as well.")
     ] = "",
+    signature: SignatureOption = None,
     timeout: Annotated[float, typer.Option(help="Seconds for one attempt.")] = 600,
     as_json: JsonFlag = False,
 ) -> None:
     """Publish a document; with --registry open its round. Publishing again is safe."""
-    published = publish_document(document, url, token_file, registry, timeout)
+    published = publish_document(document, url, token_file, registry, timeout, signature)
     output.print_notes(published.warnings)
     if as_json:
         output.print_json(published)

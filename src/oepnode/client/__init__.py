@@ -125,6 +125,7 @@ from oepnode.client.edge.targets import (
     worst_targets,
 )
 from oepnode.client.fetching import Attempt, FetchedBundle, FetchPolicy, fetch_bundle
+from oepnode.client.grants import GrantListReport, GrantSources, SignerNotNamedError
 from oepnode.client.keys import (
     AggregatorIdError,
     KeyFileError,
@@ -227,6 +228,8 @@ __all__ = [
     "FetchedBundle",
     "FinalRound",
     "ForecastScore",
+    "GrantListReport",
+    "GrantSources",
     "InputFiles",
     "InputSource",
     "KeyFileError",
@@ -262,6 +265,7 @@ __all__ = [
     "ScoreReport",
     "SeveralBoffersError",
     "SeveralDuidsError",
+    "SignerNotNamedError",
     "SiteCheck",
     "SiteCounts",
     "SiteDay",

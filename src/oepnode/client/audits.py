@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import asdict
 
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
+from oepnode.client.grants import GrantListReport, GrantSources, read_lists
 from oepnode.client.recounts import age_notes, recount
 from oepnode.client.rounds import RoundReport, find_round, phase_name, report_of
 from oepnode.domain.nem.nem_time import format_nem
@@ -38,6 +40,9 @@ from oepnode.domain.rounds.tally import Account, RoundAccount
 from oepnode.errors import EvidenceError
 from oepnode.ports import RoundReader
 
+_VOTED: Final = frozenset({"matched", "mismatched", "voted"})
+"""Standings of members that cast a ballot."""
+
 
 class OpeningNotFoundError(EvidenceError):
     """The events read do not have the round's opening."""
@@ -56,6 +61,9 @@ class MemberReport(Struct, frozen=True):
         transaction: Transaction of its vote or abstention, or None.
         block: Block of that transaction, or None.
         seconds_after_opening: Age of the round then, or None.
+        inputs: ``granted``, ``late`` (granted only after the vote) or ``not granted``, by the grant
+            lists; None without lists.
+        missing_inputs: Inputs that were not granted before the vote, by the grant lists.
     """
 
     index: int
@@ -67,6 +75,13 @@ class MemberReport(Struct, frozen=True):
     transaction: str | None
     block: int | None
     seconds_after_opening: int | None
+    inputs: str | None = None
+    missing_inputs: tuple[str, ...] = ()
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the member voted without having been granted every input before."""
+        return self.standing in _VOTED and bool(self.missing_inputs)
 
 
 class RevealReport(Struct, frozen=True):
@@ -120,6 +135,7 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
         block: Block at which everything was read.
         block_time: Time of that block.
         notes: Sentences for the user.
+        grants: The grant lists that were verified.
     """
 
     chain_id: int
@@ -136,6 +152,20 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
     block: int
     block_time: str
     notes: tuple[str, ...]
+    grants: tuple[GrantListReport, ...] = ()
+
+    def require_inputs_granted(self) -> None:
+        """Reject a round in which a member voted without having been granted its inputs.
+
+        Raises:
+            EvidenceError: With the members.
+        """
+        marked = [member.operator for member in self.members if member.is_marked]
+        if marked:
+            raise EvidenceError(
+                f"round {self.round}: voted without having been granted the inputs: "
+                + ", ".join(marked)
+            )
 
     def require_equal_count(self) -> None:
         """Reject a round whose record, events and count differ.
@@ -153,15 +183,23 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
 # --- journeys ------------------------------------------------------------------------------------
 
 
-def audit_round(chain: ChainTarget, number: int) -> RoundAudit:
+def audit_round(chain: ChainTarget, number: int, grants: GrantSources | None = None) -> RoundAudit:
     """Read a round with its events, and count its votes again.
+
+    Args:
+        chain: The chain.
+        number: The round.
+        grants: Grant lists of sender and registry, to mark members that voted without inputs.
 
     Raises:
         ConfigError: If there is no such round, or the chain is not reachable as named.
-        EvidenceError: If the events do not fit the electorate, or the opening is missing.
-        TransportError: If the node does not respond.
+        EvidenceError: If the events do not fit the electorate, the opening is missing, or a grant
+            list is not of this round.
+        TransportError: If the node or a service does not respond.
     """
-    return _audit(chains.run(read_record(chain, number)))
+    record = chains.run(read_record(chain, number))
+    audit = _audit(record)
+    return audit if grants is None else _with_grants(audit, record, grants)
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -258,6 +296,24 @@ def _audit(record: RoundRecord) -> RoundAudit:
         block_time=format_nem(record.block.time),
         notes=record.notes,
     )
+
+
+def _with_grants(audit: RoundAudit, record: RoundRecord, sources: GrantSources) -> RoundAudit:
+    """The audit with what the grant lists say about each member."""
+    voted_at = {
+        account.member.operator: record.times[account.location.block]
+        for account in record.account.members
+        if account.location is not None and account.standing.value in _VOTED
+    }
+    evidence = read_lists(sources, record.context, record.opened, max(voted_at.values(), default=0))
+    members = []
+    for report, account in zip(audit.members, record.account.members, strict=True):
+        operator = account.member.operator
+        inputs = evidence.inputs_of(operator, voted_at.get(operator))
+        members.append(
+            structs.replace(report, inputs=inputs.standing, missing_inputs=inputs.missing)
+        )
+    return structs.replace(audit, members=tuple(members), grants=evidence.reports)
 
 
 def _member(record: RoundRecord, account: Account) -> MemberReport:

@@ -1,12 +1,17 @@
-"""Files that a user named: read with a limit, written with a plain error."""
+"""Files that a user named: read with a limit, written for their owner only, with a plain error.
+
+What is written may hold NMIs, limits or keys, so every file has mode 0600 from its first byte,
+whatever was there before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
+from oepnode.adapters.storage.private import private_file
 from oepnode.errors import ConfigError, DocumentFault
 
 FileName: TypeAlias = str | Path
@@ -34,13 +39,25 @@ def read_file(path: Path, what: str, limit: int) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file that a user named.
+    """Write a file that a user named, mode 0600.
+
+    Raises:
+        ConfigError: If it cannot be written.
+    """
+    with writing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that a user named for writing, mode 0600; it appears when the block ends.
 
     Raises:
         ConfigError: If it cannot be written.
     """
     try:
-        path.write_bytes(data)
+        with private_file(path) as file:
+            yield file
     except (OSError, ValueError) as exc:
         raise not_writable(path, exc) from exc
 

@@ -33,7 +33,7 @@ PrintLine = Callable[[str, str], None]
 
 
 class RoundReport(Struct):
-    """A round of the demo; members by name."""
+    """A round of the demo; members by name. Those in ``granted`` got every input, by the lists."""
 
     round: int
     status: str
@@ -47,6 +47,7 @@ class RoundReport(Struct):
     reasons: dict[str, str]
     seconds: float
     replayed: bool = False
+    granted: list[str] = field(default_factory=list)
 
 
 class AggregatorReport(Struct):
@@ -224,9 +225,13 @@ def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
     """Store what can be observed; returns an honest worker's number of unassigned NMIs."""
     folder = stage.plan.folder / "observed"
     folder.mkdir(parents=True, exist_ok=True)
+    name_of = {"0x" + player.operator.hex(): player.name for player in stage.players}
     for report in rounds:
         words = ("audit", "round", str(report.round), "--json", *stage.chain_options)
-        _, state, _ = stage.attempt(*words)
+        _, state, _ = stage.attempt(*words, *stage.grant_options)
+        report.granted = [
+            name_of[m["operator"]] for m in state["members"] if m["inputs"] == "granted"
+        ]
         (folder / f"round-{report.round}.json").write_text(json.dumps(state), "utf-8")
     unassigned = None
     for player in stage.players:

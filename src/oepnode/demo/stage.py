@@ -8,6 +8,7 @@ Layout of the folder, for inspection afterwards:
 | ``sender/``, ``registry/``, ``relay/`` | the services' settings, documents and databases |
 | ``blinding.key``, ``blinded/`` | in blind mode: the key, the blinded snapshot, token lists |
 | ``worker-N/`` | a worker's settings, database, sealed bundles and sealed inputs |
+| ``network.key.json`` | the key with which the network signs documents and snapshots |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
 | ``observed/`` | workers' status and metrics, rounds, the chain |
@@ -41,6 +42,7 @@ _ADMIN: Final = 0
 _REQUESTER: Final = 1
 _FIRST_SIGNER: Final = 2
 _FIRST_OPERATOR: Final = 1_000
+_REGISTRY: Final = 900
 _COMMAND_S: Final = 300
 
 
@@ -103,6 +105,7 @@ class Stage:
         self.registry_url = ""
         self.relay_url = ""
         self.registry_digest = ""
+        self.document_key = ""
         self.devnet: Devnet
         self.children: dict[str, Child] = {}
 
@@ -136,6 +139,11 @@ class Stage:
     def blinding_key(self) -> Path:
         """The blinding key, which sender and registry share."""
         return self.plan.folder / "blinding.key"
+
+    @property
+    def signing_key(self) -> Path:
+        """The key with which the network signs documents and snapshots."""
+        return self.plan.folder / "network.key.json"
 
     @property
     def auditor_key(self) -> Path:
@@ -232,14 +240,26 @@ class Stage:
         """Start the sender's gateway, the NMI registry and a relay; returns a line to print."""
         published = self.blinded if self.plan.blind else self.inputs
         tokens = ["--tokens", str(self.blinded / "tokens")] if self.plan.blind else []
+        self.document_key = self.command(
+            "sender", "keygen", "--out", str(self.signing_key), "--json"
+        )["public_key"]
         self.registry_digest = self.command(
             "registry", "publish", str(published / "registry.json"), *tokens,
+            "--signature", self._sign("registry", published / "registry.json"),
+            "--snapshot-key", self.document_key,
             "--salt-file", str(self.inputs / "salt"),
             "--data-dir", str(self.plan.folder / "registry" / "data"),
             "--json",
         )["digest"]  # fmt: skip
+        self._write_key("registry", _REGISTRY)
         self.registry_url = self._serve(
-            "registry", {"data_dir": "data", "operators": self._admitted()}
+            "registry",
+            {
+                "data_dir": "data",
+                "grants_key_file": "key",
+                "snapshot_key": self.document_key,
+                "operators": self._admitted(),
+            },
         )
         self._write_key("sender", _REQUESTER)
         token = self.plan.folder / "sender" / "token"
@@ -252,6 +272,8 @@ class Stage:
         }
         if self.plan.blind:
             settings["blinding_key_file"] = str(self.blinding_key)
+        else:
+            settings["document_key"] = self.document_key
         self.sender_url = self._serve("sender", settings)
         urls = f"sender on {self.sender_url}, registry on {self.registry_url}"
         if not self.plan.relay:
@@ -294,6 +316,9 @@ class Stage:
             "reveal_turn_s": 2,
             "archive_key": load_key_pair(self.auditor_key).public_key.hex(),
         }
+        settings["documents.registry_key"] = self.document_key
+        if not self.plan.blind:  # the gateway blinds documents, after they were signed
+            settings["documents.sender_key"] = self.document_key
         if self.relay_url:
             settings["relay.url"] = self.relay_url
         settings["status.port"] = _port_of(player.status_url)
@@ -310,8 +335,9 @@ class Stage:
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
+        signature = [] if self.plan.blind else ["--signature", self._sign("sender", envelope)]
         receipt = self.command(
-            "sender", "publish", str(envelope),
+            "sender", "publish", str(envelope), *signature,
             "--url", self.sender_url,
             "--token-file", str(self.plan.folder / "sender" / "token"),
             "--registry", self.registry_digest,
@@ -319,7 +345,18 @@ class Stage:
         )  # fmt: skip
         return int(receipt["round"])
 
+    def _sign(self, group: str, document: Path) -> str:
+        """Sign a document with the network's key; returns the statement's file."""
+        words = ("sign", str(document), "--key", str(self.signing_key), "--json")
+        return str(self.command(group, *words)["file"])
+
     # --- commands --------------------------------------------------------------------------------
+
+    @property
+    def grant_options(self) -> list[str]:
+        """Command-line options for the grant lists of sender and registry."""
+        urls = ["--grants", self.sender_url, "--grants", self.registry_url]
+        return [*urls, "--registry-signer", account(_REGISTRY).address]
 
     @property
     def chain_options(self) -> list[str]:

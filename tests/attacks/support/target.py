@@ -53,7 +53,7 @@ WORKER = Account.from_key(b"\x01" * 32)
 OPERATOR = b"\x71" * 20
 SALT = bytes(range(32))
 SNAPSHOT = json.dumps(
-    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [])
+    snapshot_json("2026-11-20T00:00:00+10:00", sha256(SALT).digest(), [], [], bytes(32))
 ).encode()
 DIGEST = sha256(SNAPSHOT).digest()
 DOCUMENT = b"[]" * 5000

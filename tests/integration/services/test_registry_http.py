@@ -175,7 +175,8 @@ async def test_malformed_requests_are_rejected_with_a_reason(
         assert response.status == status
         assert await reason_of(response) == code
     async with http.get(f"{registry_url}/healthz") as response:
-        assert await response.json() == {"status": "ok", "snapshots": 1}
+        health = await response.json()
+    assert (health["status"], health["snapshots"]) == ("ok", 1)
 
 
 @pytest.mark.parametrize(
@@ -201,12 +202,7 @@ async def test_the_newest_snapshot_is_public_by_its_digest_only(
 ) -> None:
     async with http.get(f"{registry_url}/v1/snapshots/latest") as response:
         body = await response.json()
-    assert body == {
-        "digest": sample.snapshot_digest.hex(),
-        "asOf": 1_795_096_800,
-        "saltDigest": sha256(sample.salt).hexdigest(),
-        "size": len(sample.snapshot),
-    }
+    assert body == {"digest": sample.snapshot_digest.hex()}
 
 
 async def test_a_snapshot_published_while_serving_is_the_newest(
@@ -218,7 +214,7 @@ async def test_a_snapshot_published_while_serving_is_the_newest(
     value = json.loads(sample.snapshot) | {"asOf": "2026-11-21T00:00:00+10:00"}
     data = json.dumps(value).encode()
     store = RegistryStore(registry_settings.data_dir)
-    store.publish(data, sample.salt, clock.now())
+    store.publish(data, sample.salt, clock.now(), reuse_salt=True)
     store.close()
     assert await registry.latest_digest() == sha256(data).digest()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.reference.vectors.common import Json
 from tests.reference.vectors.entries import entry_vectors
+from tests.reference.vectors.grants import grant_vectors, signature_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
@@ -52,6 +53,8 @@ def all_vectors() -> dict[str, Json]:
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
         "rejected.json": rejected_vectors(),
         "sealing.json": sealing_vectors(),
+        "grants.json": grant_vectors(),
+        "signatures.json": signature_vectors(),
     }
 
 

@@ -18,13 +18,13 @@ from eth_account.signers.local import LocalAccount
 from msgspec import DecodeError
 from msgspec import json as msgspec_json
 
-from oepnode.errors import ConfigError
+from oepnode.adapters.storage.private import FILE_MODE, private_folder
+from oepnode.errors import ConfigError, FatalError
 
 _log = structlog.get_logger(__name__)
 
 _HEX_KEY: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{64}", re.ASCII)
 _MAX_BYTES: Final = 64 * 2**10
-OWNER_ONLY: Final = 0o600
 
 
 def read_secret(path: Path, what: str) -> bytes:
@@ -56,13 +56,11 @@ def write_secret(path: Path, data: bytes) -> None:
         ConfigError: If the file already exists, or cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ConfigError(
-            f"{path.parent}: folder cannot be created: {exc.strerror or exc}"
-        ) from exc
+        private_folder(path.parent)
+    except FatalError as exc:
+        raise ConfigError(str(exc)) from exc
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

@@ -13,6 +13,7 @@ from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.http.client import read_digest
 from oepnode.adapters.http.signed_client import SignedClient, verify_digest
+from oepnode.domain.rounds.inputs.document_signatures import MAX_STATEMENT_BYTES
 from oepnode.domain.rounds.pseudonyms import KEY_SIZE
 from oepnode.domain.rounds.signed_requests import RegistryRequest, What, encode_request, seal_info
 from oepnode.errors import EvidenceError, TransportError
@@ -60,13 +61,24 @@ class HttpRegistry(SignedClient):
         """
         return await self._fetch_sealed("salt", round_number, digest, KEY_SIZE)
 
+    async def statement(self, round_number: int, digest: bytes) -> bytes:
+        """The signed statement about a snapshot, as JSON, for a round that uses it.
+
+        Raises:
+            SignatureFault: If the registry has none.
+            ConflictError: If the registry rejects this worker.
+            TransportError: If it could not be fetched.
+        """
+        return await self._fetch_sealed("signature", round_number, digest, MAX_STATEMENT_BYTES)
+
     async def _fetch_sealed(
         self, what: What, round_number: int, digest: bytes, limit: int
     ) -> bytes:
         key = PrivateKey.generate()
         recipient = key.public_key
         info = seal_info(what, self._request_signer.context(round_number), digest)
-        sealed = await self._fetch(
+        fetch = self._fetch_statement if what == "signature" else self._fetch
+        sealed = await fetch(
             "POST",
             "/v1/requests",
             f"{what} of the registry",

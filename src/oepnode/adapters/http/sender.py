@@ -20,6 +20,12 @@ from oepnode.adapters.http.client import (
     read_digest,
 )
 from oepnode.adapters.http.signed_client import SignedClient, verify_digest
+from oepnode.domain.rounds.inputs.document_signatures import (
+    HEADER,
+    MAX_STATEMENT_BYTES,
+    SignedStatement,
+    encode_header,
+)
 from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConfigError, DocumentFault
 from oepnode.ports import LatestEnvelope
@@ -98,6 +104,18 @@ class HttpSender(SignedClient):
         verify_digest(what, data, digest)
         return data
 
+    async def statement(self, digest: bytes) -> bytes:
+        """The signed statement about a document, as JSON.
+
+        Raises:
+            SignatureFault: If the gateway has none.
+            ConflictError: If the gateway rejects the request.
+            TransportError: If the gateway does not respond.
+        """
+        what = "signature of the envelope document"
+        path = f"/v1/documents/{digest.hex()}/signature"
+        return await self._fetch_statement("GET", path, what, limit=MAX_STATEMENT_BYTES)
+
     def _signed(self, round_number: int, digest: bytes) -> Mapping[str, str]:
         """Headers with their own nonce, so that they can follow a failed attempt."""
         request = DocumentRequest(round_number, digest, *self._request_signer.last_fields())
@@ -117,7 +135,11 @@ class HttpPublisher:
         self._client = client or HttpClient(url, timeout_s)
 
     async def publish(
-        self, document: Path, token: str, registry_digest: bytes | None = None
+        self,
+        document: Path,
+        token: str,
+        registry_digest: bytes | None = None,
+        signed: SignedStatement | None = None,
     ) -> Published:
         """Publish a document, and open its round if a snapshot is given.
 
@@ -125,6 +147,7 @@ class HttpPublisher:
             document: The file; it is streamed.
             token: The publisher's bearer token.
             registry_digest: SHA-256 of the round's snapshot, or None to open no round.
+            signed: The publisher's signed statement about the document, if the gateway demands one.
 
         Raises:
             ConfigError: If the file cannot be read.
@@ -136,6 +159,9 @@ class HttpPublisher:
             raise ConfigError(f"{document}: no such file")
         query = "" if registry_digest is None else f"?registry={registry_digest.hex()}"
         what = "publishing the envelope document"
+        headers = {"Authorization": f"Bearer {token}"}
+        if signed is not None:
+            headers[HEADER] = encode_header(signed)
         try:
             response = await self._client.send(
                 "POST",
@@ -143,7 +169,7 @@ class HttpPublisher:
                 what,
                 limit=MAX_JSON_BYTES,
                 body=lambda: document,
-                headers=lambda: {"Authorization": f"Bearer {token}"},
+                headers=lambda: headers,
             )
         except RequestRejected as exc:
             if exc.faults:

@@ -12,17 +12,20 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto.request_signature import sign_request
 from oepnode.adapters.http.client import Body, HttpClient, RequestRejected
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
 from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.signed_requests import NONCE_SIZE, MemberRequest
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Clock
+
+_NO_STATEMENT: Final = "signature.missing"
 
 T = TypeVar("T")
 
@@ -121,6 +124,34 @@ class SignedClient:
             )
         except RequestRejected as exc:
             if exc.status == 404:  # not yet: the service or its node lags behind
+                raise TransportError(str(exc)) from exc
+            raise
+
+    async def _fetch_statement(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        limit: int,
+        body: Callable[[], Body] = lambda: None,
+        headers: Callable[[], Mapping[str, str]] = dict,
+    ) -> bytes:
+        """Fetch the signed statement about an input; arguments as of `HttpClient.send`.
+
+        Raises:
+            SignatureFault: If the service has none.
+            RequestRejected: If the service rejects this worker.
+            TransportError: If it could not be fetched.
+        """
+        try:
+            return await self._client.send(
+                method, path, what, limit=limit, body=body, headers=headers
+            )
+        except RequestRejected as exc:
+            if exc.code == _NO_STATEMENT:
+                raise SignatureFault(_NO_STATEMENT, f"{what}: the service has none") from exc
+            if exc.status == 404:
                 raise TransportError(str(exc)) from exc
             raise
 

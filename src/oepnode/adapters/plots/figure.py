@@ -14,6 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from oepnode.adapters.storage.private import private_file
 from oepnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def save(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     try:
-        with style():
-            figure.savefig(path, format=kind, dpi=_DPI, metadata=metadata)
+        with style(), private_file(path) as file:
+            figure.savefig(file, format=kind, dpi=_DPI, metadata=metadata)
     except OSError as exc:
         raise ConfigError(f"{path}: not writable: {exc.strerror or exc}") from exc

@@ -1,17 +1,25 @@
 """Folders and files for one user: modes 0700 and 0600.
 
-Guarantees: what is made here is made with these modes, whatever the process's umask.
+Guarantees: what is made here is made with these modes, whatever the process's umask, and a file has
+its mode before its first byte.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from oepnode.errors import ConfigError, FatalError
 
 FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_DEVICES: Final = ("/dev/", "/proc/")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -27,6 +35,32 @@ def private_folder(path: Path) -> None:
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     except OSError as exc:
         raise FatalError(f"{path}: cannot be made: {exc.strerror}") from exc
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name, whole, when the block ends.
+
+    An existing file of any mode is replaced, and stays as it is if the block raises. A symbolic
+    link is followed; a device or a pipe is written to directly.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    if str(path).startswith(_DEVICES) or (path.exists() and not path.is_file()):
+        with path.open("wb") as file:
+            yield file
+        return
+    target = path.resolve() if path.is_symlink() else path
+    part = target.with_name(f".oepnode-{secrets.token_hex(8)}.part")
+    descriptor = os.open(part, _NEW, FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def check_private(path: Path, setting: str) -> None:

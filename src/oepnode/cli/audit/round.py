@@ -5,7 +5,9 @@ Its JSON is the input of --round-state of other commands.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import (
@@ -20,6 +22,7 @@ from oepnode.cli.common.chain import (
 from oepnode.cli.common.output import JsonFlag
 from oepnode.client.audits import EndReport, MemberReport, RoundAudit, audit_round
 from oepnode.client.chain import ChainTarget
+from oepnode.client.grants import GrantSources
 
 _STANDINGS: Final = {
     "matched": "matched the final root",
@@ -28,6 +31,31 @@ _STANDINGS: Final = {
     "abstained": "abstained",
     "silent": "was silent",
 }
+
+GrantsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grants",
+        help="Signed list of the workers that were granted the inputs: a file, or the URL of the "
+        "sender's gateway or the registry. Give it once for each of the two.",
+    ),
+]
+RegistrySignerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--registry-signer",
+        envvar="OEPNODE_REGISTRY_SIGNER",
+        help="Account that signs the registry's lists, as the network publishes it.",
+    ),
+]
+SenderSignerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sender-signer",
+        envvar="OEPNODE_SENDER_SIGNER",
+        help="Account that signs the sender's lists. Default is the one that opened the round.",
+    ),
+]
 
 
 def round_(
@@ -38,20 +66,26 @@ def round_(
     start_block: StartBlockOption = 0,
     confirmations: ConfirmationsOption = None,
     max_age: MaxAgeOption = None,
+    grants: GrantsOption = None,
+    registry_signer: RegistrySignerOption = None,
+    sender_signer: SenderSignerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the votes of one round, counted again from the ballots.
 
-    Exits with 1 if the contract's record, its events and the count of the ballots differ.
+    Exits with 1 if the contract's record, its events and the count of the ballots differ, or, with
+    --grants, if a member voted without having been granted the round's inputs.
     """
     chain = ChainTarget(rpc, contract, chain_id, start_block, confirmations, max_age_s=max_age)
-    audit = audit_round(chain, number)
+    sources = GrantSources(tuple(grants), registry_signer, sender_signer) if grants else None
+    audit = audit_round(chain, number, sources)
     output.print_notes(audit.notes)
     if as_json:
         output.print_json(audit)
     else:
         _print_audit(audit)
     audit.require_equal_count()
+    audit.require_inputs_granted()
 
 
 def _print_audit(audit: RoundAudit) -> None:
@@ -73,8 +107,9 @@ def _print_audit(audit: RoundAudit) -> None:
         facts["ended"] = _ended(audit.end)
     output.print_facts(facts)
     output.say("")
+    inputs = ("inputs",) if audit.grants else ()
     output.print_table(
-        ("operator", "did", "for root", "after s", "transaction"),
+        ("operator", "did", *inputs, "for root", "after s", "transaction"),
         (_row(member, audit.end) for member in audit.members),
     )
     _print_revealed(audit)
@@ -109,10 +144,16 @@ def _row(member: MemberReport, end: EndReport | None) -> tuple[object, ...]:
     return (
         member.operator,
         f"{deed}: {member.reason}" if member.reason else deed,
+        *(() if member.inputs is None else (_inputs_of(member),)),
         _root_voted_for(member),
         "–" if member.seconds_after_opening is None else member.seconds_after_opening,
         member.transaction or "–",
     )
+
+
+def _inputs_of(member: MemberReport) -> str:
+    missing = f": {', '.join(member.missing_inputs)}" if member.missing_inputs else ""
+    return f"{member.inputs}{missing}"
 
 
 def _root_voted_for(member: MemberReport) -> str:

@@ -33,8 +33,10 @@ from typer.core import TyperGroup
 from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
 from oepnode.client.chain import ChainNotNamedError
+from oepnode.client.grants import SignerNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
 from oepnode.client.operation.relay import BallotFileError
+from oepnode.client.operation.snapshots import SaltNotNamedError
 from oepnode.client.rounds import RoundNotNamedError, RoundStateError
 from oepnode.client.tokens import TokensMissingError, TokensNotUsedError
 from oepnode.errors import (
@@ -70,6 +72,8 @@ _HINTS: Final[dict[type[OepError], str]] = {
     OpeningNotFoundError: "--start-block",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
+    SaltNotNamedError: "--salt-file or --new-salt",
+    SignerNotNamedError: "--registry-signer, or OEPNODE_REGISTRY_SIGNER",
     TokensMissingError: "--tokens; 'aggregator tokens' gets the list",
     TokensNotUsedError: "leave out --tokens",
     UnreadCodeError: "check it with --verify-only",

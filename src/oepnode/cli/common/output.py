@@ -6,6 +6,7 @@ the terminal's width when it is not written to one. Amounts are integer W and va
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from rich.text import Text
 from oepnode.cli.common import exits
 from oepnode.cli.common.exits import printable
 from oepnode.client.answers import to_json
-from oepnode.client.files import not_writable
+from oepnode.client.files import writing
 from oepnode.client.limits import kw_text
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import ConfigError
@@ -189,14 +190,13 @@ def write_frame(frame: pl.DataFrame, format_: Format, out: Path | None) -> None:
     if out is None:
         _write_text(frame, format_, sys.stdout)
         return
-    try:
+    with writing(out) as file:
         if format_ is Format.PARQUET:
-            frame.write_parquet(out)
+            frame.write_parquet(file)
         else:
-            with out.open("w", encoding="utf-8", newline="") as file:
-                _write_text(frame, format_, file)
-    except OSError as exc:
-        raise not_writable(out, exc) from exc
+            text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+            _write_text(frame, format_, text)
+            text.detach()
 
 
 def _write_text(frame: pl.DataFrame, format_: Format, file: IO[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oepnode.client.files import FileName, not_writable, read_file, reason_of
+from oepnode.client.files import FileName, read_file, reason_of, writing
 from oepnode.domain.nem import nmi as nmis
 from oepnode.errors import ConfigError
 
@@ -54,13 +54,11 @@ def write_table(path: FileName, frame: pl.DataFrame) -> None:
     """
     path = Path(path)
     require_suffix(path, *TABLE_SUFFIXES)
-    try:
+    with writing(path) as file:
         if path.suffix.lower() == ".csv":
-            frame.write_csv(path)
+            frame.write_csv(file)
         else:
-            frame.write_parquet(path)
-    except OSError as exc:
-        raise not_writable(path, exc) from exc
+            frame.write_parquet(file)
 
 
 def load_portfolio(path: FileName) -> frozenset[str]:

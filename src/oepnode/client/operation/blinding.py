@@ -7,6 +7,7 @@ or not there. Source: ``docs/design.md §4``.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -22,11 +23,13 @@ from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import token_list
 from oepnode.domain.rounds.inputs.blinding import DOCUMENT, SNAPSHOT, Blinder
 from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, parse_snapshot
+from oepnode.domain.rounds.inputs.snapshot_salts import has_nonce, with_fields
 from oepnode.domain.rounds.token_list import TokenList
 from oepnode.errors import ConfigError
 
 _MAX_SNAPSHOT_BYTES: Final = 4 * 2**30
 _CHUNK_BYTES: Final = 2**20
+_NONCE_BYTES: Final = 32
 _OWNER_ONLY: Final = 0o600
 
 
@@ -84,6 +87,8 @@ def blind_snapshot(
 ) -> BlindedSnapshot:
     """Blind a registry snapshot, and seal each aggregator's token list to its public key.
 
+    A snapshot without a nonce gets one.
+
     Args:
         snapshot: JSON, with NMIs.
         out: New or empty folder: ``registry.json``, and the lists in ``tokens/``.
@@ -100,9 +105,13 @@ def blind_snapshot(
     _require_empty(folder)
     data = read_file(Path(snapshot), "registry snapshot", _MAX_SNAPSHOT_BYTES)
     with name_file(snapshot):
+        if not has_nonce(data):  # the sealed lists name the digest, so it cannot come later
+            data = with_fields(data, nonce=secrets.token_bytes(32))
         parsed = parse_snapshot(data)
         if parsed.site_id_kind is not SiteIdKind.NMI:
             raise NotOfNmisError(f"{snapshot}: has no NMIs: tokens already, or no assignment")
+        if not has_nonce(data):  # afterwards it must not change: the lists name its digest
+            data = with_fields(data, secrets.token_bytes(_NONCE_BYTES))
         blinder = Blinder(secret, SNAPSHOT)
         blinded = blinder.feed(data) + blinder.finish()
     digest = sha256(blinded).digest()

@@ -1,23 +1,19 @@
-"""Documents published: to the sender's gateway, and to the NMI registry's store."""
+"""Documents published to the sender's gateway."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from oepnode.client import chain as chains
-from oepnode.client.files import FileName, name_file, read_file
-from oepnode.client.keys import read_salt
-from oepnode.client.operation.blinding import read_token_lists
+from oepnode.client.files import FileName, name_file
+from oepnode.client.operation.signing import load_statement
 from oepnode.client.rounds import horizon_fields
-from oepnode.domain.nem.nem_time import format_nem
 
 if TYPE_CHECKING:
     from oepnode.adapters.http.sender import Published
-
-_MAX_SNAPSHOT_BYTES: Final = 4 * 2**30
 
 
 class PublishedDocument(Struct, frozen=True):
@@ -42,17 +38,13 @@ class PublishedDocument(Struct, frozen=True):
     round: int | None
 
 
-class PublishedSnapshot(Struct, frozen=True):
-    """A registry snapshot that a registry now serves; ``as_of`` is NEM time."""
-
-    digest: str
-    as_of: str
-    salt_digest: str
-    size_bytes: int
-
-
 def publish_document(
-    document: FileName, url: str, token_file: FileName, registry: str = "", timeout_s: float = 600
+    document: FileName,
+    url: str,
+    token_file: FileName,
+    registry: str = "",
+    timeout_s: float = 600,
+    signature: FileName | None = None,
 ) -> PublishedDocument:
     """Publish an envelope document to a gateway. Publishing it again is safe.
 
@@ -62,17 +54,19 @@ def publish_document(
         token_file: File with the bearer token.
         registry: SHA-256 of a registry snapshot, to open the document's round as well.
         timeout_s: Deadline of one attempt.
+        signature: File with the signed statement about the document, where the gateway demands one.
     """
     from oepnode.adapters.crypto.keyfile import read_secret
     from oepnode.adapters.http.sender import HttpPublisher
 
     digest = chains.parse_bytes32(registry, "a snapshot's SHA-256") if registry else None
+    signed = None if signature is None else load_statement(signature)
     token = read_secret(Path(token_file), "bearer token").decode("utf-8", errors="replace")
 
     async def go() -> Published:
         publisher = HttpPublisher(url, timeout_s=timeout_s)
         try:
-            return await publisher.publish(Path(document), token, digest)
+            return await publisher.publish(Path(document), token, digest, signed)
         finally:
             await publisher.close()
 
@@ -84,39 +78,4 @@ def publish_document(
         **horizon_fields(published.horizon_start, published.interval_count),
         warnings=tuple(published.warnings),
         round=published.round,
-    )
-
-
-def publish_snapshot(
-    snapshot: FileName,
-    salt_file: FileName,
-    data_dir: FileName,
-    token_lists: FileName | None = None,
-) -> PublishedSnapshot:
-    """Store a registry snapshot and its salt in a registry's data folder; it may be running.
-
-    Args:
-        snapshot: JSON.
-        salt_file: The salt as 64 hex digits.
-        data_dir: The registry's data folder.
-        token_lists: Folder of the sealed token lists of a blinded snapshot.
-    """
-    from oepnode.adapters.clock import SystemClock
-    from oepnode.services.registry.store import RegistryStore
-    from oepnode.services.registry.token_shelf import TokenShelf
-
-    data = read_file(Path(snapshot), "registry snapshot", _MAX_SNAPSHOT_BYTES)
-    salt = read_salt(salt_file)
-    with name_file(snapshot):
-        lists = {} if token_lists is None else read_token_lists(token_lists, data)
-    store = RegistryStore(Path(data_dir))
-    try:
-        with name_file(snapshot):
-            stored = store.publish(data, salt, SystemClock().now())
-        if lists:
-            TokenShelf(Path(data_dir)).put(stored.digest, lists)
-    finally:
-        store.close()
-    return PublishedSnapshot(
-        stored.digest.hex(), format_nem(stored.as_of), stored.salt_digest.hex(), stored.size
     )

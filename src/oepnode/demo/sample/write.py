@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto.keyfile import write_secret
+from oepnode.adapters.storage.private import private_folder
 from oepnode.client.keys import KeyPair, encode_key_pair
 from oepnode.demo.sample.envelope import envelope_chunks
 from oepnode.demo.sample.plan import SamplePlan, aggregator_ids
@@ -28,7 +29,7 @@ from oepnode.demo.sample.registry import (
 from oepnode.demo.sample.sites import Sites, make_sites
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, FatalError
 
 
 class SampleSummary(Struct, frozen=True):
@@ -138,9 +139,9 @@ def _summary(
 
 def _make_empty(out: Path) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        private_folder(out)
         is_empty = next(out.iterdir(), None) is None
-    except OSError as exc:
-        raise ConfigError(f"{out}: folder cannot be created: {exc.strerror or exc}") from exc
+    except (FatalError, OSError) as exc:
+        raise ConfigError(f"{out}: folder cannot be created: {exc}") from exc
     if not is_empty:
         raise ConfigError(f"{out}: folder is not empty; name a new one, nothing is overwritten")

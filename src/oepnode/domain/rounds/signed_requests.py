@@ -5,8 +5,9 @@ signed with the worker's account, bound to one chain, one contract, one round, o
 moment, with a nonce that works once. A request names its signer, so that a service can reject a
 stranger's before it verifies anything. Two forms of it:
 
-- `RegistryRequest` to the NMI registry, a JSON body, for a snapshot or its salt. It names a fresh
-  public key to which the response is sealed, so a recorded request is useless to anybody else.
+- `RegistryRequest` to the NMI registry, a JSON body, for a snapshot, its salt, or the signed
+  statement about it. It names a fresh public key to which the response is sealed, so a recorded
+  request is useless to anybody else.
 - `DocumentRequest` to the sender's gateway, an ``Authorization`` header, for an envelope document.
   The response is streamed unsealed: confidentiality on the way is up to TLS.
 
@@ -27,7 +28,7 @@ from msgspec import json as msgspec_json
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
-What = Literal["snapshot", "salt"]
+What = Literal["snapshot", "salt", "signature"]
 
 NONCE_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 65
@@ -74,7 +75,7 @@ class RegistryRequest(Struct, frozen=True):
     """A worker's request to the NMI registry.
 
     Attributes:
-        what: ``snapshot`` or ``salt``.
+        what: ``snapshot``, ``salt``, or ``signature``: the signed statement about the snapshot.
         round: Number of a round that uses the snapshot.
         snapshot_digest: SHA-256 of the snapshot, 32 bytes.
         recipient: Public key of either kind to seal the response to; fresh for each request.

@@ -1,14 +1,17 @@
 """Used nonces and granted requests, in a service's own index.
 
-Guarantees: a nonce is used once; its use and the grant are recorded in one transaction.
+Guarantees: a nonce is used once; its use and the grant are recorded in one transaction, durable
+when `AccessLog.note` returns. A recorded grant is never changed or deleted.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from typing import Final
 
 from oepnode.adapters.storage.sqlite_index import Index
+from oepnode.domain.rounds.grants import Grant, Input
 from oepnode.domain.rounds.onchain import Member
 from oepnode.domain.rounds.signed_requests import MemberRequest
 
@@ -26,6 +29,11 @@ CREATE TABLE IF NOT EXISTS access_log (
     what TEXT NOT NULL,
     digest BLOB NOT NULL
 );
+CREATE INDEX IF NOT EXISTS grants_by_round ON access_log (round);
+CREATE TRIGGER IF NOT EXISTS access_log_keeps BEFORE DELETE ON access_log
+BEGIN SELECT RAISE(ABORT, 'the access log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS access_log_stays BEFORE UPDATE ON access_log
+BEGIN SELECT RAISE(ABORT, 'the access log is append-only'); END;
 """
 
 
@@ -62,3 +70,36 @@ class AccessLog:
                 (now, member.operator, member.signer, request.round, request.what, request.digest),
             )
         return True
+
+    def grants_of(
+        self, round_number: int, digests: Collection[bytes], inputs: Collection[Input]
+    ) -> tuple[Grant, ...]:
+        """The first grant of each operator and input of a round, in order of both.
+
+        Args:
+            round_number: The round.
+            digests: Digests of the round's inputs; grants of others are left out. After a
+                reorganisation another round may have the same number.
+            inputs: Kinds of inputs.
+        """
+        with self._index.transaction() as db:
+            rows = db.execute(
+                "SELECT operator, what, digest, granted_at FROM access_log WHERE round = ?"
+                " ORDER BY granted_at DESC",
+                (round_number,),
+            ).fetchall()
+        first = {
+            (operator, what): int(granted_at)
+            for operator, what, digest, granted_at in rows
+            if what in inputs and digest in digests
+        }
+        return tuple(Grant(*pair, granted_at) for pair, granted_at in sorted(first.items()))
+
+    def operators_given(self, what: str, digest: bytes) -> frozenset[bytes]:
+        """Operators to whom an input was granted, for any round."""
+        with self._index.transaction() as db:
+            rows = db.execute(
+                "SELECT DISTINCT operator FROM access_log WHERE what = ? AND digest = ?",
+                (what, digest),
+            ).fetchall()
+        return frozenset(operator for (operator,) in rows)

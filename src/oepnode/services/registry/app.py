@@ -10,37 +10,64 @@ and the checks of a request (`oepnode.services.common.authorization`). Source: `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
+from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto import sealing
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
 from oepnode.domain.rounds.signed_requests import RegistryRequest, decode_request, seal_info
 from oepnode.ports import ChainReader, Clock
 from oepnode.services.common.allow_list import AllowList, allow_list_of
 from oepnode.services.common.authorization import Authorizer
+from oepnode.services.common.document_signatures import rejection_of, verify
+from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.common.turns import Turns
+from oepnode.services.registry.departed import DepartedReaders
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 from oepnode.services.registry.token_shelf import TokenShelf
 
 
-def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) -> web.Application:
+def application(
+    settings: RegistrySettings,
+    chain: ChainReader,
+    clock: Clock,
+    account: LocalAccount | None = None,
+) -> web.Application:
     """The registry's application; it does not close ``chain``.
+
+    Args:
+        settings: The registry's settings.
+        chain: Source of members and rounds.
+        clock: Time of day.
+        account: Account that signs grant lists; without it there are none.
 
     Raises:
         ConfigError: If the data folder is not usable.
     """
     store = RegistryStore(settings.data_dir)
     allowed = allow_list_of(settings)
-    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed)
+    key = None if settings.snapshot_key is None else bytes.fromhex(settings.snapshot_key)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed, key)
+    departed = DepartedReaders(chain, store)
     tokens = TokenShelf(settings.data_dir)
-    endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes)
+    endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes, departed)
+    grants = GrantPublisher(
+        "registry",
+        chain,
+        clock,
+        store.access_log,
+        account,
+        lambda opened: store.snapshot(opened.registry_digest) is not None,
+    )
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
+            web.get("/v1/rounds/{round}/grants", grants.handle),
             web.get("/v1/snapshots/latest", endpoints.latest),
             web.get("/v1/snapshots/{digest}/tokens/{name}", endpoints.token_list),
             web.post("/v1/requests", endpoints.request),
@@ -48,10 +75,14 @@ def application(settings: RegistrySettings, chain: ChainReader, clock: Clock) ->
         ]
     )
 
-    async def close(_: web.Application) -> None:
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(departed.watch())
+        yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         store.close()
 
-    app.on_cleanup.append(close)
+    app.cleanup_ctx.append(run)
     return app
 
 
@@ -64,6 +95,7 @@ class RequestHandler:
         store: Snapshots, salts and used nonces.
         window_s: Maximum difference between a request's time and the clock, in seconds.
         allowed: The operators whose workers are admitted.
+        key: The publisher's public key, 32 bytes; None demands no signatures.
     """
 
     def __init__(
@@ -73,7 +105,9 @@ class RequestHandler:
         store: RegistryStore,
         window_s: int,
         allowed: AllowList,
+        key: bytes | None = None,
     ) -> None:
+        self._key = key
         self._chain = chain
         self._store = store
         self._authorizer = Authorizer(chain, clock, store.access_log, window_s, allowed)
@@ -107,7 +141,26 @@ class RequestHandler:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)
         if snapshot is None:
             raise Rejection(404, "snapshot.unknown", "no snapshot with this digest is published")
+        await self.check_signed(snapshot, required=request.what == "signature")
         return snapshot
+
+    async def check_signed(self, snapshot: StoredSnapshot, *, required: bool = False) -> None:
+        """Reject a snapshot that the publisher's key did not sign.
+
+        Args:
+            snapshot: The snapshot.
+            required: Whether it must be signed even where no key is set.
+
+        Raises:
+            Rejection: With the reason.
+        """
+        if self._key is None and not required:
+            return
+        signed = await asyncio.to_thread(self._store.signatures.of, snapshot.digest, self._key)
+        try:
+            verify(signed, "snapshot", snapshot.digest, snapshot.size, self._key)
+        except SignatureFault as exc:
+            raise rejection_of(exc) from exc
 
     def _sealed(self, request: RegistryRequest, snapshot: StoredSnapshot) -> bytes:
         plain = self._store.read(request.what, snapshot)
@@ -123,26 +176,21 @@ class _Endpoints:
         store: RegistryStore,
         tokens: TokenShelf,
         max_request_bytes: int,
+        departed: DepartedReaders,
     ) -> None:
+        self._departed = departed
         self._handler = handler
         self._store = store
         self._tokens = tokens
         self._limit = max_request_bytes
 
     async def latest(self, _: web.Request) -> web.Response:
-        """Digests of the newest snapshot and of its salt."""
+        """Digest of the newest snapshot, and nothing from which its content could be guessed."""
         newest = await asyncio.to_thread(self._store.latest)
         if newest is None:
             raise Rejection(404, "snapshot.none", "no snapshot has been published yet")
-        return json_response(
-            {
-                "digest": newest.digest.hex(),
-                "asOf": newest.as_of,
-                "saltDigest": newest.salt_digest.hex(),
-                "size": newest.size,
-            },
-            headers={"Cache-Control": "no-cache"},
-        )
+        await self._handler.check_signed(newest)
+        return json_response({"digest": newest.digest.hex()}, headers={"Cache-Control": "no-cache"})
 
     async def token_list(self, request: web.Request) -> web.StreamResponse:
         """An aggregator's sealed token list of a blinded snapshot; anyone may have it."""
@@ -164,6 +212,11 @@ class _Endpoints:
 
     async def health(self, _: web.Request) -> web.Response:
         """Health of the registry, which reads its index."""
+        departed = self._departed.current
         return json_response(
-            {"status": "ok", "snapshots": await asyncio.to_thread(self._store.count)}
+            {
+                "status": "ok",
+                "snapshots": await asyncio.to_thread(self._store.count),
+                "formerWorkersWithSalt": None if departed is None else len(departed),
+            }
         )

@@ -1,7 +1,8 @@
 """Storage of the NMI registry: snapshots and salts as files, and an index without NMIs.
 
-Guarantees: a snapshot in the index is valid, and its salt matches its commitment. Publishing the
-same snapshot again changes nothing.
+Guarantees: a snapshot in the index is valid, its salt matches its commitment, repeats no pattern,
+and, unless the publisher says otherwise, belongs to no other snapshot. Publishing the same snapshot
+again changes nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ from msgspec import Struct
 
 from oepnode.adapters.storage.digest_files import FileStore, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
+from oepnode.domain.rounds.inputs.document_signatures import (
+    SignatureFault,
+    SignedStatement,
+    encode_statement,
+)
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
+from oepnode.domain.rounds.inputs.snapshot_salts import check_strength
 from oepnode.domain.rounds.pseudonyms import check_salt
 from oepnode.domain.rounds.signed_requests import What
+from oepnode.errors import ConflictError
 from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
+from oepnode.services.common.document_signatures import SIGNATURES_SCHEMA, SignatureStore
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS snapshots (
@@ -57,6 +66,7 @@ class RegistryStore:
 
     Attributes:
         access_log: Granted requests and used nonces.
+        signatures: Signed statements about the snapshots.
 
     Raises:
         ConfigError: If the folder cannot be used.
@@ -66,21 +76,47 @@ class RegistryStore:
         make_folder(data_dir)
         self._snapshots = FileStore(data_dir / "snapshots")
         self._salts = FileStore(data_dir / "salts")
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA + ACCESS_LOG_SCHEMA)
+        schema = _SCHEMA + ACCESS_LOG_SCHEMA + SIGNATURES_SCHEMA
+        self._index = Index(data_dir / "index.sqlite", schema)
         self.access_log = AccessLog(self._index)
+        self.signatures = SignatureStore(self._index)
 
-    def publish(self, snapshot: bytes, salt: bytes, now: float) -> StoredSnapshot:
-        """Validate and store a snapshot with its salt; ``now`` is in UTC seconds.
+    def publish(
+        self,
+        snapshot: bytes,
+        salt: bytes,
+        now: float,
+        signed: SignedStatement | None = None,
+        *,
+        reuse_salt: bool = False,
+    ) -> StoredSnapshot:
+        """Validate and store a snapshot with its salt.
+
+        Args:
+            snapshot: The snapshot's exact bytes.
+            salt: Its salt, 32 bytes.
+            now: UTC seconds.
+            signed: The verified statement about the snapshot, if it is signed.
+            reuse_salt: Accept a salt that another snapshot has.
 
         Raises:
             DocumentFault: If the snapshot violates the rules.
             DigestMismatch: If the salt does not match the snapshot's commitment.
+            WeakSaltError: If the salt is not random.
+            ConflictError: If another snapshot has the salt.
+            SignatureFault: If the statement's sequence number was used before.
         """
         parsed = parse_snapshot(snapshot)
         check_salt(salt, parsed.salt_digest)
+        check_strength(salt)
         digest = sha256(snapshot).digest()
         stored = StoredSnapshot(digest, parsed.as_of, parsed.salt_digest, len(snapshot))
-        if self.snapshot(digest) is not None:
+        is_known = self.snapshot(digest) is not None
+        if not (is_known or reuse_salt):
+            self._check_unused(parsed.salt_digest)
+        if signed is not None:
+            self.signatures.put(signed)
+        if is_known:
             return stored
         self._salts.put(salt)
         self._snapshots.put(snapshot)
@@ -92,6 +128,31 @@ class RegistryStore:
                 (digest, parsed.as_of, parsed.salt_digest, len(snapshot), now),
             )
         return stored
+
+    def _check_unused(self, salt_digest: bytes) -> None:
+        other = self._one(f"{_SELECT} WHERE salt_digest = ?", (salt_digest,))
+        if other is not None:
+            raise ConflictError(
+                f"snapshot {other.digest.hex()} has the same salt, so whoever knew that one can "
+                "link the rounds of this one; use a new salt"
+            )
+
+    def readers_of_salt(self, snapshot: StoredSnapshot) -> frozenset[bytes]:
+        """Operators that were granted the salt of a snapshot, with this or another snapshot."""
+        with self._index.transaction() as db:
+            digests = db.execute(
+                "SELECT digest FROM snapshots WHERE salt_digest = ?", (snapshot.salt_digest,)
+            ).fetchall()
+        readers = (self.access_log.operators_given("salt", digest) for (digest,) in digests)
+        return frozenset[bytes]().union(*readers)
+
+    def with_salt(self, salt: bytes) -> list[StoredSnapshot]:
+        """The snapshots that have a salt."""
+        with self._index.transaction() as db:
+            rows = db.execute(
+                f"{_SELECT} WHERE salt_digest = ?", (sha256(salt).digest(),)
+            ).fetchall()
+        return [StoredSnapshot(*row) for row in rows]
 
     def snapshot(self, digest: bytes) -> StoredSnapshot | None:
         """A snapshot by its digest, or None."""
@@ -107,11 +168,17 @@ class RegistryStore:
             return int(db.execute("SELECT count(*) FROM snapshots").fetchone()[0])
 
     def read(self, what: What, snapshot: StoredSnapshot) -> bytes:
-        """The bytes of a snapshot or of its salt, verified.
+        """The bytes of a snapshot, of its salt, or of the statement about it, verified.
 
         Raises:
+            SignatureFault: If there is no statement.
             FatalError: If they are missing or were changed in storage.
         """
+        if what == "signature":
+            signed = self.signatures.of(snapshot.digest)
+            if signed is None:
+                raise SignatureFault("signature.missing", "no statement about the snapshot")
+            return encode_statement(signed)
         if what == "salt":
             return self._salts.read(snapshot.salt_digest, "snapshot salt")
         return self._snapshots.read(snapshot.digest, "registry snapshot")

@@ -17,7 +17,8 @@ from typing import Annotated, Final, Literal
 
 import structlog
 from aiohttp import web
-from msgspec import DecodeError, Meta, Struct, ValidationError
+from eth_account.signers.local import LocalAccount
+from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
 from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto.blinding_key import read_blinding_key
@@ -25,12 +26,15 @@ from oepnode.adapters.crypto.keyfile import read_secret
 from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
 from oepnode.ports import Chain, Clock
 from oepnode.services.common.allow_list import allow_list_of
 from oepnode.services.common.authorization import Authorizer
+from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import (
     Rejection,
     errors_as_json,
@@ -42,6 +46,7 @@ from oepnode.services.common.http import (
 from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
 from oepnode.services.sender.round_opener import RoundOpener
+from oepnode.services.sender.signatures import DocumentSignatures
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
 _log = structlog.get_logger(__name__)
@@ -62,8 +67,16 @@ class _RoundOrder(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
     registry_digest: _Hex32
 
 
-def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.Application:
+def application(
+    settings: SenderSettings, chain: Chain, clock: Clock, account: LocalAccount | None = None
+) -> web.Application:
     """The gateway's application; it does not close ``chain``.
+
+    Args:
+        settings: The gateway's settings.
+        chain: The contract, with an account that holds ``REQUESTER_ROLE``.
+        clock: Time of day.
+        account: That account, to sign grant lists; without it there are none.
 
     Raises:
         ConfigError: If the token file, the blinding key or the data folder is not usable.
@@ -71,6 +84,7 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
     token = _read_token(settings)
     store = EnvelopeStore(settings.data_dir)
     gateway = _Gateway(settings, token, chain, clock, store)
+    grants = _grant_publisher(settings, chain, clock, store, account)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
@@ -78,6 +92,8 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
             web.get("/v1/envelopes/latest", gateway.latest),
             web.post("/v1/rounds", gateway.open_round),
             web.get("/v1/documents/{digest}", gateway.document),
+            web.get("/v1/documents/{document}/signature", gateway.signatures.handle),
+            web.get("/v1/rounds/{round}/grants", grants.handle),
             web.get("/healthz", gateway.health),
         ]
     )
@@ -88,6 +104,22 @@ def application(settings: SenderSettings, chain: Chain, clock: Clock) -> web.App
 
     app.on_cleanup.append(close)
     return app
+
+
+def _grant_publisher(
+    settings: SenderSettings,
+    chain: Chain,
+    clock: Clock,
+    store: EnvelopeStore,
+    account: LocalAccount | None,
+) -> GrantPublisher:
+    """Publishes who was granted documents; where anyone reads them, nobody is recorded."""
+
+    def has_input(opened: RoundOpened) -> bool:
+        return store.document(opened.envelope_digest) is not None
+
+    signer = account if settings.document_access == "members" else None
+    return GrantPublisher("sender", chain, clock, store.access_log, signer, has_input)
 
 
 class _Gateway:
@@ -106,6 +138,8 @@ class _Gateway:
         self._clock = clock
         self._store = store
         self._opener = RoundOpener(chain, clock, store)
+        key = settings.document_key
+        self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
         self._access: Literal["members", "anyone"] = settings.document_access
         self._authorizer = Authorizer(
             chain,
@@ -123,11 +157,13 @@ class _Gateway:
         """Store a document; with ``?registry=DIGEST`` also open its round."""
         self._check_token(request)
         registry = _registry_of(request)
+        signed = self.signatures.read(request)
         async with self._uploads.turn("publisher"):
-            document, is_new = await self._receive(request)
+            document, is_new = await self._receive(request, signed)
         body = _described(document)
         opened = False
         if registry is not None:
+            await self.signatures.check_opening(document)
             body["round"], opened = await self._opener.open(document, registry)
         _log.info("document_stored", digest=document.digest.hex(), new=is_new, opened=opened)
         return json_response(body, 201 if is_new or opened else 200)
@@ -137,6 +173,7 @@ class _Gateway:
         self._check_token(request)
         order = _read_order(await read_body(request, _MAX_JSON_BYTES))
         document = await self._stored(bytes.fromhex(order.envelope_digest))
+        await self.signatures.check_opening(document)
         number, opened = await self._opener.open(document, bytes.fromhex(order.registry_digest))
         return json_response({"round": number, "opened": opened}, 201 if opened else 200)
 
@@ -146,6 +183,7 @@ class _Gateway:
         if newest is None:
             raise Rejection(404, "envelope.none", "no envelope document has been published yet")
         registry = newest.registry_digest
+        signed = await self.signatures.of(newest.digest)
         return json_response(
             {
                 "digest": newest.digest.hex(),
@@ -154,6 +192,7 @@ class _Gateway:
                 "intervalCount": newest.interval_count,
                 "size": newest.size,
                 "round": newest.round,
+                "signature": None if signed is None else Raw(signed),
             },
             headers={"Cache-Control": "no-cache"},
         )
@@ -216,16 +255,20 @@ class _Gateway:
             raise Rejection(404, "document.unknown", "no document with this digest is stored here")
         return document
 
-    async def _receive(self, request: web.Request) -> tuple[StoredDocument, bool]:
+    async def _receive(
+        self, request: web.Request, signed: SignedStatement | None
+    ) -> tuple[StoredDocument, bool]:
         incoming = await asyncio.to_thread(self._store.incoming)
         try:
             async for chunk in self._chunks(request):
                 await asyncio.to_thread(incoming.write, chunk)
             digest = await asyncio.to_thread(incoming.finish)
+            self.signatures.verify(signed, digest, incoming.size)
             known = await asyncio.to_thread(self._store.document, digest)
             if known is not None:
+                await self.signatures.keep(signed)
                 return known, False
-            return await self._accept(incoming, digest), True
+            return await self._accept(incoming, digest, signed), True
         finally:
             await asyncio.to_thread(incoming.discard)
 
@@ -238,7 +281,9 @@ class _Gateway:
         async for chunk in received:
             yield chunk
 
-    async def _accept(self, incoming: Incoming, digest: bytes) -> StoredDocument:
+    async def _accept(
+        self, incoming: Incoming, digest: bytes, signed: SignedStatement | None
+    ) -> StoredDocument:
         async with self._validating:
             parsed = await asyncio.to_thread(self._parse, incoming)
         document = StoredDocument(
@@ -249,6 +294,7 @@ class _Gateway:
             received_at=self._clock.now(),
             warnings=parsed.warnings,
         )
+        await self.signatures.keep(signed)
         await asyncio.to_thread(incoming.commit)
         # A crash here leaves a file that the index does not know; the publisher sends it again.
         await asyncio.to_thread(self._store.add, document)

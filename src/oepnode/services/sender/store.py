@@ -17,6 +17,7 @@ from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_fold
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
 from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
+from oepnode.services.common.document_signatures import SIGNATURES_SCHEMA, SignatureStore
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -71,6 +72,7 @@ class EnvelopeStore:
 
     Attributes:
         access_log: Granted requests and used nonces.
+        signatures: Signed statements about the documents.
 
     Raises:
         ConfigError: If the folder cannot be used.
@@ -80,8 +82,10 @@ class EnvelopeStore:
         make_folder(data_dir)
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
-        self._index = Index(data_dir / "index.sqlite", _SCHEMA + ACCESS_LOG_SCHEMA)
+        schema = _SCHEMA + ACCESS_LOG_SCHEMA + SIGNATURES_SCHEMA
+        self._index = Index(data_dir / "index.sqlite", schema)
         self.access_log = AccessLog(self._index)
+        self.signatures = SignatureStore(self._index)
 
     def incoming(self) -> Incoming:
         """Start receiving a document."""
@@ -144,6 +148,15 @@ class EnvelopeStore:
                 (digest, registry_digest),
             ).fetchone()
         return None if row[0] is None else int(row[0])
+
+    def highest_opened(self, key: bytes) -> int:
+        """The highest sequence number under a key of the documents of known rounds, or 0."""
+        with self._index.transaction() as db:
+            row = db.execute(
+                "SELECT max(sequence) FROM rounds JOIN signatures USING (digest) WHERE key = ?",
+                (key,),
+            ).fetchone()
+        return int(row[0] or 0)
 
     def begin_opening(self, digest: bytes, registry_digest: bytes, after_round: int) -> int:
         """Store the intent to open a round, before the transaction is sent.

@@ -106,7 +106,7 @@ def test_a_new_key_is_for_its_owner_only_and_never_overwritten(tmp_path: Path) -
 
 def test_an_unwritable_path_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match="folder cannot be created"):
+    with pytest.raises(ConfigError, match="not writable"):
         write_secret(tmp_path / "file" / "key", b"x")
     with pytest.raises(ConfigError, match="not writable"):
         write_secret(tmp_path / ("k" * 300), b"x")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from oepnode.domain.rounds.onchain import Phase, RootRevealed
-from tests.support.round_world import ADDRESSES, RESULT, WRONG, FakeReader, changed, state
+from tests.support.grant_lists import SIGNERS, grant_list, signed, without, write
+from tests.support.round_world import ADDRESSES, MEMBERS, RESULT, WRONG, FakeReader, changed, state
 from tests.unit.cli.conftest import Run
 
 
@@ -107,3 +109,25 @@ def test_an_unrevealed_root_is_reported_as_such(
 
     monkeypatch.setattr(reader, "round_events", unrevealed)
     assert "not revealed" in run("audit", "round", "3").stdout
+
+
+def test_a_member_without_inputs_is_marked(run: Run, reader: FakeReader, tmp_path: Path) -> None:
+    told = without(grant_list("sender"), MEMBERS[2].operator)
+    files = write(tmp_path, signed(told), signed(grant_list("registry")))
+    options = [word for file in files for word in ("--grants", file)]
+    result = run("audit", "round", "3", "--grants", files[1])
+    assert result.exit_code == 2
+    assert "--registry-signer" in result.stderr
+    options += ["--registry-signer", SIGNERS["registry"], "--sender-signer", SIGNERS["sender"]]
+    result = run("audit", "round", "3", *options)
+    assert result.exit_code == 1
+    assert "not granted: document" in result.stdout
+    assert f"without having been granted the inputs: {ADDRESSES[2]}" in result.stderr
+    value = json.loads(run("audit", "round", "3", "--json", *options).stdout)
+    assert [m["inputs"] for m in value["members"]].count("granted") == 4
+    assert value["members"][2]["missing_inputs"] == ["document"]
+
+    files = write(tmp_path, signed(grant_list("sender")), signed(grant_list("registry")))
+    result = run("audit", "round", "3", *options)
+    assert result.exit_code == 0
+    assert "granted" in result.stdout

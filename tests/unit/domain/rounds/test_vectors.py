@@ -52,7 +52,8 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
 def test_every_vector_file_is_tested_here() -> None:
     others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected")
     sealing = "sealing.json"  # tests/unit/adapters/crypto/test_sealing.py
-    named = {*ROUNDS, *(f"{name}.json" for name in others), sealing}
+    signed = {"grants.json", "signatures.json"}  # tests/unit/adapters/crypto
+    named = {*ROUNDS, *(f"{name}.json" for name in others), sealing, *signed}
     assert {path.name for path in VECTORS.iterdir()} == named
 
 

@@ -147,7 +147,7 @@ async def test_a_round_that_does_not_use_the_snapshot_is_rejected(
     handler: RequestHandler, clock: FakeClock, registry: RegistryStore
 ) -> None:
     other = snapshot_bytes("2026-11-21T00:00:00+10:00")
-    registry.publish(other, SALT, clock.now())
+    registry.publish(other, SALT, clock.now(), reuse_salt=True)
     rejected = await rejection(handler, a_request(clock, snapshot_digest=sha256(other).digest()))
     assert (rejected.status, rejected.code) == (409, "round.other_snapshot")
 

@@ -86,7 +86,8 @@ async def test_a_damaged_salt_is_not_served(
 
 def test_publishing_again_changes_nothing(registry: RegistryStore) -> None:
     first = registry.publish(SNAPSHOT, SALT, 1.0)
-    later = registry.publish(snapshot_bytes("2026-11-21T00:00:00+10:00"), SALT, 2.0)
+    other = snapshot_bytes("2026-11-21T00:00:00+10:00")
+    later = registry.publish(other, SALT, 2.0, reuse_salt=True)
     assert registry.publish(SNAPSHOT, SALT, 3.0) == first
     assert registry.latest() == later
     assert registry.count() == 2
