@@ -29,6 +29,7 @@ from oepnode.errors import ConfigError
 
 _MAX_SNAPSHOT_BYTES: Final = 4 * 2**30
 _CHUNK_BYTES: Final = 2**20
+_NONCE_BYTES: Final = 32
 _OWNER_ONLY: Final = 0o600
 
 
@@ -109,6 +110,8 @@ def blind_snapshot(
         parsed = parse_snapshot(data)
         if parsed.site_id_kind is not SiteIdKind.NMI:
             raise NotOfNmisError(f"{snapshot}: has no NMIs: tokens already, or no assignment")
+        if not has_nonce(data):  # afterwards it must not change: the lists name its digest
+            data = with_fields(data, secrets.token_bytes(_NONCE_BYTES))
         blinder = Blinder(secret, SNAPSHOT)
         blinded = blinder.feed(data) + blinder.finish()
     digest = sha256(blinded).digest()

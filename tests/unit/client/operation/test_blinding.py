@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_a_new_key_begins_a_series(folder: Path) -> None:
     assert again.digest == first.digest
     other = blind_snapshot(folder / "registry.json", folder / "3", new_key=folder / "key3")
     assert other.digest != first.digest
+
+
+def test_a_snapshot_without_a_nonce_gets_one(folder: Path) -> None:
+    """Publishing must not add one afterwards: the lists name the digest of the blinded snapshot."""
+    tree = json.loads(REGISTRY)
+    del tree["nonce"]
+    (folder / "registry.json").write_text(json.dumps(tree))
+    blinded = blind(folder)
+    nonce = json.loads(Path(blinded.file).read_bytes())["nonce"]
+    assert len(bytes.fromhex(nonce)) == 32
+    tokens = folder / "out" / "tokens"
+    for lists in (None, tokens):
+        data = folder / f"data-{lists is None}"
+        published = publish_snapshot(blinded.file, folder / "salt", data, token_lists=lists)
+        assert published.digest == blinded.digest
 
 
 def test_nothing_is_overwritten(folder: Path) -> None:
