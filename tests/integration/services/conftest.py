@@ -116,7 +116,7 @@ def sender_settings(tmp_path: Path) -> SenderSettings:
 @pytest.fixture
 def registry_settings(tmp_path: Path) -> RegistrySettings:
     return RegistrySettings(
-        chain=CHAIN, data_dir=tmp_path / "registry", max_request_bytes=2000, operators=OPERATORS
+        chain=CHAIN, data_dir=tmp_path / "registry", max_request_bytes=4000, operators=OPERATORS
     )
 
 

@@ -13,12 +13,12 @@ import aiohttp
 import pytest
 
 from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.token_lists import fetch_token_list
 from oepnode.client.operation.blinding import BlindedSnapshot, blind_document, blind_snapshot
 from oepnode.client.operation.publishing import publish_snapshot
 from oepnode.config import HttpSettings, RegistrySettings, SenderSettings
 from oepnode.errors import ConfigError
-from oepnode.services.common.serving import listening
 from oepnode.services.registry import app as registry
 from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import TOKEN, Sample, worker_client

@@ -165,7 +165,7 @@ async def test_a_larger_snapshot_than_the_client_wants_is_not_read(
         (b"\xff\xfe", 422, "request.malformed"),
         (b"[" * 1900, 422, "request.malformed"),
         (b'{"what": "salt"}', 422, "request.malformed"),
-        (b" " * 2001, 413, "body.too_large"),
+        (b" " * 4001, 413, "body.too_large"),
     ],
 )
 async def test_malformed_requests_are_rejected_with_a_reason(
