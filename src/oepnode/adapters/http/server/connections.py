@@ -132,10 +132,10 @@ class Connections:
             for one in self._open
             if matches(one) and (rank := _rank(one, now)) < Stage.WORKING
         ]
-        # Nothing is lost with a connection that has sent no request; of the others one is enough.
-        cheap = [entry for entry in ranked if entry[0] <= Stage.HEADER]
-        count = max(1, self._limits.connections // _ROOM) if cheap else 1
-        chosen = nsmallest(count, cheap or ranked)
+        # An idle client and a long request lose something: of those one is enough.
+        chosen = nsmallest(max(1, self._limits.connections // _ROOM), ranked)
+        kept = {Stage.IDLE, Stage.LONG}
+        chosen = chosen[:1] + [entry for entry in chosen[1:] if entry[0] not in kept]
         self._close([one for *_, one in chosen])
         return bool(chosen)
 
