@@ -3,8 +3,10 @@
 Guarantees: there are never more connections than the limits say, in total and per address. Where
 there is no room, one that waits for its client is closed: of the address with the most
 connections, first those that have sent nothing, then those in the middle of a header, idle ones,
-those in the middle of a body, and at last those whose request has taken long. A request that is
-being processed is never closed for another; a new connection is refused only if all are.
+those in the middle of a body, then those that have waited for less than a second, and at last those
+whose request has taken long. So a client that sends at once gets in, however many are slow. A
+request that is being processed is never closed for another; a new connection is refused only if
+all are.
 
 Leaves out sockets (`acceptor`) and HTTP (`protocol`).
 """
@@ -22,6 +24,8 @@ from oepnode.adapters.http.server.limits import Limits
 
 _ROOM: Final = 16
 """Of this many parts of the connections, one is freed at once: choosing costs time in a flood."""
+_FRESH_S: Final = 1.0
+"""Time in which a client that means to send has sent."""
 _LONG_S: Final = 5.0
 """Time after which a request may be closed for another connection."""
 
@@ -33,8 +37,9 @@ class Stage(IntEnum):
     HEADER = 1
     IDLE = 2
     BODY = 3
-    LONG = 4
-    WORKING = 5
+    FRESH = 4
+    LONG = 5
+    WORKING = 6
 
 
 class Connection(Protocol):
@@ -127,10 +132,10 @@ class Connections:
             for one in self._open
             if matches(one) and (rank := _rank(one, now)) < Stage.WORKING
         ]
-        # Nothing is lost with a connection that has sent no request; of the others one is enough.
-        cheap = [entry for entry in ranked if entry[0] <= Stage.HEADER]
-        count = max(1, self._limits.connections // _ROOM) if cheap else 1
-        chosen = nsmallest(count, cheap or ranked)
+        # An idle client and a long request lose something: of those one is enough.
+        chosen = nsmallest(max(1, self._limits.connections // _ROOM), ranked)
+        kept = {Stage.IDLE, Stage.LONG}
+        chosen = chosen[:1] + [entry for entry in chosen[1:] if entry[0] not in kept]
         self._close([one for *_, one in chosen])
         return bool(chosen)
 
@@ -141,9 +146,10 @@ class Connections:
 
 
 def _rank(connection: Connection, now: float) -> Stage:
-    stage = connection.stage
-    is_long = stage is Stage.WORKING and now - connection.since > _LONG_S
-    return Stage.LONG if is_long else stage
+    stage, age = connection.stage, now - connection.since
+    if stage is Stage.WORKING:
+        return Stage.LONG if age > _LONG_S else Stage.WORKING
+    return Stage.FRESH if age < _FRESH_S and stage is not Stage.IDLE else stage
 
 
 def counted_address(host: str) -> str:

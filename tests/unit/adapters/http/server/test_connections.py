@@ -81,12 +81,33 @@ def test_the_address_with_the_most_connections_gives_way(world: World) -> None:
         (Stage.BODY, Stage.WORKING),
     ],
 )
-def test_the_lower_stage_gives_way_however_new(world: World, lower: Stage, higher: Stage) -> None:
+def test_the_lower_stage_gives_way(world: World, lower: Stage, higher: Stage) -> None:
     kept = world.open(16, stage=higher, age=3)
-    world.open(16, stage=lower)
+    world.open(16, stage=lower, age=2)
     assert world.pool.admit("new")
     assert world.closed()
     assert not any(one.is_aborted for one in kept)
+
+
+@pytest.mark.parametrize("stage", [Stage.SILENT, Stage.HEADER, Stage.BODY])
+def test_a_client_that_has_just_come_stays_and_slow_ones_give_way(
+    world: World, stage: Stage
+) -> None:
+    slow = world.open(16, stage=Stage.BODY, age=2)
+    fresh = world.open(16, stage=stage)
+    for _ in range(10):
+        assert world.pool.admit("new")
+        world.open(1, stage=stage)
+    assert any(one.is_aborted for one in slow)
+    assert not any(one.is_aborted for one in fresh)
+
+
+def test_of_those_that_have_just_come_the_oldest_gives_way(world: World) -> None:
+    (old,) = world.open(1, age=0.9)
+    world.open(31, age=0.1)
+    assert world.pool.admit("new")
+    assert old.is_aborted
+    assert len(world.closed()) == 2
 
 
 def test_a_long_request_gives_way_last_and_a_fresh_one_never(world: World) -> None:
