@@ -3,9 +3,9 @@
 Who: whoever gets hold of a former signer's key, from an old backup or a sold disk. The operator has
 rotated it away, and it votes in no new round.
 
-Before: the key is a signer of the rounds of its time for ever. With it anybody signs a second ballot
-for a round of last year, sets it beside a first one, and `reportEquivocation` puts the operator on
-record as having signed two ballots.
+Before: the key is a signer of the rounds of its time for ever. With it anybody signs a second
+ballot for a round of last year, adds it to a first one, and `reportEquivocation` puts the
+operator on record as having signed two ballots.
 
 Now: the contract takes evidence until ``EVIDENCE_TIME``, 30 days after the reveal deadline of the
 round (`contracts/src/OepConsensus.sol`, ``reportEquivocation``; guarantee 12). An operator keeps a

@@ -272,7 +272,9 @@ class Lockstep:
         equivocators = {e.operator for e in events if isinstance(e, Equivocated)}
         assert equivocators == {m.operator for m in members.by_index(round_.equivocators)}
 
-    def _compare_with_events(self, number: int, members: Electorate, events: list[Event]) -> None:
+    def _compare_with_events(
+        self, number: int, members: Electorate, events: Sequence[Event]
+    ) -> None:
         """Compare the chain's view of a round with the round that its events alone give."""
         view = self.chain.read("round", number)
         (opened,) = (event for event in events if isinstance(event, RoundOpened))
@@ -403,7 +405,7 @@ class Lockstep:
         return "finalResult", (number,), None, value
 
 
-def _rebuilt(members: Electorate, events: list[Event]) -> tuple[object, ...]:
+def _rebuilt(members: Electorate, events: Sequence[Event]) -> tuple[object, ...]:
     """Candidates, abstentions and equivocators of a record, from the round's events alone."""
     index = {member.operator: member.index for member in members.members}
     revealed = [event for event in events if isinstance(event, RootRevealed)]

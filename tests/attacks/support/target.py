@@ -2,9 +2,9 @@
 
     python -m tests.attacks.support.target SERVICE FOLDER [WITHOUT]
 
-``SERVICE`` is sender, registry, relay or worker (its public pages). ``WITHOUT`` takes a mend out, so that a test can see the
-attack succeed: ``bounds`` serves as aiohttp does by itself; ``order`` verifies every signature,
-whoever signed, in Python.
+``SERVICE`` is sender, registry, relay or worker (its public pages). ``WITHOUT`` takes a mend out,
+so that a test can see the attack succeed: ``bounds`` serves as aiohttp does by itself; ``order``
+verifies every signature, whoever signed, in Python.
 """
 
 import asyncio

@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from oepnode.services.common.serving import listening
 
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.adapters.http.server.serving import listening

@@ -20,7 +20,8 @@ from oepnode.domain.rounds.signed_ballots import Relayed, decode_lines, pack
 from oepnode.errors import ConfigError, ConflictError, FatalError, TransportError
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain
 from tests.support.fake_services import FakeRelay
-from tests.support.worker_stage import ENVELOPE, Stage, operator, phase, running, signer, until
+from tests.support.round_world import ENVELOPE
+from tests.support.worker_stage import Stage, operator, phase, running, signer, until
 from tests.unit.worker.test_hostile_peers import chain_of, reorganise
 
 ACCOUNT = Account.from_key(b"\x07" * 32)

@@ -1,8 +1,8 @@
 """The limits in force of an aggregator, from the verified bundles of several rounds.
 
-Guarantees: every bundle is verified against its round on chain; each limit is of the final round with
-the highest number that covers its interval, and of no other. Where a final round is in force whose
-bundle is not among the files, there is no limit, and a note names the round.
+Guarantees: every bundle is verified against its round on chain; each limit is of the final round
+with the highest number that covers its interval, and of no other. Where a final round is in force
+whose bundle is not among the files, there is no limit, and a note names the round.
 Source: rules-v1 section 14, ``docs/aggregators.md``.
 
 Example:

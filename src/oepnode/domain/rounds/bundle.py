@@ -124,7 +124,7 @@ class VerifiedBundle:
     Attributes:
         context: The round.
         aggregator_id: The aggregator that it was made for.
-        key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI of the bundle.
+        key: K_agg of the round, 32 bytes. Whoever has it can test guesses at every NMI.
         nmis: NMI of each site; in a blind round its token.
         levels: Per site, uint8: 0 NMI, 1 Flex.
         timings: Per site, uint8: 0 PRE, 1 POST.

@@ -1,9 +1,9 @@
 """The custody root: evidence that somebody held a round's site entries for one operator.
 
-It goes into the event of the operator's ballot, and whoever computes the round again checks it. Each
-leaf is bound to the operator, so that a root made for one operator is worth nothing to another, and
-making one takes a pass over all entries. It proves that this pass was made for this operator before
-the vote closed. It does not prove by whom. Source: rules-v1 section 13.
+It goes into the event of the operator's ballot, and whoever computes the round again checks it.
+Each leaf is bound to the operator, so that a root made for one operator is worth nothing to
+another, and making one takes a pass over all entries. It proves that this pass was made for this
+operator before the vote closed. It does not prove by whom. Source: rules-v1 section 13.
 
 Example:
     >>> custody_root(operator, result.partitions)                    # doctest: +SKIP

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.errors import ConfigError
@@ -60,7 +61,7 @@ def spans_in_force(horizons: Iterable[RoundHorizon]) -> tuple[RoundHorizon, ...]
     bounds = sorted({bound for horizon in ordered for bound in (horizon.start, horizon.end)})
     later = iter(ordered)
     following = next(later, None)
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         while following is not None and following.start <= start:
             heappush(open_horizons, (-following.number, following.end))
             following = next(later, None)

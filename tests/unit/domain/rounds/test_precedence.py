@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,6 @@ def test_it_matches_the_reference_in_every_interval(
         start = START + at * STEP
         covering = [span.number for span in spans if span.start <= start < span.end]
         assert covering == [n for n in [round_in_force(final, start)] if n is not None]
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert before.end <= after.start
         assert before.end < after.start or before.number != after.number

@@ -33,6 +33,11 @@ def pool(chain: FakeChain, clock: FakeClock) -> StepPool:
     return StepPool(chain, clock.now)
 
 
+def phase_of(blockchain: InMemoryChain) -> Phase:
+    """The phase of the one round."""
+    return blockchain.rounds[1].phase
+
+
 async def vote(blockchain: InMemoryChain, seat: int, result: Result) -> None:
     ballot = Vote(ballot_for(CONTEXT, seat, result), b"\xcc" * 32)
     await FakeChain(blockchain, SIGNERS[seat]).cast_ballot(1, ballot)
@@ -131,10 +136,10 @@ async def test_what_could_not_be_sent_is_sent_later(
     assert "PauseState" in pool.trouble
     opened.rejection = ""
     await pool.send_steps()
-    assert opened.rounds[1].phase is Phase.REVEALING  # not before its wait is over
+    assert phase_of(opened) is Phase.REVEALING  # not before its wait is over
     clock.time += 1
     await pool.send_steps()
-    assert opened.rounds[1].phase is Phase.FINAL
+    assert phase_of(opened) is Phase.FINAL
 
 
 async def test_without_a_chain_nothing_is_held(pool: StepPool, opened: InMemoryChain) -> None:

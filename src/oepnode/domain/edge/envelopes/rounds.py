@@ -1,7 +1,7 @@
 """Envelopes of several rounds as one table of the limits in force.
 
 Guarantees: in each interval every limit is of the one round that is in force there
-(``rounds.precedence``); where that round's envelopes are not at hand, or have no limit, there is none.
+(``rounds.precedence``); where that round's envelopes are missing, or have no limit, there is none.
 Source: rules-v1 section 14.
 """
 

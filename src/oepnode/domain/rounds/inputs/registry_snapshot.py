@@ -361,8 +361,8 @@ def snapshot_json(
         salt_digest: SHA-256 of its salt.
         aggregators: In any order.
         assignments: As (nmi, aggregator, from, to).
-        nonce: 32 random bytes, fresh for each snapshot, so that nobody who knows an earlier snapshot
-            can find this one's changes from its digest on chain.
+        nonce: 32 random bytes, fresh for each snapshot, so that nobody who knows an earlier
+            snapshot can find this one's changes from its digest on chain.
     """
     return {
         "asOf": as_of,
