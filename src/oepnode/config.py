@@ -513,7 +513,7 @@ def _problem(error: ErrorDetails) -> str:
         return f"setting {setting} is missing"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {setting}"
-    problem = error["msg"].removeprefix("Value error, ")
+    problem = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"setting {setting}: {problem}" if setting else problem
 
 

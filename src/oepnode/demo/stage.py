@@ -232,8 +232,8 @@ class Stage:
             "--json",
         )  # fmt: skip
         return (
-            f"{blinded['nmis']} NMIs replaced by tokens; {len(blinded['token_lists'])} token "
-            "lists, each sealed to its aggregator"
+            f"{blinded['nmis']} NMIs of the registry replaced by tokens; "
+            f"{len(blinded['token_lists'])} token lists, each sealed to its aggregator"
         )
 
     def start_services(self) -> str:
