@@ -87,8 +87,11 @@ class Heads:
 
     async def age_s(self) -> float:
         """Age of the newest block by the clock, in seconds; 0 where the chain's time is ahead."""
-        last = self._last or await self.newest()
-        return max(0.0, self._clock.now() - last.time)
+        return max(0.0, self._clock.now() - await self.newest_time())
+
+    async def newest_time(self) -> int:
+        """Time of the newest block when it was read last, UTC seconds."""
+        return (self._last or await self.newest()).time
 
     async def _finalized(self, newest: Head) -> int | None:
         """The newest number that enough nodes call final, None where they have no such tag."""
