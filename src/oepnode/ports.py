@@ -120,6 +120,10 @@ class ChainReader(Protocol):
         """Age of the chain's newest block when it was read last, in seconds."""
         ...
 
+    async def newest_time(self) -> int:
+        """Time of the chain's newest block when it was read last, UTC seconds."""
+        ...
+
     async def round_count(self) -> int:
         """Number of the newest round, 0 before the first."""
         ...

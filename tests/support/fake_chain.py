@@ -240,6 +240,9 @@ class FakeChain:
     async def head_age_s(self) -> float:
         return 0
 
+    async def newest_time(self) -> int:
+        return self.blockchain.block_times[-1]
+
     async def head(self) -> Head:
         self._read("head")
         number = len(self.blockchain.block_times) - 1

@@ -128,6 +128,10 @@ class EvmReader:
         """Age of the newest block when it was read last, in seconds."""
         return await self._quorum.heads.age_s()
 
+    async def newest_time(self) -> int:
+        """Time of the newest block when it was read last, UTC seconds."""
+        return await self._quorum.heads.newest_time()
+
     async def block_hash(self, number: int) -> bytes:
         """Current hash of the block at a height, 32 bytes."""
         return (await self._quorum.block(number)).hash

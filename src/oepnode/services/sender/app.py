@@ -19,12 +19,12 @@ import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
-from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto.blinding_key import read_blinding_key
 from oepnode.adapters.crypto.keyfile import read_secret
 from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
@@ -351,7 +351,7 @@ def _registry_of(request: web.Request) -> bytes | None:
 
 def _read_order(body: bytes) -> _RoundOrder:
     try:
-        return msgspec_json.decode(body, type=_RoundOrder)
+        return read_struct(body, _RoundOrder)
     except ValidationError as exc:
         raise Rejection(422, "request.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
