@@ -7,6 +7,7 @@ node that claims other blocks is outvoted and named. Source: docs/design.md.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
 from oepnode.adapters.chain.agreement import Agreement, Answer
@@ -18,9 +19,13 @@ from oepnode.errors import TransportError
 from oepnode.ports import Clock
 
 _GRACE_S: Final = 0.5
+_PATIENCE_S: Final = 5.0
+"""The same where those that answered are far from each other, so that one of them lies or lags."""
 _BLOCKS_A_SECOND: Final = 10
 _BURST: Final = 1_000
 """Blocks by which a chain may be ahead of `_BLOCKS_A_SECOND`."""
+_NEAR: Final = 4
+"""Blocks by which the newest of two honest nodes may differ."""
 _FAR: Final = 64
 """Blocks by which a node's newest may differ from the others' without being named."""
 
@@ -56,12 +61,11 @@ class Heads:
         Raises:
             TransportError: If there is none that can be true.
         """
-        claims = await self._agreement.ask_each(lambda node: node.block("latest"), _GRACE_S)
+        claims = await self._claims()
         plausible = [claim for claim in claims if not self._wrong(claim)]
         if len(plausible) < self._agreement.agree:
             raise TransportError(f"newest block: {self._said(claims)}")
-        heads = sorted((_head(claim) for claim in plausible), key=lambda head: -head.number)
-        head = await self._agreed(heads[self._agreement.agree - 1].number, plausible)
+        head = await self._highest(plausible)
         if (wrong := self._problem(head)) != "":
             raise TransportError(f"newest block: {wrong}")
         self._name(head, claims)
@@ -85,12 +89,38 @@ class Heads:
         """The newest number that enough nodes call final, None where they have no such tag."""
         claims = await self._agreement.ask_each(lambda node: node.finalized(), _GRACE_S)
         usable = [claim.value for claim in claims if not claim.failure]
-        if len(usable) < self._agreement.agree:
-            raise TransportError(f"finalized block: {self._said(claims)}")
         numbers = sorted((block.number for block in usable if block is not None), reverse=True)
-        if len(numbers) < self._agreement.agree:
+        if len(usable) - len(numbers) >= self._agreement.agree:
             return None
+        if len(numbers) < self._agreement.agree:  # one that denies the tag proves nothing
+            raise TransportError(f"finalized block: {self._said_final(claims)}")
         return min(newest.number, int(numbers[self._agreement.agree - 1]))
+
+    async def _claims(self) -> list[Answer]:
+        """The nodes' newest blocks; a slow node is waited for where the quick ones differ."""
+
+        def newest(node: Node) -> Awaitable[Head]:
+            return node.block("latest")
+
+        claims = await self._agreement.ask_each(newest, _GRACE_S)
+        numbers = sorted((_head(c).number for c in claims if not self._wrong(c)), reverse=True)
+        agree = self._agreement.agree
+        is_near = len(numbers) >= agree and numbers[0] - numbers[agree - 1] <= _NEAR
+        if is_near or len(claims) == len(self._agreement.nodes):
+            return claims
+        return await self._agreement.ask_each(newest, _PATIENCE_S)
+
+    async def _highest(self, plausible: list[Answer]) -> Head:
+        """The highest claimed block that enough nodes have; one of them may be a block behind."""
+        numbers = sorted((_head(claim).number for claim in plausible), reverse=True)
+        highest, *lower = numbers[self._agreement.agree - 1 :]
+        try:
+            return await self._agreed(highest, plausible)
+        except TransportError:
+            for number in lower:
+                if highest - _NEAR <= number < highest:
+                    return await self._agreed(number, plausible)
+            raise
 
     async def _agreed(self, number: int, claims: list[Answer]) -> Head:
         known = {c.node.name: _head(c) for c in claims if _head(c).number == number}
@@ -130,6 +160,13 @@ class Heads:
                 self._agreement.disagreements.fails(name, "head", claim.failure)
             elif self._problem(_head(claim)) or abs(_head(claim).number - head.number) > _FAR:
                 self._agreement.disagreements.differs(name, "head")
+
+    @staticmethod
+    def _said_final(claims: list[Answer]) -> str:
+        return "; ".join(
+            f"{c.node.name}: {c.failure or ('no such tag' if c.value is None else 'usable')}"
+            for c in claims
+        )
 
     def _said(self, claims: list[Answer]) -> str:
         return "; ".join(f"{c.node.name}: {self._wrong(c) or 'usable'}" for c in claims)
