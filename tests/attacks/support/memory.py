@@ -42,7 +42,11 @@ def _pieces(pid: int) -> Iterator[bytes]:
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps.splitlines():
             region = _REGION.fullmatch(line)
-            if region is None or region[4] in {"[vvar]", "[vsyscall]"} or _is_code(*region.groups()):
+            if (
+                region is None
+                or region[4] in {"[vvar]", "[vsyscall]"}
+                or _is_code(*region.groups())
+            ):
                 continue
             start, end = int(region[1], 16), int(region[2], 16)
             for at in range(start, end, _PIECE - _OVERLAP):

@@ -128,7 +128,7 @@ class Authorizer:
         if request.round > await self._chain.round_count():
             raise unknown
         state = await self._chain.round(request.round)
-        opened = await self._opening(request.round)
+        opened = await self._chain.opening(request.round)
         if state is None or opened is None:
             raise unknown
         electorate = await self._chain.electorate(state.epoch)
@@ -143,10 +143,6 @@ class Authorizer:
                 f"round.other_{name}",
                 f"round {request.round} was opened with another {name}; request its digest",
             )
-
-    async def _opening(self, number: int) -> RoundOpened | None:
-        events = await self._chain.round_events(number)
-        return next((event for event in events if isinstance(event, RoundOpened)), None)
 
     async def _use_nonce(self, request: MemberRequest, member: Member) -> None:
         # Twice the window, so that a used nonce stays used when the clock is set back.

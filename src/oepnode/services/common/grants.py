@@ -104,8 +104,7 @@ class GrantPublisher:
         if number > await self._chain.round_count():
             raise unknown
         state = await self._chain.round(number)
-        events = await self._chain.round_events(number)
-        opened = next((event for event in events if isinstance(event, RoundOpened)), None)
+        opened = await self._chain.opening(number)
         if state is None or opened is None:
             raise unknown
         return state, opened
