@@ -19,7 +19,8 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import partition_round
-from oepnode.errors import DocumentFault
+from oepnode.errors import DigestMismatch, DocumentFault
+from oepnode.worker.abstentions import reason_for
 
 ROOT = Path(__file__).resolve().parents[4]
 VECTORS = ROOT / "docs" / "spec" / "vectors"
@@ -333,13 +334,41 @@ def test_accepted_envelope(case: dict[str, Any]) -> None:
     document = parse_document(case["text"].encode(), feed(case))
     expected = case["horizonStart"], case["intervalCount"]
     assert (document.horizon_start, document.interval_count) == expected
+    assert table(document) == case["sites"]
 
 
 @pytest.mark.parametrize(
     "case", load("rejected.json")["accepted"]["registries"], ids=lambda case: case["name"]
 )
 def test_accepted_registry(case: dict[str, Any]) -> None:
-    assert len(parse_snapshot(case["text"].encode()).aggregators) == 3
+    snapshot = parse_snapshot(case["text"].encode())
+    assert (len(snapshot.aggregators), len(snapshot.nmi)) == (
+        case["aggregators"],
+        case["assignments"],
+    )
+
+
+@pytest.mark.parametrize(
+    "case", load("rejected.json")["accepted"]["pairs"], ids=lambda case: case["name"]
+)
+def test_accepted_pair(case: dict[str, Any]) -> None:
+    result = partition_round(
+        parse_document(case["envelope"].encode()),
+        parse_snapshot(case["registry"].encode()),
+        unhex(case["salt"]),
+        context(case),
+    )
+    assert [partition.aggregator_id for partition in result.partitions] == case["holders"]
+    assert result.root.hex() == case["root"]
+
+
+@pytest.mark.parametrize("case", load("rejected.json")["salts"], ids=lambda case: case["name"])
+def test_rejected_salt(case: dict[str, Any]) -> None:
+    snapshot = parse_snapshot(load("rejected.json")["accepted"]["registry"].encode())
+    document = parse_document(load("rejected.json")["accepted"]["envelope"].encode())
+    with pytest.raises(DigestMismatch) as rejection:
+        partition_round(document, snapshot, unhex(case["salt"]), RoundContext(1, bytes(20), 1))
+    assert reason_for(rejection.value).value == case["reason"]
 
 
 @pytest.mark.parametrize("case", load("rejected.json")["envelopes"], ids=lambda case: case["name"])
@@ -348,13 +377,15 @@ def test_rejected_envelope(case: dict[str, Any]) -> None:
     with pytest.raises(DocumentFault) as rejection:
         parse_document(data, feed(case))
     assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}
-    assert {fault.code for fault in rejection.value.faults} == {case["rule"]}
+    codes = {fault.code for fault in rejection.value.faults}
+    assert codes == {case["rule"], *case.get("alsoRules", ())}
 
 
 @pytest.mark.parametrize("case", load("rejected.json")["registries"], ids=lambda case: case["name"])
 def test_rejected_registry(case: dict[str, Any]) -> None:
+    data = unhex(case["bytes"]) if "bytes" in case else case["text"].encode()
     with pytest.raises(DocumentFault) as rejection:
-        parse_snapshot(case["text"].encode())
+        parse_snapshot(data)
     assert (case["path"], case["rule"]) in {(f.path, f.code) for f in rejection.value.faults}
 
 
