@@ -144,7 +144,8 @@ NEAR_ENVELOPES_OF_TWO_RULES: list[
     ("active and reactive imports of different signs", *W, reactive("1", "1"),
      INTERVAL + ".reactivePowerImportLimit", ("limit.sign", "import_sign.mixed")),
     ("a token inside a record of an NMI", *W,
-     swap('{"intervals"', f'{{"nmi":"{TOKEN}","intervals"'), ELEMENT + ".nmi", ("nmi.mismatch", "nmi.mixed")),
+     swap('{"intervals"', f'{{"nmi":"{TOKEN}","intervals"'), ELEMENT + ".nmi",
+     ("nmi.mismatch", "nmi.mixed")),
 ]  # fmt: skip
 
 
