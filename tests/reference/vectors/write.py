@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.reference.vectors.common import Json
 from tests.reference.vectors.delivery import archive_vectors, bundle_vectors
 from tests.reference.vectors.entries import entry_vectors
-from tests.reference.vectors.grants import grant_vectors, signature_vectors
+from tests.reference.vectors.grants import grant_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
@@ -31,6 +31,7 @@ from tests.reference.vectors.rounds import (
     wide_round,
 )
 from tests.reference.vectors.sealing import sealing_vectors
+from tests.reference.vectors.signatures import signature_vectors
 from tests.reference.vectors.site_proofs import site_proof_vectors, token_list_vectors
 from tests.reference.vectors.times import time_vectors
 from tests.reference.vectors.tokens import token_vectors

@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.documents.wire_json import decode_message
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import RoundOpened, parse_address
 from oepnode.errors import EvidenceError
@@ -292,7 +293,7 @@ def decode_list(data: bytes) -> tuple[GrantList, bytes]:
             out of order, or if the service does not grant such an input.
     """
     try:
-        wire = msgspec_json.decode(data, type=_Wire)
+        wire = decode_message(data, _Wire)
     except ValidationError as exc:
         raise GrantFault("grants.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
