@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from tests.reference import delivery
@@ -37,6 +38,10 @@ def site_proof_vectors() -> Json:
             _proof("round-array.json", plain, ONE_LEVEL, True),
             _proof("round-blind.json", blind, name, True),
         ],
+        "acceptedToo": {
+            "round": "round-array.json",
+            "cases": [{"what": what, "text": text} for what, text in _other_spellings(plain)],
+        },
         "rejected": {
             "round": "round-array.json",
             "cases": [
@@ -60,6 +65,17 @@ def _proof(file: str, result: Round, nmi: str, disclose: bool) -> Json:
         "isNmiProven": disclose,
         "text": text,
     }
+
+
+def _other_spellings(result: Round) -> list[tuple[str, str]]:
+    good = _of(result, BOTH_LEVELS, True)
+    return [
+        ("white space", "\r\n\t " + json.dumps(good, indent="\t") + "\r\n"),
+        (
+            "the two levels in the other order",
+            delivery.compact({**good, "sites": good["sites"][::-1]}),
+        ),
+    ]
 
 
 def _malformed(result: Round) -> list[tuple[str, str, str]]:

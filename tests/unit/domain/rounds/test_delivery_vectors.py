@@ -111,6 +111,15 @@ def test_site_proof(case: dict[str, Any]) -> None:
         assert (shown.nmi, shown.is_nmi_proven) == (case["nmi"], case["isNmiProven"])
 
 
+@pytest.mark.parametrize("case", PROOFS["acceptedToo"]["cases"], ids=lambda c: c["what"])
+def test_site_proof_in_another_spelling(case: dict[str, Any]) -> None:
+    result = computed(PROOFS["acceptedToo"]["round"])
+    shown = site_proof.verify_site(
+        site_proof.read(case["text"].encode()), result.context, result.root, result.partition_count
+    )
+    assert shown.is_nmi_proven
+
+
 @pytest.mark.parametrize("case", PROOFS["rejected"]["cases"], ids=lambda c: c["what"])
 def test_rejected_site_proof(case: dict[str, Any]) -> None:
     result = computed(PROOFS["rejected"]["round"])

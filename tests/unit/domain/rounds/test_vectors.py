@@ -106,6 +106,9 @@ def test_periods() -> None:
     for case in load("time.json")["periods"]:
         day = nem_time.parse_trading_date(case["tradingDate"])
         assert nem_time.period_start(day, case["period"]) == case["start"]
+    for text in load("time.json")["rejectedDates"]:
+        with pytest.raises(ValueError):
+            nem_time.parse_trading_date(text)
 
 
 def watts(case: dict[str, Any]) -> int:
