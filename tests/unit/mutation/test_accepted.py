@@ -36,7 +36,7 @@ def test_an_accepted_survivor_has_its_reason(tmp_path: Path) -> None:
 
 def test_an_entry_out_of_date_is_an_error(tmp_path: Path) -> None:
     accepted = read(tmp_path, ENTRY)
-    with pytest.raises(ListError, match="no mutant of C.sol any more"):
+    with pytest.raises(ListError, match=r"no mutant of C\.sol any more"):
         accepted.require_current(operators.mutants(Source("C.sol", "{ y = a < b; }")))
 
 
@@ -51,7 +51,7 @@ def test_an_entry_out_of_date_is_an_error(tmp_path: Path) -> None:
     ids=["no reason", "empty reason", "unknown field", "duplicate"],
 )
 def test_malformed_lists_are_rejected(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ListError, match="accepted.toml, entry"):
+    with pytest.raises(ListError, match=r"accepted\.toml, entry"):
         read(tmp_path, text)
 
 
