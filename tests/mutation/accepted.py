@@ -32,7 +32,7 @@ class Accepted:
         """Read the list.
 
         Raises:
-            ListError: An entry lacks a field or has an unknown one, has no reason, or is a duplicate.
+            ListError: An entry lacks a field, has an unknown one or no reason, or is a duplicate.
         """
         reasons: dict[tuple[str, str, str], str] = {}
         for number, entry in enumerate(tomllib.loads(path.read_text("utf-8"))["accepted"], 1):

@@ -2,10 +2,10 @@
 
     scripts/mutate-contracts [--sample N] [--seed N] [--jobs N] [--file NAME] [--list]
 
-Exit 1 where a mutant survives that contracts/accepted-mutants.toml does not accept with a reason, 2
-where the tests fail without a mutant or the list is out of date. A sample of 20 takes some minutes;
-without --sample all mutants are tried, which takes hours. The same seed gives the same sample as long as
-the sources are the same.
+Exit 1 where a mutant survives that contracts/accepted-mutants.toml does not accept with a reason,
+2 where the tests fail without a mutant or the list is out of date. A sample of 20 takes some
+minutes; without --sample all mutants are tried, which takes hours. The same seed gives the same
+sample as long as the sources are the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Solidity sources as far as mutants need them: code apart from text, statements, argument lists."""
+"""Solidity sources as far as mutants need them: code apart from text, and lists of arguments."""
 
 from __future__ import annotations
 
