@@ -181,7 +181,7 @@ contract InclusionTest is Fixture {
         bytes32[] memory path = ReferenceTree.path(partitionLeaves(100), 37);
         bytes memory entry = partitionEntry(37);
         verifyPartition(consensus, round, entry, 37, path);
-        assertTrue(vm.lastCallGas().gasTotalUsed <= 14_000, "inclusion costs more than 14k gas");
+        assertTrue(vm.lastCallGas().gasTotalUsed <= 13_400, "inclusion costs more than 13.4k gas");
     }
 
     function test_NothingIsInAnEmptyTree() public {
