@@ -26,7 +26,7 @@ class Outer(Struct, forbid_unknown_fields=True):
 
 @pytest.mark.parametrize("number", ["1.0", "1e0", "1E2", "10e-1"])
 def test_a_number_with_point_or_exponent_is_rejected(number: str) -> None:
-    with pytest.raises(ValidationError, match="Expected an integer"):
+    with pytest.raises(ValidationError, match="Expected"):
         read_struct(b'{"inner": [{"x": %s}]}' % number.encode(), Outer)
 
 
