@@ -109,7 +109,7 @@ async def test_a_chain_without_the_tag_is_read_at_its_depth() -> None:
 async def test_nodes_that_differ_on_the_tag_are_not_believed() -> None:
     silent = Says(after_s=30)
     world = World(HONEST, Says(final=None), silent)
-    with pytest.raises(TransportError, match="finalized block: .*block 900; .*no such tag"):
+    with pytest.raises(TransportError, match=r"finalized block: .*block 900; .*no such tag"):
         await world.heads.settled()
     await world.agreement.close()
 
