@@ -34,7 +34,9 @@ CHUNK_BYTES: Final = 2**18
 READ_DEADLINE_S: Final = 10.0
 """Time for a body, besides the time that its size needs."""
 SLOWEST_BYTES_PER_S: Final = 2**18
-CHAIN_UNAVAILABLE: Final = "the chain cannot be read or written to at present; retry later, this service's log has the reason"
+CHAIN_UNAVAILABLE: Final = (
+    "the chain cannot be read or written to at present; retry later, the log has the reason"
+)
 INTERNAL_ERROR: Final = "internal error of this service; its log names the location"
 _MAX_MESSAGE: Final = 500
 LOGGED_PER_S: Final = 1 / 3
