@@ -153,7 +153,11 @@ class ChainReader(Protocol):
         ...
 
     async def round_events(self, number: int) -> list[Event]:
-        """All events of one round, in chain order."""
+        """All events of one round, in chain order; reads every block since its opening."""
+        ...
+
+    async def opening(self, number: int) -> RoundOpened | None:
+        """The opening of a round, or None; reads one block, however old the round is."""
         ...
 
     async def block_hash(self, number: int) -> bytes:

@@ -219,7 +219,8 @@ class Agreement:
             if kind == len(kinds):
                 kinds.append(answer)
             said.append(f"{answer.node.name} answer {chr(ord('A') + kind % 26)}")
-        return f"{self.agree} nodes must agree: {'; '.join(said)}"
+        fix = "; find out which node is wrong, and replace it" if len(kinds) > 1 else ""
+        return f"{self.agree} nodes must agree: {'; '.join(said)}{fix}"
 
 
 def _is_accepted(answer: Answer) -> bool:

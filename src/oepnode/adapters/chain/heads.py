@@ -66,8 +66,7 @@ class Heads:
         plausible = [claim for claim in claims if not self._wrong(claim)]
         if len(plausible) < self._agreement.agree:
             raise TransportError(f"newest block: {self._said(claims)}")
-        heads = sorted((_head(claim) for claim in plausible), key=lambda head: -head.number)
-        head = await self._agreed(heads[self._agreement.agree - 1].number, plausible)
+        head = await self._highest(plausible)
         if (wrong := self._problem(head)) != "":
             raise TransportError(f"newest block: {wrong}")
         self._name(head, claims)
@@ -107,6 +106,18 @@ class Heads:
             said = "; ".join(f"{c.node.name}: {c.failure or _tag(c)}" for c in claims)
             raise TransportError(f"finalized block: {said}")
         return min(newest.number, int(numbers[agree - 1]))
+
+    async def _highest(self, plausible: list[Answer]) -> Head:
+        """The highest claimed block that enough nodes have; one of them may be a block behind."""
+        numbers = sorted((_head(claim).number for claim in plausible), reverse=True)
+        highest, *lower = numbers[self._agreement.agree - 1 :]
+        try:
+            return await self._agreed(highest, plausible)
+        except TransportError:
+            for number in lower:
+                if highest - _NEAR <= number < highest:
+                    return await self._agreed(number, plausible)
+            raise
 
     async def _agreed(self, number: int, claims: list[Answer]) -> Head:
         known = {c.node.name: _head(c) for c in claims if _head(c).number == number}

@@ -71,11 +71,13 @@ class GrantFault(EvidenceError):  # noqa: N818 - reads as what it is
 
     Attributes:
         code: Short stable name of the reason, such as ``grants.other_round``.
+        reason: The reason in words.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"grant list rejected: {code}: {message}")
         self.code = code
+        self.reason = message
 
 
 class Grant(Struct, frozen=True, order=True):

@@ -129,7 +129,7 @@ class Authorizer:
         if request.round > await chain.round_count():
             raise unknown
         state = await chain.round(request.round)
-        opened = await _opening(chain, request.round)
+        opened = await chain.opening(request.round)
         if state is None or opened is None:
             raise unknown
         electorate = await chain.electorate(state.epoch)

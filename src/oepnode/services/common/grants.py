@@ -105,8 +105,7 @@ class GrantPublisher:
         if number > await chain.round_count():
             raise unknown
         state = await chain.round(number)
-        events = await chain.round_events(number)
-        opened = next((event for event in events if isinstance(event, RoundOpened)), None)
+        opened = await chain.opening(number)
         if state is None or opened is None:
             raise unknown
         return state, opened

@@ -46,7 +46,7 @@ from oepnode.services.common.http import (
 from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
 from oepnode.services.sender.round_opener import RoundOpener
-from oepnode.services.sender.signatures import DocumentSignatures
+from oepnode.services.sender.signatures import DocumentSignatures, unknown_document
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
 _log = structlog.get_logger(__name__)
@@ -252,7 +252,7 @@ class _Gateway:
     async def _stored(self, digest: bytes) -> StoredDocument:
         document = await asyncio.to_thread(self._store.document, digest)
         if document is None:
-            raise Rejection(404, "document.unknown", "no document with this digest is stored here")
+            raise unknown_document()
         return document
 
     async def _receive(
