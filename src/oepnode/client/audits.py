@@ -21,7 +21,7 @@ from msgspec.structs import asdict
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.grants import GrantListReport, GrantSources, read_lists
-from oepnode.client.recounts import age_notes, recount
+from oepnode.client.recounts import age_notes, recount, require_equal
 from oepnode.client.rounds import RoundReport, find_round, phase_name, report_of
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.ballot import Reason
@@ -174,11 +174,7 @@ class RoundAudit(RoundReport, frozen=True, kw_only=True):
         Raises:
             EvidenceError: With the differences.
         """
-        if self.differences:
-            raise EvidenceError(
-                f"round {self.round}: record, events and count of the chain differ: "
-                + "; ".join(self.differences)
-            )
+        require_equal(self.round, self.differences)
 
 
 # --- journeys ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Leaves out reports (``client.audits``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +17,7 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.history import RoundHistory
 from oepnode.domain.rounds.onchain import Electorate, Head
 from oepnode.domain.rounds.tally import RoundAccount
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, EvidenceError
 from oepnode.ports import ChainReader, RoundReader
 
 _NOTABLE_AGE_S: Final = 120
@@ -54,6 +55,19 @@ async def recount(reader: RoundReader, number: int) -> Recount:
     account = tally.account(context, electorate, found.events)
     differences = history.differences(context, found, electorate, account)
     return Recount(context, found, electorate, replace(account, differences=differences))
+
+
+def require_equal(number: int, differences: Sequence[str]) -> None:
+    """Reject a round whose record, events and count differ.
+
+    Raises:
+        EvidenceError: With the differences.
+    """
+    if differences:
+        raise EvidenceError(
+            f"round {number}: record, events and count of the chain differ: "
+            + "; ".join(differences)
+        )
 
 
 def shown_block(block: Head) -> str:

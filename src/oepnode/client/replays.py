@@ -24,6 +24,7 @@ from oepnode.client.audits import RoundRecord, read_record
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.keys import load_key_pair, read_salt
+from oepnode.client.recounts import require_equal
 from oepnode.client.rounds import phase_name
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.quantities import Feed
@@ -176,12 +177,13 @@ def replay_round(
 
     Raises:
         ConfigError: If a file, the round or the chain is not usable.
-        EvidenceError: If the inputs are not those of the round. A result other than the chain's
-            is part of the report.
+        EvidenceError: If the inputs are not those of the round, or the chain's record, events and
+            count differ. A result other than the chain's is part of the report.
         TransportError: If the node does not respond.
     """
     load = _loader(source)
     record = chains.run(read_record(chain, number))
+    require_equal(number, record.account.differences)
     inputs = load(record.context)
     with _name_rejected(source):
         verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from oepnode.client import chain as chains
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, read_file
-from oepnode.client.recounts import age_notes, recount, shown_block
+from oepnode.client.recounts import age_notes, recount, require_equal, shown_block
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.context import RoundContext
@@ -272,11 +272,7 @@ async def _check_count(reader: RoundReader, state: Round) -> None:
     differences = list(counted.account.differences)
     if counted.history.record.state != state:
         differences.append("round() and record() of the contract differ")
-    if differences:
-        raise EvidenceError(
-            f"round {state.number}: record, events and count of the chain differ: "
-            + "; ".join(differences)
-        )
+    require_equal(state.number, differences)
 
 
 def report_of(state: Round) -> RoundReport:

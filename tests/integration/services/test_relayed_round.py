@@ -269,7 +269,7 @@ async def test_check_reports_what_a_worker_without_gas_relies_on(world: World) -
         settings = world.settings(0, url)
         lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
     assert all(line.fine for line in lines.values())
-    assert "the relay pays for ballots" in lines["fee money"].what
+    assert "the relay pays for its ballots" in lines["fee money"].what
     assert lines["relay"].what == "takes ballots for this contract"
     lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
     assert [name for name, line in lines.items() if not line.fine] == ["relay"]

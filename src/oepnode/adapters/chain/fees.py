@@ -31,6 +31,9 @@ _COIN: Final = 10**18
 class FeeLimitError(TransportError):
     """A transaction would cost more than the settings allow; later it may not."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="fee.limit")
+
 
 class Spending(Protocol):
     """Record of the fees of the last 24 hours."""

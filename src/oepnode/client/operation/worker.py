@@ -107,7 +107,7 @@ async def _balance(parts: WorkerParts) -> CheckLine:
     balance = await parts.chain.balance_wei(parts.chain.signer)
     amount = f"{balance / 1e18:.6f} of the chain's currency"
     if not balance and parts.relay is not None:
-        amount += "; the relay pays for ballots, nobody for abstentions and reveals"
+        amount += "; the relay pays for its ballots, abstentions and reveals"
     return CheckLine("fee money", balance > 0 or parts.relay is not None, amount)
 
 

@@ -160,11 +160,6 @@ class Authorizer:
         )
 
 
-async def _opening(chain: ChainReader, number: int) -> RoundOpened | None:
-    events = await chain.round_events(number)
-    return next((event for event in events if isinstance(event, RoundOpened)), None)
-
-
 def _unknown(signer: bytes) -> Rejection:
     return Rejection(
         403,

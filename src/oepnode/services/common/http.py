@@ -34,6 +34,9 @@ CHUNK_BYTES: Final = 2**18
 READ_DEADLINE_S: Final = 10.0
 """Time for a body, besides the time that its size needs."""
 SLOWEST_BYTES_PER_S: Final = 2**18
+CHAIN_UNAVAILABLE: Final = (
+    "the chain cannot be read or written to at present; retry later, the log has the reason"
+)
 INTERNAL_ERROR: Final = "internal error of this service; its log names the location"
 _MAX_MESSAGE: Final = 500
 LOGGED_PER_S: Final = 1 / 3
@@ -71,6 +74,13 @@ class Rejection(OepError):  # noqa: N818 - reads as what it is
         return headers
 
 
+def shown_reason(error: OepError) -> str:
+    """An error as anyone may see it: names of the service's nodes are for its log."""
+    if not isinstance(error, TransportError):
+        return str(error)
+    return f"{CHAIN_UNAVAILABLE} ({error.code})" if error.code else CHAIN_UNAVAILABLE
+
+
 def json_response(
     body: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
@@ -99,7 +109,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return _rejected(409, "chain.rejected", str(exc))
     except TransportError as exc:
         _log.warning("chain_unavailable", endpoint=_resource(request), reason=str(exc))
-        return _rejected(503, "chain.unavailable", str(exc), headers={"Retry-After": "5"})
+        return _rejected(503, "chain.unavailable", shown_reason(exc), headers={"Retry-After": "5"})
     except web.HTTPException as exc:
         return _http_error(exc)
     except Exception as exc:  # the last line of defence: the service stays up

@@ -36,7 +36,7 @@ from oepnode.domain.rounds.signed_ballots import (
 )
 from oepnode.errors import ConflictError, EvidenceError, TransportError, location_of
 from oepnode.ports import Chain
-from oepnode.services.common.http import INTERNAL_ERROR, Rejection
+from oepnode.services.common.http import INTERNAL_ERROR, Rejection, shown_reason
 from oepnode.services.common.known_signers import KnownSigners
 from oepnode.services.common.turns import Turns
 
@@ -282,11 +282,11 @@ class BallotPool:
             try:
                 await self._process(number, round_)
             except (TransportError, ConflictError) as exc:
-                self._postpone(number, round_, str(exc))
+                self._postpone(number, round_, str(exc), shown_reason(exc))
             except Exception as exc:  # an internal error in one round stops no other
                 error, location = type(exc).__name__, location_of(exc)
                 _log.error("batch_failed", round=number, error=error, location=location)
-                self._postpone(number, round_, INTERNAL_ERROR)
+                self._postpone(number, round_, INTERNAL_ERROR, INTERNAL_ERROR)
 
     async def _process(self, number: int, round_: _Round) -> None:
         state = await self._chain.round(number)
@@ -320,10 +320,10 @@ class BallotPool:
         oldest = min(round_.held[member.signer].since for member, _ in batch.chosen)
         return self._now() - oldest >= self._batch_after_s
 
-    def _postpone(self, number: int, round_: _Round, reason: str) -> None:
+    def _postpone(self, number: int, round_: _Round, reason: str, shown: str) -> None:
         round_.wait_s = min(max(2 * round_.wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
         round_.not_before = self._now() + round_.wait_s
-        round_.trouble = reason
+        round_.trouble = shown
         _log.warning("batch_postponed", round=number, reason=reason, wait_s=round_.wait_s)
 
 

@@ -24,7 +24,7 @@ from oepnode.domain.rounds.onchain import BallotCast, Member, Phase, RootReveale
 from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.errors import ConflictError, TransportError, location_of
 from oepnode.ports import Chain
-from oepnode.services.common.http import INTERNAL_ERROR, Rejection
+from oepnode.services.common.http import INTERNAL_ERROR, Rejection, shown_reason
 from oepnode.services.common.turns import MOST_WAITING, Turns
 
 _log = structlog.get_logger(__name__)
@@ -152,11 +152,11 @@ class StepPool:
             try:
                 await self._send(step)
             except (TransportError, ConflictError) as exc:
-                self._postpone(step, held, str(exc))
+                self._postpone(step, held, str(exc), shown_reason(exc))
             except Exception as exc:  # an internal error in one step stops no other
                 error, location = type(exc).__name__, location_of(exc)
                 _log.error("step_failed", round=step.context.number, error=error, location=location)
-                self._postpone(step, held, INTERNAL_ERROR)
+                self._postpone(step, held, INTERNAL_ERROR, INTERNAL_ERROR)
 
     async def _send(self, step: RelayedStep) -> None:
         number = step.context.number
@@ -179,10 +179,10 @@ class StepPool:
         self._held.pop(step, None)
         _log.info("step_released", round=step.context.number, step=_name(step))
 
-    def _postpone(self, step: RelayedStep, held: _Held, reason: str) -> None:
+    def _postpone(self, step: RelayedStep, held: _Held, reason: str, shown: str) -> None:
         held.wait_s = min(max(2 * held.wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
         held.not_before = self._now() + held.wait_s
-        held.trouble = reason
+        held.trouble = shown
         _log.warning("step_postponed", round=step.context.number, reason=reason, wait_s=held.wait_s)
 
 

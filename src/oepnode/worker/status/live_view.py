@@ -12,6 +12,7 @@ from oepnode import __version__
 from oepnode.config import WorkerSettings
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.ballot import Reason
+from oepnode.domain.rounds.onchain import Phase
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.state import RoundState
 from oepnode.worker.status.view import RoundLine, WorkerStatus
@@ -71,9 +72,8 @@ class LiveView:
 
     def _line(self, state: RoundState) -> RoundLine:
         opened = state.opened
-        # Whatever follows from the result waits: told earlier, it could be voted for unearned.
-        summary = state.summary if state.is_over else None
-        result = state.result if state.is_over else None
+        summary = state.summary if _is_decided(state) else None
+        result = state.result if _is_decided(state) else None
         return RoundLine(
             round=state.number,
             phase=state.phase.name.lower(),
@@ -105,6 +105,15 @@ class LiveView:
 
     def _detail(self, state: RoundState) -> str:
         waiting = self._worker.runner.waiting.get(state.number, "")
-        summary = state.summary if state.is_over else None
+        summary = state.summary if _is_decided(state) else None
         warnings = "" if summary is None else "; ".join(summary.warnings)
         return state.detail or waiting or warnings
+
+
+def _is_decided(state: RoundState) -> bool:
+    """Whether what follows from the result may be seen: nobody can vote for it unearned any more.
+
+    Not where the round is cancelled here: a reorganisation that took it off the chain can bring it
+    back, with the same inputs under the same number, and so with the same root.
+    """
+    return state.phase in {Phase.FINAL, Phase.FAILED}

@@ -43,7 +43,7 @@ def test_a_message_of_the_shape_is_read() -> None:
     ],
 )
 def test_a_doubled_field_is_rejected_wherever_it_is(data: bytes) -> None:
-    with pytest.raises(ValidationError, match="field `[xy]` twice"):
+    with pytest.raises(ValidationError, match=r"field `[xy]` twice"):
         read_struct(data, Outer)
 
 

@@ -6,10 +6,11 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from oepnode.errors import OepError, TransportError
 from oepnode.services.common.http import LOGGED_AT_ONCE, Rejection, errors_as_json
 
 
-async def rejected(app: web.Application, rejection: Rejection) -> web.StreamResponse:
+async def rejected(app: web.Application, rejection: OepError) -> web.StreamResponse:
     """The response to a request to an application that is rejected."""
 
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -39,3 +40,13 @@ async def test_of_each_kind_a_few_are_logged() -> None:
         await rejected(web.Application(), Rejection(403, "worker.unknown", "no worker"))
     codes = [entry["code"] for entry in logs]
     assert codes == ["worker.unknown"] * LOGGED_AT_ONCE + ["nonce.used", "worker.unknown"]
+
+
+async def test_a_chain_that_fails_does_not_tell_anyone_which_nodes_are_asked() -> None:
+    fault = TransportError("round: 2 nodes must agree: customer-4711.rpc.test:443#1 status 502")
+    with structlog.testing.capture_logs() as logs:
+        response = await rejected(web.Application(), fault)
+    assert isinstance(response, web.Response) and isinstance(response.body, bytes)
+    assert response.status == 503
+    assert b"rpc.test" not in response.body
+    assert logs[0]["reason"] == str(fault)

@@ -145,6 +145,21 @@ async def test_what_could_not_be_sent_is_sent_later(
     assert phase_of(opened) is Phase.FINAL
 
 
+async def test_its_trouble_names_no_node(
+    pool: StepPool, opened: InMemoryChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vote(opened, 2, RESULT)
+    await pool.accept(relayed_steps.encode(REVEAL))
+
+    async def failing(_: FakeChain, number: int) -> Round | None:
+        raise TransportError(f"round {number}: customer-4711.rpc.test:443#1 status 502")
+
+    monkeypatch.setattr(FakeChain, "round", failing)
+    await pool.send_steps()
+    assert pool.trouble
+    assert "rpc.test" not in pool.trouble
+
+
 async def test_without_a_chain_nothing_is_held(pool: StepPool, opened: InMemoryChain) -> None:
     await vote(opened, 2, RESULT)
     opened.is_down = True

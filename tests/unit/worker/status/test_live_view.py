@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError
-from oepnode.worker.state import RoundState
+from oepnode.worker.state import Resynced, RoundState
 from oepnode.worker.status.live_view import LiveView
 from oepnode.worker.status.view import RoundLine, WorkerStatus
+from oepnode.worker.transition import transition
 from oepnode.worker.worker import Worker
 from tests.support.worker_stage import Stage, phase, running, until
 
@@ -64,6 +65,16 @@ async def test_warnings_about_the_inputs_wait_too(stage: Stage) -> None:
     view = view_of(worker)
     assert view._line(warned).detail == ""
     assert view._line(replace(warned, phase=Phase.FAILED)).detail == "odd"
+
+
+async def test_a_round_that_a_reorganisation_took_away_shows_no_result(stage: Stage) -> None:
+    worker = stage.worker()
+    async with running(worker):
+        await stage.open()
+        await until(lambda: any(state.result for state in worker.newest(1)))
+    state, _ = transition(worker.newest(1)[0], Resynced(()), 0)
+    line = view_of(worker)._line(state)
+    assert (line.phase, line.root, line.partitions, line.sites) == ("cancelled", "", None, None)
 
 
 def mine(worker: Worker, state: RoundState) -> str:
