@@ -98,7 +98,9 @@ async def test_without_the_check_the_second_header_is_not_seen(
     app = registry.application(settings, FakeChain(target.blockchain()), SystemClock())
     twice = "Host: x\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n"
     async with listening(app, HttpSettings()) as url:
-        answer = await raw(url, f"GET /healthz HTTP/1.1\r\n{twice}Connection: close\r\n\r\n".encode())
+        answer = await raw(
+            url, f"GET /healthz HTTP/1.1\r\n{twice}Connection: close\r\n\r\n".encode()
+        )
     assert answer.split()[1] == b"200"
 
 

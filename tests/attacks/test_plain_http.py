@@ -19,6 +19,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -33,16 +34,16 @@ from tests.attacks.support.lying_node import of_view
 ELSEWHERE = "http://node.elsewhere.test:8545"
 CONTRACT = "0x" + "c0" * 20
 OWN = {
-    WorkerSettings: 'key_file = "key"\noperator = "%s"\nsender_url = "https://s.test"\n'
-    'registry_url = "https://r.test"\n' % CONTRACT,
-    SenderSettings: 'key_file = "key"\ntoken_file = "token"\noperators = ["%s"]\n' % CONTRACT,
-    RegistrySettings: 'operators = ["%s"]\n' % CONTRACT,
+    WorkerSettings: f'key_file = "key"\noperator = "{CONTRACT}"\nsender_url = "https://s.test"\n'
+    'registry_url = "https://r.test"\n',
+    SenderSettings: f'key_file = "key"\ntoken_file = "token"\noperators = ["{CONTRACT}"]\n',
+    RegistrySettings: f'operators = ["{CONTRACT}"]\n',
     RelaySettings: 'key_file = "key"\n',
 }
 
 
 @pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.__name__)
-def test_no_program_starts_with_it(kind: type, tmp_path: Path) -> None:
+def test_no_program_starts_with_it(kind: Any, tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     chain = f'[chain]\nrpc_urls = ["{ELSEWHERE}"]\nchain_id = 1\ncontract = "{CONTRACT}"\n'
     path.write_text(f'data_dir = "data"\n{OWN[kind]}{chain}')
@@ -59,7 +60,7 @@ def test_no_command_sends_anything(words: tuple[str, ...], monkeypatch: pytest.M
 
     def look_up(host: object, *rest: object, **more: object) -> object:
         looked_up.append(host)
-        return real("127.0.0.1", 1, *rest[1:], **more)  # type: ignore[arg-type, call-overload]
+        return real("127.0.0.1", 1, *rest[1:], **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     command = [*words, "--rpc", ELSEWHERE, "--contract", CONTRACT]

@@ -57,7 +57,7 @@ def _pieces(pid: int) -> Iterator[bytes]:
 
 def _is_code(_start: str, _end: str, access: str, file: str) -> bool:
     """Whether a region is part of a program or library: most of a process, and none of its data."""
-    return "w" not in access and ".so" in file or "x" in access
+    return "x" in access or ("w" not in access and ".so" in file)
 
 
 def _descendants(pid: int) -> list[int]:

@@ -88,8 +88,9 @@ class DepartedReaders:
         newest = await asyncio.to_thread(self._store.latest)
         number = await self._chain.round_count()
         opened = await self._chain.opening(number) if number else None
-        used = opened and await asyncio.to_thread(self._store.snapshot, opened.registry_digest)
-        return [snapshot for snapshot in (newest, used) if snapshot is not None]
+        digests = [] if opened is None else [opened.registry_digest]
+        stored = [await asyncio.to_thread(self._store.snapshot, digest) for digest in digests]
+        return [snapshot for snapshot in (newest, *stored) if snapshot is not None]
 
 
 def departed_readers(readers: Iterable[bytes], electorate: Electorate) -> tuple[bytes, ...]:

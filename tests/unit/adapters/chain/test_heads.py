@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -40,7 +41,7 @@ class Speaker(Node):
         self,
         newest: int = 1000,
         delay_s: float = 0.0,
-        finalized: int | None | Exception = None,
+        finalized: int | Exception | None = None,
         branch: bytes = b"\x00",
     ) -> None:
         super().__init__(RpcClient(f"http://node-{id(self)}:8545", 1, 1, 1_000))
@@ -60,7 +61,7 @@ class Speaker(Node):
         return None if self._finalized is None else block_at(self._finalized)
 
 
-def heads_of(*nodes: Speaker, finality: str = "depth") -> Heads:
+def heads_of(*nodes: Speaker, finality: Literal["depth", "finalized"] = "depth") -> Heads:
     urls = tuple(f"http://127.0.0.1:{port}" for port in range(1, len(nodes) + 1))
     settings = ChainSettings(
         rpc_urls=urls, chain_id=1, contract="0x" + "c0" * 20, finality=finality
