@@ -13,8 +13,8 @@ from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.errors import EvidenceError, TransportError
 from oepnode.services.common.http import Rejection
-from oepnode.services.relay.step_pool import MAX_HELD, StepPool
 from oepnode.services.common.turns import MOST_WAITING
+from oepnode.services.relay.step_pool import MAX_HELD, StepPool
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
 SIGNERS = [bytes([0xB0 + seat]) * 20 for seat in range(3)]
