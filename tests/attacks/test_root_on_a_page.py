@@ -117,6 +117,8 @@ async def watch(stage: Stage, workers: list[LiveWorker], revision: int) -> tuple
     number = await asyncio.to_thread(stage.publish, document)
     chain = await connect_reader(load(WorkerSettings, workers[0].config).chain)
     watched, secrets = Watched(number), Secrets()
+    opened = await chain.round(number)
+    assert opened is not None
     names = names_of_bundles(stage, number)
     deadline = time.monotonic() + GIVE_UP_S
     try:
@@ -130,7 +132,7 @@ async def watch(stage: Stage, workers: list[LiveWorker], revision: int) -> tuple
                     watched.texts.setdefault(path, set()).add(text)
                 watched.looks += state.voted.bit_count() == len(workers)
                 watched.on_chain = everything_public(stage, workers)
-        stage.devnet.rpc("evm_setNextBlockTimestamp", state.vote_deadline + 1)
+        stage.devnet.rpc("evm_setNextBlockTimestamp", opened.vote_deadline + 1)
         stage.devnet.rpc("evm_mine")  # the vote is over
         for worker in workers:
             own = worker.parts.worker.state_of(number)
