@@ -63,7 +63,8 @@ from tests.support.round_world import (
 PAIR = KeyPair("A1", PRIVATE["A1"])
 CHAIN = ChainTarget("https://node.test", "0x" + CONTRACT.hex())
 FINAL = FinalRound(CONTEXT, RESULT.root, RESULT.partition_count, (), "test")
-HERE = FetchPolicy(allow_private=True, hedge_s=0.3, timeout_s=20)
+HERE = FetchPolicy(allow_private=True, hedge_s=15, timeout_s=60)
+IMPATIENT = FetchPolicy(allow_private=True, hedge_s=0.3, timeout_s=60)
 HOSTILE, HONEST = MEMBERS[0].operator, MEMBERS[2].operator
 
 
@@ -154,7 +155,7 @@ def test_without_it_the_bomb_goes_off(
 def test_a_byte_now_and_then_does_not_hold_up_the_others(world: World, tmp_path: Path) -> None:
     world.start(HOSTILE, dripping(0.02, size=66_726))
     started = time.monotonic()
-    assert "slower than another" in outcome(world.fetch(tmp_path))
+    assert "slower than another" in outcome(world.fetch(tmp_path, IMPATIENT))
     assert time.monotonic() - started < 60  # of 22 minutes
 
 
@@ -207,7 +208,7 @@ def test_without_the_lengths_it_is_read_and_waited_for(
 ) -> None:
     monkeypatch.setattr(http_bundles, "_check_head", lambda response, sizes: None)
     world.start(HOSTILE, dripping(0.02, 10**12))
-    assert "slower than another" in outcome(world.fetch(tmp_path))
+    assert "slower than another" in outcome(world.fetch(tmp_path, IMPATIENT))
 
 
 def test_a_body_without_an_end_is_cut_off(world: World, tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ from tests.attacks.support.live_world import LiveWorker, live_workers, live_worl
 
 HEX = re.compile(r"[0-9a-f]{16,}")
 DECIMAL = re.compile(r"\d+\.\d+(e[+-]\d+)?")
+LOOKS = 3
 GIVE_UP_S = 90.0
+WINDOW_S = 120
 
 
 @dataclass
@@ -54,11 +56,13 @@ class Watched:
     """What was read from all workers while the vote was open.
 
     Attributes:
+        number: The round.
         texts: Responses by URL path, header included.
         looks: Number of times that every endpoint was read after all had voted.
         on_chain: All that chain and settings showed then.
     """
 
+    number: int
     texts: dict[str, set[str]] = field(default_factory=dict)
     looks: int = 0
     on_chain: str = ""
@@ -72,10 +76,6 @@ class Watched:
             for run in HEX.findall(DECIMAL.sub(" ", text.lower()))
         }
         return {run for run in found if run not in self.on_chain}
-
-
-_LOOKS = 3
-"""Readings of every endpoint while all have voted and the vote is open."""
 
 
 @dataclass
@@ -112,25 +112,28 @@ async def read(http: aiohttp.ClientSession, url: str) -> str:
 
 
 async def watch(stage: Stage, workers: list[LiveWorker], revision: int) -> tuple[Watched, Secrets]:
-    """Publish, and read every endpoint of every worker, several times after all have voted."""
+    """Publish, and read every endpoint of every worker until the vote ends."""
     document = revise(stage.inputs / "envelope.json", revision)
     number = await asyncio.to_thread(stage.publish, document)
     chain = await connect_reader(load(WorkerSettings, workers[0].config).chain)
-    watched, secrets = Watched(), Secrets()
+    watched, secrets = Watched(number), Secrets()
+    opened = await chain.round(number)
+    assert opened is not None
     names = names_of_bundles(stage, number)
     deadline = time.monotonic() + GIVE_UP_S
     try:
         async with aiohttp.ClientSession() as http:
-            while time.monotonic() < deadline and watched.looks < _LOOKS:
+            while watched.looks < LOOKS and time.monotonic() < deadline:
                 texts = await read_all(http, workers, number, names)
                 state = await chain.round(number)
                 assert state is not None
-                if state.phase is not Phase.VOTING:
-                    break
+                assert state.phase is Phase.VOTING
                 for path, text in texts:
                     watched.texts.setdefault(path, set()).add(text)
                 watched.looks += state.voted.bit_count() == len(workers)
                 watched.on_chain = everything_public(stage, workers)
+        stage.devnet.rpc("evm_setNextBlockTimestamp", opened.vote_deadline + 1)
+        stage.devnet.rpc("evm_mine")  # the vote is over
         for worker in workers:
             own = worker.parts.worker.state_of(number)
             assert own is not None and own.result is not None and own.summary is not None
@@ -170,14 +173,19 @@ def everything_public(stage: Stage, workers: list[LiveWorker]) -> str:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     # Four members, three workers: the fourth is the attacker, so that the vote stays open.
     folder = tmp_path_factory.mktemp("world")
-    with live_world(Plan(folder, workers=4, nmis=40, vote_window_s=60)) as stage:
+    with live_world(
+        Plan(folder, workers=4, nmis=40, vote_window_s=WINDOW_S, reveal_window_s=WINDOW_S)
+    ) as stage:
         yield stage
 
 
-async def test_no_page_says_anything_of_the_root_during_the_vote(stage: Stage) -> None:
+async def test_no_page_says_anything_of_the_root_during_the_vote_or_of_sizes_after_it(
+    stage: Stage,
+) -> None:
     async with live_workers(stage, stage.players[:3]) as workers:
         watched, secrets = await watch(stage, workers, 0)
-    assert watched.looks == _LOOKS  # all three had computed and voted, and were read after that
+        await look_for_totals(workers, watched.number)
+    assert watched.looks == LOOKS  # all three had computed and voted, and were read after that
     assert len(watched.texts) >= 6
     assert watched.strange_hex() == set()
     (root,) = secrets.roots
@@ -228,29 +236,22 @@ async def test_a_nodes_words_reach_no_page(stage: Stage) -> None:
     assert any(text.startswith("503") and text.endswith(" failing\n") for text in texts)
 
 
-async def test_no_public_page_gives_a_competitors_size(stage: Stage) -> None:
-    """After the round too: its sites are known to the operator, and not to who can subtract."""
-    async with live_workers(stage, stage.players[:3]) as workers:
-        document = revise(stage.inputs / "envelope.json", 2)
-        number = await asyncio.to_thread(stage.publish, document)
-        worker = workers[0].parts.worker
-        async with asyncio.timeout(GIVE_UP_S):
-            while (state := worker.state_of(number)) is None or state.final is None:
-                await asyncio.sleep(0.05)
-        assert state.summary is not None
-        async with aiohttp.ClientSession() as http:
-            (own,) = [
-                line["sites"]
-                for line in (await json_of(http, f"{workers[0].operator_url}/v1/status"))["rounds"]
-                if line["round"] == number
-            ]
-            assert own == state.summary.sites
-            paths = paths_of(workers[0].parts.operator_app, number, ["ab" * 32])
-            for path in paths - {"/healthz"}:
-                async with http.get(workers[0].public_url + path) as response:
-                    assert response.status == 404
-            async with http.get(f"{workers[0].public_url}/healthz") as response:
-                assert await response.text() == "ok\n"
+async def look_for_totals(workers: list[LiveWorker], number: int) -> None:
+    """After the round too, its sites are the operator's to know, not theirs who can subtract."""
+    worker = workers[0].parts.worker
+    async with asyncio.timeout(GIVE_UP_S):
+        while (state := worker.state_of(number)) is None or state.final is None:
+            await asyncio.sleep(0.05)
+    assert state.summary is not None
+    async with aiohttp.ClientSession() as http:
+        status = await json_of(http, f"{workers[0].operator_url}/v1/status")
+        (line,) = [line for line in status["rounds"] if line["round"] == number]
+        assert line["sites"] == state.summary.sites
+        for path in paths_of(workers[0].parts.operator_app, number, [""]) - {"/healthz"}:
+            async with http.get(workers[0].public_url + path) as response:
+                assert response.status == 404
+        async with http.get(f"{workers[0].public_url}/healthz") as response:
+            assert await response.text() == "ok\n"
     public = {resource.canonical for resource in workers[0].parts.public_app.router.resources()}
     assert public == {"/healthz", "/v1/rounds/{round}/bundles/{name}"}
 

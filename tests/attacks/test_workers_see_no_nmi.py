@@ -25,6 +25,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,6 @@ from tests.attacks.support.tap import Tap
 WORKERS = 2
 NMIS = 40
 MEGABYTE = 1 << 20
-LOOK_S = 2.0
 
 
 @dataclass
@@ -165,12 +165,15 @@ def start(stage: Stage, taps: ExitStack) -> list[Tap]:
 
 @contextmanager
 def looking_at_memory(search: Search, stage: Stage) -> Iterator[None]:
-    """Look at the workers' memory again and again, from another thread."""
+    """Look at the workers' memory again and again, for a third of the time, in another thread."""
     is_over = threading.Event()
 
     def look() -> None:
-        while not is_over.wait(LOOK_S):
+        wait_s = 0.0
+        while not is_over.wait(wait_s):
+            started = time.monotonic()
             search.look_at_memory(stage)
+            wait_s = 2 * (time.monotonic() - started)
 
     thread = threading.Thread(target=look)
     thread.start()

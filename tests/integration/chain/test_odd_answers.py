@@ -49,6 +49,7 @@ CALLS: dict[str, Callable[[EvmReader], Awaitable[object]]] = {
     "electorate": lambda reader: reader.electorate(1),
     "events": lambda reader: reader.events(0, 5),
     "round_events": lambda reader: reader.round_events(1),
+    "opening": lambda reader: reader.opening(1),
     "member_of_signer": lambda reader: reader.member_of_signer(b"\x11" * 20),
     "round_count": lambda reader: reader.round_count(),
     "block_hash": lambda reader: reader.block_hash(1),

@@ -224,3 +224,30 @@ async def test_the_number_of_steps_is_bounded(
     monkeypatch.setattr("oepnode.services.relay.step_pool.MAX_HELD", 0)
     assert MAX_HELD > 0
     assert await rejected(pool, REVEAL) == "relay.full"
+
+
+async def test_those_that_wait_are_bounded_and_a_client_that_left_costs_nothing(
+    pool: StepPool, chain: FakeChain, opened: InMemoryChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vote(opened, 2, RESULT)
+    calls = len(chain.calls)
+    with pytest.raises(Rejection) as rejection:
+        await pool.accept(relayed_steps.encode(REVEAL), lambda: True)
+    assert (rejection.value.code, len(chain.calls)) == ("client.gone", calls)
+
+    goes_on, real = asyncio.Event(), chain.round
+
+    async def slowly(number: int) -> Round | None:
+        await goes_on.wait()
+        return await real(number)
+
+    monkeypatch.setattr(chain, "round", slowly)
+    line = relayed_steps.encode(RelayedStep(CONTEXT, OTHER))
+    waiting = [asyncio.create_task(pool.accept(line)) for _ in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    assert await rejected(pool, REVEAL) == "service.busy"
+    goes_on.set()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {getattr(answer, "code", None) for answer in answers} == {"root.unmatched"}
+    await pool.accept(relayed_steps.encode(REVEAL))
+    assert pool.count == 1
