@@ -222,10 +222,10 @@ def measure_inclusion(web3: Web3, voters: Voters) -> dict[str, int]:
     where = (contract.address, 1)
     return {
         f"verifyPartition, {size} partitions": contract.spend(
-            inclusion.verifyPartition(*where, *partition)
+            inclusion.verifyPartition(*where, partition)
         ),
         f"verifySite, {size} sites of 805 B": contract.spend(
-            inclusion.verifySite(*where, *site, *partition)
+            inclusion.verifySite(*where, site, partition)
         ),
     }
 

@@ -7,11 +7,8 @@ pragma solidity ^0.8.30;
 /// with "OEP1" ‖ 0x01, and the contract does not read the rest of it.
 /// @dev The tag of five bytes keeps an entry of one tree from being passed off as one of the other.
 library Entries {
-    /// @notice The first bytes of a site entry.
     bytes5 internal constant SITE_TAG = hex"4f45503101";
-    /// @notice The first bytes of a partition entry.
     bytes5 internal constant PARTITION_TAG = hex"4f45503102";
-    /// @notice Length of a partition entry.
     uint256 internal constant PARTITION_LENGTH = 73;
 
     uint256 private constant PARTITION_ROOT_AT = 37;
@@ -22,8 +19,7 @@ library Entries {
     /// @notice The entry does not have the length of its kind.
     error EntryLength(uint256 expected, uint256 received);
 
-    /// @notice Reads a partition entry.
-    /// @param entry The entry's bytes.
+    /// @notice Reads a partition entry, and reverts for anything else.
     /// @return root Root of the tree of the partition's sites.
     /// @return sites Number of leaves of that tree.
     function partition(bytes calldata entry) internal pure returns (bytes32 root, uint32 sites) {
@@ -33,14 +29,12 @@ library Entries {
     }
 
     /// @notice Reverts unless the entry is a partition entry.
-    /// @param entry The entry's bytes.
     function requirePartition(bytes calldata entry) internal pure {
         if (entry.length != PARTITION_LENGTH) revert EntryLength(PARTITION_LENGTH, entry.length);
         _requireTag(PARTITION_TAG, entry);
     }
 
     /// @notice Reverts unless the entry is a site entry.
-    /// @param entry The entry's bytes.
     function requireSite(bytes calldata entry) internal pure {
         _requireTag(SITE_TAG, entry);
     }

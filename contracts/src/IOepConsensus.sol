@@ -323,6 +323,9 @@ interface IOepConsensus {
 
     // ----------------------------------------------------------------------------------------- views: members
 
+    // Getters of constants, so under the constants' names.
+    // slither-disable-start naming-convention
+
     /// @notice May open and cancel rounds.
     function REQUESTER_ROLE() external view returns (bytes32);
 
@@ -340,6 +343,8 @@ interface IOepConsensus {
 
     /// @notice Seconds after a round's reveal deadline in which {reportEquivocation} accepts evidence.
     function EVIDENCE_TIME() external view returns (uint256);
+
+    // slither-disable-end naming-convention
 
     /// @notice The epoch that a round opened now would have.
     function currentEpoch() external view returns (uint32);

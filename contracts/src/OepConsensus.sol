@@ -188,8 +188,8 @@ contract OepConsensus is Electorate {
         if (block.timestamp >= deadline) revert EvidenceClosed(number, deadline, block.timestamp);
         uint32 epoch = _rounds[number].poll.epoch;
         bytes memory form = SignedBallots.form(number);
-        (bytes32 ballot,, address operator, uint256 index) = _signed(signedBallots, 0, form, epoch);
-        (bytes32 otherBallot,, address otherOperator,) = _signed(signedBallots, 1, form, epoch);
+        (bytes32 ballot, address operator, uint256 index) = _signed(signedBallots, 0, form, epoch);
+        (bytes32 otherBallot, address otherOperator,) = _signed(signedBallots, 1, form, epoch);
         if (operator != otherOperator) revert TwoSigners(operator, otherOperator);
         if (ballot == otherBallot) revert SameBallot(number, operator);
         uint128 known = _equivocators[number];
@@ -406,8 +406,7 @@ contract OepConsensus is Electorate {
 
     // Casts an abstention, skips an entry of a member that had voted before the batch, and rejects any other.
     function _castOther(uint32 number, bytes calldata signedBallots, uint256 entry, Batch memory batch) private {
-        (bytes32 ballot, bytes32 custody, address operator, uint256 index) =
-            _signed(signedBallots, entry, batch.form, batch.epoch);
+        (bytes32 ballot, address operator, uint256 index) = _signed(signedBallots, entry, batch.form, batch.epoch);
         uint256 bit = 1 << index;
         if (batch.waitingBefore & bit == 0) return;
         if (batch.waiting & bit == 0) revert DuplicateEntry(entry, operator);
@@ -415,12 +414,13 @@ contract OepConsensus is Electorate {
         _abstain(number, operator, uint8(index), Reason(uint256(ballot)));
     }
 
-    // Reads a signed ballot and its member.
+    // Reads a signed vote and its member; rejects what could not be cast.
     function _signed(bytes calldata signedBallots, uint256 entry, bytes memory form, uint256 epoch)
         private
         view
-        returns (bytes32 ballot, bytes32 custody, address operator, uint256 index)
+        returns (bytes32 ballot, address operator, uint256 index)
     {
+        bytes32 custody;
         address signer;
         (ballot, custody, signer) = SignedBallots.recover(signedBallots, entry, form);
         if (signer == address(0)) revert InvalidSignature(entry);

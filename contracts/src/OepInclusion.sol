@@ -11,57 +11,44 @@ import {Rfc9162} from "./Rfc9162.sol";
 /// contract can be trusted: name the one that you know, and never one that somebody hands you with the proof.
 /// @dev Every function reverts on anything that does not prove inclusion.
 contract OepInclusion {
+    /// @notice An entry and its place in a tree.
+    struct Leaf {
+        bytes entry;
+        uint256 index; // from 0
+        bytes32[] path; // sibling hashes, from the entry up to the root
+    }
+
     /// @notice Reverts unless the partition entry is in the round's final tree.
     /// @param consensus The contract of the round.
     /// @param number A final round.
-    /// @param partitionEntry The entry's bytes.
-    /// @param index The entry's position in the round tree, from 0.
-    /// @param path Sibling hashes from the entry up to the root.
-    function verifyPartition(
-        IOepConsensus consensus,
-        uint32 number,
-        bytes calldata partitionEntry,
-        uint256 index,
-        bytes32[] calldata path
-    ) external view {
-        Entries.requirePartition(partitionEntry);
-        _verifyInFinal(consensus, number, partitionEntry, index, path);
+    /// @param partition Its place is in the round tree.
+    function verifyPartition(IOepConsensus consensus, uint32 number, Leaf calldata partition) external view {
+        Entries.requirePartition(partition.entry);
+        _verifyInFinal(consensus, number, partition);
     }
 
     /// @notice Reverts unless the site entry is in the partition's tree, and the partition entry in the round's final
     /// tree.
     /// @param consensus The contract of the round.
     /// @param number A final round.
-    /// @param siteEntry The site entry's bytes.
-    /// @param siteIndex Its position in the partition's tree, from 0.
-    /// @param sitePath Sibling hashes from the site entry up to the partition's root.
-    /// @param partitionEntry The partition entry's bytes.
-    /// @param index Its position in the round tree, from 0.
-    /// @param path Sibling hashes from the partition entry up to the round's root.
-    function verifySite(
-        IOepConsensus consensus,
-        uint32 number,
-        bytes calldata siteEntry,
-        uint256 siteIndex,
-        bytes32[] calldata sitePath,
-        bytes calldata partitionEntry,
-        uint256 index,
-        bytes32[] calldata path
-    ) external view {
-        Entries.requireSite(siteEntry);
-        (bytes32 root, uint32 sites) = Entries.partition(partitionEntry);
-        Rfc9162.verify(Rfc9162.leafHash(siteEntry), siteIndex, sites, sitePath, root);
-        _verifyInFinal(consensus, number, partitionEntry, index, path);
+    /// @param site Its place is in the partition's tree.
+    /// @param partition Its place is in the round tree.
+    function verifySite(IOepConsensus consensus, uint32 number, Leaf calldata site, Leaf calldata partition)
+        external
+        view
+    {
+        Entries.requireSite(site.entry);
+        (bytes32 root, uint32 sites) = Entries.partition(partition.entry);
+        _verify(site, sites, root);
+        _verifyInFinal(consensus, number, partition);
     }
 
-    function _verifyInFinal(
-        IOepConsensus consensus,
-        uint32 number,
-        bytes calldata partitionEntry,
-        uint256 index,
-        bytes32[] calldata path
-    ) private view {
+    function _verifyInFinal(IOepConsensus consensus, uint32 number, Leaf calldata partition) private view {
         (bytes32 root, uint32 partitions) = consensus.finalResult(number);
-        Rfc9162.verify(Rfc9162.leafHash(partitionEntry), index, partitions, path, root);
+        _verify(partition, partitions, root);
+    }
+
+    function _verify(Leaf calldata leaf, uint256 size, bytes32 root) private view {
+        Rfc9162.verify(Rfc9162.leafHash(leaf.entry), leaf.index, size, leaf.path, root);
     }
 }

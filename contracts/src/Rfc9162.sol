@@ -19,9 +19,7 @@ library Rfc9162 {
     /// @notice The hash could not be computed: the call had too little gas, or the chain has no such precompile.
     error Sha256Failed();
 
-    /// @notice The hash of a leaf.
-    /// @param entry The leaf's bytes.
-    /// @return The leaf hash.
+    /// @notice SHA-256(0x00 ‖ entry).
     function leafHash(bytes calldata entry) internal view returns (bytes32) {
         uint256 preimage = _freeMemory();
         assembly ("memory-safe") {
@@ -32,11 +30,10 @@ library Rfc9162 {
     }
 
     /// @notice Reverts unless `leaf` is at `index` of the tree of `size` leaves with this `root`.
-    /// @param leaf The leaf hash.
-    /// @param index The leaf's position, from 0.
-    /// @param size Number of leaves of the tree.
-    /// @param path The sibling hashes, from the leaf up.
-    /// @param root The tree's root hash.
+    /// @param leaf From {leafHash}, never from the prover, who could pass an inner node off as a leaf.
+    /// @param index From 0.
+    /// @param size Number of leaves, never from the prover: a path may prove positions in trees of several sizes.
+    /// @param path Sibling hashes, from the leaf up.
     function verify(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root) internal view {
         if (index >= size) revert IndexOutOfRange(size, index);
         // `node` and `last` are the positions, on the current level, of the path's node and of the level's last one.
@@ -59,8 +56,7 @@ library Rfc9162 {
     }
 
     /// @notice The length of the path of leaf `index` in a tree of `size` leaves.
-    /// @param index The leaf's position, below `size`.
-    /// @param size Number of leaves of the tree.
+    /// @param index Below `size`.
     /// @return length One for each level on which the path's node has a sibling.
     function pathLength(uint256 index, uint256 size) internal pure returns (uint256 length) {
         for (uint256 last = size - 1; last != 0; last >>= 1) {

@@ -22,17 +22,15 @@ library SignedBallots {
     uint256 private constant LARGEST_S = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     /// @notice The signed message of a round, without the ballot. A batch fills in one ballot after another.
-    /// @return A form for {digest} and {read}.
+    /// @return Bytes for {digest} and {recover}, which write into them.
     function form(uint32 round) internal view returns (bytes memory) {
-        bytes32 domain = keccak256(
-            abi.encode(DOMAIN_TYPE, NAME_HASH, VERSION_HASH, block.chainid, address(this))
-        );
+        bytes32 domain = keccak256(abi.encode(DOMAIN_TYPE, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
         // Message and digest, with space for ballot and custody root, and for the message's hash.
         return abi.encodePacked(BALLOT_TYPE, uint256(round), bytes32(0), bytes32(0), hex"1901", domain, bytes32(0));
     }
 
     /// @notice The hash that a signer signs: EIP-712's hash of the message.
-    /// @param form_ The round's form.
+    /// @param form_ What {form} returned for the round.
     function digest(bytes memory form_, bytes32 ballot, bytes32 custody) internal pure returns (bytes32 hash) {
         // Fills in the form's blanks; a test compares it with an independent EIP-712 implementation.
         // slither-disable-next-line assembly
@@ -47,9 +45,9 @@ library SignedBallots {
     /// @notice Reads a signed ballot and recovers its signer.
     /// @param packed Signed ballots, one after another; more of them than `entry`.
     /// @param entry Position of the ballot, from 0.
-    /// @param form_ The round's form.
-    /// @return ballot The ballot.
-    /// @return custody Its custody root.
+    /// @param form_ What {form} returned for the round.
+    /// @return ballot The vote: below 6 the reason of an abstention, or zero, which is no vote.
+    /// @return custody Zero in an abstention.
     /// @return signer The account that signed it for this round; zero if the signature is invalid, and an arbitrary
     /// account if it was made for something else.
     function recover(bytes calldata packed, uint256 entry, bytes memory form_)

@@ -223,7 +223,9 @@ contract GuaranteesTest is Bench {
         assertTrue(log.copies > 5 && log.abstentions > 5 && log.equivocations > 5, "misdeeds");
         assertTrue(log.lateEvidence > 0, "late evidence");
         assertTrue(log.relayedAbstentions > 5, "relayed abstentions");
-        assertTrue(log.finals > 3 && log.candidates > 3 && log.failures > 3 && log.cancellations > 1, "outcomes");
+        assertTrue(log.finals > 3 && log.candidates > 3, "revealed results");
+        assertTrue(log.failures > 3, "failures");
+        assertTrue(log.cancellations > 1, "cancellations");
         assertTrue(log.pauses > 1 && log.rotations > 5 && log.removals > 1 && log.comebacks > 1, "changes");
         assertTrue(log.reused > 5, "signers that came back");
         assertTrue(log.handovers > 1 && log.lastAdministrators > 1, "offices");

@@ -29,9 +29,7 @@ contract InclusionTest is Fixture {
         for (uint256 count = 1; count <= 9; ++count) {
             uint32 round = finalRound(count);
             for (uint256 i = 0; i < count; ++i) {
-                inclusion.verifyPartition(
-                    consensus, round, partitionEntry(i), i, ReferenceTree.path(partitionLeaves(count), i)
-                );
+                verifyPartition(consensus, round, partitionEntry(i), i, ReferenceTree.path(partitionLeaves(count), i));
             }
         }
     }
@@ -52,14 +50,14 @@ contract InclusionTest is Fixture {
                 IOepConsensus.WrongStatus.selector, unfinished, IOepConsensus.Status.Final, IOepConsensus.Status.Open
             )
         );
-        inclusion.verifyPartition(consensus, unfinished, entry, 0, path);
+        verifyPartition(consensus, unfinished, entry, 0, path);
         vm.expectRevert(
             abi.encodeWithSelector(
                 IOepConsensus.WrongStatus.selector, 99, IOepConsensus.Status.Final, IOepConsensus.Status.None
             )
         );
-        inclusion.verifyPartition(consensus, 99, entry, 0, path);
-        inclusion.verifyPartition(consensus, round, entry, 0, path);
+        verifyPartition(consensus, 99, entry, 0, path);
+        verifyPartition(consensus, round, entry, 0, path);
     }
 
     function test_TheFinalResultIsThatOfAFinalRound() public {
@@ -94,12 +92,12 @@ contract InclusionTest is Fixture {
         uint32 other = finalRound(4);
         assertEq(other, round, "number");
         bytes memory entry = partitionEntry(0);
-        inclusion.verifyPartition(here, round, entry, 0, path);
+        verifyPartition(here, round, entry, 0, path);
         bytes32 expected = consensus.round(other).root;
         bytes32 received = here.round(round).root;
         vm.expectRevert(abi.encodeWithSelector(Rfc9162.RootMismatch.selector, expected, received));
-        inclusion.verifyPartition(consensus, other, entry, 0, path);
-        inclusion.verifyPartition(consensus, other, entry, 0, ReferenceTree.path(partitionLeaves(4), 0));
+        verifyPartition(consensus, other, entry, 0, path);
+        verifyPartition(consensus, other, entry, 0, ReferenceTree.path(partitionLeaves(4), 0));
     }
 
     function test_NotOfAnotherRound() public {
@@ -111,7 +109,7 @@ contract InclusionTest is Fixture {
         bytes32 received = sha256(abi.encodePacked(hex"01", hash, path[1]));
         bytes32 expected = consensus.round(other).root;
         vm.expectRevert(abi.encodeWithSelector(Rfc9162.RootMismatch.selector, expected, received));
-        inclusion.verifyPartition(consensus, other, entry, 0, path);
+        verifyPartition(consensus, other, entry, 0, path);
     }
 
     function test_RejectsEntriesOfAnotherKind() public {
@@ -122,13 +120,13 @@ contract InclusionTest is Fixture {
         bytes memory entry = good.partition;
         bytes memory error_ = abi.encodeWithSelector(Entries.EntryLength.selector, 73, 74);
         vm.expectRevert(error_);
-        inclusion.verifyPartition(consensus, round, bytes.concat(entry, hex"00"), 1, good.path);
+        verifyPartition(consensus, round, bytes.concat(entry, hex"00"), 1, good.path);
         vm.expectRevert(abi.encodeWithSelector(Entries.EntryLength.selector, 73, 0));
-        inclusion.verifyPartition(consensus, round, "", 1, good.path);
+        verifyPartition(consensus, round, "", 1, good.path);
         entry = proof(3, 1, 2).partition;
         entry[4] = 0x01;
         vm.expectRevert(abi.encodeWithSelector(Entries.EntryTag.selector, bytes5("OEP1\x02"), bytes5("OEP1\x01")));
-        inclusion.verifyPartition(consensus, round, entry, 1, good.path);
+        verifyPartition(consensus, round, entry, 1, good.path);
 
         Proof memory bad = proof(3, 1, 2);
         bad.site = good.partition;
@@ -182,7 +180,7 @@ contract InclusionTest is Fixture {
         uint32 round = finalRound(100);
         bytes32[] memory path = ReferenceTree.path(partitionLeaves(100), 37);
         bytes memory entry = partitionEntry(37);
-        inclusion.verifyPartition(consensus, round, entry, 37, path);
+        verifyPartition(consensus, round, entry, 37, path);
         assertTrue(vm.lastCallGas().gasTotalUsed <= 13_400, "inclusion costs more than 13.4k gas");
     }
 
@@ -193,7 +191,7 @@ contract InclusionTest is Fixture {
         consensus.revealRoot(round, ROOT, 0, ballots[round]);
         bytes memory entry = partitionEntry(0);
         vm.expectRevert(abi.encodeWithSelector(Rfc9162.IndexOutOfRange.selector, 0, 0));
-        inclusion.verifyPartition(consensus, round, entry, 0, new bytes32[](0));
+        verifyPartition(consensus, round, entry, 0, new bytes32[](0));
     }
 
     function finalRound(uint256 count) private returns (uint32 round) {
@@ -216,7 +214,22 @@ contract InclusionTest is Fixture {
     }
 
     function verify(uint32 round, Proof memory p) private view {
-        inclusion.verifySite(consensus, round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path);
+        inclusion.verifySite(consensus, round, siteOf(p), partitionOf(p));
+    }
+
+    function siteOf(Proof memory p) private pure returns (OepInclusion.Leaf memory) {
+        return OepInclusion.Leaf(p.site, p.siteIndex, p.sitePath);
+    }
+
+    function partitionOf(Proof memory p) private pure returns (OepInclusion.Leaf memory) {
+        return OepInclusion.Leaf(p.partition, p.index, p.path);
+    }
+
+    function verifyPartition(OepConsensus where, uint32 round, bytes memory entry, uint256 index, bytes32[] memory path)
+        private
+        view
+    {
+        inclusion.verifyPartition(where, round, OepInclusion.Leaf(entry, index, path));
     }
 
     function rejects(uint32 round, Proof memory p, bytes memory error_) private {
@@ -225,7 +238,7 @@ contract InclusionTest is Fixture {
     }
 
     function isAccepted(uint32 round, Proof memory p) private view returns (bool) {
-        try inclusion.verifySite(consensus, round, p.site, p.siteIndex, p.sitePath, p.partition, p.index, p.path) {
+        try inclusion.verifySite(consensus, round, siteOf(p), partitionOf(p)) {
             return true;
         } catch {
             return false;

@@ -69,8 +69,8 @@ contract VectorsTest is Fixture {
     function test_WhatIsRejected() public view {
         string memory json = vm.readFile(string.concat(FOLDER, "trees.json"));
         uint256 count;
-        for (; vm.keyExistsJson(json, entryAt(".refused", count)); ++count) {
-            string memory key = entryAt(".refused", count);
+        for (; vm.keyExistsJson(json, entryAt(".rejected", count)); ++count) {
+            string memory key = entryAt(".rejected", count);
             try this.verify(json, key) {
                 assertTrue(false, vm.parseJsonString(json, string.concat(key, ".reason")));
             } catch (bytes memory error_) {
@@ -82,7 +82,7 @@ contract VectorsTest is Fixture {
                 );
             }
         }
-        assertEq(count, 25, "refused");
+        assertEq(count, 25, "rejected");
     }
 
     function test_TheRounds() public {
@@ -90,6 +90,8 @@ contract VectorsTest is Fixture {
         checkRound("round-array.json", 3);
         checkRound("round-ndjson.json", 2);
         checkRound("round-day.json", 3);
+        checkRound("round-wide.json", 3);
+        checkRound("round-blind.json", 3);
     }
 
     function verify(string memory json, string memory key) public view {
@@ -116,7 +118,7 @@ contract VectorsTest is Fixture {
             string memory partition = entryAt(".partitions", i);
             bytes memory entry = vm.parseBytes(vm.parseJsonString(json, string.concat(partition, ".entry")));
             bytes32[] memory path = words(json, string.concat(partition, ".path"));
-            inclusion.verifyPartition(consensus, round, entry, i, path);
+            inclusion.verifyPartition(consensus, round, OepInclusion.Leaf(entry, i, path));
             checkSites(round, json, string.concat(partition, ".sites"), entry, i, path);
         }
         assertEq(i, partitions, "partitions");
@@ -135,7 +137,9 @@ contract VectorsTest is Fixture {
             string memory site = entryAt(sites, k);
             bytes memory siteEntry = vm.parseBytes(vm.parseJsonString(json, string.concat(site, ".entry")));
             bytes32[] memory sitePath = words(json, string.concat(site, ".path"));
-            inclusion.verifySite(consensus, round, siteEntry, k, sitePath, entry, index, path);
+            inclusion.verifySite(
+                consensus, round, OepInclusion.Leaf(siteEntry, k, sitePath), OepInclusion.Leaf(entry, index, path)
+            );
         }
     }
 

@@ -4,11 +4,11 @@ Who: anyone who reaches a sender's gateway or a registry. Grant lists are public
 
 Before: the list of a round needs the round's opening, which was looked for in all blocks since: a
 year of a chain with a block every 5 seconds is 1,260 questions to each node, for one ``GET``. A
-loop over old rounds used up a provider's quota, and the workers' requests waited for the same nodes.
-
-Now: the contract keeps the number of the block in which a round was opened, and that block alone is
-read (``opening`` of ``adapters/chain/contract.py``), for grant lists as for workers' requests. Lists
-are made one at a time, and served again from memory (``services/common/grants.py``).
+loop over old rounds used up a provider's quota, and the workers' requests waited for the same
+nodes.
+Now: the contract keeps the number of the block in which a round was opened, and that block alone
+is read (``opening`` of ``adapters/chain/contract.py``), for grant lists as for workers' requests.
+Lists are made one at a time, and served again from memory (``services/common/grants.py``).
 
 What remains: a few questions to each node for each list; the limit of requests an address is for
 more than that.

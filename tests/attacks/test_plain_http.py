@@ -34,10 +34,10 @@ from tests.attacks.support.lying_node import of_view
 ELSEWHERE = "http://node.elsewhere.test:8545"
 CONTRACT = "0x" + "c0" * 20
 OWN = {
-    WorkerSettings: 'key_file = "key"\noperator = "%s"\nsender_url = "https://s.test"\n'
-    'registry_url = "https://r.test"\n' % CONTRACT,
-    SenderSettings: 'key_file = "key"\ntoken_file = "token"\noperators = ["%s"]\n' % CONTRACT,
-    RegistrySettings: 'operators = ["%s"]\n' % CONTRACT,
+    WorkerSettings: f'key_file = "key"\noperator = "{CONTRACT}"\n'
+    'sender_url = "https://s.test"\nregistry_url = "https://r.test"\n',
+    SenderSettings: f'key_file = "key"\ntoken_file = "token"\noperators = ["{CONTRACT}"]\n',
+    RegistrySettings: f'operators = ["{CONTRACT}"]\n',
     RelaySettings: 'key_file = "key"\n',
 }
 

@@ -11,8 +11,8 @@ bundles of final rounds. Everything else is on the operator's listener
 there that follows from a result before the round is over. Errors appear as kind and code
 (`oepnode.worker.shown_errors`).
 
-The same page gave each aggregator the exact number of sites of all others together, by subtraction of
-its own. Numbers of sites are on the operator's listener alone.
+The same page gave each aggregator the exact number of sites of all others together, by
+subtraction of its own. Numbers of sites are on the operator's listener alone.
 
 Remains: a worker can tell a friend the root; ``audit round --grants`` and the custody root are for
 that. The time at which a ballot is cast, which the chain shows, says how long computing took.

@@ -2,14 +2,15 @@
 
 Every step is made on both. They must agree on whether it reverts, with which error and arguments,
 and afterwards on every view, also as it will be at the deadlines to come. In the end they must have
-emitted the same events of rounds, and an auditor who reads only those must come to the same counts.
+emitted the same events of rounds; who reads only the chain's events must come to the same state,
+and so to every view; and an auditor must come to the same counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -25,21 +26,14 @@ from oepnode.domain.rounds import signed_ballots
 from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
-    Abstained,
-    BallotCast,
-    Electorate,
     Equivocated,
-    Event,
     Policy,
     Role,
-    RootRevealed,
-    RoundFinalised,
-    RoundOpened,
 )
 from oepnode.domain.rounds.signed_ballots import SignedBallot
-from oepnode.domain.rounds.tally import Ballot, Standing
+from oepnode.domain.rounds.tally import Standing
 from tests.contract_model import electorate, rounds, views
-from tests.contract_model.packed_ballots import rolling_hash
+from tests.contract_model.rebuilt import rebuild
 from tests.contract_model.state import (
     MAX_MEMBERS,
     MAX_TEXT,
@@ -234,7 +228,11 @@ class Lockstep:
     # --- auditing --------------------------------------------------------------------------------
 
     def audit(self) -> None:
-        """Check that an auditor who reads only the events comes to the same counts."""
+        """Check that who reads only the events comes to the same state, views and counts."""
+        log = self.chain.events(self.first_block)
+        rebuilt = rebuild(self.anvil.chain_id, self.chain.address, log)
+        assert rebuilt == replace(self.state, log=())
+        self.compare(rebuilt)
         asyncio.run(self._audit())
 
     async def _audit(self) -> None:
@@ -267,51 +265,14 @@ class Lockstep:
         assert reasons == round_.abstentions
         silent = sum(1 << a.member.index for a in counted.members if a.standing is Standing.SILENT)
         assert silent == round_.waiting
-        assert self.chain.read("record", number)[2:] == _rebuilt(members, events)
-        self._compare_with_events(number, members, events)
         equivocators = {e.operator for e in events if isinstance(e, Equivocated)}
         assert equivocators == {m.operator for m in members.by_index(round_.equivocators)}
 
-    def _compare_with_events(
-        self, number: int, members: Electorate, events: Sequence[Event]
-    ) -> None:
-        """Compare the chain's view of a round with the round that its events alone give."""
-        view = self.chain.read("round", number)
-        (opened,) = (event for event in events if isinstance(event, RoundOpened))
-        start, window = opened.horizon_start // rounds.HORIZON_UNIT_S, members.vote_window_s
-        assert view[2:10] == (
-            opened.epoch,
-            start,
-            opened.interval_count,
-            opened.rules_version,
-            opened.vote_deadline - window,
-            opened.location.block,
-            opened.vote_deadline,
-            opened.reveal_deadline,
-        )
-        index = {member.operator: member.index for member in members.members}
-        cast = [Ballot(index[e.operator], e.ballot) for e in events if isinstance(e, BallotCast)]
-        abstained = [index[e.operator] for e in events if isinstance(e, Abstained)]
-        voted = sum(1 << bit for bit in (*(ballot.index for ballot in cast), *abstained))
-        final = next((e for e in events if isinstance(e, RoundFinalised)), None)
-        hashed = rolling_hash(rounds.context_of(self.state, number), cast)
-        every = sum(1 << member.index for member in members.members)
-        assert view[10:] == (
-            len(members.members),
-            members.quorum,
-            every,
-            voted,
-            hashed if final is None else bytes(32),
-            bytes(32) if final is None else final.root,
-            0 if final is None else final.partitions,
-            0 if final is None else final.matched,
-        )
-
     # --- comparing -------------------------------------------------------------------------------
 
-    def compare(self) -> None:
-        """Compare every view of the contract with the twin's."""
-        expected = list(self._views())
+    def compare(self, state: State | None = None) -> None:
+        """Compare every view of the contract with the twin's, or with those of another state."""
+        expected = self._views(state or self.state)
         received = self.chain.read_all([(name, args, at) for name, args, at, _ in expected])
         for (name, args, at, value), answer in zip(expected, received, strict=True):
             if answer != value:
@@ -321,13 +282,15 @@ class Lockstep:
     @property
     def compared(self) -> set[str]:
         """The names of the views that are compared now."""
-        return {name for name, *_ in self._views()}
+        return {name for name, *_ in self._views(self.state)}
 
-    def _views(self) -> list[tuple[str, Sequence[object], int | None, Any]]:
-        return [*self._electorate_views(), *self._round_views()]
+    def _views(self, state: State) -> list[tuple[str, Sequence[object], int | None, Any]]:
+        return [*self._electorate_views(state), *self._round_views(state)]
 
-    def _electorate_views(self) -> list[tuple[str, Sequence[object], int | None, Any]]:
-        state, who = self.state, self.people
+    def _electorate_views(
+        self, state: State
+    ) -> list[tuple[str, Sequence[object], int | None, Any]]:
+        who = self.people
         expected: list[tuple[str, Sequence[object], int | None, Any]] = [
             ("currentEpoch", (), None, state.epoch),
             ("paused", (), None, state.is_paused),
@@ -369,8 +332,7 @@ class Lockstep:
             (),
         )
 
-    def _round_views(self) -> list[tuple[str, Sequence[object], int | None, Any]]:
-        state = self.state
+    def _round_views(self, state: State) -> list[tuple[str, Sequence[object], int | None, Any]]:
         last = len(state.rounds)
         expected: list[tuple[str, Sequence[object], int | None, Any]] = [
             (name, (number,), None, Reverted("UnknownRound", last, number))
@@ -386,7 +348,7 @@ class Lockstep:
                 view = astuple(views.round_view(state, number, time))
                 expected.append(("round", (number,), time, view))
             record = views.record_view(state, number, self.now)
-            expected += [("record", (number,), self.now, record), self._final_view(number)]
+            expected += [("record", (number,), self.now, record), self._final_view(state, number)]
             context = rounds.context_of(state, number)
             result = RESULTS[0]
             ballot = ballot_for(context, 5, result)
@@ -396,26 +358,15 @@ class Lockstep:
             expected += [("ballotDigest", (number, ballot, CUSTODY), None, digest)]
         return expected
 
-    def _final_view(self, number: int) -> tuple[str, Sequence[object], int | None, Any]:
+    def _final_view(
+        self, state: State, number: int
+    ) -> tuple[str, Sequence[object], int | None, Any]:
         value: object
         try:
-            value = views.final_result(self.state, number)
+            value = views.final_result(state, number)
         except Reverted as error:
             value = error
         return "finalResult", (number,), None, value
-
-
-def _rebuilt(members: Electorate, events: Sequence[Event]) -> tuple[object, ...]:
-    """Candidates, abstentions and equivocators of a record, from the round's events alone."""
-    index = {member.operator: member.index for member in members.members}
-    revealed = [event for event in events if isinstance(event, RootRevealed)]
-    abstained = [event for event in events if isinstance(event, Abstained)]
-    accused = [event for event in events if isinstance(event, Equivocated)]
-    return (
-        tuple((event.root, event.partitions, event.matched) for event in revealed),
-        tuple(sorted((index[event.operator], event.reason) for event in abstained)),
-        sum(1 << index[event.operator] for event in accused),
-    )
 
 
 def _as_is(arguments: Sequence[Any]) -> Sequence[Any]:

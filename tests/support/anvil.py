@@ -39,6 +39,15 @@ class Receipt:
     contract: str | None
 
 
+@dataclass(frozen=True)
+class Emitted:
+    """An event of the contract, with its values by their names."""
+
+    name: str
+    values: dict[str, Any]
+    block: int
+
+
 class Anvil:
     """A chain that makes a block only on command."""
 
@@ -173,6 +182,11 @@ class OnChain(Deployed):
         arguments = encode(["address", "(uint8,uint8,uint32,uint32,uint16)"], [admin, policy])
         super().__init__(anvil, artefact.consensus()["bytecode"] + arguments.hex(), at)
 
+    def events(self, first_block: int) -> list[Emitted]:
+        """All events from a block on, in their order."""
+        filter_ = {"address": self.to, "fromBlock": hex(first_block), "toBlock": "latest"}
+        return [_emitted(log) for log in self.anvil.rpc("eth_getLogs", filter_)]
+
 
 class Inclusion(Deployed):
     """``OepInclusion``, deployed from the committed artefact."""
@@ -210,6 +224,29 @@ def _errors() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
             signature = f"{item['name']}({','.join(_type(part) for part in item['inputs'])})"
             errors[keccak(signature.encode())[:4]] = (item["name"], item["inputs"])
     return errors
+
+
+@cache
+def _events() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
+    events = {}
+    for item in artefact.consensus()["abi"]:
+        if item["type"] == "event":
+            signature = f"{item['name']}({','.join(_type(part) for part in item['inputs'])})"
+            events[keccak(signature.encode())] = (item["name"], item["inputs"])
+    return events
+
+
+def _emitted(log: dict[str, Any]) -> Emitted:
+    kind, *topics = (bytes.fromhex(topic[2:]) for topic in log["topics"])
+    name, inputs = _events()[kind]
+    indexed = [item for item in inputs if item["indexed"]]
+    others = [item for item in inputs if not item["indexed"]]
+    values = (
+        *_decoded(indexed, b"".join(topics)),
+        *_decoded(others, bytes.fromhex(log["data"][2:])),
+    )
+    names = [item["name"] for item in (*indexed, *others)]
+    return Emitted(name, dict(zip(names, values, strict=True)), int(log["blockNumber"], 16))
 
 
 def error_names() -> set[str]:

@@ -327,9 +327,9 @@ class Claim:
     def call(self) -> tuple[str, tuple[object, ...]]:
         partition = (self.partition, self.index, self.path)
         if self.site is None:
-            return "verifyPartition", (self.number, *partition)
+            return "verifyPartition", (self.number, partition)
         site = (self.site, self.site_index, self.site_path)
-        return "verifySite", (self.number, *site, *partition)
+        return "verifySite", (self.number, site, partition)
 
     def is_good(self) -> bool:
         """The verdict of Python; the chain reads the tag of the site entry and hashes the rest."""

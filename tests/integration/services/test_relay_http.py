@@ -398,6 +398,7 @@ async def test_rounds_that_are_over_are_forgotten(world: World) -> None:
         "contract": "0x" + CONTRACT.hex(),
         "rounds": 1,
         "ballots": 1,
+        "steps": 0,
         "trouble": "",
     }
     world.blockchain.clock.time += 61

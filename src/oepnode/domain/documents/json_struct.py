@@ -1,8 +1,8 @@
 """Small JSON messages of a fixed shape, such as signed statements and requests.
 
-Guarantees: a message has the fields of its shape, each once. Of a doubled key readers disagree
-which value counts, so that one signature could stand under two messages. Leaves out the documents
-of a round, which have a reader with paths (``strict_json``).
+Guarantees: a message has the fields of its shape, each once, and its numbers are integers. Of a
+doubled key readers disagree which value counts, so that one signature could stand under two
+messages. Leaves out the documents of a round, which have a reader with paths (``strict_json``).
 
 Example:
     >>> class Point(Struct, forbid_unknown_fields=True):
@@ -34,8 +34,12 @@ def read_struct(data: bytes, shape: type[Shape]) -> Shape:
         DecodeError: If it is not JSON.
     """
     value = msgspec.json.decode(data, type=shape)
-    json.loads(data, object_pairs_hook=_require_single, parse_int=len, parse_float=len)
+    json.loads(data, object_pairs_hook=_require_single, parse_int=len, parse_float=_reject_fraction)
     return value
+
+
+def _reject_fraction(text: str) -> None:
+    raise ValidationError(f"Expected an integer, got {text[:20]}: no point and no exponent")
 
 
 def _require_single(pairs: list[tuple[str, Any]]) -> None:

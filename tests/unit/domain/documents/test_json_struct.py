@@ -24,6 +24,12 @@ class Outer(Struct, forbid_unknown_fields=True):
     y: int = 0
 
 
+@pytest.mark.parametrize("number", ["1.0", "1e0", "1E2", "10e-1"])
+def test_a_number_with_point_or_exponent_is_rejected(number: str) -> None:
+    with pytest.raises(ValidationError, match="Expected"):
+        read_struct(b'{"inner": [{"x": %s}]}' % number.encode(), Outer)
+
+
 def test_a_message_of_the_shape_is_read() -> None:
     assert read_struct(b'{"inner": [{"x": 1}, {"x": 2}]}', Outer) == Outer([Inner(1), Inner(2)])
 
