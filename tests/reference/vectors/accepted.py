@@ -134,6 +134,8 @@ ACCEPTED_REGISTRIES = (
     ("an end", assigned(("6305888444", "north", nem(4, 0), nem(4, 5)))),
     ("assignments that abut", assigned(
         ("6305888444", "south", nem(10, 0), None), ("6305888444", "north", nem(4, 0), nem(10, 0)))),
+    ("assignments that abut, the earlier first", assigned(
+        ("6305888444", "north", nem(4, 0), nem(10, 0)), ("6305888444", "south", nem(10, 0), None))),
     ("assignments of other NMIs at one time", assigned(
         ("6305888444", "south", nem(4, 0), None), ("QAAAVZZZZZ", "north", nem(4, 0), None))),
     ("ids that differ in case", bare(

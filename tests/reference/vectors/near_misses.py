@@ -77,7 +77,16 @@ NEAR_ENVELOPES: tuple[tuple[str, str, str, str | bytes, str, str], ...] = (
      "field.type"),
     ("elements that are no array", *W, swap('[{"intervals":', '{"intervals":').replace(
         "]}]}", "]}}"), RECORD + ".operatingEnvelopes", "field.type"),
+    ("a spelling of a time that is not read", *W, swap(END, END + ',"distarttime":null'),
+     INTERVAL, "field.unknown"),
+    ("a spelling of a submission time that is not read", *W,
+     array(more(NINE.replace("submissionTimestamp", "submissiondatetime"))), RECORD,
+     "field.unknown"),
+    ("a field of an element in a record", *W, array(more(',"intervals":[]')), RECORD,
+     "field.unknown"),
     # Section 3.
+    ("end equal to start", *W, swap(END, END + f',"diStartTime":"{nem(10, 5)}"'),
+     INTERVAL + ".diEndTime", "time.order"),
     ("the year 2106", *W, swap(nem(10, 5), "2106-01-01T00:00:00+10:00"), INTERVAL + ".diEndTime",
      "time.format"),
     ("the year 1969 as written, later as an instant", *W,

@@ -217,7 +217,7 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
 
 def rejected_vectors() -> Json:
     """Documents that must be rejected, each for one fault, and accepted ones that are close."""
-    envelopes = [
+    envelopes: list[tuple[str, str, str, str | bytes, str, tuple[str, ...]]] = [
         (name, "wide", "canonical", data, path, (rule,))
         for name, data, path, rule in REJECTED_ENVELOPES
     ]

@@ -45,7 +45,15 @@ def signature_vectors() -> Json:
         "publicKey": _public(_ED25519),
         "accepted": good,
         "rejected": [
-            {"code": "signature.invalid", "statement": {**whole, **change}} for change in changes
+            {"code": "signature.invalid", "statement": statement}
+            for statement in (
+                *({**whole, **change} for change in changes),
+                # Signed as they stand, and about something else.
+                _statement("snapshot", 1)["statement"],
+                _statement("envelope", 1, more=1)["statement"],
+                _statement("envelope", 1, _OTHER)["statement"],
+                _statement("envelope", 1, document=b"{}")["statement"],
+            )
         ],
         "rejectedTexts": [{"code": "signature.invalid", "text": text} for text in _texts(whole)],
         "headers": _headers(good[0]["statement"]),
@@ -149,15 +157,22 @@ def _computed() -> Json:
     ]
 
 
-def _statement(kind: str, sequence: int, key: Ed25519PrivateKey = _ED25519) -> Json:
-    hashed = hashlib.sha256(_DOCUMENT).digest()
-    message = document_message(kind, hashed, len(_DOCUMENT), sequence)
+def _statement(
+    kind: str,
+    sequence: int,
+    key: Ed25519PrivateKey = _ED25519,
+    document: bytes = _DOCUMENT,
+    more: int = 0,
+) -> Json:
+    """A signed statement about a document, whose size may be stated as more than it is."""
+    hashed, size = hashlib.sha256(document).digest(), len(document) + more
+    message = document_message(kind, hashed, size, sequence)
     return {
         "message": message.hex(),
         "statement": {
             "kind": kind,
             "sha256": hashed.hex(),
-            "size": len(_DOCUMENT),
+            "size": size,
             "sequence": sequence,
             "publicKey": _public(key),
             "signature": key.sign(message).hex(),

@@ -193,7 +193,7 @@ def token_list_vectors() -> Json:
         "lists": lists,
         "emptyList": empty,
         "rejected": _rejected_lists(snapshot),
-        "rejectedPadding": _rejected_padding(lists[0]["text"].encode()),
+        "rejectedPadding": _rejected_padding(empty.encode()),
     }
 
 

@@ -35,7 +35,7 @@ from oepnode.domain.rounds.inputs.document_signatures import (
 )
 from oepnode.domain.rounds.onchain import LogLocation, RoundOpened
 from oepnode.services.common.document_signatures import SIGNATURES_SCHEMA, SignatureStore
-from tests.support.signed_documents import OTHER, statement
+from tests.support.signed_documents import KEY, OTHER, statement
 
 VECTORS = Path(__file__).resolve().parents[4] / "docs" / "spec" / "vectors"
 GRANTS = json.loads((VECTORS / "grants.json").read_text("utf-8"))
@@ -184,10 +184,8 @@ def test_headers() -> None:
 
 def signed(step: dict[str, Any]) -> SignedStatement:
     """The statement of a step; the name of its document is the document."""
-    key = {"first": None, "second": OTHER}[step["key"]]
-    more = {} if key is None else {"key": key}
-    kind = step.get("kind", "envelope")
-    return statement(step["document"].encode(), step["sequence"], kind, **more)
+    key = {"first": KEY, "second": OTHER}[step["key"]]
+    return statement(step["document"].encode(), step["sequence"], step.get("kind", "envelope"), key)
 
 
 def test_sequence_of_a_service(tmp_path: Path) -> None:
