@@ -122,4 +122,6 @@ def _open_keystore(path: Path, data: bytes) -> bytes:
     try:
         return bytes(Account.decrypt(keystore, password))
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise ConfigError(f"{path}: the password in {password_file} does not open this keystore") from None
+        raise ConfigError(
+            f"{path}: the password in {password_file} does not open this keystore"
+        ) from None
