@@ -129,8 +129,8 @@ def make_folder(folder: Path) -> None:
     """Create a folder that only its owner may enter; one that others may enter is closed to them.
 
     Raises:
-        ConfigError: If it cannot be created, is open to others and of another owner, or is shared by
-            all users, such as ``/tmp``, who would be locked out.
+        ConfigError: If it cannot be created, is open to others and of another owner, or is one
+            that all users share, such as ``/tmp``, who would be locked out.
     """
     try:
         folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
