@@ -42,7 +42,7 @@ from oepnode.adapters.http.client import HttpClient
 from oepnode.client import race
 from oepnode.client.bundles import unseal
 from oepnode.client.chain import ChainTarget
-from oepnode.client.fetching import FetchedBundle, FetchPolicy, fetch_bundle
+from oepnode.client.fetching import FetchedBundle, FetchPolicy, NoEndpointError, fetch_bundle
 from oepnode.client.keys import KeyPair
 from oepnode.client.rounds import FinalRound
 from oepnode.domain.rounds import bundle
@@ -349,6 +349,10 @@ def test_an_address_of_the_aggregators_own_network_is_not_requested(
     fetched = fetch_bundle(PAIR, CHAIN, out=tmp_path / "got.oepb", policy=honest)
     assert "not public" in fetched.attempts[0].outcome
     assert (fetched.url, fetched.worker, victim.requests) == (world.honest.url, "", [])
+    alone = FetchPolicy(workers=("0x" + HOSTILE.hex(),), timeout_s=10)
+    with pytest.raises(NoEndpointError, match="not public"):
+        fetch_bundle(PAIR, CHAIN, out=tmp_path / "none.oepb", policy=alone)
+    assert victim.requests == []
 
 
 def test_without_the_check_of_addresses_it_is(

@@ -124,6 +124,13 @@ def test_the_registrys_signer_must_be_named(chain: ChainTarget, tmp_path: Path) 
         audit_round(chain, 3, sources(file, registry_signer="0x12"))
 
 
+def test_a_file_of_another_kind_is_named(chain: ChainTarget, tmp_path: Path) -> None:
+    other = tmp_path / "round.json"
+    other.write_text('{"round": 1}')
+    with pytest.raises(GrantFault, match=f"grants.malformed: {other}: "):
+        audit_round(chain, 3, sources(str(other)))
+
+
 def test_a_missing_file_is_wrong_usage(chain: ChainTarget) -> None:
     with pytest.raises(ConfigError, match="grant list"):
         audit_round(chain, 3, sources("nowhere.json"))

@@ -26,7 +26,7 @@ from oepnode.client.files import FileName
 from oepnode.client.keys import KeyPair
 from oepnode.client.limits import limits_frame
 from oepnode.client.rounds import RoundSelector
-from oepnode.client.tokens import TokenSource
+from oepnode.client.tokens import TokensNotUsedError, TokenSource
 from oepnode.domain.edge.envelopes.rounds import combine
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.rounds.onchain import Phase
@@ -116,22 +116,30 @@ def load_limits_in_force(
         files: Bundles of one aggregator, of different rounds, in any order.
         key: The aggregator's key pair, or its file.
         chain: The chain.
-        tokens: The token list of blind rounds.
+        tokens: The token list of blind rounds; rounds with NMIs may be among them.
 
     Raises:
         BundleError: If a bundle does not verify.
         EvidenceError: If the round of a bundle is not final.
         ConfigError: If there is no file, two are of one round, or the chain is not usable.
+        TokensNotUsedError: If there are tokens, and no round is blind.
     """
     if not files:
         raise ConfigError("give at least one bundle")
     loaded: dict[int, LoadedEnvelopes] = {}
     selector = RoundSelector(chain)
+    unused: list[TokensNotUsedError] = []
     for file in files:
-        context, envelopes = load_bundle(Path(file), key, selector, tokens)
+        try:
+            context, envelopes = load_bundle(Path(file), key, selector, tokens)
+        except TokensNotUsedError as exc:
+            unused.append(exc)
+            context, envelopes = load_bundle(Path(file), key, selector, None)
         if context.number in loaded:
             raise ConfigError(f"{file}: round {context.number} was given twice; give it once")
         loaded[context.number] = envelopes
+    if len(unused) == len(files):
+        raise unused[0]
     own = [
         RoundHorizon(number, each.table.horizon_start, each.table.interval_count)
         for number, each in loaded.items()

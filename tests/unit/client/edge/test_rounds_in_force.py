@@ -14,6 +14,7 @@ from oepnode.client import ChainTarget, RoundSelector, verify_bundle
 from oepnode.client.edge import rounds_in_force
 from oepnode.client.edge.envelopes import LoadedEnvelopes, load_bundle
 from oepnode.client.edge.rounds_in_force import load_limits_in_force
+from oepnode.client.tokens import TokensNotUsedError
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConfigError
@@ -95,6 +96,28 @@ def test_two_bundles(folder: Path, chain: ChainTarget, monkeypatch: pytest.Monke
     assert set(later["active_export_w"]) == {1234}
     assert later["interval_start"].n_unique() == COUNT
     assert held.envelopes.table.interval_count == COUNT + 3
+
+
+def test_tokens_are_for_the_blind_rounds_among_them(
+    folder: Path, chain: ChainTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = load_bundle
+
+    def load(
+        path: Path, key: Path, selector: RoundSelector, tokens: str | None
+    ) -> tuple[RoundContext, LoadedEnvelopes]:
+        if path.name == "A1.oepb":
+            return honest(path, key, selector, tokens)
+        assert tokens == "tokens.json"
+        _, loaded = honest(folder / "A1.oepb", key, selector, None)
+        return RoundContext(CHAIN_ID, CONTRACT, 4), loaded
+
+    monkeypatch.setattr(rounds_in_force, "load_bundle", load)
+    files, key = [folder / "A1.oepb", folder / "round-4.oepb"], folder / "A1.json"
+    held = load_limits_in_force(files, key, chain, tokens="tokens.json")
+    assert {span.round for span in held.spans if span.held} == {4}
+    with pytest.raises(TokensNotUsedError):
+        load_limits_in_force(files[:1], key, chain, tokens="tokens.json")
 
 
 def test_no_bundle_or_one_twice(folder: Path, chain: ChainTarget) -> None:
