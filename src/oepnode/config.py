@@ -291,6 +291,18 @@ NODES_WITHOUT_LIST: Final = 3
 """Nodes that must be compared where no local list says who may read: one of them may lie."""
 
 
+def _check_operators(operators: tuple[str, ...]) -> tuple[str, ...]:
+    """Reject an operator that is listed twice: one entry could take the other's signer away."""
+    addresses = [entry.partition("=")[0] for entry in operators]
+    twice = next((one for one in addresses if addresses.count(one) > 1), None)
+    if twice is not None:
+        raise ValueError(f"operator {twice} is listed twice; keep one entry of it")
+    return operators
+
+
+Operators = Annotated[tuple[Operator, ...], AfterValidator(_check_operators)]
+
+
 def _require_operators(operators: tuple[str, ...], chain: ChainSettings) -> None:
     if not operators and len(chain.rpc_urls) < NODES_WITHOUT_LIST:
         raise ValueError(
@@ -324,7 +336,7 @@ class SenderSettings(_Settings):
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
     )
-    operators: tuple[Operator, ...] = Field(
+    operators: Operators = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
         "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
@@ -375,7 +387,7 @@ class RegistrySettings(_Settings):
         description="public key with which the publisher signs snapshots (Ed25519); without it "
         "they need no signature",
     )
-    operators: tuple[Operator, ...] = Field(
+    operators: Operators = Field(
         default=(),
         description="operators whose workers are served: addresses, each alone or as "
         "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
@@ -513,7 +525,7 @@ def _problem(error: ErrorDetails) -> str:
         return f"setting {setting} is missing"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {setting}"
-    problem = error["msg"].removeprefix("Value error, ")
+    problem = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"setting {setting}: {problem}" if setting else problem
 
 

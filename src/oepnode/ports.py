@@ -120,6 +120,10 @@ class ChainReader(Protocol):
         """Age of the chain's newest block when it was read last, in seconds."""
         ...
 
+    async def newest_time(self) -> int:
+        """Time of the chain's newest block when it was read last, UTC seconds."""
+        ...
+
     async def round_count(self) -> int:
         """Number of the newest round, 0 before the first."""
         ...
@@ -149,7 +153,11 @@ class ChainReader(Protocol):
         ...
 
     async def round_events(self, number: int) -> list[Event]:
-        """All events of one round, in chain order."""
+        """All events of one round, in chain order; reads every block since its opening."""
+        ...
+
+    async def opening(self, number: int) -> RoundOpened | None:
+        """The opening of a round, or None; reads one block, however old the round is."""
         ...
 
     async def block_hash(self, number: int) -> bytes:

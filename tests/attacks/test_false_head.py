@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from oepnode.adapters.chain import contract
+from oepnode.adapters.chain import contract, heads
 from oepnode.demo.devnet import Devnet
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.errors import TransportError
@@ -43,15 +43,14 @@ def later(seconds: int) -> object:
     return lambda block: block | {"timestamp": hex(int(block["timestamp"], 16) + seconds)}
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (with_number(20_000), "blocks after the last one"),
-        (later(3_600), "ahead of this machine's clock"),
-        (later(-3_600), "the nodes lag, or the chain has stopped"),
-    ],
-    ids=["far ahead", "of the future", "of the past"],
-)
+FALSE_HEADS = {
+    "far ahead": (with_number(20_000), "blocks after the last one"),
+    "of the future": (later(3_600), "ahead of this machine's clock"),
+    "of the past": (later(-3_600), "the nodes lag, or the chain has stopped"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), FALSE_HEADS.values(), ids=FALSE_HEADS)
 async def test_a_head_that_cannot_be_is_not_believed(
     world: ChainWorld, change: object, message: str
 ) -> None:
@@ -65,6 +64,21 @@ async def test_a_head_that_cannot_be_is_not_believed(
             await reader.head()
         node.lie = honest
         assert 0 <= (await reader.head()).number - before.number < 20
+
+
+@pytest.mark.parametrize("change", [head for head, _ in FALSE_HEADS.values()], ids=FALSE_HEADS)
+async def test_without_clock_and_last_head_it_is_believed(
+    world: ChainWorld, change: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads.Heads, "_problem", lambda *_: "")
+    async with (
+        world.three_nodes(honest) as (_, node, _third),
+        world.reader(node.url) as reader,
+    ):
+        before = await reader.head()
+        node.lie = of("eth_getBlockByNumber", change)  # type: ignore[arg-type]
+        after = await reader.head()
+    assert after.number - before.number >= 20_000 or abs(after.time - before.time) > 3_500
 
 
 def with_a_forged_round(logs: list[Answer]) -> list[Answer]:

@@ -145,3 +145,16 @@ def test_settings_without_the_list_are_rejected(
     path.write_text(f'data_dir = "data"\noperators = ["0x71"]\n{more}[chain]\n{chain}')
     with pytest.raises(ConfigError, match=r"setting operators\.0"):
         load(kind, path)
+
+
+@pytest.mark.parametrize("kind", [RegistrySettings, SenderSettings])
+def test_no_second_entry_takes_the_signer_away(
+    kind: type[RegistrySettings] | type[SenderSettings], tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.toml"
+    more = "" if kind is RegistrySettings else 'key_file = "key"\ntoken_file = "token"\n'
+    chain = f'[chain]\nrpc_urls = ["http://127.0.0.1:1"]\nchain_id = 1\ncontract = "{HONEST}"\n'
+    entries = f'"{HONEST}={target.WORKER.address}", "{HONEST.upper().replace("X", "x")}"'
+    path.write_text(f'data_dir = "data"\noperators = [{entries}]\n{more}{chain}')
+    with pytest.raises(ConfigError, match=f"operator {HONEST} is listed twice"):
+        load(kind, path)

@@ -10,8 +10,7 @@ those that are open to others are closed at start (`oepnode.adapters.storage.dig
 
 What remains: root, and whoever has the service's own account, reads everything.
 
-Checked by hand, since each of the mends is a line: with ``setdefault("Server", …)``, the loop over
-``_STAND_ONCE`` or the call of ``close_to_others`` taken out, the test of that name fails.
+Checked by hand besides: with ``setdefault("Server", …)`` taken out, the first test fails.
 """
 
 import asyncio
@@ -23,15 +22,22 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from oepnode.adapters.clock import SystemClock
+from oepnode.adapters.http.server import protocol
+from oepnode.adapters.http.server.serving import listening
+from oepnode.adapters.storage import digest_files, sqlite_index
 from oepnode.adapters.storage.evidence import EvidenceFiles
+from oepnode.config import HttpSettings
 from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, SignedBallot
 from oepnode.errors import ConfigError
+from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender.store import EnvelopeStore
 from tests.attacks.support import target
 from tests.attacks.support.under_attack import ASK, service
+from tests.support.fake_chain import FakeChain
 
 SERVICES = ["registry", "sender", "relay"]
 
@@ -84,6 +90,20 @@ async def test_no_version_and_no_header_twice(name: str, tmp_path: Path) -> None
     assert b'"header.repeated"' in answers[-1]
 
 
+async def test_without_the_check_the_second_header_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_STAND_ONCE", ())
+    settings = target.registry_settings(tmp_path, ("0x" + target.OPERATOR.hex(),))
+    app = registry.application(settings, FakeChain(target.blockchain()), SystemClock())
+    twice = "Host: x\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n"
+    async with listening(app, HttpSettings()) as url:
+        answer = await raw(
+            url, f"GET /healthz HTTP/1.1\r\n{twice}Connection: close\r\n\r\n".encode()
+        )
+    assert answer.split()[1] == b"200"
+
+
 @pytest.mark.usefixtures("careless_umask")
 @pytest.mark.parametrize("name", SERVICES)
 async def test_what_a_service_writes_is_its_owners_only(name: str, tmp_path: Path) -> None:
@@ -121,6 +141,19 @@ def test_what_was_open_to_others_is_closed_at_start(
     assert len(open_to_others(folder)) > 3
     store(folder).close()
     assert open_to_others(folder) == []
+
+
+def test_without_closing_at_start_it_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (digest_files, sqlite_index):
+        monkeypatch.setattr(module, "close_to_others", lambda *_: None)
+    folder = tmp_path / "data"
+    target.registry_settings(folder, ("0x" + "71" * 20,))
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    RegistryStore(folder).close()
+    assert len(open_to_others(folder)) > 3
 
 
 def test_a_folder_of_another_owner_is_an_error_that_names_the_command(

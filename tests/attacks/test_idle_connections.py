@@ -20,11 +20,16 @@ import pytest
 from tests.attacks.support.under_attack import DEADLINE_S, crowd, is_served, longest_wait, service
 
 COUNT = 2_000
-SERVICES = ["registry", "sender", "relay", "worker"]
+KINDS = ("idle", "slow")
+ALL = [(name, kind) for name in ("registry", "sender", "relay", "worker") for kind in KINDS]
+USUAL = {("registry", "slow"), ("worker", "idle")}
+"""All listeners are served by the same code; the others are attacked in a campaign."""
 
 
-@pytest.mark.parametrize("kind", ["idle", "slow"])
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [pytest.param(*pair, marks=[] if pair in USUAL else pytest.mark.campaign) for pair in ALL],
+)
 async def test_2000_connections_keep_no_worker_waiting(
     name: str, kind: str, tmp_path: Path
 ) -> None:
@@ -34,7 +39,7 @@ async def test_2000_connections_keep_no_worker_waiting(
     assert (tmp_path / f"{name}.log").stat().st_size < 100_000
 
 
-@pytest.mark.parametrize("kind", ["idle", "slow"])
+@pytest.mark.parametrize("kind", ["idle", pytest.param("slow", marks=pytest.mark.campaign)])
 async def test_without_bounds_the_attack_succeeds(kind: str, tmp_path: Path) -> None:
     with (
         service("registry", tmp_path, "bounds") as url,

@@ -24,6 +24,7 @@ from oepnode.ports import LatestEnvelope
 from oepnode.worker import effects
 from oepnode.worker.admission import Admission
 from oepnode.worker.pruning import KeptRound
+from oepnode.worker.worker import Worker
 from tests.attacks.support.short_waits import shorten_waits
 from tests.support.round_world import COUNT, START
 from tests.support.worker_stage import REGISTRY_DIGEST, Stage, phase, running, until
@@ -37,11 +38,21 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     yield Stage(tmp_path)
 
 
-async def deliver_and_attack(stage: Stage) -> int:
-    """Deliver round 1, and open junk; returns the number of the last junk round."""
+async def delivered(stage: Stage, *workers: Worker) -> None:
+    """Open round 1, and wait until each worker has done all that it has to do in it."""
     await stage.open()
     await until(lambda: phase(stage) == Phase.FINAL)
-    await until(lambda: len(stage.shelf.bundles) == 3)
+
+    def is_done(worker: Worker) -> bool:
+        state = worker.state_of(1)
+        return state is not None and state.final is not None and not worker._running
+
+    await until(lambda: len(stage.shelf.bundles) == 3 and all(map(is_done, workers)))
+
+
+async def deliver_and_attack(stage: Stage, *workers: Worker) -> int:
+    """Deliver round 1, and open junk; returns the number of the last junk round."""
+    await delivered(stage, *workers)
     for index in range(JUNK):
         await stage.open(sha256(b"junk %d" % index).digest())
     return JUNK + 1
@@ -50,7 +61,7 @@ async def deliver_and_attack(stage: Stage) -> int:
 async def test_junk_rounds_delete_no_bundle_and_delay_no_real_round(stage: Stage) -> None:
     workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
-        junk = await deliver_and_attack(stage)
+        junk = await deliver_and_attack(stage, *workers)
         other = sha256(stage.publish_another()).digest()
         number = await stage.open(other)
         stage.sender.newest = LatestEnvelope(other, REGISTRY_DIGEST, START, COUNT, 1, number)
@@ -69,9 +80,7 @@ async def test_old_bundles_stay_while_their_horizon_is_not_over(stage: Stage) ->
     stage.blockchain.block_times.append(int(stage.clock.time))
     workers = [stage.worker(index) for index in range(3)]
     async with running(*workers):
-        await stage.open()
-        await until(lambda: phase(stage) == Phase.FINAL)
-        await until(lambda: len(stage.shelf.bundles) == 3)
+        await delivered(stage, *workers)
         stage.shelf.published_at = {1: stage.clock.time}
         stage.clock.time += 30 * 86_400
         for worker in workers:
@@ -107,10 +116,10 @@ async def test_without_age_and_horizon_junk_deletes_the_bundles(
         newest = len(stage.blockchain.rounds)
         return [kept.number for kept in rounds if kept.number <= newest - 96]
 
-    monkeypatch.setattr(effects, "deletable", by_number)
-    worker = stage.worker()
-    async with running(worker, stage.worker(1), stage.worker(2)):
-        await deliver_and_attack(stage)
+    workers = [stage.worker(index) for index in range(3)]
+    async with running(*workers):
+        await deliver_and_attack(stage, *workers)
     assert len(stage.shelf.bundles) == 3
-    await worker.runner.prune()
+    monkeypatch.setattr(effects, "deletable", by_number)
+    await workers[0].runner.prune()
     assert stage.shelf.bundles == {}

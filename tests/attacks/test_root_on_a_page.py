@@ -11,6 +11,9 @@ bundles of final rounds. Everything else is on the operator's listener
 there that follows from a result before the round is over. Errors appear as kind and code
 (`oepnode.worker.shown_errors`).
 
+The same page gave each aggregator the exact number of sites of all others together, by
+subtraction of its own. Numbers of sites are on the operator's listener alone.
+
 Remains: a worker can tell a friend the root; ``audit round --grants`` and the custody root are for
 that. The time at which a ballot is cast, which the chain shows, says how long computing took.
 """
@@ -219,3 +222,35 @@ async def test_a_nodes_words_reach_no_page(stage: Stage) -> None:
     assert not any("node.example" in text or "0123456789abcdef" in text for text in texts)
     assert any("no usable response" in text for text in texts)
     assert any(text.startswith("503") and text.endswith(" failing\n") for text in texts)
+
+
+async def test_no_public_page_gives_a_competitors_size(stage: Stage) -> None:
+    """After the round too: its sites are known to the operator, and not to who can subtract."""
+    async with live_workers(stage, stage.players[:3]) as workers:
+        document = revise(stage.inputs / "envelope.json", 2)
+        number = await asyncio.to_thread(stage.publish, document)
+        worker = workers[0].parts.worker
+        async with asyncio.timeout(GIVE_UP_S):
+            while (state := worker.state_of(number)) is None or state.final is None:
+                await asyncio.sleep(0.05)
+        assert state.summary is not None
+        async with aiohttp.ClientSession() as http:
+            (own,) = [
+                line["sites"]
+                for line in (await json_of(http, f"{workers[0].operator_url}/v1/status"))["rounds"]
+                if line["round"] == number
+            ]
+            assert own == state.summary.sites
+            paths = paths_of(workers[0].parts.operator_app, number, ["ab" * 32])
+            for path in paths - {"/healthz"}:
+                async with http.get(workers[0].public_url + path) as response:
+                    assert response.status == 404
+            async with http.get(f"{workers[0].public_url}/healthz") as response:
+                assert await response.text() == "ok\n"
+    public = {resource.canonical for resource in workers[0].parts.public_app.router.resources()}
+    assert public == {"/healthz", "/v1/rounds/{round}/bundles/{name}"}
+
+
+async def json_of(http: aiohttp.ClientSession, url: str) -> Any:
+    async with http.get(url) as response:
+        return await response.json()

@@ -43,23 +43,33 @@ class LateClock(ChainTime):
         self.ahead_s += late_s
 
 
+async def erase(world: ChainWorld, number: int) -> None:
+    """Reorganise the chain so that a round was never opened."""
+    async with world.reader(world.devnet.url, confirmations=0) as reader:
+        state = await reader.round(number)
+    assert state is not None
+    newest = int(world.devnet.rpc("eth_blockNumber"), 16)
+    world.devnet.rpc("anvil_reorg", newest - state.opened_in_block + 1, [])
+
+
 async def test_a_result_that_a_reorganisation_can_erase_is_not_read(world: ChainWorld) -> None:
     world.devnet.rpc("anvil_mine", hex(2 * DEPTH))
     number = await world.final_round()
-    async with (
-        world.reader(world.devnet.url, confirmations=0) as hasty,
-        world.reader(world.devnet.url, confirmations=DEPTH) as patient,
-    ):
-        state = await (await hasty.settled()).round(number)
-        assert state is not None
-        assert state.phase is Phase.FINAL  # without a depth, the reader believes it
+    async with world.reader(world.devnet.url, confirmations=DEPTH) as patient:
+        assert await (await patient.settled()).round(number) is None
+        await erase(world, number)
         assert await (await patient.settled()).round(number) is None
 
-        opened_in = state.opened_in_block
-        newest = int(world.devnet.rpc("eth_blockNumber"), 16)
-        world.devnet.rpc("anvil_reorg", newest - opened_in + 1, [])
+
+async def test_without_a_depth_a_result_is_believed_and_then_gone(world: ChainWorld) -> None:
+    world.devnet.rpc("anvil_mine", hex(2 * DEPTH))
+    number = await world.final_round()
+    async with world.reader(world.devnet.url, confirmations=0) as hasty:
+        state = await (await hasty.settled()).round(number)
+        assert state is not None
+        assert state.phase is Phase.FINAL
+        await erase(world, number)
         assert await (await hasty.settled()).round(number) is None
-        assert await (await patient.settled()).round(number) is None
 
 
 async def test_a_result_that_is_deep_enough_is_read(world: ChainWorld) -> None:
@@ -94,6 +104,18 @@ async def test_a_chain_that_stands_still_is_an_error(world: ChainWorld, late_s: 
     settings = world.nodes(world.devnet.url)
     with pytest.raises(TransportError, match="the nodes lag, or the chain has stopped"):
         await contract.connect_reader(settings, LateClock(world.devnet, late_s))
+
+
+async def test_without_a_limit_of_its_age_the_chain_that_stands_still_is_read(
+    world: ChainWorld,
+) -> None:
+    number = await world.final_round()
+    settings = world.nodes(world.devnet.url, max_head_age_s=1e9)
+    reader = await contract.connect_reader(settings, LateClock(world.devnet, 3_600))
+    state = await (await reader.settled()).round(number)
+    await reader.close()
+    assert state is not None
+    assert state.phase is Phase.FINAL
 
 
 async def test_an_old_chain_is_noted_and_a_longer_age_can_be_allowed(world: ChainWorld) -> None:

@@ -15,17 +15,22 @@ What remains: tokens are stable within a series of snapshots, so a worker can fo
 limits from round to round. An operator that colludes with a holder of the blinding key, or with an
 aggregator, learns NMIs (``docs/design.md §4``). Numbers in other encodings are not searched for.
 
-The second test runs the same search on a round that is not blind, where it finds the NMIs.
+The second test shows that the search finds NMIs in the memory of a process, and the third, in a
+campaign, runs the same search on a round that is not blind, where it finds all of them.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pytest
 
 from oepnode.demo import play
 from oepnode.demo.devnet import free_port
@@ -37,7 +42,7 @@ from tests.attacks.support.tap import Tap
 WORKERS = 2
 NMIS = 40
 MEGABYTE = 1 << 20
-LOOK_S = 0.5
+LOOK_S = 2.0
 
 
 @dataclass
@@ -72,6 +77,23 @@ def test_blind_workers_never_hold_an_nmi(tmp_path: Path) -> None:
     assert_searched(search)
 
 
+def test_the_search_finds_them_in_a_process() -> None:
+    nmis = {f"630{block}{number:06}" for block in "56" for number in range(20)}
+    holds = "a = input().encode(); b = a.decode().encode('utf-16'); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdin is not None and holder.stdout is not None
+        holder.stdin.write(" ".join(nmis).encode() + b"\n")
+        holder.stdin.flush()
+        holder.stdout.readline()
+        found, size = nmis_in_memory(holder.pid)
+        holder.kill()
+    assert nmis <= found
+    assert size > MEGABYTE
+
+
+@pytest.mark.campaign
 def test_without_blind_mode_the_search_finds_them(tmp_path: Path) -> None:
     search, report, aggregators = play_and_search(tmp_path, blind=False)
     assert report.status == "finalised"

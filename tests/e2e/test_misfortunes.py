@@ -163,7 +163,10 @@ def test_a_faulty_document_is_rejected_by_the_gateway_with_its_faults(stage: Sta
     interval["activePowerExportLimit"] = 1.23456
     faulty.write_text(json.dumps([record]), "utf-8")
     words = ("--url", stage.sender_url, "--token-file", str(stage.plan.folder / "sender" / "token"))
-    code, _, errors = stage.attempt("sender", "publish", str(faulty), *words)
+    signature = stage.sign("sender", faulty)
+    code, _, errors = stage.attempt(
+        "sender", "publish", str(faulty), "--signature", signature, *words
+    )
     assert code == 1
     assert "$.records[0].oeTiming" in errors
     assert "intervals[7].activePowerExportLimit" in errors

@@ -212,16 +212,16 @@ def _read_intervals(
     return rows
 
 
-def _valid_row(rows: list[Row]) -> Row | str:
-    """The valid row of one (NMI, level, interval start), or the rule that its rows break."""
+def _valid_row(rows: list[Row]) -> Row | tuple[str, str]:
+    """The valid row of one (NMI, level, interval start), or path and rule of the fault."""
     if len({row.limits for row in rows}) == 1:
         return rows[0]
     if any(row.submitted is None for row in rows):
-        return "submission.missing"
-    for row in rows:
-        for other in rows:
+        return rows[-1].path, "submission.missing"
+    for at, row in enumerate(rows):
+        for other in rows[:at]:
             if row.submitted == other.submitted and row.limits != other.limits:
-                return "submission.conflict"
+                return row.path, "submission.conflict"
     return max(rows, key=lambda row: row.submitted or 0)
 
 
@@ -248,8 +248,8 @@ def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canoni
     valid: dict[tuple[str, int], dict[int, Limits]] = {}
     for (nmi, level, start), rows in by_key.items():
         choice = _valid_row(rows)
-        if isinstance(choice, str):
-            reader.fault(rows[-1].path, choice)
+        if isinstance(choice, tuple):
+            reader.fault(*choice)
         else:
             valid.setdefault((nmi, level), {})[start] = choice.limits
     first = min(start for _, _, start in by_key)

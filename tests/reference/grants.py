@@ -1,4 +1,4 @@
-"""Grant lists and signed documents (grants.md, signatures.md), without oepnode."""
+"""Grant lists (grants.md): the hash that is signed."""
 
 from __future__ import annotations
 
@@ -52,18 +52,6 @@ def list_hash(
         + keccak(items)
     )
     return bytes(keccak(b"\x19\x01" + domain + message))
-
-
-def document_message(kind: str, digest: bytes, size: int, sequence: int) -> bytes:
-    """The bytes that a network signs."""
-    number = {"envelope": 1, "snapshot": 2}[kind]
-    return (
-        b"oep1 document"
-        + bytes([number])
-        + digest
-        + size.to_bytes(8, "big")
-        + sequence.to_bytes(8, "big")
-    )
 
 
 def word(number: int) -> bytes:

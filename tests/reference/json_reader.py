@@ -50,6 +50,7 @@ DECODER = json.JSONDecoder(
     parse_constant=Constant,
 )
 SPACE = " \t\r\n"
+MOST_LEVELS = 64
 
 
 def _skip(text: str, at: int) -> int:
@@ -58,18 +59,35 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
+def _check_depth(text: str, path: str) -> None:
+    """Nesting of arrays and objects, the outermost included."""
+    depth, in_string, escaped = 0, False, False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif in_string:
+            escaped, in_string = character == "\\", character != '"'
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MOST_LEVELS:
+                raise Rejected([(path, "json.nesting")])
+        elif character in "]}":
+            depth -= 1
+
+
 def _value(text: str, at: int, path: str) -> tuple[Any, int]:
     """The JSON value that starts at ``at``, and where it ends."""
     try:
         return DECODER.raw_decode(text, at)
-    except RecursionError as exc:
-        raise Rejected([(path, "json.nesting")]) from exc
     except ValueError as exc:
         raise Rejected([(path, "json.syntax")]) from exc
 
 
 def only_value(text: str, path: str) -> Any:
     """The one JSON value of a text, with nothing but white space around it."""
+    _check_depth(text, path)
     value, end = _value(text, _skip(text, 0), path)
     if _skip(text, end) != len(text):
         raise Rejected([(path, "json.trailing")])
@@ -78,6 +96,7 @@ def only_value(text: str, path: str) -> Any:
 
 def _array(text: str) -> list[Any]:
     """The elements of a text that is one JSON array; faults name the element."""
+    _check_depth(text, "$")
     at = _skip(text, _skip(text, 0) + 1)
     elements: list[Any] = []
     closed = text[at : at + 1] == "]"

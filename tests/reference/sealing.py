@@ -121,9 +121,13 @@ def encrypt(key: bytes, content: bytes) -> list[bytes]:
     """The encrypted chunks of a content."""
     parts = [content[at : at + CHUNK] for at in range(0, len(content), CHUNK)] or [b""]
     return [
-        ChaCha20Poly1305(key).encrypt(_nonce(index, index == len(parts) - 1), part, b"")
-        for index, part in enumerate(parts)
+        encrypt_chunk(key, index, index == len(parts) - 1, part) for index, part in enumerate(parts)
     ]
+
+
+def encrypt_chunk(key: bytes, index: int, is_last: bool, part: bytes) -> bytes:
+    """One encrypted chunk."""
+    return ChaCha20Poly1305(key).encrypt(_nonce(index, is_last), part, b"")
 
 
 def decrypt(key: bytes, data: bytes) -> bytes:

@@ -27,6 +27,7 @@ from oepnode.domain.rounds.onchain import (
     Policy,
     Role,
     Round,
+    RoundOpened,
 )
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConflictError, TransportError
@@ -240,6 +241,9 @@ class FakeChain:
     async def head_age_s(self) -> float:
         return 0
 
+    async def newest_time(self) -> int:
+        return self.blockchain.block_times[-1]
+
     async def head(self) -> Head:
         self._read("head")
         number = len(self.blockchain.block_times) - 1
@@ -277,6 +281,11 @@ class FakeChain:
     async def round_events(self, number: int) -> list[Event]:
         self._read("round_events")
         return [event for event in self.blockchain.log if event.round == number]
+
+    async def opening(self, number: int) -> RoundOpened | None:
+        self._read("opening")
+        events = (event for event in self.blockchain.log if event.round == number)
+        return next((event for event in events if isinstance(event, RoundOpened)), None)
 
     async def block_hash(self, number: int) -> bytes:
         self._read("block_hash")

@@ -155,6 +155,8 @@ class FakeRelay:
     Attributes:
         is_silent: Votes are kept and not cast.
         fault: Raised by every `hand_in`, unless it is None.
+        ignores_steps: Reveals and closings are kept and not sent.
+        step_fault: Raised by every reveal and closing, unless it is None.
         handed_in: Every vote that was handed in, with its round.
         steps: Every result that was handed in to reveal, and None for each round to close.
     """
@@ -163,6 +165,8 @@ class FakeRelay:
         self._chain = chain
         self.is_silent = False
         self.fault: Exception | None = None
+        self.ignores_steps = False
+        self.step_fault: Exception | None = None
         self.handed_in: list[tuple[RoundContext, Vote]] = []
         self.steps: list[tuple[RoundContext, Result | None]] = []
 
@@ -195,6 +199,8 @@ class FakeRelay:
 
     def _takes(self, context: RoundContext, result: Result | None) -> bool:
         self.steps.append((context, result))
-        if self.fault is not None:
-            raise self.fault
-        return not self.is_silent and self.steps.count((context, result)) == 1
+        fault = self.fault or self.step_fault
+        if fault is not None:
+            raise fault
+        is_kept = self.is_silent or self.ignores_steps
+        return not is_kept and self.steps.count((context, result)) == 1

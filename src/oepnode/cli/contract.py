@@ -215,7 +215,7 @@ def cancel_round(
     reason: Annotated[str, typer.Option(help="Reason for the record; up to 200 bytes.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Give up a round that is not final (requester)."""
+    """Cancel a round while it is voting (requester)."""
     chain = ChainTarget(rpc, contract)
     output.print_report(contracts.cancel_round(chain, key_file, number, reason), as_json)
 

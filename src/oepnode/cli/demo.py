@@ -104,7 +104,7 @@ def _line_printer(console: Console) -> Callable[[str, str], None]:
         text = Text.assemble("  ", (f"{label:<10}", "dim"), " ", line)
         text.highlight_regex(r"\b(verified|replayed)\b", "green")
         text.highlight_regex(r"\b(not verified|did not reach)\b", "red")
-        console.print(text)
+        console.print(text, soft_wrap=True)
 
     return print_line
 

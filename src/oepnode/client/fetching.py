@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from oepnode.adapters.http import bundles as http_bundles
 from oepnode.adapters.http.bundles import BundleRequest
+from oepnode.adapters.http.endpoints import EndpointError
 from oepnode.client import chain as chains
 from oepnode.client import race
 from oepnode.client.bundles import MAX_BYTES, unseal
@@ -37,6 +38,10 @@ from oepnode.errors import ConfigError, ConflictError, EvidenceError, TransportE
 from oepnode.ports import ChainReader
 
 _SHOWN_URL: Final = 200
+
+
+class NoEndpointError(TransportError):
+    """No worker has an endpoint that may be queried."""
 
 
 class FetchPolicy(Struct, frozen=True):
@@ -278,4 +283,7 @@ def _no_bundle(
             f"round {number}: no worker has a bundle for this key: either the round has no site of "
             f"yours, or the registry has another public key for you: {details}"
         )
-    return TransportError(f"round {number}: no worker responded: {details}")
+    kind = TransportError
+    if failures and all(isinstance(failure, EndpointError) for failure in failures):
+        kind = NoEndpointError
+    return kind(f"round {number}: no worker responded: {details}")

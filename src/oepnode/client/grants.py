@@ -117,7 +117,11 @@ def read_lists(
     lists: list[GrantList] = []
     reports: list[GrantListReport] = []
     for source in sources.lists:
-        grants, signature = decode_list(_read(source, context.number))
+        data = _read(source, context.number)
+        try:
+            grants, signature = decode_list(data)
+        except GrantFault as exc:
+            raise GrantFault(exc.code, f"{_shown(source)}: {exc.reason}") from exc
         if any(grants.service == other.service for other in lists):
             raise GrantFault("grants.second_list", f"two lists of the {grants.service} are given")
         expected = _signer_of(grants.service, sources, opened)
@@ -174,12 +178,19 @@ def _read(source: FileName, number: int) -> bytes:
     return chains.run(_fetch(text.rstrip("/"), number))
 
 
+def _shown(source: FileName) -> str:
+    from oepnode.adapters.http.redact import shown_url
+
+    text = str(source)
+    return shown_url(text) if text.startswith(("http://", "https://")) else text
+
+
 async def _fetch(url: str, number: int) -> bytes:
     from oepnode.adapters.http.client import HttpClient
 
     path = "" if url.endswith("/grants") else f"/v1/rounds/{number}/grants"
     client = HttpClient(url, _TIMEOUT_S)
     try:
-        return await client.get(path, "grant list", MAX_LIST_BYTES)
+        return await client.get(path, f"grant list of {_shown(url)}", MAX_LIST_BYTES)
     finally:
         await client.close()

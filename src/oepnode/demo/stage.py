@@ -232,8 +232,8 @@ class Stage:
             "--json",
         )  # fmt: skip
         return (
-            f"{blinded['nmis']} NMIs replaced by tokens; {len(blinded['token_lists'])} token "
-            "lists, each sealed to its aggregator"
+            f"{blinded['nmis']} NMIs of the registry replaced by tokens; "
+            f"{len(blinded['token_lists'])} token lists, each sealed to its aggregator"
         )
 
     def start_services(self) -> str:
@@ -245,7 +245,7 @@ class Stage:
         )["public_key"]
         self.registry_digest = self.command(
             "registry", "publish", str(published / "registry.json"), *tokens,
-            "--signature", self._sign("registry", published / "registry.json"),
+            "--signature", self.sign("registry", published / "registry.json"),
             "--snapshot-key", self.document_key,
             "--salt-file", str(self.inputs / "salt"),
             "--data-dir", str(self.plan.folder / "registry" / "data"),
@@ -335,7 +335,7 @@ class Stage:
 
     def publish(self, envelope: Path) -> int:
         """Publish an envelope document and open a round with it; returns the round's number."""
-        signature = [] if self.plan.blind else ["--signature", self._sign("sender", envelope)]
+        signature = [] if self.plan.blind else ["--signature", self.sign("sender", envelope)]
         receipt = self.command(
             "sender", "publish", str(envelope), *signature,
             "--url", self.sender_url,
@@ -345,7 +345,7 @@ class Stage:
         )  # fmt: skip
         return int(receipt["round"])
 
-    def _sign(self, group: str, document: Path) -> str:
+    def sign(self, group: str, document: Path) -> str:
         """Sign a document with the network's key; returns the statement's file."""
         words = ("sign", str(document), "--key", str(self.signing_key), "--json")
         return str(self.command(group, *words)["file"])

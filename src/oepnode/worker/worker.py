@@ -147,7 +147,7 @@ class Worker:
     # --- the chain -------------------------------------------------------------------------------
 
     async def follow(self) -> None:
-        """Process the events since the cursor, all at one block of the chain.
+        """Process the events since the cursor, all at one block of the chain, and let time pass.
 
         Raises:
             TransportError: If the chain does not respond, or lags behind the cursor.
@@ -156,8 +156,10 @@ class Worker:
         head = await chain.head()
         first = await self._first_block(chain, head)
         await self._apply_blocks(chain, first, head)
+        # Deadlines pass at the newest block, however far behind it events are believed.
+        now = max(head.time, await chain.newest_time())
         for number in list(self._live):
-            self._apply(number, Ticked(head.time))
+            self._apply(number, Ticked(now))
         self.health.head = head
         self._metrics.chain_head.set(head.number)
         self._metrics.chain_time.set(head.time)

@@ -34,7 +34,7 @@ def nmis_in_memory(pid: int) -> tuple[set[str], int]:
 
 
 def _pieces(pid: int) -> Iterator[bytes]:
-    """Everything readable, in pieces that overlap; memory given back meanwhile is missed."""
+    """All data, in pieces that overlap; memory that is given back meanwhile is missed."""
     try:
         maps = Path(f"/proc/{pid}/maps").read_text("ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -42,13 +42,22 @@ def _pieces(pid: int) -> Iterator[bytes]:
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps.splitlines():
             region = _REGION.fullmatch(line)
-            if region is None or region[4] in {"[vvar]", "[vsyscall]"}:
+            if (
+                region is None
+                or region[4] in {"[vvar]", "[vsyscall]"}
+                or _is_code(*region.groups())
+            ):
                 continue
             start, end = int(region[1], 16), int(region[2], 16)
             for at in range(start, end, _PIECE - _OVERLAP):
                 with suppress(OSError, ValueError, OverflowError):
                     memory.seek(at)
                     yield memory.read(min(_PIECE, end - at)) or b""
+
+
+def _is_code(_start: str, _end: str, access: str, file: str) -> bool:
+    """Whether a region is part of a program or library: most of a process, and none of its data."""
+    return ("w" not in access and ".so" in file) or "x" in access
 
 
 def _descendants(pid: int) -> list[int]:

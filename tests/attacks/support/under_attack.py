@@ -30,7 +30,7 @@ from oepnode.errors import TransportError
 from tests.attacks.support import target
 from tests.support.fake_chain import CHAIN_ID, CONTRACT
 
-DEADLINE_S = 5.0
+DEADLINE_S = 10.0
 """For an enrolled worker's request under attack; far more than it takes."""
 VOTE = Vote(b"\x01" * 32, b"\x02" * 32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -87,6 +88,26 @@ async def test_a_list_of_an_open_round_is_not_kept_for_long(services: RoundServi
     services.clock.time += 3
     assert first.grants == ()
     assert len((await grants_of(services.sender_url, number, REQUESTER)).grants) == 1
+
+
+async def test_a_list_is_not_final_while_the_last_vote_may_still_be_undone(
+    services: RoundServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await services.publish()
+    result = await services.compute(0, number)
+    for index in (0, 1):
+        await services.vote(index, number, result)
+    confirmed = copy.copy(services.blockchain)
+
+    async def settled(_: FakeChain) -> FakeChain:
+        return FakeChain(confirmed)
+
+    await services.vote(2, number, result)
+    with monkeypatch.context() as context:
+        context.setattr(FakeChain, "settled", settled)
+        assert not (await grants_of(services.sender_url, number, REQUESTER)).is_final
+    services.clock.time += 3
+    assert (await grants_of(services.sender_url, number, REQUESTER)).is_final
 
 
 @pytest.mark.parametrize("number", ["0", "01", "x", "9" * 17, "٣"])

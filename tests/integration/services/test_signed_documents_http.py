@@ -78,6 +78,15 @@ async def test_a_signed_document_is_served_with_its_statement(services: RoundSer
     assert decode_statement(json.dumps(latest["signature"]).encode()) == signed
 
 
+async def test_a_document_that_is_not_stored_is_not_called_unsigned(tmp_path: Path) -> None:
+    """A worker abstains because it has no document, and not because of a wrong one."""
+    async with round_services(tmp_path) as services, aiohttp.ClientSession() as http:
+        url = f"{services.sender_url}/v1/documents/{'ab' * 32}/signature"
+        async with http.get(url) as response:
+            assert response.status == 404
+            assert (await response.json())["error"]["code"] == "document.unknown"
+
+
 @pytest.mark.parametrize(
     ("signed", "expected"),
     [

@@ -1,40 +1,41 @@
-"""Grant lists and signed documents: signed, and each fault by name."""
+"""Grant lists: signed, each fault by name, and whole audits."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_keys.datatypes import PrivateKey
 
-from tests.reference.grants import document_message, list_hash
+from tests.reference.grants import list_hash
 from tests.reference.vectors.common import CONTRACT, Json, digest
 
 _KEY = PrivateKey(digest("oepnode test vectors: grants key"))
-_ED25519 = Ed25519PrivateKey.from_private_bytes(digest("oepnode test vectors: document key"))
-_OTHER = Ed25519PrivateKey.from_private_bytes(digest("oepnode test vectors: another key"))
 _OPERATORS = (bytes([0xA0]) * 20, bytes([0xA1]) * 20)
 _DIGESTS = digest("an envelope document"), digest("a registry snapshot")
-_DOCUMENT = b"[]"
+_FIRST_GRANT = 1_795_000_010
+_LAST_VOTE = 1_795_000_650
+
+
+_DOCUMENTS = [(operator, "document", _FIRST_GRANT + i) for i, operator in enumerate(_OPERATORS)]
+_INPUTS = [
+    (_OPERATORS[0], "salt", _FIRST_GRANT + 2),
+    (_OPERATORS[0], "snapshot", _FIRST_GRANT + 1),
+    (_OPERATORS[1], "snapshot", _FIRST_GRANT + 10),
+]
 
 
 def grant_vectors() -> Json:
     """Lists of both services, and lists that are rejected."""
-    document = [(operator, "document", 1_795_000_010 + i) for i, operator in enumerate(_OPERATORS)]
-    inputs = [
-        (_OPERATORS[0], "salt", 1_795_000_012),
-        (_OPERATORS[0], "snapshot", 1_795_000_011),
-        (_OPERATORS[1], "snapshot", 1_795_000_020),
-    ]
     good = [
-        _list("sender", document),
-        _list("registry", inputs),
+        _list("sender", _DOCUMENTS),
+        _list("registry", _INPUTS),
         _list("sender", [], is_final=False),
-        _list("registry", inputs, number=2**53 - 1, issued_at=0),
+        _list("registry", _INPUTS, number=2**53 - 1, issued_at=0),
     ]
     whole = good[1]["list"]
-    first = whole["grants"][0]
+    first, second, third = whole["grants"]
+    r, s, v = (whole["signature"][at : at + 64] for at in (0, 64, 128))
     changes: tuple[tuple[str, dict[str, Any]], ...] = (
         ("grants.malformed", {"round": 0}),
         ("grants.malformed", {"round": "3"}),
@@ -42,7 +43,17 @@ def grant_vectors() -> Json:
         ("grants.malformed", {"extra": 1}),
         ("grants.malformed", {"final": 1}),
         ("grants.malformed", {"signature": whole["signature"][:-2]}),
+        ("grants.malformed", {"round": 2**53}),
+        ("grants.malformed", {"issuedAt": -1}),
+        ("grants.malformed", {"service": "worker"}),
+        ("grants.malformed", {"signature": "0x" + whole["signature"]}),
+        ("grants.malformed", {"envelopeDigest": whole["envelopeDigest"].upper()}),
+        ("grants.malformed", {"grants": [{**first, "input": "key"}]}),
+        ("grants.malformed", {"grants": [{**first, "grantedAt": 2**53}]}),
+        ("grants.malformed", {"grants": [{**first, "operator": first["operator"][2:]}]}),
         ("grants.duplicate", {"grants": [first, {**first, "grantedAt": 1}]}),
+        ("grants.duplicate", {"grants": [first, first, third, second]}),
+        ("grants.order", {"grants": [second, first, first]}),
         ("grants.order", {"grants": whole["grants"][::-1]}),
         ("grants.other_input", {"grants": [{**first, "input": "document"}]}),
         ("grants.other_service", {"service": "sender", "grants": []}),
@@ -53,45 +64,96 @@ def grant_vectors() -> Json:
         ("grants.signer", {"issuedAt": whole["issuedAt"] + 1}),
         ("grants.signer", {"grants": whole["grants"][1:]}),
         ("grants.signature", {"signature": _twin(whole["signature"])}),
+        ("grants.signature", {"signature": r + s + f"{int(v, 16) - 27:02x}"}),
+        ("grants.signature", {"signature": r + s + "1d"}),
+        ("grants.signature", {"signature": "00" * 32 + s + v}),
+        ("grants.signature", {"signature": r + "00" * 32 + v}),
     )
     return {
         "page": "grants.md",
         "signer": "0x" + _KEY.public_key.to_canonical_address().hex(),
         "accepted": good,
+        "acceptedTexts": [
+            {"hash": good[1]["hash"], "text": text}
+            for text in (json.dumps(whole), json.dumps(dict(reversed(whole.items())), indent=1))
+        ],
+        "readAs": {"service": "registry"}
+        | {
+            name: whole[name]
+            for name in ("chainId", "contract", "round", "envelopeDigest", "registryDigest")
+        },
         "rejected": [{"code": code, "list": {**whole, **change}} for code, change in changes],
+        "rejectedTexts": _rejected_texts(whole),
+        "counted": [_counted(1024), _counted(1025) | {"code": "grants.malformed"}],
+        "audits": _audits(),
     }
 
 
-def signature_vectors() -> Json:
-    """Statements about documents, and statements that are rejected."""
-    good = [
-        _statement("envelope", 1),
-        _statement("snapshot", 1),
-        _statement("envelope", 2**53 - 1),
-    ]
-    whole = good[0]["statement"]
-    changes: tuple[dict[str, Any], ...] = (
-        {"kind": "snapshot"},
-        {"kind": "salt"},
-        {"sha256": hashlib.sha256(b"{}").hexdigest()},
-        {"size": 3},
-        {"size": 0},
-        {"sequence": 2},
-        {"sequence": 0},
-        {"sequence": 2**53},
-        {"publicKey": _public(_OTHER)},
-        {"signature": _statement("envelope", 1, _OTHER)["statement"]["signature"]},
-        {"signature": whole["signature"][:-2]},
-        {"more": 1},
+def _rejected_texts(whole: Json) -> Json:
+    text = json.dumps(whole)
+    texts = (
+        "",
+        "[]",
+        text[:-1],
+        text + "{}",
+        "\ufeff" + text,
+        text.replace('"round": 3', '"round": 4, "round": 3'),
+        text.replace('"round": 3', '"round": 3, "round": 3'),
+        text.replace('"input"', '"input": "salt", "input"', 1),
+        text.replace('"round": 3', '"round": 3.0'),
+        text.replace('"round": 3', '"round": 3e0'),
+        text.replace('"final": true', '"final": null'),
     )
+    return [{"code": "grants.malformed", "text": text} for text in texts]
+
+
+def _counted(count: int) -> Json:
+    """A sender's list whose grant i, from 1, is the document to operator number i at second i."""
+    grants = [(i.to_bytes(20, "big"), "document", i) for i in range(1, count + 1)]
+    made = _list("sender", grants)
+    return {"grants": count, "hash": made["hash"], "signature": made["list"]["signature"]}
+
+
+def _audits() -> Json:
+    sender, registry = _list("sender", _DOCUMENTS)["list"], _list("registry", _INPUTS)["list"]
+    both = [sender, registry]
+    early = _list("registry", _INPUTS, is_final=False)["list"]
+    at_once = _list("sender", _DOCUMENTS, issued_at=_LAST_VOTE)["list"]
+    before = _list("sender", _DOCUMENTS, issued_at=_LAST_VOTE - 1)["list"]
+    stranger = bytes([0xA2]) * 20
     return {
-        "page": "signatures.md",
-        "document": _DOCUMENT.decode(),
-        "publicKey": _public(_ED25519),
-        "accepted": good,
+        "lastVoteAt": _LAST_VOTE,
         "rejected": [
-            {"code": "signature.invalid", "statement": {**whole, **change}} for change in changes
+            {"code": "grants.second_list", "lists": [sender, registry, sender]},
+            {"code": "grants.not_final", "lists": [sender, early]},
+            {"code": "grants.not_final", "lists": [before]},
         ],
+        "members": [
+            _member(both, _OPERATORS[0], _LAST_VOTE, ()),
+            _member(both, _OPERATORS[1], _LAST_VOTE, ("salt",)),
+            _member(both, stranger, _LAST_VOTE, ("document", "salt", "snapshot")),
+            _member([registry], _OPERATORS[1], _LAST_VOTE, ("salt",)),
+            _member([at_once], _OPERATORS[1], _LAST_VOTE, ()),
+            _member(both, _OPERATORS[0], _FIRST_GRANT - 118, ()),
+            _member(both, _OPERATORS[0], _FIRST_GRANT - 119, ("salt",), "late"),
+            _member(both, _OPERATORS[0], _FIRST_GRANT - 120, ("salt", "snapshot"), "late"),
+            _member(
+                both, _OPERATORS[0], _FIRST_GRANT - 121, ("document", "salt", "snapshot"), "late"
+            ),
+            _member(both, _OPERATORS[1], 1, ("document", "salt", "snapshot"), "not granted"),
+        ],
+    }
+
+
+def _member(
+    lists: list[Json], operator: bytes, voted_at: int, missing: tuple[str, ...], standing: str = ""
+) -> Json:
+    return {
+        "lists": lists,
+        "operator": "0x" + operator.hex(),
+        "votedAt": voted_at,
+        "standing": standing or ("not granted" if missing else "granted"),
+        "missing": list(missing),
     }
 
 
@@ -134,23 +196,3 @@ def _twin(signature: str) -> str:
     order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
     s, v = int(signature[64:128], 16), int(signature[128:], 16)
     return f"{signature[:64]}{order - s:064x}{55 - v:02x}"
-
-
-def _statement(kind: str, sequence: int, key: Ed25519PrivateKey = _ED25519) -> Json:
-    hashed = hashlib.sha256(_DOCUMENT).digest()
-    message = document_message(kind, hashed, len(_DOCUMENT), sequence)
-    return {
-        "message": message.hex(),
-        "statement": {
-            "kind": kind,
-            "sha256": hashed.hex(),
-            "size": len(_DOCUMENT),
-            "sequence": sequence,
-            "publicKey": _public(key),
-            "signature": key.sign(message).hex(),
-        },
-    }
-
-
-def _public(key: Ed25519PrivateKey) -> str:
-    return key.public_key().public_bytes_raw().hex()

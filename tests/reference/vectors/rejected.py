@@ -8,44 +8,34 @@ from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
 from tests.reference.model import compute_round
 from tests.reference.registry import read_registry
-from tests.reference.tokens import token
+from tests.reference.vectors.accepted import accepted_vectors
+from tests.reference.vectors.changes import (
+    ASSIGNMENT,
+    ELEMENT,
+    END,
+    GOOD,
+    GOOD_REGISTRY,
+    INTERVAL,
+    NONCE,
+    OBJECTIVE,
+    RECORD,
+    SPARSE,
+    START,
+    TOKEN,
+    assigned,
+    day_of,
+    reg,
+    swap,
+    two,
+)
 from tests.reference.vectors.common import CONTRACT, SALT, Json, digest
-from tests.reference.vectors.documents import interval, nem, public_key, record, registry
-from tests.reference.vectors.tokens import BLINDING_KEY, blinded
-
-GOOD = record("6305888444", "NMI", [interval(nem(10, 5), "1.5", "-2")])
-END = f'"diEndTime":"{nem(10, 5)}"'
-START = f'"diStartTime":"{nem(10, 0)}"'
-
-
-def swap(old: str, new: str, text: str = GOOD) -> str:
-    """The good record with one thing changed, as an array."""
-    if text.count(old) != 1:
-        raise AssertionError((old, text))
-    return f"[{text.replace(old, new)}]"
-
-
-def two(change_old: str, change_new: str, text: str = GOOD) -> str:
-    """The good record, and behind it the same with one thing changed."""
-    return f"[{text},{swap(change_old, change_new, text)[1:-1]}]"
-
-
-def day_of(count: int, more: str) -> str:
-    """A record of intervals without times."""
-    bare = '{"activePowerExportLimit":1,"activePowerImportLimit":-1}'
-    return f"[{record('6305888444', 'NMI', [bare] * count, more)}]"
-
-
-RECORD = "$.records[0]"
-ELEMENT = RECORD + ".operatingEnvelopes[0]"
-INTERVAL = ELEMENT + ".intervals[0]"
-TOKEN = token(BLINDING_KEY, "6305888444")
-OBJECTIVE = '"Maximise service"'
-
-# 2016 intervals of one site need 126 rows.
-LAST = GOOD.replace(nem(10, 5), "2026-11-27T10:00:00+10:00")
-DENSE = f"[{','.join([GOOD] * 125)},{LAST}]"
-SPARSE = f"[{','.join([GOOD] * 124)},{LAST}]"
+from tests.reference.vectors.documents import interval, nem, public_key, record
+from tests.reference.vectors.near_misses import (
+    NEAR_ENVELOPES,
+    NEAR_ENVELOPES_OF_TWO_RULES,
+    NEAR_REGISTRIES,
+)
+from tests.reference.vectors.tokens import blinded
 
 REJECTED_ENVELOPES: tuple[tuple[str, str | bytes, str, str], ...] = (
     ("byte order mark", "\ufeff[" + GOOD + "]", "$", "json.bom"),
@@ -167,23 +157,6 @@ REJECTED_BY_FEED = (
      INTERVAL + ".activePowerImportLimit", "limit.sign"),
 )  # fmt: skip
 
-GOOD_REGISTRY = registry([("6305888444", "north", nem(4, 0), None)], SALT)
-
-
-def reg(old: str, new: str) -> str:
-    """The good snapshot with one thing changed."""
-    if GOOD_REGISTRY.count(old) != 1:
-        raise AssertionError(old)
-    return GOOD_REGISTRY.replace(old, new)
-
-
-def assigned(*assignments: tuple[str, str, str, str | None]) -> str:
-    """A snapshot with these assignments."""
-    return registry(list(assignments), SALT)
-
-
-ASSIGNMENT = "$.assignments[0]"
-NONCE = digest("nonce").hex()
 REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
     ("no JSON", "", "$", "json.syntax"),
     ("array", "[]", "$", "field.type"),
@@ -242,88 +215,94 @@ REJECTED_REGISTRIES: tuple[tuple[str, str, str, str], ...] = (
 )  # fmt: skip
 
 
-ACCEPTED_ENVELOPES = (
-    ("no import limit", "wide", swap('"activePowerImportLimit":-2,', "")),
-    ("null import limit", "wide", swap("-2,", "null,")),
-    ("no export limit", "wide", swap('"activePowerExportLimit":1.5,', "")),
-    ("one reactive limit", "wide",
-     f"[{record('6305888444', 'NMI', [interval(nem(10, 5), 'null', 'null', 'null', '-1')])}]"),
-    ("32 intervals for two rows", "wide", two(nem(10, 5), nem(12, 40))),
-    ("2016 intervals for 126 rows, most of them repeats", "edge", DENSE),
-)  # fmt: skip
-ACCEPTED_REGISTRIES = (
-    ("nonce", reg('"saltDigest"', f'"nonce": "{NONCE}", "saltDigest"')),
-    ("nonce in upper case", reg('"saltDigest"', f'"nonce": "{NONCE.upper()}", "saltDigest"')),
-    ("null nonce", reg('"saltDigest"', '"nonce": null, "saltDigest"')),
-)
-
-
-def accepted_envelope(name: str, profile: str, text: str) -> Json:
-    """A document that is close to a rejected one, and its horizon."""
-    document = read_envelope(text.encode(), profile, "canonical")
-    case = {"name": name, "profile": profile, "importSign": "canonical", "text": text}
-    return case | {"horizonStart": document.start, "intervalCount": document.count}
-
-
-def accepted_registry(name: str, text: str) -> Json:
-    """A snapshot that is close to a rejected one."""
-    read_registry(text.encode())
-    return {"name": name, "text": text}
-
-
 def rejected_vectors() -> Json:
-    """Documents that must be rejected, each for one fault."""
+    """Documents that must be rejected, each for one fault, and accepted ones that are close."""
     envelopes = [
-        (name, "wide", "canonical", data, path, rule)
+        (name, "wide", "canonical", data, path, (rule,))
         for name, data, path, rule in REJECTED_ENVELOPES
     ]
-    envelopes += REJECTED_BY_FEED
+    envelopes += [(*case[:5], (case[5],)) for case in (*REJECTED_BY_FEED, *NEAR_ENVELOPES)]
+    envelopes += NEAR_ENVELOPES_OF_TWO_RULES
     envelopes.append(
-        ("no trading date", "wide", "canonical", day_of(288, ""), INTERVAL, "time.missing")
+        ("no trading date", "wide", "canonical", day_of(288, ""), INTERVAL, ("time.missing",))
     )
-    cases = []
-    for name, profile, import_sign, data, path, rule in envelopes:
-        octets = data if isinstance(data, bytes) else data.encode()
-        try:
-            read_envelope(octets, profile, import_sign)
-        except Rejected as exc:
-            faults = exc.faults
-        else:
-            raise AssertionError(f"{name}: not rejected")
-        if faults[0] != (path, rule) or rules_of(faults) != {rule}:
-            raise AssertionError((name, faults))
-        document = {"bytes": octets.hex()} if isinstance(data, bytes) else {"text": data}
-        case = {"name": name, "profile": profile, "importSign": import_sign}
-        cases.append(case | document | {"path": path, "rule": rule})
-    registries = []
-    for name, text, path, rule in REJECTED_REGISTRIES:
-        try:
-            read_registry(text.encode())
-        except Rejected as exc:
-            faults = exc.faults
-        else:
-            raise AssertionError(f"{name}: not rejected")
-        if (path, rule) not in faults:
-            raise AssertionError((name, faults))
-        registries.append({"name": name, "text": text, "path": path, "rule": rule})
-    read_envelope(f"[{GOOD}]".encode())
-    read_registry(GOOD_REGISTRY.encode())
     pairs = [
         rejected_pair("document of NMIs, snapshot of tokens", f"[{GOOD}]", blinded(GOOD_REGISTRY)),
         rejected_pair("document of tokens, snapshot of NMIs", blinded(f"[{GOOD}]"), GOOD_REGISTRY),
     ]
     return {
         "section": "2 to 6",
-        "accepted": {
-            "envelope": f"[{GOOD}]",
-            "registry": GOOD_REGISTRY,
-            "envelopes": [accepted_envelope(*case) for case in ACCEPTED_ENVELOPES],
-            "registries": [accepted_registry(*case) for case in ACCEPTED_REGISTRIES],
-        },
-        "envelopes": cases,
-        "registries": registries,
+        "accepted": accepted_vectors(),
+        "envelopes": [rejected_envelope(*case) for case in envelopes],
+        "registries": [
+            rejected_registry(*case) for case in (*REJECTED_REGISTRIES, *NEAR_REGISTRIES)
+        ],
         "pairs": pairs,
+        "salts": [
+            rejected_salt("another salt", digest("another salt")),
+            rejected_salt("a byte too few", SALT[:31]),
+            rejected_salt("the salt in hex", SALT.hex().encode()),
+            rejected_salt("no salt", b""),
+        ],
     }
+
+
+def rejected_envelope(
+    name: str,
+    profile: str,
+    import_sign: str,
+    data: str | bytes,
+    path: str,
+    rules: tuple[str, ...],
+) -> Json:
+    """A document that breaks one rule; where it always breaks another as well, that is named."""
+    octets = data if isinstance(data, bytes) else data.encode()
+    try:
+        read_envelope(octets, profile, import_sign)
+    except Rejected as exc:
+        faults = exc.faults
+    else:
+        raise AssertionError(f"{name}: not rejected")
+    if (path, rules[0]) not in faults or rules_of(faults) != set(rules):
+        raise AssertionError((name, faults))
+    document = {"bytes": octets.hex()} if isinstance(data, bytes) else {"text": data}
+    case = {"name": name, "profile": profile, "importSign": import_sign}
+    case |= document | {"path": path, "rule": rules[0]}
+    return case | ({"alsoRules": list(rules[1:])} if rules[1:] else {})
+
+
+def rejected_registry(name: str, data: str | bytes, path: str, rule: str) -> Json:
+    """A snapshot that breaks one rule."""
+    octets = data if isinstance(data, bytes) else data.encode()
+    try:
+        read_registry(octets)
+    except Rejected as exc:
+        faults = exc.faults
+    else:
+        raise AssertionError(f"{name}: not rejected")
+    if (path, rule) not in faults:
+        raise AssertionError((name, faults))
+    document = {"bytes": octets.hex()} if isinstance(data, bytes) else {"text": data}
+    return {"name": name} | document | {"path": path, "rule": rule}
+
+
+def rejected_salt(name: str, salt: bytes) -> Json:
+    """A salt that is not the good snapshot's: a worker abstains with InputMismatch."""
+    try:
+        compute_round(
+            f"[{GOOD}]".encode(),
+            GOOD_REGISTRY.encode(),
+            salt,
+            chain_id=1,
+            contract=CONTRACT,
+            number=1,
+        )
+    except Rejected as exc:
+        if exc.rules != {"salt.digest"}:
+            raise AssertionError((name, exc.faults)) from exc
+    else:
+        raise AssertionError(f"{name}: not rejected")
+    return {"name": name, "salt": salt.hex(), "reason": 2}
 
 
 def rejected_pair(name: str, envelope: str, snapshot: str) -> Json:

@@ -27,6 +27,19 @@ DAMAGE: tuple[tuple[str, list[int], str], ...] = (
 )
 
 
+COMPOSED: tuple[tuple[str, list[tuple[int, int, bool]], str], ...] = (
+    ("a full chunk that is not the last, and an empty last one",
+     [(CHUNK, 0, False), (0, 1, True)], "extended"),
+    ("an empty chunk alone, not marked as the last", [(0, 0, False)], "changed"),
+    ("a full chunk alone, not marked as the last", [(CHUNK, 0, False)], "truncated"),
+    ("two chunks marked as the last", [(CHUNK, 0, True), (1, 1, True)], "extended"),
+    ("a short chunk that is not the last, alone", [(40, 0, False)], "changed"),
+    ("the numbers begin at 1", [(CHUNK, 1, False), (1, 2, True)], "reordered"),
+    ("the last chunk has the number of the one before", [(CHUNK, 0, False), (1, 0, True)],
+     "reordered"),
+)  # fmt: skip
+
+
 def content(size: int) -> bytes:
     """Bytes 0 to 250, again and again."""
     return (bytes(range(251)) * (size // 251 + 1))[:size]
@@ -43,6 +56,14 @@ def sealing_vectors() -> Json:
             {"what": what, "contentSize": 3 * CHUNK, "chunks": order, "fault": fault}
             for what, order, fault in DAMAGE
         ],
+        "composed": [
+            {"what": what, "chunks": [_chunk(*chunk) for chunk in chunks], "fault": fault}
+            for what, chunks, fault in COMPOSED
+        ],
+        "altered": [
+            {"what": what, "encrypted": data.hex(), "fault": fault}
+            for what, data, fault in _altered()
+        ],
         "sealed": [_sealed(X25519), _sealed(HYBRID)],
     }
 
@@ -56,6 +77,28 @@ def _chunks(size: int) -> Json:
         "encryptedSha256": hashlib.sha256(whole).hexdigest(),
         "tags": [chunk[-16:].hex() for chunk in chunks],
     }
+
+
+def _chunk(size: int, number: int, is_last: bool) -> Json:
+    """A chunk by its content, number and mark, as its tag shows it."""
+    encrypted = sealing.encrypt_chunk(KEY, number, is_last, content(size))
+    return {
+        "contentSize": size,
+        "number": number,
+        "isLast": is_last,
+        "tag": encrypted[-16:].hex(),
+    }
+
+
+def _altered() -> tuple[tuple[str, bytes, str], ...]:
+    whole = sealing.encrypt_chunk(KEY, 0, True, content(40))
+    return (
+        ("one bit of the content", bytes([whole[0] ^ 1]) + whole[1:], "changed"),
+        ("one bit of the tag", whole[:-1] + bytes([whole[-1] ^ 1]), "changed"),
+        ("a byte too few", whole[:-1], "changed"),
+        ("a byte too many", whole + b"\0", "changed"),
+        ("15 bytes", whole[:15], "truncated"),
+    )
 
 
 def _sealed(kind: int) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reference.nem_time import instant, microseconds, period_start
+from tests.reference.nem_time import day_start, instant, microseconds, period_start
 from tests.reference.vectors.common import Json
 
 TIMESTAMPS = (
@@ -23,6 +23,8 @@ TIMESTAMPS = (
     "1970-01-01T00:00:00Z",
     "1970-01-01T10:00:00+10:00",
     "2105-12-31T23:55:00+10:00",
+    "2105-12-31T23:55:00-14:00",
+    "2105-12-31T23:59:59.999999-14:00",
 )
 NO_TIMESTAMPS = (
     "2026-11-20",
@@ -40,8 +42,33 @@ NO_TIMESTAMPS = (
     "2026-02-29T04:05:00+10:00",
     "2106-01-01T00:00:00+10:00",
     "1969-12-31T23:55:00Z",
+    "1969-12-31T23:55:00-14:00",
+    "2105-12-32T00:00:00+10:00",
+    "2026-11-20T04:60:00+10:00",
+    "2026-11-20T04:05:00+10:00 ",
+    "2026-11-20T04:05:00+10:00\n",
+    " 2026-11-20T04:05:00+10:00",
+    "2026-11-20T04:05:00,5+10:00",
+    "2026-11-20T04:05:00+10",
+    "+2026-11-20T04:05:00+10:00",
+    "2026-11-20T04:05:00\u221210:00",
     "1970-01-01T09:55:00+10:00",
     "٢٠٢٦-11-20T04:05:00Z",
+    "",
+)
+NO_DATES = (
+    "1969-12-31",
+    "2106-01-01",
+    "2026-02-29",
+    "2026-11-31",
+    "2026-00-10",
+    "20261120",
+    "2026-W47-5",
+    "2026-11-20 ",
+    "2026-11-20\n",
+    "2026-11-20T00:00:00",
+    "26-11-20",
+    "٢٠٢٦-11-20",
     "",
 )
 
@@ -65,7 +92,14 @@ def time_vectors() -> Json:
         )
     periods = [
         {"tradingDate": day, "period": period, "start": period_start(day, period)}
-        for day in ("2026-11-20", "2026-10-04", "2024-02-28", "2024-02-29")
+        for day in (
+            "2026-11-20",
+            "2026-10-04",
+            "2024-02-28",
+            "2024-02-29",
+            "1970-01-02",
+            "2105-12-31",
+        )
         for period in (1, 72, 240, 241, 288)
     ]
     rejected = []
@@ -73,4 +107,12 @@ def time_vectors() -> Json:
         if microseconds(text) is not None:
             raise AssertionError(text)
         rejected.append({"text": text, "rule": "time.format"})
-    return {"section": "3", "accepted": accepted, "rejected": rejected, "periods": periods}
+    if any(day_start(text) is not None for text in NO_DATES):
+        raise AssertionError(NO_DATES)
+    return {
+        "section": "3",
+        "accepted": accepted,
+        "rejected": rejected,
+        "periods": periods,
+        "rejectedDates": list(NO_DATES),
+    }

@@ -14,8 +14,9 @@ import json
 from pathlib import Path
 
 from tests.reference.vectors.common import Json
+from tests.reference.vectors.delivery import archive_vectors, bundle_vectors
 from tests.reference.vectors.entries import entry_vectors
-from tests.reference.vectors.grants import grant_vectors, signature_vectors
+from tests.reference.vectors.grants import grant_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
@@ -30,6 +31,8 @@ from tests.reference.vectors.rounds import (
     wide_round,
 )
 from tests.reference.vectors.sealing import sealing_vectors
+from tests.reference.vectors.signatures import signature_vectors
+from tests.reference.vectors.site_proofs import site_proof_vectors, token_list_vectors
 from tests.reference.vectors.times import time_vectors
 from tests.reference.vectors.tokens import token_vectors
 from tests.reference.vectors.trees import tree_vectors
@@ -55,6 +58,10 @@ def all_vectors() -> dict[str, Json]:
         "rejected.json": rejected_vectors(),
         "precedence.json": precedence_vectors(),
         "sealing.json": sealing_vectors(),
+        "bundle.json": bundle_vectors(),
+        "site-proof.json": site_proof_vectors(),
+        "archive.json": archive_vectors(),
+        "token-list.json": token_list_vectors(),
         "grants.json": grant_vectors(),
         "signatures.json": signature_vectors(),
     }

@@ -33,7 +33,7 @@ FOLDERS: Final = (
 )
 
 PAGES: Final = (
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     ROOT / "hardhat-free-devnet/README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.storage import input_archive
@@ -16,11 +17,18 @@ from oepnode.demo.byzantine import lie
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Abstained, BallotCast, Phase, RootRevealed, RoundFinalised
+from oepnode.domain.rounds.onchain import (
+    Abstained,
+    BallotCast,
+    Head,
+    Phase,
+    RootRevealed,
+    RoundFinalised,
+)
 from oepnode.errors import FatalError, TransportError
 from oepnode.ports import LatestEnvelope
 from oepnode.worker.state import CastBallot
-from tests.support.fake_chain import CHAIN_ID, CONTRACT
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain
 from tests.support.round_world import COUNT, ENVELOPE, PRIVATE, PUBLIC, REGISTRY, SALT, START
 from tests.support.worker_stage import (
     AUDITOR,
@@ -157,6 +165,25 @@ async def test_a_sender_that_recovers_in_time_leads_to_a_ballot(stage: Stage) ->
         stage.sender.is_down = False
         await until(lambda: bool(stage.votes(0)))
     assert isinstance(stage.votes(0)[0], BallotCast)
+
+
+async def test_deadlines_pass_at_the_newest_block_not_at_the_one_that_is_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = FakeChain.head
+
+    async def confirmed(chain: FakeChain) -> Head:
+        return structs.replace(head := await newest(chain), time=head.time - TO_ABSTAIN_S)
+
+    monkeypatch.setattr(FakeChain, "head", confirmed)
+    stage.sender.is_down = True
+    async with running(stage.worker()):
+        await stage.open()
+        stage.pass_time(TO_ABSTAIN_S)
+        await until(lambda: bool(stage.votes(0)))
+    (vote,) = stage.votes(0)
+    assert isinstance(vote, Abstained)
+    assert vote.reason == Reason.INPUTS_UNAVAILABLE
 
 
 async def test_an_internal_error_is_an_abstention_without_secrets(stage: Stage) -> None:

@@ -76,12 +76,28 @@ class Agreement:
         value: T = agreed.value
         return value
 
-    async def ask_each(self, operation: Operation[T], grace_s: float) -> list[Answer]:
-        """Each node's own answer: of all that answer within ``grace_s`` after enough have."""
+    async def ask_each(
+        self,
+        operation: Operation[T],
+        grace_s: float,
+        is_clear: Callable[[Sequence[Answer]], bool] = lambda _: True,
+    ) -> list[Answer]:
+        """Each node's own answer: of all that answer within ``grace_s`` after enough have.
+
+        Args:
+            operation: Asks one node.
+            grace_s: Time for those that have not answered.
+            is_clear: Whether usable answers are near enough to each other to decide without the
+                rest. While they are not, the rest is waited for as long as any question, so that
+                a quick liar decides nothing beside a slow honest node.
+        """
         asked = self._ask_all(operation)
-        return await self._collect(
-            asked, lambda so_far: sum(not one.failure for one in so_far) >= self.agree, grace_s
-        )
+
+        def is_enough(so_far: Sequence[Answer]) -> bool:
+            usable = [answer for answer in so_far if not answer.failure]
+            return len(usable) >= self.agree and is_clear(usable)
+
+        return await self._collect(asked, is_enough, grace_s)
 
     async def tell(self, what: str, operation: Operation[None]) -> None:
         """Hand something to all nodes; returns once one of them has it.
@@ -203,7 +219,8 @@ class Agreement:
             if kind == len(kinds):
                 kinds.append(answer)
             said.append(f"{answer.node.name} answer {chr(ord('A') + kind % 26)}")
-        return f"{self.agree} nodes must agree: {'; '.join(said)}"
+        fix = "; find out which node is wrong, and replace it" if len(kinds) > 1 else ""
+        return f"{self.agree} nodes must agree: {'; '.join(said)}{fix}"
 
 
 def _is_accepted(answer: Answer) -> bool:

@@ -39,6 +39,7 @@ from oepnode.domain.rounds.onchain import (
     Policy,
     Role,
     Round,
+    RoundOpened,
     parse_address,
 )
 from oepnode.domain.rounds.tally import Ballot
@@ -127,6 +128,10 @@ class EvmReader:
     async def head_age_s(self) -> float:
         """Age of the newest block when it was read last, in seconds."""
         return await self._quorum.heads.age_s()
+
+    async def newest_time(self) -> int:
+        """Time of the newest block when it was read last, UTC seconds."""
+        return await self._quorum.heads.newest_time()
 
     async def block_hash(self, number: int) -> bytes:
         """Current hash of the block at a height, 32 bytes."""
@@ -302,8 +307,25 @@ class EvmReader:
         check_events(number, events, state)
         return events
 
+    @translates_errors("opening")
+    async def opening(self, number: int) -> RoundOpened | None:
+        """The opening of a round, or None; reads one block, however old the round is.
+
+        Raises:
+            TransportError: If it contradicts the round's state.
+        """
+        pinned = self if self._at else await self.settled()
+        state = await pinned.round(number)
+        if state is None:
+            return None
+        block, at = state.opened_in_block, await pinned.head()
+        logs = await self._quorum.logs(block, block, _topics_of(number), at)
+        events = [event for event in self._events(logs) if event.round == number]
+        check_events(number, events, state)
+        return next((event for event in events if isinstance(event, RoundOpened)), None)
+
     async def _events_of(self, state: Round, at: Head) -> list[Event]:
-        topics = [None, "0x" + state.number.to_bytes(32).hex()]
+        topics = _topics_of(state.number)
         found: list[Event] = []
         for first, last in _pages(state.opened_in_block, at.number):
             found += self._events(await self._quorum.logs(first, last, topics, at))
@@ -447,6 +469,11 @@ async def _checked(reader: _Reader) -> _Reader:
         await reader.close()
         raise
     return reader
+
+
+def _topics_of(number: int) -> list[str | None]:
+    """Topics of all events of a round."""
+    return [None, "0x" + number.to_bytes(32).hex()]
 
 
 def _pages(first: int, last: int) -> Iterator[tuple[int, int]]:

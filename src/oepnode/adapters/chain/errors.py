@@ -18,6 +18,7 @@ from web3.exceptions import Web3Exception
 
 from oepnode.adapters.chain import artefact
 from oepnode.adapters.chain.node import Reverted
+from oepnode.domain.rounds.onchain import Role
 from oepnode.errors import ConflictError, TransportError
 
 P = ParamSpec("P")
@@ -87,7 +88,15 @@ def _rejection(data: bytes) -> str:
         values = decode(types, data[4:])
     except (DecodingError, ValueError, OverflowError):
         return f"the contract rejected it: {name}"
-    return f"{name}({', '.join(_show(value) for value in values)})"
+    missing = _missing_role(name, values)
+    return f"{name}({', '.join(_show(value) for value in values)}){missing}"
+
+
+def _missing_role(name: str, values: tuple[Any, ...]) -> str:
+    roles = {role.value: role.name.lower() for role in Role}
+    if name != "AccessControlUnauthorizedAccount" or values[1] not in roles:
+        return ""
+    return f": this account does not have the role {roles[values[1]]}; use the key of one that has"
 
 
 @cache

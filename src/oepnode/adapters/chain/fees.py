@@ -22,6 +22,8 @@ from oepnode.errors import TransportError
 _GRACE_S: Final = 0.5
 _FAR: Final = 4
 """Factor by which a node's proposal may differ from the median without being named."""
+_NEAR: Final = 2
+"""Factor by which two nodes' values may differ without the others being waited for."""
 _GWEI: Final = 10**9
 _COIN: Final = 10**18
 
@@ -129,7 +131,11 @@ async def proposed(agreement: Agreement, at: Head) -> Fee:
     Raises:
         TransportError: If too few nodes propose one.
     """
-    answers = await agreement.ask_each(lambda node: node.fees(at), _GRACE_S)
+    answers = await agreement.ask_each(
+        lambda node: node.fees(at),
+        _GRACE_S,
+        lambda usable: are_near([_fee(answer.value).price for answer in usable]),
+    )
     usable = [answer for answer in answers if not answer.failure]
     if len(usable) < agreement.agree:
         said = "; ".join(f"{a.node.name}: {a.failure or 'usable'}" for a in answers)
@@ -157,6 +163,11 @@ def _fee(sample: FeeSample) -> Fee:
     if sample.base is None:
         return Fee(sample.tip, None, sample.tip)
     return Fee(2 * sample.base + sample.tip, sample.tip, sample.base + sample.tip)
+
+
+def are_near(values: Sequence[int]) -> bool:
+    """Whether values differ so little that one more of them would not matter."""
+    return max(values) <= _NEAR * min(values)
 
 
 def middle(values: Sequence[int]) -> int:

@@ -7,6 +7,7 @@ node that claims other blocks is outvoted and named. Source: docs/design.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from oepnode.adapters.chain.agreement import Agreement, Answer
@@ -21,6 +22,8 @@ _GRACE_S: Final = 0.5
 _BLOCKS_A_SECOND: Final = 10
 _BURST: Final = 1_000
 """Blocks by which a chain may be ahead of `_BLOCKS_A_SECOND`."""
+_NEAR: Final = 3
+"""Blocks by which the nodes may differ without the others being waited for."""
 _FAR: Final = 64
 """Blocks by which a node's newest may differ from the others' without being named."""
 
@@ -49,6 +52,7 @@ class Heads:
         if settings.finality == "finalized":
             self._depth = self._depth or profile.confirmations
         self._last: Head | None = None
+        self._final = 0
 
     async def newest(self) -> Head:
         """The newest block that enough nodes have.
@@ -56,12 +60,13 @@ class Heads:
         Raises:
             TransportError: If there is none that can be true.
         """
-        claims = await self._agreement.ask_each(lambda node: node.block("latest"), _GRACE_S)
+        claims = await self._agreement.ask_each(
+            lambda node: node.block("latest"), _GRACE_S, self._is_clear
+        )
         plausible = [claim for claim in claims if not self._wrong(claim)]
         if len(plausible) < self._agreement.agree:
             raise TransportError(f"newest block: {self._said(claims)}")
-        heads = sorted((_head(claim) for claim in plausible), key=lambda head: -head.number)
-        head = await self._agreed(heads[self._agreement.agree - 1].number, plausible)
+        head = await self._highest(plausible)
         if (wrong := self._problem(head)) != "":
             raise TransportError(f"newest block: {wrong}")
         self._name(head, claims)
@@ -74,23 +79,45 @@ class Heads:
         number = await self._finalized(newest) if self._is_tagged else None
         if number is None:
             number = max(0, newest.number - self._depth)
+        else:
+            # What was final once stays final; a node that says otherwise lags or lies.
+            number = self._final = max(number, min(self._final, newest.number))
         return newest if number == newest.number else await self._agreed(number, [])
 
     async def age_s(self) -> float:
         """Age of the newest block by the clock, in seconds; 0 where the chain's time is ahead."""
-        last = self._last or await self.newest()
-        return max(0.0, self._clock.now() - last.time)
+        return max(0.0, self._clock.now() - await self.newest_time())
+
+    async def newest_time(self) -> int:
+        """Time of the newest block when it was read last, UTC seconds."""
+        return (self._last or await self.newest()).time
 
     async def _finalized(self, newest: Head) -> int | None:
         """The newest number that enough nodes call final, None where they have no such tag."""
-        claims = await self._agreement.ask_each(lambda node: node.finalized(), _GRACE_S)
+        agree = self._agreement.agree
+        claims = await self._agreement.ask_each(
+            lambda node: node.finalized(), _GRACE_S, lambda usable: _are_near(usable, agree)
+        )
         usable = [claim.value for claim in claims if not claim.failure]
-        if len(usable) < self._agreement.agree:
-            raise TransportError(f"finalized block: {self._said(claims)}")
         numbers = sorted((block.number for block in usable if block is not None), reverse=True)
-        if len(numbers) < self._agreement.agree:
+        if len(usable) - len(numbers) >= agree:
             return None
-        return min(newest.number, int(numbers[self._agreement.agree - 1]))
+        if len(numbers) < agree:
+            said = "; ".join(f"{c.node.name}: {c.failure or _tag(c)}" for c in claims)
+            raise TransportError(f"finalized block: {said}")
+        return min(newest.number, int(numbers[agree - 1]))
+
+    async def _highest(self, plausible: list[Answer]) -> Head:
+        """The highest claimed block that enough nodes have; one of them may be a block behind."""
+        numbers = sorted((_head(claim).number for claim in plausible), reverse=True)
+        highest, *lower = numbers[self._agreement.agree - 1 :]
+        try:
+            return await self._agreed(highest, plausible)
+        except TransportError:
+            for number in lower:
+                if highest - _NEAR <= number < highest:
+                    return await self._agreed(number, plausible)
+            raise
 
     async def _agreed(self, number: int, claims: list[Answer]) -> Head:
         known = {c.node.name: _head(c) for c in claims if _head(c).number == number}
@@ -101,6 +128,11 @@ class Heads:
         return await self._agreement.ask("head", head)
 
     # --- what can be true ------------------------------------------------------------------------
+
+    def _is_clear(self, claims: Sequence[Answer]) -> bool:
+        """Whether enough nodes name neighbouring blocks that can be true."""
+        plausible = [claim for claim in claims if not self._problem(_head(claim))]
+        return _are_near(plausible, self._agreement.agree)
 
     def _wrong(self, claim: Answer) -> str:
         return claim.failure or self._problem(_head(claim))
@@ -133,6 +165,22 @@ class Heads:
 
     def _said(self, claims: list[Answer]) -> str:
         return "; ".join(f"{c.node.name}: {self._wrong(c) or 'usable'}" for c in claims)
+
+
+def _are_near(claims: Sequence[Answer], agree: int) -> bool:
+    """Whether the ``agree`` newest blocks are neighbours, or as many nodes name none.
+
+    By their numbers: a block's time is the node's word until its hash is agreed on.
+    """
+    blocks = [claim.value.number for claim in claims if claim.value is not None]
+    if len(claims) - len(blocks) >= agree:
+        return True
+    blocks.sort(reverse=True)
+    return len(blocks) >= agree and blocks[0] - blocks[agree - 1] <= _NEAR
+
+
+def _tag(claim: Answer) -> str:
+    return "has no such tag" if claim.value is None else f"block {claim.value.number}"
 
 
 def _head(claim: Answer) -> Head:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 from eth_account.signers.local import LocalAccount
 
-from oepnode.adapters.chain.agreement import Agreement
+from oepnode.adapters.chain.agreement import Agreement, Answer
 from oepnode.adapters.chain.errors import reverted_as_conflict
-from oepnode.adapters.chain.fees import Fee, FeeLimitError, FeeLimits, middle, proposed
+from oepnode.adapters.chain.fees import (
+    Fee,
+    FeeLimitError,
+    FeeLimits,
+    are_near,
+    middle,
+    proposed,
+)
 from oepnode.adapters.chain.node import Node, Reverted, SendingRejected
 from oepnode.adapters.chain.quorum import Quorum
 from oepnode.adapters.chain.values import Receipt
@@ -86,7 +94,9 @@ class Sender:
             ConflictError: If enough nodes say that the contract rejects it.
             TransportError: If too few nodes estimate it.
         """
-        answers = await self._agreement.ask_each(lambda node: node.gas(call), _GAS_GRACE_S)
+        answers = await self._agreement.ask_each(
+            lambda node: node.gas(call), _GAS_GRACE_S, _is_clear
+        )
         needed = self._agreement.agree
         estimates = [a.value for a in answers if not a.failure and a.rejection is None]
         if len(estimates) >= needed:
@@ -192,6 +202,13 @@ class Sender:
                 self._agreement.disagreements.differs(node.name, "receipt")
         except TransportError as exc:
             self._agreement.disagreements.fails(node.name, "receipt", str(exc))
+
+
+def _is_clear(answers: Sequence[Answer]) -> bool:
+    """Whether the nodes say nearly the same: all reject the call, or their gas is near."""
+    if any(answer.rejection is not None for answer in answers):
+        return all(answer.equals(answers[0]) for answer in answers)
+    return are_near([answer.value for answer in answers])
 
 
 def _rejected(what: str, exc: SendingRejected) -> ConflictError | TransportError:

@@ -25,6 +25,7 @@ _log = structlog.get_logger(__name__)
 
 _HEX_KEY: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{64}", re.ASCII)
 _MAX_BYTES: Final = 64 * 2**10
+_NO_KEY: Final = "not an account key: 64 hex digits, or an Ethereum keystore in JSON"
 
 
 def read_secret(path: Path, what: str) -> bytes:
@@ -73,18 +74,18 @@ def write_secret(path: Path, data: bytes) -> None:
         raise ConfigError(f"{path}: not writable: {exc.strerror or exc}") from exc
 
 
-def load_account(path: Path, password_file: Path | None = None) -> LocalAccount:
+def load_account(path: Path) -> LocalAccount:
     """Load an account from its key file.
 
     Args:
-        path: 64 hex digits with or without ``0x``, or a keystore in JSON.
-        password_file: File with the keystore's password; only for a keystore.
+        path: 64 hex digits with or without ``0x``, or a keystore in JSON, whose password is in the
+            file with the same name and ``.password``.
 
     Raises:
         ConfigError: If the file contains no usable key, or the password does not open it.
     """
     data = read_secret(path, "account key")
-    key = _open_keystore(path, data, password_file) if data[:1] == b"{" else _raw_key(path, data)
+    key = _open_keystore(path, data) if data[:1] == b"{" else _raw_key(path, data)
     try:
         account: LocalAccount = Account.from_key(key)
     except ValueError:
@@ -103,16 +104,24 @@ def _check_mode(path: Path, what: str, mode: int) -> None:
 def _raw_key(path: Path, data: bytes) -> bytes:
     text = data.decode("ascii", errors="replace")
     if not _HEX_KEY.fullmatch(text):
-        raise ConfigError(f"{path}: not an account key: 64 hex digits or a keystore in JSON")
+        raise ConfigError(f"{path}: {_NO_KEY}")
     return bytes.fromhex(text.removeprefix("0x"))
 
 
-def _open_keystore(path: Path, data: bytes, password_file: Path | None) -> bytes:
-    if password_file is None:
-        raise ConfigError(f"{path}: a keystore needs a password file")
-    password = read_secret(password_file, "keystore password").decode("utf-8", "replace")
+def _open_keystore(path: Path, data: bytes) -> bytes:
     try:
         keystore: dict[str, Any] = msgspec_json.decode(data, type=dict[str, Any])
+    except (DecodeError, RecursionError):
+        keystore = {}
+    if not {"crypto", "Crypto"} & keystore.keys():
+        raise ConfigError(f"{path}: {_NO_KEY}")
+    password_file = path.with_name(f"{path.name}.password")
+    if not password_file.exists():
+        raise ConfigError(f"{path}: a keystore needs its password, in {password_file} (mode 600)")
+    password = read_secret(password_file, "keystore password").decode("utf-8", "replace")
+    try:
         return bytes(Account.decrypt(keystore, password))
-    except (DecodeError, RecursionError, ValueError, TypeError, KeyError, AttributeError):
-        raise ConfigError(f"{path}: the password does not open this keystore") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ConfigError(
+            f"{path}: the password in {password_file} does not open this keystore"
+        ) from None

@@ -26,6 +26,10 @@ _URL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL: Final = tuple(
+    map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "::/96", "::ffff:0:0:0/96"))
+)
+"""NAT64 of a site, site-local, and IPv4 inside IPv6 of obsolete kinds: global to `ipaddress`."""
 _USER_AGENT: Final = "oepnode"
 _NOT_PUBLIC: Final = (
     "its endpoint leads to an address that is not public (loopback, private, link-local, reserved)"
@@ -92,6 +96,8 @@ def is_public(address: str) -> bool:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
+        return False
+    if any(parsed in network for network in _LOCAL):
         return False
     return all(
         candidate.is_global and not candidate.is_multicast for candidate in _embedded(parsed)

@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 
 OWNER_FILE: Final = 0o600
 _OWNER_FOLDER: Final = 0o700
+_SHARED: Final = stat.S_ISVTX | stat.S_IWOTH  # as /tmp is
 _INCOMING: Final = "incoming-"
 
 
@@ -128,12 +129,18 @@ def make_folder(folder: Path) -> None:
     """Create a folder that only its owner may enter; one that others may enter is closed to them.
 
     Raises:
-        ConfigError: If it cannot be created, or is open to others and of another owner.
+        ConfigError: If it cannot be created, is open to others and of another owner, or is shared
+            by all users, such as ``/tmp``, who would be locked out.
     """
     try:
         folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(f"{folder}: data folder cannot be created: {exc.strerror}") from exc
+    if folder.stat().st_mode & _SHARED:
+        raise ConfigError(
+            f"{folder}: a data folder cannot be one that all users of this machine write to; name "
+            "a folder of the program's own"
+        )
     close_to_others(folder, _OWNER_FOLDER)
 
 

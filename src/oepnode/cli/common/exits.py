@@ -33,6 +33,7 @@ from typer.core import TyperGroup
 from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
 from oepnode.client.chain import ChainNotNamedError
+from oepnode.client.fetching import NoEndpointError
 from oepnode.client.grants import SignerNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
 from oepnode.client.operation.relay import BallotFileError
@@ -69,6 +70,7 @@ _HINTS: Final[dict[type[OepError], str]] = {
     BallotFileError: "'relay sign' prints signed ballots, one per line",
     ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
     KeyFileError: "make one with 'aggregator keygen', an auditor's with 'audit keygen'",
+    NoEndpointError: "--allow-private, if this is a test network",
     OpeningNotFoundError: "--start-block",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",

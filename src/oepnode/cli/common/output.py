@@ -110,8 +110,18 @@ def print_facts(facts: Mapping[str, object]) -> None:
     """Print names and values, one pair a line, to stdout."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in facts.items():
-        table.add_row(Text(name, style="dim"), Text(printable(str(value))))
+        table.add_row(Text(name, style="dim"), Text(printable(_words(value))))
     _console(sys.stdout).print(table)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(one)}" for name, one in value.items()) or "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value)) or "–"
+    return "–" if value is None else str(value)
 
 
 def say(text: str, style: str = "", *, err: bool = False) -> None:

@@ -218,8 +218,12 @@ def role_holders(chain: ChainTarget) -> dict[str, list[str]]:
 def add_worker(
     chain: ChainTarget, key_file: FileName, operator: str, signer: str, url: str = ""
 ) -> Done:
-    """Add a worker to the electorate of rounds opened from now on."""
-    worker = (_checksum(operator), _checksum(signer), url)
+    """Add a worker to the electorate of rounds opened from now on.
+
+    Raises:
+        ConfigError: If no aggregator would query the URL.
+    """
+    worker = (_checksum(operator), _checksum(signer), _endpoint(url))
     return _transact(chain, key_file, "addWorkers", [worker])
 
 
@@ -234,8 +238,26 @@ def rotate_signer(chain: ChainTarget, key_file: FileName, signer: str) -> Done:
 
 
 def set_endpoint(chain: ChainTarget, key_file: FileName, url: str) -> Done:
-    """Publish the URL of the worker of the operator whose key signs."""
-    return _transact(chain, key_file, "setEndpoint", url)
+    """Publish the URL of the worker of the operator whose key signs.
+
+    Raises:
+        ConfigError: If no aggregator would query the URL.
+    """
+    return _transact(chain, key_file, "setEndpoint", _endpoint(url))
+
+
+def _endpoint(url: str) -> str:
+    from oepnode.adapters.http.endpoints import EndpointError, parse
+
+    try:
+        if url:
+            parse(url, allow_private=True)
+    except EndpointError:
+        raise ConfigError(
+            f"'{url}': a worker's URL must be http:// or https:// with host, port and path only; "
+            "aggregators query no other"
+        ) from None
+    return url
 
 
 def set_policy(

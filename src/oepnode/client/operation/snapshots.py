@@ -259,7 +259,9 @@ def _read_signed(
 
     if signature is None:
         if snapshot_key is not None:
-            raise SignatureFault("signature.missing", "the snapshot must be signed")
+            raise SignatureFault(
+                "signature.missing", "the snapshot must be signed; give its signed statement"
+            )
         return None
     signed = load_statement(signature)
     key = signed.public_key

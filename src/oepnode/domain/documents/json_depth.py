@@ -15,7 +15,7 @@ import numpy as np
 from oepnode.domain.documents.arrays import Bools, Bytes
 
 MAX_DEPTH: Final = 64
-"""Far above the five levels of any document here, far below what a stack holds."""
+"""Far above the six levels of any document here, far below what a stack holds."""
 
 _CHUNK: Final = 1 << 20
 _ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)

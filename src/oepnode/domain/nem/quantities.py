@@ -153,12 +153,13 @@ def _from_decimal(text: str, unit: Unit) -> int:
         ) from exc
     if value.is_zero():
         return 0
+    is_exact = _decimals(value) <= unit.decimals
     if value.adjusted() >= unit.far:
-        raise _out_of_range(unit)
+        raise _out_of_range(unit) if is_exact else _too_many_decimals(unit)
     if value.adjusted() < -_FAR:
         raise _too_many_decimals(unit)
     nearest = int(value.scaleb(unit.places).to_integral_value(ROUND_HALF_EVEN))
-    if _decimals(value) > unit.decimals:
+    if not is_exact:
         raise _too_many_decimals(unit, nearest if abs(nearest) <= unit.most else 0)
     return nearest
 

@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import RoundOpened, parse_address
 from oepnode.errors import EvidenceError
@@ -70,11 +71,13 @@ class GrantFault(EvidenceError):  # noqa: N818 - reads as what it is
 
     Attributes:
         code: Short stable name of the reason, such as ``grants.other_round``.
+        reason: The reason in words.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"grant list rejected: {code}: {message}")
         self.code = code
+        self.reason = message
 
 
 class Grant(Struct, frozen=True, order=True):
@@ -292,7 +295,7 @@ def decode_list(data: bytes) -> tuple[GrantList, bytes]:
             out of order, or if the service does not grant such an input.
     """
     try:
-        wire = msgspec_json.decode(data, type=_Wire)
+        wire = read_struct(data, _Wire)
     except ValidationError as exc:
         raise GrantFault("grants.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:

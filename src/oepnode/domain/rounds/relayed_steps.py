@@ -15,6 +15,7 @@ from typing import Annotated
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import parse_address
@@ -57,7 +58,7 @@ def decode(data: bytes) -> RelayedStep:
         EvidenceError: For anything else.
     """
     try:
-        wire = msgspec_json.decode(data, type=_Wire)
+        wire = read_struct(data, _Wire)
     except ValidationError as exc:
         raise EvidenceError(f"this is not a step of a round: {exc}") from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:

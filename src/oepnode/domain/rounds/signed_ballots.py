@@ -19,6 +19,7 @@ from eth_utils.crypto import keccak
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, Member, parse_address
@@ -299,7 +300,7 @@ def decode_lines(data: bytes) -> list[Relayed]:
 
 def _decode(line: bytes, number: int) -> Relayed:
     try:
-        wire = msgspec_json.decode(line, type=_Wire)
+        wire = read_struct(line, _Wire)
     except ValidationError as exc:
         raise EvidenceError(f"line {number} is not a signed ballot: {exc}") from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:

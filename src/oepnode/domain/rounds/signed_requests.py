@@ -25,6 +25,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.errors import EvidenceError
 
@@ -282,7 +283,7 @@ def _from_base64url(text: str) -> bytes:
 
 def _decode(data: bytes, kind: type[_Wire]) -> _Wire:
     try:
-        return msgspec_json.decode(data, type=kind)
+        return read_struct(data, kind)
     except ValidationError as exc:
         raise EvidenceError(f"the request is malformed: {exc}") from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:

@@ -125,13 +125,14 @@ class Authorizer:
         unknown = Rejection(
             404, "round.unknown", "the round is unknown to this service's node; retry later"
         )
-        if request.round > await self._chain.round_count():
+        chain = await self._chain.settled()  # the round as it is at one block
+        if request.round > await chain.round_count():
             raise unknown
-        state = await self._chain.round(request.round)
-        opened = await self._opening(request.round)
+        state = await chain.round(request.round)
+        opened = await chain.opening(request.round)
         if state is None or opened is None:
             raise unknown
-        electorate = await self._chain.electorate(state.epoch)
+        electorate = await chain.electorate(state.epoch)
         if electorate.by_operator(member.operator) is None:
             raise Rejection(
                 403, "worker.not_in_electorate", "the worker is not in the round's electorate"
@@ -143,10 +144,6 @@ class Authorizer:
                 f"round.other_{name}",
                 f"round {request.round} was opened with another {name}; request its digest",
             )
-
-    async def _opening(self, number: int) -> RoundOpened | None:
-        events = await self._chain.round_events(number)
-        return next((event for event in events if isinstance(event, RoundOpened)), None)
 
     async def _use_nonce(self, request: MemberRequest, member: Member) -> None:
         # Twice the window, so that a used nonce stays used when the clock is set back.
@@ -161,6 +158,11 @@ class Authorizer:
             round=request.round,
             operator=member.operator.hex(),
         )
+
+
+async def _opening(chain: ChainReader, number: int) -> RoundOpened | None:
+    events = await chain.round_events(number)
+    return next((event for event in events if isinstance(event, RoundOpened)), None)
 
 
 def _unknown(signer: bytes) -> Rejection:

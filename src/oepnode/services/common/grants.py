@@ -101,11 +101,11 @@ class GrantPublisher:
         unknown = Rejection(
             404, "round.unknown", "the round is unknown to this service's node; retry later"
         )
-        if number > await self._chain.round_count():
+        chain = await self._chain.settled()  # a vote that is over there stays over
+        if number > await chain.round_count():
             raise unknown
-        state = await self._chain.round(number)
-        events = await self._chain.round_events(number)
-        opened = next((event for event in events if isinstance(event, RoundOpened)), None)
+        state = await chain.round(number)
+        opened = await chain.opening(number)
         if state is None or opened is None:
             raise unknown
         return state, opened

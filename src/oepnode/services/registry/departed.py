@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from oepnode.domain.rounds.onchain import Electorate, RoundOpened
+from oepnode.domain.rounds.onchain import Electorate
 from oepnode.errors import TransportError
 from oepnode.ports import ChainReader
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
@@ -87,10 +87,11 @@ class DepartedReaders:
         """The newest snapshot, and that of the newest round."""
         newest = await asyncio.to_thread(self._store.latest)
         number = await self._chain.round_count()
-        events = await self._chain.round_events(number) if number else []
-        digests = [event.registry_digest for event in events if isinstance(event, RoundOpened)]
-        stored = [await asyncio.to_thread(self._store.snapshot, digest) for digest in digests]
-        return [snapshot for snapshot in (newest, *stored) if snapshot is not None]
+        opened = await self._chain.opening(number) if number else None
+        found = [newest]
+        if opened is not None:
+            found.append(await asyncio.to_thread(self._store.snapshot, opened.registry_digest))
+        return [snapshot for snapshot in found if snapshot is not None]
 
 
 def departed_readers(readers: Iterable[bytes], electorate: Electorate) -> tuple[bytes, ...]:

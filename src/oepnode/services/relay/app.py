@@ -85,7 +85,8 @@ class _Endpoints:
 
     async def accept_step(self, request: web.Request) -> web.Response:
         """Accept a result to reveal, or a round to close."""
-        step = await self._steps.accept(await read_body(request, MAX_LINE_BYTES))
+        line = await read_body(request, MAX_LINE_BYTES)
+        step = await self._steps.accept(line, lambda: request.transport is None)
         return json_response({"round": step.context.number, "state": "held"}, 202)
 
     async def round(self, request: web.Request) -> web.Response:

@@ -25,13 +25,12 @@ from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.errors import ConflictError, TransportError, location_of
 from oepnode.ports import Chain
 from oepnode.services.common.http import INTERNAL_ERROR, Rejection
+from oepnode.services.common.turns import MOST_WAITING, Turns
 
 _log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 15.0
-AT_A_TIME: Final = 4
-"""Steps that are checked at once: bounds the reads of the chain."""
 MAX_HELD: Final = 256
 
 
@@ -56,16 +55,21 @@ class StepPool:
         self._chain = chain
         self._now = now
         self._held: dict[RelayedStep, _Held] = {}
-        self._turns = asyncio.Semaphore(AT_A_TIME)
+        # Anyone may hand in, and nobody signs: all wait in one line.
+        self._turns = Turns(most_of_one=MOST_WAITING)
 
     # --- accepting -------------------------------------------------------------------------------
 
-    async def accept(self, line: bytes) -> RelayedStep:
+    async def accept(self, line: bytes, is_gone: Callable[[], bool] = lambda: False) -> RelayedStep:
         """Hold a step; one that is held already changes nothing.
+
+        Args:
+            line: A step as `relayed_steps.encode` writes it.
+            is_gone: Whether the client has closed its connection.
 
         Raises:
             EvidenceError: If it is not a step.
-            Rejection: If it is not possible now, or nobody voted for the result.
+            Rejection: If it is not possible now, nobody voted for the result, or too many wait.
             TransportError: If the chain does not respond.
         """
         step = relayed_steps.decode(line)
@@ -77,7 +81,7 @@ class StepPool:
                 f"this relay serves contract 0x{here.contract.hex()} on chain {here.chain_id}",
             )
         if step not in self._held:
-            async with self._turns:
+            async with self._turns.turn("anyone", is_gone):
                 await self._check(step)
             if len(self._held) >= MAX_HELD:
                 raise Rejection(503, "relay.full", "the relay holds too many steps; retry later")

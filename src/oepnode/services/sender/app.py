@@ -19,12 +19,12 @@ import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
-from msgspec import json as msgspec_json
 
 from oepnode.adapters.crypto.blinding_key import read_blinding_key
 from oepnode.adapters.crypto.keyfile import read_secret
 from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
@@ -46,7 +46,7 @@ from oepnode.services.common.http import (
 from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
 from oepnode.services.sender.round_opener import RoundOpener
-from oepnode.services.sender.signatures import DocumentSignatures
+from oepnode.services.sender.signatures import DocumentSignatures, unknown_document
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
 _log = structlog.get_logger(__name__)
@@ -252,7 +252,7 @@ class _Gateway:
     async def _stored(self, digest: bytes) -> StoredDocument:
         document = await asyncio.to_thread(self._store.document, digest)
         if document is None:
-            raise Rejection(404, "document.unknown", "no document with this digest is stored here")
+            raise unknown_document()
         return document
 
     async def _receive(
@@ -351,7 +351,7 @@ def _registry_of(request: web.Request) -> bytes | None:
 
 def _read_order(body: bytes) -> _RoundOrder:
     try:
-        return msgspec_json.decode(body, type=_RoundOrder)
+        return read_struct(body, _RoundOrder)
     except ValidationError as exc:
         raise Rejection(422, "request.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from oepnode.domain.rounds.onchain import Phase, RoundOpened
+from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError
 from oepnode.ports import Chain, Clock
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
@@ -68,11 +68,9 @@ class RoundOpener:
 
     async def _find(self, numbers: range, envelope: bytes, registry: bytes) -> int | None:
         for number in numbers:
-            for event in await self._chain.round_events(number):
-                if isinstance(event, RoundOpened) and (
-                    (event.envelope_digest, event.registry_digest) == (envelope, registry)
-                ):
-                    return number
+            opened = await self._chain.opening(number)
+            if opened and (opened.envelope_digest, opened.registry_digest) == (envelope, registry):
+                return number
         return None
 
     async def _send(self, document: StoredDocument, registry: bytes) -> int:

@@ -98,9 +98,18 @@ class DocumentSignatures:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Respond with the signed statement about a document."""
-        body = await self.of(read_digest(request.match_info["document"], "a document's name"))
+        digest = read_digest(request.match_info["document"], "a document's name")
+        body = await self.of(digest)
         if body is None:
+            # Apart, because a worker abstains for one reason or the other.
+            if await asyncio.to_thread(self._store.document, digest) is None:
+                raise unknown_document()
             raise Rejection(404, "signature.missing", "no signed statement about it is stored")
         return web.Response(
             body=body, content_type="application/json", headers={"Cache-Control": "no-cache"}
         )
+
+
+def unknown_document() -> Rejection:
+    """The rejection of a request for a document that is not stored."""
+    return Rejection(404, "document.unknown", "no document with this digest is stored here")

@@ -92,7 +92,7 @@ async def test_too_few_equal_answers_say_who_said_what() -> None:
         await world.ask()
     assert str(caught.value) == (
         "seat: 2 nodes must agree: node-1:8545#1 answer A; node-2:8545#2 answer B; "
-        "node-3:8545#3 status 502"
+        "node-3:8545#3 status 502; find out which node is wrong, and replace it"
     )
     await world.agreement.close()
 

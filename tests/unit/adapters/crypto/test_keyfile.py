@@ -35,12 +35,20 @@ def test_a_key_in_hex_is_loaded(tmp_path: Path, text: str) -> None:
 def test_a_keystore_is_opened_with_its_password(tmp_path: Path) -> None:
     keystore = Account.encrypt(KEY, "a password", kdf="pbkdf2", iterations=2)
     path = secret(tmp_path / "key.json", json.dumps(keystore).encode())
-    password = secret(tmp_path / "password", b"a password\n")
-    assert load_account(path, password).address == ACCOUNT.address
-    with pytest.raises(ConfigError, match="needs a password file"):
+    with pytest.raises(ConfigError, match=r"needs its password, in .*/key\.json\.password"):
         load_account(path)
-    with pytest.raises(ConfigError, match="does not open"):
-        load_account(path, secret(tmp_path / "wrong", b"another"))
+    password = secret(tmp_path / "key.json.password", b"a password\n")
+    assert load_account(path).address == ACCOUNT.address
+    secret(password, b"another")
+    with pytest.raises(ConfigError, match=r"key\.json\.password does not open"):
+        load_account(path)
+
+
+def test_json_of_another_kind_is_no_account_key(tmp_path: Path) -> None:
+    path = secret(tmp_path / "network.json", b'{"publicKey": "00", "privateKey": "5ec4e7"}')
+    with pytest.raises(ConfigError, match=r"not an account key: 64 hex digits") as rejected:
+        load_account(path)
+    assert "5ec4e7" not in str(rejected.value)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +64,9 @@ def test_a_keystore_is_opened_with_its_password(tmp_path: Path) -> None:
 )
 def test_a_broken_keystore_is_rejected(tmp_path: Path, data: bytes) -> None:
     path = secret(tmp_path / "key.json", data)
+    secret(tmp_path / "key.json.password", b"p")
     with pytest.raises(ConfigError):
-        load_account(path, secret(tmp_path / "password", b"p"))
+        load_account(path)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,22 @@ def test_damaged_chunks_of_the_vectors(case: dict[str, Any]) -> None:
     assert fault_of([whole[index] for index in case["chunks"]]) == case["fault"]
 
 
+@pytest.mark.parametrize("case", VECTORS["composed"], ids=lambda case: case["what"])
+def test_composed_chunks_of_the_vectors(case: dict[str, Any]) -> None:
+    key = bytes.fromhex(VECTORS["contentKey"])
+    made = [
+        reference.encrypt_chunk(key, c["number"], c["isLast"], content(c["contentSize"]))
+        for c in case["chunks"]
+    ]
+    assert [chunk[-16:].hex() for chunk in made] == [c["tag"] for c in case["chunks"]]
+    assert fault_of(made) == case["fault"]
+
+
+@pytest.mark.parametrize("case", VECTORS["altered"], ids=lambda case: case["what"])
+def test_altered_chunks_of_the_vectors(case: dict[str, Any]) -> None:
+    assert fault_of([bytes.fromhex(case["encrypted"])]) == case["fault"]
+
+
 @pytest.mark.parametrize("case", VECTORS["sealed"])
 def test_sealed_content_of_the_vectors(case: dict[str, Any]) -> None:
     key = PrivateKey(KeyKind(case["kind"]), bytes.fromhex(case["privateKey"]))

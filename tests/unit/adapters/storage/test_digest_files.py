@@ -86,3 +86,16 @@ def test_a_file_instead_of_the_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
     with pytest.raises(ConfigError, match="data folder cannot be created"):
         make_folder(tmp_path / "data" / "documents")
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o1755, 0o777])
+def test_a_folder_that_all_users_share_is_rejected_and_stays_open(
+    tmp_path: Path, mode: int
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    with pytest.raises(ConfigError, match="name a folder of the program's own"):
+        make_folder(shared)
+    assert shared.stat().st_mode & 0o7777 == mode
+    assert list(shared.iterdir()) == []

@@ -187,8 +187,6 @@ def judged(value: Decimal, feed: Feed) -> int | str:
             if feed.profile == "edge"
             else (Decimal("2147483.647"), Decimal("0.001"))
         )
-        if abs(value) > most and abs(value) >= Decimal(10) ** 10:
-            return "limit.range"
         if value % unit:
             return "limit.decimals"
         return "limit.range" if abs(value) > most else int(value * 1000)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from oepnode.domain.rounds import relayed_steps
 from oepnode.domain.rounds.ballot import Result, Vote, ballot_for
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Phase
+from oepnode.domain.rounds.onchain import Phase, Round
 from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.errors import EvidenceError, TransportError
 from oepnode.services.common.http import Rejection
+from oepnode.services.common.turns import MOST_WAITING
 from oepnode.services.relay.step_pool import MAX_HELD, StepPool
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
@@ -164,6 +167,39 @@ async def test_unknown_rounds_and_other_texts_are_rejected(pool: StepPool) -> No
     assert await rejected(pool, REVEAL) == "round.unknown"
     with pytest.raises(EvidenceError):
         await pool.accept(b"{}")
+
+
+async def test_the_number_of_steps_that_wait_for_a_check_is_bounded(
+    pool: StepPool, opened: InMemoryChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_read = asyncio.Event()
+    read = FakeChain.round
+
+    async def slow(chain: FakeChain, number: int) -> Round | None:
+        await may_read.wait()
+        return await read(chain, number)
+
+    monkeypatch.setattr(FakeChain, "round", slow)
+    await vote(opened, 2, RESULT)
+    steps = [RelayedStep(CONTEXT, Result(bytes([n]) * 32, 4)) for n in range(MOST_WAITING)]
+    waiting = [asyncio.create_task(pool.accept(relayed_steps.encode(step))) for step in steps]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await rejected(pool, REVEAL) == "service.busy"
+    may_read.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await pool.accept(relayed_steps.encode(REVEAL))
+    assert pool.count == 1
+
+
+async def test_a_client_that_has_gone_costs_no_read(
+    pool: StepPool, chain: FakeChain, opened: InMemoryChain
+) -> None:
+    await vote(opened, 2, RESULT)
+    chain.calls.clear()
+    with pytest.raises(Rejection, match="closed"):
+        await pool.accept(relayed_steps.encode(REVEAL), lambda: True)
+    assert (pool.count, chain.calls) == (0, [])
 
 
 async def test_the_number_of_steps_is_bounded(

@@ -115,7 +115,7 @@ class Blinder:
                 returned before must then be thrown away.
         """
         end = self._blind(self._rest, is_last=True)
-        for text in self._texts:
+        for text in map(str.upper, self._texts):
             spans = range(len(text) - NMI_LENGTH + 1)
             if any(text[at : at + NMI_LENGTH] in self._tokens for at in spans):
                 self._reject("nmi.in_text", "a free text holds an NMI of the document")

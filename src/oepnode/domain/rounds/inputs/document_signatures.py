@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec import json as msgspec_json
 
+from oepnode.domain.documents.json_struct import read_struct
 from oepnode.errors import EvidenceError
 
 Kind = Literal["envelope", "snapshot"]
@@ -140,7 +141,7 @@ def decode_statement(data: bytes) -> SignedStatement:
         SignatureFault: ``signature.invalid``, if a field is missing, unknown or of the wrong shape.
     """
     try:
-        wire = msgspec_json.decode(data, type=_Wire)
+        wire = read_struct(data, _Wire)
     except ValidationError as exc:
         raise SignatureFault("signature.invalid", f"the statement is malformed: {exc}") from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:

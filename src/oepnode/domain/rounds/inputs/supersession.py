@@ -75,16 +75,28 @@ def _check_conflicts(rows: Rows, order: Indices, same_cell: Bools, log: FaultLog
     clash = differs & (submitted[1:] == submitted[:-1])
     contested = np.isin(cell[1:], cell[1:][differs])
     missing = lacks_time & contested
-    reported: set[int] = set()
-    for row in np.flatnonzero(missing | clash):
-        if int(cell[row + 1]) in reported:
-            continue
-        reported.add(int(cell[row + 1]))
-        here, other = rows.path(int(order[row + 1])), rows.path(int(order[row]))
-        if missing[row]:
-            code = "submission.missing"
-            message = "differing limits for one site and interval need a submissionTimestamp each"
-        else:
-            code = "submission.conflict"
+    for number in np.unique(cell[1:][missing | clash]):
+        first, end = np.searchsorted(cell, [number, number + 1])
+        in_document_order = np.sort(order[first:end])
+        _report(rows, in_document_order.tolist(), log)
+
+
+def _report(rows: Rows, found: list[int], log: FaultLog) -> None:
+    """Record the conflict between the rows of one cell, which are in document order."""
+    if any(rows.submitted[row] == NO_SUBMISSION for row in found):
+        message = "differing limits for one site and interval need a submissionTimestamp each"
+        log.add(
+            rows.path(found[-1]),
+            "submission.missing",
+            f"{message}; the other is {rows.path(found[0])}",
+        )
+        return
+    limits: dict[int, tuple[int, Int32s]] = {}
+    for row in found:
+        other, expected = limits.setdefault(int(rows.submitted[row]), (row, rows.limits[row]))
+        if (rows.limits[row] != expected).any():
             message = "differing limits for one site and interval with one submissionTimestamp"
-        log.add(here, code, f"{message}; the other is {other}")
+            log.add(
+                rows.path(row), "submission.conflict", f"{message}; the other is {rows.path(other)}"
+            )
+            return

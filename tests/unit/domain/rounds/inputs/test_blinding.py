@@ -134,6 +134,14 @@ def test_nothing_that_may_hold_an_nmi_passes(old: str, new: str, code: str) -> N
     assert code_of(TEXT.replace(old, new, 1)) == code
 
 
+def test_an_nmi_in_lower_case_in_a_text_is_one() -> None:
+    nmi = "QAB1234567"
+    text = TEXT.replace(NMI, nmi).replace(
+        '"oeObjectiveFunction":"', f'"oeObjectiveFunction":"for {nmi.lower()} '
+    )
+    assert code_of(text) == "nmi.in_text"
+
+
 @pytest.mark.parametrize(
     "data",
     [
