@@ -93,6 +93,26 @@ contract Rfc9162Test is Assert {
         verifier.verify(leaves[4], 0, 0, path, root);
     }
 
+    // The length that the error names is that of the right path, for every leaf of every small tree.
+    function test_NamesTheLengthOfTheRightPath() public {
+        for (uint256 size = 1; size <= 17; ++size) {
+            bytes32[] memory leaves = tree(size, 0);
+            bytes32 root = ReferenceTree.root(leaves);
+            for (uint256 i = 0; i < size; ++i) {
+                bytes32[] memory path = ReferenceTree.path(leaves, i);
+                bytes32[] memory longer = new bytes32[](path.length + 1);
+                for (uint256 k = 0; k < path.length; ++k) {
+                    longer[k] = path[k];
+                }
+                vm.expectRevert(abi.encodeWithSelector(Rfc9162.PathLength.selector, path.length, path.length + 1));
+                verifier.verify(leaves[i], i, size, longer, root);
+                if (size == 1) continue; // no path is the right one
+                vm.expectRevert(abi.encodeWithSelector(Rfc9162.PathLength.selector, path.length, 0));
+                verifier.verify(leaves[i], i, size, new bytes32[](0), root);
+            }
+        }
+    }
+
     function test_RejectsPathsOfAnotherLength() public {
         bytes32[] memory leaves = tree(6, 0);
         bytes32[] memory path = ReferenceTree.path(leaves, 1);
