@@ -272,6 +272,10 @@ class FakeReader:
     async def events(self, first_block: int, last_block: int) -> list[Event]:
         return [e for n in self.rounds for e in await self.round_events(n)]
 
+    async def opening(self, number: int) -> RoundOpened | None:
+        events = await self.round_events(number)
+        return next((event for event in events if isinstance(event, RoundOpened)), None)
+
     async def round_events(self, number: int) -> list[Event]:
         phase = self.rounds[number].phase
         if phase is Phase.FINAL:
