@@ -92,6 +92,7 @@ async def test_a_bomb_costs_its_round_an_abstention_and_nothing_else(
         assert "compute.memory_limit_mb" in state.detail
 
 
+@pytest.mark.usefixtures("tests_importable")
 async def test_a_computation_that_is_killed_once_costs_no_vote(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

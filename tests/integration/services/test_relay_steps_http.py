@@ -136,6 +136,9 @@ async def test_handing_in_again_is_harmless(world: World, clock: FakeClock) -> N
     world.blockchain.rejection = ""
     clock.time += 1
     await until(lambda: world.phase is Phase.FINAL)
+    async with asyncio.timeout(30):
+        while await world.held():
+            await asyncio.sleep(0.01)
     # Too late by a moment: the worker reads the chain, and finds it done.
     with pytest.raises(TransportError, match=r"round 1 is final"):
         await world.worker.reveal(CONTEXT, RESULT)

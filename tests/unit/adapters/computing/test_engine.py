@@ -33,6 +33,7 @@ from tests.support.odd_computations import MARK
 from tests.support.round_world import CONTEXT, ENVELOPE, INPUTS, PRIVATE, PUBLIC, RESULT, opened
 
 ODD = "tests.support.odd_computations:"
+pytestmark = pytest.mark.usefixtures("tests_importable")
 OPERATOR = b"\xa0" * 20
 TASK = RoundTask(CONTEXT, opened(), OPERATOR)
 AUDITOR = PrivateKey(KeyKind.HYBRID, b"\x05" * 32)
