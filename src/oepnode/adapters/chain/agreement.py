@@ -206,7 +206,7 @@ class Agreement:
             self._name(what, agreed, [await task])
 
     def _said(self, answers: Sequence[Answer]) -> str:
-        """Who said what, without a word of theirs: equal answers have the same letter."""
+        """Lists the nodes by answer, as letters instead of text: equal answers share a letter."""
         if len(self.nodes) == 1:
             return f"node {answers[0].node.name}: {answers[0].failure}"
         kinds: list[Answer] = []

@@ -58,7 +58,7 @@ class Heads:
         """The newest block that enough nodes have.
 
         Raises:
-            TransportError: If there is none that can be true.
+            TransportError: If no plausible block has enough nodes.
         """
         claims = await self._agreement.ask_each(
             lambda node: node.block("latest"), _GRACE_S, self._is_clear

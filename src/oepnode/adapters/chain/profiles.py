@@ -12,7 +12,7 @@ DEVELOPMENT: Final = 31337
 
 
 class ChainProfile(Struct, frozen=True):
-    """What readers of a chain go by where nothing else is set.
+    """Defaults of a chain for readers.
 
     Attributes:
         has_finality: Whether nodes are asked for the tag ``finalized``.

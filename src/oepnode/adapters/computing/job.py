@@ -62,7 +62,7 @@ def run_job(
 
 
 def outcome_of(task: RoundTask, computation: Computation) -> Outcome:
-    """What a worker needs to know of a computation."""
+    """The outcome of a computation, for the worker."""
     result = computation.result
     return Outcome(
         result=result.result,

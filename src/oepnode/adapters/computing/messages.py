@@ -29,7 +29,7 @@ MAX_MESSAGE: Final = 2**24
 
 
 class Job(Struct, frozen=True):
-    """What a computing process gets first; the bytes of both documents follow.
+    """The first message to a computing process; the bytes of both documents follow.
 
     Attributes:
         task: The round.
