@@ -10,15 +10,29 @@ several counts, the horizon, who holds a site) follows later. Source: rules-v1 s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from oepnode.domain.documents.arrays import Bytes, Int32s, Int64s, Texts
 
-LimitColumns: TypeAlias = tuple[
-    Int32s | None, Int32s | None, Int32s | None, Int32s | None
-]
+LimitColumns: TypeAlias = tuple[Int32s | None, Int32s | None, Int32s | None, Int32s | None]
 """Limits in the order of `quantities.KINDS`, W or var, `quantities.NO_LIMIT` where absent; None
 where no run of the block has that kind."""
+
+
+class RunWarning(NamedTuple):
+    """An oddity that is allowed, of one or more records of a block.
+
+    Attributes:
+        message: As `faults.FaultLog.warn` takes it.
+        record: Number of the first record that has it.
+        place: Path within that record, such as ``.submissionTimestamp``.
+        count: Number of places that have it.
+    """
+
+    message: str
+    record: int
+    place: str
+    count: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +51,7 @@ class Runs:
         limits: The limits of all runs, one after another.
         location: Shape (runs, 3), int64: record, element and index of the first interval.
         records: Records that the block was read from.
+        warnings: Oddities that are allowed.
     """
 
     nmi: Texts
@@ -50,6 +65,7 @@ class Runs:
     limits: LimitColumns
     location: Int64s
     records: int
+    warnings: tuple[RunWarning, ...] = ()
 
     def __len__(self) -> int:
         return len(self.start)
