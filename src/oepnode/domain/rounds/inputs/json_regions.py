@@ -12,23 +12,38 @@ Source: rules-v1 section 2.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from oepnode.domain.documents.arrays import Int64s
+from oepnode.domain.rounds.inputs.pattern_reader import PADDING
 
+PIECE: Final = 1 << 24
+"""Bytes that are read at a time."""
 MAX_UNCUT: Final = 1 << 26
 """Bytes within which a record must end."""
+MAX_FIRST: Final = 1 << 22
+"""Bytes within which the first record of an array must end."""
 
+_FIRST_READ: Final = 1 << 18
+_GROWTH: Final = 8
 _SPACE: Final = b" \t\n\r"
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+_BLANK: Final = re.compile(rb"[ \t\n\r]*")
 _NEXT: Final = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
 _TAIL: Final = re.compile(rb'["}\] \t\n\r]+\Z')
 _HEAD: Final = re.compile(rb'\{[ \t\n\r]*"[^"\\]{1,64}"[ \t\n\r]*:')
 _MAX_TAIL: Final = 256
+
+
+class Readable(Protocol):
+    """Bytes that are read in order."""
+
+    def readinto(self, _: memoryview, /) -> int | None:
+        """Read into a buffer; return the number of bytes, 0 at the end."""
 
 
 class UncutError(Exception):
@@ -39,13 +54,13 @@ class Regions(NamedTuple):
     """Texts of records in a piece of a document.
 
     Attributes:
-        data: The piece, and after it `padding` zero bytes.
+        data: The piece; used for the next one after it.
         starts: Position of each text.
-        ends: Position after each.
+        ends: Position after each; in `data`, `PADDING` bytes at least follow the last.
         is_array: Whether they are elements of an array; otherwise lines.
     """
 
-    data: bytes
+    data: bytearray
     starts: Int64s
     ends: Int64s
     is_array: bool
@@ -66,121 +81,154 @@ class Boundary:
     next: int
 
 
-def regions(chunks: Iterable[bytes], padding: int) -> Iterator[Regions]:
+class _Piece:
+    """The part of a document that is in memory: bytes not used yet, and those read after them."""
+
+    def __init__(self, reader: Readable, size: int) -> None:
+        self._reader = reader
+        self._most = size
+        self._size = min(size, _FIRST_READ)
+        self.data = bytearray(2 * self._size + PADDING)
+        self.start = 0
+        self.end = 0
+        self.is_last = False
+
+    def fill(self) -> None:
+        """Read on, after the bytes that are not used yet.
+
+        Raises:
+            UncutError: If too many bytes are not used yet.
+        """
+        kept = self.end - self.start
+        if kept > MAX_UNCUT:
+            raise UncutError
+        data = self.data
+        if kept + self._size + PADDING > len(data):
+            data = bytearray(2 * (kept + self._size) + PADDING)
+        data[:kept] = memoryview(self.data)[self.start : self.end]
+        self.data, self.start, self.end = data, 0, kept
+        with memoryview(data) as view:
+            while self.end < kept + self._size:
+                count = self._reader.readinto(view[self.end : kept + self._size])
+                if not count:
+                    self.is_last = True
+                    return
+                self.end += count
+        self._size = min(self._most, _GROWTH * self._size)
+
+    def skip_space(self) -> bool:
+        """Pass white space; False where nothing else is left in memory."""
+        match = _BLANK.match(self.data, self.start, self.end)
+        assert match is not None  # noqa: S101 - it matches nothing, too
+        self.start = match.end()
+        return self.start < self.end
+
+    def space_before(self, end: int) -> int:
+        """Position after the last byte before ``end`` that is no white space."""
+        while end > self.start and self.data[end - 1] in _SPACE:
+            end -= 1
+        return end
+
+
+def regions(reader: Readable, size: int = PIECE) -> Iterator[Regions]:
     """Yield the texts of a document's records, piece by piece.
 
     Args:
-        chunks: The document's bytes, in order.
-        padding: Zero bytes that are wanted after each piece.
+        reader: The document's bytes.
+        size: Bytes to read at a time.
 
     Raises:
         UncutError: If the document cannot be cut.
     """
-    stream = iter(chunks)
-    start = b""
-    for chunk in stream:
-        start += chunk
-        if start.strip(_SPACE):
-            break
-    rest = _chain(start, stream)
-    if start.lstrip(_SPACE).startswith(b"["):
-        yield from _elements(rest, bytes(padding))
-    else:
-        yield from _lines(rest, bytes(padding))
+    piece = _Piece(reader, size)
+    piece.fill()
+    while not piece.skip_space() and not piece.is_last:
+        piece.fill()
+    is_array = piece.data[piece.start : piece.start + 1] == b"["
+    yield from _elements(piece) if is_array else _lines(piece)
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _lines(piece: _Piece) -> Iterator[Regions]:
+    while True:
+        starts, ends = [], []
+        at = piece.data.find(b"\n", piece.start, piece.end)
+        while at >= 0:
+            starts.append(piece.start)
+            ends.append(at)
+            piece.start = at + 1
+            at = piece.data.find(b"\n", piece.start, piece.end)
+        if piece.is_last and piece.start < piece.end:
+            starts.append(piece.start)
+            ends.append(piece.end)
+        yield _regions(piece, starts, ends, is_array=False)
+        if piece.is_last:
+            return
+        piece.fill()
 
 
-def _lines(chunks: Iterator[bytes], padding: bytes) -> Iterator[Regions]:
-    carried: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        cut = chunk.rfind(b"\n") + 1
-        if cut:
-            yield _cut_lines(b"".join((*carried, memoryview(chunk)[:cut], padding)), padding)
-            carried, size = [], 0
-        carried.append(chunk[cut:])
-        size += len(chunk) - cut
-        if size > MAX_UNCUT:
-            raise UncutError
-    last = b"".join(carried)
-    if last:
-        yield _cut_lines(b"".join((last, b"\n", padding)), padding)
-
-
-def _cut_lines(data: bytes, padding: bytes) -> Regions:
-    codes = np.frombuffer(data, dtype=np.uint8)[: len(data) - len(padding)]
-    ends = np.flatnonzero(codes == ord("\n")).astype(np.int64)
-    starts = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1] + 1))
-    return Regions(data, starts, ends, is_array=False)
-
-
-def _elements(chunks: Iterator[bytes], padding: bytes) -> Iterator[Regions]:
+def _elements(piece: _Piece) -> Iterator[Regions]:
+    piece.start += 1
+    while not piece.skip_space() and not piece.is_last:
+        piece.fill()
     boundary: Boundary | None = None
-    carried = b""
-    is_open = False
-    for chunk in chunks:
-        carried += chunk
-        if not is_open:
-            carried = carried.lstrip(_SPACE)[1:].lstrip(_SPACE)
-            is_open = True
-        boundary = boundary or boundary_of(carried)
+    while True:
+        boundary = boundary or boundary_of(piece.data, piece.start, piece.end)
+        starts, ends = [], []
         if boundary is not None:
-            starts, ends = _cut(carried, boundary)
-            if ends:
-                used = ends[-1]
-                data = b"".join((memoryview(carried)[:used], padding))
-                yield _regions(data, starts[:-1], ends)
-                carried = carried[starts[-1] :]
-        if len(carried) > MAX_UNCUT:
-            raise UncutError
-    last = carried.rstrip(_SPACE)
-    if not is_open or not last.endswith(b"]"):
+            at = piece.data.find(boundary.text, piece.start, piece.end)
+            while at >= 0:
+                starts.append(piece.start)
+                ends.append(at + boundary.end)
+                piece.start = at + boundary.next
+                at = piece.data.find(boundary.text, piece.start, piece.end)
+        if piece.is_last:
+            starts.append(piece.start)
+            ends.append(_end_of_array(piece))
+        yield _regions(piece, starts, ends, is_array=True)
+        if piece.is_last:
+            return
+        piece.fill()
+
+
+def _end_of_array(piece: _Piece) -> int:
+    """Position after the last text of an array."""
+    end = piece.space_before(piece.end)
+    if end == piece.start or piece.data[end - 1 : end] != b"]":
         raise UncutError
-    text = last[:-1].rstrip(_SPACE)
-    yield _regions(text + padding, [0], [len(text)])
+    return piece.space_before(end - 1)
 
 
-def _regions(data: bytes, starts: list[int], ends: list[int]) -> Regions:
+def _regions(piece: _Piece, starts: list[int], ends: list[int], *, is_array: bool) -> Regions:
     return Regions(
-        data, np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64), is_array=True
+        piece.data,
+        np.array(starts, dtype=np.int64),
+        np.array(ends, dtype=np.int64),
+        is_array,
     )
 
 
-def _cut(data: bytes, boundary: Boundary) -> tuple[list[int], list[int]]:
-    """Starts of texts, one more than there are ends: the last one is still open."""
-    starts, ends = [0], []
-    at = data.find(boundary.text)
-    while at >= 0:
-        ends.append(at + boundary.end)
-        starts.append(at + boundary.next)
-        at = data.find(boundary.text, at + boundary.next)
-    return starts, ends
-
-
-def boundary_of(data: bytes) -> Boundary | None:
+def boundary_of(data: bytearray, start: int, stop: int) -> Boundary | None:
     """The boundary between the first two records, or None while it cannot be seen.
 
     Args:
-        data: Bytes that begin with a record of an array.
+        data: Bytes with records of an array.
+        start: Position of the first one.
+        stop: Position after the bytes that can be read.
     """
-    end = _end_of_value(data)
-    between = None if end is None else _NEXT.match(data, end)
-    head = None if between is None else _HEAD.match(data, between.end())
+    end = _end_of_value(data, start, stop)
+    between = None if end is None else _NEXT.match(data, end, stop)
+    head = None if between is None else _HEAD.match(data, between.end(), stop)
     if end is None or between is None or head is None:
         return None
-    tail = _TAIL.search(data, max(0, end - _MAX_TAIL), end)
+    tail = _TAIL.search(data, max(start, end - _MAX_TAIL), end)
     first = end - 1 if tail is None else tail.start()
-    return Boundary(data[first : head.end()], end - first, between.end() - first)
+    return Boundary(bytes(data[first : head.end()]), end - first, between.end() - first)
 
 
-def _end_of_value(data: bytes) -> int | None:
-    """Position after the object that the bytes begin with, if it ends within them."""
+def _end_of_value(data: bytearray, start: int, stop: int) -> int | None:
+    """Position after the object that begins at ``start``, if it ends before ``stop``."""
     depth = 0
-    for token in _TOKEN.finditer(data):
+    for token in _TOKEN.finditer(data, start, min(stop, start + MAX_FIRST)):
         mark = token[0]
         if mark in {b"{", b"["}:
             depth += 1

@@ -22,9 +22,9 @@ from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_texts
-from oepnode.domain.rounds.inputs.json_regions import Regions, UncutError, regions
+from oepnode.domain.rounds.inputs.json_regions import PIECE, Readable, Regions, UncutError, regions
 from oepnode.domain.rounds.inputs.pattern_reader import Matched, Pattern, PatternReader
-from oepnode.domain.rounds.inputs.record_pattern import MAX_RECORD, shape_of
+from oepnode.domain.rounds.inputs.record_pattern import shape_of
 from oepnode.domain.rounds.inputs.run_blocks import RecordTable, join, runs_of_rows
 from oepnode.domain.rounds.inputs.runs import Runs, RunWarning
 from oepnode.errors import Finding, Severity
@@ -42,30 +42,32 @@ class UnprovenError(Exception):
 
 
 def read_runs(
-    chunks: Iterable[bytes],
+    reader: Readable,
     feed: Feed | None = None,
     *,
     needs_active: bool = False,
     first_record: int = 0,
+    size: int = PIECE,
 ) -> Iterator[Runs]:
-    """Yield the runs of a JSON document, a block for each chunk or less.
+    """Yield the runs of a JSON document, in blocks of at most `MAX_AT_ONCE` texts.
 
     Args:
-        chunks: The document's bytes, in order, in pieces of some MB.
+        reader: The document's bytes.
         feed: The feed's settings; by default profile ``wide``, canonical signs.
         needs_active: Demand both active limits in each interval, in profile ``wide`` too.
         first_record: Number of the first record.
+        size: Bytes to read at a time.
 
     Raises:
         UnprovenError: At the place where the strict reader has to judge the document.
     """
-    reader = _Reader(feed or Feed(), needs_active=needs_active, first_record=first_record)
+    records = _Reader(feed or Feed(), needs_active=needs_active, first_record=first_record)
     try:
-        for piece in regions(chunks, MAX_RECORD):
-            yield from reader.piece(piece)
+        for piece in regions(reader, size):
+            yield from records.piece(piece)
     except UncutError as exc:
         raise UnprovenError from exc
-    if reader.records == first_record:
+    if records.records == first_record:
         raise UnprovenError
 
 
@@ -120,9 +122,9 @@ class _Reader:
             pending = pending[len(taken) :]
             rows, warnings = self._read_strictly(piece, taken, counts)
             strict.append((taken, rows, warnings))
-            learned = self._learn(piece, taken, rows, warnings) if is_learning else None
-            if learned is not None:
-                pending = self._match(piece, pending, learned, groups)
+            new = self._learn(piece, taken, rows, warnings) if is_learning else None
+            if new is not None:
+                pending = self._match(piece, pending, new, groups)
         return self._join(counts, groups, strict)
 
     # --- patterns --------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class _Reader:
         if rows.records != 1:
             return None
         start, end = int(piece.starts[taken[0]]), int(piece.ends[taken[0]])
-        shape = shape_of(piece.data[start:end])
+        shape = shape_of(bytes(piece.data[start:end]))
         if shape is None or not np.array_equal(shape.places, rows.rows.location[:, 1:]):
             return None
         pattern = Pattern(
@@ -184,7 +186,7 @@ class _Reader:
 
     def _text(self, piece: Regions, index: int) -> bytes:
         """A text as the strict reader takes it; empty for a blank line."""
-        text = piece.data[piece.starts[index] : piece.ends[index]]
+        text = bytes(piece.data[piece.starts[index] : piece.ends[index]])
         if piece.is_array:
             return b"[" + text + b"]"
         text = text.strip(b" \t\r")

@@ -20,7 +20,6 @@ Source: rules-v1 sections 2 to 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,10 +34,13 @@ from oepnode.domain.nem.quantities import NO_LIMIT, Feed
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.record_pattern import Segment, Shape, Slot, SlotKind
 
+PADDING: Final = 2 * MAX_TEXT
+"""Bytes after the records that are looked at without effect."""
 LIMITS_AT_ONCE: Final = 16
 """Slots whose texts are turned into numbers together."""
 _MAX_KNOWN: Final = 1 << 16
-_NO_TIME: Final = -1
+_BAD_TIME: Final = -1
+_NEW_TIME: Final = -2
 _SITE_CHARACTERS: Final = {
     SiteIdKind.NMI: np.isin(np.arange(256), list(ALPHABET.encode())),
     SiteIdKind.TOKEN: np.isin(np.arange(256), list(b"0123456789abcdef")),
@@ -98,40 +100,62 @@ class PatternReader:
 
     def __init__(self, feed: Feed) -> None:
         self._limits = LimitReader(feed)
-        self._known: dict[tuple[bytes, bool], Timestamp | None] = {}
+        self._times = _TimeReader()
 
-    def read(self, data: bytes, starts: Int64s, ends: Int64s, pattern: Pattern) -> Matched | None:
+    def read(
+        self, data: bytearray, starts: Int64s, ends: Int64s, pattern: Pattern
+    ) -> Matched | None:
         """Read the records that the pattern fits; None where it fits none.
 
         Args:
-            data: Bytes that hold the records, and `padding` zeros after the last.
+            data: Bytes that hold the records, and `PADDING` bytes or more after them.
             starts: Position of each record in them.
             ends: Position after each record.
             pattern: The pattern.
         """
-        walk = _Walk(data, starts, pattern, self._limits, self._time)
+        walk = _Walk(data, starts, pattern, self._limits, self._times)
         good = walk.go(ends)
         return None if good is None else walk.matched(good)
 
-    def _time(self, text: bytes, *, grid: bool) -> Timestamp | None:
-        """A timestamp as the strict reader reads it; None where it would reject it."""
-        key = (text, grid)
-        if key in self._known:
-            return self._known[key]
-        try:
-            instant = (parse_grid_instant if grid else parse_timestamp)(text.decode("ascii"))
-        except ValueError:
-            instant = None
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        self._known[key] = instant
-        return instant
+
+class _TimeReader:
+    """Reads timestamps as the strict reader does, each distinct text once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str | None, bool], dict[bytes, int]] = {}
+
+    def pattern(self, text: bytes, *, grid: bool) -> Timestamp:
+        """A timestamp that the strict reader has accepted."""
+        return (parse_grid_instant if grid else parse_timestamp)(text.decode("ascii"))
+
+    def read(self, texts: list[bytes], width: int, warning: str | None, *, grid: bool) -> Int64s:
+        """Seconds of grid instants, or microseconds of others; `_BAD_TIME` for other texts.
+
+        Args:
+            texts: Of this width, or shorter where they ended with NUL.
+            width: Number of bytes.
+            warning: The only warning that a good text may have.
+            grid: Whether they must lie on the grid.
+        """
+        known = self._known.setdefault((width, warning, grid), {})
+        values = [known.get(text, _NEW_TIME) for text in texts]
+        if _NEW_TIME in values:
+            if len(known) > _MAX_KNOWN:
+                known.clear()
+            for text in set(texts).difference(known):
+                known[text] = _read_time(text, width, warning, grid=grid)
+            values = [known[text] for text in texts]
+        return np.array(values, dtype=np.int64)
 
 
-def padding(patterns: Sequence[Pattern]) -> int:
-    """Zero bytes that must follow records, so that no read ends outside."""
-    longest = max((len(s.text) for p in patterns for s in p.shape.segments), default=0)
-    return longest + 2 * MAX_TEXT
+def _read_time(text: bytes, width: int, warning: str | None, *, grid: bool) -> int:
+    try:
+        instant = (parse_grid_instant if grid else parse_timestamp)(text.decode("ascii"))
+    except ValueError:
+        return _BAD_TIME
+    if len(text) != width or instant.warning != warning:
+        return _BAD_TIME
+    return instant.seconds if grid else instant.total_micros
 
 
 class _Walk:
@@ -142,17 +166,17 @@ class _Walk:
 
     def __init__(
         self,
-        data: bytes,
+        data: bytearray,
         starts: Int64s,
         pattern: Pattern,
         limits: LimitReader,
-        read_time: Callable[..., Timestamp | None],
+        times: _TimeReader,
     ) -> None:
         self._data = data
         self._at = starts.copy()
         self._pattern = pattern
         self._reader = limits
-        self._read_time = read_time
+        self._times_of = times
         count, slots = len(starts), len(pattern.shape.limits)
         self._is_bad: Bools = np.zeros(count, dtype=np.bool_)
         self._columns: list[Int32s] = []
@@ -195,6 +219,11 @@ class _Walk:
     def _segment(self, segment: Segment) -> bool:
         """Compare a segment and read its slots; False where no record is left."""
         width = len(segment.text)
+        room = len(self._data) - width
+        if room < 0 or self._at.max() > room:
+            self._drop(self._at > room)
+            if not self._resume():
+                return False
         rows = self._view(width)[self._at]
         if rows.tobytes() != segment.text * len(self._at):
             texts = rows.view(np.uint8).reshape(-1, width)
@@ -222,7 +251,7 @@ class _Walk:
         self._at += width.astype(np.int64)
         return self._resume()
 
-    def _drop(self, bad: Bools) -> None:
+    def _drop(self, bad: Bools | np.bool_) -> None:
         self._is_bad |= bad
 
     def _resume(self) -> bool:
@@ -243,7 +272,8 @@ class _Walk:
         low, high, width = (np.stack(column) for column in zip(*self._texts, strict=True))
         self._texts = []
         first = len(self._columns)
-        kinds = np.array([slot.kind for slot in self._pattern.shape.limits[first : first + len(low)]])
+        slots = self._pattern.shape.limits[first : first + len(low)]
+        kinds = np.array([slot.kind for slot in slots])
         values = np.empty(low.shape, dtype=np.int32)
         for kind in np.unique(kinds).tolist():
             rows = kinds == kind
@@ -282,17 +312,10 @@ class _Walk:
     def _changed_times(self, slot: Slot, changed: Int64s, texts: Bytes) -> None:
         """Read timestamps that are not those of the pattern."""
         is_grid = slot.kind is not SlotKind.SUBMISSION
-        own = self._read_time(slot.text, grid=is_grid)
-        assert own is not None  # noqa: S101 - the strict reader has accepted it
-        values = np.empty(len(changed), dtype=np.int64)
-        raw = texts.tobytes()
-        for i in range(len(changed)):
-            instant = self._read_time(raw[slot.width * i : slot.width * (i + 1)], grid=is_grid)
-            if instant is None or instant.warning != own.warning:
-                values[i] = _NO_TIME
-            else:
-                values[i] = instant.seconds if is_grid else instant.total_micros
-        is_lost = values == _NO_TIME
+        own = self._times_of.pattern(slot.text, grid=is_grid)
+        keys = texts.view(f"S{slot.width}").reshape(-1).tolist()
+        values = self._times_of.read(keys, slot.width, own.warning, grid=is_grid)
+        is_lost = values == _BAD_TIME
         if is_lost.any():
             self._is_bad[changed[is_lost]] = True
         column = self._times.get((slot.kind, slot.row))
@@ -337,14 +360,13 @@ class _Walk:
                 self._times[first] = ends - INTERVAL_S
                 self._drop(self._times[first] < 0)
 
-    def _instants(self, slot: Slot) -> Int64s | int:
+    def _instants(self, slot: Slot) -> Int64s:
         """Instants of a slot: of each record, or the pattern's."""
         column = self._times.get((slot.kind, slot.row))
         if column is not None:
             return column
-        own = self._read_time(slot.text, grid=True)
-        assert own is not None  # noqa: S101 - the strict reader has accepted it
-        return own.seconds
+        own = self._times_of.pattern(slot.text, grid=True).seconds
+        return np.full(len(self._at), own, dtype=np.int64)
 
     # --- columns ---------------------------------------------------------------------------------
 

@@ -26,13 +26,13 @@ class RunWarning(NamedTuple):
         message: As `faults.FaultLog.warn` takes it.
         record: Number of the first record that has it.
         place: Path within that record, such as ``.submissionTimestamp``.
-        count: Number of places that have it.
+        places: Number of places that have it.
     """
 
     message: str
     record: int
     place: str
-    count: int
+    places: int
 
 
 @dataclass(frozen=True, repr=False)
