@@ -16,7 +16,6 @@ from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem.tokens import SiteIdKind
 
 if TYPE_CHECKING:
-    from oepnode.domain.rounds.inputs.envelope_document import Document
     from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
 
 
@@ -26,13 +25,13 @@ def site_id_column(site_ids: Sequence[str], kind: SiteIdKind | None) -> Texts:
     return np.array(site_ids, dtype=f"S{width}")
 
 
-def check_same_kind(document: Document, snapshot: Snapshot) -> None:
-    """Check that a round's documents name sites in the same way.
+def check_same_kind(received: SiteIdKind, snapshot: Snapshot) -> None:
+    """Check that a snapshot names sites as the document does.
 
     Raises:
         DocumentFault: If one has NMIs and the other tokens; ``nmi.kind``.
     """
-    expected, received = snapshot.site_id_kind, document.site_id_kind
+    expected = snapshot.site_id_kind
     if expected is None or expected is received:
         return
     log = FaultLog("envelope document")
