@@ -10,8 +10,9 @@ from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
 from oepnode.domain.rounds.inputs import json_regions
+from oepnode.domain.rounds.inputs.blocks import UnprovenError
 from oepnode.domain.rounds.inputs.envelope_reader import read_rows
-from oepnode.domain.rounds.inputs.json_runs import UnprovenError, read_runs
+from oepnode.domain.rounds.inputs.json_runs import read_runs
 from oepnode.domain.rounds.inputs.runs import Runs
 from oepnode.errors import Severity
 

@@ -99,7 +99,7 @@ def compute(
     snapshot = parse_snapshot(read_all(inputs.registry))
     horizon = Horizon(opened.horizon_start, opened.interval_count)
     pipeline = Pipeline(snapshot, inputs.salt, context, horizon, workshop, operator)
-    reader = open_document(source_of(inputs.envelope), inputs.feed, progress)
+    reader = open_document(source_of(inputs.envelope), inputs.feed)
     partitioned = pipeline.partition(reader, progress)
     return Computation(
         partitioned.result,

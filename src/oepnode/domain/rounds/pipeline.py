@@ -29,7 +29,7 @@ from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import pseudonyms, run_table
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import KIND_COUNT, Horizon
-from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChecks
+from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChecks, UnprovenError
 from oepnode.domain.rounds.inputs.envelope_form import MAX_HORIZON
 from oepnode.domain.rounds.inputs.horizons import check_horizon, is_sparse
 from oepnode.domain.rounds.inputs.registry_snapshot import CHANGES, Snapshot
@@ -38,8 +38,8 @@ from oepnode.domain.rounds.inputs.site_ids import check_same_kind
 from oepnode.domain.rounds.partition import EncodedDocument, RoundResult, build_trees
 from oepnode.domain.rounds.run_table import ReadBlock, RunTable, joined_sites
 from oepnode.domain.rounds.site_entries import EncodedSites, RoundKeys, SiteEncoder
-from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, tasks_of, woven_runs
 from oepnode.domain.rounds.workshop import InProcess, Workshop
+from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, tasks_of, woven_runs
 
 _NO_LIMITS: Final = (None, None, None, None)
 
@@ -101,7 +101,10 @@ class Pipeline:
             DocumentFault: If the document breaks the rules, has another horizon than the round, or
                 names sites in another way than the snapshot.
         """
-        blocks, checks = self._read(reader, progress)
+        try:
+            blocks, checks = self._read(reader, progress)
+        except UnprovenError:
+            blocks, checks = self._read(reader.strict(), progress)
         log = checks.log
         if not blocks:
             log.raise_if_any()

@@ -38,6 +38,13 @@ class Block:
     place: str
 
 
+class UnprovenError(Exception):
+    """A document has a fault, or cannot be proven to have none, by a reader that is made for speed.
+
+    Its `DocumentReader.strict` judges all of it.
+    """
+
+
 class DocumentReader(Protocol):
     """A document that can be read in parts."""
 
@@ -47,7 +54,19 @@ class DocumentReader(Protocol):
         ...
 
     def read(self, part: int) -> Iterator[Block]:
-        """Blocks of a part, in their order."""
+        """Blocks of a part, in their order.
+
+        Raises:
+            UnprovenError: If another reader has to judge the document.
+        """
+        ...
+
+    def strict(self) -> DocumentReader:
+        """The reader that judges the document where this one cannot.
+
+        Raises:
+            DocumentFault: With all faults, by path, code and value.
+        """
         ...
 
 

@@ -5,34 +5,31 @@ Source: rules-v1 sections 2 and 5.
 
 from __future__ import annotations
 
-from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.documents.progress import Progress
-from oepnode.domain.documents.sources import DocumentSource, read_all, read_start
+from typing import Final
+
+from oepnode.domain.documents.compressed import compression_of
+from oepnode.domain.documents.sources import DocumentSource, read_start
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.inputs.blocks import DOCUMENT, DocumentReader
-from oepnode.domain.rounds.inputs.envelope_reader import read_rows
+from oepnode.domain.rounds.inputs.blocks import DocumentReader
+from oepnode.domain.rounds.inputs.json_document import JsonDocument
 from oepnode.domain.rounds.inputs.parquet_form import MAGIC
-from oepnode.domain.rounds.inputs.row_runs import RowRuns
+
+_FIRST: Final = 64
 
 
-def open_document(
-    source: DocumentSource, feed: Feed, progress: Progress | None = None
-) -> DocumentReader:
+def open_document(source: DocumentSource, feed: Feed) -> DocumentReader:
     """A reader of a document.
 
     Args:
         source: The exact bytes.
         feed: The feed's settings.
-        progress: Progress callback.
 
     Raises:
         DocumentFault: If the document has no parts that could be read.
     """
-    if read_start(source, len(MAGIC)) == MAGIC:
+    first = read_start(source, _FIRST)
+    if first.startswith(MAGIC):
         from oepnode.domain.rounds.inputs.envelope_parquet import ParquetDocument
 
         return ParquetDocument(source, feed)
-    log = FaultLog(DOCUMENT)
-    rows = read_rows(read_all(source), log, feed, progress)
-    log.raise_if_any()
-    return RowRuns(rows, log)
+    return JsonDocument(source, feed, packed=compression_of(first))

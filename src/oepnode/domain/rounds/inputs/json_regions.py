@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from enum import Enum
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -50,22 +51,6 @@ class UncutError(Exception):
     """The document cannot be cut into the texts of its records."""
 
 
-class Regions(NamedTuple):
-    """Texts of records in a piece of a document.
-
-    Attributes:
-        data: The piece; used for the next one after it.
-        starts: Position of each text.
-        ends: Position after each; in `data`, `PADDING` bytes at least follow the last.
-        is_array: Whether they are elements of an array; otherwise lines.
-    """
-
-    data: bytearray
-    starts: Int64s
-    ends: Int64s
-    is_array: bool
-
-
 @dataclass(frozen=True)
 class Boundary:
     """The bytes between two records of an array, with the end of the one and the start of the next.
@@ -81,6 +66,40 @@ class Boundary:
     next: int
 
 
+class _Lines(Enum):
+    LINES = "lines"
+
+
+LINES: Final = _Lines.LINES
+"""Records that are cut at line ends."""
+Layout: TypeAlias = Boundary | Literal[_Lines.LINES] | None
+"""How records are cut; None for elements of an array whose boundary cannot be seen."""
+
+
+class Regions(NamedTuple):
+    """Texts of records in a piece of a document.
+
+    Attributes:
+        data: The piece; used for the next one after it.
+        starts: Position of each text.
+        ends: Position after each; in `data`, `PADDING` bytes at least follow the last.
+        boundary: The bytes between elements of an array, where they could be seen; `LINES` of
+            NDJSON.
+        offset: Position in the document of the first byte of ``data``.
+    """
+
+    data: bytearray
+    starts: Int64s
+    ends: Int64s
+    boundary: Layout
+    offset: int
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the texts are elements of an array."""
+        return self.boundary is not LINES
+
+
 class _Piece:
     """The part of a document that is in memory: bytes not used yet, and those read after them."""
 
@@ -91,6 +110,7 @@ class _Piece:
         self.data = bytearray(2 * self._size + PADDING)
         self.start = 0
         self.end = 0
+        self.offset = 0
         self.is_last = False
 
     def fill(self) -> None:
@@ -106,6 +126,7 @@ class _Piece:
         if kept + self._size + PADDING > len(data):
             data = bytearray(2 * (kept + self._size) + PADDING)
         data[:kept] = memoryview(self.data)[self.start : self.end]
+        self.offset += self.start
         self.data, self.start, self.end = data, 0, kept
         with memoryview(data) as view:
             while self.end < kept + self._size:
@@ -130,22 +151,32 @@ class _Piece:
         return end
 
 
-def regions(reader: Readable, size: int = PIECE) -> Iterator[Regions]:
-    """Yield the texts of a document's records, piece by piece.
+def regions(reader: Readable, size: int = PIECE, inside: Layout = None) -> Iterator[Regions]:
+    """Yield the texts of records, piece by piece.
 
     Args:
-        reader: The document's bytes.
+        reader: The bytes of a document, or of a part of one.
         size: Bytes to read at a time.
+        inside: The layout of the document that the bytes are a part of, from the beginning of a
+            record to the end of one; None for a document.
 
     Raises:
         UncutError: If the document cannot be cut.
     """
     piece = _Piece(reader, size)
     piece.fill()
+    if inside is not None:
+        yield from _lines(piece) if inside is LINES else _elements(piece, inside, is_part=True)
+        return
     while not piece.skip_space() and not piece.is_last:
         piece.fill()
-    is_array = piece.data[piece.start : piece.start + 1] == b"["
-    yield from _elements(piece) if is_array else _lines(piece)
+    if piece.data[piece.start : piece.start + 1] != b"[":
+        yield from _lines(piece)
+        return
+    piece.start += 1
+    while not piece.skip_space() and not piece.is_last:
+        piece.fill()
+    yield from _elements(piece, None, is_part=False)
 
 
 def _lines(piece: _Piece) -> Iterator[Regions]:
@@ -160,17 +191,13 @@ def _lines(piece: _Piece) -> Iterator[Regions]:
         if piece.is_last and piece.start < piece.end:
             starts.append(piece.start)
             ends.append(piece.end)
-        yield _regions(piece, starts, ends, is_array=False)
+        yield _regions(piece, starts, ends, LINES)
         if piece.is_last:
             return
         piece.fill()
 
 
-def _elements(piece: _Piece) -> Iterator[Regions]:
-    piece.start += 1
-    while not piece.skip_space() and not piece.is_last:
-        piece.fill()
-    boundary: Boundary | None = None
+def _elements(piece: _Piece, boundary: Boundary | None, *, is_part: bool) -> Iterator[Regions]:
     while True:
         boundary = boundary or boundary_of(piece.data, piece.start, piece.end)
         starts, ends = [], []
@@ -183,8 +210,8 @@ def _elements(piece: _Piece) -> Iterator[Regions]:
                 at = piece.data.find(boundary.text, piece.start, piece.end)
         if piece.is_last:
             starts.append(piece.start)
-            ends.append(_end_of_array(piece))
-        yield _regions(piece, starts, ends, is_array=True)
+            ends.append(piece.end if is_part else _end_of_array(piece))
+        yield _regions(piece, starts, ends, boundary)
         if piece.is_last:
             return
         piece.fill()
@@ -198,12 +225,13 @@ def _end_of_array(piece: _Piece) -> int:
     return piece.space_before(end - 1)
 
 
-def _regions(piece: _Piece, starts: list[int], ends: list[int], *, is_array: bool) -> Regions:
+def _regions(piece: _Piece, starts: list[int], ends: list[int], boundary: Layout) -> Regions:
     return Regions(
         piece.data,
         np.array(starts, dtype=np.int64),
         np.array(ends, dtype=np.int64),
-        is_array,
+        boundary,
+        piece.offset,
     )
 
 

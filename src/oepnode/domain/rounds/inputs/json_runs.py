@@ -21,8 +21,16 @@ import numpy as np
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.inputs.blocks import DOCUMENT, UnprovenError
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_texts
-from oepnode.domain.rounds.inputs.json_regions import PIECE, Readable, Regions, UncutError, regions
+from oepnode.domain.rounds.inputs.json_regions import (
+    PIECE,
+    Layout,
+    Readable,
+    Regions,
+    UncutError,
+    regions,
+)
 from oepnode.domain.rounds.inputs.pattern_reader import Matched, Pattern, PatternReader
 from oepnode.domain.rounds.inputs.record_pattern import shape_of
 from oepnode.domain.rounds.inputs.run_blocks import RecordTable, join, runs_of_rows
@@ -33,12 +41,10 @@ MAX_PATTERNS: Final = 16
 """Patterns that are kept."""
 MAX_AT_ONCE: Final = 1024
 """Records that are walked together."""
+_MAX_BLANK: Final = 8
+_LINE_SPACE: Final = b" \t\r"
 _FIRST_RECORD: Final = "$.records[0]"
 _PATH: Final = "$.records["
-
-
-class UnprovenError(Exception):
-    """The document has a fault, or cannot be proven to have none."""
 
 
 def read_runs(
@@ -46,29 +52,42 @@ def read_runs(
     feed: Feed | None = None,
     *,
     needs_active: bool = False,
+    inside: Layout = None,
     first_record: int = 0,
     size: int = PIECE,
 ) -> Iterator[Runs]:
-    """Yield the runs of a JSON document, in blocks of at most `MAX_AT_ONCE` texts.
+    """Yield the runs of a JSON document or a part of one, in blocks of `MAX_AT_ONCE` records.
 
     Args:
-        reader: The document's bytes.
+        reader: The bytes.
         feed: The feed's settings; by default profile ``wide``, canonical signs.
         needs_active: Demand both active limits in each interval, in profile ``wide`` too.
-        first_record: Number of the first record.
+        inside: The layout of the document that the bytes are a part of; None for a document.
+        first_record: Number of the part's first record.
         size: Bytes to read at a time.
 
     Raises:
         UnprovenError: At the place where the strict reader has to judge the document.
     """
-    records = _Reader(feed or Feed(), needs_active=needs_active, first_record=first_record)
+    records = _Reader(
+        feed or Feed(),
+        needs_active=needs_active,
+        first_record=first_record,
+        is_part=inside is not None,
+    )
     try:
-        for piece in regions(reader, size):
+        for piece in regions(reader, size, inside):
             yield from records.piece(piece)
     except UncutError as exc:
         raise UnprovenError from exc
-    if records.records == first_record:
+    if records.records == 0:
         raise UnprovenError
+
+
+def counts_as_record(piece: Regions, index: int) -> bool:
+    """Whether a text holds a record, as far as can be seen without reading it."""
+    start, end = int(piece.starts[index]), int(piece.ends[index])
+    return end - start > _MAX_BLANK or bool(piece.data[start:end].strip(_LINE_SPACE))
 
 
 @dataclass
@@ -92,13 +111,15 @@ class _Group:
 class _Reader:
     """Reads piece after piece; holds patterns and the kind of identifier."""
 
-    def __init__(self, feed: Feed, *, needs_active: bool, first_record: int) -> None:
+    def __init__(self, feed: Feed, *, needs_active: bool, first_record: int, is_part: bool) -> None:
         self._feed = feed
+        self._first_record = first_record
+        self._is_part = is_part
         self._needs_active = needs_active or feed.profile == "edge"
         self._patterns: list[_Learned] = []
         self._reader = PatternReader(feed)
         self._site_width = 0
-        self.records = first_record
+        self.records = 0
 
     def piece(self, piece: Regions) -> Iterator[Runs]:
         """Yield the runs of a piece."""
@@ -174,7 +195,7 @@ class _Reader:
         self, piece: Regions, taken: Int64s, counts: Int64s
     ) -> tuple[EnvelopeRows, list[Finding]]:
         """Read texts with the strict reader, which must find no fault, and count their records."""
-        log = FaultLog("envelope document")
+        log = FaultLog(DOCUMENT)
         texts = [self._text(piece, index) for index in taken.tolist()]
         filled = [text for text in texts if text]
         rows, found = read_texts(filled, log, self._feed, needs_active=self._needs_active)
@@ -182,6 +203,10 @@ class _Reader:
             raise UnprovenError
         iterator = iter(found)
         counts[taken] = [next(iterator) if text else 0 for text in texts]
+        if self._is_part and any(
+            counts[index] != counts_as_record(piece, index) for index in taken.tolist()
+        ):
+            raise UnprovenError  # its records were counted otherwise
         return rows, [f for f in log.findings if f.severity is Severity.WARNING]
 
     def _text(self, piece: Regions, index: int) -> bytes:
@@ -189,7 +214,7 @@ class _Reader:
         text = bytes(piece.data[piece.starts[index] : piece.ends[index]])
         if piece.is_array:
             return b"[" + text + b"]"
-        text = text.strip(b" \t\r")
+        text = text.strip(_LINE_SPACE)
         if text.startswith(b"["):
             raise UnprovenError  # an array as a record, which would be read as a document
         return text
@@ -203,7 +228,7 @@ class _Reader:
         strict: list[tuple[Int64s, EnvelopeRows, list[Finding]]],
     ) -> Runs | None:
         """One block of all records of a piece."""
-        numbers = self.records + np.cumsum(counts) - counts
+        numbers = self._first_record + self.records + np.cumsum(counts) - counts
         self.records += int(counts.sum())
         blocks = [_runs_of_group(group, numbers) for group in groups]
         for taken, rows, warnings in strict:

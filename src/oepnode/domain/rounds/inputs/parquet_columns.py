@@ -183,5 +183,3 @@ def log_rows(rows: Indices, log: FaultLog, most: int) -> list[int]:
     """The first rows to report; the others are counted."""
     log.skip(max(0, len(rows) - most))
     return [int(row) for row in rows[:most]]
-
-

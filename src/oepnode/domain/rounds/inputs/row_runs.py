@@ -47,6 +47,10 @@ class RowRuns:
         """Number of parts."""
         return len(self._cuts) - 1
 
+    def strict(self) -> RowRuns:
+        """This one: its rows are the strict reader's."""
+        return self
+
     def read(self, part: int) -> Iterator[Block]:
         """The block of a part."""
         is_first = part == 0

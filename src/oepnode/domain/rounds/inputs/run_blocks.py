@@ -11,47 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from oepnode.domain.documents.arrays import Bools, Bytes, Int32s, Int64s, Texts
+from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.rounds.inputs.blocks import DOCUMENT
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows
+from oepnode.domain.rounds.inputs.row_runs import RowRuns
 from oepnode.domain.rounds.inputs.runs import LimitColumns, Runs
 
 
 def runs_of_rows(envelopes: EnvelopeRows) -> Runs:
     """Runs of rows that the strict reader gave, without faults, in document order."""
-    rows = envelopes.rows
-    begins = _begins(rows.start, rows.location)
-    first = np.flatnonzero(begins)
-    names = sorted(set(envelopes.objective))
-    codes = np.array([names.index(name) for name in envelopes.objective], dtype=np.int32)
-    site = rows.site[first]
-    return Runs(
-        nmi=envelopes.nmi[site],
-        level=envelopes.level[site],
-        timing=envelopes.timing[site],
-        objective=codes[site],
-        objectives=tuple(names),
-        submitted=rows.submitted[first],
-        start=rows.start[first],
-        bounds=np.append(first, len(rows.start)).astype(np.int64),
-        limits=_columns(rows.limits),
-        location=rows.location[first],
-        records=envelopes.records,
-    )
-
-
-def _begins(start: Int64s, location: Int64s) -> Bools:
-    """Where a run begins: with an element, and after a gap in the times."""
-    begins = np.ones(len(start), dtype=np.bool_)
-    same_element = (location[1:, :2] == location[:-1, :2]).all(axis=1)
-    begins[1:] = ~same_element | (start[1:] != start[:-1] + INTERVAL_S)
-    return begins
-
-
-def _columns(limits: Int32s) -> LimitColumns:
-    columns = [np.ascontiguousarray(limits[:, kind]) for kind in range(4)]
-    active, other, third, fourth = (c if (c != NO_LIMIT).any() else None for c in columns)
-    return active, other, third, fourth
+    reader = RowRuns(envelopes, FaultLog(DOCUMENT))
+    return join([block.runs for part in range(reader.part_count) for block in reader.read(part)])
 
 
 class RecordTable:
