@@ -29,8 +29,8 @@ from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
 from tests.reference.model import Round, compute_round
 from tests.reference.registry import read_registry
-from tests.support.sizes import sized
 from tests.support.partitioning import partition_round
+from tests.support.sizes import sized
 
 MEMBER = 9
 GENEROUS = settings(

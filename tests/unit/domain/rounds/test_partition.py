@@ -49,9 +49,7 @@ Cell = tuple[str, int, int]
 
 def computed(records: list[Any], *assignments: Any, **changes: Any) -> RoundResult:
     tree = snapshot(*assignments, **changes)
-    return partition_round(
-        array(*records), parse_snapshot(dump(tree).encode()), SALT, CONTEXT
-    )
+    return partition_round(array(*records), parse_snapshot(dump(tree).encode()), SALT, CONTEXT)
 
 
 def partition_of(result: RoundResult, identity: str) -> Partition:
@@ -194,9 +192,7 @@ def test_another_salt_is_rejected(salt: bytes) -> None:
 def of_case(case: Case) -> RoundResult:
     feed = Feed(case.profile, case.import_sign)
     context = RoundContext(case.chain_id, case.contract, case.number)
-    return partition_round(
-        case.envelope, parse_snapshot(case.registry), case.salt, context, feed
-    )
+    return partition_round(case.envelope, parse_snapshot(case.registry), case.salt, context, feed)
 
 
 @settings(deadline=None, max_examples=100)

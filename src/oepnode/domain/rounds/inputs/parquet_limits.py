@@ -108,7 +108,9 @@ class LimitReader:
     ) -> LimitColumns:
         limits: list[Int32s | None] = [None] * 4
         before = self._log.count
-        given = np.zeros(count, dtype=np.bool_) if all(v is not None for _, v in raw.values()) else None
+        given = (
+            np.zeros(count, dtype=np.bool_) if all(v is not None for _, v in raw.values()) else None
+        )
         for kind, (values, is_valid) in sorted(raw.items()):
             limits[kind] = self._kind(kind, values, is_valid, place)
             if given is not None and is_valid is not None:

@@ -165,7 +165,9 @@ def _has_type(column: Any, name: str, shape: ParquetShape) -> bool:  # noqa: ANN
     kind = logical.type
     if name in LIMITS:
         depth = 1 if shape is ParquetShape.LISTS else 0
-        is_plain = kind == "NONE" or (kind == "INT" and '"bitWidth":32,"isSigned":true' in logical.to_json())
+        is_plain = kind == "NONE" or (
+            kind == "INT" and '"bitWidth":32,"isSigned":true' in logical.to_json()
+        )
         nested = len(column.path.split(".")) == (3 if depth else 1)
         is_deep = column.max_repetition_level == depth and nested
         return column.physical_type == "INT32" and is_plain and is_deep
