@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Bools, Int32s
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
@@ -168,16 +168,18 @@ class Pipeline:
         alone = is_inside & ~run_table.repeated_sites(runs.nmi, runs.level)
         # The rule of density, so that no block takes more room than its rows allow.
         rows = int(runs.bounds[-1])
-        return alone & (not is_sparse(int(alone.sum()), horizon.count, rows))
+        if is_sparse(int(alone.sum()), horizon.count, rows):
+            return np.zeros(len(runs), dtype=np.bool_)
+        return alone
 
-    def _keep(self, runs: Runs, rest: Int32s, kept: Int32s, store: str) -> None:
+    def _keep(self, runs: Runs, rest: Indices, kept: Int64s, store: str) -> None:
         for run in rest.tolist():
             part = slice(int(runs.bounds[run]), int(runs.bounds[run + 1]))
             rows = np.full((part.stop - part.start, KIND_COUNT), NO_LIMIT, dtype=np.int32)
             for kind, column in enumerate(runs.limits):
                 if column is not None:
                     rows[:, kind] = column[part]
-            kept[run] = self._workshop.append(store, memoryview(rows).cast("B"))
+            kept[run] = self._workshop.append(store, memoryview(rows.data).cast("B"))
 
     # --- 2. decide, 3. weave ---------------------------------------------------------------------
 

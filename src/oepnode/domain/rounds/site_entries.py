@@ -176,7 +176,7 @@ class SiteEncoder:
             block[:, 0] = _CUSTODY_PREFIX
             block[:, 1:_ROOM] = self._operator
             sites.custody[group] = _as_rows(_hashes(block, 0))
-        start, width = keep(memoryview(block).cast("B")), block.shape[1]
+        start, width = keep(memoryview(block.data).cast("B")), block.shape[1]
         sites.start[group] = start + _ROOM + width * np.arange(len(group), dtype=np.int64)
         sites.size[group] = frame.size
 
@@ -213,7 +213,7 @@ def kinds_of(runs: Runs) -> Int64s:
 
 def _hashes(block: Bytes, begin: int) -> list[bytes]:
     """SHA-256 of each row from a column on."""
-    data, (count, width), hashed = memoryview(block).cast("B"), block.shape, sha256
+    data, (count, width), hashed = memoryview(block.data).cast("B"), block.shape, sha256
     return [hashed(data[at + begin : at + width]).digest() for at in range(0, count * width, width)]
 
 

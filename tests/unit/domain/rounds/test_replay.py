@@ -10,7 +10,17 @@ from oepnode.domain.rounds import computation, replay
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError
-from tests.support.round_world import CONTEXT, INPUTS, RESULT, SALT, START, opened, state
+from tests.support.round_world import (
+    CONTEXT,
+    ENVELOPE,
+    INPUTS,
+    REGISTRY,
+    RESULT,
+    SALT,
+    START,
+    opened,
+    state,
+)
 
 FINAL = state(3, Phase.FINAL)
 
@@ -42,8 +52,8 @@ def test_another_round_gives_another_root() -> None:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"envelope": INPUTS.envelope + b" "}, DigestMismatch),
-        ({"registry": INPUTS.registry + b" "}, DigestMismatch),
+        ({"envelope": ENVELOPE + b" "}, DigestMismatch),
+        ({"registry": REGISTRY + b" "}, DigestMismatch),
         ({"salt": bytes(32)}, DigestMismatch),
         ({"salt": SALT[:31]}, DigestMismatch),
         ({"feed": Feed(import_sign="magnitude")}, DocumentFault),

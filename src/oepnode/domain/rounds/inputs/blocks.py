@@ -8,7 +8,7 @@ that the verdict does not depend on the division. Source: rules-v1 sections 4 an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -125,9 +125,3 @@ def report_mixed_signs(log: FaultLog, positive: str, negative: str) -> None:
     """Record positive and negative imports in one document."""
     message = f"imports must have one sign: positive here, negative at {negative}"
     log.add(positive, "import_sign.mixed", message)
-
-
-def all_blocks(reader: DocumentReader) -> Iterable[Block]:
-    """All blocks of a document, in their order."""
-    for part in range(reader.part_count):
-        yield from reader.read(part)

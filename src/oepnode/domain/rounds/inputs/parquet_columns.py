@@ -12,15 +12,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s, Texts
+from oepnode.domain.documents.arrays import Bools, Int32s, Int64s, Texts
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_fields import SiteIdReader, read_choice, read_text
 from oepnode.domain.nem.nem_time import INTERVAL_S, MICROS
-from oepnode.domain.nem.nmi import ALPHABET
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs import parquet_form as form
 from oepnode.domain.rounds.inputs.envelope_form import MAX_OBJECTIVE_BYTES
-from oepnode.domain.rounds.inputs.site_ids import site_id_column
+from oepnode.domain.rounds.inputs.site_ids import fixed_site_ids, site_id_column
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 INSTANTS_END_US: Final = 4_291_747_200 * MICROS
@@ -28,10 +27,6 @@ INSTANTS_END_US: Final = 4_291_747_200 * MICROS
 
 _PER_SECOND: Final = {"ms": 1_000, "us": MICROS, "ns": 1_000_000_000}
 _BROKEN_TIME: Final = -2
-_CHARACTERS: Final = {
-    SiteIdKind.NMI: np.isin(np.arange(256), list(ALPHABET.encode())),
-    SiteIdKind.TOKEN: np.isin(np.arange(256), list(b"0123456789abcdef")),
-}
 
 
 def validity(column: Any) -> Bools | None:  # noqa: ANN401 - pyarrow has no types
@@ -63,7 +58,7 @@ def site_ids(column: Any, first_row: int, reader: SiteIdReader) -> Texts:  # noq
 
 
 def _of_one_width(column: Any) -> Texts | None:  # noqa: ANN401
-    """The column as it is, where every element is an NMI of ten characters, or every one a token."""
+    """The column as it is, where all are NMIs of ten characters, or all are tokens."""
     if column.null_count or not len(column):
         return None
     is_large = pa.types.is_large_string(column.type)
@@ -71,12 +66,10 @@ def _of_one_width(column: Any) -> Texts | None:  # noqa: ANN401
     bounds = np.frombuffer(offsets, dtype=np.int64 if is_large else np.int32)
     bounds = bounds[column.offset : column.offset + len(column) + 1]
     width = int(bounds[1] - bounds[0])
-    if width not in {kind.value for kind in SiteIdKind} or (np.diff(bounds) != width).any():
+    if (np.diff(bounds) != width).any() or not width:
         return None
     text = np.frombuffer(data, dtype=np.uint8)[int(bounds[0]) : int(bounds[-1])]
-    if not _CHARACTERS[SiteIdKind(width)][text].all():
-        return None
-    return text.view(f"S{width}")
+    return fixed_site_ids(text, width)
 
 
 def choices(
@@ -177,9 +170,3 @@ def check_last(start: Int64s, length: Int64s, first_row: int, name: str, log: Fa
     for row in np.flatnonzero(bad).tolist():
         message = "the last interval must be in the years 1970 to 2105 (UTC)"
         log.add(f"$.rows[{first_row + row}].{name}", "time.format", message)
-
-
-def log_rows(rows: Indices, log: FaultLog, most: int) -> list[int]:
-    """The first rows to report; the others are counted."""
-    log.skip(max(0, len(rows) - most))
-    return [int(row) for row in rows[:most]]

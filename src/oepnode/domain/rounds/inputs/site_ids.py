@@ -7,13 +7,20 @@ different kinds are never partitioned together. Source: rules-v1 sections 4 and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Texts
+from oepnode.domain.documents.arrays import Bytes, Texts
 from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.nem.nmi import ALPHABET
 from oepnode.domain.nem.tokens import SiteIdKind
+
+_CHARACTERS: Final = {
+    SiteIdKind.NMI.value: np.isin(np.arange(256), list(ALPHABET.encode())),
+    SiteIdKind.TOKEN.value: np.isin(np.arange(256), list(b"0123456789abcdef")),
+}
+"""The bytes that identifiers of each width may have."""
 
 if TYPE_CHECKING:
     from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
@@ -23,6 +30,25 @@ def site_id_column(site_ids: Sequence[str], kind: SiteIdKind | None) -> Texts:
     """Identifiers as ``S10`` for NMIs, ``S32`` for tokens; ``S10`` where there is none."""
     width = SiteIdKind.NMI.value if kind is None else kind.value
     return np.array(site_ids, dtype=f"S{width}")
+
+
+def plain_site_ids(site_ids: Sequence[str]) -> Texts | None:
+    """Identifiers as a column, where all are NMIs of ten characters or all are tokens."""
+    widths = set(map(len, site_ids))
+    if len(widths) != 1:
+        return None
+    try:
+        text = "".join(site_ids).encode("ascii")
+    except UnicodeEncodeError:
+        return None
+    return fixed_site_ids(np.frombuffer(text, dtype=np.uint8), widths.pop())
+
+
+def fixed_site_ids(text: Bytes, width: int) -> Texts | None:
+    """Identifiers of one width that follow one another; None if one of them is none."""
+    if width not in _CHARACTERS or not _CHARACTERS[width][text].all():
+        return None
+    return text.view(f"S{width}")
 
 
 def check_same_kind(received: SiteIdKind, snapshot: Snapshot) -> None:
