@@ -10,16 +10,18 @@ RFC 8878.
 from __future__ import annotations
 
 from enum import Enum
-from io import RawIOBase
+from io import BufferedReader, RawIOBase
 from typing import BinaryIO, Final
 
 import pyarrow as pa
 
+from oepnode.domain.documents.sources import DocumentSource
 from oepnode.errors import DocumentFault, Finding
 
 EXPANSION: Final = 64
 """Most unpacked bytes for each packed one, beyond `ALLOWANCE`."""
 ALLOWANCE: Final = 1 << 26
+_BUFFER: Final = 1 << 20
 MAX_UNPACKED: Final = 1 << 37
 """Most unpacked bytes where no setting says less (128 GiB)."""
 
@@ -99,6 +101,14 @@ class UnpackingReader(RawIOBase):
 
     def _fault(self, code: str, message: str) -> DocumentFault:
         return DocumentFault(self._what, [Finding("$", code, message)], 0)
+
+
+def open_unpacked(source: DocumentSource, form: Compression | None, most: int) -> BinaryIO:
+    """A reader of a document's unpacked bytes; of the bytes themselves where it is not packed."""
+    packed = source.open()
+    if form is None:
+        return packed
+    return BufferedReader(UnpackingReader(packed, form, source.size, most=most), _BUFFER)
 
 
 def _reason(error: str, form: Compression) -> tuple[str, str]:

@@ -101,10 +101,12 @@ class Pipeline:
             DocumentFault: If the document breaks the rules, has another horizon than the round, or
                 names sites in another way than the snapshot.
         """
-        try:
-            blocks, checks = self._read(reader, progress)
-        except UnprovenError:
-            blocks, checks = self._read(reader.strict(), progress)
+        read = self._read(reader, "", progress)
+        if read is None:
+            read = self._read(reader.strict(), "strict-", progress)
+        if read is None:
+            raise AssertionError("the strict reader judges every document")
+        blocks, checks = read
         log = checks.log
         if not blocks:
             log.raise_if_any()
@@ -123,14 +125,21 @@ class Pipeline:
     # --- 1. read ---------------------------------------------------------------------------------
 
     def _read(
-        self, reader: DocumentReader, progress: Progress | None
-    ) -> tuple[list[ReadBlock], SharedChecks]:
-        def read(part: int) -> list[ReadBlock]:
-            return [self._read_block(block, part) for block in reader.read(part)]
+        self, reader: DocumentReader, name: str, progress: Progress | None
+    ) -> tuple[list[ReadBlock], SharedChecks] | None:
+        """All blocks, in stores of this name; None where another reader has to judge."""
+
+        def read(part: int) -> list[ReadBlock] | None:
+            try:
+                return [self._read_block(block, f"{name}{part}") for block in reader.read(part)]
+            except UnprovenError:
+                return None
 
         blocks: list[ReadBlock] = []
         checks = SharedChecks()
         for number, part in enumerate(self._workshop.run(read, reader.part_count)):
+            if part is None:
+                return None
             for each in part:
                 checks.add(each.block)
             blocks += part
@@ -139,7 +148,7 @@ class Pipeline:
         checks.finish()
         return blocks, checks
 
-    def _read_block(self, block: Block, part: int) -> ReadBlock:
+    def _read_block(self, block: Block, part: str) -> ReadBlock:
         """Encode what can be decided alone, and keep the limits of the rest."""
         runs = block.runs
         store, limit_store = f"entries-{part}", f"limits-{part}"

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from oepnode.domain.documents.compressed import MAX_UNPACKED, Compression, UnpackingReader
+from oepnode.domain.documents.compressed import MAX_UNPACKED, Compression, open_unpacked
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.sources import DocumentSource
 from oepnode.domain.nem.quantities import Feed
@@ -85,13 +85,7 @@ class JsonDocument:
                 return [JsonPart(0, self._source.size, 0, None)]
 
     def _open(self) -> BinaryIO:
-        reader = self._source.open()
-        if self._packed is None:
-            return reader
-        unpacking: object = UnpackingReader(
-            reader, self._packed, self._source.size, most=self._most
-        )
-        return unpacking  # type: ignore[return-value]
+        return open_unpacked(self._source, self._packed, self._most)
 
     @property
     def part_count(self) -> int:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from oepnode.domain.documents.arrays import Bytes, Int32s, Int64s, Texts
 
 LimitColumns: TypeAlias = tuple[Int32s | None, Int32s | None, Int32s | None, Int32s | None]
@@ -69,3 +71,21 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self.start)
+
+
+def no_runs() -> Runs:
+    """A block without a run."""
+    empty = np.empty(0, dtype=np.int64)
+    return Runs(
+        nmi=np.empty(0, dtype="S10"),
+        level=empty.astype(np.uint8),
+        timing=empty.astype(np.uint8),
+        objective=empty.astype(np.int32),
+        objectives=(),
+        submitted=empty,
+        start=empty,
+        bounds=np.zeros(1, dtype=np.int64),
+        limits=(None, None, None, None),
+        location=empty.reshape(0, 3),
+        records=0,
+    )
