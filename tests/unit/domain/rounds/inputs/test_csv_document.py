@@ -181,7 +181,7 @@ def test_parts_give_the_same_rows_and_lines() -> None:
     whole: DocumentReader = CsvDocument(BytesSource(data), Feed())
     parts = CsvDocument(BytesSource(data), Feed(), part_size=4_000)
     assert whole.part_count == 1
-    assert parts.part_count > 5
+    assert parts.part_count >= 5
     assert content_of_runs([b.runs for b in _blocks(whole)]) == content_of_runs(
         [b.runs for b in _blocks(parts)]
     )
