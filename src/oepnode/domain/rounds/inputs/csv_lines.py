@@ -12,13 +12,17 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
 from oepnode.domain.documents.faults import FaultLog
 
 _FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(?:,|\Z)')
-_UNUSUAL: Final = re.compile(rb'[^,\n]"[^,\r\n]|\r(?!\n)|\n\r?\n|\A\r?\n')
+_BLANK_LINES: Final = (b"\n\n", b"\n\r\n")
+_QUOTE: Final = ord('"')
+_BEFORE: Final = np.isin(np.arange(256), list(b",\n"))
+_AFTER: Final = np.isin(np.arange(256), list(b",\r\n"))
 
 
 def fields_of(line: str) -> list[str] | None:
@@ -50,10 +54,26 @@ def text_columns(
         log: Takes faults, each with its line.
     """
     lines = text.count(b"\n") + (not text.endswith(b"\n"))
-    table = None if _UNUSUAL.search(text) else _parsed(text, names)
+    table = None if _is_unusual(text) else _parsed(text, names)
     if table is not None and table.num_rows == lines:
         return {name: _joined(table.column(name)) for name in names}
     return _cut(text, names, first_line, log)
+
+
+def _is_unusual(text: bytes) -> bool:
+    """Whether there is an empty line, a CR in a line, or a mark that is at no end of a field."""
+    if text.startswith((b"\n", b"\r\n")) or any(mark in text for mark in _BLANK_LINES):
+        return True
+    if text.count(b"\r") != text.count(b"\r\n"):
+        return True
+    if b'"' not in text:
+        return False
+    codes = np.frombuffer(b"\n" + text + b"\n", dtype=np.uint8)
+    marks = np.flatnonzero(codes == _QUOTE)
+    opening, closing = marks[0::2], marks[1::2]
+    if len(opening) != len(closing):
+        return True
+    return not (_BEFORE[codes[opening - 1]].all() and _AFTER[codes[closing + 1]].all())
 
 
 def _parsed(text: bytes, names: Sequence[str]) -> Any | None:  # noqa: ANN401 - pyarrow has no types
