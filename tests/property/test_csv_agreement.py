@@ -11,7 +11,20 @@ from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.rounds.inputs import csv_lines
 
 NAMES = ("a", "b", "c")
-TOKENS = (b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"x", b" ", b"\xff", b"\x00", b'","', "é".encode())
+TOKENS = (
+    b'"',
+    b'""',
+    b",",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"x",
+    b" ",
+    b"\xff",
+    b"\x00",
+    b'","',
+    "é".encode(),
+)
 FIELDS = (b"", b"x", b"60", b'"x"', b'""', b'"x,y"', b'"x""y"', b"x y", "é".encode(), b'""""')
 
 
