@@ -97,7 +97,7 @@ def _moved(block: Block, prefix: str) -> Block:
     for finding in block.log.findings:
         path = _path(finding.path, prefix)
         if finding.severity is Severity.WARNING:
-            log.warn(path, finding.message, finding.count)
+            log.warn(path, finding.message, count=finding.count)
         else:
             log.add(path, finding.code, finding.message, finding.value)
     log.skip(block.log.more)
