@@ -1,4 +1,4 @@
-"""Conversion between all forms: equal rows; files that are complete or not there."""
+"""Conversion between all forms: equal rows and roots; files that are complete or not there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import pytest
 from oepnode.adapters.storage.document_file import FileSource
 from oepnode.client.conversion import Form, Packing, convert_document, part_folder
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.blocks import DocumentReader, UnprovenError
 from oepnode.domain.rounds.inputs.document_readers import open_document
+from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.inputs.runs import Runs
 from oepnode.errors import ConfigError, DocumentFault
 from tests.generators import strategies
 from tests.generators.alike_records import alike_document
 from tests.support.envelope_documents import NMI, array, interval, record
+from tests.support.partitioning import partition_round
 from tests.support.run_rows import content_of_runs
 
 FORMS: list[tuple[Form, Packing | None]] = [
@@ -95,6 +98,12 @@ def test_documents_of_the_reference_model_keep_their_rows(tmp_path: Path, seed: 
     path = tmp_path / "document"
     path.write_bytes(case.envelope)
     _check(path, tmp_path, feed)
+    context = RoundContext(case.chain_id, case.contract, case.number)
+    snapshot = parse_snapshot(case.registry)
+    root = partition_round(case.envelope, snapshot, case.salt, context, feed).root
+    for converted in tmp_path.glob("document-*"):
+        data = converted.read_bytes()
+        assert partition_round(data, snapshot, case.salt, context, feed).root == root
 
 
 def _shape(seed: int) -> Any:
@@ -116,26 +125,27 @@ def _shape(seed: int) -> Any:
 
 @pytest.mark.parametrize("form", ["ndjson", "csv", "parquet"])
 def test_parts_and_their_manifest_are_the_document(tmp_path: Path, form: Form) -> None:
+    rnd = random.Random(form)
     records = [
         record(
             *(
                 interval(
                     diStartTime=f"2026-11-20T{h:02}:{m:02}:00Z",
                     diEndTime=None,
-                    activePowerExportLimit=(7 * h + m + site) / 10,
+                    activePowerExportLimit=rnd.randint(0, 9_999) / 1000,
                 )
                 for h in range(24)
                 for m in range(0, 60, 5)
             ),
             nmi=f"60012{site:05}",
         )
-        for site in range(300)
+        for site in range(100)
     ]
     path, out = tmp_path / "document.json", tmp_path / "manifest.json"
     path.write_bytes(array(*records))
     converted = convert_document(path, out, to=form, part_size=1 << 16)
     assert converted.parts > 1
-    assert converted.rows == 300 * 288
+    assert converted.rows == 100 * 288
     for part in part_folder(out).iterdir():
         assert sha256(part.read_bytes()).hexdigest() == part.name
     assert len(list(part_folder(out).iterdir())) == converted.parts
