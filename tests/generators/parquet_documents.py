@@ -334,9 +334,7 @@ EDGE_DAMAGES: dict[str, tuple[Damage, str]] = {
 }
 
 
-def damaged(
-    columns: Columns, damage: Damage, rnd: random.Random
-) -> bytes:
+def damaged(columns: Columns, damage: Damage, rnd: random.Random) -> bytes:
     """A document with one damage, at a random row."""
     copy = {name: list(values) for name, values in columns.items()}
     layout = random_layout(rnd, columns)

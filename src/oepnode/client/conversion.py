@@ -185,11 +185,12 @@ class _Conversion:
     def _blocks(self, reader: DocumentReader) -> Iterator[Runs]:
         """Blocks of a few rows each; all of them are checked before the last one is given."""
         checks = SharedChecks()
+        rows = _ROWS if self._part_size is None else min(_ROWS, self._part_size // 8)
         for part in range(reader.part_count):
             for block in reader.read(part):
                 checks.add(block)
                 checks.log.raise_if_any()
-                for runs in cut(block.runs, _ROWS, MAX_LIST):
+                for runs in cut(block.runs, rows, MAX_LIST):
                     self._rows += int(runs.bounds[-1])
                     yield runs
         checks.finish()

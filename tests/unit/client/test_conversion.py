@@ -20,6 +20,7 @@ from oepnode.domain.rounds.inputs.runs import Runs
 from oepnode.errors import ConfigError, DocumentFault
 from tests.generators import strategies
 from tests.generators.alike_records import alike_document
+from tests.generators.cases import Shape
 from tests.support.envelope_documents import NMI, array, interval, record
 from tests.support.partitioning import partition_round
 from tests.support.run_rows import content_of_runs
@@ -108,7 +109,7 @@ def test_documents_of_the_reference_model_keep_their_rows(tmp_path: Path, seed: 
 
 def _shape(seed: int) -> Any:
     rnd = random.Random(seed)
-    return strategies.Shape(
+    return Shape(
         seed=seed,
         nmis=rnd.randint(1, 4),
         intervals=rnd.randint(1, 6),
@@ -175,7 +176,7 @@ def test_options_that_do_not_fit_are_rejected(tmp_path: Path) -> None:
         ("out.json", {"part_size": 10}, "at least"),
     ):
         with pytest.raises(ConfigError, match=text):
-            convert_document(path, tmp_path / out, **options)  # type: ignore[arg-type]
+            convert_document(path, tmp_path / out, **options)
     with pytest.raises(ConfigError, match="not readable"):
         convert_document(tmp_path / "missing.json", tmp_path / "out.csv")
     assert list(tmp_path.iterdir()) == [path]

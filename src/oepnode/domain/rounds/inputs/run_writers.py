@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from oepnode.domain.documents.arrays import Int32s, Int64s
+from oepnode.domain.documents.arrays import Int32s, Int64s, Ints
 from oepnode.domain.nem.nem_time import INSTANTS_END_S, INTERVAL_S, MICROS, NEM_OFFSET
 from oepnode.domain.nem.quantities import IMPORT_KINDS, KINDS, NO_LIMIT, Feed, kw_text
 from oepnode.domain.rounds.inputs.csv_form import COLUMNS
@@ -203,6 +203,6 @@ class CsvWriter:
         return pa.array(column, mask=column == NO_LIMIT)
 
 
-def _chosen(texts: list[str | None] | tuple[str, ...] | list[str], index: Int64s) -> pa.Array:
+def _chosen(texts: list[str | None] | tuple[str, ...] | list[str], index: Ints) -> pa.Array:
     """The text of each index."""
     return pa.array(list(texts), type=pa.string()).take(pa.array(index))
