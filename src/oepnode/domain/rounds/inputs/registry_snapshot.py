@@ -28,7 +28,11 @@ from oepnode.domain.documents.json_fields import (
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
 from oepnode.domain.nem.tokens import SiteIdKind
-from oepnode.domain.rounds.inputs.assignment_columns import PlainAssignments, plain_assignments
+from oepnode.domain.rounds.inputs.assignment_columns import (
+    NotPlainError,
+    PlainAssignments,
+    plain_assignments,
+)
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
@@ -188,14 +192,14 @@ def parse_snapshot(data: bytes) -> Snapshot:
     plain = plain_assignments(data)
     if plain is not None:
         try:
-            return _read(plain.rest, plain)
-        except DocumentFault:
-            pass  # and the strict reader says where it is
+            return _read(plain.sample, plain)
+        except (DocumentFault, NotPlainError):
+            pass  # the strict reader says what it is, and where
     return _read(data, None)
 
 
 def _read(data: bytes, plain: PlainAssignments | None) -> Snapshot:
-    """Read a snapshot; its assignments from ``plain`` where they are not in ``data``."""
+    """Read a snapshot; all its assignments from ``plain`` where ``data`` is its sample."""
     log = FaultLog("registry snapshot")
     value = read_value(data, log)
     log.raise_if_any()
@@ -208,10 +212,9 @@ def _read(data: bytes, plain: PlainAssignments | None) -> Snapshot:
     if value.get("nonce") is not None:
         _hex(value["nonce"], "$.nonce", log)
     aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
-    if plain is None:
-        columns = _assignments(pick(value, names, "assignments"), index, log)
-    else:
-        columns = _plain_columns(plain, index, log)
+    columns = _assignments(pick(value, names, "assignments"), index, log)
+    if plain is not None and not log.count:
+        columns = _in_order(*plain.columns(index, OPEN_END), log)
     log.raise_if_any()
     assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was recorded
     return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
@@ -305,17 +308,6 @@ def _assignments(
             spans.append((*read[1:], number))
     nmi = site_id_column(nmis, site_ids.kind)
     return _in_order(nmi, np.array(spans, dtype=np.int64).reshape(-1, 4), log)
-
-
-def _plain_columns(
-    plain: PlainAssignments, index: dict[str, int], log: FaultLog
-) -> tuple[Texts, Int32s, Int64s, Int64s]:
-    columns = plain.columns(index, OPEN_END)
-    if columns is None:
-        log.add("$.assignments", "document.odd", "the strict reader must read them")
-        log.raise_if_any()
-    assert columns is not None  # noqa: S101 - the line above has raised
-    return _in_order(*columns, log)
 
 
 def _in_order(nmi: Texts, table: Int64s, log: FaultLog) -> tuple[Texts, Int32s, Int64s, Int64s]:
