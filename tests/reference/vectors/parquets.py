@@ -44,7 +44,9 @@ def rows_of(document: bytes, profile: str, import_sign: str, *, lists: bool) -> 
                 for kind, value in enumerate(limits[start])
             ]
             if not lists:
-                rows.append({**head, "diStartTime": start * US, **dict(zip(NAMES, cells, strict=True))})
+                rows.append(
+                    {**head, "diStartTime": start * US, **dict(zip(NAMES, cells, strict=True))}
+                )
                 continue
             if last is None or start != last + STEP:
                 rows.append({**head, "startTime": start * US, **{name: [] for name in NAMES}})

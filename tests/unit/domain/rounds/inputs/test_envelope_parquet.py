@@ -30,7 +30,7 @@ NMI = "6305888444"
 EXPORT, IMPORT, REACTIVE, _ = LIMITS
 
 
-def lists(count: int = 3, **changes: list[Any]) -> Columns:
+def lists(count: int = 3, /, **changes: Any) -> Columns:
     """Rows of three intervals each."""
     columns: Columns = {
         "nmi": [f"6305{number:06}" for number in range(count)],
@@ -154,7 +154,8 @@ def test_each_value_is_checked() -> None:
         (f"$.rows[2].{EXPORT}[2]", "limit.range"),
     ]
     assert places(lists(**zeros | {IMPORT: [[0] * 3, [0, None, 0], None]}), edge) == [
-        (f"$.rows[{row}].{IMPORT}[{at}]", "field.type") for row, at in ((1, 1), *((2, n) for n in range(3)))
+        (f"$.rows[{row}].{IMPORT}[{at}]", "field.type")
+        for row, at in ((1, 1), *((2, n) for n in range(3)))
     ]
     assert places(lists(**{EXPORT: [[NO_LIMIT, 0, 0]] * 3}))[0][1] == "limit.range"
     both = lists(**{IMPORT: [[-1] * 3, [1] * 3, [-1] * 3]})
