@@ -30,7 +30,7 @@ WINDOW: Final = 1 << 22
 """Bytes within which a record must end where a document is divided."""
 
 _FIRST_READ: Final = 1 << 18
-_GROWTH: Final = 8
+_SLACK: Final = 1 << 20
 _SPACE: Final = b" \t\n\r"
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _BLANK: Final = re.compile(rb"[ \t\n\r]*")
@@ -105,7 +105,7 @@ class _Piece:
         self._reader = reader
         self._most = size
         self._size = min(size, _FIRST_READ)
-        self.data = bytearray(2 * self._size + PADDING)
+        self.data = bytearray(self._size + PADDING)
         self.start = 0
         self.end = 0
         self.is_last = False
@@ -121,7 +121,7 @@ class _Piece:
             raise UncutError
         data = self.data
         if kept + self._size + PADDING > len(data):
-            data = bytearray(2 * (kept + self._size) + PADDING)
+            data = bytearray(kept + self._size + _SLACK + PADDING)
         data[:kept] = memoryview(self.data)[self.start : self.end]
         self.data, self.start, self.end = data, 0, kept
         with memoryview(data) as view:
@@ -131,7 +131,7 @@ class _Piece:
                     self.is_last = True
                     return
                 self.end += count
-        self._size = min(self._most, _GROWTH * self._size)
+        self._size = self._most
 
     def skip_space(self) -> bool:
         """Pass white space; False where nothing else is left in memory."""
