@@ -32,6 +32,7 @@ from oepnode.client.bundles import (
     verify_bundle,
 )
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
+from oepnode.client.conversion import ConvertedDocument, convert_document
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
 from oepnode.client.edge.boffers.clearing import (
     ClearedBoffers,
@@ -219,6 +220,7 @@ __all__ = [
     "ConstrainedOffer",
     "ConstrainingReport",
     "Context",
+    "ConvertedDocument",
     "CoverageReport",
     "CurveReport",
     "CustodyReport",
@@ -312,6 +314,7 @@ __all__ = [
     "compare_boffers",
     "compare_envelopes",
     "constrain_boffers",
+    "convert_document",
     "create_key_pair",
     "cut_site_proof",
     "draw_band",
