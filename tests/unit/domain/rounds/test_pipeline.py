@@ -1,4 +1,4 @@
-"""A document in parts: what is decided at once, what is judged interval by interval, and verdicts."""
+"""A document in parts: decided at once, or judged interval by interval; and verdicts."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_other_sites_are_judged_interval_by_interval(
 def test_a_holder_that_changes_inside_a_run() -> None:
     change = format_nem(START_S + 300)
     held = (
-        assignment(nmi=NMIS[0], aggregator="north", **{"to": change}),
+        assignment(nmi=NMIS[0], aggregator="north", to=change),
         assignment(nmi=NMIS[0], aggregator="south", **{"from": change}),
     )
     result, woven = partitioned(rows((NMIS[0], 0, [1, 2, 3], None)), HORIZON, *held)
