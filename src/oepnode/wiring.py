@@ -29,7 +29,7 @@ from oepnode.adapters.chain.contract import (
 )
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
-from oepnode.adapters.crypto.keyfile import load_account
+from oepnode.adapters.crypto.keyfile import load_account, read_secret
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
@@ -39,6 +39,7 @@ from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
 from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard
 from oepnode.adapters.storage.private import check_private
+from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.adapters.storage.sequence_memory import SequenceMemory
 from oepnode.adapters.storage.spending import SpendingFile
 from oepnode.adapters.storage.worker_store import SqliteStore
@@ -311,9 +312,23 @@ async def registry_app(settings: RegistrySettings) -> web.Application:
     """The NMI registry; it closes its connections when it is cleaned up."""
     account = None if settings.grants_key_file is None else load_account(settings.grants_key_file)
     chain = await connect_reader(settings.chain)
-    app = registry.application(settings, chain, SystemClock(), account)
+    database = registry_database(settings)
+    app = registry.application(settings, chain, SystemClock(), account, database)
     app.on_cleanup.append(_closing(chain))
     return app
+
+
+def registry_database(settings: RegistrySettings) -> RegistryDatabase | None:
+    """The registry's database, not checked yet; None where the settings name none.
+
+    Raises:
+        ConfigError: If its URL or its password file is not usable.
+    """
+    if settings.database is None:
+        return None
+    file = settings.database_password_file
+    password = None if file is None else read_secret(file, "database password").decode().strip()
+    return RegistryDatabase(settings.database, password, settings.data_dir)
 
 
 async def relay_app(settings: RelaySettings) -> web.Application:

@@ -16,6 +16,7 @@ from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto import sealing
+from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
@@ -28,6 +29,7 @@ from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.common.turns import Turns
 from oepnode.services.registry.departed import DepartedReaders
+from oepnode.services.registry.publisher import SnapshotPublisher
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 from oepnode.services.registry.token_shelf import TokenShelf
 
@@ -37,14 +39,16 @@ def application(
     chain: ChainReader,
     clock: Clock,
     account: LocalAccount | None = None,
+    database: RegistryDatabase | None = None,
 ) -> web.Application:
-    """The registry's application; it does not close ``chain``.
+    """The registry's application; it does not close ``chain``, but the database.
 
     Args:
         settings: The registry's settings.
         chain: Source of members and rounds.
         clock: Time of day.
         account: Account that signs grant lists; without it there are none.
+        database: Database that snapshots are published from.
 
     Raises:
         ConfigError: If the data folder is not usable.
@@ -76,11 +80,18 @@ def application(
     )
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        watching = asyncio.create_task(departed.watch())
+        watching = [asyncio.create_task(departed.watch())]
+        if database is not None and settings.publish != "by_hand":
+            interval_s = settings.publish_interval_s
+            publisher = SnapshotPublisher(store, database, clock, settings.publish, interval_s)
+            watching.append(asyncio.create_task(publisher.watch()))
         yield
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         store.close()
+        if database is not None:
+            database.close()
 
     app.cleanup_ctx.append(run)
     return app

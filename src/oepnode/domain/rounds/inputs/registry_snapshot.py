@@ -27,15 +27,10 @@ from oepnode.domain.documents.json_fields import (
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
 from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR, OPEN_END
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
-
-OPEN_END: Final = 2**62
-"""The end of an assignment without an end, UTC seconds."""
-
-NO_AGGREGATOR: Final = -1
-"""Holder of an interval that no assignment covers."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
@@ -190,6 +185,19 @@ def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[s
     return aggregators, index
 
 
+def read_aggregator(value: object) -> Aggregator:
+    """Read one aggregator from the fields that it has in a snapshot.
+
+    Raises:
+        DocumentFault: With every fault, by path, code and value.
+    """
+    log = FaultLog("aggregator")
+    aggregator = _aggregator(value, "$", log)
+    log.raise_if_any()
+    assert aggregator is not None  # noqa: S101 - no fault was recorded
+    return aggregator
+
+
 def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
     before = log.count
     names = _AGGREGATOR.spellings(value, path, log)
@@ -252,7 +260,7 @@ def _assignments(
     table = np.array(spans, dtype=np.int64).reshape(-1, 4)
     order = np.lexsort((table[:, 1], nmi))
     nmi, table = nmi[order], table[order]
-    _check_overlaps(nmi, table, log)
+    check_overlaps(nmi, table, log)
     return nmi, table[:, 0].astype(np.int32), table[:, 1].copy(), table[:, 2].copy()
 
 
@@ -275,9 +283,9 @@ def _assignment(
         message = "an assignment must name an aggregator of the snapshot"
         name = "another name" if type(holder) is str else show_value(holder)
         log.add(f"{path}.aggregator", "assignment.aggregator", message, name)
-    start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
+    start = read_grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
     given = value.get("to")
-    end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
+    end = OPEN_END if given is None else read_grid_instant(given, f"{path}.to", seen, log)
     if start is not None and end is not None and end <= start:
         log.add(f"{path}.to", "time.order", "the end must be after the start", show_value(given))
     if log.count > before or nmi is None or known is None or start is None or end is None:
@@ -285,8 +293,17 @@ def _assignment(
     return nmi, known, start, end
 
 
-def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
-    """Compare each assignment with the one of the same NMI that ends last of those before it."""
+def check_overlaps(
+    nmi: Texts, table: Int64s, log: FaultLog, place: str = "$.assignments"
+) -> None:
+    """Compare each assignment with the one of the same NMI that ends last of those before it.
+
+    Args:
+        nmi: Per assignment, NMI or token; in order of (NMI, from).
+        table: Per assignment (any, from, to, number in the document).
+        log: For the faults.
+        place: Path of the assignments in the document.
+    """
     if not len(nmi):
         return
     group = np.append(0, np.cumsum(nmi[1:] != nmi[:-1]))
@@ -298,13 +315,13 @@ def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
     for row in np.flatnonzero(clash & (group[1:] == group[:-1])):
         other, here = sorted((int(table[holder[row], 3]), int(table[row + 1, 3])))
         log.add(
-            f"$.assignments[{here}]",
+            f"{place}[{here}]",
             "assignment.overlap",
-            f"overlaps $.assignments[{other}] of the same NMI",
+            f"overlaps {place}[{other}] of the same NMI",
         )
 
 
-def _grid_instant(
+def read_grid_instant(
     value: object, path: str, seen: dict[str, Timestamp], log: FaultLog
 ) -> int | None:
     """Read a grid instant; ``seen`` remembers texts, because many assignments start together."""
