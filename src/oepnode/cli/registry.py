@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from oepnode.cli import registry_aggregators
 from oepnode.cli import registry_database as database
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RpcOption, StartBlockOption
@@ -36,7 +37,7 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
 for command in (database.init, database.assign, database.unassign, database.history, keygen):
     app.command()(command)
 app.command("import")(database.import_file)
-app.add_typer(database.aggregator_app, name="aggregator")
+app.add_typer(registry_aggregators.app, name="aggregator")
 app.add_typer(database.snapshot_app, name="snapshot")
 app.command("sign")(sign_snapshot)
 

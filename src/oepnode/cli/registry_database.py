@@ -1,4 +1,4 @@
-"""Commands of ``oepnode registry`` for its database: aggregators, assignments and snapshots."""
+"""Commands of ``oepnode registry`` for its database: assignments and snapshots."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Annotated
 import typer
 
 from oepnode.cli.common import output
+from oepnode.cli.common.database import (
+    AuthorOption,
+    DatabaseOption,
+    PasswordOption,
+    SettingsOption,
+)
 from oepnode.cli.common.output import JsonFlag
-from oepnode.client.operation.registry import aggregators
 from oepnode.client.operation.registry.changes import AssignmentChange, HeldSpan
 from oepnode.client.operation.registry.changes import assign as assign_site
 from oepnode.client.operation.registry.database import DatabaseTarget, prepare_database
@@ -17,35 +22,9 @@ from oepnode.client.operation.registry.history import site_history
 from oepnode.client.operation.registry.imports import import_assignments
 from oepnode.client.operation.registry.snapshots import publish_from_database
 
-aggregator_app = typer.Typer(
-    help="Aggregators of the registry's database.", no_args_is_help=True
-)
+aggregator_app = typer.Typer(help="Aggregators of the registry's database.", no_args_is_help=True)
 snapshot_app = typer.Typer(help="Snapshots of the registry's database.", no_args_is_help=True)
 
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="OEPNODE_DATABASE",
-        help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.",
-    ),
-]
-PasswordOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--password-file",
-        envvar="OEPNODE_DATABASE_PASSWORD_FILE",
-        help="File with the password of a PostgreSQL database.",
-    ),
-]
-SettingsOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="The registry's settings file, in place of both."),
-]
-AuthorOption = Annotated[
-    str | None,
-    typer.Option("--by", help="Who makes the change; default is the user of this machine."),
-]
 NmiArgument = Annotated[str, typer.Argument(metavar="NMI", help="NMI, or token in blind mode.")]
 FromOption = Annotated[
     str, typer.Option("--from", help="First interval start, as 2026-12-01T04:00:00+10:00.")
@@ -138,57 +117,6 @@ def history(
         _print_spans("  added", change.added)
 
 
-@aggregator_app.command("add")
-def add_aggregator(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id.")],
-    name: Annotated[str, typer.Option(help="Display name.")],
-    public_key: Annotated[str, typer.Option(help="Key to seal its bundles to, in hex.")],
-    address: Annotated[str | None, typer.Option(help="Its address on chain.")] = None,
-    by: AuthorOption = None,
-    database: DatabaseOption = None,
-    password_file: PasswordOption = None,
-    config: SettingsOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Add an aggregator, or give one another name, key or address."""
-    target = DatabaseTarget(database, password_file, config)
-    done = aggregators.put_aggregator(target, identity, name, public_key, address, by)
-    output.print_report(done, as_json)
-
-
-@aggregator_app.command("list")
-def list_aggregators(
-    database: DatabaseOption = None,
-    password_file: PasswordOption = None,
-    config: SettingsOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """List the aggregators of new snapshots."""
-    listed = aggregators.list_aggregators(DatabaseTarget(database, password_file, config))
-    if as_json:
-        output.print_json(listed)
-        return
-    columns = ("id", "name", "address", "public key")
-    output.print_table(
-        columns,
-        [(one.id, one.name, one.address or "–", f"{one.public_key[:16]}…") for one in listed],
-    )
-
-
-@aggregator_app.command("remove")
-def remove_aggregator(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id.")],
-    by: AuthorOption = None,
-    database: DatabaseOption = None,
-    password_file: PasswordOption = None,
-    config: SettingsOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Leave an aggregator without assignments out of new snapshots."""
-    target = DatabaseTarget(database, password_file, config)
-    output.print_report(aggregators.remove_aggregator(target, identity, by), as_json)
-
-
 @snapshot_app.command("publish")
 def publish_snapshot(
     data_dir: Annotated[
@@ -220,4 +148,6 @@ def _print_change(change: AssignmentChange, as_json: bool) -> None:
 
 def _print_spans(title: str, spans: tuple[HeldSpan, ...]) -> None:
     for span in spans:
-        output.say(f"{title}: {span.aggregator} from {span.start} to {span.end or 'further notice'}")
+        output.say(
+            f"{title}: {span.aggregator} from {span.start} to {span.end or 'further notice'}"
+        )

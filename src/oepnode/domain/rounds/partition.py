@@ -20,8 +20,9 @@ from oepnode.domain.rounds import merkle, pseudonyms
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import KIND_COUNT, PartitionEntry, SiteHeader, encode_sites
+from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR
 from oepnode.domain.rounds.inputs.envelope_document import Document
-from oepnode.domain.rounds.inputs.registry_snapshot import NO_AGGREGATOR, Snapshot
+from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
 from oepnode.domain.rounds.inputs.site_ids import check_same_kind
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 

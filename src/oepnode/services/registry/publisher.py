@@ -82,9 +82,7 @@ class SnapshotPublisher:
             new_salt=is_scheduled,
         )
         if done.is_new:
-            _log.info(
-                "snapshot_published", digest=done.stored.digest.hex(), revision=done.revision
-            )
+            _log.info("snapshot_published", digest=done.stored.digest.hex(), revision=done.revision)
         return done.is_new
 
     def _is_time(self) -> bool:

@@ -6,7 +6,7 @@ bounded memory. Leaves out transactions: the caller has one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -183,7 +183,7 @@ def _columns(connection: Connection, query: Select[Any]) -> Assignments:
     return Assignments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _pieces(connection: Connection, query: Select[Any]) -> Iterator[list[Any]]:
+def _pieces(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Any]]:
     options = {"stream_results": True, "max_row_buffer": _PIECE}
     with connection.execute(query, execution_options=options) as result:
         while rows := result.fetchmany(_PIECE):

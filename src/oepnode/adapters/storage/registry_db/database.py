@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlch
 
 from oepnode.adapters.storage.registry_db.dialects import Dialect, dialect_of
 from oepnode.adapters.storage.registry_db.migrate import SchemaState, migrate, schema_state
-from oepnode.errors import ConfigError, ConflictError, FatalError, OepError, TransportError
+from oepnode.errors import ConfigError, ConflictError, FatalError, OepError
 
 
 class RegistryDatabase:

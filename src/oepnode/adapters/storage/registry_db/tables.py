@@ -146,6 +146,3 @@ PUBLICATIONS: Final = Table(
     Column("reason", String(40), nullable=False),
 )
 """Snapshots that were published from this database."""
-
-TRAILS: Final = (CHANGES, ASSIGNMENT_TRAIL, AGGREGATOR_TRAIL, PUBLICATIONS)
-"""Tables that only grow."""

@@ -69,7 +69,9 @@ def record_change(connection: Connection, made_at: float, made_by: str, action: 
 
 def revision_of(connection: Connection) -> int:
     """Number of the last change; 0 before the first."""
-    return int(connection.execute(select(func.coalesce(func.max(CHANGES.c.number), 0))).scalar_one())
+    return int(
+        connection.execute(select(func.coalesce(func.max(CHANGES.c.number), 0))).scalar_one()
+    )
 
 
 def record_aggregator(

@@ -139,9 +139,7 @@ class ChangeWriter:
         after = overlay(before, changes)
         return before, after, compare(before, after)
 
-    def plan_replacement(
-        self, wanted: Assignments
-    ) -> tuple[Assignments, Assignments, Difference]:
+    def plan_replacement(self, wanted: Assignments) -> tuple[Assignments, Assignments, Difference]:
         """As `plan`, where the assignments wanted are all that there are afterwards."""
         from oepnode.adapters.storage.registry_db.assignment_rows import read_assignments
 

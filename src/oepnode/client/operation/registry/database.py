@@ -68,9 +68,7 @@ def prepare_database(target: DatabaseTarget) -> PreparedDatabase:
     try:
         state = database.prepare(create=True)
         with database.reading() as connection:
-            return PreparedDatabase(
-                connection.dialect.name, state.value, revision_of(connection)
-            )
+            return PreparedDatabase(connection.dialect.name, state.value, revision_of(connection))
     finally:
         database.close()
 

@@ -69,9 +69,7 @@ def site_history(target: DatabaseTarget, nmi: str) -> SiteHistory:
 
     site = parse_site_id(nmi)
     with open_database(target) as database, database.reading() as connection:
-        rows = read_assignments(
-            connection, database.dialect, site_id_column([site], kind_of(site))
-        )
+        rows = read_assignments(connection, database.dialect, site_id_column([site], kind_of(site)))
         names = {one.number: key for key, one in read_aggregators(connection).items()}
         trail = history_of(connection, site)
     changes: dict[int, list[TrailRow]] = {}

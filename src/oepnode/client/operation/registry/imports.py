@@ -138,9 +138,7 @@ class _Import:
             self.assignments = _of_snapshot(loaded, known)
         else:
             with name_file(file):
-                self.assignments = read_assignment_rows(
-                    loaded, numbers, may_unassign=not replace
-                )
+                self.assignments = read_assignment_rows(loaded, numbers, may_unassign=not replace)
         if not replace:
             check_kind(connection, self.assignments)
 

@@ -46,12 +46,10 @@ class Assignments:
 
     def take(self, rows: Bools) -> Assignments:
         """The rows that a mask marks."""
-        return Assignments(
-            self.nmi[rows], self.aggregator[rows], self.start[rows], self.end[rows]
-        )
+        return Assignments(self.nmi[rows], self.aggregator[rows], self.start[rows], self.end[rows])
 
     def previous_ends(self) -> Int64s:
-        """Per row, the end of the site's assignment before it, or -1; rows in order of `overlay`."""
+        """Per row, the end of the site's one before it, or -1; rows in order of `overlay`."""
         previous = np.full(len(self), -1, dtype=np.int64)
         same = self.nmi[1:] == self.nmi[:-1]
         previous[1:][same] = self.end[:-1][same]
@@ -113,7 +111,9 @@ def overlay(present: Assignments, changes: Assignments) -> Assignments:
     code = code.astype(np.int64) << _TIME_BITS
     old, new = code[: len(present)], code[len(present) :]
     bounds = np.unique(
-        np.concatenate([*_keys(old, present), *_keys(new, changes)])  # one number per (NMI, instant)
+        np.concatenate(
+            [*_keys(old, present), *_keys(new, changes)]
+        )  # one number per (NMI, instant)
     )
     holder, is_changed = _holders(bounds, new, changes)
     kept, _ = _holders(bounds, old, present)

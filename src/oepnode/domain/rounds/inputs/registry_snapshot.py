@@ -8,9 +8,9 @@ Source: ``docs/design.md §3``, rules-v1 section 6.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -27,11 +27,18 @@ from oepnode.domain.documents.json_fields import (
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
 from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.assignment_columns import (
+    LARGE,
+    read_array,
+    split_assignments,
+)
 from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR, OPEN_END
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
 
+_Columns: TypeAlias = tuple[Texts, Int32s, Int64s, Int64s]
+_WHAT: Final = "registry snapshot"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
@@ -136,25 +143,82 @@ class Snapshot:
 def parse_snapshot(data: bytes) -> Snapshot:
     """Read a registry snapshot from its exact bytes.
 
+    A large one is read by columns where that gives the same (`assignment_columns`).
+
     Raises:
         DocumentFault: With every fault, by path, code and value.
     """
-    log = FaultLog("registry snapshot")
+    fast = parse_by_columns(data) if len(data) >= LARGE else None
+    return parse_strictly(data) if fast is None else fast
+
+
+def parse_strictly(data: bytes) -> Snapshot:
+    """Read a registry snapshot, one assignment after the other.
+
+    Raises:
+        DocumentFault: As `parse_snapshot`.
+    """
+    log = FaultLog(_WHAT)
     value = read_value(data, log)
     log.raise_if_any()
+    head = _head(value, log)
+    assignments = _assignments(head.assignments, head.index, log)
+    log.raise_if_any()
+    return head.snapshot(assignments, log)
+
+
+def parse_by_columns(data: bytes) -> Snapshot | None:
+    """Read a registry snapshot by columns, or None where `parse_strictly` is to decide."""
+    parts = split_assignments(data)
+    if parts is None:
+        return None
+    log = FaultLog(_WHAT)
+    value = read_value(parts[0], log)
+    head = None if log.count else _head(value, log)
+    if head is None or log.count:
+        return None
+    columns = read_array(parts[1], head.index)
+    if columns is None:
+        return None
+    nmi, holder, start, end = columns
+    table = np.stack([holder.astype(np.int64), start, end, np.arange(len(nmi))], axis=1)
+    assignments = _sorted(nmi, table, log)
+    return None if log.count else head.snapshot(assignments, log)
+
+
+class _Head:
+    """The fields of a snapshot besides its assignments.
+
+    Attributes:
+        as_of: When it was taken.
+        salt_digest: SHA-256 of its salt.
+        aggregators: The aggregators.
+        index: Position of each id; ids of faulty aggregators are there as well.
+        assignments: The value of that field, not read yet.
+    """
+
+    def __init__(self, value: dict[str, Any], names: Mapping[str, str], log: FaultLog) -> None:
+        as_of = pick(value, names, "asOf")
+        self.as_of = _instant(as_of, "$.asOf", log, parse_timestamp, {})
+        self.salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+        if value.get("nonce") is not None:
+            _hex(value["nonce"], "$.nonce", log)
+        self.aggregators, self.index = _aggregators(pick(value, names, "aggregators"), log)
+        self.assignments: object = pick(value, names, "assignments")
+
+    def snapshot(self, assignments: _Columns, log: FaultLog) -> Snapshot:
+        """The snapshot, of which no fault was recorded."""
+        assert self.as_of is not None and self.salt_digest is not None  # noqa: S101
+        aggregators = tuple(self.aggregators)
+        return Snapshot(self.as_of, self.salt_digest, aggregators, *assignments, log.warnings)
+
+
+def _head(value: object, log: FaultLog) -> _Head:
     names = _SNAPSHOT.spellings(value, "$", log)
     if names is None:
         log.raise_if_any()
     assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
-    as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
-    salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
-    if value.get("nonce") is not None:
-        _hex(value["nonce"], "$.nonce", log)
-    aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
-    columns = _assignments(pick(value, names, "assignments"), index, log)
-    log.raise_if_any()
-    assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was recorded
-    return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
+    return _Head(value, names, log)
 
 
 def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[str, int]]:
@@ -242,7 +306,7 @@ def _address(value: object, path: str, log: FaultLog) -> bytes | None:
 
 def _assignments(
     value: object, index: dict[str, int], log: FaultLog
-) -> tuple[Texts, Int32s, Int64s, Int64s]:
+) -> _Columns:
     site_ids = SiteIdReader(log)
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []
@@ -256,8 +320,12 @@ def _assignments(
         if read is not None:
             nmis.append(read[0])
             spans.append((*read[1:], number))
-    nmi = site_id_column(nmis, site_ids.kind)
     table = np.array(spans, dtype=np.int64).reshape(-1, 4)
+    return _sorted(site_id_column(nmis, site_ids.kind), table, log)
+
+
+def _sorted(nmi: Texts, table: Int64s, log: FaultLog) -> _Columns:
+    """Columns in order of (NMI, from), from rows (aggregator, from, to, number)."""
     order = np.lexsort((table[:, 1], nmi))
     nmi, table = nmi[order], table[order]
     check_overlaps(nmi, table, log)
@@ -293,9 +361,7 @@ def _assignment(
     return nmi, known, start, end
 
 
-def check_overlaps(
-    nmi: Texts, table: Int64s, log: FaultLog, place: str = "$.assignments"
-) -> None:
+def check_overlaps(nmi: Texts, table: Int64s, log: FaultLog, place: str = "$.assignments") -> None:
     """Compare each assignment with the one of the same NMI that ends last of those before it.
 
     Args:

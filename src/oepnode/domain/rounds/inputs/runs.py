@@ -14,9 +14,7 @@ from typing import TypeAlias
 
 from oepnode.domain.documents.arrays import Bytes, Int32s, Int64s, Texts
 
-LimitColumns: TypeAlias = tuple[
-    Int32s | None, Int32s | None, Int32s | None, Int32s | None
-]
+LimitColumns: TypeAlias = tuple[Int32s | None, Int32s | None, Int32s | None, Int32s | None]
 """Limits in the order of `quantities.KINDS`, W or var, `quantities.NO_LIMIT` where absent; None
 where no run of the block has that kind."""
 

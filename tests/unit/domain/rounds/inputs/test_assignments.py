@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,7 @@ def test_changes_replace_what_they_cover_and_nothing_else(
 ) -> None:
     after = overlay(present, changes)
     for nmi in NMIS:
-        covered = timeline(
-            columns([(n, 1, a, b) for n, _, a, b in rows_of(changes)]), nmi
-        )
+        covered = timeline(columns([(n, 1, a, b) for n, _, a, b in rows_of(changes)]), nmi)
         expected = [
             new if is_changed == 1 else old
             for old, new, is_changed in zip(
@@ -81,7 +80,7 @@ def test_changes_replace_what_they_cover_and_nothing_else(
         assert timeline(after, nmi) == expected
     rows = rows_of(after)
     assert rows == sorted(rows, key=lambda row: (row[0], row[2]))
-    for one, other in zip(rows, rows[1:], strict=False):
+    for one, other in pairwise(rows):
         assert one[0] != other[0] or one[3] < other[2] or one[1] != other[1], "not joined"
     assert rows_of(overlay(after, changes)) == rows
 
@@ -109,9 +108,7 @@ def test_a_difference_leads_from_one_state_to_the_other(
 
 def test_counts_by_kind() -> None:
     before = columns([("A" * 10, 0, 0, OPEN_END), ("B" * 10, 0, 0, OPEN_END)])
-    after = columns(
-        [("A" * 10, 0, 0, 600), ("B" * 10, 0, 0, 600), ("B" * 10, 1, 600, OPEN_END)]
-    )
+    after = columns([("A" * 10, 0, 0, 600), ("B" * 10, 0, 0, 600), ("B" * 10, 1, 600, OPEN_END)])
     counts = compare(before, after).counts
     assert (counts.new, counts.changed, counts.ended, counts.unchanged) == (0, 1, 1, 0)
     assert compare(no_assignments(), after).counts.new == 2

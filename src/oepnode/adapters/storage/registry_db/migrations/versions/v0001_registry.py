@@ -83,9 +83,7 @@ def _make_assignments() -> None:
             deferrable=True,
         ),
         sa.CheckConstraint("prev_end <= start_s", name=op.f("ck_assignments_order")),
-        sa.CheckConstraint(
-            "start_s >= 0 AND start_s % 300 = 0", name=op.f("ck_assignments_start")
-        ),
+        sa.CheckConstraint("start_s >= 0 AND start_s % 300 = 0", name=op.f("ck_assignments_start")),
         sa.CheckConstraint(
             "end_s > start_s AND (end_s % 300 = 0 OR end_s = 4611686018427387904)",
             name=op.f("ck_assignments_end"),
