@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from msgspec import Struct
 
 from oepnode.client.answers import PrivateStruct
@@ -135,7 +134,7 @@ class ChangeWriter:
 
     def plan(self, changes: Assignments) -> tuple[Assignments, Assignments, Difference]:
         """The assignments of the sites of a change before and after it, and their difference."""
-        before = self._present(np.unique(changes.nmi))
+        before = self._present(changes.sites())
         after = overlay(before, changes)
         return before, after, compare(before, after)
 
@@ -165,7 +164,7 @@ class ChangeWriter:
             return read_assignments(self._connection, self._dialect, sites)
         # A large part of all: reading them all is faster than looking each up.
         present = read_assignments(self._connection, self._dialect)
-        return present.take(np.isin(present.nmi, sites))
+        return present.of_sites(sites)
 
 
 def check_kind(connection: Connection, changes: Assignments) -> None:

@@ -13,10 +13,12 @@ from typing import Final
 
 import numpy as np
 
+from oepnode.domain.documents.arrays import Int64s
+from oepnode.domain.documents.arrays import Texts as Sites
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_fields import MISSING, SiteIdReader
 from oepnode.domain.nem.nem_time import Timestamp
-from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.assignment_columns import read_columns
 from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR, OPEN_END, Assignments
 from oepnode.domain.rounds.inputs.registry_snapshot import check_overlaps, read_grid_instant
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
@@ -24,6 +26,7 @@ from oepnode.domain.rounds.inputs.site_ids import site_id_column
 COLUMNS: Final = ("nmi", "aggregator", "from", "to")
 """The columns of a table of assignments; ``to`` may be absent."""
 
+_WHAT: Final = "table of assignments"
 _PLACE: Final = "$.rows"
 
 Texts = Sequence[str | None]
@@ -59,7 +62,31 @@ def read_assignment_rows(
     Raises:
         DocumentFault: With every fault, by row, code and value.
     """
-    log = FaultLog("table of assignments")
+    fast = _read_by_columns(rows, numbers, may_unassign=may_unassign)
+    return fast or _read_strictly(rows, numbers, may_unassign=may_unassign)
+
+
+def _read_by_columns(
+    rows: AssignmentRows, numbers: Mapping[str, int], *, may_unassign: bool
+) -> Assignments | None:
+    """Read a table by columns, or return None where the strict reader is to decide."""
+    nobody = dict.fromkeys((None, ""), NO_AGGREGATOR) if may_unassign else {}
+    columns = read_columns(
+        rows.nmi, rows.aggregator, rows.start, rows.end, {**numbers, **nobody}
+    )
+    if columns is None:
+        return None
+    nmi, holder, start, end = columns
+    log = FaultLog(_WHAT)
+    table = np.stack([holder.astype(np.int64), start, end, np.arange(len(nmi))], axis=1)
+    assignments = _sorted(nmi, table, log)
+    return None if log.count else assignments
+
+
+def _read_strictly(
+    rows: AssignmentRows, numbers: Mapping[str, int], *, may_unassign: bool
+) -> Assignments:
+    log = FaultLog(_WHAT)
     site_ids = SiteIdReader(log)
     seen: dict[str, Timestamp] = {}
     nmis: list[str] = []
@@ -81,7 +108,8 @@ def read_assignment_rows(
         if log.count == before and nmi is not None and start is not None:
             nmis.append(nmi)
             spans.append((holder, start, end, number))
-    assignments = _sorted(nmis, spans, site_ids.kind, log)
+    table = np.array(spans, dtype=np.int64).reshape(-1, 4)
+    assignments = _sorted(site_id_column(nmis, site_ids.kind), table, log)
     log.raise_if_any()
     return assignments
 
@@ -109,11 +137,8 @@ def _holder(
     return number
 
 
-def _sorted(
-    nmis: list[str], spans: list[tuple[int, int, int, int]], kind: SiteIdKind | None, log: FaultLog
-) -> Assignments:
-    nmi = site_id_column(nmis, kind)
-    table = np.array(spans, dtype=np.int64).reshape(-1, 4)
+def _sorted(nmi: Sites, table: Int64s, log: FaultLog) -> Assignments:
+    """Columns in order of (NMI, from), from rows (aggregator, from, to, number)."""
     order = np.lexsort((table[:, 1], nmi))
     nmi, table = nmi[order], table[order]
     check_overlaps(nmi, table, log, _PLACE)

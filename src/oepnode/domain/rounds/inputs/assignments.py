@@ -48,6 +48,19 @@ class Assignments:
         """The rows that a mask marks."""
         return Assignments(self.nmi[rows], self.aggregator[rows], self.start[rows], self.end[rows])
 
+    def sites(self) -> Texts:
+        """The distinct sites of rows in order of their sites."""
+        first = np.ones(len(self), dtype=bool)
+        first[1:] = self.nmi[1:] != self.nmi[:-1]
+        return self.nmi[first]
+
+    def of_sites(self, sites: Texts) -> Assignments:
+        """The rows of some sites, which are distinct and in order."""
+        if not len(sites):
+            return self.take(np.zeros(len(self), dtype=bool))
+        nearest = np.minimum(np.searchsorted(sites, self.nmi), len(sites) - 1)
+        return self.take(sites[nearest] == self.nmi)
+
     def previous_ends(self) -> Int64s:
         """Per row, the end of the site's one before it, or -1; rows in order of `overlay`."""
         previous = np.full(len(self), -1, dtype=np.int64)

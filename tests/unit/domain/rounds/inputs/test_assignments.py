@@ -124,3 +124,12 @@ def test_previous_ends_chain_the_rows_of_a_site() -> None:
 def test_no_nmi_is_in_a_repr() -> None:
     table = columns([(NMIS[0], 0, 0, 300)])
     assert NMIS[0] not in repr(table) + repr(compare(table, no_assignments()))
+
+
+@given(tables(0), st.sets(st.sampled_from(NMIS)))
+def test_the_rows_of_some_sites(table: Assignments, names: set[str]) -> None:
+    ordered = overlay(no_assignments(), table)
+    assert ordered.sites().tolist() == sorted({nmi.encode() for nmi, *_ in rows_of(table)})
+    wanted = np.array(sorted(names), dtype="S10")
+    kept = rows_of(ordered.of_sites(wanted))
+    assert kept == [row for row in rows_of(ordered) if row[0] in names]
