@@ -55,6 +55,8 @@ def _read_csv(path: Path) -> pl.DataFrame:
         raise
     except OSError as exc:
         raise ConfigError(f"{path}: not readable: {reason_of(exc)}") from exc
+    while frame.height and all(cell is None for cell in frame.row(frame.height - 1)):
+        frame = frame.head(frame.height - 1)  # an empty line at the end
     return frame.rename(lambda name: name.strip())
 
 
