@@ -22,7 +22,6 @@ from oepnode.client.operation.registry.history import site_history
 from oepnode.client.operation.registry.imports import import_assignments
 from oepnode.client.operation.registry.snapshots import publish_from_database
 
-aggregator_app = typer.Typer(help="Aggregators of the registry's database.", no_args_is_help=True)
 snapshot_app = typer.Typer(help="Snapshots of the registry's database.", no_args_is_help=True)
 
 NmiArgument = Annotated[str, typer.Argument(metavar="NMI", help="NMI, or token in blind mode.")]

@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import text
 
+from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.client.operation.registry.aggregators import (
     list_aggregators,
@@ -95,7 +96,7 @@ def test_the_history_names_who_and_when(target: DatabaseTarget) -> None:
     assert second.added == (HeldSpan("north", day(1), day(2)), HeldSpan("south", day(2), None))
     assert second.revision == first.revision + 1
     made_at = datetime.fromisoformat(second.made_at)
-    assert abs(made_at.timestamp() - datetime.now().astimezone().timestamp()) < 60
+    assert abs(made_at.timestamp() - SystemClock().now()) < 60
     assert site_history(target, "6305888445").changes == ()
 
 

@@ -43,7 +43,7 @@ def test_a_wrong_password_is_not_repeated(postgres: Postgres, tmp_path: Path) ->
     file = tmp_path / "password"
     file.write_text(SECRET)
     file.chmod(0o600)
-    with pytest.raises(TransportError, match="127.0.0.1") as rejected:
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1") as rejected:
         prepare_database(DatabaseTarget(postgres.url("postgres"), file))
     assert SECRET not in str(rejected.value)
     assert rejected.value.__cause__ is None

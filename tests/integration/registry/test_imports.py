@@ -242,7 +242,11 @@ def test_a_replacement_removes_the_others(
 ) -> None:
     for nmi in NMIS[:3]:
         assign(target, nmi, "north", day(1))
-    rows = [f"{NMIS[0]},north,{day(1)},", f"{NMIS[1]},south,{day(1)},", f"{NMIS[9]},south,{day(1)},"]
+    rows = [
+        f"{NMIS[0]},north,{day(1)},",
+        f"{NMIS[1]},south,{day(1)},",
+        f"{NMIS[9]},south,{day(1)},",
+    ]
     file = write_csv(tmp_path / "rows.csv", *rows)
     assert counts(import_assignments(target, file, replace=True)) == (1, 1, 1, 1)
     assert timelines(database).keys() == {NMIS[0], NMIS[1], NMIS[9]}

@@ -149,9 +149,7 @@ def test_taking_away_a_link_of_the_chain_is_rejected(database: RegistryDatabase)
 
 @pytest.mark.parametrize("table", ["changes", "aggregator_trail"])
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {} = 'x'"])
-def test_the_audit_trail_only_grows(
-    database: RegistryDatabase, table: str, statement: str
-) -> None:
+def test_the_audit_trail_only_grows(database: RegistryDatabase, table: str, statement: str) -> None:
     column = "made_by" if table == "changes" else "id"
     with pytest.raises(ConflictError), database.writing() as connection:
         connection.execute(text(statement.format(table, column)))

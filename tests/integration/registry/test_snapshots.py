@@ -227,5 +227,7 @@ async def test_the_registry_serves_a_snapshot_after_each_change(
     assert rows(stored)[-1][:2] == (NMI, "north")
     events = [entry["event"] for entry in logs]
     assert events.count("snapshot_not_published") <= 2, "one line for each kind of trouble"
-    assert "registry init" in next(e["reason"] for e in logs if e["event"].endswith("not_published"))
+    assert "registry init" in next(
+        e["reason"] for e in logs if e["event"].endswith("not_published")
+    )
     assert NMI not in str(logs)

@@ -1,16 +1,16 @@
 """Reads the assignments of a large document by columns, many times faster than one by one.
 
 Guarantees: what is returned is what the strict readers return; whatever cannot be proved to be
-without a fault and without a warning gives None, and goes to them. The proof for JSON: ASCII without
-a backslash, decoded into typed objects of known fields, with exactly as many quotation marks as
-these have, so that no key occurs twice. Source: rules-v1 section 6.
+without a fault and without a warning gives None, and goes to them. The proof for JSON: ASCII
+without a backslash, decoded into typed objects of known fields, with exactly as many quotation
+marks as these have, so that no key occurs twice. Source: rules-v1 section 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
@@ -43,7 +43,7 @@ class _Assignment(Struct, forbid_unknown_fields=True, gc=False):
     nmi: str
     aggregator: str
     start: str = field(name="from")
-    end: str | None | UnsetType = field(name="to", default=UNSET)
+    end: str | UnsetType | None = field(name="to", default=UNSET)
 
 
 class _Assignments(Struct):
@@ -101,7 +101,7 @@ def read_columns(
     aggregator: Sequence[str | None],
     start: Sequence[str | None],
     end: Sequence[str | None],
-    index: Mapping[str | None, int] | Mapping[str, int],
+    index: Mapping[Any, int],
 ) -> Columns | None:
     """Read assignments that are given as columns of texts.
 
@@ -116,8 +116,7 @@ def read_columns(
         The columns in the same order, or None where the strict reader is to decide.
     """
     instants = _instants(start, end)
-    holders: Mapping[str | None, int] = dict(index)
-    if instants is None or not holders.keys() >= set(aggregator):
+    if instants is None or not index.keys() >= set(aggregator):
         return None
     sites = _sites(nmi)
     if sites is None:
@@ -126,11 +125,13 @@ def read_columns(
     ends = np.fromiter(map(instants.__getitem__, end), np.int64, len(end))
     if (ends <= starts).any() or (starts == OPEN_END).any():
         return None
-    holder = np.fromiter(map(holders.__getitem__, aggregator), np.int32, len(aggregator))
+    holder = np.fromiter(map(index.__getitem__, aggregator), np.int32, len(aggregator))
     return sites, holder, starts, ends
 
 
-def _instants(start: Sequence[str | None], end: Sequence[str | None]) -> dict[str | None, int] | None:
+def _instants(
+    start: Sequence[str | None], end: Sequence[str | None]
+) -> dict[str | None, int] | None:
     """Every text of the columns → its instant; None if one is odd."""
     instants: dict[str | None, int] = {None: OPEN_END}
     for text in set(chain(start, end)) - {None}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -70,10 +70,10 @@ def _read_by_columns(
     rows: AssignmentRows, numbers: Mapping[str, int], *, may_unassign: bool
 ) -> Assignments | None:
     """Read a table by columns, or return None where the strict reader is to decide."""
-    nobody = dict.fromkeys((None, ""), NO_AGGREGATOR) if may_unassign else {}
-    columns = read_columns(
-        rows.nmi, rows.aggregator, rows.start, rows.end, {**numbers, **nobody}
-    )
+    index: dict[Any, int] = dict(numbers)
+    if may_unassign:
+        index |= {None: NO_AGGREGATOR, "": NO_AGGREGATOR}
+    columns = read_columns(rows.nmi, rows.aggregator, rows.start, rows.end, index)
     if columns is None:
         return None
     nmi, holder, start, end = columns

@@ -304,9 +304,7 @@ def _address(value: object, path: str, log: FaultLog) -> bytes | None:
     return None
 
 
-def _assignments(
-    value: object, index: dict[str, int], log: FaultLog
-) -> _Columns:
+def _assignments(value: object, index: dict[str, int], log: FaultLog) -> _Columns:
     site_ids = SiteIdReader(log)
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []

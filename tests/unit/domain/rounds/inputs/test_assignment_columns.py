@@ -135,7 +135,7 @@ def test_an_overlap_is_left_to_the_strict_reader() -> None:
     both = PLAIN | {"assignments": [*PLAIN["assignments"], PLAIN["assignments"][2]]}
     data = json.dumps(both).encode()
     assert parse_by_columns(data) is None
-    with pytest.raises(DocumentFault, match="assignment.overlap"):
+    with pytest.raises(DocumentFault, match=r"assignment\.overlap"):
         parse_snapshot(data)
 
 
