@@ -9,6 +9,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from msgspec.structs import replace
 
 from oepnode.adapters.chain.contract import checksum_address
 from oepnode.adapters.crypto.ballot_signature import recover_account, sign_ballot
@@ -24,8 +25,10 @@ from oepnode.domain.rounds.certificate import (
 )
 from oepnode.domain.rounds.certificate_file import encode_certificate
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Member
-from tests.support.round_world import CONTEXT, RESULT, opened
+from oepnode.domain.rounds.onchain import BallotCast, Electorate, Member
+from oepnode.errors import TransportError
+from tests.support.round_world import CONTEXT, RESULT, FakeReader, opened
+from tests.support.round_world import ELECTORATE as NAMES
 
 KEYS: list[LocalAccount] = [Account.from_key(bytes([0x41 + i]) * 32) for i in range(6)]
 """Keys of the five members' signers, and one of nobody."""
@@ -65,7 +68,7 @@ def direct(
 ) -> Evidence:
     """A member's vote in a signed transaction of its own; ``fields`` change the transaction."""
     vote = vote_of(index, context, result)
-    whole = {
+    whole: dict[str, Any] = {
         "type": 2,
         "chainId": context.chain_id,
         "nonce": 7,
@@ -99,6 +102,24 @@ def certificate(*ballots: Evidence, **changes: Any) -> Certificate:
 def verified(made: Certificate, expected: ExpectedRound = EXPECTED) -> list[int]:
     """Indices of the members whose ballots a certificate proves."""
     return [member.index for member in check(made, expected, recover_account)]
+
+
+class Reader(FakeReader):
+    """The chain, with members that have real keys and the transactions that carried their votes."""
+
+    without: frozenset[int] = frozenset()
+    """Members whose votes other transactions carry."""
+
+    async def electorate(self, epoch: int) -> Electorate:
+        return replace(NAMES, members=MEMBERS)
+
+    async def transaction(self, transaction: bytes) -> bytes:
+        for event in await self.round_events(3):
+            if isinstance(event, BallotCast) and event.location.transaction == transaction:
+                index = next(m.index for m in MEMBERS if m.operator == event.operator)
+                data = CAST_BALLOT + (3).to_bytes(32) + event.ballot + event.custody
+                return b"\xff" if index in self.without else direct(index, data=data).data
+        raise TransportError("no such transaction")
 
 
 def write_certificate(folder: Path, made: Certificate | None = None, **changes: Any) -> Path:

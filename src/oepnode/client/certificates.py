@@ -11,6 +11,7 @@ Example:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -209,13 +210,15 @@ def _members(entries: Sequence[str]) -> Iterator[Member]:
     following = 0
     for entry in entries:
         stated, colon, pair = entry.replace(" ", "").rpartition(":")
-        if colon and not (stated.isascii() and stated.isdigit() and int(stated) < MAX_MEMBERS):
-            raise ConfigError(f"operator {entry!r}: an index is a number from 0 to 127")
+        index = following if not colon else _index(stated)
+        if not 0 <= index < MAX_MEMBERS:
+            raise ConfigError(f"operator {entry[:140]!r}: an index is a number from 0 to 127")
         operator, equals, signer = pair.partition("=")
         if not equals:
             raise ConfigError(f"operator {entry!r}: write OPERATOR=SIGNER: signatures are checked")
-        index = int(stated) if colon else following
-        if index >= MAX_MEMBERS:
-            raise ConfigError(f"more than {MAX_MEMBERS} operators")
         yield Member(index, chains.parse_address(operator), chains.parse_address(signer))
         following = index + 1
+
+
+def _index(text: str) -> int:
+    return int(text) if re.fullmatch("[0-9]{1,3}", text) else -1

@@ -200,12 +200,13 @@ async def test_one_honest_node_of_two_is_enough_for_the_transactions(
         return answer | {"result": answer["result"] | {"nonce": "0xffff"}}
 
     number = await final_round(world, (0, 1), ())
-    async with lying_node(world.devnet.url, other) as liar, lying_node(
-        world.devnet.url, honest
-    ) as good:
+    async with (
+        lying_node(world.devnet.url, other) as liar,
+        lying_node(world.devnet.url, honest) as good,
+    ):
         await certified(world, number, tmp_path / "a.json", liar.url, good.url)
         out = tmp_path / "b.json"
-        with pytest.raises(TransportError, match="another transaction|no such transaction"):
+        with pytest.raises(TransportError, match=r"another transaction|no such transaction"):
             await certified(world, number, out, liar.url)
         assert not out.exists()
 
@@ -235,7 +236,7 @@ async def test_the_electorate_of_the_rounds_epoch_counts(world: ChainWorld, tmp_
     verify_certificate(out, known(world), number)
     rotated = [f"{account(10 + i).address}={account(33 + i).address}" for i in (0, 1)]
     newer = KnownElectorate(CHAIN_ID, world.settings.contract, 2, [*rotated, OPERATORS[2]])
-    with pytest.raises(CertificateFault, match="other_members: .*: member 0 is"):
+    with pytest.raises(CertificateFault, match=r"other_members: .*: member 0 is"):
         verify_certificate(out, newer, number)
 
 

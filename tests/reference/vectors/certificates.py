@@ -86,7 +86,12 @@ def _members() -> Json:
 
 def _ballot(seat: int, **of: Any) -> bytes:
     """The member's ballot, or that of another round, root and so on."""
-    values = {"chain": _CHAIN, "contract": CONTRACT, "number": _ROUND, "root": _ROOT} | of
+    values: dict[str, Any] = {
+        "chain": _CHAIN,
+        "contract": CONTRACT,
+        "number": _ROUND,
+        "root": _ROOT,
+    } | of
     result = result_hash(values["root"], _PARTITIONS)
     return ballot_hash(
         values["chain"], values["contract"], values["number"], _INDICES[seat], result
@@ -318,8 +323,7 @@ def _of_transactions(whole: Json) -> Json:
         ("other_chain", "type 0 without a chain", _raw(_without_chain(call))),
     )
     return [
-        _rejected("ballot." + code, what, ballots=[ballot, last])
-        for code, what, ballot in cases
+        _rejected("ballot." + code, what, ballots=[ballot, last]) for code, what, ballot in cases
     ]
 
 

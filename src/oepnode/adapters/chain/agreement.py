@@ -89,6 +89,9 @@ class Agreement:
         answers = await self._collect(
             self._ask_all(operation), lambda so_far: any(map(_is_accepted, so_far))
         )
+        for answer in answers:
+            if answer.failure:
+                self.disagreements.fails(answer.node.name, what, answer.failure)
         accepted = next(filter(_is_accepted, answers), None)
         if accepted is None:
             raise TransportError(f"{what}: {self._said(answers)}")
