@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from eth_account import Account
@@ -79,6 +80,7 @@ def direct(
         "value": 0,
         "data": CAST_BALLOT + context.number.to_bytes(32) + vote.ballot + vote.custody,
     } | fields
+    whole = {name: value for name, value in whole.items() if value is not None}
     signed = (key or KEYS[index]).sign_transaction(whole)
     return Evidence(index, "transaction", bytes(signed.raw_transaction))
 
@@ -109,6 +111,8 @@ class Reader(FakeReader):
 
     without: frozenset[int] = frozenset()
     """Members whose votes other transactions carry."""
+    fields: Mapping[int, dict[str, Any]] = MappingProxyType({})
+    """Fields of members' transactions that are not as usual."""
 
     async def electorate(self, epoch: int) -> Electorate:
         return replace(NAMES, members=MEMBERS)
@@ -118,7 +122,8 @@ class Reader(FakeReader):
             if isinstance(event, BallotCast) and event.location.transaction == transaction:
                 index = next(m.index for m in MEMBERS if m.operator == event.operator)
                 data = CAST_BALLOT + (3).to_bytes(32) + event.ballot + event.custody
-                return b"\xff" if index in self.without else direct(index, data=data).data
+                fields = self.fields.get(index, {})
+                return b"\xff" if index in self.without else direct(index, data=data, **fields).data
         raise TransportError("no such transaction")
 
 

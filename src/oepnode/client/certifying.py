@@ -28,7 +28,7 @@ from oepnode.domain.rounds.certificate import (
     ExpectedRound,
     find_evidence,
 )
-from oepnode.domain.rounds.certificate_file import encode_certificate
+from oepnode.domain.rounds.certificate_file import decode_certificate, encode_certificate
 from oepnode.domain.rounds.onchain import BallotCast, Member, Phase
 from oepnode.errors import ConflictError, EvidenceError
 from oepnode.ports import BallotReader
@@ -128,7 +128,7 @@ def _certified(
         else:
             ballots.append(found)
     electorate = CertifiedElectorate(record.electorate.members, record.electorate.quorum)
-    certificate = Certificate(
+    made = Certificate(
         context=record.context,
         rules_version=record.state.rules_version,
         envelope_digest=record.opened.envelope_digest,
@@ -140,7 +140,8 @@ def _certified(
     )
     context = record.context
     expected = ExpectedRound(context.chain_id, context.contract, electorate, context.number)
-    return VerifiedCertificate(certificate, certificates.check(certificate, expected)), notes
+    matched = certificates.check(made, expected)
+    return VerifiedCertificate(decode_certificate(encode_certificate(made)), matched), notes
 
 
 def _evidence(

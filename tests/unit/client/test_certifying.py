@@ -45,6 +45,19 @@ def test_a_final_round_is_certified(reader: Reader, chain: ChainTarget, tmp_path
     assert (tmp_path / "c.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_ballot_that_no_file_can_hold_is_left_out(
+    reader: Reader, chain: ChainTarget, tmp_path: Path
+) -> None:
+    """Its access list makes the transaction longer than any reader accepts."""
+    key = "0x" + "00" * 32
+    entry = {"address": "0x" + "22" * 20, "storageKeys": [key] * 70}
+    reader.fields = {2: {"accessList": [entry]}}
+    with pytest.raises(CertificateFault, match="2 members signed for the root"):
+        certify_round(chain, 3, tmp_path / "c.json")
+    reader.fields = {2: {"accessList": [entry | {"storageKeys": [key] * 40}]}}
+    assert len(certify_round(chain, 3, tmp_path / "c.json").report.matched) == 3
+
+
 def test_the_files_name_is_the_rounds(
     reader: Reader, chain: ChainTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,8 @@ def read_transaction(raw: bytes) -> BallotTransaction:
     Raises:
         BallotFault: If it is malformed, of another type, or is another call.
     """
+    if len(raw) > MAX_TRANSACTION_BYTES:
+        raise BallotFault("ballot.malformed", f"it has more than {MAX_TRANSACTION_BYTES} bytes")
     kind, body = (0, raw) if raw[:1] >= bytes([_LIST]) else (raw[0] if raw else -1, raw[1:])
     layout = _LEGACY if kind == 0 and body == raw else _TYPED.get(kind)
     if layout is None:
