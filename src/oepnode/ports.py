@@ -181,6 +181,14 @@ class RoundReader(ChainReader, Protocol):
         ...
 
 
+class BallotReader(RoundReader, Protocol):
+    """Read access to whole rounds and to the transactions that carried their votes."""
+
+    async def transaction(self, transaction: bytes) -> bytes:
+        """The bytes of a signed transaction by its hash, or its calldata where they are not had."""
+        ...
+
+
 class Chain(ChainReader, Protocol):
     """Read and write access to the consensus contract with one signer.
 

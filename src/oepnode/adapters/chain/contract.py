@@ -324,6 +324,11 @@ class EvmReader:
         check_events(number, events, state)
         return next((event for event in events if isinstance(event, RoundOpened)), None)
 
+    @translates_errors("transaction")
+    async def transaction(self, transaction: bytes) -> bytes:
+        """The bytes of a signed transaction by its hash, or its calldata where they are not had."""
+        return await self._quorum.transaction(transaction)
+
     async def _events_of(self, state: Round, at: Head) -> list[Event]:
         topics = _topics_of(state.number)
         found: list[Event] = []
