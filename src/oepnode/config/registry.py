@@ -19,6 +19,9 @@ class RegistrySettings(ProgramSettings):
     http: HttpSettings = Field(
         default=HttpSettings(), description="address that the registry listens on"
     )
+    status: HttpSettings = Field(
+        default=HttpSettings(), description="the operator's own address: metrics, health"
+    )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(description="folder for snapshots, salts and index")
     grants_key_file: Path | None = Field(

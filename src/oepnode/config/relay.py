@@ -17,6 +17,9 @@ class RelaySettings(ProgramSettings):
     http: HttpSettings = Field(
         default=HttpSettings(), description="address that the relay listens on"
     )
+    status: HttpSettings = Field(
+        default=HttpSettings(), description="the operator's own address: metrics, health"
+    )
     chain: ChainSettings = Field(description="the consensus contract")
     data_dir: Path = Field(
         description="folder for evidence against members that signed two ballots of a round"

@@ -21,6 +21,9 @@ class SenderSettings(ProgramSettings):
     http: HttpSettings = Field(
         default=HttpSettings(), description="address that the gateway listens on"
     )
+    status: HttpSettings = Field(
+        default=HttpSettings(), description="the operator's own address: metrics, health"
+    )
     chain: ChainSettings = Field(description="the consensus contract")
     feed: FeedSettings = Field(default=FeedSettings(), description="form of the documents")
     data_dir: Path = Field(description="folder for documents and index")

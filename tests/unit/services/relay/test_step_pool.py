@@ -14,6 +14,7 @@ from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.errors import EvidenceError, TransportError
 from oepnode.services.common.http import Rejection
 from oepnode.services.common.turns import MOST_WAITING
+from oepnode.services.relay.metrics import RelayMetrics
 from oepnode.services.relay.step_pool import MAX_HELD, StepPool
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
@@ -33,7 +34,7 @@ def blockchain(clock: FakeClock) -> InMemoryChain:
 
 @pytest.fixture
 def pool(chain: FakeChain, clock: FakeClock) -> StepPool:
-    return StepPool(chain, clock.now)
+    return StepPool(chain, RelayMetrics(), clock.now)
 
 
 def phase_of(blockchain: InMemoryChain) -> Phase:

@@ -6,6 +6,7 @@ import pytest
 
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError, TransportError
+from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from tests.support.fake_chain import FakeChain, FakeClock, InMemoryChain
@@ -17,7 +18,7 @@ REGISTRY = b"\x0a" * 32
 @pytest.fixture
 def opener(chain: FakeChain, clock: FakeClock, envelopes: EnvelopeStore) -> RoundOpener:
     envelopes.add(DOCUMENT)
-    return RoundOpener(chain, clock, envelopes)
+    return RoundOpener(chain, clock, envelopes, SenderMetrics())
 
 
 async def test_a_round_is_opened_with_the_documents_horizon(
@@ -77,7 +78,7 @@ async def test_a_lost_response_is_looked_up_on_chain(
     assert envelopes.round_of(DOCUMENT.digest, REGISTRY) is None
     blockchain.loses_answers = False
     # As after a restart: a new opener on the same store.
-    again = RoundOpener(chain, clock, envelopes)
+    again = RoundOpener(chain, clock, envelopes, SenderMetrics())
     assert await again.open(DOCUMENT, REGISTRY) == (1, False)
     assert len(blockchain.rounds) == 1
 
