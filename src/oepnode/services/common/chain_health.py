@@ -54,8 +54,8 @@ class ChainHealth:
         else:
             self._problem = ""
 
-    async def watch(self, interval_s: float = LOOK_INTERVAL_S) -> None:
+    async def watch(self) -> None:
         """Read the chain repeatedly, until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(interval_s)
+            await asyncio.sleep(LOOK_INTERVAL_S)

@@ -114,3 +114,19 @@ async def test_a_rejection_ends_the_attempt(
     blockchain.rejection = ""
     await chain.open_round(0, 1, b"\x02" * 32, REGISTRY)
     assert envelopes.begin_opening(DOCUMENT.digest, REGISTRY, 1) == 1
+
+
+async def test_each_round_is_counted_once_also_where_the_answer_was_lost(
+    chain: FakeChain, clock: FakeClock, envelopes: EnvelopeStore, blockchain: InMemoryChain
+) -> None:
+    metrics = SenderMetrics()
+    opener = RoundOpener(chain, clock, envelopes, metrics)
+    envelopes.add(DOCUMENT)
+    blockchain.loses_answers = True
+    with pytest.raises(TransportError):
+        await opener.open(DOCUMENT, REGISTRY)
+    assert metrics.registry.get_sample_value("oepnode_rounds_opened_total") == 0
+    blockchain.loses_answers = False
+    for _ in range(3):
+        await opener.open(DOCUMENT, REGISTRY)
+    assert metrics.registry.get_sample_value("oepnode_rounds_opened_total") == 1
