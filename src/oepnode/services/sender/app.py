@@ -141,14 +141,14 @@ class _Gateway:
         store: EnvelopeStore,
         metrics: SenderMetrics,
     ) -> None:
+        self._metrics = metrics
         self._limit = settings.max_document_bytes
         self._feed = Feed(settings.feed.profile, settings.feed.import_sign)
         self._ingest = _blind_ingest(settings, self._feed)
         self._token = token
         self._clock = clock
         self._store = store
-        self._metrics = metrics
-        self._opener = RoundOpener(chain, clock, store, metrics)
+        self._opener = RoundOpener(chain, clock, store)
         key = settings.document_key
         self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
         self._access: Literal["members", "anyone"] = settings.document_access
@@ -180,6 +180,7 @@ class _Gateway:
             await self.signatures.check_opening(document)
             body["round"], opened = await self._opener.open(document, registry)
         _log.info("document_stored", digest=document.digest.hex(), new=is_new, opened=opened)
+        self._metrics.rounds_opened.inc(opened)
         return json_response(body, 201 if is_new or opened else 200)
 
     async def open_round(self, request: web.Request) -> web.Response:
@@ -189,6 +190,7 @@ class _Gateway:
         document = await self._stored(bytes.fromhex(order.envelope_digest))
         await self.signatures.check_opening(document)
         number, opened = await self._opener.open(document, bytes.fromhex(order.registry_digest))
+        self._metrics.rounds_opened.inc(opened)
         return json_response({"round": number, "opened": opened}, 201 if opened else 200)
 
     async def latest(self, _: web.Request) -> web.Response:

@@ -14,6 +14,6 @@ class SenderMetrics(InputMetrics):
         super().__init__()
         self.rounds_opened = Counter(
             "oepnode_rounds_opened",
-            "Rounds that this gateway opened, also those whose transaction got no answer",
+            "Rounds opened by requests to this gateway, without those whose answer was lost",
             registry=self.registry,
         )

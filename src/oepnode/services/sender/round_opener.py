@@ -13,7 +13,6 @@ import asyncio
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError
 from oepnode.ports import Chain, Clock
-from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
 
@@ -24,16 +23,12 @@ class RoundOpener:
         chain: The contract, with an account that holds ``REQUESTER_ROLE``.
         clock: Clock for the recorded time.
         store: Storage of intents and outcomes.
-        metrics: Counts the opened rounds.
     """
 
-    def __init__(
-        self, chain: Chain, clock: Clock, store: EnvelopeStore, metrics: SenderMetrics
-    ) -> None:
+    def __init__(self, chain: Chain, clock: Clock, store: EnvelopeStore) -> None:
         self._chain = chain
         self._clock = clock
         self._store = store
-        self._metrics = metrics
         self._turn = asyncio.Lock()
 
     async def open(self, document: StoredDocument, registry_digest: bytes) -> tuple[int, bool]:
@@ -64,7 +59,6 @@ class RoundOpener:
         await asyncio.to_thread(
             self._store.note_round, envelope, registry, number, self._clock.now()
         )
-        self._metrics.rounds_opened.inc()
         return number, opened
 
     async def _is_valid(self, number: int) -> bool:
