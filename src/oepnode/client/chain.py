@@ -122,7 +122,7 @@ def node_settings(target: ChainTarget) -> ChainSettings:
             contract=hexed(contract),
             start_block=target.start_block,
             finality="depth" if target.confirmations is not None else "finalized",
-            confirmations=target.confirmations or 0,
+            confirmations=target.confirmations,
             max_head_age_s=target.max_age_s,
             max_fee_per_tx=_MAX_FEE_BY_HAND,
             allow_plain_http=target.allow_plain_http or os.environ.get(_PLAIN_HTTP) == "1",
