@@ -67,7 +67,8 @@ class Stage:
         self.requester = FakeChain(self.blockchain)
 
     async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
-        return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
+        opened = await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
+        return opened.round
 
     def publish_another(self) -> bytes:
         """Another document than `ENVELOPE`, which the sender has as well."""

@@ -283,10 +283,10 @@ class Worker:
         if registry is None:
             self._log.warning("round_request_skipped", reason="the registry has no snapshot yet")
             return
-        number = await self._ports.chain.open_round(
+        opened = await self._ports.chain.open_round(
             latest.horizon_start, latest.interval_count, latest.digest, registry
         )
-        self._log.info("round_requested", round=number)
+        self._log.info("round_requested", round=opened.round)
 
     def _has_round(self, digest: bytes) -> bool:
         recent = (decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))

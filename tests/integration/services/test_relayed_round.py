@@ -129,7 +129,8 @@ class World:
         """A round with inputs that nobody can fetch."""
         requester = await contract.connect(self.chain_settings, REQUESTER)
         try:
-            return await requester.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+            opened = await requester.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+            return opened.round
         finally:
             await requester.close()
 
