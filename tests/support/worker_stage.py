@@ -99,8 +99,9 @@ class Stage:
         compute_result: Compute = compute,
         is_requester: bool = False,
         relay: Relay | None = None,
+        depth: int = 0,
     ) -> Worker:
-        chain = FakeChain(self.blockchain, signer(index))
+        chain = FakeChain(self.blockchain, signer(index), depth)
         if is_requester:
             self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(
