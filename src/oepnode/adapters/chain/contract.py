@@ -374,12 +374,11 @@ class EvmChain(EvmReader):
     @translates_errors("open round")
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
-    ) -> int:
-        """Open a round and return its number (``REQUESTER_ROLE``)."""
+    ) -> RoundOpened:
+        """Open a round (``REQUESTER_ROLE``); returns the event of its opening."""
         units = horizon_start // INTERVAL_S
         receipt = await self._send("openRound", units, interval_count, envelope, registry)
-        (opened,) = self._events(receipt.logs)
-        return opened.round
+        return next(e for e in self._events(receipt.logs) if isinstance(e, RoundOpened))
 
     async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
         """Cast the signer's blind ballot with its custody root."""

@@ -108,10 +108,14 @@ def application(
     metrics.observe(app)
     metrics.watch("grants", grants.turns)
 
-    async def close(_: web.Application) -> None:
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(gateway.opener.watch())
+        yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         store.close()
 
-    app.on_cleanup.append(close)
+    app.cleanup_ctx.append(run)
     return app
 
 
@@ -148,7 +152,7 @@ class _Gateway:
         self._token = token
         self._clock = clock
         self._store = store
-        self._opener = RoundOpener(chain, clock, store)
+        self.opener = RoundOpener(chain, store.openings)
         key = settings.document_key
         self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
         self._access: Literal["members", "anyone"] = settings.document_access
@@ -178,7 +182,9 @@ class _Gateway:
         opened = False
         if registry is not None:
             await self.signatures.check_opening(document)
-            body["round"], opened = await self._opener.open(document, registry)
+            round_ = await self.opener.open(document, registry)
+            body |= {"round": round_.number, "settled": round_.is_settled}
+            opened = round_.is_new
         _log.info("document_stored", digest=document.digest.hex(), new=is_new, opened=opened)
         self._metrics.rounds_opened.inc(opened)
         return json_response(body, 201 if is_new or opened else 200)
@@ -189,9 +195,10 @@ class _Gateway:
         order = _read_order(await read_body(request, _MAX_JSON_BYTES))
         document = await self._stored(bytes.fromhex(order.envelope_digest))
         await self.signatures.check_opening(document)
-        number, opened = await self._opener.open(document, bytes.fromhex(order.registry_digest))
-        self._metrics.rounds_opened.inc(opened)
-        return json_response({"round": number, "opened": opened}, 201 if opened else 200)
+        round_ = await self.opener.open(document, bytes.fromhex(order.registry_digest))
+        self._metrics.rounds_opened.inc(round_.is_new)
+        body = {"round": round_.number, "opened": round_.is_new, "settled": round_.is_settled}
+        return json_response(body, 201 if round_.is_new else 200)
 
     async def latest(self, _: web.Request) -> web.Response:
         """The newest document."""
