@@ -19,7 +19,7 @@ from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.client.operation.registry.aggregators import put_aggregator
 from oepnode.client.operation.registry.changes import assign
-from oepnode.client.operation.registry.database import DatabaseTarget, prepare_database
+from oepnode.client.operation.registry.database import DatabaseTarget, connect, prepare_database
 from oepnode.client.operation.registry.imports import import_assignments
 from oepnode.client.operation.registry.snapshots import publish_from_database
 from oepnode.config import ChainSettings, HttpSettings, RegistrySettings
@@ -208,13 +208,11 @@ async def test_the_registry_serves_a_snapshot_after_each_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(publishers, "LOOK_EVERY_S", 0.05)
-    from oepnode.client.operation.registry.database import connect
-
     clock = FakeClock()
     chosen = settings(empty, tmp_path)
     chain = FakeChain(InMemoryChain(clock))
     with structlog.testing.capture_logs() as logs:
-        app = registry.application(chosen, chain, clock, None, connect(empty))
+        app = registry.application(chosen, chain, clock, database=connect(empty))
         async with listening(app, HttpSettings()) as url:
             await asyncio.sleep(0.3)
             assert await latest(url) is None

@@ -95,8 +95,7 @@ def connect(target: DatabaseTarget) -> RegistryDatabase:
     Raises:
         ConfigError: If it is not named or not usable.
     """
-    from oepnode.adapters.crypto.keyfile import read_secret
-    from oepnode.adapters.storage.registry_db.database import RegistryDatabase
+    from oepnode.adapters.storage.registry_db.database import connect_database
     from oepnode.config import RegistrySettings, load
 
     url, password_file, folder = target.url, target.password_file, Path()
@@ -106,11 +105,7 @@ def connect(target: DatabaseTarget) -> RegistryDatabase:
         folder = settings.data_dir
     if url is None:
         raise DatabaseNotNamedError("the registry's database is not named")
-    password = None
-    if password_file is not None:
-        secret = read_secret(Path(password_file), "database password")
-        password = secret.decode("utf-8", errors="replace").strip()
-    return RegistryDatabase(url, password, folder)
+    return connect_database(url, None if password_file is None else Path(password_file), folder)
 
 
 def author_or_user(author: str | None) -> str:
