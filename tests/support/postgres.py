@@ -31,12 +31,16 @@ def find_programs() -> Path | None:
 class Postgres:
     """A running server with one account, which may create databases.
 
+    Args:
+        programs: Folder of ``initdb`` and ``postgres``.
+        durable: Whether it waits for the disk, as in use.
+
     Attributes:
         password: The account's password.
         port: The server's port.
     """
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, durable: bool = False) -> None:
         self.password = secrets.token_hex(16)
         self._folder = Path(tempfile.mkdtemp(prefix="oepnode-postgres-"))
         self._programs = programs
@@ -49,7 +53,7 @@ class Postgres:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        self._process = self._start()
+        self._process = self._start("on" if durable else "off")
 
     def url(self, database: str) -> str:
         """The URL of a database, without the password."""
@@ -95,11 +99,11 @@ class Postgres:
         )
         secret.unlink()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, fsync: str) -> subprocess.Popen[bytes]:
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": fsync,
             "max_connections": "40",
         }
         words = ["-D", str(self._folder / "data"), "-p", str(self.port)]
