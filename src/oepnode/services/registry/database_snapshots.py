@@ -53,34 +53,47 @@ class DatabaseSnapshot(Struct, frozen=True):
     revision: int
 
 
-class SnapshotText(Struct):
+class SnapshotText:
     """A snapshot's text, piece by piece.
 
-    Attributes:
+    Args:
         connection: A transaction for reading.
         as_of: When the snapshot is taken, UTC seconds.
+        salt: Its salt, 32 bytes.
+
+    Attributes:
+        as_of: As given.
         nonce: 32 random bytes.
         salt_digest: SHA-256 of its salt.
         assignments: Number of assignments so far.
+
+    Raises:
+        ConflictError: If the database is empty.
     """
 
-    connection: Connection
-    as_of: int
-    nonce: bytes
-    salt_digest: bytes
-    assignments: int = 0
+    def __init__(self, connection: Connection, as_of: int, salt: bytes) -> None:
+        if revision_of(connection) == 0:
+            raise ConflictError(
+                "the registry's database is empty; add aggregators ('registry aggregator add') or "
+                "import a snapshot ('registry import')"
+            )
+        self._connection = connection
+        self.as_of = as_of
+        self.nonce = secrets.token_bytes(_NONCE_BYTES)
+        self.salt_digest = sha256(salt).digest()
+        self.assignments = 0
 
     def pieces(self) -> Iterator[bytes]:
         """The text of a snapshot of the database's state."""
         aggregators = [
-            one.aggregator for one in read_aggregators(self.connection).values() if one.is_active
+            one.aggregator for one in read_aggregators(self._connection).values() if one.is_active
         ]
         as_of = format_nem(self.as_of)
         head = snapshot_json(as_of, self.salt_digest, aggregators, [], self.nonce)
         yield json.dumps(head, separators=(",", ":")).removesuffix("]}").encode()
         texts: dict[int, str] = {OPEN_END: "null"}
         separator = ""
-        for rows in pieces_for_snapshot(self.connection, self.as_of - KEEP_ENDED_S):
+        for rows in pieces_for_snapshot(self._connection, self.as_of - KEEP_ENDED_S):
             for instant in {time for row in rows for time in row[2:]} - texts.keys():
                 texts[instant] = f'"{format_nem(instant)}"'
             lines = [
@@ -111,7 +124,7 @@ def publish_database(
         new_salt: Publish with a fresh salt even if nothing has changed.
 
     Raises:
-        ConflictError: If the database has no aggregator.
+        ConflictError: If the database is empty.
         TransportError: If the database does not respond.
     """
     with database.reading() as connection:
@@ -121,15 +134,8 @@ def publish_database(
             known = store.snapshot(newest.digest)
             if known is not None:
                 return DatabaseSnapshot(known, is_new=False, revision=revision)
-        if revision == 0:
-            raise ConflictError(
-                "the registry's database is empty; add aggregators ('registry aggregator add') or "
-                "import a snapshot ('registry import')"
-            )
         salt = secrets.token_bytes(KEY_SIZE)
-        text = SnapshotText(
-            connection, int(now), secrets.token_bytes(_NONCE_BYTES), sha256(salt).digest()
-        )
+        text = SnapshotText(connection, int(now), salt)
         stored = store.publish_pieces(text.pieces(), text.as_of, salt, now)
     published = Publication(
         digest=stored.digest,

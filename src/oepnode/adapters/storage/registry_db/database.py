@@ -14,27 +14,33 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from oepnode.adapters.crypto.keyfile import read_secret
+from oepnode.adapters.storage.digest_files import make_folder
 from oepnode.adapters.storage.registry_db.dialects import Dialect, dialect_of
 from oepnode.adapters.storage.registry_db.migrate import SchemaState, migrate, schema_state
 from oepnode.errors import ConfigError, ConflictError, FatalError, OepError
 
 
-def connect_database(url: str, password_file: Path | None, folder: Path) -> RegistryDatabase:
+def connect_database(
+    url: str, password_file: Path | None, folder: Path | None = None
+) -> RegistryDatabase:
     """A registry's database, not checked yet.
 
     Args:
         url: As of `RegistryDatabase`.
         password_file: File with the password of a PostgreSQL database.
-        folder: Folder that a relative path of SQLite counts from.
+        folder: Folder that a relative path of SQLite counts from, made if missing; by default the
+            one that this process works in.
 
     Raises:
-        ConfigError: If the URL or the file is not usable, or the driver is missing.
+        ConfigError: If the URL, the folder or the file is not usable, or the driver is missing.
     """
     password = None
     if password_file is not None:
         secret = read_secret(password_file, "database password")
         password = secret.decode("utf-8", errors="replace")
-    return RegistryDatabase(url, password, folder)
+    if folder is not None:
+        make_folder(folder)
+    return RegistryDatabase(url, password, folder or Path())
 
 
 class RegistryDatabase:

@@ -98,7 +98,7 @@ def connect(target: DatabaseTarget) -> RegistryDatabase:
     from oepnode.adapters.storage.registry_db.database import connect_database
     from oepnode.config import RegistrySettings, load
 
-    url, password_file, folder = target.url, target.password_file, Path()
+    url, password_file, folder = target.url, target.password_file, None
     if target.config is not None:
         settings = load(RegistrySettings, Path(target.config))
         url, password_file = settings.database, settings.database_password_file
