@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from hashlib import sha256
@@ -91,7 +91,7 @@ def measure(step: str, url: str, folder: Path) -> dict[str, float]:
     chosen = target(url, folder)
     served = Path((folder / "served").read_text())
     nmi = (folder / "change.csv").read_text().splitlines()[1][:10] if step == "assign" else ""
-    actions = {
+    actions: dict[str, Callable[[], object]] = {
         "import": lambda: import_assignments(chosen, folder / "registry.json"),
         "change": lambda: import_assignments(chosen, folder / "change.csv"),
         "publish": lambda: publish_from_database(chosen, served),
