@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from oepnode.adapters.storage.registry_db.dialects import Dialect
 
-_FEW: Final = 1000
+_FEW: Final = 500
 """Sites that are looked up without counting all assignments first."""
 
 _MANY: Final = 4
