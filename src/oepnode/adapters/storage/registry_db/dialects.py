@@ -169,7 +169,7 @@ class Postgresql(Dialect):
             ) from exc
 
     def begin_reading(self, connection: Connection) -> None:
-        """A transaction on one snapshot; not a read-only one, which could make no temporary table."""
+        """A transaction on one snapshot; a read-only one could make no temporary table."""
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def begin_writing(self, connection: Connection) -> None:
