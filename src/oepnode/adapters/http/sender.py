@@ -50,6 +50,7 @@ class Published(Struct, frozen=True, rename="camel"):
         interval_count: Dispatch intervals of the horizon.
         warnings: Warnings about the document.
         round: The round opened with it, if requested.
+        settled: Whether its opening is final enough; a reorganisation can take another one away.
     """
 
     digest: str
@@ -58,6 +59,7 @@ class Published(Struct, frozen=True, rename="camel"):
     interval_count: int
     warnings: list[str]
     round: int | None = None
+    settled: bool | None = None
 
 
 class HttpSender(SignedClient):

@@ -27,6 +27,8 @@ class PublishedDocument(Struct, frozen=True):
         intervals: Length of the horizon in dispatch intervals.
         warnings: Oddities that are allowed.
         round: The round that the document is an input of, or None.
+        settled: Whether the round's opening is final enough; one that is not can vanish or change
+            its number, so publish again until it is. None without a round.
     """
 
     digest: str
@@ -36,6 +38,7 @@ class PublishedDocument(Struct, frozen=True):
     intervals: int
     warnings: tuple[str, ...]
     round: int | None
+    settled: bool | None
 
 
 def publish_document(
@@ -78,4 +81,5 @@ def publish_document(
         **horizon_fields(published.horizon_start, published.interval_count),
         warnings=tuple(published.warnings),
         round=published.round,
+        settled=published.settled,
     )

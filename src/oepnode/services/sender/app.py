@@ -45,6 +45,7 @@ from oepnode.services.common.http import (
 )
 from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
+from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.signatures import DocumentSignatures, unknown_document
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
@@ -68,7 +69,11 @@ class _RoundOrder(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
 
 
 def application(
-    settings: SenderSettings, chain: Chain, clock: Clock, account: LocalAccount | None = None
+    settings: SenderSettings,
+    chain: Chain,
+    clock: Clock,
+    account: LocalAccount | None = None,
+    metrics: SenderMetrics | None = None,
 ) -> web.Application:
     """The gateway's application; it does not close ``chain``.
 
@@ -77,13 +82,15 @@ def application(
         chain: The contract, with an account that holds ``REQUESTER_ROLE``.
         clock: Time of day.
         account: That account, to sign grant lists; without it there are none.
+        metrics: The gateway's metrics; by default they are not kept.
 
     Raises:
         ConfigError: If the token file, the blinding key or the data folder is not usable.
     """
     token = _read_token(settings)
     store = EnvelopeStore(settings.data_dir)
-    gateway = _Gateway(settings, token, chain, clock, store)
+    metrics = metrics or SenderMetrics()
+    gateway = _Gateway(settings, token, chain, clock, store, metrics)
     grants = _grant_publisher(settings, chain, clock, store, account)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
@@ -97,12 +104,18 @@ def application(
             web.get("/healthz", gateway.health),
         ]
     )
-    app.on_response_prepare.append(gateway.name_by_digest)
+    app.on_response_prepare.extend([gateway.name_by_digest, gateway.count_served])
+    metrics.observe(app)
+    metrics.watch("grants", grants.turns)
 
-    async def close(_: web.Application) -> None:
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(gateway.opener.watch())
+        yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         store.close()
 
-    app.on_cleanup.append(close)
+    app.cleanup_ctx.append(run)
     return app
 
 
@@ -130,14 +143,16 @@ class _Gateway:
         chain: Chain,
         clock: Clock,
         store: EnvelopeStore,
+        metrics: SenderMetrics,
     ) -> None:
+        self._metrics = metrics
         self._limit = settings.max_document_bytes
         self._feed = Feed(settings.feed.profile, settings.feed.import_sign)
         self._ingest = _blind_ingest(settings, self._feed)
         self._token = token
         self._clock = clock
         self._store = store
-        self._opener = RoundOpener(chain, clock, store)
+        self.opener = RoundOpener(chain, store.openings)
         key = settings.document_key
         self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
         self._access: Literal["members", "anyone"] = settings.document_access
@@ -147,9 +162,12 @@ class _Gateway:
             store.access_log,
             settings.request_window_s,
             allow_list_of(settings),
+            metrics,
         )
         self._turns = Turns()
         self._uploads = Turns(at_a_time=_UPLOADS, most=_UPLOADS, most_of_one=_UPLOADS)
+        metrics.watch("documents", self._turns)
+        metrics.watch("uploads", self._uploads)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
 
@@ -164,8 +182,11 @@ class _Gateway:
         opened = False
         if registry is not None:
             await self.signatures.check_opening(document)
-            body["round"], opened = await self._opener.open(document, registry)
+            round_ = await self.opener.open(document, registry)
+            body |= {"round": round_.number, "settled": round_.is_settled}
+            opened = round_.is_new
         _log.info("document_stored", digest=document.digest.hex(), new=is_new, opened=opened)
+        self._metrics.rounds_opened.inc(opened)
         return json_response(body, 201 if is_new or opened else 200)
 
     async def open_round(self, request: web.Request) -> web.Response:
@@ -174,8 +195,10 @@ class _Gateway:
         order = _read_order(await read_body(request, _MAX_JSON_BYTES))
         document = await self._stored(bytes.fromhex(order.envelope_digest))
         await self.signatures.check_opening(document)
-        number, opened = await self._opener.open(document, bytes.fromhex(order.registry_digest))
-        return json_response({"round": number, "opened": opened}, 201 if opened else 200)
+        round_ = await self.opener.open(document, bytes.fromhex(order.registry_digest))
+        self._metrics.rounds_opened.inc(round_.is_new)
+        body = {"round": round_.number, "opened": round_.is_new, "settled": round_.is_settled}
+        return json_response(body, 201 if round_.is_new else 200)
 
     async def latest(self, _: web.Request) -> web.Response:
         """The newest document."""
@@ -226,6 +249,12 @@ class _Gateway:
         if digest is not None and response.status in {200, 206, 304}:
             response.headers["ETag"] = f'"{digest}"'
             response.headers["Cache-Control"] = _CACHES[self._access]
+
+    async def count_served(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Count the responses that have a document, or a range of it."""
+        has_body = request.method == "GET" and response.status in {200, 206}
+        if has_body and "digest" in request.match_info:
+            self._metrics.count_served("document")
 
     async def _authorize(self, signed: DocumentRequest) -> None:
         member = await self._authorizer.member_of(signed)
