@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -27,15 +28,20 @@ from oepnode.domain.documents.json_fields import (
 from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
 from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.assignment_columns import PlainAssignments, plain_assignments
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
+from oepnode.errors import DocumentFault
 
 OPEN_END: Final = 2**62
 """The end of an assignment without an end, UTC seconds."""
 
 NO_AGGREGATOR: Final = -1
 """Holder of an interval that no assignment covers."""
+
+CHANGES: Final = -2
+"""Holder of a run of intervals that has more than one."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
@@ -107,6 +113,44 @@ class Snapshot:
         """Whether its sites are named by NMIs or by tokens; None without assignments."""
         return SiteIdKind(self.nmi.dtype.itemsize) if len(self.nmi) else None
 
+    @cached_property
+    def _by_nmi(self) -> tuple[Texts, Int64s]:
+        """The distinct NMIs, and one sortable number per (NMI, start) of the assignments."""
+        is_first = np.append(True, self.nmi[1:] != self.nmi[:-1])[: len(self.nmi)]
+        code = np.cumsum(is_first) - 1
+        # Instants of the spec are below 2^33.
+        return self.nmi[is_first], (code.astype(np.int64) << 34) | self.start
+
+    def _position(self, nmi: Texts) -> Int64s:
+        """Position of each NMI among the distinct ones, or -1."""
+        known, _ = self._by_nmi
+        nearest = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
+        return np.where(known[nearest] == nmi, nearest, -1).astype(np.int64)
+
+    def run_holders(self, nmi: Texts, first: Int64s, last: Int64s) -> Int32s:
+        """Holder of each run of intervals.
+
+        Args:
+            nmi: Per run, NMI or token, of the snapshot's kind.
+            first: Per run, start of its first interval, UTC seconds.
+            last: Per run, start of its last interval.
+
+        Returns:
+            Per run, index into ``aggregators``, `NO_AGGREGATOR`, or `CHANGES`.
+        """
+        if not len(self.nmi):
+            return np.full(len(nmi), NO_AGGREGATOR, dtype=np.int32)
+        _, starts = self._by_nmi
+        code = self._position(nmi) << 34
+        at = np.searchsorted(starts, code | first, side="right") - 1
+        here, then = np.maximum(at, 0), np.minimum(at + 1, len(starts) - 1)
+        is_covered = (at >= 0) & (starts[here] >= code) & (code >= 0) & (first < self.end[here])
+        is_left = np.where(is_covered, self.end[here] <= last, False)
+        is_taken = ~is_covered & (code >= 0) & (starts[then] > (code | first))
+        is_taken &= starts[then] <= (code | last)
+        holder = np.where(is_covered, self.aggregator[here], NO_AGGREGATOR)
+        return np.where(is_left | is_taken, CHANGES, holder).astype(np.int32)
+
     def holders(
         self,
         nmi: Texts,
@@ -126,14 +170,11 @@ class Snapshot:
         holders = np.full(len(row_nmi), NO_AGGREGATOR, dtype=np.int32)
         if not len(self.nmi):
             return holders
-        known, code = np.unique(self.nmi, return_inverse=True)
-        nearest = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
-        row_code = np.where(known[nearest] == nmi, nearest, -1)[row_nmi]
-        # One sortable number per (NMI, instant): instants of the spec are below 2^33.
-        starts = (code.astype(np.int64) << 34) | self.start
-        last = np.searchsorted(starts, (row_code.astype(np.int64) << 34) | start, side="right") - 1
+        _, starts = self._by_nmi
+        code = (self._position(nmi) << 34)[row_nmi]
+        last = np.searchsorted(starts, code | start, side="right") - 1
         safe = np.maximum(last, 0)
-        covered = (last >= 0) & (code[safe] == row_code) & (start < self.end[safe])
+        covered = (last >= 0) & (code >= 0) & (starts[safe] >= code) & (start < self.end[safe])
         holders[covered] = self.aggregator[safe[covered]]
         return holders
 
@@ -144,6 +185,17 @@ def parse_snapshot(data: bytes) -> Snapshot:
     Raises:
         DocumentFault: With every fault, by path, code and value.
     """
+    plain = plain_assignments(data)
+    if plain is not None:
+        try:
+            return _read(plain.rest, plain)
+        except DocumentFault:
+            pass  # and the strict reader says where it is
+    return _read(data, None)
+
+
+def _read(data: bytes, plain: PlainAssignments | None) -> Snapshot:
+    """Read a snapshot; its assignments from ``plain`` where they are not in ``data``."""
     log = FaultLog("registry snapshot")
     value = read_value(data, log)
     log.raise_if_any()
@@ -156,7 +208,10 @@ def parse_snapshot(data: bytes) -> Snapshot:
     if value.get("nonce") is not None:
         _hex(value["nonce"], "$.nonce", log)
     aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
-    columns = _assignments(pick(value, names, "assignments"), index, log)
+    if plain is None:
+        columns = _assignments(pick(value, names, "assignments"), index, log)
+    else:
+        columns = _plain_columns(plain, index, log)
     log.raise_if_any()
     assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was recorded
     return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
@@ -249,7 +304,22 @@ def _assignments(
             nmis.append(read[0])
             spans.append((*read[1:], number))
     nmi = site_id_column(nmis, site_ids.kind)
-    table = np.array(spans, dtype=np.int64).reshape(-1, 4)
+    return _in_order(nmi, np.array(spans, dtype=np.int64).reshape(-1, 4), log)
+
+
+def _plain_columns(
+    plain: PlainAssignments, index: dict[str, int], log: FaultLog
+) -> tuple[Texts, Int32s, Int64s, Int64s]:
+    columns = plain.columns(index, OPEN_END)
+    if columns is None:
+        log.add("$.assignments", "document.odd", "the strict reader must read them")
+        log.raise_if_any()
+    assert columns is not None  # noqa: S101 - the line above has raised
+    return _in_order(*columns, log)
+
+
+def _in_order(nmi: Texts, table: Int64s, log: FaultLog) -> tuple[Texts, Int32s, Int64s, Int64s]:
+    """Columns in order of (NMI, from), checked for overlaps."""
     order = np.lexsort((table[:, 1], nmi))
     nmi, table = nmi[order], table[order]
     _check_overlaps(nmi, table, log)
