@@ -32,18 +32,6 @@ def site_id_column(site_ids: Sequence[str], kind: SiteIdKind | None) -> Texts:
     return np.array(site_ids, dtype=f"S{width}")
 
 
-def plain_site_ids(site_ids: Sequence[str]) -> Texts | None:
-    """Identifiers as a column, where all are NMIs of ten characters or all are tokens."""
-    widths = set(map(len, site_ids))
-    if len(widths) != 1:
-        return None
-    try:
-        text = "".join(site_ids).encode("ascii")
-    except UnicodeEncodeError:
-        return None
-    return fixed_site_ids(np.frombuffer(text, dtype=np.uint8), widths.pop())
-
-
 def fixed_site_ids(text: Bytes, width: int) -> Texts | None:
     """Identifiers of one width that follow one another; None if one of them is none."""
     if width not in _CHARACTERS or not _CHARACTERS[width][text].all():
