@@ -18,22 +18,18 @@ from msgspec import json as msgspec_json
 
 from oepnode.domain.documents.arrays import Int32s, Int64s, Texts
 from oepnode.domain.nem.nem_time import parse_grid_instant
-from oepnode.domain.nem.nmi import ALPHABET, NMI_LENGTH, NmiError
-from oepnode.domain.nem.tokens import TOKEN_LENGTH, SiteIdKind, parse_site_id
+from oepnode.domain.nem.nmi import NmiError
+from oepnode.domain.nem.tokens import SiteIdKind, parse_site_id
 from oepnode.domain.rounds.inputs.assignments import OPEN_END
-from oepnode.domain.rounds.inputs.site_ids import site_id_column
+from oepnode.domain.rounds.inputs.site_ids import fixed_site_ids, site_id_column
 
 LARGE: Final = 1 << 20
 """Bytes from which a document is read by columns; below, the strict readers are fast enough."""
 
 _QUOTE: Final = ord('"')
+_WIDTHS: Final = frozenset(kind.value for kind in SiteIdKind)
 _KEYS: Final = 3
 """Keys that every assignment has, each with a text as its value."""
-
-_IS_ALLOWED: Final = {
-    NMI_LENGTH: np.isin(np.arange(256), list(ALPHABET.encode())),
-    TOKEN_LENGTH: np.isin(np.arange(256), list(b"0123456789abcdef")),
-}
 
 Columns = tuple[Texts, Int32s, Int64s, Int64s]
 """NMI or token, holder, start and end of each assignment, in the order of the document."""
@@ -152,9 +148,8 @@ def _sites(texts: Sequence[str | None]) -> Texts | None:
     width = len(texts[0] or "")
     joined = "".join(map(str, texts))
     is_even = len(joined) == width * len(texts) and set(map(len, texts)) == {width}  # type: ignore[arg-type]
-    if is_even and width in _IS_ALLOWED and joined.isascii():
-        codes = np.frombuffer(joined.encode(), np.uint8)
-        return codes.view(f"S{width}").copy() if _IS_ALLOWED[width][codes].all() else None
+    if is_even and joined.isascii() and width in _WIDTHS:
+        return fixed_site_ids(np.frombuffer(joined.encode(), np.uint8), width)
     try:
         parsed = [parse_site_id(str(text)) for text in texts]
     except NmiError:

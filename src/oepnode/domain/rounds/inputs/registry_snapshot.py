@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -38,6 +39,9 @@ from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
 
 _Columns: TypeAlias = tuple[Texts, Int32s, Int64s, Int64s]
+CHANGES: Final = -2
+"""Holder of a run of intervals that has more than one."""
+
 _WHAT: Final = "registry snapshot"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
@@ -109,6 +113,44 @@ class Snapshot:
         """Whether its sites are named by NMIs or by tokens; None without assignments."""
         return SiteIdKind(self.nmi.dtype.itemsize) if len(self.nmi) else None
 
+    @cached_property
+    def _by_nmi(self) -> tuple[Texts, Int64s]:
+        """The distinct NMIs, and one sortable number per (NMI, start) of the assignments."""
+        is_first = np.append(True, self.nmi[1:] != self.nmi[:-1])[: len(self.nmi)]
+        code = np.cumsum(is_first) - 1
+        # Instants of the spec are below 2^33.
+        return self.nmi[is_first], (code.astype(np.int64) << 34) | self.start
+
+    def _position(self, nmi: Texts) -> Int64s:
+        """Position of each NMI among the distinct ones, or -1."""
+        known, _ = self._by_nmi
+        nearest = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
+        return np.where(known[nearest] == nmi, nearest, -1).astype(np.int64)
+
+    def run_holders(self, nmi: Texts, first: Int64s, last: Int64s) -> Int32s:
+        """Holder of each run of intervals.
+
+        Args:
+            nmi: Per run, NMI or token, of the snapshot's kind.
+            first: Per run, start of its first interval, UTC seconds.
+            last: Per run, start of its last interval.
+
+        Returns:
+            Per run, index into ``aggregators``, `NO_AGGREGATOR`, or `CHANGES`.
+        """
+        if not len(self.nmi):
+            return np.full(len(nmi), NO_AGGREGATOR, dtype=np.int32)
+        _, starts = self._by_nmi
+        code = self._position(nmi) << 34
+        at = np.searchsorted(starts, code | first, side="right") - 1
+        here, then = np.maximum(at, 0), np.minimum(at + 1, len(starts) - 1)
+        is_covered = (at >= 0) & (starts[here] >= code) & (code >= 0) & (first < self.end[here])
+        is_left = np.where(is_covered, self.end[here] <= last, False)
+        is_taken = ~is_covered & (code >= 0) & (starts[then] > (code | first))
+        is_taken &= starts[then] <= (code | last)
+        holder = np.where(is_covered, self.aggregator[here], NO_AGGREGATOR)
+        return np.where(is_left | is_taken, CHANGES, holder).astype(np.int32)
+
     def holders(
         self,
         nmi: Texts,
@@ -128,14 +170,11 @@ class Snapshot:
         holders = np.full(len(row_nmi), NO_AGGREGATOR, dtype=np.int32)
         if not len(self.nmi):
             return holders
-        known, code = np.unique(self.nmi, return_inverse=True)
-        nearest = np.minimum(np.searchsorted(known, nmi), len(known) - 1)
-        row_code = np.where(known[nearest] == nmi, nearest, -1)[row_nmi]
-        # One sortable number per (NMI, instant): instants of the spec are below 2^33.
-        starts = (code.astype(np.int64) << 34) | self.start
-        last = np.searchsorted(starts, (row_code.astype(np.int64) << 34) | start, side="right") - 1
+        _, starts = self._by_nmi
+        code = (self._position(nmi) << 34)[row_nmi]
+        last = np.searchsorted(starts, code | start, side="right") - 1
         safe = np.maximum(last, 0)
-        covered = (last >= 0) & (code[safe] == row_code) & (start < self.end[safe])
+        covered = (last >= 0) & (code >= 0) & (starts[safe] >= code) & (start < self.end[safe])
         holders[covered] = self.aggregator[safe[covered]]
         return holders
 
