@@ -47,13 +47,19 @@ class BoundedProtocol(web.RequestHandler):
         server: aiohttp's server.
         connections: The listener's connections.
         address: Address that the connection counts for.
+        head: Bytes that were read from it already.
         limits: The listener's limits.
     """
 
-    __slots__ = ("_busy", "_connections", "_is_aborted", "_request", "address", "since")
+    __slots__ = ("_busy", "_connections", "_head", "_is_aborted", "_request", "address", "since")
 
     def __init__(
-        self, server: web.Server, connections: Connections, address: str, limits: Limits
+        self,
+        server: web.Server,
+        connections: Connections,
+        address: str,
+        head: bytes,
+        limits: Limits,
     ) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(
@@ -68,7 +74,8 @@ class BoundedProtocol(web.RequestHandler):
         self.address = address
         self.since = loop.time()
         self._connections = connections
-        self._busy = Stage.SILENT
+        self._busy = Stage.READY
+        self._head = head
         self._request: web.BaseRequest | None = None
         self._is_aborted = False
         connections.add(self)
@@ -95,6 +102,9 @@ class BoundedProtocol(web.RequestHandler):
         super().connection_made(transport)
         if self._is_aborted:
             self.abort()
+            return
+        head, self._head = self._head, b""
+        self.data_received(head)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection no longer."""
@@ -103,7 +113,7 @@ class BoundedProtocol(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes of the client."""
-        if self._request is None and self._busy in {Stage.SILENT, Stage.IDLE}:
+        if self._request is None and self._busy is Stage.IDLE:
             self._enter(Stage.HEADER)
         super().data_received(data)
 
@@ -177,10 +187,12 @@ def quieten() -> None:
         _http_log.addFilter(MalformedHttp())
 
 
-def factory(server: web.Server, connections: Connections, limits: Limits) -> Callable[[str], Any]:
-    """Makes the protocol of a connection from an address."""
+def factory(
+    server: web.Server, connections: Connections, limits: Limits
+) -> Callable[[str, bytes], Any]:
+    """Makes the protocol of a connection from its address and the bytes that it has sent."""
 
-    def make(address: str) -> BoundedProtocol:
-        return BoundedProtocol(server, connections, address, limits)
+    def make(address: str, head: bytes) -> BoundedProtocol:
+        return BoundedProtocol(server, connections, address, head, limits)
 
     return make
