@@ -30,8 +30,11 @@ def application() -> web.Application:
     async def echo(request: web.Request) -> web.Response:
         return web.Response(body=await read_body(request, 100))
 
-    app = web.Application(middlewares=[errors_as_json])
-    app.add_routes([web.get("/", hello), web.post("/", echo)])
+    async def upload(request: web.Request) -> web.Response:
+        return json_response({"size": len(await read_body(request, 2**24))})
+
+    app = web.Application(middlewares=[errors_as_json], client_max_size=2**24)
+    app.add_routes([web.get("/", hello), web.post("/", echo), web.post("/upload", upload)])
     return app
 
 
@@ -175,6 +178,29 @@ async def test_requests_get_in_past_a_rush_of_silent_ones(monkeypatch: pytest.Mo
         answers = await asyncio.gather(*(client.answer() for client in asking))
         assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
         await rush
+
+
+@pytest.mark.parametrize(("chunk", "is_read"), [(2**16, True), (2**8, False)], ids=["fast", "slow"])
+async def test_a_document_that_arrives_fast_is_read_during_a_rush(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, is_read: bool
+) -> None:
+    async with server(monkeypatch, Limits(connections=16, per_address=16)) as (url, clients):
+        publisher = await connect(url, clients)
+        size = 25 * chunk
+        publisher.writer.write(
+            b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+        )
+        with suppress(ConnectionError):
+            for _ in range(25):
+                publisher.writer.write(b"x" * chunk)
+                await publisher.writer.drain()
+                for _ in range(4):
+                    await connect(url, clients)
+                await asyncio.sleep(0.06)
+        if is_read:
+            assert (await publisher.answer(b"")).startswith(b"HTTP/1.1 200")
+        else:
+            assert await publisher.is_closed()
 
 
 async def test_stopping_closes_those_that_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

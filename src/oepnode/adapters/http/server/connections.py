@@ -3,10 +3,10 @@
 Guarantees: there are never more connections than the limits say, in total and per address. Where
 there is no room, one that waits for its client is closed: of the address with the most
 connections, first those that have sent nothing, then those in the middle of a header, idle ones,
-those in the middle of a body, then those that have waited for less than a second, and at last those
-whose request has taken long. So a client that sends at once gets in, however many are slow. A
-request that is being processed is never closed for another; a new connection is refused only if
-all are.
+those in the middle of a body, then those that have waited for less than a second, those whose body
+arrives fast, and at last those whose request has taken long. So a client that sends at once gets
+in, however many are slow, and a large document as well. A request that is being processed is never
+closed for another; a new connection is refused only if all are.
 
 Leaves out sockets (`acceptor`) and HTTP (`protocol`).
 """
@@ -42,9 +42,10 @@ class Stage(IntEnum):
     IDLE = 2
     BODY = 3
     FRESH = 4
-    LONG = 5
-    READY = 6
-    WORKING = 7
+    MOVING = 5
+    LONG = 6
+    READY = 7
+    WORKING = 8
 
 
 class Connection(Protocol):
@@ -171,8 +172,7 @@ class Connections:
         most = max(1, self._limits.connections // _ROOM)
         while order and len(chosen) < most:
             one = order[0].connection
-            # An idle client and a long request lose something: of those one is enough.
-            if chosen and order[0].rank in {Stage.IDLE, Stage.LONG}:
+            if chosen and order[0].rank in _CLOSED_ALONE:
                 break
             if self._by_address[one.address] < count:
                 break
@@ -192,13 +192,19 @@ class Connections:
         return bool(connections)
 
 
+_CLOSED_ALONE: Final = frozenset({Stage.IDLE, Stage.MOVING, Stage.LONG})
+"""Those that lose something: of them one at a time is enough."""
+
+
 def _rank(connection: Connection, now: float) -> Stage:
     stage, age = connection.stage, now - connection.since
     if stage is Stage.WORKING:
         return Stage.LONG if age > _LONG_S else Stage.WORKING
     if stage is Stage.READY:
         return Stage.READY if age < _FRESH_S else Stage.HEADER
-    return Stage.FRESH if age < _FRESH_S and stage is not Stage.IDLE else stage
+    if stage in {Stage.IDLE, Stage.MOVING}:
+        return stage
+    return Stage.FRESH if age < _FRESH_S else stage
 
 
 @lru_cache(_ADDRESSES)

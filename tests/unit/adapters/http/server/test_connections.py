@@ -78,7 +78,8 @@ def test_the_address_with_the_most_connections_gives_way(world: World) -> None:
         (Stage.SILENT, Stage.HEADER),
         (Stage.HEADER, Stage.IDLE),
         (Stage.IDLE, Stage.BODY),
-        (Stage.BODY, Stage.WORKING),
+        (Stage.BODY, Stage.MOVING),
+        (Stage.MOVING, Stage.WORKING),
     ],
 )
 def test_the_lower_stage_gives_way(world: World, lower: Stage, higher: Stage) -> None:
@@ -100,6 +101,15 @@ def test_a_client_that_has_just_come_stays_and_slow_ones_give_way(
         world.open(1, stage=stage)
     assert any(one.is_aborted for one in slow)
     assert not any(one.is_aborted for one in fresh)
+
+
+def test_a_body_that_arrives_fast_outlasts_those_that_have_just_come(world: World) -> None:
+    moving = world.open(16, stage=Stage.MOVING, age=100)
+    world.open(16)
+    for _ in range(4):
+        assert world.pool.admit("new")
+        world.open(2)
+    assert not any(one.is_aborted for one in moving)
 
 
 def test_of_those_that_have_just_come_the_oldest_gives_way(world: World) -> None:
@@ -170,8 +180,9 @@ def test_what_came_after_a_ranking_is_found_later(world: World) -> None:
     assert world.closed() == [silent]
 
 
-def test_idle_connections_are_not_closed_by_the_dozen(world: World) -> None:
-    world.open(32, stage=Stage.IDLE)
+@pytest.mark.parametrize("stage", [Stage.IDLE, Stage.MOVING])
+def test_idle_connections_are_not_closed_by_the_dozen(world: World, stage: Stage) -> None:
+    world.open(32, stage=stage)
     assert world.pool.admit("new")
     assert len(world.closed()) == 1
 
@@ -206,6 +217,7 @@ def test_what_is_removed_counts_no_longer(world: World) -> None:
         (Stage.READY, LIMITS.header_s),
         (Stage.IDLE, LIMITS.idle_s),
         (Stage.BODY, LIMITS.request_s),
+        (Stage.MOVING, LIMITS.request_s),
         (Stage.WORKING, LIMITS.request_s),
     ],
 )
