@@ -55,6 +55,8 @@ TIMES = 20
 PAUSE_S = 0.25
 START_S = 120
 ROUND_S = 300
+POLL_S = 5.0
+"""Between looks at the round: each is a command, which takes a second of a core."""
 
 
 class Load(NamedTuple):
@@ -164,7 +166,7 @@ class World:
             phase = str(report["phase"]) if report else "unknown"
             if phase not in {"voting", "revealing", "unknown"}:
                 return phase
-            time.sleep(1)
+            time.sleep(POLL_S)
         return phase
 
     def close(self) -> None:
