@@ -20,6 +20,7 @@ from oepnode.config import HttpSettings
 from oepnode.services.common.http import errors_as_json, json_response, read_body
 
 GIVE_UP_S = 10.0
+WORK_S = 0.4
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -33,8 +34,13 @@ def application() -> web.Application:
     async def upload(request: web.Request) -> web.Response:
         return json_response({"size": len(await read_body(request, 2**24))})
 
+    async def work(_: web.Request) -> web.Response:
+        await asyncio.sleep(WORK_S)
+        return json_response({"worked": 1})
+
     app = web.Application(middlewares=[errors_as_json], client_max_size=2**24)
     app.add_routes([web.get("/", hello), web.post("/", echo), web.post("/upload", upload)])
+    app.router.add_get("/work", work)
     return app
 
 
@@ -168,6 +174,26 @@ async def test_a_header_that_http_does_not_see_has_the_deadline(
         client = await connect(url, clients)
         client.writer.write(b"\r\n\r\n")
         assert await client.is_closed(2)
+
+
+@pytest.mark.parametrize(("waits_s", "is_served"), [(5.0, True), (0.0, False)])
+async def test_where_all_are_at_work_a_new_connection_waits(
+    monkeypatch: pytest.MonkeyPatch, waits_s: float, is_served: bool
+) -> None:
+    monkeypatch.setattr(acceptor, "_FULL_S", waits_s)
+    async with server(monkeypatch, Limits(connections=4, per_address=4)) as (url, clients):
+        working = [await connect(url, clients) for _ in range(4)]
+        answers = [
+            asyncio.create_task(one.answer(GET.replace(b"/", b"/work", 1))) for one in working
+        ]
+        await asyncio.sleep(WORK_S / 4)
+        late = await connect(url, clients)
+        if is_served:
+            assert (await late.answer()).startswith(b"HTTP/1.1 200")
+        else:
+            assert await late.is_closed(WORK_S / 4)
+        done = await asyncio.gather(*answers)
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in done)
 
 
 async def test_requests_get_in_past_a_rush_of_silent_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Accepts connections as the limits allow.
 
 Guarantees: a connection that there is no room for is closed before anything is made for it; where
-the process is out of descriptors it waits, makes room and says so once a minute, instead of
-trying without a pause.
+all others are requests in hand it waits for a second first, and so do those behind it; where the
+process is out of descriptors it waits, makes room and says so once a minute, instead of trying
+without a pause.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.2
+_FULL_S: Final = 1.0
+"""Time for which a new connection waits where all others are requests in hand."""
+_LOOK_S: Final = 0.01
 _LOG_EVERY_S: Final = 60.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -75,19 +79,19 @@ class Acceptor:
         try:
             while True:
                 try:
-                    self._begin(*await loop.sock_accept(self._listener))
-                    self._begin_more()
+                    await self._begin(*await loop.sock_accept(self._listener))
+                    await self._begin_more()
                 except OSError as exc:
                     await self._recover(exc)
                 await asyncio.sleep(0)
         finally:
             self._connections.close_unbegun()
 
-    def _begin_more(self) -> None:
+    async def _begin_more(self) -> None:
         """Accept those that wait already, without a turn of the loop for each."""
         with suppress(BlockingIOError):
             for _ in range(AT_ONCE - 1):
-                self._begin(*self._listener.accept())
+                await self._begin(*self._listener.accept())
 
     async def _recover(self, exc: OSError) -> None:
         if exc.errno in _EXHAUSTED:
@@ -97,14 +101,24 @@ class Acceptor:
         elif self._listener.fileno() < 0:
             raise exc
 
-    def _begin(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
+    async def _begin(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
         address = counted_address(peer[0])
-        if not self._connections.admit(address):
-            self._log.note("connections_refused", open=len(self._connections))
-            accepted.close()
+        if self._connections.admit(address) or await self._is_admitted_later(address):
+            accepted.setblocking(False)
+            Pending(accepted, address, self._connections, self._hand_over).start()
             return
-        accepted.setblocking(False)
-        Pending(accepted, address, self._connections, self._hand_over).start()
+        self._log.note("connections_refused", open=len(self._connections))
+        accepted.close()
+
+    async def _is_admitted_later(self, address: str) -> bool:
+        """Whether one of the requests, if there are no other connections, ends in time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _FULL_S
+        while self._connections.is_full and loop.time() < deadline:
+            await asyncio.sleep(_LOOK_S)
+            if self._connections.admit(address):
+                return True
+        return False
 
     def _hand_over(self, accepted: socket.socket, address: str, head: bytes) -> None:
         protocol = self._make_protocol(address, head)

@@ -100,14 +100,17 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be in total."""
+        return len(self._open) >= self._limits.connections
+
     def admit(self, address: str) -> bool:
         """Whether there is room for a connection of an address, after closing others for it."""
         is_limited = address not in self._limits.proxies
         if is_limited and self._by_address[address] >= self._limits.per_address:
             return self._close_waiting(address, 0)
-        if len(self._open) < self._limits.connections:
-            return True
-        return self.make_room()
+        return not self.is_full or self.make_room()
 
     def make_room(self) -> bool:
         """Close connections that wait for their clients; False if there are none."""
