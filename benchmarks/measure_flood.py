@@ -15,7 +15,9 @@ How it is measured:
 - ``all on X`` is all of it at once on one listener, ``everything`` on all listeners at once. During
   each of them a document is published, the waits are those of its round, and the round is watched.
 - ``everything`` is repeated with attackers that come again sooner than after 5 seconds. Those rows
-  show where the machine's limit is; they are held to nothing.
+  show where the machine's limit is; they are held to nothing. Neither is the load with attackers at
+  the servers' priority, which is measured where ``--load`` names it: there are twice as many
+  attacking processes as servers, so what it shows is how a machine shares its cores.
 
 What it does not show: the attackers stand for other people's machines, so they run at the lowest
 priority and take no time from the servers by their mere number. Their connections and requests a
@@ -45,7 +47,7 @@ from rich.table import Table
 from benchmarks.flood_requests import SERVICES, Inputs, write_requests
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.demo.devnet import account
-from oepnode.demo.processes import Child
+from oepnode.demo.processes import Child, end_on_signals
 from oepnode.domain.rounds.onchain import parse_address
 from tests.attacks.support.crowd import AGAIN_S
 
@@ -68,6 +70,7 @@ class Load(NamedTuple):
         targets: Names of listeners; all of them where it is empty.
         again_s: Seconds until a closed connection is opened again.
         is_held: Whether the limits of this page apply to it.
+        is_yielding: Whether the attackers run at the lowest priority.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Load(NamedTuple):
     targets: tuple[str, ...] = ()
     again_s: float = AGAIN_S
     is_held: bool = True
+    is_yielding: bool = True
 
 
 ALL = ("idle", "slow", "strangers")
@@ -89,6 +93,7 @@ LOADS = (
         Load(f"everything, again after {after_s:g} s", ALL, again_s=after_s, is_held=False)
         for after_s in (2.0, 1.0, 0.5)
     ),
+    Load("everything, at the servers' priority", ALL, is_held=False, is_yielding=False),
 )
 
 
@@ -223,6 +228,7 @@ class Crowds:
                         continue
                     words = [kind, str(sizes[kind]), world.urls[name], *map(str, files)]
                     words += ["--again-s", str(load.again_s)]
+                    words += [] if load.is_yielding else ["--keep-priority"]
                     stack.enter_context(self._crowd(folder, f"{kind}-{name}", words))
             yield
 
@@ -270,7 +276,7 @@ def measure_all(folder: Path, sizes: dict[str, int], names: Sequence[str]) -> li
             raise SystemExit(error)
         world.until_over()
         for load in LOADS:
-            if not names or load.name in names:
+            if load.name in names if names else load.is_yielding:
                 measured.append(measure(world, folder, load, sizes))
                 print(measured[-1], file=sys.stderr, flush=True)
         return measured
@@ -311,6 +317,7 @@ def main() -> int:
         help="measure this load only; may be repeated",
     )
     options = parser.parse_args()
+    end_on_signals()
     sizes = dict.fromkeys(("idle", "slow"), options.connections)
     sizes["strangers"] = options.requests_per_s
     with tempfile.TemporaryDirectory(prefix="flood-") as folder:

@@ -9,8 +9,8 @@ line of JSON once all have been opened, or the first second is over; at SIGTERM 
 standard error, with the number of connections that it opened and the seconds that it took.
 
 Written on bare sockets, so that a small share of a core is enough for a whole crowd. Once that line
-is printed it runs at the lowest priority: it stands for other people's machines, which take no time
-from the servers'.
+is printed it runs at the lowest priority, unless ``--keep-priority`` is given: it stands for other
+people's machines, which take no time from the servers'.
 """
 
 import argparse
@@ -44,9 +44,10 @@ _BALLOT = _BODY.replace(b"/v1/requests", b"/v1/ballots")
 class Crowd:
     """Many connections of one process, and what is due at a time."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, yields: bool) -> None:
         self.address = address
         self.opened = 0
+        self._yields = yields
         self._selector = selectors.DefaultSelector()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._entries = 0
@@ -70,6 +71,12 @@ class Crowd:
         with suppress(KeyError, ValueError):
             self._selector.unregister(one)
         one.close()
+
+    def announce(self, what: str, number: int) -> None:
+        """Say that the attack is on."""
+        if self._yields:
+            _yield_cores()
+        print(json.dumps({what: number}), flush=True)
 
     def run(self) -> None:
         """Act until the process is ended."""
@@ -185,8 +192,7 @@ def _connections(crowd: Crowd, kind: str, count: int, again_s: float) -> None:
     def say() -> None:
         opened = sum(1 for one in everybody if one.times_opened)
         if opened == count or time.monotonic() > deadline:
-            _yield_cores()
-            print(json.dumps({"opened": opened}), flush=True)
+            crowd.announce("opened", opened)
         else:
             crowd.at(time.monotonic() + 0.05, say)
 
@@ -201,8 +207,7 @@ def _strangers(crowd: Crowd, rate: int, requests: list[bytes]) -> None:
         Connection(crowd, requests[number % len(requests)], longest_s=_ANSWER_S)
         number += 1
         if number == rate:
-            _yield_cores()
-            print(json.dumps({"sent": number}), flush=True)
+            crowd.announce("sent", number)
         crowd.at(start + number / rate, send)
 
     send()
@@ -227,11 +232,12 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("files", type=Path, nargs="*")
     parser.add_argument("--again-s", type=float, default=AGAIN_S)
+    parser.add_argument("--keep-priority", action="store_true")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     parts = urlsplit(options.url)
-    crowd = Crowd((str(parts.hostname), int(parts.port or 80)))
+    crowd = Crowd((str(parts.hostname), int(parts.port or 80)), yields=not options.keep_priority)
     if options.kind == "strangers":
         _strangers(crowd, options.count, [file.read_bytes() for file in options.files])
     else:
