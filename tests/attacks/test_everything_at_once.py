@@ -1,7 +1,7 @@
 """An outsider does everything at once: idle and slow connections, and requests of strangers.
 
 Before: each connection that was opened got an HTTP protocol with its task and timers, and for every
-few that were closed all of them were ranked. Three quarters of a listener's time went into
+few that were closed all of them were ranked. Half of a listener's time went into
 connections that never sent a request; with all kinds of attackers on all listeners a worker waited
 for 20 seconds. A document whose upload took more than a second was closed for newcomers.
 
