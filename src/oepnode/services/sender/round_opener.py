@@ -3,8 +3,9 @@
 Guarantees: while a round with the same inputs runs or is final, no second one is opened, also while
 the first one's block is not final enough; a request is answered only with a round that the chain's
 newest block has with exactly these inputs. The intent is stored before the transaction is sent, so
-an unknown outcome is looked up on chain before sending again. An opening that a reorganisation took
-away is looked for under other numbers, and opened again at the next request.
+an unknown outcome is looked up on chain before sending again, and so is a round that another
+requester opened, among the newest. An opening that a reorganisation took away is looked for under
+other numbers, and opened again at the next request.
 
 Leaves out a transaction that is still pending after a crash: it can open a second round with the
 same inputs, which does no harm; a later round supersedes an earlier one.
