@@ -3,8 +3,8 @@
 Makes a snapshot and a table of changes first (not measured): every site gets an aggregator, and
 later every one changes to another. Measured, each in a process of its own with its peak memory:
 importing the snapshot into an empty database, importing the changes, publishing a snapshot, one
-``assign``, and reading the published snapshot as a worker does. ``cpu`` is the processor time of
-that process; a PostgreSQL server's own comes on top.
+``assign``, and reading the first snapshot as a worker does. ``cpu`` is the processor time of
+that process, ``server`` that of the PostgreSQL server's for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from hashlib import sha256
@@ -58,19 +58,20 @@ def main() -> None:
         folder = Path(scratch)
         make(folder, chosen.nmis)
         for kind in chosen.database or DATABASES:
-            with database(kind, folder) as url:
-                figures["databases"][kind] = run_steps(kind, url, folder)
+            with database(kind, folder) as (url, server):
+                figures["databases"][kind] = run_steps(kind, url, folder, server)
     if chosen.json:
         chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def run_steps(kind: str, url: str, folder: Path) -> dict[str, Any]:
+def run_steps(kind: str, url: str, folder: Path, server: Postgres | None) -> dict[str, Any]:
     """Each step in a process of its own."""
     prepare_database(target(url, folder))
     (folder / "served").write_text(str(folder / f"data-{kind}"))
     figures: dict[str, Any] = {}
     for step in STEPS:
         words = ["--step", step, "--url", url, "--folder", str(folder)]
+        before = 0.0 if server is None else server.cpu_seconds()
         done = subprocess.run(  # noqa: S603 - this program
             [sys.executable, "-m", "benchmarks.measure_registry", *words],
             check=True,
@@ -78,8 +79,10 @@ def run_steps(kind: str, url: str, folder: Path) -> dict[str, Any]:
         )
         figures[step] = json.loads(done.stdout)
         row = figures[step]
+        row["server_cpu_seconds"] = 0.0 if server is None else server_cpu(server) - before
         print(
             f"{kind:10}  {step:8}  {row['seconds']:7.2f} s  cpu {row['cpu_seconds']:7.2f} s  "
+            f"server {row['server_cpu_seconds']:7.2f} s  "
             f"{row['peak_mib']:6.0f} MiB",
             flush=True,
         )
@@ -91,12 +94,12 @@ def measure(step: str, url: str, folder: Path) -> dict[str, float]:
     chosen = target(url, folder)
     served = Path((folder / "served").read_text())
     nmi = (folder / "change.csv").read_text().splitlines()[1][:10] if step == "assign" else ""
-    actions = {
+    actions: dict[str, Callable[[], object]] = {
         "import": lambda: import_assignments(chosen, folder / "registry.json"),
         "change": lambda: import_assignments(chosen, folder / "change.csv"),
         "publish": lambda: publish_from_database(chosen, served),
         "assign": lambda: assign(chosen, nmi, "sample-01", "2100-01-05T04:00:00+10:00"),
-        "read": lambda: parse_snapshot(next(served.glob("snapshots/*")).read_bytes()),
+        "read": lambda: parse_snapshot((folder / "registry.json").read_bytes()),
     }
     cpu, started = time.process_time(), time.perf_counter()
     actions[step]()
@@ -125,10 +128,10 @@ def make(folder: Path, nmis: int) -> None:
 
 
 @contextmanager
-def database(kind: str, folder: Path) -> Iterator[str]:
-    """An empty database."""
+def database(kind: str, folder: Path) -> Iterator[tuple[str, Postgres | None]]:
+    """An empty database, and its server if it has one."""
     if kind == "sqlite":
-        yield f"sqlite:///{folder}/registry.sqlite"
+        yield f"sqlite:///{folder}/registry.sqlite", None
         return
     programs = find_programs()
     if programs is None:
@@ -138,9 +141,15 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         password = folder / "password"
         password.touch(0o600)
         password.write_text(server.password)
-        yield server.url(server.create())
+        yield server.url(server.create()), server
     finally:
         server.stop()
+
+
+def server_cpu(server: Postgres) -> float:
+    """Processor time of a server, once the connections that are being closed are."""
+    time.sleep(0.5)
+    return server.cpu_seconds()
 
 
 def target(url: str, folder: Path) -> DatabaseTarget:

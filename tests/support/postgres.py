@@ -77,6 +77,12 @@ class Postgres:
             autocommit=True,
         )
 
+    def cpu_seconds(self) -> float:
+        """Processor time of all connections that have been closed."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[13:15]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         """Stop the server, and delete its data."""
         self._process.send_signal(signal.SIGINT)

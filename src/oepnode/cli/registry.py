@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oepnode.cli import registry_aggregators
+from oepnode.cli import registry_aggregators, registry_snapshots
 from oepnode.cli import registry_database as database
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RpcOption, StartBlockOption
@@ -38,7 +38,7 @@ for command in (database.init, database.assign, database.unassign, database.hist
     app.command()(command)
 app.command("import")(database.import_file)
 app.add_typer(registry_aggregators.app, name="aggregator")
-app.add_typer(database.snapshot_app, name="snapshot")
+app.add_typer(registry_snapshots.app, name="snapshot")
 app.command("sign")(sign_snapshot)
 
 

@@ -1,4 +1,4 @@
-"""Commands of ``oepnode registry`` for its database: assignments and snapshots."""
+"""Commands of ``oepnode registry`` for its database and the assignments in it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ from oepnode.client.operation.registry.changes import assign as assign_site
 from oepnode.client.operation.registry.database import DatabaseTarget, prepare_database
 from oepnode.client.operation.registry.history import site_history
 from oepnode.client.operation.registry.imports import import_assignments
-from oepnode.client.operation.registry.snapshots import publish_from_database, write_from_database
-
-snapshot_app = typer.Typer(help="Snapshots of the registry's database.", no_args_is_help=True)
 
 NmiArgument = Annotated[str, typer.Argument(metavar="NMI", help="NMI, or token in blind mode.")]
 FromOption = Annotated[
@@ -114,38 +111,6 @@ def history(
         output.say(f"{change.made_at}  {change.made_by}: {change.action}")
         _print_spans("  removed", change.removed)
         _print_spans("  added", change.added)
-
-
-@snapshot_app.command("publish")
-def publish_snapshot(
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The registry's data folder; default as in --config.")
-    ] = None,
-    new_salt: Annotated[
-        bool, typer.Option("--new-salt", help="Publish even if nothing has changed.")
-    ] = False,
-    database: DatabaseOption = None,
-    password_file: PasswordOption = None,
-    config: SettingsOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Publish a snapshot of the database, with a fresh salt; it may be running."""
-    target = DatabaseTarget(database, password_file, config)
-    output.print_report(publish_from_database(target, data_dir, new_salt=new_salt), as_json)
-
-
-@snapshot_app.command("write")
-def write_snapshot(
-    out: Annotated[Path, typer.Option(help="File for the snapshot.")],
-    salt_file: Annotated[Path, typer.Option(help="New file for its fresh salt.")],
-    database: DatabaseOption = None,
-    password_file: PasswordOption = None,
-    config: SettingsOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Write a snapshot of the database to a file, to be blinded, or signed and published."""
-    target = DatabaseTarget(database, password_file, config)
-    output.print_report(write_from_database(target, out, salt_file), as_json)
 
 
 def _print_change(change: AssignmentChange, as_json: bool) -> None:

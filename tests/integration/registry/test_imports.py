@@ -263,3 +263,21 @@ def test_a_key_of_another_aggregator_is_rejected(
     with pytest.raises(ConflictError, match="aggregator north has this public key"):
         import_assignments(target, file)
     assert state(database) == before
+
+
+def test_a_part_of_many_sites_is_changed(
+    target: DatabaseTarget, database: RegistryDatabase, tmp_path: Path
+) -> None:
+    nmis = [f"630588{number:04}" for number in range(4000)]
+    first = write_csv(tmp_path / "all.csv", *(f"{nmi},north,{day(1)}," for nmi in nmis))
+    assert import_assignments(target, first).new == len(nmis)
+    part = nmis[::5]
+    file = write_csv(tmp_path / "part.csv", *(f"{nmi},south,{day(2)},{day(4)}" for nmi in part))
+    for dry_run in (True, False):
+        done = import_assignments(target, file, dry_run=dry_run)
+        assert counts(done) == (0, len(part), 0, 0)
+        assert state(database)[1] == len(nmis) + (0 if dry_run else 2 * len(part))
+    lines = timelines(database)
+    assert all(lines[nmi][3] == 2 for nmi in part)
+    assert sum(line[3] == 2 for line in lines.values()) == len(part)
+    assert all(line[1] == line[5] == 1 for line in lines.values())

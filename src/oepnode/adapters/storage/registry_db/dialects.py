@@ -169,8 +169,8 @@ class Postgresql(Dialect):
             ) from exc
 
     def begin_reading(self, connection: Connection) -> None:
-        """A transaction on one snapshot."""
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        """A transaction on one snapshot; a read-only one could make no temporary table."""
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def begin_writing(self, connection: Connection) -> None:
         """Lock the assignments against other writers; readers go on."""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from oepnode.adapters.storage.registry_db.dialects import Dialect
 
+_FEW: Final = 500
+"""Sites that are looked up without counting all assignments first."""
+
 _MANY: Final = 4
 """A change of more than this part of all assignments reads them all."""
 
@@ -160,7 +163,8 @@ class ChangeWriter:
             read_assignments,
         )
 
-        if len(sites) * _MANY < count_assignments(self._connection):
+        is_few = len(sites) <= _FEW
+        if is_few or len(sites) * _MANY < count_assignments(self._connection):
             return read_assignments(self._connection, self._dialect, sites)
         # A large part of all: reading them all is faster than looking each up.
         present = read_assignments(self._connection, self._dialect)

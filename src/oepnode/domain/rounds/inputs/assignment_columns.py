@@ -83,12 +83,12 @@ def read_array(array: bytes, index: Mapping[str, int]) -> Columns | None:
     texts = len(rows) * 2 * _KEYS + named + sum(type(end) is str for end in ends)
     if int(np.count_nonzero(np.frombuffer(array, np.uint8) == _QUOTE)) != 2 * texts:
         return None
+    nmi = [row.nmi for row in rows]
+    aggregator = [row.aggregator for row in rows]
+    start = [row.start for row in rows]
+    del rows
     return read_columns(
-        [row.nmi for row in rows],
-        [row.aggregator for row in rows],
-        [row.start for row in rows],
-        [end if type(end) is str else None for end in ends],
-        index,
+        nmi, aggregator, start, [end if type(end) is str else None for end in ends], index
     )
 
 

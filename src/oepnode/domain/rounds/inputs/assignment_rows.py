@@ -62,11 +62,11 @@ def read_assignment_rows(
     Raises:
         DocumentFault: With every fault, by row, code and value.
     """
-    fast = _read_by_columns(rows, numbers, may_unassign=may_unassign)
-    return fast or _read_strictly(rows, numbers, may_unassign=may_unassign)
+    fast = rows_by_columns(rows, numbers, may_unassign=may_unassign)
+    return fast or rows_strictly(rows, numbers, may_unassign=may_unassign)
 
 
-def _read_by_columns(
+def rows_by_columns(
     rows: AssignmentRows, numbers: Mapping[str, int], *, may_unassign: bool
 ) -> Assignments | None:
     """Read a table by columns, or return None where the strict reader is to decide."""
@@ -83,9 +83,14 @@ def _read_by_columns(
     return None if log.count else assignments
 
 
-def _read_strictly(
+def rows_strictly(
     rows: AssignmentRows, numbers: Mapping[str, int], *, may_unassign: bool
 ) -> Assignments:
+    """Read a table row by row.
+
+    Raises:
+        DocumentFault: As `read_assignment_rows`.
+    """
     log = FaultLog(_WHAT)
     site_ids = SiteIdReader(log)
     seen: dict[str, Timestamp] = {}
