@@ -216,7 +216,9 @@ FORGERIES: dict[Forge, str] = {
 }
 
 
-@pytest.mark.parametrize(("forge", "code"), FORGERIES.items(), ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("forge", "code"), FORGERIES.items(), ids=[forge.__name__ for forge in FORGERIES]
+)
 async def test_a_changed_certificate_is_rejected_by_name(
     attacked: Attacked, forge: Forge, code: str
 ) -> None:

@@ -7,7 +7,7 @@ from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import Horizon
-from oepnode.domain.rounds.inputs.blocks import DocumentReader
+from oepnode.domain.rounds.inputs.blocks import DocumentReader, UnprovenError
 from oepnode.domain.rounds.inputs.document_readers import open_document
 from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
 from oepnode.domain.rounds.partition import RoundResult
@@ -17,6 +17,13 @@ from oepnode.domain.rounds.workshop import Workshop
 
 def horizon_of(reader: DocumentReader) -> Horizon:
     """The horizon of a document's runs; of one interval where it has none."""
+    try:
+        return _horizon_of(reader)
+    except UnprovenError:
+        return _horizon_of(reader.strict())
+
+
+def _horizon_of(reader: DocumentReader) -> Horizon:
     spans = [
         (int(start), int(start + count * INTERVAL_S))
         for part in range(reader.part_count)

@@ -28,7 +28,7 @@ def run(config: Config, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def check(config: Config, as_json: JsonFlag = False) -> None:
-    """Check folder, listeners, key, chain, membership, fees, services; exit 0 if all are fine."""
+    """Check folder, listeners, key, chain, windows, membership, fees, services; exit 0 if fine."""
     lines = check_worker(load(WorkerSettings, config))
     if as_json:
         output.print_json(lines)

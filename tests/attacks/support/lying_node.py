@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,12 +30,14 @@ class LyingNode:
     Attributes:
         url: Its URL, with a key in its path as of a provider.
         requests: Methods of the requests that it received.
+        wait_s: Time after which it answers.
     """
 
     def __init__(self, behind: str, lie: Lie = honest) -> None:
         self.lie = lie
         self.url = ""
         self.requests: list[str] = []
+        self.wait_s = 0.0
         self._behind = behind
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -45,6 +48,7 @@ class LyingNode:
             session.post(self._behind, json=body) as response,
         ):
             answer = await response.json()
+        await asyncio.sleep(self.wait_s)
         return web.json_response(self.lie(body, answer))
 
 

@@ -211,6 +211,26 @@ async def test_one_honest_node_of_two_is_enough_for_the_transactions(
         assert not out.exists()
 
 
+async def test_calldata_that_one_node_makes_up_is_no_answer(
+    world: ChainWorld, tmp_path: Path
+) -> None:
+    """It proves nothing, so one node's word does not stand for the bytes that another node has."""
+
+    def other(request: Answer, answer: Answer) -> Answer:
+        if request["method"] == "eth_getTransactionByHash":
+            return answer | {"result": answer["result"] | {"type": "0x4", "input": "0x01"}}
+        return without_raw(request, answer)
+
+    number = await final_round(world, (0, 1), ())
+    async with (
+        lying_node(world.devnet.url, other) as liar,
+        lying_node(world.devnet.url) as good,
+    ):
+        good.wait_s = 0.05  # the other one answers first
+        written, _ = await certified(world, number, tmp_path / "a.json", liar.url, good.url)
+    assert len(written.report.matched) == 2
+
+
 async def test_a_round_that_is_not_over_has_no_certificate(
     world: ChainWorld, tmp_path: Path
 ) -> None:

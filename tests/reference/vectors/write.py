@@ -21,6 +21,7 @@ from tests.reference.vectors.grants import grant_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
 from tests.reference.vectors.nmi import nmi_vectors
+from tests.reference.vectors.parquets import parquet_vectors
 from tests.reference.vectors.precedence import precedence_vectors
 from tests.reference.vectors.rejected import rejected_vectors
 from tests.reference.vectors.rounds import (
@@ -57,6 +58,7 @@ def all_vectors() -> dict[str, Json]:
         "round-wide.json": round_vector("wide", wide_round(), 5, ("wide", "canonical")),
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
         "rejected.json": rejected_vectors(),
+        "parquet.json": parquet_vectors(),
         "precedence.json": precedence_vectors(),
         "sealing.json": sealing_vectors(),
         "bundle.json": bundle_vectors(),

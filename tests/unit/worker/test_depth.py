@@ -79,9 +79,10 @@ async def test_bundles_are_published_when_the_end_of_the_round_is_deep_enough(
 async def test_a_root_is_revealed_with_the_ballots_of_the_newest_block(stage: Stage) -> None:
     """One member's ballot came last, and the contract takes all of them or none."""
     patient, hasty = stage.worker(0, depth=DEPTH), stage.worker(1)
-    async with running(patient, hasty):
-        await stage.open()
+    await stage.open()
+    async with running(hasty):
         await until(lambda: bool(stage.votes(1)))
+    async with running(patient):  # the only one that can reveal
         stage.blockchain.mine(DEPTH)
         await until(lambda: bool(stage.votes(0)))
         stage.pass_time(90)  # half of the reveal window is gone, and nothing is mined on top

@@ -22,7 +22,7 @@ from oepnode.adapters.chain.values import Log
 from oepnode.adapters.clock import SystemClock
 from oepnode.config import ChainSettings
 from oepnode.domain.rounds.onchain import Head, parse_address
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, TransportError
 from oepnode.ports import Clock
 
 
@@ -108,10 +108,20 @@ class Quorum:
         return await self.agreement.ask("nonce", lambda node: node.nonce(account, at))
 
     async def transaction(self, transaction: bytes) -> bytes:
-        """A transaction by its hash, as `Node.transaction`; one node that has it is enough."""
-        return await self.agreement.ask_any(
-            "transaction", lambda node: node.transaction(transaction)
-        )
+        """A transaction by its hash; one node that has its bytes is enough, they prove themselves.
+
+        Where no node has them, the calldata on which enough nodes agree.
+        """
+        try:
+            return await self.agreement.ask_any(
+                "transaction", lambda node: node.transaction(transaction)
+            )
+        except TransportError as exc:
+            without = exc
+        try:
+            return await self.agreement.ask("calldata", lambda node: node.calldata(transaction))
+        except TransportError:
+            raise without from None
 
     async def logs(self, first: int, last: int, topics: Sequence[Any], at: Head) -> tuple[Log, ...]:
         """The contract's logs of a range of blocks, which ends at a block or before it."""

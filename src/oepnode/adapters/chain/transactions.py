@@ -2,12 +2,12 @@
 
 Guarantees: what is returned as a transaction has the hash that was asked for, so that one node's
 word is enough. Where a node does not offer the raw bytes, they are put together from its fields
-(types 0, 1 and 2); of other types the calldata is returned, which proves nothing by itself.
+(types 0, 1 and 2). Of other types there is the calldata alone, which proves nothing by itself.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import rlp
 from eth_utils.crypto import keccak
@@ -15,6 +15,9 @@ from msgspec import Struct
 
 from oepnode.adapters.chain.values import Account, Data, Quantity, Word, integer, raw
 from oepnode.errors import TransportError
+
+_LAST_REBUILT: Final = 2
+"""Highest type of a transaction that is put together from its fields."""
 
 
 class AccessJson(Struct, rename="camel"):
@@ -56,14 +59,15 @@ def require_hash(transaction: bytes, carried: bytes) -> bytes:
 
 
 def carried_by(transaction: bytes, found: TransactionJson) -> bytes:
-    """The signed transaction put together from its fields; of another type, its calldata.
+    """The signed transaction put together from its fields.
 
     Raises:
-        TransportError: If the fields do not give the hash that was asked for.
+        TransportError: If the fields do not give the hash that was asked for, or it is of another
+            type than 0, 1 and 2.
     """
     kind = integer(found.type)
-    if kind > 2:
-        return raw(found.input)
+    if kind > _LAST_REBUILT:
+        raise TransportError(f"no raw bytes of a transaction of type {kind}")
     to = b"" if found.to is None else raw(found.to)
     call: list[Any] = [_number(found.gas), to, _number(found.value), raw(found.input)]
     nonce, signature = _number(found.nonce), [_number(found.r), _number(found.s)]
@@ -77,6 +81,17 @@ def carried_by(transaction: bytes, found: TransactionJson) -> bytes:
     fields = [_number(found.chain_id), nonce, *map(_number, fees), *call, _access_list(found)]
     encoded = rlp.encode([*fields, _number(parity), *signature])
     return require_hash(transaction, bytes([kind]) + encoded)
+
+
+def calldata_of(found: TransactionJson) -> bytes:
+    """The calldata of a transaction of which there are no more bytes to be had.
+
+    Raises:
+        TransportError: If it is of a type that `carried_by` puts together.
+    """
+    if integer(found.type) <= _LAST_REBUILT:
+        raise TransportError("another transaction than requested")
+    return raw(found.input)
 
 
 def _access_list(found: TransactionJson) -> list[Any]:

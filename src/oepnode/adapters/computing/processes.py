@@ -15,7 +15,9 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -65,6 +67,19 @@ class ForkedProcesses:
                         early[done] = result
                         _give(child, waiting)
                 yield early.pop(number)
+
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin a piece of work in a thread, which has ended when the function returns."""
+        result: Future[T] = Future()
+
+        def do() -> None:
+            try:
+                result.set_result(work())
+            except BaseException as exc:
+                result.set_exception(exc)
+
+        threading.Thread(target=do, daemon=True).start()
+        return result.result
 
     def append(self, store: str, data: memoryview) -> int:
         """Append to a store."""

@@ -27,14 +27,14 @@ class Spill:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._sizes: dict[str, int] = {}
+        self.folder = folder
         self._writer: tuple[str, int] | None = None
+        self._end = 0
         self._readers: OrderedDict[str, int] = OrderedDict()
 
     def __enter__(self) -> Spill:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        private_folder(self._folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        private_folder(self.folder)
         return self
 
     def __exit__(
@@ -44,19 +44,20 @@ class Spill:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def append(self, store: str, data: memoryview) -> int:
         """Append to a store; returns the position."""
         if self._writer is None or self._writer[0] != store:
             self._close_writer()
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            self._writer = store, os.open(self._folder / store, flags, FILE_MODE)
-        start = self._sizes.get(store, 0)
+            self._writer = store, os.open(self.folder / store, flags, FILE_MODE)
+            self._end = os.fstat(self._writer[1]).st_size
+        start = self._end
         rest = data
         while rest:
             rest = rest[os.write(self._writer[1], rest) :]
-        self._sizes[store] = start + len(data)
+        self._end = start + len(data)
         return start
 
     def read(self, store: str, start: int, size: int) -> bytes:
@@ -65,7 +66,7 @@ class Spill:
         if reader is None:
             if len(self._readers) >= _MOST_OPEN:
                 os.close(self._readers.popitem(last=False)[1])
-            reader = os.open(self._folder / store, os.O_RDONLY)
+            reader = os.open(self.folder / store, os.O_RDONLY)
             self._readers[store] = reader
         data = os.pread(reader, size, start)
         if len(data) != size:

@@ -12,6 +12,8 @@ import typer
 
 from oepnode.cli.common import output
 from oepnode.cli.common.certificate import (
+    KnownChainOption,
+    KnownContractOption,
     OperatorOption,
     OperatorsOption,
     QuorumOption,
@@ -71,8 +73,8 @@ def verify(
     number: Annotated[
         int | None, typer.Option("--round", min=1, help="Round that it must be of.")
     ] = None,
-    contract: ContractOption = None,
-    chain_id: ChainIdOption = None,
+    contract: KnownContractOption = None,
+    chain_id: KnownChainOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Verify a round's certificate, without a node and without a network."""

@@ -34,6 +34,21 @@ QuorumOption = Annotated[
     int | None,
     typer.Option("--quorum", min=1, help="Quorum of the round's electorate, as you know it."),
 ]
+KnownContractOption = Annotated[
+    str | None,
+    typer.Option(
+        "--contract", envvar="OEPNODE_CONTRACT", help="Address of OepConsensus, as you know it."
+    ),
+]
+KnownChainOption = Annotated[
+    int | None,
+    typer.Option(
+        "--chain-id",
+        envvar="OEPNODE_CHAIN_ID",
+        min=1,
+        help="Chain id that the certificate must be for, as you know it.",
+    ),
+]
 
 
 def electorate_of(

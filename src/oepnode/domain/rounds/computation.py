@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 from oepnode.domain.documents.progress import Progress
@@ -21,7 +22,7 @@ from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, parse_sna
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.partition import RULES_VERSION, RoundResult
 from oepnode.domain.rounds.pipeline import Pipeline
-from oepnode.domain.rounds.workshop import Workshop
+from oepnode.domain.rounds.workshop import InProcess, Workshop
 from oepnode.errors import DigestMismatch, EvidenceError
 
 KNOWN_RULES: Final = frozenset({RULES_VERSION})
@@ -94,9 +95,15 @@ def compute(
         raise RulesUnknown(
             f"expected rules version {RULES_VERSION}, received {opened.rules_version}"
         )
-    _check_digest("envelope document", opened.envelope_digest, inputs.envelope)
-    _check_digest("registry snapshot", opened.registry_digest, inputs.registry)
-    snapshot = parse_snapshot(read_all(inputs.registry))
+    workshop = workshop or InProcess()
+    digest = workshop.beside(lambda: digest_of(inputs.envelope))
+    registry = read_all(inputs.registry)
+    registry_digest = sha256(registry).digest()
+    try:
+        snapshot = parse_snapshot(registry)
+    finally:  # a wrong digest is the reason, whatever else is wrong
+        _check_digest("envelope document", opened.envelope_digest, digest())
+        _check_digest("registry snapshot", opened.registry_digest, registry_digest)
     horizon = Horizon(opened.horizon_start, opened.interval_count)
     pipeline = Pipeline(snapshot, inputs.salt, context, horizon, workshop, operator)
     reader = open_document(source_of(inputs.envelope), inputs.feed)
@@ -109,7 +116,6 @@ def compute(
     )
 
 
-def _check_digest(what: str, expected: bytes, document: DocumentBytes) -> None:
-    received = digest_of(document)
+def _check_digest(what: str, expected: bytes, received: bytes) -> None:
     if received != expected:
         raise DigestMismatch(what, expected, received)

@@ -179,7 +179,7 @@ class Pipeline:
         rows = int(runs.bounds[-1])
         if is_sparse(int(alone.sum()), horizon.count, rows):
             return np.zeros(len(runs), dtype=np.bool_)
-        return alone
+        return np.asarray(alone, dtype=np.bool_)
 
     def _keep(self, runs: Runs, rest: Indices, kept: Int64s, store: str) -> None:
         for run in rest.tolist():

@@ -7,6 +7,7 @@ task, and whether a store is memory or a file, has no influence on any result.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
@@ -27,6 +28,10 @@ class Workshop(Protocol):
         """
         ...
 
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin a piece of work that needs nothing else; returns a function that waits for it."""
+        ...
+
     def append(self, store: str, data: memoryview) -> int:
         """Append to a store that only one task writes; returns the position."""
         ...
@@ -40,19 +45,39 @@ class InProcess:
     """Does all tasks in this process one after another, and keeps everything in memory."""
 
     def __init__(self) -> None:
-        self._stores: defaultdict[str, bytearray] = defaultdict(bytearray)
+        self._stores: defaultdict[str, _Pieces] = defaultdict(_Pieces)
 
     def run(self, task: Callable[[int], T], count: int) -> Iterator[T]:
         """Results of the tasks in their order."""
         return map(task, range(count))
 
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """A function that does the work."""
+        return work
+
     def append(self, store: str, data: memoryview) -> int:
         """Append to a store."""
-        kept = self._stores[store]
-        start = len(kept)
-        kept += data
-        return start
+        return self._stores[store].append(bytes(data))
 
     def read(self, store: str, start: int, size: int) -> bytes:
         """Bytes of a store."""
-        return bytes(memoryview(self._stores[store])[start : start + size])
+        return self._stores[store].read(start, size)
+
+
+class _Pieces:
+    """Bytes that were appended in pieces, each of which is read alone."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._pieces: list[bytes] = []
+
+    def append(self, piece: bytes) -> int:
+        start = self._starts[-1] + len(self._pieces[-1]) if self._starts else 0
+        self._starts.append(start)
+        self._pieces.append(piece)
+        return start
+
+    def read(self, start: int, size: int) -> bytes:
+        number = bisect_right(self._starts, start) - 1
+        at = start - self._starts[number]
+        return self._pieces[number][at : at + size]

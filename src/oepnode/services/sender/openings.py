@@ -73,12 +73,16 @@ class Openings:
             rows = db.execute(f"{_SELECT} WHERE NOT is_settled").fetchall()
         return [_opening(row) for row in rows]
 
-    def put(self, opening: Opening) -> None:
+    def put(self, opening: Opening) -> list[Opening]:
         """Store an opening in the place of an earlier one with the same inputs.
 
-        Another opening of that round's number loses it: the chain has one round of each number.
+        Returns:
+            The openings with other inputs that lose that round's number, as they were: the chain
+            has one round of each number.
         """
+        key = (opening.digest, opening.registry_digest)
         with self._index.transaction() as db:
+            rows = db.execute(f"{_SELECT} WHERE round = ?", (opening.round,)).fetchall()
             db.execute(
                 "UPDATE openings SET round = NULL, is_settled = 0, block = ? WHERE round = ?",
                 (opening.block, opening.round),
@@ -95,6 +99,8 @@ class Openings:
                     opening.is_settled,
                 ),
             )
+        found = map(_opening, rows)
+        return [lost for lost in found if (lost.digest, lost.registry_digest) != key]
 
     def drop(self, opening: Opening) -> None:
         """Forget an opening."""

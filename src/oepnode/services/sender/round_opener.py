@@ -3,8 +3,9 @@
 Guarantees: while a round with the same inputs runs or is final, no second one is opened, also while
 the first one's block is not final enough; a request is answered only with a round that the chain's
 newest block has with exactly these inputs. The intent is stored before the transaction is sent, so
-an unknown outcome is looked up on chain before sending again. An opening that a reorganisation took
-away is looked for under other numbers, and opened again at the next request.
+an unknown outcome is looked up on chain before sending again, and so is a round that another
+requester opened, among the newest. An opening that a reorganisation took away is looked for under
+other numbers, and opened again at the next request.
 
 Leaves out a transaction that is still pending after a crash: it can open a second round with the
 same inputs, which does no harm; a later round supersedes an earlier one.
@@ -70,34 +71,35 @@ class RoundOpener:
         async with self._turn:
             known = await asyncio.to_thread(self._openings.of, document.digest, registry_digest)
             newest = await self._chain.newest()
-            opened = None if known is None else await self._sighting(newest, known)
-            if known is not None and opened is not None and await _is_valid(newest, opened.round):
-                opening = await self._note(known, opened)
+            intent = Opening(
+                digest=document.digest,
+                registry_digest=registry_digest,
+                after_round=await newest.round_count(),
+                block=(await newest.head()).number,
+            )
+            # Another requester can have opened it: then this gateway knows nothing of it.
+            opening = known or intent
+            opened = await self._sighting(newest, opening)
+            if opened is not None and await _is_valid(newest, opened.round):
+                opening = await self._note(opening, opened)
                 return OpenedRound(opened.round, is_new=False, is_settled=opening.is_settled)
-            return await self._open(newest, document, registry_digest, known)
+            return await self._open(document, intent, known)
 
     async def _open(
-        self,
-        newest: ChainReader,
-        document: StoredDocument,
-        registry_digest: bytes,
-        known: Opening | None,
+        self, document: StoredDocument, intent: Opening, known: Opening | None
     ) -> OpenedRound:
-        intent = Opening(
-            digest=document.digest,
-            registry_digest=registry_digest,
-            after_round=await newest.round_count(),
-            block=(await newest.head()).number,
-        )
-        await asyncio.to_thread(self._openings.put, intent)
+        await self._put(intent)
         try:
             opened = await self._chain.open_round(
-                document.horizon_start, document.interval_count, document.digest, registry_digest
+                document.horizon_start,
+                document.interval_count,
+                intent.digest,
+                intent.registry_digest,
             )
         except ConflictError:
             await asyncio.to_thread(self._openings.drop, intent)
             if known is not None:
-                await asyncio.to_thread(self._openings.put, known)
+                await self._put(known)
             raise
         # A crash before this line: the intent is stored, and the next request finds the round.
         opening = await self._note(intent, opened)
@@ -128,7 +130,10 @@ class RoundOpener:
             newest = await self._chain.newest()
             for opening in unsettled:
                 opened = await self._sighting(newest, opening)
-                if opened is not None:
+                # Where the round is not known, one that failed is of an earlier attempt.
+                if opened is not None and (
+                    opening.round is not None or await _is_valid(newest, opened.round)
+                ):
                     await self._note(opening, opened)
                 else:
                     await self._note_absence(newest, opening)
@@ -146,8 +151,13 @@ class RoundOpener:
         if not (seen == opening and opening.is_settled):
             seen = replace(seen, is_settled=await self._is_settled(opened))
         if seen != opening:
-            await asyncio.to_thread(self._openings.put, seen)
+            await self._put(seen)
         return seen
+
+    async def _put(self, opening: Opening) -> None:
+        """Store an opening, and report those that lost their number to it."""
+        for lost in await asyncio.to_thread(self._openings.put, opening):
+            _report_vanished(lost)
 
     async def _is_settled(self, opened: RoundOpened) -> bool:
         try:
@@ -164,17 +174,10 @@ class RoundOpener:
         """
         if opening.round is not None:
             block = (await newest.head()).number
-            _log.warning(
-                "opening_vanished",
-                round=opening.round,
-                document=opening.digest.hex(),
-                transaction=opening.transaction.hex(),
-                fix="publish the document again, or request its round again",
-            )
-            lost = replace(opening, round=None, block=block, is_settled=False)
-            await asyncio.to_thread(self._openings.put, lost)
+            _report_vanished(opening)
+            await self._put(replace(opening, round=None, block=block, is_settled=False))
         elif (await (await self._chain.settled()).head()).number >= opening.block:
-            await asyncio.to_thread(self._openings.put, replace(opening, is_settled=True))
+            await self._put(replace(opening, is_settled=True))
 
     async def _sighting(self, newest: ChainReader, opening: Opening) -> RoundOpened | None:
         """The round that the newest block has with an opening's inputs, or None.
@@ -199,6 +202,16 @@ class RoundOpener:
             if opened is not None and _is_of(opened, opening):
                 return opened
         return None
+
+
+def _report_vanished(opening: Opening) -> None:
+    _log.warning(
+        "opening_vanished",
+        round=opening.round,
+        document=opening.digest.hex(),
+        transaction=opening.transaction.hex(),
+        fix="publish the document again, or request its round again",
+    )
 
 
 def _is_of(opened: RoundOpened, opening: Opening) -> bool:

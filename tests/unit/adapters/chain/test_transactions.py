@@ -9,7 +9,12 @@ import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
 
-from oepnode.adapters.chain.transactions import TransactionJson, carried_by, require_hash
+from oepnode.adapters.chain.transactions import (
+    TransactionJson,
+    calldata_of,
+    carried_by,
+    require_hash,
+)
 from oepnode.errors import TransportError
 
 KEY = Account.from_key(b"\x41" * 32)
@@ -87,9 +92,18 @@ def test_a_missing_field_is_an_error(name: str) -> None:
         read({k: v for k, v in fields.items() if k != name}, raw)
 
 
-def test_of_another_type_the_calldata_is_returned() -> None:
+def test_of_another_type_there_is_the_calldata_alone() -> None:
     raw, fields = signed(KINDS["type 2"])
-    assert read(fields | {"type": "0x4"}, raw) == b"\x01\x02"
+    other = fields | {"type": "0x4"}
+    with pytest.raises(TransportError, match="no raw bytes of a transaction of type 4"):
+        read(other, raw)
+    assert calldata_of(msgspec.convert(other, TransactionJson)) == b"\x01\x02"
+
+
+def test_where_the_bytes_can_be_had_calldata_is_no_answer() -> None:
+    _, fields = signed(KINDS["type 2"])
+    with pytest.raises(TransportError, match="another transaction than requested"):
+        calldata_of(msgspec.convert(fields, TransactionJson))
 
 
 def test_raw_bytes_need_the_hash_that_was_asked_for() -> None:

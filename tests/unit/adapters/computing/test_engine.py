@@ -17,6 +17,7 @@ from oepnode.adapters.computing.job import outcome_of
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.bundle_shelf import FileShelf
+from oepnode.adapters.storage.document_file import FileSource
 from oepnode.adapters.storage.input_archive import open_inputs
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.computation import Inputs, compute
@@ -268,3 +269,15 @@ async def test_rounds_are_computed_one_at_a_time_and_the_loop_goes_on(tmp_path: 
     await beating
     assert {outcome.result for outcome in outcomes} == {RESULT.result}
     assert longest < 1
+
+
+async def test_a_document_in_a_file_is_read_there(tmp_path: Path) -> None:
+    path = tmp_path / "envelope.json"
+    path.write_bytes(ENVELOPE)
+    inputs = Inputs(FileSource(path), INPUTS.registry, INPUTS.salt, INPUTS.feed)
+    of = replace(settings(tmp_path), archive=None, archive_key=None, processes=2)
+    async with engine_of(of) as engine:
+        outcome = await engine.compute(TASK, inputs, lambda _: None)
+        await engine.sealed(TASK.number)
+    assert outcome == outcome_of(TASK, compute(INPUTS, CONTEXT, opened()))
+    assert not (tmp_path / "spill").exists()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from oepnode.domain.documents.compressed import (
+    MAX_UNPACKED,
     Compression,
     UnpackingReader,
     compression_of,
@@ -29,14 +30,14 @@ def _zstd(data: bytes) -> bytes:
 PACKED = {Compression.GZIP: gzip.compress(DATA), Compression.ZSTD: _zstd(DATA)}
 
 
-def _unpack(packed: bytes, form: Compression, **bounds: int) -> bytes:
-    with UnpackingReader(io.BytesIO(packed), form, len(packed), **bounds) as reader:
+def _unpack(packed: bytes, form: Compression, most: int = MAX_UNPACKED) -> bytes:
+    with UnpackingReader(io.BytesIO(packed), form, len(packed), most=most) as reader:
         return io.BufferedReader(reader, 1 << 14).read()
 
 
-def _code(packed: bytes, form: Compression, **bounds: int) -> str:
+def _code(packed: bytes, form: Compression, most: int = MAX_UNPACKED) -> str:
     with pytest.raises(DocumentFault) as caught:
-        _unpack(packed, form, **bounds)
+        _unpack(packed, form, most)
     (finding,) = caught.value.faults
     assert finding.path == "$"
     return finding.code

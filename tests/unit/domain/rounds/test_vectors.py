@@ -20,6 +20,7 @@ from oepnode.domain.rounds.inputs.envelope_document import Document, parse_docum
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.errors import DigestMismatch, DocumentFault
 from oepnode.worker.abstentions import reason_for
+from tests.support.envelope_documents import SALT, dump, snapshot
 from tests.support.partitioning import partition_round
 from tests.support.site_entries import encode_sites
 
@@ -414,3 +415,27 @@ def test_a_blind_round_is_the_same_round_with_tokens() -> None:
         (names[site["nmi"]], site["level"]): site["rows"] for site in plain["sites"]
     }
     assert not any(name in json.dumps(blind) for name in names)
+
+
+@pytest.mark.parametrize("case", load("parquet.json")["accepted"], ids=lambda case: case["name"])
+def test_accepted_parquet(case: dict[str, Any]) -> None:
+    inputs, data = load(case["round"])["inputs"], unhex(case["bytes"])
+    assert sha256(data).hexdigest() == case["sha256"]
+    result = partition_round(
+        data,
+        parse_snapshot(inputs["registry"].encode()),
+        unhex(inputs["salt"]),
+        context(inputs),
+        feed(inputs),
+    )
+    assert result.root.hex() == case["root"] == load(case["round"])["root"]
+
+
+@pytest.mark.parametrize("case", load("parquet.json")["rejected"], ids=lambda case: case["name"])
+def test_rejected_parquet(case: dict[str, Any]) -> None:
+    nobody = parse_snapshot(dump(snapshot()).encode())
+    context = RoundContext(1, bytes(20), 1)
+    with pytest.raises(DocumentFault) as rejection:
+        partition_round(unhex(case["bytes"]), nobody, SALT, context, feed(case))
+    assert case["rule"] in {fault.code for fault in rejection.value.faults}
+    assert reason_for(rejection.value).value == 3

@@ -89,6 +89,17 @@ async def test_a_result_is_revealed_once_and_released(
     assert await rejected(pool, REVEAL) == "round.other_phase"
 
 
+async def test_a_result_is_revealed_with_the_ballots_of_the_newest_block(
+    opened: InMemoryChain, clock: FakeClock
+) -> None:
+    """The contract takes all of them or none, however deep the relay's settings read."""
+    pool = StepPool(FakeChain(opened, depth=12), RelayMetrics(), clock.now)
+    await vote(opened, 2, OTHER)
+    await pool.accept(relayed_steps.encode(REVEAL))
+    await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.FINAL
+
+
 async def test_a_candidate_is_revealed_beside_the_result(
     pool: StepPool, chain: FakeChain, opened: InMemoryChain
 ) -> None:

@@ -37,8 +37,10 @@ def test_a_later_opening_takes_the_place_of_an_earlier_one(envelopes: EnvelopeSt
 
 def test_a_number_belongs_to_one_opening(envelopes: EnvelopeStore) -> None:
     openings = envelopes.openings
-    openings.put(replace(OPENING, is_settled=True))
-    openings.put(replace(OTHER, block=95))
+    settled = replace(OPENING, is_settled=True)
+    assert openings.put(settled) == []
+    assert openings.put(settled) == []
+    assert openings.put(replace(OTHER, block=95)) == [settled]
     assert openings.of(OTHER.digest, OTHER.registry_digest) == replace(OTHER, block=95)
     assert openings.of(OPENING.digest, OPENING.registry_digest) == replace(
         OPENING, round=None, block=95

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError, TransportError
@@ -127,6 +128,32 @@ async def test_another_requesters_round_is_not_mistaken(
     assert await opener.open(DOCUMENT, REGISTRY) == opened(2, is_new=False)
 
 
+async def test_a_failed_round_is_not_the_outcome_of_a_later_attempt(
+    opener: RoundOpener, blockchain: InMemoryChain, chain: FakeChain, openings: Openings
+) -> None:
+    await opener.open(DOCUMENT, REGISTRY)
+    blockchain.set_phase(1, Phase.FAILED)
+    known = memory(openings)
+    assert known is not None
+    pending = replace(known, after_round=1, round=None, transaction=b"", is_settled=False)
+    openings.put(pending)  # a second round was sent, and its outcome is not known
+    await opener.check()
+    await chain.open_round(1_795_000_200, 6, DOCUMENT.digest, REGISTRY)  # now it is mined
+    assert await opener.open(DOCUMENT, REGISTRY) == opened(2, is_new=False)
+    assert len(blockchain.rounds) == 2
+
+
+async def test_a_round_that_another_requester_opened_is_returned(
+    opener: RoundOpener, blockchain: InMemoryChain, chain: FakeChain, openings: Openings
+) -> None:
+    await chain.open_round(1_795_000_200, 6, DOCUMENT.digest, REGISTRY)
+    assert await opener.open(DOCUMENT, REGISTRY) == opened(1, is_new=False)
+    assert len(blockchain.rounds) == 1
+    known = memory(openings)
+    assert known is not None
+    assert known.round == 1
+
+
 async def test_without_a_chain_nothing_is_sent_and_a_retry_works(
     opener: RoundOpener, blockchain: InMemoryChain
 ) -> None:
@@ -201,6 +228,24 @@ async def test_after_a_reorganisation_every_document_has_its_own_round(
     assert await patient.open(OTHER, REGISTRY) == opened(1, is_new=False, is_settled=False)
     digests = [event.envelope_digest for event in blockchain.log]  # type: ignore[union-attr]
     assert digests == [OTHER.digest, DOCUMENT.digest]
+
+
+@pytest.mark.parametrize("is_checked", [False, True], ids=["unnoticed", "noticed"])
+async def test_an_opening_that_vanished_is_reported_once(
+    patient: RoundOpener, blockchain: InMemoryChain, openings: Openings, is_checked: bool
+) -> None:
+    await patient.open(DOCUMENT, REGISTRY)
+    known = memory(openings)
+    assert known is not None
+    blockchain.forget_rounds()
+    with capture_logs() as logs:
+        if is_checked:
+            await patient.check()
+        await patient.open(OTHER, REGISTRY)  # takes its number
+        await patient.check()
+    (report,) = [line for line in logs if line["event"] == "opening_vanished"]
+    assert (report["round"], report["document"]) == (1, DOCUMENT.digest.hex())
+    assert report["transaction"] == known.transaction.hex()
 
 
 async def test_a_settled_round_that_vanished_all_the_same_is_not_answered(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -57,8 +58,8 @@ class _LineLog(FaultLog):
     def add(self, path: str, code: str, message: str, value: str = "") -> None:
         super().add(_in_lines(path), code, message, value)
 
-    def warn(self, path: str, message: str, times: int = 1) -> None:
-        super().warn(_in_lines(path), message, times)
+    def warn(self, path: str, message: str, *, count: int = 1) -> None:
+        super().warn(_in_lines(path), message, count=count)
 
 
 def _in_lines(path: str) -> str:
@@ -106,7 +107,7 @@ class CsvDocument:
             self._names = _header(header)
             start = len(header) + len(newline)
             is_one = packed is not None or source.size < 2 * part_size
-            rest = iter(()) if is_one else _chain(first[start:], pieces)
+            rest = iter(()) if is_one else chain([first[start:]], pieces)
             self._parts = _plan(rest, start, part_size) if not is_one else [_Part(start, None, 2)]
 
     def _open(self) -> BinaryIO:
@@ -214,15 +215,11 @@ def _reject(path: str, code: str, message: str, value: str = "") -> None:
     log.raise_if_any()
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
 def _without(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Pieces without their first bytes, which are in the first of them."""
     first = next(pieces, b"")[size:]
-    yield from _chain(first, pieces)
+    yield first
+    yield from pieces
 
 
 def _pairs(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -313,7 +310,8 @@ class _Times:
             for row in np.flatnonzero(code == len(texts)).tolist():
                 path = f"$.lines[{self._first_line + row}]"
                 self._log.add(path, "time.missing", f"{self._name} must not be empty")
-        return np.array([*values, NO_SUBMISSION], dtype=np.int64)[code]
+        instants: Int64s = np.array([*values, NO_SUBMISSION], dtype=np.int64)
+        return np.asarray(instants[code])
 
     def _instant(self, text: str, code: Any, number: int) -> int:  # noqa: ANN401
         try:
@@ -325,7 +323,7 @@ class _Times:
             return NO_SUBMISSION
         if instant.warning:
             rows = np.flatnonzero(code == number)
-            self._log.warn(self._path(int(rows[0])), instant.warning, len(rows))
+            self._log.warn(self._path(int(rows[0])), instant.warning, count=len(rows))
         return instant.total_micros
 
     def _path(self, row: int) -> str:

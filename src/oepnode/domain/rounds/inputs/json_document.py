@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT, Block
 from oepnode.domain.rounds.inputs.envelope_reader import read_rows
-from oepnode.domain.rounds.inputs.json_regions import Layout, Regions, UncutError, regions
+from oepnode.domain.rounds.inputs.json_regions import Layout, Readable, Regions, UncutError, regions
 from oepnode.domain.rounds.inputs.json_runs import counts_as_record, read_runs
 from oepnode.domain.rounds.inputs.row_runs import RowRuns
 from oepnode.domain.rounds.inputs.runs import Runs
@@ -102,7 +102,7 @@ class JsonDocument:
         chosen = self._parts[part]
         with self._open() as reader:
             if chosen.layout is None:
-                runs = read_runs(reader, self._feed)
+                runs = read_runs(cast(Readable, reader), self._feed)
                 yield from map(block_of, runs)
                 return
             reader.seek(chosen.start)
@@ -151,7 +151,7 @@ def plan_parts(reader: BinaryIO, part_size: int) -> list[JsonPart]:
     parts: list[JsonPart] = []
     start = end = first_record = records = 0
     layout: Layout = None
-    for piece in regions(reader):  # type: ignore[arg-type]
+    for piece in regions(cast(Readable, reader)):
         for first, last in _chunks(piece, part_size):
             begin = piece.offset + int(piece.starts[first])
             if end and begin - start >= part_size:
@@ -190,7 +190,7 @@ def block_of(runs: Runs) -> Block:
     log = FaultLog(DOCUMENT)
     for warning in sorted(runs.warnings, key=lambda warning: warning.record):
         path = f"$.records[{warning.record}]{warning.place}"
-        log.warn(path, warning.message, warning.places)
+        log.warn(path, warning.message, count=warning.places)
     kind = SiteIdKind(runs.nmi.dtype.itemsize)
     first = int(runs.location[:, 0].min())
     return Block(runs, log, ("", ""), (f"$.records[{first}].nmi", kind), JSON_PLACE)

@@ -31,6 +31,8 @@ Place = Callable[[int], tuple[str, str]]
 """Path of a value's row, and what follows the name of its column, by the value's position."""
 
 _GRID: Final = EDGE_LIMIT.grid
+_LOOK: Final = 4096
+"""Values that are searched at a time."""
 _NONE: Final = "an interval must have at least one limit"
 
 
@@ -48,7 +50,7 @@ class LimitReader:
     Args:
         feed: The feed's settings.
         log: Takes every fault.
-        signs: Takes the signs of imports where they are not all as they should be.
+        signs: Takes the signs of imports.
     """
 
     def __init__(self, feed: Feed, log: FaultLog, signs: Signs) -> None:
@@ -137,6 +139,8 @@ class LimitReader:
         is_positive = not is_import or self._feed.import_sign == "magnitude"
         if not self._is_clean(values, is_valid, is_positive=is_positive):
             self._report(kind, values, is_valid, place)
+        elif is_import:
+            self._note_first_sign(kind, values, is_valid, place, is_positive=is_positive)
         if is_import and self._feed.import_sign == "magnitude":
             values = -values
         if is_valid is None:
@@ -172,6 +176,21 @@ class LimitReader:
         if kind in IMPORT_KINDS:
             read = ~unreadable if is_valid is None else ~unreadable & is_valid
             self._note_signs(kind, wide, read, place)
+
+    def _note_first_sign(
+        self, kind: int, values: Int32s, is_valid: Bools | None, place: Place, *, is_positive: bool
+    ) -> None:
+        """Note the one sign of a column without a fault."""
+        name = "positive" if is_positive else "negative"
+        for first in range(0, 0 if getattr(self._signs, name) else len(values), _LOOK):
+            part = slice(first, first + _LOOK)
+            is_signed = values[part] != 0
+            if is_valid is not None:
+                is_signed &= is_valid[part]
+            if is_signed.any():
+                at = first + int(np.argmax(is_signed))
+                setattr(self._signs, name, _joined(place(at), kind))
+                return
 
     def _is_positive(self, kind: int) -> bool:
         return kind not in IMPORT_KINDS or self._feed.import_sign == "magnitude"

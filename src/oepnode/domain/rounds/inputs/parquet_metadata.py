@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.sources import DocumentSource
 from oepnode.domain.rounds.inputs import parquet_form as form
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT
@@ -85,7 +85,7 @@ def _check_extent(metadata: Any, size: int, log: FaultLog) -> None:  # noqa: ANN
         if group.num_rows < 0 or group.num_columns != metadata.num_columns:
             log.add(f"$.rowGroups[{number}]", "parquet.format", "a row group is malformed")
             return
-        for index in range(group.num_columns):
+        for index in range(group.num_columns if group.num_rows else 0):
             column = group.column(index)
             values += max(column.num_values, group.num_rows)
             if not _is_inside(column, size):
@@ -126,7 +126,7 @@ def check_schema(schema: Any, log: FaultLog) -> ParquetShape | None:  # noqa: AN
     names = [column.path.split(".", 1)[0] for column in columns]
     for name in dict.fromkeys(names):
         if name not in _KNOWN:
-            log.add("$", "field.unknown", "the form has no such column", _shown(name))
+            log.add("$", "field.unknown", "the form has no such column", show_value(name))
         elif names.count(name) > 1:
             log.add(f"$.columns.{name}", "json.duplicate_key", "a column occurs twice")
     for name in TEXTS:
@@ -144,12 +144,6 @@ def check_schema(schema: Any, log: FaultLog) -> ParquetShape | None:  # noqa: AN
         if expected and not _has_type(column, name, shape):
             log.add(f"$.columns.{name}", "field.type", f"a column of {expected} is expected")
     return shape
-
-
-def _shown(name: str) -> str:
-    from oepnode.domain.documents.faults import show_value
-
-    return show_value(name)
 
 
 def _expected(name: str, shape: ParquetShape) -> str:

@@ -6,7 +6,8 @@ that a reader has checked already. Source: rules-v1 section 5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -90,6 +91,57 @@ class RecordTable:
         same_element = self._places[1:, 0] == self._places[:-1, 0]
         begins[:, 1:] = ~same_element | (starts[:, 1:] != starts[:, :-1] + INTERVAL_S)
         return begins
+
+
+def cut(runs: Runs, rows: int, longest: int) -> Iterator[Runs]:
+    """Blocks of a block: of at most some rows, or one run, each run of at most ``longest`` rows."""
+    runs = _shorter_runs(runs, longest)
+    first = 0
+    while first < len(runs):
+        limit = int(runs.bounds[first]) + rows
+        last = max(int(np.searchsorted(runs.bounds, limit, side="right")) - 1, first + 1)
+        yield _part(runs, first, last)
+        first = last
+
+
+def _shorter_runs(runs: Runs, longest: int) -> Runs:
+    length = np.diff(runs.bounds)
+    if not len(length) or int(length.max()) <= longest:
+        return runs
+    pieces = -(-length // longest)
+    of = np.repeat(np.arange(len(runs)), pieces)
+    offset = (np.arange(len(of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * longest
+    location = runs.location[of]
+    location[:, 2] += offset
+    return replace(
+        runs,
+        nmi=runs.nmi[of],
+        level=runs.level[of],
+        timing=runs.timing[of],
+        objective=runs.objective[of],
+        submitted=runs.submitted[of],
+        start=runs.start[of] + offset * INTERVAL_S,
+        bounds=np.append(runs.bounds[of] + offset, runs.bounds[-1]),
+        location=location,
+    )
+
+
+def _part(runs: Runs, first: int, last: int) -> Runs:
+    begin, end = int(runs.bounds[first]), int(runs.bounds[last])
+    one, two, three, four = (None if c is None else c[begin:end] for c in runs.limits)
+    return replace(
+        runs,
+        nmi=runs.nmi[first:last],
+        level=runs.level[first:last],
+        timing=runs.timing[first:last],
+        objective=runs.objective[first:last],
+        submitted=runs.submitted[first:last],
+        start=runs.start[first:last],
+        bounds=runs.bounds[first : last + 1] - begin,
+        limits=(one, two, three, four),
+        location=runs.location[first:last],
+        records=last - first,
+    )
 
 
 def join(blocks: Sequence[Runs]) -> Runs:
