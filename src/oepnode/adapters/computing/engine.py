@@ -48,8 +48,13 @@ from oepnode.ports import Outcome, RoundTask
 COMPUTE: Final = "oepnode.domain.rounds.computation:compute"
 _CHILD: Final = "oepnode.adapters.computing.child"
 _PIECE: Final = 2**18
-_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Threads that a computation does not use would count against its memory."""
+ENVIRONMENT: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""Threads that a computation does not use, and pools that keep what was freed, would count against
+its memory."""
 
 
 class EngineSettings(Struct, frozen=True):
@@ -205,7 +210,7 @@ class ProcessEngine:
             self._settings.function,
             stdin=PIPE,
             stdout=PIPE,
-            env={**os.environ, **_ONE_THREAD},
+            env={**os.environ, **ENVIRONMENT},
             start_new_session=True,  # an interrupt in the terminal is for the parent
         )
         try:
