@@ -141,9 +141,11 @@ class Pipeline:
         for number, part in enumerate(self._workshop.run(read, reader.part_count)):
             if part is None:
                 return None
+            before = checks.records
             for each in part:
-                checks.add(each.block)
-            blocks += part
+                block = each.block.placed(before)
+                checks.add(block)
+                blocks.append(replace(each, block=block))
             if progress is not None:
                 progress("read", number + 1, reader.part_count)
         checks.finish()

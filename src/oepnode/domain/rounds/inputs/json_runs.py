@@ -41,7 +41,6 @@ MAX_PATTERNS: Final = 16
 """Patterns that are kept."""
 MAX_AT_ONCE: Final = 1024
 """Records that are walked together."""
-_MAX_BLANK: Final = 8
 _LINE_SPACE: Final = b" \t\r"
 _FIRST_RECORD: Final = "$.records[0]"
 _PATH: Final = "$.records["
@@ -53,7 +52,6 @@ def read_runs(
     *,
     needs_active: bool = False,
     inside: Layout = None,
-    first_record: int = 0,
     size: int = PIECE,
 ) -> Iterator[Runs]:
     """Yield the runs of a JSON document or a part of one, in blocks of `MAX_AT_ONCE` records.
@@ -63,31 +61,19 @@ def read_runs(
         feed: The feed's settings; by default profile ``wide``, canonical signs.
         needs_active: Demand both active limits in each interval, in profile ``wide`` too.
         inside: The layout of the document that the bytes are a part of; None for a document.
-        first_record: Number of the part's first record.
         size: Bytes to read at a time.
 
     Raises:
         UnprovenError: At the place where the strict reader has to judge the document.
     """
-    records = _Reader(
-        feed or Feed(),
-        needs_active=needs_active,
-        first_record=first_record,
-        is_part=inside is not None,
-    )
+    records = _Reader(feed or Feed(), needs_active=needs_active)
     try:
         for piece in regions(reader, size, inside):
             yield from records.piece(piece)
     except UncutError as exc:
         raise UnprovenError from exc
-    if records.records == 0:
+    if records.records == 0 and inside is None:
         raise UnprovenError
-
-
-def counts_as_record(piece: Regions, index: int) -> bool:
-    """Whether a text holds a record, as far as can be seen without reading it."""
-    start, end = int(piece.starts[index]), int(piece.ends[index])
-    return end - start > _MAX_BLANK or bool(piece.data[start:end].strip(_LINE_SPACE))
 
 
 @dataclass
@@ -111,10 +97,8 @@ class _Group:
 class _Reader:
     """Reads piece after piece; holds patterns and the kind of identifier."""
 
-    def __init__(self, feed: Feed, *, needs_active: bool, first_record: int, is_part: bool) -> None:
+    def __init__(self, feed: Feed, *, needs_active: bool) -> None:
         self._feed = feed
-        self._first_record = first_record
-        self._is_part = is_part
         self._needs_active = needs_active or feed.profile == "edge"
         self._patterns: list[_Learned] = []
         self._reader = PatternReader(feed)
@@ -203,10 +187,6 @@ class _Reader:
             raise UnprovenError
         iterator = iter(found)
         counts[taken] = [next(iterator) if text else 0 for text in texts]
-        if self._is_part and any(
-            counts[index] != counts_as_record(piece, index) for index in taken.tolist()
-        ):
-            raise UnprovenError  # its records were counted otherwise
         return rows, [f for f in log.findings if f.severity is Severity.WARNING]
 
     def _text(self, piece: Regions, index: int) -> bytes:
@@ -228,7 +208,7 @@ class _Reader:
         strict: list[tuple[Int64s, EnvelopeRows, list[Finding]]],
     ) -> Runs | None:
         """One block of all records of a piece."""
-        numbers = self._first_record + self.records + np.cumsum(counts) - counts
+        numbers = self.records + np.cumsum(counts) - counts
         self.records += int(counts.sum())
         blocks = [_runs_of_group(group, numbers) for group in groups]
         for taken, rows, warnings in strict:
