@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 from msgspec.structs import asdict
 
-from oepnode.cli.common import output
+from oepnode.cli.common import acknowledgements, output
+from oepnode.cli.common import edge_options as options
+from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.serving import Config, serve_application
 from oepnode.cli.common.signing import SignatureOption, keygen, sign_envelope
 from oepnode.client.operation.blinding import blind_document
+from oepnode.client.operation.checking import DocumentCheck, check_envelope, policy_of
 from oepnode.client.operation.publishing import publish_document
 from oepnode.config import SenderSettings
 
@@ -29,6 +33,72 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
 
 app.command()(keygen)
 app.command("sign")(sign_envelope)
+
+
+@app.command()
+def check(
+    document: Annotated[Path, typer.Argument(help="Envelope document, JSON or NDJSON.")],
+    previous: Annotated[
+        Path | None, typer.Option(help="The document before it, to compare with.")
+    ] = None,
+    registry: Annotated[
+        Path | None, typer.Option(help="Registry snapshot, or a list of NMIs, one a line.")
+    ] = None,
+    opening: Annotated[
+        str | None, typer.Option(help="When the round is opened, as 2026-11-20T10:00:00+10:00.")
+    ] = None,
+    reject: Annotated[
+        list[str] | None,
+        typer.Option(help="Check that rejects instead of warning, such as hole; repeatable."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Check that is left out; repeatable.")
+    ] = None,
+    max_kw: Annotated[
+        int | None, typer.Option(min=0, help="Largest active limit of a site that is not odd, kW.")
+    ] = None,
+    profile: options.ProfileOption = "wide",
+    import_sign: options.ImportSignOption = "canonical",
+    as_json: JsonFlag = False,
+) -> None:
+    """Check a document as a gateway does, without publishing it: rules, oddities, what changes.
+
+    Both acknowledgements are printed with what the document supersedes, lacks and changes. Exit
+    code 1 if it would be rejected.
+    """
+    checked = check_envelope(
+        document,
+        feed=options.feed_of(profile, import_sign),
+        policy=policy_of(reject or (), ignore or (), max_kw=max_kw),
+        previous=previous,
+        registry=registry,
+        opening=opening,
+    )
+    if as_json:
+        output.print_json(checked)
+    else:
+        _print_check(checked)
+    if not checked.accepted:
+        raise typer.Exit(EVIDENCE)
+
+
+def _print_check(checked: DocumentCheck) -> None:
+    facts: dict[str, object] = {"digest": checked.digest, "size bytes": checked.size_bytes}
+    if checked.facts is not None:
+        facts |= _facts(checked.facts)
+        previous = checked.facts.previous
+        if previous is not None:
+            facts |= {f"previous {name}": value for name, value in _facts(previous).items()}
+    output.print_facts(facts)
+    acknowledgements.print_answers(checked.system, checked.transaction)
+
+
+def _facts(report: Struct) -> dict[str, object]:
+    return {
+        name.replace("_", " "): value
+        for name, value in asdict(report).items()
+        if not isinstance(value, Struct)
+    }
 
 
 @app.command()

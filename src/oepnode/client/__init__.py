@@ -182,6 +182,8 @@ from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.edge.validation.acknowledgement import (
     Acknowledgement,
+    AcknowledgementReport,
+    FindingReport,
     ValidationReport,
     ValidationResult,
 )
@@ -194,6 +196,7 @@ from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
 __all__ = [
     "Acknowledgement",
+    "AcknowledgementReport",
     "AggregatorIdError",
     "ArchivedInputs",
     "Assessment",
@@ -235,6 +238,7 @@ __all__ = [
     "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
+    "FindingReport",
     "ForecastScore",
     "GrantListReport",
     "GrantSources",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -32,6 +32,15 @@ class FindingReport(Struct, frozen=True, kw_only=True):
     value: str
     count: int
     caused_by: str
+
+    @property
+    def text(self) -> str:
+        """The message, and the code of its cause."""
+        return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
+
+
+ACCEPTED: Final = "accepted"
+REJECTED: Final = "rejected"
 
 
 class AcknowledgementReport(Struct, frozen=True, kw_only=True):
@@ -84,8 +93,8 @@ class Acknowledgement:
 
     @property
     def code(self) -> str:
-        """``accepted`` or ``rejected``."""
-        return "accepted" if self.accepted else "rejected"
+        """`ACCEPTED` or `REJECTED`."""
+        return ACCEPTED if self.accepted else REJECTED
 
     @property
     def message(self) -> str:

@@ -24,22 +24,15 @@ class Comparison:
 
     Attributes:
         sites_before: Sites of the previous document.
-        common_sites: Sites of both.
         new_sites: Sites that the previous document lacks.
         vanished_sites: Sites that this document lacks.
-        overlap_intervals: Dispatch intervals that lie in the horizons of both.
-        gap_intervals: Dispatch intervals between the end of the previous horizon and the start of
-            this one.
         superseded: Pairs of site and interval within the spans of both documents: the later round
             counts for them.
     """
 
     sites_before: int
-    common_sites: int
     new_sites: int
     vanished_sites: int
-    overlap_intervals: int
-    gap_intervals: int
     superseded: int
 
 
@@ -54,6 +47,15 @@ class Supersession:
 
     rows: int
     changed_intervals: int
+
+
+def horizon_steps(document: Summary, previous: Summary) -> tuple[int, int]:
+    """Dispatch intervals in the horizons of both, and between the previous one and this one."""
+    overlap = min(document.horizon_end, previous.horizon_end) - max(
+        document.horizon_start, previous.horizon_start
+    )
+    gap = document.horizon_start - previous.horizon_end
+    return max(overlap, 0) // INTERVAL_S, max(gap, 0) // INTERVAL_S
 
 
 def is_comparable(document: Summary, previous: Summary) -> bool:
@@ -73,16 +75,10 @@ def compare(document: Summary, previous: Summary) -> Comparison:
         ),
     ]
     shared = np.maximum((starts[1] - starts[0]) // INTERVAL_S + 1, 0)
-    overlap = min(document.horizon_end, previous.horizon_end) - max(
-        document.horizon_start, previous.horizon_start
-    )
     return Comparison(
         sites_before=len(previous.keys),
-        common_sites=len(here),
         new_sites=len(document.keys) - len(here),
         vanished_sites=len(previous.keys) - len(here),
-        overlap_intervals=max(overlap, 0) // INTERVAL_S,
-        gap_intervals=max(document.horizon_start - previous.horizon_end, 0) // INTERVAL_S,
         superseded=int(shared.sum()),
     )
 

@@ -57,9 +57,14 @@ class SiteFigures:
         return site_keys(self.nmi, self.level)
 
     @property
+    def span(self) -> Int64s:
+        """Per site, the number of intervals from its first to its last."""
+        return (self.last - self.first) // INTERVAL_S + 1
+
+    @property
     def missing(self) -> Int64s:
-        """Per site, the number of intervals that are absent between its first and its last."""
-        return (self.last - self.first) // INTERVAL_S + 1 - self.covered
+        """Per site, the number of intervals that are absent in its span."""
+        return self.span - self.covered
 
 
 def site_keys(nmi: Texts, level: Bytes) -> Texts:
@@ -100,7 +105,8 @@ def figures_of_rows(
         start: Per row, interval start in UTC seconds, ascending within a site.
         limits: Shape (rows, 2), the active limits.
     """
-    sizes = [_sizes(limits[:, kind]) for kind in range(_ACTIVE)]
+    # In 32 bits `NO_LIMIT` is its own magnitude, and below all others.
+    sizes = [np.abs(limits[:, kind]) for kind in range(_ACTIVE)]
     head = bounds[:-1]
     return SiteFigures(
         nmi=nmi,
@@ -112,11 +118,6 @@ def figures_of_rows(
         peak=np.maximum.reduceat(np.maximum(*sizes), head).clip(min=0),
         median=np.stack([_medians(size, bounds) for size in sizes], axis=1),
     )
-
-
-def _sizes(limits: Int32s) -> Int32s:
-    """Limits in magnitude; `quantities.NO_LIMIT`, which has none in 32 bits, stays."""
-    return np.abs(limits)
 
 
 def joined(blocks: Sequence[SiteFigures]) -> SiteFigures:
@@ -143,8 +144,11 @@ def _medians(sizes: Int32s, bounds: Indices) -> Int32s:
     if not absent.any() and (counts == counts[0]).all():
         middle = (int(counts[0]) - 1) // 2
         table = sizes.reshape(len(counts), -1)
-        return np.ascontiguousarray(np.partition(table, middle, axis=1)[:, middle])
+        medians: Int32s = np.partition(table, middle, axis=1)[:, middle]
+        return medians.copy()
     site = np.repeat(np.arange(len(counts)), counts)
     ordered = sizes[np.lexsort((sizes, site))]  # those of NO_LIMIT come first
     lacking = np.add.reduceat(absent.astype(np.int64), bounds[:-1])
-    return ordered[bounds[:-1] + np.minimum(lacking + (counts - lacking - 1) // 2, counts - 1)]
+    middles = np.minimum(lacking + (counts - lacking - 1) // 2, counts - 1)
+    found: Int32s = ordered[bounds[:-1] + middles]
+    return found

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.domain.nem.nem_time import format_nem
-from oepnode.domain.rounds.inputs.assigned_spans import AssignedBySnapshot, AssignedList
+from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.assigned_spans import (
+    AssignedBySnapshot,
+    AssignedList,
+    parse_site_list,
+)
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
+from oepnode.errors import DocumentFault
 from tests.support.envelope_documents import START_S, array, assignment, dump, record, snapshot
 from tests.support.sites import even, figures_of, nmi_of, span, written
 
@@ -67,3 +74,37 @@ def test_a_list_assigns_at_all_times() -> None:
     figures = figures_of(even([1, 2, 3]))
     listed = AssignedList(np.array([nmi_of(3), nmi_of(1)], dtype="S10"))
     assert listed.intervals_of(figures).tolist() == [6, 0, 6]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"nmi\n6305800001\n6305800003\n",
+        b"\xef\xbb\xbf6305800001\r\n\r\n6305800003",
+        b'"6305800001",north\n6305800003,south,2026\n',
+    ],
+    ids=["header", "mark and CRLF", "columns"],
+)
+def test_a_list_is_read_line_by_line(text: bytes) -> None:
+    figures = figures_of(even([1, 2, 3]))
+    listed = parse_site_list(text)
+    assert listed.site_id_kind is SiteIdKind.NMI
+    assert listed.intervals_of(figures).tolist() == [6, 0, 6]
+
+
+def test_a_line_without_an_identifier_is_named_and_not_quoted() -> None:
+    with pytest.raises(DocumentFault) as raised:
+        parse_site_list(b"6305800001\n630580000\nnmi\n")
+    faults = [(fault.path, fault.code) for fault in raised.value.faults]
+    assert faults == [("$.rows[1]", "nmi.length"), ("$.rows[2]", "nmi.length")]
+    assert "63058" not in str(raised.value)
+
+
+def test_a_list_of_both_kinds_is_rejected() -> None:
+    with pytest.raises(DocumentFault, match=r"nmi\.mixed"):
+        parse_site_list(b"6305800001\n" + b"0123456789abcdef" * 2)
+
+
+def test_an_empty_list_assigns_nothing() -> None:
+    assert parse_site_list(b"").site_id_kind is None
+    assert parse_site_list(b"").intervals_of(figures_of(even([1]))).tolist() == [0]

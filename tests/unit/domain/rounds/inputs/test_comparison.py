@@ -12,6 +12,7 @@ from oepnode.domain.rounds.inputs.comparison import (
     Supersession,
     changed_limits,
     compare,
+    horizon_steps,
     is_comparable,
     superseded_within,
 )
@@ -36,26 +37,23 @@ def test_new_and_vanished_sites_and_what_is_superseded() -> None:
     after = summary(written({2: span(range(3, 9)), 3: span(range(5, 9)), 4: span(range(3, 9))}))
     assert compare(after, before) == Comparison(
         sites_before=3,
-        common_sites=2,
         new_sites=1,
         vanished_sites=1,
-        overlap_intervals=3,
-        gap_intervals=0,
         superseded=3 + 1,
     )
+    assert horizon_steps(after, before) == (3, 0)
 
 
 def test_horizons_with_a_gap_between_supersede_nothing() -> None:
     before, after = summary(even([1, 2])), summary(written({1: span(range(8, 12))}))
-    comparison = compare(after, before)
-    assert (comparison.overlap_intervals, comparison.gap_intervals) == (0, 2)
-    assert comparison.superseded == 0
+    assert horizon_steps(after, before) == (0, 2)
+    assert compare(after, before).superseded == 0
 
 
 def test_levels_of_one_nmi_are_different_sites() -> None:
     before = summary(even([1]))
     after = summary(array(record(*span(range(6)), nmi=nmi_of(1), oeApplicationLevel="Flex")))
-    assert compare(after, before).common_sites == 0
+    assert compare(after, before).new_sites == 1
 
 
 @given(old=CELLS, new=CELLS)

@@ -28,8 +28,7 @@ _SHIFT: Final = Oddity(
 
 def find_gap(document: Summary, previous: Summary) -> list[Finding]:
     """Find intervals between the previous horizon and this one."""
-    missing = (document.horizon_start - previous.horizon_end) // INTERVAL_S
-    if missing <= 0:
+    if document.horizon_start <= previous.horizon_end:
         return []
     value = f"{format_nem(previous.horizon_end)} to {format_nem(document.horizon_start)}"
     return [_GAP.finding("$", value)]

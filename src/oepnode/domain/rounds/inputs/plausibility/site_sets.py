@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds.inputs.assigned_spans import Assigned
 from oepnode.domain.rounds.inputs.comparison import Comparison
 from oepnode.domain.rounds.inputs.document_summary import Summary
@@ -53,8 +52,7 @@ def find_vanished(comparison: Comparison) -> list[Finding]:
 
 def find_unassigned(figures: SiteFigures, assigned: Assigned, path_of: PathOf) -> list[Finding]:
     """Find sites without an aggregator in all or part of their span."""
-    needed = (figures.last - figures.first) // INTERVAL_S + 1
-    held = assigned.intervals_of(figures)
+    needed, held = figures.span, assigned.intervals_of(figures)
     lacking = np.flatnonzero(held < needed)
 
     def value_of(at: int) -> str:
