@@ -33,7 +33,8 @@ from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
 from oepnode.adapters.http.sender import HttpSender
-from oepnode.adapters.http.server.serving import listening, serve, stop_signal
+from oepnode.adapters.http.server.operator_pages import operator_application
+from oepnode.adapters.http.server.serving import Listener, serve
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
 from oepnode.adapters.storage.bundle_shelf import FileShelf
@@ -44,6 +45,7 @@ from oepnode.adapters.storage.spending import SpendingFile
 from oepnode.adapters.storage.worker_store import SqliteStore
 from oepnode.config import (
     ChainSettings,
+    HttpSettings,
     RegistrySettings,
     RelaySettings,
     SenderSettings,
@@ -51,13 +53,17 @@ from oepnode.config import (
 )
 from oepnode.domain.nem.quantities import Feed
 from oepnode.ports import ChainReader, EnvelopeSource, Registry
+from oepnode.services.common.chain_health import ChainHealth
+from oepnode.services.common.metrics import InputMetrics, ServiceMetrics
 from oepnode.services.registry import app as registry
 from oepnode.services.relay import app as relay
+from oepnode.services.relay.metrics import RelayMetrics
 from oepnode.services.sender import app as sender
+from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
 from oepnode.worker.status.live_view import LiveView
-from oepnode.worker.status.pages import operator_application
+from oepnode.worker.status.pages import add_status_pages
 from oepnode.worker.status.public_pages import public_application
 from oepnode.worker.worker import Worker
 
@@ -187,11 +193,13 @@ async def worker_parts(
             relay=relay_client,
         )
         worker = Worker(settings, ports, store, metrics)
-        view = LiveView(settings, worker, metrics, "0x" + chain.signer.hex(), shelf.path)
+        view = LiveView(settings, worker, "0x" + chain.signer.hex(), shelf.path)
+        operator_app = operator_application(metrics.registry, view.problem)
+        add_status_pages(operator_app, view)
         yield WorkerParts(
             worker,
             public_application(view),
-            operator_application(view),
+            operator_app,
             chain,
             sender_client,
             registry_client,
@@ -214,16 +222,17 @@ async def run_worker(
     Raises:
         OepError: If the worker cannot start, or ends with an error.
     """
-    if settings.status.is_public:
-        _log.warning(
-            "status_listener_public",
-            host=settings.status.host,
-            fix="set status.host to 127.0.0.1 or an address of a private network",
-        )
+    _warn_if_public(settings.status)
     os.umask(_OWNER_ALONE)
     async with worker_parts(settings, compute_function) as parts:
         running = asyncio.create_task(parts.worker.run())
-        serving = asyncio.create_task(_serve_worker(settings, parts, announce))
+        serving = asyncio.create_task(
+            serve(
+                announce,
+                Listener(parts.public_app, settings.http),
+                Listener(parts.operator_app, settings.status, "status"),
+            )
+        )
         await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
         ended = running if running.done() else serving
         for task in (running, serving):
@@ -231,18 +240,6 @@ async def run_worker(
         await asyncio.gather(running, serving, return_exceptions=True)
         if not ended.cancelled():
             ended.result()
-
-
-async def _serve_worker(
-    settings: WorkerSettings, parts: WorkerParts, announce: Callable[[str, str], None]
-) -> None:
-    with stop_signal() as stop:
-        async with (
-            listening(parts.public_app, settings.http) as public_url,
-            listening(parts.operator_app, settings.status, "status") as operator_url,
-        ):
-            announce(public_url, operator_url)
-            await stop.wait()
 
 
 def _request_signer(
@@ -298,57 +295,103 @@ def _engine_settings(settings: WorkerSettings, function: str) -> EngineSettings:
 # --- the services --------------------------------------------------------------------------------
 
 
-async def sender_app(settings: SenderSettings) -> web.Application:
-    """The sender's gateway; it closes its connections when it is cleaned up."""
+@dataclass
+class ServiceParts:
+    """A service's applications.
+
+    Attributes:
+        public_app: Its own; the connection to the chain is closed when it is cleaned up.
+        operator_app: For its operator; it looks at the chain while it is served.
+        metrics: Its metrics.
+    """
+
+    public_app: web.Application
+    operator_app: web.Application
+    metrics: ServiceMetrics
+
+
+async def sender_parts(settings: SenderSettings) -> ServiceParts:
+    """The sender's gateway."""
     account = load_account(settings.key_file)
-    chain = await connect(settings.chain, account, _spending(settings.data_dir))
-    app = sender.application(settings, chain, SystemClock(), account)
-    app.on_cleanup.append(_closing(chain))
-    return app
+    metrics = SenderMetrics()
+    chain = await connect(
+        settings.chain, account, _spending(settings.data_dir), metrics=metrics.registry
+    )
+    app = sender.application(settings, chain, SystemClock(), account, metrics)
+    return _service_parts(app, chain, metrics, ChainHealth(chain))
 
 
-async def registry_app(settings: RegistrySettings) -> web.Application:
-    """The NMI registry; it closes its connections when it is cleaned up."""
+async def registry_parts(settings: RegistrySettings) -> ServiceParts:
+    """The NMI registry."""
     account = None if settings.grants_key_file is None else load_account(settings.grants_key_file)
-    chain = await connect_reader(settings.chain)
-    app = registry.application(settings, chain, SystemClock(), account)
-    app.on_cleanup.append(_closing(chain))
-    return app
+    metrics = InputMetrics()
+    chain = await connect_reader(settings.chain, metrics=metrics.registry)
+    app = registry.application(settings, chain, SystemClock(), account, metrics)
+    return _service_parts(app, chain, metrics, ChainHealth(chain))
 
 
-async def relay_app(settings: RelaySettings) -> web.Application:
-    """The relay; it closes its connections when it is cleaned up."""
+async def relay_parts(settings: RelaySettings) -> ServiceParts:
+    """The relay."""
     account = load_account(settings.key_file)
-    chain = await connect(settings.chain, account, _spending(settings.data_dir))
-    app = relay.application(settings, chain)
-    app.on_cleanup.append(_closing(chain))
-    return app
+    metrics = RelayMetrics()
+    chain = await connect(
+        settings.chain, account, _spending(settings.data_dir), metrics=metrics.registry
+    )
+    health = ChainHealth(chain)
+    app = relay.application(settings, chain, metrics, health)
+    return _service_parts(app, chain, metrics, health)
+
+
+def _service_parts(
+    app: web.Application, chain: EvmReader, metrics: ServiceMetrics, health: ChainHealth
+) -> ServiceParts:
+    async def close(_: web.Application) -> None:
+        await chain.close()
+
+    async def look(_: web.Application) -> AsyncIterator[None]:
+        looking = asyncio.create_task(health.watch())
+        yield
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    app.on_cleanup.append(close)
+    operator_app = operator_application(metrics.registry, health.problem)
+    operator_app.cleanup_ctx.append(look)
+    return ServiceParts(app, operator_app, metrics)
 
 
 async def run_service(
-    build: Callable[[AnyServiceSettings], Awaitable[web.Application]],
+    build: Callable[[AnyServiceSettings], Awaitable[ServiceParts]],
     settings: AnyServiceSettings,
-    announce: Callable[[str], None],
+    announce: Callable[[str, str], None],
 ) -> None:
     """Run a service until SIGINT or SIGTERM.
 
     Args:
-        build: Builds its application.
+        build: Builds its applications.
         settings: Its settings.
-        announce: Called with the URL once it listens.
+        announce: Called with the public and the operator's URL once the service listens.
 
     Raises:
         OepError: If it cannot start.
     """
-    await serve(await build(settings), settings.http, announce)
+    _warn_if_public(settings.status)
+    parts = await build(settings)
+    await serve(
+        announce,
+        Listener(parts.public_app, settings.http, on_rejected=parts.metrics.count_early_rejection),
+        Listener(parts.operator_app, settings.status, "status"),
+    )
+
+
+def _warn_if_public(status: HttpSettings) -> None:
+    if status.is_public:
+        _log.warning(
+            "status_listener_public",
+            host=status.host,
+            fix="set status.host to 127.0.0.1 or an address of a private network",
+        )
 
 
 def _spending(data_dir: Path) -> SpendingFile:
     return SpendingFile(data_dir / "fees.json", SystemClock())
-
-
-def _closing(chain: EvmReader) -> Callable[[web.Application], Awaitable[None]]:
-    async def close(_: web.Application) -> None:
-        await chain.close()
-
-    return close

@@ -27,9 +27,9 @@ app = typer.Typer(help="Run the NMI registry, and publish to it.", no_args_is_he
 @app.command()
 def serve(config: Config, as_json: JsonFlag = False) -> None:
     """Give snapshots and salts to enrolled workers, until stopped."""
-    from oepnode.wiring import registry_app
+    from oepnode.wiring import registry_parts
 
-    serve_application(RegistrySettings, registry_app, config, as_json)
+    serve_application(RegistrySettings, registry_parts, config, as_json)
 
 
 app.command()(keygen)

@@ -32,9 +32,9 @@ BallotFile = Annotated[
 @app.command()
 def serve(config: Config, as_json: JsonFlag = False) -> None:
     """Take ballots that workers signed, and cast them in batches, until stopped."""
-    from oepnode.wiring import relay_app
+    from oepnode.wiring import relay_parts
 
-    serve_application(RelaySettings, relay_app, config, as_json)
+    serve_application(RelaySettings, relay_parts, config, as_json)
 
 
 @app.command()

@@ -26,9 +26,9 @@ app = typer.Typer(help="Run the sender's gateway, and publish to one.", no_args_
 @app.command()
 def serve(config: Config, as_json: JsonFlag = False) -> None:
     """Take envelope documents, serve them by digest, and open rounds, until stopped."""
-    from oepnode.wiring import sender_app
+    from oepnode.wiring import sender_parts
 
-    serve_application(SenderSettings, sender_app, config, as_json)
+    serve_application(SenderSettings, sender_parts, config, as_json)
 
 
 app.command()(keygen)

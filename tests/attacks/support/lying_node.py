@@ -88,7 +88,7 @@ def of(method: str, change: Callable[[Any], Any]) -> Lie:
 
 
 def of_view(name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Lie:
-    """Changes fields of the struct that a view of the contract returns."""
+    """Changes fields of the struct that a view of the contract returns, or of each of a list."""
     (function,) = [
         item
         for item in artefact.consensus()["abi"]
@@ -99,15 +99,19 @@ def of_view(name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Li
     selector = "0x" + function_signature_to_4byte_selector(f"{name}({inputs})").hex()
     fields = [component["name"] for component in function["outputs"][0].get("components", [])]
 
+    def changed(struct: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = change(dict(zip(fields, struct, strict=True)))
+        return tuple(values[field] for field in fields)
+
     def lie(request: Answer, answer: Answer) -> Answer:
         is_asked = request["method"] == "eth_call" and (
             request["params"][0].get("data", "").startswith(selector)
         )
         if not is_asked or "result" not in answer:
             return answer
-        (struct,) = decode(types, bytes.fromhex(answer["result"][2:]))
-        changed = change(dict(zip(fields, struct, strict=True)))
-        forged = encode(types, [tuple(changed[field] for field in fields)])
+        (value,) = decode(types, bytes.fromhex(answer["result"][2:]))
+        is_list = types[0].endswith("[]")
+        forged = encode(types, [[changed(one) for one in value] if is_list else changed(value)])
         return answer | {"result": "0x" + forged.hex()}
 
     return lie

@@ -21,7 +21,7 @@ from eth_account import Account
 
 from oepnode.adapters import logs
 from oepnode.adapters.clock import SystemClock
-from oepnode.adapters.http.server.serving import serve
+from oepnode.adapters.http.server.serving import Listener, serve
 from oepnode.config import (
     ChainSettings,
     HttpSettings,
@@ -181,7 +181,7 @@ def main(service: str, folder: str, without: str = "") -> None:
         if without == "bounds":
             await _serve_plainly(app, _announce)
         else:
-            await serve(app, HttpSettings(), _announce)
+            await serve(_announce, Listener(app, HttpSettings()))
 
     asyncio.run(run())
 

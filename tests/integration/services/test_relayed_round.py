@@ -78,7 +78,8 @@ class World:
             batch_after_s=3600,
             look_interval_s=0.1,
         )
-        async with listening(await wiring.relay_app(settings), HttpSettings()) as url:
+        parts = await wiring.relay_parts(settings)
+        async with listening(parts.public_app, HttpSettings()) as url:
             yield url
 
     @asynccontextmanager
@@ -204,9 +205,10 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
     store = RegistryStore(registry.data_dir)
     store.publish(sample.snapshot, sample.salt, 0)
     store.close()
+    gateway, nmis = await wiring.sender_parts(sender), await wiring.registry_parts(registry)
     async with (
-        listening(await wiring.sender_app(sender), HttpSettings()) as sender_url,
-        listening(await wiring.registry_app(registry), HttpSettings()) as registry_url,
+        listening(gateway.public_app, HttpSettings()) as sender_url,
+        listening(nmis.public_app, HttpSettings()) as registry_url,
     ):
         chain = await contract.connect(chain_settings, ADMIN)
         yield World(devnet, tmp_path, chain_settings, chain, sender_url, registry_url, sample)

@@ -14,6 +14,7 @@ from oepnode.adapters.chain import artefact
 from oepnode.adapters.chain.agreement import Agreement
 from oepnode.adapters.chain.code import code_difference
 from oepnode.adapters.chain.disagreements import Disagreements
+from oepnode.adapters.chain.head_ages import HeadAges
 from oepnode.adapters.chain.heads import Heads
 from oepnode.adapters.chain.node import Node
 from oepnode.adapters.chain.rpc import RpcClient
@@ -124,4 +125,5 @@ def open_quorum(
         for index, url in enumerate(settings.rpc_urls, 1)
     ]
     agreement = Agreement(nodes, settings.quorum, settings.timeout_s, Disagreements(metrics))
-    return Quorum(agreement, Heads(agreement, settings, clock or SystemClock()), settings)
+    heads = Heads(agreement, settings, clock or SystemClock(), HeadAges(metrics))
+    return Quorum(agreement, heads, settings)

@@ -26,6 +26,7 @@ from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.document_signatures import rejection_of, verify
 from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
+from oepnode.services.common.metrics import InputMetrics
 from oepnode.services.common.turns import Turns
 from oepnode.services.registry.departed import DepartedReaders
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
@@ -37,6 +38,7 @@ def application(
     chain: ChainReader,
     clock: Clock,
     account: LocalAccount | None = None,
+    metrics: InputMetrics | None = None,
 ) -> web.Application:
     """The registry's application; it does not close ``chain``.
 
@@ -45,14 +47,16 @@ def application(
         chain: Source of members and rounds.
         clock: Time of day.
         account: Account that signs grant lists; without it there are none.
+        metrics: The registry's metrics; by default they are not kept.
 
     Raises:
         ConfigError: If the data folder is not usable.
     """
+    metrics = metrics or InputMetrics()
     store = RegistryStore(settings.data_dir)
     allowed = allow_list_of(settings)
     key = None if settings.snapshot_key is None else bytes.fromhex(settings.snapshot_key)
-    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed, key)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed, metrics, key)
     departed = DepartedReaders(chain, store)
     tokens = TokenShelf(settings.data_dir)
     endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes, departed)
@@ -75,6 +79,9 @@ def application(
         ]
     )
 
+    metrics.observe(app)
+    metrics.watch("grants", grants.turns)
+
     async def run(_: web.Application) -> AsyncIterator[None]:
         watching = asyncio.create_task(departed.watch())
         yield
@@ -95,6 +102,7 @@ class RequestHandler:
         store: Snapshots, salts and used nonces.
         window_s: Maximum difference between a request's time and the clock, in seconds.
         allowed: The operators whose workers are admitted.
+        metrics: Counts grants and responses.
         key: The publisher's public key, 32 bytes; None demands no signatures.
     """
 
@@ -105,13 +113,16 @@ class RequestHandler:
         store: RegistryStore,
         window_s: int,
         allowed: AllowList,
+        metrics: InputMetrics,
         key: bytes | None = None,
     ) -> None:
         self._key = key
         self._chain = chain
         self._store = store
-        self._authorizer = Authorizer(chain, clock, store.access_log, window_s, allowed)
+        self._metrics = metrics
+        self._authorizer = Authorizer(chain, clock, store.access_log, window_s, allowed, metrics)
         self._turns = Turns()
+        metrics.watch("inputs", self._turns)
 
     async def answer(
         self,
@@ -135,7 +146,9 @@ class RequestHandler:
             member = await self._authorizer.member_of(request)
             snapshot = await self._snapshot(request)
             await self._authorizer.authorize(member, request)
-            return await asyncio.to_thread(self._sealed, request, snapshot)
+            sealed = await asyncio.to_thread(self._sealed, request, snapshot)
+        self._metrics.count_served(request.what)
+        return sealed
 
     async def _snapshot(self, request: RegistryRequest) -> StoredSnapshot:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)

@@ -45,6 +45,7 @@ from oepnode.services.common.http import (
 )
 from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
+from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.signatures import DocumentSignatures, unknown_document
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
@@ -68,7 +69,11 @@ class _RoundOrder(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
 
 
 def application(
-    settings: SenderSettings, chain: Chain, clock: Clock, account: LocalAccount | None = None
+    settings: SenderSettings,
+    chain: Chain,
+    clock: Clock,
+    account: LocalAccount | None = None,
+    metrics: SenderMetrics | None = None,
 ) -> web.Application:
     """The gateway's application; it does not close ``chain``.
 
@@ -77,13 +82,15 @@ def application(
         chain: The contract, with an account that holds ``REQUESTER_ROLE``.
         clock: Time of day.
         account: That account, to sign grant lists; without it there are none.
+        metrics: The gateway's metrics; by default they are not kept.
 
     Raises:
         ConfigError: If the token file, the blinding key or the data folder is not usable.
     """
     token = _read_token(settings)
     store = EnvelopeStore(settings.data_dir)
-    gateway = _Gateway(settings, token, chain, clock, store)
+    metrics = metrics or SenderMetrics()
+    gateway = _Gateway(settings, token, chain, clock, store, metrics)
     grants = _grant_publisher(settings, chain, clock, store, account)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
@@ -97,7 +104,9 @@ def application(
             web.get("/healthz", gateway.health),
         ]
     )
-    app.on_response_prepare.append(gateway.name_by_digest)
+    app.on_response_prepare.extend([gateway.name_by_digest, gateway.count_served])
+    metrics.observe(app)
+    metrics.watch("grants", grants.turns)
 
     async def close(_: web.Application) -> None:
         store.close()
@@ -130,6 +139,7 @@ class _Gateway:
         chain: Chain,
         clock: Clock,
         store: EnvelopeStore,
+        metrics: SenderMetrics,
     ) -> None:
         self._limit = settings.max_document_bytes
         self._feed = Feed(settings.feed.profile, settings.feed.import_sign)
@@ -137,7 +147,8 @@ class _Gateway:
         self._token = token
         self._clock = clock
         self._store = store
-        self._opener = RoundOpener(chain, clock, store)
+        self._metrics = metrics
+        self._opener = RoundOpener(chain, clock, store, metrics)
         key = settings.document_key
         self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
         self._access: Literal["members", "anyone"] = settings.document_access
@@ -147,9 +158,12 @@ class _Gateway:
             store.access_log,
             settings.request_window_s,
             allow_list_of(settings),
+            metrics,
         )
         self._turns = Turns()
         self._uploads = Turns(at_a_time=_UPLOADS, most=_UPLOADS, most_of_one=_UPLOADS)
+        metrics.watch("documents", self._turns)
+        metrics.watch("uploads", self._uploads)
         # One document is validated at a time, so that memory stays bounded.
         self._validating = asyncio.Lock()
 
@@ -226,6 +240,12 @@ class _Gateway:
         if digest is not None and response.status in {200, 206, 304}:
             response.headers["ETag"] = f'"{digest}"'
             response.headers["Cache-Control"] = _CACHES[self._access]
+
+    async def count_served(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Count the responses that have a document, or a range of it."""
+        has_body = request.method == "GET" and response.status in {200, 206}
+        if has_body and "digest" in request.match_info:
+            self._metrics.count_served("document")
 
     async def _authorize(self, signed: DocumentRequest) -> None:
         member = await self._authorizer.member_of(signed)

@@ -13,6 +13,7 @@ import asyncio
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError
 from oepnode.ports import Chain, Clock
+from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
 
@@ -23,12 +24,16 @@ class RoundOpener:
         chain: The contract, with an account that holds ``REQUESTER_ROLE``.
         clock: Clock for the recorded time.
         store: Storage of intents and outcomes.
+        metrics: Counts the opened rounds.
     """
 
-    def __init__(self, chain: Chain, clock: Clock, store: EnvelopeStore) -> None:
+    def __init__(
+        self, chain: Chain, clock: Clock, store: EnvelopeStore, metrics: SenderMetrics
+    ) -> None:
         self._chain = chain
         self._clock = clock
         self._store = store
+        self._metrics = metrics
         self._turn = asyncio.Lock()
 
     async def open(self, document: StoredDocument, registry_digest: bytes) -> tuple[int, bool]:
@@ -59,6 +64,7 @@ class RoundOpener:
         await asyncio.to_thread(
             self._store.note_round, envelope, registry, number, self._clock.now()
         )
+        self._metrics.rounds_opened.inc()
         return number, opened
 
     async def _is_valid(self, number: int) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConflictError, TransportError
+from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from tests.support.fake_chain import FakeChain, FakeClock, InMemoryChain
@@ -17,7 +18,7 @@ REGISTRY = b"\x0a" * 32
 @pytest.fixture
 def opener(chain: FakeChain, clock: FakeClock, envelopes: EnvelopeStore) -> RoundOpener:
     envelopes.add(DOCUMENT)
-    return RoundOpener(chain, clock, envelopes)
+    return RoundOpener(chain, clock, envelopes, SenderMetrics())
 
 
 async def test_a_round_is_opened_with_the_documents_horizon(
@@ -77,7 +78,7 @@ async def test_a_lost_response_is_looked_up_on_chain(
     assert envelopes.round_of(DOCUMENT.digest, REGISTRY) is None
     blockchain.loses_answers = False
     # As after a restart: a new opener on the same store.
-    again = RoundOpener(chain, clock, envelopes)
+    again = RoundOpener(chain, clock, envelopes, SenderMetrics())
     assert await again.open(DOCUMENT, REGISTRY) == (1, False)
     assert len(blockchain.rounds) == 1
 
@@ -113,3 +114,19 @@ async def test_a_rejection_ends_the_attempt(
     blockchain.rejection = ""
     await chain.open_round(0, 1, b"\x02" * 32, REGISTRY)
     assert envelopes.begin_opening(DOCUMENT.digest, REGISTRY, 1) == 1
+
+
+async def test_each_round_is_counted_once_also_where_the_answer_was_lost(
+    chain: FakeChain, clock: FakeClock, envelopes: EnvelopeStore, blockchain: InMemoryChain
+) -> None:
+    metrics = SenderMetrics()
+    opener = RoundOpener(chain, clock, envelopes, metrics)
+    envelopes.add(DOCUMENT)
+    blockchain.loses_answers = True
+    with pytest.raises(TransportError):
+        await opener.open(DOCUMENT, REGISTRY)
+    assert metrics.registry.get_sample_value("oepnode_rounds_opened_total") == 0
+    blockchain.loses_answers = False
+    for _ in range(3):
+        await opener.open(DOCUMENT, REGISTRY)
+    assert metrics.registry.get_sample_value("oepnode_rounds_opened_total") == 1

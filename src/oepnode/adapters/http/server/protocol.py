@@ -38,6 +38,7 @@ _STAND_ONCE: Final = (
 )
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+OnRejected = Callable[[int, str], None]
 
 
 class BoundedProtocol(web.RequestHandler):
@@ -122,8 +123,24 @@ class BoundedProtocol(web.RequestHandler):
         self.since = self._loop.time()
 
 
-def checked(handler: Handler, limits: Limits, buckets: TokenBuckets) -> Handler:
-    """A server's handler behind the checks of this module."""
+def checked(
+    handler: Handler, limits: Limits, buckets: TokenBuckets, on_rejected: OnRejected | None = None
+) -> Handler:
+    """A server's handler behind the checks of this module.
+
+    Args:
+        handler: The handler.
+        limits: The listener's limits.
+        buckets: Requests that each address has left.
+        on_rejected: Called with status and code of each rejection.
+    """
+
+    def rejected(
+        status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        if on_rejected is not None:
+            on_rejected(status, code)
+        return _rejected(status, code, message, headers)
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
@@ -131,10 +148,10 @@ def checked(handler: Handler, limits: Limits, buckets: TokenBuckets) -> Handler:
             protocol.begin(request)
             if protocol.address not in limits.proxies and not buckets.take(protocol.address):
                 message = "too many requests from this address; retry later"
-                return _rejected(429, "address.too_fast", message, {"Retry-After": "1"})
+                return rejected(429, "address.too_fast", message, {"Retry-After": "1"})
         for name in _STAND_ONCE:
             if len(request.headers.getall(name, ())) > 1:
-                return _rejected(400, "header.repeated", f"the header {name} is given twice")
+                return rejected(400, "header.repeated", f"the header {name} is given twice")
         return await handler(request)
 
     return handle

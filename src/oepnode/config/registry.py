@@ -1,0 +1,55 @@
+"""Settings of the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from oepnode.config.chain import ChainSettings
+from oepnode.config.http import HttpSettings
+from oepnode.config.operators import Operators, require_operators
+from oepnode.config.program import ProgramSettings
+from oepnode.config.values import DocumentKey
+
+
+class RegistrySettings(ProgramSettings):
+    """Settings of ``oepnode registry serve``."""
+
+    http: HttpSettings = Field(
+        default=HttpSettings(), description="address that the registry listens on"
+    )
+    status: HttpSettings = Field(
+        default=HttpSettings(), description="the operator's own address: metrics, health"
+    )
+    chain: ChainSettings = Field(description="the consensus contract")
+    data_dir: Path = Field(description="folder for snapshots, salts and index")
+    grants_key_file: Path | None = Field(
+        default=None,
+        description="key file of the account that signs the lists of granted inputs; it needs no "
+        "money and no role",
+    )
+    snapshot_key: DocumentKey | None = Field(
+        default=None,
+        description="public key with which the publisher signs snapshots (Ed25519); without it "
+        "they need no signature",
+    )
+    operators: Operators = Field(
+        default=(),
+        description="operators whose workers are served: addresses, each alone or as "
+        "`OPERATOR=SIGNER`, which fixes the signer too; checked besides the chain, and required "
+        "unless three nodes of the chain are compared",
+    )
+    max_request_bytes: int = Field(
+        default=64 * 2**10, ge=4096, description="maximum size of a request, in bytes"
+    )
+    request_window_s: int = Field(
+        default=120,
+        gt=0,
+        description="maximum difference between a request's time and the clock, in seconds",
+    )
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> RegistrySettings:
+        require_operators(self.operators, self.chain)
+        return self

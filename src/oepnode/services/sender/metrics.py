@@ -1,0 +1,19 @@
+"""Metrics of the sender's gateway."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+from oepnode.services.common.metrics import InputMetrics
+
+
+class SenderMetrics(InputMetrics):
+    """The metrics of one gateway, in their own registry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounds_opened = Counter(
+            "oepnode_rounds_opened",
+            "Rounds that this gateway opened, also those whose transaction got no answer",
+            registry=self.registry,
+        )
