@@ -15,6 +15,7 @@ from oepnode.cli.common.exits import EVIDENCE
 from oepnode.cli.common.output import JsonFlag
 from oepnode.cli.common.serving import Config, serve_application
 from oepnode.cli.common.signing import SignatureOption, keygen, sign_envelope
+from oepnode.client import DocumentFacts
 from oepnode.client.operation.blinding import blind_document
 from oepnode.client.operation.checking import DocumentCheck, check_envelope, policy_of
 from oepnode.client.operation.publishing import publish_document
@@ -85,12 +86,16 @@ def check(
 def _print_check(checked: DocumentCheck) -> None:
     facts: dict[str, object] = {"digest": checked.digest, "size bytes": checked.size_bytes}
     if checked.facts is not None:
-        facts |= _facts(checked.facts)
-        previous = checked.facts.previous
-        if previous is not None:
-            facts |= {f"previous {name}": value for name, value in _facts(previous).items()}
+        facts |= _all_facts(checked.facts)
     output.print_facts(facts)
     acknowledgements.print_answers(checked.system, checked.transaction)
+
+
+def _all_facts(facts: DocumentFacts) -> dict[str, object]:
+    shown = _facts(facts)
+    if facts.previous is not None:
+        shown |= {f"previous {name}": value for name, value in _facts(facts.previous).items()}
+    return shown
 
 
 def _facts(report: Struct) -> dict[str, object]:
@@ -113,15 +118,32 @@ def publish(
     timeout: Annotated[float, typer.Option(help="Seconds for one attempt.")] = 600,
     as_json: JsonFlag = False,
 ) -> None:
-    """Publish a document; with --registry open its round. Publishing again is safe."""
-    published = publish_document(document, url, token_file, registry, timeout, signature)
-    output.print_notes(published.warnings)
+    """Publish a document, and wait for both acknowledgements; with --registry open its round.
+
+    Publishing again is safe, and goes on where an earlier attempt broke off. Exit code 1 if the
+    document is rejected.
+    """
+    with output.progress_bars() as progress:
+        published = publish_document(
+            document,
+            url,
+            token_file,
+            registry,
+            timeout,
+            signature,
+            lambda sent, size: progress("send", sent, size),
+        )
     if as_json:
         output.print_json(published)
         return
-    facts = asdict(published)
-    del facts["warnings"]
-    output.print_facts({name.replace("_", " "): value for name, value in facts.items()})
+    facts: dict[str, object] = {
+        "message id": published.message_id,
+        "digest": published.digest,
+        "size bytes": published.size_bytes,
+        "round": published.round,
+    }
+    output.print_facts(facts | _all_facts(published.facts))
+    acknowledgements.print_answers(published.system, published.transaction)
 
 
 @app.command()

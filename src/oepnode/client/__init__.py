@@ -178,6 +178,7 @@ from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
+from oepnode.domain.edge.envelopes.publication import DocumentFacts
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.edge.validation.acknowledgement import (
@@ -227,6 +228,7 @@ __all__ = [
     "CustodyReport",
     "CutProof",
     "DefaultLimits",
+    "DocumentFacts",
     "EndReport",
     "EnvelopeComparison",
     "EnvelopeFormError",

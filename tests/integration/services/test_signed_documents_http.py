@@ -22,7 +22,7 @@ from oepnode.domain.rounds.inputs.document_signatures import (
     decode_statement,
     encode_header,
 )
-from oepnode.errors import TransportError
+from oepnode.errors import ConflictError, TransportError
 from tests.attacks.support.round_services import TOKEN, RoundServices, round_services
 from tests.integration.services.conftest import reason_of
 from tests.support.round_world import ENVELOPE, REGISTRY
@@ -139,7 +139,9 @@ async def test_no_round_is_opened_with_an_older_document_than_before(
         http.post(f"{services.sender_url}/v1/rounds", json=order) as response,
     ):
         assert (response.status, await reason_of(response)) == (409, "signature.replayed")
-    assert await refused(services, ENVELOPE, statement(ENVELOPE, 7)) == (409, "signature.replayed")
+    with pytest.raises(ConflictError, match="its round was not opened") as rejected:
+        await services.publish(ENVELOPE, statement(ENVELOPE, 7))
+    assert rejected.value.code == "signature.replayed"
     assert len(services.blockchain.rounds) == 2
     assert await services.publish(ENVELOPE, statement(ENVELOPE, 9)) == 3  # signed again
 

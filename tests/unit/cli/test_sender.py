@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.envelope_documents import assignment, dump, interval, array, record, snapshot
+from tests.support.envelope_documents import array, assignment, dump, interval, record, snapshot
 from tests.support.sites import even, nmi_of, span, written
 from tests.unit.cli.conftest import Run
 

@@ -24,15 +24,10 @@ from oepnode.domain.edge.envelopes.publication import (
 from oepnode.domain.edge.validation.acknowledgement import AcknowledgementReport
 from oepnode.domain.nem.nem_time import MICROS
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.inputs.assigned_spans import (
-    Assigned,
-    AssignedBySnapshot,
-    parse_site_list,
-)
+from oepnode.domain.rounds.inputs.assigned_spans import Assigned, parse_assigned
 from oepnode.domain.rounds.inputs.document_summary import summary_of
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.domain.rounds.inputs.plausibility.policy import Policy
-from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.inputs.site_figures import figures_of_document
 from oepnode.errors import ConfigError
 
@@ -134,6 +129,4 @@ def _read_previous(path: Path, feed: Feed | None) -> dict[str, Any]:
 def _read_registry(path: Path) -> Assigned:
     data = read_file(path, "registry snapshot", _MAX_BYTES)
     with name_file(path):
-        if data.lstrip()[:1] == b"{":
-            return AssignedBySnapshot(parse_snapshot(data))
-        return parse_site_list(data)
+        return parse_assigned(data)

@@ -58,11 +58,8 @@ def test_everything_is_stored_across_a_restart(tmp_path: Path) -> None:
     store = EnvelopeStore(tmp_path)
     store.add(stored(b"1"))
     store.begin_opening(stored(b"1").digest, REGISTRY, 5)
-    leftover = store.incoming()
-    leftover.write(b"unfinished")
     store.close()
     again = EnvelopeStore(tmp_path)
     assert again.document(stored(b"1").digest) == stored(b"1")
     assert again.begin_opening(stored(b"1").digest, REGISTRY, 8) == 5
-    assert list((tmp_path / "documents").iterdir()) == []
     again.close()

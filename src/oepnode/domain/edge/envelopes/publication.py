@@ -7,7 +7,7 @@ gateway and the sender's own machine. Source: Part C §3.2 (both acknowledgement
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -27,8 +27,8 @@ from oepnode.domain.rounds.inputs.comparison import (
     Supersession,
     changed_limits,
     compare,
-    is_comparable,
     horizon_steps,
+    is_comparable,
     superseded_within,
 )
 from oepnode.domain.rounds.inputs.document_summary import Summary, summary_of
@@ -115,7 +115,7 @@ class Background:
         assigned: Sites that have an aggregator, or None where that is not known.
     """
 
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     opened_at: int | None = None
     previous: Summary | None = None
     previous_document: Document | None = None

@@ -14,7 +14,7 @@ from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_fields import SiteIdReader
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.tokens import SiteIdKind
-from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
+from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot, parse_snapshot
 from oepnode.domain.rounds.inputs.site_figures import SiteFigures
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 
@@ -99,3 +99,14 @@ def parse_site_list(data: bytes) -> AssignedList:
             nmis.append(nmi)
     log.raise_if_any()
     return AssignedList(site_id_column(nmis, reader.kind))
+
+
+def parse_assigned(data: bytes) -> Assigned:
+    """Read a registry snapshot, or a list of sites as `parse_site_list` does.
+
+    Raises:
+        DocumentFault: With every fault.
+    """
+    if data.lstrip()[:1] == b"{":
+        return AssignedBySnapshot(parse_snapshot(data))
+    return parse_site_list(data)

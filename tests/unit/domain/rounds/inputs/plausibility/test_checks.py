@@ -1,4 +1,4 @@
-"""Oddities of documents that follow all rules: each is warned of, rejected or ignored by setting."""
+"""Oddities of documents that follow all rules: warned of, rejected or ignored by setting."""
 
 from __future__ import annotations
 
