@@ -52,9 +52,13 @@ def sign(
         str, typer.Option(help="Abstain instead, for this reason, such as InputMismatch.")
     ] = "",
     confirmations: Annotated[
-        int,
-        typer.Option("--confirmations", min=0, help="Blocks on top of the one that opened it."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--confirmations",
+            min=0,
+            help="Blocks on top of the one that opened it; without it 12 (0 on chain 31337).",
+        ),
+    ] = None,
     record: Annotated[
         Path | None,
         typer.Option(

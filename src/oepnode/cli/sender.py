@@ -141,6 +141,7 @@ def publish(
         "digest": published.digest,
         "size bytes": published.size_bytes,
         "round": published.round,
+        "settled": published.settled,
     }
     output.print_facts(facts | _all_facts(published.facts))
     acknowledgements.print_answers(published.system, published.transaction)

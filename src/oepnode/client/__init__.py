@@ -31,6 +31,15 @@ from oepnode.client.bundles import (
     check_bundle,
     verify_bundle,
 )
+from oepnode.client.certificates import (
+    CertificateReport,
+    CertifiedRound,
+    KnownElectorate,
+    OperatorsNotNamedError,
+    StatedFacts,
+    verify_certificate,
+)
+from oepnode.client.certifying import WrittenCertificate, certify_round
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
 from oepnode.client.edge.boffers.clearing import (
@@ -191,6 +200,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.certificate import CertificateFault
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
@@ -211,6 +221,9 @@ __all__ = [
     "BundleError",
     "BundleReport",
     "Capacity",
+    "CertificateFault",
+    "CertificateReport",
+    "CertifiedRound",
     "ChainNotNamedError",
     "ChainTarget",
     "ClearedAt",
@@ -252,6 +265,7 @@ __all__ = [
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
+    "KnownElectorate",
     "Level",
     "LevelAssessment",
     "LevelMismatchError",
@@ -267,6 +281,7 @@ __all__ = [
     "NotClearedQuantitiesError",
     "Offerer",
     "OpeningNotFoundError",
+    "OperatorsNotNamedError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
     "ReceivedTokens",
@@ -290,6 +305,7 @@ __all__ = [
     "SiteProofError",
     "SiteReport",
     "SkippedBoffer",
+    "StatedFacts",
     "StepReport",
     "Submission",
     "SupplyCurve",
@@ -308,9 +324,11 @@ __all__ = [
     "ValidationResult",
     "VerifiedBundle",
     "VerifiedSite",
+    "WrittenCertificate",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
+    "certify_round",
     "check_bundle",
     "check_constrained",
     "check_site_proof",
@@ -354,6 +372,7 @@ __all__ = [
     "validate_forecast",
     "validate_telemetry",
     "verify_bundle",
+    "verify_certificate",
     "verify_site_proof",
     "view_envelopes",
     "worst_breaches",

@@ -31,11 +31,14 @@ class ChainSettings(BaseModel):
     start_block: int = Field(default=0, ge=0, description="block of the contract's deployment")
     finality: Literal["depth", "finalized"] = Field(
         default="depth",
-        description="blocks that are processed: those with `confirmations` blocks on top, or those "
+        description="blocks that are believed: those with `confirmations` blocks on top, or those "
         "that the chain calls finalized",
     )
-    confirmations: int = Field(
-        default=0, ge=0, description="blocks on top of a block before it is processed"
+    confirmations: int | None = Field(
+        default=None,
+        ge=0,
+        description="blocks on top of a block before it is believed; without it 12, and 0 on the "
+        "development chain 31337",
     )
     max_head_age_s: float | None = Field(
         default=None,

@@ -220,7 +220,8 @@ async def publish(service: Running) -> int:
 
 async def open_round(service: Running) -> int:
     """A round of the snapshot, opened by somebody else."""
-    return await service.world.admin.open_round(START, COUNT, DOCUMENT_DIGEST, SNAPSHOT_DIGEST)
+    opened = await service.world.admin.open_round(START, COUNT, DOCUMENT_DIGEST, SNAPSHOT_DIGEST)
+    return opened.round
 
 
 async def document(service: Running, who: LocalAccount, number: int) -> bytes:

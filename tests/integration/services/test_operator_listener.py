@@ -185,6 +185,12 @@ async def work(gateway: Service, sample: Sample, clock: FakeClock) -> None:
     await worker.close()
     await stranger.close()
     await gateway.get(f"{gateway.url}/v1/rounds/1/{sample.digest.hex()}")
+    order = {"envelopeDigest": sample.digest.hex(), "registryDigest": "0e" * 32}
+    for expected in (201, 200):  # another round, and the same one again
+        async with gateway.http.post(
+            f"{gateway.url}/v1/rounds", json=order, headers=headers
+        ) as response:
+            assert response.status == expected
 
 
 async def test_a_gateways_work_is_counted(
@@ -208,7 +214,7 @@ async def test_a_gateways_work_is_counted(
             'oepnode_requests_rejected_total{code="http.not_found"}': 1,
             'oepnode_grants_total{input="document"}': 1,
             'oepnode_inputs_served_total{input="document"}': 1,
-            "oepnode_rounds_opened_total": 1,
+            "oepnode_rounds_opened_total": 2,
             'oepnode_turns_in_use{queue="documents"}': 0,
             'oepnode_turns_in_use{queue="uploads"}': 0,
             'oepnode_turns_waiting{queue="grants"}': 0,

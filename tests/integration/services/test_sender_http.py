@@ -233,10 +233,13 @@ async def test_a_round_is_opened_once(
 ) -> None:
     await publish(http, sender_url, sample.document)
     order = {"envelopeDigest": sample.digest.hex(), "registryDigest": REGISTRY}
-    assert await open_round(http, sender_url, order) == (201, {"round": 1, "opened": True})
-    assert await open_round(http, sender_url, order) == (200, {"round": 1, "opened": False})
+    status, body = await open_round(http, sender_url, order)
+    assert (status, body) == (201, {"round": 1, "opened": True, "settled": True})
+    status, body = await open_round(http, sender_url, order)
+    assert (status, body) == (200, {"round": 1, "opened": False, "settled": True})
     blockchain.set_phase(1, Phase.FAILED)
-    assert await open_round(http, sender_url, order) == (201, {"round": 2, "opened": True})
+    status, body = await open_round(http, sender_url, order)
+    assert (status, body) == (201, {"round": 2, "opened": True, "settled": True})
     async with http.get(f"{sender_url}/v1/envelopes/latest") as response:
         body = await response.json()
     assert (body["round"], body["registryDigest"]) == (2, REGISTRY)

@@ -57,9 +57,9 @@ class Heads:
             else settings.max_head_lead_s
         )
         self._is_tagged = settings.finality == "finalized" and profile.has_finality
-        self._depth = settings.confirmations
-        if settings.finality == "finalized":
-            self._depth = self._depth or profile.confirmations
+        self._depth = (
+            profile.confirmations if settings.confirmations is None else settings.confirmations
+        )
         self._last: Head | None = None
         self._final = 0
 

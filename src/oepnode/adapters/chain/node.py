@@ -12,6 +12,7 @@ from statistics import median_low
 from typing import Any, Final, TypeVar
 
 from oepnode.adapters.chain.rpc import RpcClient, RpcError
+from oepnode.adapters.chain.transactions import TransactionJson, carried_by, require_hash
 from oepnode.adapters.chain.values import (
     BlockJson,
     Data,
@@ -172,6 +173,24 @@ class Node:
         if (await self.block(at.number)).hash != at.hash:
             raise TransportError("another branch of the chain")
         return logs
+
+    async def transaction(self, transaction: bytes) -> bytes:
+        """A transaction by its hash, as `transactions.carried_by` gives it.
+
+        Raises:
+            TransportError: If the node does not have it, or gives another one.
+        """
+        params = [_hex(transaction)]
+        try:
+            found = await self._optional("eth_getRawTransactionByHash", params, Data)
+            if found is not None:
+                return require_hash(transaction, raw(found))
+        except TransportError:  # many nodes do not have the method
+            found = None
+        fields = await self._optional("eth_getTransactionByHash", params, TransactionJson)
+        if fields is None:
+            raise TransportError("no such transaction")
+        return carried_by(transaction, fields)
 
     # --- writing ---------------------------------------------------------------------------------
 

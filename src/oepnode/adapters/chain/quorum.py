@@ -107,6 +107,12 @@ class Quorum:
         """The number of an account's transactions."""
         return await self.agreement.ask("nonce", lambda node: node.nonce(account, at))
 
+    async def transaction(self, transaction: bytes) -> bytes:
+        """A transaction by its hash, as `Node.transaction`; one node that has it is enough."""
+        return await self.agreement.ask_any(
+            "transaction", lambda node: node.transaction(transaction)
+        )
+
     async def logs(self, first: int, last: int, topics: Sequence[Any], at: Head) -> tuple[Log, ...]:
         """The contract's logs of a range of blocks, which ends at a block or before it."""
         return await self.agreement.ask(

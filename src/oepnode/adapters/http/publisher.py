@@ -68,6 +68,7 @@ class Published(Struct, frozen=True, rename="camel"):
         transaction: The answer to its content; None before it is checked.
         facts: Facts about it, or None.
         round: The round opened with it, if requested.
+        settled: Whether its opening is final enough; a reorganisation can take another one away.
         opening: Why the round could not be opened, or None.
     """
 
@@ -80,6 +81,7 @@ class Published(Struct, frozen=True, rename="camel"):
     transaction: AcknowledgementReport | None
     facts: DocumentFacts | None
     round: int | None = None
+    settled: bool | None = None
     opening: _Failure | None = None
 
 

@@ -32,6 +32,7 @@ from typer.core import TyperGroup
 
 from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
+from oepnode.client.certificates import OperatorsNotNamedError
 from oepnode.client.chain import ChainNotNamedError
 from oepnode.client.fetching import NoEndpointError
 from oepnode.client.grants import SignerNotNamedError
@@ -72,6 +73,7 @@ _HINTS: Final[dict[type[OepError], str]] = {
     KeyFileError: "make one with 'aggregator keygen', an auditor's with 'audit keygen'",
     NoEndpointError: "--allow-private, if this is a test network",
     OpeningNotFoundError: "--start-block",
+    OperatorsNotNamedError: "--operator or --operators, --quorum, --contract and --chain-id",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
     SaltNotNamedError: "--salt-file or --new-salt",

@@ -29,6 +29,8 @@ class PublishedDocument(Struct, frozen=True):
         system: The answer to its form.
         transaction: The answer to its content, with its oddities.
         round: The round that the document is an input of, or None.
+        settled: Whether the round's opening is final enough; one that is not can vanish or change
+            its number, so publish again until it is. None without a round.
     """
 
     message_id: str
@@ -38,6 +40,7 @@ class PublishedDocument(Struct, frozen=True):
     system: AcknowledgementReport
     transaction: AcknowledgementReport
     round: int | None
+    settled: bool | None
 
 
 def publish_document(
@@ -94,4 +97,5 @@ def publish_document(
         system=published.system,
         transaction=published.transaction,
         round=published.round,
+        settled=published.settled,
     )

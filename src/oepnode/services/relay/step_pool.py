@@ -122,7 +122,8 @@ class StepPool:
     ) -> tuple[list[tuple[Member, bytes]], set[Result]]:
         """All ballots of a round if one is for the result, else none; and results on chain."""
         electorate = await self._chain.electorate(state.epoch)
-        events = await self._chain.round_events(state.number)
+        newest = await self._chain.newest()  # the contract takes all ballots, or none
+        events = await newest.round_events(state.number)
         cast = [event for event in events if isinstance(event, BallotCast)]
         revealed = {Result(e.root, e.partitions) for e in events if isinstance(e, RootRevealed)}
         context = RoundContext(self._chain.chain_id, self._chain.contract, state.number)

@@ -106,8 +106,11 @@ def application(
     metrics.watch("uploads", intake.turns)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(gateway.opener.watch())
         await intake.start()
         yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         await intake.close()
         store.close()
 
@@ -144,7 +147,7 @@ class _Gateway:
         self._token = token
         self._store = store
         self._metrics = metrics
-        self.opener = RoundOpener(chain, clock, store, metrics)
+        self.opener = RoundOpener(chain, store.openings)
         key = settings.document_key
         self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
         self._access: Literal["members", "anyone"] = settings.document_access
@@ -165,8 +168,10 @@ class _Gateway:
         order = _read_order(await read_body(request, _MAX_JSON_BYTES))
         document = await self._stored(bytes.fromhex(order.envelope_digest))
         await self.signatures.check_opening(document)
-        number, opened = await self.opener.open(document, bytes.fromhex(order.registry_digest))
-        return json_response({"round": number, "opened": opened}, 201 if opened else 200)
+        round_ = await self.opener.open(document, bytes.fromhex(order.registry_digest))
+        self._metrics.rounds_opened.inc(round_.is_new)
+        body = {"round": round_.number, "opened": round_.is_new, "settled": round_.is_settled}
+        return json_response(body, 201 if round_.is_new else 200)
 
     async def latest(self, _: web.Request) -> web.Response:
         """The newest document."""

@@ -142,12 +142,7 @@ class Inspector:
         self._metrics.count_checked(verdict.code)
         # A crash before this line leaves a file that the next start removes.
         await asyncio.to_thread(self._room.remove, message.digest)
-        _log.info(
-            "document_checked",
-            digest=message.digest.hex(),
-            code=verdict.code,
-            round=verdict.round,
-        )
+        _log.info("document_checked", digest=message.digest.hex(), code=verdict.code)
 
     async def _open(
         self, message_id: str, registry_digest: bytes, before: asyncio.Task[None] | None
@@ -226,22 +221,23 @@ class Inspector:
     async def _with_round(
         self, message: Message, registry_digest: bytes, verdict: Verdict
     ) -> Verdict:
-        """The verdict with the round that was opened, or why it could not be."""
+        """The verdict after the round was opened, or with why it could not be."""
         document = await asyncio.to_thread(self._store.document, message.digest)
         if document is None:
             raise AssertionError("an accepted document is stored")
         try:
             await self._signatures.check_opening(document)
-            number, _ = await self._opener.open(document, registry_digest)
+            opened = await self._opener.open(document, registry_digest)
         except Rejection as exc:
-            return replace(verdict, round=None, opening=Failure(exc.code, str(exc)))
+            return replace(verdict, opening=Failure(exc.code, str(exc)))
         except ConflictError as exc:
-            return replace(verdict, round=None, opening=Failure("chain.rejected", str(exc)))
+            return replace(verdict, opening=Failure("chain.rejected", str(exc)))
         except TransportError as exc:
             _log.warning("chain_unavailable", reason=str(exc))
             failure = Failure("chain.unavailable", shown_reason(exc))
-            return replace(verdict, round=None, opening=failure)
-        return replace(verdict, round=number, opening=None)
+            return replace(verdict, opening=failure)
+        self._metrics.rounds_opened.inc(opened.is_new)
+        return replace(verdict, opening=None)
 
 
 def _warning(finding: FindingReport) -> str:

@@ -14,6 +14,7 @@ from msgspec import json as msgspec_json
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.domain.edge.envelopes.publication import DocumentFacts
 from oepnode.domain.edge.validation.acknowledgement import AcknowledgementReport, FindingReport
+from oepnode.services.sender.openings import Opening
 
 MESSAGES_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -45,7 +46,6 @@ class Verdict(Struct, frozen=True):
         system: The answer to its form.
         transaction: The answer to its content.
         facts: Facts about the document; None where it breaks a rule.
-        round: The round that was opened with it, or None.
         opening: Why the requested round could not be opened, or None.
     """
 
@@ -53,7 +53,6 @@ class Verdict(Struct, frozen=True):
     system: AcknowledgementReport
     transaction: AcknowledgementReport
     facts: DocumentFacts | None
-    round: int | None = None
     opening: Failure | None = None
 
 
@@ -83,10 +82,11 @@ class Message(Struct, frozen=True):
         """`RECEIVED`, ``accepted`` or ``rejected``."""
         return RECEIVED if self.verdict is None else self.verdict.code
 
-    def answer(self, *, is_busy: bool) -> dict[str, Any]:
+    def answer(self, opening: Opening | None, *, is_busy: bool) -> dict[str, Any]:
         """The message as it is encoded in JSON.
 
         Args:
+            opening: The opening of its round, or None.
             is_busy: Whether it is being checked, or its round opened.
         """
         verdict = self.verdict
@@ -100,7 +100,8 @@ class Message(Struct, frozen=True):
             "system": system,
             "transaction": None if verdict is None else verdict.transaction,
             "facts": None if verdict is None else verdict.facts,
-            "round": None if verdict is None else verdict.round,
+            "round": None if opening is None else opening.round,
+            "settled": None if opening is None else opening.is_settled,
             "opening": None if verdict is None else verdict.opening,
         }
 

@@ -20,7 +20,7 @@ class SenderMetrics(InputMetrics):
         )
         self.rounds_opened = Counter(
             "oepnode_rounds_opened",
-            "Rounds that this gateway opened, also those whose transaction got no answer",
+            "Rounds opened by requests to this gateway, without those whose answer was lost",
             registry=self.registry,
         )
 

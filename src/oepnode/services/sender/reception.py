@@ -22,6 +22,7 @@ from oepnode.services.common.turns import Turns
 from oepnode.services.sender.ingest import BlindIngest
 from oepnode.services.sender.inspector import Inspector
 from oepnode.services.sender.messages import Message
+from oepnode.services.sender.openings import Opening
 from oepnode.services.sender.signatures import DocumentSignatures
 from oepnode.services.sender.store import EnvelopeStore
 from oepnode.services.sender.waiting_room import Space, WaitingRoom
@@ -168,9 +169,16 @@ class Reception:
         if message is None:
             raise Rejection(404, "message.unknown", "no message with this id was received here")
         is_busy = self._inspector.is_busy(message_id)
-        return json_response(
-            message.answer(is_busy=is_busy), status, headers={"Cache-Control": "no-store"}
-        )
+        opening = await asyncio.to_thread(self._opening_of, message)
+        answer = message.answer(opening, is_busy=is_busy)
+        return json_response(answer, status, headers={"Cache-Control": "no-store"})
+
+    def _opening_of(self, message: Message) -> Opening | None:
+        """The round that the chain has for a message, unless the last attempt failed."""
+        verdict, registry_digest = message.verdict, message.registry_digest
+        if verdict is None or verdict.opening is not None or registry_digest is None:
+            return None
+        return self._store.openings.of(message.digest, registry_digest)
 
 
 def message_id_for(digest: bytes) -> str:

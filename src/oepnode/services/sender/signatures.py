@@ -94,7 +94,7 @@ class DocumentSignatures:
             return
         signed = await asyncio.to_thread(self._store.signatures.of, document.digest, self._key)
         self.verify(signed, document.digest, document.size)
-        highest = await asyncio.to_thread(self._store.highest_opened, self._key)
+        highest = await asyncio.to_thread(self._store.openings.highest_sequence, self._key)
         if signed is not None and signed.statement.sequence < highest:
             raise rejection_of(
                 SignatureFault(
