@@ -36,7 +36,7 @@ class CheckSettings(BaseModel):
 
     memory_limit_mb: int = Field(
         default=2048,
-        ge=256,
+        ge=1024,
         description="maximum memory of a checking process, in MiB; a document that needs more is "
         "rejected",
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from oepnode.domain.rounds.inputs.document_summary import Summary
     from oepnode.domain.rounds.inputs.envelope_document import Document
 
+_LENGTH_SIZE: Final = 4  # as of `messages`, which is imported under the limit
 _OWNER_FILE: Final = 0o600
 
 
@@ -36,9 +38,10 @@ def main() -> None:
     sys.excepthook = lambda *_: None
     limit_memory(int(sys.argv[1]) << 20)
     out = separate_output()
+    body = read_exactly(int.from_bytes(read_exactly(_LENGTH_SIZE)))
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
-    from oepnode.adapters.computing.check_messages import decode_check_job
-    from oepnode.adapters.computing.messages import LENGTH_SIZE, failure, frame
+    from oepnode.adapters.computing.messages import failure, frame
 
     def send(message: Any) -> None:  # noqa: ANN401 - an answer
         view = memoryview(frame(message))
@@ -46,15 +49,24 @@ def main() -> None:
             view = view[os.write(out, view) :]
 
     try:
-        job = decode_check_job(read_exactly(int.from_bytes(read_exactly(LENGTH_SIZE))))
-        threading.Thread(target=end_with_parent, daemon=True).start()
-        send(_check(job))
+        send(_check(_decoded(body)))
     except BaseException as exc:
         if isinstance(exc, MemoryError):
             exc.__traceback__ = None  # its frames hold all that was allocated
         send(failure(exc, "check.memory_limit_mb"))
         os._exit(1)
     os._exit(0)
+
+
+def _decoded(body: bytes) -> CheckJob:
+    """The job; a library that finds no memory fails in other ways than by a MemoryError."""
+    try:
+        from oepnode.adapters.computing.check_messages import decode_check_job
+
+        import_module("polars").Series([0])
+    except Exception as exc:
+        raise MemoryError from exc
+    return decode_check_job(body)
 
 
 def _check(job: CheckJob) -> Checked:

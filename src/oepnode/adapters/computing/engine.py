@@ -43,7 +43,11 @@ from oepnode.ports import Outcome, RoundTask
 COMPUTE: Final = "oepnode.domain.rounds.computation:compute"
 _CHILD: Final = "oepnode.adapters.computing.child"
 _PIECE: Final = 2**18
-_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_ONE_THREAD: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+}
 """Threads that a computation does not use would count against its memory."""
 
 
