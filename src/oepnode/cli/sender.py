@@ -17,7 +17,12 @@ from oepnode.cli.common.serving import Config, serve_application
 from oepnode.cli.common.signing import SignatureOption, keygen, sign_envelope
 from oepnode.client import DocumentFacts
 from oepnode.client.operation.blinding import blind_document
-from oepnode.client.operation.checking import DocumentCheck, check_envelope, policy_of
+from oepnode.client.operation.checking import (
+    DocumentCheck,
+    check_envelope,
+    load_gateway_settings,
+    policy_of,
+)
 from oepnode.client.operation.publishing import publish_document
 from oepnode.config import SenderSettings
 
@@ -55,6 +60,9 @@ def check(
     ignore: Annotated[
         list[str] | None, typer.Option(help="Check that is left out; repeatable.")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The gateway's settings (TOML): its feed and its checks.")
+    ] = None,
     max_kw: Annotated[
         int | None, typer.Option(min=0, help="Largest active limit of a site that is not odd, kW.")
     ] = None,
@@ -67,12 +75,14 @@ def check(
     Both acknowledgements are printed with what the document supersedes, lacks and changes. Exit
     code 1 if it would be rejected.
     """
+    gateway = None if config is None else load_gateway_settings(config)
+    base = None if gateway is None else gateway.policy
     checked = check_envelope(
         document,
-        feed=options.feed_of(profile, import_sign),
-        policy=policy_of(reject or (), ignore or (), max_kw=max_kw),
+        feed=options.feed_of(profile, import_sign) if gateway is None else gateway.feed,
+        policy=policy_of(reject or (), ignore or (), base, max_kw=max_kw),
         previous=previous,
-        registry=registry,
+        registry=registry or (None if gateway is None else gateway.registry),
         opening=opening,
     )
     if as_json:

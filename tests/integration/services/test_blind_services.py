@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.token_lists import fetch_token_list
 from oepnode.client.operation.blinding import BlindedSnapshot, blind_document, blind_snapshot
@@ -113,6 +114,23 @@ async def test_no_file_holds_a_document_while_it_arrives(
         assert (response.status, (await response.json())["code"]) == (202, "accepted")
     assert seen
     assert not [n for n in nmis_of(sample.document) if any(n.encode() in d for d in seen)]
+
+
+async def test_no_part_of_a_document_is_kept_that_is_not_blinded(
+    http: aiohttp.ClientSession,
+    url: str,
+    sample: Sample,
+    settings: SenderSettings,
+    tokenised: bytes,
+) -> None:
+    headers = BEARER | {"Tus-Resumable": "1.0.0", "Upload-Length": "1000"}
+    async with http.post(f"{url}/v1/uploads", headers=headers) as response:
+        assert response.status == 409
+        assert (await response.json())["error"]["code"] == "upload.blind"
+    client = HttpPublisher(url, timeout_s=20, whole_bytes=1000)  # sends it in one request
+    published = await client.publish(sample.folder / sample.summary.envelope_file, TOKEN)
+    assert published.digest == sha256(tokenised).hexdigest()
+    await client.close()
 
 
 @pytest.mark.parametrize("damage", ["mixed", "checksum", "unknown field", "text", "UTF-16"])

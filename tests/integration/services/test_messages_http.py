@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from oepnode.adapters.computing import checker
+from oepnode.adapters.computing import checker, engine
 from oepnode.adapters.computing.checker import DocumentChecker
 from oepnode.adapters.http.server.serving import listening
 from oepnode.config import HttpSettings, SenderSettings
@@ -28,6 +28,7 @@ from tests.support.sites import HOUR, even, nmi_of, span, written
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 REGISTRY = "0a" * 32
 DOCUMENT = even(range(10))
+FOLDERS = ("documents", "summaries", "uploads", "waiting")
 Serve = Callable[..., Any]
 
 
@@ -150,7 +151,7 @@ async def test_a_rejected_document_is_deleted_and_can_be_sent_again(
             assert (message["code"], message["system"]["code"]) == ("rejected", "accepted")
             assert message["transaction"]["counts"] == {"limit.large": 1}
             assert message["round"] is None
-        names = {"documents": [], "summaries": [], "uploads": [], "waiting": []}
+        names: dict[str, list[str]] = dict.fromkeys(FOLDERS, [])
         assert kept(sender_settings) == names
     async with serve() as url:  # the settings have changed, and so does the verdict
         assert (await post(http, url, data))["code"] == "accepted"
@@ -271,7 +272,7 @@ async def test_a_check_that_ends_early_rejects_and_names_the_reason(
     if end == "time":
         limits = CheckSettings(timeout_s=0.01)
     if end == "killed":
-        honest = checker.child_process
+        honest = engine.child_process
 
         @asynccontextmanager
         async def killed(*arguments: str) -> AsyncIterator[Any]:
@@ -309,6 +310,7 @@ async def test_what_arrives_and_waits_is_bounded(
         async with http.post(path, data=DOCUMENT + b"  ", headers=BEARER) as response:
             assert (response.status, await reason_of(response)) == (503, "uploads.full")
             assert response.headers["Retry-After"]
+
         async def chunks() -> AsyncIterator[bytes]:
             for at in range(0, len(DOCUMENT), 1000):
                 yield DOCUMENT[at : at + 1000]

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
@@ -103,6 +104,26 @@ async def test_a_document_that_is_not_signed_as_it_must_be_is_not_stored(
     assert await refused(services, ENVELOPE, signed) == expected
     assert await stored(services) == 0
     assert services.blockchain.rounds == {}
+
+
+async def test_an_upload_in_parts_is_signed_too(services: RoundServices, tmp_path: Path) -> None:
+    file = tmp_path / "e.json"
+    file.write_bytes(ENVELOPE)
+    client = HttpPublisher(services.sender_url, timeout_s=20, whole_bytes=100)
+    with pytest.raises(RequestRejected, match="signed") as rejected:
+        await client.publish(file, TOKEN)
+    assert rejected.value.code == "signature.missing"
+    with pytest.raises(RequestRejected) as rejected:
+        await client.publish(file, TOKEN, None, statement(ENVELOPE + b" ", 1))
+    assert rejected.value.code == "signature.invalid"
+    assert await stored(services) == 0
+    signed = statement(ENVELOPE, 7)
+    assert (await client.publish(file, TOKEN, None, signed)).code == "accepted"
+    await client.close()
+    digest = sha256(ENVELOPE).hexdigest()
+    url = f"{services.sender_url}/v1/documents/{digest}/signature"
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        assert decode_statement(await response.read()) == signed
 
 
 async def test_numbers_must_rise(services: RoundServices) -> None:

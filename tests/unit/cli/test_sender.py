@@ -78,6 +78,36 @@ def test_a_larger_limit_may_be_usual(run: Run, tmp_path: Path) -> None:
     assert checked(run, file, "--max-kw", "6000")["transaction"]["warnings"] == []
 
 
+def test_the_gateways_settings_decide(run: Run, tmp_path: Path) -> None:
+    file = save(tmp_path / "e.json", even([1, 2], export_kw=5170, import_kw=2))
+    listed = nmi_of(1).encode()
+    (tmp_path / "sites").write_bytes(listed)
+    config = tmp_path / "sender.toml"
+    config.write_text(
+        f"""
+        data_dir = "data"
+        key_file = "key"
+        token_file = "token"
+        registry_file = "sites"
+        document_access = "anyone"
+        [chain]
+        rpc_urls = ["http://127.0.0.1:1"]
+        chain_id = 1
+        contract = "0x{"11" * 20}"
+        [feed]
+        import_sign = "magnitude"
+        [plausibility]
+        large_limit = "reject"
+        """
+    )
+    answer = checked(run, file, "--config", str(config), code=1)
+    assert answer["transaction"]["counts"] == {"limit.large": 2}
+    assert answer["facts"]["unassigned_sites"] == 1
+    checked(run, file, "--config", str(config), "--ignore", "large_limit")
+    config.write_text("plausibility = 5")
+    assert run("sender", "check", file, "--config", str(config)).exit_code == 2
+
+
 def test_an_unknown_check_is_a_wrong_option(run: Run, document: str) -> None:
     done = run("sender", "check", document, "--reject", "holes")
     assert done.exit_code == 2

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from oepnode.client.files import FileName, name_file, read_file
 from oepnode.client.values import parse_instant
+from oepnode.config import SenderSettings, load
 from oepnode.domain.edge.envelopes.publication import (
     Background,
     DocumentFacts,
@@ -97,11 +98,15 @@ def check_envelope(
 
 
 def policy_of(
-    reject: Iterable[str] = (), ignore: Iterable[str] = (), **thresholds: int | None
+    reject: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    base: Policy | None = None,
+    **thresholds: int | None,
 ) -> Policy:
     """The decisions about oddities, by the names of the checks.
 
     Args:
+        base: What they change; by default every check warns.
         reject: Checks whose findings reject the document.
         ignore: Checks that are left out.
         thresholds: Fields of `Policy`; those that are None keep their defaults.
@@ -115,7 +120,35 @@ def policy_of(
             if name not in _CHECKS:
                 raise ConfigError(f"no check is named {name!r}; they are {', '.join(_CHECKS)}")
             changes[name] = action
-    return replace(Policy(), **changes)
+    return replace(base or Policy(), **changes)
+
+
+class GatewaySettings(Struct, frozen=True):
+    """The settings of a gateway that decide on a document.
+
+    Attributes:
+        feed: How documents are written.
+        policy: Decisions about oddities.
+        registry: The gateway's registry file, or None.
+    """
+
+    feed: Feed
+    policy: Policy
+    registry: Path | None
+
+
+def load_gateway_settings(config: FileName) -> GatewaySettings:
+    """The settings of a gateway that decide on a document, from its settings file.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a setting is wrong.
+    """
+    settings = load(SenderSettings, Path(config))
+    return GatewaySettings(
+        feed=Feed(settings.feed.profile, settings.feed.import_sign),
+        policy=Policy(**settings.plausibility.model_dump()),
+        registry=settings.registry_file,
+    )
 
 
 def _read_previous(path: Path, feed: Feed | None) -> dict[str, Any]:
