@@ -139,3 +139,22 @@ async def test_ten_hostile_uploads_among_fifty(
         assert list((settings.data_dir / folder).iterdir()) == []
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
     assert grown_mb < 200
+
+
+@pytest.mark.parametrize("is_paced", [True, False])
+async def test_without_a_pace_slow_clients_keep_the_others_out(
+    settings: SenderSettings, monkeypatch: pytest.MonkeyPatch, is_paced: bool
+) -> None:
+    monkeypatch.setattr(common, "READ_DEADLINE_S", 0.5 if is_paced else 1000)
+    settings = settings.model_copy(update={"uploads": UploadSettings(at_once=2)})
+    clock = FakeClock()
+    app = sender.application(settings, FakeChain(InMemoryChain(clock), REQUESTER), clock)
+    async with listening(app, HttpSettings()) as url, aiohttp.ClientSession() as http:
+        slow = [asyncio.create_task(upload(http, url, {}, trickle())) for _ in range(2)]
+        await asyncio.sleep(1.5)
+        verdict = await upload(http, url, {}, GOOD[0])
+        assert verdict == ("accepted" if is_paced else "503 service.busy")
+        assert all(task.done() == is_paced for task in slow)
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)

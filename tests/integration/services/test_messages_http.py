@@ -151,7 +151,7 @@ async def test_a_rejected_document_is_deleted_and_can_be_sent_again(
             assert (message["code"], message["system"]["code"]) == ("rejected", "accepted")
             assert message["transaction"]["counts"] == {"limit.large": 1}
             assert message["round"] is None
-        names: dict[str, list[str]] = dict.fromkeys(FOLDERS, [])
+        names: dict[str, list[str]] = {folder: [] for folder in FOLDERS}
         assert kept(sender_settings) == names
     async with serve() as url:  # the settings have changed, and so does the verdict
         assert (await post(http, url, data))["code"] == "accepted"
