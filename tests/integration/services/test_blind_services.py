@@ -19,7 +19,7 @@ from oepnode.adapters.http.token_lists import fetch_token_list
 from oepnode.client.operation.blinding import BlindedSnapshot, blind_document, blind_snapshot
 from oepnode.client.operation.snapshots import publish_snapshot
 from oepnode.config import HttpSettings, RegistrySettings, SenderSettings
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, DocumentFault
 from oepnode.services.registry import app as registry
 from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import TOKEN, Sample, worker_client
@@ -122,6 +122,7 @@ async def test_no_part_of_a_document_is_kept_that_is_not_blinded(
     sample: Sample,
     settings: SenderSettings,
     tokenised: bytes,
+    tmp_path: Path,
 ) -> None:
     headers = BEARER | {"Tus-Resumable": "1.0.0", "Upload-Length": "1000"}
     async with http.post(f"{url}/v1/uploads", headers=headers) as response:
@@ -130,6 +131,10 @@ async def test_no_part_of_a_document_is_kept_that_is_not_blinded(
     client = HttpPublisher(url, timeout_s=20, whole_bytes=1000)  # sends it in one request
     published = await client.publish(sample.folder / sample.summary.envelope_file, TOKEN)
     assert published.digest == sha256(tokenised).hexdigest()
+    mixed = tmp_path / "mixed.json"
+    mixed.write_bytes(sample.document.replace(b'"PRE"', b'"NOW"'))
+    with pytest.raises(DocumentFault, match=r"field\.value"):
+        await client.publish(mixed, TOKEN)
     await client.close()
 
 

@@ -21,6 +21,7 @@ from oepnode.config import HttpSettings, SenderSettings
 from oepnode.config.checks import UploadSettings
 from oepnode.errors import DocumentFault, TransportError
 from oepnode.services.sender import app as sender
+from oepnode.services.sender import intake
 from tests.integration.services.conftest import LIMIT, TOKEN, reason_of
 from tests.support.fake_chain import REQUESTER, FakeChain, FakeClock, InMemoryChain
 from tests.support.sites import even
@@ -242,6 +243,29 @@ async def test_announced_bytes_are_bounded_over_restarts(
         headers = BEARER | {"Upload-Length": "450"}
         async with http.post(f"{url}/v1/uploads", headers=headers) as response:
             assert (response.status, await reason_of(response)) == (503, "uploads.full")
+    small = UploadSettings(max_waiting_bytes=100)
+    async with serve(uploads=small) as url, http.get(f"{url}/healthz") as response:
+        assert response.status == 200  # it starts all the same
+
+
+async def test_an_expired_upload_makes_room_without_being_named(
+    http: aiohttp.ClientSession,
+    serve: Serve,
+    clock: FakeClock,
+    sender_settings: SenderSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake, "_SWEEP_EVERY_S", 0.05)
+    limits = UploadSettings(max_waiting_bytes=len(DOCUMENT) + 10, expiry_s=60)
+    async with serve(uploads=limits) as url:
+        await begin(http, url, {"Upload-Length": "450"})
+        clock.time += 61
+        folder = sender_settings.data_dir / "uploads"
+        async with asyncio.timeout(10):
+            while list(folder.iterdir()):
+                await asyncio.sleep(0.02)
+        async with http.post(f"{url}/v1/envelopes", data=DOCUMENT, headers=BEARER) as response:
+            assert response.status == 202
 
 
 # --- the publisher's client -----------------------------------------------------------------------

@@ -155,14 +155,19 @@ class HttpPublisher:
     # --- sending ---------------------------------------------------------------------------------
 
     async def _send_whole(self, document: Path, query: str, headers: Mapping[str, str]) -> str:
-        response = await self._client.send(
-            "POST",
-            f"/v1/envelopes{f'?{query}' if query else ''}",
-            _WHAT,
-            limit=_MAX_ANSWER,
-            body=lambda: document,
-            headers=lambda: headers,
-        )
+        try:
+            response = await self._client.send(
+                "POST",
+                f"/v1/envelopes{f'?{query}' if query else ''}",
+                _WHAT,
+                limit=_MAX_ANSWER,
+                body=lambda: document,
+                headers=lambda: headers,
+            )
+        except RequestRejected as exc:
+            if exc.faults:  # a document that a gateway cannot blind
+                raise DocumentFault("envelope document", exc.faults, exc.more) from exc
+            raise
         return decode_json(response, _WHAT, Published).message_id
 
     async def _upload(

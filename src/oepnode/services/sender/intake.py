@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -28,6 +29,7 @@ from oepnode.services.sender.summaries import Summaries
 from oepnode.services.sender.uploads import Uploads
 from oepnode.services.sender.waiting_room import Space, WaitingRoom
 
+_SWEEP_EVERY_S: Final = 60.0
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -62,6 +64,7 @@ class Intake:
         space = Space(folder, limits.max_waiting_bytes)
         room = WaitingRoom(folder / "waiting", space)
         self._check_token = check_token
+        self._sweeping: asyncio.Task[None] | None = None
         self._inspector = Inspector(
             store,
             room,
@@ -120,10 +123,19 @@ class Intake:
         """Take up what an earlier run of the gateway left."""
         await asyncio.to_thread(self._uploads.restore)
         await self._inspector.resume()
+        self._sweeping = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
         """End all checks."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
         await self._inspector.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            await asyncio.to_thread(self._uploads.sweep)
 
     def _with_token(self, handler: _Handler) -> _Handler:
         async def checked(request: web.Request) -> web.StreamResponse:

@@ -8,11 +8,9 @@ the digest that its sender announced. Source: https://tus.io/protocols/resumable
 from __future__ import annotations
 
 import asyncio
-import binascii
 import hashlib
 import os
 import secrets
-from base64 import b64decode
 from email.utils import formatdate
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -24,19 +22,24 @@ from msgspec.structs import replace
 from oepnode.adapters.storage.digest_files import OWNER_FILE, make_folder
 from oepnode.domain.rounds.inputs.document_signatures import decode_statement, encode_statement
 from oepnode.ports import Clock
-from oepnode.services.common.http import Rejection, read_chunks, read_digest
+from oepnode.services.common.http import Rejection, read_chunks
 from oepnode.services.sender.reception import Reception, registry_of
 from oepnode.services.sender.signatures import DocumentSignatures
+from oepnode.services.sender.tus import (
+    CONTENT_TYPE,
+    EXTENSIONS,
+    VERSION,
+    announced_digest,
+    check_version,
+    read_number,
+)
 from oepnode.services.sender.upload_store import Upload, UploadStore
 from oepnode.services.sender.waiting_room import Space
 
 _log = structlog.get_logger(__name__)
 
-VERSION: Final = "1.0.0"
-_EXTENSIONS: Final = "creation,expiration,termination"
-_CONTENT_TYPE: Final = "application/offset+octet-stream"
 _MOST: Final = 256
-"""Uploads that are remembered, complete ones until they expire."""
+"""Unfinished uploads that are kept."""
 
 
 class Uploads:
@@ -85,7 +88,12 @@ class Uploads:
                 file.unlink()
         for upload in self._store.all():
             if upload.message_id is None:
-                self._space.take(upload.id, upload.length)
+                self._space.count(upload.id, upload.length)
+
+    def sweep(self) -> None:
+        """Delete the uploads that have expired."""
+        for upload in self._store.all():
+            self._is_dropped(upload)
 
     # --- endpoints -------------------------------------------------------------------------------
 
@@ -95,14 +103,14 @@ class Uploads:
             status=204,
             headers={
                 "Tus-Version": VERSION,
-                "Tus-Extension": _EXTENSIONS,
+                "Tus-Extension": EXTENSIONS,
                 "Tus-Max-Size": str(self._reception.limit),
             },
         )
 
     async def create(self, request: web.Request) -> web.Response:
         """Begin an upload, or find the unfinished one of the same document."""
-        _check_version(request)
+        check_version(request)
         if self._is_blind:
             raise Rejection(
                 409,
@@ -110,7 +118,7 @@ class Uploads:
                 "this gateway blinds documents, and keeps no part of one that is not blinded; send "
                 "it in one request, or blind it first ('sender blind')",
             )
-        length = _number(request, "Upload-Length")
+        length = read_number(request, "Upload-Length")
         if length > self._reception.limit:
             raise Rejection(
                 413, "body.too_large", f"a document may have {self._reception.limit} bytes"
@@ -120,7 +128,7 @@ class Uploads:
         upload = Upload(
             id=secrets.token_hex(16),
             length=length,
-            digest=_announced(request),
+            digest=announced_digest(request),
             registry_digest=registry,
             statement=None if signed is None else encode_statement(signed),
             touched_at=self._clock.now(),
@@ -132,7 +140,7 @@ class Uploads:
 
     async def head(self, request: web.Request) -> web.Response:
         """How much of an upload has arrived."""
-        _check_version(request)
+        check_version(request)
         upload = await self._known(request)
         offset = await asyncio.to_thread(self._offset, upload)
         headers = {
@@ -144,10 +152,10 @@ class Uploads:
 
     async def patch(self, request: web.Request) -> web.Response:
         """Take the next bytes of an upload; with the last ones it becomes a message."""
-        _check_version(request)
-        if request.content_type != _CONTENT_TYPE:
-            raise Rejection(415, "upload.content_type", f"the content type must be {_CONTENT_TYPE}")
-        offset = _number(request, "Upload-Offset")
+        check_version(request)
+        if request.content_type != CONTENT_TYPE:
+            raise Rejection(415, "upload.content_type", f"the content type must be {CONTENT_TYPE}")
+        offset = read_number(request, "Upload-Offset")
         upload = await self._known(request)
         if upload.id in self._busy:
             raise Rejection(423, "upload.busy", "another request continues this upload now")
@@ -161,7 +169,7 @@ class Uploads:
 
     async def delete(self, request: web.Request) -> web.Response:
         """Give up an upload."""
-        _check_version(request)
+        check_version(request)
         upload = await self._known(request)
         if upload.id in self._busy:
             raise Rejection(423, "upload.busy", "another request continues this upload now")
@@ -172,10 +180,12 @@ class Uploads:
 
     def _find_or_add(self, upload: Upload) -> Upload:
         """The unfinished upload of the same announced document, or this one, stored."""
-        uploads = [one for one in self._store.all() if not self._is_dropped(one)]
+        uploads = [
+            one for one in self._store.all() if one.message_id is None and not self._is_dropped(one)
+        ]
         for one in uploads:
             is_same = upload.digest is not None and one.digest == upload.digest
-            if is_same and one.length == upload.length and one.message_id is None:
+            if is_same and one.length == upload.length:
                 renewed = replace(
                     one, registry_digest=upload.registry_digest, statement=upload.statement
                 )
@@ -272,33 +282,6 @@ class Uploads:
             expiry = upload.touched_at + self._expiry_s
             shown["Upload-Expires"] = formatdate(expiry, usegmt=True)
         return web.Response(status=status, headers=shown)
-
-
-def _check_version(request: web.Request) -> None:
-    if request.headers.get("Tus-Resumable") != VERSION:
-        raise Rejection(
-            412, "upload.version", f"send Tus-Resumable: {VERSION}, the version spoken here"
-        )
-
-
-def _number(request: web.Request, header: str) -> int:
-    text = request.headers.get(header, "")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise Rejection(400, "upload.header", f"the header {header} must be a number of bytes")
-    return int(text)
-
-
-def _announced(request: web.Request) -> bytes | None:
-    """The SHA-256 in the upload's metadata, or None; other metadata is ignored."""
-    for pair in request.headers.get("Upload-Metadata", "").split(","):
-        name, _, value = pair.strip().partition(" ")
-        if name == "sha256":
-            try:
-                text = b64decode(value, validate=True).decode("ascii")
-            except (binascii.Error, ValueError):
-                text = ""
-            return read_digest(text, "sha256 in Upload-Metadata")
-    return None
 
 
 def _digest_of(path: Path) -> bytes:

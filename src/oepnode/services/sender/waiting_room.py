@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
@@ -30,6 +31,7 @@ class Space:
         self._folder = folder
         self._most = most
         self._of: dict[str, int] = {}
+        self._lock = Lock()  # uploads and requests count in different threads
 
     def take(self, name: str, size: int) -> None:
         """Let something take that many bytes in all.
@@ -37,7 +39,6 @@ class Space:
         Raises:
             Rejection: 507 if they do not fit at all, 503 if they do not fit now.
         """
-        more = size - self._of.get(name, 0)
         if size > self._most:
             raise Rejection(
                 507,
@@ -46,23 +47,33 @@ class Space:
                 "gateway has for all that arrive (uploads.max_waiting_bytes)",
             )
         room = shutil.disk_usage(self._folder).free - _ROOM_LEFT
-        if sum(self._of.values()) + more > self._most or more > room:
+        with self._lock:
+            more = size - self._of.get(name, 0)
+            is_full = sum(self._of.values()) + more > self._most or more > room
+            if not is_full:
+                self._of[name] = size
+        if is_full:
             raise Rejection(
                 503,
                 "uploads.full",
                 "no room for another document now; retry later",
                 retry_after_s=_RETRY_AFTER_S,
             )
-        self._of[name] = size
+
+    def count(self, name: str, size: int) -> None:
+        """Count what is there already, also where it is too much."""
+        with self._lock:
+            self._of[name] = size
 
     def hand_over(self, name: str, to: str) -> None:
         """Count what one name takes for another; where that has something already, only once."""
-        size = self._of.pop(name, 0)
-        self._of.setdefault(to, size)
+        with self._lock:
+            self._of.setdefault(to, self._of.pop(name, 0))
 
     def release(self, name: str) -> None:
         """Give back what something takes."""
-        self._of.pop(name, None)
+        with self._lock:
+            self._of.pop(name, None)
 
 
 class WaitingRoom:
@@ -84,7 +95,7 @@ class WaitingRoom:
         for digest in self._files.digests():
             path = self._files.path(digest)
             if digest in digests:
-                self._space.take(digest.hex(), path.stat().st_size)
+                self._space.count(digest.hex(), path.stat().st_size)
             else:
                 path.unlink()
 

@@ -36,6 +36,8 @@ def test_bytes_are_taken_grow_move_and_come_back(tmp_path: Path) -> None:
     space.release("d")
     space.release("unknown")
     space.take("f", 60)
+    space.count("g", 1000)  # what is there already is counted, and rejects what comes
+    assert reason(space, "h", 1) == (503, "uploads.full")
 
 
 def test_the_disk_keeps_some_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
