@@ -23,6 +23,7 @@ from oepnode.config import HttpSettings, RegistrySettings, RelaySettings, Sender
 from oepnode.domain.rounds.ballot import Vote
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import Relayed, encode
+from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import TransportError
 from oepnode.services.registry.store import RegistryStore
 from oepnode.wiring import ServiceParts
@@ -103,9 +104,9 @@ async def start(
     async def connect(*_: object, **__: object) -> ClosableChain:
         return ClosableChain(blockchain, REQUESTER)
 
-    monkeypatch.setattr(wiring, "connect", connect)
-    monkeypatch.setattr(wiring, "connect_reader", connect)
-    monkeypatch.setattr(wiring, "SystemClock", lambda: clock)
+    monkeypatch.setattr("oepnode.wiring.services.connect", connect)
+    monkeypatch.setattr("oepnode.wiring.services.connect_reader", connect)
+    monkeypatch.setattr("oepnode.wiring.services.SystemClock", lambda: clock)
     monkeypatch.setattr("oepnode.services.common.chain_health.LOOK_INTERVAL_S", 0.01)
     async with AsyncExitStack() as stack:
 
@@ -235,18 +236,30 @@ async def test_no_metric_has_what_a_client_sent_or_a_secret(
     assert not [secret for secret in secrets if secret.lower() in text.lower()]
 
 
-async def test_a_request_that_gets_no_document_does_not_count_as_served(
-    gateway: Service, sample: Sample
+async def test_a_response_counts_as_served_if_it_has_bytes_of_the_document(
+    gateway: Service, sample: Sample, clock: FakeClock
 ) -> None:
-    async with gateway.http.post(
-        f"{gateway.url}/v1/envelopes?wait=20",
-        data=sample.document,
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    ) as response:
-        assert response.status == 202
+    await work(gateway, sample, clock)
     url = f"{gateway.url}/v1/documents/{sample.digest.hex()}"
-    assert (await gateway.get(url))[0] == 401
-    assert 'oepnode_inputs_served_total{input="document"}' not in await gateway.metrics()
+    cases: tuple[tuple[str, dict[str, str], int], ...] = (
+        ("GET", {"Range": "bytes=0-9"}, 206),
+        ("HEAD", {}, 200),
+        ("GET", {"If-None-Match": f'"{sample.digest.hex()}"'}, 304),
+        ("GET", {"Authorization": "OEP1 e30"}, 422),
+    )
+    for method, more, expected in cases:
+        headers = signed_header(sample.digest, clock) | more
+        async with gateway.http.request(method, url, headers=headers) as response:
+            assert response.status == expected
+    metrics = await gateway.metrics()
+    assert metrics['oepnode_inputs_served_total{input="document"}'] == 2
+    assert metrics['oepnode_grants_total{input="document"}'] == 4
+
+
+def signed_header(digest: bytes, clock: FakeClock) -> dict[str, str]:
+    signer = request_signer(clock)
+    request = DocumentRequest(1, digest, *signer.last_fields())
+    return {"Authorization": encode_authorization(request, signer.sign(request))}
 
 
 async def test_a_registrys_work_is_counted(

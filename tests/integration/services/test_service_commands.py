@@ -101,8 +101,8 @@ def test_a_service_prints_where_it_listens_and_stops_cleanly(
 
         return announce_and_stop
 
-    monkeypatch.setattr("oepnode.wiring.connect", connect)
-    monkeypatch.setattr("oepnode.wiring.connect_reader", connect)
+    monkeypatch.setattr("oepnode.wiring.services.connect", connect)
+    monkeypatch.setattr("oepnode.wiring.services.connect_reader", connect)
     monkeypatch.setattr(serving, "announcer", announcer)
     for file, text in (("token", "a-token-of-the-publisher"), ("key", "11" * 32)):
         (tmp_path / file).write_text(text)

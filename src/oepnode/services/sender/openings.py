@@ -37,7 +37,7 @@ class Opening(Struct, frozen=True, kw_only=True):
         block: Block of the opening; while there is none, the chain's newest when that was noticed.
         round: Number of the round; None while the chain is not known to have it.
         transaction: Hash of the transaction, 32 bytes; empty while it is not known.
-        is_settled: Whether its block was final enough.
+        is_settled: Whether its block was final enough; without a round, that it is absent.
     """
 
     digest: bytes

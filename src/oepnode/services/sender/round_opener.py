@@ -158,7 +158,10 @@ class RoundOpener:
         return on_chain is not None and on_chain.inputs == opened.inputs
 
     async def _note_absence(self, newest: ChainReader, opening: Opening) -> None:
-        """Store that the newest block has no such round; forget an absence that is settled."""
+        """Store that the newest block has no such round, and whether that is settled.
+
+        Then it is looked for at the next request alone: its transaction can still be mined.
+        """
         if opening.round is not None:
             block = (await newest.head()).number
             _log.warning(
@@ -171,7 +174,7 @@ class RoundOpener:
             lost = replace(opening, round=None, block=block, is_settled=False)
             await asyncio.to_thread(self._openings.put, lost)
         elif (await (await self._chain.settled()).head()).number >= opening.block:
-            await asyncio.to_thread(self._openings.drop, opening)
+            await asyncio.to_thread(self._openings.put, replace(opening, is_settled=True))
 
     async def _sighting(self, newest: ChainReader, opening: Opening) -> RoundOpened | None:
         """The round that the newest block has with an opening's inputs, or None.

@@ -242,17 +242,21 @@ async def test_an_opening_that_is_mined_again_is_found_under_its_new_number(
     assert (known.round, known.block) == (1, blockchain.log[-1].location.block)
 
 
-async def test_an_absence_is_forgotten_when_it_is_settled(
-    patient: RoundOpener, blockchain: InMemoryChain, openings: Openings
+async def test_an_absence_that_is_settled_is_not_followed_and_not_forgotten(
+    patient: RoundOpener, blockchain: InMemoryChain, chain: FakeChain, openings: Openings
 ) -> None:
     await patient.open(DOCUMENT, REGISTRY)
     blockchain.forget_rounds()
     await patient.check()
     for _ in range(DEPTH):
-        assert memory(openings) is not None
+        assert openings.unsettled() == [memory(openings)]
         blockchain.mine(1)
         await patient.check()
-    assert memory(openings) is None
+    assert openings.unsettled() == []
+    # Its transaction was still pending, and is mined at last.
+    await chain.open_round(1_795_000_200, 6, DOCUMENT.digest, REGISTRY)
+    assert await patient.open(DOCUMENT, REGISTRY) == opened(1, is_new=False, is_settled=False)
+    assert len(blockchain.rounds) == 1
 
 
 async def test_a_node_that_is_behind_is_no_reorganisation(

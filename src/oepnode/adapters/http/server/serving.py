@@ -12,10 +12,11 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
-from oepnode.adapters.http.server.acceptor import BACKLOG, Acceptor
+from oepnode.adapters.http.server.acceptor import Acceptor
 from oepnode.adapters.http.server.connections import Connections
 from oepnode.adapters.http.server.limits import Limits, limits_of, raise_file_limit
 from oepnode.adapters.http.server.protocol import OnRejected, checked, factory, quieten
+from oepnode.adapters.http.server.sockets import bind
 from oepnode.adapters.http.server.token_bucket import TokenBuckets
 from oepnode.config import HttpSettings
 from oepnode.errors import ConfigError
@@ -59,7 +60,7 @@ async def listening(
     try:
         await runner.setup()
         try:
-            sockets = await _bind(http)
+            sockets = await bind(http)
         except OSError as exc:
             raise ConfigError(
                 f"cannot listen on {http.host} port {http.port} (settings {name}.host, "
@@ -133,26 +134,3 @@ async def _sweep(connections: Connections) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
         connections.close_expired()
-
-
-async def _bind(http: HttpSettings) -> list[socket.socket]:
-    """Sockets that listen on every address of the host."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        http.host or None, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            listener = socket.socket(family, kind, protocol)
-            sockets.append(listener)
-            listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-    except OSError:
-        for listener in sockets:
-            listener.close()
-        raise
-    return sockets
