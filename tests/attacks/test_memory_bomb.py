@@ -23,7 +23,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from oepnode.adapters.computing.engine import EngineSettings, ProcessEngine
 from oepnode.adapters.storage.bundle_shelf import FileShelf
@@ -68,7 +67,9 @@ async def test_a_bomb_costs_its_round_an_abstention_and_nothing_else(
         workers, shelves = [], []
         for index in range(3):
             bundles = tmp_path / f"bundles-{index}"
-            engine = ProcessEngine(EngineSettings(LIMIT_MB, 60, bundles))
+            engine = ProcessEngine(
+                EngineSettings(LIMIT_MB, 60, bundles, tmp_path / f"spill-{index}")
+            )
             stack.push_async_callback(engine.close)
             shelves.append(FileShelf(bundles))
             workers.append(worker_of(stage, index, engine, shelves[-1]))
@@ -99,7 +100,7 @@ async def test_a_computation_that_is_killed_once_costs_no_vote(
     monkeypatch.setenv("OEPNODE_TEST_MARK", str(tmp_path / "killed"))
     bundles = tmp_path / "bundles"
     killed_once = "tests.support.odd_computations:killed_once"
-    settings = structs.replace(EngineSettings(LIMIT_MB, 60, bundles), function=killed_once)
+    settings = EngineSettings(LIMIT_MB, 60, bundles, tmp_path / "spill", function=killed_once)
     engine = ProcessEngine(settings)
     try:
         async with running(worker_of(stage, 0, engine, FileShelf(bundles))):

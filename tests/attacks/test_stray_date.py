@@ -8,7 +8,7 @@ days wherever the first and the last row were. In a document of 4.3 MiB, 20,000 
 each, a single row a week later made every entry 16 KB long: more than 600 MiB in each worker.
 
 Now: sites × intervals of the horizon must be at most 16 × rows (rules-v1 section 5, "Density"), and
-``oepnode.domain.rounds.inputs.envelope_document`` checks it before it allocates anything of that
+``oepnode.domain.rounds.inputs.horizons`` checks it before it allocates anything of that
 size. The gateway parses a document with the same code before it publishes it, so the sender learns
 of it first, and no round is opened.
 
@@ -30,7 +30,8 @@ from typing import Any
 import pytest
 
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import computation
+from oepnode.domain.rounds import pipeline
+from oepnode.domain.rounds.inputs import envelope_document
 from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from oepnode.errors import DocumentFault
 from oepnode.services.sender import app as gateway
@@ -41,19 +42,25 @@ SALT = bytes(32)
 CHILD = """
 import sys
 from pathlib import Path
+from oepnode.domain.documents.sources import BytesSource
+from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.inputs import envelope_document
+from oepnode.domain.rounds.entries import Horizon
+from oepnode.domain.rounds.inputs import horizons
+from oepnode.domain.rounds.inputs.document_readers import open_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
-from oepnode.domain.rounds.partition import partition_round
+from oepnode.domain.rounds.pipeline import Pipeline
 from oepnode.errors import DocumentFault
 
 if sys.argv[1] == "without the rule":
-    envelope_document.MAX_CELLS_PER_ROW = 10**9
+    horizons.MAX_CELLS_PER_ROW = 10**9
 folder, outcome = Path(sys.argv[2]), "computed"
 try:
-    document = envelope_document.parse_document((folder / sys.argv[3]).read_bytes())
+    document = (folder / sys.argv[3]).read_bytes()
     snapshot = parse_snapshot((folder / "registry.json").read_bytes())
-    partition_round(document, snapshot, bytes(32), RoundContext(1, bytes(20), 1))
+    horizon = Horizon(1795132800, 2016 if sys.argv[3].startswith("stray") else 1)
+    pipeline = Pipeline(snapshot, bytes(32), RoundContext(1, bytes(20), 1), horizon)
+    pipeline.partition(open_document(BytesSource(document), Feed()))
 except DocumentFault as exc:
     outcome = exc.faults[0].code
 # Not ru_maxrss, which begins with the memory of the process that forked this one.
@@ -117,8 +124,8 @@ def test_without_the_rule_the_attack_succeeds(folder: Path) -> None:
 
 @pytest.mark.parametrize("profile", ["wide", "edge"])
 def test_the_gateway_says_what_is_wrong_before_it_publishes(folder: Path, profile: Any) -> None:
-    for module in (gateway, computation):
-        assert vars(module)["parse_document"] is parse_document
+    assert vars(gateway)["parse_document"] is parse_document
+    assert vars(pipeline)["check_horizon"] is vars(envelope_document)["check_horizon"]
     with pytest.raises(DocumentFault) as caught:
         parse_document((folder / "stray.json").read_bytes(), Feed(profile))
     (fault,) = caught.value.faults

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.ballot import ballot_hash, result_hash
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
-from oepnode.domain.rounds.partition import RoundResult, partition_round
+from oepnode.domain.rounds.partition import RoundResult
 from oepnode.errors import DigestMismatch, DocumentFault
 from tests.generators import strategies
 from tests.generators.cases import Case
@@ -30,6 +29,7 @@ from tests.reference.envelope import read_envelope
 from tests.reference.json_reader import Rejected
 from tests.reference.model import Round, compute_round
 from tests.reference.registry import read_registry
+from tests.support.partitioning import partition_round
 from tests.support.sizes import sized
 
 MEMBER = 9
@@ -52,16 +52,16 @@ def by_model(case: Case, envelope: bytes, registry: bytes) -> Round:
 
 
 def by_product(case: Case, envelope: bytes, registry: bytes) -> RoundResult:
-    document = parse_document(envelope, Feed(case.profile, case.import_sign))
-    snapshot = parse_snapshot(registry)
+    feed = Feed(case.profile, case.import_sign)
     context = RoundContext(case.chain_id, case.contract, case.number)
-    return partition_round(document, snapshot, case.salt, context)
+    return partition_round(envelope, parse_snapshot(registry), case.salt, context, feed)
 
 
 def assert_same(case: Case, expected: Round, actual: RoundResult) -> None:
     def parts(result: Round | RoundResult) -> list[tuple[object, ...]]:
         return [
-            (p.aggregator_id, p.key, p.nmis, p.entries, p.root, p.entry) for p in result.partitions
+            (p.aggregator_id, p.key, tuple(p.nmis), tuple(p.entries), p.root, p.entry)
+            for p in result.partitions
         ]
 
     assert parts(actual) == parts(expected)

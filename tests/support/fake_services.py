@@ -11,6 +11,7 @@ from oepnode.domain.rounds.ballot import Result, Vote
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import BallotCast
+from oepnode.domain.rounds.workshop import InProcess
 from oepnode.errors import DigestMismatch, TransportError
 from oepnode.ports import Chain, LatestEnvelope, Outcome, RoundTask, ShelvedRound
 
@@ -137,7 +138,7 @@ class ThreadEngine:
 
         async with self._free:
             await asyncio.to_thread(
-                run_job, task, inputs, self._compute, send, put, self._put_inputs
+                run_job, task, inputs, self._compute, InProcess(), send, put, self._put_inputs
             )
         self._shelf.waiting[task.number, task.opened.inputs] = sealed
         return outcomes[0]

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from oepnode.domain.documents.progress import Progress
+from oepnode.domain.documents.sources import read_all
 from oepnode.domain.rounds.computation import Computation, Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import RoundOpened
@@ -16,7 +17,11 @@ MARK = "OEPNODE_TEST_MARK"
 
 
 def hungry(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    **_means: object,
 ) -> Computation:
     """Needs more memory than there is."""
     held = [bytearray(2**26) for _ in range(2**20)]
@@ -24,7 +29,11 @@ def hungry(
 
 
 def sleepy(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    **_means: object,
 ) -> Computation:
     """Never ends; leaves its process id."""
     Path(os.environ[MARK]).write_text(str(os.getpid()))
@@ -33,7 +42,11 @@ def sleepy(
 
 
 def killed(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    **_means: object,
 ) -> Computation:
     """Is killed as by a system that is short of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -41,7 +54,11 @@ def killed(
 
 
 def killed_once(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    **_means: object,
 ) -> Computation:
     """Is killed the first time."""
     mark = Path(os.environ[MARK])
@@ -52,9 +69,13 @@ def killed_once(
 
 
 def indiscreet(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    **_means: object,
 ) -> Computation:
     """Prints and raises what it computes with."""
-    print(inputs.envelope[:200])
+    print(read_all(inputs.envelope)[:200])
     sys.stdout.flush()
     raise KeyError(inputs.salt.hex())

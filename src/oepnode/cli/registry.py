@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from oepnode.cli import registry_aggregators
+from oepnode.cli import registry_database as database
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RpcOption, StartBlockOption
 from oepnode.cli.common.output import JsonFlag
@@ -32,7 +34,11 @@ def serve(config: Config, as_json: JsonFlag = False) -> None:
     serve_application(RegistrySettings, registry_parts, config, as_json)
 
 
-app.command()(keygen)
+for command in (database.init, database.assign, database.unassign, database.history, keygen):
+    app.command()(command)
+app.command("import")(database.import_file)
+app.add_typer(registry_aggregators.app, name="aggregator")
+app.add_typer(database.snapshot_app, name="snapshot")
 app.command("sign")(sign_snapshot)
 
 

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, TypeAlias
 
 from msgspec import Struct, structs
 
+from oepnode.adapters.computing.processes import ForkedProcesses, usable_cores
+from oepnode.adapters.computing.spill import Spill
 from oepnode.adapters.storage import input_archive as archive
 from oepnode.client import chain as chains
 from oepnode.client.audits import RoundRecord, read_record
@@ -185,10 +188,17 @@ def replay_round(
     record = chains.run(read_record(chain, number))
     require_equal(number, record.account.differences)
     inputs = load(record.context)
-    with _name_rejected(source):
-        verdict = replaying.replay(inputs, record.context, record.opened, record.state, progress)
-    report = _replay(record, verdict)
-    return structs.replace(report, custody=_custody(record, verdict)) if custody else report
+    with (
+        TemporaryDirectory(prefix="oepnode-replay-") as folder,
+        Spill(Path(folder, "spill")) as spill,
+    ):
+        workshop = ForkedProcesses(spill, usable_cores())
+        with _name_rejected(source):
+            verdict = replaying.replay(
+                inputs, record.context, record.opened, record.state, progress, workshop=workshop
+            )
+        report = _replay(record, verdict)
+        return structs.replace(report, custody=_custody(record, verdict)) if custody else report
 
 
 def _loader(source: InputSource) -> Callable[[RoundContext], Inputs]:

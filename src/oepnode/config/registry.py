@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -48,6 +49,38 @@ class RegistrySettings(ProgramSettings):
         gt=0,
         description="maximum difference between a request's time and the clock, in seconds",
     )
+
+    database: str | None = Field(
+        default=None,
+        description="database of aggregators and assignments, `sqlite:///FILE` (a relative path "
+        "counts from `data_dir`) or `postgresql+psycopg://USER@HOST/DATABASE` without a password",
+    )
+    database_password_file: Path | None = Field(
+        default=None,
+        description="file with the password of a PostgreSQL database; without it psycopg looks in "
+        "`~/.pgpass`",
+    )
+    publish: Literal["by_hand", "on_change", "on_schedule"] = Field(
+        default="by_hand",
+        description="when the registry publishes a snapshot of its database: by command alone, "
+        "within seconds of a change, or on a schedule, changed or not",
+    )
+    publish_interval_s: float = Field(
+        default=86_400,
+        gt=0,
+        description="interval between snapshots on a schedule, in seconds",
+    )
+
+    @model_validator(mode="after")
+    def _check_publishing(self) -> RegistrySettings:
+        if self.publish != "by_hand" and self.database is None:
+            raise ValueError("setting publish needs a database; name it in database")
+        if self.publish != "by_hand" and self.snapshot_key is not None:
+            raise ValueError(
+                "settings publish and snapshot_key exclude each other: the key that signs "
+                "snapshots is not on this machine; publish by hand"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_operators(self) -> RegistrySettings:

@@ -57,8 +57,15 @@ class ComputeSettings(BaseModel):
     memory_limit_mb: int = Field(
         default=2048,
         ge=256,
-        description="maximum memory of a computing process, in MiB; a round that needs more is "
-        "abstained from",
+        description="maximum memory of computing a round, all processes together, in MiB; a "
+        "round that needs more is abstained from",
+    )
+    processes: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="processes that compute a round together, within memory_limit_mb; 0: one for "
+        "each core",
     )
     timeout_s: float = Field(
         default=900, gt=0, description="deadline of computing and sealing a round, in seconds"

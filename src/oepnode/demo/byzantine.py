@@ -17,14 +17,21 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_partition
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.partition import Partition, RoundResult
+from oepnode.domain.rounds.workshop import Workshop
 
 
 def lie(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    *,
+    workshop: Workshop | None = None,
+    operator: bytes | None = None,
 ) -> Computation:
-    """Compute a round's result, and omit a site."""
-    honest = compute(inputs, context, opened, progress)
-    return replace(honest, result=without_a_site(honest.result))
+    """Compute a round's result, and omit a site; the custody root is then that of the rest."""
+    honest = compute(inputs, context, opened, progress, workshop=workshop, operator=operator)
+    return replace(honest, result=without_a_site(honest.result), custody=None)
 
 
 def without_a_site(result: RoundResult) -> RoundResult:

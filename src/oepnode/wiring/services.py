@@ -13,6 +13,7 @@ from oepnode.adapters.chain.contract import EvmReader, connect, connect_reader
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.server.operator_pages import operator_application
+from oepnode.adapters.storage.registry_db.database import RegistryDatabase, connect_database
 from oepnode.config import RegistrySettings, RelaySettings, SenderSettings
 from oepnode.services.common.chain_health import ChainHealth
 from oepnode.services.common.metrics import InputMetrics, ServiceMetrics
@@ -58,8 +59,17 @@ async def registry_parts(settings: RegistrySettings) -> ServiceParts:
     account = None if settings.grants_key_file is None else load_account(settings.grants_key_file)
     metrics = InputMetrics()
     chain = await connect_reader(settings.chain, metrics=metrics.registry)
-    app = registry.application(settings, chain, SystemClock(), account, metrics)
+    app = registry.application(
+        settings, chain, SystemClock(), account, metrics, _registry_database(settings)
+    )
     return _service_parts(app, chain, metrics, ChainHealth(chain))
+
+
+def _registry_database(settings: RegistrySettings) -> RegistryDatabase | None:
+    """The registry's database, not checked yet; None where the settings name none."""
+    if settings.database is None:
+        return None
+    return connect_database(settings.database, settings.database_password_file, settings.data_dir)
 
 
 async def relay_parts(settings: RelaySettings) -> ServiceParts:

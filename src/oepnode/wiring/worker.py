@@ -198,7 +198,9 @@ def _engine_settings(settings: WorkerSettings, function: str) -> EngineSettings:
         memory_limit_mb=settings.compute.memory_limit_mb,
         timeout_s=settings.compute.timeout_s,
         bundles=settings.data_dir / "bundles",
+        spill=settings.data_dir / "spill",
         archive=None if key is None else settings.data_dir / "archive",
         archive_key=None if key is None else bytes.fromhex(key),
+        processes=settings.compute.processes,
         function=function,
     )

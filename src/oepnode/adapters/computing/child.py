@@ -2,7 +2,7 @@
 
 Guarantees: its limit on memory holds before anything is read; it is the first that the system ends
 when memory is short; it writes nothing unsealed, no core dump, and no message of an unexpected
-exception, which could quote an input; it ends when its parent does.
+exception, which could quote an input; it ends when its parent does, and so do its own children.
 
     python -m oepnode.adapters.computing.child LIMIT_MB MODULE:FUNCTION
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from oepnode.adapters.computing.messages import Job
+    from oepnode.adapters.computing.messages import Job, SentDocument
+    from oepnode.adapters.storage.document_file import FileSource
     from oepnode.domain.rounds.computation import Inputs
 
 _IN: Final = 0
@@ -77,8 +78,17 @@ def _read_job() -> tuple[Job, Inputs]:
     from oepnode.domain.rounds.computation import Inputs
 
     job = decode_job(read_exactly(int.from_bytes(read_exactly(LENGTH_SIZE))))
-    envelope, registry = read_exactly(job.envelope_size), read_exactly(job.registry_size)
+    envelope, registry = _read_document(job.envelope), _read_document(job.registry)
     return job, Inputs(envelope, registry, job.salt, job.feed)
+
+
+def _read_document(document: SentDocument) -> bytes | FileSource:
+    if not document.path:
+        return read_exactly(document.size)
+
+    from oepnode.adapters.storage.document_file import FileSource
+
+    return FileSource(Path(document.path))
 
 
 def read_exactly(size: int) -> bytes:
@@ -103,6 +113,8 @@ def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], No
     from importlib import import_module
 
     from oepnode.adapters.computing.job import run_job
+    from oepnode.adapters.computing.processes import ForkedProcesses
+    from oepnode.adapters.computing.spill import Spill
     from oepnode.adapters.storage.bundle_shelf import SealedFolder
     from oepnode.adapters.storage.files import FileArchive
     from oepnode.adapters.storage.input_archive import seal_inputs
@@ -116,9 +128,10 @@ def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], No
             FileArchive(Path(folder)).put(context.number, seal_inputs(key, context, inputs))
 
     is_archived = folder is not None and key is not None
-    with SealedFolder(Path(job.sealed_folder)) as bundles:
+    with SealedFolder(Path(job.sealed_folder)) as bundles, Spill(Path(job.spill_folder)) as spill:
         archiving = archive if is_archived else None
-        sealed = run_job(job.task, inputs, compute, send, bundles.put, archiving)
+        workshop = ForkedProcesses(spill, job.processes)
+        sealed = run_job(job.task, inputs, compute, workshop, send, bundles.put, archiving)
     send(sealed)  # not before the folder is complete: the parent then ends this process
 
 

@@ -1,6 +1,7 @@
 """Computes rounds in child processes: one at a time, with a limit on memory and time.
 
-Guarantees: inputs reach the child through a pipe, and nothing of them touches a disk unsealed; a
+Guarantees: inputs that are in memory reach the child through a pipe; of what is computed, limits
+under pseudonyms are kept in files while a round is computed and sealed, and nothing else; a
 child that runs out of memory, is killed, hangs or breaks costs a `ComputationFault` and nothing
 else; a child never outlives its computation, `close`, or this process.
 
@@ -30,12 +31,16 @@ from oepnode.adapters.computing.messages import (
     Job,
     Message,
     Sealed,
+    SentDocument,
     Staged,
     decode_message,
     error_of,
     frame,
 )
+from oepnode.adapters.computing.processes import usable_cores
 from oepnode.adapters.storage.bundle_shelf import sealed_folder
+from oepnode.adapters.storage.document_file import FileSource
+from oepnode.domain.documents.sources import DocumentBytes
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.errors import ComputationFault, OepError
 from oepnode.ports import Outcome, RoundTask
@@ -58,16 +63,20 @@ class EngineSettings(Struct, frozen=True):
         memory_limit_mb: Limit on a child's memory, in MiB.
         timeout_s: Limit on a child's time, in seconds.
         bundles: The shelf's folder for sealed bundles.
+        spill: Folder for entries while a round is computed and sealed.
         archive: Folder for sealed inputs, or None.
         archive_key: The auditor's public key, or None.
+        processes: Processes that a child computes with; 0 for one for each core.
         function: ``module:function`` that computes.
     """
 
     memory_limit_mb: int
     timeout_s: float
     bundles: Path
+    spill: Path
     archive: Path | None = None
     archive_key: bytes | None = None
+    processes: int = 0
     function: str = COMPUTE
 
 
@@ -175,11 +184,13 @@ class ProcessEngine:
             task=task,
             salt=inputs.salt,
             feed=inputs.feed,
-            envelope_size=len(inputs.envelope),
-            registry_size=len(inputs.registry),
+            envelope=_document(inputs.envelope),
+            registry=_document(inputs.registry),
             sealed_folder=str(sealed_folder(settings.bundles, task.number, task.opened.inputs)),
             archive_folder=None if settings.archive is None else str(settings.archive),
             archive_key=settings.archive_key,
+            spill_folder=str(settings.spill),
+            processes=settings.processes or usable_cores(),
         )
 
     def _note_sealed(self, task: RoundTask, sealed: Sealed) -> None:
@@ -212,10 +223,19 @@ async def child_process(module: str, *arguments: str) -> AsyncIterator[Process]:
         yield child
     finally:
         with suppress(ProcessLookupError):
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # and with it the processes that it forked
         if child.stdin is not None:
             child.stdin.close()
         await asyncio.shield(child.wait())
+
+
+def _document(document: DocumentBytes) -> SentDocument:
+    """A document in memory follows the job through the pipe; one in a file is named."""
+    if isinstance(document, bytes):
+        return SentDocument(len(document))
+    if isinstance(document, FileSource):
+        return SentDocument(document.size, str(document.path))
+    raise AssertionError("a document is bytes or a file")
 
 
 async def _feed(child: Process, job: Job, inputs: Inputs) -> None:
@@ -223,7 +243,8 @@ async def _feed(child: Process, job: Job, inputs: Inputs) -> None:
     pipe = child.stdin
     if pipe is None:
         raise AssertionError("standard input is a pipe")
-    for data in (frame(job), inputs.envelope, inputs.registry):
+    documents = [each for each in (inputs.envelope, inputs.registry) if isinstance(each, bytes)]
+    for data in (frame(job), *documents):
         view = memoryview(data)
         for at in range(0, len(view), _PIECE):
             pipe.write(view[at : at + _PIECE])

@@ -9,6 +9,7 @@ archive costs neither the vote nor the bundles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from oepnode.adapters.computing.messages import Done, Message, Sealed, Staged
 from oepnode.adapters.crypto import sealing
@@ -19,10 +20,28 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.custody import custody_root
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
+from oepnode.domain.rounds.workshop import Workshop
 from oepnode.errors import EvidenceError, OepError
 from oepnode.ports import Outcome, RoundTask
 
-Compute = Callable[[Inputs, RoundContext, RoundOpened, Progress | None], Computation]
+
+class Compute(Protocol):
+    """Computes a round's result, as `oepnode.domain.rounds.computation.compute`."""
+
+    def __call__(
+        self,
+        inputs: Inputs,
+        context: RoundContext,
+        opened: RoundOpened,
+        progress: Progress | None = None,
+        *,
+        workshop: Workshop | None = None,
+        operator: bytes | None = None,
+    ) -> Computation:
+        """The result, with the custody root for an operator."""
+        ...
+
+
 Send = Callable[[Message], None]
 PutBundle = Callable[[str, Iterable[bytes]], None]
 Archive = Callable[[RoundContext, Inputs], None]
@@ -32,6 +51,7 @@ def run_job(
     task: RoundTask,
     inputs: Inputs,
     compute: Compute,
+    workshop: Workshop,
     send: Send,
     put_bundle: PutBundle,
     archive: Archive | None,
@@ -42,6 +62,7 @@ def run_job(
         task: The round.
         inputs: Its inputs.
         compute: Computes the result.
+        workshop: Does the work, and keeps the entries until they are sealed.
         send: Called with `Staged` and `Done`, in this order.
         put_bundle: Stores a sealed bundle under its name.
         archive: Seals and stores the inputs, or None.
@@ -49,7 +70,14 @@ def run_job(
     Raises:
         OepError: As ``compute`` does.
     """
-    computation = compute(inputs, task.context, task.opened, _stages(send))
+    computation = compute(
+        inputs,
+        task.context,
+        task.opened,
+        _stages(send),
+        workshop=workshop,
+        operator=task.operator,
+    )
     send(Done(outcome_of(task, computation)))
     archive_error = ""
     if archive is not None:
@@ -66,7 +94,7 @@ def outcome_of(task: RoundTask, computation: Computation) -> Outcome:
     result = computation.result
     return Outcome(
         result=result.result,
-        custody=custody_root(task.operator, result.partitions),
+        custody=computation.custody or custody_root(task.operator, result.partitions),
         sites=sum(partition.site_count for partition in result.partitions),
         unassigned_nmis=result.unassigned_nmis,
         warnings=computation.warnings,

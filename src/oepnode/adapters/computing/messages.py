@@ -28,28 +28,44 @@ LENGTH_SIZE: Final = 4
 MAX_MESSAGE: Final = 2**24
 
 
+class SentDocument(Struct, frozen=True):
+    """A document for a computing process.
+
+    Attributes:
+        size: Number of bytes.
+        path: The file that has them; empty where they follow the job.
+    """
+
+    size: int
+    path: str = ""
+
+
 class Job(Struct, frozen=True):
-    """The first message to a computing process; the bytes of both documents follow.
+    """The first message to a computing process; documents that are not in files follow.
 
     Attributes:
         task: The round.
         salt: The snapshot's salt.
         feed: Settings for reading the document.
-        envelope_size: Bytes of the envelope document.
-        registry_size: Bytes of the registry snapshot.
+        envelope: The envelope document.
+        registry: The registry snapshot.
         sealed_folder: Folder for the sealed bundles, as a path.
         archive_folder: Folder for the sealed inputs, or None.
         archive_key: The auditor's public key, or None.
+        spill_folder: Folder for entries, as a path.
+        processes: Processes to compute with.
     """
 
     task: RoundTask
     salt: bytes
     feed: Feed
-    envelope_size: int
-    registry_size: int
+    envelope: SentDocument
+    registry: SentDocument
     sealed_folder: str
     archive_folder: str | None
     archive_key: bytes | None
+    spill_folder: str
+    processes: int
 
     def __repr__(self) -> str:
         return f"Job(round {self.task.number})"

@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.hpke import PrivateKey
+from oepnode.domain.documents.sources import read_all
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
@@ -48,7 +49,7 @@ def seal_inputs(public_key: bytes, context: RoundContext, inputs: Inputs) -> Ite
     Raises:
         EvidenceError: If the key is not usable, or the inputs exceed `MAX_INPUTS`.
     """
-    envelope, registry = inputs.envelope, inputs.registry
+    envelope, registry = read_all(inputs.envelope), read_all(inputs.registry)
     if len(envelope) + len(registry) > MAX_INPUTS:
         raise EvidenceError(f"an archive holds at most {MAX_INPUTS} bytes of inputs")
     head = _HEAD.pack(

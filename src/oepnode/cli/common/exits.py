@@ -37,6 +37,7 @@ from oepnode.client.chain import ChainNotNamedError
 from oepnode.client.fetching import NoEndpointError
 from oepnode.client.grants import SignerNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
+from oepnode.client.operation.registry.database import DatabaseNotNamedError
 from oepnode.client.operation.relay import BallotFileError
 from oepnode.client.operation.snapshots import SaltNotNamedError
 from oepnode.client.rounds import RoundNotNamedError, RoundStateError
@@ -69,6 +70,7 @@ _FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
 _HINTS: Final[dict[type[OepError], str]] = {
     AggregatorIdError: "--aggregator",
     BallotFileError: "'relay sign' prints signed ballots, one per line",
+    DatabaseNotNamedError: "--database, --config or OEPNODE_DATABASE",
     ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
     KeyFileError: "make one with 'aggregator keygen', an auditor's with 'audit keygen'",
     NoEndpointError: "--allow-private, if this is a test network",

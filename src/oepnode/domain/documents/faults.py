@@ -88,10 +88,22 @@ class FaultLog:
         if len(self._faults) < MAX_FAULTS:
             self._faults.append(Finding(path, code, message, value))
 
-    def warn(self, path: str, message: str) -> None:
+    def skip(self, count: int) -> None:
+        """Count faults without keeping them."""
+        self.count += count
+
+    def absorb(self, other: FaultLog) -> None:
+        """Add the faults and warnings of a later part of the document."""
+        self._faults += other._faults[: MAX_FAULTS - len(self._faults)]
+        self.count += other.count
+        for message, (path, count) in other._warnings.items():
+            first, before = self._warnings.get(message, (path, 0))
+            self._warnings[message] = (first, before + count)
+
+    def warn(self, path: str, message: str, times: int = 1) -> None:
         """Record a warning; equal warnings are counted under the path of the first."""
         first, count = self._warnings.get(message, (path, 0))
-        self._warnings[message] = (first, count + 1)
+        self._warnings[message] = (first, count + times)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

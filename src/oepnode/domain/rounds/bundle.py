@@ -185,7 +185,7 @@ def build(result: RoundResult, index: int) -> Iterator[bytes]:
         BundleError: At once, if the partition is too large for one bundle (check ``format``).
     """
     partition = result.partitions[index]
-    lengths = [len(entry) for entry in partition.entries]
+    lengths = partition.sizes
     size = sum(lengths)
     if size > MAX_ENTRIES:
         raise BundleError(

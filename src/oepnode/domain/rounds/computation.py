@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
-from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.nem.nem_time import format_nem
+from oepnode.domain.documents.sources import DocumentBytes, digest_of, read_all, source_of
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
+from oepnode.domain.rounds.entries import Horizon
+from oepnode.domain.rounds.inputs.document_readers import open_document
 from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator, parse_snapshot
 from oepnode.domain.rounds.onchain import RoundOpened
-from oepnode.domain.rounds.partition import RULES_VERSION, RoundResult, partition_round
-from oepnode.domain.rounds.pseudonyms import check_salt
+from oepnode.domain.rounds.partition import RULES_VERSION, RoundResult
+from oepnode.domain.rounds.pipeline import Pipeline
+from oepnode.domain.rounds.workshop import Workshop
 from oepnode.errors import DigestMismatch, EvidenceError
 
 KNOWN_RULES: Final = frozenset({RULES_VERSION})
@@ -36,14 +36,14 @@ class Inputs:
     """The inputs of a round besides its context. All of them are secret.
 
     Attributes:
-        envelope: Exact bytes of the envelope document.
-        registry: Exact bytes of the registry snapshot.
+        envelope: The envelope document: its exact bytes, or where to read them.
+        registry: The registry snapshot, likewise.
         salt: The snapshot's salt, 32 bytes.
         feed: Settings for reading the document.
     """
 
-    envelope: bytes = field(repr=False)
-    registry: bytes = field(repr=False)
+    envelope: DocumentBytes = field(repr=False)
+    registry: DocumentBytes = field(repr=False)
     salt: bytes = field(repr=False)
     feed: Feed
 
@@ -56,15 +56,23 @@ class Computation:
         result: Partitions, entries and root.
         aggregators: Those of the snapshot by id, for sealing.
         warnings: Oddities in the inputs that are allowed.
+        custody: Custody root for the operator that was asked for, or None.
     """
 
     result: RoundResult
     aggregators: Mapping[str, Aggregator]
     warnings: tuple[str, ...]
+    custody: bytes | None = None
 
 
 def compute(
-    inputs: Inputs, context: RoundContext, opened: RoundOpened, progress: Progress | None = None
+    inputs: Inputs,
+    context: RoundContext,
+    opened: RoundOpened,
+    progress: Progress | None = None,
+    *,
+    workshop: Workshop | None = None,
+    operator: bytes | None = None,
 ) -> Computation:
     """Compute the result of a round from its inputs.
 
@@ -73,6 +81,8 @@ def compute(
         context: The round.
         opened: The event with which the round was opened.
         progress: Progress callback.
+        workshop: Does the work and keeps the entries; by default this process, in memory.
+        operator: Make the custody root for this address, too.
 
     Raises:
         RulesUnknown: If the round follows other rules.
@@ -86,32 +96,20 @@ def compute(
         )
     _check_digest("envelope document", opened.envelope_digest, inputs.envelope)
     _check_digest("registry snapshot", opened.registry_digest, inputs.registry)
-    snapshot = parse_snapshot(inputs.registry)
-    check_salt(inputs.salt, snapshot.salt_digest)
-    document = parse_document(inputs.envelope, inputs.feed, progress)
-    _check_horizon(document, opened)
+    snapshot = parse_snapshot(read_all(inputs.registry))
+    horizon = Horizon(opened.horizon_start, opened.interval_count)
+    pipeline = Pipeline(snapshot, inputs.salt, context, horizon, workshop, operator)
+    reader = open_document(source_of(inputs.envelope), inputs.feed)
+    partitioned = pipeline.partition(reader, progress)
     return Computation(
-        partition_round(document, snapshot, inputs.salt, context, progress),
+        partitioned.result,
         {aggregator.id: aggregator for aggregator in snapshot.aggregators},
-        (*document.warnings, *snapshot.warnings),
+        (*partitioned.warnings, *snapshot.warnings),
+        partitioned.custody,
     )
 
 
-def _check_digest(what: str, expected: bytes, data: bytes) -> None:
-    received = sha256(data).digest()
+def _check_digest(what: str, expected: bytes, document: DocumentBytes) -> None:
+    received = digest_of(document)
     if received != expected:
         raise DigestMismatch(what, expected, received)
-
-
-def _check_horizon(document: Document, opened: RoundOpened) -> None:
-    log = FaultLog("envelope document")
-    received = document.horizon_start, document.interval_count
-    if received != (opened.horizon_start, opened.interval_count):
-        log.add(
-            "$",
-            "horizon.mismatch",
-            f"the round is for {opened.interval_count} intervals from "
-            f"{format_nem(opened.horizon_start)}",
-            f"{received[1]} intervals from {format_nem(received[0])}",
-        )
-    log.raise_if_any()

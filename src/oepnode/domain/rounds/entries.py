@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Int32s
+from oepnode.domain.documents.arrays import Bytes, Int32s, Ints
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.errors import EvidenceError
@@ -23,10 +23,21 @@ PARTITION: Final = 2
 PARTITION_ENTRY_SIZE: Final = 73
 KIND_COUNT: Final = 4
 _MAX_OBJECTIVE: Final = 255
+_PSEUDONYM_SIZE: Final = 32
+_LIMIT_SIZE: Final = 4
+_NAME_AT: Final = 5
 
 _SITE_HEAD: Final = struct.Struct(">4sB32sBBB")
 _SITE_TAIL: Final = struct.Struct(">QHHB")
 _PARTITION: Final = struct.Struct(">4sB32s32sI")
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The dispatch intervals of a round: start of the first one, UTC seconds, and their number."""
+
+    start: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,46 +87,51 @@ class PartitionEntry:
         return _PARTITION.pack(MAGIC, PARTITION, self.pseudonym, self.root, self.site_count)
 
 
-def encode_site(pseudonym: bytes, header: SiteHeader, kinds: int, payload: bytes) -> bytes:
-    """Assemble a site entry.
-
-    Args:
-        pseudonym: 32 bytes.
-        header: Level, timing, objective function and horizon.
-        kinds: Bit set of the kinds that ``payload`` holds.
-        payload: Per kind in bit order, interval_count big-endian int32.
-    """
-    objective = header.objective.encode()
-    head = _SITE_HEAD.pack(MAGIC, SITE, pseudonym, header.level, header.timing, len(objective))
-    tail = _SITE_TAIL.pack(header.horizon_start, INTERVAL_S, header.interval_count, kinds)
-    return b"".join((head, objective, tail, payload))
-
-
 def largest_site(interval_count: int) -> int:
     """Bytes of the largest site entry over a horizon of that many intervals."""
     return _SITE_HEAD.size + _MAX_OBJECTIVE + _SITE_TAIL.size + KIND_COUNT * interval_count * 4
 
 
-def encode_sites(pseudonyms: list[bytes], headers: list[SiteHeader], limits: Int32s) -> list[bytes]:
-    """Assemble the entries of many sites.
+class EntryFrame:
+    """The bytes that site entries of one objective function and the same kinds have in common.
 
     Args:
-        pseudonyms: One per site.
-        headers: One per site.
-        limits: Shape (sites, 4, interval_count), int32, `quantities.NO_LIMIT` where absent.
+        objective: Objective function, 1 to 255 UTF-8 bytes.
+        kind_bits: Bit set of the kinds with limits; not 0.
+        horizon: Of the entries.
+
+    Attributes:
+        kinds: The kinds in bit order.
+        size: Bytes of each entry.
     """
-    present = (limits != NO_LIMIT).any(axis=2)
-    kinds = (present << np.arange(KIND_COUNT)).sum(axis=1)
-    entries: list[bytes] = [b""] * len(pseudonyms)
-    for bits in np.unique(kinds):
-        chosen = np.flatnonzero(kinds == bits)
-        kept = [kind for kind in range(KIND_COUNT) if bits >> kind & 1]
-        block = np.ascontiguousarray(limits[chosen][:, kept], dtype=">i4").tobytes()
-        size = len(kept) * limits.shape[2] * 4
-        for slot, site in enumerate(chosen):
-            payload = block[slot * size : (slot + 1) * size]
-            entries[site] = encode_site(pseudonyms[site], headers[site], int(bits), payload)
-    return entries
+
+    def __init__(self, objective: str, kind_bits: int, horizon: Horizon) -> None:
+        text = objective.encode()
+        self.kinds = tuple(kind for kind in range(KIND_COUNT) if kind_bits >> kind & 1)
+        self._count = horizon.count
+        head = _SITE_HEAD.pack(MAGIC, SITE, bytes(_PSEUDONYM_SIZE), 0, 0, len(text))
+        tail = _SITE_TAIL.pack(horizon.start, INTERVAL_S, horizon.count, kind_bits)
+        self._head = np.frombuffer(head + text + tail, dtype=np.uint8)
+        self.size = len(self._head) + len(self.kinds) * horizon.count * _LIMIT_SIZE
+
+    def fill(self, entries: Bytes, names: Bytes, level: Bytes, timing: Bytes) -> None:
+        """Write everything but the limits.
+
+        Args:
+            entries: Shape (sites, size), to be written.
+            names: Shape (sites, 32): pseudonyms.
+            level: Per site.
+            timing: Per site.
+        """
+        entries[:, : len(self._head)] = self._head
+        entries[:, _NAME_AT : _NAME_AT + _PSEUDONYM_SIZE] = names
+        entries[:, _NAME_AT + _PSEUDONYM_SIZE] = level
+        entries[:, _NAME_AT + _PSEUDONYM_SIZE + 1] = timing
+
+    def limits(self, entries: Bytes, number: int) -> Ints:
+        """The limits of the kind at ``kinds[number]``, to be written: (sites, intervals)."""
+        start = len(self._head) + number * self._count * _LIMIT_SIZE
+        return entries[:, start : start + self._count * _LIMIT_SIZE].view(">i4")
 
 
 def decode_site(entry: bytes) -> SiteEntry:

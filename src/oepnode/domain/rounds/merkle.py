@@ -111,6 +111,29 @@ def verify_inclusion(
         raise InclusionError(f"expected root {root.hex()}, the path leads to {computed.hex()}")
 
 
+def packed_root(leaves: bytes) -> bytes:
+    """Root of the tree over leaf hashes that follow one another, as `root_hash`.
+
+    An aligned part of 2^k leaves has its node of level k as its root, and so has a shorter part at
+    the end: roots of such parts in their order can be packed again.
+    """
+    if not leaves:
+        return sha256().digest()
+    level = leaves
+    while len(level) > HASH_SIZE:
+        level = _packed_level(level)
+    return level
+
+
+def _packed_level(level: bytes) -> bytes:
+    pair = 2 * HASH_SIZE
+    whole = len(level) // pair * pair
+    hashed = sha256
+    nodes = [hashed(_NODE_PREFIX + level[at : at + pair]).digest() for at in range(0, whole, pair)]
+    nodes.append(level[whole:])
+    return b"".join(nodes)
+
+
 def _next_level(level: list[bytes]) -> list[bytes]:
     above = [
         sha256(_NODE_PREFIX + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)

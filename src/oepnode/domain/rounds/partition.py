@@ -1,32 +1,30 @@
-"""The partition of a document by aggregator, and its two-level tree.
+"""The partitions of a round and its two-level tree, from entries that have been hashed.
 
-Guarantees: every row of the document ends in exactly one partition, or in the unassigned one;
-same document, snapshot, salt and context → same root. Source: rules-v1 sections 8 to 10.
+Guarantees: entries are in the order of their bytes; same entries → same root. Source: rules-v1
+sections 8 to 10.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Indices
-from oepnode.domain.documents.progress import Progress
-from oepnode.domain.nem.nem_time import INTERVAL_S
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.documents.arrays import Bytes, Indices, Int32s, Texts
 from oepnode.domain.rounds import merkle, pseudonyms
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.entries import KIND_COUNT, PartitionEntry, SiteHeader, encode_sites
-from oepnode.domain.rounds.inputs.envelope_document import Document
-from oepnode.domain.rounds.inputs.registry_snapshot import NO_AGGREGATOR, Snapshot
-from oepnode.domain.rounds.inputs.site_ids import check_same_kind
+from oepnode.domain.rounds.entries import PartitionEntry
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
+from oepnode.domain.rounds.site_entries import EncodedSites, RoundKeys
+from oepnode.domain.rounds.stored_entries import SiteIds, StoredEntries
+from oepnode.domain.rounds.workshop import Workshop
 
 RULES_VERSION: Final = 1
-_CHUNK: Final = 2048
+_LEAVES_PER_TASK: Final = 1 << 16
+"""Leaves of a part of a tree that is hashed alone; a power of two (`merkle.packed_root`)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,15 +35,15 @@ class Partition:
         aggregator_id: Empty for the unassigned partition.
         key: K_agg of the round, 32 bytes.
         nmis: NMI or token of each entry, in entry order.
-        entries: Site entries, sorted by their bytes.
+        entries: Site entries, sorted by their bytes; each access may read a file.
         root: Root of the partition tree.
         entry: The partition's entry in the round tree.
     """
 
     aggregator_id: str
     key: bytes
-    nmis: tuple[str, ...]
-    entries: tuple[bytes, ...]
+    nmis: Sequence[str]
+    entries: Sequence[bytes]
     root: bytes
     entry: bytes
 
@@ -53,6 +51,13 @@ class Partition:
     def site_count(self) -> int:
         """Number of site entries."""
         return len(self.entries)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Bytes of each entry."""
+        if isinstance(self.entries, StoredEntries):
+            return self.entries.sizes
+        return [len(entry) for entry in self.entries]
 
     @property
     def nmi_count(self) -> int:
@@ -94,88 +99,109 @@ class RoundResult:
         return merkle.inclusion_path([merkle.leaf_hash(p.entry) for p in self.partitions], index)
 
 
-def partition_round(
-    document: Document,
-    snapshot: Snapshot,
-    salt: bytes,
-    context: RoundContext,
-    progress: Progress | None = None,
-) -> RoundResult:
-    """Partition a document, encode its entries and build the round's tree.
+@dataclass(frozen=True, repr=False)
+class EncodedDocument:
+    """The entries of a whole document, one array per column. Its repr shows no NMI.
+
+    Attributes:
+        nmi: Per entry, NMI or token.
+        level: Per entry, 0 NMI or 1 Flex.
+        holder: Per entry, index into the snapshot's aggregators, or `NO_AGGREGATOR`.
+        sites: Per entry.
+        store: Per entry, index into ``stores``.
+        stores: Names of the stores.
+    """
+
+    nmi: Texts
+    level: Int32s
+    holder: Int32s
+    sites: EncodedSites
+    store: Int32s
+    stores: tuple[str, ...]
+
+
+def build_trees(
+    document: EncodedDocument, context: RoundContext, keys: RoundKeys, workshop: Workshop
+) -> tuple[RoundResult, bytes | None]:
+    """Sort entries into partitions, and build the round's tree.
 
     Args:
-        document: The envelope document.
-        snapshot: The registry snapshot.
-        salt: The snapshot's salt, 32 bytes.
+        document: All entries.
         context: The round.
-        progress: Progress callback, over rows.
+        keys: Of its aggregators.
+        workshop: Has the entries, and hashes parts of trees.
 
-    Raises:
-        DigestMismatch: If the salt is not the one that the snapshot commits to.
-        DocumentFault: If one of them has NMIs and the other tokens.
+    Returns:
+        The result, and the custody root where there are custody leaves.
     """
-    pseudonyms.check_salt(salt, snapshot.salt_digest)
-    check_same_kind(document, snapshot)
-    round_key = pseudonyms.round_key(salt, context)
-    start = document.horizon_start + document.row_interval.astype(np.int64) * INTERVAL_S
-    holder = snapshot.holders(document.nmi, document.row_site, start)
-    partitions: list[Partition] = []
-    done = 0
-    for code in np.unique(holder):
-        is_nobody = code == NO_AGGREGATOR
-        name = UNASSIGNED if is_nobody else snapshot.aggregators[int(code)].id
-        rows = np.flatnonzero(holder == code)
-        partitions.append(_partition(document, rows, name, round_key))
-        done += len(rows)
-        if progress is not None:
-            progress("partition", done, len(holder))
-    partitions.sort(key=lambda partition: partition.entry)
-    root = merkle.root_hash([merkle.leaf_hash(p.entry) for p in partitions])
-    return RoundResult(context, tuple(partitions), root)
+    holders = [int(code) for code in np.unique(document.holder)]
+    orders = [_entry_order(document, np.flatnonzero(document.holder == code)) for code in holders]
+    leaves = [document.sites.leaf[order] for order in orders]
+    roots = _roots(leaves, workshop)
+    partitions: list[tuple[Partition, Indices]] = []
+    for code, order, root in zip(holders, orders, roots, strict=True):
+        partitions.append((_partition(document, order, root, code, keys, workshop), order))
+    partitions.sort(key=lambda pair: pair[0].entry)
+    root = merkle.root_hash([merkle.leaf_hash(part.entry) for part, _ in partitions])
+    result = RoundResult(context, tuple(part for part, _ in partitions), root)
+    custody = document.sites.custody
+    if not custody.shape[1]:
+        return result, None
+    in_order = [custody[order] for _, order in partitions]
+    return result, _roots([np.concatenate(in_order)], workshop)[0]
+
+
+def _entry_order(document: EncodedDocument, chosen: Indices) -> Indices:
+    """The entries of one partition in the order of their bytes.
+
+    Pseudonyms decide, and where two are equal the level, the first byte after them.
+    """
+    words = np.ascontiguousarray(document.sites.name[chosen]).view(">u8")
+    first = words[:, 0].astype(np.uint64)
+    order = np.argsort(first)
+    ordered = first[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        columns = [words[:, column] for column in range(3, -1, -1)]
+        order = np.lexsort((document.level[chosen], *columns))
+    return np.asarray(chosen[order], dtype=np.intp)
+
+
+def _roots(trees: Sequence[Bytes], workshop: Workshop) -> list[bytes]:
+    """Root of each tree over rows of leaf hashes; large trees are hashed in parts."""
+    parts = [
+        (tree, first)
+        for tree, leaves in enumerate(trees)
+        for first in range(0, len(leaves), _LEAVES_PER_TASK)
+    ]
+
+    def hash_part(number: int) -> bytes:
+        tree, first = parts[number]
+        return merkle.packed_root(trees[tree][first : first + _LEAVES_PER_TASK].tobytes())
+
+    above: list[list[bytes]] = [[] for _ in trees]
+    for (tree, _), root in zip(parts, workshop.run(hash_part, len(parts)), strict=True):
+        above[tree].append(root)
+    return [merkle.packed_root(b"".join(roots)) for roots in above]
 
 
 def _partition(
-    document: Document, rows: Indices, aggregator_id: str, round_key: bytes
+    document: EncodedDocument,
+    order: Indices,
+    root: bytes,
+    holder: int,
+    keys: RoundKeys,
+    workshop: Workshop,
 ) -> Partition:
-    key = pseudonyms.aggregator_key(round_key, aggregator_id)
-    pairs = sorted(_entries(document, rows, key))
-    entries = tuple(entry for entry, _ in pairs)
-    root = merkle.root_hash([merkle.leaf_hash(entry) for entry in entries])
-    pseudonym = pseudonyms.aggregator_pseudonym(key, aggregator_id)
+    name, key = keys.aggregator_id(holder), keys.key(holder)
+    sites = document.sites
+    pseudonym = pseudonyms.aggregator_pseudonym(key, name)
     return Partition(
-        aggregator_id,
+        name,
         key,
-        tuple(nmi for _, nmi in pairs),
-        entries,
+        SiteIds(document.nmi[order]),
+        StoredEntries(
+            workshop, document.stores, document.store[order], sites.start[order], sites.size[order]
+        ),
         root,
-        PartitionEntry(pseudonym, root, len(entries)).encode(),
-    )
-
-
-def _entries(document: Document, rows: Indices, key: bytes) -> Iterator[tuple[bytes, str]]:
-    """Site entries with their NMIs, a few thousand sites at a time."""
-    row_site = document.row_site[rows]
-    sites, first = np.unique(row_site, return_index=True)
-    bounds = np.append(first, len(rows))
-    for begin in range(0, len(sites), _CHUNK):
-        chunk = sites[begin : begin + _CHUNK]
-        chosen = rows[bounds[begin] : bounds[begin + len(chunk)]]
-        limits = np.full(
-            (len(chunk), KIND_COUNT, document.interval_count), NO_LIMIT, dtype=np.int32
-        )
-        slot = np.searchsorted(chunk, document.row_site[chosen])
-        limits[slot, :, document.row_interval[chosen]] = document.limits[chosen]
-        nmis = [nmi.decode() for nmi in document.nmi[chunk].tolist()]
-        headers = [_header(document, int(site)) for site in chunk]
-        names = pseudonyms.site_pseudonyms(key, nmis)
-        yield from zip(encode_sites(names, headers, limits), nmis, strict=True)
-
-
-def _header(document: Document, site: int) -> SiteHeader:
-    return SiteHeader(
-        int(document.level[site]),
-        int(document.timing[site]),
-        document.objective[site],
-        document.horizon_start,
-        document.interval_count,
+        PartitionEntry(pseudonym, root, len(order)).encode(),
     )

@@ -13,6 +13,7 @@ from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Round, RoundOpened
 from oepnode.domain.rounds.partition import RoundResult
+from oepnode.domain.rounds.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ def replay(
     opened: RoundOpened,
     state: Round,
     progress: Progress | None = None,
+    *,
+    workshop: Workshop | None = None,
 ) -> Verdict:
     """Compute a round again and compare the result with the chain's.
 
@@ -48,9 +51,11 @@ def replay(
         opened: The event with which the round was opened.
         state: The round's state on chain.
         progress: Progress callback.
+        workshop: Does the work and keeps the entries; by default this process, in memory.
 
     Raises:
         EvidenceError: As `compute`. A result other than the chain's is not an error, but a verdict.
     """
     final = Result(state.root, state.partitions) if state.root else None
-    return Verdict(compute(inputs, context, opened, progress).result, final)
+    computed = compute(inputs, context, opened, progress, workshop=workshop)
+    return Verdict(computed.result, final)

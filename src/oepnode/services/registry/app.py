@@ -16,6 +16,7 @@ from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto import sealing
+from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
@@ -29,6 +30,7 @@ from oepnode.services.common.http import Rejection, errors_as_json, json_respons
 from oepnode.services.common.metrics import InputMetrics
 from oepnode.services.common.turns import Turns
 from oepnode.services.registry.departed import DepartedReaders
+from oepnode.services.registry.publisher import SnapshotPublisher
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 from oepnode.services.registry.token_shelf import TokenShelf
 
@@ -39,8 +41,9 @@ def application(
     clock: Clock,
     account: LocalAccount | None = None,
     metrics: InputMetrics | None = None,
+    database: RegistryDatabase | None = None,
 ) -> web.Application:
-    """The registry's application; it does not close ``chain``.
+    """The registry's application; it does not close ``chain``, but the database.
 
     Args:
         settings: The registry's settings.
@@ -48,6 +51,7 @@ def application(
         clock: Time of day.
         account: Account that signs grant lists; without it there are none.
         metrics: The registry's metrics; by default they are not kept.
+        database: Database that snapshots are published from.
 
     Raises:
         ConfigError: If the data folder is not usable.
@@ -83,11 +87,18 @@ def application(
     metrics.watch("grants", grants.turns)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        watching = asyncio.create_task(departed.watch())
+        watching = [asyncio.create_task(departed.watch())]
+        if database is not None and settings.publish != "by_hand":
+            interval_s = settings.publish_interval_s
+            publisher = SnapshotPublisher(store, database, clock, settings.publish, interval_s)
+            watching.append(asyncio.create_task(publisher.watch()))
         yield
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         store.close()
+        if database is not None:
+            database.close()
 
     app.cleanup_ctx.append(run)
     return app

@@ -44,6 +44,7 @@ def settings(folder: Path, function: str = COMPUTE) -> EngineSettings:
         memory_limit_mb=512,
         timeout_s=60,
         bundles=folder / "bundles",
+        spill=folder / "spill",
         archive=folder / "archive",
         archive_key=AUDITOR.public_key,
         function=function,

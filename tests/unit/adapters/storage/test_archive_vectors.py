@@ -12,6 +12,7 @@ import pytest
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.input_archive import open_inputs, seal_inputs
+from oepnode.domain.documents.sources import read_all
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.computation import Inputs
 from oepnode.domain.rounds.context import RoundContext
@@ -54,8 +55,8 @@ def test_archive(case: dict[str, Any]) -> None:
 def test_the_shortest_archive() -> None:
     case = ARCHIVES["shortest"]
     opened = open_inputs(KEY, sealed(unhex(case["plaintext"])), CONTEXT)
-    assert opened.envelope.decode() == case["envelope"]
-    assert opened.registry.decode() == case["registry"]
+    assert read_all(opened.envelope).decode() == case["envelope"]
+    assert read_all(opened.registry).decode() == case["registry"]
 
 
 @pytest.mark.parametrize("case", ARCHIVES["rejected"], ids=lambda case: case["what"])

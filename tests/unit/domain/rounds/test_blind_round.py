@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 
 import pytest
 from msgspec.structs import replace as with_values
 
+from oepnode.domain.documents.sources import digest_of
 from oepnode.domain.rounds import bundle, site_proof
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.bundle import BundleError
@@ -63,8 +63,8 @@ def test_inputs_of_two_kinds_are_a_reason_to_abstain(
 ) -> None:
     opened = with_values(
         opened_blind(),
-        envelope_digest=sha256(inputs.envelope).digest(),
-        registry_digest=sha256(inputs.registry).digest(),
+        envelope_digest=digest_of(inputs.envelope),
+        registry_digest=digest_of(inputs.registry),
     )
     with pytest.raises(DocumentFault) as caught:
         compute(inputs, CONTEXT, opened)

@@ -74,7 +74,7 @@ def test_a_built_bundle_verifies_and_gives_its_sites(name: str) -> None:
     got = verified(name)
     partition = RESULT.partitions[index_of(name)]
     assert (got.aggregator_id, got.context, got.key) == (name, CONTEXT, partition.key)
-    assert (got.nmis, got.entries) == (partition.nmis, partition.entries)
+    assert (got.nmis, got.entries) == (tuple(partition.nmis), tuple(partition.entries))
     assert (got.horizon_start, got.interval_count) == (START, COUNT)
     assert got.limits.shape == (got.site_count, 4, COUNT)
     assert got.limits.dtype == np.int32

@@ -49,7 +49,7 @@ def test_it_covers_every_entry_of_every_partition_the_unassigned_one_included() 
     assert custody.custody_root(OPERATOR, PARTS) == merkle.root_hash(leaves)
     for index, part in enumerate(PARTS):
         for place in range(len(part.entries)):
-            entries = part.entries[:place] + part.entries[place + 1 :]
+            entries = (*part.entries[:place], *part.entries[place + 1 :])
             parts = [*PARTS[:index], replace(part, entries=entries), *PARTS[index + 1 :]]
             assert custody.custody_root(OPERATOR, parts) != custody.custody_root(OPERATOR, PARTS)
 

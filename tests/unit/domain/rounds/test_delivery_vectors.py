@@ -13,9 +13,9 @@ import pytest
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle, site_proof, token_list
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
-from oepnode.domain.rounds.partition import RoundResult, partition_round
+from oepnode.domain.rounds.partition import RoundResult
+from tests.support.partitioning import partition_round
 
 VECTORS = Path(__file__).resolve().parents[4] / "docs" / "spec" / "vectors"
 unhex = bytes.fromhex
@@ -32,10 +32,11 @@ def computed(file: str) -> RoundResult:
     """A round of the vectors as the product computes it."""
     inputs = load(file)["inputs"]
     return partition_round(
-        parse_document(inputs["envelope"].encode(), Feed(inputs["profile"], inputs["importSign"])),
+        inputs["envelope"].encode(),
         parse_snapshot(inputs["registry"].encode()),
         unhex(inputs["salt"]),
         RoundContext(int(inputs["chainId"]), unhex(inputs["contract"][2:]), int(inputs["round"])),
+        Feed(inputs["profile"], inputs["importSign"]),
     )
 
 

@@ -18,11 +18,10 @@ from oepnode.domain.rounds.entries import (
     SiteHeader,
     decode_partition,
     decode_site,
-    encode_site,
-    encode_sites,
 )
 from oepnode.errors import EvidenceError
 from tests.reference import encoding as reference
+from tests.support.site_entries import encode_site, encode_sites
 
 PSEUDONYM = bytes(range(32))
 HEADER = SiteHeader(0, 1, "größe", 1795132800, 3)
@@ -30,6 +29,7 @@ LIMITS = np.array(
     [[1, 2, 3], [-1, NO_LIMIT, -3], [NO_LIMIT] * 3, [0, NO_LIMIT, NO_LIMIT]], dtype=np.int32
 )
 (ENTRY,) = encode_sites([PSEUDONYM], [HEADER], LIMITS[np.newaxis])
+ZERO = np.zeros((1, 1), dtype=np.int32)
 TAIL = 40 + len("größe".encode())  # offset of the horizon start
 
 
@@ -177,13 +177,13 @@ def test_a_longer_entry_is_rejected() -> None:
         (patched(TAIL + 12, 0x80), "out of its range"),
         (patched(TAIL + 12, 0x03), "length does not match"),
         (patched(TAIL + 12, 0x0F), "length does not match"),
-        (encode_site(PSEUDONYM, SiteHeader(0, 0, "", 0, 1), 1, bytes(4)), "out of its range"),
+        (encode_site(PSEUDONYM, SiteHeader(0, 0, "", 0, 1), 1, ZERO), "out of its range"),
         (
-            encode_site(PSEUDONYM, HEADER, 1, struct.pack(">3i", *[NO_LIMIT] * 3)),
+            encode_site(PSEUDONYM, HEADER, 1, LIMITS[2:3]),
             "kind without a limit",
         ),
         (
-            encode_site(PSEUDONYM, HEADER, 3, struct.pack(">6i", 1, 2, 3, *[NO_LIMIT] * 3)),
+            encode_site(PSEUDONYM, HEADER, 3, LIMITS[[0, 2]]),
             "kind without a limit",
         ),
     ],
@@ -199,9 +199,9 @@ def test_another_length_of_the_objective_moves_what_follows() -> None:
 
 def test_an_objective_of_255_bytes_fits_and_one_of_256_does_not() -> None:
     header = SiteHeader(0, 0, "ü" * 127 + "x", 0, 1)
-    assert decode_site(encode_site(PSEUDONYM, header, 1, bytes(4))).header == header
+    assert decode_site(encode_site(PSEUDONYM, header, 1, ZERO)).header == header
     with pytest.raises(struct.error):
-        encode_site(PSEUDONYM, SiteHeader(0, 0, "ü" * 128, 0, 1), 1, bytes(4))
+        encode_site(PSEUDONYM, SiteHeader(0, 0, "ü" * 128, 0, 1), 1, ZERO)
 
 
 # --- Partition entries ----------------------------------------------------------------------------

@@ -10,12 +10,19 @@ from hypothesis import strategies as st
 
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
-from oepnode.domain.rounds import entries, merkle, partition, pseudonyms
+from oepnode.domain.rounds import (
+    entries,
+    merkle,
+    partition,
+    pseudonyms,
+    site_entries,
+    woven_sites,
+)
 from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.inputs.envelope_document import parse_document
+from oepnode.domain.rounds.inputs import row_runs
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
-from oepnode.domain.rounds.partition import Partition, RoundResult, partition_round
+from oepnode.domain.rounds.partition import Partition, RoundResult
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.errors import DigestMismatch
 from tests.generators import strategies
@@ -34,15 +41,15 @@ from tests.support.envelope_documents import (
     record,
     snapshot,
 )
+from tests.support.partitioning import partition_round
 
 CONTEXT = RoundContext(31337, b"\x01" * 20, 7)
 Cell = tuple[str, int, int]
 
 
 def computed(records: list[Any], *assignments: Any, **changes: Any) -> RoundResult:
-    document = parse_document(array(*records))
     tree = snapshot(*assignments, **changes)
-    return partition_round(document, parse_snapshot(dump(tree).encode()), SALT, CONTEXT)
+    return partition_round(array(*records), parse_snapshot(dump(tree).encode()), SALT, CONTEXT)
 
 
 def partition_of(result: RoundResult, identity: str) -> Partition:
@@ -73,7 +80,7 @@ def check_trees(result: RoundResult, salt: bytes = SALT) -> None:
     assert result.result == Result(result.root, len(leaves))
     assert [p.entry for p in result.partitions] == sorted(p.entry for p in result.partitions)
     for index, part in enumerate(result.partitions):
-        assert part.entries == tuple(sorted(part.entries))
+        assert list(part.entries) == sorted(part.entries)
         assert part.site_count == len(part.entries) > 0
         assert part.key == pseudonyms.aggregator_key(round_key, part.aggregator_id)
         entry = entries.decode_partition(part.entry)
@@ -158,7 +165,7 @@ def test_a_kind_is_named_only_where_this_partition_has_a_limit_of_it() -> None:
 
 
 def test_the_round_is_in_every_key_and_every_root() -> None:
-    document = parse_document(array(record()))
+    document = array(record())
     registry = parse_snapshot(dump(snapshot(assignment())).encode())
     contexts = [CONTEXT, RoundContext(31337, b"\x01" * 20, 8), RoundContext(1, b"\x01" * 20, 7)]
     results = [partition_round(document, registry, SALT, context) for context in contexts]
@@ -176,27 +183,16 @@ def test_names_and_public_keys_of_aggregators_do_not_change_the_root() -> None:
 
 @pytest.mark.parametrize("salt", [b"", bytes(32), SALT + b"\x00", SALT[:31]])
 def test_another_salt_is_rejected(salt: bytes) -> None:
-    document = parse_document(array(record()))
+    document = array(record())
     registry = parse_snapshot(dump(snapshot(assignment())).encode())
     with pytest.raises(DigestMismatch, match="snapshot salt"):
         partition_round(document, registry, salt, CONTEXT)
 
 
-def test_progress_counts_rows() -> None:
-    document = parse_document(array(record(), record(nmi=OTHER_NMI)))
-    registry = parse_snapshot(dump(snapshot(assignment())).encode())
-    reported: list[tuple[str, int, int]] = []
-    partition_round(document, registry, SALT, CONTEXT, lambda *step: reported.append(step))
-    assert reported == [("partition", 1, 2), ("partition", 2, 2)]
-
-
 def of_case(case: Case) -> RoundResult:
-    document = parse_document(
-        case.envelope,
-        Feed(case.profile, case.import_sign),
-    )
+    feed = Feed(case.profile, case.import_sign)
     context = RoundContext(case.chain_id, case.contract, case.number)
-    return partition_round(document, parse_snapshot(case.registry), case.salt, context)
+    return partition_round(case.envelope, parse_snapshot(case.registry), case.salt, context, feed)
 
 
 @settings(deadline=None, max_examples=100)
@@ -217,9 +213,15 @@ def test_every_row_is_in_exactly_one_partition_with_its_values(case: Case) -> No
 
 
 @settings(deadline=None, max_examples=25)
-@given(case=strategies.rounds(), chunk=st.integers(1, 3))
-def test_the_size_of_chunks_does_not_matter(case: Case, chunk: int) -> None:
+@given(case=strategies.rounds(), size=st.integers(1, 3))
+def test_the_size_of_what_is_done_together_does_not_matter(case: Case, size: int) -> None:
     plain = of_case(case)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partition, "_CHUNK", chunk)
-        assert of_case(case) == plain
+        patch.setattr(row_runs, "_ROWS_PER_PART", size)
+        patch.setattr(site_entries, "_CHUNK_BYTES", size)
+        patch.setattr(woven_sites, "_ROWS_PER_TASK", size)
+        patch.setattr(partition, "_LEAVES_PER_TASK", 1 << size)
+        other = of_case(case)
+    assert (other.root, other.partition_count) == (plain.root, plain.partition_count)
+    for left, right in zip(other.partitions, plain.partitions, strict=True):
+        assert (left.nmis, left.entries) == (right.nmis, right.entries)

@@ -10,7 +10,17 @@ from oepnode.domain.rounds import computation, replay
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import DigestMismatch, DocumentFault, EvidenceError
-from tests.support.round_world import CONTEXT, INPUTS, RESULT, SALT, START, opened, state
+from tests.support.round_world import (
+    CONTEXT,
+    ENVELOPE,
+    INPUTS,
+    REGISTRY,
+    RESULT,
+    SALT,
+    START,
+    opened,
+    state,
+)
 
 FINAL = state(3, Phase.FINAL)
 
@@ -22,7 +32,7 @@ def test_equal_inputs_give_the_chains_root() -> None:
     )
     assert verdict.is_equal
     assert verdict.computed == RESULT
-    assert set(reported) == {"parse", "partition"}
+    assert set(reported) == {"parse", "read", "weave"}
 
 
 def test_another_root_on_chain_is_a_result_and_not_an_error() -> None:
@@ -42,8 +52,8 @@ def test_another_round_gives_another_root() -> None:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"envelope": INPUTS.envelope + b" "}, DigestMismatch),
-        ({"registry": INPUTS.registry + b" "}, DigestMismatch),
+        ({"envelope": ENVELOPE + b" "}, DigestMismatch),
+        ({"registry": REGISTRY + b" "}, DigestMismatch),
         ({"salt": bytes(32)}, DigestMismatch),
         ({"salt": SALT[:31]}, DigestMismatch),
         ({"feed": Feed(import_sign="magnitude")}, DocumentFault),

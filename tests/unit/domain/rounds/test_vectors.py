@@ -18,9 +18,10 @@ from oepnode.domain.rounds import ballot, custody, entries, merkle, precedence, 
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
-from oepnode.domain.rounds.partition import partition_round
 from oepnode.errors import DigestMismatch, DocumentFault
 from oepnode.worker.abstentions import reason_for
+from tests.support.partitioning import partition_round
+from tests.support.site_entries import encode_sites
 
 ROOT = Path(__file__).resolve().parents[4]
 VECTORS = ROOT / "docs" / "spec" / "vectors"
@@ -159,7 +160,7 @@ def test_site_entries() -> None:
             [[quantities.NO_LIMIT if v is None else v for v in row] for row in case["limits"]],
             dtype=np.int32,
         ).T[np.newaxis]
-        (entry,) = entries.encode_sites([unhex(case["pseudonym"])], [header], columns)
+        (entry,) = encode_sites([unhex(case["pseudonym"])], [header], columns)
         assert entry.hex() == case["entry"]
         assert merkle.leaf_hash(entry).hex() == case["leafHash"]
         decoded = entries.decode_site(entry)
@@ -261,10 +262,11 @@ def test_whole_rounds(name: str) -> None:
     vector = load(name)
     inputs = vector["inputs"]
     result = partition_round(
-        parse_document(inputs["envelope"].encode(), feed(inputs)),
+        inputs["envelope"].encode(),
         parse_snapshot(inputs["registry"].encode()),
         unhex(inputs["salt"]),
         context(inputs),
+        feed(inputs),
     )
     assert pseudonyms.round_key(unhex(inputs["salt"]), context(inputs)).hex() == vector["roundKey"]
     assert len(result.partitions) == len(vector["partitions"])
@@ -315,10 +317,11 @@ def test_custody_roots_of_whole_rounds(name: str) -> None:
     vector = load(name)
     inputs = vector["inputs"]
     result = partition_round(
-        parse_document(inputs["envelope"].encode(), feed(inputs)),
+        inputs["envelope"].encode(),
         parse_snapshot(inputs["registry"].encode()),
         unhex(inputs["salt"]),
         context(inputs),
+        feed(inputs),
     )
     assert len({case["root"] for case in vector["custodyRoots"]}) == 3
     for case in vector["custodyRoots"]:
@@ -358,7 +361,7 @@ def test_accepted_registry(case: dict[str, Any]) -> None:
 )
 def test_accepted_pair(case: dict[str, Any]) -> None:
     result = partition_round(
-        parse_document(case["envelope"].encode()),
+        case["envelope"].encode(),
         parse_snapshot(case["registry"].encode()),
         unhex(case["salt"]),
         context(case),
@@ -370,7 +373,7 @@ def test_accepted_pair(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("rejected.json")["salts"], ids=lambda case: case["name"])
 def test_rejected_salt(case: dict[str, Any]) -> None:
     snapshot = parse_snapshot(load("rejected.json")["accepted"]["registry"].encode())
-    document = parse_document(load("rejected.json")["accepted"]["envelope"].encode())
+    document = load("rejected.json")["accepted"]["envelope"].encode()
     with pytest.raises(DigestMismatch) as rejection:
         partition_round(document, snapshot, unhex(case["salt"]), RoundContext(1, bytes(20), 1))
     assert reason_for(rejection.value).value == case["reason"]
@@ -396,7 +399,7 @@ def test_rejected_registry(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("rejected.json")["pairs"], ids=lambda case: case["name"])
 def test_rejected_pair(case: dict[str, Any]) -> None:
-    document = parse_document(case["envelope"].encode())
+    document = case["envelope"].encode()
     snapshot = parse_snapshot(case["registry"].encode())
     with pytest.raises(DocumentFault) as rejection:
         partition_round(document, snapshot, unhex(case["salt"]), RoundContext(1, bytes(20), 1))

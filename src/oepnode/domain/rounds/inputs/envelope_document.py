@@ -18,12 +18,13 @@ import numpy as np
 from oepnode.domain.documents.arrays import Bytes, Indices, Int32s, Texts
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.entries import Horizon
 from oepnode.domain.rounds.inputs import supersession
-from oepnode.domain.rounds.inputs.envelope_form import MAX_CELLS_PER_ROW, MAX_HORIZON
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_rows
+from oepnode.domain.rounds.inputs.horizons import check_horizon
 from oepnode.domain.rounds.inputs.supersession import Rows
 
 
@@ -120,27 +121,9 @@ def resolve_rows(rows: Rows, log: FaultLog) -> Indices:
         return np.empty(0, dtype=np.intp)
     in_force = supersession.resolve(rows, log)
     count = (int(rows.start.max()) - int(rows.start.min())) // INTERVAL_S + 1
-    _check_horizon(rows, count, log)
+    horizon = Horizon(int(rows.start.min()), count)
+    check_horizon(horizon, len(np.unique(rows.site)), len(rows.site), log)
     return in_force
-
-
-def _check_horizon(rows: Rows, count: int, log: FaultLog) -> None:
-    """Check length and density, before any table over sites and intervals is made."""
-    sites, given = len(np.unique(rows.site)), len(rows.site)
-    if count > MAX_HORIZON:
-        message = f"the horizon has {count} intervals, at most {MAX_HORIZON} (7 days) are allowed"
-        log.add("$", "horizon.length", message)
-    elif sites * count > MAX_CELLS_PER_ROW * given:
-        message = (
-            f"{sites} sites over a horizon of {count} intervals need at least "
-            f"{-(-sites * count // MAX_CELLS_PER_ROW)} rows; check the first and the last date"
-        )
-        log.add("$", "horizon.sparse", message, f"{given} rows, {_span(rows, count)}")
-
-
-def _span(rows: Rows, count: int) -> str:
-    start = int(rows.start.min())
-    return f"{format_nem(start)} to {format_nem(start + count * INTERVAL_S)}"
 
 
 def document_of(envelopes: EnvelopeRows, in_force: Indices, warnings: tuple[str, ...]) -> Document:

@@ -8,7 +8,7 @@ rules-v1 sections 2 to 5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -120,6 +120,34 @@ def read_rows(
         reader.record(record, f"$.records[{number}]", number)
     reader.check_import_signs()
     return reader.rows()
+
+
+def read_texts(
+    texts: Iterable[bytes], log: FaultLog, feed: Feed | None = None, *, needs_active: bool = False
+) -> tuple[EnvelopeRows, list[int]]:
+    """Read records from several texts of one document, as `read_rows` reads all of it.
+
+    Args:
+        texts: Each as `read_records` reads it: a JSON array, or lines of NDJSON.
+        log: Takes faults, with records counted over all texts.
+        feed: As in `read_rows`.
+        needs_active: As in `read_rows`.
+
+    Returns:
+        The rows, and the number of records of each text.
+    """
+    reader = _Reader(log, feed or Feed(), needs_active=needs_active)
+    counts: list[int] = []
+    total = 0
+    for text in texts:
+        count = 0
+        for _, record in read_records(text, log):
+            reader.record(record, f"$.records[{total + count}]", total + count)
+            count += 1
+        total += count
+        counts.append(count)
+    reader.check_import_signs()
+    return reader.rows(), counts
 
 
 class _Record(NamedTuple):

@@ -12,8 +12,11 @@ from typing import Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s, Ints
 from oepnode.domain.documents.faults import FaultLog
+
+JSON_PLACE: Final = "$.records[{}].operatingEnvelopes[{}].intervals[{}]"
+"""Path of a row in a document of JSON."""
 
 NO_SUBMISSION: Final = -1
 """Value of an absent submission time; below every instant."""
@@ -29,6 +32,8 @@ class Rows:
         start: int64, interval start in UTC seconds.
         limits: Shape (rows, 4), int32.
         location: Shape (rows, 3), int64: record, element and interval index in the document.
+        place: Per row, index into ``places``; None where all are at the first one.
+        places: Paths of rows, with fields for the columns of ``location``.
     """
 
     site: Int64s
@@ -36,20 +41,28 @@ class Rows:
     start: Int64s
     limits: Int32s
     location: Int64s
+    place: Ints | None = None
+    places: tuple[str, ...] = (JSON_PLACE,)
 
     def path(self, row: int) -> str:
         """Path of a row in the document."""
-        record, element, interval = self.location[row].tolist()
-        return f"$.records[{record}].operatingEnvelopes[{element}].intervals[{interval}]"
+        place = self.places[0 if self.place is None else int(self.place[row])]
+        return place.format(*self.location[row].tolist())
 
     def select(self, kept: Bools) -> Rows:
         """The rows of a mask."""
+        return self.take(np.flatnonzero(kept))
+
+    def take(self, rows: Indices) -> Rows:
+        """Some rows, in the order given."""
         return Rows(
-            self.site[kept],
-            self.submitted[kept],
-            self.start[kept],
-            self.limits[kept],
-            self.location[kept],
+            self.site[rows],
+            self.submitted[rows],
+            self.start[rows],
+            self.limits[rows],
+            self.location[rows],
+            None if self.place is None else self.place[rows],
+            self.places,
         )
 
 

@@ -13,9 +13,9 @@ from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.envelope_document import parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
-from oepnode.domain.rounds.partition import partition_round
 from oepnode.errors import DocumentFault
 from tests.support.envelope_documents import SALT, START_S, array, dump, interval, record, snapshot
+from tests.support.partitioning import partition_round
 
 CONTEXT = RoundContext(31337, b"\x01" * 20, 7)
 NOBODY = parse_snapshot(dump(snapshot()).encode())
@@ -56,13 +56,14 @@ def test_entries_are_at_most_256_bytes_a_row_and_their_heads(
     positions = [position for _, _, position in rows]
     cells = sites * (max(positions) - min(positions) + 1)
     try:
-        document = parse_document(written(rows))
+        data = written(rows)
+        parse_document(data)
     except DocumentFault as exc:
         assert [fault.code for fault in exc.faults] == ["horizon.sparse"]
         assert cells > 16 * len(rows)
         return
     assert cells <= 16 * len(rows)
-    result = partition_round(document, NOBODY, SALT, CONTEXT)
+    result = partition_round(data, NOBODY, SALT, CONTEXT)
     size = sum(len(entry) for part in result.partitions for entry in part.entries)
     assert size <= 256 * len(rows) + HEAD_BYTES * sites
 

@@ -1,0 +1,44 @@
+"""Opens an envelope document of any form; its first bytes say which.
+
+Source: rules-v1 sections 2 and 5.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oepnode.domain.documents.compressed import MAX_UNPACKED, compression_of, open_unpacked
+from oepnode.domain.documents.sources import DocumentSource, read_start
+from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.inputs.blocks import DocumentReader
+from oepnode.domain.rounds.inputs.csv_form import is_csv
+from oepnode.domain.rounds.inputs.json_document import JsonDocument
+from oepnode.domain.rounds.inputs.parquet_form import MAGIC
+
+_FIRST: Final = 64
+
+
+def open_document(source: DocumentSource, feed: Feed) -> DocumentReader:
+    """A reader of a document.
+
+    Args:
+        source: The exact bytes.
+        feed: The feed's settings.
+
+    Raises:
+        DocumentFault: If the document has no parts that could be read.
+    """
+    first = read_start(source, _FIRST)
+    if first.startswith(MAGIC):
+        from oepnode.domain.rounds.inputs.envelope_parquet import ParquetDocument
+
+        return ParquetDocument(source, feed)
+    packed = compression_of(first)
+    if packed is not None:
+        with open_unpacked(source, packed, MAX_UNPACKED) as reader:
+            first = reader.read(_FIRST)
+    if is_csv(first):
+        from oepnode.domain.rounds.inputs.csv_document import CsvDocument
+
+        return CsvDocument(source, feed, packed=packed)
+    return JsonDocument(source, feed, packed=packed)

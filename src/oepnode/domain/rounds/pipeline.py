@@ -1,0 +1,252 @@
+"""From a document that is read in parts to the partitions of its round, in bounded memory.
+
+1. Read: each part gives blocks of runs. A run that is its block's only one of its site, lies in
+   the horizon and has one holder is encoded and hashed at once; the limits of others are kept.
+2. Decide, from small columns only: what each site means, horizon, density, which sites have
+   several runs.
+3. Weave: those sites are judged interval by interval (`woven_sites`) and encoded.
+4. Trees (`partition`).
+
+Guarantees: every row of the document ends in exactly one partition, or in the unassigned one; the
+result and the verdict depend on the document's content alone, and not on how it is divided or on
+which process does what. Source: rules-v1 sections 5 and 8 to 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
+from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.documents.progress import Progress
+from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
+from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds import pseudonyms, run_table
+from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.entries import KIND_COUNT, Horizon
+from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChecks, UnprovenError
+from oepnode.domain.rounds.inputs.envelope_form import MAX_HORIZON
+from oepnode.domain.rounds.inputs.horizons import check_horizon, is_sparse
+from oepnode.domain.rounds.inputs.registry_snapshot import CHANGES, Snapshot
+from oepnode.domain.rounds.inputs.runs import Runs
+from oepnode.domain.rounds.inputs.site_ids import check_same_kind
+from oepnode.domain.rounds.partition import EncodedDocument, RoundResult, build_trees
+from oepnode.domain.rounds.run_table import ReadBlock, RunTable, joined_sites
+from oepnode.domain.rounds.site_entries import EncodedSites, RoundKeys, SiteEncoder
+from oepnode.domain.rounds.workshop import InProcess, Workshop
+from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, tasks_of, woven_runs
+
+_NO_LIMITS: Final = (None, None, None, None)
+
+
+@dataclass(frozen=True)
+class PartitionedDocument:
+    """A document that was partitioned.
+
+    Attributes:
+        result: Partitions and root.
+        custody: Custody root for the operator, or None without one.
+        warnings: Oddities of the document that are allowed.
+    """
+
+    result: RoundResult
+    custody: bytes | None
+    warnings: tuple[str, ...]
+
+
+class Pipeline:
+    """Partitions documents for one round.
+
+    Args:
+        snapshot: The registry snapshot.
+        salt: Its salt, 32 bytes.
+        context: The round.
+        horizon: The round's.
+        workshop: Does the work; by default this process.
+        operator: Address to bind custody leaves to, or None.
+
+    Raises:
+        DigestMismatch: If the salt is not the one that the snapshot commits to.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        salt: bytes,
+        context: RoundContext,
+        horizon: Horizon,
+        workshop: Workshop | None = None,
+        operator: bytes | None = None,
+    ) -> None:
+        pseudonyms.check_salt(salt, snapshot.salt_digest)
+        self._snapshot = snapshot
+        self._context = context
+        self._horizon = horizon
+        self._workshop = workshop or InProcess()
+        self._keys = RoundKeys(pseudonyms.round_key(salt, context), snapshot.aggregators)
+        self._encoder = SiteEncoder(horizon, self._keys, operator)
+        self._has_custody = operator is not None
+
+    def partition(
+        self, reader: DocumentReader, progress: Progress | None = None
+    ) -> PartitionedDocument:
+        """Read, check and partition a document.
+
+        Raises:
+            DocumentFault: If the document breaks the rules, has another horizon than the round, or
+                names sites in another way than the snapshot.
+        """
+        read = self._read(reader, "", progress)
+        if read is None:
+            read = self._read(reader.strict(), "strict-", progress)
+        if read is None:
+            raise AssertionError("the strict reader judges every document")
+        blocks, checks = read
+        log = checks.log
+        if not blocks:
+            log.raise_if_any()
+        table = run_table.table_of(blocks)
+        run_table.check_meanings(table, [each.block.place for each in blocks], log)
+        log.raise_if_any()
+        woven = self._weave(table, blocks, log, progress)
+        log.raise_if_any()
+        self._check_same_horizon(table.horizon, log)
+        log.raise_if_any()
+        check_same_kind(SiteIdKind(table.nmi.dtype.itemsize), self._snapshot)
+        encoded = _encoded(table, blocks, woven)
+        result, custody = build_trees(encoded, self._context, self._keys, self._workshop)
+        return PartitionedDocument(result, custody, log.warnings)
+
+    # --- 1. read ---------------------------------------------------------------------------------
+
+    def _read(
+        self, reader: DocumentReader, name: str, progress: Progress | None
+    ) -> tuple[list[ReadBlock], SharedChecks] | None:
+        """All blocks, in stores of this name; None where another reader has to judge."""
+
+        def read(part: int) -> list[ReadBlock] | None:
+            try:
+                return [self._read_block(block, f"{name}{part}") for block in reader.read(part)]
+            except UnprovenError:
+                return None
+
+        blocks: list[ReadBlock] = []
+        checks = SharedChecks()
+        for number, part in enumerate(self._workshop.run(read, reader.part_count)):
+            if part is None:
+                return None
+            for each in part:
+                checks.add(each.block)
+            blocks += part
+            if progress is not None:
+                progress("read", number + 1, reader.part_count)
+        checks.finish()
+        return blocks, checks
+
+    def _read_block(self, block: Block, part: str) -> ReadBlock:
+        """Encode what can be decided alone, and keep the limits of the rest."""
+        runs = block.runs
+        store, limit_store = f"entries-{part}", f"limits-{part}"
+        last = runs.start + (np.diff(runs.bounds) - 1) * INTERVAL_S
+        holder = self._snapshot.run_holders(runs.nmi, runs.start, last)
+        sites = EncodedSites.empty(len(runs), has_custody=self._has_custody)
+        kept = np.full(len(runs), -1, dtype=np.int64)
+        if not block.log.count:
+            is_alone = self._is_alone(runs, holder, last)
+            alone = np.flatnonzero(is_alone)
+            encoded = self._encoder.encode(
+                runs, alone, holder[alone], lambda data: self._workshop.append(store, data)
+            )
+            sites.put(alone, encoded)
+            self._keep(runs, np.flatnonzero(~is_alone), kept, limit_store)
+        head = replace(runs, limits=_NO_LIMITS)
+        return ReadBlock(replace(block, runs=head), holder, sites, kept, store, limit_store)
+
+    def _is_alone(self, runs: Runs, holder: Int32s, last: Int32s) -> Bools:
+        """Per run, whether it gives an entry if no other block has a run of its site."""
+        horizon = self._horizon
+        end = horizon.start + horizon.count * INTERVAL_S
+        is_inside = (runs.start >= horizon.start) & (last < end) & (holder != CHANGES)
+        if not 0 < horizon.count <= MAX_HORIZON or not is_inside.any():
+            return np.zeros(len(runs), dtype=np.bool_)
+        alone = is_inside & ~run_table.repeated_sites(runs.nmi, runs.level)
+        # The rule of density, so that no block takes more room than its rows allow.
+        rows = int(runs.bounds[-1])
+        if is_sparse(int(alone.sum()), horizon.count, rows):
+            return np.zeros(len(runs), dtype=np.bool_)
+        return alone
+
+    def _keep(self, runs: Runs, rest: Indices, kept: Int64s, store: str) -> None:
+        for run in rest.tolist():
+            part = slice(int(runs.bounds[run]), int(runs.bounds[run + 1]))
+            rows = np.full((part.stop - part.start, KIND_COUNT), NO_LIMIT, dtype=np.int32)
+            for kind, column in enumerate(runs.limits):
+                if column is not None:
+                    rows[:, kind] = column[part]
+            kept[run] = self._workshop.append(store, memoryview(rows.data).cast("B"))
+
+    # --- 2. decide, 3. weave ---------------------------------------------------------------------
+
+    def _weave(
+        self,
+        table: RunTable,
+        blocks: Sequence[ReadBlock],
+        log: FaultLog,
+        progress: Progress | None,
+    ) -> list[WovenSites]:
+        horizon_log = FaultLog(log.what)
+        check_horizon(table.horizon, table.site_count, table.row_count, horizon_log)
+        tasks = tasks_of(table, woven_runs(table))
+        is_valid = not horizon_log.count and table.horizon == self._horizon
+        encoder = self._encoder if is_valid else None
+        weaver = Weaver(table, blocks, self._snapshot, self._workshop, encoder, self._horizon)
+
+        def weave(task: int) -> WovenSites:
+            return weaver.weave(tasks[task], f"woven-{task}")
+
+        woven = []
+        for number, each in enumerate(self._workshop.run(weave, len(tasks))):
+            log.absorb(each.log)
+            woven.append(each)
+            if progress is not None:
+                progress("weave", number + 1, len(tasks))
+        log.absorb(horizon_log)
+        return woven
+
+    def _check_same_horizon(self, received: Horizon, log: FaultLog) -> None:
+        if received != self._horizon:
+            log.add(
+                "$",
+                "horizon.mismatch",
+                f"the round is for {self._horizon.count} intervals from "
+                f"{format_nem(self._horizon.start)}",
+                f"{received.count} intervals from {format_nem(received.start)}",
+            )
+
+
+def _encoded(
+    table: RunTable, blocks: Sequence[ReadBlock], woven: Sequence[WovenSites]
+) -> EncodedDocument:
+    """All entries: those of runs that are alone in the whole document, and the woven ones."""
+    is_alone = np.ones(len(table.nmi), dtype=np.bool_)
+    is_alone[table.order[woven_runs(table)]] = False
+    alone = np.flatnonzero(is_alone)
+    names = [each.store for each in blocks] + [each.store for each in woven]
+    stores = tuple(dict.fromkeys(names))
+    code = np.array([stores.index(name) for name in names], dtype=np.int32)
+    woven_store = np.repeat(code[len(blocks) :], np.array([len(w.nmi) for w in woven], dtype=int))
+    return EncodedDocument(
+        nmi=np.concatenate([table.nmi[alone], *(each.nmi for each in woven)]),
+        level=np.concatenate(
+            [table.level[alone].astype(np.int32), *(each.level for each in woven)]
+        ),
+        holder=np.concatenate([table.holder[alone], *(each.holder for each in woven)]),
+        sites=joined_sites([table.sites.take(alone), *(each.sites for each in woven)]),
+        store=np.concatenate([code[table.block[alone]], woven_store]),
+        stores=stores,
+    )
