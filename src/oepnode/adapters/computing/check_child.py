@@ -71,6 +71,7 @@ def _decoded(body: bytes) -> CheckJob:
 
 def _check(job: CheckJob) -> Checked:
     from oepnode.adapters.computing.check_messages import Checked
+    from oepnode.adapters.storage.document_file import FileSource
     from oepnode.domain.edge.envelopes.publication import Background, check_publication
     from oepnode.domain.rounds.inputs.document_summary import encode_summary
 
@@ -81,8 +82,8 @@ def _check(job: CheckJob) -> Checked:
         previous_document=_read_document(job.previous_document, job.feed),
         assigned=_read_registry(job.registry),
     )
-    data = Path(job.document).read_bytes()
-    checked = check_publication(data, job.feed, background, message_id=job.message_id)
+    source = FileSource(Path(job.document))
+    checked = check_publication(source, job.feed, background, message_id=job.message_id)
     summary = checked.summary
     if summary is not None:
         _write(Path(job.summary), encode_summary(summary))
@@ -102,9 +103,16 @@ def _read_summary(path: str | None) -> Summary | None:
 
 
 def _read_document(path: str | None, feed: Feed) -> Document | None:
+    """The document before, where it is JSON; limits of other forms are not compared."""
+    from oepnode.adapters.storage.document_file import FileSource
+    from oepnode.domain.documents.sources import read_all
+    from oepnode.domain.rounds.inputs.document_readers import is_plain_json
     from oepnode.domain.rounds.inputs.envelope_document import parse_document
 
-    return None if path is None else parse_document(Path(path).read_bytes(), feed)
+    source = None if path is None else FileSource(Path(path))
+    if source is None or not is_plain_json(source):
+        return None
+    return parse_document(read_all(source), feed)
 
 
 def _read_registry(path: str | None) -> Assigned | None:

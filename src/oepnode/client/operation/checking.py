@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
-from oepnode.client.files import FileName, name_file, read_file
+from oepnode.adapters.storage.document_file import FileSource
+from oepnode.client.files import FileName, name_file, read_file, reason_of
 from oepnode.client.values import parse_instant
 from oepnode.config import SenderSettings, load
+from oepnode.domain.documents.sources import BytesSource, digest_of
 from oepnode.domain.edge.envelopes.publication import (
     Background,
     DocumentFacts,
@@ -25,7 +26,9 @@ from oepnode.domain.edge.envelopes.publication import (
 from oepnode.domain.edge.validation.acknowledgement import AcknowledgementReport
 from oepnode.domain.nem.nem_time import MICROS
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.document_figures import read_figures
 from oepnode.domain.rounds.inputs.assigned_spans import Assigned, parse_assigned
+from oepnode.domain.rounds.inputs.document_readers import is_plain_json, open_document
 from oepnode.domain.rounds.inputs.document_summary import summary_of
 from oepnode.domain.rounds.inputs.envelope_document import parse_history
 from oepnode.domain.rounds.inputs.plausibility.policy import Policy
@@ -79,17 +82,22 @@ def check_envelope(
         DocumentFault: If the previous document, the snapshot or the list is wrong.
         ConfigError: If a file is not readable, or the opening is no timestamp.
     """
-    data = read_file(Path(document), "envelope document", _MAX_BYTES)
+    source = FileSource(Path(document))
+    try:
+        digest, size = digest_of(source), source.size
+    except OSError as exc:
+        message = f"{document}: envelope document not readable: {reason_of(exc)}"
+        raise ConfigError(message) from exc
     background = Background(
         policy=policy or Policy(),
         opened_at=None if opening is None else parse_instant(opening, "opening") // MICROS,
         assigned=None if registry is None else _read_registry(Path(registry)),
         **({} if previous is None else _read_previous(Path(previous), feed)),
     )
-    checked = check_publication(data, feed, background)
+    checked = check_publication(source, feed, background)
     return DocumentCheck(
-        digest=sha256(data).hexdigest(),
-        size_bytes=len(data),
+        digest=digest.hex(),
+        size_bytes=size,
         accepted=checked.accepted,
         facts=checked.facts,
         system=checked.system,
@@ -152,11 +160,17 @@ def load_gateway_settings(config: FileName) -> GatewaySettings:
 
 
 def _read_previous(path: Path, feed: Feed | None) -> dict[str, Any]:
-    data = read_file(path, "envelope document", _MAX_BYTES)
+    source = BytesSource(read_file(path, "envelope document", _MAX_BYTES))
     with name_file(path):
-        document, rows = parse_history(data, feed)
-    summary = summary_of(figures_of_document(document, rows), None)
-    return {"previous": summary, "previous_document": document}
+        if is_plain_json(source):
+            document, rows = parse_history(source.data, feed)
+            summary = summary_of(figures_of_document(document, rows), None)
+            return {"previous": summary, "previous_document": document}
+        log, found = read_figures(open_document(source, feed or Feed()))
+        if found is None:
+            log.raise_if_any()
+            raise AssertionError("a document without figures has a fault")
+    return {"previous": summary_of(found.figures, None)}
 
 
 def _read_registry(path: Path) -> Assigned:

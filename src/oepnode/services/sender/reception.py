@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from oepnode.domain.edge.validation.acknowledgement import ACCEPTED
+from oepnode.domain.edge.validation.acknowledgement import ACCEPTED, message_id_for
 from oepnode.domain.rounds.inputs.document_signatures import SignedStatement, encode_statement
 from oepnode.ports import Clock
 from oepnode.services.common.http import Rejection, json_response, read_chunks, read_digest
@@ -179,11 +179,6 @@ class Reception:
         if verdict is None or verdict.opening is not None or registry_digest is None:
             return None
         return self._store.openings.of(message.digest, registry_digest)
-
-
-def message_id_for(digest: bytes) -> str:
-    """A submission's message id, as of `acknowledgement.message_id_of`."""
-    return f"sha256-{digest.hex()[:32]}"
 
 
 def registry_of(request: web.Request) -> bytes | None:

@@ -8,19 +8,30 @@ gateway and the sender's own machine. Source: Part C §3.2 (both acknowledgement
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import Struct
 
+from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.edge.envelopes.validate import examine
+from oepnode.domain.documents.sources import (
+    DocumentBytes,
+    DocumentSource,
+    digest_of,
+    read_all,
+    source_of,
+)
+from oepnode.domain.edge.envelopes.validate import examine, log_of
 from oepnode.domain.edge.validation.acknowledgement import (
     ACCEPTED,
     AcknowledgementReport,
-    message_id_of,
+    message_id_for,
 )
 from oepnode.domain.edge.validation.finding_log import FindingLog
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.document_figures import DocumentFigures, read_figures
 from oepnode.domain.rounds.inputs.assigned_spans import Assigned
 from oepnode.domain.rounds.inputs.comparison import (
     Comparison,
@@ -31,13 +42,16 @@ from oepnode.domain.rounds.inputs.comparison import (
     is_comparable,
     superseded_within,
 )
+from oepnode.domain.rounds.inputs.document_readers import is_plain_json, open_document
 from oepnode.domain.rounds.inputs.document_summary import Summary, summary_of
 from oepnode.domain.rounds.inputs.envelope_document import Document
 from oepnode.domain.rounds.inputs.plausibility.checks import Subject, find_oddities
 from oepnode.domain.rounds.inputs.plausibility.policy import Policy
 from oepnode.domain.rounds.inputs.site_figures import figures_of_document
-from oepnode.domain.rounds.inputs.supersession import Rows
-from oepnode.errors import Finding, Severity
+from oepnode.errors import DocumentFault, Finding, Severity
+
+_WHOLE_BYTES: Final = 32 * 2**20
+_RECORD: Final = "$.records[{}]"
 
 
 class PreviousFacts(Struct, frozen=True):
@@ -145,7 +159,7 @@ class CheckedDocument:
 
 
 def check_publication(
-    data: bytes,
+    document: DocumentBytes,
     feed: Feed | None = None,
     background: Background | None = None,
     *,
@@ -154,49 +168,75 @@ def check_publication(
 ) -> CheckedDocument:
     """Check an envelope document that is to be published.
 
+    JSON of moderate size is read whole, with cautions about repeats and daylight saving; any other
+    document in blocks, in bounded memory, without these cautions and the count of changed limits.
+
     Args:
-        data: The exact bytes.
+        document: The exact bytes.
         feed: The feed's settings.
         background: What it is checked against.
         message_id: Names the submission; by default a digest of its bytes.
-        progress: Progress callback.
+        progress: Progress callback, of a document that is read whole.
     """
     background = background or Background()
-    log, records, document, rows = examine(data, feed, progress)
+    source = source_of(document)
+    name = message_id or message_id_for(digest_of(source))
     facts = summary = None
-    if document is not None:
-        facts, summary = _examine_content(document, rows, records, background, log)
-    result = log.received(document, message_id or message_id_of(data))
+    if is_plain_json(source) and source.size <= _WHOLE_BYTES:
+        log, records, whole, rows = examine(read_all(source), feed, progress)
+        if whole is not None:
+            read = DocumentFigures(
+                figures_of_document(whole, rows), superseded_within(rows), records, _RECORD
+            )
+            facts, summary = _examine_content(read, background, log, whole)
+    else:
+        faults, found = _read_in_blocks(source, feed or Feed())
+        log = log_of(faults)
+        if found is not None:
+            facts, summary = _examine_content(found, background, log, None)
+    result = log.received(facts, name)
     return CheckedDocument(result.system.report(), result.transaction.report(), facts, summary)
 
 
+def _read_in_blocks(source: DocumentSource, feed: Feed) -> tuple[FaultLog, DocumentFigures | None]:
+    try:
+        return read_figures(open_document(source, feed))
+    except DocumentFault as exc:
+        log = FaultLog(exc.what)
+        for fault in exc.faults:
+            log.add(fault.path, fault.code, fault.message, fault.value)
+        log.skip(exc.more)
+        return log, None
+
+
 def _examine_content(
-    document: Document, rows: Rows, records: int, background: Background, log: FindingLog
+    document: DocumentFigures, background: Background, log: FindingLog, whole: Document | None
 ) -> tuple[DocumentFacts, Summary]:
-    figures = figures_of_document(document, rows)
+    figures = document.figures
     summary = summary_of(figures, background.opened_at)
     previous = background.previous
     comparison = None
     if previous is not None and is_comparable(summary, previous):
         comparison = compare(summary, previous)
-    assigned = _of_same_kind(background.assigned, document, log)
-    subject = Subject(figures, summary, previous, comparison, assigned)
+    assigned = _of_same_kind(background.assigned, summary.site_id_kind, log)
+    subject = Subject(figures, summary, previous, comparison, assigned, document.path_of)
     for finding in find_oddities(subject, background.policy):
         _log_oddity(finding, log)
     changed = None
-    if comparison is not None and background.previous_document is not None:
-        changed = changed_limits(document, background.previous_document)
-    return _facts(subject, superseded_within(rows), records, changed), summary
+    before = background.previous_document
+    if comparison is not None and before is not None and whole is not None:
+        changed = changed_limits(whole, before)
+    return _facts(subject, document.within, document.records, changed), summary
 
 
-def _of_same_kind(
-    assigned: Assigned | None, document: Document, log: FindingLog
-) -> Assigned | None:
+def _of_same_kind(assigned: Assigned | None, kind: SiteIdKind, log: FindingLog) -> Assigned | None:
     """The registry's sites, if they are named as the document's; otherwise a broken rule."""
-    if assigned is None or assigned.site_id_kind in (None, document.site_id_kind):
+    if assigned is None or assigned.site_id_kind in (None, kind):
         return assigned
-    kind, expected = document.site_id_kind.plural, assigned.site_id_kind.plural
-    message = f"the document has {kind}, and the registry {expected}: no round can be computed"
+    expected = assigned.site_id_kind.plural
+    message = (
+        f"the document has {kind.plural}, and the registry {expected}: no round can be computed"
+    )
     log.business("nmi.kind", "$", "rules-v1 section 4", message)
     return None
 

@@ -29,11 +29,15 @@ from oepnode.errors import Severity
 
 _BUSINESS: Final = frozenset(
     {
+        "horizon.length",
+        "horizon.sparse",
         "import_sign.mixed",
         "level.mismatch",
         "limit.sign",
         "nmi.mismatch",
         "site.meaning",
+        "submission.conflict",
+        "submission.missing",
         "time.length",
         "time.missing",
         "time.order",
@@ -65,6 +69,13 @@ def validate(
     """
     log, _, document, _ = examine(data, feed, progress, timing=timing, needs_active=True)
     return log.received(document, message_id or message_id_of(data))
+
+
+def log_of(faults: FaultLog) -> FindingLog:
+    """The log of a submission whose faults a reader of another form has found."""
+    log = FindingLog("operating envelope", SECTION, SHAPE.sections())
+    _transfer(faults, log, BusinessRules(log))
+    return log
 
 
 class Examined(NamedTuple):

@@ -165,7 +165,12 @@ class ValidationResult(Generic[T]):
 
 def message_id_of(data: bytes) -> str:
     """A submission's message id where the receiver gives none: a digest of its bytes."""
-    return f"sha256-{sha256(data).hexdigest()[:32]}"
+    return message_id_for(sha256(data).digest())
+
+
+def message_id_for(digest: bytes) -> str:
+    """A submission's message id from the SHA-256 of its bytes."""
+    return f"sha256-{digest.hex()[:32]}"
 
 
 def _report(finding: Finding) -> FindingReport:
