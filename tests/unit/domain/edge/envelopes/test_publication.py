@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import gzip
+import io
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
@@ -12,6 +17,7 @@ from oepnode.domain.edge.envelopes.publication import (
     CheckedDocument,
     check_publication,
 )
+from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.assigned_spans import AssignedBySnapshot, parse_site_list
 from oepnode.domain.rounds.inputs.envelope_document import parse_document
@@ -195,3 +201,62 @@ def test_no_nmi_is_in_a_result() -> None:
     assert len(checked.transaction.warnings) >= 4
     for part in (checked, checked.system, checked.transaction, checked.facts):
         assert nmi_of(1)[:6] not in repr(part)
+
+
+# --- other forms ---------------------------------------------------------------------------------
+
+
+def parquet(limits_w: list[int]) -> bytes:
+    """Two records with lists of export limits; the second one has them in 2 kW."""
+    out = io.BytesIO()
+    start = dt.datetime.fromtimestamp(START_S, dt.UTC)
+    table = pa.table(
+        {
+            "nmi": [nmi_of(1), nmi_of(2)],
+            "oeTiming": ["PRE"] * 2,
+            "oeObjectiveFunction": ["x"] * 2,
+            "oeApplicationLevel": ["NMI"] * 2,
+            "startTime": pa.array([start] * 2, pa.timestamp("us", "UTC")),
+            "activePowerExportLimitW": pa.array([limits_w, [2000] * 6], pa.list_(pa.int32())),
+        }
+    )
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+def csv(places: list[int]) -> bytes:
+    head = "nmi,oeTiming,oeObjectiveFunction,oeApplicationLevel,diStartTime,activePowerExportLimitW"
+    lines = [f"{nmi_of(1)},PRE,x,NMI,{format_nem(START_S + 300 * at)},5000\n" for at in places]
+    return (head + "\n" + "".join(lines)).encode()
+
+
+def test_a_document_in_parquet_is_checked_in_blocks() -> None:
+    checked = check(parquet([5000] * 6), **after(even([1, 2, 3])))
+    assert checked.accepted
+    assert checked.facts is not None
+    assert (checked.facts.sites, checked.facts.records) == (2, 2)
+    assert checked.facts.previous is not None
+    assert checked.facts.previous.vanished_sites == 1
+    assert checked.facts.previous.changed_limits is None
+    odd = check(parquet([5_170_000] * 6))
+    (warning,) = odd.transaction.warnings
+    assert (warning.code, warning.path) == ("limit.large", "$.rows[0]")
+
+
+def test_a_faulty_document_in_parquet_is_rejected_with_its_place() -> None:
+    checked = check(parquet([5000, -1, 5000, 5000, 5000, 5000]))
+    assert not checked.accepted
+    (fault,) = (*checked.system.faults, *checked.transaction.faults)
+    assert (fault.code, fault.path) == ("limit.sign", "$.rows[0].activePowerExportLimitW[1]")
+    assert not check(b"PAR1nonsense").accepted
+
+
+def test_a_document_in_csv_and_gzip_is_checked_in_blocks() -> None:
+    for data in (csv([0, 1, 2, 4]), gzip.compress(csv([0, 1, 2, 4]))):
+        checked = check(data)
+        assert checked.accepted
+        assert checked.facts is not None
+        assert (checked.facts.sites, checked.facts.missing_intervals) == (1, 1)
+        assert checked.transaction.warning_counts == {"site.hole": 1}
+    assert check(gzip.compress(even([1]))).accepted
+    assert not check(gzip.compress(even([1]))[:-9]).accepted
