@@ -43,7 +43,7 @@ app.command("sign")(sign_envelope)
 
 @app.command()
 def check(
-    document: Annotated[Path, typer.Argument(help="Envelope document, JSON or NDJSON.")],
+    document: Annotated[Path, typer.Argument(help="Envelope document, in any form.")],
     previous: Annotated[
         Path | None, typer.Option(help="The document before it, to compare with.")
     ] = None,
@@ -118,7 +118,7 @@ def _facts(report: Struct) -> dict[str, object]:
 
 @app.command()
 def publish(
-    document: Annotated[Path, typer.Argument(help="Envelope document, JSON or NDJSON.")],
+    document: Annotated[Path, typer.Argument(help="Envelope document, in any form.")],
     url: Annotated[str, typer.Option(help="The gateway.")],
     token_file: Annotated[Path, typer.Option(help="File with the bearer token.")],
     registry: Annotated[

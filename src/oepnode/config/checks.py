@@ -35,7 +35,7 @@ class CheckSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     memory_limit_mb: int = Field(
-        default=2048,
+        default=3072,
         ge=1024,
         description="maximum memory of a checking process, in MiB; a document that needs more is "
         "rejected",

@@ -24,7 +24,12 @@ from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChe
 from oepnode.domain.rounds.inputs.comparison import Supersession, superseded_within
 from oepnode.domain.rounds.inputs.horizons import check_horizon
 from oepnode.domain.rounds.inputs.runs import Runs
-from oepnode.domain.rounds.inputs.site_figures import SiteFigures, figures_of_rows, joined
+from oepnode.domain.rounds.inputs.site_figures import (
+    SiteFigures,
+    figures_of_rows,
+    is_ordered,
+    joined,
+)
 from oepnode.domain.rounds.inputs.supersession import Rows
 from oepnode.domain.rounds.run_table import ReadBlock, RunTable
 from oepnode.domain.rounds.site_entries import EncodedSites
@@ -81,11 +86,17 @@ def _read(reader: DocumentReader) -> tuple[FaultLog, DocumentFigures | None]:
     check_horizon(table.horizon, table.site_count, table.row_count, log)
     if log.count:
         return log, None
+    place = heads[0].block.place.partition("]")[0] + "]"
     is_alone = np.ones(len(table.nmi), dtype=np.bool_)
     is_alone[table.order[several]] = False
-    place = heads[0].block.place.partition("]")[0] + "]"
-    alone = _select(_in_order(parts), is_alone)
-    return log, DocumentFigures(joined([alone, *woven]), within, checks.records, place)
+    del heads, table  # a million sites take a hundred megabytes, more than once
+    figures = _in_order(parts)
+    parts.clear()
+    if len(several):
+        figures = joined([_select(figures, is_alone), *woven])
+    elif not is_ordered(figures):
+        figures = joined([figures])
+    return log, DocumentFigures(figures, within, checks.records, place)
 
 
 def _blocks(reader: DocumentReader) -> Iterator[Block]:
@@ -99,11 +110,18 @@ def _head(block: Block) -> ReadBlock:
     return ReadBlock(
         block=replace(block, runs=replace(block.runs, limits=_NO_LIMITS)),
         holder=np.zeros(count, dtype=np.int32),
-        sites=EncodedSites.empty(count, has_custody=False),
+        sites=_no_entries(count),
         kept=np.full(count, -1, dtype=np.int64),
         store="",
         limit_store="",
     )
+
+
+def _no_entries(count: int) -> EncodedSites:
+    """Columns of entries that are not made."""
+    hashes = np.zeros((count, 0), dtype=np.uint8)
+    start = np.full(count, -1, dtype=np.int64)
+    return EncodedSites(hashes, hashes, hashes, start, np.zeros(count, dtype=np.int32))
 
 
 def _figures_of_runs(runs: Runs) -> SiteFigures:

@@ -120,6 +120,12 @@ def figures_of_rows(
     )
 
 
+def is_ordered(figures: SiteFigures) -> bool:
+    """Whether the sites are in their order."""
+    keys = figures.keys
+    return bool((keys[1:] > keys[:-1]).all())
+
+
 def joined(blocks: Sequence[SiteFigures]) -> SiteFigures:
     """The figures of blocks of one document, whose sites are different, in order of the sites."""
     one = SiteFigures(
