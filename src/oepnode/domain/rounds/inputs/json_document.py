@@ -30,11 +30,13 @@ from oepnode.domain.rounds.inputs.json_regions import (
     layout_of,
     next_cut,
 )
-from oepnode.domain.rounds.inputs.json_runs import read_runs
+from oepnode.domain.rounds.inputs.json_runs import find_faults, read_runs
 from oepnode.domain.rounds.inputs.row_runs import RowRuns
 from oepnode.domain.rounds.inputs.runs import Runs
 from oepnode.domain.rounds.inputs.supersession import JSON_PLACE
 
+MAX_AT_ONCE: Final = 1 << 26
+"""Bytes of the longest document that the strict reader reads as a whole where it need not."""
 PART: Final = 1 << 26
 """Bytes of a part, or a little more."""
 
@@ -125,6 +127,12 @@ class JsonDocument:
             DocumentFault: With all faults, by path, code and value.
         """
         log = FaultLog(DOCUMENT)
+        if self._source.size > MAX_AT_ONCE or self._packed is not None:
+            with self._open() as reader:
+                is_complete = find_faults(cast(Readable, reader), log, self._feed)
+            if is_complete:
+                log.raise_if_any()
+            log = FaultLog(DOCUMENT)
         with self._open() as reader:
             rows = read_rows(reader.read(), log, self._feed)
         log.raise_if_any()

@@ -20,9 +20,10 @@ import numpy as np
 
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.documents.strict_json import read_records
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT, UnprovenError
-from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_texts
+from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, RecordJudge, read_texts
 from oepnode.domain.rounds.inputs.json_regions import (
     PIECE,
     Layout,
@@ -41,6 +42,8 @@ MAX_PATTERNS: Final = 16
 """Patterns that are kept."""
 MAX_AT_ONCE: Final = 1024
 """Records that are walked together."""
+_TRIES: Final = 4
+"""Records with a fault that a pattern is sought in, in each batch."""
 _LINE_SPACE: Final = b" \t\r"
 _FIRST_RECORD: Final = "$.records[0]"
 _PATH: Final = "$.records["
@@ -74,6 +77,33 @@ def read_runs(
         raise UnprovenError from exc
     if records.records == 0 and inside is None:
         raise UnprovenError
+
+
+def find_faults(
+    reader: Readable, log: FaultLog, feed: Feed | None = None, *, size: int = PIECE
+) -> bool:
+    """Find the faults of a document's records in bounded memory.
+
+    Args:
+        reader: The document's bytes.
+        log: Takes every fault, as `envelope_reader.read_rows` would record it.
+        feed: The feed's settings.
+        size: Bytes to read at a time.
+
+    Returns:
+        Whether these are all faults. Otherwise the bytes are not JSON throughout, or cannot be cut
+        into records, and ``log`` is of no use.
+    """
+    feed = feed or Feed()
+    judge = RecordJudge(log, feed, needs_active=False)
+    records = _Reader(feed, needs_active=False)
+    try:
+        for piece in regions(reader, size):
+            records.judge(piece, judge)
+    except (UncutError, UnprovenError):
+        return False
+    judge.finish()
+    return True
 
 
 @dataclass
@@ -131,6 +161,58 @@ class _Reader:
             if new is not None:
                 pending = self._match(piece, pending, new, groups)
         return self._join(counts, groups, strict)
+
+    def judge(self, piece: Regions, judge: RecordJudge) -> None:
+        """Give the records of a piece to a judge, in their order.
+
+        Raises:
+            UnprovenError: If a text is not JSON.
+        """
+        for first in range(0, len(piece.starts), MAX_AT_ONCE):
+            part = slice(first, first + MAX_AT_ONCE)
+            self._judge_part(
+                piece._replace(starts=piece.starts[part], ends=piece.ends[part]), judge
+            )
+
+    def _judge_part(self, piece: Regions, judge: RecordJudge) -> None:
+        good: dict[int, tuple[str, Pattern]] = {}
+        for group in self._good_groups(piece):
+            sites = group.matched.site.tolist()
+            for index, site in zip(group.index.tolist(), sites, strict=True):
+                good[index] = site.decode("ascii"), group.learned.pattern
+        for index in range(len(piece.starts)):
+            if index in good:
+                site, pattern = good[index]
+                judge.take_good(site, pattern.level, pattern.timing, pattern.objective)
+                continue
+            text = self._text(piece, index)
+            log = FaultLog(DOCUMENT)
+            values = [value for _, value in read_records(text, log)] if text else []
+            if log.count:
+                raise UnprovenError
+            for value in values:
+                judge.judge(value)
+
+    def _good_groups(self, piece: Regions) -> list[_Group]:
+        """The records that patterns fit."""
+        groups: list[_Group] = []
+        pending = np.arange(len(piece.starts))
+        self._patterns.sort(key=lambda learned: -learned.fitted)
+        for learned in self._patterns:
+            pending = self._match(piece, pending, learned, groups)
+        counts = np.ones(len(piece.starts), dtype=np.int64)
+        tries = _TRIES
+        while len(pending) and tries and len(self._patterns) < MAX_PATTERNS:
+            taken, pending = pending[:1], pending[1:]
+            try:
+                rows, warnings = self._read_strictly(piece, taken, counts)
+                new = self._learn(piece, taken, rows, warnings)
+            except UnprovenError:
+                new = None
+            tries -= new is None
+            if new is not None:
+                pending = self._match(piece, pending, new, groups)
+        return groups
 
     # --- patterns --------------------------------------------------------------------------------
 
