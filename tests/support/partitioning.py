@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from oepnode.domain.documents.sources import BytesSource
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import Horizon
-from oepnode.domain.rounds.inputs.blocks import DocumentReader
+from oepnode.domain.rounds.inputs.blocks import DocumentReader, UnprovenError
 from oepnode.domain.rounds.inputs.document_readers import open_document
 from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
 from oepnode.domain.rounds.partition import RoundResult
@@ -17,6 +19,13 @@ from oepnode.domain.rounds.workshop import Workshop
 
 def horizon_of(reader: DocumentReader) -> Horizon:
     """The horizon of a document's runs; of one interval where it has none."""
+    try:
+        return _horizon_of(reader)
+    except UnprovenError:
+        return _horizon_of(reader.strict())
+
+
+def _horizon_of(reader: DocumentReader) -> Horizon:
     spans = [
         (int(start), int(start + count * INTERVAL_S))
         for part in range(reader.part_count)
@@ -57,3 +66,11 @@ def partition_round(
 ) -> RoundResult:
     """The result of a document over its own horizon."""
     return partition_document(data, snapshot, salt, context, feed).result
+
+
+def partition_reader(
+    opened: Callable[[], DocumentReader], snapshot: Snapshot, salt: bytes, context: RoundContext
+) -> RoundResult:
+    """The result of a document that is opened twice, over its own horizon."""
+    horizon = horizon_of(opened())
+    return Pipeline(snapshot, salt, context, horizon).partition(opened()).result

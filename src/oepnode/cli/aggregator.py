@@ -12,6 +12,13 @@ from typing import Annotated
 import typer
 
 from oepnode.cli.common import output
+from oepnode.cli.common.certificate import (
+    CertificateOption,
+    OperatorOption,
+    OperatorsOption,
+    QuorumOption,
+    certified,
+)
 from oepnode.cli.common.chain import (
     ChainIdOption,
     ConfirmationsOption,
@@ -193,6 +200,10 @@ def verify(
     confirmations: ConfirmationsOption = None,
     max_age: MaxAgeOption = None,
     round_state: RoundStateOption = None,
+    certificate: CertificateOption = None,
+    operators: OperatorOption = None,
+    operators_file: OperatorsOption = None,
+    quorum: QuorumOption = None,
     portfolio: Annotated[
         Path | None,
         typer.Option(
@@ -209,12 +220,16 @@ def verify(
 ) -> None:
     """Check a bundle against the chain, and name the check that fails, if one does.
 
-    Works offline except for one reading of the round. With --format it also writes the limits.
+    Works offline except for one reading of the round, and with --certificate wholly offline. With
+    --format it also writes the limits.
     """
     output.check_destination(format_, out, as_json=as_json)
     held = None if portfolio is None else load_portfolio(portfolio)
     chain = ChainTarget(rpc, contract, chain_id, confirmations=confirmations, max_age_s=max_age)
-    selector = RoundSelector(chain, round_state, number)
+    proof = certified(
+        certificate, round_state, operators, operators_file, quorum, contract, chain_id
+    )
+    selector = RoundSelector(chain, round_state, number, proof)
     check = check_bundle(file, key, selector, held, tokens, max_bytes)
     output.print_notes(check.notes)
     if as_json:

@@ -24,6 +24,7 @@ from oepnode.cli import (
     worker,
 )
 from oepnode.cli.common.exits import Commands
+from oepnode.cli.convert import convert
 from oepnode.cli.demo import demo
 from oepnode.cli.sample import sample
 
@@ -57,6 +58,7 @@ def _root(
 
 app.command()(demo)
 app.command()(sample)
+app.command()(convert)
 app.add_typer(contract.app, name="contract")
 app.add_typer(worker.app, name="worker")
 app.add_typer(sender.app, name="sender")

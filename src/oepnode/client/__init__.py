@@ -31,6 +31,15 @@ from oepnode.client.bundles import (
     check_bundle,
     verify_bundle,
 )
+from oepnode.client.certificates import (
+    CertificateReport,
+    CertifiedRound,
+    KnownElectorate,
+    OperatorsNotNamedError,
+    StatedFacts,
+    verify_certificate,
+)
+from oepnode.client.certifying import WrittenCertificate, certify_round
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
 from oepnode.client.edge.boffers.clearing import (
@@ -178,22 +187,27 @@ from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
+from oepnode.domain.edge.envelopes.publication import DocumentFacts
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.edge.validation.acknowledgement import (
     Acknowledgement,
+    AcknowledgementReport,
+    FindingReport,
     ValidationReport,
     ValidationResult,
 )
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.certificate import CertificateFault
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
 __all__ = [
     "Acknowledgement",
+    "AcknowledgementReport",
     "AggregatorIdError",
     "ArchivedInputs",
     "Assessment",
@@ -207,6 +221,9 @@ __all__ = [
     "BundleError",
     "BundleReport",
     "Capacity",
+    "CertificateFault",
+    "CertificateReport",
+    "CertifiedRound",
     "ChainNotNamedError",
     "ChainTarget",
     "ClearedAt",
@@ -224,6 +241,7 @@ __all__ = [
     "CustodyReport",
     "CutProof",
     "DefaultLimits",
+    "DocumentFacts",
     "EndReport",
     "EnvelopeComparison",
     "EnvelopeFormError",
@@ -235,6 +253,7 @@ __all__ = [
     "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
+    "FindingReport",
     "ForecastScore",
     "GrantListReport",
     "GrantSources",
@@ -246,6 +265,7 @@ __all__ = [
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
+    "KnownElectorate",
     "Level",
     "LevelAssessment",
     "LevelMismatchError",
@@ -261,6 +281,7 @@ __all__ = [
     "NotClearedQuantitiesError",
     "Offerer",
     "OpeningNotFoundError",
+    "OperatorsNotNamedError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
     "ReceivedTokens",
@@ -284,6 +305,7 @@ __all__ = [
     "SiteProofError",
     "SiteReport",
     "SkippedBoffer",
+    "StatedFacts",
     "StepReport",
     "Submission",
     "SupplyCurve",
@@ -302,9 +324,11 @@ __all__ = [
     "ValidationResult",
     "VerifiedBundle",
     "VerifiedSite",
+    "WrittenCertificate",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
+    "certify_round",
     "check_bundle",
     "check_constrained",
     "check_site_proof",
@@ -348,6 +372,7 @@ __all__ = [
     "validate_forecast",
     "validate_telemetry",
     "verify_bundle",
+    "verify_certificate",
     "verify_site_proof",
     "view_envelopes",
     "worst_breaches",

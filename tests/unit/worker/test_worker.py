@@ -326,17 +326,17 @@ async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -
 async def test_a_requesting_worker_opens_one_round_for_a_new_document(stage: Stage) -> None:
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
     worker = stage.worker(is_requester=True)
-    await worker.poll()
+    await worker.requester.poll()
     assert stage.blockchain.rounds[1].horizon_start == START
     async with running(worker):
         await until(lambda: bool(stage.votes(0)))
-        await worker.poll()
+        await worker.requester.poll()
     assert len(stage.blockchain.rounds) == 1
 
 
 async def test_a_worker_that_is_not_a_requester_opens_no_round(stage: Stage) -> None:
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
-    await stage.worker().poll()
+    await stage.worker().requester.poll()
     assert stage.blockchain.rounds == {}
 
 

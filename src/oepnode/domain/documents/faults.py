@@ -100,10 +100,10 @@ class FaultLog:
             first, before = self._warnings.get(message, (path, 0))
             self._warnings[message] = (first, before + count)
 
-    def warn(self, path: str, message: str) -> None:
+    def warn(self, path: str, message: str, *, count: int = 1) -> None:
         """Record a warning; equal warnings are counted under the path of the first."""
-        first, count = self._warnings.get(message, (path, 0))
-        self._warnings[message] = (first, count + 1)
+        first, before = self._warnings.get(message, (path, 0))
+        self._warnings[message] = (first, before + count)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

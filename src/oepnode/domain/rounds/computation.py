@@ -106,7 +106,7 @@ def compute(
         _check_digest("registry snapshot", opened.registry_digest, registry_digest)
     horizon = Horizon(opened.horizon_start, opened.interval_count)
     pipeline = Pipeline(snapshot, inputs.salt, context, horizon, workshop, operator)
-    reader = open_document(source_of(inputs.envelope), inputs.feed, progress)
+    reader = open_document(source_of(inputs.envelope), inputs.feed)
     partitioned = pipeline.partition(reader, progress)
     return Computation(
         partitioned.result,

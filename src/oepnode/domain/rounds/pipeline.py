@@ -29,7 +29,7 @@ from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import pseudonyms, run_table
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import KIND_COUNT, Horizon
-from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChecks
+from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChecks, UnprovenError
 from oepnode.domain.rounds.inputs.envelope_form import MAX_HORIZON
 from oepnode.domain.rounds.inputs.horizons import check_horizon, is_sparse
 from oepnode.domain.rounds.inputs.registry_snapshot import CHANGES, Snapshot
@@ -101,7 +101,12 @@ class Pipeline:
             DocumentFault: If the document breaks the rules, has another horizon than the round, or
                 names sites in another way than the snapshot.
         """
-        blocks, checks = self._read(reader, progress)
+        read = self._read(reader, "", progress)
+        if read is None:
+            read = self._read(reader.strict(), "strict-", progress)
+        if read is None:
+            raise AssertionError("the strict reader judges every document")
+        blocks, checks = read
         log = checks.log
         if not blocks:
             log.raise_if_any()
@@ -121,23 +126,32 @@ class Pipeline:
     # --- 1. read ---------------------------------------------------------------------------------
 
     def _read(
-        self, reader: DocumentReader, progress: Progress | None
-    ) -> tuple[list[ReadBlock], SharedChecks]:
-        def read(part: int) -> list[ReadBlock]:
-            return [self._read_block(block, part) for block in reader.read(part)]
+        self, reader: DocumentReader, name: str, progress: Progress | None
+    ) -> tuple[list[ReadBlock], SharedChecks] | None:
+        """All blocks, in stores of this name; None where another reader has to judge."""
+
+        def read(part: int) -> list[ReadBlock] | None:
+            try:
+                return [self._read_block(block, f"{name}{part}") for block in reader.read(part)]
+            except UnprovenError:
+                return None
 
         blocks: list[ReadBlock] = []
         checks = SharedChecks()
         for number, part in enumerate(self._workshop.run(read, reader.part_count)):
+            if part is None:
+                return None
+            before = checks.records
             for each in part:
-                checks.add(each.block)
-            blocks += part
+                block = each.block.placed(before)
+                checks.add(block)
+                blocks.append(replace(each, block=block))
             if progress is not None:
                 progress("read", number + 1, reader.part_count)
         checks.finish()
         return blocks, checks
 
-    def _read_block(self, block: Block, part: int) -> ReadBlock:
+    def _read_block(self, block: Block, part: str) -> ReadBlock:
         """Encode what can be decided alone, and keep the limits of the rest."""
         runs = block.runs
         store, limit_store = f"entries-{part}", f"limits-{part}"

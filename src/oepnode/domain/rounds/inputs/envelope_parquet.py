@@ -30,7 +30,7 @@ from oepnode.domain.rounds.inputs.envelope_form import LEVELS, TIMINGS
 from oepnode.domain.rounds.inputs.parquet_form import ParquetShape
 from oepnode.domain.rounds.inputs.parquet_limits import LimitReader, Signs
 from oepnode.domain.rounds.inputs.parquet_metadata import check_schema, open_file, read_metadata
-from oepnode.domain.rounds.inputs.runs import LimitColumns, Runs
+from oepnode.domain.rounds.inputs.runs import LimitColumns, Runs, no_runs
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 _VALUES_PER_BATCH: Final = 1 << 22
@@ -66,6 +66,10 @@ class ParquetDocument:
         self._shape = shape
         counts = [self._metadata.row_group(n).num_rows for n in range(self.part_count)]
         self._first_rows = np.concatenate(([0], np.cumsum(np.array(counts, dtype=np.int64))))
+
+    def strict(self) -> ParquetDocument:
+        """This one: it judges all that it reads."""
+        return self
 
     @property
     def part_count(self) -> int:
@@ -105,7 +109,7 @@ class ParquetDocument:
     def _broken(self, row: int, message: str) -> Block:
         log = FaultLog(DOCUMENT)
         log.add(f"$.rows[{row}]", "parquet.format", message)
-        return Block(_no_runs(), log, ("", ""), None, _PLACES[self._shape])
+        return Block(no_runs(), log, ("", ""), None, _PLACES[self._shape])
 
     def _block(self, batch: Any, first_row: int) -> Block:  # noqa: ANN401 - pyarrow has no types
         log, signs = FaultLog(DOCUMENT), Signs()
@@ -183,21 +187,4 @@ def joined(runs: Runs) -> Runs:
         limits=runs.limits,
         location=runs.location[first],
         records=runs.records,
-    )
-
-
-def _no_runs() -> Runs:
-    empty = np.empty(0, dtype=np.int64)
-    return Runs(
-        nmi=np.empty(0, dtype="S10"),
-        level=empty.astype(np.uint8),
-        timing=empty.astype(np.uint8),
-        objective=empty.astype(np.int32),
-        objectives=(),
-        submitted=empty,
-        start=empty,
-        bounds=np.zeros(1, dtype=np.int64),
-        limits=(None, None, None, None),
-        location=empty.reshape(0, 3),
-        records=0,
     )

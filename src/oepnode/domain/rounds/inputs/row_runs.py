@@ -40,12 +40,16 @@ class RowRuns:
         self._firsts = _first_rows(envelopes.rows)
         count = len(envelopes.rows.site)
         cuts = np.searchsorted(self._firsts, np.arange(0, count, _ROWS_PER_PART))
-        self._cuts = [*np.unique(cuts).tolist(), len(self._firsts)]
+        self._cuts = np.unique(np.append(cuts, len(self._firsts))).tolist()
 
     @property
     def part_count(self) -> int:
         """Number of parts."""
         return len(self._cuts) - 1
+
+    def strict(self) -> RowRuns:
+        """This one: its rows are the strict reader's."""
+        return self
 
     def read(self, part: int) -> Iterator[Block]:
         """The block of a part."""

@@ -688,6 +688,7 @@ def test_every_rule_of_the_sources_is_tested() -> None:
         "nem/quantities",
         "rounds/inputs/envelope_document",
         "rounds/inputs/envelope_reader",
+        "rounds/inputs/horizons",
         "rounds/inputs/supersession",
     )
     text = "".join((domain / f"{module}.py").read_text("utf-8") for module in modules)
