@@ -293,7 +293,7 @@ async def test_the_commands_of_the_auditors_guide(
     done = await run(verify)
     assert done.exit_code == 0, done.output
     assert f"verified: round {number}: 3 of 3 members signed for" in done.stdout
-    assert "not that their votes were included" in " ".join(done.stderr.split())
+    assert "whether their votes were included" in " ".join(done.stderr.split())
 
 
 async def run(command: str) -> Done:
