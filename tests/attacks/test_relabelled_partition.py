@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 
 from oepnode import wiring
 from oepnode.cli.main import app
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.entries import decode_partition
 from tests.support.round_world import (
@@ -50,7 +50,7 @@ def relabelled(key: bytes = PARTITION.key) -> bytes:
     """The owner's partition in a bundle that names the reader."""
     stolen = replace(PARTITION, aggregator_id=READER, key=key)
     parts = [stolen if part is PARTITION else part for part in RESULT.partitions]
-    return b"".join(bundle.build(replace(RESULT, partitions=tuple(parts)), index_of(OWNER)))
+    return b"".join(bundle_writing.build(replace(RESULT, partitions=tuple(parts)), index_of(OWNER)))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def verify(data: bytes) -> bundle.VerifiedBundle:
-    return bundle.verify(data, READER, CONTEXT, RESULT.root, RESULT.partition_count)
+    return bundle_reading.verify(data, READER, CONTEXT, RESULT.root, RESULT.partition_count)
 
 
 def without_the_check(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ from oepnode.client import (
 )
 from oepnode.demo.devnet import CHAIN_ID, Devnet, account
 from oepnode.domain.rounds.ballot import Reason, Result, Vote, ballot_for
-from oepnode.domain.rounds.bundle import build, pack_file, sealing_info
+from oepnode.domain.rounds.bundle import pack_file, sealing_info
+from oepnode.domain.rounds.bundle_writing import build
 from oepnode.domain.rounds.computation import compute
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import pack

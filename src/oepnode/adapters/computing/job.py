@@ -14,7 +14,7 @@ from typing import Protocol
 from oepnode.adapters.computing.messages import Done, Message, Sealed, Staged
 from oepnode.adapters.crypto import sealing
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_writing
 from oepnode.domain.rounds.computation import Computation, Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.custody import custody_root
@@ -125,7 +125,7 @@ def _seal_bundles(
             continue
         key = computation.aggregators[partition.aggregator_id].public_key
         try:
-            sealed = sealing.seal(key, bundle.build(computation.result, index), info)
+            sealed = sealing.seal(key, bundle_writing.build(computation.result, index), info)
             # Sealed while it is written: a piece at a time, however large the partition is.
             put_bundle(bundle.bundle_name(context, key), sealed)
         except EvidenceError as exc:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import bundle, site_proof, token_list
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing, site_proof, token_list
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import RoundResult
@@ -45,12 +45,14 @@ def position(result: RoundResult, aggregator: str) -> int:
 
 
 def plaintext_of(result: RoundResult, aggregator: str) -> bytes:
-    return b"".join(bundle.build(result, position(result, aggregator)))
+    return b"".join(bundle_writing.build(result, position(result, aggregator)))
 
 
 def verified(result: RoundResult, plaintext: bytes, aggregator: str) -> bundle.VerifiedBundle:
     """A bundle checked against the round as it is in the vectors."""
-    return bundle.verify(plaintext, aggregator, result.context, result.root, result.partition_count)
+    return bundle_reading.verify(
+        plaintext, aggregator, result.context, result.root, result.partition_count
+    )
 
 
 # --- bundles -------------------------------------------------------------------------------------
