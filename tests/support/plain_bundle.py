@@ -1,4 +1,4 @@
-"""A bundle read the plain way: whole, site by site, check after check; the model of the streamed one.
+"""A bundle read the plain way, whole and site by site: the model of the streamed reader.
 
 Written from docs/spec/bundle.md sections 1 and 3, on msgspec's decoder in place of the stream.
 """

@@ -29,6 +29,7 @@ from oepnode.client.bundles import (
     FailedCheck,
     bundle_limits,
     check_bundle,
+    check_partition,
     verify_bundle,
 )
 from oepnode.client.certificates import (
@@ -150,9 +151,11 @@ from oepnode.client.keys import (
 )
 from oepnode.client.proofs import (
     CutProof,
+    CutProofs,
     SiteCheck,
     SiteReport,
     check_site_proof,
+    cut_all_site_proofs,
     cut_site_proof,
     site_limits,
     verify_site_proof,
@@ -196,7 +199,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
 )
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
-from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle, VerifiedPartition
 from oepnode.domain.rounds.certificate import CertificateFault
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
@@ -236,6 +239,7 @@ __all__ = [
     "CurveReport",
     "CustodyReport",
     "CutProof",
+    "CutProofs",
     "DefaultLimits",
     "EndReport",
     "EnvelopeComparison",
@@ -317,6 +321,7 @@ __all__ = [
     "ValidationReport",
     "ValidationResult",
     "VerifiedBundle",
+    "VerifiedPartition",
     "VerifiedSite",
     "WrittenCertificate",
     "assess_telemetry",
@@ -324,6 +329,7 @@ __all__ = [
     "bundle_limits",
     "certify_round",
     "check_bundle",
+    "check_partition",
     "check_constrained",
     "check_site_proof",
     "clear_boffers",
@@ -331,6 +337,7 @@ __all__ = [
     "compare_envelopes",
     "constrain_boffers",
     "create_key_pair",
+    "cut_all_site_proofs",
     "cut_site_proof",
     "draw_band",
     "draw_constrained",

@@ -113,6 +113,8 @@ class SiteBlock:
     @property
     def objectives(self) -> list[str]:
         """Objective function of each entry."""
+        if len(self._groups) == 1:
+            return [self._groups[0].header.objective] * len(self)
         texts = [""] * len(self)
         for group in self._groups:
             for row in group.rows.tolist():
@@ -178,7 +180,7 @@ def _rows(data: Bytes, starts: Int64s, size: int) -> Bytes:
     first, count = int(starts[0]), len(starts)
     if int(starts[-1]) == first + (count - 1) * size:
         return data[first : first + count * size].reshape(count, size)
-    return data[starts[:, None] + np.arange(size)]
+    return np.asarray(data[starts[:, None] + np.arange(size)])
 
 
 def _alike(values: Ints) -> Iterator[Indices]:
