@@ -85,7 +85,7 @@ def run_job(
             archive(task.context, inputs)
         except OepError as exc:
             archive_error = str(exc)
-    count, skipped = _seal_bundles(task.context, computation, workshop, put_bundle)
+    count, skipped = seal_bundles(task.context, computation, workshop, put_bundle)
     return Sealed(count, skipped, archive_error)
 
 
@@ -114,7 +114,7 @@ def _stages(send: Send) -> Progress:
     return report
 
 
-def _seal_bundles(
+def seal_bundles(
     context: RoundContext, computation: Computation, workshop: Workshop, put_bundle: PutBundle
 ) -> tuple[int, list[str]]:
     """Seal each aggregator's partition; returns their number, and why others were skipped."""
