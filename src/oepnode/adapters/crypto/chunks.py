@@ -88,15 +88,18 @@ def _blocks(pieces: Iterable[Piece], size: int) -> Iterator[tuple[int, Piece, bo
     held: list[Piece] = []
     room, index = size, 0
     for piece in pieces:
+        if len(piece) <= room:
+            held.append(piece)
+            room -= len(piece)
+            continue
         view = memoryview(piece)
         while len(view) > room:  # more bytes follow, so it is not the last
             held.append(view[:room])
             yield index, held[0] if len(held) == 1 else b"".join(held), False
             view, held, room = view[room:], [], size
             index += 1
-        if view:
-            held.append(view)
-            room -= len(view)
+        held.append(view)
+        room -= len(view)
     yield index, b"".join(held), True
 
 
