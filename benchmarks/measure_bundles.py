@@ -114,9 +114,7 @@ def delivery(chosen: argparse.Namespace) -> dict[str, Any]:
             for _piece in pieces:
                 pass
 
-        seal, (count, skipped) = timed(
-            lambda: seal_bundles(context, computation, workshop, forget)
-        )
+        seal, (count, skipped) = timed(lambda: seal_bundles(context, computation, workshop, forget))
         if skipped:
             raise SystemExit(f"{len(skipped)} bundles were not sealed: {skipped[0]}")
         stored, _ = timed(lambda: seal_bundles(context, computation, workshop, write))
@@ -267,7 +265,9 @@ def show(report: dict[str, Any]) -> None:
     for part in ("delivery", "paths"):
         print()
         for name, value in report[part].items():
-            print(f"{name:>22}  {value:.3f}" if isinstance(value, float) else f"{name:>22}  {value}")
+            print(
+                f"{name:>22}  {value:.3f}" if isinstance(value, float) else f"{name:>22}  {value}"
+            )
 
 
 if __name__ == "__main__":
