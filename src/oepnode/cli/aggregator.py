@@ -45,7 +45,7 @@ from oepnode.client.edge.tables import load_portfolio
 from oepnode.client.fetching import Attempt, FetchPolicy, fetch_bundle
 from oepnode.client.files import write_file
 from oepnode.client.keys import create_key_pair
-from oepnode.client.limit_files import LIMIT_FORMATS, write_limits
+from oepnode.client.limit_files import LIMIT_FORMATS, write_bundle_limits
 from oepnode.client.proofs import cut_all_site_proofs, cut_site_proof
 from oepnode.client.rounds import RoundSelector
 from oepnode.client.tokens import get_token_list
@@ -240,7 +240,7 @@ def verify(
     if out is not None and format_.value in LIMIT_FORMATS and file.is_file():
         part = check_partition(file, key, selector, held, tokens, max_bytes)
         _print_result(part, as_json=as_json, err=False)
-        write_limits(part, file, key, out, format_.value, max_bytes)
+        write_bundle_limits(part, file, key, out, format_.value, max_bytes)
         return
     check = check_bundle(file, key, selector, held, tokens, max_bytes)
     _print_result(check, as_json=as_json, err=out is None)

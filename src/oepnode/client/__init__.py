@@ -149,6 +149,7 @@ from oepnode.client.keys import (
     create_key_pair,
     load_key_pair,
 )
+from oepnode.client.limit_files import write_bundle_limits
 from oepnode.client.proofs import (
     CutProof,
     CutProofs,
@@ -329,8 +330,8 @@ __all__ = [
     "bundle_limits",
     "certify_round",
     "check_bundle",
-    "check_partition",
     "check_constrained",
+    "check_partition",
     "check_site_proof",
     "clear_boffers",
     "compare_boffers",
@@ -380,6 +381,7 @@ __all__ = [
     "worst_sites",
     "worst_targets",
     "write_boffers",
+    "write_bundle_limits",
     "write_constrained",
     "write_limits",
 ]

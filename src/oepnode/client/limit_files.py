@@ -1,7 +1,7 @@
 """Limits of a bundle of any size, written to a file block by block.
 
-Guarantees: the file has the rows of `bundle_limits` in their order, and appears only once the bundle
-has verified, and has verified again while it was written. Source: ``docs/aggregators.md``.
+Guarantees: the file has the rows of `bundle_limits` in their order, and appears only once the
+bundle has verified, and has verified again while it was written. Source: ``docs/aggregators.md``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LIMIT_FORMATS: Final = ("csv", "json", "parquet")
 
 
-def write_limits(
+def write_bundle_limits(
     check: BundleCheck[Verified],
     file: FileName,
     key: FileName | KeyPair,

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from oepnode.client import RoundSelector, bundle_limits, check_partition, verify_bundle
-from oepnode.client.limit_files import LIMIT_FORMATS, write_limits
+from oepnode.client.limit_files import LIMIT_FORMATS, write_bundle_limits
 from oepnode.domain.rounds import bundle_reading
 from oepnode.domain.rounds.bundle import BundleError, pack_file
 from tests.support.round_world import CONTEXT, sealed
@@ -23,7 +23,7 @@ def test_the_file_has_all_rows_of_the_bundle(
     folder: Path, selector: RoundSelector, form: str
 ) -> None:
     file, key, out = folder / "A1.oepb", folder / "A1.json", folder / "limits"
-    write_limits(check_partition(file, key, selector), file, key, out, form)
+    write_bundle_limits(check_partition(file, key, selector), file, key, out, form)
     expected = bundle_limits(verify_bundle(file, key, selector))
     if form == "csv":
         assert out.read_text() == expected.write_csv()
@@ -44,5 +44,5 @@ def test_a_file_that_changes_after_the_check_gives_no_limits(
     file.write_bytes(pack_file(CONTEXT, bytes(changed)))
     before = sorted(path.name for path in folder.iterdir())
     with pytest.raises(BundleError, match="check opening failed"):
-        write_limits(check, file, key, out, "csv")
+        write_bundle_limits(check, file, key, out, "csv")
     assert sorted(path.name for path in folder.iterdir()) == before
