@@ -31,6 +31,7 @@ from oepnode.cli.main import app
 from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.entries import decode_partition
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     CONTRACT,
@@ -61,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path)
-    file = bundle.pack_file(CONTEXT, sealed(READER, relabelled()))
+    file = pack_file(CONTEXT, sealed(READER, relabelled()))
     (tmp_path / f"{READER}.oepb").write_bytes(file)
     return tmp_path
 

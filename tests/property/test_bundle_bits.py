@@ -12,6 +12,7 @@ from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.errors import EvidenceError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CHAIN_ID,
     CONTEXT,
@@ -76,7 +77,7 @@ def test_any_bit_of_a_sealed_bundle(name: str, data: st.DataObject) -> None:
 
 @given(NAMES, st.integers(0, 60 * 8 - 1))
 def test_any_bit_of_the_round_context_of_a_file(name: str, bit: int) -> None:
-    packed = bundle.pack_file(CONTEXT, SEALED[name])
+    packed = pack_file(CONTEXT, SEALED[name])
     start = len(bundle.FILE_MAGIC) * 8
     unpacked = bundle.unpack_file(flipped(packed, start + bit))
     assert unpacked is not None

@@ -17,6 +17,7 @@ from oepnode.domain.rounds.inputs.blinding import DOCUMENT, SNAPSHOT, Blinder, F
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.onchain import Event, RoundOpened
 from oepnode.domain.rounds.token_list import TokenList
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     ENVELOPE,
@@ -90,5 +91,5 @@ def write_blind_folder(folder: Path) -> None:
         info = bundle.sealing_info(CONTEXT)
         plaintext = b"".join(bundle_writing.build(RESULT, index))
         sealed = sealing.seal_whole(PUBLIC[name], plaintext, info)
-        (folder / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed))
+        (folder / f"{name}.oepb").write_bytes(pack_file(CONTEXT, sealed))
         (folder / f"{name}.tokens").write_bytes(token_list.write(LISTS[name]))

@@ -53,6 +53,11 @@ def framed(body: object) -> bytes:
     return frame(msgspec.msgpack.encode(body))
 
 
+def pack_file(context: RoundContext, sealed: bytes) -> bytes:
+    """The file of a sealed bundle, as `aggregator fetch` writes it."""
+    return b"OEPF\x01" + context.encode() + sealed
+
+
 def failed_check(
     data: bytes, aggregator: str, context: RoundContext, root: bytes, partitions: int
 ) -> str | None:

@@ -51,6 +51,7 @@ from oepnode.domain.rounds.partition import RoundResult
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
+from tests.support.plain_bundle import pack_file
 
 START = 1_795_000_200
 COUNT = 6
@@ -382,7 +383,7 @@ def write_folder(folder: Path) -> None:
     """Key files and fetched bundles of all three aggregators."""
     for name in IDS:
         write_key(folder / f"{name}.json", name, name)
-        (folder / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed(name)))
+        (folder / f"{name}.oepb").write_bytes(pack_file(CONTEXT, sealed(name)))
 
 
 def write_inputs(folder: Path) -> None:

@@ -15,6 +15,7 @@ from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError, TransportError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     COUNT,
@@ -287,7 +288,7 @@ def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder:
     good = plaintext("A1")
     bad = good.replace(b"6305000001", b"6305000003", 1)
     message = sealing.seal_whole(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
-    (folder / "bad.oepb").write_bytes(bundle.pack_file(CONTEXT, message))
+    (folder / "bad.oepb").write_bytes(pack_file(CONTEXT, message))
     result = run("aggregator", "verify", "bad.oepb", *OWN)
     assert result.exit_code == 1
     assert "✓ sites" in result.stdout

@@ -7,7 +7,8 @@ import pytest
 
 from oepnode.client import RoundSelector, cut_all_site_proofs, cut_site_proof, verify_site_proof
 from oepnode.domain.rounds import bundle_reading
-from oepnode.domain.rounds.bundle import BundleError, pack_file
+from oepnode.domain.rounds.bundle import BundleError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import CONTEXT, sealed, verified
 
 

@@ -9,7 +9,8 @@ import pytest
 from oepnode.client import RoundSelector, bundle_limits, check_partition, verify_bundle
 from oepnode.client.limit_files import LIMIT_FORMATS, write_bundle_limits
 from oepnode.domain.rounds import bundle_reading
-from oepnode.domain.rounds.bundle import BundleError, pack_file
+from oepnode.domain.rounds.bundle import BundleError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import CONTEXT, sealed
 
 

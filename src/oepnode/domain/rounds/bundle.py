@@ -177,13 +177,8 @@ def file_head(context: RoundContext) -> bytes:
     return FILE_MAGIC + context.encode()
 
 
-def pack_file(context: RoundContext, sealed: bytes) -> bytes:
-    """A sealed bundle as a file that names its round."""
-    return file_head(context) + sealed
-
-
 def unpack_file(data: bytes) -> tuple[RoundContext, bytes] | None:
-    """The round and the sealed bundle of a file, or None where it is not from `pack_file`.
+    """The round and the sealed bundle of a file, or None where it has no `file_head`.
 
     The beginning of a file, `FILE_HEAD_SIZE` bytes, gives the round and no bundle.
     """

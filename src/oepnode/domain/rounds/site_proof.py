@@ -22,7 +22,7 @@ from oepnode.domain.rounds import merkle
 from oepnode.domain.rounds.bundle import VerifiedBundle, VerifiedPartition
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry, decode_partition, decode_site
-from oepnode.domain.rounds.merkle_tree import MerkleTree
+from oepnode.domain.rounds.merkle_tree import InclusionVerifier, MerkleTree
 from oepnode.domain.rounds.pseudonyms import site_key, site_pseudonym
 from oepnode.domain.rounds.site_blocks import SiteBlock
 from oepnode.errors import EvidenceError
@@ -143,7 +143,7 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
 
 
 class ProofCutter:
-    """Cuts the proofs of all sites of a bundle while it is read once more.
+    """Cuts the proofs of all sites of a bundle while it is read once more, and verifies each path.
 
     Args:
         bundle: Verified, of the proofs' round.
@@ -158,19 +158,26 @@ class ProofCutter:
         self._write = write
         self._disclose_key = disclose_key
         self._paths = MerkleTree(bundle.leaves).paths()
+        self._verifier = InclusionVerifier(bundle.site_count, bundle.partition.root)
         self._nmi = ""
         self._sites: list[tuple[bytes, int, Sequence[bytes]]] = []
         self.count = 0
         """Number of proofs that were written."""
 
     def add(self, block: SiteBlock) -> None:
-        """Cut the proofs of a block; one site's entries follow one another."""
+        """Cut the proofs of a block; one site's entries follow one another.
+
+        Raises:
+            InclusionError: If an entry is not the bundle's.
+        """
         nmis = self._bundle.nmis[block.first : block.first + len(block)]
         for index, (nmi, entry) in enumerate(zip(nmis, block.entries, strict=True), block.first):
             if nmi != self._nmi:
                 self.finish()
+            path = next(self._paths)
+            self._verifier.verify(merkle.leaf_hash(entry), index, path)
             self._nmi = nmi
-            self._sites.append((entry, index, next(self._paths)))
+            self._sites.append((entry, index, path))
 
     def finish(self) -> None:
         """Write the proof of the last site."""

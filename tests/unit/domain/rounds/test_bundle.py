@@ -18,7 +18,7 @@ from oepnode.domain.rounds.entries import PartitionEntry, decode_site
 from oepnode.domain.rounds.partition import Partition, RoundResult
 from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_key, site_pseudonym
 from oepnode.errors import EvidenceError
-from tests.support.plain_bundle import body_of, frame, framed
+from tests.support.plain_bundle import body_of, frame, framed, pack_file
 from tests.support.round_world import (
     CHAIN_ID,
     CONTEXT,
@@ -197,7 +197,7 @@ def test_the_name_depends_on_round_and_key() -> None:
 
 
 def test_a_file_names_its_round() -> None:
-    data = bundle.pack_file(CONTEXT, b"sealed")
+    data = pack_file(CONTEXT, b"sealed")
     assert bundle.unpack_file(data) == (CONTEXT, b"sealed")
     assert bundle.unpack_file(data[1:]) is None
     assert bundle.unpack_file(data[:64]) is None

@@ -16,6 +16,7 @@ from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import RoundResult
 from tests.support.partitioning import partition_round
+from tests.support.plain_bundle import pack_file
 
 VECTORS = Path(__file__).resolve().parents[4] / "docs" / "spec" / "vectors"
 unhex = bytes.fromhex
@@ -70,7 +71,7 @@ def test_bundle(case: dict[str, Any]) -> None:
     assert sha256(plaintext).hexdigest() == case["plaintextSha256"]
     assert bundle.sealing_info(result.context).hex() == case["info"]
     assert bundle.bundle_name(result.context, unhex(case["publicKey"])) == case["name"]
-    assert bundle.pack_file(result.context, b"sealed") == unhex(case["fileHead"]) + b"sealed"
+    assert pack_file(result.context, b"sealed") == unhex(case["fileHead"]) + b"sealed"
     index = position(result, case["aggregator"])
     read = verified(result, plaintext, case["aggregator"])
     assert read.entries == result.partitions[index].entries
