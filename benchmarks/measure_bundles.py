@@ -65,7 +65,8 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     chosen.data.mkdir(parents=True, exist_ok=True)
-    report = {"machine": partition.machine(), "delivery": delivery(chosen), "paths": paths(chosen)}
+    # Paths first, while the heap is small: the collector of garbage would walk a round's.
+    report = {"machine": partition.machine(), "paths": paths(chosen), "delivery": delivery(chosen)}
     show(report)
     if chosen.json:
         chosen.json.write_text(json.dumps(report, indent=2) + "\n")

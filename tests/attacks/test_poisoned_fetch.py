@@ -435,7 +435,7 @@ def test_the_order_is_random(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(wiring, "chain_reader", reader.connect)
     asked: list[str] = []
 
-    async def nothing(request: http_bundles.BundleRequest, received: object) -> bytes:
+    async def nothing(request: http_bundles.BundleRequest, *_: object) -> None:
         asked.append(request.endpoint)
         raise TransportError("silent")
 

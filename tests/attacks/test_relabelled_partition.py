@@ -74,7 +74,7 @@ def verify(data: bytes) -> bundle.VerifiedBundle:
 def without_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """As before: the reader has to take the pseudonym of the partition entry on trust."""
     given = decode_partition(PARTITION.entry).pseudonym
-    monkeypatch.setattr(bundle, "aggregator_pseudonym", lambda key, aggregator_id: given)
+    monkeypatch.setattr(bundle_reading, "aggregator_pseudonym", lambda key, aggregator_id: given)
 
 
 def test_a_relabelled_partition_is_rejected_by_itself() -> None:
