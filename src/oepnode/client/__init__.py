@@ -42,6 +42,7 @@ from oepnode.client.certificates import (
 )
 from oepnode.client.certifying import WrittenCertificate, certify_round
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
+from oepnode.client.conversion import ConvertedDocument, convert_document
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
 from oepnode.client.edge.boffers.clearing import (
     ClearedBoffers,
@@ -240,6 +241,7 @@ __all__ = [
     "ConstrainedOffer",
     "ConstrainingReport",
     "Context",
+    "ConvertedDocument",
     "CoverageReport",
     "CurveReport",
     "CustodyReport",
@@ -343,6 +345,7 @@ __all__ = [
     "compare_boffers",
     "compare_envelopes",
     "constrain_boffers",
+    "convert_document",
     "create_key_pair",
     "cut_all_site_proofs",
     "cut_site_proof",
