@@ -78,6 +78,25 @@ install_python() {
     fi
 }
 
+has_postgres() {
+    command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1
+}
+
+# The tests start a server of their own; none that runs already is used.
+install_postgres() {
+    has_postgres && return
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root="sudo -n"
+    if command -v apt-get >/dev/null 2>&1 && $as_root true 2>/dev/null; then
+        say "set-up: installing PostgreSQL"
+        $as_root apt-get update -qq >&2 &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+                --no-install-recommends postgresql >&2 && has_postgres && return
+    fi
+    [ -z "${CI:-}" ] || fail "no PostgreSQL; on Debian: apt-get install postgresql"
+    say "set-up: no PostgreSQL, so its tests are skipped; on Debian: apt-get install postgresql"
+}
+
 has_node() {
     command -v npm >/dev/null 2>&1 &&
         node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1

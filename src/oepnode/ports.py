@@ -95,7 +95,7 @@ class Registry(Protocol):
 class ChainReader(Protocol):
     """Read access to the consensus contract.
 
-    State is that of the chain's newest block, unless the reader is one of `settled`.
+    State is that of the chain's newest block, unless the reader is one of `settled` or `newest`.
     """
 
     @property
@@ -110,6 +110,10 @@ class ChainReader(Protocol):
 
     async def settled(self) -> ChainReader:
         """A reader whose every answer is of one block: the newest that is final enough."""
+        ...
+
+    async def newest(self) -> ChainReader:
+        """A reader whose every answer is of one block: the newest."""
         ...
 
     async def head(self) -> Head:
@@ -181,6 +185,14 @@ class RoundReader(ChainReader, Protocol):
         ...
 
 
+class BallotReader(RoundReader, Protocol):
+    """Read access to whole rounds and to the transactions that carried their votes."""
+
+    async def transaction(self, transaction: bytes) -> bytes:
+        """The bytes of a signed transaction by its hash, or its calldata where they are not had."""
+        ...
+
+
 class Chain(ChainReader, Protocol):
     """Read and write access to the consensus contract with one signer.
 
@@ -196,8 +208,8 @@ class Chain(ChainReader, Protocol):
 
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
-    ) -> int:
-        """Open a round (``REQUESTER_ROLE``) and return its number."""
+    ) -> RoundOpened:
+        """Open a round (``REQUESTER_ROLE``); returns the event of its opening."""
         ...
 
     async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:

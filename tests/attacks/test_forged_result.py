@@ -9,8 +9,8 @@ ballots counted again are held against each other (``domain/rounds/history.py``,
 ``client/recounts.py``), by ``audit round`` and by everything that reads a final result; and several
 nodes given by ``--rpc`` must all agree.
 
-What remains: one node that forges state, events and ballots consistently. Only other nodes help
-against that, since ballots that were cast directly are signed as transactions alone.
+What remains: one node that forges state, events and ballots consistently. Other nodes help against
+that, and a certificate (``test_root_of_a_lying_node.py``).
 """
 
 from __future__ import annotations

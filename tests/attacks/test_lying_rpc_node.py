@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -30,65 +29,8 @@ from oepnode.demo.devnet import Devnet
 from oepnode.domain.rounds.onchain import BallotCast
 from oepnode.errors import ConfigError, ConflictError, TransportError
 from tests.attacks.support.chain_world import RESULT, STRANGER, ChainWorld, chain_world
-from tests.attacks.support.lying_node import (
-    Answer,
-    Lie,
-    LyingNode,
-    honest,
-    of,
-    of_view,
-    serving,
-    with_number,
-)
-
-BALLOT_CAST_DATA = 2 + 2 * 64  # 0x, ballot and custody root
-
-
-def without_a_ballot(logs: list[Answer]) -> list[Answer]:
-    """Hides the first ballot."""
-    hidden = next((log for log in logs if len(log["data"]) == BALLOT_CAST_DATA), None)
-    return [log for log in logs if log is not hidden]
-
-
-def a_strangers_seat(seat: dict[str, Any]) -> dict[str, Any]:
-    return seat | {
-        "operator": "0x" + "66" * 20,
-        "signer": "0x" + STRANGER.hex(),
-        "until": 2**32 - 1,
-    }
-
-
-def forged_root(view: dict[str, Any]) -> dict[str, Any]:
-    return view | {"root": b"\xbb" * 32}
-
-
-def dear(history: Answer) -> Answer:
-    """Tips of 3,000 gwei in every block."""
-    return history | {"reward": [[hex(3_000 * 10**9)] for _ in history["reward"]]}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A lie, and the question at which it is noticed."""
-
-    what: str
-    lie: Lie
-
-
-def reverted(receipt: Answer) -> Answer:
-    return receipt | {"status": "0x0"}
-
-
-CASES = {
-    "head": Case("head", of("eth_getBlockByNumber", with_number(20_000))),
-    "logs": Case("logs", of("eth_getLogs", without_a_ballot)),
-    "seatOf": Case("seatOf", of_view("seatOf", a_strangers_seat)),
-    "round": Case("round", of_view("round", forged_root)),
-    "receipts": Case("receipt", of("eth_getTransactionReceipt", reverted)),
-    "fees": Case("fees", of("eth_feeHistory", dear)),
-    "code": Case("code", of("eth_getCode", lambda code: code[:-2] + "00")),
-    "chain id": Case("chain id", of("eth_chainId", lambda _: "0x1")),
-}
+from tests.attacks.support.lies import CASES, Case
+from tests.attacks.support.lying_node import LyingNode, honest, serving
 
 
 @pytest.fixture

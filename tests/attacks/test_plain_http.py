@@ -7,7 +7,7 @@ Before: ``http://`` was accepted for every node. Whoever passed the packets on c
 root or a head, exactly like a node that lies, and needed no node for it.
 
 What stops it now: a node on another machine must be reached by https, in the settings of every
-program and in every command, before anything is sent (``config.check_node_url``). Only
+program and in every command, before anything is sent (``config.chain.check_node_url``). Only
 ``allow_plain_http``, or ``OEPNODE_ALLOW_PLAIN_HTTP=1``, says that the network between is trusted.
 
 What remains: the encryption proves the name of the node's machine, and not that the node is honest;

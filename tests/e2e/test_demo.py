@@ -159,6 +159,8 @@ def test_no_nmi_and_no_salt_leaves_the_sources(played: Played) -> None:
     kinds |= {f"worker-{seat}" for seat in range(1, 6)}
     assert kinds <= {path.relative_to(played.folder).parts[0] for path in watched}
     assert {path.suffix for path in watched} >= {".log", ".sqlite", ".metrics", ".html", ".json"}
+    metrics = {path.stem for path in watched if path.suffix == ".metrics"}
+    assert metrics >= {"sender", "registry", "worker-1"}
     assert _leaks(watched, secrets) == set()
 
 

@@ -73,12 +73,13 @@ async def open_directly(stage: Stage, envelope: bytes) -> int:
     chain = await contract.connect(settings, account(1))
     try:
         horizon = json.loads((stage.inputs / "sample.json").read_text("utf-8"))
-        return await chain.open_round(
+        opened = await chain.open_round(
             int(datetime.fromisoformat(horizon["horizon_start"]).timestamp()),
             horizon["intervals"],
             envelope,
             bytes.fromhex(stage.registry_digest),
         )
+        return opened.round
     finally:
         await chain.close()
 

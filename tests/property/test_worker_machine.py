@@ -26,7 +26,6 @@ from oepnode.worker.state import (
     Resynced,
     RevealResult,
     RoundState,
-    Ticked,
     effect_id,
 )
 from oepnode.worker.transition import begin, transition
@@ -47,6 +46,7 @@ from tests.support.rounds import (
     finalised,
     opened,
     revealed,
+    ticked,
 )
 from tests.support.sizes import sized
 
@@ -89,9 +89,9 @@ class WorkerMachine(RuleBasedStateMachine):
         if self.state.reason is None:
             self.take(NotComputed(opened().inputs, reason, "because"))
 
-    @rule(after=st.integers(0, REVEAL_DEADLINE - OPENED_AT + 100))
-    def ticked(self, after: int) -> None:
-        self.take(Ticked(OPENED_AT + after))
+    @rule(after=st.integers(0, REVEAL_DEADLINE - OPENED_AT + 100), behind_s=st.integers(0, 90))
+    def time_passed(self, after: int, behind_s: int) -> None:
+        self.take(ticked(OPENED_AT + after, behind_s))
 
     @rule(member=members, result=results)
     def ballot_cast(self, member: int, result: object) -> None:

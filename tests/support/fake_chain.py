@@ -2,7 +2,7 @@
 
 An `InMemoryChain` is the chain; each `FakeChain` is one account's connection to it. Guarantees:
 rules, errors and events are those of `tests.contract_model`, which a test compares with the real
-contract. Leaves out fees, confirmations and latency.
+contract. Leaves out fees and latency.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ class InMemoryChain:
         self.log: list[Event] = []
         self.block_times: list[int] = [START_TIME]
         self.state = electorate.deploy(CHAIN_ID, CONTRACT, ADMIN, POLICY)
+        self._states: dict[int, State] = {}
         self.allow_requests(REQUESTER)
 
     def apply(self, sender: bytes, step: Callable[..., State], *arguments: object) -> bytes:
@@ -106,7 +107,22 @@ class InMemoryChain:
         for log_index, event in enumerate(events):
             location = LogLocation(number, block_hash(number), transaction, log_index)
             self.log.append(structs.replace(event, location=location))
+        self._states[len(self.block_times) - 1] = self.state
         return transaction
+
+    def mine(self, blocks: int) -> None:
+        """Add empty blocks, all of now."""
+        self.block_times += [max(int(self.clock.now()), self.block_times[-1])] * blocks
+
+    def at_depth(self, depth: int) -> InMemoryChain:
+        """The chain as it was that many blocks ago; nothing of it changes."""
+        block = max(0, len(self.block_times) - 1 - depth)
+        past = InMemoryChain(self.clock)
+        past.is_down = self.is_down
+        past.block_times = self.block_times[: block + 1]
+        past.log = [event for event in self.log if event.location.block <= block]
+        past.state = self._states[max(b for b in self._states if b <= block)]
+        return past
 
     # --- administration --------------------------------------------------------------------------
 
@@ -195,6 +211,7 @@ class InMemoryChain:
     def forget_rounds(self) -> None:
         """Take every block with a round back, as a reorganisation does."""
         self.state = replace(self.state, rounds=(), log=())
+        self._states = {0: self.state}
         self.log.clear()
 
     def forget_ballots(self, number: int) -> None:
@@ -211,13 +228,21 @@ class InMemoryChain:
         changed = list(self.state.rounds)
         changed[number - 1] = replace(changed[number - 1], **changes)  # type: ignore[arg-type]
         self.state = replace(self.state, rounds=tuple(changed))
+        self._states[len(self.block_times) - 1] = self.state
 
 
 class FakeChain:
-    """One account's connection to an `InMemoryChain`; implements `ports.Chain`."""
+    """One account's connection to an `InMemoryChain`; implements `ports.Chain`.
 
-    def __init__(self, blockchain: InMemoryChain, signer: bytes = REQUESTER) -> None:
+    Attributes:
+        depth: Blocks on top of one that is settled.
+    """
+
+    def __init__(
+        self, blockchain: InMemoryChain, signer: bytes = REQUESTER, depth: int = 0
+    ) -> None:
         self.blockchain = blockchain
+        self.depth = depth
         self._signer = signer
         self.calls: list[str] = []
 
@@ -236,6 +261,19 @@ class FakeChain:
     # --- reading ---------------------------------------------------------------------------------
 
     async def settled(self) -> FakeChain:
+        if not self.depth:
+            return self
+        self._read("settled")
+        pinned = FakeChain(self.blockchain.at_depth(self.depth), self._signer)
+        newest = self.blockchain.block_times[-1]
+
+        async def newest_time() -> int:
+            return newest
+
+        pinned.newest_time = newest_time  # type: ignore[method-assign]
+        return pinned
+
+    async def newest(self) -> FakeChain:
         return self
 
     async def head_age_s(self) -> float:
@@ -304,10 +342,10 @@ class FakeChain:
 
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
-    ) -> int:
+    ) -> RoundOpened:
         horizon = (horizon_start // HORIZON_UNIT_S, interval_count)
         self._write("open_round", rounds.open_round, horizon, envelope, registry)
-        return len(self.blockchain.rounds)
+        return next(e for e in reversed(self.blockchain.log) if isinstance(e, RoundOpened))
 
     async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
         step = rounds.cast_ballot

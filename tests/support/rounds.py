@@ -4,7 +4,7 @@ from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason, Result, ballot_for
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import Electorate, LogLocation, Member
-from oepnode.worker.state import Computed, RoundState, Summary
+from oepnode.worker.state import Computed, RoundState, Summary, Ticked
 from oepnode.worker.transition import begin
 
 OPENED_AT = 1_795_000_000
@@ -51,6 +51,11 @@ def opened(number: int = 1, rules_version: int = 1) -> onchain.RoundOpened:
 def fresh(me: int = 0, number: int = 1) -> RoundState:
     """The state of a member right after the round opened."""
     return begin(context(number), opened(number), ELECTORATE, MEMBERS[me].operator)[0]
+
+
+def ticked(now: int, behind_s: int = 0) -> Ticked:
+    """Time has passed, on a chain whose settled block is that far behind the newest."""
+    return Ticked(now, now - behind_s)
 
 
 def ballot(member: int, result: Result = RIGHT, number: int = 1) -> onchain.BallotCast:

@@ -67,7 +67,8 @@ class Stage:
         self.requester = FakeChain(self.blockchain)
 
     async def open(self, digest: bytes = DIGEST, count: int = COUNT) -> int:
-        return await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
+        opened = await self.requester.open_round(START, count, digest, REGISTRY_DIGEST)
+        return opened.round
 
     def publish_another(self) -> bytes:
         """Another document than `ENVELOPE`, which the sender has as well."""
@@ -98,8 +99,9 @@ class Stage:
         compute_result: Compute = compute,
         is_requester: bool = False,
         relay: Relay | None = None,
+        depth: int = 0,
     ) -> Worker:
-        chain = FakeChain(self.blockchain, signer(index))
+        chain = FakeChain(self.blockchain, signer(index), depth)
         if is_requester:
             self.blockchain.allow_requests(signer(index))
         settings = WorkerSettings(

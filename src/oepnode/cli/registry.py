@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from oepnode.cli import registry_aggregators, registry_snapshots
+from oepnode.cli import registry_database as database
 from oepnode.cli.common import output
 from oepnode.cli.common.chain import ChainIdOption, ContractOption, RpcOption, StartBlockOption
 from oepnode.cli.common.output import JsonFlag
@@ -27,12 +29,16 @@ app = typer.Typer(help="Run the NMI registry, and publish to it.", no_args_is_he
 @app.command()
 def serve(config: Config, as_json: JsonFlag = False) -> None:
     """Give snapshots and salts to enrolled workers, until stopped."""
-    from oepnode.wiring import registry_app
+    from oepnode.wiring import registry_parts
 
-    serve_application(RegistrySettings, registry_app, config, as_json)
+    serve_application(RegistrySettings, registry_parts, config, as_json)
 
 
-app.command()(keygen)
+for command in (database.init, database.assign, database.unassign, database.history, keygen):
+    app.command()(command)
+app.command("import")(database.import_file)
+app.add_typer(registry_aggregators.app, name="aggregator")
+app.add_typer(registry_snapshots.app, name="snapshot")
 app.command("sign")(sign_snapshot)
 
 

@@ -32,9 +32,9 @@ BallotFile = Annotated[
 @app.command()
 def serve(config: Config, as_json: JsonFlag = False) -> None:
     """Take ballots that workers signed, and cast them in batches, until stopped."""
-    from oepnode.wiring import relay_app
+    from oepnode.wiring import relay_parts
 
-    serve_application(RelaySettings, relay_app, config, as_json)
+    serve_application(RelaySettings, relay_parts, config, as_json)
 
 
 @app.command()
@@ -52,9 +52,13 @@ def sign(
         str, typer.Option(help="Abstain instead, for this reason, such as InputMismatch.")
     ] = "",
     confirmations: Annotated[
-        int,
-        typer.Option("--confirmations", min=0, help="Blocks on top of the one that opened it."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--confirmations",
+            min=0,
+            help="Blocks on top of the one that opened it; without it 12 (0 on chain 31337).",
+        ),
+    ] = None,
     record: Annotated[
         Path | None,
         typer.Option(

@@ -11,6 +11,13 @@ from typing import Annotated
 import typer
 
 from oepnode.cli.common import output
+from oepnode.cli.common.certificate import (
+    CertificateOption,
+    OperatorOption,
+    OperatorsOption,
+    QuorumOption,
+    certified,
+)
 from oepnode.cli.common.chain import (
     ChainIdOption,
     ContractOption,
@@ -30,13 +37,20 @@ def verify_site(
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     round_state: RoundStateOption = None,
+    certificate: CertificateOption = None,
+    operators: OperatorOption = None,
+    operators_file: OperatorsOption = None,
+    quorum: QuorumOption = None,
     format_: FormatOption = None,
     out: LimitsFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check one site's proof against the chain, and print what it proves. Needs no key."""
     output.check_destination(format_, out, as_json=as_json)
-    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state)
+    proof = certified(
+        certificate, round_state, operators, operators_file, quorum, contract, chain_id
+    )
+    selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, None, proof)
     check = check_site_proof(file, selector)
     output.print_notes(check.final.notes)
     if as_json:

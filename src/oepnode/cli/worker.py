@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,7 +10,7 @@ from msgspec.structs import asdict
 
 from oepnode.cli.common import output
 from oepnode.cli.common.output import JsonFlag
-from oepnode.cli.common.serving import Config, configure_logs
+from oepnode.cli.common.serving import Config, announcer, configure_logs
 from oepnode.client.operation.worker import check_worker, worker_status
 from oepnode.config import WorkerSettings, load
 
@@ -25,12 +23,12 @@ def run(config: Config, as_json: JsonFlag = False) -> None:
     from oepnode.wiring import run_worker
 
     configure_logs()
-    asyncio.run(run_worker(load(WorkerSettings, config), _announcer(as_json)))
+    asyncio.run(run_worker(load(WorkerSettings, config), announcer(as_json)))
 
 
 @app.command()
 def check(config: Config, as_json: JsonFlag = False) -> None:
-    """Check folder, listeners, key, chain, membership, fees, services; exit 0 if all are fine."""
+    """Check folder, listeners, key, chain, windows, membership, fees, services; exit 0 if fine."""
     lines = check_worker(load(WorkerSettings, config))
     if as_json:
         output.print_json(lines)
@@ -57,14 +55,3 @@ def status(
     output.print_facts({name.replace("_", " "): value for name, value in facts.items() if value})
     columns = ("round", "phase", "mine", "votes", "members", "sites", "final_root")
     output.print_table(columns, [[getattr(line, name) for name in columns] for line in rounds])
-
-
-def _announcer(as_json: bool) -> Callable[[str, str], None]:
-    """A callback that prints the URLs on which a worker listens, as one line."""
-
-    def announce(public_url: str, operator_url: str) -> None:
-        urls = {"listening": public_url, "status": operator_url}
-        text = f"Listening on {public_url}; status for the operator on {operator_url}"
-        typer.echo(json.dumps(urls) if as_json else text)
-
-    return announce

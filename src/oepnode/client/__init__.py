@@ -29,8 +29,18 @@ from oepnode.client.bundles import (
     FailedCheck,
     bundle_limits,
     check_bundle,
+    check_partition,
     verify_bundle,
 )
+from oepnode.client.certificates import (
+    CertificateReport,
+    CertifiedRound,
+    KnownElectorate,
+    OperatorsNotNamedError,
+    StatedFacts,
+    verify_certificate,
+)
+from oepnode.client.certifying import WrittenCertificate, certify_round
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
 from oepnode.client.conversion import ConvertedDocument, convert_document
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
@@ -140,11 +150,14 @@ from oepnode.client.keys import (
     create_key_pair,
     load_key_pair,
 )
+from oepnode.client.limit_files import write_bundle_limits
 from oepnode.client.proofs import (
     CutProof,
+    CutProofs,
     SiteCheck,
     SiteReport,
     check_site_proof,
+    cut_all_site_proofs,
     cut_site_proof,
     site_limits,
     verify_site_proof,
@@ -179,22 +192,27 @@ from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
+from oepnode.domain.edge.envelopes.publication import DocumentFacts
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.edge.validation.acknowledgement import (
     Acknowledgement,
+    AcknowledgementReport,
+    FindingReport,
     ValidationReport,
     ValidationResult,
 )
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
-from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle, VerifiedPartition
+from oepnode.domain.rounds.certificate import CertificateFault
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
 __all__ = [
     "Acknowledgement",
+    "AcknowledgementReport",
     "AggregatorIdError",
     "ArchivedInputs",
     "Assessment",
@@ -208,6 +226,9 @@ __all__ = [
     "BundleError",
     "BundleReport",
     "Capacity",
+    "CertificateFault",
+    "CertificateReport",
+    "CertifiedRound",
     "ChainNotNamedError",
     "ChainTarget",
     "ClearedAt",
@@ -225,7 +246,9 @@ __all__ = [
     "CurveReport",
     "CustodyReport",
     "CutProof",
+    "CutProofs",
     "DefaultLimits",
+    "DocumentFacts",
     "EndReport",
     "EnvelopeComparison",
     "EnvelopeFormError",
@@ -237,6 +260,7 @@ __all__ = [
     "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
+    "FindingReport",
     "ForecastScore",
     "GrantListReport",
     "GrantSources",
@@ -248,6 +272,7 @@ __all__ = [
     "KeyMissingError",
     "KeyNotUsedError",
     "KeyPair",
+    "KnownElectorate",
     "Level",
     "LevelAssessment",
     "LevelMismatchError",
@@ -263,6 +288,7 @@ __all__ = [
     "NotClearedQuantitiesError",
     "Offerer",
     "OpeningNotFoundError",
+    "OperatorsNotNamedError",
     "PortfolioUnknownError",
     "PostEnvelopeError",
     "ReceivedTokens",
@@ -286,6 +312,7 @@ __all__ = [
     "SiteProofError",
     "SiteReport",
     "SkippedBoffer",
+    "StatedFacts",
     "StepReport",
     "Submission",
     "SupplyCurve",
@@ -303,12 +330,16 @@ __all__ = [
     "ValidationReport",
     "ValidationResult",
     "VerifiedBundle",
+    "VerifiedPartition",
     "VerifiedSite",
+    "WrittenCertificate",
     "assess_telemetry",
     "audit_round",
     "bundle_limits",
+    "certify_round",
     "check_bundle",
     "check_constrained",
+    "check_partition",
     "check_site_proof",
     "clear_boffers",
     "compare_boffers",
@@ -316,6 +347,7 @@ __all__ = [
     "constrain_boffers",
     "convert_document",
     "create_key_pair",
+    "cut_all_site_proofs",
     "cut_site_proof",
     "draw_band",
     "draw_constrained",
@@ -351,12 +383,14 @@ __all__ = [
     "validate_forecast",
     "validate_telemetry",
     "verify_bundle",
+    "verify_certificate",
     "verify_site_proof",
     "view_envelopes",
     "worst_breaches",
     "worst_sites",
     "worst_targets",
     "write_boffers",
+    "write_bundle_limits",
     "write_constrained",
     "write_limits",
 ]

@@ -243,10 +243,11 @@ async def read_record(chain: ChainTarget, number: int) -> RoundRecord:
         EvidenceError: If the events do not fit the electorate.
     """
     async with chains.open_reader(chain) as reader:
-        return await _read(reader, number)
+        return await record_of(reader, number)
 
 
-async def _read(reader: RoundReader, number: int) -> RoundRecord:
+async def record_of(reader: RoundReader, number: int) -> RoundRecord:
+    """As `read_record`, on an open connection."""
     state, _ = await find_round(reader, number)
     counted = await recount(reader, number)
     account = counted.account

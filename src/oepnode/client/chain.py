@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -52,6 +52,7 @@ class ChainTarget(Struct, frozen=True):
         max_age_s: Maximum age of the newest block; None takes the chain's, 600.
         allow_plain_http: Whether a node on another machine may be reached without encryption;
             ``OEPNODE_ALLOW_PLAIN_HTTP=1`` in the environment allows it too.
+        finality: ``depth`` reads 12 blocks back also where the chain has that tag.
     """
 
     rpc: str | Sequence[str] | None = None
@@ -62,6 +63,7 @@ class ChainTarget(Struct, frozen=True):
     agree: int | None = None
     max_age_s: float | None = None
     allow_plain_http: bool = False
+    finality: Literal["finalized", "depth"] = "finalized"
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -71,6 +73,10 @@ class ChainTarget(Struct, frozen=True):
     def at_newest(self) -> ChainTarget:
         """The same, read at the newest block unless ``confirmations`` says otherwise."""
         return self if self.confirmations is not None else replace(self, confirmations=0)
+
+    def at_depth(self) -> ChainTarget:
+        """The same, read by depth: for a vote, which cannot wait for the chain's tag."""
+        return replace(self, finality="depth")
 
 
 @asynccontextmanager
@@ -121,8 +127,8 @@ def node_settings(target: ChainTarget) -> ChainSettings:
             chain_id=target.chain_id or 1,
             contract=hexed(contract),
             start_block=target.start_block,
-            finality="depth" if target.confirmations is not None else "finalized",
-            confirmations=target.confirmations or 0,
+            finality="depth" if target.confirmations is not None else target.finality,
+            confirmations=target.confirmations,
             max_head_age_s=target.max_age_s,
             max_fee_per_tx=_MAX_FEE_BY_HAND,
             allow_plain_http=target.allow_plain_http or os.environ.get(_PLAIN_HTTP) == "1",

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from oepnode.client import chain as chains
+from oepnode.client.certificates import UNPROVEN, CertifiedRound, check_certificate
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.files import FileName, read_file
 from oepnode.client.recounts import age_notes, recount, require_equal, shown_block
@@ -80,11 +81,18 @@ class RoundSelector(Struct, frozen=True):
         chain: The chain.
         state_file: JSON of a `RoundAudit`, read in place of the chain.
         number: The round; None takes the number in the file to be verified.
+        certificate: Certificate that proves the round's root, read in place of the chain.
     """
 
     chain: ChainTarget
     state_file: FileName | None = None
     number: int | None = None
+    certificate: CertifiedRound | None = None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the round is read from a file."""
+        return self.state_file is not None or self.certificate is not None
 
     def final(self, stated: int | None) -> FinalRound:
         """Read the final result of the round.
@@ -93,9 +101,11 @@ class RoundSelector(Struct, frozen=True):
             stated: Number in the file to be verified, used where `number` is None.
 
         Raises:
-            RoundNotNamedError: If there is no number at all; also as `read_round_state` and
-                `final_round`.
+            RoundNotNamedError: If there is no number at all; also as `read_round_state`,
+                `verify_certificate` and `final_round`.
         """
+        if self.certificate is not None:
+            return _read_certificate(self.certificate, self.number)
         if self.state_file is not None:
             return read_round_state(self.state_file)
         number = stated if self.number is None else self.number
@@ -194,6 +204,13 @@ def read_round_state(file: FileName) -> FinalRound:
     notes = (f"read from {path.name}: whether a later round supersedes it was not checked",)
     root = onchain.parse_bytes32(state.root, "a root")
     return FinalRound(context, root, state.partitions, notes, f"file {path.name}")
+
+
+def _read_certificate(certified: CertifiedRound, number: int | None) -> FinalRound:
+    verified = check_certificate(certified, number)
+    own, name = verified.certificate, Path(certified.file).name
+    source = f"certificate {name}, signed by {verified.shown_count}"
+    return FinalRound(own.context, own.result.root, own.result.partitions, (UNPROVEN,), source)
 
 
 # --- parts of journeys, on an open connection ----------------------------------------------------

@@ -26,7 +26,7 @@ from oepnode.domain.nem import tokens as site_ids
 from oepnode.domain.nem.nmi import NmiError
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import token_list
-from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.bundle import VerifiedPartition
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 from oepnode.errors import ConfigError, EvidenceError
@@ -114,7 +114,7 @@ def load_token_list(file: FileName) -> TokenList:
 
 
 def tokens_for(
-    source: TokenSource, bundle: VerifiedBundle, pair: KeyPair, selector: RoundSelector
+    source: TokenSource, bundle: VerifiedPartition, pair: KeyPair, selector: RoundSelector
 ) -> TokenList:
     """The token list for a bundle.
 
@@ -135,7 +135,7 @@ def tokens_for(
     if isinstance(source, str) and source.startswith(_URL):
         if snapshot is None:
             raise ConfigError(
-                "the file of a round's state names no snapshot: give the token list as a file"
+                "a round that is read from a file proves no snapshot: give the token list as a file"
             )
         return _open(_sealed(source, pair, snapshot), pair, snapshot)
     tokens = source if isinstance(source, TokenList) else load_token_list(source)
@@ -145,7 +145,7 @@ def tokens_for(
 
 def _snapshot_of(selector: RoundSelector, number: int) -> bytes | None:
     """SHA-256 of a round's snapshot from the chain; None where the round is read elsewhere."""
-    if selector.state_file is not None:
+    if selector.is_offline:
         return None
 
     async def go() -> bytes | None:

@@ -243,6 +243,9 @@ def observe(stage: Stage, rounds: list[RoundReport]) -> int | None:
             lines = json.loads(status.read_text("utf-8"))["rounds"]
             counts = [line["unassigned_nmis"] for line in lines]
             unassigned = next((count for count in counts if count is not None), unassigned)
+    for name, url in stage.service_status_urls.items():
+        with suppress(TransportError):
+            (folder / f"{name}.metrics").write_bytes(get(url + "/metrics", 10))
     (folder / "chain.json").write_text(json.dumps(_whole_chain(stage)), "utf-8")
     return unassigned
 

@@ -11,7 +11,7 @@ Layout of the folder, for inspection afterwards:
 | ``network.key.json`` | the key with which the network signs documents and snapshots |
 | ``auditor.key.json`` | the auditor's key, which opens sealed inputs |
 | ``logs/`` | log of every process |
-| ``observed/`` | workers' status and metrics, rounds, the chain |
+| ``observed/`` | workers' status, all metrics, rounds, the chain |
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class Stage:
         self.sender_url = ""
         self.registry_url = ""
         self.relay_url = ""
+        self.service_status_urls: dict[str, str] = {}
         self.registry_digest = ""
         self.document_key = ""
         self.devnet: Devnet
@@ -410,7 +411,9 @@ class Stage:
         child = self._start(
             name, ["-m", "oepnode", name, "serve", "--config", str(config), "--json"]
         )
-        return str(child.announcement()["listening"])
+        urls = child.announcement()
+        self.service_status_urls[name] = urls["status"]
+        return str(urls["listening"])
 
     def _start(self, name: str, words: list[str]) -> Child:
         with starting():

@@ -21,7 +21,7 @@ import structlog
 from oepnode.config import WorkerSettings
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.rounds.ballot import Reason, Result
-from oepnode.domain.rounds.onchain import BallotCast, Phase, Round, RoundOpened
+from oepnode.domain.rounds.onchain import BallotCast, Phase, Round
 from oepnode.errors import (
     ComputationFault,
     ConflictError,
@@ -197,10 +197,11 @@ class EffectRunner:
 
     async def _is_worth_delivering(self, state: RoundState) -> bool:
         """Whether a round that ended before this worker computed it is still kept."""
-        chain, opened = self._ports.chain, state.opened
+        opened = state.opened
         end = opened.horizon_start + opened.interval_count * INTERVAL_S
         if end + self._keep_s < self._ports.clock.now():
             return False
+        chain = await self._ports.chain.settled()
         latest = await chain.latest_final(opened.horizon_start, opened.interval_count)
         return latest == state.number
 
@@ -242,12 +243,11 @@ class EffectRunner:
             )
 
     async def _check_round(self, state: RoundState) -> None:
-        """Check that the round of this number still has the inputs that were computed.
+        """Check that the newest block still has the round of this number with the same inputs.
 
         A reorganisation can replace it before its events are processed here.
         """
-        events = await self._ports.chain.round_events(state.number)
-        opened = next((event for event in events if isinstance(event, RoundOpened)), None)
+        opened = await (await self._ports.chain.newest()).opening(state.number)
         if opened is None or opened.inputs != state.opened.inputs:
             raise TransportError(
                 f"round {state.number} has other inputs now; the worker reads it again"
@@ -269,9 +269,10 @@ class EffectRunner:
 
     async def _reveal_directly(self, state: RoundState, result: Result) -> None:
         chain = self._ports.chain
+        newest = await chain.newest()  # the contract takes all ballots, or none
         ballots = [
             (member, event.ballot)
-            for event in await chain.round_events(state.number)
+            for event in await newest.round_events(state.number)
             if isinstance(event, BallotCast)
             and (member := state.electorate.by_operator(event.operator)) is not None
         ]

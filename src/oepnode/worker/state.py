@@ -51,7 +51,7 @@ class RoundState(Struct, frozen=True, kw_only=True):
         electorate: Frozen for the round.
         operator: This worker's operator.
         now: Chain time of the last tick, UTC seconds.
-        closed_at: Chain time of the first tick after the vote.
+        closed_at: Chain time of the first tick after the end of the vote was settled.
         result: Result that this worker computed.
         custody: Custody root that it computed with the result, 32 bytes.
         summary: Counts of the result.
@@ -156,9 +156,10 @@ class Skipped(Struct, frozen=True, tag=True):
 
 
 class Ticked(Struct, frozen=True, tag=True):
-    """Chain time has reached ``now``, UTC seconds."""
+    """Chain time has reached ``now``, and ``settled`` at the newest settled block, UTC seconds."""
 
     now: int
+    settled: int
 
 
 class Resynced(Struct, frozen=True, tag=True):

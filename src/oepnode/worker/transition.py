@@ -79,8 +79,8 @@ def transition(state: RoundState, change: Change, turn_s: float) -> Transition:
 
 def _apply(state: RoundState, change: Change) -> RoundState:
     match change:
-        case Ticked(now):
-            return _noting_close(replace(state, now=max(now, state.now)))
+        case Ticked(now, settled):
+            return _noting_close(replace(state, now=max(now, state.now)), settled)
         case Computed(inputs, result, custody, summary):
             if inputs != state.opened.inputs:
                 return state
@@ -135,11 +135,19 @@ def _resynced(state: RoundState, events: tuple[Event, ...]) -> RoundState:
     )
     for event in events:
         state = _apply_event(state, event)
-    return _noting_close(state)
+    return _noting_close(state, settled=0)
 
 
-def _noting_close(state: RoundState) -> RoundState:
-    is_closed = state.have_all_voted or state.now >= state.opened.vote_deadline
+def _noting_close(state: RoundState, settled: int) -> RoundState:
+    """Note when the vote is over for good: a root that is out in an open vote can be copied.
+
+    With half of the reveal window gone the newest block's time is enough, so that slow blocks do
+    not cost the round.
+    """
+    opened = state.opened
+    late = opened.vote_deadline + (opened.reveal_deadline - opened.vote_deadline) // 2
+    is_late = state.now >= late
+    is_closed = state.have_all_voted or settled >= opened.vote_deadline or is_late
     if is_closed and state.closed_at is None and state.now:
         return replace(state, closed_at=state.now)
     return state
@@ -176,10 +184,12 @@ def _can_vote(state: RoundState) -> bool:
 def _closing(state: RoundState, turn_s: float) -> Iterator[Effect]:
     if state.closed_at is None:
         return
-    # All turns, those of results without a quorum too, fit into the reveal window.
-    window = state.opened.reveal_deadline - state.opened.vote_deadline
+    # All turns, those of results without a quorum too, fit into what is left to reveal.
+    is_failed = state.now >= state.opened.reveal_deadline
+    begins = max(state.opened.vote_deadline, 0 if is_failed else state.closed_at)
+    window = state.opened.reveal_deadline - begins
     turn_s = min(turn_s, window / (2 * len(state.electorate.members) + 1))
-    if state.now >= state.opened.reveal_deadline:
+    if is_failed:
         if state.now >= state.opened.reveal_deadline + _turn(state) * turn_s:
             yield CloseFailedRound(state.number)
         return

@@ -21,7 +21,7 @@ from oepnode.config import WorkerSettings
 from oepnode.domain.rounds import onchain
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.onchain import Event, Head, Phase, parse_address
+from oepnode.domain.rounds.onchain import Electorate, Event, Head, Phase, parse_address
 from oepnode.errors import (
     ConflictError,
     EvidenceError,
@@ -31,8 +31,10 @@ from oepnode.errors import (
 )
 from oepnode.ports import ChainReader, Cursor, Store, StoredEffect, StoredRound
 from oepnode.worker.effects import EffectRunner
+from oepnode.worker.lateness import window_problem
 from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.ports import WorkerPorts
+from oepnode.worker.requesting import Requester
 from oepnode.worker.shown_errors import shown_error
 from oepnode.worker.state import (
     Change,
@@ -101,6 +103,7 @@ class Worker:
             metrics,
             settings,
         )
+        self.requester = Requester(ports, store, is_requester=settings.is_requester)
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -132,7 +135,7 @@ class Worker:
     async def _poll_forever(self) -> None:
         while True:
             try:
-                await self.poll()
+                await self.requester.poll()
                 self.health.sender_error = ""
             except (TransportError, ConflictError, EvidenceError) as exc:
                 self.health.sender_error = shown_error(exc)
@@ -157,12 +160,21 @@ class Worker:
         first = await self._first_block(chain, head)
         await self._apply_blocks(chain, first, head)
         # Deadlines pass at the newest block, however far behind it events are believed.
-        now = max(head.time, await chain.newest_time())
+        now = await self._now(chain, head)
         for number in list(self._live):
-            self._apply(number, Ticked(now))
+            self._apply(number, Ticked(now, head.time))
+        if self.health.head is None:
+            self._warn_of_windows(await self._ports.chain.current_electorate(), now - head.time)
         self.health.head = head
         self._metrics.chain_head.set(head.number)
         self._metrics.chain_time.set(head.time)
+
+    async def _now(self, chain: ChainReader, head: Head) -> int:
+        return max(head.time, await chain.newest_time())
+
+    def _warn_of_windows(self, windows: Electorate, behind_s: float, **fields: int) -> None:
+        if problem := window_problem(windows, behind_s):
+            self._log.warning("windows_too_short", reason=problem, **fields)
 
     async def _first_block(self, chain: ChainReader, head: Head) -> int:
         """The block to go on from: after the newest cursor that the chain still has."""
@@ -267,30 +279,13 @@ class Worker:
         electorate = await chain.electorate(opened.epoch)
         context = RoundContext(chain.chain_id, chain.contract, opened.round)
         state, effects = begin(context, opened, electorate, self._operator)
+        head = await chain.head()
+        state = replace(state, now=await self._now(chain, head))
+        self._warn_of_windows(electorate, state.now - head.time, round=opened.round)
         self._log.info("round_opened", round=opened.round, member=state.me is not None)
         if state.me is not None:
             self._metrics.rounds_seen.inc()
         self._commit(state, effects)
-
-    # --- the sender ------------------------------------------------------------------------------
-
-    async def poll(self) -> None:
-        """Fetch the sender's newest envelope; with ``is_requester`` open a round for it."""
-        latest = await self._ports.sender.latest()
-        if latest is None or not self._settings.is_requester or self._has_round(latest.digest):
-            return
-        registry = latest.registry_digest or await self._ports.registry.latest_digest()
-        if registry is None:
-            self._log.warning("round_request_skipped", reason="the registry has no snapshot yet")
-            return
-        number = await self._ports.chain.open_round(
-            latest.horizon_start, latest.interval_count, latest.digest, registry
-        )
-        self._log.info("round_requested", round=number)
-
-    def _has_round(self, digest: bytes) -> bool:
-        recent = (decode_state(s.state) for s in self._store.rounds(limit=_REORG_ROUNDS))
-        return any(state.opened.envelope_digest == digest for state in recent)
 
     # --- states and effects ----------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class ChainWorld:
         return Vote(ballot_for(context, seat, RESULT), CUSTODY)
 
     async def open_round(self) -> int:
-        return await self.admin.open_round(HORIZON, 6, b"\x11" * 32, b"\x22" * 32)
+        return (await self.admin.open_round(HORIZON, 6, b"\x11" * 32, b"\x22" * 32)).round
 
     async def final_round(self) -> int:
         """A round in which two members vote for a result, and one abstains."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,12 +30,14 @@ class LyingNode:
     Attributes:
         url: Its URL, with a key in its path as of a provider.
         requests: Methods of the requests that it received.
+        wait_s: Time after which it answers.
     """
 
     def __init__(self, behind: str, lie: Lie = honest) -> None:
         self.lie = lie
         self.url = ""
         self.requests: list[str] = []
+        self.wait_s = 0.0
         self._behind = behind
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -45,6 +48,7 @@ class LyingNode:
             session.post(self._behind, json=body) as response,
         ):
             answer = await response.json()
+        await asyncio.sleep(self.wait_s)
         return web.json_response(self.lie(body, answer))
 
 
@@ -88,7 +92,7 @@ def of(method: str, change: Callable[[Any], Any]) -> Lie:
 
 
 def of_view(name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Lie:
-    """Changes fields of the struct that a view of the contract returns."""
+    """Changes fields of the struct that a view of the contract returns, or of each of a list."""
     (function,) = [
         item
         for item in artefact.consensus()["abi"]
@@ -99,15 +103,19 @@ def of_view(name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Li
     selector = "0x" + function_signature_to_4byte_selector(f"{name}({inputs})").hex()
     fields = [component["name"] for component in function["outputs"][0].get("components", [])]
 
+    def changed(struct: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = change(dict(zip(fields, struct, strict=True)))
+        return tuple(values[field] for field in fields)
+
     def lie(request: Answer, answer: Answer) -> Answer:
         is_asked = request["method"] == "eth_call" and (
             request["params"][0].get("data", "").startswith(selector)
         )
         if not is_asked or "result" not in answer:
             return answer
-        (struct,) = decode(types, bytes.fromhex(answer["result"][2:]))
-        changed = change(dict(zip(fields, struct, strict=True)))
-        forged = encode(types, [tuple(changed[field] for field in fields)])
+        (value,) = decode(types, bytes.fromhex(answer["result"][2:]))
+        is_list = types[0].endswith("[]")
+        forged = encode(types, [[changed(one) for one in value] if is_list else changed(value)])
         return answer | {"result": "0x" + forged.hex()}
 
     return lie

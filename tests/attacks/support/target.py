@@ -21,7 +21,7 @@ from eth_account import Account
 
 from oepnode.adapters import logs
 from oepnode.adapters.clock import SystemClock
-from oepnode.adapters.http.server.serving import serve
+from oepnode.adapters.http.server.serving import Listener, serve
 from oepnode.config import (
     ChainSettings,
     HttpSettings,
@@ -36,7 +36,6 @@ from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
-from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from oepnode.worker.status.public_pages import public_application
 from tests.contract_model import rounds
 from tests.contract_model.rounds import HORIZON_UNIT_S
@@ -48,6 +47,7 @@ from tests.support.fake_chain import (
     FakeClock,
     InMemoryChain,
 )
+from tests.support.stored_documents import put_document
 
 OPEN_FILES = 1024
 WORKER = Account.from_key(b"\x01" * 32)
@@ -96,11 +96,7 @@ def sender_settings(folder: Path, operators: tuple[str, ...]) -> SenderSettings:
     token = folder / "token"
     token.write_text("a-token-of-the-publisher")
     token.chmod(0o600)
-    store = EnvelopeStore(folder / "data")
-    incoming = store.incoming()
-    incoming.write(DOCUMENT)
-    store.add(StoredDocument(incoming.commit(), len(DOCUMENT), 0, 1, 0.0, ()))
-    store.close()
+    put_document(folder / "data", DOCUMENT)
     return SenderSettings(
         chain=_CHAIN,
         data_dir=folder / "data",
@@ -160,7 +156,8 @@ async def _everybody(_: KnownSigners, signer: bytes) -> Member | None:
 async def _serve_plainly(app: web.Application, announce: Callable[[str], None]) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    # A queue as long as the crowd: what a full one drops, its idle clients never send again.
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     announce(f"http://127.0.0.1:{runner.addresses[0][1]}")
     await asyncio.Event().wait()
 
@@ -181,7 +178,7 @@ def main(service: str, folder: str, without: str = "") -> None:
         if without == "bounds":
             await _serve_plainly(app, _announce)
         else:
-            await serve(app, HttpSettings(), _announce)
+            await serve(_announce, Listener(app, HttpSettings()))
 
     asyncio.run(run())
 

@@ -79,7 +79,7 @@ async def test_a_round_from_opening_to_finality(world: World) -> None:
     electorate = await chain.current_electorate()
     assert [m.index for m in electorate.members] == [0, 1, 2]
     assert electorate.quorum == 2
-    number = await chain.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    number = (await chain.open_round(HORIZON, 6, ENVELOPE, REGISTRY)).round
     for seat in (0, 2):
         await world.workers[seat].cast_ballot(number, world.vote(number, seat))
     await world.workers[1].abstain(number, Reason.INPUTS_UNAVAILABLE)
@@ -112,13 +112,13 @@ async def test_a_round_from_opening_to_finality(world: World) -> None:
 
 
 async def test_ballots_equal_those_of_the_contract(world: World) -> None:
-    number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    number = (await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)).round
     expected = await world.admin._call("ballotFor", number, 0, RESULT.root, RESULT.partitions)
     assert world.ballot(number, 0) == expected
 
 
 async def test_a_rejection_names_the_contracts_error(world: World) -> None:
-    number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    number = (await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)).round
     worker = world.workers[0]
     await worker.cast_ballot(number, world.vote(number, 0))
     with pytest.raises(ConflictError, match="AlreadyVoted"):
@@ -133,7 +133,7 @@ async def test_a_round_without_a_quorum_fails_after_its_windows(
     world: World, devnet: Devnet
 ) -> None:
     await world.admin.transact("setPolicy", (2, 3, 60, 60, 1))  # windows of a minute each
-    number = await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)
+    number = (await world.admin.open_round(HORIZON, 6, ENVELOPE, REGISTRY)).round
     state = await world.admin.round(number)
     assert state is not None
     with pytest.raises(ConflictError, match="RevealStillOpen"):

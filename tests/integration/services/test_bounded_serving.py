@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -12,13 +13,14 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from oepnode.adapters.http.server import acceptor, serving
+from oepnode.adapters.http.server import acceptor, serving, sockets
 from oepnode.adapters.http.server.limits import Limits
 from oepnode.adapters.http.server.serving import listening
 from oepnode.config import HttpSettings
 from oepnode.services.common.http import errors_as_json, json_response, read_body
 
 GIVE_UP_S = 10.0
+WORK_S = 0.4
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -29,9 +31,23 @@ def application() -> web.Application:
     async def echo(request: web.Request) -> web.Response:
         return web.Response(body=await read_body(request, 100))
 
-    app = web.Application(middlewares=[errors_as_json])
-    app.add_routes([web.get("/", hello), web.post("/", echo)])
+    async def upload(request: web.Request) -> web.Response:
+        return json_response({"size": len(await read_body(request, 2**24))})
+
+    async def work(_: web.Request) -> web.Response:
+        await asyncio.sleep(WORK_S)
+        return json_response({"worked": 1})
+
+    app = web.Application(middlewares=[errors_as_json], client_max_size=2**24)
+    app.add_routes([web.get("/", hello), web.post("/", echo), web.post("/upload", upload)])
+    app.router.add_get("/work", work)
     return app
+
+
+@pytest.fixture(autouse=True)
+def every_connection_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program bounds connections by itself, as where the system keeps none of the silent."""
+    monkeypatch.setattr(sockets, "answers_when_full", lambda: False)
 
 
 class Client:
@@ -49,6 +65,12 @@ class Client:
             size = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
             await self.reader.readexactly(int(size))
             return head
+
+    async def answer_line(self, data: bytes) -> bytes:
+        """The first line that comes back for these bytes, and the blank one after it."""
+        self.writer.write(data)
+        async with asyncio.timeout(1):
+            return await self.reader.readuntil(b"\r\n\r\n")
 
     async def is_closed(self, within_s: float = GIVE_UP_S) -> bool:
         """Whether the server closes it in time."""
@@ -104,6 +126,153 @@ async def test_a_connection_that_waits_too_long_is_closed(
         async with asyncio.timeout(GIVE_UP_S):
             while await client.reader.read(1000):
                 pass
+
+
+async def test_a_request_in_pieces_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    async with server(monkeypatch, Limits()) as (url, clients):
+        client = await connect(url, clients)
+        for place in range(0, len(request), 5):
+            client.writer.write(request[place : place + 5])
+            await asyncio.sleep(0.005)
+        assert (await client.answer(b"")).startswith(b"HTTP/1.1 200")
+        assert (await client.answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_two_requests_at_once_are_both_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with server(monkeypatch, Limits()) as (url, clients):
+        client = await connect(url, clients)
+        assert (await client.answer(2 * GET)).startswith(b"HTTP/1.1 200")
+        assert (await client.answer(b"")).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_client_that_waits_to_be_asked_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    async with server(monkeypatch, Limits()) as (url, clients):
+        client = await connect(url, clients)
+        assert (await client.answer_line(head)).startswith(b"HTTP/1.1 100")
+        assert (await client.answer(b"hello")).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x16\x03\x01\x02", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 2**15],
+    ids=["tls", "newlines", "endless"],
+)
+async def test_what_is_no_request_is_answered_at_once(
+    monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    async with server(monkeypatch, Limits()) as (url, clients):
+        client = await connect(url, clients)
+        assert b" 400 Bad Request\r\n" in await client.answer_line(data)
+
+
+async def test_a_header_that_http_does_not_see_has_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with server(monkeypatch, Limits(header_s=0.2)) as (url, clients):
+        client = await connect(url, clients)
+        client.writer.write(b"\r\n\r\n")
+        assert await client.is_closed(2)
+
+
+@pytest.mark.parametrize(("waits_s", "is_served"), [(5.0, True), (0.0, False)])
+async def test_where_all_are_at_work_a_new_connection_waits(
+    monkeypatch: pytest.MonkeyPatch, waits_s: float, is_served: bool
+) -> None:
+    monkeypatch.setattr(acceptor, "_FULL_S", waits_s)
+    async with server(monkeypatch, Limits(connections=4, per_address=4)) as (url, clients):
+        working = [await connect(url, clients) for _ in range(4)]
+        answers = [
+            asyncio.create_task(one.answer(GET.replace(b"/", b"/work", 1))) for one in working
+        ]
+        await asyncio.sleep(WORK_S / 4)
+        late = await connect(url, clients)
+        if is_served:
+            assert (await late.answer()).startswith(b"HTTP/1.1 200")
+        else:
+            assert await late.is_closed(WORK_S / 4)
+        done = await asyncio.gather(*answers)
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in done)
+
+
+async def test_requests_get_in_past_a_rush_of_silent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with server(monkeypatch, Limits(connections=16, per_address=16)) as (url, clients):
+        silent = [connect(url, clients) for _ in range(300)]
+        asking = [await connect(url, clients) for _ in range(8)]
+        rush = asyncio.gather(*silent)
+        answers = await asyncio.gather(*(client.answer() for client in asking))
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+        await rush
+
+
+@pytest.mark.parametrize(("chunk", "is_read"), [(2**16, True), (2**8, False)], ids=["fast", "slow"])
+async def test_a_document_that_arrives_fast_is_read_during_a_rush(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, is_read: bool
+) -> None:
+    async with server(monkeypatch, Limits(connections=16, per_address=16)) as (url, clients):
+        publisher = await connect(url, clients)
+        size = 25 * chunk
+        publisher.writer.write(
+            b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+        )
+        with suppress(ConnectionError):
+            for _ in range(25):
+                publisher.writer.write(b"x" * chunk)
+                await publisher.writer.drain()
+                for _ in range(4):
+                    await connect(url, clients)
+                await asyncio.sleep(0.06)
+        if is_read:
+            assert (await publisher.answer(b"")).startswith(b"HTTP/1.1 200")
+        else:
+            assert await publisher.is_closed()
+
+
+async def test_stopping_closes_those_that_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with AsyncExitStack() as clients:
+        async with server(monkeypatch, Limits()) as (url, _):
+            client = await connect(url, clients)
+            partial = await connect(url, clients)
+            partial.writer.write(GET[:10])
+            await asyncio.sleep(0.05)
+        assert await client.is_closed(1)
+        assert await partial.is_closed(1)
+
+
+def test_a_system_without_the_option_hands_over_everything() -> None:
+    with socket.socket() as listener:
+        assert not sockets.defer_silent(listener, "TCP_NO_SUCH_OPTION")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        assert not sockets.defer_silent(other)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_DEFER_ACCEPT"), reason="no such option here")
+def test_the_option_is_set_where_the_system_has_it() -> None:
+    with socket.socket() as listener:
+        assert sockets.defer_silent(listener)
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) > 0
+
+
+@pytest.mark.skipif(
+    not (hasattr(socket, "TCP_DEFER_ACCEPT") and sockets.answers_when_full()),
+    reason="this system hands over every connection at once",
+)
+async def test_the_system_keeps_silent_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "answers_when_full", lambda: True)
+    monkeypatch.setattr(sockets, "_DEFER_S", 1)
+    monkeypatch.setattr(sockets, "_BACKLOG", 64)
+    limits = Limits(connections=16, per_address=16, silent_s=0.1)
+    async with server(monkeypatch, limits) as (url, clients):
+        silent = await connect(url, clients)
+        late = await connect(url, clients)
+        assert not await silent.is_closed(0.5)  # five times its deadline, which has not begun
+        assert (await late.answer()).startswith(b"HTTP/1.1 200")
+        assert (await (await connect(url, clients)).answer()).startswith(b"HTTP/1.1 200")
+        assert await silent.is_closed()
+        for _ in range(200):  # more than the queue
+            await connect(url, clients)
+        assert (await (await connect(url, clients)).answer()).startswith(b"HTTP/1.1 200")
 
 
 async def test_a_body_in_single_bytes_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ async def test_a_service_accuses_nobody_of_a_round_of_other_inputs(
     services: RoundServices,
 ) -> None:
     chain = FakeChain(services.blockchain, address(REQUESTER))
-    number = await chain.open_round(START, COUNT, b"\x0e" * 32, b"\x0f" * 32)
+    number = (await chain.open_round(START, COUNT, b"\x0e" * 32, b"\x0f" * 32)).round
     for url in (services.sender_url, services.registry_url):
         assert await rejection(url, number) == (404, "grants.other_service")
 

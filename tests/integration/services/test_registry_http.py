@@ -37,9 +37,10 @@ async def registry(registry_url: str, clock: FakeClock) -> AsyncIterator[HttpReg
 
 @pytest.fixture
 async def round_number(blockchain: InMemoryChain, sample: Sample) -> int:
-    return await FakeChain(blockchain).open_round(
+    opened = await FakeChain(blockchain).open_round(
         sample.horizon_start, 6, sample.digest, sample.snapshot_digest
     )
+    return opened.round
 
 
 @pytest.fixture

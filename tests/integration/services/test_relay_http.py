@@ -61,7 +61,8 @@ class World:
         self.chain = FakeChain(blockchain)
 
     async def open(self) -> int:
-        return await self.chain.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+        opened = await self.chain.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+        return opened.round
 
     async def hand_in(self, line: bytes | Relayed) -> str:
         """The state, or the code of a rejection."""

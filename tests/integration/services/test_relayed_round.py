@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
-from oepnode.adapters.http.sender import HttpPublisher
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.server.serving import listening
 from oepnode.client.operation.worker import check_worker
 from oepnode.config import (
@@ -78,7 +78,8 @@ class World:
             batch_after_s=3600,
             look_interval_s=0.1,
         )
-        async with listening(await wiring.relay_app(settings), HttpSettings()) as url:
+        parts = await wiring.relay_parts(settings)
+        async with listening(parts.public_app, HttpSettings()) as url:
             yield url
 
     @asynccontextmanager
@@ -129,7 +130,8 @@ class World:
         """A round with inputs that nobody can fetch."""
         requester = await contract.connect(self.chain_settings, REQUESTER)
         try:
-            return await requester.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+            opened = await requester.open_round(1_795_000_200, 6, b"\x11" * 32, b"\x22" * 32)
+            return opened.round
         finally:
             await requester.close()
 
@@ -182,7 +184,22 @@ async def deployed(devnet: Devnet) -> ChainSettings:
 
 @pytest.fixture
 async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator[World]:
-    chain_settings = await deployed(devnet)
+    async with running_world(devnet, tmp_path, sample) as world:
+        yield world
+
+
+@pytest.fixture
+async def deep_world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator[World]:
+    """A world in which all programs believe a block when two others are on top of it."""
+    async with running_world(devnet, tmp_path, sample, confirmations=2) as world:
+        yield world
+
+
+@asynccontextmanager
+async def running_world(
+    devnet: Devnet, tmp_path: Path, sample: Sample, **chain: Any
+) -> AsyncIterator[World]:
+    chain_settings = (await deployed(devnet)).model_copy(update=chain)
     devnet.rpc("anvil_setBalance", SIGNERS[RICH].address, hex(10**18))
     token = tmp_path / "token"
     token.write_text(TOKEN)
@@ -204,13 +221,14 @@ async def world(devnet: Devnet, tmp_path: Path, sample: Sample) -> AsyncIterator
     store = RegistryStore(registry.data_dir)
     store.publish(sample.snapshot, sample.salt, 0)
     store.close()
+    gateway, nmis = await wiring.sender_parts(sender), await wiring.registry_parts(registry)
     async with (
-        listening(await wiring.sender_app(sender), HttpSettings()) as sender_url,
-        listening(await wiring.registry_app(registry), HttpSettings()) as registry_url,
+        listening(gateway.public_app, HttpSettings()) as sender_url,
+        listening(nmis.public_app, HttpSettings()) as registry_url,
     ):
-        chain = await contract.connect(chain_settings, ADMIN)
-        yield World(devnet, tmp_path, chain_settings, chain, sender_url, registry_url, sample)
-        await chain.close()
+        admin = await contract.connect(chain_settings, ADMIN)
+        yield World(devnet, tmp_path, chain_settings, admin, sender_url, registry_url, sample)
+        await admin.close()
 
 
 async def test_workers_without_a_coin_go_through_a_final_an_abstained_and_a_failed_round(
@@ -245,6 +263,39 @@ async def test_workers_without_a_coin_go_through_a_final_an_abstained_and_a_fail
     senders = {world.sender_of(event.location.transaction).lower() for event in events}
     assert senders == {RELAY.address.lower()}
     assert [world.balance(signer) for signer in SIGNERS] == [0, 0, 0]
+
+
+async def test_a_round_of_which_every_step_waits_until_it_is_deep_enough(
+    deep_world: World,
+) -> None:
+    """Opening, ballots and finality are each believed two blocks later; all three deliver."""
+    world = deep_world
+    world.devnet.rpc("anvil_setBalance", SIGNERS[RICH].address, "0x0")
+    async with world.relay() as url, world.workers(url):
+        number = await world.publish()
+        await world.until_phase(number, Phase.FINAL)
+        await until(lambda: have_all_delivered(world, number))
+    opened, *events = await world.chain.round_events(number)
+    assert isinstance(opened, RoundOpened)
+    (revealed,) = (event for event in events if isinstance(event, RootRevealed))
+    cast = [event for event in events if isinstance(event, BallotCast)]
+    assert len(cast) == len(SIGNERS)
+    assert min(ballot.location.block for ballot in cast) - opened.location.block > 2
+    assert revealed.location.block - max(ballot.location.block for ballot in cast) > 2
+
+
+async def test_check_reports_windows_that_are_too_short_for_the_depth(deep_world: World) -> None:
+    world = deep_world
+    async with world.relay() as url:
+        settings = world.settings(0, url)
+        world.devnet.rpc("anvil_mine", "0x3")
+        lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
+        assert lines["windows"].fine
+        world.devnet.rpc("evm_increaseTime", VOTE_WINDOW_S)
+        world.devnet.rpc("evm_mine")
+        lines = {line.check: line for line in await asyncio.to_thread(check_worker, settings)}
+    assert not lines["windows"].fine
+    assert "lower chain.confirmations" in lines["windows"].what
 
 
 async def test_a_relay_that_is_gone_costs_only_those_who_cannot_pay_their_vote(
@@ -283,6 +334,11 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 async def has_vote(world: World, number: int) -> bool:
     return any(isinstance(e, BallotCast) for e in await world.chain.round_events(number))
+
+
+async def have_all_delivered(world: World, number: int) -> bool:
+    folders = [world.folder / f"worker-{seat}" / "bundles" for seat in range(3)]
+    return all(any((folder / str(number)).glob("*")) for folder in folders)
 
 
 async def have_abstained(world: World, number: int) -> bool:

@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from typer.testing import CliRunner, Result
 
 from oepnode.cli.common import serving
 from oepnode.cli.main import app
-from oepnode.config import RegistrySettings, RelaySettings, SenderSettings
-from oepnode.services.registry import app as registry
-from oepnode.services.relay import app as relay
-from oepnode.services.sender import app as sender
+from oepnode.config import SenderSettings
 from tests.integration.services.conftest import Sample
-from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
+from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, InMemoryChain
 
 OPERATORS = f'operators = ["0x{"71" * 20}"]\n'
 CHAIN_TABLE = f"""
@@ -28,6 +24,13 @@ rpc_urls = ["http://127.0.0.1:1"]
 chain_id = {CHAIN_ID}
 contract = "0x{CONTRACT.hex()}"
 """
+
+
+class ClosableChain(FakeChain):
+    """The chain in memory, as a connection that ends with its service."""
+
+    async def close(self) -> None:
+        pass
 
 
 async def run(*words: str) -> Result:
@@ -44,7 +47,7 @@ async def test_a_document_is_published_and_its_round_opened(
     assert done.exit_code == 0, done.output
     printed = json.loads(done.stdout)
     assert (printed["digest"], printed["round"]) == (sample.digest.hex(), 1)
-    assert printed["intervals"] == 6
+    assert printed["facts"]["intervals"] == 6
     assert set(blockchain.rounds) == {1}
     again = await run(*words)
     assert again.exit_code == 0
@@ -84,32 +87,26 @@ async def test_each_failure_has_its_exit_code(
 def test_a_service_prints_where_it_listens_and_stops_cleanly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    async def sender_app(settings: SenderSettings) -> web.Application:
-        return sender.application(settings, FakeChain(InMemoryChain()), FakeClock())
-
-    async def registry_app(settings: RegistrySettings) -> web.Application:
-        return registry.application(settings, FakeChain(InMemoryChain()), FakeClock())
-
-    async def relay_app(settings: RelaySettings) -> web.Application:
-        return relay.application(settings, FakeChain(InMemoryChain()))
+    async def connect(*_: object, **__: object) -> ClosableChain:
+        return ClosableChain(InMemoryChain())
 
     honest = serving.announcer
 
-    def announcer(as_json: bool) -> Callable[[str], None]:
+    def announcer(as_json: bool) -> Callable[[str, str], None]:
         announce = honest(as_json)
 
-        def announce_and_stop(url: str) -> None:
-            announce(url)
+        def announce_and_stop(public_url: str, operator_url: str) -> None:
+            announce(public_url, operator_url)
             os.kill(os.getpid(), signal.SIGTERM)
 
         return announce_and_stop
 
-    monkeypatch.setattr("oepnode.wiring.sender_app", sender_app)
-    monkeypatch.setattr("oepnode.wiring.registry_app", registry_app)
-    monkeypatch.setattr("oepnode.wiring.relay_app", relay_app)
+    monkeypatch.setattr("oepnode.wiring.services.connect", connect)
+    monkeypatch.setattr("oepnode.wiring.services.connect_reader", connect)
     monkeypatch.setattr(serving, "announcer", announcer)
-    (tmp_path / "token").write_text("a-token-of-the-publisher")
-    (tmp_path / "token").chmod(0o600)
+    for file, text in (("token", "a-token-of-the-publisher"), ("key", "11" * 32)):
+        (tmp_path / file).write_text(text)
+        (tmp_path / file).chmod(0o600)
     more = {
         "sender": f'key_file = "key"\ntoken_file = "token"\n{OPERATORS}',
         "registry": OPERATORS,
@@ -121,7 +118,10 @@ def test_a_service_prints_where_it_listens_and_stops_cleanly(
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert len(lines) == 1
-    assert json.loads(lines[0])["listening"].startswith("http://127.0.0.1:")
+    urls = json.loads(lines[0])
+    assert set(urls) == {"listening", "status"}
+    assert all(url.startswith("http://127.0.0.1:") for url in urls.values())
+    assert len(set(urls.values())) == 2
 
 
 @pytest.mark.parametrize("name", ["sender", "registry", "relay"])

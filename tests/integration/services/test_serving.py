@@ -10,7 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from oepnode.adapters.http.client import HttpClient
-from oepnode.adapters.http.server.serving import listening, serve
+from oepnode.adapters.http.server.serving import Listener, listening, serve
 from oepnode.config import HttpSettings
 from oepnode.errors import ConfigError, TransportError
 from oepnode.services.common.http import errors_as_json, json_response, read_body
@@ -38,7 +38,7 @@ async def test_it_serves_until_it_is_stopped(number: signal.Signals) -> None:
     app = application()
     app.on_cleanup.append(on_cleanup)
     announced: asyncio.Queue[str] = asyncio.Queue()
-    task = asyncio.create_task(serve(app, HttpSettings(), announced.put_nowait))
+    task = asyncio.create_task(serve(announced.put_nowait, Listener(app, HttpSettings())))
     url = await asyncio.wait_for(announced.get(), 10)
     assert URL(url).port
     async with aiohttp.ClientSession() as http, http.get(url) as response:
@@ -57,7 +57,7 @@ async def test_a_taken_port_is_a_usage_error() -> None:
         port = URL(url).port
         assert port
         with pytest.raises(ConfigError, match=r"http\.port"):
-            await serve(application(), HttpSettings(port=port), lambda _: None)
+            await serve(lambda _: None, Listener(application(), HttpSettings(port=port)))
 
 
 async def test_a_silent_client_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

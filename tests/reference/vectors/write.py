@@ -13,6 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
+from tests.reference.vectors.certificates import certificate_vectors
 from tests.reference.vectors.common import Json
 from tests.reference.vectors.delivery import archive_vectors, bundle_vectors
 from tests.reference.vectors.entries import entry_vectors
@@ -68,6 +69,7 @@ def all_vectors() -> dict[str, Json]:
         "token-list.json": token_list_vectors(),
         "grants.json": grant_vectors(),
         "signatures.json": signature_vectors(),
+        "certificate.json": certificate_vectors(),
     }
 
 

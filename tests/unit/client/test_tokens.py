@@ -12,6 +12,7 @@ from oepnode import wiring
 from oepnode.adapters.http import token_lists
 from oepnode.adapters.http.client import RequestRejected
 from oepnode.client import (
+    CertifiedRound,
     ChainTarget,
     RoundSelector,
     TokenListError,
@@ -22,6 +23,7 @@ from oepnode.client import (
     check_site_proof,
     cut_site_proof,
     fetch_bundle,
+    final_round,
     get_token_list,
     load_envelopes,
     load_token_list,
@@ -29,6 +31,7 @@ from oepnode.client import (
     verify_bundle,
 )
 from oepnode.domain.rounds import token_list
+from oepnode.domain.rounds.ballot import Result
 from oepnode.domain.rounds.bundle import BundleError, unpack_file
 from oepnode.errors import ConfigError, ConflictError, EvidenceError
 from tests.support.blind_world import (
@@ -41,6 +44,7 @@ from tests.support.blind_world import (
     sealed_list,
     write_blind_folder,
 )
+from tests.support.certificates import KNOWN, certificate, relayed, write_certificate
 from tests.support.round_world import (
     CONTRACT,
     HELD,
@@ -270,6 +274,17 @@ def test_a_round_state_names_no_snapshot(folder: Path, selector: RoundSelector) 
     (folder / "state.json").write_text(json.dumps(audit))
     offline = RoundSelector(selector.chain, folder / "state.json")
     with pytest.raises(ConfigError, match="as a file"):
+        check_bundle(*bundle(folder), offline, tokens=REGISTRY_URL)
+    assert check_bundle(*bundle(folder), offline, OWN, A1).verified
+
+
+def test_a_certificate_proves_no_snapshot(folder: Path, selector: RoundSelector) -> None:
+    final = final_round(selector.chain, 3)
+    result = Result(final.root, final.partitions)
+    made = certificate(*(relayed(i, result=result) for i in range(3)), result=result)
+    proof = CertifiedRound(write_certificate(folder, made), KNOWN)
+    offline = RoundSelector(ChainTarget(), certificate=proof)
+    with pytest.raises(ConfigError, match="proves no snapshot: give the token list as a file"):
         check_bundle(*bundle(folder), offline, tokens=REGISTRY_URL)
     assert check_bundle(*bundle(folder), offline, OWN, A1).verified
 

@@ -18,8 +18,9 @@ from oepnode.demo.sample.write import SampleSummary, write_sample
 from oepnode.domain.nem import nmi
 from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
 from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.rounds.inputs.assignments import OPEN_END
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
-from oepnode.domain.rounds.inputs.registry_snapshot import OPEN_END, Snapshot, parse_snapshot
+from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot, parse_snapshot
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from oepnode import wiring
-from oepnode.domain.rounds.bundle import pack_file
+from tests.support.certificates import operators_file, write_certificate
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import CONTEXT, FakeReader, sealed, write_inputs, write_key
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/python.md"
@@ -24,6 +25,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_key(tmp_path / "aggregator.json", "A1", "A1")
     (tmp_path / "round-3.oepb").write_bytes(pack_file(CONTEXT, sealed("A1")))
     write_inputs(tmp_path)
+    write_certificate(tmp_path)
+    operators_file(tmp_path)
     return tmp_path
 
 

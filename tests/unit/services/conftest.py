@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_socket
 
+from oepnode.services.common.metrics import InputMetrics
 from oepnode.services.registry.app import RequestHandler
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.sender.store import EnvelopeStore
@@ -68,4 +69,4 @@ async def handler(
     registry.publish(SNAPSHOT, SALT, clock.now())
     blockchain.add_member(OPERATOR, address(WORKER))
     await chain.open_round(1_795_000_200, 6, b"\x0e" * 32, DIGEST)
-    return RequestHandler(chain, clock, registry, WINDOW_S, allow_list())
+    return RequestHandler(chain, clock, registry, WINDOW_S, allow_list(), InputMetrics())

@@ -14,7 +14,7 @@ from msgspec import structs
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.storage import input_archive
 from oepnode.demo.byzantine import lie
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
@@ -59,7 +59,7 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
     for name, key in PRIVATE.items():
         sealed = stage.shelf.bundles[1, bundle.bundle_name(context, PUBLIC[name])]
         plain = sealing.open_whole(key, sealed, bundle.sealing_info(context))
-        assert bundle.verify(plain, name, context, state.root, state.partitions).nmis
+        assert bundle_reading.verify(plain, name, context, state.root, state.partitions).nmis
     kept = input_archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
     assert (kept.envelope, kept.registry, kept.salt) == (ENVELOPE, REGISTRY, SALT)
 
@@ -326,17 +326,17 @@ async def test_effects_are_committed_before_they_are_carried_out(stage: Stage) -
 async def test_a_requesting_worker_opens_one_round_for_a_new_document(stage: Stage) -> None:
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
     worker = stage.worker(is_requester=True)
-    await worker.poll()
+    await worker.requester.poll()
     assert stage.blockchain.rounds[1].horizon_start == START
     async with running(worker):
         await until(lambda: bool(stage.votes(0)))
-        await worker.poll()
+        await worker.requester.poll()
     assert len(stage.blockchain.rounds) == 1
 
 
 async def test_a_worker_that_is_not_a_requester_opens_no_round(stage: Stage) -> None:
     stage.sender.newest = LatestEnvelope(DIGEST, REGISTRY_DIGEST, START, COUNT, 1, None)
-    await stage.worker().poll()
+    await stage.worker().requester.poll()
     assert stage.blockchain.rounds == {}
 
 

@@ -76,6 +76,28 @@ class Agreement:
         value: T = agreed.value
         return value
 
+    async def ask_any(self, what: str, operation: Operation[T]) -> T:
+        """The first value that a node gives, for values that prove themselves.
+
+        Args:
+            what: The question, for the message.
+            operation: Asks one node, and rejects a value that is not the one requested.
+
+        Raises:
+            TransportError: If no node gives it; it says which node said what.
+        """
+        answers = await self._collect(
+            self._ask_all(operation), lambda so_far: any(map(_is_accepted, so_far))
+        )
+        for answer in answers:
+            if answer.failure:
+                self.disagreements.fails(answer.node.name, what, answer.failure)
+        accepted = next(filter(_is_accepted, answers), None)
+        if accepted is None:
+            raise TransportError(f"{what}: {self._said(answers)}")
+        value: T = accepted.value
+        return value
+
     async def ask_each(
         self,
         operation: Operation[T],

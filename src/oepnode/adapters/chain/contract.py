@@ -324,6 +324,11 @@ class EvmReader:
         check_events(number, events, state)
         return next((event for event in events if isinstance(event, RoundOpened)), None)
 
+    @translates_errors("transaction")
+    async def transaction(self, transaction: bytes) -> bytes:
+        """The bytes of a signed transaction by its hash, or its calldata where they are not had."""
+        return await self._quorum.transaction(transaction)
+
     async def _events_of(self, state: Round, at: Head) -> list[Event]:
         topics = _topics_of(state.number)
         found: list[Event] = []
@@ -369,12 +374,11 @@ class EvmChain(EvmReader):
     @translates_errors("open round")
     async def open_round(
         self, horizon_start: int, interval_count: int, envelope: bytes, registry: bytes
-    ) -> int:
-        """Open a round and return its number (``REQUESTER_ROLE``)."""
+    ) -> RoundOpened:
+        """Open a round (``REQUESTER_ROLE``); returns the event of its opening."""
         units = horizon_start // INTERVAL_S
         receipt = await self._send("openRound", units, interval_count, envelope, registry)
-        (opened,) = self._events(receipt.logs)
-        return opened.round
+        return next(e for e in self._events(receipt.logs) if isinstance(e, RoundOpened))
 
     async def cast_ballot(self, round_number: int, vote: Vote) -> bytes:
         """Cast the signer's blind ballot with its custody root."""

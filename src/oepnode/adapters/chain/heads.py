@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from oepnode.adapters.chain.agreement import Agreement, Answer
+from oepnode.adapters.chain.head_ages import HeadAges
 from oepnode.adapters.chain.node import Node
 from oepnode.adapters.chain.profiles import profile_of
 from oepnode.config import ChainSettings
@@ -35,12 +36,20 @@ class Heads:
         agreement: The nodes.
         settings: Finality, age and lead.
         clock: Clock that a block's time is compared with.
+        ages: Ages of the blocks that the nodes name; without it they are not kept.
     """
 
-    def __init__(self, agreement: Agreement, settings: ChainSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        agreement: Agreement,
+        settings: ChainSettings,
+        clock: Clock,
+        ages: HeadAges | None = None,
+    ) -> None:
         profile = profile_of(settings.chain_id)
         self._agreement = agreement
         self._clock = clock
+        self._ages = ages or HeadAges()
         self._max_age_s = settings.max_head_age_s or profile.max_head_age_s
         self._max_lead_s = (
             profile.max_head_lead_s
@@ -48,9 +57,9 @@ class Heads:
             else settings.max_head_lead_s
         )
         self._is_tagged = settings.finality == "finalized" and profile.has_finality
-        self._depth = settings.confirmations
-        if settings.finality == "finalized":
-            self._depth = self._depth or profile.confirmations
+        self._depth = (
+            profile.confirmations if settings.confirmations is None else settings.confirmations
+        )
         self._last: Head | None = None
         self._final = 0
 
@@ -63,7 +72,10 @@ class Heads:
         claims = await self._agreement.ask_each(
             lambda node: node.block("latest"), _GRACE_S, self._is_clear
         )
-        plausible = [claim for claim in claims if not self._wrong(claim)]
+        now = self._clock.now()
+        usable = [claim for claim in claims if not claim.failure]
+        self._ages.replace({one.node.name: now - _head(one).time for one in usable})
+        plausible = [claim for claim in usable if not self._problem(_head(claim))]
         if len(plausible) < self._agreement.agree:
             raise TransportError(f"newest block: {self._said(claims)}")
         head = await self._highest(plausible)

@@ -12,6 +12,12 @@ from statistics import median_low
 from typing import Any, Final, TypeVar
 
 from oepnode.adapters.chain.rpc import RpcClient, RpcError
+from oepnode.adapters.chain.transactions import (
+    TransactionJson,
+    calldata_of,
+    carried_by,
+    require_hash,
+)
 from oepnode.adapters.chain.values import (
     BlockJson,
     Data,
@@ -172,6 +178,36 @@ class Node:
         if (await self.block(at.number)).hash != at.hash:
             raise TransportError("another branch of the chain")
         return logs
+
+    async def transaction(self, transaction: bytes) -> bytes:
+        """A transaction by its hash, as `transactions.carried_by` gives it.
+
+        Raises:
+            TransportError: If the node does not have its bytes, or gives another one.
+        """
+        try:
+            params = [_hex(transaction)]
+            found = await self._optional("eth_getRawTransactionByHash", params, Data)
+            if found is not None:
+                return require_hash(transaction, raw(found))
+        except TransportError:  # many nodes do not have the method
+            found = None
+        return carried_by(transaction, await self._transaction_fields(transaction))
+
+    async def calldata(self, transaction: bytes) -> bytes:
+        """The calldata of a transaction whose bytes nobody has, as `transactions.calldata_of`.
+
+        Raises:
+            TransportError: If the node does not have it, or its bytes can be had.
+        """
+        return calldata_of(await self._transaction_fields(transaction))
+
+    async def _transaction_fields(self, transaction: bytes) -> TransactionJson:
+        params = [_hex(transaction)]
+        fields = await self._optional("eth_getTransactionByHash", params, TransactionJson)
+        if fields is None:
+            raise TransportError("no such transaction")
+        return fields
 
     # --- writing ---------------------------------------------------------------------------------
 

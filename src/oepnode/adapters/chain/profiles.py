@@ -16,7 +16,7 @@ class ChainProfile(Struct, frozen=True):
 
     Attributes:
         has_finality: Whether nodes are asked for the tag ``finalized``.
-        confirmations: Blocks on top of one that is read, where there is no such tag.
+        confirmations: Blocks on top of one that is read, unless it is read by that tag.
         max_head_age_s: Maximum age of the newest block, in seconds.
         max_head_lead_s: Maximum lead of its time over the clock, in seconds.
     """

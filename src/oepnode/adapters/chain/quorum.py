@@ -14,6 +14,7 @@ from oepnode.adapters.chain import artefact
 from oepnode.adapters.chain.agreement import Agreement
 from oepnode.adapters.chain.code import code_difference
 from oepnode.adapters.chain.disagreements import Disagreements
+from oepnode.adapters.chain.head_ages import HeadAges
 from oepnode.adapters.chain.heads import Heads
 from oepnode.adapters.chain.node import Node
 from oepnode.adapters.chain.rpc import RpcClient
@@ -21,7 +22,7 @@ from oepnode.adapters.chain.values import Log
 from oepnode.adapters.clock import SystemClock
 from oepnode.config import ChainSettings
 from oepnode.domain.rounds.onchain import Head, parse_address
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, TransportError
 from oepnode.ports import Clock
 
 
@@ -106,6 +107,22 @@ class Quorum:
         """The number of an account's transactions."""
         return await self.agreement.ask("nonce", lambda node: node.nonce(account, at))
 
+    async def transaction(self, transaction: bytes) -> bytes:
+        """A transaction by its hash; one node that has its bytes is enough, they prove themselves.
+
+        Where no node has them, the calldata on which enough nodes agree.
+        """
+        try:
+            return await self.agreement.ask_any(
+                "transaction", lambda node: node.transaction(transaction)
+            )
+        except TransportError as exc:
+            without = exc
+        try:
+            return await self.agreement.ask("calldata", lambda node: node.calldata(transaction))
+        except TransportError:
+            raise without from None
+
     async def logs(self, first: int, last: int, topics: Sequence[Any], at: Head) -> tuple[Log, ...]:
         """The contract's logs of a range of blocks, which ends at a block or before it."""
         return await self.agreement.ask(
@@ -124,4 +141,5 @@ def open_quorum(
         for index, url in enumerate(settings.rpc_urls, 1)
     ]
     agreement = Agreement(nodes, settings.quorum, settings.timeout_s, Disagreements(metrics))
-    return Quorum(agreement, Heads(agreement, settings, clock or SystemClock()), settings)
+    heads = Heads(agreement, settings, clock or SystemClock(), HeadAges(metrics))
+    return Quorum(agreement, heads, settings)

@@ -32,8 +32,8 @@ def main() -> None:
     """Carry out the job on standard input."""
     limit_mb, function = int(sys.argv[1]), sys.argv[2]
     sys.excepthook = lambda *_: None
-    _limit_memory(limit_mb << 20)
-    out = _separate_output()
+    limit_memory(limit_mb << 20)
+    out = separate_output()
 
     from oepnode.adapters.computing.messages import failure, frame
 
@@ -44,7 +44,7 @@ def main() -> None:
 
     try:
         job, inputs = _read_job()
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
         _carry_out(job, inputs, function, send)
     except BaseException as exc:
         if isinstance(exc, MemoryError):
@@ -54,7 +54,8 @@ def main() -> None:
     os._exit(0)  # without waiting for the thread, or tidying what is gone with the process
 
 
-def _limit_memory(limit: int) -> None:
+def limit_memory(limit: int) -> None:
+    """Limit the process's memory, forbid core dumps, and let the system end it first."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -65,7 +66,7 @@ def _limit_memory(limit: int) -> None:
         Path("/proc/self/oom_score_adj").write_text(_MOST_EXPENDABLE, "ascii")
 
 
-def _separate_output() -> int:
+def separate_output() -> int:
     """Take standard output for messages, so that nothing else gets between them."""
     out = os.dup(1)
     os.dup2(2, 1)
@@ -76,21 +77,22 @@ def _read_job() -> tuple[Job, Inputs]:
     from oepnode.adapters.computing.messages import LENGTH_SIZE, decode_job
     from oepnode.domain.rounds.computation import Inputs
 
-    job = decode_job(_read(int.from_bytes(_read(LENGTH_SIZE))))
+    job = decode_job(read_exactly(int.from_bytes(read_exactly(LENGTH_SIZE))))
     envelope, registry = _read_document(job.envelope), _read_document(job.registry)
     return job, Inputs(envelope, registry, job.salt, job.feed)
 
 
 def _read_document(document: SentDocument) -> bytes | FileSource:
     if not document.path:
-        return _read(document.size)
+        return read_exactly(document.size)
 
     from oepnode.adapters.storage.document_file import FileSource
 
     return FileSource(Path(document.path))
 
 
-def _read(size: int) -> bytes:
+def read_exactly(size: int) -> bytes:
+    """Bytes of standard input; the process ends where they do."""
     data = bytearray()
     while len(data) < size:
         piece = os.read(_IN, min(size - len(data), _PIECE))
@@ -100,7 +102,7 @@ def _read(size: int) -> bytes:
     return bytes(data)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End the process when standard input does: the parent is gone, or has lost interest."""
     while os.read(_IN, 1):
         pass

@@ -14,6 +14,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 from oepnode.domain.rounds.ballot import Vote
+from oepnode.domain.rounds.ballot_transactions import SignedHash
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.signed_ballots import HALF_ORDER, SignedBallot, ballot_digest, typed_data
 
@@ -36,12 +37,18 @@ def recover_signer(context: RoundContext, signed: SignedBallot) -> bytes | None:
 
     A signature over another vote, round, contract or chain recovers another address.
     """
+    digest = ballot_digest(context, signed.vote)
     r = int.from_bytes(signed.r)
-    if not r or not 0 < signed.s <= HALF_ORDER:
+    return recover_account(SignedHash(digest, r, signed.s, signed.y_parity))
+
+
+def recover_account(signed: SignedHash) -> bytes | None:
+    """Address of the account that signed a hash, 20 bytes, or None."""
+    if not signed.r or not 0 < signed.s <= HALF_ORDER:
         return None
     try:
-        signature = Signature(vrs=(signed.y_parity, r, signed.s))
-        key = signature.recover_public_key_from_msg_hash(ballot_digest(context, signed.vote))
+        signature = Signature(vrs=(signed.y_parity, signed.r, signed.s))
+        key = signature.recover_public_key_from_msg_hash(signed.hash)
     except (BadSignature, ValidationError, ValueError):
         return None
     return key.to_canonical_address()

@@ -1,4 +1,4 @@
-"""``oepnode audit``: read rounds and votes from the chain, and replay a round from its inputs.
+"""``oepnode audit``: read rounds and votes from the chain, certify a root, and replay a round.
 
 Reads only. Everything printed here is on chain already; no NMI is printed. Source:
 ``docs/auditors.md``.
@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import typer
 
+from oepnode.cli.audit.certify import certify, verify
 from oepnode.cli.audit.replay import keygen, replay
 from oepnode.cli.audit.round import round_
 from oepnode.cli.audit.rounds import rounds
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Read rounds, votes and disagreements from the chain; replay a round from its inputs.",
+    help="Read rounds, votes and disagreements from the chain; certify a root; replay a round.",
 )
 
 app.command()(rounds)
 app.command("round")(round_)
+app.command()(certify)
+app.command("verify-certificate")(verify)
 app.command()(replay)
 app.command()(keygen)

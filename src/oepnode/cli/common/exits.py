@@ -32,10 +32,12 @@ from typer.core import TyperGroup
 
 from oepnode.cli.common.hints import EDGE_HINTS
 from oepnode.client.audits import OpeningNotFoundError
+from oepnode.client.certificates import OperatorsNotNamedError
 from oepnode.client.chain import ChainNotNamedError
 from oepnode.client.fetching import NoEndpointError
 from oepnode.client.grants import SignerNotNamedError
 from oepnode.client.keys import AggregatorIdError, KeyFileError
+from oepnode.client.operation.registry.database import DatabaseNotNamedError
 from oepnode.client.operation.relay import BallotFileError
 from oepnode.client.operation.snapshots import SaltNotNamedError
 from oepnode.client.rounds import RoundNotNamedError, RoundStateError
@@ -68,10 +70,12 @@ _FAMILIES: Final[tuple[tuple[type[OepError], int, str], ...]] = (
 _HINTS: Final[dict[type[OepError], str]] = {
     AggregatorIdError: "--aggregator",
     BallotFileError: "'relay sign' prints signed ballots, one per line",
+    DatabaseNotNamedError: "--database, --config or OEPNODE_DATABASE",
     ChainNotNamedError: "--rpc and --contract, or OEPNODE_RPC and OEPNODE_CONTRACT",
     KeyFileError: "make one with 'aggregator keygen', an auditor's with 'audit keygen'",
     NoEndpointError: "--allow-private, if this is a test network",
     OpeningNotFoundError: "--start-block",
+    OperatorsNotNamedError: "--operator or --operators, --quorum, --contract and --chain-id",
     RoundNotNamedError: "--round",
     RoundStateError: "'audit round N --json' prints it",
     SaltNotNamedError: "--salt-file or --new-salt",

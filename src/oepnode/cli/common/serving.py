@@ -1,4 +1,4 @@
-"""Commands that run a program until it is stopped: its settings file, its URL once it listens."""
+"""Commands that run a program until it is stopped: its settings file, its URLs once it listens."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ import typer
 from oepnode.config import RegistrySettings, RelaySettings, SenderSettings, load
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from oepnode.wiring import ServiceParts
 
 S = TypeVar("S", SenderSettings, RegistrySettings, RelaySettings)
 
 Config = Annotated[Path, typer.Option("--config", help="Settings file (TOML).")]
 
 
-def announcer(as_json: bool) -> Callable[[str], None]:
-    """A callback that prints the URL on which a program listens, as one line."""
+def announcer(as_json: bool) -> Callable[[str, str], None]:
+    """A callback that prints the URLs on which a program listens, as one line."""
 
-    def announce(url: str) -> None:
-        typer.echo(json.dumps({"listening": url}) if as_json else f"Listening on {url}")
+    def announce(public_url: str, operator_url: str) -> None:
+        urls = {"listening": public_url, "status": operator_url}
+        text = f"Listening on {public_url}; status for the operator on {operator_url}"
+        typer.echo(json.dumps(urls) if as_json else text)
 
     return announce
 
@@ -38,7 +40,7 @@ def configure_logs() -> None:
 
 def serve_application(
     kind: type[S],
-    build: Callable[[S], Awaitable[web.Application]],
+    build: Callable[[S], Awaitable[ServiceParts]],
     config: Path,
     as_json: bool,
 ) -> None:
@@ -46,9 +48,9 @@ def serve_application(
 
     Args:
         kind: Its settings.
-        build: Builds its application.
+        build: Builds its applications.
         config: Its settings file.
-        as_json: Print the URL as JSON.
+        as_json: Print the URLs as JSON.
     """
     from oepnode.wiring import run_service
 

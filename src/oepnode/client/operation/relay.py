@@ -166,7 +166,7 @@ def _sign(
     guard = EquivocationGuard(Path(record or f"{key_file}.signed"))
 
     async def go() -> tuple[RoundContext, Vote]:
-        async with chains.open_reader(chain) as reader:
+        async with chains.open_reader(chain.at_depth()) as reader:
             member = await _waiting_member(reader, number, signer)
             context = chains.context_of(reader, number)
             return context, vote_of(context, member)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from oepnode.client import chain as chains
 from oepnode.config import WorkerSettings
 from oepnode.errors import ConfigError, OepError, TransportError
+from oepnode.worker.lateness import window_problem
 from oepnode.worker.status.view import WorkerStatus
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class CheckLine(Struct, frozen=True):
 
 
 def check_worker(settings: WorkerSettings) -> tuple[CheckLine, ...]:
-    """Check folders, listeners, key, chain, membership, balance, sender, registry and relay."""
+    """Check folders, listeners, key, chain, windows, membership, balance, and the services."""
     return tuple(chains.run(_check_surroundings(settings)))
 
 
@@ -39,6 +40,7 @@ async def _check_surroundings(settings: WorkerSettings) -> list[CheckLine]:
             head = await parts.chain.head()
             chain_id = parts.chain.chain_id
             lines.append(CheckLine("chain", True, f"chain {chain_id}, block {head.number}"))
+            lines.append(await _windows(parts))
             lines.append(await _membership(settings, parts))
             lines.append(await _balance(parts))
             lines.append(await _service("sender", parts.sender.latest))
@@ -88,6 +90,18 @@ def _listeners(settings: WorkerSettings) -> CheckLine:
         f"{host or 'every address'} (status.host) may show the operator's pages to anyone; set "
         "127.0.0.1 or an address of a private network",
     )
+
+
+async def _windows(parts: WorkerParts) -> CheckLine:
+    head = await parts.chain.head()
+    behind_s = max(0, await parts.chain.newest_time() - head.time)
+    windows = await parts.chain.current_electorate()
+    problem = window_problem(windows, behind_s)
+    what = problem or (
+        f"{windows.vote_window_s} s to vote and {windows.reveal_window_s} s to reveal; a block is "
+        f"believed {behind_s} s after the newest"
+    )
+    return CheckLine("windows", not problem, what)
 
 
 async def _membership(settings: WorkerSettings, parts: WorkerParts) -> CheckLine:

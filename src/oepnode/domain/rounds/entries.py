@@ -92,6 +92,11 @@ def largest_site(interval_count: int) -> int:
     return _SITE_HEAD.size + _MAX_OBJECTIVE + _SITE_TAIL.size + KIND_COUNT * interval_count * 4
 
 
+def smallest_site() -> int:
+    """Bytes of the smallest site entry: one limit, under an objective function of one byte."""
+    return _SITE_HEAD.size + 1 + _SITE_TAIL.size + _LIMIT_SIZE
+
+
 class EntryFrame:
     """The bytes that site entries of one objective function and the same kinds have in common.
 
@@ -132,6 +137,19 @@ class EntryFrame:
         """The limits of the kind at ``kinds[number]``, to be written: (sites, intervals)."""
         start = len(self._head) + number * self._count * _LIMIT_SIZE
         return entries[:, start : start + self._count * _LIMIT_SIZE].view(">i4")
+
+
+def limits_of(entry: bytes, interval_count: int) -> Int32s:
+    """The limits of an entry that this program encoded: (4, intervals), `NO_LIMIT` where none."""
+    tail = _SITE_HEAD.size + entry[_SITE_HEAD.size - 1]
+    kinds = entry[tail + _SITE_TAIL.size - 1]
+    limits = np.full((KIND_COUNT, interval_count), NO_LIMIT, dtype=np.int32)
+    kept = [kind for kind in range(KIND_COUNT) if kinds >> kind & 1]
+    payload = np.frombuffer(
+        entry, dtype=">i4", count=len(kept) * interval_count, offset=tail + _SITE_TAIL.size
+    )
+    limits[kept] = payload.reshape(len(kept), interval_count)
+    return limits
 
 
 def decode_site(entry: bytes) -> SiteEntry:

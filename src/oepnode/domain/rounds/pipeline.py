@@ -1,10 +1,10 @@
 """From a document that is read in parts to the partitions of its round, in bounded memory.
 
-1. Read: each part gives blocks of runs. A run that is its block's only one of its site, lies in
-   the horizon and has one holder is encoded and hashed at once; the limits of others are kept.
-2. Decide, from small columns only: what each site means, horizon, density, which sites have
-   several runs.
-3. Weave: those sites are judged interval by interval (`woven_sites`) and encoded.
+1. Read: each part gives blocks of runs. A run that has one holder, and is its block's only one of
+   its site or fills the horizon, is encoded and hashed at once; the limits of others are kept.
+2. Decide, from small columns only: what each site means, horizon, density, which run decides a site
+   alone.
+3. Weave: the other sites are judged interval by interval (`woven_sites`) and encoded.
 4. Trees (`partition`).
 
 Guarantees: every row of the document ends in exactly one partition, or in the unassigned one; the
@@ -39,7 +39,7 @@ from oepnode.domain.rounds.partition import EncodedDocument, RoundResult, build_
 from oepnode.domain.rounds.run_table import ReadBlock, RunTable, joined_sites
 from oepnode.domain.rounds.site_entries import EncodedSites, RoundKeys, SiteEncoder
 from oepnode.domain.rounds.workshop import InProcess, Workshop
-from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, tasks_of, woven_runs
+from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, split_runs, tasks_of
 
 _NO_LIMITS: Final = (None, None, None, None)
 
@@ -113,12 +113,13 @@ class Pipeline:
         table = run_table.table_of(blocks)
         run_table.check_meanings(table, [each.block.place for each in blocks], log)
         log.raise_if_any()
-        woven = self._weave(table, blocks, log, progress)
+        deciding, others = split_runs(table)
+        woven = self._weave(table, blocks, tasks_of(table, others), log, progress)
         log.raise_if_any()
         self._check_same_horizon(table.horizon, log)
         log.raise_if_any()
         check_same_kind(SiteIdKind(table.nmi.dtype.itemsize), self._snapshot)
-        encoded = _encoded(table, blocks, woven)
+        encoded = _encoded(table, blocks, deciding, woven)
         result, custody = build_trees(encoded, self._context, self._keys, self._workshop)
         return PartitionedDocument(result, custody, log.warnings)
 
@@ -170,13 +171,14 @@ class Pipeline:
         return ReadBlock(replace(block, runs=head), holder, sites, kept, store, limit_store)
 
     def _is_alone(self, runs: Runs, holder: Int32s, last: Int32s) -> Bools:
-        """Per run, whether it gives an entry if no other block has a run of its site."""
+        """Per run, whether it gives an entry if no other run of its site counts."""
         horizon = self._horizon
         end = horizon.start + horizon.count * INTERVAL_S
         is_inside = (runs.start >= horizon.start) & (last < end) & (holder != CHANGES)
         if not 0 < horizon.count <= MAX_HORIZON or not is_inside.any():
             return np.zeros(len(runs), dtype=np.bool_)
-        alone = is_inside & ~run_table.repeated_sites(runs.nmi, runs.level)
+        is_whole = np.diff(runs.bounds) == horizon.count
+        alone = is_inside & (is_whole | ~run_table.repeated_sites(runs.nmi, runs.level))
         # The rule of density, so that no block takes more room than its rows allow.
         rows = int(runs.bounds[-1])
         if is_sparse(int(alone.sum()), horizon.count, rows):
@@ -198,12 +200,12 @@ class Pipeline:
         self,
         table: RunTable,
         blocks: Sequence[ReadBlock],
+        tasks: Sequence[Indices],
         log: FaultLog,
         progress: Progress | None,
     ) -> list[WovenSites]:
         horizon_log = FaultLog(log.what)
         check_horizon(table.horizon, table.site_count, table.row_count, horizon_log)
-        tasks = tasks_of(table, woven_runs(table))
         is_valid = not horizon_log.count and table.horizon == self._horizon
         encoder = self._encoder if is_valid else None
         weaver = Weaver(table, blocks, self._snapshot, self._workshop, encoder, self._horizon)
@@ -232,12 +234,9 @@ class Pipeline:
 
 
 def _encoded(
-    table: RunTable, blocks: Sequence[ReadBlock], woven: Sequence[WovenSites]
+    table: RunTable, blocks: Sequence[ReadBlock], alone: Indices, woven: Sequence[WovenSites]
 ) -> EncodedDocument:
-    """All entries: those of runs that are alone in the whole document, and the woven ones."""
-    is_alone = np.ones(len(table.nmi), dtype=np.bool_)
-    is_alone[table.order[woven_runs(table)]] = False
-    alone = np.flatnonzero(is_alone)
+    """All entries: those of runs that decide a site alone, and the woven ones."""
     names = [each.store for each in blocks] + [each.store for each in woven]
     stores = tuple(dict.fromkeys(names))
     code = np.array([stores.index(name) for name in names], dtype=np.int32)

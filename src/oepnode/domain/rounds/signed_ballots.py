@@ -13,6 +13,7 @@ A file of signed ballots holds one JSON object a line: ``{"chainId", "contract",
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final, TypeAlias
 
 from eth_utils.crypto import keccak
@@ -152,20 +153,24 @@ def typed_data(context: RoundContext, vote: Vote) -> dict[str, Any]:
 
 def ballot_digest(context: RoundContext, vote: Vote) -> bytes:
     """The EIP-712 hash that is signed, 32 bytes; ``ballotDigest`` on chain."""
-    domain = keccak(
+    message = keccak(_ballot_type() + context.number.to_bytes(32) + vote.ballot + vote.custody)
+    return keccak(b"\x19\x01" + _domain(context.chain_id, context.contract) + message)
+
+
+@lru_cache(maxsize=8)
+def _domain(chain_id: int, contract: bytes) -> bytes:
+    return keccak(
         _type_hash("EIP712Domain", _DOMAIN_TYPE)
         + keccak(text=_NAME)
         + keccak(text=_VERSION)
-        + context.chain_id.to_bytes(32)
-        + context.contract.rjust(32, b"\x00")
+        + chain_id.to_bytes(32)
+        + contract.rjust(32, b"\x00")
     )
-    message = keccak(
-        _type_hash("Ballot", _BALLOT_TYPE)
-        + context.number.to_bytes(32)
-        + vote.ballot
-        + vote.custody
-    )
-    return keccak(b"\x19\x01" + domain + message)
+
+
+@cache
+def _ballot_type() -> bytes:
+    return _type_hash("Ballot", _BALLOT_TYPE)
 
 
 def _type_hash(name: str, fields: list[dict[str, str]]) -> bytes:

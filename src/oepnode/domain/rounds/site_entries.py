@@ -19,7 +19,8 @@ from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
 from oepnode.domain.rounds import pseudonyms
 from oepnode.domain.rounds.entries import KIND_COUNT, EntryFrame, Horizon
-from oepnode.domain.rounds.inputs.registry_snapshot import NO_AGGREGATOR, Aggregator
+from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR
+from oepnode.domain.rounds.inputs.registry_snapshot import Aggregator
 from oepnode.domain.rounds.inputs.runs import Runs
 from oepnode.domain.rounds.merkle import HASH_SIZE
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
+Place: TypeAlias = tuple[str, int, int]
+"""A store, a position in it, and a number of bytes."""
 
 
 class Workshop(Protocol):
@@ -40,6 +42,10 @@ class Workshop(Protocol):
         """Bytes of a store, also of one that a task in another process wrote and has ended."""
         ...
 
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        ...
+
 
 class InProcess:
     """Does all tasks in this process one after another, and keeps everything in memory."""
@@ -62,6 +68,10 @@ class InProcess:
     def read(self, store: str, start: int, size: int) -> bytes:
         """Bytes of a store."""
         return self._stores[store].read(start, size)
+
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        return (self.read(*place) for place in places)
 
 
 class _Pieces:

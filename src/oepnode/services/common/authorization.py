@@ -24,6 +24,7 @@ from oepnode.services.common.access_log import AccessLog
 from oepnode.services.common.allow_list import AllowList
 from oepnode.services.common.http import Rejection
 from oepnode.services.common.known_signers import KnownSigners
+from oepnode.services.common.metrics import InputMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Authorizer:
         access_log: Record of used nonces and granted requests.
         window_s: Maximum difference between a request's time and the clock, in seconds.
         allowed: The operators whose workers are admitted.
+        metrics: Counts the grants.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Authorizer:
         access_log: AccessLog,
         window_s: int,
         allowed: AllowList,
+        metrics: InputMetrics,
     ) -> None:
         self._chain = chain
         self._clock = clock
         self._access_log = access_log
         self._window_s = window_s
         self._allowed = allowed
+        self._metrics = metrics
         self._known = KnownSigners(self._members)
 
     async def verify(self, request: MemberRequest, signature: bytes) -> None:
@@ -152,6 +156,7 @@ class Authorizer:
         )
         if not fresh:
             raise Rejection(409, "nonce.used", "this nonce was used before; sign a new request")
+        self._metrics.count_grant(request.what)
         _log.info(
             "request_granted",
             input=request.what,

@@ -43,6 +43,9 @@ class GrantPublisher:
         access_log: The granted requests.
         account: Account that signs the lists, or None: then there are none.
         has_input: Whether this service stored the input of a round.
+
+    Attributes:
+        turns: Queue of the requests.
     """
 
     def __init__(
@@ -62,12 +65,12 @@ class GrantPublisher:
         self._has_input = has_input
         self._lists: OrderedDict[int, tuple[float, bool, bytes]] = OrderedDict()
         # One at a time: each may read the chain and sign, and anyone may ask.
-        self._turns = Turns(at_a_time=1, most=_MOST_WAITING, most_of_one=_MOST_WAITING)
+        self.turns = Turns(at_a_time=1, most=_MOST_WAITING, most_of_one=_MOST_WAITING)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Respond with the signed list of a round."""
         number = _read_number(request.match_info["round"])
-        async with self._turns.turn("anyone", lambda: request.transport is None):
+        async with self.turns.turn("anyone", lambda: request.transport is None):
             body = await self.list_of(number)
         return web.Response(
             body=body, content_type="application/json", headers={"Cache-Control": "no-cache"}

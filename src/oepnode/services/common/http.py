@@ -37,10 +37,13 @@ SLOWEST_BYTES_PER_S: Final = 2**18
 CHAIN_UNAVAILABLE: Final = (
     "the chain cannot be read or written to at present; retry later, the log has the reason"
 )
+UNKNOWN_ENDPOINT: Final = "unknown"
 INTERNAL_ERROR: Final = "internal error of this service; its log names the location"
 _MAX_MESSAGE: Final = 500
 LOGGED_PER_S: Final = 1 / 3
 LOGGED_AT_ONCE: Final = 20
+REJECTION_CODE: Final = web.ResponseKey("rejection_code", str)
+"""Of a response to a rejected request: its code."""
 _log_budgets: Final[WeakKeyDictionary[web.Application, TokenBuckets]] = WeakKeyDictionary()
 
 
@@ -93,6 +96,12 @@ def json_response(
     )
 
 
+def endpoint_of(request: web.Request) -> str:
+    """The endpoint's declared path; the requested path could contain anything."""
+    resource = request.match_info.route.resource
+    return UNKNOWN_ENDPOINT if resource is None else resource.canonical
+
+
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error of a handler into a response with a reason."""
@@ -108,7 +117,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except ConflictError as exc:
         return _rejected(409, "chain.rejected", str(exc))
     except TransportError as exc:
-        _log.warning("chain_unavailable", endpoint=_resource(request), reason=str(exc))
+        _log.warning("chain_unavailable", endpoint=endpoint_of(request), reason=str(exc))
         return _rejected(503, "chain.unavailable", shown_reason(exc), headers={"Retry-After": "5"})
     except web.HTTPException as exc:
         return _http_error(exc)
@@ -130,20 +139,20 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
         )
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
-    size = limit if request.content_length is None else request.content_length
-    allowed_s = READ_DEADLINE_S + size / SLOWEST_BYTES_PER_S
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + allowed_s
+    start = asyncio.get_running_loop().time()
     total = 0
     while True:
+        # A client must keep up at every moment: a silent one holds its place for seconds only.
+        allowed_s = READ_DEADLINE_S + total / SLOWEST_BYTES_PER_S
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(start + allowed_s):
                 chunk = await request.content.read(CHUNK_BYTES)
         except TimeoutError as exc:
             raise Rejection(
                 408,
                 "body.timeout",
-                f"the body did not arrive within {allowed_s:.0f} s; send the request again",
+                f"only {total} bytes of the body arrived within {allowed_s:.0f} s; send the "
+                "request again",
             ) from exc
         except (web.RequestPayloadError, ConnectionError) as exc:
             raise Rejection(
@@ -183,13 +192,9 @@ def _log_rejection(request: web.Request, exc: Rejection) -> None:
         budget = _log_budgets[request.app] = TokenBuckets(LOGGED_PER_S, LOGGED_AT_ONCE, now)
     # Missing inputs are requested at every poll; other rejections are worth a line.
     if exc.status != 404 and budget.take(exc.code):
-        _log.info("request_rejected", endpoint=_resource(request), status=exc.status, code=exc.code)
-
-
-def _resource(request: web.Request) -> str:
-    """The endpoint's declared path; the requested path could contain anything."""
-    resource = request.match_info.route.resource
-    return "unknown" if resource is None else resource.canonical
+        _log.info(
+            "request_rejected", endpoint=endpoint_of(request), status=exc.status, code=exc.code
+        )
 
 
 def _rejected(
@@ -200,7 +205,9 @@ def _rejected(
     **more: object,
 ) -> web.Response:
     error = {"code": code, "message": message[:_MAX_MESSAGE], **more}
-    return json_response({"error": error}, status, headers)
+    response = json_response({"error": error}, status, headers)
+    response[REJECTION_CODE] = code
+    return response
 
 
 def _faults(exc: DocumentFault) -> dict[str, Any]:

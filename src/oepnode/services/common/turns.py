@@ -42,6 +42,17 @@ class Turns:
         self._most_of_one = most_of_one
         self._of: Counter[Hashable] = Counter()
         self._total = 0
+        self._in_use = 0
+
+    @property
+    def in_use(self) -> int:
+        """Number of requests that are processed."""
+        return self._in_use
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait for a turn."""
+        return self._total - self._in_use
 
     @asynccontextmanager
     async def turn(
@@ -68,7 +79,11 @@ class Turns:
             async with self._free:
                 if is_gone():
                     raise Rejection(499, "client.gone", "the client closed the connection")
-                yield
+                self._in_use += 1
+                try:
+                    yield
+                finally:
+                    self._in_use -= 1
         finally:
             self._count(key, -1)
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
 from oepnode.adapters.crypto import sealing
+from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.config import RegistrySettings
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.document_signatures import SignatureFault
@@ -26,8 +27,10 @@ from oepnode.services.common.authorization import Authorizer
 from oepnode.services.common.document_signatures import rejection_of, verify
 from oepnode.services.common.grants import GrantPublisher
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
+from oepnode.services.common.metrics import InputMetrics
 from oepnode.services.common.turns import Turns
 from oepnode.services.registry.departed import DepartedReaders
+from oepnode.services.registry.publisher import SnapshotPublisher
 from oepnode.services.registry.store import RegistryStore, StoredSnapshot
 from oepnode.services.registry.token_shelf import TokenShelf
 
@@ -37,22 +40,27 @@ def application(
     chain: ChainReader,
     clock: Clock,
     account: LocalAccount | None = None,
+    metrics: InputMetrics | None = None,
+    database: RegistryDatabase | None = None,
 ) -> web.Application:
-    """The registry's application; it does not close ``chain``.
+    """The registry's application; it does not close ``chain``, but the database.
 
     Args:
         settings: The registry's settings.
         chain: Source of members and rounds.
         clock: Time of day.
         account: Account that signs grant lists; without it there are none.
+        metrics: The registry's metrics; by default they are not kept.
+        database: Database that snapshots are published from.
 
     Raises:
         ConfigError: If the data folder is not usable.
     """
+    metrics = metrics or InputMetrics()
     store = RegistryStore(settings.data_dir)
     allowed = allow_list_of(settings)
     key = None if settings.snapshot_key is None else bytes.fromhex(settings.snapshot_key)
-    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed, key)
+    handler = RequestHandler(chain, clock, store, settings.request_window_s, allowed, metrics, key)
     departed = DepartedReaders(chain, store)
     tokens = TokenShelf(settings.data_dir)
     endpoints = _Endpoints(handler, store, tokens, settings.max_request_bytes, departed)
@@ -75,12 +83,22 @@ def application(
         ]
     )
 
+    metrics.observe(app)
+    metrics.watch("grants", grants.turns)
+
     async def run(_: web.Application) -> AsyncIterator[None]:
-        watching = asyncio.create_task(departed.watch())
+        watching = [asyncio.create_task(departed.watch())]
+        if database is not None and settings.publish != "by_hand":
+            interval_s = settings.publish_interval_s
+            publisher = SnapshotPublisher(store, database, clock, settings.publish, interval_s)
+            watching.append(asyncio.create_task(publisher.watch()))
         yield
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         store.close()
+        if database is not None:
+            database.close()
 
     app.cleanup_ctx.append(run)
     return app
@@ -95,6 +113,7 @@ class RequestHandler:
         store: Snapshots, salts and used nonces.
         window_s: Maximum difference between a request's time and the clock, in seconds.
         allowed: The operators whose workers are admitted.
+        metrics: Counts grants and responses.
         key: The publisher's public key, 32 bytes; None demands no signatures.
     """
 
@@ -105,13 +124,16 @@ class RequestHandler:
         store: RegistryStore,
         window_s: int,
         allowed: AllowList,
+        metrics: InputMetrics,
         key: bytes | None = None,
     ) -> None:
         self._key = key
         self._chain = chain
         self._store = store
-        self._authorizer = Authorizer(chain, clock, store.access_log, window_s, allowed)
+        self._metrics = metrics
+        self._authorizer = Authorizer(chain, clock, store.access_log, window_s, allowed, metrics)
         self._turns = Turns()
+        metrics.watch("inputs", self._turns)
 
     async def answer(
         self,
@@ -135,7 +157,9 @@ class RequestHandler:
             member = await self._authorizer.member_of(request)
             snapshot = await self._snapshot(request)
             await self._authorizer.authorize(member, request)
-            return await asyncio.to_thread(self._sealed, request, snapshot)
+            sealed = await asyncio.to_thread(self._sealed, request, snapshot)
+        self._metrics.count_served(request.what)
+        return sealed
 
     async def _snapshot(self, request: RegistryRequest) -> StoredSnapshot:
         snapshot = await asyncio.to_thread(self._store.snapshot, request.snapshot_digest)

@@ -86,8 +86,9 @@ class DepartedReaders:
     async def _in_use(self) -> list[StoredSnapshot]:
         """The newest snapshot, and that of the newest round."""
         newest = await asyncio.to_thread(self._store.latest)
-        number = await self._chain.round_count()
-        opened = await self._chain.opening(number) if number else None
+        chain = await self._chain.settled()  # inputs are granted for settled rounds alone
+        number = await chain.round_count()
+        opened = await chain.opening(number) if number else None
         found = [newest]
         if opened is not None:
             found.append(await asyncio.to_thread(self._store.snapshot, opened.registry_digest))

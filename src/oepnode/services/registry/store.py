@@ -7,6 +7,7 @@ again changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -120,14 +121,47 @@ class RegistryStore:
             return stored
         self._salts.put(salt)
         self._snapshots.put(snapshot)
-        # A crash here leaves files that are missing from the index; publishing again adds them.
+        self._add(stored, now)
+        return stored
+
+    def publish_pieces(
+        self, pieces: Iterable[bytes], as_of: int, salt: bytes, now: float
+    ) -> StoredSnapshot:
+        """Store a snapshot that is made piece by piece from valid data, with its fresh salt.
+
+        Leaves out validation, which would need the whole snapshot in memory.
+
+        Args:
+            pieces: The snapshot's bytes.
+            as_of: Its time, UTC seconds.
+            salt: The salt that it commits to, which no other snapshot has.
+            now: UTC seconds.
+        """
+        check_strength(salt)
+        salt_digest = sha256(salt).digest()
+        self._check_unused(salt_digest)
+        incoming = self._snapshots.incoming()
+        try:
+            for piece in pieces:
+                incoming.write(piece)
+            self._salts.put(salt)
+            stored = StoredSnapshot(incoming.commit(), as_of, salt_digest, incoming.size)
+        finally:
+            incoming.discard()
+        self._add(stored, now)
+        return stored
+
+    def _add(self, stored: StoredSnapshot, now: float) -> None:
+        """Add a snapshot to the index.
+
+        A crash before leaves files that are missing from it; publishing again adds them.
+        """
         with self._index.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO snapshots (digest, as_of, salt_digest, size, published_at)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (digest, parsed.as_of, parsed.salt_digest, len(snapshot), now),
+                (stored.digest, stored.as_of, stored.salt_digest, stored.size, now),
             )
-        return stored
 
     def _check_unused(self, salt_digest: bytes) -> None:
         other = self._one(f"{_SELECT} WHERE salt_digest = ?", (salt_digest,))

@@ -22,24 +22,40 @@ from oepnode.adapters.storage.digest_files import make_folder
 from oepnode.adapters.storage.evidence import EvidenceFiles
 from oepnode.config import RelaySettings
 from oepnode.ports import Chain
+from oepnode.services.common.chain_health import ChainHealth
 from oepnode.services.common.http import Rejection, errors_as_json, json_response, read_body
 from oepnode.services.relay.ballot_pool import BallotPool, Receipt
+from oepnode.services.relay.metrics import RelayMetrics
 from oepnode.services.relay.step_pool import StepPool
 
 MAX_LINE_BYTES: Final = 1024
 _MAX_ROUND_DIGITS: Final = 10
 
 
-def application(settings: RelaySettings, chain: Chain) -> web.Application:
+def application(
+    settings: RelaySettings,
+    chain: Chain,
+    metrics: RelayMetrics | None = None,
+    health: ChainHealth | None = None,
+) -> web.Application:
     """The relay's application; it does not close ``chain``.
+
+    Args:
+        settings: The relay's settings.
+        chain: The contract, with an account that pays.
+        metrics: The relay's metrics; by default they are not kept.
+        health: The relay's health for its operator, which gets what delays a vote or a step.
 
     Raises:
         ConfigError: If the data folder is not usable.
     """
     make_folder(settings.data_dir)
     evidence = EvidenceFiles(settings.data_dir / "evidence")
-    pool = BallotPool(chain, evidence, recover_signer, settings.batch_after_s)
-    steps = StepPool(chain)
+    metrics = metrics or RelayMetrics()
+    pool = BallotPool(chain, evidence, recover_signer, settings.batch_after_s, metrics)
+    steps = StepPool(chain, metrics)
+    if health is not None:
+        health.also(lambda: pool.trouble or steps.trouble)
     endpoints = _Endpoints(pool, steps, chain)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
@@ -50,6 +66,8 @@ def application(settings: RelaySettings, chain: Chain) -> web.Application:
             web.get("/healthz", endpoints.health),
         ]
     )
+
+    metrics.observe(app)
 
     async def casting(_: web.Application) -> AsyncIterator[None]:
         interval_s = settings.look_interval_s

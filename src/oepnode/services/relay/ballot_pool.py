@@ -39,6 +39,7 @@ from oepnode.ports import Chain
 from oepnode.services.common.http import INTERNAL_ERROR, Rejection, shown_reason
 from oepnode.services.common.known_signers import KnownSigners
 from oepnode.services.common.turns import Turns
+from oepnode.services.relay.metrics import RelayMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -110,6 +111,7 @@ class BallotPool:
         evidence: Storage of pairs of ballots of one member.
         recover: Recovers a ballot's signer.
         batch_after_s: Maximum wait of a ballot for others.
+        metrics: The relay's metrics.
         now: Returns monotonic seconds.
     """
 
@@ -119,6 +121,7 @@ class BallotPool:
         evidence: EvidenceFiles,
         recover: Recover,
         batch_after_s: float,
+        metrics: RelayMetrics,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._chain = chain
@@ -129,6 +132,9 @@ class BallotPool:
         self._rounds: dict[int, _Round] = {}
         self._turns = Turns()
         self._known = KnownSigners(self._members, now)
+        self._metrics = metrics
+        metrics.watch("votes", self._turns)
+        metrics.held_votes.set_function(lambda: self.counts[1])
 
     # --- accepting -------------------------------------------------------------------------------
 
@@ -300,6 +306,7 @@ class BallotPool:
         if batch.chosen and self._is_due(round_, batch, electorate):
             packed = pack(signed for _, signed in batch.chosen)
             await self._chain.cast_ballots(number, packed)
+            self._metrics.votes_cast.inc(len(batch.chosen))
             _log.info("ballots_cast", round=number, ballots=len(batch.chosen))
         round_.wait_s, round_.trouble = 0.0, ""
 

@@ -26,6 +26,7 @@ from oepnode.errors import ConflictError, TransportError, location_of
 from oepnode.ports import Chain
 from oepnode.services.common.http import INTERNAL_ERROR, Rejection, shown_reason
 from oepnode.services.common.turns import MOST_WAITING, Turns
+from oepnode.services.relay.metrics import RelayMetrics
 
 _log = structlog.get_logger(__name__)
 
@@ -48,15 +49,21 @@ class StepPool:
 
     Args:
         chain: The contract, with an account that pays.
+        metrics: The relay's metrics.
         now: Returns monotonic seconds.
     """
 
-    def __init__(self, chain: Chain, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, chain: Chain, metrics: RelayMetrics, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._chain = chain
         self._now = now
         self._held: dict[RelayedStep, _Held] = {}
         # Anyone may hand in, and nobody signs: all wait in one line.
         self._turns = Turns(most_of_one=MOST_WAITING)
+        self._metrics = metrics
+        metrics.watch("steps", self._turns)
+        metrics.held_steps.set_function(lambda: self.count)
 
     # --- accepting -------------------------------------------------------------------------------
 
@@ -115,7 +122,8 @@ class StepPool:
     ) -> tuple[list[tuple[Member, bytes]], set[Result]]:
         """All ballots of a round if one is for the result, else none; and results on chain."""
         electorate = await self._chain.electorate(state.epoch)
-        events = await self._chain.round_events(state.number)
+        newest = await self._chain.newest()  # the contract takes all ballots, or none
+        events = await newest.round_events(state.number)
         cast = [event for event in events if isinstance(event, BallotCast)]
         revealed = {Result(e.root, e.partitions) for e in events if isinstance(e, RootRevealed)}
         context = RoundContext(self._chain.chain_id, self._chain.contract, state.number)
@@ -165,6 +173,7 @@ class StepPool:
             self._release(step)
         elif step.result is None:
             await self._chain.fail_round(number)
+            self._metrics.steps.labels(_name(step)).inc()
             _log.info("failed_round_closed", round=number)
         else:
             ballots, revealed = await self._votes(state, step.result)
@@ -173,6 +182,7 @@ class StepPool:
                 return
             root, partitions = step.result.root, step.result.partitions
             await self._chain.reveal_root(number, root, partitions, ballots)
+            self._metrics.steps.labels(_name(step)).inc()
             _log.info("root_revealed", round=number, root=root.hex())
 
     def _release(self, step: RelayedStep) -> None:

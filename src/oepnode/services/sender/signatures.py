@@ -58,6 +58,19 @@ class DocumentSignatures:
         except SignatureFault as exc:
             raise rejection_of(exc) from exc
 
+    async def check(self, signed: SignedStatement | None) -> None:
+        """Check that a verified statement's sequence number can be used.
+
+        Raises:
+            Rejection: If it cannot.
+        """
+        if signed is None:
+            return
+        try:
+            await asyncio.to_thread(self._store.signatures.check, signed)
+        except SignatureFault as exc:
+            raise rejection_of(exc) from exc
+
     async def keep(self, signed: SignedStatement | None) -> None:
         """Store a verified statement.
 
@@ -81,7 +94,7 @@ class DocumentSignatures:
             return
         signed = await asyncio.to_thread(self._store.signatures.of, document.digest, self._key)
         self.verify(signed, document.digest, document.size)
-        highest = await asyncio.to_thread(self._store.highest_opened, self._key)
+        highest = await asyncio.to_thread(self._store.openings.highest_sequence, self._key)
         if signed is not None and signed.statement.sequence < highest:
             raise rejection_of(
                 SignatureFault(

@@ -6,18 +6,20 @@ bytes again changes nothing: a document's position is that of its first arrival.
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec import json as msgspec_json
 
-from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
+from oepnode.adapters.storage.digest_files import FileStore, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
 from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
 from oepnode.services.common.document_signatures import SIGNATURES_SCHEMA, SignatureStore
+from oepnode.services.sender.messages import MESSAGES_SCHEMA, MessageStore
+from oepnode.services.sender.openings import OPENINGS_SCHEMA, Openings, newest_round
+from oepnode.services.sender.upload_store import UPLOADS_SCHEMA, UploadStore
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -28,18 +30,6 @@ CREATE TABLE IF NOT EXISTS documents (
     interval_count INTEGER NOT NULL,
     received_at REAL NOT NULL,
     warnings TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS rounds (
-    round INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL,
-    registry_digest BLOB NOT NULL,
-    noted_at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS openings (
-    digest BLOB NOT NULL,
-    registry_digest BLOB NOT NULL,
-    after_round INTEGER NOT NULL,
-    PRIMARY KEY (digest, registry_digest)
 );
 """
 
@@ -73,6 +63,9 @@ class EnvelopeStore:
     Attributes:
         access_log: Granted requests and used nonces.
         signatures: Signed statements about the documents.
+        messages: Received documents with their acknowledgements.
+        uploads: Partial uploads.
+        openings: Rounds that were opened with the documents.
 
     Raises:
         ConfigError: If the folder cannot be used.
@@ -82,14 +75,24 @@ class EnvelopeStore:
         make_folder(data_dir)
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
-        schema = _SCHEMA + ACCESS_LOG_SCHEMA + SIGNATURES_SCHEMA
+        schema = (
+            _SCHEMA
+            + OPENINGS_SCHEMA
+            + ACCESS_LOG_SCHEMA
+            + SIGNATURES_SCHEMA
+            + MESSAGES_SCHEMA
+            + UPLOADS_SCHEMA
+        )
         self._index = Index(data_dir / "index.sqlite", schema)
         self.access_log = AccessLog(self._index)
         self.signatures = SignatureStore(self._index)
+        self.messages = MessageStore(self._index)
+        self.uploads = UploadStore(self._index)
+        self.openings = Openings(self._index)
 
-    def incoming(self) -> Incoming:
-        """Start receiving a document."""
-        return self._files.incoming()
+    def adopt(self, path: Path, digest: bytes) -> None:
+        """Take over the file of an accepted document."""
+        self._files.adopt(path, digest)
 
     def path(self, digest: bytes) -> Path:
         """The file of a stored document."""
@@ -118,6 +121,14 @@ class EnvelopeStore:
             row = db.execute(f"{_SELECT} WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else _document(row)
 
+    def newest_but(self, digest: bytes) -> StoredDocument | None:
+        """The newest document that is not this one, or None."""
+        with self._index.transaction() as db:
+            row = db.execute(
+                f"{_SELECT} WHERE digest != ? ORDER BY sequence DESC LIMIT 1", (digest,)
+            ).fetchone()
+        return None if row is None else _document(row)
+
     def count(self) -> int:
         """Number of documents."""
         with self._index.transaction() as db:
@@ -130,7 +141,7 @@ class EnvelopeStore:
             if row is None:
                 return None
             document = _document(row)
-            opened = _newest_round(db, document.digest)
+            opened = newest_round(db, document.digest)
         return LatestEnvelope(
             digest=document.digest,
             registry_digest=None if opened is None else opened[1],
@@ -139,61 +150,6 @@ class EnvelopeStore:
             size=document.size,
             round=None if opened is None else opened[0],
         )
-
-    def round_of(self, digest: bytes, registry_digest: bytes) -> int | None:
-        """The newest known round opened with these inputs, or None."""
-        with self._index.transaction() as db:
-            row = db.execute(
-                "SELECT max(round) FROM rounds WHERE digest = ? AND registry_digest = ?",
-                (digest, registry_digest),
-            ).fetchone()
-        return None if row[0] is None else int(row[0])
-
-    def highest_opened(self, key: bytes) -> int:
-        """The highest sequence number under a key of the documents of known rounds, or 0."""
-        with self._index.transaction() as db:
-            row = db.execute(
-                "SELECT max(sequence) FROM rounds JOIN signatures USING (digest) WHERE key = ?",
-                (key,),
-            ).fetchone()
-        return int(row[0] or 0)
-
-    def begin_opening(self, digest: bytes, registry_digest: bytes, after_round: int) -> int:
-        """Store the intent to open a round, before the transaction is sent.
-
-        Args:
-            digest: SHA-256 of the document.
-            registry_digest: SHA-256 of the snapshot.
-            after_round: Newest round on chain now.
-
-        Returns:
-            The round after which the outcome is looked up: that of an earlier attempt whose
-            outcome is unknown, otherwise ``after_round``.
-        """
-        with self._index.transaction() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO openings VALUES (?, ?, ?)",
-                (digest, registry_digest, after_round),
-            )
-            row = db.execute(
-                "SELECT after_round FROM openings WHERE digest = ? AND registry_digest = ?",
-                (digest, registry_digest),
-            ).fetchone()
-        return int(row[0])
-
-    def note_round(self, digest: bytes, registry_digest: bytes, number: int, now: float) -> None:
-        """Store the round of an opening, and end the opening."""
-        with self._index.transaction() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?)",
-                (number, digest, registry_digest, now),
-            )
-            _end_opening(db, digest, registry_digest)
-
-    def abandon_opening(self, digest: bytes, registry_digest: bytes) -> None:
-        """End an opening that the chain rejected."""
-        with self._index.transaction() as db:
-            _end_opening(db, digest, registry_digest)
 
     def close(self) -> None:
         """Close the index; may be called again."""
@@ -214,18 +170,4 @@ def _document(row: tuple[Any, ...]) -> StoredDocument:
         interval_count=interval_count,
         received_at=received_at,
         warnings=msgspec_json.decode(warnings, type=tuple[str, ...]),
-    )
-
-
-def _newest_round(db: sqlite3.Connection, digest: bytes) -> tuple[int, bytes] | None:
-    row: tuple[int, bytes] | None = db.execute(
-        "SELECT round, registry_digest FROM rounds WHERE digest = ? ORDER BY round DESC LIMIT 1",
-        (digest,),
-    ).fetchone()
-    return row
-
-
-def _end_opening(db: sqlite3.Connection, digest: bytes, registry_digest: bytes) -> None:
-    db.execute(
-        "DELETE FROM openings WHERE digest = ? AND registry_digest = ?", (digest, registry_digest)
     )

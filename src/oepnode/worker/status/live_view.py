@@ -6,19 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import generate_latest
-
 from oepnode import __version__
 from oepnode.config import WorkerSettings
 from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.onchain import Phase
-from oepnode.worker.metrics import WorkerMetrics
 from oepnode.worker.state import RoundState
 from oepnode.worker.status.view import RoundLine, WorkerStatus
 from oepnode.worker.worker import Worker
 
 _SHOWN_ROUNDS: Final = 20
+_NOT_READ_YET: Final = "the chain has not been read yet"
 
 
 class LiveView:
@@ -27,7 +25,6 @@ class LiveView:
     Args:
         settings: The worker's settings.
         worker: The worker.
-        metrics: Its metrics.
         signer: Its signer's address, hex.
         bundle_file: Returns the file of a sealed bundle by round and name, or None.
     """
@@ -36,13 +33,11 @@ class LiveView:
         self,
         settings: WorkerSettings,
         worker: Worker,
-        metrics: WorkerMetrics,
         signer: str,
         bundle_file: Callable[[int, str], Path | None],
     ) -> None:
         self._settings = settings
         self._worker = worker
-        self._metrics = metrics
         self._signer = signer
         self.bundle = bundle_file
 
@@ -64,11 +59,12 @@ class LiveView:
 
     def is_healthy(self) -> bool:
         """Whether the worker follows its chain."""
-        return self._worker.health.is_following
+        return not self.problem()
 
-    def metrics(self) -> bytes:
-        """The metrics in Prometheus' text format."""
-        return generate_latest(self._metrics.registry)
+    def problem(self) -> str:
+        """Why the worker does not follow its chain, or an empty text."""
+        health = self._worker.health
+        return "" if health.is_following else health.chain_error or _NOT_READ_YET
 
     def _line(self, state: RoundState) -> RoundLine:
         opened = state.opened

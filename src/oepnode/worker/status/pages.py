@@ -1,7 +1,7 @@
-"""HTTP pages for a worker's operator: status page, status as JSON, health with its reason, metrics.
+"""HTTP pages for a worker's operator alone: status page, status as JSON.
 
-They are served on a listener of their own, by default for this machine alone. Of a round that is
-not over they show nothing that follows from its result. Public pages: `public_pages`.
+They are served beside metrics and health, on a listener of their own. Of a round that is not over
+they show nothing that follows from its result. Public pages: `public_pages`.
 """
 
 from __future__ import annotations
@@ -44,34 +44,14 @@ code {{ font-size: .9em }} .bad {{ color: var(--bad) }} .good {{ color: var(--go
 """
 
 
-def operator_application(view: OperatorView) -> web.Application:
-    """The HTTP application for the worker's operator."""
-    app = web.Application(client_max_size=1024)
+def add_status_pages(app: web.Application, view: OperatorView) -> None:
+    """Add the pages to the application for the worker's operator."""
     app[_VIEW] = view
-    app.add_routes(
-        [
-            web.get("/", _page),
-            web.get("/healthz", _healthz),
-            web.get("/metrics", _metrics),
-            web.get("/v1/status", _status),
-        ]
-    )
-    return app
+    app.add_routes([web.get("/", _page), web.get("/v1/status", _status)])
 
 
 async def _page(request: web.Request) -> web.Response:
     return web.Response(text=render(request.app[_VIEW].status()), content_type="text/html")
-
-
-async def _healthz(request: web.Request) -> web.Response:
-    status = request.app[_VIEW].status()
-    text = "ok" if status.is_healthy else status.chain_error or "the chain has not been read yet"
-    return web.Response(text=text + "\n", status=200 if status.is_healthy else 503)
-
-
-async def _metrics(request: web.Request) -> web.Response:
-    headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-    return web.Response(body=request.app[_VIEW].metrics(), headers=headers)
 
 
 async def _status(request: web.Request) -> web.Response:

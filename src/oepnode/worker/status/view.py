@@ -73,11 +73,6 @@ class WorkerStatus(Struct, frozen=True):
     sender_error: str
     rounds: list[RoundLine]
 
-    @property
-    def is_healthy(self) -> bool:
-        """Whether the worker follows its chain."""
-        return self.head_block is not None and not self.chain_error
-
 
 class PublicView(Protocol):
     """A worker's health and bundles, for its public pages."""
@@ -92,12 +87,8 @@ class PublicView(Protocol):
 
 
 class OperatorView(Protocol):
-    """A worker's status and metrics, for its operator's pages."""
+    """A worker's status, for its operator's pages."""
 
     def status(self) -> WorkerStatus:
         """The worker now."""
-        ...
-
-    def metrics(self) -> bytes:
-        """The metrics in Prometheus' text format."""
         ...

@@ -151,6 +151,23 @@ async def test_a_transaction_that_all_reject_is_rejected() -> None:
     await world.agreement.close()
 
 
+async def ask_any(world: World) -> Any:
+    return await world.agreement.ask_any("transaction", lambda node: node.answer())  # type: ignore[attr-defined]
+
+
+async def test_one_node_that_has_a_value_that_proves_itself_is_enough() -> None:
+    world = World(raising(TransportError("another transaction")), silent, value(b"raw"))
+    assert await ask_any(world) == b"raw"
+    assert {name[-1] for name in world.named(FAILED)} == {"1"}
+    await world.agreement.close()
+
+
+async def test_a_value_that_no_node_has_says_who_said_what() -> None:
+    gone = raising(TransportError("no such transaction"))
+    with pytest.raises(TransportError, match=r"transaction: .*no such transaction.*malformed"):
+        await ask_any(World(gone, raising(ValueError("?")), gone))
+
+
 async def test_a_cancelled_question_asks_nobody_any_more() -> None:
     world = World(silent, silent, silent)
     asking = asyncio.ensure_future(world.ask())

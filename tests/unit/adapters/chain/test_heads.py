@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from oepnode.adapters.chain.agreement import Agreement
 from oepnode.adapters.chain.disagreements import Disagreements
 from oepnode.adapters.chain.fees import proposed
+from oepnode.adapters.chain.head_ages import HeadAges
 from oepnode.adapters.chain.heads import Heads
 from oepnode.adapters.chain.node import Node
 from oepnode.adapters.chain.rpc import RpcClient
@@ -71,7 +72,15 @@ class World:
             contract="0x" + "11" * 20,
             finality="finalized",
         )
-        self.heads = Heads(self.agreement, settings, FakeClock(NOW))
+        self.metrics = CollectorRegistry()
+        self.heads = Heads(self.agreement, settings, FakeClock(NOW), HeadAges(self.metrics))
+
+    def ages(self) -> list[float | None]:
+        """Ages that the metrics have for the nodes, None where there is none."""
+        return [
+            self.metrics.get_sample_value("oepnode_rpc_head_age_seconds", {"node": node.name})
+            for node in self.agreement.nodes
+        ]
 
 
 HONEST = Says()
@@ -126,4 +135,23 @@ async def test_what_was_final_stays_final() -> None:
 async def test_a_liar_beside_a_slow_node_sets_no_price(price: int) -> None:
     world = World(HONEST, SLOW, Says(price=price))
     assert (await proposed(world.agreement, block(1_000))).price == 100
+    await world.agreement.close()
+
+
+async def test_each_nodes_age_is_kept_while_it_answers() -> None:
+    world = World(HONEST, Says(newest=999), Says(newest=1_002, after_s=30))
+    assert world.ages() == [None, None, None]
+    await world.heads.newest()
+    assert world.ages() == [0, 12, None]
+    world.agreement.nodes[0].says = Says(newest=1_001)  # type: ignore[attr-defined]
+    await world.heads.newest()
+    assert world.ages() == [-12, 12, None]
+    await world.agreement.close()
+
+
+async def test_ages_are_kept_where_the_nodes_do_not_agree() -> None:
+    world = World(HONEST, Says(newest=5), Says(newest=10, fork=1))
+    with pytest.raises(TransportError):
+        await world.heads.newest()
+    assert world.ages() == [0, 12 * 995, 12 * 990]
     await world.agreement.close()

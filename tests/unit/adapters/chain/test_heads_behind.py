@@ -61,10 +61,19 @@ class Speaker(Node):
         return None if self._finalized is None else block_at(self._finalized)
 
 
-def heads_of(*nodes: Speaker, finality: Literal["depth", "finalized"] = "depth") -> Heads:
+def heads_of(
+    *nodes: Speaker,
+    finality: Literal["depth", "finalized"] = "depth",
+    chain_id: int = 1,
+    confirmations: int | None = None,
+) -> Heads:
     urls = tuple(f"http://127.0.0.1:{port}" for port in range(1, len(nodes) + 1))
     settings = ChainSettings(
-        rpc_urls=urls, chain_id=1, contract="0x" + "c0" * 20, finality=finality
+        rpc_urls=urls,
+        chain_id=chain_id,
+        contract="0x" + "c0" * 20,
+        finality=finality,
+        confirmations=confirmations,
     )
     clock = FakeClock()
     clock.time = NOW
@@ -104,3 +113,14 @@ async def test_two_that_differ_are_an_error() -> None:
 async def test_where_no_node_has_the_tag_a_depth_counts() -> None:
     nodes = Speaker(finalized=None), Speaker(finalized=None), Speaker(finalized=970)
     assert await heads_of(*nodes, finality="finalized").settled() == block_at(988)
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "confirmations", "settled"),
+    [(1, None, 988), (246, None, 988), (31337, None, 1000), (1, 0, 1000), (31337, 3, 997)],
+)
+async def test_without_a_setting_the_depth_is_that_of_the_chains_profile(
+    chain_id: int, confirmations: int | None, settled: int
+) -> None:
+    heads = heads_of(Speaker(), chain_id=chain_id, confirmations=confirmations)
+    assert await heads.settled() == block_at(settled)

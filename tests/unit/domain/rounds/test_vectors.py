@@ -60,8 +60,8 @@ def test_every_vector_file_has_a_test() -> None:
     here = {*ROUNDS, *(f"{name}.json" for name in others), "precedence.json", "parquet.json"}
     delivery = {"bundle.json", "site-proof.json", "token-list.json"}  # test_delivery_vectors.py
     storage = {"archive.json"}  # tests/unit/adapters/storage/test_archive_vectors.py
-    # tests/unit/adapters/crypto/test_sealing.py, test_signed_vectors.py
-    crypto = {"sealing.json", "grants.json", "signatures.json"}
+    # adapters/crypto: test_sealing.py, test_signed_vectors.py, test_certificate_vectors.py
+    crypto = {"sealing.json", "grants.json", "signatures.json", "certificate.json"}
     assert {path.name for path in VECTORS.iterdir()} == here | delivery | storage | crypto
 
 

@@ -14,6 +14,7 @@ from oepnode.domain.rounds.relayed_steps import RelayedStep
 from oepnode.errors import EvidenceError, TransportError
 from oepnode.services.common.http import Rejection
 from oepnode.services.common.turns import MOST_WAITING
+from oepnode.services.relay.metrics import RelayMetrics
 from oepnode.services.relay.step_pool import MAX_HELD, StepPool
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeChain, FakeClock, InMemoryChain
 
@@ -33,7 +34,7 @@ def blockchain(clock: FakeClock) -> InMemoryChain:
 
 @pytest.fixture
 def pool(chain: FakeChain, clock: FakeClock) -> StepPool:
-    return StepPool(chain, clock.now)
+    return StepPool(chain, RelayMetrics(), clock.now)
 
 
 def phase_of(blockchain: InMemoryChain) -> Phase:
@@ -86,6 +87,17 @@ async def test_a_result_is_revealed_once_and_released(
     assert chain.calls.count("reveal_root") == 1
     assert (pool.count, pool.trouble) == (0, "")
     assert await rejected(pool, REVEAL) == "round.other_phase"
+
+
+async def test_a_result_is_revealed_with_the_ballots_of_the_newest_block(
+    opened: InMemoryChain, clock: FakeClock
+) -> None:
+    """The contract takes all of them or none, however deep the relay's settings read."""
+    pool = StepPool(FakeChain(opened, depth=12), RelayMetrics(), clock.now)
+    await vote(opened, 2, OTHER)
+    await pool.accept(relayed_steps.encode(REVEAL))
+    await pool.send_steps()
+    assert opened.rounds[1].phase is Phase.FINAL
 
 
 async def test_a_candidate_is_revealed_beside_the_result(
@@ -251,3 +263,23 @@ async def test_those_that_wait_are_bounded_and_a_client_that_left_costs_nothing(
     assert {getattr(answer, "code", None) for answer in answers} == {"root.unmatched"}
     await pool.accept(relayed_steps.encode(REVEAL))
     assert pool.count == 1
+
+
+async def test_steps_are_counted_when_the_chain_has_them(
+    chain: FakeChain, clock: FakeClock, opened: InMemoryChain
+) -> None:
+    metrics = RelayMetrics()
+    pool = StepPool(chain, metrics, clock.now)
+    counted = metrics.registry.get_sample_value
+    await vote(opened, 2, OTHER)
+    await pool.accept(relayed_steps.encode(REVEAL))
+    assert counted("oepnode_steps_held") == 1
+    opened.is_down = True
+    await pool.send_steps()
+    assert counted("oepnode_steps_relayed_total", {"step": "reveal"}) is None
+    opened.is_down = False
+    clock.time += 60
+    for _ in range(3):
+        await pool.send_steps()
+    assert counted("oepnode_steps_relayed_total", {"step": "reveal"}) == 1
+    assert counted("oepnode_steps_held") == 0

@@ -3,6 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
+from oepnode.services.sender.openings import Opening
 from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 
 REGISTRY = b"\x0a" * 32
@@ -10,6 +11,10 @@ REGISTRY = b"\x0a" * 32
 
 def stored(name: bytes, received_at: float = 1.0) -> StoredDocument:
     return StoredDocument(sha256(name).digest(), 10, 1_795_000_200, 6, received_at, ("odd",))
+
+
+def opening(digest: bytes, registry: bytes, number: int | None) -> Opening:
+    return Opening(digest=digest, registry_digest=registry, after_round=3, block=9, round=number)
 
 
 def test_the_newest_document_is_the_one_received_last(envelopes: EnvelopeStore) -> None:
@@ -35,34 +40,18 @@ def test_a_known_document_stays_as_it_is(envelopes: EnvelopeStore) -> None:
 def test_the_newest_round_of_a_document_is_returned(envelopes: EnvelopeStore) -> None:
     document = stored(b"1")
     envelopes.add(document)
-    envelopes.note_round(document.digest, b"\x0b" * 32, 4, 2.0)
-    envelopes.note_round(document.digest, REGISTRY, 7, 3.0)
+    envelopes.openings.put(opening(document.digest, b"\x0b" * 32, 4))
+    envelopes.openings.put(opening(document.digest, REGISTRY, 7))
+    envelopes.openings.put(opening(document.digest, b"\x0c" * 32, None))
     latest = envelopes.latest()
     assert latest is not None
     assert (latest.round, latest.registry_digest) == (7, REGISTRY)
-    assert envelopes.round_of(document.digest, b"\x0b" * 32) == 4
-    assert envelopes.round_of(document.digest, b"\x0c" * 32) is None
-
-
-def test_an_opening_keeps_where_it_began_until_it_ends(envelopes: EnvelopeStore) -> None:
-    digest = stored(b"1").digest
-    assert envelopes.begin_opening(digest, REGISTRY, 3) == 3
-    assert envelopes.begin_opening(digest, REGISTRY, 9) == 3
-    envelopes.abandon_opening(digest, REGISTRY)
-    assert envelopes.begin_opening(digest, REGISTRY, 9) == 9
-    envelopes.note_round(digest, REGISTRY, 10, 1.0)
-    assert envelopes.begin_opening(digest, REGISTRY, 12) == 12
 
 
 def test_everything_is_stored_across_a_restart(tmp_path: Path) -> None:
     store = EnvelopeStore(tmp_path)
     store.add(stored(b"1"))
-    store.begin_opening(stored(b"1").digest, REGISTRY, 5)
-    leftover = store.incoming()
-    leftover.write(b"unfinished")
     store.close()
     again = EnvelopeStore(tmp_path)
     assert again.document(stored(b"1").digest) == stored(b"1")
-    assert again.begin_opening(stored(b"1").digest, REGISTRY, 8) == 5
-    assert list((tmp_path / "documents").iterdir()) == []
     again.close()

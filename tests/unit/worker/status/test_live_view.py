@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import generate_latest
 
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.onchain import Phase
@@ -22,7 +23,11 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def view_of(worker: Worker) -> LiveView:
-    return LiveView(worker._settings, worker, worker._metrics, "0x01", lambda *_: None)
+    return LiveView(worker._settings, worker, "0x01", lambda *_: None)
+
+
+def metrics_of(worker: Worker) -> str:
+    return generate_latest(worker._metrics.registry).decode()
 
 
 def line_of(worker: Worker) -> RoundLine:
@@ -38,7 +43,7 @@ async def test_what_follows_from_a_result_waits_for_the_end_of_the_round(stage: 
     async with running(worker):
         await stage.open()
         await until(lambda: any(state.have_i_voted for state in worker.newest(1)))
-        line, metrics = line_of(worker), view_of(worker).metrics().decode()
+        line, metrics = line_of(worker), metrics_of(worker)
         assert worker.newest(1)[0].result is not None
         assert facts(line) == ("", "", None, None, None)
         assert (line.seconds, line.detail, line.mine) == (None, "", "ballot cast")
@@ -46,7 +51,7 @@ async def test_what_follows_from_a_result_waits_for_the_end_of_the_round(stage: 
         async with running(*others):
             await until(lambda: phase(stage) == Phase.FINAL)
             await until(lambda: worker.newest(1)[0].is_over)
-    line, metrics = line_of(worker), view_of(worker).metrics().decode()
+    line, metrics = line_of(worker), metrics_of(worker)
     root = stage.blockchain.rounds[1].root.hex()
     assert facts(line) == (root, root, 11, 4, 1)
     assert line.mine == "matched"
@@ -100,8 +105,10 @@ def test_health_is_the_chains(stage: Stage) -> None:
 
 async def test_health_follows_the_chain_and_shows_no_words(stage: Stage) -> None:
     worker = stage.worker()
+    assert view_of(worker).problem() == "the chain has not been read yet"
     await worker.follow()
     assert view_of(worker).is_healthy()
+    assert view_of(worker).problem() == ""
 
     async def rejecting() -> None:
         raise ConflictError("https://key@node: no", code="node.no")
@@ -112,3 +119,4 @@ async def test_health_follows_the_chain_and_shows_no_words(stage: Stage) -> None
     status: WorkerStatus = view_of(worker).status()
     assert not view_of(worker).is_healthy()
     assert status.chain_error == "rejected (node.no); the log has the details"
+    assert view_of(worker).problem() == status.chain_error

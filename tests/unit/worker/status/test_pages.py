@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from msgspec.structs import replace
 
-from oepnode.worker.status.pages import operator_application, render
+from oepnode.worker.status.pages import add_status_pages, render
 from oepnode.worker.status.view import RoundLine, WorkerStatus
 
 LINE = RoundLine(
@@ -46,12 +46,10 @@ class View:
     def status(self) -> WorkerStatus:
         return self._status
 
-    def metrics(self) -> bytes:
-        return b"oepnode_rounds_seen_total 1.0\n"
-
 
 async def ask(view: View, path: str, method: str = "GET") -> tuple[int, str, str]:
-    app = operator_application(view)
+    app = web.Application()
+    add_status_pages(app, view)
     app.freeze()
     request = make_mocked_request(method, path, app=app)
     match = await app.router.resolve(request)
@@ -96,20 +94,6 @@ async def test_status_is_json() -> None:
     status, kind, text = await ask(View(), "/v1/status")
     assert (status, kind) == (200, "application/json")
     assert '"unassigned_nmis":4' in text
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [({}, 200), ({"chain_error": "no answer"}, 503), ({"head_block": None}, 503)],
-)
-async def test_health_follows_the_chain(change: dict[str, object], expected: int) -> None:
-    assert (await ask(View(replace(STATUS, **change)), "/healthz"))[0] == expected
-
-
-async def test_metrics_are_text() -> None:
-    status, kind, text = await ask(View(), "/metrics")
-    assert (status, kind) == (200, "text/plain")
-    assert "oepnode_rounds_seen" in text
 
 
 @pytest.mark.parametrize("path", [f"/v1/rounds/3/bundles/{'ab' * 32}", "/nothing"])

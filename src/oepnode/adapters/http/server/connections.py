@@ -3,10 +3,10 @@
 Guarantees: there are never more connections than the limits say, in total and per address. Where
 there is no room, one that waits for its client is closed: of the address with the most
 connections, first those that have sent nothing, then those in the middle of a header, idle ones,
-those in the middle of a body, then those that have waited for less than a second, and at last those
-whose request has taken long. So a client that sends at once gets in, however many are slow. A
-request that is being processed is never closed for another; a new connection is refused only if
-all are.
+those in the middle of a body, then those that have waited for less than a second, those whose body
+arrives fast, and at last those whose request has taken long. So a client that sends at once gets
+in, however many are slow, and a large document as well. A request that is being processed is never
+closed for another; a new connection is refused only if all are.
 
 Leaves out sockets (`acceptor`) and HTTP (`protocol`).
 """
@@ -14,20 +14,24 @@ Leaves out sockets (`acceptor`) and HTTP (`protocol`).
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from heapq import nsmallest
-from typing import Final, Protocol
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
 from oepnode.adapters.http.server.limits import Limits
 
 _ROOM: Final = 16
 """Of this many parts of the connections, one is freed at once: choosing costs time in a flood."""
+_ORDER_S: Final = 0.1
+"""Time for which an order of closing is used: ranking all for each one costs time in a flood."""
 _FRESH_S: Final = 1.0
 """Time in which a client that means to send has sent."""
 _LONG_S: Final = 5.0
 """Time after which a request may be closed for another connection."""
+_ADDRESSES: Final = 4096
+"""Addresses of peers whose reading is remembered."""
 
 
 class Stage(IntEnum):
@@ -38,8 +42,10 @@ class Stage(IntEnum):
     IDLE = 2
     BODY = 3
     FRESH = 4
-    LONG = 5
-    WORKING = 6
+    MOVING = 5
+    LONG = 6
+    READY = 7
+    WORKING = 8
 
 
 class Connection(Protocol):
@@ -63,6 +69,19 @@ class Connection(Protocol):
         ...
 
 
+class _Ranked(NamedTuple):
+    """A connection in the order in which they are closed."""
+
+    rank: Stage
+    since: float
+    number: int
+    stage: Stage
+    connection: Connection
+
+
+_NO_ORDER: Final[tuple[deque[_Ranked], float]] = deque(), 0.0
+
+
 class Connections:
     """The open connections of a listener.
 
@@ -76,26 +95,29 @@ class Connections:
         self._now = now
         self._open: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
+        self._orders: dict[str | None, tuple[deque[_Ranked], float]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be in total."""
+        return len(self._open) >= self._limits.connections
 
     def admit(self, address: str) -> bool:
         """Whether there is room for a connection of an address, after closing others for it."""
         is_limited = address not in self._limits.proxies
         if is_limited and self._by_address[address] >= self._limits.per_address:
-            return self._close_waiting(lambda one: one.address == address)
-        if len(self._open) < self._limits.connections:
-            return True
-        return self.make_room()
+            return self._close_waiting(address, 0)
+        return not self.is_full or self.make_room()
 
     def make_room(self) -> bool:
         """Close connections that wait for their clients; False if there are none."""
         most = max(self._by_address.values(), default=0)
-        greedy = {address for address, count in self._by_address.items() if count == most}
-        return self._close_waiting(lambda one: one.address in greedy) or self._close_waiting(
-            lambda _: True
-        )
+        if self._close_waiting(None, most):
+            return True
+        return self._close([entry.connection for entry in self._ranked(None, 0)[:1]])
 
     def add(self, connection: Connection) -> None:
         """Count a connection that was admitted."""
@@ -117,41 +139,78 @@ class Connections:
         longest = {
             Stage.SILENT: limits.silent_s,
             Stage.HEADER: limits.header_s,
+            Stage.READY: limits.header_s,
             Stage.IDLE: limits.idle_s,
         }
+        self._orders.clear()
         expired = [
             one for one in self._open if now - one.since > longest.get(one.stage, limits.request_s)
         ]
         self._close(expired)
         return len(expired)
 
-    def _close_waiting(self, matches: Callable[[Connection], bool]) -> bool:
-        now = self._now()
-        ranked = [
-            (rank, one.since, id(one), one)
-            for one in self._open
-            if matches(one) and (rank := _rank(one, now)) < Stage.WORKING
-        ]
-        # An idle client and a long request lose something: of those one is enough.
-        chosen = nsmallest(max(1, self._limits.connections // _ROOM), ranked)
-        kept = {Stage.IDLE, Stage.LONG}
-        chosen = chosen[:1] + [entry for entry in chosen[1:] if entry[0] not in kept]
-        self._close([one for *_, one in chosen])
-        return bool(chosen)
+    def _close_waiting(self, address: str | None, count: int) -> bool:
+        """Close the next ones of an address, or of all addresses with this many connections."""
+        order, until = self._orders.get(address, _NO_ORDER)
+        chosen = self._next(order, count) if self._now() < until else []
+        if not chosen:
+            order = deque(self._ranked(address, count))
+            self._orders[address] = order, self._now() + _ORDER_S
+            chosen = self._next(order, count)
+        return self._close([entry.connection for entry in chosen])
 
-    def _close(self, connections: list[Connection]) -> None:
+    def _ranked(self, address: str | None, count: int) -> list[_Ranked]:
+        """Those of an address, or of such addresses, in the order in which they are closed."""
+        now, counts = self._now(), self._by_address
+        if address is None:
+            matching = [one for one in self._open if counts[one.address] >= count]
+        else:
+            matching = [one for one in self._open if one.address == address]
+        ranked = [_Ranked(_rank(one, now), one.since, id(one), one.stage, one) for one in matching]
+        return sorted(entry for entry in ranked if entry.rank < Stage.READY)
+
+    def _next(self, order: deque[_Ranked], count: int) -> list[_Ranked]:
+        """The next ones to close, without those that have changed since they were ranked."""
+        chosen: list[_Ranked] = []
+        most = max(1, self._limits.connections // _ROOM)
+        while order and len(chosen) < most:
+            one = order[0].connection
+            if chosen and order[0].rank in _CLOSED_ALONE:
+                break
+            if self._by_address[one.address] < count:
+                break
+            entry = order.popleft()
+            if one in self._open and (one.since, one.stage) == (entry.since, entry.stage):
+                chosen.append(entry)
+        return chosen
+
+    def close_unbegun(self) -> None:
+        """Close the connections that have sent no whole header of a request."""
+        self._close([one for one in self._open if one.stage in {Stage.SILENT, Stage.HEADER}])
+
+    def _close(self, connections: Sequence[Connection]) -> bool:
         for connection in connections:
             self.remove(connection)
             connection.abort()
+        return bool(connections)
+
+
+_CLOSED_ALONE: Final = frozenset({Stage.IDLE, Stage.MOVING, Stage.LONG})
+"""Those that lose something: of them one at a time is enough."""
 
 
 def _rank(connection: Connection, now: float) -> Stage:
     stage, age = connection.stage, now - connection.since
     if stage is Stage.WORKING:
         return Stage.LONG if age > _LONG_S else Stage.WORKING
-    return Stage.FRESH if age < _FRESH_S and stage is not Stage.IDLE else stage
+    if stage is Stage.READY:
+        return Stage.READY if age < _FRESH_S else Stage.HEADER
+    if stage in {Stage.IDLE, Stage.MOVING}:
+        return stage
+    return Stage.FRESH if age < _FRESH_S else stage
 
 
+@lru_cache(_ADDRESSES)
 def counted_address(host: str) -> str:
     """The address that a peer counts for: of IPv6 the network of 64 bits, which one client has."""
     try:

@@ -26,6 +26,9 @@ _http_log = logging.getLogger("oepnode.http")
 SERVER_NAME: Final = "oepnode"
 _LINGER_S: Final = 2.0
 """How long the rest of a body is read that no handler wanted."""
+_MOVING_S: Final = 1.0
+_MOVING_BYTES: Final = 2**16
+"""A body of which this much came within that time is not slow."""
 _LOGGED_PER_S: Final = 1 / 3
 _LOGGED_AT_ONCE: Final = 20
 _STAND_ONCE: Final = (
@@ -38,6 +41,7 @@ _STAND_ONCE: Final = (
 )
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+OnRejected = Callable[[int, str], None]
 
 
 class BoundedProtocol(web.RequestHandler):
@@ -47,13 +51,29 @@ class BoundedProtocol(web.RequestHandler):
         server: aiohttp's server.
         connections: The listener's connections.
         address: Address that the connection counts for.
+        head: Bytes that were read from it already.
         limits: The listener's limits.
     """
 
-    __slots__ = ("_busy", "_connections", "_is_aborted", "_request", "address", "since")
+    __slots__ = (
+        "_arrived",
+        "_busy",
+        "_connections",
+        "_head",
+        "_is_aborted",
+        "_moved_at",
+        "_request",
+        "address",
+        "since",
+    )
 
     def __init__(
-        self, server: web.Server, connections: Connections, address: str, limits: Limits
+        self,
+        server: web.Server,
+        connections: Connections,
+        address: str,
+        head: bytes,
+        limits: Limits,
     ) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(
@@ -68,8 +88,11 @@ class BoundedProtocol(web.RequestHandler):
         self.address = address
         self.since = loop.time()
         self._connections = connections
-        self._busy = Stage.SILENT
+        self._busy = Stage.READY
+        self._head = head
         self._request: web.BaseRequest | None = None
+        self._arrived = 0
+        self._moved_at = -_MOVING_S
         self._is_aborted = False
         connections.add(self)
 
@@ -78,7 +101,16 @@ class BoundedProtocol(web.RequestHandler):
         """What the connection waits for."""
         if self._request is None:
             return self._busy
-        return Stage.WORKING if self._request.content.is_eof() else Stage.BODY
+        if self._request.content.is_eof():
+            return Stage.WORKING
+        return Stage.MOVING if self._is_moving() else Stage.BODY
+
+    def _is_moving(self) -> bool:
+        """Whether a body arrives fast, or waits for the handler instead of its client."""
+        is_stopped = isinstance(self.transport, asyncio.Transport) and (
+            not self.transport.is_closing() and not self.transport.is_reading()
+        )
+        return is_stopped or self._loop.time() - self._moved_at < _MOVING_S
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -95,6 +127,9 @@ class BoundedProtocol(web.RequestHandler):
         super().connection_made(transport)
         if self._is_aborted:
             self.abort()
+            return
+        head, self._head = self._head, b""
+        self.data_received(head)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection no longer."""
@@ -103,8 +138,12 @@ class BoundedProtocol(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes of the client."""
-        if self._request is None and self._busy in {Stage.SILENT, Stage.IDLE}:
+        if self._request is None and self._busy is Stage.IDLE:
             self._enter(Stage.HEADER)
+        elif self._request is not None:
+            self._arrived += len(data)
+            if self._arrived >= _MOVING_BYTES:
+                self._arrived, self._moved_at = 0, self._loop.time()
         super().data_received(data)
 
     async def finish_response(
@@ -122,8 +161,24 @@ class BoundedProtocol(web.RequestHandler):
         self.since = self._loop.time()
 
 
-def checked(handler: Handler, limits: Limits, buckets: TokenBuckets) -> Handler:
-    """A server's handler behind the checks of this module."""
+def checked(
+    handler: Handler, limits: Limits, buckets: TokenBuckets, on_rejected: OnRejected | None = None
+) -> Handler:
+    """A server's handler behind the checks of this module.
+
+    Args:
+        handler: The handler.
+        limits: The listener's limits.
+        buckets: Requests that each address has left.
+        on_rejected: Called with status and code of each rejection.
+    """
+
+    def rejected(
+        status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        if on_rejected is not None:
+            on_rejected(status, code)
+        return _rejected(status, code, message, headers)
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
@@ -131,10 +186,10 @@ def checked(handler: Handler, limits: Limits, buckets: TokenBuckets) -> Handler:
             protocol.begin(request)
             if protocol.address not in limits.proxies and not buckets.take(protocol.address):
                 message = "too many requests from this address; retry later"
-                return _rejected(429, "address.too_fast", message, {"Retry-After": "1"})
+                return rejected(429, "address.too_fast", message, {"Retry-After": "1"})
         for name in _STAND_ONCE:
             if len(request.headers.getall(name, ())) > 1:
-                return _rejected(400, "header.repeated", f"the header {name} is given twice")
+                return rejected(400, "header.repeated", f"the header {name} is given twice")
         return await handler(request)
 
     return handle
@@ -177,10 +232,12 @@ def quieten() -> None:
         _http_log.addFilter(MalformedHttp())
 
 
-def factory(server: web.Server, connections: Connections, limits: Limits) -> Callable[[str], Any]:
-    """Makes the protocol of a connection from an address."""
+def factory(
+    server: web.Server, connections: Connections, limits: Limits
+) -> Callable[[str, bytes], Any]:
+    """Makes the protocol of a connection from its address and the bytes that it has sent."""
 
-    def make(address: str) -> BoundedProtocol:
-        return BoundedProtocol(server, connections, address, limits)
+    def make(address: str, head: bytes) -> BoundedProtocol:
+        return BoundedProtocol(server, connections, address, head, limits)
 
     return make

@@ -6,15 +6,17 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
 from aiohttp import web
+from msgspec import Struct
 
-from oepnode.adapters.http.server.acceptor import BACKLOG, Acceptor
+from oepnode.adapters.http.server.acceptor import Acceptor
 from oepnode.adapters.http.server.connections import Connections
 from oepnode.adapters.http.server.limits import Limits, limits_of, raise_file_limit
-from oepnode.adapters.http.server.protocol import checked, factory, quieten
+from oepnode.adapters.http.server.protocol import OnRejected, checked, factory, quieten
+from oepnode.adapters.http.server.sockets import bind
 from oepnode.adapters.http.server.token_bucket import TokenBuckets
 from oepnode.config import HttpSettings
 from oepnode.errors import ConfigError
@@ -23,9 +25,21 @@ _SHUTDOWN_S: Final = 5.0
 _SWEEP_S: Final = 1.0
 
 
+class Listener(Struct, frozen=True):
+    """An application and its address, as `listening` takes them."""
+
+    app: web.Application
+    http: HttpSettings
+    name: str = "http"
+    on_rejected: OnRejected | None = None
+
+
 @asynccontextmanager
 async def listening(
-    app: web.Application, http: HttpSettings, name: str = "http"
+    app: web.Application,
+    http: HttpSettings,
+    name: str = "http",
+    on_rejected: OnRejected | None = None,
 ) -> AsyncIterator[str]:
     """Serve an application while the block runs; yields the URL, such as ``http://127.0.0.1:8080``.
 
@@ -33,6 +47,7 @@ async def listening(
         app: The application; it is set up and cleaned up here.
         http: The address, and the limits.
         name: Table of the settings, for messages.
+        on_rejected: Called with status and code of a request that no handler sees.
 
     Raises:
         ConfigError: If the program cannot listen on the address.
@@ -45,13 +60,13 @@ async def listening(
     try:
         await runner.setup()
         try:
-            sockets = await _bind(http)
+            sockets = await bind(http)
         except OSError as exc:
             raise ConfigError(
                 f"cannot listen on {http.host} port {http.port} (settings {name}.host, "
                 f"{name}.port): {exc.strerror}"
             ) from exc
-        tasks = _start(runner, limits, sockets)
+        tasks = _start(runner, limits, sockets, on_rejected)
         host, port = sockets[0].getsockname()[:2]
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     finally:
@@ -63,22 +78,26 @@ async def listening(
         await runner.cleanup()
 
 
-async def serve(
-    app: web.Application, http: HttpSettings, announce: Callable[[str], None], name: str = "http"
-) -> None:
-    """Serve until SIGINT or SIGTERM; calls ``announce`` with the URL once it listens.
+async def serve(announce: Callable[..., None], *listeners: Listener) -> None:
+    """Serve until SIGINT or SIGTERM; calls ``announce`` with each URL once all listen.
 
     Raises:
-        ConfigError: If the program cannot listen on the address.
+        ConfigError: If the program cannot listen on an address.
     """
-    with stop_signal() as stop:
-        async with listening(app, http, name) as url:
-            announce(url)
+    with _stop_signal() as stop:
+        async with AsyncExitStack() as stack:
+            urls = [
+                await stack.enter_async_context(
+                    listening(one.app, one.http, one.name, one.on_rejected)
+                )
+                for one in listeners
+            ]
+            announce(*urls)
             await stop.wait()
 
 
 @contextmanager
-def stop_signal() -> Iterator[asyncio.Event]:
+def _stop_signal() -> Iterator[asyncio.Event]:
     """An event that SIGINT or SIGTERM sets while the block runs."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -92,7 +111,10 @@ def stop_signal() -> Iterator[asyncio.Event]:
 
 
 def _start(
-    runner: web.AppRunner, limits: Limits, sockets: Sequence[socket.socket]
+    runner: web.AppRunner,
+    limits: Limits,
+    sockets: Sequence[socket.socket],
+    on_rejected: OnRejected | None,
 ) -> list[asyncio.Task[None]]:
     """Start accepting; all sockets share the limits."""
     server = runner.server
@@ -100,7 +122,7 @@ def _start(
         raise AssertionError("the runner is set up")
     now = asyncio.get_running_loop().time
     buckets = TokenBuckets(limits.requests_per_s, limits.burst, now)
-    server.request_handler = checked(server.request_handler, limits, buckets)
+    server.request_handler = checked(server.request_handler, limits, buckets, on_rejected)
     connections = Connections(limits, now)
     make = factory(server, connections, limits)
     acceptors = [Acceptor(listener, connections, make) for listener in sockets]
@@ -112,26 +134,3 @@ async def _sweep(connections: Connections) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
         connections.close_expired()
-
-
-async def _bind(http: HttpSettings) -> list[socket.socket]:
-    """Sockets that listen on every address of the host."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        http.host or None, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            listener = socket.socket(family, kind, protocol)
-            sockets.append(listener)
-            listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-    except OSError:
-        for listener in sockets:
-            listener.close()
-        raise
-    return sockets

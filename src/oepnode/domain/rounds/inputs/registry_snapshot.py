@@ -8,10 +8,10 @@ Source: ``docs/design.md §3``, rules-v1 section 6.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -29,24 +29,20 @@ from oepnode.domain.documents.strict_json import read_value
 from oepnode.domain.nem.nem_time import OffGridError, Timestamp, parse_grid_instant, parse_timestamp
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.assignment_columns import (
-    NotPlainError,
-    PlainAssignments,
-    plain_assignments,
+    LARGE,
+    read_array,
+    split_assignments,
 )
+from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR, OPEN_END
 from oepnode.domain.rounds.inputs.site_ids import site_id_column
 from oepnode.domain.rounds.onchain import parse_address
 from oepnode.domain.rounds.recipient_keys import EXPECTED, parse_public_key
-from oepnode.errors import DocumentFault
 
-OPEN_END: Final = 2**62
-"""The end of an assignment without an end, UTC seconds."""
-
-NO_AGGREGATOR: Final = -1
-"""Holder of an interval that no assignment covers."""
-
+_Columns: TypeAlias = tuple[Texts, Int32s, Int64s, Int64s]
 CHANGES: Final = -2
 """Holder of a run of intervals that has more than one."""
 
+_WHAT: Final = "registry snapshot"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _HEX_32: Final = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
@@ -186,38 +182,82 @@ class Snapshot:
 def parse_snapshot(data: bytes) -> Snapshot:
     """Read a registry snapshot from its exact bytes.
 
+    A large one is read by columns where that gives the same (`assignment_columns`).
+
     Raises:
         DocumentFault: With every fault, by path, code and value.
     """
-    plain = plain_assignments(data)
-    if plain is not None:
-        try:
-            return _read(plain.sample, plain)
-        except (DocumentFault, NotPlainError):
-            pass  # the strict reader says what it is, and where
-    return _read(data, None)
+    fast = parse_by_columns(data) if len(data) >= LARGE else None
+    return parse_strictly(data) if fast is None else fast
 
 
-def _read(data: bytes, plain: PlainAssignments | None) -> Snapshot:
-    """Read a snapshot; all its assignments from ``plain`` where ``data`` is its sample."""
-    log = FaultLog("registry snapshot")
+def parse_strictly(data: bytes) -> Snapshot:
+    """Read a registry snapshot, one assignment after the other.
+
+    Raises:
+        DocumentFault: As `parse_snapshot`.
+    """
+    log = FaultLog(_WHAT)
     value = read_value(data, log)
     log.raise_if_any()
+    head = _head(value, log)
+    assignments = _assignments(head.assignments, head.index, log)
+    log.raise_if_any()
+    return head.snapshot(assignments, log)
+
+
+def parse_by_columns(data: bytes) -> Snapshot | None:
+    """Read a registry snapshot by columns, or None where `parse_strictly` is to decide."""
+    parts = split_assignments(data)
+    if parts is None:
+        return None
+    log = FaultLog(_WHAT)
+    value = read_value(parts[0], log)
+    head = None if log.count else _head(value, log)
+    if head is None or log.count:
+        return None
+    columns = read_array(parts[1], head.index)
+    if columns is None:
+        return None
+    nmi, holder, start, end = columns
+    table = np.stack([holder.astype(np.int64), start, end, np.arange(len(nmi))], axis=1)
+    assignments = _sorted(nmi, table, log)
+    return None if log.count else head.snapshot(assignments, log)
+
+
+class _Head:
+    """The fields of a snapshot besides its assignments.
+
+    Attributes:
+        as_of: When it was taken.
+        salt_digest: SHA-256 of its salt.
+        aggregators: The aggregators.
+        index: Position of each id; ids of faulty aggregators are there as well.
+        assignments: The value of that field, not read yet.
+    """
+
+    def __init__(self, value: dict[str, Any], names: Mapping[str, str], log: FaultLog) -> None:
+        as_of = pick(value, names, "asOf")
+        self.as_of = _instant(as_of, "$.asOf", log, parse_timestamp, {})
+        self.salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
+        if value.get("nonce") is not None:
+            _hex(value["nonce"], "$.nonce", log)
+        self.aggregators, self.index = _aggregators(pick(value, names, "aggregators"), log)
+        self.assignments: object = pick(value, names, "assignments")
+
+    def snapshot(self, assignments: _Columns, log: FaultLog) -> Snapshot:
+        """The snapshot, of which no fault was recorded."""
+        assert self.as_of is not None and self.salt_digest is not None  # noqa: S101
+        aggregators = tuple(self.aggregators)
+        return Snapshot(self.as_of, self.salt_digest, aggregators, *assignments, log.warnings)
+
+
+def _head(value: object, log: FaultLog) -> _Head:
     names = _SNAPSHOT.spellings(value, "$", log)
     if names is None:
         log.raise_if_any()
     assert isinstance(value, dict) and names is not None  # noqa: S101 - else the line above has raised
-    as_of = _instant(pick(value, names, "asOf"), "$.asOf", log, parse_timestamp, {})
-    salt_digest = _hex(pick(value, names, "saltDigest"), "$.saltDigest", log)
-    if value.get("nonce") is not None:
-        _hex(value["nonce"], "$.nonce", log)
-    aggregators, index = _aggregators(pick(value, names, "aggregators"), log)
-    columns = _assignments(pick(value, names, "assignments"), index, log)
-    if plain is not None and not log.count:
-        columns = _in_order(*plain.columns(index, OPEN_END), log)
-    log.raise_if_any()
-    assert as_of is not None and salt_digest is not None  # noqa: S101 - no fault was recorded
-    return Snapshot(as_of, salt_digest, tuple(aggregators), *columns, log.warnings)
+    return _Head(value, names, log)
 
 
 def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[str, int]]:
@@ -246,6 +286,19 @@ def _aggregators(value: object, log: FaultLog) -> tuple[list[Aggregator], dict[s
         keys.add(aggregator.public_key)
         aggregators.append(aggregator)
     return aggregators, index
+
+
+def read_aggregator(value: object) -> Aggregator:
+    """Read one aggregator from the fields that it has in a snapshot.
+
+    Raises:
+        DocumentFault: With every fault, by path, code and value.
+    """
+    log = FaultLog("aggregator")
+    aggregator = _aggregator(value, "$", log)
+    log.raise_if_any()
+    assert aggregator is not None  # noqa: S101 - no fault was recorded
+    return aggregator
 
 
 def _aggregator(value: object, path: str, log: FaultLog) -> Aggregator | None:
@@ -290,9 +343,7 @@ def _address(value: object, path: str, log: FaultLog) -> bytes | None:
     return None
 
 
-def _assignments(
-    value: object, index: dict[str, int], log: FaultLog
-) -> tuple[Texts, Int32s, Int64s, Int64s]:
+def _assignments(value: object, index: dict[str, int], log: FaultLog) -> _Columns:
     site_ids = SiteIdReader(log)
     nmis: list[str] = []
     spans: list[tuple[int, int, int, int]] = []
@@ -306,15 +357,15 @@ def _assignments(
         if read is not None:
             nmis.append(read[0])
             spans.append((*read[1:], number))
-    nmi = site_id_column(nmis, site_ids.kind)
-    return _in_order(nmi, np.array(spans, dtype=np.int64).reshape(-1, 4), log)
+    table = np.array(spans, dtype=np.int64).reshape(-1, 4)
+    return _sorted(site_id_column(nmis, site_ids.kind), table, log)
 
 
-def _in_order(nmi: Texts, table: Int64s, log: FaultLog) -> tuple[Texts, Int32s, Int64s, Int64s]:
-    """Columns in order of (NMI, from), checked for overlaps."""
+def _sorted(nmi: Texts, table: Int64s, log: FaultLog) -> _Columns:
+    """Columns in order of (NMI, from), from rows (aggregator, from, to, number)."""
     order = np.lexsort((table[:, 1], nmi))
     nmi, table = nmi[order], table[order]
-    _check_overlaps(nmi, table, log)
+    check_overlaps(nmi, table, log)
     return nmi, table[:, 0].astype(np.int32), table[:, 1].copy(), table[:, 2].copy()
 
 
@@ -337,9 +388,9 @@ def _assignment(
         message = "an assignment must name an aggregator of the snapshot"
         name = "another name" if type(holder) is str else show_value(holder)
         log.add(f"{path}.aggregator", "assignment.aggregator", message, name)
-    start = _grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
+    start = read_grid_instant(pick(value, names, "from"), f"{path}.from", seen, log)
     given = value.get("to")
-    end = OPEN_END if given is None else _grid_instant(given, f"{path}.to", seen, log)
+    end = OPEN_END if given is None else read_grid_instant(given, f"{path}.to", seen, log)
     if start is not None and end is not None and end <= start:
         log.add(f"{path}.to", "time.order", "the end must be after the start", show_value(given))
     if log.count > before or nmi is None or known is None or start is None or end is None:
@@ -347,8 +398,15 @@ def _assignment(
     return nmi, known, start, end
 
 
-def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
-    """Compare each assignment with the one of the same NMI that ends last of those before it."""
+def check_overlaps(nmi: Texts, table: Int64s, log: FaultLog, place: str = "$.assignments") -> None:
+    """Compare each assignment with the one of the same NMI that ends last of those before it.
+
+    Args:
+        nmi: Per assignment, NMI or token; in order of (NMI, from).
+        table: Per assignment (any, from, to, number in the document).
+        log: For the faults.
+        place: Path of the assignments in the document.
+    """
     if not len(nmi):
         return
     group = np.append(0, np.cumsum(nmi[1:] != nmi[:-1]))
@@ -360,13 +418,13 @@ def _check_overlaps(nmi: Texts, table: Int64s, log: FaultLog) -> None:
     for row in np.flatnonzero(clash & (group[1:] == group[:-1])):
         other, here = sorted((int(table[holder[row], 3]), int(table[row + 1, 3])))
         log.add(
-            f"$.assignments[{here}]",
+            f"{place}[{here}]",
             "assignment.overlap",
-            f"overlaps $.assignments[{other}] of the same NMI",
+            f"overlaps {place}[{other}] of the same NMI",
         )
 
 
-def _grid_instant(
+def read_grid_instant(
     value: object, path: str, seen: dict[str, Timestamp], log: FaultLog
 ) -> int | None:
     """Read a grid instant; ``seen`` remembers texts, because many assignments start together."""

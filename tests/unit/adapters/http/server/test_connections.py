@@ -78,7 +78,8 @@ def test_the_address_with_the_most_connections_gives_way(world: World) -> None:
         (Stage.SILENT, Stage.HEADER),
         (Stage.HEADER, Stage.IDLE),
         (Stage.IDLE, Stage.BODY),
-        (Stage.BODY, Stage.WORKING),
+        (Stage.BODY, Stage.MOVING),
+        (Stage.MOVING, Stage.WORKING),
     ],
 )
 def test_the_lower_stage_gives_way(world: World, lower: Stage, higher: Stage) -> None:
@@ -102,6 +103,15 @@ def test_a_client_that_has_just_come_stays_and_slow_ones_give_way(
     assert not any(one.is_aborted for one in fresh)
 
 
+def test_a_body_that_arrives_fast_outlasts_those_that_have_just_come(world: World) -> None:
+    moving = world.open(16, stage=Stage.MOVING, age=100)
+    world.open(16)
+    for _ in range(4):
+        assert world.pool.admit("new")
+        world.open(2)
+    assert not any(one.is_aborted for one in moving)
+
+
 def test_of_those_that_have_just_come_the_oldest_gives_way(world: World) -> None:
     (old,) = world.open(1, age=0.9)
     world.open(31, age=0.1)
@@ -120,8 +130,59 @@ def test_a_long_request_gives_way_last_and_a_fresh_one_never(world: World) -> No
     assert not any(one.is_aborted for one in fresh)
 
 
-def test_idle_connections_are_not_closed_by_the_dozen(world: World) -> None:
-    world.open(32, stage=Stage.IDLE)
+def test_a_complete_header_is_not_closed_before_its_request_begins(world: World) -> None:
+    ready = world.open(31, stage=Stage.READY, age=0.9)
+    (silent,) = world.open(1)
+    assert world.pool.admit("new")
+    assert world.closed() == [silent]
+    world.open(1, stage=Stage.READY)
+    assert not world.pool.admit("another")
+    world.time += 0.2  # nothing began: HTTP waits for more, as it does within a header
+    assert world.pool.admit("another")
+    assert any(one.is_aborted for one in ready)
+
+
+def test_one_that_moved_on_since_they_were_ranked_is_not_closed(world: World) -> None:
+    moving, *_ = world.open(32, stage=Stage.HEADER, age=5)
+    moving.since -= 1
+    other = world.opened[1]
+    other.since -= 2
+    assert world.pool.admit("new")
+    assert {moving, other} == set(world.closed())
+    following = sorted(world.opened[2:], key=id)[:2]
+    following[0].stage = Stage.WORKING
+    following[1].since = world.time
+    world.open(2, stage=Stage.WORKING)
+    assert world.pool.admit("new")
+    assert not any(one.is_aborted for one in following)
+    assert len(world.closed()) == 4
+
+
+def test_the_address_with_the_most_is_looked_up_each_time(world: World) -> None:
+    more = world.open(16, "more", age=5)
+    most = world.open(16, "most", age=9)
+    world.pool.remove(more.pop())
+    world.open(1)
+    for _ in range(4):
+        assert world.pool.admit("new")
+        world.open(2)
+    closed = world.closed()
+    assert 2 <= sum(one in most for one in closed) <= 6
+    assert 2 <= sum(one in more for one in closed) <= 6
+
+
+def test_what_came_after_a_ranking_is_found_later(world: World) -> None:
+    world.open(32, stage=Stage.WORKING)
+    assert not world.pool.admit("new")
+    world.pool.remove(world.opened[0])
+    (silent,) = world.open(1, age=2)
+    assert world.pool.admit("new")
+    assert world.closed() == [silent]
+
+
+@pytest.mark.parametrize("stage", [Stage.IDLE, Stage.MOVING])
+def test_idle_connections_are_not_closed_by_the_dozen(world: World, stage: Stage) -> None:
+    world.open(32, stage=stage)
     assert world.pool.admit("new")
     assert len(world.closed()) == 1
 
@@ -153,8 +214,10 @@ def test_what_is_removed_counts_no_longer(world: World) -> None:
     [
         (Stage.SILENT, LIMITS.silent_s),
         (Stage.HEADER, LIMITS.header_s),
+        (Stage.READY, LIMITS.header_s),
         (Stage.IDLE, LIMITS.idle_s),
         (Stage.BODY, LIMITS.request_s),
+        (Stage.MOVING, LIMITS.request_s),
         (Stage.WORKING, LIMITS.request_s),
     ],
 )

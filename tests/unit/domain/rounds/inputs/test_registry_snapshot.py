@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 import oepnode.domain
 from oepnode.domain.nem.nem_time import format_nem, parse_grid_instant
 from oepnode.domain.nem.tokens import SiteIdKind
+from oepnode.domain.rounds.inputs.assignments import NO_AGGREGATOR, OPEN_END
 from oepnode.domain.rounds.inputs.registry_snapshot import (
-    NO_AGGREGATOR,
-    OPEN_END,
     Aggregator,
     Snapshot,
     parse_snapshot,

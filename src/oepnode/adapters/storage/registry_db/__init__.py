@@ -1,0 +1,1 @@
+"""The registry's database of aggregators and assignments, in SQLite or PostgreSQL."""

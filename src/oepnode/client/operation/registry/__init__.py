@@ -1,0 +1,1 @@
+"""The registry's database: aggregators, assignments, imports, history and snapshots."""
