@@ -173,6 +173,15 @@ class RecordJudge:
         self._reader.good_record(nmi, level, timing, objective, f"$.records[{self._number}]")
         self._number += 1
 
+    @property
+    def needs_import(self) -> bool:
+        """Whether no import of the right sign has been taken yet."""
+        return self._reader.needs_import()
+
+    def take_import(self, place: str) -> None:
+        """Note an import, neither 0 nor null, of the next good record, by its path there."""
+        self._reader.note_good_import(f"$.records[{self._number}]{place}")
+
     def finish(self) -> None:
         """Check what holds over all records."""
         self._reader.check_import_signs()
@@ -244,6 +253,15 @@ class _Reader:
         """Note what a record without a fault has in common with others."""
         self._site_ids.read(nmi, f"{path}.nmi")
         self._site(nmi, level, timing, objective, path)
+
+    def needs_import(self) -> bool:
+        """Whether no import of the sign that the feed writes has been read yet."""
+        is_positive = self._feed.import_sign == "magnitude"
+        return not (self._import_positive if is_positive else self._import_negative)
+
+    def note_good_import(self, path: str) -> None:
+        """Note the path of an import of the sign that the feed writes."""
+        self._note_sign(1 if self._feed.import_sign == "magnitude" else -1, path)
 
     def _choice(
         self, value: dict[str, Any], names: Names, name: str, choices: Mapping[str, int], path: str

@@ -18,10 +18,10 @@ from typing import Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Int64s
+from oepnode.domain.documents.arrays import Indices, Int32s, Int64s
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.strict_json import read_records
-from oepnode.domain.nem.quantities import Feed
+from oepnode.domain.nem.quantities import IMPORT_KINDS, KINDS, NO_LIMIT, Feed
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT, UnprovenError
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, RecordJudge, read_texts
 from oepnode.domain.rounds.inputs.json_regions import (
@@ -175,15 +175,12 @@ class _Reader:
             )
 
     def _judge_part(self, piece: Regions, judge: RecordJudge) -> None:
-        good: dict[int, tuple[str, Pattern]] = {}
+        good: dict[int, tuple[_Group, int]] = {}
         for group in self._good_groups(piece):
-            sites = group.matched.site.tolist()
-            for index, site in zip(group.index.tolist(), sites, strict=True):
-                good[index] = site.decode("ascii"), group.learned.pattern
+            good |= {index: (group, row) for row, index in enumerate(group.index.tolist())}
         for index in range(len(piece.starts)):
             if index in good:
-                site, pattern = good[index]
-                judge.take_good(site, pattern.level, pattern.timing, pattern.objective)
+                _take_good(judge, *good[index])
                 continue
             text = self._text(piece, index)
             log = FaultLog(DOCUMENT)
@@ -307,6 +304,32 @@ class _Reader:
         if self._site_width not in {0, width}:
             raise UnprovenError  # NMIs and tokens in one document
         self._site_width = width
+
+
+def _take_good(judge: RecordJudge, group: _Group, row: int) -> None:
+    """Give a record that a pattern fits to a judge."""
+    pattern = group.learned.pattern
+    if judge.needs_import:
+        found = [
+            (int(at[0]), kind)
+            for kind in sorted(IMPORT_KINDS)
+            for at in [_imports(group.matched.limits[kind], row)]
+            if len(at)
+        ]
+        if found:
+            interval, kind = min(found)
+            element, index = pattern.shape.places[interval].tolist()
+            place = f".operatingEnvelopes[{element}].intervals[{index}].{KINDS[kind]}"
+            judge.take_import(place)
+    site = bytes(group.matched.site[row]).decode("ascii")
+    judge.take_good(site, pattern.level, pattern.timing, pattern.objective)
+
+
+def _imports(limits: Int32s | None, row: int) -> Indices:
+    """Intervals of a record that have an import other than 0."""
+    if limits is None:
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero((limits[row] != 0) & (limits[row] != NO_LIMIT))
 
 
 def _runs_of_group(group: _Group, numbers: Int64s) -> Runs:
