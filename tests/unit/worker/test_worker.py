@@ -189,7 +189,7 @@ async def test_deadlines_pass_at_the_newest_block_not_at_the_one_that_is_read(
 async def test_an_internal_error_is_an_abstention_without_secrets(stage: Stage) -> None:
     attempts = 0
 
-    def broken(*_: object) -> object:
+    def broken(*_: object, **__: object) -> object:
         nonlocal attempts
         attempts += 1
         raise KeyError("6305000001")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
@@ -42,41 +42,71 @@ class _Assignment(Struct, forbid_unknown_fields=True, gc=False):
     end: str | UnsetType | None = field(name="to", default=UNSET)
 
 
+class _Aggregator(Struct, forbid_unknown_fields=True):
+    id: str
+    name: str
+    publicKey: str  # noqa: N815 - the field's name
+    address: str | None = None
+
+
+class _Snapshot(Struct, forbid_unknown_fields=True):
+    asOf: str  # noqa: N815 - the field's name
+    saltDigest: str  # noqa: N815 - the field's name
+    aggregators: list[_Aggregator]
+    assignments: list[_Assignment]
+    nonce: str | None = None
+
+
 class _Assignments(Struct):
     assignments: Raw
 
 
+_TYPED: Final = msgspec_json.Decoder(_Snapshot)
 _TOP: Final = msgspec_json.Decoder(_Assignments)
-_LIST: Final = msgspec_json.Decoder(list[_Assignment])
 
 
-def split_assignments(data: bytes) -> tuple[bytes, bytes] | None:
-    """A snapshot with an empty array for its assignments, and the text of that array."""
+class Parts(NamedTuple):
+    """A snapshot in parts.
+
+    Attributes:
+        head: The snapshot with an empty array for its assignments.
+        array: The text of that array.
+        rows: The array, decoded.
+    """
+
+    head: bytes
+    array: bytes
+    rows: Sequence[_Assignment]
+
+
+def split_assignments(data: bytes) -> Parts | None:
+    """A snapshot in parts, or None where the strict reader is to decide.
+
+    It is decoded by its types first, which bound the nesting: `Raw` recurses into what it skips.
+    """
     try:
+        rows = _TYPED.decode(data).assignments
         array = bytes(_TOP.decode(data).assignments)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
     start = data.find(array)
     if start != data.rfind(array):
         return None  # the same text occurs elsewhere
-    return data[:start] + b"[]" + data[start + len(array) :], array
+    return Parts(data[:start] + b"[]" + data[start + len(array) :], array, rows)
 
 
-def read_array(array: bytes, index: Mapping[str, int]) -> Columns | None:
-    """Read an array of assignments as a snapshot has it.
+def read_array(parts: Parts, index: Mapping[str, int]) -> Columns | None:
+    """Read the assignments of a snapshot.
 
     Args:
-        array: JSON.
+        parts: The snapshot in parts.
         index: Aggregator's id → number.
 
     Returns:
         Its columns, or None where the strict reader is to decide.
     """
+    array, rows = parts.array, parts.rows
     if not array.isascii() or b"\\" in array:
-        return None
-    try:
-        rows = _LIST.decode(array)
-    except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
     ends = [row.end for row in rows]
     named = sum(end is not UNSET for end in ends)

@@ -212,11 +212,11 @@ def parse_by_columns(data: bytes) -> Snapshot | None:
     if parts is None:
         return None
     log = FaultLog(_WHAT)
-    value = read_value(parts[0], log)
+    value = read_value(parts.head, log)
     head = None if log.count else _head(value, log)
     if head is None or log.count:
         return None
-    columns = read_array(parts[1], head.index)
+    columns = read_array(parts, head.index)
     if columns is None:
         return None
     nmi, holder, start, end = columns

@@ -109,11 +109,19 @@ NOT_REACHED: Final = {
     "assignment.overlap": "of registry snapshots",
     "boffer.bands": "of days made by code; a document's are bands.count and prices.count",
     "document.odd": "the code of reader warnings without one of their own; all have one",
+    "horizon.gap": "of a document before it is published",
     "horizon.mismatch": "of computations on rounds",
+    "horizon.shift": "of a document before it is published",
+    "limit.large": "of a document before it is published",
+    "limit.median": "of a document before it is published",
     "nmi.kind": "of computations on rounds",
     "nmi.in_text": "of blinding",
     "interval.no_limit": "of profile wide in rounds; Part C demands both active limits",
     "nmi.type": "of calls by code; a document's is field.type",
+    "site.count": "of a document before it is published",
+    "site.hole": "of a document before it is published",
+    "site.unassigned": "of a document before it is published",
+    "site.vanished": "of a document before it is published",
 }
 """Codes that no document of the register reaches, with the reason."""
 
