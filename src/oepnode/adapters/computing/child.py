@@ -111,8 +111,8 @@ def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], No
     from importlib import import_module
 
     from oepnode.adapters.computing.job import run_job
-    from oepnode.adapters.computing.processes import ForkedProcesses
     from oepnode.adapters.computing.spill import Spill
+    from oepnode.adapters.computing.workshops import workshop_of
     from oepnode.adapters.storage.bundle_shelf import SealedFolder
     from oepnode.adapters.storage.files import FileArchive
     from oepnode.adapters.storage.input_archive import seal_inputs
@@ -128,8 +128,8 @@ def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], No
     is_archived = folder is not None and key is not None
     with SealedFolder(Path(job.sealed_folder)) as bundles, Spill(Path(job.spill_folder)) as spill:
         archiving = archive if is_archived else None
-        workshop = ForkedProcesses(spill, job.processes)
-        sealed = run_job(job.task, inputs, compute, workshop, send, bundles.put, archiving)
+        with workshop_of(job, spill) as workshop:
+            sealed = run_job(job.task, inputs, compute, workshop, send, bundles.put, archiving)
     send(sealed)  # not before the folder is complete: the parent then ends this process
 
 

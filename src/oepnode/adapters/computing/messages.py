@@ -40,6 +40,24 @@ class SentDocument(Struct, frozen=True):
     path: str = ""
 
 
+class ClusterAddress(Struct, frozen=True):
+    """A Dask cluster.
+
+    Attributes:
+        scheduler: URL of its scheduler, ``tls://`` or ``tcp://``.
+        ca_file: Certificate authority of all its machines, or empty.
+        cert_file: This worker's certificate, or empty.
+        key_file: Its private key, or empty.
+        shares_documents: Whether Dask workers read documents at the same path.
+    """
+
+    scheduler: str
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    shares_documents: bool = False
+
+
 class Job(Struct, frozen=True):
     """The first message to a computing process; documents that are not in files follow.
 
@@ -54,6 +72,7 @@ class Job(Struct, frozen=True):
         archive_key: The auditor's public key, or None.
         spill_folder: Folder for entries, as a path.
         processes: Processes to compute with.
+        cluster: The Dask cluster to compute with, or None.
     """
 
     task: RoundTask
@@ -66,6 +85,7 @@ class Job(Struct, frozen=True):
     archive_key: bytes | None
     spill_folder: str
     processes: int
+    cluster: ClusterAddress | None = None
 
     def __repr__(self) -> str:
         return f"Job(round {self.task.number})"
