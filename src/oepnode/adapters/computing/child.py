@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from oepnode.adapters.computing.messages import Job, SentDocument
     from oepnode.adapters.storage.document_file import FileSource
+    from oepnode.domain.documents.sources import DocumentBytes
     from oepnode.domain.rounds.computation import Inputs
 
 _IN: Final = 0
@@ -77,7 +78,10 @@ def _read_job() -> tuple[Job, Inputs]:
     from oepnode.domain.rounds.computation import Inputs
 
     job = decode_job(_read(int.from_bytes(_read(LENGTH_SIZE))))
-    envelope, registry = _read_document(job.envelope), _read_document(job.registry)
+    envelope: DocumentBytes = _read_document(job.envelope)
+    registry = _read_document(job.registry)
+    if job.cluster is not None and job.cluster.shares_documents:
+        envelope = _shared(envelope)
     return job, Inputs(envelope, registry, job.salt, job.feed)
 
 
@@ -88,6 +92,13 @@ def _read_document(document: SentDocument) -> bytes | FileSource:
     from oepnode.adapters.storage.document_file import FileSource
 
     return FileSource(Path(document.path))
+
+
+def _shared(document: DocumentBytes) -> DocumentBytes:
+    """A document in a file, as one that Dask workers open at the same path."""
+    from oepnode.domain.documents.sources import SharedSource
+
+    return document if isinstance(document, bytes) else SharedSource(document)
 
 
 def _read(size: int) -> bytes:
