@@ -6,9 +6,9 @@ process of its own whose start and imports are not counted:
 
 - *pipeline*: digests of both documents, snapshot, document in Parquet, all partition roots and the
   root, with entries kept so that bundles can be sealed and sites proven;
-- *plain*: partition_plain.py on the first sites of the same document as JSON, whatever the size
-  (its time a site grows with the size, so that this is in its favour). It must find the root that
-  the pipeline finds for these sites.
+- *plain*: partition_plain.py on the first sites of the same document as JSON, as many as have
+  600,000 intervals together (its time a site grows with the size, so that fewer sites are in its
+  favour). It must find the root that the pipeline finds for these sites.
 
 `ratio` is the plain time a site over the pipeline's. Times are the median of the runs. `peak` is
 the sum of the memory of all processes, shared pages counted once (PSS, sampled); entries in files
@@ -36,6 +36,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import partition_data as data  # noqa: E402
+from oepnode.adapters.computing.engine import ENVIRONMENT  # noqa: E402
 
 PLAIN: Final = ROOT / "benchmarks" / "partition_plain.py"
 ROWS: Final = "100000x288,100000x6,1000000x288"
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--stages", default=STAGES)
     parser.add_argument("--processes", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--plain-sites", type=int, default=2000)
+    parser.add_argument("--plain-cells", type=int, default=600_000)
     parser.add_argument(
         "--data", type=Path, default=Path(tempfile.gettempdir(), "oepnode-partition")
     )
@@ -77,7 +78,7 @@ def rows(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     found = []
     for text in filter(None, chosen.rows.split(",")):
         sites, intervals = (int(part) for part in text.split("x"))
-        plain = measure_plain(chosen, min(sites, chosen.plain_sites), intervals)
+        plain = measure_plain(chosen, min(sites, chosen.plain_cells // intervals), intervals)
         runs = [measure(chosen, sites, intervals) for _ in range(chosen.repeat)]
         seconds = statistics.median(run["seconds"] for run in runs)
         found.append(
@@ -112,7 +113,8 @@ def stages(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     found = []
     for text in filter(None, chosen.stages.split(",")):
         run = measure(chosen, int(text), 288)
-        found.append({"sites": int(text), "seconds": run["seconds"]} | run["stages"])
+        line = {"sites": int(text), "seconds": run["seconds"], "peak_mib": run["peak_mib"]}
+        found.append(line | run["stages"])
     return found
 
 
@@ -121,7 +123,10 @@ def measure(chosen: argparse.Namespace, sites: int, intervals: int) -> dict[str,
     document, _ = made(chosen.data, sites, intervals)
     words = [sys.executable, __file__, "--step", str(document), str(intervals)]
     words += ["--processes", str(chosen.processes)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+    environment = os.environ | ENVIRONMENT
+    with subprocess.Popen(  # noqa: S603 - this file
+        words, stdout=subprocess.PIPE, text=True, env=environment
+    ) as child:
         memory = Memory(child.pid)
         out, _ = child.communicate()
         peak = memory.stop()
@@ -140,7 +145,7 @@ def measure_plain(chosen: argparse.Namespace, sites: int, intervals: int) -> dic
     runs = []
     for _ in range(chosen.repeat):
         words = [sys.executable, str(PLAIN), str(document), str(registry)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        done = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603
         runs.append(json.loads(done.stdout))
     expected = measure(chosen, sites, intervals)["root"]
     if any(run["root"] != expected for run in runs):
@@ -167,8 +172,6 @@ def made(folder: Path, sites: int, intervals: int) -> tuple[Path, Path]:
 
 def pipeline(document: Path, intervals: int, processes: int) -> dict[str, Any]:
     """Compute the root of a document, as a computing process does."""
-    import pyarrow.parquet  # noqa: F401 - imports are not measured
-
     from oepnode.adapters.computing.processes import ForkedProcesses, usable_cores
     from oepnode.adapters.computing.spill import Spill
     from oepnode.adapters.storage.document_file import FileSource
@@ -176,6 +179,7 @@ def pipeline(document: Path, intervals: int, processes: int) -> dict[str, Any]:
     from oepnode.domain.nem.quantities import Feed
     from oepnode.domain.rounds.context import RoundContext
     from oepnode.domain.rounds.entries import Horizon
+    from oepnode.domain.rounds.inputs import envelope_parquet  # noqa: F401 - not measured
     from oepnode.domain.rounds.inputs.document_readers import open_document
     from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
     from oepnode.domain.rounds.pipeline import Pipeline

@@ -47,7 +47,7 @@ def _blocks(sites: int) -> Iterator[tuple[int, int]]:
 
 
 def write_parquet(path: Path, sites: int, intervals: int) -> None:
-    """The document in Parquet, a row a site, in row groups of 10,000; otherwise as pyarrow writes."""
+    """The document in Parquet, a row a site, in row groups of 10,000; else as pyarrow writes."""
     text = pa.dictionary(pa.int32(), pa.string())
     schema = pa.schema(
         [

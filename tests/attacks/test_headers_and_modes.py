@@ -38,6 +38,7 @@ from oepnode.services.sender.store import EnvelopeStore
 from tests.attacks.support import target
 from tests.attacks.support.under_attack import ASK, service
 from tests.support.fake_chain import FakeChain
+from tests.support.stored_documents import put_file
 
 SERVICES = ["registry", "sender", "relay"]
 
@@ -133,9 +134,7 @@ def test_what_was_open_to_others_is_closed_at_start(
         target.registry_settings(folder, ("0x" + "71" * 20,))
     else:
         folder.mkdir()
-        incoming = EnvelopeStore(folder).incoming()
-        incoming.write(target.DOCUMENT)
-        incoming.commit()
+        put_file(EnvelopeStore(folder), folder, target.DOCUMENT)
     for path in [*folder.rglob("*"), folder]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     assert len(open_to_others(folder)) > 3

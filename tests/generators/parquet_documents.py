@@ -104,18 +104,17 @@ def write(columns: Columns, layout: Layout) -> bytes:
     a_list = pa.large_list(pa.int32()) if layout.is_large else pa.list_(pa.int32())
     arrays, fields = [], []
     for name, values in columns.items():
-        kind = text
+        kind, cells = text, values
         if name in LIMITS:
             kind = a_list if has_lists else pa.int32()
         elif name.endswith(("Time", "Timestamp")) and name not in layout.types:
             kind = pa.timestamp(layout.unit, "UTC")
             scale = {"ms": 1000, "us": 1, "ns": 1}[layout.unit]
             factor = 1000 if layout.unit == "ns" else 1
-            values = [None if v is None else v // scale * factor for v in values]
+            cells = [None if v is None else v // scale * factor for v in values]
         kind = layout.types.get(name, kind)
-        name = name.rstrip("+")  # so that a dict may have one name twice
-        arrays.append(pa.array(values, type=kind))
-        fields.append(pa.field(name, kind))
+        arrays.append(pa.array(cells, type=kind))
+        fields.append(pa.field(name.rstrip("+"), kind))  # a dict has no name twice
     table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
     out = io.BytesIO()
     pq.write_table(

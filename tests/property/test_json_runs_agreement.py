@@ -10,6 +10,7 @@ is found by the same documents.
 
 from __future__ import annotations
 
+import io
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -18,12 +19,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem import limit_columns
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs import json_runs, pattern_reader, record_pattern
+from oepnode.domain.rounds.inputs.envelope_reader import read_rows
+from oepnode.domain.rounds.inputs.json_runs import find_faults
+from oepnode.errors import Finding, Severity
 from tests.generators.alike_records import alike_document
 from tests.generators.damaged_bytes import TOKENS, tamper
-from tests.support.run_rows import fast_content, same_but_for_meaning, strict_content
+from tests.support.run_rows import (
+    content_in_parts,
+    fast_content,
+    same_but_for_meaning,
+    strict_content,
+)
 
 FEEDS = [Feed(), Feed(), Feed("edge"), Feed("wide", "magnitude")]
 CASES = 4_000
@@ -52,7 +62,8 @@ def _outcome(seed: int) -> str:
     """Compare both readers on one document; the outcome's name, ``differs`` for a fault."""
     data, feed = _document(seed)
     size = random.Random(seed).choice([64, 300, 1 << 16])
-    fast = fast_content(data, feed, size)
+    in_parts = seed % 2 == 0
+    fast = content_in_parts(data, feed, size) if in_parts else fast_content(data, feed, size)
     strict, codes = strict_content(data, feed)
     if fast is None:
         return "left to the strict reader" if strict is None else "too careful"
@@ -79,6 +90,23 @@ def test_an_undamaged_document_is_read_at_speed() -> None:
         data = alike_document(rnd, 0.0, Feed())
         strict, _ = strict_content(data, Feed())
         assert strict is None or fast_content(data, Feed()) is not None
+
+
+def test_faults_found_in_bounded_memory_are_those_of_the_strict_reader() -> None:
+    complete = 0
+    for seed in range(CASES // 2):
+        data, feed = _document(seed)
+        strict, found = FaultLog("envelope document"), FaultLog("envelope document")
+        read_rows(data, strict, feed)
+        size = random.Random(seed).choice([64, 300, 1 << 16])
+        if find_faults(io.BytesIO(data), found, feed, size=size):
+            complete += found.count > 0
+            assert _faults(found) == _faults(strict), seed
+    assert complete > CASES / 10
+
+
+def _faults(log: FaultLog) -> tuple[list[Finding], int]:
+    return [f for f in log.findings if f.severity is not Severity.WARNING], log.more
 
 
 def _ignore(*_: object) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.reference import parquet
+from tests.reference import forms
 from tests.reference.fields import check_one_kind, read_choice, read_grid_time, read_nmi
 from tests.reference.json_reader import Constant, Number, Reader, read_records
 from tests.reference.limits import KINDS, Limits, watts
@@ -226,10 +227,14 @@ def _valid_row(rows: list[Row]) -> Row | tuple[str, str]:
     return max(rows, key=lambda row: row.submitted or 0)
 
 
-def read_envelope(data: bytes, profile: str = "wide", import_sign: str = "canonical") -> Document:
-    """Read an envelope document (section 5); raises ``Rejected``."""
-    if data[:4] == parquet.MAGIC:
-        data = parquet.json_of(data)
+def read_envelope(
+    data: bytes,
+    profile: str = "wide",
+    import_sign: str = "canonical",
+    parts: Mapping[bytes, bytes] | None = None,
+) -> Document:
+    """Read an envelope document (section 5), with the parts of a manifest; raises ``Rejected``."""
+    data = forms.json_of(data, parts)
     reader = Reader()
     sites: dict[tuple[str, int], tuple[int, str]] = {}
     by_key: dict[tuple[str, int, int], list[Row]] = {}

@@ -11,6 +11,7 @@ how many of its faults are listed is not part of them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.reference.ballots import ballot_hash, result_hash
@@ -81,12 +82,13 @@ def compute_round(
     number: int,
     profile: str = "wide",
     import_sign: str = "canonical",
+    document_parts: Mapping[bytes, bytes] | None = None,
 ) -> Round:
     """All of sections 2 to 11 for one round; raises ``Rejected``.
 
     The partitions are in the order of their entries, as the leaves of the round tree are.
     """
-    document = read_envelope(envelope, profile, import_sign)
+    document = read_envelope(envelope, profile, import_sign, document_parts)
     snapshot = read_registry(registry)
     if len(salt) != 32 or hashlib.sha256(salt).digest() != snapshot.salt_digest:
         raise Rejected([("$.saltDigest", "salt.digest")])

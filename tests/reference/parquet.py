@@ -130,14 +130,14 @@ def _record(row: dict[str, Any], number: int, start: str) -> str:
 
 
 def _interval(limits: dict[str, int | None], start: str | None, steps: int) -> str:
-    members = [f'"{LIMITS[name]}":{_kilowatts(value)}' for name, value in limits.items()]
+    members = [f'"{LIMITS[name]}":{kilowatts(value)}' for name, value in limits.items()]
     text = _after(start, steps)
     if text is not None:
         members.append(f'"diStartTime":{json.dumps(text)}')
     return "{" + ",".join(members) + "}"
 
 
-def _kilowatts(watts: int | None) -> str:
+def kilowatts(watts: int | None) -> str:
     if watts is None:
         return "null"
     whole, rest = divmod(abs(watts), 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from oepnode.domain.documents.sources import BytesSource
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
@@ -64,3 +66,11 @@ def partition_round(
 ) -> RoundResult:
     """The result of a document over its own horizon."""
     return partition_document(data, snapshot, salt, context, feed).result
+
+
+def partition_reader(
+    opened: Callable[[], DocumentReader], snapshot: Snapshot, salt: bytes, context: RoundContext
+) -> RoundResult:
+    """The result of a document that is opened twice, over its own horizon."""
+    horizon = horizon_of(opened())
+    return Pipeline(snapshot, salt, context, horizon).partition(opened()).result

@@ -187,10 +187,13 @@ from oepnode.domain.edge.boffers.rules import Capacity, Market
 from oepnode.domain.edge.boffers.validate import Context
 from oepnode.domain.edge.constraining.constrain import PortfolioUnknownError, PostEnvelopeError
 from oepnode.domain.edge.constraining.limits import LevelMismatchError, MissingLimitError
+from oepnode.domain.edge.envelopes.publication import DocumentFacts
 from oepnode.domain.edge.telemetry.duid import SeveralDuidsError
 from oepnode.domain.edge.timeseries.tolerance import Tolerance
 from oepnode.domain.edge.validation.acknowledgement import (
     Acknowledgement,
+    AcknowledgementReport,
+    FindingReport,
     ValidationReport,
     ValidationResult,
 )
@@ -204,6 +207,7 @@ from oepnode.domain.rounds.token_list import TokenList, TokenListError
 
 __all__ = [
     "Acknowledgement",
+    "AcknowledgementReport",
     "AggregatorIdError",
     "ArchivedInputs",
     "Assessment",
@@ -237,6 +241,7 @@ __all__ = [
     "CustodyReport",
     "CutProof",
     "DefaultLimits",
+    "DocumentFacts",
     "EndReport",
     "EnvelopeComparison",
     "EnvelopeFormError",
@@ -248,6 +253,7 @@ __all__ = [
     "FetchPolicy",
     "FetchedBundle",
     "FinalRound",
+    "FindingReport",
     "ForecastScore",
     "GrantListReport",
     "GrantSources",

@@ -187,8 +187,9 @@ class _Conversion:
         checks = SharedChecks()
         rows = _ROWS if self._part_size is None else min(_ROWS, self._part_size // 8)
         for part in range(reader.part_count):
+            before = checks.records
             for block in reader.read(part):
-                checks.add(block)
+                checks.add(block.placed(before))
                 checks.log.raise_if_any()
                 for runs in cut(block.runs, rows, MAX_LIST):
                     self._rows += int(runs.bounds[-1])

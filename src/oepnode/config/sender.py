@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from oepnode.config.chain import ChainSettings
+from oepnode.config.checks import CheckSettings, PlausibilitySettings, UploadSettings
 from oepnode.config.feed import FeedSettings
 from oepnode.config.http import HttpSettings
 from oepnode.config.operators import Operators, require_operators
@@ -41,6 +42,20 @@ class SenderSettings(ProgramSettings):
     )
     max_document_bytes: int = Field(
         default=512 * 2**20, gt=0, description="maximum size of a document, in bytes"
+    )
+    uploads: UploadSettings = Field(
+        default=UploadSettings(), description="limits of documents on their way in"
+    )
+    check: CheckSettings = Field(
+        default=CheckSettings(), description="limits of the processes that check documents"
+    )
+    plausibility: PlausibilitySettings = Field(
+        default=PlausibilitySettings(), description="oddities that documents are checked for"
+    )
+    registry_file: Path | None = Field(
+        default=None,
+        description="file with a registry snapshot, or a list of NMIs or tokens, one a line, for "
+        "`plausibility.unassigned`; it is read for every document",
     )
     operators: Operators = Field(
         default=(),

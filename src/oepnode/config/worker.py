@@ -76,9 +76,7 @@ class ComputeSettings(BaseModel):
     tls_cert_file: Path | None = Field(
         default=None, description="this worker's certificate for the cluster, PEM"
     )
-    tls_key_file: Path | None = Field(
-        default=None, description="private key of tls_cert_file, PEM"
-    )
+    tls_key_file: Path | None = Field(default=None, description="private key of tls_cert_file, PEM")
     shares_documents: bool = Field(
         default=False,
         description="whether Dask workers read data_dir at the same path; otherwise each part of a "

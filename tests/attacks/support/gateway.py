@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oepnode.adapters.http.sender import HttpPublisher, HttpSender
+from oepnode.adapters.http.publisher import HttpPublisher
+from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.http.signed_documents import SignedSender

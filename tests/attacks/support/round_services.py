@@ -15,8 +15,9 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from oepnode import wiring
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.registry import HttpRegistry
-from oepnode.adapters.http.sender import HttpPublisher, HttpSender
+from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.client import ChainTarget, GrantSources, RoundAudit, audit_round

@@ -17,9 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from oepnode import wiring
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
-from oepnode.adapters.http.sender import HttpPublisher, HttpSender
+from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.adapters.storage.equivocation_guard import EquivocationGuard

@@ -36,7 +36,6 @@ from oepnode.services.registry import app as registry
 from oepnode.services.registry.store import RegistryStore
 from oepnode.services.relay import app as relay
 from oepnode.services.sender import app as sender
-from oepnode.services.sender.store import EnvelopeStore, StoredDocument
 from oepnode.worker.status.public_pages import public_application
 from tests.contract_model import rounds
 from tests.contract_model.rounds import HORIZON_UNIT_S
@@ -48,6 +47,7 @@ from tests.support.fake_chain import (
     FakeClock,
     InMemoryChain,
 )
+from tests.support.stored_documents import put_document
 
 OPEN_FILES = 1024
 WORKER = Account.from_key(b"\x01" * 32)
@@ -96,11 +96,7 @@ def sender_settings(folder: Path, operators: tuple[str, ...]) -> SenderSettings:
     token = folder / "token"
     token.write_text("a-token-of-the-publisher")
     token.chmod(0o600)
-    store = EnvelopeStore(folder / "data")
-    incoming = store.incoming()
-    incoming.write(DOCUMENT)
-    store.add(StoredDocument(incoming.commit(), len(DOCUMENT), 0, 1, 0.0, ()))
-    store.close()
+    put_document(folder / "data", DOCUMENT)
     return SenderSettings(
         chain=_CHAIN,
         data_dir=folder / "data",

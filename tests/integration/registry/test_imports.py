@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
+from oepnode.adapters.storage.registry_db import assignment_rows
 from oepnode.adapters.storage.registry_db.assignment_rows import read_assignments
 from oepnode.adapters.storage.registry_db.database import RegistryDatabase
 from oepnode.client.operation.registry.aggregators import list_aggregators
@@ -88,8 +89,13 @@ def as_csv(path: Path, rows: list[tuple[str, int, int, int | None]]) -> Path:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_imports_write_over_what_they_cover(
-    target: DatabaseTarget, database: RegistryDatabase, tmp_path: Path, seed: int
+    target: DatabaseTarget,
+    database: RegistryDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
 ) -> None:
+    monkeypatch.setattr(assignment_rows, "_BULK", 1 if seed % 2 else 1_000_000)
     rnd = random.Random(seed)
     model: dict[str, list[int]] = {}
     for step in range(5):

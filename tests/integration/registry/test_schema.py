@@ -157,3 +157,24 @@ def test_the_audit_trail_only_grows(database: RegistryDatabase, table: str, stat
         rows = connection.execute(text(f"SELECT {column} FROM {table}")).scalars().all()
     assert len(rows) == 2
     assert "x" not in rows
+
+
+def test_rules_that_are_checked_at_the_end_are_checked(database: RegistryDatabase) -> None:
+    def insert_at_once(*rows: Row) -> None:
+        with (
+            database.writing() as connection,
+            database.dialect.foreign_keys_at_the_end(connection, ASSIGNMENTS),
+        ):
+            database.dialect.load(connection, ASSIGNMENTS, rows)
+
+    insert_at_once(*CHAIN)
+    for row in ((OTHER, 1, 300, 600, 300), (OTHER, 9, 300, 600, None)):
+        with pytest.raises(ConflictError):
+            insert_at_once(row)
+    assert count(database) == len(CHAIN)
+    with pytest.raises(ConflictError):
+        insert_rows(database, (OTHER, 9, 300, 600, None))
+    with database.reading() as connection:
+        options = {"version_table": VERSION_TABLE}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), METADATA)
+    assert found == []

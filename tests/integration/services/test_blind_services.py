@@ -13,12 +13,13 @@ import aiohttp
 import pytest
 
 from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.server.serving import listening
 from oepnode.adapters.http.token_lists import fetch_token_list
 from oepnode.client.operation.blinding import BlindedSnapshot, blind_document, blind_snapshot
 from oepnode.client.operation.snapshots import publish_snapshot
 from oepnode.config import HttpSettings, RegistrySettings, SenderSettings
-from oepnode.errors import ConfigError
+from oepnode.errors import ConfigError, DocumentFault
 from oepnode.services.registry import app as registry
 from oepnode.services.sender import app as sender
 from tests.integration.services.conftest import TOKEN, Sample, worker_client
@@ -62,7 +63,8 @@ def nmis_of(document: bytes) -> list[str]:
 async def publish(
     http: aiohttp.ClientSession, url: str, data: bytes, query: str = ""
 ) -> tuple[int, dict[str, Any]]:
-    async with http.post(f"{url}/v1/envelopes{query}", data=data, headers=BEARER) as response:
+    url = f"{url}/v1/envelopes?wait=20{query}"
+    async with http.post(url, data=data, headers=BEARER) as response:
         return response.status, await response.json()
 
 
@@ -74,8 +76,8 @@ async def test_a_document_is_blinded_before_it_is_stored(
     tokenised: bytes,
     clock: FakeClock,
 ) -> None:
-    status, body = await publish(http, url, sample.document, f"?registry={'0a' * 32}")
-    assert (status, body["digest"]) == (201, sha256(tokenised).hexdigest())
+    status, body = await publish(http, url, sample.document, f"&registry={'0a' * 32}")
+    assert (status, body["digest"]) == (202, sha256(tokenised).hexdigest())
     assert (body["size"], body["round"]) == (len(tokenised), 1)
     worker = worker_client(url, clock)
     assert await worker.document(1, sha256(tokenised).digest()) == tokenised
@@ -89,9 +91,9 @@ async def test_publishing_again_and_offline_give_the_same_document(
     http: aiohttp.ClientSession, url: str, sample: Sample, tokenised: bytes
 ) -> None:
     first = await publish(http, url, sample.document)
-    assert (first[0], first[1]["warnings"]) == (201, [])
-    assert await publish(http, url, sample.document) == (200, first[1])
-    assert await publish(http, url, tokenised) == (200, first[1])
+    assert first[1]["code"] == "accepted"
+    assert await publish(http, url, sample.document) == first
+    assert await publish(http, url, tokenised) == first
 
 
 async def test_no_file_holds_a_document_while_it_arrives(
@@ -107,10 +109,33 @@ async def test_no_file_holds_a_document_while_it_arrives(
             files = (path for path in settings.data_dir.rglob("*") if path.is_file())
             seen.extend(path.read_bytes() for path in files)
 
-    async with http.post(f"{url}/v1/envelopes", data=slowly(), headers=BEARER) as response:
-        assert response.status == 201
+    url += "/v1/envelopes?wait=20"
+    async with http.post(url, data=slowly(), headers=BEARER) as response:
+        assert (response.status, (await response.json())["code"]) == (202, "accepted")
     assert seen
     assert not [n for n in nmis_of(sample.document) if any(n.encode() in d for d in seen)]
+
+
+async def test_no_part_of_a_document_is_kept_that_is_not_blinded(
+    http: aiohttp.ClientSession,
+    url: str,
+    sample: Sample,
+    settings: SenderSettings,
+    tokenised: bytes,
+    tmp_path: Path,
+) -> None:
+    headers = BEARER | {"Tus-Resumable": "1.0.0", "Upload-Length": "1000"}
+    async with http.post(f"{url}/v1/uploads", headers=headers) as response:
+        assert response.status == 409
+        assert (await response.json())["error"]["code"] == "upload.blind"
+    client = HttpPublisher(url, timeout_s=20, whole_bytes=1000)  # sends it in one request
+    published = await client.publish(sample.folder / sample.summary.envelope_file, TOKEN)
+    assert published.digest == sha256(tokenised).hexdigest()
+    mixed = tmp_path / "mixed.json"
+    mixed.write_bytes(sample.document.replace(b'"PRE"', b'"NOW"'))
+    with pytest.raises(DocumentFault, match=r"field\.value"):
+        await client.publish(mixed, TOKEN)
+    await client.close()
 
 
 @pytest.mark.parametrize("damage", ["mixed", "checksum", "unknown field", "text", "UTF-16"])
@@ -147,11 +172,11 @@ async def test_a_document_that_cannot_be_blinded_leaves_nothing(
 async def test_a_gateway_without_a_key_takes_documents_of_one_kind(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, tokenised: bytes
 ) -> None:
-    assert (await publish(http, sender_url, sample.document))[0] == 201
-    assert (await publish(http, sender_url, tokenised))[0] == 201
+    assert (await publish(http, sender_url, sample.document))[1]["code"] == "accepted"
+    assert (await publish(http, sender_url, tokenised))[1]["code"] == "accepted"
     mixed = sample.document.rstrip()[:-1] + b"," + tokenised.lstrip()[1:]
-    status, body = await publish(http, sender_url, mixed)
-    assert (status, {f["rule"] for f in body["error"]["faults"]}) == (422, {"nmi.mixed"})
+    _, body = await publish(http, sender_url, mixed)
+    assert (body["code"], set(body["system"]["counts"])) == ("rejected", {"nmi.mixed"})
 
 
 def test_a_gateway_does_not_start_with_a_malformed_key(

@@ -18,7 +18,7 @@ from oepnode.domain.rounds.onchain import Member
 from oepnode.domain.rounds.signed_requests import DocumentRequest, encode_authorization
 from oepnode.errors import ConflictError, TransportError
 from oepnode.services.sender import app as sender
-from oepnode.services.sender.store import EnvelopeStore, StoredDocument
+from oepnode.services.sender.store import EnvelopeStore
 from tests.integration.services.conftest import OPERATOR, TOKEN, WORKER, reason_of, worker_client
 from tests.support.fake_chain import (
     CHAIN_ID,
@@ -28,6 +28,7 @@ from tests.support.fake_chain import (
     FakeClock,
     InMemoryChain,
 )
+from tests.support.stored_documents import put_document
 
 STRANGER = Account.from_key(b"\x02" * 32)
 MEGABYTES = 5
@@ -42,11 +43,7 @@ Sign = Callable[..., dict[str, str]]
 
 def store_document(settings: SenderSettings, data: bytes) -> None:
     """Store bytes without the validation, which other tests cover."""
-    store = EnvelopeStore(settings.data_dir)
-    incoming = store.incoming()
-    incoming.write(data)
-    store.add(StoredDocument(incoming.commit(), len(data), 0, 1, 0.0, ()))
-    store.close()
+    put_document(settings.data_dir, data)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from oepnode import wiring
 from oepnode.adapters.chain import contract, deploy
 from oepnode.adapters.chain.contract import EvmChain
-from oepnode.adapters.http.sender import HttpPublisher
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.server.serving import listening
 from oepnode.client.operation.worker import check_worker
 from oepnode.config import (

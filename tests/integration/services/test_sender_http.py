@@ -14,7 +14,7 @@ import structlog
 from multidict import CIMultiDict
 from yarl import URL
 
-from oepnode.adapters.http.sender import HttpPublisher
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.config import SenderSettings
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.errors import ConfigError, ConflictError, DocumentFault, TransportError
@@ -26,10 +26,14 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 REGISTRY = "0a" * 32
 
 
-async def publish(http: aiohttp.ClientSession, url: str, data: bytes, query: str = "") -> Any:
+async def publish(http: aiohttp.ClientSession, url: str, data: bytes, registry: str = "") -> Any:
+    """The message of a document, after its verdict."""
+    query = f"?registry={registry}&wait=20" if registry else "?wait=20"
     async with http.post(f"{url}/v1/envelopes{query}", data=data, headers=BEARER) as response:
-        assert response.status in {200, 201}, await response.text()
-        return response.status, await response.json()
+        assert response.status == 202, await response.text()
+        message = await response.json()
+    assert not message["busy"]
+    return message
 
 
 def files(settings: SenderSettings) -> list[str]:
@@ -42,15 +46,12 @@ def files(settings: SenderSettings) -> list[str]:
 async def test_a_document_is_stored_byte_for_byte(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
 ) -> None:
-    status, body = await publish(http, sender_url, sample.document)
-    assert status == 201
-    assert body == {
-        "digest": sample.digest.hex(),
-        "size": len(sample.document),
-        "horizonStart": sample.horizon_start,
-        "intervalCount": 6,
-        "warnings": [],
-    }
+    message = await publish(http, sender_url, sample.document)
+    assert (message["code"], message["round"], message["opening"]) == ("accepted", None, None)
+    assert message["messageId"] == f"sha256-{sample.digest.hex()[:32]}"
+    assert (message["digest"], message["size"]) == (sample.digest.hex(), len(sample.document))
+    assert message["facts"]["intervals"] == 6
+    assert message["system"]["code"] == message["transaction"]["code"] == "accepted"
     assert files(sender_settings) == [sample.digest.hex()]
     path = sender_settings.data_dir / "documents" / sample.digest.hex()
     assert path.read_bytes() == sample.document
@@ -61,9 +62,7 @@ async def test_the_same_bytes_again_change_nothing(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
 ) -> None:
     first = await publish(http, sender_url, sample.document)
-    again = await publish(http, sender_url, sample.document)
-    assert (first[0], again[0]) == (201, 200)
-    assert first[1] == again[1]
+    assert await publish(http, sender_url, sample.document) == first
     assert files(sender_settings) == [sample.digest.hex()]
 
 
@@ -100,7 +99,7 @@ async def test_the_client_reads_what_was_published(
 async def test_a_larger_document_than_the_client_wants_is_not_read(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, clock: FakeClock
 ) -> None:
-    await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
+    await publish(http, sender_url, sample.document, REGISTRY)
     client = worker_client(sender_url, clock, max_bytes=len(sample.document) - 1)
     with pytest.raises(TransportError, match="larger"):
         await client.document(1, sample.digest)
@@ -115,21 +114,22 @@ async def test_a_document_with_faults_is_rejected_with_all_of_them(
         for interval in record["operatingEnvelopes"][0]["intervals"]:
             interval["activePowerExportLimit"] = "much"
     data = json.dumps(records).encode()
-    async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
-        assert response.status == 422
-        error = (await response.json())["error"]
-    assert error["code"] == "document.faults"
-    assert len(error["faults"]) == 100 and error["more"] == 20
-    first = error["faults"][0]
+    message = await publish(http, sender_url, data)
+    assert message["code"] == message["system"]["code"] == "rejected"
+    assert message["system"]["counts"] == {"field.type": 100, "document.further_faults": 20}
+    first = message["system"]["faults"][0]
     assert first["path"].startswith("$.records[0].operatingEnvelopes[0].intervals[0].")
-    assert first["rule"] == "field.type"
+    assert (first["code"], first["rule"]) == ("field.type", "Part C §6.3 field 5.2.1")
+    assert "much" in first["value"]
+    assert message["transaction"]["code"] == "rejected"
+    assert message["facts"] is None
     assert files(sender_settings) == []
     client = HttpPublisher(sender_url, timeout_s=10)
     path = sender_settings.token_file.with_name("bad.json")
     path.write_bytes(data)
     with pytest.raises(DocumentFault) as rejected:
         await client.publish(path, TOKEN)
-    assert (len(rejected.value.faults), rejected.value.more) == (100, 20)
+    assert (len(rejected.value.faults), rejected.value.more) == (101, 0)
     await client.close()
 
 
@@ -151,9 +151,9 @@ async def test_a_document_with_faults_is_rejected_with_all_of_them(
 async def test_a_body_without_a_document_is_rejected(
     http: aiohttp.ClientSession, sender_url: str, sender_settings: SenderSettings, data: bytes
 ) -> None:
-    async with http.post(f"{sender_url}/v1/envelopes", data=data, headers=BEARER) as response:
-        assert response.status == 422
-        assert await reason_of(response) == "document.faults"
+    message = await publish(http, sender_url, data)
+    assert message["code"] == "rejected"
+    assert message["system"]["faults"]
     assert files(sender_settings) == []
 
 
@@ -248,10 +248,9 @@ async def test_a_round_is_opened_once(
 async def test_publishing_with_a_snapshot_opens_the_round(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
-    status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
-    assert (status, body["round"]) == (201, 1)
-    status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
-    assert (status, body["round"]) == (200, 1)
+    for _ in range(2):
+        message = await publish(http, sender_url, sample.document, REGISTRY)
+        assert (message["code"], message["round"]) == ("accepted", 1)
     assert len(blockchain.rounds) == 1
 
 
@@ -310,14 +309,17 @@ async def test_without_a_chain_the_document_is_kept_and_the_round_can_be_had_lat
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, blockchain: InMemoryChain
 ) -> None:
     blockchain.is_down = True
-    url = f"{sender_url}/v1/envelopes?registry={REGISTRY}"
-    async with http.post(url, data=sample.document, headers=BEARER) as response:
-        assert response.status == 503
-        assert response.headers["Retry-After"]
-        assert await reason_of(response) == "chain.unavailable"
+    message = await publish(http, sender_url, sample.document, REGISTRY)
+    assert (message["code"], message["round"]) == ("accepted", None)
+    assert message["opening"]["code"] == "chain.unavailable"
+    client = HttpPublisher(sender_url, timeout_s=10)
+    path = sample.folder / sample.summary.envelope_file
+    with pytest.raises(TransportError, match="its round was not opened"):
+        await client.publish(path, TOKEN, bytes.fromhex(REGISTRY))
+    await client.close()
     blockchain.is_down = False
-    status, body = await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
-    assert (status, body["round"]) == (201, 1)
+    message = await publish(http, sender_url, sample.document, REGISTRY)
+    assert (message["round"], message["opening"]) == (1, None)
 
 
 async def test_a_rejection_of_the_contract_is_reported(
@@ -329,6 +331,9 @@ async def test_a_rejection_of_the_contract_is_reported(
     status, body = await open_round(http, sender_url, order)
     assert (status, body["error"]["code"]) == (409, "chain.rejected")
     assert "EnforcedPause" in body["error"]["message"]
+    message = await publish(http, sender_url, sample.document, REGISTRY)
+    assert (message["code"], message["opening"]["code"]) == ("accepted", "chain.rejected")
+    assert "EnforcedPause" in message["opening"]["message"]
 
 
 # --- garbage -------------------------------------------------------------------------------------
@@ -442,10 +447,9 @@ async def test_the_index_and_the_log_hold_no_nmi(
     http: aiohttp.ClientSession, sender_url: str, sample: Sample, sender_settings: SenderSettings
 ) -> None:
     with structlog.testing.capture_logs() as logs:
-        await publish(http, sender_url, sample.document, f"?registry={REGISTRY}")
+        await publish(http, sender_url, sample.document, REGISTRY)
         bad = sample.document.replace(b'"PRE"', b'"NOW"')
-        async with http.post(f"{sender_url}/v1/envelopes", data=bad, headers=BEARER) as response:
-            text = await response.text()
+        text = str(await publish(http, sender_url, bad))
     nmis = {record["nmi"] for record in json.loads(sample.document)}
     kept = b"".join(path.read_bytes() for path in sender_settings.data_dir.glob("index.sqlite*"))
     assert logs

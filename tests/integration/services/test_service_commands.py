@@ -47,7 +47,7 @@ async def test_a_document_is_published_and_its_round_opened(
     assert done.exit_code == 0, done.output
     printed = json.loads(done.stdout)
     assert (printed["digest"], printed["round"]) == (sample.digest.hex(), 1)
-    assert printed["intervals"] == 6
+    assert printed["facts"]["intervals"] == 6
     assert set(blockchain.rounds) == {1}
     again = await run(*words)
     assert again.exit_code == 0

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from oepnode.adapters.http.client import RequestRejected
+from oepnode.adapters.http.publisher import HttpPublisher
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.signed_documents import SignedRegistry, SignedSender
@@ -22,7 +23,7 @@ from oepnode.domain.rounds.inputs.document_signatures import (
     decode_statement,
     encode_header,
 )
-from oepnode.errors import TransportError
+from oepnode.errors import ConflictError, TransportError
 from tests.attacks.support.round_services import TOKEN, RoundServices, round_services
 from tests.integration.services.conftest import reason_of
 from tests.support.round_world import ENVELOPE, REGISTRY
@@ -105,6 +106,26 @@ async def test_a_document_that_is_not_signed_as_it_must_be_is_not_stored(
     assert services.blockchain.rounds == {}
 
 
+async def test_an_upload_in_parts_is_signed_too(services: RoundServices, tmp_path: Path) -> None:
+    file = tmp_path / "e.json"
+    file.write_bytes(ENVELOPE)
+    client = HttpPublisher(services.sender_url, timeout_s=20, whole_bytes=100)
+    with pytest.raises(RequestRejected, match="signed") as rejected:
+        await client.publish(file, TOKEN)
+    assert rejected.value.code == "signature.missing"
+    with pytest.raises(RequestRejected) as rejected:
+        await client.publish(file, TOKEN, None, statement(ENVELOPE + b" ", 1))
+    assert rejected.value.code == "signature.invalid"
+    assert await stored(services) == 0
+    signed = statement(ENVELOPE, 7)
+    assert (await client.publish(file, TOKEN, None, signed)).code == "accepted"
+    await client.close()
+    digest = sha256(ENVELOPE).hexdigest()
+    url = f"{services.sender_url}/v1/documents/{digest}/signature"
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        assert decode_statement(await response.read()) == signed
+
+
 async def test_numbers_must_rise(services: RoundServices) -> None:
     await services.publish(ENVELOPE, statement(ENVELOPE, 7))
     later = other_document(1.23)
@@ -139,7 +160,9 @@ async def test_no_round_is_opened_with_an_older_document_than_before(
         http.post(f"{services.sender_url}/v1/rounds", json=order) as response,
     ):
         assert (response.status, await reason_of(response)) == (409, "signature.replayed")
-    assert await refused(services, ENVELOPE, statement(ENVELOPE, 7)) == (409, "signature.replayed")
+    with pytest.raises(ConflictError, match="its round was not opened") as rejected:
+        await services.publish(ENVELOPE, statement(ENVELOPE, 7))
+    assert rejected.value.code == "signature.replayed"
     assert len(services.blockchain.rounds) == 2
     assert await services.publish(ENVELOPE, statement(ENVELOPE, 9)) == 3  # signed again
 

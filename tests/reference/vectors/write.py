@@ -17,6 +17,7 @@ from tests.reference.vectors.certificates import certificate_vectors
 from tests.reference.vectors.common import Json
 from tests.reference.vectors.delivery import archive_vectors, bundle_vectors
 from tests.reference.vectors.entries import entry_vectors
+from tests.reference.vectors.form_files import form_vectors
 from tests.reference.vectors.grants import grant_vectors
 from tests.reference.vectors.keys import key_vectors
 from tests.reference.vectors.limits import limit_vectors
@@ -59,6 +60,7 @@ def all_vectors() -> dict[str, Json]:
         "round-blind.json": round_vector("blind", blind_round(), 4, ("wide", "canonical")),
         "rejected.json": rejected_vectors(),
         "parquet.json": parquet_vectors(),
+        "forms.json": form_vectors(),
         "precedence.json": precedence_vectors(),
         "sealing.json": sealing_vectors(),
         "bundle.json": bundle_vectors(),

@@ -33,8 +33,8 @@ def main() -> None:
     """Carry out the job on standard input."""
     limit_mb, function = int(sys.argv[1]), sys.argv[2]
     sys.excepthook = lambda *_: None
-    _limit_memory(limit_mb << 20)
-    out = _separate_output()
+    limit_memory(limit_mb << 20)
+    out = separate_output()
 
     from oepnode.adapters.computing.messages import failure, frame
 
@@ -45,7 +45,7 @@ def main() -> None:
 
     try:
         job, inputs = _read_job()
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
         _carry_out(job, inputs, function, send)
     except BaseException as exc:
         if isinstance(exc, MemoryError):
@@ -55,7 +55,8 @@ def main() -> None:
     os._exit(0)  # without waiting for the thread, or tidying what is gone with the process
 
 
-def _limit_memory(limit: int) -> None:
+def limit_memory(limit: int) -> None:
+    """Limit the process's memory, forbid core dumps, and let the system end it first."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -66,7 +67,7 @@ def _limit_memory(limit: int) -> None:
         Path("/proc/self/oom_score_adj").write_text(_MOST_EXPENDABLE, "ascii")
 
 
-def _separate_output() -> int:
+def separate_output() -> int:
     """Take standard output for messages, so that nothing else gets between them."""
     out = os.dup(1)
     os.dup2(2, 1)
@@ -77,7 +78,7 @@ def _read_job() -> tuple[Job, Inputs]:
     from oepnode.adapters.computing.messages import LENGTH_SIZE, decode_job
     from oepnode.domain.rounds.computation import Inputs
 
-    job = decode_job(_read(int.from_bytes(_read(LENGTH_SIZE))))
+    job = decode_job(read_exactly(int.from_bytes(read_exactly(LENGTH_SIZE))))
     envelope: DocumentBytes = _read_document(job.envelope)
     registry = _read_document(job.registry)
     if job.cluster is not None and job.cluster.shares_documents:
@@ -87,7 +88,7 @@ def _read_job() -> tuple[Job, Inputs]:
 
 def _read_document(document: SentDocument) -> bytes | FileSource:
     if not document.path:
-        return _read(document.size)
+        return read_exactly(document.size)
 
     from oepnode.adapters.storage.document_file import FileSource
 
@@ -101,7 +102,8 @@ def _shared(document: DocumentBytes) -> DocumentBytes:
     return document if isinstance(document, bytes) else SharedSource(document)
 
 
-def _read(size: int) -> bytes:
+def read_exactly(size: int) -> bytes:
+    """Bytes of standard input; the process ends where they do."""
     data = bytearray()
     while len(data) < size:
         piece = os.read(_IN, min(size - len(data), _PIECE))
@@ -111,7 +113,7 @@ def _read(size: int) -> bytes:
     return bytes(data)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End the process when standard input does: the parent is gone, or has lost interest."""
     while os.read(_IN, 1):
         pass

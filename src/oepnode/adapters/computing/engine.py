@@ -49,8 +49,14 @@ from oepnode.ports import Outcome, RoundTask
 COMPUTE: Final = "oepnode.domain.rounds.computation:compute"
 _CHILD: Final = "oepnode.adapters.computing.child"
 _PIECE: Final = 2**18
-_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Threads that a computation does not use would count against its memory."""
+ENVIRONMENT: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""Threads that a computation does not use, and pools that keep what was freed, would count against
+its memory."""
 
 
 class EngineSettings(Struct, frozen=True):
@@ -158,7 +164,9 @@ class ProcessEngine:
         on_stage: Callable[[str], None],
         outcome: asyncio.Future[Outcome],
     ) -> None:
-        async with self._child() as child:
+        settings = self._settings
+        limit = str(settings.memory_limit_mb)
+        async with child_process(_CHILD, limit, settings.function) as child:
             with suppress(ConnectionError):  # it has ended; its last message may say why
                 await _feed(child, self._job(task, inputs), inputs)
             async for message in _messages(child):
@@ -173,7 +181,7 @@ class ProcessEngine:
                     case Sealed():
                         self._note_sealed(task, message)
                         return
-            raise ComputationFault(f"the computing process {_end_of(await child.wait())}")
+            raise ComputationFault(f"the computing process {end_of(await child.wait())}")
 
     def _job(self, task: RoundTask, inputs: Inputs) -> Job:
         settings = self._settings
@@ -197,29 +205,34 @@ class ProcessEngine:
         if sealed.archive_error:
             self._log.error("archiving_failed", round=task.number, reason=sealed.archive_error)
 
-    @asynccontextmanager
-    async def _child(self) -> AsyncIterator[Process]:
-        """A computing process, which is killed at the end of the block if it still runs."""
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # the current folder is no place to import from
-            "-m",
-            _CHILD,
-            str(self._settings.memory_limit_mb),
-            self._settings.function,
-            stdin=PIPE,
-            stdout=PIPE,
-            env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # an interrupt in the terminal is for the parent
-        )
-        try:
-            yield child
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # and with it the processes that it forked
-            if child.stdin is not None:
-                child.stdin.close()
-            await asyncio.shield(child.wait())
+
+@asynccontextmanager
+async def child_process(module: str, *arguments: str) -> AsyncIterator[Process]:
+    """A process of a module of this package, which is killed at the end of the block if it runs.
+
+    Args:
+        module: The module.
+        arguments: Words for it.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # the current folder is no place to import from
+        "-m",
+        module,
+        *arguments,
+        stdin=PIPE,
+        stdout=PIPE,
+        env={**os.environ, **ENVIRONMENT},
+        start_new_session=True,  # an interrupt in the terminal is for the parent
+    )
+    try:
+        yield child
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # and with it the processes that it forked
+        if child.stdin is not None:
+            child.stdin.close()
+        await asyncio.shield(child.wait())
 
 
 def _document(document: DocumentBytes) -> SentDocument:
@@ -246,6 +259,12 @@ async def _feed(child: Process, job: Job, inputs: Inputs) -> None:
 
 async def _messages(child: Process) -> AsyncIterator[Message]:
     """Messages of the child until its output ends."""
+    async for body in frames(child):
+        yield decode_message(body)
+
+
+async def frames(child: Process) -> AsyncIterator[bytes]:
+    """Messages of a child until its output ends, without their lengths."""
     pipe = child.stdout
     if pipe is None:
         raise AssertionError("standard output is a pipe")
@@ -254,10 +273,11 @@ async def _messages(child: Process) -> AsyncIterator[Message]:
             size = int.from_bytes(await pipe.readexactly(LENGTH_SIZE))
             if size > MAX_MESSAGE:
                 raise ComputationFault("the computing process sent an oversized message")
-            yield decode_message(await pipe.readexactly(size))
+            yield await pipe.readexactly(size)
 
 
-def _end_of(code: int) -> str:
+def end_of(code: int) -> str:
+    """How a child ended, from its exit code."""
     if code >= 0:
         return f"ended with exit code {code} and no result"
     with suppress(ValueError):

@@ -144,7 +144,7 @@ _message_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Mes
 _job_decoder = msgspec.msgpack.Decoder(Job)
 
 
-def frame(value: Job | Message) -> bytes:
+def frame(value: Struct) -> bytes:
     """A message with its length in front."""
     body = _encoder.encode(value)
     return len(body).to_bytes(LENGTH_SIZE) + body
@@ -167,8 +167,13 @@ def decode_message(body: bytes) -> Message:
         raise ComputationFault("the computing process sent something else than messages") from exc
 
 
-def failure(error: BaseException) -> Failed:
-    """An error as a message."""
+def failure(error: BaseException, limit: str = "compute.memory_limit_mb") -> Failed:
+    """An error as a message.
+
+    Args:
+        error: The error.
+        limit: The setting that limits the process's memory.
+    """
     match error:
         case DigestMismatch():
             return Failed("digest", error.what, error.expected, error.received)
@@ -177,7 +182,7 @@ def failure(error: BaseException) -> Failed:
         case EvidenceError():
             return Failed("evidence", str(error))
         case MemoryError():
-            return Failed("fault", "out of memory: the limit is compute.memory_limit_mb")
+            return Failed("fault", f"out of memory: the limit is {limit}")
         case _:
             return Failed("fault", f"{type(error).__name__} at {location_of(error)}")
 

@@ -31,8 +31,17 @@ _MAX_REASON: Final = 300
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses of temporary failures."""
 
-Body = bytes | Path | None
-"""Body of a request: bytes, a file that is streamed, or nothing."""
+
+class FilePart(Struct, frozen=True):
+    """A part of a file, from an offset on, at most a number of bytes."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+Body = bytes | Path | FilePart | None
+"""Body of a request: bytes, a file or a part of one that is streamed, or nothing."""
 
 T = TypeVar("T")
 
@@ -68,6 +77,7 @@ class Response(Struct, frozen=True):
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = {}
 
 
 Exchange = Callable[[str, str, Body, Mapping[str, str], int], Awaitable[Response]]
@@ -135,8 +145,27 @@ class HttpClient:
             except TransportError:
                 if attempt == ATTEMPTS:
                     raise
-            await self._wait(self._random.uniform(0.5, 1) * FIRST_WAIT_S * 4 ** (attempt - 1))
+            await self.pause(attempt)
         raise AssertionError("the loop returns or raises")
+
+    async def attempt(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        headers: Mapping[str, str],
+        body: Body = None,
+        limit: int = MAX_JSON_BYTES,
+    ) -> Response:
+        """Send a request once, and return the whole response of a success; raises as `send`."""
+        response = await self._exchange(method, self._base + path, body, headers, limit)
+        _success(what, response)
+        return response
+
+    async def pause(self, attempt: int) -> None:
+        """Wait after a failed attempt, the longer the more have failed; the first is 1."""
+        await self._wait(self._random.uniform(0.5, 1) * FIRST_WAIT_S * 4 ** (attempt - 1))
 
     async def get(self, path: str, what: str, limit: int) -> bytes:
         """Fetch bytes; raises as `send` does."""
@@ -177,14 +206,14 @@ class _Network:
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
             )
-        data = _chunks_of(body) if isinstance(body, Path) else body
+        data = _sendable(body)
         try:
             async with self._session.request(
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 require_identity(response, shown_url(url))
                 most = limit if response.ok else MAX_JSON_BYTES
-                return Response(response.status, await _read(response, url, most))
+                return Response(response.status, await _read(response, url, most), response.headers)
         except TimeoutError as exc:
             raise TransportError(
                 f"{shown_url(url)}: no response within {self._timeout.total} s"
@@ -291,7 +320,25 @@ async def _read(response: aiohttp.ClientResponse, url: str, limit: int) -> bytes
     return b"".join(chunks)
 
 
-async def _chunks_of(path: Path) -> AsyncIterator[bytes]:
+def _sendable(body: Body) -> bytes | AsyncIterator[bytes] | None:
+    match body:
+        case Path():
+            return _chunks_of(body)
+        case FilePart():
+            return _chunks_of(body.path, body.offset, body.size)
+        case _:
+            return body
+
+
+async def _chunks_of(path: Path, offset: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
+    """Pieces of a file, or of a part of it."""
     with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        file.seek(offset)
+        left = size
+        while left is None or left > 0:
+            most = _CHUNK_BYTES if left is None else min(_CHUNK_BYTES, left)
+            chunk = await asyncio.to_thread(file.read, most)
+            if not chunk:
+                return
+            left = None if left is None else left - len(chunk)
             yield chunk

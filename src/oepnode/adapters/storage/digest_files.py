@@ -103,6 +103,20 @@ class FileStore:
         finally:
             incoming.discard()
 
+    def adopt(self, path: Path, digest: bytes) -> None:
+        """Take over a complete file of the same disk, whose SHA-256 this is.
+
+        A crash leaves it in its old place or in its new one.
+        """
+        path.rename(self.path(digest))
+        _sync_folder(path.parent)
+        _sync_folder(self._folder)
+
+    def digests(self) -> list[bytes]:
+        """SHA-256 of all files."""
+        names = (file.name for file in self._folder.iterdir())
+        return [bytes.fromhex(name) for name in names if not name.startswith(_INCOMING)]
+
     def path(self, digest: bytes) -> Path:
         """Path of the file with that SHA-256, whether it exists or not."""
         return self._folder / digest.hex()

@@ -42,6 +42,7 @@ def _each(byte: int) -> np.uint64:
     return np.uint64(byte * 0x0101_0101_0101_0101)
 
 
+_EACH: Final = tuple(_each(byte) for byte in range(256))
 _ONES: Final = _each(0x01)
 _TOPS: Final = _each(0x80)
 _HIGH: Final = _each(0xF0)
@@ -57,7 +58,7 @@ _POINT_TO_ZERO: Final = np.uint64(ord(".") ^ ord("0"))
 
 def first_byte(words: Words, byte: int) -> Words:
     """Position of the first byte of this value in each word, 0 to 7; 8 where there is none."""
-    differs = words ^ _each(byte)
+    differs = words ^ _EACH[byte]
     # Bytes above the first zero may be marked too (a borrow runs through); the lowest is exact.
     marks = (differs - _ONES) & ~differs & _TOPS
     below = (marks - _ONE) & ~marks

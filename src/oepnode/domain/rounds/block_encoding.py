@@ -114,13 +114,14 @@ class BlockEncoder:
         return ReadBlock(replace(block, runs=head), holder, sites, kept, store, limit_store)
 
     def _is_alone(self, runs: Runs, holder: Int32s, last: Int32s) -> Bools:
-        """Per run, whether it gives an entry if no other block has a run of its site."""
+        """Per run, whether it gives an entry if no other run of its site counts."""
         horizon = self._horizon
         end = horizon.start + horizon.count * INTERVAL_S
         is_inside = (runs.start >= horizon.start) & (last < end) & (holder != CHANGES)
         if not 0 < horizon.count <= MAX_HORIZON or not is_inside.any():
             return np.zeros(len(runs), dtype=np.bool_)
-        alone = is_inside & ~run_table.repeated_sites(runs.nmi, runs.level)
+        is_whole = np.diff(runs.bounds) == horizon.count
+        alone = is_inside & (is_whole | ~run_table.repeated_sites(runs.nmi, runs.level))
         # The rule of density, so that no block takes more room than its rows allow.
         rows = int(runs.bounds[-1])
         if is_sparse(int(alone.sum()), horizon.count, rows):

@@ -134,6 +134,19 @@ class EntryFrame:
         return entries[:, start : start + self._count * _LIMIT_SIZE].view(">i4")
 
 
+def limits_of(entry: bytes, interval_count: int) -> Int32s:
+    """The limits of an entry that this program encoded: (4, intervals), `NO_LIMIT` where none."""
+    tail = _SITE_HEAD.size + entry[_SITE_HEAD.size - 1]
+    kinds = entry[tail + _SITE_TAIL.size - 1]
+    limits = np.full((KIND_COUNT, interval_count), NO_LIMIT, dtype=np.int32)
+    kept = [kind for kind in range(KIND_COUNT) if kinds >> kind & 1]
+    payload = np.frombuffer(
+        entry, dtype=">i4", count=len(kept) * interval_count, offset=tail + _SITE_TAIL.size
+    )
+    limits[kept] = payload.reshape(len(kept), interval_count)
+    return limits
+
+
 def decode_site(entry: bytes) -> SiteEntry:
     """Read a site entry.
 

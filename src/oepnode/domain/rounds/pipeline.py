@@ -1,10 +1,11 @@
 """From a document that is read in parts to the partitions of its round, in bounded memory.
 
-1. Read: each part gives blocks of runs, and what can be decided within a block is encoded and
-   hashed at once (`block_encoding`); the limits of others are kept.
-2. Decide, from small columns only: what each site means, horizon, density, which sites have
-   several runs.
-3. Weave: those sites are judged interval by interval (`woven_sites`) and encoded.
+1. Read: each part gives blocks of runs. A run that has one holder, and is its block's only one of
+   its site or fills the horizon, is encoded and hashed at once (`block_encoding`); the limits of
+   others are kept.
+2. Decide, from small columns only: what each site means, horizon, density, which run decides a site
+   alone.
+3. Weave: the other sites are judged interval by interval (`woven_sites`) and encoded.
 4. Trees (`partition`).
 
 Guarantees: every row of the document ends in exactly one partition, or in the unassigned one; the
@@ -15,10 +16,11 @@ which process does what. Source: rules-v1 sections 5 and 8 to 10.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from oepnode.domain.documents.arrays import Indices
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
 from oepnode.domain.nem.nem_time import format_nem
@@ -35,7 +37,7 @@ from oepnode.domain.rounds.partition import EncodedDocument, RoundResult, build_
 from oepnode.domain.rounds.run_table import ReadBlock, RunTable, joined_sites
 from oepnode.domain.rounds.site_entries import RoundKeys, SiteEncoder
 from oepnode.domain.rounds.workshop import InProcess, Workshop
-from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, tasks_of, woven_runs
+from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, split_runs, tasks_of
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,13 @@ class Pipeline:
         table = run_table.table_of(blocks)
         run_table.check_meanings(table, [each.block.place for each in blocks], log)
         log.raise_if_any()
-        woven = self._weave(table, blocks, log, progress)
+        deciding, others = split_runs(table)
+        woven = self._weave(table, blocks, tasks_of(table, others), log, progress)
         log.raise_if_any()
         self._check_same_horizon(table.horizon, log)
         log.raise_if_any()
         check_same_kind(SiteIdKind(table.nmi.dtype.itemsize), self._snapshot)
-        encoded = _encoded(table, blocks, woven)
+        encoded = _encoded(table, blocks, deciding, woven)
         result, custody = build_trees(encoded, self._context, self._keys, self._workshop)
         return PartitionedDocument(result, custody, log.warnings)
 
@@ -130,9 +133,11 @@ class Pipeline:
         for number, part in enumerate(self._workshop.spread(self._blocks, parts)):
             if part is None:
                 return None
+            before = checks.records
             for each in part:
-                checks.add(each.block)
-            blocks += part
+                block = each.block.placed(before)
+                checks.add(block)
+                blocks.append(replace(each, block=block))
             if progress is not None:
                 progress("read", number + 1, reader.part_count)
         checks.finish()
@@ -144,12 +149,12 @@ class Pipeline:
         self,
         table: RunTable,
         blocks: Sequence[ReadBlock],
+        tasks: Sequence[Indices],
         log: FaultLog,
         progress: Progress | None,
     ) -> list[WovenSites]:
         horizon_log = FaultLog(log.what)
         check_horizon(table.horizon, table.site_count, table.row_count, horizon_log)
-        tasks = tasks_of(table, woven_runs(table))
         is_valid = not horizon_log.count and table.horizon == self._horizon
         encoder = self._encoder if is_valid else None
         weaver = Weaver(table, blocks, self._snapshot, self._workshop, encoder, self._horizon)
@@ -178,12 +183,9 @@ class Pipeline:
 
 
 def _encoded(
-    table: RunTable, blocks: Sequence[ReadBlock], woven: Sequence[WovenSites]
+    table: RunTable, blocks: Sequence[ReadBlock], alone: Indices, woven: Sequence[WovenSites]
 ) -> EncodedDocument:
-    """All entries: those of runs that are alone in the whole document, and the woven ones."""
-    is_alone = np.ones(len(table.nmi), dtype=np.bool_)
-    is_alone[table.order[woven_runs(table)]] = False
-    alone = np.flatnonzero(is_alone)
+    """All entries: those of runs that decide a site alone, and the woven ones."""
     names = [each.store for each in blocks] + [each.store for each in woven]
     stores = tuple(dict.fromkeys(names))
     code = np.array([stores.index(name) for name in names], dtype=np.int32)

@@ -30,7 +30,7 @@ _LEAF_PREFIX: Final = 0
 _ROOM: Final = 1 + OPERATOR_SIZE
 """Bytes in front of each entry: the longer one of both prefixes under which it is hashed."""
 
-_CHUNK_BYTES: Final = 1 << 19
+_CHUNK_BYTES: Final = 1 << 18
 """Entries that are encoded and hashed together: as many as a core's cache holds."""
 
 Keep = Callable[[memoryview], int]

@@ -1,4 +1,4 @@
-"""Sites with several runs, or with a holder that changes inside a run: interval by interval.
+"""Sites that no single run decides, or with a holder that changes: interval by interval.
 
 Which of several limits counts is judged by ``supersession``, row by row; each holder's intervals
 become an entry. Everything is done for some thousand rows at a time, from limits that were kept
@@ -17,12 +17,12 @@ from oepnode.domain.documents.arrays import Indices, Int32s, Texts
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds.entries import KIND_COUNT, Horizon, decode_site
+from oepnode.domain.rounds.entries import KIND_COUNT, Horizon, limits_of
 from oepnode.domain.rounds.inputs import supersession
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT
 from oepnode.domain.rounds.inputs.registry_snapshot import CHANGES, Snapshot
 from oepnode.domain.rounds.inputs.runs import Runs
-from oepnode.domain.rounds.inputs.supersession import Rows
+from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION, Rows
 from oepnode.domain.rounds.run_table import ReadBlock, RunTable
 from oepnode.domain.rounds.site_entries import EncodedSites, SiteEncoder
 from oepnode.domain.rounds.workshop import Workshop
@@ -53,14 +53,32 @@ class WovenSites:
     store: str
 
 
-def woven_runs(table: RunTable) -> Indices:
-    """Positions in ``table.order`` of the runs of sites that one entry alone cannot stand for."""
-    is_alone = (table.sites.start >= 0) & (table.holder != CHANGES)
-    is_woven = ~is_alone[table.order]
-    same = table.site[1:] == table.site[:-1]
-    is_woven[1:] |= same
-    is_woven[:-1] |= same
-    return np.flatnonzero(is_woven)
+def split_runs(table: RunTable) -> tuple[Indices, Indices]:
+    """Tell sites that one run decides from the others.
+
+    A run decides if it is the only one, or if each run has a submission time of its own and the
+    latest covers all others: then its row counts in every interval (rules-v1 section 5, "Rows").
+
+    Returns:
+        The deciding runs in document order, and positions in ``table.order`` of the runs of all
+        other sites.
+    """
+    has_entry = (table.sites.start >= 0) & (table.holder != CHANGES)
+    if table.site_count == len(table.order):
+        return np.flatnonzero(has_entry), np.flatnonzero(~has_entry[table.order])
+    run = table.order[np.lexsort((table.submitted[table.order], table.site))]
+    is_first = np.append(True, table.site[1:] != table.site[:-1])
+    firsts = np.flatnonzero(is_first)
+    lasts = np.append(firsts[1:], len(run)) - 1
+    start, end = table.start[run], table.start[run] + table.length[run] * INTERVAL_S
+    submitted = table.submitted[run]
+    is_repeat = np.append(False, submitted[1:] == submitted[:-1]) & ~is_first
+    is_dated = (submitted[firsts] != NO_SUBMISSION) & ~np.logical_or.reduceat(is_repeat, firsts)
+    is_first_start = start[lasts] == np.minimum.reduceat(start, firsts)
+    is_last_end = end[lasts] == np.maximum.reduceat(end, firsts)
+    decides = (firsts == lasts) | (is_dated & is_first_start & is_last_end)
+    decides &= has_entry[run[lasts]]
+    return np.sort(run[lasts[decides]]), np.flatnonzero(~decides[table.site])
 
 
 def tasks_of(table: RunTable, woven: Indices) -> list[Indices]:
@@ -166,9 +184,9 @@ class Weaver:
         entry = self._workshop.read(
             block.store, int(table.sites.start[run]), int(table.sites.size[run])
         )
-        site = decode_site(entry)
-        first = (int(table.start[run]) - site.header.horizon_start) // INTERVAL_S
-        return np.ascontiguousarray(site.limits[:, first : first + length].T)
+        first = (int(table.start[run]) - self._horizon.start) // INTERVAL_S
+        limits = limits_of(entry, self._horizon.count)[:, first : first + length]
+        return np.ascontiguousarray(limits.T)
 
     def _runs(
         self, rows: Rows, holder: Int32s, sites: Indices, run_of_site: Indices

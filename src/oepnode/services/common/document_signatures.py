@@ -59,20 +59,8 @@ class SignatureStore:
         """
         statement = signed.statement
         with self._index.transaction() as db:
-            row = db.execute(
-                "SELECT sequence, digest FROM signatures WHERE key = ?"
-                " ORDER BY sequence DESC LIMIT 1",
-                (signed.public_key,),
-            ).fetchone()
-            known = self._sequence_of(db, signed)
-            if known == statement.sequence:
+            if not self._is_new(db, signed):
                 return
-            if row is not None and statement.sequence <= row[0]:
-                raise SignatureFault(
-                    "signature.replayed",
-                    f"sequence number {statement.sequence}, but one with {row[0]} is stored; sign "
-                    "the document again",
-                )
             db.execute(
                 "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)",
                 (
@@ -83,6 +71,11 @@ class SignatureStore:
                 ),
             )
 
+    def check(self, signed: SignedStatement) -> None:
+        """Check that a verified statement could be stored; raises as `put`."""
+        with self._index.transaction() as db:
+            self._is_new(db, signed)
+
     def of(self, digest: bytes, key: bytes | None = None) -> SignedStatement | None:
         """The statement about a document, under a key or the newest under any, or None."""
         with self._index.transaction() as db:
@@ -92,6 +85,27 @@ class SignatureStore:
                 (digest, key, key),
             ).fetchone()
         return None if row is None else decode_statement(row[0])
+
+    def _is_new(self, db: sqlite3.Connection, signed: SignedStatement) -> bool:
+        """Whether a statement is not stored yet.
+
+        Raises:
+            SignatureFault: ``signature.replayed``.
+        """
+        sequence = signed.statement.sequence
+        row = db.execute(
+            "SELECT sequence FROM signatures WHERE key = ? ORDER BY sequence DESC LIMIT 1",
+            (signed.public_key,),
+        ).fetchone()
+        if self._sequence_of(db, signed) == sequence:
+            return False
+        if row is not None and sequence <= row[0]:
+            raise SignatureFault(
+                "signature.replayed",
+                f"sequence number {sequence}, but one with {row[0]} is stored; sign the document "
+                "again",
+            )
+        return True
 
     @staticmethod
     def _sequence_of(db: sqlite3.Connection, signed: SignedStatement) -> int | None:

@@ -139,20 +139,20 @@ async def read_chunks(request: web.Request, limit: int) -> AsyncIterator[bytes]:
         )
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
-    size = limit if request.content_length is None else request.content_length
-    allowed_s = READ_DEADLINE_S + size / SLOWEST_BYTES_PER_S
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + allowed_s
+    start = asyncio.get_running_loop().time()
     total = 0
     while True:
+        # A client must keep up at every moment: a silent one holds its place for seconds only.
+        allowed_s = READ_DEADLINE_S + total / SLOWEST_BYTES_PER_S
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(start + allowed_s):
                 chunk = await request.content.read(CHUNK_BYTES)
         except TimeoutError as exc:
             raise Rejection(
                 408,
                 "body.timeout",
-                f"the body did not arrive within {allowed_s:.0f} s; send the request again",
+                f"only {total} bytes of the body arrived within {allowed_s:.0f} s; send the "
+                "request again",
             ) from exc
         except (web.RequestPayloadError, ConnectionError) as exc:
             raise Rejection(

@@ -20,14 +20,9 @@ from aiohttp import web
 from eth_account.signers.local import LocalAccount
 from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
 
-from oepnode.adapters.crypto.blinding_key import read_blinding_key
 from oepnode.adapters.crypto.keyfile import read_secret
-from oepnode.adapters.storage.digest_files import Incoming
 from oepnode.config import SenderSettings
 from oepnode.domain.documents.json_struct import read_struct
-from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds.inputs.document_signatures import SignedStatement
-from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.signed_requests import SCHEME, DocumentRequest, decode_authorization
 from oepnode.errors import ConfigError
@@ -40,11 +35,10 @@ from oepnode.services.common.http import (
     errors_as_json,
     json_response,
     read_body,
-    read_chunks,
     read_digest,
 )
 from oepnode.services.common.turns import Turns
-from oepnode.services.sender.ingest import BlindIngest
+from oepnode.services.sender.intake import Intake
 from oepnode.services.sender.metrics import SenderMetrics
 from oepnode.services.sender.round_opener import RoundOpener
 from oepnode.services.sender.signatures import DocumentSignatures, unknown_document
@@ -54,8 +48,6 @@ _log = structlog.get_logger(__name__)
 
 MIN_TOKEN_BYTES: Final = 16
 _MAX_JSON_BYTES: Final = 4096
-_UPLOADS: Final = 4
-"""Documents that are received at once."""
 _FOREVER: Final = "max-age=31536000, immutable"
 _CACHES: Final = {"members": f"private, {_FOREVER}", "anyone": f"public, {_FOREVER}"}
 """A shared cache would serve a member's document to others."""
@@ -91,11 +83,14 @@ def application(
     store = EnvelopeStore(settings.data_dir)
     metrics = metrics or SenderMetrics()
     gateway = _Gateway(settings, token, chain, clock, store, metrics)
+    check = gateway.check_token
+    signatures, opener = gateway.signatures, gateway.opener
+    intake = Intake(settings, clock, store, signatures, opener, metrics, check)
     grants = _grant_publisher(settings, chain, clock, store, account)
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes(
         [
-            web.post("/v1/envelopes", gateway.publish),
+            *intake.routes(),
             web.get("/v1/envelopes/latest", gateway.latest),
             web.post("/v1/rounds", gateway.open_round),
             web.get("/v1/documents/{digest}", gateway.document),
@@ -108,11 +103,15 @@ def application(
     metrics.observe(app)
     metrics.watch("grants", grants.turns)
 
+    metrics.watch("uploads", intake.turns)
+
     async def run(_: web.Application) -> AsyncIterator[None]:
         watching = asyncio.create_task(gateway.opener.watch())
+        await intake.start()
         yield
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+        await intake.close()
         store.close()
 
     app.cleanup_ctx.append(run)
@@ -145,13 +144,9 @@ class _Gateway:
         store: EnvelopeStore,
         metrics: SenderMetrics,
     ) -> None:
-        self._metrics = metrics
-        self._limit = settings.max_document_bytes
-        self._feed = Feed(settings.feed.profile, settings.feed.import_sign)
-        self._ingest = _blind_ingest(settings, self._feed)
         self._token = token
-        self._clock = clock
         self._store = store
+        self._metrics = metrics
         self.opener = RoundOpener(chain, store.openings)
         key = settings.document_key
         self.signatures = DocumentSignatures(store, None if key is None else bytes.fromhex(key))
@@ -165,33 +160,11 @@ class _Gateway:
             metrics,
         )
         self._turns = Turns()
-        self._uploads = Turns(at_a_time=_UPLOADS, most=_UPLOADS, most_of_one=_UPLOADS)
         metrics.watch("documents", self._turns)
-        metrics.watch("uploads", self._uploads)
-        # One document is validated at a time, so that memory stays bounded.
-        self._validating = asyncio.Lock()
-
-    async def publish(self, request: web.Request) -> web.Response:
-        """Store a document; with ``?registry=DIGEST`` also open its round."""
-        self._check_token(request)
-        registry = _registry_of(request)
-        signed = self.signatures.read(request)
-        async with self._uploads.turn("publisher"):
-            document, is_new = await self._receive(request, signed)
-        body = _described(document)
-        opened = False
-        if registry is not None:
-            await self.signatures.check_opening(document)
-            round_ = await self.opener.open(document, registry)
-            body |= {"round": round_.number, "settled": round_.is_settled}
-            opened = round_.is_new
-        _log.info("document_stored", digest=document.digest.hex(), new=is_new, opened=opened)
-        self._metrics.rounds_opened.inc(opened)
-        return json_response(body, 201 if is_new or opened else 200)
 
     async def open_round(self, request: web.Request) -> web.Response:
         """Open the round of a stored document."""
-        self._check_token(request)
+        self.check_token(request)
         order = _read_order(await read_body(request, _MAX_JSON_BYTES))
         document = await self._stored(bytes.fromhex(order.envelope_digest))
         await self.signatures.check_opening(document)
@@ -261,7 +234,8 @@ class _Gateway:
         await self._stored(signed.digest)
         await self._authorizer.authorize(member, signed)
 
-    def _check_token(self, request: web.Request) -> None:
+    def check_token(self, request: web.Request) -> None:
+        """Reject a request without the publisher's token."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Rejection(
@@ -284,54 +258,6 @@ class _Gateway:
             raise unknown_document()
         return document
 
-    async def _receive(
-        self, request: web.Request, signed: SignedStatement | None
-    ) -> tuple[StoredDocument, bool]:
-        incoming = await asyncio.to_thread(self._store.incoming)
-        try:
-            async for chunk in self._chunks(request):
-                await asyncio.to_thread(incoming.write, chunk)
-            digest = await asyncio.to_thread(incoming.finish)
-            self.signatures.verify(signed, digest, incoming.size)
-            known = await asyncio.to_thread(self._store.document, digest)
-            if known is not None:
-                await self.signatures.keep(signed)
-                return known, False
-            return await self._accept(incoming, digest, signed), True
-        finally:
-            await asyncio.to_thread(incoming.discard)
-
-    async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
-        """The document as it is stored: as received, or blinded."""
-        received = read_chunks(request, self._limit)
-        if self._ingest is not None:
-            yield await self._ingest.blinded(received)
-            return
-        async for chunk in received:
-            yield chunk
-
-    async def _accept(
-        self, incoming: Incoming, digest: bytes, signed: SignedStatement | None
-    ) -> StoredDocument:
-        async with self._validating:
-            parsed = await asyncio.to_thread(self._parse, incoming)
-        document = StoredDocument(
-            digest=digest,
-            size=incoming.size,
-            horizon_start=parsed.horizon_start,
-            interval_count=parsed.interval_count,
-            received_at=self._clock.now(),
-            warnings=parsed.warnings,
-        )
-        await self.signatures.keep(signed)
-        await asyncio.to_thread(incoming.commit)
-        # A crash here leaves a file that the index does not know; the publisher sends it again.
-        await asyncio.to_thread(self._store.add, document)
-        return document
-
-    def _parse(self, incoming: Incoming) -> Document:
-        return parse_document(incoming.path.read_bytes(), self._feed)
-
 
 def _read_token(settings: SenderSettings) -> bytes:
     token = read_secret(settings.token_file, "bearer token")
@@ -341,12 +267,6 @@ def _read_token(settings: SenderSettings) -> bytes:
             f"{len(token)}; write a longer random one"
         )
     return token
-
-
-def _blind_ingest(settings: SenderSettings, feed: Feed) -> BlindIngest | None:
-    if settings.blinding_key_file is None:
-        return None
-    return BlindIngest(read_blinding_key(settings.blinding_key_file), feed)
 
 
 def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, bytes]:
@@ -370,14 +290,6 @@ def _read_signed(request: web.Request, digest: bytes) -> tuple[DocumentRequest, 
     return signed
 
 
-def _registry_of(request: web.Request) -> bytes | None:
-    unknown = set(request.query) - {"registry"}
-    if unknown:
-        raise Rejection(400, "query.unknown", "unknown query parameter; the only one is registry")
-    text = request.query.get("registry")
-    return None if text is None else read_digest(text, "registry")
-
-
 def _read_order(body: bytes) -> _RoundOrder:
     try:
         return read_struct(body, _RoundOrder)
@@ -385,13 +297,3 @@ def _read_order(body: bytes) -> _RoundOrder:
         raise Rejection(422, "request.malformed", str(exc)) from exc
     except (DecodeError, RecursionError, UnicodeDecodeError) as exc:
         raise Rejection(422, "request.malformed", "the body is not valid JSON") from exc
-
-
-def _described(document: StoredDocument) -> dict[str, object]:
-    return {
-        "digest": document.digest.hex(),
-        "size": document.size,
-        "horizonStart": document.horizon_start,
-        "intervalCount": document.interval_count,
-        "warnings": list(document.warnings),
-    }

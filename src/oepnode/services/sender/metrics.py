@@ -12,8 +12,18 @@ class SenderMetrics(InputMetrics):
 
     def __init__(self) -> None:
         super().__init__()
+        self._checked = Counter(
+            "oepnode_documents_checked",
+            "Documents that were checked, by verdict",
+            ["code"],
+            registry=self.registry,
+        )
         self.rounds_opened = Counter(
             "oepnode_rounds_opened",
             "Rounds opened by requests to this gateway, without those whose answer was lost",
             registry=self.registry,
         )
+
+    def count_checked(self, code: str) -> None:
+        """Count a document by its verdict: ``accepted`` or ``rejected``."""
+        self._checked.labels(code).inc()

@@ -58,6 +58,19 @@ class DocumentSignatures:
         except SignatureFault as exc:
             raise rejection_of(exc) from exc
 
+    async def check(self, signed: SignedStatement | None) -> None:
+        """Check that a verified statement's sequence number can be used.
+
+        Raises:
+            Rejection: If it cannot.
+        """
+        if signed is None:
+            return
+        try:
+            await asyncio.to_thread(self._store.signatures.check, signed)
+        except SignatureFault as exc:
+            raise rejection_of(exc) from exc
+
     async def keep(self, signed: SignedStatement | None) -> None:
         """Store a verified statement.
 

@@ -12,12 +12,14 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec import json as msgspec_json
 
-from oepnode.adapters.storage.digest_files import FileStore, Incoming, make_folder
+from oepnode.adapters.storage.digest_files import FileStore, make_folder
 from oepnode.adapters.storage.sqlite_index import Index
 from oepnode.ports import LatestEnvelope
 from oepnode.services.common.access_log import ACCESS_LOG_SCHEMA, AccessLog
 from oepnode.services.common.document_signatures import SIGNATURES_SCHEMA, SignatureStore
+from oepnode.services.sender.messages import MESSAGES_SCHEMA, MessageStore
 from oepnode.services.sender.openings import OPENINGS_SCHEMA, Openings, newest_round
+from oepnode.services.sender.upload_store import UPLOADS_SCHEMA, UploadStore
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -61,6 +63,8 @@ class EnvelopeStore:
     Attributes:
         access_log: Granted requests and used nonces.
         signatures: Signed statements about the documents.
+        messages: Received documents with their acknowledgements.
+        uploads: Partial uploads.
         openings: Rounds that were opened with the documents.
 
     Raises:
@@ -71,15 +75,24 @@ class EnvelopeStore:
         make_folder(data_dir)
         self._files = FileStore(data_dir / "documents")
         self._files.remove_leftovers()
-        schema = _SCHEMA + OPENINGS_SCHEMA + ACCESS_LOG_SCHEMA + SIGNATURES_SCHEMA
+        schema = (
+            _SCHEMA
+            + OPENINGS_SCHEMA
+            + ACCESS_LOG_SCHEMA
+            + SIGNATURES_SCHEMA
+            + MESSAGES_SCHEMA
+            + UPLOADS_SCHEMA
+        )
         self._index = Index(data_dir / "index.sqlite", schema)
         self.access_log = AccessLog(self._index)
         self.signatures = SignatureStore(self._index)
+        self.messages = MessageStore(self._index)
+        self.uploads = UploadStore(self._index)
         self.openings = Openings(self._index)
 
-    def incoming(self) -> Incoming:
-        """Start receiving a document."""
-        return self._files.incoming()
+    def adopt(self, path: Path, digest: bytes) -> None:
+        """Take over the file of an accepted document."""
+        self._files.adopt(path, digest)
 
     def path(self, digest: bytes) -> Path:
         """The file of a stored document."""
@@ -106,6 +119,14 @@ class EnvelopeStore:
         """A document by its digest, or None."""
         with self._index.transaction() as db:
             row = db.execute(f"{_SELECT} WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else _document(row)
+
+    def newest_but(self, digest: bytes) -> StoredDocument | None:
+        """The newest document that is not this one, or None."""
+        with self._index.transaction() as db:
+            row = db.execute(
+                f"{_SELECT} WHERE digest != ? ORDER BY sequence DESC LIMIT 1", (digest,)
+            ).fetchone()
         return None if row is None else _document(row)
 
     def count(self) -> int:

@@ -2,7 +2,6 @@
 
 import json
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,10 @@ from eth_account import Account
 
 from oepnode.adapters.crypto.request_signature import verify_request
 from oepnode.adapters.http.client import HttpClient, Response
-from oepnode.adapters.http.sender import HttpPublisher, HttpSender, Published
+from oepnode.adapters.http.sender import HttpSender
 from oepnode.adapters.http.signed_client import RequestSigner
 from oepnode.domain.rounds.signed_requests import DocumentRequest, decode_authorization
-from oepnode.errors import ConfigError, ConflictError, DigestMismatch, DocumentFault, TransportError
+from oepnode.errors import ConflictError, DigestMismatch, TransportError
 from oepnode.ports import LatestEnvelope
 from tests.support.fake_chain import CHAIN_ID, CONTRACT, FakeClock
 
@@ -28,7 +27,6 @@ LATEST: dict[str, Any] = {
     "size": 2,
     "round": 4,
 }
-PUBLISHED = {"digest": DIGEST.hex(), "size": 2, "horizonStart": 0, "intervalCount": 1}
 
 
 def client(
@@ -59,12 +57,6 @@ def sender(
         RequestSigner(ACCOUNT, CHAIN_ID, CONTRACT, FakeClock(), max_bytes=100, timeout_s=5),
         client(status, body, sent, first or []),
     )
-
-
-def publisher(
-    status: int, body: bytes | dict[str, Any], sent: list[Any] | None = None
-) -> HttpPublisher:
-    return HttpPublisher("http://sender.test", timeout_s=5, client=client(status, body, sent, []))
 
 
 def request_of(request: Any) -> DocumentRequest:
@@ -149,39 +141,3 @@ async def test_a_missing_input_may_arrive_later(code: str) -> None:
 async def test_a_rejection_of_this_worker_is_a_conflict(status: int) -> None:
     with pytest.raises(ConflictError, match="because"):
         await sender(status, error("worker.unknown")).document(7, DIGEST)
-
-
-async def test_a_document_is_published_with_token_and_snapshot(tmp_path: Path) -> None:
-    file = tmp_path / "envelope.json"
-    file.write_bytes(DOCUMENT)
-    sent: list[Any] = []
-    answer = PUBLISHED | {"warnings": ["odd"], "round": 3}
-    published = await publisher(201, answer, sent).publish(file, "secret", b"\x0a" * 32)
-    assert published == Published(DIGEST.hex(), 2, 0, 1, ["odd"], 3)
-    method, url, body, headers, _ = sent[0]
-    assert (method, url) == ("POST", f"http://sender.test/v1/envelopes?registry={'0a' * 32}")
-    assert (body, headers) == (file, {"Authorization": "Bearer secret"})
-
-
-async def test_a_rejected_document_reports_its_faults(tmp_path: Path) -> None:
-    file = tmp_path / "envelope.json"
-    file.write_bytes(DOCUMENT)
-    fault = {"path": "$", "rule": "document.empty", "message": "one at least", "value": ""}
-    with pytest.raises(DocumentFault) as rejected:
-        await publisher(422, error("document.faults", faults=[fault], more=2)).publish(file, "t")
-    assert rejected.value.faults[0].code == "document.empty"
-    assert rejected.value.more == 2
-
-
-async def test_other_rejections_are_conflicts(tmp_path: Path) -> None:
-    file = tmp_path / "envelope.json"
-    file.write_bytes(DOCUMENT)
-    with pytest.raises(ConflictError, match="because"):
-        await publisher(401, error("token.wrong")).publish(file, "t")
-
-
-async def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
-    sent: list[Any] = []
-    with pytest.raises(ConfigError, match="no such file"):
-        await publisher(201, b"", sent).publish(tmp_path / "none.json", "t")
-    assert sent == []

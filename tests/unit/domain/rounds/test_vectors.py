@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oepnode.domain.documents.sources import BytesSource
 from oepnode.domain.nem import nem_time, nmi, quantities, tokens
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import ballot, custody, entries, merkle, precedence, pseudonyms
 from oepnode.domain.rounds.context import RoundContext
+from oepnode.domain.rounds.inputs.blocks import DocumentReader
+from oepnode.domain.rounds.inputs.document_readers import open_document
 from oepnode.domain.rounds.inputs.envelope_document import Document, parse_document
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.errors import DigestMismatch, DocumentFault
 from oepnode.worker.abstentions import reason_for
 from tests.support.envelope_documents import SALT, dump, snapshot
-from tests.support.partitioning import partition_round
+from tests.support.partitioning import partition_reader, partition_round
 from tests.support.site_entries import encode_sites
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -53,8 +56,8 @@ def test_the_vectors_are_those_of_the_reference_model() -> None:
 
 
 def test_every_vector_file_has_a_test() -> None:
-    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected")
-    here = {*ROUNDS, *(f"{name}.json" for name in others), "precedence.json"}
+    others = ("nmi", "tokens", "time", "limits", "keys", "entries", "trees", "rejected", "forms")
+    here = {*ROUNDS, *(f"{name}.json" for name in others), "precedence.json", "parquet.json"}
     delivery = {"bundle.json", "site-proof.json", "token-list.json"}  # test_delivery_vectors.py
     storage = {"archive.json"}  # tests/unit/adapters/storage/test_archive_vectors.py
     # adapters/crypto: test_sealing.py, test_signed_vectors.py, test_certificate_vectors.py
@@ -437,5 +440,35 @@ def test_rejected_parquet(case: dict[str, Any]) -> None:
     context = RoundContext(1, bytes(20), 1)
     with pytest.raises(DocumentFault) as rejection:
         partition_round(unhex(case["bytes"]), nobody, SALT, context, feed(case))
+    assert case["rule"] in {fault.code for fault in rejection.value.faults}
+    assert reason_for(rejection.value).value == 3
+
+
+def document_of(case: dict[str, Any], given: Feed) -> DocumentReader:
+    parts = {sha256(part).digest(): BytesSource(part) for part in map(unhex, case["parts"])}
+    return open_document(BytesSource(unhex(case["bytes"])), given, parts.__getitem__)
+
+
+@pytest.mark.parametrize("case", load("forms.json")["accepted"], ids=lambda case: case["name"])
+def test_accepted_forms(case: dict[str, Any]) -> None:
+    expected = load(case["round"])
+    inputs = expected["inputs"]
+    assert sha256(unhex(case["bytes"])).hexdigest() == case["sha256"]
+    result = partition_reader(
+        lambda: document_of(case, feed(inputs)),
+        parse_snapshot(inputs["registry"].encode()),
+        unhex(inputs["salt"]),
+        context(inputs),
+    )
+    assert result.root.hex() == case["root"] == expected["root"]
+
+
+@pytest.mark.parametrize("case", load("forms.json")["rejected"], ids=lambda case: case["name"])
+def test_rejected_forms(case: dict[str, Any]) -> None:
+    nobody = parse_snapshot(dump(snapshot()).encode())
+    with pytest.raises(DocumentFault) as rejection:
+        partition_reader(
+            lambda: document_of(case, Feed()), nobody, SALT, RoundContext(1, bytes(20), 1)
+        )
     assert case["rule"] in {fault.code for fault in rejection.value.faults}
     assert reason_for(rejection.value).value == 3

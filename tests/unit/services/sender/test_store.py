@@ -51,10 +51,7 @@ def test_the_newest_round_of_a_document_is_returned(envelopes: EnvelopeStore) ->
 def test_everything_is_stored_across_a_restart(tmp_path: Path) -> None:
     store = EnvelopeStore(tmp_path)
     store.add(stored(b"1"))
-    leftover = store.incoming()
-    leftover.write(b"unfinished")
     store.close()
     again = EnvelopeStore(tmp_path)
     assert again.document(stored(b"1").digest) == stored(b"1")
-    assert list((tmp_path / "documents").iterdir()) == []
     again.close()

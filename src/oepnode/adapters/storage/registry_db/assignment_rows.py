@@ -7,7 +7,7 @@ bounded memory. Leaves out transactions: the caller has one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -37,6 +37,8 @@ from oepnode.domain.rounds.inputs.assignments import Assignments, Difference, no
 
 _PIECE: Final = 50_000
 _FEW: Final = 500
+_BULK: Final = 100_000
+"""Rows from which PostgreSQL checks foreign keys faster all at once than one by one."""
 
 _TEMPORARY: Final = MetaData()
 _DOOMED: Final = Table(
@@ -107,10 +109,13 @@ def write_assignments(
     dialect.load(connection, trail, _trail_rows(change, 0, before.take(difference.removed)))
     dialect.load(connection, trail, _trail_rows(change, 1, after.take(difference.added)))
     doomed, fresh = _rewritten(before, after, difference)
-    if doomed.any():
-        _delete(connection, dialect, before.take(doomed))
-    previous = after.previous_ends()[fresh]
-    dialect.load(connection, ASSIGNMENTS, _rows(after.take(fresh), previous))
+    is_bulk = int(doomed.sum()) + int(fresh.sum()) >= _BULK
+    late = dialect.foreign_keys_at_the_end(connection, ASSIGNMENTS) if is_bulk else nullcontext()
+    with late:
+        if doomed.any():
+            _delete(connection, dialect, before.take(doomed))
+        previous = after.previous_ends()[fresh]
+        dialect.load(connection, ASSIGNMENTS, _rows(after.take(fresh), previous))
 
 
 def pieces_for_snapshot(

@@ -8,7 +8,7 @@ all rows that can be read, also where the document is rejected. Source: Part C Â
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
@@ -24,15 +24,20 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.envelope_document import Document, document_of, resolve_rows
 from oepnode.domain.rounds.inputs.envelope_form import NO_TIMING, SECTION, TIMINGS
 from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_rows
+from oepnode.domain.rounds.inputs.supersession import Rows
 from oepnode.errors import Severity
 
 _BUSINESS: Final = frozenset(
     {
+        "horizon.length",
+        "horizon.sparse",
         "import_sign.mixed",
         "level.mismatch",
         "limit.sign",
         "nmi.mismatch",
         "site.meaning",
+        "submission.conflict",
+        "submission.missing",
         "time.length",
         "time.missing",
         "time.order",
@@ -62,8 +67,53 @@ def validate(
         The document with both acknowledgements; None where either rejects it, because a document
         is read completely or not at all.
     """
+    log, _, document, _ = examine(data, feed, progress, timing=timing, needs_active=True)
+    return log.received(document, message_id or message_id_of(data))
+
+
+def log_of(faults: FaultLog) -> FindingLog:
+    """The log of a submission whose faults a reader of another form has found."""
+    log = FindingLog("operating envelope", SECTION, SHAPE.sections())
+    _transfer(faults, log, BusinessRules(log))
+    return log
+
+
+class Examined(NamedTuple):
+    """A document after both validations.
+
+    Attributes:
+        log: All findings; others can be added.
+        records: Records read, faulty ones included.
+        document: The document; None where it is rejected.
+        rows: Its rows that can be read, superseded ones included.
+    """
+
+    log: FindingLog
+    records: int
+    document: Document | None
+    rows: Rows
+
+
+def examine(
+    data: bytes,
+    feed: Feed | None = None,
+    progress: Progress | None = None,
+    *,
+    timing: Literal["PRE", "POST"] | None = None,
+    needs_active: bool = False,
+) -> Examined:
+    """Validate an envelope document as `validate` does, and leave its log open.
+
+    Args:
+        data: The exact bytes.
+        feed: The feed's settings.
+        progress: Progress callback.
+        timing: Reject sites of the other timing.
+        needs_active: Demand both active limits in each interval, as Part C does; without it the
+            verdict is that of a round.
+    """
     log, faults = FindingLog("operating envelope", SECTION, SHAPE.sections()), FaultLog("")
-    envelopes = read_rows(data, faults, feed, progress, needs_active=True)
+    envelopes = read_rows(data, faults, feed, progress, needs_active=needs_active)
     business = BusinessRules(log)
     _transfer(faults, log, business)
     in_force = resolve_rows(envelopes.rows, business)
@@ -73,7 +123,7 @@ def validate(
     if timing is not None:
         _check_timing(timing, envelopes, log)
     document = None if is_rejected else document_of(envelopes, in_force, faults.warnings)
-    return log.received(document, message_id or message_id_of(data))
+    return Examined(log, envelopes.records, document, envelopes.rows)
 
 
 def _transfer(faults: FaultLog, log: FindingLog, business: BusinessRules) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -32,6 +32,15 @@ class FindingReport(Struct, frozen=True, kw_only=True):
     value: str
     count: int
     caused_by: str
+
+    @property
+    def text(self) -> str:
+        """The message, and the code of its cause."""
+        return f"{self.message} [follows from {self.caused_by}]" if self.caused_by else self.message
+
+
+ACCEPTED: Final = "accepted"
+REJECTED: Final = "rejected"
 
 
 class AcknowledgementReport(Struct, frozen=True, kw_only=True):
@@ -84,8 +93,8 @@ class Acknowledgement:
 
     @property
     def code(self) -> str:
-        """``accepted`` or ``rejected``."""
-        return "accepted" if self.accepted else "rejected"
+        """`ACCEPTED` or `REJECTED`."""
+        return ACCEPTED if self.accepted else REJECTED
 
     @property
     def message(self) -> str:
@@ -156,7 +165,12 @@ class ValidationResult(Generic[T]):
 
 def message_id_of(data: bytes) -> str:
     """A submission's message id where the receiver gives none: a digest of its bytes."""
-    return f"sha256-{sha256(data).hexdigest()[:32]}"
+    return message_id_for(sha256(data).digest())
+
+
+def message_id_for(digest: bytes) -> str:
+    """A submission's message id from the SHA-256 of its bytes."""
+    return f"sha256-{digest.hex()[:32]}"
 
 
 def _report(finding: Finding) -> FindingReport:

@@ -9,7 +9,7 @@ that the verdict does not depend on the division. Source: rules-v1 sections 4 an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from oepnode.domain.documents.faults import FaultLog
@@ -29,6 +29,8 @@ class Block:
         signs: Paths of the first positive and the first negative import as written, or empty.
         first_id: Path of the first identifier, and its kind; None where there is none.
         place: Path of an interval, with fields for the columns of ``runs.location``.
+        counts_from_part: Whether records are counted from the beginning of the block's part, so
+            that the number of those before it must be added; see `placed`.
     """
 
     runs: Runs
@@ -36,6 +38,32 @@ class Block:
     signs: tuple[str, str]
     first_id: tuple[str, SiteIdKind] | None
     place: str
+    counts_from_part: bool = False
+
+    def placed(self, before: int) -> Block:
+        """The block with record numbers of the document.
+
+        Args:
+            before: Number of records before the block's part.
+        """
+        if not self.counts_from_part:
+            return self
+        location = self.runs.location.copy()
+        location[:, 0] += before
+        log = FaultLog(self.log.what)
+        for warning in sorted(self.runs.warnings, key=lambda warning: warning.record):
+            path = f"$.records[{before + warning.record}]{warning.place}"
+            log.warn(path, warning.message, count=warning.places)
+        first_id = self.first_id
+        if first_id is not None and len(location):
+            first_id = f"$.records[{int(location[:, 0].min())}].nmi", first_id[1]
+        return Block(
+            replace(self.runs, location=location, warnings=()),
+            log,
+            self.signs,
+            first_id,
+            self.place,
+        )
 
 
 class UnprovenError(Exception):

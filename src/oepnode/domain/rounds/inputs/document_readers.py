@@ -68,3 +68,10 @@ def _open_plain(source: DocumentSource, feed: Feed) -> DocumentReader:
 
         return CsvDocument(source, feed, packed=packed)
     return JsonDocument(source, feed, packed=packed)
+
+
+def is_plain_json(source: DocumentSource) -> bool:
+    """Whether a document is taken for JSON that is not compressed."""
+    first = read_start(source, _FIRST)
+    is_other = first.startswith(MAGIC) or compression_of(first) is not None
+    return not is_other and not is_csv(first)

@@ -150,6 +150,34 @@ def read_texts(
     return reader.rows(), counts
 
 
+class RecordJudge:
+    """Finds the faults of a document whose records come one by one, and keeps no row.
+
+    Args:
+        log: Takes every fault, as `read_rows` would record it.
+        feed: As in `read_rows`.
+        needs_active: As in `read_rows`.
+    """
+
+    def __init__(self, log: FaultLog, feed: Feed, *, needs_active: bool) -> None:
+        self._reader = _Reader(log, feed, needs_active=needs_active, keeps_rows=False)
+        self._number = 0
+
+    def judge(self, record: object) -> None:
+        """Take the next record."""
+        self._reader.record(record, f"$.records[{self._number}]", self._number)
+        self._number += 1
+
+    def take_good(self, nmi: str, level: int, timing: int, objective: str) -> None:
+        """Take the next record, which has no fault by itself."""
+        self._reader.good_record(nmi, level, timing, objective, f"$.records[{self._number}]")
+        self._number += 1
+
+    def finish(self) -> None:
+        """Check what holds over all records."""
+        self._reader.check_import_signs()
+
+
 class _Record(NamedTuple):
     """The values of a record that its elements are read with; None where broken or absent."""
 
@@ -161,9 +189,12 @@ class _Record(NamedTuple):
 class _Reader:
     """Gathers rows as columns; only faults leave a Python object per interval behind."""
 
-    def __init__(self, log: FaultLog, feed: Feed, *, needs_active: bool) -> None:
+    def __init__(
+        self, log: FaultLog, feed: Feed, *, needs_active: bool, keeps_rows: bool = True
+    ) -> None:
         self._log = log
         self._feed = feed
+        self._keeps_rows = keeps_rows
         self._needs_active = needs_active or feed.profile == "edge"
         self._interval_shape = INTERVAL if self._needs_active else WIDE_INTERVAL
         self._site_ids = SiteIdReader(log)
@@ -206,8 +237,13 @@ class _Reader:
         for index, element in enumerate(elements or ()):
             here = f"{path}.operatingEnvelopes[{index}]"
             rows = self._element(element, here, _Record(nmi, level, day))
-            if rows is not None and site is not None and is_dated:
+            if self._keeps_rows and rows is not None and site is not None and is_dated:
                 self._keep(rows, number, index, site, submitted)
+
+    def good_record(self, nmi: str, level: int, timing: int, objective: str, path: str) -> None:
+        """Note what a record without a fault has in common with others."""
+        self._site_ids.read(nmi, f"{path}.nmi")
+        self._site(nmi, level, timing, objective, path)
 
     def _choice(
         self, value: dict[str, Any], names: Names, name: str, choices: Mapping[str, int], path: str

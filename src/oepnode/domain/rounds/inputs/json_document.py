@@ -1,8 +1,8 @@
 """A JSON envelope document that is read in parts, at speed.
 
-Parts are ranges of bytes from the beginning of a record to the end of one, some tens of MB each;
-the number of records before each is counted once, without reading them. A packed document is one
-part. `UnprovenError` from a part says that the strict reader has to judge the document.
+Parts are ranges of bytes from the beginning of a record to the end of one, some tens of MB each,
+found by looking at a few places of the document. A packed document is one part. `UnprovenError`
+from a part says that the strict reader has to judge the document.
 
 Source: rules-v1 sections 2 to 5.
 """
@@ -14,8 +14,6 @@ from copy import copy
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
-import numpy as np
-
 from oepnode.domain.documents.compressed import MAX_UNPACKED, Compression, open_unpacked
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.sources import DocumentSource, excerpt
@@ -23,12 +21,23 @@ from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT, Block
 from oepnode.domain.rounds.inputs.envelope_reader import read_rows
-from oepnode.domain.rounds.inputs.json_regions import Layout, Readable, Regions, UncutError, regions
-from oepnode.domain.rounds.inputs.json_runs import counts_as_record, read_runs
+from oepnode.domain.rounds.inputs.json_regions import (
+    LINES,
+    WINDOW,
+    Layout,
+    Readable,
+    UncutError,
+    end_of_array,
+    layout_of,
+    next_cut,
+)
+from oepnode.domain.rounds.inputs.json_runs import find_faults, read_runs
 from oepnode.domain.rounds.inputs.row_runs import RowRuns
 from oepnode.domain.rounds.inputs.runs import Runs
 from oepnode.domain.rounds.inputs.supersession import JSON_PLACE
 
+MAX_AT_ONCE: Final = 1 << 26
+"""Bytes of the longest document that the strict reader reads as a whole where it need not."""
 PART: Final = 1 << 26
 """Bytes of a part, or a little more."""
 
@@ -40,13 +49,11 @@ class JsonPart:
     Attributes:
         start: Position of its first byte.
         end: Position after its last.
-        first_record: Number of records before it.
         layout: How its records are cut; None for a whole document.
     """
 
     start: int
     end: int
-    first_record: int
     layout: Layout
 
 
@@ -75,15 +82,15 @@ class JsonDocument:
         self._packed = packed
         self._most = most
         is_small = packed is not None or source.size < 2 * part_size
-        whole = JsonPart(0, source.size, 0, None)
+        whole = JsonPart(0, source.size, None)
         self._parts = [whole] if is_small else self._plan(part_size)
 
     def _plan(self, part_size: int) -> list[JsonPart]:
         with self._open() as reader:
             try:
-                return plan_parts(reader, part_size)
+                return plan_parts(reader, self._source.size, part_size)
             except UncutError:
-                return [JsonPart(0, self._source.size, 0, None)]
+                return [JsonPart(0, self._source.size, None)]
 
     def _open(self) -> BinaryIO:
         return open_unpacked(self._source, self._packed, self._most)
@@ -111,7 +118,6 @@ class JsonDocument:
                 _Range(reader, chosen.end - chosen.start),
                 self._feed,
                 inside=chosen.layout,
-                first_record=chosen.first_record,
             )
             yield from map(block_of, runs)
 
@@ -129,6 +135,12 @@ class JsonDocument:
             DocumentFault: With all faults, by path, code and value.
         """
         log = FaultLog(DOCUMENT)
+        if self._source.size > MAX_AT_ONCE or self._packed is not None:
+            with self._open() as reader:
+                is_complete = find_faults(cast(Readable, reader), log, self._feed)
+            if is_complete:
+                log.raise_if_any()
+            log = FaultLog(DOCUMENT)
         with self._open() as reader:
             rows = read_rows(reader.read(), log, self._feed)
         log.raise_if_any()
@@ -150,55 +162,35 @@ class _Range:
         return count
 
 
-def plan_parts(reader: BinaryIO, part_size: int) -> list[JsonPart]:
-    """Divide a document into parts of about equal size.
+def plan_parts(reader: BinaryIO, size: int, part_size: int) -> list[JsonPart]:
+    """Divide a document into parts of about equal size, looking only where it is cut.
+
+    Args:
+        reader: The document's bytes.
+        size: Number of bytes.
+        part_size: Bytes of a part.
 
     Raises:
         UncutError: If the document cannot be cut.
     """
+    start, layout = layout_of(_window(reader, 0))
+    last = size if layout is LINES else end_of_array(_window(reader, max(0, size - WINDOW)), size)
     parts: list[JsonPart] = []
-    start = end = first_record = records = 0
-    layout: Layout = None
-    for piece in regions(cast(Readable, reader)):
-        for first, last in _chunks(piece, part_size):
-            begin = piece.offset + int(piece.starts[first])
-            if end and begin - start >= part_size:
-                parts.append(JsonPart(start, end, first_record, layout))
-                start, first_record = begin, records
-            elif not end:
-                start = begin
-            end = piece.offset + int(piece.ends[last])
-            records += _count(piece, first, last + 1)
-            layout = piece.boundary
-    if layout is None:
-        raise UncutError
-    parts.append(JsonPart(start, end, first_record, layout))
-    return parts
+    while last - start >= 2 * part_size:
+        end, following = next_cut(_window(reader, start + part_size), layout, start + part_size)
+        if following >= last:
+            break
+        parts.append(JsonPart(start, end, layout))
+        start = following
+    return [*parts, JsonPart(start, last, layout)]
 
 
-def _chunks(piece: Regions, part_size: int) -> Iterator[tuple[int, int]]:
-    """First and last text of stretches of a piece that are not much longer than a part."""
-    first = 0
-    while first < len(piece.starts):
-        limit = int(piece.starts[first]) + part_size
-        last = max(int(np.searchsorted(piece.starts, limit)) - 1, first)
-        yield first, last
-        first = last + 1
-
-
-def _count(piece: Regions, first: int, end: int) -> int:
-    """Number of texts that hold a record."""
-    short = np.flatnonzero(piece.ends[first:end] - piece.starts[first:end] <= 8)
-    blank = sum(not counts_as_record(piece, first + index) for index in short.tolist())
-    return end - first - blank
+def _window(reader: BinaryIO, position: int) -> bytearray:
+    reader.seek(position)
+    return bytearray(reader.read(WINDOW))
 
 
 def block_of(runs: Runs) -> Block:
-    """A block of the runs, with its warnings, and the first identifier's path."""
-    log = FaultLog(DOCUMENT)
-    for warning in sorted(runs.warnings, key=lambda warning: warning.record):
-        path = f"$.records[{warning.record}]{warning.place}"
-        log.warn(path, warning.message, count=warning.places)
+    """A block of the runs of a part, whose records are counted from its beginning."""
     kind = SiteIdKind(runs.nmi.dtype.itemsize)
-    first = int(runs.location[:, 0].min())
-    return Block(runs, log, ("", ""), (f"$.records[{first}].nmi", kind), JSON_PLACE)
+    return Block(runs, FaultLog(DOCUMENT), ("", ""), ("$", kind), JSON_PLACE, counts_from_part=True)

@@ -22,15 +22,15 @@ import numpy as np
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.rounds.inputs.pattern_reader import PADDING
 
-PIECE: Final = 1 << 24
+PIECE: Final = 1 << 25
 """Bytes that are read at a time."""
 MAX_UNCUT: Final = 1 << 26
 """Bytes within which a record must end."""
-MAX_FIRST: Final = 1 << 22
-"""Bytes within which the first record of an array must end."""
+WINDOW: Final = 1 << 22
+"""Bytes within which a record must end where a document is divided."""
 
 _FIRST_READ: Final = 1 << 18
-_GROWTH: Final = 8
+_SLACK: Final = 1 << 20
 _SPACE: Final = b" \t\n\r"
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _BLANK: Final = re.compile(rb"[ \t\n\r]*")
@@ -85,14 +85,12 @@ class Regions(NamedTuple):
         ends: Position after each; in `data`, `PADDING` bytes at least follow the last.
         boundary: The bytes between elements of an array, where they could be seen; `LINES` of
             NDJSON.
-        offset: Position in the document of the first byte of ``data``.
     """
 
     data: bytearray
     starts: Int64s
     ends: Int64s
     boundary: Layout
-    offset: int
 
     @property
     def is_array(self) -> bool:
@@ -107,10 +105,9 @@ class _Piece:
         self._reader = reader
         self._most = size
         self._size = min(size, _FIRST_READ)
-        self.data = bytearray(2 * self._size + PADDING)
+        self.data = bytearray(self._size + PADDING)
         self.start = 0
         self.end = 0
-        self.offset = 0
         self.is_last = False
 
     def fill(self) -> None:
@@ -124,9 +121,8 @@ class _Piece:
             raise UncutError
         data = self.data
         if kept + self._size + PADDING > len(data):
-            data = bytearray(2 * (kept + self._size) + PADDING)
+            data = bytearray(kept + self._size + _SLACK + PADDING)
         data[:kept] = memoryview(self.data)[self.start : self.end]
-        self.offset += self.start
         self.data, self.start, self.end = data, 0, kept
         with memoryview(data) as view:
             while self.end < kept + self._size:
@@ -135,7 +131,7 @@ class _Piece:
                     self.is_last = True
                     return
                 self.end += count
-        self._size = min(self._most, _GROWTH * self._size)
+        self._size = self._most
 
     def skip_space(self) -> bool:
         """Pass white space; False where nothing else is left in memory."""
@@ -231,8 +227,68 @@ def _regions(piece: _Piece, starts: list[int], ends: list[int], boundary: Layout
         np.array(starts, dtype=np.int64),
         np.array(ends, dtype=np.int64),
         boundary,
-        piece.offset,
     )
+
+
+def layout_of(data: bytearray) -> tuple[int, Layout]:
+    """Position of the first record of a document, and how its records are cut.
+
+    Args:
+        data: The first bytes of the document, at most `WINDOW`.
+
+    Raises:
+        UncutError: If that cannot be seen.
+    """
+    start = _after_space(data, 0)
+    if data[start : start + 1] != b"[":
+        return start, LINES
+    start = _after_space(data, start + 1)
+    boundary = boundary_of(data, start, len(data))
+    if boundary is None:
+        raise UncutError
+    return start, boundary
+
+
+def end_of_array(data: bytearray, size: int) -> int:
+    """Position after the last record of an array.
+
+    Args:
+        data: The last bytes of the document.
+        size: Number of the document's bytes.
+
+    Raises:
+        UncutError: If the document does not end as an array does.
+    """
+    inside = data.rstrip(_SPACE)
+    if not inside.endswith(b"]"):
+        raise UncutError
+    return size - len(data) + len(inside[:-1].rstrip(_SPACE))
+
+
+def next_cut(data: bytearray, layout: Layout, position: int) -> tuple[int, int]:
+    """Position after a record, and of the one that follows it.
+
+    Args:
+        data: Bytes of the document, at most `WINDOW`.
+        layout: How its records are cut.
+        position: Position of these bytes in the document.
+
+    Raises:
+        UncutError: If no record ends in them.
+    """
+    text, end, following = (
+        (layout.text, layout.end, layout.next) if isinstance(layout, Boundary) else (b"\n", 1, 1)
+    )
+    at = data.find(text)
+    if at < 0:
+        raise UncutError
+    return position + at + end, position + at + following
+
+
+def _after_space(data: bytearray, start: int) -> int:
+    match = _BLANK.match(data, start)
+    assert match is not None  # noqa: S101 - it matches nothing, too
+    return match.end()
 
 
 def boundary_of(data: bytearray, start: int, stop: int) -> Boundary | None:
@@ -256,7 +312,7 @@ def boundary_of(data: bytearray, start: int, stop: int) -> Boundary | None:
 def _end_of_value(data: bytearray, start: int, stop: int) -> int | None:
     """Position after the object that begins at ``start``, if it ends before ``stop``."""
     depth = 0
-    for token in _TOKEN.finditer(data, start, min(stop, start + MAX_FIRST)):
+    for token in _TOKEN.finditer(data, start, min(stop, start + WINDOW)):
         mark = token[0]
         if mark in {b"{", b"["}:
             depth += 1

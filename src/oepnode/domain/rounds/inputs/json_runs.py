@@ -20,9 +20,10 @@ import numpy as np
 
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.documents.faults import FaultLog
+from oepnode.domain.documents.strict_json import read_records
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT, UnprovenError
-from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, read_texts
+from oepnode.domain.rounds.inputs.envelope_reader import EnvelopeRows, RecordJudge, read_texts
 from oepnode.domain.rounds.inputs.json_regions import (
     PIECE,
     Layout,
@@ -41,7 +42,8 @@ MAX_PATTERNS: Final = 16
 """Patterns that are kept."""
 MAX_AT_ONCE: Final = 1024
 """Records that are walked together."""
-_MAX_BLANK: Final = 8
+_TRIES: Final = 4
+"""Records with a fault that a pattern is sought in, in each batch."""
 _LINE_SPACE: Final = b" \t\r"
 _FIRST_RECORD: Final = "$.records[0]"
 _PATH: Final = "$.records["
@@ -53,7 +55,6 @@ def read_runs(
     *,
     needs_active: bool = False,
     inside: Layout = None,
-    first_record: int = 0,
     size: int = PIECE,
 ) -> Iterator[Runs]:
     """Yield the runs of a JSON document or a part of one, in blocks of `MAX_AT_ONCE` records.
@@ -63,31 +64,46 @@ def read_runs(
         feed: The feed's settings; by default profile ``wide``, canonical signs.
         needs_active: Demand both active limits in each interval, in profile ``wide`` too.
         inside: The layout of the document that the bytes are a part of; None for a document.
-        first_record: Number of the part's first record.
         size: Bytes to read at a time.
 
     Raises:
         UnprovenError: At the place where the strict reader has to judge the document.
     """
-    records = _Reader(
-        feed or Feed(),
-        needs_active=needs_active,
-        first_record=first_record,
-        is_part=inside is not None,
-    )
+    records = _Reader(feed or Feed(), needs_active=needs_active)
     try:
         for piece in regions(reader, size, inside):
             yield from records.piece(piece)
     except UncutError as exc:
         raise UnprovenError from exc
-    if records.records == 0:
+    if records.records == 0 and inside is None:
         raise UnprovenError
 
 
-def counts_as_record(piece: Regions, index: int) -> bool:
-    """Whether a text holds a record, as far as can be seen without reading it."""
-    start, end = int(piece.starts[index]), int(piece.ends[index])
-    return end - start > _MAX_BLANK or bool(piece.data[start:end].strip(_LINE_SPACE))
+def find_faults(
+    reader: Readable, log: FaultLog, feed: Feed | None = None, *, size: int = PIECE
+) -> bool:
+    """Find the faults of a document's records in bounded memory.
+
+    Args:
+        reader: The document's bytes.
+        log: Takes every fault, as `envelope_reader.read_rows` would record it.
+        feed: The feed's settings.
+        size: Bytes to read at a time.
+
+    Returns:
+        Whether these are all faults. Otherwise the bytes are not JSON throughout, or cannot be cut
+        into records, and ``log`` is of no use.
+    """
+    feed = feed or Feed()
+    judge = RecordJudge(log, feed, needs_active=False)
+    records = _Reader(feed, needs_active=False)
+    try:
+        for piece in regions(reader, size):
+            records.judge(piece, judge)
+    except (UncutError, UnprovenError):
+        return False
+    judge.finish()
+    return True
 
 
 @dataclass
@@ -111,10 +127,8 @@ class _Group:
 class _Reader:
     """Reads piece after piece; holds patterns and the kind of identifier."""
 
-    def __init__(self, feed: Feed, *, needs_active: bool, first_record: int, is_part: bool) -> None:
+    def __init__(self, feed: Feed, *, needs_active: bool) -> None:
         self._feed = feed
-        self._first_record = first_record
-        self._is_part = is_part
         self._needs_active = needs_active or feed.profile == "edge"
         self._patterns: list[_Learned] = []
         self._reader = PatternReader(feed)
@@ -147,6 +161,58 @@ class _Reader:
             if new is not None:
                 pending = self._match(piece, pending, new, groups)
         return self._join(counts, groups, strict)
+
+    def judge(self, piece: Regions, judge: RecordJudge) -> None:
+        """Give the records of a piece to a judge, in their order.
+
+        Raises:
+            UnprovenError: If a text is not JSON.
+        """
+        for first in range(0, len(piece.starts), MAX_AT_ONCE):
+            part = slice(first, first + MAX_AT_ONCE)
+            self._judge_part(
+                piece._replace(starts=piece.starts[part], ends=piece.ends[part]), judge
+            )
+
+    def _judge_part(self, piece: Regions, judge: RecordJudge) -> None:
+        good: dict[int, tuple[str, Pattern]] = {}
+        for group in self._good_groups(piece):
+            sites = group.matched.site.tolist()
+            for index, site in zip(group.index.tolist(), sites, strict=True):
+                good[index] = site.decode("ascii"), group.learned.pattern
+        for index in range(len(piece.starts)):
+            if index in good:
+                site, pattern = good[index]
+                judge.take_good(site, pattern.level, pattern.timing, pattern.objective)
+                continue
+            text = self._text(piece, index)
+            log = FaultLog(DOCUMENT)
+            values = [value for _, value in read_records(text, log)] if text else []
+            if log.count:
+                raise UnprovenError
+            for value in values:
+                judge.judge(value)
+
+    def _good_groups(self, piece: Regions) -> list[_Group]:
+        """The records that patterns fit."""
+        groups: list[_Group] = []
+        pending = np.arange(len(piece.starts))
+        self._patterns.sort(key=lambda learned: -learned.fitted)
+        for learned in self._patterns:
+            pending = self._match(piece, pending, learned, groups)
+        counts = np.ones(len(piece.starts), dtype=np.int64)
+        tries = _TRIES
+        while len(pending) and tries and len(self._patterns) < MAX_PATTERNS:
+            taken, pending = pending[:1], pending[1:]
+            try:
+                rows, warnings = self._read_strictly(piece, taken, counts)
+                new = self._learn(piece, taken, rows, warnings)
+            except UnprovenError:
+                new = None
+            tries -= new is None
+            if new is not None:
+                pending = self._match(piece, pending, new, groups)
+        return groups
 
     # --- patterns --------------------------------------------------------------------------------
 
@@ -203,10 +269,6 @@ class _Reader:
             raise UnprovenError
         iterator = iter(found)
         counts[taken] = [next(iterator) if text else 0 for text in texts]
-        if self._is_part and any(
-            counts[index] != counts_as_record(piece, index) for index in taken.tolist()
-        ):
-            raise UnprovenError  # its records were counted otherwise
         return rows, [f for f in log.findings if f.severity is Severity.WARNING]
 
     def _text(self, piece: Regions, index: int) -> bytes:
@@ -228,7 +290,7 @@ class _Reader:
         strict: list[tuple[Int64s, EnvelopeRows, list[Finding]]],
     ) -> Runs | None:
         """One block of all records of a piece."""
-        numbers = self._first_record + self.records + np.cumsum(counts) - counts
+        numbers = self.records + np.cumsum(counts) - counts
         self.records += int(counts.sum())
         blocks = [_runs_of_group(group, numbers) for group in groups]
         for taken, rows, warnings in strict:

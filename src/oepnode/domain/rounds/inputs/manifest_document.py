@@ -73,9 +73,12 @@ class ManifestDocument:
         prefix = f"$.parts[{part}]"
         try:
             reader = self._open(part)
+            records = 0
             for inner in range(reader.part_count):
+                before = records
                 for block in reader.read(inner):
-                    yield _moved(block, prefix)
+                    records += block.runs.records
+                    yield _moved(block.placed(before), prefix)
         except DocumentFault as exc:
             yield _rejected(exc, prefix)
 

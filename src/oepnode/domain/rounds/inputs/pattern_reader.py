@@ -39,6 +39,7 @@ PADDING: Final = 2 * MAX_TEXT
 LIMITS_AT_ONCE: Final = 16
 """Slots whose texts are turned into numbers together."""
 _MAX_KNOWN: Final = 1 << 16
+_WORD: Final = np.uint64(8)
 _BAD_TIME: Final = -1
 _NEW_TIME: Final = -2
 _SITE_CHARACTERS: Final = {
@@ -187,6 +188,10 @@ class _Walk:
         self._times: dict[tuple[SlotKind, int], Int64s] = {}
         self._views: dict[int, npt.NDArray[np.void]] = {}
         self._slots = slots
+        self._has_bad = False
+        self._words: Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+        self._no_words: Words = np.zeros(count, dtype=np.uint64)
+        self._is_roomy = int(starts.max()) + pattern.shape.most_bytes <= len(data)
 
     # --- walking ---------------------------------------------------------------------------------
 
@@ -219,11 +224,8 @@ class _Walk:
     def _segment(self, segment: Segment) -> bool:
         """Compare a segment and read its slots; False where no record is left."""
         width = len(segment.text)
-        room = len(self._data) - width
-        if room < 0 or self._at.max() > room:
-            self._drop(self._at > room)
-            if not self._resume():
-                return False
+        if not self._is_roomy and not self._stay_inside(width):
+            return False
         rows = self._view(width)[self._at]
         if rows.tobytes() != segment.text * len(self._at):
             texts = rows.view(np.uint8).reshape(-1, width)
@@ -231,18 +233,26 @@ class _Walk:
             self._drop((differs & segment.fixed).any(axis=1))
             for slot in segment.slots:
                 self._slot(slot, texts, differs)
-        elif segment.slots:
+        elif segment.has_site:
             self._same_sites(segment)
         self._at += width
         return self._resume()
 
+    def _stay_inside(self, width: int) -> bool:
+        """Drop records of which this many bytes do not follow; False where none is left."""
+        room = len(self._data) - width
+        if room < 0 or self._at.max() > room:
+            self._drop(self._at > room)
+        return self._resume()
+
     def _limit(self, stop: int) -> bool:
         """Measure a limit, up to the byte that begins the next segment."""
-        words = self._view(MAX_TEXT)[self._at].view("<u8").reshape(-1, 2).T
-        low, high = np.ascontiguousarray(words[0]), np.ascontiguousarray(words[1])
+        low = self._words[self._at]
+        high = self._no_words
         width = first_byte(low, stop)
-        is_long = width == np.uint64(8)
-        if is_long.any():
+        is_long = width == _WORD
+        if np.count_nonzero(is_long):
+            high = self._words[self._at + 8]
             width = width + np.where(is_long, first_byte(high, stop), np.uint64(0))
             self._drop(width == np.uint64(MAX_TEXT))
         self._texts.append((low, high, width))
@@ -253,10 +263,11 @@ class _Walk:
 
     def _drop(self, bad: Bools | np.bool_) -> None:
         self._is_bad |= bad
+        self._has_bad = True
 
     def _resume(self) -> bool:
         """Let records that do not fit follow one that does; False where there is none."""
-        if self._is_bad.any():
+        if self._has_bad and self._is_bad.any():
             first = int(self._is_bad.argmin())
             if self._is_bad[first]:
                 return False
@@ -318,6 +329,7 @@ class _Walk:
         is_lost = values == _BAD_TIME
         if is_lost.any():
             self._is_bad[changed[is_lost]] = True
+            self._has_bad = True
         column = self._times.get((slot.kind, slot.row))
         if column is None:
             first = own.seconds if is_grid else own.total_micros

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from oepnode.domain.documents.arrays import Bools, Int64s
 from oepnode.domain.documents.json_tokens import Scalar, scalars
+from oepnode.domain.nem.limit_columns import MAX_TEXT
 from oepnode.domain.nem.nmi import NMI_LENGTH
 from oepnode.domain.nem.quantities import KINDS
 from oepnode.domain.nem.tokens import TOKEN_LENGTH
@@ -75,6 +77,11 @@ class Segment:
     slots: tuple[Slot, ...]
     fixed: Bools
 
+    @cached_property
+    def has_site(self) -> bool:
+        """Whether an identifier is in it."""
+        return any(slot.kind in {SlotKind.SITE, SlotKind.INNER_SITE} for slot in self.slots)
+
 
 @dataclass(frozen=True)
 class LimitSlot:
@@ -102,6 +109,11 @@ class Shape:
     segments: tuple[Segment, ...]
     limits: tuple[LimitSlot, ...]
     places: Int64s
+
+    @cached_property
+    def most_bytes(self) -> int:
+        """Bytes of the longest record of this shape, and what is looked at after it."""
+        return sum(len(s.text) for s in self.segments) + MAX_TEXT * (len(self.limits) + 1)
 
 
 def shape_of(text: bytes) -> Shape | None:

@@ -30,7 +30,7 @@ NMI = "6305888444"
 EXPORT, IMPORT, REACTIVE, _ = LIMITS
 
 
-def lists(count: int = 3, **changes: list[Any]) -> Columns:
+def lists(count: int = 3, /, **changes: Any) -> Columns:
     """Rows of three intervals each."""
     columns: Columns = {
         "nmi": [f"6305{number:06}" for number in range(count)],
