@@ -86,7 +86,7 @@ class BlockEncoder:
         self._horizon = horizon
         self._has_custody = has_custody
 
-    def __call__(self, part: DocumentPart, stores: Stores, /) -> list[ReadBlock] | None:
+    def read(self, part: DocumentPart, stores: Stores) -> list[ReadBlock] | None:
         """The blocks of a part; None where another reader has to judge."""
         try:
             blocks = part.reader.read(part.number)

@@ -177,7 +177,7 @@ def _roots(trees: Sequence[Bytes], workshop: Workshop) -> list[bytes]:
     return [merkle.packed_root(b"".join(roots)) for roots in above]
 
 
-def _root_of(leaves: bytes, _: Stores, /) -> bytes:
+def _root_of(leaves: bytes, _: Stores) -> bytes:
     return merkle.packed_root(leaves)
 
 

@@ -130,7 +130,7 @@ class Pipeline:
         blocks: list[ReadBlock] = []
         checks = SharedChecks()
         parts = DocumentParts(reader, name)
-        for number, part in enumerate(self._workshop.spread(self._blocks, parts)):
+        for number, part in enumerate(self._workshop.spread(self._blocks.read, parts)):
             if part is None:
                 return None
             before = checks.records

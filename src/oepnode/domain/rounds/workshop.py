@@ -13,13 +13,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
-P_contra = TypeVar("P_contra", contravariant=True)
 
 
 class Stores(Protocol):
@@ -30,12 +28,8 @@ class Stores(Protocol):
         ...
 
 
-class Work(Protocol[P_contra, T_co]):
-    """What is done with each part; it can be pickled, and knows nothing else of this process."""
-
-    def __call__(self, part: P_contra, stores: Stores, /) -> T_co:
-        """The result of a part, which depends on nothing else."""
-        ...
+Work: TypeAlias = Callable[[P, Stores], T]
+"""What is done with each part; it can be pickled, and its result depends on nothing else."""
 
 
 class Parts(Protocol[P_co]):
