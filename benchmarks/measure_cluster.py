@@ -90,7 +90,7 @@ def on_cluster(document: Path, registry: Path, intervals: int, workers: int) -> 
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
     ) as cluster:
         address = ClusterAddress(cluster.scheduler_address)

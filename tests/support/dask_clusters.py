@@ -23,7 +23,7 @@ def local_cluster(workers: int = 3) -> Iterator[LocalCluster]:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
     ) as cluster:
         yield cluster

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from oepnode.adapters.computing import dask_work
+from oepnode.adapters.computing import dask_cluster, dask_work
 from oepnode.adapters.computing.dask_cluster import check_cluster
 from oepnode.adapters.computing.dask_work import installed_release
 from oepnode.adapters.computing.dask_workshop import DaskWorkshop
@@ -139,13 +139,20 @@ async def test_a_whole_round_in_the_computing_process(
         bundle.verify(plain, owner, CONTEXT, RESULT.root, RESULT.partition_count)
 
 
-async def test_a_scheduler_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
-    engine = ProcessEngine(engine_settings(tmp_path, ClusterAddress("tcp://127.0.0.1:9")))
-    try:
-        with pytest.raises(ComputationFault, match=r"tcp://127\.0\.0\.1:9.*compute\.scheduler"):
-            await engine.compute(TASK, INPUTS, lambda _: None)
-    finally:
-        await engine.close()
+def test_a_scheduler_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "_CONNECT_S", 1)
+    nobody = ClusterAddress("tcp://127.0.0.1:9")
+    with pytest.raises(ComputationFault, match=r"tcp://127\.0\.0\.1:9.*compute\.scheduler"):
+        check_cluster(nobody)
+
+
+def test_a_scheduler_without_workers_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "_WORKERS_S", 1)
+    with (
+        local_cluster(0) as cluster,
+        pytest.raises(ComputationFault, match="has had no Dask worker"),
+    ):
+        check_cluster(address_of(cluster))
 
 
 def test_a_scheduler_that_is_lost_during_a_round_is_a_fault() -> None:

@@ -117,7 +117,7 @@ def test_a_cluster_with_tls_admits_its_own_and_nobody_else(tmp_path: Path) -> No
         threads_per_worker=1,
         host="tls://127.0.0.1",
         protocol="tls",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         security=security,
     ) as cluster:
         url = cluster.scheduler_address

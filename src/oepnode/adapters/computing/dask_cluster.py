@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,8 +87,10 @@ def named_faults(cluster: ClusterAddress) -> Iterator[None]:
     Raises:
         ComputationFault: For every error of Dask.
     """
-    from distributed import KilledWorker
+    from distributed import CancelledError, KilledWorker
+    from distributed.client import ClosedClientError
 
+    lost = (OSError, CancelledError, asyncio.CancelledError, ClosedClientError)
     try:
         yield
     except ComputationFault:
@@ -99,7 +100,7 @@ def named_faults(cluster: ClusterAddress) -> Iterator[None]:
             f"a part of the round ended {exc.allowed_failures + 1} Dask workers one after another; "
             "their memory may be short"
         ) from None
-    except (OSError, CancelledError, asyncio.CancelledError):
+    except lost:
         raise ComputationFault(
             f"the Dask scheduler {cluster.scheduler} was lost during the round (compute.scheduler)"
         ) from None

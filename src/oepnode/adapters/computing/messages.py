@@ -26,6 +26,7 @@ from oepnode.ports import Outcome, RoundTask
 
 LENGTH_SIZE: Final = 4
 MAX_MESSAGE: Final = 2**24
+_FAULT: Final = "computing failed: "
 
 
 class SentDocument(Struct, frozen=True):
@@ -181,6 +182,8 @@ def failure(error: BaseException, limit: str = "compute.memory_limit_mb") -> Fai
             return Failed("document", error.what, faults=error.faults, more=error.more)
         case EvidenceError():
             return Failed("evidence", str(error))
+        case ComputationFault():  # its words are this package's
+            return Failed("fault", str(error).removeprefix(_FAULT))
         case MemoryError():
             return Failed("fault", f"out of memory: the limit is {limit}")
         case _:
@@ -197,4 +200,4 @@ def error_of(failed: Failed) -> OepError:
         case "evidence":
             return EvidenceError(failed.text)
         case _:
-            return ComputationFault(f"computing failed: {failed.text}")
+            return ComputationFault(_FAULT + failed.text)
