@@ -61,6 +61,7 @@ def main() -> None:
         "local": local,
         "dask": dask,
         "head_bytes": round(dask["head_bytes"] / chosen.sites),
+        "fetch_us": round(1e6 * dask["fetch_seconds"] / chosen.sites, 1),
         "spread_overhead": round(dask["cpu_seconds"] / local["cpu_seconds"], 2),
     }
     print(json.dumps(report, indent=2))
@@ -129,9 +130,7 @@ def cpu_of(client: Client) -> float:
     return time.process_time() + sum(there.values())
 
 
-def partitioned(
-    document: Path, registry: Path, intervals: int, workshop: Workshop
-) -> RoundResult:
+def partitioned(document: Path, registry: Path, intervals: int, workshop: Workshop) -> RoundResult:
     """The result of the document, snapshot included."""
     snapshot = parse_snapshot(registry.read_bytes())
     horizon = Horizon(data.START, intervals)

@@ -2,8 +2,9 @@
 
     python -m benchmarks.scale_model            print the tables
     python -m benchmarks.scale_model --write    put them into docs/scale.md
-    ... --partition FILE, --cluster FILE        first take the figures that `benchmarks/partition`
-                                                and `benchmarks/cluster` wrote with --json
+    ... --partition FILE, --cluster FILE, --bundles FILE
+                                                first take the figures that the benchmark of this
+                                                name wrote with --json
 
 Figures are in scale_figures.json: one that is measured again is changed there and nowhere else.
 """
@@ -27,16 +28,16 @@ _CORES_EACH: Final = 8
 def main() -> None:
     """Print or write the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--partition", type=Path)
-    parser.add_argument("--cluster", type=Path)
+    for name in TAKERS:
+        parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args()
     figures = json.loads(FIGURES.read_text("utf-8"))
-    if chosen.partition:
-        take_partition(figures, json.loads(chosen.partition.read_text("utf-8")))
-    if chosen.cluster:
-        take_cluster(figures, json.loads(chosen.cluster.read_text("utf-8")))
-    if chosen.partition or chosen.cluster:
+    reports = {name: getattr(chosen, name) for name in TAKERS}
+    for name, path in reports.items():
+        if path is not None:
+            TAKERS[name](figures, json.loads(path.read_text("utf-8")))
+    if any(reports.values()):
         FIGURES.write_text(dumped(figures), "utf-8")
     if chosen.write:
         PAGE.write_text(with_tables(PAGE.read_text("utf-8"), tables(figures)), "utf-8")
@@ -102,8 +103,21 @@ def take_partition(figures: dict[str, Any], report: dict[str, Any]) -> None:
 def take_cluster(figures: dict[str, Any], report: dict[str, Any]) -> None:
     """Replace what ``benchmarks/cluster`` measures by the figures of a report."""
     name = f"benchmarks/cluster, {report['sites']:,} x {report['intervals']}"
-    for figure in ("head_bytes", "spread_overhead"):
+    for figure in ("head_bytes", "fetch_us", "spread_overhead"):
         figures["measured"][figure] |= {"value": report[figure], "by": name}
+
+
+def take_bundles(figures: dict[str, Any], report: dict[str, Any]) -> None:
+    """Replace what ``benchmarks/bundles`` measures by the figures of a report."""
+    delivery = report["delivery"]
+    sites, name = delivery["sites"], f"benchmarks/bundles, {delivery['sites']:,} sites"
+    seal = 1e6 * delivery["seal_to_files_cpu_s"] / sites
+    figures["measured"]["seal_us"] |= {"value": round(seal, 1), "by": name}
+    size = 1e6 * delivery["sealed_mb"] / sites
+    figures["measured"]["sealed_bytes"] |= {"value": round(size), "by": name}
+
+
+TAKERS: Final = {"partition": take_partition, "cluster": take_cluster, "bundles": take_bundles}
 
 
 class Model:
@@ -124,8 +138,8 @@ class Model:
 
     @property
     def sealed_gb(self) -> float:
-        """All bundles of a round: entries, padded to a power of two."""
-        return self.gigabytes("entry_bytes") * float(self.given["padding"])
+        """All bundles of a round."""
+        return self.gigabytes("sealed_bytes")
 
     @property
     def serial_s(self) -> float:
@@ -134,8 +148,13 @@ class Model:
 
     def seal_s(self, cores: int) -> float:
         """Sealing all bundles."""
-        speed = self.of["seal_mb_s"] * cores * (self.given["busy"] if cores > 1 else 1)
-        return self.sealed_gb * 1000 / float(speed)
+        busy = self.given["busy"] if cores > 1 else 1
+        return float(self.sites * self.of["seal_us"] / 1e6 / (cores * busy))
+
+    @property
+    def fetch_s(self) -> float:
+        """Fetching all entries from Dask workers, one part after another."""
+        return float(self.sites * self.of["fetch_us"] / 1e6)
 
     def local_s(self, cores: int) -> float:
         """To the root on one machine."""
@@ -176,8 +195,7 @@ def tables(figures: dict[str, Any]) -> str:
         f"**Assumed**: {sites:,} sites × {figures['intervals']} intervals, every "
         f"{given['round_minutes']} minutes; {given['aggregators']} aggregators; "
         f"{given['network_gbit_s']} Gbit/s between machines; processes busy "
-        f"{given['busy']:.0%} of the time; bundles padded to "
-        f"{given['padding']} times their content (a power of two; the mean of all sizes).",
+        f"{given['busy']:.0%} of the time.",
         "",
         "**Calculated: minutes of one round, one worker**",
         "",
@@ -189,7 +207,7 @@ def tables(figures: dict[str, Any]) -> str:
     for machines in _MACHINES:
         name = f"the worker's own and {machines} × {_CORES_EACH} cores with Dask workers"
         root = model.cluster_s(machines * _CORES_EACH)
-        fetch = model.transfer_s(model.gigabytes("entry_bytes"))
+        fetch = max(model.fetch_s, model.transfer_s(model.gigabytes("entry_bytes")))
         lines.append(_minutes(model, name, root, 1, fetch))
     lines += [
         "",
@@ -229,7 +247,7 @@ def tables(figures: dict[str, Any]) -> str:
 
 
 def _minutes(model: Model, name: str, root_s: float, cores: int, fetch_s: float = 0) -> str:
-    sealing = max(model.seal_s(cores), fetch_s)
+    sealing = model.seal_s(cores) + fetch_s
     both = root_s + sealing
     share = both / (model.given["round_minutes"] * 60)
     return f"| {name} | {root_s / 60:.1f} | {sealing / 60:.1f} | {both / 60:.1f} | {share:.0%} |"

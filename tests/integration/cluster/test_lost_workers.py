@@ -18,7 +18,7 @@ from oepnode.adapters.computing.job import outcome_of
 from oepnode.adapters.computing.messages import ClusterAddress
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.storage.bundle_shelf import FileShelf
-from oepnode.domain.documents.sources import BytesSource
+from oepnode.domain.documents.sources import BytesSource, read_all
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.computation import compute
@@ -97,7 +97,7 @@ def test_a_part_that_ends_every_worker_is_a_fault(cluster: LocalCluster) -> None
 
 def pipeline(workshop: DaskWorkshop) -> Pipeline:
     return Pipeline(
-        parse_snapshot(INPUTS.registry),
+        parse_snapshot(read_all(INPUTS.registry)),
         INPUTS.salt,
         CONTEXT,
         Horizon(TASK.opened.horizon_start, TASK.opened.interval_count),

@@ -18,7 +18,7 @@ from distributed import LocalCluster, Security
 from oepnode.adapters.computing.dask_cluster import connected
 from oepnode.adapters.computing.dask_work import Opaque
 from oepnode.adapters.computing.messages import ClusterAddress
-from oepnode.domain.documents.sources import BytesSource, Excerpt
+from oepnode.domain.documents.sources import BytesSource, Excerpt, read_all
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds import pseudonyms
 from oepnode.domain.rounds.entries import Horizon
@@ -67,7 +67,7 @@ def test_no_log_and_no_name_of_a_task_has_a_secret(cluster: LocalCluster) -> Non
     try:
         with dask_workshop(address_of(cluster)) as workshop:
             horizon = Horizon(opened().horizon_start, opened().interval_count)
-            snapshot = parse_snapshot(INPUTS.registry)
+            snapshot = parse_snapshot(read_all(INPUTS.registry))
             reader = JsonDocument(BytesSource(ENVELOPE), Feed(), part_size=2000)
             pipeline = Pipeline(snapshot, INPUTS.salt, CONTEXT, horizon, workshop)
             assert pipeline.partition(reader).result.root == RESULT.root

@@ -99,4 +99,5 @@ def test_a_shared_document_is_sent_by_name() -> None:
 
 def test_rows_in_memory_stay_there() -> None:
     log = FaultLog("envelope document")
-    assert RowRuns(read_rows(ENVELOPE, log, Feed()), log).alone(0) is None
+    reader: DocumentReader = RowRuns(read_rows(ENVELOPE, log, Feed()), log)
+    assert reader.alone(0) is None
