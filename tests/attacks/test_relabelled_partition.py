@@ -28,9 +28,10 @@ from typer.testing import CliRunner
 
 from oepnode import wiring
 from oepnode.cli.main import app
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.entries import decode_partition
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     CONTRACT,
@@ -50,7 +51,7 @@ def relabelled(key: bytes = PARTITION.key) -> bytes:
     """The owner's partition in a bundle that names the reader."""
     stolen = replace(PARTITION, aggregator_id=READER, key=key)
     parts = [stolen if part is PARTITION else part for part in RESULT.partitions]
-    return b"".join(bundle.build(replace(RESULT, partitions=tuple(parts)), index_of(OWNER)))
+    return b"".join(bundle_writing.build(replace(RESULT, partitions=tuple(parts)), index_of(OWNER)))
 
 
 @pytest.fixture
@@ -61,19 +62,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OEPNODE_CONTRACT", "0x" + CONTRACT.hex())
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path)
-    file = bundle.pack_file(CONTEXT, sealed(READER, relabelled()))
+    file = pack_file(CONTEXT, sealed(READER, relabelled()))
     (tmp_path / f"{READER}.oepb").write_bytes(file)
     return tmp_path
 
 
 def verify(data: bytes) -> bundle.VerifiedBundle:
-    return bundle.verify(data, READER, CONTEXT, RESULT.root, RESULT.partition_count)
+    return bundle_reading.verify(data, READER, CONTEXT, RESULT.root, RESULT.partition_count)
 
 
 def without_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """As before: the reader has to take the pseudonym of the partition entry on trust."""
     given = decode_partition(PARTITION.entry).pseudonym
-    monkeypatch.setattr(bundle, "aggregator_pseudonym", lambda key, aggregator_id: given)
+    monkeypatch.setattr(bundle_reading, "aggregator_pseudonym", lambda key, aggregator_id: given)
 
 
 def test_a_relabelled_partition_is_rejected_by_itself() -> None:

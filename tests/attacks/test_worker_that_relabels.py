@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 from oepnode import wiring
 from oepnode.cli.main import app
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle_reading, bundle_writing
 from oepnode.domain.rounds.entries import decode_partition
 from tests.attacks.support.misbehaving import Server, response, serving
 from tests.support.round_world import (
@@ -49,7 +49,7 @@ FETCH = ["aggregator", "fetch", "--key", "A1.json", "--out", "got.oepb", "--allo
 def relabelled() -> bytes:
     """A2's partition in a bundle that names A1."""
     parts = [replace(p, aggregator_id="A1") if p is STOLEN else p for p in RESULT.partitions]
-    return b"".join(bundle.build(replace(RESULT, partitions=tuple(parts)), index_of("A2")))
+    return b"".join(bundle_writing.build(replace(RESULT, partitions=tuple(parts)), index_of("A2")))
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_without_check_and_retry_the_attack_succeeds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = decode_partition(STOLEN.entry).pseudonym
-    monkeypatch.setattr(bundle, "aggregator_pseudonym", lambda key, aggregator_id: given)
+    monkeypatch.setattr(bundle_reading, "aggregator_pseudonym", lambda key, aggregator_id: given)
     value = fetch(reader, liar, honest)
     assert value["worker"] == "0x" + LIAR.hex()
     assert HELD["A2"][0] in limits_of(tmp_path)

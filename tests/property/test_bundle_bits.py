@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oepnode.adapters.crypto import sealing
-from oepnode.domain.rounds import bundle, merkle, site_proof
+from oepnode.domain.rounds import bundle, bundle_reading, merkle, site_proof
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.errors import EvidenceError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CHAIN_ID,
     CONTEXT,
@@ -43,12 +44,12 @@ def used(data: bytes) -> int:
 
 def reject(data: bytes, name: str) -> None:
     with pytest.raises(BundleError):
-        bundle.verify(data, name, CONTEXT, ROOT, SIZE)
+        bundle_reading.verify(data, name, CONTEXT, ROOT, SIZE)
 
 
 def test_every_bit_of_header_and_body() -> None:
     data = PLAIN["A3"]
-    bundle.verify(data, "A3", CONTEXT, ROOT, SIZE)
+    bundle_reading.verify(data, "A3", CONTEXT, ROOT, SIZE)
     for bit in range(used(data) * 8):
         reject(flipped(data, bit), "A3")
 
@@ -76,7 +77,7 @@ def test_any_bit_of_a_sealed_bundle(name: str, data: st.DataObject) -> None:
 
 @given(NAMES, st.integers(0, 60 * 8 - 1))
 def test_any_bit_of_the_round_context_of_a_file(name: str, bit: int) -> None:
-    packed = bundle.pack_file(CONTEXT, SEALED[name])
+    packed = pack_file(CONTEXT, SEALED[name])
     start = len(bundle.FILE_MAGIC) * 8
     unpacked = bundle.unpack_file(flipped(packed, start + bit))
     assert unpacked is not None
@@ -88,14 +89,14 @@ def test_any_bit_of_the_round_context_of_a_file(name: str, bit: int) -> None:
 @given(NAMES, st.integers(0, 255))
 def test_any_bit_of_the_root(name: str, bit: int) -> None:
     with pytest.raises(BundleError) as caught:
-        bundle.verify(PLAIN[name], name, CONTEXT, flipped(ROOT, bit), SIZE)
+        bundle_reading.verify(PLAIN[name], name, CONTEXT, flipped(ROOT, bit), SIZE)
     assert caught.value.check == "inclusion"
 
 
 @given(NAMES, st.integers(0, 31))
 def test_any_bit_of_the_partition_count(name: str, bit: int) -> None:
     with pytest.raises(BundleError) as caught:
-        bundle.verify(PLAIN[name], name, CONTEXT, ROOT, SIZE ^ 1 << bit)
+        bundle_reading.verify(PLAIN[name], name, CONTEXT, ROOT, SIZE ^ 1 << bit)
     assert caught.value.check == "partition-count"
 
 
@@ -103,7 +104,7 @@ def test_any_bit_of_the_partition_count(name: str, bit: int) -> None:
 def test_any_bit_of_the_round_number(name: str, bit: int) -> None:
     other = RoundContext(CHAIN_ID, CONTRACT, CONTEXT.number ^ 1 << bit)
     with pytest.raises(BundleError) as caught:
-        bundle.verify(PLAIN[name], name, other, ROOT, SIZE)
+        bundle_reading.verify(PLAIN[name], name, other, ROOT, SIZE)
     assert caught.value.check == "context"
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.nem import limit_columns
+from oepnode.domain.nem import limit_columns, time_columns
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs import json_runs, pattern_reader, record_pattern
 from oepnode.domain.rounds.inputs.envelope_reader import read_rows
@@ -138,12 +138,12 @@ def _any_identifier(patch: pytest.MonkeyPatch) -> None:
 
 
 def _any_time(patch: pytest.MonkeyPatch) -> None:
-    real = pattern_reader._read_time
+    real = time_columns._read_time
 
     def read(text: bytes, width: int, warning: str | None, *, grid: bool) -> int:
         return max(real(text, width, warning, grid=grid), 0)
 
-    patch.setattr(pattern_reader, "_read_time", read)
+    patch.setattr(time_columns, "_read_time", read)
 
 
 def _no_check_of_the_end(patch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from oepnode.adapters.crypto import sealing
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.nem.tokens import token_of
-from oepnode.domain.rounds import bundle, token_list
+from oepnode.domain.rounds import bundle, bundle_writing, token_list
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.inputs.blinding import DOCUMENT, SNAPSHOT, Blinder, Form
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.onchain import Event, RoundOpened
 from oepnode.domain.rounds.token_list import TokenList
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     ENVELOPE,
@@ -88,7 +89,7 @@ def write_blind_folder(folder: Path) -> None:
             continue
         write_key(folder / f"{name}.json", name, name)
         info = bundle.sealing_info(CONTEXT)
-        plaintext = b"".join(bundle.build(RESULT, index))
+        plaintext = b"".join(bundle_writing.build(RESULT, index))
         sealed = sealing.seal_whole(PUBLIC[name], plaintext, info)
-        (folder / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed))
+        (folder / f"{name}.oepb").write_bytes(pack_file(CONTEXT, sealed))
         (folder / f"{name}.tokens").write_bytes(token_list.write(LISTS[name]))

@@ -24,7 +24,7 @@ from oepnode.client.keys import KeyPair, encode_key_pair
 from oepnode.config import ChainSettings
 from oepnode.domain.nem import nem_time
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing
 from oepnode.domain.rounds.ballot import Result, ballot_for
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.context import RoundContext
@@ -51,6 +51,7 @@ from oepnode.domain.rounds.partition import RoundResult
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.tally import Ballot
 from oepnode.errors import ConfigError, TransportError
+from tests.support.plain_bundle import pack_file
 
 START = 1_795_000_200
 COUNT = 6
@@ -170,11 +171,13 @@ def index_of(name: str) -> int:
 
 
 def plaintext(name: str = "A1") -> bytes:
-    return b"".join(bundle.build(RESULT, index_of(name)))
+    return b"".join(bundle_writing.build(RESULT, index_of(name)))
 
 
 def verified(name: str = "A1") -> bundle.VerifiedBundle:
-    return bundle.verify(plaintext(name), name, CONTEXT, RESULT.root, RESULT.partition_count)
+    return bundle_reading.verify(
+        plaintext(name), name, CONTEXT, RESULT.root, RESULT.partition_count
+    )
 
 
 def sealed(name: str = "A1", data: bytes | None = None) -> bytes:
@@ -353,8 +356,11 @@ class Workers:
         self.requested: list[str] = []
 
     async def fetch(
-        self, request: BundleRequest, received: Callable[[int], None] = lambda _: None
-    ) -> bytes:
+        self,
+        request: BundleRequest,
+        keep: Callable[[bytes], None],
+        received: Callable[[int], None] = lambda _: None,
+    ) -> None:
         endpoint, number, name = request.endpoint, request.round_number, request.name
         self.requested.append(endpoint)
         names = {bundle.bundle_name(CONTEXT, PUBLIC[who]): who for who in IDS}
@@ -363,7 +369,7 @@ class Workers:
             raise served
         if number != CONTEXT.number or name not in names:
             raise RequestRejected("sealed bundle", 404, "not_found", "no such bundle")
-        return served
+        keep(served)
 
 
 def write_key(file: Path, name: str, aggregator: str = "") -> Path:
@@ -377,7 +383,7 @@ def write_folder(folder: Path) -> None:
     """Key files and fetched bundles of all three aggregators."""
     for name in IDS:
         write_key(folder / f"{name}.json", name, name)
-        (folder / f"{name}.oepb").write_bytes(bundle.pack_file(CONTEXT, sealed(name)))
+        (folder / f"{name}.oepb").write_bytes(pack_file(CONTEXT, sealed(name)))
 
 
 def write_inputs(folder: Path) -> None:

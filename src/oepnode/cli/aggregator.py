@@ -7,7 +7,7 @@ The only commands of a round that print NMIs: to the aggregator that holds them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,15 +38,18 @@ from oepnode.client.bundles import (
     FailedCheck,
     bundle_limits,
     check_bundle,
+    check_partition,
 )
 from oepnode.client.chain import ChainTarget, hexed
 from oepnode.client.edge.tables import load_portfolio
 from oepnode.client.fetching import Attempt, FetchPolicy, fetch_bundle
 from oepnode.client.files import write_file
 from oepnode.client.keys import create_key_pair
-from oepnode.client.proofs import cut_site_proof
+from oepnode.client.limit_files import LIMIT_FORMATS, write_bundle_limits
+from oepnode.client.proofs import cut_all_site_proofs, cut_site_proof
 from oepnode.client.rounds import RoundSelector
 from oepnode.client.tokens import get_token_list
+from oepnode.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -230,18 +233,32 @@ def verify(
         certificate, round_state, operators, operators_file, quorum, contract, chain_id
     )
     selector = RoundSelector(chain, round_state, number, proof)
+    if format_ is None:  # no limits are written, so none are kept
+        part = check_partition(file, key, selector, held, tokens, max_bytes)
+        _print_result(part, as_json=as_json, err=False)
+        return
+    if out is not None and format_.value in LIMIT_FORMATS and file.is_file():
+        part = check_partition(file, key, selector, held, tokens, max_bytes)
+        _print_result(part, as_json=as_json, err=False)
+        write_bundle_limits(part, file, key, out, format_.value, max_bytes)
+        return
     check = check_bundle(file, key, selector, held, tokens, max_bytes)
+    _print_result(check, as_json=as_json, err=out is None)
+    output.write_frame(bundle_limits(check.verified, check.tokens), format_, out)
+
+
+def _print_result(check: BundleCheck[Any], *, as_json: bool, err: bool) -> None:
+    """Print the result of a check, and raise the failure of one that failed."""
     output.print_notes(check.notes)
     if as_json:
         output.print_json(check.report())
     else:
-        _print_check(check, err=format_ is not None and out is None)
-    bundle = check.verified
-    if format_ is not None:
-        output.write_frame(bundle_limits(bundle, check.tokens), format_, out)
+        _print_check(check, err=err)
+    if check.failure is not None:
+        raise check.failure
 
 
-def _print_check(check: BundleCheck, *, err: bool) -> None:
+def _print_check(check: BundleCheck[Any], *, err: bool) -> None:
     report = check.report()
     if isinstance(report, FailedCheck):
         output.print_checks(check.checks, report.failed)
@@ -259,16 +276,23 @@ def _print_check(check: BundleCheck, *, err: bool) -> None:
 
 @app.command("site-proof")
 def site_proof(
-    nmi: Annotated[str, typer.Argument(help="The NMI, with or without its checksum.")],
     file: Annotated[Path, typer.Option("--bundle", help="File from fetch.")],
     key: KeyOption,
+    nmi: Annotated[
+        str | None, typer.Argument(help="The NMI, with or without its checksum.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="File for the proof.")] = None,
+    cut_all: Annotated[
+        bool,
+        typer.Option("--all", help="Write the proofs of all sites to --out, one a line."),
+    ] = False,
     number: OwnRoundOption = None,
     rpc: RpcOption = None,
     contract: ContractOption = None,
     chain_id: ChainIdOption = None,
     round_state: RoundStateOption = None,
     tokens: TokensOption = None,
+    max_bytes: MaxBytesOption = DEFAULT.max_bytes,
     disclose_key: Annotated[
         bool,
         typer.Option(
@@ -281,9 +305,31 @@ def site_proof(
     """Cut out the proof of one site, for a third party to check with 'aggregator verify-site'.
 
     It shows this site's limits and no other site. By default the site's NMI is only your claim.
+    With --all each line of the file is the proof of one site, which 'aggregator verify-site' takes
+    as a file of its own; --max-bytes bounds the bundle.
     """
     selector = RoundSelector(ChainTarget(rpc, contract, chain_id), round_state, number)
-    proof = cut_site_proof(nmi, file, key, selector, disclose_key=disclose_key, tokens=tokens)
+    if cut_all:
+        if nmi is not None or out is None:
+            raise ConfigError("--all needs --out, and no NMI")
+        proofs = cut_all_site_proofs(
+            file, key, selector, out, disclose_key=disclose_key, max_bytes=max_bytes
+        )
+        output.print_notes(proofs.final.notes)
+        number = proofs.final.context.number
+        output.say(f"proofs of {proofs.proofs} sites in round {number}, in {out}", "green")
+        return
+    if nmi is None:
+        raise ConfigError("name an NMI, or all sites by --all")
+    proof = cut_site_proof(
+        nmi,
+        file,
+        key,
+        selector,
+        disclose_key=disclose_key,
+        tokens=tokens,
+        max_bytes=max_bytes,
+    )
     output.print_notes(proof.final.notes)
     if out is None:
         typer.echo(proof.data.decode(), nl=False)

@@ -29,6 +29,7 @@ from oepnode.client.bundles import (
     FailedCheck,
     bundle_limits,
     check_bundle,
+    check_partition,
     verify_bundle,
 )
 from oepnode.client.certificates import (
@@ -41,6 +42,7 @@ from oepnode.client.certificates import (
 )
 from oepnode.client.certifying import WrittenCertificate, certify_round
 from oepnode.client.chain import ChainNotNamedError, ChainTarget
+from oepnode.client.conversion import ConvertedDocument, convert_document
 from oepnode.client.edge.assessments import Assessment, AssessmentReport, assess_telemetry
 from oepnode.client.edge.boffers.clearing import (
     ClearedBoffers,
@@ -148,11 +150,14 @@ from oepnode.client.keys import (
     create_key_pair,
     load_key_pair,
 )
+from oepnode.client.limit_files import write_bundle_limits
 from oepnode.client.proofs import (
     CutProof,
+    CutProofs,
     SiteCheck,
     SiteReport,
     check_site_proof,
+    cut_all_site_proofs,
     cut_site_proof,
     site_limits,
     verify_site_proof,
@@ -199,7 +204,7 @@ from oepnode.domain.edge.validation.acknowledgement import (
 )
 from oepnode.domain.nem.choices import Level, Timing
 from oepnode.domain.nem.quantities import DefaultLimits, Feed
-from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle, VerifiedPartition
 from oepnode.domain.rounds.certificate import CertificateFault
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError, VerifiedSite
@@ -236,10 +241,12 @@ __all__ = [
     "ConstrainedOffer",
     "ConstrainingReport",
     "Context",
+    "ConvertedDocument",
     "CoverageReport",
     "CurveReport",
     "CustodyReport",
     "CutProof",
+    "CutProofs",
     "DefaultLimits",
     "DocumentFacts",
     "EndReport",
@@ -323,6 +330,7 @@ __all__ = [
     "ValidationReport",
     "ValidationResult",
     "VerifiedBundle",
+    "VerifiedPartition",
     "VerifiedSite",
     "WrittenCertificate",
     "assess_telemetry",
@@ -331,12 +339,15 @@ __all__ = [
     "certify_round",
     "check_bundle",
     "check_constrained",
+    "check_partition",
     "check_site_proof",
     "clear_boffers",
     "compare_boffers",
     "compare_envelopes",
     "constrain_boffers",
+    "convert_document",
     "create_key_pair",
+    "cut_all_site_proofs",
     "cut_site_proof",
     "draw_band",
     "draw_constrained",
@@ -379,6 +390,7 @@ __all__ = [
     "worst_sites",
     "worst_targets",
     "write_boffers",
+    "write_bundle_limits",
     "write_constrained",
     "write_limits",
 ]

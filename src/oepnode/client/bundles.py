@@ -10,18 +10,19 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from msgspec import Struct
 
 from oepnode.adapters.crypto import pymerkle_check, sealing
+from oepnode.client.bundle_files import BundleFile, open_bundle
 from oepnode.client.chain import hexed
-from oepnode.client.files import FileName, read_file
+from oepnode.client.files import FileName
 from oepnode.client.keys import KeyPair, aggregator_key
 from oepnode.client.limits import limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
@@ -36,9 +37,9 @@ from oepnode.client.tokens import (
 )
 from oepnode.domain.rounds import bundle as bundles
 from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
+from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle, VerifiedPartition
+from oepnode.domain.rounds.bundle_reading import BlockSink, collect, read_bundle
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.domain.rounds.site_proof import SiteProofError
 from oepnode.domain.rounds.token_list import TokenList
 from oepnode.errors import EvidenceError
@@ -50,23 +51,6 @@ _PYMERKLE: Final = {"pymerkle": "pymerkle, an independent library, accepts the p
 _PORTFOLIO: Final = {"portfolio": "every NMI is on your list"}
 MAX_BYTES: Final = 1 << 30
 """Largest bundle that is read where the caller names no other size, in bytes."""
-
-
-class _BundleFile(Struct, frozen=True):
-    """A bundle as a file holds it, still sealed.
-
-    Attributes:
-        context: The round named in the file, or None for a worker's bare bytes.
-        sealed: The bundle.
-    """
-
-    context: RoundContext | None
-    sealed: bytes
-
-    @property
-    def number(self) -> int | None:
-        """The round's number, where the file names it."""
-        return None if self.context is None else self.context.number
 
 
 class FailedCheck(Struct, frozen=True):
@@ -101,8 +85,11 @@ class BundleReport(Struct, frozen=True):
     checks: tuple[str, ...]
 
 
+Verified = TypeVar("Verified", bound=VerifiedPartition)
+
+
 @dataclass(frozen=True)
-class BundleCheck:
+class BundleCheck(Generic[Verified]):
     """Result of checking a bundle against its round. Its repr shows no NMI.
 
     Attributes:
@@ -117,7 +104,7 @@ class BundleCheck:
 
     final: FinalRound
     checks: Mapping[str, str]
-    bundle: VerifiedBundle | None
+    bundle: Verified | None
     failure: BundleError | None
     missing_nmis: int = 0
     nmis: tuple[str, ...] = field(default=(), repr=False)
@@ -129,7 +116,7 @@ class BundleCheck:
         return unknown_tokens(self.nmis)
 
     @property
-    def verified(self) -> VerifiedBundle:
+    def verified(self) -> Verified:
         """The bundle.
 
         Raises:
@@ -202,7 +189,7 @@ def check_bundle(
     portfolio: AbstractSet[str] | None = None,
     tokens: TokenSource | None = None,
     max_bytes: int = MAX_BYTES,
-) -> BundleCheck:
+) -> BundleCheck[VerifiedBundle]:
     """As `verify_bundle`, but a check of the bundle that fails is part of the result.
 
     Args:
@@ -218,20 +205,63 @@ def check_bundle(
         ConfigError: If a file, the round or the chain is not usable.
         EvidenceError: If the round has no final result.
     """
+    return _check(file, key, selector, portfolio, tokens, max_bytes, unseal)
+
+
+def check_partition(
+    file: FileName,
+    key: FileName | KeyPair,
+    selector: RoundSelector,
+    portfolio: AbstractSet[str] | None = None,
+    tokens: TokenSource | None = None,
+    max_bytes: int = MAX_BYTES,
+    sink: BlockSink | None = None,
+) -> BundleCheck[VerifiedPartition]:
+    """As `check_bundle`, for a bundle of any size: its limits are not kept in memory.
+
+    Args:
+        file: As of `check_bundle`, like the following ones.
+        key: The key pair or its file.
+        selector: The round.
+        portfolio: All NMIs that the aggregator holds.
+        tokens: The token list of a blind round.
+        max_bytes: Largest bundle that is read, in bytes.
+        sink: Called with the sites in blocks while they are read. Nothing of them may be used
+            before this function has returned a bundle.
+
+    Raises:
+        TokenListError: If the token list is not this aggregator's for this round.
+        ConfigError: If a file, the round or the chain is not usable.
+        EvidenceError: If the round has no final result.
+    """
+    read = partial(unseal_partition, sink=sink)
+    return _check(file, key, selector, portfolio, tokens, max_bytes, read)
+
+
+def _check(
+    file: FileName,
+    key: FileName | KeyPair,
+    selector: RoundSelector,
+    portfolio: AbstractSet[str] | None,
+    tokens: TokenSource | None,
+    max_bytes: int,
+    read: Callable[[Iterable[bytes], KeyPair, FinalRound], Verified],
+) -> BundleCheck[Verified]:
     pair = aggregator_key(key)
-    sealed = _read_bundle(file, max_bytes)
-    final = selector.final(sealed.number)
-    checks = MappingProxyType(
-        bundles.CHECKS | _PYMERKLE | ({} if portfolio is None else _PORTFOLIO)
-    )
-    try:
-        bundle = _verify(sealed, pair, final)
-        used = None if tokens is None else tokens_for(tokens, bundle, pair, selector)
-        nmis = resolved_nmis(bundle.nmis, used)
-        if portfolio is not None:
-            _check_portfolio(nmis, portfolio, used)
-    except BundleError as exc:
-        return BundleCheck(final, checks, None, exc)
+    with open_bundle(file, max_bytes) as sealed:
+        final = selector.final(sealed.number)
+        checks = MappingProxyType(
+            bundles.CHECKS | _PYMERKLE | ({} if portfolio is None else _PORTFOLIO)
+        )
+        try:
+            _check_context(sealed, final)
+            bundle = read(sealed.pieces, pair, final)
+            used = None if tokens is None else tokens_for(tokens, bundle, pair, selector)
+            nmis = resolved_nmis(bundle.nmis, used)
+            if portfolio is not None:
+                _check_portfolio(nmis, portfolio, used)
+        except BundleError as exc:
+            return BundleCheck(final, checks, None, exc)
     missing = 0 if portfolio is None else len(portfolio - set(nmis))
     return BundleCheck(final, checks, bundle, None, missing, nmis, used)
 
@@ -244,11 +274,6 @@ def _check_portfolio(
     foreign = bundles.foreign_nmis(nmis, portfolio)
     if foreign:
         raise BundleError("portfolio", f"{len(foreign)} NMIs of the bundle are not on your list")
-
-
-def _read_bundle(file: FileName, max_bytes: int) -> _BundleFile:
-    data = read_file(Path(file), "bundle", sealing.sealed_size(KeyKind.HYBRID, max_bytes) + 256)
-    return _BundleFile(*(bundles.unpack_file(data) or (None, data)))
 
 
 def failed_check(final: FinalRound, failure: BundleError | SiteProofError | None) -> FailedCheck:
@@ -269,20 +294,45 @@ def bundle_limits(bundle: VerifiedBundle, tokens: TokenList | None = None) -> pl
     )
 
 
-def unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
+def unseal(sealed: Iterable[bytes], pair: KeyPair, final: FinalRound) -> VerifiedBundle:
     """Open a bundle, and check it with this package's verifier and with pymerkle.
+
+    Args:
+        sealed: The bundle, in pieces.
+        pair: The aggregator's key pair.
+        final: The round.
 
     Raises:
         BundleError: With the name of the check that failed.
     """
+    return _checked_path(collect(_opened(sealed, pair, final), *_expected(pair, final)), final)
+
+
+def unseal_partition(
+    sealed: Iterable[bytes], pair: KeyPair, final: FinalRound, sink: BlockSink | None = None
+) -> VerifiedPartition:
+    """As `unseal`, with the limits in blocks; ``sink`` as of `check_partition`.
+
+    Raises:
+        BundleError: With the name of the check that failed.
+    """
+    opened = _opened(sealed, pair, final)
+    return _checked_path(read_bundle(opened, *_expected(pair, final), sink), final)
+
+
+def _expected(pair: KeyPair, final: FinalRound) -> tuple[str, RoundContext, bytes, int]:
+    return pair.aggregator_id, final.context, final.root, final.partitions
+
+
+def _opened(sealed: Iterable[bytes], pair: KeyPair, final: FinalRound) -> Iterator[bytes]:
     try:
         info = bundles.sealing_info(final.context)
-        plaintext = sealing.open_whole(pair.private_key, sealed, info)
+        yield from sealing.open_sealed(pair.private_key, sealed, info)
     except EvidenceError as exc:
         raise BundleError("opening", str(exc)) from exc
-    bundle = bundles.verify(
-        plaintext, pair.aggregator_id, final.context, final.root, final.partitions
-    )
+
+
+def _checked_path(bundle: Verified, final: FinalRound) -> Verified:
     leaf = merkle.leaf_hash(bundle.partition_entry)
     try:
         pymerkle_check.verify_inclusion(
@@ -293,7 +343,7 @@ def unseal(sealed: bytes, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
     return bundle
 
 
-def _verify(file: _BundleFile, pair: KeyPair, final: FinalRound) -> VerifiedBundle:
+def _check_context(file: BundleFile, final: FinalRound) -> None:
     context = file.context
     if context is not None and context != final.context:
         raise BundleError(
@@ -301,7 +351,6 @@ def _verify(file: _BundleFile, pair: KeyPair, final: FinalRound) -> VerifiedBund
             f"the bundle is of {_named(context)}, the round to verify against is "
             f"{_named(final.context)}",
         )
-    return unseal(file.sealed, pair, final)
 
 
 def _named(context: RoundContext) -> str:

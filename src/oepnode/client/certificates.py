@@ -36,8 +36,8 @@ from oepnode.errors import ConfigError
 
 _MAX_OPERATORS_BYTES: Final = 64 * 2**10
 UNPROVEN: Final = (
-    "a certificate proves that these members signed for the root; not that their votes were "
-    "included, nor that the round was not cancelled, or superseded by a later one"
+    "a certificate proves that these members signed for the root; whether their votes were "
+    "included, and whether the round was cancelled or superseded, only the chain shows"
 )
 
 

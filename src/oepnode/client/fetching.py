@@ -11,11 +11,13 @@ Example:
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from msgspec import Struct
@@ -23,18 +25,20 @@ from msgspec import Struct
 from oepnode.adapters.http import bundles as http_bundles
 from oepnode.adapters.http.bundles import BundleRequest
 from oepnode.adapters.http.endpoints import EndpointError
+from oepnode.adapters.storage.private import is_device, move_private, private_part
 from oepnode.client import chain as chains
 from oepnode.client import race
-from oepnode.client.bundles import MAX_BYTES, unseal
+from oepnode.client.bundle_files import open_bundle
+from oepnode.client.bundles import MAX_BYTES, unseal_partition
 from oepnode.client.chain import ChainTarget, hexed
-from oepnode.client.files import FileName, write_file
+from oepnode.client.files import FileName, not_writable
 from oepnode.client.keys import KeyPair, aggregator_key
 from oepnode.client.rounds import FinalRound, RoundSelector, read_final
 from oepnode.client.tokens import TokenSource, resolved_nmis, token_notes, tokens_for
 from oepnode.domain.rounds import bundle as bundles
-from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.bundle import VerifiedPartition
 from oepnode.domain.rounds.onchain import Round
-from oepnode.errors import ConfigError, ConflictError, EvidenceError, TransportError
+from oepnode.errors import ConfigError, ConflictError, EvidenceError, OepError, TransportError
 from oepnode.ports import ChainReader
 
 _SHOWN_URL: Final = 200
@@ -96,10 +100,10 @@ class FetchedBundle(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Served:
-    """A bundle that verifies."""
+    """A bundle that verifies, in a file."""
 
-    sealed: bytes
-    bundle: VerifiedBundle
+    part: Path
+    bundle: VerifiedPartition
 
 
 @dataclass
@@ -149,26 +153,20 @@ def fetch_bundle(
     """
     pair = aggregator_key(key)
     held = None if portfolio is None else len(set(portfolio))
-
-    async def go() -> tuple[FinalRound, race.Outcome[_Worker, _Served]]:
-        async with chains.open_reader(chain) as reader:
-            final, state = await read_final(reader, number)
-            workers = await _workers(reader, state, policy)
-            query = _Query(reader, state, final, pair, policy, held)
-            return final, await race.run(
-                workers, query.ask, hedge_s=policy.hedge_s, timeout_s=policy.timeout_s
-            )
-
-    final, outcome = chains.run(go())
-    attempts = tuple(_attempt(tried, error) for tried, error in outcome.failed)
-    if outcome.value is None or outcome.winner is None:
-        raise _no_bundle(final.context.number, outcome, attempts)
-    winner = _attempt(outcome.winner, None)
-    bundle, selector = outcome.value.bundle, RoundSelector(chain)
-    used = None if tokens is None else tokens_for(tokens, bundle, pair, selector)
-    nmis = resolved_nmis(bundle.nmis, used)
-    file = Path(out or f"round-{final.context.number}.oepb")
-    write_file(file, bundles.pack_file(final.context, outcome.value.sealed))
+    with TemporaryDirectory(prefix=".oepnode-", dir=_folder_beside(out)) as parts:
+        final, outcome = chains.run(_race(pair, chain, number, policy, held, Path(parts)))
+        attempts = tuple(_attempt(tried, error) for tried, error in outcome.failed)
+        if outcome.value is None or outcome.winner is None:
+            raise _no_bundle(final.context.number, outcome, attempts)
+        winner = _attempt(outcome.winner, None)
+        bundle, selector = outcome.value.bundle, RoundSelector(chain)
+        used = None if tokens is None else tokens_for(tokens, bundle, pair, selector)
+        nmis = resolved_nmis(bundle.nmis, used)
+        file = Path(out or f"round-{final.context.number}.oepb")
+        try:
+            move_private(outcome.value.part, file)
+        except OSError as exc:
+            raise not_writable(file, exc) from exc
     return FetchedBundle(
         round=final.context.number,
         file=str(file),
@@ -178,6 +176,38 @@ def fetch_bundle(
         attempts=(*attempts, winner),
         notes=(*final.notes, *token_notes(nmis, used)),
     )
+
+
+async def _race(
+    pair: KeyPair,
+    chain: ChainTarget,
+    number: int | None,
+    policy: FetchPolicy,
+    portfolio_size: int | None,
+    parts: Path,
+) -> tuple[FinalRound, race.Outcome[_Worker, _Served]]:
+    async with chains.open_reader(chain) as reader:
+        final, state = await read_final(reader, number)
+        workers = await _workers(reader, state, policy)
+        query = _Query(state, final, pair, policy, portfolio_size, parts)
+        return final, await race.run(
+            workers, query.ask, hedge_s=policy.hedge_s, timeout_s=policy.timeout_s
+        )
+
+
+def _folder_beside(out: FileName | None) -> Path | None:
+    """The folder of the file to write, where bundles wait until they verify.
+
+    Raises:
+        ConfigError: If it is not writable.
+    """
+    path = Path(out or "bundle")
+    if is_device(path):
+        return None  # the system's folder for temporary files
+    folder = (path.resolve() if path.is_symlink() else path).parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise not_writable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    return folder
 
 
 # --- the workers ---------------------------------------------------------------------------------
@@ -222,14 +252,14 @@ class _Query:
 
     def __init__(
         self,
-        reader: ChainReader,
         state: Round,
         final: FinalRound,
         pair: KeyPair,
         policy: FetchPolicy,
         portfolio_size: int | None,
+        parts: Path,
     ) -> None:
-        self._reader = reader
+        self._parts = parts
         self._final = final
         self._pair = pair
         self._policy = policy
@@ -256,10 +286,27 @@ class _Query:
             timeout_s=self._policy.timeout_s,
             allow_private=self._policy.allow_private or worker.is_named,
         )
-        sealed = await http_bundles.fetch(request, received)
+        part = self._parts / secrets.token_hex(8)
+        with private_part(part) as file:
+
+            def keep(piece: bytes) -> None:
+                try:
+                    file.write(piece)
+                except OSError as exc:
+                    raise not_writable(part, exc) from exc
+
+            keep(bundles.file_head(self._final.context))
+            await http_bundles.fetch(request, keep, received)
         async with self._verifying:  # one at a time: this is where memory is needed
-            work = partial(unseal, sealed, self._pair, self._final)
-            return _Served(sealed, await asyncio.to_thread(work))
+            return _Served(part, await asyncio.to_thread(self._verified, part))
+
+    def _verified(self, part: Path) -> VerifiedPartition:
+        try:
+            with open_bundle(part, self._largest) as sealed:
+                return unseal_partition(sealed.pieces, self._pair, self._final)
+        except OepError:
+            part.unlink()
+            raise
 
 
 # --- the report ----------------------------------------------------------------------------------
@@ -276,6 +323,9 @@ def _no_bundle(
 ) -> Exception:
     details = "; ".join(f"{a.operator or a.url}: {a.outcome}" for a in attempts)
     failures = [error for _, error in outcome.failed]
+    for failure in failures:
+        if isinstance(failure, ConfigError):  # the disk, and no worker
+            return failure
     if any(isinstance(failure, EvidenceError) for failure in failures):
         return EvidenceError(f"round {number}: no worker served a bundle that verifies: {details}")
     if any(isinstance(failure, ConflictError) for failure in failures):

@@ -10,15 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 
 from oepnode.adapters.crypto import pymerkle_check
 from oepnode.client.answers import PrivateStruct
-from oepnode.client.bundles import FailedCheck, check_bundle, failed_check
-from oepnode.client.files import FileName, read_file
-from oepnode.client.keys import KeyPair
+from oepnode.client.bundle_files import open_bundle
+from oepnode.client.bundles import (
+    MAX_BYTES,
+    FailedCheck,
+    check_bundle,
+    check_partition,
+    failed_check,
+    unseal_partition,
+)
+from oepnode.client.files import FileName, read_file, writing
+from oepnode.client.keys import KeyPair, aggregator_key
 from oepnode.client.limits import LEVEL_NAMES, TIMING_NAMES, limits_frame
 from oepnode.client.rounds import FinalRound, RoundSelector, horizon_fields
 from oepnode.client.tokens import TokenSource, site_name
@@ -117,6 +125,7 @@ def cut_site_proof(
     *,
     disclose_key: bool = False,
     tokens: TokenSource | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> CutProof:
     """Verify a bundle, and cut the proof of one of its sites out of it.
 
@@ -128,6 +137,7 @@ def cut_site_proof(
         disclose_key: Put the site's key of this round into the proof, so that it also proves the
             NMI. The key reveals nothing about other sites or rounds.
         tokens: The token list of a blind round, as in `verify_bundle`. The proof names the token.
+        max_bytes: Largest bundle that is read, in bytes.
 
     Raises:
         BundleError: If the bundle does not verify.
@@ -136,10 +146,70 @@ def cut_site_proof(
             chain is not usable.
     """
     canonical = site_name(nmi, None)
-    check = check_bundle(file, key, selector, tokens=tokens)
+    check = check_bundle(file, key, selector, tokens=tokens, max_bytes=max_bytes)
     name = site_name(canonical, check.tokens)
     proof = site_proof.cut(check.verified, name, disclose_key=disclose_key)
     return CutProof(site_proof.write(proof), check.final)
+
+
+class CutProofs(PrivateStruct, frozen=True):
+    """The proofs of all sites of a bundle, in a file with one a line.
+
+    Attributes:
+        file: The file.
+        proofs: Their number: one for each NMI of the bundle.
+        final: The round that the bundle was verified against.
+    """
+
+    file: str
+    proofs: int
+    final: FinalRound
+
+
+def cut_all_site_proofs(
+    file: FileName,
+    key: FileName | KeyPair,
+    selector: RoundSelector,
+    out: FileName,
+    *,
+    disclose_key: bool = False,
+    max_bytes: int = MAX_BYTES,
+) -> CutProofs:
+    """Verify a bundle of any size, and write the proof of each of its sites to a file.
+
+    The bundle is read twice: nothing is cut before it verifies, and the file appears once it
+    verified again. Each line is a proof as `cut_site_proof` gives it. In a blind round they name
+    tokens.
+
+    Args:
+        file: The bundle, a regular file.
+        key: The aggregator's key pair, or its file.
+        selector: The round of the bundle.
+        out: The file to write, mode 0600.
+        disclose_key: Put each site's key of this round into its proof.
+        max_bytes: Largest bundle that is read, in bytes.
+
+    Raises:
+        BundleError: If the bundle does not verify.
+        ConfigError: If a file, the round or the chain is not usable.
+        EvidenceError: If the round has no final result.
+    """
+    check = check_partition(file, key, selector, max_bytes=max_bytes)
+    verified = check.verified
+    with writing(Path(out)) as lines:
+        cutter = site_proof.ProofCutter(
+            verified,
+            lambda proof: _write_line(lines, proof),
+            disclose_key=disclose_key,
+        )
+        with open_bundle(file, max_bytes) as sealed:
+            unseal_partition(sealed.pieces, aggregator_key(key), check.final, cutter.add)
+        cutter.finish()
+    return CutProofs(str(out), cutter.count, check.final)
+
+
+def _write_line(file: BinaryIO, proof: SiteProof) -> None:
+    file.write(site_proof.write_line(proof))
 
 
 def verify_site_proof(file: FileName, selector: RoundSelector) -> VerifiedSite:

@@ -26,7 +26,7 @@ from oepnode.domain.nem import tokens as site_ids
 from oepnode.domain.nem.nmi import NmiError
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import token_list
-from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.bundle import VerifiedPartition
 from oepnode.domain.rounds.onchain import RoundOpened
 from oepnode.domain.rounds.token_list import TokenList, TokenListError
 from oepnode.errors import ConfigError, EvidenceError
@@ -114,7 +114,7 @@ def load_token_list(file: FileName) -> TokenList:
 
 
 def tokens_for(
-    source: TokenSource, bundle: VerifiedBundle, pair: KeyPair, selector: RoundSelector
+    source: TokenSource, bundle: VerifiedPartition, pair: KeyPair, selector: RoundSelector
 ) -> TokenList:
     """The token list for a bundle.
 

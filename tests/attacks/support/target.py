@@ -156,7 +156,8 @@ async def _everybody(_: KnownSigners, signer: bytes) -> Member | None:
 async def _serve_plainly(app: web.Application, announce: Callable[[str], None]) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    # A queue as long as the crowd: what a full one drops, its idle clients never send again.
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     announce(f"http://127.0.0.1:{runner.addresses[0][1]}")
     await asyncio.Event().wait()
 

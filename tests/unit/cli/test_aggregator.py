@@ -15,6 +15,7 @@ from oepnode.domain.rounds import bundle
 from oepnode.domain.rounds.onchain import Phase
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import ConfigError, TransportError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     COUNT,
@@ -287,7 +288,7 @@ def test_verify_names_the_check_that_fails(run: Run, reader: FakeReader, folder:
     good = plaintext("A1")
     bad = good.replace(b"6305000001", b"6305000003", 1)
     message = sealing.seal_whole(PUBLIC["A1"], bad, bundle.sealing_info(CONTEXT))
-    (folder / "bad.oepb").write_bytes(bundle.pack_file(CONTEXT, message))
+    (folder / "bad.oepb").write_bytes(pack_file(CONTEXT, message))
     result = run("aggregator", "verify", "bad.oepb", *OWN)
     assert result.exit_code == 1
     assert "✓ sites" in result.stdout
@@ -447,3 +448,30 @@ def test_files_that_are_not_key_files_are_rejected(
 def test_a_missing_bundle_file(run: Run, reader: FakeReader, folder: Path) -> None:
     result = run("aggregator", "verify", "none.oepb", *OWN)
     assert (result.exit_code, "not readable" in result.stderr) == (2, True)
+
+
+def test_proofs_of_all_sites(run: Run, reader: FakeReader, folder: Path) -> None:
+    words = ["aggregator", "site-proof", "--bundle", "A1.oepb", *OWN]
+    result = run(*words, "--all", "--out", "proofs.ndjson")
+    assert result.exit_code == 0, result.output
+    assert "proofs of 5 sites in round 3, in proofs.ndjson" in result.output
+    assert len((folder / "proofs.ndjson").read_bytes().splitlines()) == 5
+    for wrong in (["--all"], ["--all", "--out", "p", MOVING], []):
+        result = run(*words, *wrong)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "--all" in result.stderr
+    assert not (folder / "p").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_limits_in_a_file_are_those_on_the_terminal(
+    run: Run, reader: FakeReader, folder: Path, form: str
+) -> None:
+    words = ["aggregator", "verify", "A1.oepb", *OWN, "--format"]
+    result = run(*words, form, "--out", "limits")
+    assert result.exit_code == 0, result.output
+    read = {"csv": pl.read_csv, "json": pl.read_json, "parquet": pl.read_parquet}[form]
+    rows = read(folder / "limits").to_dicts()  # type: ignore[operator]
+    shown = json.loads(run(*words, "json").stdout)
+    assert [str(row["nmi"]) for row in rows] == [row["nmi"] for row in shown]
+    assert [row["active_import_w"] for row in rows] == [row["active_import_w"] for row in shown]

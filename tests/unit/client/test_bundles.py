@@ -15,8 +15,9 @@ from oepnode.client import (
     verify_bundle,
 )
 from oepnode.domain.rounds.bundle import CHECKS as BUNDLE_CHECKS
-from oepnode.domain.rounds.bundle import BundleError, pack_file, sealing_info
+from oepnode.domain.rounds.bundle import BundleError, sealing_info
 from oepnode.domain.rounds.merkle import InclusionError
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import (
     CONTEXT,
     COUNT,

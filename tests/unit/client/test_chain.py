@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oepnode.client import ChainTarget, list_rounds
-from oepnode.client.chain import parse_address
+from oepnode.client.chain import node_settings, parse_address
 from oepnode.errors import ConfigError, TransportError
 from tests.support.round_world import CONTRACT, FakeReader
 
@@ -48,3 +48,11 @@ async def test_a_notebook_whose_event_loop_is_running_can_call_it(
 
 def test_an_address_in_any_case() -> None:
     assert parse_address("0x" + "aB" * 20) == parse_address("AB" * 20) == b"\xab" * 20
+
+
+def test_for_a_vote_the_chain_is_read_by_depth() -> None:
+    """It cannot wait for the chain's tag; without a number the depth is the chain's."""
+    target = ChainTarget("https://node.test", ADDRESS)
+    assert node_settings(target).finality == "finalized"
+    settings = node_settings(target.at_depth())
+    assert (settings.finality, settings.confirmations) == ("depth", None)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from oepnode import wiring
-from oepnode.domain.rounds.bundle import pack_file
 from tests.support.certificates import operators_file, write_certificate
+from tests.support.plain_bundle import pack_file
 from tests.support.round_world import CONTEXT, FakeReader, sealed, write_inputs, write_key
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/python.md"

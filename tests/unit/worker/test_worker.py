@@ -14,7 +14,7 @@ from msgspec import structs
 from oepnode.adapters.crypto import sealing
 from oepnode.adapters.storage import input_archive
 from oepnode.demo.byzantine import lie
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.onchain import (
@@ -59,7 +59,7 @@ async def test_three_workers_agree_deliver_and_archive(stage: Stage) -> None:
     for name, key in PRIVATE.items():
         sealed = stage.shelf.bundles[1, bundle.bundle_name(context, PUBLIC[name])]
         plain = sealing.open_whole(key, sealed, bundle.sealing_info(context))
-        assert bundle.verify(plain, name, context, state.root, state.partitions).nmis
+        assert bundle_reading.verify(plain, name, context, state.root, state.partitions).nmis
     kept = input_archive.open_inputs(AUDITOR, stage.archive.inputs[1], context)
     assert (kept.envelope, kept.registry, kept.salt) == (ENVELOPE, REGISTRY, SALT)
 

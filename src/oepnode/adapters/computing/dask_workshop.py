@@ -12,7 +12,7 @@ Leaves out what keeps entries here: that is the workshop that this one extends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -26,7 +26,7 @@ from oepnode.adapters.computing.dask_work import (
     installed_release,
 )
 from oepnode.adapters.computing.messages import ClusterAddress, Failed, error_of
-from oepnode.domain.rounds.workshop import Parts, Work, Workshop
+from oepnode.domain.rounds.workshop import Parts, Place, Work, Workshop
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -106,6 +106,17 @@ class DaskWorkshop:
         if store in self._made_there:
             self._fetch(self._made_there[store])
         return self._local.read(store, start, size)
+
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        return self._local.read_each(self._fetched(places))
+
+    def _fetched(self, places: Iterable[Place]) -> Iterator[Place]:
+        """Each place, once its store is here."""
+        for place in places:
+            if place[0] in self._made_there:
+                self._fetch(self._made_there[place[0]])
+            yield place
 
     def _threads(self) -> int:
         with named_faults(self._cluster):

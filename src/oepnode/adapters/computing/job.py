@@ -14,7 +14,7 @@ from typing import Protocol
 from oepnode.adapters.computing.messages import Done, Message, Sealed, Staged
 from oepnode.adapters.crypto import sealing
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_writing
 from oepnode.domain.rounds.computation import Computation, Inputs
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.custody import custody_root
@@ -62,9 +62,9 @@ def run_job(
         task: The round.
         inputs: Its inputs.
         compute: Computes the result.
-        workshop: Does the work, and keeps the entries until they are sealed.
+        workshop: Does the work, sealing included, and keeps the entries until they are sealed.
         send: Called with `Staged` and `Done`, in this order.
-        put_bundle: Stores a sealed bundle under its name.
+        put_bundle: Stores a sealed bundle under its name; called in any process of the workshop.
         archive: Seals and stores the inputs, or None.
 
     Raises:
@@ -85,7 +85,7 @@ def run_job(
             archive(task.context, inputs)
         except OepError as exc:
             archive_error = str(exc)
-    count, skipped = _seal_bundles(task.context, computation, put_bundle)
+    count, skipped = seal_bundles(task.context, computation, workshop, put_bundle)
     return Sealed(count, skipped, archive_error)
 
 
@@ -114,22 +114,25 @@ def _stages(send: Send) -> Progress:
     return report
 
 
-def _seal_bundles(
-    context: RoundContext, computation: Computation, put_bundle: PutBundle
+def seal_bundles(
+    context: RoundContext, computation: Computation, workshop: Workshop, put_bundle: PutBundle
 ) -> tuple[int, list[str]]:
     """Seal each aggregator's partition; returns their number, and why others were skipped."""
     info = bundle.sealing_info(context)
-    count, skipped = 0, []
-    for index, partition in enumerate(computation.result.partitions):
-        if partition.aggregator_id == UNASSIGNED:
-            continue
-        key = computation.aggregators[partition.aggregator_id].public_key
+    partitions = computation.result.partitions
+    chosen = [n for n, part in enumerate(partitions) if part.aggregator_id != UNASSIGNED]
+    chosen.sort(key=lambda number: -partitions[number].site_count)  # the longest work first
+
+    def seal(task: int) -> str:
+        number = chosen[task]
+        key = computation.aggregators[partitions[number].aggregator_id].public_key
         try:
-            sealed = sealing.seal(key, bundle.build(computation.result, index), info)
+            sealed = sealing.seal(key, bundle_writing.build(computation.result, number), info)
             # Sealed while it is written: a piece at a time, however large the partition is.
             put_bundle(bundle.bundle_name(context, key), sealed)
         except EvidenceError as exc:
-            skipped.append(str(exc))
-            continue
-        count += 1
-    return count, skipped
+            return str(exc)
+        return ""
+
+    skipped = [reason for reason in workshop.run(seal, len(chosen)) if reason]
+    return len(chosen) - len(skipped), skipped

@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar, cast
 
 from oepnode.adapters.computing.messages import Failed, error_of, failure
 from oepnode.adapters.computing.spill import Spill
-from oepnode.domain.rounds.workshop import Parts, Work
+from oepnode.domain.rounds.workshop import Parts, Place, Work
 from oepnode.errors import ComputationFault
 
 T = TypeVar("T")
@@ -94,6 +94,10 @@ class ForkedProcesses:
     def read(self, store: str, start: int, size: int) -> bytes:
         """Bytes of a store."""
         return self._spill.read(store, start, size)
+
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        return self._spill.read_each(places)
 
 
 def usable_cores() -> int:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from oepnode.adapters.storage.private import FILE_MODE, private_folder
+from oepnode.domain.rounds.workshop import Place
 
 _MOST_OPEN: Final = 128
 
@@ -62,16 +64,24 @@ class Spill:
 
     def read(self, store: str, start: int, size: int) -> bytes:
         """Bytes of a store."""
-        reader = self._readers.get(store)
-        if reader is None:
-            if len(self._readers) >= _MOST_OPEN:
-                os.close(self._readers.popitem(last=False)[1])
-            reader = os.open(self.folder / store, os.O_RDONLY)
-            self._readers[store] = reader
-        data = os.pread(reader, size, start)
-        if len(data) != size:
-            raise OSError(f"a store of the computation ends at {start + len(data)}")
-        return data
+        return next(self.read_each([(store, start, size)]))
+
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        readers, pread = self._readers, os.pread
+        for store, start, size in places:
+            reader = readers.get(store)
+            data = pread(self._open(store) if reader is None else reader, size, start)
+            if len(data) != size:
+                raise OSError(f"a store of the computation ends at {start + len(data)}")
+            yield data
+
+    def _open(self, store: str) -> int:
+        if len(self._readers) >= _MOST_OPEN:
+            os.close(self._readers.popitem(last=False)[1])
+        reader = os.open(self.folder / store, os.O_RDONLY)
+        self._readers[store] = reader
+        return reader
 
     def close(self) -> None:
         """Close all files."""

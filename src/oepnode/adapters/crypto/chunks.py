@@ -79,28 +79,31 @@ def _nonce(index: int, is_last: bool) -> bytes:
     return index.to_bytes(_COUNTER_SIZE) + bytes([is_last])
 
 
-def _blocks(pieces: Iterable[Piece], size: int) -> Iterator[tuple[int, bytes, bool]]:
+def _blocks(pieces: Iterable[Piece], size: int) -> Iterator[tuple[int, Piece, bool]]:
     """Number, bytes and whether it is the last, of blocks of ``size`` bytes; the last is shorter.
 
-    There is at least one block, and only a sole block is empty.
+    There is at least one block, and only a sole block is empty. A block within one piece is not
+    copied.
     """
-    held = bytearray()
-    index = 0
+    held: list[Piece] = []
+    room, index = size, 0
     for piece in pieces:
+        if len(piece) <= room:
+            held.append(piece)
+            room -= len(piece)
+            continue
         view = memoryview(piece)
-        at = 0
-        while at < len(view):
-            if len(held) == size:  # more bytes follow, so it is not the last
-                yield index, bytes(held), False
-                index += 1
-                held.clear()
-            taken = min(size - len(held), len(view) - at)
-            held += view[at : at + taken]
-            at += taken
-    yield index, bytes(held), True
+        while len(view) > room:  # more bytes follow, so it is not the last
+            held.append(view[:room])
+            yield index, held[0] if len(held) == 1 else b"".join(held), False
+            view, held, room = view[room:], [], size
+            index += 1
+        held.append(view)
+        room -= len(view)
+    yield index, b"".join(held), True
 
 
-def _fault(aead: ChaCha20Poly1305, index: int, block: bytes, *, is_last: bool) -> ChunkError:
+def _fault(aead: ChaCha20Poly1305, index: int, block: Piece, *, is_last: bool) -> ChunkError:
     """Name what happened to a chunk that does not open in its position."""
     number = index + 1
     if is_last and len(block) == CHUNK_SIZE + TAG_SIZE and _opens(aead, index, block, False):
@@ -118,7 +121,7 @@ def _fault(aead: ChaCha20Poly1305, index: int, block: bytes, *, is_last: bool) -
     return ChunkError("changed", f"chunk {number} does not open{cut}")
 
 
-def _opens(aead: ChaCha20Poly1305, index: int, block: bytes, is_last: bool) -> bool:
+def _opens(aead: ChaCha20Poly1305, index: int, block: Piece, is_last: bool) -> bool:
     try:
         aead.decrypt(_nonce(index, is_last), block, None)
     except (InvalidTag, ValueError):

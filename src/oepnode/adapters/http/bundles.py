@@ -48,11 +48,16 @@ class BundleRequest(Struct, frozen=True):
     allow_private: bool
 
 
-async def fetch(request: BundleRequest, received: Callable[[int], None] = lambda _: None) -> bytes:
+async def fetch(
+    request: BundleRequest,
+    keep: Callable[[bytes], None],
+    received: Callable[[int], None] = lambda _: None,
+) -> None:
     """Fetch a sealed bundle from one worker.
 
     Args:
         request: The request.
+        keep: Called with each piece; they are a bundle only where no error is raised.
         received: Called with the size of each piece.
 
     Raises:
@@ -69,7 +74,7 @@ async def fetch(request: BundleRequest, received: Callable[[int], None] = lambda
         async with session, session.get(url, allow_redirects=False) as response:
             sizes = bundle_sizes(request.kind, request.largest)
             _check_head(response, sizes)
-            return await _read(response, sizes, received)
+            await _read(response, sizes, keep, received)
     except TimeoutError as exc:
         raise TransportError(f"no complete response within {request.timeout_s:.0f} s") from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
@@ -98,17 +103,20 @@ def _check_head(response: aiohttp.ClientResponse, sizes: list[int]) -> None:
 
 
 async def _read(
-    response: aiohttp.ClientResponse, sizes: list[int], received: Callable[[int], None]
-) -> bytes:
-    data = bytearray()
+    response: aiohttp.ClientResponse,
+    sizes: list[int],
+    keep: Callable[[bytes], None],
+    received: Callable[[int], None],
+) -> None:
+    size = 0
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        if len(data) + len(chunk) > sizes[-1]:
+        size += len(chunk)
+        if size > sizes[-1]:
             raise TransportError(_wrong_size("more", sizes))
-        data += chunk
+        keep(chunk)
         received(len(chunk))
-    if len(data) not in sizes:
-        raise TransportError(_wrong_size(f"{len(data)} bytes", sizes))
-    return bytes(data)
+    if size not in sizes:
+        raise TransportError(_wrong_size(f"{size} bytes", sizes))
 
 
 def _wrong_size(served: str, sizes: list[int]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,20 +48,58 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: If it cannot be written.
     """
-    if str(path).startswith(_DEVICES) or (path.exists() and not path.is_file()):
+    if is_device(path):
         with path.open("wb") as file:
             yield file
         return
-    target = path.resolve() if path.is_symlink() else path
+    target = _target(path)
     part = target.with_name(f".oepnode-{secrets.token_hex(8)}.part")
-    descriptor = os.open(part, _NEW, FILE_MODE)
+    with private_part(part) as file:
+        yield file
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def private_part(part: Path) -> Iterator[BinaryIO]:
+    """Open a new file for writing, which is removed if the block raises.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    descriptor = os.open(part, _NEW, FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def move_private(part: Path, path: Path) -> None:
+    """Give a `private_part` its name, as `private_file` does.
+
+    Raises:
+        OSError: If that cannot be written.
+    """
+    if is_device(path):
+        with part.open("rb") as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        part.unlink()
+    else:
+        part.replace(_target(path))
+
+
+def is_device(path: Path) -> bool:
+    """Whether a path is written to directly: a device or a pipe."""
+    return str(path).startswith(_DEVICES) or (path.exists() and not path.is_file())
+
+
+def _target(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
 
 
 def check_private(path: Path, setting: str) -> None:

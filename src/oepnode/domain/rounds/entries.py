@@ -92,6 +92,11 @@ def largest_site(interval_count: int) -> int:
     return _SITE_HEAD.size + _MAX_OBJECTIVE + _SITE_TAIL.size + KIND_COUNT * interval_count * 4
 
 
+def smallest_site() -> int:
+    """Bytes of the smallest site entry: one limit, under an objective function of one byte."""
+    return _SITE_HEAD.size + 1 + _SITE_TAIL.size + _LIMIT_SIZE
+
+
 class EntryFrame:
     """The bytes that site entries of one objective function and the same kinds have in common.
 

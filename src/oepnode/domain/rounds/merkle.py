@@ -121,11 +121,12 @@ def packed_root(leaves: bytes) -> bytes:
         return sha256().digest()
     level = leaves
     while len(level) > HASH_SIZE:
-        level = _packed_level(level)
+        level = packed_level(level)
     return level
 
 
-def _packed_level(level: bytes) -> bytes:
+def packed_level(level: bytes) -> bytes:
+    """The level above one, nodes of both one after the other; an odd node is promoted."""
     pair = 2 * HASH_SIZE
     whole = len(level) // pair * pair
     hashed = sha256

@@ -69,11 +69,6 @@ def site_pseudonym(site_key: bytes, nmi: str) -> bytes:
     return sha256(_NMI_INFO + site_key + nmi.encode()).digest()
 
 
-def site_pseudonyms(aggregator_key: bytes, nmis: Iterable[str]) -> list[bytes]:
-    """Pseudonyms of many NMIs of one aggregator, in their order."""
-    return pseudonyms_of(aggregator_key, (nmi.encode() for nmi in nmis))
-
-
 def pseudonyms_of(aggregator_key: bytes, nmis: Iterable[bytes]) -> list[bytes]:
     """Pseudonyms of many NMIs of one aggregator, in their order; as `site_pseudonym` gives them.
 

@@ -10,7 +10,7 @@ Source: ``docs/spec/bundle.md``, ``docs/design.md §6``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -19,10 +19,12 @@ from msgspec import Meta, Struct
 
 from oepnode.domain.nem.tokens import parse_site_id
 from oepnode.domain.rounds import merkle
-from oepnode.domain.rounds.bundle import VerifiedBundle
+from oepnode.domain.rounds.bundle import VerifiedBundle, VerifiedPartition
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, SiteEntry, decode_partition, decode_site
+from oepnode.domain.rounds.merkle_tree import InclusionVerifier, MerkleTree
 from oepnode.domain.rounds.pseudonyms import site_key, site_pseudonym
+from oepnode.domain.rounds.site_blocks import SiteBlock
 from oepnode.errors import EvidenceError
 
 VERSION: Final = 1
@@ -135,7 +137,65 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
     indices = [index for index, held in enumerate(bundle.nmis) if held == nmi]
     if not indices:
         raise EvidenceError("the bundle has no site with this NMI")
-    leaves = [merkle.leaf_hash(entry) for entry in bundle.entries]
+    tree = MerkleTree(bundle.leaves)
+    sites = [(bundle.entries[index], index, tree.path(index)) for index in indices]
+    return _proof(bundle, nmi, sites, disclose_key=disclose_key)
+
+
+class ProofCutter:
+    """Cuts the proofs of all sites of a bundle while it is read once more, and verifies each path.
+
+    Args:
+        bundle: Verified, of the proofs' round.
+        write: Called with each proof, in entry order.
+        disclose_key: Put each site's key of the round into its proof.
+    """
+
+    def __init__(
+        self, bundle: VerifiedPartition, write: Callable[[SiteProof], None], *, disclose_key: bool
+    ) -> None:
+        self._bundle = bundle
+        self._write = write
+        self._disclose_key = disclose_key
+        self._paths = MerkleTree(bundle.leaves).paths()
+        self._verifier = InclusionVerifier(bundle.site_count, bundle.partition.root)
+        self._nmi = ""
+        self._sites: list[tuple[bytes, int, Sequence[bytes]]] = []
+        self.count = 0
+        """Number of proofs that were written."""
+
+    def add(self, block: SiteBlock) -> None:
+        """Cut the proofs of a block; one site's entries follow one another.
+
+        Raises:
+            InclusionError: If an entry is not the bundle's.
+        """
+        nmis = self._bundle.nmis[block.first : block.first + len(block)]
+        for index, (nmi, entry) in enumerate(zip(nmis, block.entries, strict=True), block.first):
+            if nmi != self._nmi:
+                self.finish()
+            path = next(self._paths)
+            self._verifier.verify(merkle.leaf_hash(entry), index, path)
+            self._nmi = nmi
+            self._sites.append((entry, index, path))
+
+    def finish(self) -> None:
+        """Write the proof of the last site."""
+        if self._sites:
+            proof = _proof(self._bundle, self._nmi, self._sites, disclose_key=self._disclose_key)
+            self._write(proof)
+            self._sites = []
+            self.count += 1
+
+
+def _proof(
+    bundle: VerifiedPartition,
+    nmi: str,
+    sites: Sequence[tuple[bytes, int, Sequence[bytes]]],
+    *,
+    disclose_key: bool,
+) -> SiteProof:
+    """The proof of a site, from its entries with their positions and paths."""
     return SiteProof(
         format="oepnode site proof",
         version=1,
@@ -144,17 +204,17 @@ def cut(bundle: VerifiedBundle, nmi: str, *, disclose_key: bool = False) -> Site
         round=bundle.context.number,
         nmi=nmi,
         disclosure=Disclosure(site_key(bundle.key, nmi).hex()) if disclose_key else None,
-        sites=[
-            SiteInPartition(
-                bundle.entries[index].hex(), index, _hexes(merkle.inclusion_path(leaves, index))
-            )
-            for index in indices
-        ],
+        sites=[SiteInPartition(entry.hex(), index, _hexes(path)) for entry, index, path in sites],
         partition_entry=bundle.partition_entry.hex(),
         index=bundle.index,
         partitions=bundle.partitions,
         path=_hexes(bundle.path),
     )
+
+
+def write_line(proof: SiteProof) -> bytes:
+    """The proof as JSON on one line, with a newline at its end."""
+    return msgspec.json.encode(proof) + b"\n"
 
 
 def write(proof: SiteProof) -> bytes:

@@ -59,9 +59,10 @@ class StoredEntries(_ComparedByContent, Sequence[bytes]):
         return self._workshop.read(store, int(self._start[index]), int(self._size[index]))
 
     def __iter__(self) -> Iterator[bytes]:
+        stores = self._stores
         columns = (self._store.tolist(), self._start.tolist(), self._size.tolist())
-        for store, start, size in zip(*columns, strict=True):
-            yield self._workshop.read(self._stores[store], start, size)
+        places = ((stores[store], start, size) for store, start, size in zip(*columns, strict=True))
+        return self._workshop.read_each(places)
 
     @property
     def sizes(self) -> list[int]:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
+Place: TypeAlias = tuple[str, int, int]
+"""A store, a position in it, and a number of bytes."""
 
 
 class Stores(Protocol):
@@ -78,6 +80,10 @@ class Workshop(Stores, Protocol):
         """Bytes of a store, also of one that a task in another process wrote and has ended."""
         ...
 
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        ...
+
 
 class InProcess:
     """Does all tasks in this process one after another, and keeps everything in memory."""
@@ -108,6 +114,10 @@ class InProcess:
     def contents(self) -> dict[str, bytes]:
         """All bytes of each store."""
         return {store: pieces.joined() for store, pieces in self._stores.items()}
+
+    def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """As `read`, for one place after the other."""
+        return (self.read(*place) for place in places)
 
 
 class _Pieces:

@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oepnode.domain.rounds.onchain import Phase, RoundOpened
-from oepnode.errors import ConflictError, TransportError
+from oepnode.errors import ConflictError, TransportError, location_of
 from oepnode.ports import Chain, ChainReader
 from oepnode.services.sender.openings import Opening, Openings
 from oepnode.services.sender.store import StoredDocument
@@ -114,6 +114,9 @@ class RoundOpener:
                 await self.check()
             except (TransportError, ConflictError) as exc:
                 _log.warning("openings_not_checked", reason=str(exc))
+            except Exception as exc:  # an internal error stops no later check
+                error, where = type(exc).__name__, location_of(exc)
+                _log.error("openings_check_failed", error=error, location=where)
             await asyncio.sleep(_CHECK_EVERY_S)
 
     async def check(self) -> None:

@@ -19,7 +19,7 @@ from oepnode.adapters.crypto.hpke import PrivateKey
 from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.adapters.storage.document_file import FileSource
 from oepnode.adapters.storage.input_archive import open_inputs
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading
 from oepnode.domain.rounds.computation import Inputs, compute
 from oepnode.domain.rounds.recipient_keys import KeyKind
 from oepnode.errors import (
@@ -106,7 +106,7 @@ async def test_bundles_and_inputs_are_sealed_and_wait(tmp_path: Path) -> None:
         path = shelf.path(TASK.number, names[owner])
         assert path is not None
         plain = sealing.open_whole(key, path.read_bytes(), bundle.sealing_info(CONTEXT))
-        bundle.verify(plain, owner, CONTEXT, RESULT.root, RESULT.partition_count)
+        bundle_reading.verify(plain, owner, CONTEXT, RESULT.root, RESULT.partition_count)
     archive = tmp_path / "archive" / f"round-{TASK.number}.sealed"
     assert open_inputs(AUDITOR, archive.read_bytes(), CONTEXT) == INPUTS
 

@@ -16,7 +16,7 @@ from oepnode.domain.rounds.recipient_keys import KeyKind
 async def test_a_malformed_endpoint(url: str) -> None:
     request = BundleRequest(url, 3, "ab" * 32, KeyKind.HYBRID, 1 << 20, 1, allow_private=True)
     with pytest.raises(EndpointError, match="not a plain http"):
-        await bundles.fetch(request)
+        await bundles.fetch(request, lambda _: None)
 
 
 @pytest.mark.parametrize("kind", list(KeyKind))

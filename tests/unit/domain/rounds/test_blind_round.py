@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace as with_values
 
 from oepnode.domain.documents.sources import digest_of
-from oepnode.domain.rounds import bundle, site_proof
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing, site_proof
 from oepnode.domain.rounds.ballot import Reason
 from oepnode.domain.rounds.bundle import BundleError
 from oepnode.domain.rounds.computation import Inputs, compute
@@ -34,8 +34,8 @@ def index_of(name: str) -> int:
 
 
 def verified(name: str = "A1") -> bundle.VerifiedBundle:
-    plaintext = b"".join(bundle.build(RESULT, index_of(name)))
-    return bundle.verify(plaintext, name, CONTEXT, ROOT, COUNT)
+    plaintext = b"".join(bundle_writing.build(RESULT, index_of(name)))
+    return bundle_reading.verify(plaintext, name, CONTEXT, ROOT, COUNT)
 
 
 def test_each_partition_has_the_sites_of_the_round_that_is_not_blind() -> None:
@@ -93,9 +93,9 @@ def test_every_other_width_of_identifiers_is_rejected() -> None:
         partitions = list(RESULT.partitions)
         partitions[index_of("A1")] = changed
         result = replace(RESULT, partitions=tuple(partitions))
-        plaintext = b"".join(bundle.build(result, index_of("A1")))
+        plaintext = b"".join(bundle_writing.build(result, index_of("A1")))
         with pytest.raises(BundleError) as caught:
-            bundle.verify(plaintext, "A1", CONTEXT, ROOT, COUNT)
+            bundle_reading.verify(plaintext, "A1", CONTEXT, ROOT, COUNT)
         assert caught.value.check == "site-count"
 
 

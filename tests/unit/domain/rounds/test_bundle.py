@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from oepnode.adapters.crypto import pymerkle_check, sealing
 from oepnode.domain.nem.quantities import NO_LIMIT
-from oepnode.domain.rounds import bundle, merkle
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing, merkle
 from oepnode.domain.rounds.bundle import BundleError, VerifiedBundle
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.entries import PartitionEntry, decode_site
 from oepnode.domain.rounds.partition import Partition, RoundResult
 from oepnode.domain.rounds.pseudonyms import aggregator_pseudonym, site_key, site_pseudonym
 from oepnode.errors import EvidenceError
+from tests.support.plain_bundle import body_of, frame, framed, pack_file
 from tests.support.round_world import (
     CHAIN_ID,
     CONTEXT,
@@ -40,21 +41,8 @@ from tests.support.round_world import (
 ROOT, SIZE = RESULT.root, RESULT.partition_count
 
 
-def body_of(data: bytes) -> Any:
-    end = bundle.HEAD_SIZE + int.from_bytes(data[5:13])
-    return msgspec.msgpack.decode(data[bundle.HEAD_SIZE : end], type=bundle._Body)
-
-
-def frame(body: bytes) -> bytes:
-    return b"".join(bundle._framed(body, [], 0, b""))
-
-
-def framed(body: object) -> bytes:
-    return frame(msgspec.msgpack.encode(body))
-
-
 def check(data: bytes, name: str = "A1", context: RoundContext = CONTEXT) -> VerifiedBundle:
-    return bundle.verify(data, name, context, ROOT, SIZE)
+    return bundle_reading.verify(data, name, context, ROOT, SIZE)
 
 
 def failing(data: bytes, **more: Any) -> str:
@@ -194,9 +182,9 @@ def test_small_bundles_have_one_length() -> None:
 
 
 def test_a_partition_with_too_many_bytes_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "MAX_ENTRIES", 100)
+    monkeypatch.setattr(bundle_writing, "MAX_ENTRIES", 100)
     with pytest.raises(BundleError, match="at most 100 bytes of site entries"):
-        bundle.build(RESULT, 0)
+        bundle_writing.build(RESULT, 0)
 
 
 def test_the_name_depends_on_round_and_key() -> None:
@@ -209,7 +197,7 @@ def test_the_name_depends_on_round_and_key() -> None:
 
 
 def test_a_file_names_its_round() -> None:
-    data = bundle.pack_file(CONTEXT, b"sealed")
+    data = pack_file(CONTEXT, b"sealed")
     assert bundle.unpack_file(data) == (CONTEXT, b"sealed")
     assert bundle.unpack_file(data[1:]) is None
     assert bundle.unpack_file(data[:64]) is None
@@ -265,6 +253,8 @@ NOT_FORMAT: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("endless array", lambda d: frame(b"\xdd\xff\xff\xff\xff")),
     ("endless bytes", lambda d: frame(b"\x9a\xc6\xff\xff\xff\xff")),
     ("text", lambda d: d.replace(b"\xa2A1", b"\xa2A\xff")),
+    ("long path", lambda d: framed(replace(body_of(d), path=bytes(33 * 32)))),
+    ("long id", lambda d: framed(replace(body_of(d), aggregator="A" * 256))),
     ("long form", lambda d: frame(msgspec.msgpack.encode(body_of(d)) + b"\xc0")),
 ]
 
@@ -297,16 +287,18 @@ def without_a_site(body: Any) -> Any:
         ("site-count", lambda b: replace(b, lengths=b"", entries=b"", nmis=b"")),
         ("site-count", lambda b: replace(b, lengths=b"\xff" * len(b.lengths))),
         ("site-count", lambda b: replace(b, nmis=b.nmis[:-10])),
-        ("site-count", without_a_site),
         ("sites", lambda b: replace(b, nmis=b"\xe9" + b.nmis[1:])),
-        ("format", lambda b: replace(b, path=bytes(33 * 32))),
     ],
 )
-def test_counts_are_compared_before_anything_is_cut(
+def test_counts_that_do_not_fit_each_other_cut_nothing(
     check: str, change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle, "_split", lambda body: pytest.fail("it was cut"))
+    monkeypatch.setattr(bundle_reading, "SiteBlock", lambda *_: pytest.fail("it was cut"))
     assert failing(framed(change(body_of(plaintext())))) == check
+
+
+def test_a_count_that_the_quorum_did_not_count() -> None:
+    assert failing(framed(without_a_site(body_of(plaintext())))) == "site-count"
 
 
 def test_sites() -> None:
@@ -348,7 +340,7 @@ def rebuilt(order: Callable[[list[tuple[bytes, str]]], list[tuple[bytes, str]]])
         PartitionEntry(pseudonym, root, len(entries)).encode(),
     )
     parts = [new if p.aggregator_id == "A1" else p for p in RESULT.partitions]
-    return b"".join(bundle.build(RoundResult(CONTEXT, tuple(parts), ROOT), index_of("A1")))
+    return b"".join(bundle_writing.build(RoundResult(CONTEXT, tuple(parts), ROOT), index_of("A1")))
 
 
 def test_order() -> None:
@@ -407,7 +399,7 @@ def test_aggregator_pseudonym_of_another_aggregator_under_the_readers_key() -> N
 
 
 def test_aggregator_pseudonym_of_the_unassigned_partition() -> None:
-    unassigned = b"".join(bundle.build(RESULT, index_of("")))
+    unassigned = b"".join(bundle_writing.build(RESULT, index_of("")))
     body = body_of(unassigned)
     assert failing(framed(replace(body, aggregator="A1")), name="A1") == "aggregator-pseudonym"
 
@@ -425,7 +417,7 @@ def test_partition_count() -> None:
     body = body_of(plaintext())
     assert failing(framed(replace(body, partitions=SIZE + 1))) == "partition-count"
     with pytest.raises(BundleError) as caught:
-        bundle.verify(plaintext(), "A1", CONTEXT, ROOT, SIZE + 1)
+        bundle_reading.verify(plaintext(), "A1", CONTEXT, ROOT, SIZE + 1)
     assert caught.value.check == "partition-count"
 
 
@@ -452,5 +444,5 @@ def test_inclusion_when_nothing_else_is_wrong() -> None:
 @pytest.mark.parametrize("root", [b"", b"\x00" * 32, b"\x00" * 31, "00" * 32])
 def test_inclusion_under_another_root(root: Any) -> None:
     with pytest.raises(BundleError) as caught:
-        bundle.verify(plaintext(), "A1", CONTEXT, root, SIZE)
+        bundle_reading.verify(plaintext(), "A1", CONTEXT, root, SIZE)
     assert caught.value.check == "inclusion"

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import bundle, site_proof, token_list
+from oepnode.domain.rounds import bundle, bundle_reading, bundle_writing, site_proof, token_list
 from oepnode.domain.rounds.context import RoundContext
 from oepnode.domain.rounds.inputs.registry_snapshot import parse_snapshot
 from oepnode.domain.rounds.partition import RoundResult
 from tests.support.partitioning import partition_round
+from tests.support.plain_bundle import pack_file
 
 VECTORS = Path(__file__).resolve().parents[4] / "docs" / "spec" / "vectors"
 unhex = bytes.fromhex
@@ -45,12 +46,14 @@ def position(result: RoundResult, aggregator: str) -> int:
 
 
 def plaintext_of(result: RoundResult, aggregator: str) -> bytes:
-    return b"".join(bundle.build(result, position(result, aggregator)))
+    return b"".join(bundle_writing.build(result, position(result, aggregator)))
 
 
 def verified(result: RoundResult, plaintext: bytes, aggregator: str) -> bundle.VerifiedBundle:
     """A bundle checked against the round as it is in the vectors."""
-    return bundle.verify(plaintext, aggregator, result.context, result.root, result.partition_count)
+    return bundle_reading.verify(
+        plaintext, aggregator, result.context, result.root, result.partition_count
+    )
 
 
 # --- bundles -------------------------------------------------------------------------------------
@@ -68,7 +71,7 @@ def test_bundle(case: dict[str, Any]) -> None:
     assert sha256(plaintext).hexdigest() == case["plaintextSha256"]
     assert bundle.sealing_info(result.context).hex() == case["info"]
     assert bundle.bundle_name(result.context, unhex(case["publicKey"])) == case["name"]
-    assert bundle.pack_file(result.context, b"sealed") == unhex(case["fileHead"]) + b"sealed"
+    assert pack_file(result.context, b"sealed") == unhex(case["fileHead"]) + b"sealed"
     index = position(result, case["aggregator"])
     read = verified(result, plaintext, case["aggregator"])
     assert read.entries == result.partitions[index].entries

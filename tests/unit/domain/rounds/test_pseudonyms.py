@@ -71,10 +71,10 @@ def test_keys_and_pseudonyms_match_the_reference_model(
 
 def test_many_pseudonyms_are_those_of_one_by_one() -> None:
     nmis = [NMI, OTHER_NMI, NMI]
-    assert pseudonyms.site_pseudonyms(SALT, iter(nmis)) == [
+    assert pseudonyms.pseudonyms_of(SALT, (nmi.encode() for nmi in nmis)) == [
         pseudonyms.site_pseudonym(pseudonyms.site_key(SALT, n), n) for n in nmis
     ]
-    assert pseudonyms.site_pseudonyms(SALT, []) == []
+    assert pseudonyms.pseudonyms_of(SALT, []) == []
 
 
 def test_every_part_of_the_context_and_the_salt_changes_every_key() -> None:

@@ -1,6 +1,7 @@
 """One round per set of inputs, whatever is lost, crashes or is reorganised."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from msgspec.structs import replace
@@ -334,3 +335,31 @@ async def test_a_round_is_reported_where_only_its_depth_is_unknown(
     assert replace(known, transaction=b"") == Opening(
         digest=DOCUMENT.digest, registry_digest=REGISTRY, after_round=0, block=1, round=1
     )
+
+
+async def test_an_internal_error_stops_no_later_check(
+    patient: RoundOpener,
+    blockchain: InMemoryChain,
+    openings: Openings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oepnode.services.sender.round_opener._CHECK_EVERY_S", 0.005)
+    await patient.open(DOCUMENT, REGISTRY)
+    blockchain.mine(DEPTH)
+    find, failures = openings.unsettled, [sqlite3.OperationalError("disk is full")]
+
+    def fails_once() -> list[Opening]:
+        if failures:
+            raise failures.pop()
+        return find()
+
+    monkeypatch.setattr(openings, "unsettled", fails_once)
+    with capture_logs() as logs:
+        watching = asyncio.create_task(patient.watch())
+        async with asyncio.timeout(5):
+            while find():
+                await asyncio.sleep(0.005)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    (report,) = [line for line in logs if line["event"] == "openings_check_failed"]
+    assert (report["error"], "disk" in str(report)) == ("OperationalError", False)

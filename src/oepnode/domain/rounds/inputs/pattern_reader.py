@@ -28,9 +28,10 @@ import numpy.typing as npt
 
 from oepnode.domain.documents.arrays import Bools, Bytes, Int32s, Int64s, Texts
 from oepnode.domain.nem.limit_columns import MAX_TEXT, LimitReader, Words, first_byte
-from oepnode.domain.nem.nem_time import INTERVAL_S, Timestamp, parse_grid_instant, parse_timestamp
+from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.nmi import ALPHABET
 from oepnode.domain.nem.quantities import NO_LIMIT, Feed
+from oepnode.domain.nem.time_columns import BAD_TIME, TimeReader
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.record_pattern import Segment, Shape, Slot, SlotKind
 
@@ -38,10 +39,7 @@ PADDING: Final = 2 * MAX_TEXT
 """Bytes after the records that are looked at without effect."""
 LIMITS_AT_ONCE: Final = 16
 """Slots whose texts are turned into numbers together."""
-_MAX_KNOWN: Final = 1 << 16
 _WORD: Final = np.uint64(8)
-_BAD_TIME: Final = -1
-_NEW_TIME: Final = -2
 _SITE_CHARACTERS: Final = {
     SiteIdKind.NMI: np.isin(np.arange(256), list(ALPHABET.encode())),
     SiteIdKind.TOKEN: np.isin(np.arange(256), list(b"0123456789abcdef")),
@@ -101,7 +99,7 @@ class PatternReader:
 
     def __init__(self, feed: Feed) -> None:
         self._limits = LimitReader(feed)
-        self._times = _TimeReader()
+        self._times = TimeReader()
 
     def read(
         self, data: bytearray, starts: Int64s, ends: Int64s, pattern: Pattern
@@ -119,46 +117,6 @@ class PatternReader:
         return None if good is None else walk.matched(good)
 
 
-class _TimeReader:
-    """Reads timestamps as the strict reader does, each distinct text once."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, str | None, bool], dict[bytes, int]] = {}
-
-    def pattern(self, text: bytes, *, grid: bool) -> Timestamp:
-        """A timestamp that the strict reader has accepted."""
-        return (parse_grid_instant if grid else parse_timestamp)(text.decode("ascii"))
-
-    def read(self, texts: list[bytes], width: int, warning: str | None, *, grid: bool) -> Int64s:
-        """Seconds of grid instants, or microseconds of others; `_BAD_TIME` for other texts.
-
-        Args:
-            texts: Of this width, or shorter where they ended with NUL.
-            width: Number of bytes.
-            warning: The only warning that a good text may have.
-            grid: Whether they must lie on the grid.
-        """
-        known = self._known.setdefault((width, warning, grid), {})
-        values = [known.get(text, _NEW_TIME) for text in texts]
-        if _NEW_TIME in values:
-            if len(known) > _MAX_KNOWN:
-                known.clear()
-            for text in set(texts).difference(known):
-                known[text] = _read_time(text, width, warning, grid=grid)
-            values = [known[text] for text in texts]
-        return np.array(values, dtype=np.int64)
-
-
-def _read_time(text: bytes, width: int, warning: str | None, *, grid: bool) -> int:
-    try:
-        instant = (parse_grid_instant if grid else parse_timestamp)(text.decode("ascii"))
-    except ValueError:
-        return _BAD_TIME
-    if len(text) != width or instant.warning != warning:
-        return _BAD_TIME
-    return instant.seconds if grid else instant.total_micros
-
-
 class _Walk:
     """One pass of one pattern over many records.
 
@@ -171,7 +129,7 @@ class _Walk:
         starts: Int64s,
         pattern: Pattern,
         limits: LimitReader,
-        times: _TimeReader,
+        times: TimeReader,
     ) -> None:
         self._data = data
         self._at = starts.copy()
@@ -326,7 +284,7 @@ class _Walk:
         own = self._times_of.pattern(slot.text, grid=is_grid)
         keys = texts.view(f"S{slot.width}").reshape(-1).tolist()
         values = self._times_of.read(keys, slot.width, own.warning, grid=is_grid)
-        is_lost = values == _BAD_TIME
+        is_lost = values == BAD_TIME
         if is_lost.any():
             self._is_bad[changed[is_lost]] = True
             self._has_bad = True
