@@ -20,7 +20,7 @@ from oepnode.adapters.crypto import sealing
 from oepnode.adapters.storage.bundle_shelf import FileShelf
 from oepnode.domain.documents.sources import BytesSource, read_all
 from oepnode.domain.nem.quantities import Feed
-from oepnode.domain.rounds import bundle
+from oepnode.domain.rounds import bundle, bundle_reading
 from oepnode.domain.rounds.computation import compute
 from oepnode.domain.rounds.entries import Horizon
 from oepnode.domain.rounds.inputs.json_document import JsonDocument
@@ -136,7 +136,7 @@ async def test_a_whole_round_in_the_computing_process(
         path = shelf.path(TASK.number, bundle.bundle_name(CONTEXT, PUBLIC[owner]))
         assert path is not None
         plain = sealing.open_whole(key, path.read_bytes(), bundle.sealing_info(CONTEXT))
-        bundle.verify(plain, owner, CONTEXT, RESULT.root, RESULT.partition_count)
+        bundle_reading.verify(plain, owner, CONTEXT, RESULT.root, RESULT.partition_count)
 
 
 def test_a_scheduler_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
