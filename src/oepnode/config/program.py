@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -38,6 +38,7 @@ class ProgramSettings(BaseSettings):
 
 
 AnySettings = TypeVar("AnySettings", bound=ProgramSettings)
+AnySection = TypeVar("AnySection", bound=BaseModel)
 
 
 def load(kind: type[AnySettings], path: Path) -> AnySettings:
@@ -53,13 +54,19 @@ def load(kind: type[AnySettings], path: Path) -> AnySettings:
         settings = kind(**values)
     except ValidationError as exc:
         raise ConfigError(f"{path}: {'; '.join(map(_problem, exc.errors()))}") from exc
-    folder = path.resolve().parent
-    absolute = {
-        name: folder / value
-        for name in kind.model_fields
-        if isinstance(value := getattr(settings, name), Path)
-    }
-    return settings.model_copy(update=absolute)
+    return _absolute(settings, path.resolve().parent)
+
+
+def _absolute(settings: AnySection, folder: Path) -> AnySection:
+    """Settings whose relative paths are relative to a folder, those of sections too."""
+    changed: dict[str, object] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Path):
+            changed[name] = folder / value
+        elif isinstance(value, BaseModel):
+            changed[name] = _absolute(value, folder)
+    return settings.model_copy(update=changed)
 
 
 def _problem(error: ErrorDetails) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oepnode.config.chain import ChainSettings
 from oepnode.config.feed import FeedSettings
 from oepnode.config.http import HttpSettings
 from oepnode.config.program import ProgramSettings
-from oepnode.config.values import Address, DocumentKey, PublicKey
+from oepnode.config.values import Address, DocumentKey, PublicKey, is_loopback
 
 
 class WorkerRelaySettings(BaseModel):
@@ -50,9 +52,36 @@ class WorkerDocumentSettings(BaseModel):
 
 
 class ComputeSettings(BaseModel):
-    """Limits of the computing processes of a worker."""
+    """Where a worker computes its rounds, and the limits of its computing processes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["local", "dask"] = Field(
+        default="local",
+        description="where rounds are computed: on this machine, or on a Dask cluster (extra "
+        "cluster)",
+    )
+    scheduler: str | None = Field(
+        default=None,
+        description="URL of the cluster's scheduler, tls://HOST:PORT, or tcp:// on this machine",
+    )
+    allow_plain_tcp: bool = Field(
+        default=False,
+        description="whether tcp:// may lead to another machine; NMIs, limits and round keys then "
+        "cross the network in the clear",
+    )
+    tls_ca_file: Path | None = Field(
+        default=None, description="certificate authority of the cluster's machines, PEM"
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="this worker's certificate for the cluster, PEM"
+    )
+    tls_key_file: Path | None = Field(default=None, description="private key of tls_cert_file, PEM")
+    shares_documents: bool = Field(
+        default=False,
+        description="whether Dask workers read data_dir at the same path; otherwise each part of a "
+        "document is sent to them",
+    )
 
     memory_limit_mb: int = Field(
         default=2048,
@@ -70,6 +99,35 @@ class ComputeSettings(BaseModel):
     timeout_s: float = Field(
         default=900, gt=0, description="deadline of computing and sealing a round, in seconds"
     )
+
+    @model_validator(mode="after")
+    def _check_cluster(self) -> ComputeSettings:
+        if self.engine == "local":
+            return self
+        if self.scheduler is None:
+            raise ValueError('engine is "dask"; set scheduler to the URL of the cluster')
+        _check_scheduler(self.scheduler, allow_plain_tcp=self.allow_plain_tcp)
+        files = (self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
+        if self.scheduler.startswith("tls://") and None in files:
+            raise ValueError(
+                "a scheduler at tls:// needs tls_ca_file, tls_cert_file and tls_key_file"
+            )
+        return self
+
+
+def _check_scheduler(url: str, *, allow_plain_tcp: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("malformed URL of a scheduler; give tls://HOST:PORT") from None
+    if parts.scheme not in ("tls", "tcp") or not host or port is None:
+        raise ValueError("the URL of a scheduler must be tls://HOST:PORT or tcp://HOST:PORT")
+    if parts.scheme == "tcp" and not (allow_plain_tcp or is_loopback(host)):
+        raise ValueError(
+            f"scheduler {host}: plain tcp to another machine; use tls, or set allow_plain_tcp if "
+            "the network between is trusted"
+        )
 
 
 class WorkerSettings(ProgramSettings):
@@ -109,7 +167,7 @@ class WorkerSettings(ProgramSettings):
         default=False, description="whether this worker opens a round for each new document"
     )
     compute: ComputeSettings = Field(
-        default=ComputeSettings(), description="limits of the computing processes"
+        default=ComputeSettings(), description="where rounds are computed, and within which limits"
     )
     archive_key: PublicKey | None = Field(
         default=None, description="auditor's public key that each round's inputs are sealed to"

@@ -14,13 +14,14 @@ from oepnode.wiring.services import (
     run_service,
     sender_parts,
 )
-from oepnode.wiring.worker import WorkerParts, run_worker, worker_parts
+from oepnode.wiring.worker import WorkerParts, cluster_of, run_worker, worker_parts
 
 __all__ = [
     "ServiceParts",
     "WorkerParts",
     "chain_reader",
     "chain_writer",
+    "cluster_of",
     "registry_parts",
     "relay_parts",
     "run_service",

@@ -15,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from oepnode.adapters.chain.contract import EvmChain, connect
 from oepnode.adapters.clock import SystemClock
 from oepnode.adapters.computing.engine import COMPUTE, EngineSettings, ProcessEngine
+from oepnode.adapters.computing.messages import ClusterAddress
 from oepnode.adapters.crypto.keyfile import load_account
 from oepnode.adapters.http.registry import HttpRegistry
 from oepnode.adapters.http.relay import HttpRelay
@@ -202,5 +203,17 @@ def _engine_settings(settings: WorkerSettings, function: str) -> EngineSettings:
         archive=None if key is None else settings.data_dir / "archive",
         archive_key=None if key is None else bytes.fromhex(key),
         processes=settings.compute.processes,
+        cluster=cluster_of(settings),
         function=function,
     )
+
+
+def cluster_of(settings: WorkerSettings) -> ClusterAddress | None:
+    """The Dask cluster that a worker computes on; None if it computes on its own machine."""
+    compute = settings.compute
+    if compute.engine == "local" or compute.scheduler is None:
+        return None
+    is_tls = compute.scheduler.startswith("tls://")
+    files = (compute.tls_ca_file, compute.tls_cert_file, compute.tls_key_file)
+    ca, cert, key = (str(path) if is_tls and path is not None else "" for path in files)
+    return ClusterAddress(compute.scheduler, ca, cert, key, compute.shares_documents)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from oepnode.adapters.computing.messages import Job, SentDocument
     from oepnode.adapters.storage.document_file import FileSource
+    from oepnode.domain.documents.sources import DocumentBytes
     from oepnode.domain.rounds.computation import Inputs
 
 _IN: Final = 0
@@ -78,7 +79,10 @@ def _read_job() -> tuple[Job, Inputs]:
     from oepnode.domain.rounds.computation import Inputs
 
     job = decode_job(read_exactly(int.from_bytes(read_exactly(LENGTH_SIZE))))
-    envelope, registry = _read_document(job.envelope), _read_document(job.registry)
+    envelope: DocumentBytes = _read_document(job.envelope)
+    registry = _read_document(job.registry)
+    if job.cluster is not None and job.cluster.shares_documents:
+        envelope = _shared(envelope)
     return job, Inputs(envelope, registry, job.salt, job.feed)
 
 
@@ -89,6 +93,13 @@ def _read_document(document: SentDocument) -> bytes | FileSource:
     from oepnode.adapters.storage.document_file import FileSource
 
     return FileSource(Path(document.path))
+
+
+def _shared(document: DocumentBytes) -> DocumentBytes:
+    """A document in a file, as one that Dask workers open at the same path."""
+    from oepnode.domain.documents.sources import SharedSource
+
+    return document if isinstance(document, bytes) else SharedSource(document)
 
 
 def read_exactly(size: int) -> bytes:
@@ -113,8 +124,8 @@ def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], No
     from importlib import import_module
 
     from oepnode.adapters.computing.job import run_job
-    from oepnode.adapters.computing.processes import ForkedProcesses
     from oepnode.adapters.computing.spill import Spill
+    from oepnode.adapters.computing.workshops import workshop_of
     from oepnode.adapters.storage.bundle_shelf import SealedFolder
     from oepnode.adapters.storage.files import FileArchive
     from oepnode.adapters.storage.input_archive import seal_inputs
@@ -130,8 +141,8 @@ def _carry_out(job: Job, inputs: Inputs, function: str, send: Callable[[Any], No
     is_archived = folder is not None and key is not None
     with SealedFolder(Path(job.sealed_folder)) as bundles, Spill(Path(job.spill_folder)) as spill:
         archiving = archive if is_archived else None
-        workshop = ForkedProcesses(spill, job.processes)
-        sealed = run_job(job.task, inputs, compute, workshop, send, bundles.put, archiving)
+        with workshop_of(job, spill) as workshop:
+            sealed = run_job(job.task, inputs, compute, workshop, send, bundles.put, archiving)
     send(sealed)  # not before the folder is complete: the parent then ends this process
 
 

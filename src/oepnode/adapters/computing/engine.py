@@ -26,6 +26,7 @@ from msgspec import Struct
 from oepnode.adapters.computing.messages import (
     LENGTH_SIZE,
     MAX_MESSAGE,
+    ClusterAddress,
     Done,
     Failed,
     Job,
@@ -69,6 +70,7 @@ class EngineSettings(Struct, frozen=True):
         archive: Folder for sealed inputs, or None.
         archive_key: The auditor's public key, or None.
         processes: Processes that a child computes with; 0 for one for each core.
+        cluster: The Dask cluster to compute with, or None.
         function: ``module:function`` that computes.
     """
 
@@ -79,6 +81,7 @@ class EngineSettings(Struct, frozen=True):
     archive: Path | None = None
     archive_key: bytes | None = None
     processes: int = 0
+    cluster: ClusterAddress | None = None
     function: str = COMPUTE
 
 
@@ -193,6 +196,7 @@ class ProcessEngine:
             archive_key=settings.archive_key,
             spill_folder=str(settings.spill),
             processes=settings.processes or usable_cores(),
+            cluster=settings.cluster,
         )
 
     def _note_sealed(self, task: RoundTask, sealed: Sealed) -> None:

@@ -26,6 +26,7 @@ from oepnode.ports import Outcome, RoundTask
 
 LENGTH_SIZE: Final = 4
 MAX_MESSAGE: Final = 2**24
+_FAULT: Final = "computing failed: "
 
 
 class SentDocument(Struct, frozen=True):
@@ -38,6 +39,24 @@ class SentDocument(Struct, frozen=True):
 
     size: int
     path: str = ""
+
+
+class ClusterAddress(Struct, frozen=True):
+    """A Dask cluster.
+
+    Attributes:
+        scheduler: URL of its scheduler, ``tls://`` or ``tcp://``.
+        ca_file: Certificate authority of all its machines, or empty.
+        cert_file: This worker's certificate, or empty.
+        key_file: Its private key, or empty.
+        shares_documents: Whether Dask workers read documents at the same path.
+    """
+
+    scheduler: str
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    shares_documents: bool = False
 
 
 class Job(Struct, frozen=True):
@@ -54,6 +73,7 @@ class Job(Struct, frozen=True):
         archive_key: The auditor's public key, or None.
         spill_folder: Folder for entries, as a path.
         processes: Processes to compute with.
+        cluster: The Dask cluster to compute with, or None.
     """
 
     task: RoundTask
@@ -66,6 +86,7 @@ class Job(Struct, frozen=True):
     archive_key: bytes | None
     spill_folder: str
     processes: int
+    cluster: ClusterAddress | None = None
 
     def __repr__(self) -> str:
         return f"Job(round {self.task.number})"
@@ -161,6 +182,8 @@ def failure(error: BaseException, limit: str = "compute.memory_limit_mb") -> Fai
             return Failed("document", error.what, faults=error.faults, more=error.more)
         case EvidenceError():
             return Failed("evidence", str(error))
+        case ComputationFault():  # its words are this package's
+            return Failed("fault", str(error).removeprefix(_FAULT))
         case MemoryError():
             return Failed("fault", f"out of memory: the limit is {limit}")
         case _:
@@ -177,4 +200,4 @@ def error_of(failed: Failed) -> OepError:
         case "evidence":
             return EvidenceError(failed.text)
         case _:
-            return ComputationFault(f"computing failed: {failed.text}")
+            return ComputationFault(_FAULT + failed.text)

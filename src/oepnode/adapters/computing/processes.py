@@ -25,10 +25,11 @@ from typing import Any, Final, TypeVar, cast
 
 from oepnode.adapters.computing.messages import Failed, error_of, failure
 from oepnode.adapters.computing.spill import Spill
-from oepnode.domain.rounds.workshop import Place
+from oepnode.domain.rounds.workshop import Parts, Place, Work
 from oepnode.errors import ComputationFault
 
 T = TypeVar("T")
+P = TypeVar("P")
 _AHEAD: Final = 2
 """Tasks that a process has at a time, so that it need not wait for the next one."""
 
@@ -68,6 +69,10 @@ class ForkedProcesses:
                         early[done] = result
                         _give(child, waiting)
                 yield early.pop(number)
+
+    def spread(self, work: Work[P, T], parts: Parts[P]) -> Iterator[T]:
+        """Results of all parts in their order, as `run`."""
+        return self.run(lambda number: work(parts.here(number), self), len(parts))
 
     def beside(self, work: Callable[[], T]) -> Callable[[], T]:
         """Begin a piece of work in a thread, which has ended when the function returns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from oepnode.client import chain as chains
 from oepnode.config import WorkerSettings
-from oepnode.errors import ConfigError, OepError, TransportError
+from oepnode.errors import ComputationFault, ConfigError, OepError, TransportError
 from oepnode.worker.lateness import window_problem
 from oepnode.worker.status.view import WorkerStatus
 
@@ -27,7 +28,7 @@ class CheckLine(Struct, frozen=True):
 
 
 def check_worker(settings: WorkerSettings) -> tuple[CheckLine, ...]:
-    """Check folders, listeners, key, chain, windows, membership, balance, and the services."""
+    """Check folders, listeners, cluster, key, chain, windows, membership, balance, services."""
     return tuple(chains.run(_check_surroundings(settings)))
 
 
@@ -35,6 +36,8 @@ async def _check_surroundings(settings: WorkerSettings) -> list[CheckLine]:
     from oepnode.wiring import worker_parts
 
     lines = [_folder(settings), _listeners(settings)]
+    if settings.compute.engine == "dask":
+        lines.append(await asyncio.to_thread(_cluster, settings))
     try:
         async with worker_parts(settings) as parts:
             head = await parts.chain.head()
@@ -90,6 +93,19 @@ def _listeners(settings: WorkerSettings) -> CheckLine:
         f"{host or 'every address'} (status.host) may show the operator's pages to anyone; set "
         "127.0.0.1 or an address of a private network",
     )
+
+
+def _cluster(settings: WorkerSettings) -> CheckLine:
+    from oepnode.adapters.computing.dask_cluster import check_cluster
+    from oepnode.wiring import cluster_of
+
+    cluster = cluster_of(settings)
+    if cluster is None:
+        raise AssertionError("the settings name a cluster")
+    try:
+        return CheckLine("cluster", True, check_cluster(cluster))
+    except ComputationFault as exc:
+        return CheckLine("cluster", False, str(exc))
 
 
 async def _windows(parts: WorkerParts) -> CheckLine:

@@ -20,11 +20,13 @@ from oepnode.domain.rounds.entries import PartitionEntry
 from oepnode.domain.rounds.pseudonyms import UNASSIGNED
 from oepnode.domain.rounds.site_entries import EncodedSites, RoundKeys
 from oepnode.domain.rounds.stored_entries import SiteIds, StoredEntries
-from oepnode.domain.rounds.workshop import Workshop
+from oepnode.domain.rounds.workshop import Stores, Workshop
 
 RULES_VERSION: Final = 1
 _LEAVES_PER_TASK: Final = 1 << 16
 """Leaves of a part of a tree that is hashed alone; a power of two (`merkle.packed_root`)."""
+_WORTH_SENDING: Final = 1 << 16
+"""Bytes of leaf hashes that another machine hashes sooner than this one."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,20 +170,44 @@ def _entry_order(document: EncodedDocument, chosen: Indices) -> Indices:
 
 def _roots(trees: Sequence[Bytes], workshop: Workshop) -> list[bytes]:
     """Root of each tree over rows of leaf hashes; large trees are hashed in parts."""
-    parts = [
-        (tree, first)
-        for tree, leaves in enumerate(trees)
-        for first in range(0, len(leaves), _LEAVES_PER_TASK)
-    ]
-
-    def hash_part(number: int) -> bytes:
-        tree, first = parts[number]
-        return merkle.packed_root(trees[tree][first : first + _LEAVES_PER_TASK].tobytes())
-
+    parts = _TreeParts(trees)
     above: list[list[bytes]] = [[] for _ in trees]
-    for (tree, _), root in zip(parts, workshop.run(hash_part, len(parts)), strict=True):
+    for tree, root in zip(parts.trees, workshop.spread(_root_of, parts), strict=True):
         above[tree].append(root)
     return [merkle.packed_root(b"".join(roots)) for roots in above]
+
+
+def _root_of(leaves: bytes, _: Stores) -> bytes:
+    return merkle.packed_root(leaves)
+
+
+class _TreeParts:
+    """Parts of trees, as their leaf hashes in bytes."""
+
+    def __init__(self, leaves: Sequence[Bytes]) -> None:
+        self._leaves = leaves
+        self._bounds = [
+            (tree, first)
+            for tree, rows in enumerate(leaves)
+            for first in range(0, len(rows), _LEAVES_PER_TASK)
+        ]
+
+    @property
+    def trees(self) -> list[int]:
+        """The tree of each part."""
+        return [tree for tree, _ in self._bounds]
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def here(self, number: int) -> bytes:
+        tree, first = self._bounds[number]
+        return self._leaves[tree][first : first + _LEAVES_PER_TASK].tobytes()
+
+    def sent(self, number: int) -> bytes | None:
+        """The same, where sending it costs less than hashing it."""
+        part = self.here(number)
+        return part if len(part) >= _WORTH_SENDING else None
 
 
 def _partition(

@@ -1,7 +1,8 @@
 """From a document that is read in parts to the partitions of its round, in bounded memory.
 
 1. Read: each part gives blocks of runs. A run that has one holder, and is its block's only one of
-   its site or fills the horizon, is encoded and hashed at once; the limits of others are kept.
+   its site or fills the horizon, is encoded and hashed at once (`block_encoding`); the limits of
+   others are kept.
 2. Decide, from small columns only: what each site means, horizon, density, which run decides a site
    alone.
 3. Weave: the other sites are judged interval by interval (`woven_sites`) and encoded.
@@ -16,32 +17,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
-from oepnode.domain.documents.arrays import Bools, Indices, Int32s, Int64s
+from oepnode.domain.documents.arrays import Indices
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.progress import Progress
-from oepnode.domain.nem.nem_time import INTERVAL_S, format_nem
-from oepnode.domain.nem.quantities import NO_LIMIT
+from oepnode.domain.nem.nem_time import format_nem
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds import pseudonyms, run_table
+from oepnode.domain.rounds.block_encoding import BlockEncoder, DocumentParts
 from oepnode.domain.rounds.context import RoundContext
-from oepnode.domain.rounds.entries import KIND_COUNT, Horizon
-from oepnode.domain.rounds.inputs.blocks import Block, DocumentReader, SharedChecks, UnprovenError
-from oepnode.domain.rounds.inputs.envelope_form import MAX_HORIZON
-from oepnode.domain.rounds.inputs.horizons import check_horizon, is_sparse
-from oepnode.domain.rounds.inputs.registry_snapshot import CHANGES, Snapshot
-from oepnode.domain.rounds.inputs.runs import Runs
+from oepnode.domain.rounds.entries import Horizon
+from oepnode.domain.rounds.inputs.blocks import DocumentReader, SharedChecks
+from oepnode.domain.rounds.inputs.horizons import check_horizon
+from oepnode.domain.rounds.inputs.registry_snapshot import Snapshot
 from oepnode.domain.rounds.inputs.site_ids import check_same_kind
 from oepnode.domain.rounds.partition import EncodedDocument, RoundResult, build_trees
 from oepnode.domain.rounds.run_table import ReadBlock, RunTable, joined_sites
-from oepnode.domain.rounds.site_entries import EncodedSites, RoundKeys, SiteEncoder
+from oepnode.domain.rounds.site_entries import RoundKeys, SiteEncoder
 from oepnode.domain.rounds.workshop import InProcess, Workshop
 from oepnode.domain.rounds.woven_sites import Weaver, WovenSites, split_runs, tasks_of
-
-_NO_LIMITS: Final = (None, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,9 @@ class Pipeline:
         self._workshop = workshop or InProcess()
         self._keys = RoundKeys(pseudonyms.round_key(salt, context), snapshot.aggregators)
         self._encoder = SiteEncoder(horizon, self._keys, operator)
-        self._has_custody = operator is not None
+        self._blocks = BlockEncoder(
+            snapshot, self._encoder, horizon, has_custody=operator is not None
+        )
 
     def partition(
         self, reader: DocumentReader, progress: Progress | None = None
@@ -129,16 +127,10 @@ class Pipeline:
         self, reader: DocumentReader, name: str, progress: Progress | None
     ) -> tuple[list[ReadBlock], SharedChecks] | None:
         """All blocks, in stores of this name; None where another reader has to judge."""
-
-        def read(part: int) -> list[ReadBlock] | None:
-            try:
-                return [self._read_block(block, f"{name}{part}") for block in reader.read(part)]
-            except UnprovenError:
-                return None
-
         blocks: list[ReadBlock] = []
         checks = SharedChecks()
-        for number, part in enumerate(self._workshop.run(read, reader.part_count)):
+        parts = DocumentParts(reader, name)
+        for number, part in enumerate(self._workshop.spread(self._blocks.read, parts)):
             if part is None:
                 return None
             before = checks.records
@@ -150,49 +142,6 @@ class Pipeline:
                 progress("read", number + 1, reader.part_count)
         checks.finish()
         return blocks, checks
-
-    def _read_block(self, block: Block, part: str) -> ReadBlock:
-        """Encode what can be decided alone, and keep the limits of the rest."""
-        runs = block.runs
-        store, limit_store = f"entries-{part}", f"limits-{part}"
-        last = runs.start + (np.diff(runs.bounds) - 1) * INTERVAL_S
-        holder = self._snapshot.run_holders(runs.nmi, runs.start, last)
-        sites = EncodedSites.empty(len(runs), has_custody=self._has_custody)
-        kept = np.full(len(runs), -1, dtype=np.int64)
-        if not block.log.count:
-            is_alone = self._is_alone(runs, holder, last)
-            alone = np.flatnonzero(is_alone)
-            encoded = self._encoder.encode(
-                runs, alone, holder[alone], lambda data: self._workshop.append(store, data)
-            )
-            sites.put(alone, encoded)
-            self._keep(runs, np.flatnonzero(~is_alone), kept, limit_store)
-        head = replace(runs, limits=_NO_LIMITS)
-        return ReadBlock(replace(block, runs=head), holder, sites, kept, store, limit_store)
-
-    def _is_alone(self, runs: Runs, holder: Int32s, last: Int32s) -> Bools:
-        """Per run, whether it gives an entry if no other run of its site counts."""
-        horizon = self._horizon
-        end = horizon.start + horizon.count * INTERVAL_S
-        is_inside = (runs.start >= horizon.start) & (last < end) & (holder != CHANGES)
-        if not 0 < horizon.count <= MAX_HORIZON or not is_inside.any():
-            return np.zeros(len(runs), dtype=np.bool_)
-        is_whole = np.diff(runs.bounds) == horizon.count
-        alone = is_inside & (is_whole | ~run_table.repeated_sites(runs.nmi, runs.level))
-        # The rule of density, so that no block takes more room than its rows allow.
-        rows = int(runs.bounds[-1])
-        if is_sparse(int(alone.sum()), horizon.count, rows):
-            return np.zeros(len(runs), dtype=np.bool_)
-        return np.asarray(alone, dtype=np.bool_)
-
-    def _keep(self, runs: Runs, rest: Indices, kept: Int64s, store: str) -> None:
-        for run in rest.tolist():
-            part = slice(int(runs.bounds[run]), int(runs.bounds[run + 1]))
-            rows = np.full((part.stop - part.start, KIND_COUNT), NO_LIMIT, dtype=np.int32)
-            for kind, column in enumerate(runs.limits):
-                if column is not None:
-                    rows[:, kind] = column[part]
-            kept[run] = self._workshop.append(store, memoryview(rows.data).cast("B"))
 
     # --- 2. decide, 3. weave ---------------------------------------------------------------------
 

@@ -3,6 +3,9 @@
 The steps of a round say what there is to do as numbered tasks, which depend on nothing but what was
 known before; entries are appended to named stores and read back by position. Which process does a
 task, and whether a store is memory or a file, has no influence on any result.
+
+Tasks that are many and large are *spread*: what they all know and what each of them works on are
+stated apart, so that they can be sent to other machines.
 """
 
 from __future__ import annotations
@@ -13,11 +16,41 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
+P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
 Place: TypeAlias = tuple[str, int, int]
 """A store, a position in it, and a number of bytes."""
 
 
-class Workshop(Protocol):
+class Stores(Protocol):
+    """Keeps bytes that are too many for memory."""
+
+    def append(self, store: str, data: memoryview) -> int:
+        """Append to a store that only one task writes; returns the position."""
+        ...
+
+
+Work: TypeAlias = Callable[[P, Stores], T]
+"""What is done with each part; it can be pickled, and its result depends on nothing else."""
+
+
+class Parts(Protocol[P_co]):
+    """What the tasks of a spread work on."""
+
+    def __len__(self) -> int:
+        """Number of parts."""
+        ...
+
+    def here(self, number: int) -> P_co:
+        """A part for a task on this machine."""
+        ...
+
+    def sent(self, number: int) -> P_co | None:
+        """A part with all that it needs, to be pickled; None if it can only be done here."""
+        ...
+
+
+class Workshop(Stores, Protocol):
     """Does numbered tasks, and keeps bytes that are too many for memory."""
 
     def run(self, task: Callable[[int], T], count: int) -> Iterator[T]:
@@ -30,12 +63,17 @@ class Workshop(Protocol):
         """
         ...
 
-    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
-        """Begin a piece of work that needs nothing else; returns a function that waits for it."""
+    def spread(self, work: Work[P, T], parts: Parts[P]) -> Iterator[T]:
+        """Results of all parts in their order; as `run`, and perhaps on other machines.
+
+        Args:
+            work: Done once for each part, or again where its result is lost.
+            parts: The parts.
+        """
         ...
 
-    def append(self, store: str, data: memoryview) -> int:
-        """Append to a store that only one task writes; returns the position."""
+    def beside(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin a piece of work that needs nothing else; returns a function that waits for it."""
         ...
 
     def read(self, store: str, start: int, size: int) -> bytes:
@@ -57,6 +95,10 @@ class InProcess:
         """Results of the tasks in their order."""
         return map(task, range(count))
 
+    def spread(self, work: Work[P, T], parts: Parts[P]) -> Iterator[T]:
+        """Results of all parts in their order."""
+        return (work(parts.here(number), self) for number in range(len(parts)))
+
     def beside(self, work: Callable[[], T]) -> Callable[[], T]:
         """A function that does the work."""
         return work
@@ -68,6 +110,10 @@ class InProcess:
     def read(self, store: str, start: int, size: int) -> bytes:
         """Bytes of a store."""
         return self._stores[store].read(start, size)
+
+    def contents(self) -> dict[str, bytes]:
+        """All bytes of each store."""
+        return {store: pieces.joined() for store, pieces in self._stores.items()}
 
     def read_each(self, places: Iterable[Place]) -> Iterator[bytes]:
         """As `read`, for one place after the other."""
@@ -91,3 +137,6 @@ class _Pieces:
         number = bisect_right(self._starts, start) - 1
         at = start - self._starts[number]
         return self._pieces[number][at : at + size]
+
+    def joined(self) -> bytes:
+        return b"".join(self._pieces)

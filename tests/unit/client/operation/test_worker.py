@@ -5,10 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from oepnode.adapters.computing import dask_cluster
+from oepnode.adapters.computing.messages import ClusterAddress
 from oepnode.adapters.http import probe
 from oepnode.client.operation.worker import check_worker, worker_status
 from oepnode.config import ChainSettings, HttpSettings, WorkerSettings
-from oepnode.errors import TransportError
+from oepnode.config.worker import ComputeSettings
+from oepnode.errors import ComputationFault, TransportError
 from oepnode.worker.status.view import WorkerStatus
 
 STATUS = WorkerStatus("0.1", "0x01", "0x02", 1, "0x03", None, "", "", "", [])
@@ -80,3 +83,25 @@ def test_a_data_folder_that_others_can_enter_is_not_fine(tmp_path: Path) -> None
     assert not verdicts(settings(tmp_path))["data folder"]
     tmp_path.chmod(0o700)
     assert verdicts(settings(tmp_path))["data folder"]
+
+
+@pytest.mark.parametrize(("problem", "fine"), [("", True), ("compute.scheduler is silent", False)])
+def test_a_cluster_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str, fine: bool
+) -> None:
+    asked: list[ClusterAddress] = []
+
+    def check(cluster: ClusterAddress) -> str:
+        asked.append(cluster)
+        if problem:
+            raise ComputationFault(problem)
+        return "3 Dask workers"
+
+    monkeypatch.setattr(dask_cluster, "check_cluster", check)
+    local = settings(tmp_path)
+    assert "cluster" not in [line.check for line in check_worker(local)]
+    compute = ComputeSettings(engine="dask", scheduler="tcp://127.0.0.1:9")
+    lines = check_worker(local.model_copy(update={"compute": compute}))
+    (line,) = [line for line in lines if line.check == "cluster"]
+    assert (line.fine, line.what) == (fine, problem or "3 Dask workers")
+    assert asked == [ClusterAddress("tcp://127.0.0.1:9")]

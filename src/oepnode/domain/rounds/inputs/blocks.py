@@ -89,6 +89,13 @@ class DocumentReader(Protocol):
         """
         ...
 
+    def alone(self, part: int) -> DocumentReader | None:
+        """A reader of one part, under its number, which has its bytes and can be pickled.
+
+        None where a part cannot be read without the others.
+        """
+        ...
+
     def strict(self) -> DocumentReader:
         """The reader that judges the document where this one cannot.
 

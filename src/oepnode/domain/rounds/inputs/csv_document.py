@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO, Final
@@ -24,7 +25,7 @@ from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.documents.compressed import MAX_UNPACKED, Compression, open_unpacked
 from oepnode.domain.documents.faults import FaultLog, show_value
 from oepnode.domain.documents.json_fields import SiteIdReader
-from oepnode.domain.documents.sources import DocumentSource
+from oepnode.domain.documents.sources import DocumentSource, excerpt
 from oepnode.domain.nem.nem_time import (
     MICROS,
     OffGridError,
@@ -117,6 +118,14 @@ class CsvDocument:
     def part_count(self) -> int:
         """Number of parts."""
         return len(self._parts)
+
+    def alone(self, part: int) -> CsvDocument:
+        """A reader of one part with its bytes."""
+        chosen = self._parts[part]
+        start = chosen.start if self._packed is None else 0
+        alone = copy(self)
+        alone._source = excerpt(self._source, start, chosen.end)
+        return alone
 
     def strict(self) -> CsvDocument:
         """This one: it judges all that it reads."""

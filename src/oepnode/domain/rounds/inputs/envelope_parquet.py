@@ -12,6 +12,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,7 @@ import pyarrow as pa
 from oepnode.domain.documents.arrays import Int64s
 from oepnode.domain.documents.faults import FaultLog
 from oepnode.domain.documents.json_fields import SiteIdReader
-from oepnode.domain.documents.sources import DocumentSource
+from oepnode.domain.documents.sources import DocumentSource, excerpt
 from oepnode.domain.nem.nem_time import INTERVAL_S
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.rounds.inputs import parquet_columns as columns
@@ -29,12 +30,19 @@ from oepnode.domain.rounds.inputs.blocks import DOCUMENT, Block
 from oepnode.domain.rounds.inputs.envelope_form import LEVELS, TIMINGS
 from oepnode.domain.rounds.inputs.parquet_form import ParquetShape
 from oepnode.domain.rounds.inputs.parquet_limits import LimitReader, Signs
-from oepnode.domain.rounds.inputs.parquet_metadata import check_schema, open_file, read_metadata
+from oepnode.domain.rounds.inputs.parquet_metadata import (
+    byte_range,
+    check_schema,
+    open_file,
+    read_metadata,
+)
 from oepnode.domain.rounds.inputs.runs import LimitColumns, Runs, no_runs
 from oepnode.domain.rounds.inputs.supersession import NO_SUBMISSION
 
 _VALUES_PER_BATCH: Final = 1 << 22
 _MOST_ROWS: Final = 1 << 16
+_FAR: Final = 1 << 20
+"""Bytes between the columns of a row group, besides as many as they have."""
 _PLACES: Final = {
     ParquetShape.LISTS: "$.rows[{0}][{2}]",
     ParquetShape.INTERVALS: "$.rows[{0}]",
@@ -66,6 +74,15 @@ class ParquetDocument:
         self._shape = shape
         counts = [self._metadata.row_group(n).num_rows for n in range(self.part_count)]
         self._first_rows = np.concatenate(([0], np.cumsum(np.array(counts, dtype=np.int64))))
+
+    def alone(self, part: int) -> ParquetDocument | None:
+        """A reader of one row group with its bytes; None where they are far apart."""
+        start, end, size = byte_range(self._metadata.row_group(part))
+        if end - start > 2 * size + _FAR:
+            return None
+        alone = copy(self)
+        alone._source = excerpt(self._source, start, end)
+        return alone
 
     def strict(self) -> ParquetDocument:
         """This one: it judges all that it reads."""

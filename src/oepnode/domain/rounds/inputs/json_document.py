@@ -10,12 +10,13 @@ Source: rules-v1 sections 2 to 5.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
 from oepnode.domain.documents.compressed import MAX_UNPACKED, Compression, open_unpacked
 from oepnode.domain.documents.faults import FaultLog
-from oepnode.domain.documents.sources import DocumentSource
+from oepnode.domain.documents.sources import DocumentSource, excerpt
 from oepnode.domain.nem.quantities import Feed
 from oepnode.domain.nem.tokens import SiteIdKind
 from oepnode.domain.rounds.inputs.blocks import DOCUMENT, Block
@@ -119,6 +120,13 @@ class JsonDocument:
                 inside=chosen.layout,
             )
             yield from map(block_of, runs)
+
+    def alone(self, part: int) -> JsonDocument:
+        """A reader of one part with its bytes."""
+        chosen = self._parts[part]
+        alone = copy(self)
+        alone._source = excerpt(self._source, chosen.start, chosen.end)
+        return alone
 
     def strict(self) -> RowRuns:
         """The document as the strict reader reads it.

@@ -60,6 +60,10 @@ class ManifestDocument:
         """The same parts, read by their strict readers."""
         return ManifestDocument(self._parts, self._store, self._feed, self._opener, is_strict=True)
 
+    def alone(self, part: int) -> ManifestDocument | None:
+        """None: where the parts are is known here."""
+        return None
+
     def read(self, part: int) -> Iterator[Block]:
         """Blocks of a part, in their order.
 

@@ -19,6 +19,8 @@ from oepnode.domain.rounds.inputs.blocks import DOCUMENT
 from oepnode.domain.rounds.inputs.parquet_form import LIMITS, MAGIC, TEXTS, ParquetShape
 
 _TAIL: Final = 8
+_OLD_PADDING: Final = 100
+"""Bytes that readers take after a column of files that some old writers made."""
 _KNOWN: Final = frozenset((*TEXTS, form.SUBMITTED, form.START, form.INTERVAL_START, *LIMITS))
 _CODECS: Final = frozenset({"UNCOMPRESSED", "SNAPPY", "ZSTD", "GZIP", "LZ4", "LZ4_RAW", "BROTLI"})
 
@@ -47,6 +49,18 @@ def open_file(source: DocumentSource, metadata: Any = None, **options: Any) -> A
         thrift_container_size_limit=form.MAX_STRUCTURE,
         **options,
     )
+
+
+def byte_range(group: Any) -> tuple[int, int, int]:  # noqa: ANN401
+    """Where the columns of a row group are in its file: begin, end, and number of their bytes.
+
+    The end has the few bytes more that are read for files of old writers.
+    """
+    chunks = [group.column(index) for index in range(group.num_columns)]
+    starts = [_start(chunk) for chunk in chunks]
+    sizes = [chunk.total_compressed_size for chunk in chunks]
+    end = max((start + size for start, size in zip(starts, sizes, strict=True)), default=0)
+    return min(starts, default=0), end + _OLD_PADDING, sum(sizes)
 
 
 def _parse(source: DocumentSource, log: FaultLog) -> Any:  # noqa: ANN401
@@ -103,11 +117,15 @@ def _check_extent(metadata: Any, size: int, log: FaultLog) -> None:  # noqa: ANN
         log.add("$", "parquet.bounds", message, f"{values} values in {size} bytes")
 
 
-def _is_inside(column: Any, size: int) -> bool:  # noqa: ANN401
-    start = column.data_page_offset
+def _start(column: Any) -> int:  # noqa: ANN401
+    start = int(column.data_page_offset)
     if column.has_dictionary_page and column.dictionary_page_offset is not None:
-        start = min(start, column.dictionary_page_offset)
-    packed = column.total_compressed_size
+        start = min(start, int(column.dictionary_page_offset))
+    return start
+
+
+def _is_inside(column: Any, size: int) -> bool:  # noqa: ANN401
+    start, packed = _start(column), column.total_compressed_size
     is_inside = len(MAGIC) <= start and 0 <= packed <= size and start + packed <= size
     return is_inside and column.num_values >= 0 and column.compression in _CODECS
 

@@ -47,6 +47,10 @@ class RowRuns:
         """Number of parts."""
         return len(self._cuts) - 1
 
+    def alone(self, part: int) -> None:
+        """None: the rows are in the memory of this process."""
+        return
+
     def strict(self) -> RowRuns:
         """This one: its rows are the strict reader's."""
         return self
