@@ -42,16 +42,16 @@ class _Assignment(Struct, forbid_unknown_fields=True, gc=False):
     end: str | UnsetType | None = field(name="to", default=UNSET)
 
 
-class _Aggregator(Struct, forbid_unknown_fields=True):
+class _Aggregator(Struct, forbid_unknown_fields=True, rename="camel"):
     id: str
     name: str
-    publicKey: str  # noqa: N815 - the field's name
+    public_key: str
     address: str | None = None
 
 
-class _Snapshot(Struct, forbid_unknown_fields=True):
-    asOf: str  # noqa: N815 - the field's name
-    saltDigest: str  # noqa: N815 - the field's name
+class _Snapshot(Struct, forbid_unknown_fields=True, rename="camel"):
+    as_of: str
+    salt_digest: str
     aggregators: list[_Aggregator]
     assignments: list[_Assignment]
     nonce: str | None = None
