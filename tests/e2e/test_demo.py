@@ -15,7 +15,13 @@ import pytest
 
 from tests.support.demo import run_demo
 
-SOURCES = ("inputs", "sender/data/documents", "registry/data/snapshots", "registry/data/salts")
+SOURCES = (
+    "inputs",
+    "sender/data/documents",
+    "sender/data/summaries",
+    "registry/data/snapshots",
+    "registry/data/salts",
+)
 """Files of the sender and the registry that only they and the workers may read."""
 
 
